@@ -1,0 +1,30 @@
+//! The arguments as a whole.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{
+    completions, db, explain, graph, mail, objects, run, runs, schema, steps, validate,
+};
+
+/// Runs order pipelines: one YAML file, proven right before anything runs, executed durably
+#[derive(Parser, Debug)]
+#[command(name = "oms", version, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    Run(run::Args),
+    Validate(validate::Args),
+    Runs(runs::Args),
+    Objects(objects::Args),
+    Mail(mail::Args),
+    Db(db::Args),
+    Graph(graph::Args),
+    Schema(schema::Args),
+    Steps(steps::Args),
+    Explain(explain::Args),
+    Completions(completions::Args),
+}

@@ -1,0 +1,46 @@
+//! Checking pipelines on behalf of a command.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use oms_engine::plan::{Checked, Checker, Plan};
+use oms_engine::step::{Registry, StepKind};
+
+use crate::directory::DirectoryFiles;
+use crate::output;
+use crate::render;
+
+/// Makes the checker for these kinds.
+///
+/// # Errors
+/// When two kinds have one name, or a kind's settings have no schema.
+pub(crate) fn checker(kinds: &[StepKind]) -> anyhow::Result<Arc<Checker>> {
+    let registry = Registry::new(kinds.iter().copied())?;
+    let checker = Checker::new(registry)
+        .map_err(anyhow::Error::msg)
+        .context("the kinds' settings have no usable schema")?;
+    Ok(Arc::new(checker))
+}
+
+/// Checks one file.
+pub(crate) fn check(checker: &Checker, path: &Path) -> Checked {
+    let (files, name) = DirectoryFiles::of(path);
+    checker.check(&name, &files)
+}
+
+/// Returns the plan of a pipeline that is to be run; findings go to standard error. Nothing if there are errors.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(crate) fn plan(checker: &Checker, path: &Path) -> anyhow::Result<Option<Arc<Plan>>> {
+    std::fs::metadata(path).with_context(|| format!("`{}` cannot be read", path.display()))?;
+    let checked = check(checker, path);
+    if !checked.report.diagnostics().is_empty() {
+        let report = render::human(&checked.report, output::colour_on_stderr());
+        output::say(report.trim_end());
+        let counts = render::counts(checked.report.errors(), checked.report.warnings());
+        output::say(&format!("{}: {counts}", path.display()));
+    }
+    Ok(checked.plan.map(Arc::new))
+}

@@ -1,0 +1,113 @@
+//! `oms db`: the rows of a pipeline's tables.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use oms_engine::diagnostic::did_you_mean;
+use oms_engine::plan::Plan;
+use oms_engine::step::StepKind;
+use oms_engine::table::TableDef;
+use oms_local::{Database, export_rows, import_rows};
+
+use crate::check;
+use crate::exit::{self, Usage};
+use crate::output;
+use crate::state::{Target, current_plan};
+
+/// Export or import the rows of a pipeline's tables, as NDJSON
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Write a table's rows to standard output, in the order of their key
+    ///
+    /// The rows are data and hold personal data as it is. Example: oms db export pipelines/storefront.yaml billing_data
+    Export {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Add rows to a table, replacing those with the same key; all of them or none
+    ///
+    /// Example: oms db import pipelines/storefront.yaml customer_contact_info customers.ndjson
+    Import {
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    match args.command {
+        Command::Export { target } => export(target, kinds),
+        Command::Import { target } => import(target, kinds),
+    }
+}
+
+fn table(plan: &Plan, name: Option<&String>) -> anyhow::Result<Arc<TableDef>> {
+    let known = || plan.tables().iter().map(|table| table.name.as_ref());
+    let Some(name) = name else {
+        let names: Vec<&str> = known().collect();
+        return Err(Usage(format!("name the table: {}", names.join(", "))).into());
+    };
+    let table = plan.tables().iter().find(|table| table.name.as_ref() == name.as_str());
+    table.cloned().ok_or_else(|| {
+        let help = did_you_mean(name, known().collect::<Vec<_>>()).unwrap_or_default();
+        Usage(format!("there is no table `{name}`; {help}")).into()
+    })
+}
+
+fn export(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    let found = target.find()?;
+    let reading = found.read(kinds)?;
+    let table = table(reading.plan()?.as_ref(), found.words.first())?;
+    let mut lines = String::new();
+    let mut failure = None;
+    export_rows(&reading.connection, &table, |line| {
+        const CHUNK: usize = 1 << 16;
+        lines.push_str(line);
+        lines.push('\n');
+        if lines.len() > CHUNK && failure.is_none() {
+            failure = output::answer(&lines).err();
+            lines.clear();
+        }
+        Ok(())
+    })?;
+    match failure {
+        Some(error) => Err(error),
+        None => {
+            output::answer(&lines)?;
+            Ok(exit::FINE)
+        }
+    }
+}
+
+fn import(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    let found = target.find()?;
+    let checker = check::checker(kinds)?;
+    let Some((_, plan)) = current_plan(&checker, &found)? else { return Ok(exit::FINDINGS) };
+    let table = table(&plan, found.words.first())?;
+    let Some(path) = found.words.get(1) else {
+        return Err(Usage("name the file of rows, or `-` for standard input".to_owned()).into());
+    };
+    let text = if path == "-" {
+        std::io::read_to_string(std::io::stdin()).context("standard input cannot be read")?
+    } else {
+        std::fs::read_to_string(path).with_context(|| format!("`{path}` cannot be read"))?
+    };
+    let database = Database::own(&found.directory)?;
+    let count = match import_rows(&database, &table, &text) {
+        Ok(count) => count,
+        Err(oms_local::ImportError::Row { line, column, message }) => {
+            output::say(&format!("{path}:{line}:{column}: {message}"));
+            output::say("nothing was imported");
+            return Ok(exit::FINDINGS);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    output::say(&format!("{} imported into {}", output::counted(count, "row"), table.name));
+    Ok(exit::FINE)
+}

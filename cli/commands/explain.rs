@@ -1,0 +1,33 @@
+//! `oms explain`: the page of a code.
+
+use oms_engine::diagnostic::{Code, codes, did_you_mean};
+
+use crate::exit::{self, Usage};
+use crate::output;
+
+/// Explain a finding's code
+///
+/// Shows what the code means, a minimal file that has the fault, and the fix. Without a code, lists all.
+/// Example: oms explain OMS0303
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// The code, such as OMS0303
+    code: Option<String>,
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
+    let Some(name) = args.code else {
+        let rows: Vec<Vec<String>> =
+            codes::ALL.iter().map(|code| vec![code.to_string(), code.title().to_owned()]).collect();
+        output::answer(&output::columns(&rows))?;
+        return Ok(exit::FINE);
+    };
+    let Some(code) = Code::find(&name) else {
+        let known: Vec<String> = codes::ALL.iter().map(ToString::to_string).collect();
+        let help = did_you_mean(&name.to_uppercase(), known.iter().map(String::as_str))
+            .unwrap_or_default();
+        return Err(Usage(format!("there is no code `{name}`; {help}")).into());
+    };
+    output::answer(code.page())?;
+    Ok(exit::FINE)
+}

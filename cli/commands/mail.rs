@@ -1,0 +1,155 @@
+//! `oms mail`: the outbox.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use oms_engine::step::StepKind;
+use oms_local::{MailRow, StoredMail};
+
+use crate::commands::Format;
+use crate::exit::{self, Usage};
+use crate::output;
+use crate::state::Target;
+
+/// List, show or export the mails that were sent
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// List the mails
+    ///
+    /// Example: oms mail list pipelines/storefront.yaml
+    List {
+        #[command(flatten)]
+        target: Target,
+        /// How they are written
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Show an order's mails as complete messages (RFC 5322)
+    ///
+    /// Example: oms mail show pipelines/storefront.yaml NW-10248
+    Show {
+        #[command(flatten)]
+        target: Target,
+        /// Open the HTML part in the browser
+        #[arg(long)]
+        open: bool,
+        /// Write one part only
+        #[arg(long, value_enum, default_value = "eml")]
+        part: Part,
+    },
+    /// Write all mails into a Maildir
+    ///
+    /// Example: oms mail export pipelines/storefront.yaml out/mail
+    Export {
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// The whole message
+    Eml,
+    /// The HTML
+    Html,
+    /// The plain text
+    Text,
+    /// The subject
+    Subject,
+}
+
+pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    match args.command {
+        Command::List { target, format } => list(target, format, kinds),
+        Command::Show { target, open, part } => show(target, open, part, kinds),
+        Command::Export { target } => export(target, kinds),
+    }
+}
+
+fn list(target: Target, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    let found = target.find()?;
+    let reading = found.read(kinds)?;
+    let mails = MailRow::list(&reading.connection)?;
+    match format {
+        Format::Json => output::json(&serde_json::json!({ "format_version": 1, "mails": mails }))?,
+        Format::Human => {
+            let rows: Vec<Vec<String>> = mails
+                .iter()
+                .map(|mail| {
+                    let sent = jiff::Timestamp::from_millisecond(mail.sent_at).unwrap_or_default();
+                    vec![
+                        mail.key.clone(),
+                        mail.step.clone(),
+                        format!("{sent:.0}"),
+                        mail.message_id.clone(),
+                    ]
+                })
+                .collect();
+            output::answer(&output::columns(&rows))?;
+        }
+    }
+    Ok(exit::FINE)
+}
+
+fn show(target: Target, open: bool, part: Part, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    let found = target.find()?;
+    let Some(key) = found.words.first() else {
+        return Err(Usage("name the order's key; `oms mail list` lists them".to_owned()).into());
+    };
+    let reading = found.read(kinds)?;
+    let mut mails = Vec::new();
+    StoredMail::each(&reading.connection, Some(key), |mail| {
+        mails.push(mail);
+        Ok(())
+    })?;
+    anyhow::ensure!(
+        !mails.is_empty(),
+        "there is no mail for `{key}`; `oms runs show {} {key}` tells why",
+        found.shown()
+    );
+    for StoredMail { mail, .. } in mails {
+        if open {
+            let path =
+                std::env::temp_dir().join(format!("{}.html", mail.message_id.replace('@', ".")));
+            std::fs::write(&path, &mail.html)?;
+            open_in_browser(&path)?;
+            output::say(&format!("opened {}", path.display()));
+            continue;
+        }
+        match part {
+            Part::Eml => output::answer_bytes(&mail.to_rfc5322()?)?,
+            Part::Html => output::answer(&mail.html)?,
+            Part::Text => output::answer(&mail.text)?,
+            Part::Subject => output::answer(&format!("{}\n", mail.subject))?,
+        }
+    }
+    Ok(exit::FINE)
+}
+
+fn open_in_browser(path: &std::path::Path) -> anyhow::Result<()> {
+    let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let status = std::process::Command::new(program).arg(path).status()?;
+    anyhow::ensure!(status.success(), "`{program}` could not open {}", path.display());
+    Ok(())
+}
+
+fn export(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    let found = target.find()?;
+    let Some(directory) = found.words.first().map(PathBuf::from) else {
+        return Err(Usage("name the folder that the mails are written to".to_owned()).into());
+    };
+    let reading = found.read(kinds)?;
+    let mut count = 0;
+    StoredMail::each(&reading.connection, None, |stored| {
+        count += 1;
+        StoredMail::write_file(&directory, &stored.mail)
+    })?;
+    output::say(&format!("{} written to {}", output::counted(count, "mail"), directory.display()));
+    Ok(exit::FINE)
+}

@@ -1,0 +1,121 @@
+//! `oms objects`: the stored objects.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use oms_engine::step::StepKind;
+use oms_local::ObjectRow;
+
+use crate::commands::Format;
+use crate::exit::{self, Usage};
+use crate::output;
+use crate::state::Target;
+
+/// List, read or export the stored objects
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// List the objects
+    ///
+    /// Example: oms objects list pipelines/storefront.yaml
+    List {
+        #[command(flatten)]
+        target: Target,
+        /// How they are written
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Write an object to standard output, byte for byte
+    ///
+    /// Example: oms objects get pipelines/storefront.yaml orders/NW-10248.json
+    Get {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Write all objects as files, `DIR/bucket/key`
+    ///
+    /// Example: oms objects export pipelines/storefront.yaml out/objects
+    Export {
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    match args.command {
+        Command::List { target, format } => list(target, format, kinds),
+        Command::Get { target } => get(target, kinds),
+        Command::Export { target } => export(target, kinds),
+    }
+}
+
+fn list(target: Target, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    let found = target.find()?;
+    let reading = found.read(kinds)?;
+    let objects = ObjectRow::list(&reading.connection, found.words.first().map(String::as_str))?;
+    match format {
+        Format::Json => {
+            output::json(&serde_json::json!({ "format_version": 1, "objects": objects }))?
+        }
+        Format::Human => {
+            let rows: Vec<Vec<String>> = objects
+                .iter()
+                .map(|object| {
+                    vec![
+                        format!("{}/{}", object.bucket, object.key),
+                        format!("{} B", object.bytes),
+                        object.content_type.clone(),
+                    ]
+                })
+                .collect();
+            output::answer(&output::columns(&rows))?;
+        }
+    }
+    Ok(exit::FINE)
+}
+
+fn get(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    let found = target.find()?;
+    let Some((bucket, key)) = found.words.first().and_then(|word| word.split_once('/')) else {
+        return Err(Usage(
+            "name the object as `bucket/key`; `oms objects list` lists them".to_owned(),
+        )
+        .into());
+    };
+    let reading = found.read(kinds)?;
+    let content = ObjectRow::content(&reading.connection, bucket, key)?.with_context(|| {
+        format!(
+            "there is no object `{bucket}/{key}`; `oms objects list {}` lists them",
+            found.shown()
+        )
+    })?;
+    output::answer_bytes(&content)?;
+    Ok(exit::FINE)
+}
+
+fn export(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    let found = target.find()?;
+    let Some(directory) = found.words.first().map(PathBuf::from) else {
+        return Err(Usage("name the folder that the objects are written to".to_owned()).into());
+    };
+    let reading = found.read(kinds)?;
+    let objects = ObjectRow::list(&reading.connection, None)?;
+    for object in &objects {
+        if let Some(content) = ObjectRow::content(&reading.connection, &object.bucket, &object.key)?
+        {
+            ObjectRow::write_file(&directory, &object.bucket, &object.key, &content)?;
+        }
+    }
+    output::say(&format!(
+        "{} written to {}",
+        output::counted(objects.len() as u64, "object"),
+        directory.display()
+    ));
+    Ok(exit::FINE)
+}

@@ -1,0 +1,289 @@
+//! `oms run`: brings back what was left, then runs the orders of each input.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use oms_engine::plan::Plan;
+use oms_engine::step::StepKind;
+use oms_local::{Order, Runner, Settings, Settled};
+use tokio::sync::{mpsc, watch};
+
+use crate::check;
+use crate::commands::Format;
+use crate::directory::DirectoryFiles;
+use crate::exit::{self, Usage};
+use crate::input::{Reader, Source};
+use crate::output;
+use crate::progress::Progress;
+use crate::state;
+use crate::summary;
+use crate::tally::Tally;
+
+/// Run orders through a pipeline, durably
+///
+/// First goes on with what an earlier call left, then runs the orders of each input: one JSON document a file, or one a line (NDJSON).
+/// In a new state directory, without input, it runs the pipeline's samples. Ends when nothing is left that can go on.
+/// Example: oms run pipelines/storefront.yaml --input orders.ndjson
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// The pipeline file
+    pipeline: PathBuf,
+    /// A file of orders, or `-` for standard input; may be given several times
+    #[arg(long, value_name = "FILE")]
+    input: Vec<PathBuf>,
+    /// Run the pipeline's samples
+    #[arg(long)]
+    samples: bool,
+    /// The name under which orders of standard input come in (`intake.name`)
+    #[arg(long)]
+    name: Option<String>,
+    /// Where the state lives, by default `.oms/<name>` beside the pipeline file
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Where the steps' effects go
+    #[arg(long, value_enum, default_value = "local")]
+    target: World,
+    /// Orders that are under way at the same time at the most
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
+    concurrency: u16,
+    /// Also write objects and mails as files below this folder, as they come
+    #[arg(long, value_name = "DIR")]
+    export: Option<PathBuf>,
+    /// How the summary is written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Where effects go.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum World {
+    /// One SQLite database in the state directory
+    Local,
+}
+
+/// Findings that are printed one by one at the most.
+const FINDINGS_MAX: u64 = 100;
+/// Orders that are read ahead.
+const READ_AHEAD: usize = 512;
+/// Milliseconds between two looks at the progress.
+const TICK_MS: u64 = 100;
+
+pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    let checker = check::checker(kinds)?;
+    let Some(plan) = check::plan(&checker, &args.pipeline)? else { return Ok(exit::FINDINGS) };
+    let directory =
+        args.state_dir.clone().unwrap_or_else(|| state::directory(&args.pipeline, plan.name()));
+    let fresh = !directory.join(oms_local::DATABASE_FILE).exists();
+    let sources = sources(&args, &plan, fresh)?;
+    for source in &sources {
+        if let Source::File(path) = source {
+            std::fs::metadata(path)
+                .with_context(|| format!("`{}` cannot be read", path.display()))?;
+        }
+    }
+    let (files, name) = DirectoryFiles::of(&args.pipeline);
+    let settings = Settings { concurrency: args.concurrency.into(), export: args.export.clone() };
+    let runner = Arc::new(Runner::open(&directory, &plan, &checker, &name, &files, settings)?);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let call = Call { runner: Arc::clone(&runner), plan: Arc::clone(&plan), sources };
+    let result = runtime.block_on(call.run());
+    drop(runtime);
+    let runner = Arc::into_inner(runner).context("a run is still under way")?;
+    // What stopped the writer explains what its users saw.
+    runner.close()?;
+    let (tally, seconds, interrupted) = result?;
+    match args.format {
+        Format::Json => output::json(&tally.line(plan.name(), seconds))?,
+        Format::Human => {
+            let shown = summary::State { directory: &directory, pipeline: &args.pipeline };
+            output::answer(&summary::text(&plan, &tally, seconds, interrupted, &shown)?)?;
+        }
+    }
+    Ok(if interrupted {
+        exit::INTERRUPTED
+    } else if tally.has_findings() {
+        exit::FINDINGS
+    } else {
+        exit::FINE
+    })
+}
+
+fn sources(args: &Args, plan: &Plan, fresh: bool) -> anyhow::Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    for input in &args.input {
+        if input.as_os_str() != "-" {
+            sources.push(Source::File(input.clone()));
+            continue;
+        }
+        let name = match (&args.name, plan.order().key_is_name()) {
+            (Some(name), _) => name.clone(),
+            (None, false) => "stdin".to_owned(),
+            (None, true) => {
+                let message = "this pipeline's orders are named by how they come in; give standard input a --name";
+                return Err(Usage(message.to_owned()).into());
+            }
+        };
+        sources.push(Source::Stdin(name));
+    }
+    if args.samples || (sources.is_empty() && fresh) {
+        let folder = args.pipeline.parent().map_or_else(PathBuf::new, std::path::Path::to_owned);
+        sources.extend(plan.samples().iter().map(|path| Source::File(folder.join(path))));
+    }
+    Ok(sources)
+}
+
+/// One call: its runner and where its orders come from.
+struct Call {
+    runner: Arc<Runner>,
+    plan: Arc<Plan>,
+    sources: Vec<Source>,
+}
+
+impl Call {
+    async fn run(self) -> anyhow::Result<(Tally, f64, bool)> {
+        let begun = now();
+        let (orders, queue) = mpsc::channel(READ_AHEAD);
+        let (settled, mut outcomes) = mpsc::unbounded_channel();
+        let (stop, stopped) = watch::channel(false);
+        let interrupt = tokio::spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                // Received by nobody, it comes too late to stop anything.
+                let _unheard = stop.send(true);
+            }
+            // Keeps the channel open, since closed it would look like a stop.
+            std::future::pending::<()>().await;
+        });
+        let bytes_read = Arc::new(AtomicU64::new(0));
+        let read = Arc::new(AtomicU64::new(0));
+        let total = total_bytes(&self.sources);
+        let reading = self.reading(orders, &bytes_read, &read);
+        let resume = self.runner.open_runs()?;
+        let mut tally = Tally { resumed: resume.len() as u64, ..Tally::default() };
+        let mut progress = Progress::new(total);
+        let watched = stopped.clone();
+        let runner = Arc::clone(&self.runner);
+        let mut work =
+            tokio::spawn(async move { runner.run(resume, queue, &settled, stopped).await });
+        let mut tick = tokio::time::interval(Duration::from_millis(TICK_MS));
+        let mut findings = 0;
+        let outcome = loop {
+            tokio::select! {
+                settled = outcomes.recv() => match settled {
+                    Some(settled) => {
+                        tell(&settled, &mut findings, &progress);
+                        tally.add(&settled);
+                    }
+                    None => break (&mut work).await,
+                },
+                _ = tick.tick() => {
+                    progress.update(bytes_read.load(Ordering::Relaxed), tally.ended(), begun.elapsed());
+                }
+            }
+        };
+        let seconds = begun.elapsed().as_secs_f64();
+        progress.finish();
+        interrupt.abort();
+        let interrupted = *watched.borrow();
+        if findings > FINDINGS_MAX {
+            output::say(&format!(
+                "… and {} more",
+                output::counted(findings - FINDINGS_MAX, "finding")
+            ));
+        }
+        match outcome {
+            Ok(result) => result?,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(error) => return Err(error.into()),
+            },
+        }
+        let failed = reading.await.context("the reader ended")?;
+        tally.read = tally.duplicates
+            + tally.conflicts
+            + tally.rejected
+            + (tally.completed + tally.parked + tally.waiting + tally.cancelled)
+                .saturating_sub(tally.resumed);
+        match failed {
+            Some((path, error)) => Err(error).context(format!("`{path}` cannot be read")),
+            None => Ok((tally, seconds, interrupted)),
+        }
+    }
+
+    /// Reads the sources on a thread of its own, since reading blocks. Gives the source that could not be read, if there is one.
+    fn reading(
+        &self,
+        orders: mpsc::Sender<Order>,
+        bytes_read: &Arc<AtomicU64>,
+        read: &Arc<AtomicU64>,
+    ) -> tokio::task::JoinHandle<Option<(String, std::io::Error)>> {
+        let reader =
+            Reader { bytes_max: self.plan.order().max_bytes(), bytes_read: Arc::clone(bytes_read) };
+        let sources = self.sources.clone();
+        let read = Arc::clone(read);
+        tokio::task::spawn_blocking(move || {
+            for source in &sources {
+                let mut each = |order| {
+                    read.fetch_add(1, Ordering::Relaxed);
+                    orders.blocking_send(order).is_ok()
+                };
+                if let Err(error) = reader.read(source, &mut each) {
+                    let path = match source {
+                        Source::File(path) => path.display().to_string(),
+                        Source::Stdin(_) => "standard input".to_owned(),
+                    };
+                    return Some((path, error));
+                }
+            }
+            None
+        })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the summary says how long the call took")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn total_bytes(sources: &[Source]) -> Option<u64> {
+    sources.iter().try_fold(0, |sum, source| match source {
+        Source::File(path) => std::fs::metadata(path).ok().map(|metadata| sum + metadata.len()),
+        Source::Stdin(_) => None,
+    })
+}
+
+/// Prints what was refused, with its place in its file.
+fn tell(settled: &Settled, findings: &mut u64, progress: &Progress) {
+    match settled {
+        Settled::Rejected { origin, body, rejection } => {
+            for problem in &rejection.problems {
+                *findings += 1;
+                if *findings > FINDINGS_MAX {
+                    continue;
+                }
+                let (line, column) = problem.line_column(body);
+                let line = origin.line + line as u64 - 1;
+                let subject =
+                    if problem.pointer.is_empty() { "the order" } else { problem.pointer.as_str() };
+                progress.say(&format!(
+                    "{}:{line}:{column}: error[{}]: {subject} {}",
+                    origin.path, rejection.code, problem.message
+                ));
+            }
+        }
+        Settled::Conflict { origin, key } => {
+            *findings += 1;
+            if *findings <= FINDINGS_MAX {
+                progress.say(&format!(
+                    "{}:{}:1: error[{}]: another order with the key `{key}` was accepted before",
+                    origin.path,
+                    origin.line,
+                    oms_engine::diagnostic::codes::ORDER_CONFLICT
+                ));
+            }
+        }
+        Settled::Duplicate | Settled::Run { .. } | Settled::Waits | Settled::GoesOn => {}
+    }
+}

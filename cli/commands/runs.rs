@@ -1,0 +1,351 @@
+//! `oms runs`: what became of the orders, and trying parked ones again.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use oms_engine::run::{Event, RunState};
+use oms_engine::step::StepKind;
+use oms_engine::value::{Type, masked};
+use oms_local::{RunRow, Runner, Settings, Settled, StoredRun};
+use serde_json::{Value as Json, json};
+
+use crate::check;
+use crate::commands::Format;
+use crate::directory::DirectoryFiles;
+use crate::exit::{self, Usage};
+use crate::output;
+use crate::state::{Found, Reading, Target, current_plan};
+use crate::tally::Tally;
+
+/// List, show or retry runs
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// List runs in the order of their acceptance
+    ///
+    /// Example: oms runs list pipelines/storefront.yaml --state parked
+    List {
+        #[command(flatten)]
+        target: Target,
+        /// Only runs in this state
+        #[arg(long, value_parser = state_of)]
+        state: Option<RunState>,
+        /// Only parked runs with this cause
+        #[arg(long)]
+        cause: Option<String>,
+        /// Runs listed at the most
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+        /// How they are written
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Show what happened to an order, step by step; personal data is masked
+    ///
+    /// Example: oms runs show pipelines/storefront.yaml NW-10248
+    Show {
+        #[command(flatten)]
+        target: Target,
+        /// How it is written
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Try parked runs again, on the pipeline as it is now; steps that were done stay done
+    ///
+    /// Example: oms runs retry pipelines/storefront.yaml --cause no_rate
+    Retry {
+        #[command(flatten)]
+        target: Target,
+        /// All parked runs
+        #[arg(long, conflicts_with = "cause")]
+        all: bool,
+        /// All parked runs with this cause
+        #[arg(long)]
+        cause: Option<String>,
+        /// How the outcome is written
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+}
+
+fn state_of(name: &str) -> Result<RunState, String> {
+    RunState::parse(name).ok_or_else(|| {
+        let names: Vec<&str> = RunState::ALL.iter().map(|state| state.as_str()).collect();
+        format!("one of {}", names.join(", "))
+    })
+}
+
+pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    match args.command {
+        Command::List { target, state, cause, limit, format } => {
+            let found = target.find()?;
+            list(&found.read(kinds)?, state, cause.as_deref(), limit, format)
+        }
+        Command::Show { target, format } => show(&target.find()?, format, kinds),
+        Command::Retry { target, all, cause, format } => {
+            retry(&target.find()?, all, cause.as_deref(), format, kinds)
+        }
+    }
+}
+
+fn list(
+    reading: &Reading,
+    state: Option<RunState>,
+    cause: Option<&str>,
+    limit: u32,
+    format: Format,
+) -> anyhow::Result<u8> {
+    let runs = RunRow::list(&reading.connection, state, cause, limit)?;
+    match format {
+        Format::Json => {
+            let runs: Vec<Json> = runs.iter().map(listed).collect();
+            output::json(&json!({ "format_version": 1, "runs": runs }))?;
+        }
+        Format::Human => {
+            let rows: Vec<Vec<String>> = runs
+                .iter()
+                .map(|run| {
+                    let cause = run.cause.clone().unwrap_or_default();
+                    vec![
+                        run.key.clone(),
+                        run.state.as_str().to_owned(),
+                        format!("{:.0}", run.accepted_at),
+                        cause,
+                    ]
+                })
+                .collect();
+            output::answer(&output::columns(&rows))?;
+            let counts: Vec<String> = RunRow::count(&reading.connection)?
+                .iter()
+                .map(|(state, count)| format!("{count} {}", state.as_str()))
+                .collect();
+            output::say(&format!(
+                "in all: {}",
+                if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }
+            ));
+        }
+    }
+    Ok(exit::FINE)
+}
+
+fn listed(run: &RunRow) -> Json {
+    json!({
+        "key": run.key,
+        "state": run.state,
+        "accepted_at": run.accepted_at.to_string(),
+        "updated_at": run.updated_at.to_string(),
+        "wait_until": run.wait_until.map(|until| until.to_string()),
+        "cause": run.cause,
+    })
+}
+
+fn key(found: &Found) -> anyhow::Result<&str> {
+    found
+        .words
+        .first()
+        .map(String::as_str)
+        .ok_or_else(|| Usage("name the order's key; `oms runs list` lists them".to_owned()).into())
+}
+
+fn show(found: &Found, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    let key = key(found)?;
+    let reading = found.read(kinds)?;
+    let row = RunRow::find(&reading.connection, key)?.with_context(|| {
+        format!("there is no run `{key}`; `oms runs list {}` lists them", found.shown())
+    })?;
+    let stored = StoredRun::load(&reading.connection, row.id)?;
+    let plan = reading.bundles.plan(&reading.connection, row.bundle)?;
+    let events = stored.events(&plan)?;
+    let run = stored.revive(&plan)?;
+    let mut steps = Vec::new();
+    for (at, planned) in plan.steps().iter().enumerate() {
+        let attempts: Vec<Json> = events
+            .iter()
+            .filter_map(|event| attempt(event, &planned.id, &planned.output))
+            .collect();
+        let input = run.scheduler.input(at).filter(|_| !attempts.is_empty());
+        steps.push(json!({
+            "id": planned.id,
+            "kind": planned.kind,
+            "input": input.map(|input| masked(&input, &planned.input.ty())),
+            "events": attempts,
+        }));
+    }
+    match format {
+        Format::Json => {
+            let mut shown = listed(&row);
+            shown["format_version"] = json!(1);
+            shown["steps"] = Json::Array(steps);
+            output::json(&shown)?;
+        }
+        Format::Human => output::answer(&page(&row, &steps))?,
+    }
+    Ok(exit::FINE)
+}
+
+/// Returns what an event says about a step, personal data masked.
+fn attempt(event: &Event, id: &Arc<str>, output: &Type) -> Option<Json> {
+    match event {
+        Event::Succeeded { step, element, attempt, at, micros, output: value } if step == id => {
+            Some(json!({
+                "state": "succeeded", "element": element, "attempt": attempt, "at": at.to_string(), "micros": micros,
+                "output": masked(value, output),
+            }))
+        }
+        Event::Failed { step, element, attempt, at, micros, failure, retry_at } if step == id => {
+            Some(json!({
+                "state": "failed", "element": element, "attempt": attempt, "at": at.to_string(), "micros": micros,
+                "cause": failure.cause, "message": failure.message, "retry_at": retry_at.map(|at| at.to_string()),
+            }))
+        }
+        Event::Skipped { step, at, reason } if step == id => Some(json!({
+            "state": "skipped", "at": at.to_string(), "reason": reason,
+        })),
+        _ => None,
+    }
+}
+
+fn page(row: &RunRow, steps: &[Json]) -> String {
+    let mut text = format!("{}  {}", row.key, row.state.as_str());
+    if let Some(cause) = &row.cause {
+        text.push_str(&format!(" ({cause})"));
+    }
+    text.push_str(&format!("\naccepted {}, last changed {}\n", row.accepted_at, row.updated_at));
+    for step in steps {
+        let word = |key: &str| step[key].as_str().unwrap_or_default().to_owned();
+        text.push_str(&format!("\n{}  {}\n", word("id"), word("kind")));
+        if !step["input"].is_null() {
+            text.push_str(&format!("  input    {}\n", shortened(&step["input"])));
+        }
+        let events = step["events"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if events.is_empty() {
+            text.push_str("  not yet\n");
+        }
+        for event in events {
+            text.push_str(&format!("  {}\n", happened(event)));
+        }
+    }
+    text
+}
+
+fn happened(event: &Json) -> String {
+    let mut text = event["state"].as_str().unwrap_or_default().to_owned();
+    if let Some(element) = event["element"].as_u64() {
+        text.push_str(&format!(" element {element}"));
+    }
+    if let Some(attempt) = event["attempt"].as_u64().filter(|attempt| *attempt > 1) {
+        text.push_str(&format!(" attempt {attempt}"));
+    }
+    if let Some(micros) = event["micros"].as_u64() {
+        text.push_str(&format!(" in {micros} µs"));
+    }
+    if let Some(message) = event["message"].as_str() {
+        text.push_str(&format!(": {} ({message})", event["cause"].as_str().unwrap_or_default()));
+    }
+    if let Some(at) = event["retry_at"].as_str() {
+        text.push_str(&format!(", again at {at}"));
+    }
+    if !event["reason"].is_null() {
+        text.push_str(&format!(": {}", event["reason"]));
+    }
+    match event.get("output") {
+        Some(output) if output.as_object().is_none_or(|map| !map.is_empty()) => {
+            text.push_str(&format!("\n  output   {}", shortened(output)));
+        }
+        _ => {}
+    }
+    text
+}
+
+/// Writes JSON on one line, cut where it gets long.
+fn shortened(value: &Json) -> String {
+    const CHARS_MAX: usize = 400;
+    let text = value.to_string();
+    if text.chars().count() <= CHARS_MAX {
+        return text;
+    }
+    let mut cut: String = text.chars().take(CHARS_MAX).collect();
+    cut.push('…');
+    cut
+}
+
+fn retry(
+    found: &Found,
+    all: bool,
+    cause: Option<&str>,
+    format: Format,
+    kinds: &[StepKind],
+) -> anyhow::Result<u8> {
+    if !all && cause.is_none() && found.words.is_empty() {
+        return Err(Usage("say what to retry: keys, --cause or --all".to_owned()).into());
+    }
+    let checker = check::checker(kinds)?;
+    let Some((pipeline, plan)) = current_plan(&checker, found)? else { return Ok(exit::FINDINGS) };
+    let rows = {
+        let reading = found.read(kinds)?;
+        chosen(&reading, found, cause)?
+    };
+    let (files, name) = DirectoryFiles::of(&pipeline);
+    let settings = Settings { concurrency: 1, export: None };
+    let runner = Runner::open(&found.directory, &plan, &checker, &name, &files, settings)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut tally = Tally { resumed: rows.len() as u64, ..Tally::default() };
+    let result: anyhow::Result<()> = runtime.block_on(async {
+        for row in &rows {
+            match runner.retry(row).await? {
+                Ok(settled) => tally.add(&settled),
+                Err(incompatible) => {
+                    output::say(&format!("error: {incompatible}"));
+                    tally.add(&Settled::Run {
+                        key: Arc::from(row.key.as_str()),
+                        resumed: true,
+                        state: RunState::Parked,
+                        cause: row.cause.clone(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    });
+    runner.close()?;
+    result?;
+    match format {
+        Format::Json => output::json(&json!({
+            "format_version": 1, "retried": tally.resumed, "completed": tally.completed,
+            "parked": tally.parked, "waiting": tally.waiting,
+        }))?,
+        Format::Human => output::answer(&format!(
+            "{} retried: {} completed, {} parked, {} waiting\n",
+            output::counted(tally.resumed, "run"),
+            tally.completed,
+            tally.parked,
+            tally.resumed.saturating_sub(tally.completed + tally.parked + tally.cancelled),
+        ))?,
+    }
+    Ok(if tally.parked > 0 { exit::FINDINGS } else { exit::FINE })
+}
+
+/// Returns the parked runs that are meant.
+fn chosen(reading: &Reading, found: &Found, cause: Option<&str>) -> anyhow::Result<Vec<RunRow>> {
+    if found.words.is_empty() {
+        return Ok(RunRow::list(&reading.connection, Some(RunState::Parked), cause, u32::MAX)?);
+    }
+    let mut rows = Vec::new();
+    for key in &found.words {
+        let row = RunRow::find(&reading.connection, key)?
+            .with_context(|| format!("there is no run `{key}`"))?;
+        anyhow::ensure!(
+            row.state == RunState::Parked,
+            "the run `{key}` is {}, and only parked runs are retried",
+            row.state.as_str()
+        );
+        rows.push(row);
+    }
+    Ok(rows)
+}

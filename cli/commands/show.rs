@@ -1,0 +1,56 @@
+//! The page of a step kind, made from its types; `docs/steps/` has the same.
+
+use std::fmt::Write as _;
+
+use oms_engine::step::StepKind;
+use oms_engine::value::{Shape, Type};
+use serde_json::Value as Json;
+
+/// Returns a kind's page as Markdown: what it does, its settings, its output.
+pub(crate) fn kind_page(kind: &StepKind) -> String {
+    let schema = kind.config_schema();
+    let text = |value: &Json, key: &str| {
+        value.get(key).and_then(Json::as_str).unwrap_or_default().to_owned()
+    };
+    let mut page = format!(
+        "# {}\n\n{}\n\n## Settings (`with:`)\n\n",
+        kind.name(),
+        text(&schema, "description")
+    );
+    let required: Vec<&str> = schema
+        .get("required")
+        .and_then(Json::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Json::as_str)
+        .collect();
+    // Writing to a string cannot fail.
+    for (name, setting) in schema.get("properties").and_then(Json::as_object).into_iter().flatten()
+    {
+        let optional = if required.contains(&name.as_str()) { "" } else { " (optional)" };
+        let _written = writeln!(
+            page,
+            "- `{name}`{optional}: {}",
+            text(setting, "description").replace('\n', " ")
+        );
+    }
+    page.push_str("\n## Output (`steps.<id>`)\n\n");
+    match kind.output_type() {
+        None => page.push_str("Depends on the settings.\n"),
+        Some(ty) => describe(&ty, &mut page),
+    }
+    page
+}
+
+fn describe(ty: &Type, page: &mut String) {
+    let Shape::Record(record) = &ty.shape else {
+        let _written = writeln!(page, "{ty}.");
+        return;
+    };
+    if record.fields().is_empty() {
+        page.push_str("Nothing.\n");
+    }
+    for field in record.fields() {
+        let _written = writeln!(page, "- `{}`: {}", field.name, field.ty);
+    }
+}

@@ -1,0 +1,32 @@
+//! `oms steps`: the kinds of steps, and the page of each.
+
+use oms_engine::diagnostic::did_you_mean;
+use oms_engine::step::StepKind;
+
+use crate::commands::show;
+use crate::exit::{self, Usage};
+use crate::output;
+
+/// List the step kinds, or describe one
+///
+/// Example: oms steps money.convert
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// A step kind
+    kind: Option<String>,
+}
+
+pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    let Some(name) = args.kind else {
+        let rows: Vec<Vec<String>> =
+            kinds.iter().map(|kind| vec![kind.name().to_owned(), kind.summary()]).collect();
+        output::answer(&output::columns(&rows))?;
+        return Ok(exit::FINE);
+    };
+    let Some(kind) = kinds.iter().find(|kind| kind.name() == name) else {
+        let help = did_you_mean(&name, kinds.iter().map(StepKind::name)).unwrap_or_default();
+        return Err(Usage(format!("there is no step kind `{name}`; {help}")).into());
+    };
+    output::answer(&show::kind_page(kind))?;
+    Ok(exit::FINE)
+}

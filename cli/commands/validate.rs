@@ -1,0 +1,87 @@
+//! `oms validate`: every fault in every file at once.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use oms_engine::diagnostic::Report;
+use oms_engine::plan::overlapping_intakes;
+use oms_engine::step::StepKind;
+
+use crate::check;
+use crate::exit;
+use crate::output;
+use crate::render::{self, FileSummary};
+
+/// Check pipeline files before anything runs
+///
+/// Reports every fault in every file at once, each with its place, its code (see `oms explain`) and what to type instead.
+/// Example: oms validate pipelines/storefront.yaml
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// Pipeline files, or folders of them; by default the folder `pipelines`
+    paths: Vec<PathBuf>,
+    /// Findings that make the command fail besides errors
+    #[arg(long, value_enum)]
+    deny: Option<Deny>,
+    /// How the findings are written
+    #[arg(long, value_enum, default_value_t)]
+    format: render::Format,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Deny {
+    /// Warnings, too
+    Warnings,
+}
+
+pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    let checker = check::checker(kinds)?;
+    let paths = if args.paths.is_empty() { vec![PathBuf::from("pipelines")] } else { args.paths };
+    let mut files = Vec::new();
+    for path in &paths {
+        files.extend(pipelines(path)?);
+    }
+    let checked: Vec<_> = files.iter().map(|path| check::check(&checker, path)).collect();
+    let overlaps = overlapping_intakes(&checked);
+    let mut summaries = Vec::with_capacity(files.len());
+    let mut report = Report::new();
+    for (path, checked) in files.iter().zip(checked) {
+        let steps = checked.plan.is_some().then_some(checked.steps);
+        summaries.push(FileSummary::new(path.display().to_string(), &checked.report, steps));
+        report.merge(checked.report);
+    }
+    for overlap in overlaps {
+        if let Some(label) = overlap.primary()
+            && let Some(summary) = summaries.iter_mut().find(|summary| *summary.path == *label.path)
+        {
+            summary.errors += 1;
+            summary.steps = None;
+        }
+        report.push(overlap);
+    }
+    output::answer(&args.format.render(&report, &summaries, output::colour_on_stdout()))?;
+    let denied = args.deny == Some(Deny::Warnings) && report.warnings() > 0;
+    Ok(if report.is_ok() && !denied { exit::FINE } else { exit::FINDINGS })
+}
+
+/// Returns a file as it is, and of a folder the pipeline files directly in it; their tests are none.
+fn pipelines(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let failed = || format!("`{}` cannot be read", path.display());
+    if !std::fs::metadata(path).with_context(failed)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(path).with_context(failed)? {
+        let path = entry.with_context(failed)?.path();
+        let name =
+            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let is_yaml = name.ends_with(".yaml") || name.ends_with(".yml");
+        let is_test = name.ends_with(".test.yaml") || name.ends_with(".test.yml");
+        if is_yaml && !is_test && path.is_file() {
+            found.push(path);
+        }
+    }
+    found.sort();
+    anyhow::ensure!(!found.is_empty(), "`{}` holds no pipeline", path.display());
+    Ok(found)
+}

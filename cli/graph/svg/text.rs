@@ -1,0 +1,106 @@
+//! Text in a picture: how wide it may become in a font that nobody knows yet, cut to fit, and escaped.
+
+/// The fonts of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Face {
+    /// The name of the pipeline.
+    Title,
+    /// The id of a step, in bold.
+    Id,
+    /// The kind of a step, and the legend.
+    Kind,
+    /// The note of a step, in italics.
+    Note,
+}
+
+impl Face {
+    const fn size(self) -> f64 {
+        match self {
+            Self::Title => 17.0,
+            Self::Id => 14.0,
+            Self::Kind => 12.0,
+            Self::Note => 11.0,
+        }
+    }
+
+    /// How many characters are shown at most.
+    const fn characters_max(self) -> usize {
+        match self {
+            Self::Title => 60,
+            Self::Id | Self::Kind => 36,
+            Self::Note => 40,
+        }
+    }
+}
+
+/// Returns the text as it is shown: on one line, and cut with an ellipsis where it is too long for a box.
+pub(super) fn fitted(text: &str, face: Face) -> String {
+    let max = face.characters_max();
+    let shown = |letter: char| if letter.is_control() { ' ' } else { letter };
+    if text.chars().count() <= max {
+        return text.chars().map(shown).collect();
+    }
+    text.chars().take(max - 1).map(shown).chain(['…']).collect()
+}
+
+/// Returns a width in pixels that the text does not exceed in the usual sans-serif fonts, of which Verdana and
+/// DejaVu are the widest.
+pub(super) fn width(text: &str, face: Face) -> f64 {
+    let is_bold = matches!(face, Face::Id | Face::Title);
+    let ems = text.chars().map(|letter| match letter {
+        'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '\'' | '|' | '!' | ' ' | '(' | ')' => 0.45,
+        'm' | 'w' | 'M' | 'W' | '@' | '%' | '…' => 1.05,
+        '=' | '<' | '>' | '+' | '&' | '#' | '~' | 'A'..='Z' => 0.86,
+        ' '..='~' => 0.64,
+        _ => 1.1,
+    });
+    let ems: f64 = ems.sum();
+    ems * face.size() * if is_bold { 1.12 } else { 1.0 }
+}
+
+/// Escapes a text for XML, and leaves out what XML 1.0 cannot hold.
+pub(super) fn escape(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut escaped, letter| {
+        match letter {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            '\u{fffe}' | '\u{ffff}' => {}
+            letter if letter.is_control() => escaped.push(' '),
+            letter => escaped.push(letter),
+        }
+        escaped
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_by_characters_and_keeps_to_one_line() {
+        let long = "ü".repeat(41);
+        assert_eq!(fitted(&long, Face::Note), "ü".repeat(39) + "…");
+        assert_eq!(fitted(&"ü".repeat(40), Face::Note), "ü".repeat(40));
+        assert_eq!(fitted("a\nb", Face::Id), "a b");
+    }
+
+    #[test]
+    fn widths_cover_the_widest_usual_font() {
+        // Advances in DejaVu Sans at 12 px, and in its bold at 14 px, rounded up.
+        let cases = [
+            ("confirm", Face::Id, 59.8),
+            ("mmmm", Face::Id, 58.4),
+            ("AQUAOOQ", Face::Id, 80.3),
+            ("nnnuuubdq", Face::Id, 89.9),
+            ("a_b_c-d-0123", Face::Id, 102.4),
+            ("money.convert", Face::Kind, 88.9),
+            ("gdbpqnuo", Face::Kind, 60.7),
+        ];
+        for (text, face, real) in cases {
+            assert!(width(text, face) >= real, "{text}: {}", width(text, face));
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The command line of `oms`: arguments, one file per command, rendering. It decides nothing about pipelines or runs.
+//!
+//! A program with step kinds of its own calls [`main`] with its list; see `examples/custom-kind`.
+
+mod args;
+mod check;
+mod commands;
+mod directory;
+mod exit;
+pub mod graph;
+mod input;
+mod output;
+mod progress;
+pub mod render;
+mod state;
+mod summary;
+mod tally;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use oms_engine::step::StepKind;
+
+pub use directory::DirectoryFiles;
+
+/// Runs the program with these step kinds, on the arguments of the process.
+pub fn main(kinds: &[StepKind]) -> ExitCode {
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let code = if error.use_stderr() { exit::USAGE } else { exit::FINE };
+            // Where standard output is closed there is nobody to tell.
+            let _unprinted = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    match commands::dispatch(args.command, kinds) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) if output::is_closed(&error) => ExitCode::from(exit::FINE),
+        Err(error) => {
+            output::error(&error);
+            ExitCode::from(exit::of(&error))
+        }
+    }
+}

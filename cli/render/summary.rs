@@ -1,0 +1,108 @@
+//! The last words: a line for each file, and one for all of them.
+
+use oms_engine::diagnostic::Report;
+
+/// What became of one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSummary {
+    /// The path as it is shown.
+    pub path: String,
+    /// How many errors were found in checking it.
+    pub errors: usize,
+    /// How many warnings.
+    pub warnings: usize,
+    /// How many steps it has, where it could be read so far.
+    pub steps: Option<usize>,
+}
+
+impl FileSummary {
+    /// Sums up the report on one file alone.
+    pub fn new(path: impl Into<String>, report: &Report, steps: Option<usize>) -> Self {
+        let (errors, warnings) = (report.errors(), report.warnings());
+        Self { path: path.into(), errors, warnings, steps }
+    }
+
+    fn verdict(&self) -> String {
+        if self.errors > 0 {
+            return counts(self.errors, self.warnings);
+        }
+        let mut parts = vec!["ok".to_owned()];
+        parts.extend(self.steps.map(|steps| number(steps, "step")));
+        if self.warnings > 0 {
+            parts.push(number(self.warnings, "warning"));
+        }
+        parts.join("   ")
+    }
+}
+
+/// Returns `1 error, 2 warnings`, leaving out what there is none of, and `ok` if there is neither.
+pub fn counts(errors: usize, warnings: usize) -> String {
+    match (errors, warnings) {
+        (0, 0) => "ok".to_owned(),
+        (0, _) => number(warnings, "warning"),
+        (_, 0) => number(errors, "error"),
+        _ => format!("{}, {}", number(errors, "error"), number(warnings, "warning")),
+    }
+}
+
+/// Returns a line for each file, and a line for all of them if there are several.
+pub fn summary(files: &[FileSummary]) -> String {
+    let width = files.iter().map(|file| file.path.chars().count()).max().unwrap_or(0);
+    let mut text: String =
+        files.iter().map(|file| format!("{:width$}   {}\n", file.path, file.verdict())).collect();
+    if files.len() > 1 {
+        let errors = files.iter().map(|file| file.errors).sum();
+        let warnings = files.iter().map(|file| file.warnings).sum();
+        text += &format!("{}: {}\n", number(files.len(), "file"), counts(errors, warnings));
+    }
+    text
+}
+
+fn number(count: usize, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_agree_in_number() {
+        let cases = [
+            (0, 0, "ok"),
+            (1, 0, "1 error"),
+            (2, 0, "2 errors"),
+            (0, 1, "1 warning"),
+            (1, 1, "1 error, 1 warning"),
+            (3, 2, "3 errors, 2 warnings"),
+        ];
+        for (errors, warnings, expected) in cases {
+            assert_eq!(counts(errors, warnings), expected);
+        }
+    }
+
+    #[test]
+    fn files_stand_in_columns_and_the_last_line_is_for_all() {
+        let file = |path: &str, errors, warnings, steps| FileSummary {
+            path: path.to_owned(),
+            errors,
+            warnings,
+            steps,
+        };
+        let files = [
+            file("pipelines/order-intake.yaml", 0, 0, Some(7)),
+            file("pipelines/refund.yaml", 1, 1, Some(3)),
+            file("pipelines/single.yaml", 0, 1, Some(1)),
+        ];
+        let expected = "\
+pipelines/order-intake.yaml   ok   7 steps
+pipelines/refund.yaml         1 error, 1 warning
+pipelines/single.yaml         ok   1 step   1 warning
+3 files: 1 error, 2 warnings
+";
+        assert_eq!(summary(&files), expected);
+        assert_eq!(summary(&files[..1]), "pipelines/order-intake.yaml   ok   7 steps\n");
+        assert_eq!(summary(&[]), "");
+    }
+}

@@ -1,0 +1,125 @@
+//! Which state a command is about: a pipeline's, or that of a given directory.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use oms_engine::plan::{Checker, Plan};
+use oms_engine::step::StepKind;
+use oms_local::{Bundles, Database};
+
+use crate::check;
+use crate::exit::Usage;
+
+/// The pipeline or its state directory, and what follows.
+#[derive(Args, Debug)]
+pub(crate) struct Target {
+    /// State directory, by default `.oms/<name>` beside the pipeline file
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// The pipeline file (not needed with --state-dir), then what the command is about
+    #[arg(value_name = "PIPELINE")]
+    words: Vec<String>,
+}
+
+/// A state directory that was found, and the words behind it.
+pub(crate) struct Found {
+    /// The pipeline file, if it was named.
+    pub(crate) pipeline: Option<PathBuf>,
+    /// The state directory.
+    pub(crate) directory: PathBuf,
+    /// The other words.
+    pub(crate) words: Vec<String>,
+}
+
+impl Target {
+    /// Splits the words and finds the state directory.
+    ///
+    /// # Errors
+    /// When neither a pipeline nor a state directory is named, or the pipeline cannot be read.
+    pub(crate) fn find(self) -> anyhow::Result<Found> {
+        let mut words = self.words;
+        let is_pipeline = |word: &str| word.ends_with(".yaml") || word.ends_with(".yml");
+        let named = words.first().is_some_and(|word| is_pipeline(word));
+        let pipeline = named.then(|| PathBuf::from(words.remove(0)));
+        let directory = match (self.state_dir, &pipeline) {
+            (Some(directory), _) => directory,
+            (None, Some(pipeline)) => beside(pipeline)?,
+            (None, None) => {
+                let message = "name the pipeline first, such as `pipelines/storefront.yaml`, or give --state-dir";
+                return Err(Usage(message.to_owned()).into());
+            }
+        };
+        Ok(Found { pipeline, directory, words })
+    }
+}
+
+/// Returns the state directory of a pipeline whose name stands in its file, without checking the rest of it.
+fn beside(pipeline: &Path) -> anyhow::Result<PathBuf> {
+    let shown: Arc<str> = Arc::from(pipeline.to_string_lossy().as_ref());
+    let bytes = std::fs::read(pipeline).with_context(|| format!("`{shown}` cannot be read"))?;
+    let document = oms_engine::document::parse(&shown, &bytes)
+        .map_err(|(_, diagnostic)| anyhow::anyhow!("`{shown}`: {}", diagnostic.message))?;
+    let name = document.root().get("name").and_then(|entry| entry.node.as_text());
+    let name = name.with_context(|| format!("`{shown}` has no name"))?;
+    Ok(directory(pipeline, name))
+}
+
+/// Returns the state directory of a pipeline by its name: `.oms/<name>` beside the file.
+pub(crate) fn directory(pipeline: &Path, name: &str) -> PathBuf {
+    let folder = pipeline.parent().unwrap_or(Path::new(""));
+    folder.join(".oms").join(name)
+}
+
+/// A state that is only read, with the plan that ran last on it.
+pub(crate) struct Reading {
+    pub(crate) connection: oms_local::Connection,
+    pub(crate) bundles: Bundles,
+}
+
+impl Found {
+    /// Opens the state for reading.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    pub(crate) fn read(&self, kinds: &[StepKind]) -> anyhow::Result<Reading> {
+        let connection = Database::read(&self.directory)?;
+        Ok(Reading { connection, bundles: Bundles::new(check::checker(kinds)?) })
+    }
+
+    /// Returns how the state is named in commands that are shown to people.
+    pub(crate) fn shown(&self) -> String {
+        match &self.pipeline {
+            Some(pipeline) => pipeline.display().to_string(),
+            None => format!("--state-dir {}", self.directory.display()),
+        }
+    }
+}
+
+impl Reading {
+    /// Returns the plan that ran last.
+    ///
+    /// # Errors
+    /// When it cannot be made again.
+    pub(crate) fn plan(&self) -> anyhow::Result<Arc<Plan>> {
+        Ok(self.bundles.latest(&self.connection)?)
+    }
+}
+
+/// Returns the plan of the named pipeline, which commands need that go on with runs.
+///
+/// # Errors
+/// When no pipeline is named, or it cannot be read.
+pub(crate) fn current_plan(
+    checker: &Checker,
+    found: &Found,
+) -> anyhow::Result<Option<(PathBuf, Arc<Plan>)>> {
+    let Some(pipeline) = &found.pipeline else {
+        return Err(Usage(
+            "name the pipeline file, such as `pipelines/storefront.yaml`".to_owned(),
+        )
+        .into());
+    };
+    Ok(check::plan(checker, pipeline)?.map(|plan| (pipeline.clone(), plan)))
+}

@@ -1,0 +1,162 @@
+//! The summary of a run for people: what happened, where to look, and what to do about what is parked.
+
+use std::path::Path;
+
+use oms_engine::plan::Plan;
+use oms_local::Database;
+
+use crate::output::{columns, counted, grouped};
+use crate::tally::Tally;
+
+/// Where the state is, and how commands name it.
+pub(crate) struct State<'a> {
+    pub(crate) directory: &'a Path,
+    pub(crate) pipeline: &'a Path,
+}
+
+impl State<'_> {
+    /// Returns what commands about this state are given.
+    fn argument(&self, plan: &Plan) -> String {
+        let pipeline = self.pipeline.display();
+        if self.directory == crate::state::directory(self.pipeline, plan.name()) {
+            pipeline.to_string()
+        } else {
+            format!("{pipeline} --state-dir {}", self.directory.display())
+        }
+    }
+}
+
+/// Writes the summary.
+///
+/// # Errors
+/// When the state cannot be read.
+pub(crate) fn text(
+    plan: &Plan,
+    tally: &Tally,
+    seconds: f64,
+    interrupted: bool,
+    state: &State<'_>,
+) -> anyhow::Result<String> {
+    let mut text = happened(plan, tally, seconds);
+    let target = state.argument(plan);
+    text.push('\n');
+    text.push_str(&columns(&places(plan, tally, state, &target)?));
+    if tally.parked > 0 {
+        text.push_str(&format!(
+            "\n{} parked; each needs somebody to look at it:\n",
+            counted(tally.parked, "run")
+        ));
+        let rows: Vec<Vec<String>> = tally
+            .causes
+            .iter()
+            .map(|(cause, (count, key))| {
+                vec![format!("  {cause}"), grouped(*count), format!("oms runs show {target} {key}")]
+            })
+            .collect();
+        text.push_str(&columns(&rows));
+        if let Some(cause) = tally.causes.keys().next() {
+            text.push_str(&format!(
+                "mend the cause, then: oms runs retry {target} --cause {cause}\n"
+            ));
+        }
+    }
+    if interrupted {
+        text.push_str(&format!(
+            "\ninterrupted; `oms run {target}` goes on with what was accepted\n"
+        ));
+    }
+    Ok(text)
+}
+
+fn happened(plan: &Plan, tally: &Tally, seconds: f64) -> String {
+    let mut read = vec![format!("{} read", counted(tally.read, "order"))];
+    for (count, what) in [
+        (tally.accepted(), "accepted"),
+        (tally.duplicates, "known already"),
+        (tally.conflicts, "in conflict"),
+        (tally.rejected, "rejected"),
+    ] {
+        if count > 0 {
+            read.push(format!("{} {what}", grouped(count)));
+        }
+    }
+    let mut ended = Vec::new();
+    if tally.resumed > 0 {
+        ended.push(format!("{} brought back", counted(tally.resumed, "run")));
+    }
+    for (count, what) in [
+        (tally.completed, "completed"),
+        (tally.parked, "parked"),
+        (tally.waiting, "waiting"),
+        (tally.cancelled, "cancelled"),
+    ] {
+        if count > 0 {
+            ended.push(format!("{} {what}", grouped(count)));
+        }
+    }
+    let mut text = format!("{}: {}\n", plan.name(), read.join(", "));
+    if !ended.is_empty() {
+        let rate = grouped(tally.rate(seconds) as u64);
+        text.push_str(&format!("{} in {seconds:.1} s ({rate} orders/s)\n", ended.join(", ")));
+    }
+    text
+}
+
+fn places(
+    plan: &Plan,
+    tally: &Tally,
+    state: &State<'_>,
+    target: &str,
+) -> anyhow::Result<Vec<Vec<String>>> {
+    let connection = Database::read(state.directory)?;
+    let count = |table: &str| -> anyhow::Result<u64> {
+        let sql = format!("select count(*) from \"{table}\"");
+        let count: i64 = connection.query_row(&sql, [], |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    };
+    let database = state.directory.join(oms_local::DATABASE_FILE);
+    let mut rows = vec![vec![
+        "state".to_owned(),
+        database.display().to_string(),
+        format!("oms runs list {target}"),
+    ]];
+    for table in plan.tables() {
+        let name = &table.name;
+        let shown = format!("{name}: {}", counted(count(name)?, "row"));
+        rows.push(vec!["table".to_owned(), shown, format!("oms db export {target} {name}")]);
+    }
+    let objects = count("oms_objects")?;
+    if objects > 0 {
+        let one: String = connection.query_row(
+            "select bucket || '/' || key from oms_objects order by run desc limit 1",
+            [],
+            |row| row.get(0),
+        )?;
+        rows.push(vec![
+            "objects".to_owned(),
+            grouped(objects),
+            format!("oms objects get {target} {one}"),
+        ]);
+    }
+    let mails = count("oms_mails")?;
+    if mails > 0 {
+        let one: String = connection.query_row(
+            "select r.key from oms_mails m join oms_runs r on r.id = m.run order by m.run desc limit 1",
+            [],
+            |row| row.get(0),
+        )?;
+        rows.push(vec![
+            "mails".to_owned(),
+            grouped(mails),
+            format!("oms mail show {target} {one}"),
+        ]);
+    }
+    if let Some(key) = &tally.example {
+        rows.push(vec![
+            "a run".to_owned(),
+            key.to_string(),
+            format!("oms runs show {target} {key}"),
+        ]);
+    }
+    Ok(rows)
+}

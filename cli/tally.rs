@@ -1,0 +1,118 @@
+//! What a call of `run` or `runs retry` saw, counted.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use oms_engine::run::RunState;
+use oms_local::Settled;
+use serde::Serialize;
+
+/// The counts. `read = accepted + duplicates + conflicts + rejected`, and
+/// `accepted + resumed = completed + parked + waiting + cancelled + in_progress`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) read: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) conflicts: u64,
+    pub(crate) rejected: u64,
+    pub(crate) resumed: u64,
+    pub(crate) completed: u64,
+    pub(crate) parked: u64,
+    pub(crate) cancelled: u64,
+    /// Runs that wait now.
+    pub(crate) waiting: u64,
+    /// Parked runs by cause, each with one key.
+    pub(crate) causes: BTreeMap<String, (u64, Arc<str>)>,
+    /// The key of one run that completed.
+    pub(crate) example: Option<Arc<str>>,
+}
+
+/// The counts as `--format json` prints them, on one line.
+#[derive(Serialize)]
+pub(crate) struct Line<'a> {
+    format_version: u32,
+    pipeline: &'a str,
+    read: u64,
+    accepted: u64,
+    duplicates: u64,
+    conflicts: u64,
+    rejected: u64,
+    resumed: u64,
+    completed: u64,
+    parked: u64,
+    waiting: u64,
+    cancelled: u64,
+    in_progress: u64,
+    seconds: f64,
+    orders_per_second: f64,
+}
+
+impl Tally {
+    /// Takes in an outcome.
+    pub(crate) fn add(&mut self, settled: &Settled) {
+        match settled {
+            Settled::Rejected { .. } => self.rejected += 1,
+            Settled::Duplicate => self.duplicates += 1,
+            Settled::Conflict { .. } => self.conflicts += 1,
+            Settled::Waits => self.waiting += 1,
+            Settled::GoesOn => self.waiting = self.waiting.saturating_sub(1),
+            Settled::Run { key, state, cause, .. } => match state {
+                RunState::Completed => {
+                    self.completed += 1;
+                    self.example.get_or_insert_with(|| Arc::clone(key));
+                }
+                RunState::Parked => {
+                    self.parked += 1;
+                    for cause in cause.iter().flat_map(|cause| cause.split(',')) {
+                        let entry = self.causes.entry(cause.to_owned());
+                        entry.or_insert_with(|| (0, Arc::clone(key))).0 += 1;
+                    }
+                }
+                RunState::Cancelled => self.cancelled += 1,
+                RunState::InProgress | RunState::Waiting => {}
+            },
+        }
+    }
+
+    /// Returns how many orders became runs.
+    pub(crate) const fn accepted(&self) -> u64 {
+        self.read.saturating_sub(self.duplicates + self.conflicts + self.rejected)
+    }
+
+    /// Returns how many runs came to an end, for the moment or for good.
+    pub(crate) const fn ended(&self) -> u64 {
+        self.completed + self.parked
+    }
+
+    /// Tells whether somebody has to look at something.
+    pub(crate) const fn has_findings(&self) -> bool {
+        self.conflicts + self.rejected + self.parked > 0
+    }
+
+    /// Returns the runs per second; 0 if no time passed.
+    pub(crate) fn rate(&self, seconds: f64) -> f64 {
+        if seconds > 0.0 { self.ended() as f64 / seconds } else { 0.0 }
+    }
+
+    /// Returns the counts as one line of JSON has them.
+    pub(crate) fn line<'a>(&self, pipeline: &'a str, seconds: f64) -> Line<'a> {
+        let known = self.completed + self.parked + self.waiting + self.cancelled;
+        Line {
+            format_version: 1,
+            pipeline,
+            read: self.read,
+            accepted: self.accepted(),
+            duplicates: self.duplicates,
+            conflicts: self.conflicts,
+            rejected: self.rejected,
+            resumed: self.resumed,
+            completed: self.completed,
+            parked: self.parked,
+            waiting: self.waiting,
+            cancelled: self.cancelled,
+            in_progress: (self.accepted() + self.resumed).saturating_sub(known),
+            seconds: (seconds * 1000.0).round() / 1000.0,
+            orders_per_second: (self.rate(seconds) * 10.0).round() / 10.0,
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Diagnostics and the report that collects them together with the sources they point into.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::Code;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The pipeline would run, but somebody will be sorry.
+    Warning,
+    /// The pipeline is refused.
+    Error,
+}
+
+/// A note at one place of one source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The source's path as it is shown.
+    pub path: Arc<str>,
+    /// Bytes of the source; may be empty at an end of line.
+    pub span: Range<usize>,
+    /// What is at this spot; may be empty.
+    pub text: String,
+    /// Whether this is the fault itself; other labels explain it.
+    pub primary: bool,
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The kind of finding, with its page.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong: lower case, no full stop, names in backticks.
+    pub message: String,
+    /// The places; the first primary one is *the* place.
+    pub labels: Vec<Label>,
+    /// What to type.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// Returns the label that the finding is about.
+    pub fn primary(&self) -> Option<&Label> {
+        self.labels.iter().find(|label| label.primary).or_else(|| self.labels.first())
+    }
+}
+
+/// The text of one file that labels point into.
+#[derive(Clone, Debug)]
+pub struct Source {
+    text: Arc<str>,
+    line_starts: Vec<usize>,
+}
+
+impl Source {
+    /// Indexes the lines of `text`.
+    pub fn new(text: Arc<str>) -> Self {
+        let line_starts = std::iter::once(0)
+            .chain(
+                text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1),
+            )
+            .collect();
+        Self { text, line_starts }
+    }
+
+    /// Returns the whole text.
+    pub fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// Returns the line and the column (in characters) of a byte, both from 1.
+    pub fn line_column(&self, byte: usize) -> (usize, usize) {
+        let byte = byte.min(self.text.len());
+        let line = self.line_starts.partition_point(|start| *start <= byte);
+        let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let column = self.text.get(start..byte).map_or(1, |text| text.chars().count() + 1);
+        (line, column)
+    }
+
+    /// Returns the byte at which a line (from 1) begins.
+    pub fn line_start(&self, line: usize) -> Option<usize> {
+        self.line_starts.get(line.checked_sub(1)?).copied()
+    }
+
+    /// Returns the byte of a line and a column in characters, both from 1, kept within the text.
+    pub fn byte_at(&self, line: usize, column: usize) -> usize {
+        let start = self.line_start(line).unwrap_or(self.text.len());
+        let rest = self.text.get(start..).unwrap_or_default();
+        let line_text = rest.lines().next().unwrap_or_default();
+        let within = line_text.char_indices().nth(column.saturating_sub(1));
+        start + within.map_or(line_text.len(), |(at, _)| at)
+    }
+}
+
+/// Everything that was found in some files, in the order of their text.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    diagnostics: Vec<Diagnostic>,
+    sources: BTreeMap<Arc<str>, Source>,
+}
+
+impl Report {
+    /// Returns an empty report.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes a source known, so that labels into it can be shown.
+    pub fn add_source(&mut self, path: &Arc<str>, text: &Arc<str>) {
+        if !self.sources.contains_key(path) {
+            self.sources.insert(Arc::clone(path), Source::new(Arc::clone(text)));
+        }
+    }
+
+    /// Adds a finding.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Takes over what another report found.
+    pub fn merge(&mut self, other: Self) {
+        self.diagnostics.extend(other.diagnostics);
+        self.sources.extend(other.sources);
+    }
+
+    /// Puts the findings into the order of file and place, and drops exact repetitions.
+    pub fn sort(&mut self) {
+        self.diagnostics.sort_by(|a, b| {
+            let place = |d: &Diagnostic| d.primary().map(|l| (Arc::clone(&l.path), l.span.start));
+            (place(a), a.code).cmp(&(place(b), b.code))
+        });
+        self.diagnostics.dedup();
+    }
+
+    /// Returns the findings.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// Returns the source that a label points into.
+    pub fn source(&self, path: &str) -> Option<&Source> {
+        self.sources.get(path)
+    }
+
+    /// Returns how many findings are errors.
+    pub fn errors(&self) -> usize {
+        self.diagnostics.iter().filter(|d| d.severity == Severity::Error).count()
+    }
+
+    /// Returns how many findings are warnings.
+    pub fn warnings(&self) -> usize {
+        self.diagnostics.len() - self.errors()
+    }
+
+    /// Tells whether nothing forbids running the pipeline.
+    pub fn is_ok(&self) -> bool {
+        self.errors() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters_not_bytes() {
+        let source = Source::new("a: ü\nbß: x".into());
+        assert_eq!(source.line_column(3), (1, 4));
+        assert_eq!(source.line_column(6), (2, 1));
+        assert_eq!(source.line_column(9), (2, 3));
+        assert_eq!(source.byte_at(2, 3), 9);
+    }
+}

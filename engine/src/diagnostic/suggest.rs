@@ -1,0 +1,49 @@
+//! Near misses: which known name somebody probably meant.
+
+/// Names further away than this share of their length are not offered.
+const SIMILARITY_MIN: f64 = 0.72;
+/// More names than this are not listed in full.
+const LISTED_MAX: usize = 12;
+
+/// Returns the known name that is most like `name`, if one is like it at all.
+pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(similarity, _)| *similarity >= SIMILARITY_MIN)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// Returns a help line: the closest name, otherwise the known ones where they are few.
+pub fn did_you_mean<'a>(
+    name: &str,
+    known: impl IntoIterator<Item = &'a str> + Clone,
+) -> Option<String> {
+    match closest(name, known.clone()) {
+        Some(candidate) => Some(format!("did you mean `{candidate}`?")),
+        None => one_of(known),
+    }
+}
+
+/// Returns a help line that lists the known names, or nothing if there are none or too many.
+pub fn one_of<'a>(known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let names: Vec<String> = known.into_iter().map(|name| format!("`{name}`")).collect();
+    match names.as_slice() {
+        [] => None,
+        [only] => Some(format!("the only one is {only}")),
+        names if names.len() <= LISTED_MAX => Some(format!("one of {}", names.join(", "))),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_finger_is_recognised() {
+        assert_eq!(closest("ammount", ["amount", "currency"]), Some("amount"));
+        assert_eq!(closest("zzz", ["amount", "currency"]), None);
+    }
+}

@@ -1,0 +1,14 @@
+//! Text to values, and addresses to bytes: the only place that knows a YAML reader.
+//!
+//! [`parse`] turns the text of a pipeline file into a [`Document`]: a tree of exact values in which every key and every value knows
+//! its bytes. Checks speak of [`crate::diagnostic::Place`]s; the document resolves them.
+
+mod files;
+mod limits;
+mod node;
+mod read;
+
+pub use files::{FileError, Files, MemoryFiles, Recorder};
+pub use limits::{ALIASES_MAX, BYTES_MAX, DEPTH_MAX, NODES_MAX};
+pub use node::{Entry, Node, NodeValue};
+pub use read::{Document, parse};

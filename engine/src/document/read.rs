@@ -1,0 +1,457 @@
+//! YAML text to a [`Document`], by `serde-saphyr` with the options that make it YAML 1.2.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::{self, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::{DuplicateKeyPolicy, Location, Spanned};
+
+use super::limits::{ALIASES_MAX, BYTES_MAX, DEPTH_MAX, NODES_MAX};
+use super::node::{Entry, Node, NodeValue};
+use crate::diagnostic::{Code, Diagnostic, Finding, Label, Part, Place, Severity, Source, codes};
+
+/// A file that was read: its values, and the way from addresses to bytes.
+#[derive(Clone, Debug)]
+pub struct Document {
+    path: Arc<str>,
+    text: Arc<str>,
+    root: Node,
+}
+
+impl Document {
+    /// Returns the path as it is shown.
+    pub const fn path(&self) -> &Arc<str> {
+        &self.path
+    }
+
+    /// Returns the text.
+    pub const fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// Returns the top of the tree.
+    pub const fn root(&self) -> &Node {
+        &self.root
+    }
+
+    /// Returns the bytes of a place. A node that is not there is looked for upwards, so that something missing points
+    /// at what lacks it.
+    pub fn span(&self, place: &Place) -> Range<usize> {
+        let mut route = place.route.clone();
+        let mut part = place.part;
+        loop {
+            if let Some((node, key)) = self.root.find(&route) {
+                return self.span_of(node, key, part, place.within.as_ref());
+            }
+            match route.parent() {
+                Some(parent) => route = parent,
+                None => return 0..0,
+            }
+            part = Part::Key;
+        }
+    }
+
+    fn span_of(
+        &self,
+        node: &Node,
+        key: Option<&Range<usize>>,
+        part: Part,
+        within: Option<&Range<usize>>,
+    ) -> Range<usize> {
+        let structured = matches!(node.value, NodeValue::Map(_) | NodeValue::List(_));
+        match (part, key) {
+            (Part::Key, Some(key)) => key.clone(),
+            // A block map has no end: its key stands for it.
+            (Part::Value, Some(key)) if structured => key.clone(),
+            _ => {
+                let whole = self.scalar_span(node);
+                match (within, node.as_text()) {
+                    (Some(within), Some(text)) if !node.aliased => {
+                        self.inside(&whole, text, within).unwrap_or(whole)
+                    }
+                    _ => whole,
+                }
+            }
+        }
+    }
+
+    /// Keeps the span of a list or map that stands alone (an element of a list) to its first line.
+    fn scalar_span(&self, node: &Node) -> Range<usize> {
+        let span = node.span.clone();
+        if !span.is_empty() {
+            return span;
+        }
+        let rest = self.text.get(span.start..).unwrap_or_default();
+        let line = rest.lines().next().unwrap_or_default().trim_end();
+        span.start..span.start + line.len()
+    }
+
+    /// Finds a part of a scalar's text in the source. Text with escapes or folded lines is not the source's, and
+    /// then the part is looked for by itself.
+    fn inside(
+        &self,
+        whole: &Range<usize>,
+        text: &str,
+        within: &Range<usize>,
+    ) -> Option<Range<usize>> {
+        let source = self.text.get(whole.clone())?;
+        if let Some(start) = source.find(text) {
+            return Some(whole.start + start + within.start..whole.start + start + within.end);
+        }
+        let part = text.get(within.clone()).filter(|part| !part.is_empty())?;
+        let start = source.find(part)?;
+        Some(whole.start + start..whole.start + start + part.len())
+    }
+
+    /// Turns a finding's addresses into bytes.
+    pub fn resolve(&self, finding: Finding) -> Diagnostic {
+        let label = |(place, text): (Place, String), primary| Label {
+            path: Arc::clone(&self.path),
+            span: self.span(&place),
+            text,
+            primary,
+        };
+        let mut labels = vec![label(finding.primary, true)];
+        labels.extend(finding.related.into_iter().map(|related| label(related, false)));
+        labels.extend(finding.elsewhere);
+        Diagnostic {
+            code: finding.code,
+            severity: finding.severity,
+            message: finding.message,
+            labels,
+            help: finding.help,
+        }
+    }
+}
+
+/// Reads the text of a file.
+///
+/// # Errors
+/// The one finding that ends the reading: no YAML, a duplicate key, a limit, no UTF-8.
+pub fn parse(path: &Arc<str>, bytes: &[u8]) -> Result<Document, (Arc<str>, Box<Diagnostic>)> {
+    let fail = |text: Arc<str>, code, span, message: String, help: Option<&str>| {
+        let label = Label { path: Arc::clone(path), span, text: String::new(), primary: true };
+        let diagnostic = Diagnostic {
+            code,
+            severity: Severity::Error,
+            message,
+            labels: vec![label],
+            help: help.map(str::to_owned),
+        };
+        (text, Box::new(diagnostic))
+    };
+    if bytes.len() > BYTES_MAX {
+        let message =
+            format!("the file has {} bytes, and at most {BYTES_MAX} are allowed", bytes.len());
+        return Err(fail("".into(), codes::DOCUMENT_LIMIT, 0..0, message, None));
+    }
+    let text: Arc<str> = match std::str::from_utf8(bytes) {
+        Ok(text) => Arc::from(text),
+        Err(error) => {
+            let readable =
+                String::from_utf8_lossy(bytes.get(..error.valid_up_to()).unwrap_or_default());
+            let end = readable.len();
+            let message = "the file is not UTF-8 text".to_owned();
+            let help = Some("save the file as UTF-8");
+            return Err(fail(Arc::from(readable), codes::NOT_UTF8, end..end, message, help));
+        }
+    };
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+        with_snippet: false,
+        duplicate_keys: DuplicateKeyPolicy::Error,
+        budget: serde_saphyr::budget! {
+            max_nodes: NODES_MAX,
+            max_depth: DEPTH_MAX,
+            max_aliases: ALIASES_MAX,
+            max_documents: 2,
+        },
+    };
+    match serde_saphyr::from_str_with_options::<Raw>(&text, options) {
+        Ok(raw) => {
+            let root = lower(raw, &Source::new(Arc::clone(&text)));
+            Ok(Document { path: Arc::clone(path), text, root })
+        }
+        Err(error) => {
+            let (code, message, help) = explain(&error);
+            let source = Source::new(Arc::clone(&text));
+            let span = error.location().map_or(0..0, |location| span(location, &source));
+            Err(fail(text, code, span, message, help))
+        }
+    }
+}
+
+/// Says in our words what the reader found.
+fn explain(error: &serde_saphyr::Error) -> (Code, String, Option<&'static str>) {
+    let error = error.without_snippet();
+    let said = error.to_string();
+    let said = said.split(" at line ").next().unwrap_or(&said).to_owned();
+    match error {
+        serde_saphyr::Error::DuplicateMappingKey { key, .. } => {
+            let message = match key {
+                Some(key) => format!("the key `{key}` stands twice in one map"),
+                None => "a key stands twice in one map".to_owned(),
+            };
+            (
+                codes::DUPLICATE_KEY,
+                message,
+                Some("keep one of them; YAML readers differ in which one they take"),
+            )
+        }
+        serde_saphyr::Error::Budget { .. } => (
+            codes::DOCUMENT_LIMIT,
+            format!("the file is larger or deeper than allowed: {}", decapitalised(&said)),
+            Some(
+                "limits: 50,000 nodes after aliases are expanded, 64 levels, 1,000 aliases, one document",
+            ),
+        ),
+        _ => (
+            codes::YAML_SYNTAX,
+            format!("the file is not readable YAML: {}", decapitalised(&said)),
+            None,
+        ),
+    }
+}
+
+fn decapitalised(text: &str) -> String {
+    let mut letters = text.trim_end_matches('.').chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| format!("{}{}", first.to_lowercase(), letters.as_str()))
+}
+
+fn span(location: Location, source: &Source) -> Range<usize> {
+    let start = match location.span().byte_offset() {
+        Some(offset) => usize::try_from(offset).unwrap_or(0),
+        None => source.byte_at(
+            usize::try_from(location.line()).unwrap_or(1),
+            usize::try_from(location.column()).unwrap_or(1),
+        ),
+    };
+    let start = start.min(source.text().len());
+    let length = location.span().byte_len().and_then(|length| usize::try_from(length).ok());
+    start..(start + length.unwrap_or(0)).min(source.text().len())
+}
+
+fn lower(raw: Raw, source: &Source) -> Node {
+    let Raw(spanned) = raw;
+    let aliased = spanned.referenced != spanned.defined;
+    let mut place = span(spanned.referenced, source);
+    let value = match spanned.value {
+        Content::Null => NodeValue::Null,
+        Content::Bool(value) => NodeValue::Bool(value),
+        Content::Int(value) => NodeValue::Int(value),
+        Content::Float(value) => NodeValue::Float(value),
+        Content::Text(text) => NodeValue::Text(text),
+        Content::List(elements) => {
+            NodeValue::List(elements.into_iter().map(|element| lower(element, source)).collect())
+        }
+        Content::Map(entries) => NodeValue::Map(
+            entries
+                .into_iter()
+                .map(|(key, value)| Entry {
+                    key_span: span(key.referenced, source),
+                    key: key.value,
+                    node: lower(value, source),
+                })
+                .collect(),
+        ),
+    };
+    if matches!(value, NodeValue::List(_) | NodeValue::Map(_)) {
+        place.end = place.start;
+    }
+    Node { value, span: place, aliased }
+}
+
+/// A node as the reader gives it.
+#[derive(Deserialize)]
+struct Raw(Spanned<Content>);
+
+enum Content {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(String),
+    List(Vec<Raw>),
+    Map(Vec<(Spanned<String>, Raw)>),
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ContentVisitor)
+    }
+}
+
+struct ContentVisitor;
+
+impl<'de> Visitor<'de> for ContentVisitor {
+    type Value = Content;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a YAML value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Content, E> {
+        Ok(Content::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Content, E> {
+        Ok(Content::Null)
+    }
+
+    fn visit_some<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Content, D::Error> {
+        Content::deserialize(deserializer)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Content, E> {
+        Ok(Content::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Content, E> {
+        Ok(Content::Int(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Content, E> {
+        Ok(i64::try_from(value).map_or(Content::Float(value as f64), Content::Int))
+    }
+
+    fn visit_i128<E>(self, value: i128) -> Result<Content, E> {
+        Ok(i64::try_from(value).map_or(Content::Float(value as f64), Content::Int))
+    }
+
+    fn visit_u128<E>(self, value: u128) -> Result<Content, E> {
+        Ok(i64::try_from(value).map_or(Content::Float(value as f64), Content::Int))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Content, E> {
+        Ok(Content::Float(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Content, E> {
+        Ok(Content::Text(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Content, E> {
+        Ok(Content::Text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Content, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = seq.next_element()? {
+            elements.push(element);
+        }
+        Ok(Content::List(elements))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Content, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Content::Map(entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Route;
+
+    fn document(text: &str) -> Document {
+        parse(&"p.yaml".into(), text.as_bytes()).unwrap()
+    }
+
+    fn at<'t>(text: &'t str, place: &Place) -> &'t str {
+        &text[document(text).span(place)]
+    }
+
+    fn fault(text: &str) -> String {
+        let (source, diagnostic) = parse(&"p.yaml".into(), text.as_bytes()).unwrap_err();
+        let (line, column) =
+            Source::new(source).line_column(diagnostic.primary().unwrap().span.start);
+        format!("{} {line}:{column} {}", diagnostic.code, diagnostic.message)
+    }
+
+    #[test]
+    fn keys_and_values_know_their_bytes() {
+        let route = Route::root().key("a").key("ß");
+        for text in [
+            "# ü\na:\n  ß: wörld # c\n",
+            "a: {ß: wörld}",
+            "\u{feff}a:\r\n  ß: wörld\r\n",
+            "x: &k {ß: wörld}\na:\n  ß: wörld\n",
+        ] {
+            assert_eq!(at(text, &Place::key(route.clone())), "ß", "{text:?}");
+            assert_eq!(at(text, &Place::value(route.clone())), "wörld", "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_scalar_is_found_in_its_source() {
+        let place = |within| Place::text(Route::root().key("a"), within);
+        assert_eq!(at("a: x ${{ order }} y", &place(6..11)), " orde");
+        assert_eq!(at("a: \"x ${{ order }} y\"", &place(6..11)), " orde");
+        assert_eq!(at("a: |\n  x\n  order\n", &place(2..7)), "order");
+    }
+
+    #[test]
+    fn something_missing_points_at_what_lacks_it() {
+        let route = Route::root().key("steps").key("a").key("uses");
+        assert_eq!(at("steps:\n  a:\n    with: 1\n", &Place::value(route)), "a");
+    }
+
+    #[test]
+    fn there_is_no_norway_problem() {
+        let values: Vec<NodeValue> = document("[NO, on, 0777, 1_000, 1:30, ~, true, 12, 1.10]")
+            .root()
+            .to_owned()
+            .value
+            .into_list()
+            .into_iter()
+            .map(|node| node.value)
+            .collect();
+        let text = |text: &str| NodeValue::Text(text.to_owned());
+        assert_eq!(
+            values,
+            [
+                text("NO"),
+                text("on"),
+                text("0777"),
+                text("1_000"),
+                text("1:30"),
+                NodeValue::Null,
+                NodeValue::Bool(true),
+                NodeValue::Int(12),
+                NodeValue::Float(1.1),
+            ]
+        );
+    }
+
+    #[test]
+    fn unreadable_files_are_refused_with_a_place() {
+        begins(&fault("a: 1\nb:\n  c: 1\n  c: 2\n"), "OMS0102 4:3");
+        begins(&fault("a: [1, 2\nb: 3\n"), "OMS0101");
+        begins(&fault(&"[".repeat(5000)), "OMS0103");
+        begins(&fault("a: 1\n---\nb: 2\n"), "OMS01");
+        let bomb = "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n";
+        begins(&fault(bomb), "OMS0103");
+    }
+
+    fn begins(found: &str, with: &str) {
+        assert!(found.starts_with(with), "{found}");
+    }
+
+    impl NodeValue {
+        fn into_list(self) -> Vec<Node> {
+            match self {
+                Self::List(nodes) => nodes,
+                _ => Vec::new(),
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! A world in memory: small real implementations of every port, with memory, for tests and for trying kinds out.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::clock::{Clock, Random};
+use super::error::{StepError, cause};
+use super::ports::{Call, Effects, Inserted, Io, Mailer, Message, ObjectStore, Put, Tables, Topic};
+use crate::mail::Mail;
+use crate::table::TableDef;
+use crate::value::{Value, write_json};
+
+type RowKey = (Arc<str>, String);
+
+/// Everything that the world holds.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    /// Objects by bucket and key, with the run that stored each.
+    pub objects: BTreeMap<(Arc<str>, Arc<str>), (Arc<[u8]>, Arc<str>)>,
+    /// Rows by table and key (as JSON), with the run that wrote each.
+    pub rows: BTreeMap<RowKey, (Value, Arc<str>)>,
+    /// Mails by idempotency key.
+    pub mails: BTreeMap<Arc<str>, Mail>,
+    /// Announcements in their order: topic and order key.
+    pub published: Vec<(Arc<str>, Arc<str>)>,
+}
+
+/// A world in memory. Its writes are real at once; [`Effects::settle`] has nothing to do.
+#[derive(Default)]
+pub struct MemoryWorld {
+    contents: Mutex<Contents>,
+    millis: AtomicI64,
+    random: AtomicU64,
+}
+
+impl MemoryWorld {
+    /// An empty world at 1970-01-01.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the time of day.
+    pub fn set_time(&self, now: Timestamp) {
+        self.millis.store(now.as_millisecond(), Ordering::Relaxed);
+    }
+
+    /// Returns a copy of all that it holds.
+    pub fn contents(&self) -> Contents {
+        self.lock().clone()
+    }
+
+    /// Puts a row there as if it had always been there.
+    pub fn add_row(&self, table: &TableDef, row: Value) {
+        let key = row_key(table, &row);
+        self.lock().rows.insert(key, (row, Arc::from("")));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn row_key(table: &TableDef, row: &Value) -> RowKey {
+    let record = row.as_record();
+    let key: Vec<String> = table
+        .key_columns()
+        .map(|column| {
+            let value = record.and_then(|record| record.get(&column.name));
+            value.map(write_json).unwrap_or_default()
+        })
+        .collect();
+    (Arc::clone(&table.name), key.join(","))
+}
+
+fn done<'a, T: Send + 'a>(result: Result<T, StepError>) -> Io<'a, T> {
+    Box::pin(std::future::ready(result))
+}
+
+impl ObjectStore for MemoryWorld {
+    fn put<'a>(&'a self, call: &'a Call, object: Put) -> Io<'a, ()> {
+        let mut contents = self.lock();
+        let key = (Arc::clone(&object.bucket), Arc::clone(&object.key));
+        let result = match contents.objects.get(&key) {
+            Some((body, _)) if *body == object.body => Ok(()),
+            Some((_, run)) if *run != call.run.id => Err(StepError::permanent(
+                cause::CONFLICT,
+                format!("another run stored an object with that key in `{}`", object.bucket),
+            )),
+            _ => {
+                contents.objects.insert(key, (object.body, Arc::clone(&call.run.id)));
+                Ok(())
+            }
+        };
+        done(result)
+    }
+
+    fn get<'a>(&'a self, _: &'a Call, bucket: &'a str, key: &'a str) -> Io<'a, Option<Arc<[u8]>>> {
+        let contents = self.lock();
+        let found = contents.objects.get(&(Arc::from(bucket), Arc::from(key)));
+        done(Ok(found.map(|(body, _)| Arc::clone(body))))
+    }
+}
+
+impl Topic for MemoryWorld {
+    fn publish<'a>(&'a self, call: &'a Call, message: Message) -> Io<'a, ()> {
+        self.lock().published.push((message.topic, Arc::clone(&call.run.key)));
+        done(Ok(()))
+    }
+}
+
+impl Tables for MemoryWorld {
+    fn insert<'a>(
+        &'a self,
+        call: &'a Call,
+        table: &'a Arc<TableDef>,
+        row: Value,
+    ) -> Io<'a, Inserted> {
+        let mut contents = self.lock();
+        let key = row_key(table, &row);
+        let result = match contents.rows.get(&key) {
+            Some((_, run)) if *run == call.run.id => Ok(Inserted::Repeated),
+            Some(_) => Err(StepError::permanent(
+                cause::CONFLICT,
+                format!("another run wrote a row with that key to `{}`", table.name),
+            )),
+            None => {
+                contents.rows.insert(key, (row, Arc::clone(&call.run.id)));
+                Ok(Inserted::New)
+            }
+        };
+        done(result)
+    }
+
+    fn upsert<'a>(&'a self, call: &'a Call, table: &'a Arc<TableDef>, row: Value) -> Io<'a, ()> {
+        let key = row_key(table, &row);
+        self.lock().rows.insert(key, (row, Arc::clone(&call.run.id)));
+        done(Ok(()))
+    }
+
+    fn get<'a>(
+        &'a self,
+        _: &'a Call,
+        table: &'a Arc<TableDef>,
+        key: Vec<Value>,
+    ) -> Io<'a, Option<Value>> {
+        let key: Vec<String> = key.iter().map(write_json).collect();
+        let found = self.lock().rows.get(&(Arc::clone(&table.name), key.join(","))).cloned();
+        done(Ok(found.map(|(row, _)| row)))
+    }
+}
+
+impl Mailer for MemoryWorld {
+    fn send<'a>(&'a self, call: &'a Call, mail: Mail) -> Io<'a, ()> {
+        self.lock().mails.entry(Arc::clone(&call.key)).or_insert(mail);
+        done(Ok(()))
+    }
+}
+
+impl Clock for MemoryWorld {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.millis.load(Ordering::Relaxed))
+            .unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// Lets the time pass at once.
+    fn sleep(&self, duration: Duration) -> Io<'_, ()> {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        self.millis.fetch_add(millis, Ordering::Relaxed);
+        done(Ok(()))
+    }
+}
+
+impl Random for MemoryWorld {
+    /// The SplitMix64 sequence (Steele, Lea and Flood, OOPSLA 2014), the same in every world.
+    fn next(&self) -> u64 {
+        let mut z = self.random.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+}
+
+impl Effects for MemoryWorld {
+    fn objects(&self) -> &dyn ObjectStore {
+        self
+    }
+
+    fn topics(&self) -> &dyn Topic {
+        self
+    }
+
+    fn tables(&self) -> &dyn Tables {
+        self
+    }
+
+    fn mail(&self) -> &dyn Mailer {
+        self
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self
+    }
+
+    fn random(&self) -> &dyn Random {
+        self
+    }
+
+    fn settle(&self, _: &Call, _: bool) {}
+}

@@ -1,0 +1,16 @@
+//! The ports: everything a step can touch, as traits shaped by what steps need.
+//!
+//! A world (embedded, AWS, in memory for tests) implements them. A call names its [`Call::key`], which is the same
+//! on every attempt, so that a repeated call changes nothing more. Writes may be *staged*: they become real together with
+//! the event that says the step is done, which the driver announces through [`Effects::settle`].
+
+mod clock;
+mod error;
+pub mod memory;
+mod ports;
+
+pub use clock::{Clock, Random};
+pub use error::{Class, StepError, cause};
+pub use ports::{
+    Call, Effects, Inserted, Io, Mailer, Message, ObjectStore, Put, RunInfo, Tables, Topic,
+};

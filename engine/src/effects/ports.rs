@@ -1,0 +1,144 @@
+//! The port traits and what crosses them. No vendor's type does.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::clock::{Clock, Random};
+use super::error::StepError;
+use crate::mail::Mail;
+use crate::table::TableDef;
+use crate::value::Value;
+
+/// A call through a port, under way.
+pub type Io<'a, T> = Pin<Box<dyn Future<Output = Result<T, StepError>> + Send + 'a>>;
+
+/// What is fixed about a run from its acceptance on.
+#[derive(Clone, Debug)]
+pub struct RunInfo {
+    /// The pipeline's name.
+    pub pipeline: Arc<str>,
+    /// The order's key.
+    pub key: Arc<str>,
+    /// The run's id: it follows from pipeline and key.
+    pub id: Arc<str>,
+    /// When the order was accepted.
+    pub accepted_at: Timestamp,
+    /// The order's bytes as they were sent.
+    pub body: Arc<[u8]>,
+}
+
+/// Who calls: one step, or one element of a step with `for_each`, in one run.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The run.
+    pub run: Arc<RunInfo>,
+    /// The step's id.
+    pub step: Arc<str>,
+    /// The element's position in a step with `for_each`.
+    pub element: Option<u32>,
+    /// The idempotency key: it follows from pipeline, key, step and element, and is the same on every attempt.
+    pub key: Arc<str>,
+}
+
+/// An object to store.
+#[derive(Clone, Debug)]
+pub struct Put {
+    /// The bucket's name in the pipeline.
+    pub bucket: Arc<str>,
+    /// The object's key.
+    pub key: Arc<str>,
+    /// Its bytes.
+    pub body: Arc<[u8]>,
+    /// Its media type.
+    pub content_type: &'static str,
+}
+
+/// Objects by bucket and key.
+pub trait ObjectStore: Send + Sync {
+    /// Stores an object. The same content under the same key changes nothing.
+    ///
+    /// # Errors
+    /// `conflict` if another run stored other content there.
+    fn put<'a>(&'a self, call: &'a Call, object: Put) -> Io<'a, ()>;
+
+    /// Returns an object's bytes, or nothing if there is none.
+    fn get<'a>(
+        &'a self,
+        call: &'a Call,
+        bucket: &'a str,
+        key: &'a str,
+    ) -> Io<'a, Option<Arc<[u8]>>>;
+}
+
+/// What is announced on a topic: which order, not its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The topic's name in the pipeline.
+    pub topic: Arc<str>,
+}
+
+/// Announcements to whoever listens.
+pub trait Topic: Send + Sync {
+    /// Announces the run's order, at least once.
+    fn publish<'a>(&'a self, call: &'a Call, message: Message) -> Io<'a, ()>;
+}
+
+/// What an insert found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// The row is new.
+    New,
+    /// This run had written it before; it stands as it was.
+    Repeated,
+}
+
+/// Rows of declared tables.
+pub trait Tables: Send + Sync {
+    /// Adds a row. Repeated by the same run it changes nothing.
+    ///
+    /// # Errors
+    /// `conflict` if another run wrote a row with that key.
+    fn insert<'a>(
+        &'a self,
+        call: &'a Call,
+        table: &'a Arc<TableDef>,
+        row: Value,
+    ) -> Io<'a, Inserted>;
+
+    /// Adds a row or replaces the one with its key. Repeated by the same step it changes nothing.
+    fn upsert<'a>(&'a self, call: &'a Call, table: &'a Arc<TableDef>, row: Value) -> Io<'a, ()>;
+
+    /// Returns the row with a key, or nothing. `key` has the table's key columns in their order.
+    fn get<'a>(
+        &'a self,
+        call: &'a Call,
+        table: &'a Arc<TableDef>,
+        key: Vec<Value>,
+    ) -> Io<'a, Option<Value>>;
+}
+
+/// Mail on its way out.
+pub trait Mailer: Send + Sync {
+    /// Sends a mail under the call's key, which claims it: repeated, nothing is sent again.
+    fn send<'a>(&'a self, call: &'a Call, mail: Mail) -> Io<'a, ()>;
+}
+
+/// One run's view of the world.
+pub trait Effects: Send + Sync {
+    /// Objects.
+    fn objects(&self) -> &dyn ObjectStore;
+    /// Announcements.
+    fn topics(&self) -> &dyn Topic;
+    /// Tables.
+    fn tables(&self) -> &dyn Tables;
+    /// Mail.
+    fn mail(&self) -> &dyn Mailer;
+    /// Time.
+    fn clock(&self) -> &dyn Clock;
+    /// Chance.
+    fn random(&self) -> &dyn Random;
+    /// Says how the attempt behind a call ended: what it staged is kept for the step's event, or forgotten.
+    fn settle(&self, call: &Call, keep: bool);
+}

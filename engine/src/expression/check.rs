@@ -1,0 +1,370 @@
+//! The static checker: syntax tree in, typed run-time tree out, and every problem on the way.
+//!
+//! A part that is wrong is reported once and then has no type, so that what contains it says nothing more.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::eval::{Env, Place};
+use super::facts::Facts;
+use super::node::Node;
+use super::problem::{Origin, Problem};
+use super::scope::Scope;
+use super::syntax::{Expr, ExprKind, Operator};
+use super::widen;
+use crate::diagnostic::{Code, Route, codes};
+use crate::value::{RecordType, Shape, Type, Value};
+
+/// A part of an expression that was checked.
+#[derive(Clone, Debug)]
+pub(super) struct Checked {
+    pub(super) node: Node,
+    /// Its type; none if something in it is wrong or comes from a broken step.
+    pub(super) ty: Option<Type>,
+    /// The bytes it was written in.
+    pub(super) span: Range<usize>,
+    /// The path by which facts know it, if it is one.
+    pub(super) path: Option<String>,
+    pub(super) origin: Option<Origin>,
+    /// What is known when it is true, and when it is false.
+    pub(super) holds: Facts,
+    pub(super) fails: Facts,
+}
+
+impl Checked {
+    pub(super) fn new(node: Node, ty: Option<Type>, span: Range<usize>) -> Self {
+        let (holds, fails) = (Facts::default(), Facts::default());
+        Self { node, ty, span, path: None, origin: None, holds, fails }
+    }
+
+    pub(super) fn broken(span: Range<usize>) -> Self {
+        Self::new(Node::Const(Value::Null), None, span)
+    }
+
+    pub(super) fn shape(&self) -> Option<&Shape> {
+        self.ty.as_ref().map(|ty| &ty.shape)
+    }
+
+    /// Returns the text if it is one that stands in the file.
+    pub(super) fn constant_text(&self) -> Option<&str> {
+        self.node.constant()?.as_text().map(AsRef::as_ref)
+    }
+}
+
+/// The variable of a loop.
+pub(super) struct Local {
+    pub(super) name: String,
+    /// Its path in facts, which no other variable shares.
+    pub(super) path: String,
+    pub(super) ty: Option<Type>,
+}
+
+/// The state of checking one expression.
+pub(super) struct Checker<'s> {
+    pub(super) scope: &'s Scope,
+    /// The text of the expression.
+    pub(super) text: &'s str,
+    /// Where it begins within its scalar.
+    pub(super) offset: usize,
+    pub(super) route: Route,
+    pub(super) facts: Facts,
+    pub(super) locals: Vec<Local>,
+    pub(super) locals_made: usize,
+    pub(super) problems: Vec<Problem>,
+    pub(super) reads: BTreeSet<String>,
+    pub(super) steps: BTreeSet<usize>,
+}
+
+impl<'s> Checker<'s> {
+    pub(super) fn new(scope: &'s Scope, text: &'s str, offset: usize, route: Route) -> Self {
+        Self {
+            scope,
+            text,
+            offset,
+            route,
+            facts: scope.facts().clone(),
+            locals: Vec::new(),
+            locals_made: 0,
+            problems: Vec::new(),
+            reads: BTreeSet::new(),
+            steps: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn check(&mut self, expr: &Expr) -> Checked {
+        let checked = match &expr.kind {
+            ExprKind::Literal(value) => literal(value, expr.span.clone()),
+            ExprKind::Name(_) | ExprKind::Select(..) => self.path(expr, true),
+            ExprKind::Index(parts) => self.index(expr, parts),
+            ExprKind::Call { name, target, args } => self.call(expr, name, target.as_deref(), args),
+            ExprKind::Not(operand) => self.not(expr, operand),
+            ExprKind::Negate(operand) => self.negate(expr, operand),
+            ExprKind::Binary(Operator::And, operands) => self.both(expr, operands, Operator::And),
+            ExprKind::Binary(Operator::Or, operands) => self.both(expr, operands, Operator::Or),
+            ExprKind::Binary(operator, operands) => self.binary(expr, *operator, operands),
+            ExprKind::If(parts) => self.conditional(expr, parts),
+            ExprKind::List(elements) => self.list(expr, elements),
+            ExprKind::Record(fields) => self.record(expr, fields),
+        };
+        fold(checked)
+    }
+
+    /// Checks a part where more facts hold.
+    pub(super) fn check_where(&mut self, facts: &Facts, expr: &Expr) -> Checked {
+        if facts.is_empty() {
+            return self.check(expr);
+        }
+        let before = self.facts.clone();
+        self.facts = std::mem::take(&mut self.facts).and(facts);
+        let checked = self.check(expr);
+        self.facts = before;
+        checked
+    }
+
+    /// Returns what was written at `span`.
+    pub(super) fn written(&self, span: &Range<usize>) -> &'s str {
+        self.text.get(span.clone()).unwrap_or_default()
+    }
+
+    /// Reports a problem and returns it for more to be added.
+    pub(super) fn report(
+        &mut self,
+        code: Code,
+        span: Range<usize>,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) -> Added<'_> {
+        let problem = Problem {
+            code,
+            route: self.route.clone(),
+            within: Some(span.start + self.offset..span.end + self.offset),
+            on_key: false,
+            message: message.into(),
+            label: label.into(),
+            help: None,
+            origin: None,
+        };
+        self.problems.push(problem);
+        Added(self.problems.last_mut())
+    }
+
+    /// Demands that a value is there, and reports it otherwise.
+    pub(super) fn present(&mut self, checked: &Checked) -> bool {
+        let Some(ty) = checked.ty.as_ref().filter(|ty| ty.nullable && ty.shape != Shape::Null)
+        else {
+            return true;
+        };
+        let written = self.written(&checked.span);
+        let help = widen::guard(written, checked.path.is_some(), ty);
+        self.report(
+            codes::MAY_BE_MISSING,
+            checked.span.clone(),
+            format!("`{written}` may be missing"),
+            "used as if it were there",
+        )
+        .help(help)
+        .origin(checked.origin.clone());
+        false
+    }
+
+    fn condition(&mut self, checked: &Checked, place: &str) -> bool {
+        match checked.shape() {
+            None => true,
+            Some(Shape::Bool) => self.present(checked),
+            Some(shape) => {
+                let found = widen::found(shape);
+                self.report(
+                    codes::EXPRESSION_TYPE,
+                    checked.span.clone(),
+                    format!("{place} wants a condition, not {found}"),
+                    format!("this is {found}"),
+                );
+                false
+            }
+        }
+    }
+
+    fn not(&mut self, expr: &Expr, operand: &Expr) -> Checked {
+        let operand = self.check(operand);
+        let fine = self.condition(&operand, "`!`");
+        let ty = fine.then_some(operand.ty).flatten().map(|_| Type::of(Shape::Bool));
+        Checked {
+            holds: operand.fails,
+            fails: operand.holds,
+            ..Checked::new(Node::Not(Box::new(operand.node)), ty, expr.span.clone())
+        }
+    }
+
+    fn both(&mut self, expr: &Expr, operands: &[Expr; 2], operator: Operator) -> Checked {
+        let [left, right] = operands;
+        let and = operator == Operator::And;
+        let place = format!("`{}`", operator.as_str());
+        let left = self.check(left);
+        let right = self.check_where(if and { &left.holds } else { &left.fails }, right);
+        let fine = self.condition(&left, &place) & self.condition(&right, &place);
+        let known = fine && left.ty.is_some() && right.ty.is_some();
+        let ty = known.then(|| Type::of(Shape::Bool));
+        let nodes = Box::new([left.node, right.node]);
+        let (node, holds, fails) = if and {
+            (Node::And(nodes), left.holds.and(&right.holds), left.fails.or(&right.fails))
+        } else {
+            (Node::Or(nodes), left.holds.or(&right.holds), left.fails.and(&right.fails))
+        };
+        Checked { holds, fails, ..Checked::new(node, ty, expr.span.clone()) }
+    }
+
+    fn conditional(&mut self, expr: &Expr, parts: &[Expr; 3]) -> Checked {
+        let [condition, yes, no] = parts;
+        let condition = self.check(condition);
+        let yes = self.check_where(&condition.holds, yes);
+        let no = self.check_where(&condition.fails, no);
+        let fine = self.condition(&condition, "`?:`");
+        let (nodes, ty) = self.joined(expr.span.clone(), "the sides of `?:`", vec![yes, no]);
+        let ty = ty.filter(|_| fine && condition.ty.is_some());
+        let node = match <[Node; 2]>::try_from(nodes) {
+            Ok([yes, no]) => Node::If(Box::new([condition.node, yes, no])),
+            Err(_) => return Checked::broken(expr.span.clone()),
+        };
+        Checked::new(node, ty, expr.span.clone())
+    }
+
+    /// Makes one type of several values that can stand in one place.
+    pub(super) fn joined(
+        &mut self,
+        span: Range<usize>,
+        what: &str,
+        values: Vec<Checked>,
+    ) -> (Vec<Node>, Option<Type>) {
+        let mut joined: Option<Type> = None;
+        let mut known = true;
+        for value in &values {
+            let Some(ty) = &value.ty else {
+                known = false;
+                continue;
+            };
+            let next = match &joined {
+                None => Some(ty.clone()),
+                Some(before) => widen::join(before, ty),
+            };
+            if next.is_none() && known {
+                let before = joined.as_ref().map_or_else(String::new, widen::found_type);
+                let found = widen::found_type(ty);
+                self.report(
+                    codes::EXPRESSION_TYPE,
+                    span.clone(),
+                    format!("{what} have no type in common: {before} and {found}"),
+                    "two types",
+                );
+                known = false;
+            }
+            joined = next.or(joined);
+        }
+        let ty = joined.filter(|_| known);
+        let nodes = values.into_iter().map(|value| match (&ty, &value.ty) {
+            (Some(wanted), Some(found)) => coerce(value.node, found, wanted).0,
+            _ => value.node,
+        });
+        (nodes.collect(), ty)
+    }
+
+    fn list(&mut self, expr: &Expr, elements: &[Expr]) -> Checked {
+        let checked: Vec<Checked> = elements.iter().map(|element| self.check(element)).collect();
+        let empty = checked.is_empty();
+        let (nodes, ty) = self.joined(expr.span.clone(), "the elements of a list", checked);
+        let ty = if empty { Some(widen::no_element()) } else { ty };
+        Checked::new(Node::List(nodes), ty.map(Type::list), expr.span.clone())
+    }
+
+    fn record(&mut self, expr: &Expr, fields: &[(String, Range<usize>, Expr)]) -> Checked {
+        let checked: Vec<(&str, Checked)> =
+            fields.iter().map(|(name, _, value)| (name.as_str(), self.check(value))).collect();
+        let known = checked.iter().all(|(_, value)| value.ty.is_some());
+        let (node, ty) = record(checked);
+        Checked::new(node, known.then_some(ty), expr.span.clone())
+    }
+}
+
+/// Puts fields together in the layout of their names.
+pub(super) fn record(fields: Vec<(&str, Checked)>) -> (Node, Type) {
+    let ty = RecordType::new(fields.iter().map(|(name, value)| {
+        let broken = || Type::of(Shape::Json).or_null();
+        (Arc::from(*name), value.ty.clone().unwrap_or_else(broken))
+    }));
+    let mut nodes = vec![Node::Const(Value::Missing); ty.fields().len()];
+    for (name, value) in fields {
+        if let Some(place) = ty.position(name).and_then(|position| nodes.get_mut(position)) {
+            *place = value.node;
+        }
+    }
+    let ty = Arc::new(ty);
+    (Node::Record(Arc::clone(&ty), nodes), Type::of(Shape::Record(ty)))
+}
+
+/// Widens whole numbers in a value of type `found` where `wanted` has decimals; returns its type then.
+pub(super) fn coerce(node: Node, found: &Type, wanted: &Type) -> (Node, Type) {
+    match widen::coercion(found, wanted) {
+        None => (node, found.clone()),
+        Some((coercion, ty)) => match node {
+            Node::Const(value) => {
+                let value = coercion.apply(value);
+                let shape = match &value {
+                    Value::Decimal(_) => widen::type_of_literal(&value).shape,
+                    _ => ty.shape,
+                };
+                (Node::Const(value), Type { shape, ..ty })
+            }
+            node => (Node::Coerce(Box::new(node), coercion), ty),
+        },
+    }
+}
+
+fn literal(value: &Value, span: Range<usize>) -> Checked {
+    Checked::new(Node::Const(value.clone()), Some(widen::type_of_literal(value)), span)
+}
+
+/// Evaluates now what depends on nothing.
+pub(super) fn fold(checked: Checked) -> Checked {
+    let constant = |nodes: &[Node]| nodes.iter().all(|node| node.constant().is_some());
+    let foldable = match &checked.node {
+        Node::Not(operand) | Node::Negate(operand) | Node::Round { operand, .. } => {
+            operand.constant().is_some()
+        }
+        Node::Binary(_, operands)
+        | Node::And(operands)
+        | Node::Or(operands)
+        | Node::Divide { operands, .. } => constant(operands.as_slice()),
+        Node::Call(_, args) => constant(args),
+        Node::List(nodes) | Node::Record(_, nodes) | Node::Concat(nodes) => constant(nodes),
+        _ => false,
+    };
+    if !foldable || checked.ty.is_none() {
+        return checked;
+    }
+    // What overflows is left for the run, which reports it.
+    let value = checked.node.eval(Place::new(&Env::empty())).map(Cow::into_owned);
+    match value {
+        Ok(value) => Checked { node: Node::Const(value), ..checked },
+        Err(_) => checked,
+    }
+}
+
+/// A problem that was just reported.
+pub(super) struct Added<'p>(Option<&'p mut Problem>);
+
+impl Added<'_> {
+    pub(super) fn help(self, help: impl Into<Option<String>>) -> Self {
+        if let Some(problem) = self.0 {
+            problem.help = help.into();
+            return Self(Some(problem));
+        }
+        self
+    }
+
+    pub(super) fn origin(self, origin: Option<Origin>) {
+        if let Some(problem) = self.0 {
+            problem.origin = origin;
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! Operators between two operands.
+
+use super::check::{Checked, Checker};
+use super::comparison::comparison;
+use super::literal;
+use super::node::{Function, Node};
+use super::syntax::{Expr, Operator};
+use super::widen;
+use crate::diagnostic::{closest, codes};
+use crate::value::{Shape, Type, Unit, Value};
+
+impl Checker<'_> {
+    pub(super) fn negate(&mut self, expr: &Expr, operand: &Expr) -> Checked {
+        let operand = self.check(operand);
+        let fine = match operand.shape() {
+            None => false,
+            Some(shape) if widen::is_number(shape) => self.present(&operand),
+            Some(shape) => {
+                let message = format!("`-` does not fit {}", widen::found(shape));
+                self.report(codes::EXPRESSION_TYPE, expr.span.clone(), message, "not a number");
+                false
+            }
+        };
+        let ty = operand.ty.filter(|_| fine);
+        Checked::new(Node::Negate(Box::new(operand.node)), ty, expr.span.clone())
+    }
+
+    pub(super) fn binary(
+        &mut self,
+        expr: &Expr,
+        operator: Operator,
+        operands: &[Expr; 2],
+    ) -> Checked {
+        let [left, right] = operands;
+        let left = self.check(left);
+        let right = self.check(right);
+        if left.ty.is_none() || right.ty.is_none() {
+            return Checked::broken(expr.span.clone());
+        }
+        match operator {
+            Operator::Equal | Operator::NotEqual => self.equality(expr, operator, left, right),
+            Operator::In => self.membership(expr, left, right),
+            Operator::Less
+            | Operator::LessOrEqual
+            | Operator::Greater
+            | Operator::GreaterOrEqual => self.order(expr, operator, left, right),
+            _ => self.arithmetic(expr, operator, left, right),
+        }
+    }
+
+    fn misfit(
+        &mut self,
+        expr: &Expr,
+        operator: Operator,
+        left: &Checked,
+        right: &Checked,
+    ) -> Checked {
+        let (Some(a), Some(b)) = (left.shape(), right.shape()) else {
+            return Checked::broken(expr.span.clone());
+        };
+        let message = format!(
+            "`{}` does not fit {} and {}",
+            operator.as_str(),
+            widen::found(a),
+            widen::found(b)
+        );
+        let help = match (a, b) {
+            (Shape::Date(_), Shape::Timestamp) => {
+                Some(format!("take the calendar date: `date({})`", self.written(&right.span)))
+            }
+            (Shape::Timestamp, Shape::Date(_)) => {
+                Some(format!("take the calendar date: `date({})`", self.written(&left.span)))
+            }
+            (a, b) if widen::is_text(a) && widen::is_number(b) => {
+                Some(format!("`string({})` makes text of it", self.written(&right.span)))
+            }
+            (a, b) if widen::is_number(a) && widen::is_text(b) => {
+                Some(format!("`string({})` makes text of it", self.written(&left.span)))
+            }
+            _ => None,
+        }
+        .filter(|_| {
+            operator == Operator::Add
+                || !matches!(a, Shape::Text { .. }) && !matches!(b, Shape::Text { .. })
+        });
+        let origin = right.origin.clone().or_else(|| left.origin.clone());
+        self.report(codes::EXPRESSION_TYPE, expr.span.clone(), message, "these do not fit")
+            .help(help)
+            .origin(origin);
+        Checked::broken(expr.span.clone())
+    }
+
+    fn arithmetic(
+        &mut self,
+        expr: &Expr,
+        operator: Operator,
+        left: Checked,
+        right: Checked,
+    ) -> Checked {
+        let span = expr.span.clone();
+        let (Some(a), Some(b)) = (left.ty.clone(), right.ty.clone()) else {
+            return Checked::broken(span);
+        };
+        let pii = a.pii || b.pii;
+        let numbers = widen::is_number(&a.shape) && widen::is_number(&b.shape);
+        let ints = a.shape == Shape::Int && b.shape == Shape::Int;
+        let add = operator == Operator::Add;
+        let (shape, unit) = match (&a.shape, &b.shape) {
+            _ if matches!(operator, Operator::Divide | Operator::Remainder) => {
+                if !numbers {
+                    return self.misfit(expr, operator, &left, &right);
+                }
+                if !ints {
+                    return self.decimal_division(expr, operator, &left, &right);
+                }
+                (Shape::Int, None)
+            }
+            _ if ints => (Shape::Int, None),
+            _ if numbers => {
+                let (Some((ai, af)), Some((bi, bf))) = (
+                    widen::digits(&a.shape, left.node.constant()),
+                    widen::digits(&b.shape, right.node.constant()),
+                ) else {
+                    return Checked::broken(span);
+                };
+                if operator == Operator::Multiply {
+                    (widen::decimal(ai + bi, af + bf), product_unit(&a, &b))
+                } else {
+                    (
+                        widen::decimal(ai.max(bi) + 1, af.max(bf)),
+                        self.same_unit(expr, operator, &left, &right),
+                    )
+                }
+            }
+            (x, y) if add && widen::is_text(x) && widen::is_text(y) => {
+                let chars_max = a.chars_max().zip(b.chars_max()).map(|(x, y)| x + y);
+                (Shape::Text { chars_max, values: None }, None)
+            }
+            (Shape::List(_), Shape::List(_)) if add => return self.append(expr, left, right),
+            _ => return self.misfit(expr, operator, &left, &right),
+        };
+        let fine = self.present(&left) & self.present(&right);
+        if matches!(operator, Operator::Divide | Operator::Remainder) {
+            self.nonzero(&right);
+        }
+        let ty = fine.then_some(Type { shape, nullable: false, pii, unit });
+        Checked::new(Node::Binary(operator, Box::new([left.node, right.node])), ty, span)
+    }
+
+    fn append(&mut self, expr: &Expr, left: Checked, right: Checked) -> Checked {
+        let fine = self.present(&left) & self.present(&right);
+        let (nodes, ty) =
+            self.joined(expr.span.clone(), "the elements of both lists", vec![left, right]);
+        match <[Node; 2]>::try_from(nodes) {
+            Ok(nodes) => Checked::new(
+                Node::Binary(Operator::Add, Box::new(nodes)),
+                ty.filter(|_| fine),
+                expr.span.clone(),
+            ),
+            Err(_) => Checked::broken(expr.span.clone()),
+        }
+    }
+
+    fn decimal_division(
+        &mut self,
+        expr: &Expr,
+        operator: Operator,
+        left: &Checked,
+        right: &Checked,
+    ) -> Checked {
+        let (a, b) = (self.written(&left.span), self.written(&right.span));
+        let (message, help) = if operator == Operator::Divide {
+            (
+                "`/` divides whole numbers only: a decimal quotient must be rounded",
+                Some(format!(
+                    "use `div({a}, {b}, 2, \"half_even\")`: the decimals to keep and the rounding mode"
+                )),
+            )
+        } else {
+            ("`%` fits whole numbers only", None)
+        };
+        self.report(codes::EXPRESSION_TYPE, expr.span.clone(), message, "has decimals").help(help);
+        Checked::broken(expr.span.clone())
+    }
+
+    /// Demands that a divisor is surely not zero.
+    pub(super) fn nonzero(&mut self, divisor: &Checked) {
+        let known = match divisor.node.constant() {
+            Some(Value::Int(value)) => *value != 0,
+            Some(Value::Decimal(value)) => !value.is_zero(),
+            _ => divisor.path.as_ref().is_some_and(|path| match divisor.node {
+                Node::Call(Function::Size, _) => self.facts.size_min(path) > 0,
+                _ => self.facts.is_nonzero(path),
+            }),
+        };
+        if known {
+            return;
+        }
+        let written = self.written(&divisor.span);
+        let help = match (divisor.node.constant(), &divisor.path) {
+            (Some(_), _) => None,
+            (None, Some(_)) => Some(format!("guard it: `{written} != 0 ? … : …`")),
+            (None, None) => Some(
+                "compute the divisor in a `value.compute` step and guard it with `!= 0`".to_owned(),
+            ),
+        };
+        let message = match divisor.node.constant() {
+            Some(_) => "division by zero".to_owned(),
+            None => format!("`{written}` may be zero"),
+        };
+        self.report(codes::MAY_FAIL, divisor.span.clone(), message, "the divisor").help(help);
+    }
+
+    /// Demands that two amounts are in one currency, and returns it where it is known.
+    pub(super) fn same_unit(
+        &mut self,
+        expr: &Expr,
+        operator: Operator,
+        left: &Checked,
+        right: &Checked,
+    ) -> Option<Unit> {
+        let a = left.ty.as_ref().and_then(|ty| ty.unit.clone());
+        let b = right.ty.as_ref().and_then(|ty| ty.unit.clone());
+        self.one_unit(expr, &format!("`{}`", operator.as_str()), (a, left), (b, right))
+    }
+
+    pub(super) fn one_unit(
+        &mut self,
+        expr: &Expr,
+        what: &str,
+        (a, left): (Option<Unit>, &Checked),
+        (b, right): (Option<Unit>, &Checked),
+    ) -> Option<Unit> {
+        match (a, b) {
+            (Some(a), Some(b)) if a != b => {
+                let origin = right.origin.clone().or_else(|| left.origin.clone());
+                let message = format!("{what} joins amounts of different currencies");
+                let label = format!(
+                    "`{}` is in {a}, `{}` in {b}",
+                    self.written(&left.span),
+                    self.written(&right.span)
+                );
+                self.report(codes::CURRENCY_MISMATCH, expr.span.clone(), message, label)
+                    .help("convert one of them first, in a `money.convert` step".to_owned())
+                    .origin(origin);
+                None
+            }
+            (a, b) => a.or(b),
+        }
+    }
+
+    fn order(&mut self, expr: &Expr, operator: Operator, left: Checked, right: Checked) -> Checked {
+        let (left, right) = self.like(left, right);
+        let fits = match (left.shape(), right.shape()) {
+            (Some(a), Some(b)) => are_ordered(a, b),
+            _ => return Checked::broken(expr.span.clone()),
+        };
+        if !fits {
+            return self.misfit(expr, operator, &left, &right);
+        }
+        let fine = self.present(&left) & self.present(&right);
+        self.same_unit(expr, operator, &left, &right);
+        let ty = fine.then_some(Type::of(Shape::Bool));
+        comparison(expr, operator, left, right, ty)
+    }
+
+    fn equality(
+        &mut self,
+        expr: &Expr,
+        operator: Operator,
+        left: Checked,
+        right: Checked,
+    ) -> Checked {
+        let (left, right) = self.like(left, right);
+        let (Some(a), Some(b)) = (left.ty.clone(), right.ty.clone()) else {
+            return Checked::broken(expr.span.clone());
+        };
+        if !are_equal_kind(&a, &b) {
+            return self.misfit(expr, operator, &left, &right);
+        }
+        self.same_unit(expr, operator, &left, &right);
+        comparison(expr, operator, left, right, Some(Type::of(Shape::Bool)))
+    }
+
+    fn membership(&mut self, expr: &Expr, left: Checked, right: Checked) -> Checked {
+        let span = expr.span.clone();
+        let (Some(a), Some(Type { shape: Shape::List(element), .. })) = (&left.ty, &right.ty)
+        else {
+            let message = format!(
+                "`in` wants a list, not {}",
+                right.shape().map(widen::found).unwrap_or_default()
+            );
+            self.report(codes::EXPRESSION_TYPE, right.span, message, "not a list");
+            return Checked::broken(span);
+        };
+        let element = element.as_ref().clone();
+        if !widen::is_empty_list(&Shape::List(element.clone().into()))
+            && !are_equal_kind(a, &element)
+        {
+            let inside = Checked { ty: Some(element), ..right.clone() };
+            return self.misfit(expr, Operator::In, &left, &inside);
+        }
+        // Each text that stands in the list is compared, and so must be possible.
+        if let Some(Value::List(texts)) = right.node.constant() {
+            for text in texts.iter().filter_map(Value::as_text) {
+                let constant = Checked {
+                    ty: Some(widen::type_of_literal(&Value::Text(text.clone()))),
+                    node: Node::Const(Value::Text(text.clone())),
+                    ..Checked::broken(right.span.clone())
+                };
+                self.like(left.clone(), constant);
+            }
+        }
+        let fine = self.present(&right);
+        let ty = fine.then_some(Type::of(Shape::Bool));
+        Checked::new(Node::Binary(Operator::In, Box::new([left.node, right.node])), ty, span)
+    }
+
+    /// Gives a text that stands in the expression the type of what it is compared with: a currency, one of some texts, a date.
+    fn like(&mut self, left: Checked, right: Checked) -> (Checked, Checked) {
+        match (left.constant_text().is_some(), right.constant_text().is_some()) {
+            (true, false) => {
+                let left = self.constant_like(left, &right);
+                (left, right)
+            }
+            (false, true) => {
+                let right = self.constant_like(right, &left);
+                (left, right)
+            }
+            _ => (left, right),
+        }
+    }
+
+    fn constant_like(&mut self, constant: Checked, other: &Checked) -> Checked {
+        let (Some(text), Some(ty)) = (constant.constant_text(), &other.ty) else { return constant };
+        let text = text.to_owned();
+        if let Shape::Text { values: Some(values), .. } = &ty.shape {
+            if !values.iter().any(|value| value.as_ref() == text) {
+                let known: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
+                let help = closest(&text, known.iter().copied())
+                    .map(|near| format!("did you mean `{near}`?"))
+                    .unwrap_or_else(|| format!("it is {}", ty.shape));
+                let message = format!("`{}` is never `{text}`", self.written(&other.span));
+                self.report(codes::WRONG_TYPE, constant.span.clone(), message, "never this text")
+                    .help(help)
+                    .origin(other.origin.clone());
+                return Checked::broken(constant.span);
+            }
+            return constant;
+        }
+        let stricter = matches!(ty.shape, Shape::Currency | Shape::Date(_) | Shape::Timestamp);
+        match literal::read(&text, &ty.shape).filter(|_| stricter) {
+            None => constant,
+            Some(Ok(value)) => Checked {
+                ty: Some(Type::of(ty.shape.clone())),
+                node: Node::Const(value),
+                ..constant
+            },
+            Some(Err(bad)) => {
+                self.report(bad.code, constant.span.clone(), bad.message, bad.label).help(bad.help);
+                Checked::broken(constant.span)
+            }
+        }
+    }
+}
+
+fn product_unit(a: &Type, b: &Type) -> Option<Unit> {
+    match (&a.unit, &b.unit) {
+        (Some(unit), None) | (None, Some(unit)) => Some(unit.clone()),
+        _ => None,
+    }
+}
+
+/// Tells whether values of both shapes have an order among them.
+pub(super) fn are_ordered(a: &Shape, b: &Shape) -> bool {
+    (widen::is_number(a) && widen::is_number(b))
+        || (widen::is_text(a) && widen::is_text(b))
+        || matches!((a, b), (Shape::Date(_), Shape::Date(_)) | (Shape::Timestamp, Shape::Timestamp))
+}
+
+fn are_equal_kind(a: &Type, b: &Type) -> bool {
+    match (&a.shape, &b.shape) {
+        (Shape::Null, _) | (_, Shape::Null) => true,
+        (Shape::Json, _) | (_, Shape::Json) => false,
+        _ => widen::join(a, b).is_some(),
+    }
+}

@@ -1,0 +1,303 @@
+//! Calls: which functions there are, and what they take and give.
+
+use super::check::{Checked, Checker, coerce};
+use super::check_binary::are_ordered;
+use super::facts::Facts;
+use super::node::{Function, LoopKind, Node};
+use super::syntax::{Expr, ExprKind};
+use super::widen;
+use crate::diagnostic::{codes, did_you_mean};
+use crate::value::{DateFormat, Shape, Type, Value};
+
+/// Every function: its name, the arguments it takes at least and at most, how it is written.
+const FUNCTIONS: [(&str, usize, usize, &str); 21] = [
+    ("coalesce", 2, 2, "coalesce(value, fallback)"),
+    ("contains", 2, 2, "contains(text, part)"),
+    ("date", 1, 1, "date(timestamp)"),
+    ("decimal", 1, 2, "decimal(text, fallback)"),
+    ("div", 4, 4, "div(a, b, places, \"half_even\")"),
+    ("endsWith", 2, 2, "endsWith(text, end)"),
+    ("get", 2, 2, "get(list, index)"),
+    ("has", 1, 1, "has(record.field)"),
+    ("is_decimal", 1, 1, "is_decimal(text)"),
+    ("lower", 1, 1, "lower(text)"),
+    ("lowerAscii", 1, 1, "lowerAscii(text)"),
+    ("max", 2, 2, "max(a, b)"),
+    ("min", 2, 2, "min(a, b)"),
+    ("round", 3, 3, "round(number, places, \"half_even\")"),
+    ("size", 1, 1, "size(list)"),
+    ("startsWith", 2, 2, "startsWith(text, start)"),
+    ("string", 1, 1, "string(value)"),
+    ("sum", 1, 1, "sum(list)"),
+    ("trim", 1, 1, "trim(text)"),
+    ("upper", 1, 1, "upper(text)"),
+    ("upperAscii", 1, 1, "upperAscii(text)"),
+];
+
+/// The loops, which are written as methods.
+const LOOPS: [(&str, LoopKind); 6] = [
+    ("map", LoopKind::Map),
+    ("filter", LoopKind::Filter),
+    ("all", LoopKind::All),
+    ("exists", LoopKind::Exists),
+    ("exists_one", LoopKind::ExistsOne),
+    ("existsOne", LoopKind::ExistsOne),
+];
+
+/// Functions that may be written as methods of their first argument.
+const METHODS: [&str; 9] = [
+    "size",
+    "upper",
+    "lower",
+    "upperAscii",
+    "lowerAscii",
+    "trim",
+    "startsWith",
+    "endsWith",
+    "contains",
+];
+
+impl Checker<'_> {
+    pub(super) fn call(
+        &mut self,
+        expr: &Expr,
+        name: &str,
+        target: Option<&Expr>,
+        args: &[Expr],
+    ) -> Checked {
+        let span = expr.span.clone();
+        let looping = LOOPS.iter().find(|(known, _)| *known == name);
+        if let (Some((_, kind)), Some(target)) = (looping, target) {
+            return self.looping(expr, *kind, target, args);
+        }
+        let known = FUNCTIONS.iter().find(|(known, ..)| *known == name && looping.is_none());
+        let Some((_, least, most, usage)) = known else {
+            return self.unknown_function(expr, name, looping.is_some());
+        };
+        if target.is_some() && !METHODS.contains(&name) {
+            let message = format!("`{name}` is a function, not a method");
+            self.report(codes::UNKNOWN_NAME, expr.at.clone(), message, "no such method")
+                .help(format!("write `{usage}`"));
+            return Checked::broken(span);
+        }
+        let args: Vec<&Expr> = target.into_iter().chain(args).collect();
+        if args.len() < *least || args.len() > *most {
+            let wanted =
+                if least == most { least.to_string() } else { format!("{least} or {most}") };
+            let plural = if *most == 1 { "" } else { "s" };
+            let message = format!("`{name}` takes {wanted} argument{plural}, not {}", args.len());
+            self.report(codes::EXPRESSION_TYPE, span.clone(), message, "wrong number of arguments")
+                .help(format!("write `{usage}`"));
+            return Checked::broken(span);
+        }
+        match (name, args.as_slice()) {
+            ("has", [field]) => self.has(expr, field),
+            ("round", [number, places, mode]) => self.round(expr, number, places, mode),
+            ("div", [a, b, places, mode]) => self.division(expr, [*a, *b], places, mode),
+            (_, [only]) => {
+                let arg = self.check(only);
+                self.of_one(expr, name, arg)
+            }
+            (_, [first, second]) => {
+                let (first, second) = (self.check(first), self.check(second));
+                self.of_two(expr, name, first, second)
+            }
+            _ => Checked::broken(span),
+        }
+    }
+
+    fn unknown_function(&mut self, expr: &Expr, name: &str, is_loop: bool) -> Checked {
+        let help = match name {
+            _ if is_loop => Some(format!("write it behind a list: `list.{name}(x, …)`")),
+            "int" => Some(
+                "a text that may be no number is read with `decimal(text, fallback)`".to_owned(),
+            ),
+            "double" | "float" => {
+                Some("use `decimal(text, fallback)`: numbers are exact here".to_owned())
+            }
+            "len" | "length" | "count" => Some("did you mean `size`?".to_owned()),
+            "matches" => Some("use `startsWith`, `endsWith` or `contains`".to_owned()),
+            _ => {
+                let functions = FUNCTIONS.iter().map(|(known, ..)| *known);
+                did_you_mean(name, functions.chain(LOOPS.iter().map(|(known, _)| *known)))
+            }
+        };
+        let message = format!("there is no function `{name}`");
+        self.report(codes::UNKNOWN_NAME, expr.at.clone(), message, "unknown function").help(help);
+        Checked::broken(expr.span.clone())
+    }
+
+    /// Reports an argument that a function cannot take.
+    pub(super) fn unfit(&mut self, name: &str, wanted: &str, arg: &Checked) {
+        let found = arg.shape().map(widen::found).unwrap_or_default();
+        let message = format!("`{name}` wants {wanted}, not {found}");
+        self.report(codes::EXPRESSION_TYPE, arg.span.clone(), message, format!("this is {found}"))
+            .origin(arg.origin.clone());
+    }
+
+    fn has(&mut self, expr: &Expr, field: &Expr) -> Checked {
+        let span = expr.span.clone();
+        let checked = self.check(field);
+        if !matches!(field.kind, ExprKind::Select(..)) {
+            self.report(
+                codes::EXPRESSION_TYPE,
+                field.span.clone(),
+                "`has` wants a field",
+                "not a field",
+            )
+            .help("write `has(record.field)`".to_owned());
+            return Checked::broken(span);
+        }
+        let ty = checked.ty.as_ref().map(|_| Type::of(Shape::Bool));
+        let holds = checked.path.as_deref().map(Facts::present).unwrap_or_default();
+        let nodes = Box::new([checked.node, Node::Const(Value::Null)]);
+        let node = Node::Binary(super::syntax::Operator::NotEqual, nodes);
+        Checked { holds, ..Checked::new(node, ty, span) }
+    }
+
+    fn of_one(&mut self, expr: &Expr, name: &str, arg: Checked) -> Checked {
+        let span = expr.span.clone();
+        let Some(ty) = arg.ty.clone() else { return Checked::broken(span) };
+        let (shape, pii) = (ty.shape.clone(), ty.pii);
+        let text = widen::is_text(&shape);
+        let chars_max = ty.chars_max();
+        let plain = |chars_max| Type { pii, ..Type::of(Shape::Text { chars_max, values: None }) };
+        let typed = match (name, &shape) {
+            ("size", Shape::List(_)) => Ok((Function::Size, Type::of(Shape::Int))),
+            ("size", _) if text => Ok((Function::Size, Type::of(Shape::Int))),
+            ("size", _) => Err("a list or text"),
+            ("is_decimal", _) if text => Ok((Function::IsDecimal, Type::of(Shape::Bool))),
+            ("decimal", shape) if widen::is_number(shape) => {
+                if !self.present(&arg) {
+                    return Checked::broken(span);
+                }
+                let (node, ty) = coerce(arg.node, &ty, &Type::decimal());
+                return Checked::new(node, Some(ty), span);
+            }
+            ("decimal", _) if text => return self.decimal(expr, arg),
+            // Other alphabets may change their length when their case does, at most threefold.
+            ("upper" | "lower", _) if text => {
+                let function = if name == "upper" { Function::Upper } else { Function::Lower };
+                Ok((function, plain(chars_max.map(|chars| chars.saturating_mul(3)))))
+            }
+            ("upperAscii", _) if text => Ok((Function::UpperAscii, plain(chars_max))),
+            ("lowerAscii", _) if text => Ok((Function::LowerAscii, plain(chars_max))),
+            ("trim", _) if text => Ok((Function::Trim, plain(chars_max))),
+            (
+                "is_decimal" | "decimal" | "upper" | "lower" | "upperAscii" | "lowerAscii" | "trim",
+                _,
+            ) => Err("text"),
+            ("date", Shape::Timestamp) => {
+                Ok((Function::Date, Type { pii, ..Type::of(Shape::Date(DateFormat::Iso)) }))
+            }
+            ("date", _) => Err("a timestamp"),
+            ("string", shape) => match widen::chars_of(shape) {
+                Some(chars) => Ok((Function::Text, plain(chars_max.or(chars)))),
+                None => Err("a single value"),
+            },
+            ("sum", Shape::List(element)) => return self.sum(expr, arg, element),
+            ("sum", _) => Err("a list of numbers"),
+            _ => Err("something else"),
+        };
+        let (function, ty) = match typed {
+            Ok(typed) => typed,
+            Err(wanted) => {
+                self.unfit(name, wanted, &arg);
+                return Checked::broken(span);
+            }
+        };
+        let fine = self.present(&arg);
+        let (path, holds) = match (function, arg.path) {
+            (Function::Size, path) => (path, Facts::default()),
+            (Function::IsDecimal, Some(path)) => (None, Facts::decimal(&path)),
+            _ => (None, Facts::default()),
+        };
+        let node = Node::Call(function, vec![arg.node]);
+        Checked { path, holds, ..Checked::new(node, fine.then_some(ty), span) }
+    }
+
+    fn of_two(&mut self, expr: &Expr, name: &str, first: Checked, second: Checked) -> Checked {
+        let span = expr.span.clone();
+        let (Some(a), Some(b)) = (first.ty.clone(), second.ty.clone()) else {
+            return Checked::broken(span);
+        };
+        let (function, ty) = match name {
+            "coalesce" => return self.coalesce(expr, first, second),
+            "min" | "max" => return self.extreme(expr, name, first, second),
+            "startsWith" | "endsWith" | "contains" => {
+                for arg in [&first, &second] {
+                    if !arg.shape().is_some_and(widen::is_text) {
+                        self.unfit(name, "text", arg);
+                        return Checked::broken(span);
+                    }
+                }
+                let function = match name {
+                    "startsWith" => Function::StartsWith,
+                    "endsWith" => Function::EndsWith,
+                    _ => Function::Contains,
+                };
+                (function, Type::of(Shape::Bool))
+            }
+            "get" => {
+                let Shape::List(element) = &a.shape else {
+                    self.unfit(name, "a list", &first);
+                    return Checked::broken(span);
+                };
+                if b.shape != Shape::Int {
+                    self.unfit(name, "a whole number as index", &second);
+                    return Checked::broken(span);
+                }
+                (Function::Get, element.as_ref().clone().with_pii(a.pii).or_null())
+            }
+            _ => {
+                if !widen::is_text(&a.shape) {
+                    self.unfit(name, "text", &first);
+                    return Checked::broken(span);
+                }
+                if !widen::is_number(&b.shape) {
+                    self.unfit(name, "a number as fallback", &second);
+                    return Checked::broken(span);
+                }
+                (Function::DecimalOr, Type { pii: a.pii || b.pii, ..Type::decimal() })
+            }
+        };
+        let fine = self.present(&first) & self.present(&second);
+        let second = match function {
+            Function::DecimalOr => coerce(second.node, &b, &Type::decimal()).0,
+            _ => second.node,
+        };
+        let node = Node::Call(function, vec![first.node, second]);
+        let origin = first.origin.filter(|_| function == Function::Get);
+        Checked { origin, ..Checked::new(node, fine.then_some(ty), span) }
+    }
+
+    fn coalesce(&mut self, expr: &Expr, mut first: Checked, second: Checked) -> Checked {
+        let span = expr.span.clone();
+        let origin = second.origin.clone();
+        first.ty = first.ty.map(|ty| if ty.shape == Shape::Null { ty } else { ty.not_null() });
+        let nullable = second.ty.as_ref().is_some_and(|ty| ty.nullable);
+        let (nodes, ty) =
+            self.joined(span.clone(), "the arguments of `coalesce`", vec![first, second]);
+        let ty = ty.map(|ty| Type { nullable, ..ty });
+        Checked { origin, ..Checked::new(Node::Call(Function::Coalesce, nodes), ty, span) }
+    }
+
+    fn extreme(&mut self, expr: &Expr, name: &str, first: Checked, second: Checked) -> Checked {
+        let span = expr.span.clone();
+        for arg in [&first, &second] {
+            if !arg.shape().is_some_and(|shape| are_ordered(shape, shape)) {
+                self.unfit(name, "two numbers, texts, dates or timestamps", arg);
+                return Checked::broken(span);
+            }
+        }
+        let fine = self.present(&first) & self.present(&second);
+        let units = [&first, &second].map(|arg| arg.ty.as_ref().and_then(|ty| ty.unit.clone()));
+        let [a, b] = units;
+        let unit = self.one_unit(expr, &format!("`{name}`"), (a, &first), (b, &second));
+        let what = format!("the arguments of `{name}`");
+        let (nodes, ty) = self.joined(span.clone(), &what, vec![first, second]);
+        let function = if name == "min" { Function::Min } else { Function::Max };
+        let ty = ty.filter(|_| fine).map(|ty| Type { unit, ..ty });
+        Checked::new(Node::Call(function, nodes), ty, span)
+    }
+}

@@ -1,0 +1,113 @@
+//! Loops over lists: `map`, `filter`, `all`, `exists`, `exists_one`.
+
+use super::check::{Checked, Checker, Local};
+use super::node::{Loop, LoopKind, Node};
+use super::syntax::{Expr, ExprKind};
+use super::widen;
+use crate::diagnostic::codes;
+use crate::value::{Shape, Type};
+
+/// How deep loops nest at the most: a list has up to 10,000 elements, and a third level would be a day's work.
+const LOOPS_MAX: usize = 2;
+
+impl Checker<'_> {
+    pub(super) fn looping(
+        &mut self,
+        expr: &Expr,
+        kind: LoopKind,
+        target: &Expr,
+        args: &[Expr],
+    ) -> Checked {
+        let span = expr.span.clone();
+        let name = self.written(&expr.at);
+        let list = self.check(target);
+        let (variable, condition, body) = match args {
+            [variable, body] => (variable, None, body),
+            [variable, condition, body] if kind == LoopKind::Map => {
+                (variable, Some(condition), body)
+            }
+            _ => {
+                let message = format!("`{name}` takes a name and what to do with each element");
+                self.report(
+                    codes::EXPRESSION_TYPE,
+                    span.clone(),
+                    message,
+                    "wrong number of arguments",
+                )
+                .help(format!("write `list.{name}(x, …)`"));
+                return Checked::broken(span);
+            }
+        };
+        let ExprKind::Name(variable) = &variable.kind else {
+            let message = format!("`{name}` wants a name for the element first");
+            self.report(codes::EXPRESSION_TYPE, variable.span.clone(), message, "not a name")
+                .help(format!("write `list.{name}(x, …)`"));
+            return Checked::broken(span);
+        };
+        if self.locals.len() >= LOOPS_MAX {
+            let message = format!("loops nest at most {LOOPS_MAX} deep");
+            self.report(codes::EXPRESSION_LIMIT, expr.at.clone(), message, "one too many")
+                .help("compute a part of it in a `value.compute` step".to_owned());
+            return Checked::broken(span);
+        }
+        let element = self.element(&list, name);
+        self.locals_made += 1;
+        // Spaces keep the path apart from every path that can be written.
+        let path = format!("{variable} {}", self.locals_made);
+        self.locals.push(Local { name: variable.clone(), path: path.clone(), ty: element.clone() });
+        let condition = condition.map(|condition| self.check(condition));
+        let body = match &condition {
+            Some(condition) => self.check_where(&condition.holds, body),
+            None => self.check(body),
+        };
+        self.locals.pop();
+        self.reads.retain(|read| !read.starts_with(&path));
+        let mut fine = true;
+        let conditions = condition.iter().chain((kind != LoopKind::Map).then_some(&body));
+        for condition in conditions {
+            fine &= self.loop_condition(condition, name);
+        }
+        let known = fine && element.is_some() && body.ty.is_some();
+        let ty = known.then(|| match kind {
+            LoopKind::Map => body.ty.clone().map(Type::list),
+            LoopKind::Filter => list.ty.clone().map(Type::not_null),
+            LoopKind::All | LoopKind::Exists | LoopKind::ExistsOne => Some(Type::of(Shape::Bool)),
+        });
+        let looping =
+            Loop { kind, list: list.node, condition: condition.map(|c| c.node), body: body.node };
+        Checked::new(Node::Loop(Box::new(looping)), ty.flatten(), span)
+    }
+
+    /// Returns the type of the elements, or reports what is no list.
+    fn element(&mut self, list: &Checked, name: &str) -> Option<Type> {
+        let ty = list.ty.as_ref()?;
+        let Shape::List(element) = &ty.shape else {
+            let found = widen::found(&ty.shape);
+            let message = format!("`{name}` runs over a list, not over {found}");
+            self.report(
+                codes::EXPRESSION_TYPE,
+                list.span.clone(),
+                message,
+                format!("this is {found}"),
+            )
+            .origin(list.origin.clone());
+            return None;
+        };
+        let element = element.as_ref().clone().with_pii(ty.pii);
+        self.present(list).then_some(element)
+    }
+
+    fn loop_condition(&mut self, condition: &Checked, name: &str) -> bool {
+        match condition.shape() {
+            None => false,
+            Some(Shape::Bool) => self.present(condition),
+            Some(shape) => {
+                let found = widen::found(shape);
+                let message = format!("`{name}` wants a condition, not {found}");
+                let label = format!("this is {found}");
+                self.report(codes::EXPRESSION_TYPE, condition.span.clone(), message, label);
+                false
+            }
+        }
+    }
+}

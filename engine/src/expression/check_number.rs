@@ -1,0 +1,163 @@
+//! Functions that make numbers: `decimal`, `sum`, `round`, `div`.
+
+use super::check::{Checked, Checker};
+use super::node::{Function, Node};
+use super::syntax::Expr;
+use super::widen;
+use crate::diagnostic::{codes, did_you_mean};
+use crate::money::{Decimal, Rounding};
+use crate::value::{Shape, Type, Value};
+
+/// Decimals that a rounding may keep at the most; the rates of a conversion have as many.
+const PLACES_MAX: i64 = 12;
+/// Digits before the point that a sum can have more than its elements: a list is bounded by 10,000.
+const SUM_DIGITS: u32 = 4;
+
+impl Checker<'_> {
+    /// Checks `decimal(text)`, which needs to know that the text is one.
+    pub(super) fn decimal(&mut self, expr: &Expr, arg: Checked) -> Checked {
+        let span = expr.span.clone();
+        if let Some(text) = arg.constant_text() {
+            return match Decimal::parse(text) {
+                Ok(number) => {
+                    let value = Value::Decimal(number);
+                    let ty = widen::type_of_literal(&value);
+                    Checked::new(Node::Const(value), Some(ty), span)
+                }
+                Err(_) => {
+                    let message = format!("`{text}` is not a decimal");
+                    self.report(codes::WRONG_TYPE, arg.span.clone(), message, "cannot be read")
+                        .help("it is written like `12.30`".to_owned());
+                    Checked::broken(span)
+                }
+            };
+        }
+        let pii = arg.ty.as_ref().is_some_and(|ty| ty.pii);
+        let ty = Some(Type { pii, ..Type::decimal() });
+        if !self.present(&arg) {
+            return Checked { ty, ..Checked::broken(span) };
+        }
+        if !arg.path.as_ref().is_some_and(|path| self.facts.is_decimal(path)) {
+            let written = self.written(&arg.span);
+            let message = format!("`{written}` may be no decimal");
+            let help = format!(
+                "write `decimal({written}, 0)` for a fallback, or guard it: `is_decimal({written}) ? … : …`"
+            );
+            self.report(codes::MAY_FAIL, arg.span.clone(), message, "any text")
+                .help(help)
+                .origin(arg.origin.clone());
+            return Checked { ty, ..Checked::broken(span) };
+        }
+        Checked::new(Node::Call(Function::Decimal, vec![arg.node]), ty, span)
+    }
+
+    pub(super) fn sum(&mut self, expr: &Expr, arg: Checked, element: &Type) -> Checked {
+        let span = expr.span.clone();
+        let fine = self.present(&arg);
+        let pii = element.pii || arg.ty.as_ref().is_some_and(|ty| ty.pii);
+        let (function, shape) = match &element.shape {
+            Shape::Int => (Function::SumInt, Shape::Int),
+            Shape::Null if !element.nullable => (Function::SumInt, Shape::Int),
+            Shape::Decimal { integer_digits, scale } => {
+                (Function::Sum, widen::decimal(integer_digits + SUM_DIGITS, *scale))
+            }
+            _ => {
+                self.unfit("sum", "a list of numbers", &arg);
+                return Checked::broken(span);
+            }
+        };
+        if element.nullable {
+            let written = self.written(&arg.span);
+            let message = format!("an element of `{written}` may be missing");
+            let help = format!("choose what to add: `{written}.map(x, coalesce(x, 0))`");
+            self.report(codes::MAY_BE_MISSING, arg.span, message, "used as if all were there")
+                .help(help)
+                .origin(arg.origin);
+            return Checked::broken(span);
+        }
+        let ty = Type { shape, nullable: false, pii, unit: element.unit.clone() };
+        Checked::new(Node::Call(function, vec![arg.node]), fine.then_some(ty), span)
+    }
+
+    fn number(&mut self, name: &str, arg: &Checked) -> Option<(u32, u32)> {
+        let Some(digits) = widen::digits(arg.shape()?, arg.node.constant()) else {
+            self.unfit(name, "a number", arg);
+            return None;
+        };
+        self.present(arg).then_some(digits)
+    }
+
+    fn places_and_mode(&mut self, places: &Expr, mode: &Expr) -> Option<(u32, Rounding)> {
+        let places = self.check(places);
+        let mode = self.check(mode);
+        let kept = match places.node.constant() {
+            Some(Value::Int(kept)) if (0..=PLACES_MAX).contains(kept) => u32::try_from(*kept).ok(),
+            _ => None,
+        };
+        if kept.is_none() && places.ty.is_some() {
+            let message = format!("the decimals to keep are a number from 0 to {PLACES_MAX}");
+            self.report(
+                codes::EXPRESSION_TYPE,
+                places.span,
+                message,
+                "must be a number that stands here",
+            );
+        }
+        let rounding = mode.constant_text().and_then(|text| text.parse::<Rounding>().ok());
+        if rounding.is_none() && mode.ty.is_some() {
+            let names = Rounding::ALL.iter().map(|mode| mode.as_str());
+            let help = did_you_mean(mode.constant_text().unwrap_or_default(), names);
+            self.report(codes::EXPRESSION_TYPE, mode.span, "not a rounding mode", "unknown mode")
+                .help(help);
+        }
+        Some((kept?, rounding?))
+    }
+
+    pub(super) fn round(
+        &mut self,
+        expr: &Expr,
+        number: &Expr,
+        places: &Expr,
+        mode: &Expr,
+    ) -> Checked {
+        let span = expr.span.clone();
+        let number = self.check(number);
+        let digits = self.number("round", &number);
+        let how = self.places_and_mode(places, mode);
+        let (Some((integer_digits, _)), Some((places, mode)), Some(ty)) = (digits, how, number.ty)
+        else {
+            return Checked::broken(span);
+        };
+        let ty = Type { shape: widen::decimal(integer_digits + 1, places), ..ty };
+        let node = Node::Round { places, mode, operand: Box::new(number.node) };
+        Checked::new(node, Some(ty), span)
+    }
+
+    pub(super) fn division(
+        &mut self,
+        expr: &Expr,
+        operands: [&Expr; 2],
+        places: &Expr,
+        mode: &Expr,
+    ) -> Checked {
+        let span = expr.span.clone();
+        let [a, b] = operands.map(|operand| self.check(operand));
+        let digits = (self.number("div", &a), self.number("div", &b));
+        if digits.1.is_some() {
+            self.nonzero(&b);
+        }
+        let how = self.places_and_mode(places, mode);
+        let (Some((before, _)), Some((_, after)), Some((places, mode))) = (digits.0, digits.1, how)
+        else {
+            return Checked::broken(span);
+        };
+        let (Some(dividend), Some(divisor)) = (a.ty, b.ty) else { return Checked::broken(span) };
+        // An amount by a plain number is an amount; an amount by an amount is a plain number.
+        let unit = if divisor.unit.is_none() { dividend.unit } else { None };
+        let pii = dividend.pii || divisor.pii;
+        // The smallest divisor with so many decimals moves the point as far to the right.
+        let shape = widen::decimal(before + after + 1, places);
+        let node = Node::Divide { places, mode, operands: Box::new([a.node, b.node]) };
+        Checked::new(node, Some(Type { shape, nullable: false, pii, unit }), span)
+    }
+}

@@ -1,0 +1,128 @@
+//! A checked expression.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use super::check::{Checked, Checker};
+use super::eval::{Env, Place};
+use super::facts::Facts;
+use super::node::Node;
+use super::parse::{self, SyntaxError};
+use super::problem::{EvalError, Problem};
+use super::scope::Scope;
+use crate::diagnostic::{Route, codes};
+use crate::value::{Shape, Type, Value};
+
+/// An expression, or a value made of several, that was checked against a [`Scope`].
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    node: Node,
+    ty: Type,
+    broken: bool,
+    path: Option<String>,
+    facts: Facts,
+    steps: BTreeSet<usize>,
+    reads: BTreeSet<String>,
+}
+
+/// Compiles the text inside of `${{ }}`.
+///
+/// # Errors
+///
+/// Everything that is independently wrong with it, addressed by bytes of `text`.
+pub fn compile(text: &str, scope: &Scope) -> Result<Compiled, Vec<Problem>> {
+    let mut checker = Checker::new(scope, text, 0, Route::root());
+    let checked = check_text(&mut checker);
+    finish(checked, checker.problems, checker.steps, checker.reads)
+}
+
+/// Parses and checks the checker's text; a syntax error becomes a problem.
+pub(super) fn check_text(checker: &mut Checker<'_>) -> Checked {
+    let text = checker.text;
+    match parse::parse(text) {
+        Ok(expr) => {
+            let checked = checker.check(&expr);
+            let bare = expr.is_bare_path();
+            Checked { path: checked.path.clone().filter(|_| bare), ..checked }
+        }
+        Err(SyntaxError { too_large, range, message, label, help }) => {
+            let code = if too_large { codes::EXPRESSION_LIMIT } else { codes::EXPRESSION_SYNTAX };
+            checker.report(code, range, message, label).help(help);
+            Checked::broken(0..text.len())
+        }
+    }
+}
+
+/// Makes the result out of what was checked and found.
+pub(super) fn finish(
+    checked: Checked,
+    problems: Vec<Problem>,
+    steps: BTreeSet<usize>,
+    reads: BTreeSet<String>,
+) -> Result<Compiled, Vec<Problem>> {
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let broken = checked.ty.is_none();
+    let ty = checked.ty.unwrap_or_else(|| Type::of(Shape::Json).or_null());
+    let (node, path, facts) = (checked.node, checked.path, checked.holds);
+    Ok(Compiled { node, ty, broken, path, facts, steps, reads })
+}
+
+impl Compiled {
+    /// Returns what its value surely is. An expression that [is broken](Self::is_broken) has the type that was expected of it, else
+    /// nullable JSON.
+    pub const fn ty(&self) -> &Type {
+        &self.ty
+    }
+
+    /// Tells whether it uses the output of a step that did not check, so that nothing is known of it. It must not run.
+    pub const fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    pub(super) fn expect_type(&mut self, ty: Type) {
+        self.ty = ty;
+    }
+
+    /// Returns its value if that is known without running.
+    pub const fn constant(&self) -> Option<&Value> {
+        self.node.constant()
+    }
+
+    /// Returns the path, such as `order.currency`, if it is nothing but that. The element of a `for_each` is `item` in it, whatever
+    /// its name in the file.
+    pub fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
+    /// Returns the steps whose outputs it reads.
+    pub const fn reads_steps(&self) -> &BTreeSet<usize> {
+        &self.steps
+    }
+
+    /// Returns every path that it reads, such as `order.order_id`, `run.key`, `steps.bill.amount` or `item.sku`, in order.
+    pub fn reads(&self) -> impl Iterator<Item = &str> {
+        self.reads.iter().map(String::as_str)
+    }
+
+    /// Tells whether it is the order as a whole.
+    pub fn is_whole_order(&self) -> bool {
+        self.path() == Some("order")
+    }
+
+    /// Returns what holds wherever this condition is true.
+    pub fn facts(&self) -> Facts {
+        self.facts.clone()
+    }
+
+    /// Evaluates it.
+    ///
+    /// # Errors
+    ///
+    /// [`EvalError::Overflow`] and [`EvalError::TooLong`]; the types exclude everything else as long as the values in `env` are of the
+    /// types in the scope.
+    pub fn eval(&self, env: &Env<'_>) -> Result<Value, EvalError> {
+        self.node.eval(Place::new(env)).map(Cow::into_owned)
+    }
+}

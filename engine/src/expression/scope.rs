@@ -1,0 +1,131 @@
+//! The names that an expression may use, and what is known of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::facts::Facts;
+use crate::value::Type;
+
+/// A name that an expression may begin with, besides `steps`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Root {
+    /// The order.
+    Order,
+    /// The run: its key, its id, when it was accepted.
+    Run,
+    /// The element of a `for_each`.
+    Item,
+    /// What a catch step was called for.
+    Error,
+    /// How an order came in.
+    Intake,
+}
+
+impl Root {
+    /// Every root, in the order of the documentation.
+    pub const ALL: [Self; 5] = [Self::Order, Self::Run, Self::Item, Self::Error, Self::Intake];
+
+    /// Returns its name; an item may have another one (see [`Scope::name_item`]).
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Order => "order",
+            Self::Run => "run",
+            Self::Item => "item",
+            Self::Error => "error",
+            Self::Intake => "intake",
+        }
+    }
+
+    /// Says where it exists, for an expression that uses it elsewhere.
+    pub(super) const fn where_it_exists(self) -> &'static str {
+        match self {
+            Self::Order => "`order` does not exist here",
+            Self::Run => "`run` exists only within steps",
+            Self::Item => "`item` exists only in a step with `for_each`",
+            Self::Error => "`error` exists only in a catch step, one that an `on_failure` names",
+            Self::Intake => "`intake` exists only in `order.key`",
+        }
+    }
+}
+
+/// What `steps.<id>` is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StepVar {
+    /// The output of a step.
+    Known {
+        /// Its position in [`Env::steps`](super::Env::steps).
+        index: usize,
+        /// What it surely is.
+        ty: Type,
+    },
+    /// A step that did not check. What is made of it has no type, and nothing more is reported about it.
+    Broken,
+}
+
+/// The names that an expression may use, with their types, and the facts that hold there.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    roots: BTreeMap<Root, Type>,
+    item_name: Option<Arc<str>>,
+    steps: Arc<BTreeMap<String, StepVar>>,
+    facts: Facts,
+}
+
+impl Scope {
+    /// Makes a scope without names.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a root, or changes its type.
+    pub fn define(&mut self, root: Root, ty: Type) {
+        self.roots.insert(root, ty);
+    }
+
+    /// Gives the item another name, as `for_each.as` does. `item` then means nothing.
+    pub fn name_item(&mut self, name: &str) {
+        self.item_name = Some(Arc::from(name));
+    }
+
+    /// Adds `steps.<id>`.
+    pub fn step(&mut self, id: &str, step: StepVar) {
+        Arc::make_mut(&mut self.steps).insert(id.to_owned(), step);
+    }
+
+    /// Returns this scope where `facts` hold as well.
+    #[must_use]
+    pub fn assume(&self, facts: &Facts) -> Self {
+        Self { facts: self.facts.clone().and(facts), ..self.clone() }
+    }
+
+    pub(super) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Finds a root by the name it has here, defined or not.
+    pub(super) fn root(&self, name: &str) -> Option<(Root, Option<&Type>)> {
+        let root = Root::ALL.into_iter().find(|root| self.name_of(*root) == name)?;
+        Some((root, self.roots.get(&root)))
+    }
+
+    pub(super) fn name_of(&self, root: Root) -> &str {
+        match (&self.item_name, root) {
+            (Some(name), Root::Item) => name,
+            _ => root.as_str(),
+        }
+    }
+
+    pub(super) fn item_is_renamed(&self) -> Option<&str> {
+        self.item_name.as_deref().filter(|_| self.roots.contains_key(&Root::Item))
+    }
+
+    pub(super) fn steps(&self) -> &BTreeMap<String, StepVar> {
+        &self.steps
+    }
+
+    /// Returns the names that an expression may begin with here.
+    pub(super) fn names(&self) -> Vec<&str> {
+        let steps = (!self.steps.is_empty()).then_some("steps");
+        self.roots.keys().map(|root| self.name_of(*root)).chain(steps).collect()
+    }
+}

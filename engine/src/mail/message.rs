@@ -1,0 +1,386 @@
+//! [`Mail`] and its RFC 5322 form.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use lettre::message::header::{ContentType, Subject};
+use lettre::message::{Message, MultiPart};
+
+use super::Mailbox;
+use super::mime::{boundary_of, part, raw};
+
+/// The most bytes that a complete message may have.
+pub const MAIL_BYTES_MAX: usize = 10 * 1024 * 1024;
+
+/// The most characters of a subject; folded it then fits RFC 5322's lines.
+const SUBJECT_CHARS_MAX: usize = 998;
+
+/// The most bytes of a Message-ID, so that its line stays within RFC 5322's 998.
+const MESSAGE_ID_BYTES_MAX: usize = 900;
+
+/// A rendered mail to one person.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// The Message-ID without its angle brackets: the same on every attempt.
+    pub message_id: String,
+    /// Who it is from.
+    pub from: Mailbox,
+    /// The checked address that it goes to.
+    pub to: String,
+    /// One line.
+    pub subject: String,
+    /// The body as plain text.
+    pub text: String,
+    /// The body as HTML.
+    pub html: String,
+    /// What its `Date` says.
+    pub date: Timestamp,
+}
+
+/// Why a mail cannot be written as a message. What it says is not repeated: it is personal data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MailError {
+    /// An address is none.
+    #[error("the mail's `{0}` is not an e-mail address")]
+    Address(&'static str),
+    /// A header would hold a line break or another control character.
+    #[error("the mail's `{0}` contains control characters")]
+    Control(&'static str),
+    /// The Message-ID cannot stand in a header.
+    #[error("the mail's Message-ID is malformed")]
+    MessageId,
+    /// The subject is too long for a header.
+    #[error("the mail's subject is longer than {SUBJECT_CHARS_MAX} characters")]
+    SubjectLength,
+    /// The date lies before 1970, which the writer of `Date` headers does not know.
+    #[error("the mail's date lies before 1970")]
+    Date,
+    /// The message is too large.
+    #[error("the mail is larger than {MAIL_BYTES_MAX} bytes")]
+    TooLarge,
+    /// The headers do not make a message.
+    #[error("the mail's headers do not make a message")]
+    Headers,
+}
+
+impl fmt::Debug for Mail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mail")
+            .field("message_id", &self.message_id)
+            .field("to", &format_args!("«email»"))
+            .field("subject", &format_args!("«text»"))
+            .field("text_bytes", &self.text.len())
+            .field("html_bytes", &self.html.len())
+            .field("date", &self.date)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Mail {
+    /// Returns the complete message: headers and both bodies, lines ending in CRLF and none longer than 998 bytes.
+    /// The same mail always gives the same bytes.
+    ///
+    /// # Errors
+    /// When a header would be malformed or the message too large; a mail made from checked parts meets only the latter.
+    pub fn to_rfc5322(&self) -> Result<Vec<u8>, MailError> {
+        // Encoding never makes it smaller, so that nothing large is encoded in vain.
+        if self.text.len().saturating_add(self.html.len()) > MAIL_BYTES_MAX {
+            return Err(MailError::TooLarge);
+        }
+        self.check_headers()?;
+        let from_address = self.from.address.parse().map_err(|_| MailError::Address("from"))?;
+        let to_address: lettre::Address = self.to.parse().map_err(|_| MailError::Address("to"))?;
+        let from = lettre::message::Mailbox::new(self.from.name.clone(), from_address);
+        let envelope =
+            lettre::address::Envelope::new(Some(from.email.clone()), vec![to_address.clone()])
+                .map_err(|_| MailError::Headers)?;
+        let parts = MultiPart::alternative()
+            .boundary(self.boundary())
+            .singlepart(part(ContentType::TEXT_PLAIN, &self.text))
+            .singlepart(part(ContentType::TEXT_HTML, &self.html));
+        let message = Message::builder()
+            .envelope(envelope)
+            .raw_header(raw("Message-ID", format!("<{}>", self.message_id)))
+            .date(SystemTime::from(self.date))
+            .from(from)
+            .to(to_address.into())
+            .header(Subject::from(self.subject.clone()))
+            .raw_header(raw("Auto-Submitted", "auto-generated".to_owned()))
+            .multipart(parts)
+            .map_err(|_| MailError::Headers)?
+            .formatted();
+        if message.len() > MAIL_BYTES_MAX { Err(MailError::TooLarge) } else { Ok(message) }
+    }
+
+    /// Checks that [`Mail::to_rfc5322`] will give a message, without making one unless it could be too large.
+    ///
+    /// # Errors
+    /// The same as making it.
+    pub fn check(&self) -> Result<(), MailError> {
+        // Quoted-printable takes three bytes for one at the most; the headers stay below the rest.
+        const HEADERS_MAX: usize = 16 * 1024;
+        let largest = self.text.len().saturating_add(self.html.len()).saturating_mul(3);
+        if largest > MAIL_BYTES_MAX - HEADERS_MAX {
+            return self.to_rfc5322().map(drop);
+        }
+        self.check_headers()?;
+        let address = |text: &str, name| {
+            text.parse::<lettre::Address>().map(drop).map_err(|_| MailError::Address(name))
+        };
+        address(&self.from.address, "from")?;
+        address(&self.to, "to")
+    }
+
+    /// Refuses what a header cannot hold. The values were checked where they came from; the promise that nothing
+    /// can add a header is kept here, where the headers are made.
+    fn check_headers(&self) -> Result<(), MailError> {
+        let from_name = self.from.name.as_deref().unwrap_or_default();
+        for (header, value) in [
+            ("from", from_name),
+            ("from", &self.from.address),
+            ("to", &self.to),
+            ("subject", &self.subject),
+        ] {
+            if value.chars().any(char::is_control) {
+                return Err(MailError::Control(header));
+            }
+        }
+        if self.subject.chars().count() > SUBJECT_CHARS_MAX {
+            return Err(MailError::SubjectLength);
+        }
+        let id_is_plain = self.message_id.bytes().all(|byte| byte.is_ascii_graphic())
+            && !self.message_id.contains(['<', '>'])
+            && self.message_id.split_once('@').is_some_and(|(left, right)| {
+                !left.is_empty() && !right.is_empty() && !right.contains('@')
+            });
+        if !id_is_plain || self.message_id.len() > MESSAGE_ID_BYTES_MAX {
+            return Err(MailError::MessageId);
+        }
+        if self.date >= Timestamp::UNIX_EPOCH { Ok(()) } else { Err(MailError::Date) }
+    }
+
+    /// Returns what separates the parts. It follows from the Message-ID, which a customer may know; should a body hold
+    /// just that text, it follows from the whole content, which no body can contain the digest of.
+    fn boundary(&self) -> String {
+        let boundary = boundary_of(&[&self.message_id]);
+        if self.text.contains(&boundary) || self.html.contains(&boundary) {
+            return boundary_of(&[&self.message_id, &self.text, &self.html]);
+        }
+        boundary
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mail() -> Mail {
+        Mail {
+            message_id: "3f2a.confirm@storefront.oms".to_owned(),
+            from: Mailbox::parse("Orders <orders@example.com>").unwrap(),
+            to: "jane@example.com".to_owned(),
+            subject: "Order NW-10248".to_owned(),
+            text: "Hello Jane\n".to_owned(),
+            html: "<p>Hello Jane</p>\n".to_owned(),
+            date: "2025-06-02T10:00:00Z".parse().unwrap(),
+        }
+    }
+
+    fn written(mail: &Mail) -> String {
+        let bytes = mail.to_rfc5322().unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        for line in text.split("\r\n") {
+            assert!(line.len() <= 998, "a line of {} bytes", line.len());
+            assert!(!line.contains(['\r', '\n']), "a bare line end in {line:?}");
+        }
+        text
+    }
+
+    /// Returns the unfolded header lines up to the first empty line.
+    fn headers(message: &str) -> Vec<String> {
+        let head = message.split("\r\n\r\n").next().unwrap();
+        head.replace("\r\n ", " ").split("\r\n").map(str::to_owned).collect()
+    }
+
+    fn header(message: &str, name: &str) -> String {
+        let prefix = format!("{name}: ");
+        let found: Vec<_> = headers(message)
+            .iter()
+            .filter_map(|h| h.strip_prefix(&prefix).map(str::to_owned))
+            .collect();
+        assert_eq!(found.len(), 1, "{name} in {message}");
+        found[0].clone()
+    }
+
+    /// Decodes RFC 2047 words in base64, the only form that the builder writes.
+    fn decoded(value: &str) -> String {
+        let mut bytes = Vec::new();
+        let mut rest = value;
+        let mut after_word = false;
+        while let Some((before, word)) = rest.split_once("=?utf-8?b?") {
+            // White space between two encoded words is not part of the text.
+            if !(after_word && before.trim().is_empty()) {
+                bytes.extend(before.bytes());
+            }
+            after_word = true;
+            let (word, after) = word.split_once("?=").unwrap();
+            bytes.extend(base64(word));
+            rest = after;
+        }
+        bytes.extend(rest.bytes());
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn base64(text: &str) -> Vec<u8> {
+        const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut bytes = Vec::new();
+        let (mut bits, mut count) = (0u32, 0);
+        for byte in text.bytes().filter(|byte| *byte != b'=' && !byte.is_ascii_whitespace()) {
+            bits = bits << 6 | ALPHABET.iter().position(|a| *a == byte).unwrap() as u32;
+            count += 6;
+            if count >= 8 {
+                count -= 8;
+                bytes.push((bits >> count) as u8);
+            }
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_mail_becomes_a_complete_message() {
+        assert_eq!(
+            written(&mail()).replace("\r\n", "\n"),
+            "Message-ID: <3f2a.confirm@storefront.oms>\n\
+             Date: Mon, 02 Jun 2025 10:00:00 +0000\n\
+             From: Orders <orders@example.com>\n\
+             To: jane@example.com\n\
+             Subject: Order NW-10248\n\
+             Auto-Submitted: auto-generated\n\
+             MIME-Version: 1.0\n\
+             Content-Type: multipart/alternative;\n \
+             boundary=\"oms_23d74776c655dc404569290e11cae2d2\"\n\
+             \n\
+             --oms_23d74776c655dc404569290e11cae2d2\n\
+             Content-Type: text/plain; charset=utf-8\n\
+             Content-Transfer-Encoding: 7bit\n\
+             \n\
+             Hello Jane\n\
+             \n\
+             --oms_23d74776c655dc404569290e11cae2d2\n\
+             Content-Type: text/html; charset=utf-8\n\
+             Content-Transfer-Encoding: 7bit\n\
+             \n\
+             <p>Hello Jane</p>\n\
+             \n\
+             --oms_23d74776c655dc404569290e11cae2d2--\n"
+        );
+    }
+
+    #[test]
+    fn the_same_mail_gives_the_same_bytes() {
+        assert_eq!(mail().to_rfc5322(), mail().to_rfc5322());
+    }
+
+    #[test]
+    fn names_and_subjects_in_any_script_read_back() {
+        let long = "ご注文ありがとうございます。".repeat(20);
+        for subject in
+            ["ご注文 NW-1 の確認", "تأكيد الطلب", "Größe: Ω", long.as_str(), "=?utf-8?b?eA==?="]
+        {
+            for name in ["注文係", "خدمة العملاء", "Ørsted & Søn, \"A\\B\"", "a=?b?=c"]
+            {
+                let mut mail = mail();
+                mail.subject = subject.to_owned();
+                mail.from.name = Some(name.to_owned());
+                let message = written(&mail);
+                assert!(message.is_ascii());
+                if !subject.is_ascii() {
+                    assert_eq!(decoded(&header(&message, "Subject")), subject);
+                }
+                let from = decoded(&header(&message, "From"));
+                assert!(from.contains("<orders@example.com>"), "{from}");
+                if !name.is_ascii() {
+                    assert!(from.starts_with(name), "{from}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_in_a_mail_can_add_a_header() {
+        type Spoil = fn(&mut Mail);
+        let cases: [(Spoil, MailError); 8] = [
+            (|m| m.subject = "Hi\r\nBcc: x@example.org".to_owned(), MailError::Control("subject")),
+            (|m| m.subject = "Hi\u{85}there".to_owned(), MailError::Control("subject")),
+            (|m| m.from.name = Some("A\nBcc: b".to_owned()), MailError::Control("from")),
+            (|m| m.from.address = "a@b.c\r\nBcc: d".to_owned(), MailError::Control("from")),
+            (|m| m.to = "a@example.com\nBcc: x@example.org".to_owned(), MailError::Control("to")),
+            (|m| m.to = "a@example.com, b@example.com".to_owned(), MailError::Address("to")),
+            (|m| m.message_id = "a@b>\r\nBcc: <c".to_owned(), MailError::MessageId),
+            (|m| m.message_id = "a b@c".to_owned(), MailError::MessageId),
+        ];
+        for (spoil, error) in cases {
+            let mut mail = mail();
+            spoil(&mut mail);
+            assert_eq!(mail.to_rfc5322(), Err(error));
+        }
+    }
+
+    #[test]
+    fn a_body_that_knows_the_boundary_stays_one_part() {
+        let mut mail = mail();
+        let boundary = mail.boundary();
+        mail.text =
+            format!("x\n--{boundary}\nContent-Type: text/html\n\n<b>forged</b>\n--{boundary}--\n");
+        let message = written(&mail);
+        let used = mail.boundary();
+        assert_ne!(used, boundary);
+        let delimiter = format!("--{used}");
+        let delimiters = message.split("\r\n").filter(|l| l.starts_with(&delimiter));
+        assert_eq!(delimiters.count(), 3, "two parts and the end");
+        assert!(message.contains(&format!("boundary=\"{used}\"")));
+    }
+
+    #[test]
+    fn bodies_with_long_lines_and_control_characters_are_encoded() {
+        let mut mail = mail();
+        mail.text = "x".repeat(5000);
+        mail.html = "a\u{0}b\rc\u{1b}[0m".to_owned();
+        let message = written(&mail);
+        assert_eq!(message.matches("quoted-printable").count(), 2, "{message}");
+        assert!(message.contains("a=00b\r\nc=1B[0m"), "{message}");
+    }
+
+    #[test]
+    fn an_address_with_letters_beyond_ascii_is_written() {
+        let mut mail = mail();
+        mail.to = "用户@例子.广告".to_owned();
+        assert!(written(&mail).contains("To: 用户@例子.广告"));
+    }
+
+    #[test]
+    fn a_mail_that_is_too_large_or_too_old_is_refused() {
+        let mut large = mail();
+        large.html = "x".repeat(MAIL_BYTES_MAX);
+        assert_eq!(large.to_rfc5322(), Err(MailError::TooLarge));
+        for (date, fits) in [
+            (Timestamp::MIN, false),
+            (Timestamp::new(-1, 0).unwrap(), false),
+            (Timestamp::UNIX_EPOCH, true),
+            (Timestamp::MAX, true),
+        ] {
+            let mut mail = mail();
+            mail.date = date;
+            assert_eq!(mail.to_rfc5322().is_ok(), fits, "{date}");
+        }
+    }
+
+    #[test]
+    fn debug_output_says_nothing_of_the_mail() {
+        let text = format!("{:?}", mail());
+        for secret in ["jane", "Jane", "NW-10248", "orders@"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Mails as they leave: one rendered [`Mail`], and the complete RFC 5322 message made of it.
+//!
+//! Every way out (outbox table, SMTP, a mail service) sends the bytes of [`Mail::to_rfc5322`], so that a mail is the same
+//! wherever it goes. The bytes follow from the mail alone: no clock, no host name and no random boundary. Nothing in here may
+//! let a value end a header or a part early, or print what a mail says: it is personal data.
+
+mod mailbox;
+mod message;
+mod mime;
+
+pub use mailbox::{Mailbox, MailboxError};
+pub use message::{MAIL_BYTES_MAX, Mail, MailError};

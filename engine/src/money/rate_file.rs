@@ -1,0 +1,223 @@
+//! What all rate files have in common: their limits, their faults, and the cells of their lines.
+//!
+//! `ecb` and `overrides` read the two kinds of file. Cells are read in place, without copies, and a
+//! bad file is refused at its first fault, by line and column, never half read.
+
+use std::str::FromStr;
+
+use jiff::civil::Date;
+
+use super::{Currency, CurrencyError, Decimal, DecimalError};
+
+/// The largest rate file that is read, in bytes. The bank's whole history since 1999 is about 2
+/// MiB.
+pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The most rows with data in a rate file: about 75 years of working days.
+pub const FILE_ROWS_MAX: usize = 20_000;
+
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+/// A fault in a rate file, and where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {cause}")]
+pub struct RateFileError {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The character in that line where the cell begins, counted from 1.
+    pub column: usize,
+    /// What is wrong there.
+    pub cause: RateFileCause,
+}
+
+/// What is wrong with a rate file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RateFileCause {
+    /// The file has more than [`FILE_BYTES_MAX`] bytes.
+    #[error("the file is larger than {FILE_BYTES_MAX} bytes")]
+    TooLarge,
+    /// The file has more than [`FILE_ROWS_MAX`] rows.
+    #[error("more than {FILE_ROWS_MAX} rows")]
+    TooManyRows,
+    /// The first line is no header of this format.
+    #[error("the header must be {expected}")]
+    Header {
+        /// What the header looks like.
+        expected: &'static str,
+    },
+    /// A column of the header is no currency code.
+    #[error("a column is named by a currency code, three upper-case letters")]
+    HeaderCode,
+    /// Two columns have the same code.
+    #[error("a second column of the same currency")]
+    DuplicateColumn,
+    /// The euro is quoted, whose rate is 1 by definition.
+    #[error("EUR is the base of the table, so it has no rate of its own")]
+    Base,
+    /// The file has a header and nothing else.
+    #[error("the file has no row")]
+    NoRow,
+    /// A row has more or fewer cells than the header.
+    #[error("the row has {found} cells, but the header {expected}")]
+    CellCount {
+        /// How many cells the header has.
+        expected: usize,
+        /// How many cells the row has.
+        found: usize,
+    },
+    /// The cell is no date.
+    #[error("not a date, such as `2026-10-30` or `30 October 2026`")]
+    Date,
+    /// The date was the date of an earlier row.
+    #[error("a second row for {date}")]
+    DuplicateDate {
+        /// The date that stands twice.
+        date: Date,
+    },
+    /// The cell is no currency that amounts can be in.
+    #[error(transparent)]
+    Currency(CurrencyError),
+    /// The cell is neither a number nor `N/A`.
+    #[error("not a rate: {0}")]
+    Number(DecimalError),
+    /// The rate is zero or negative.
+    #[error("a rate must be greater than 0")]
+    NotPositive,
+    /// The same currency is overridden twice on one date.
+    #[error("a second rate of {currency} for {date}")]
+    DuplicateQuote {
+        /// The date of both.
+        date: Date,
+        /// The currency of both.
+        currency: Currency,
+    },
+    /// Overrides were given to a table without dates.
+    #[error("a fixed table takes no overrides")]
+    NotDated,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Line<'a> {
+    /// Counted from 1.
+    pub(super) number: usize,
+    pub(super) text: &'a str,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Cell<'a> {
+    /// The text without blanks around it.
+    pub(super) text: &'a str,
+    /// How many bytes of the line precede it.
+    pub(super) offset: usize,
+}
+
+/// The lines of a file that are not blank, without a byte order mark.
+pub(super) fn lines(text: &str) -> Result<impl Iterator<Item = Line<'_>>, RateFileError> {
+    if text.len() > FILE_BYTES_MAX {
+        return Err(Line { number: 1, text: "" }.fault(0, RateFileCause::TooLarge));
+    }
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let numbered = text.lines().zip(1..).map(|(text, number)| Line { number, text });
+    Ok(numbered.filter(|line| !line.text.trim().is_empty()))
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn cells(self) -> impl Iterator<Item = Cell<'a>> {
+        let mut next = 0;
+        self.text.split(',').map(move |raw| {
+            let text = raw.trim_ascii_start();
+            let offset = next + raw.len() - text.len();
+            next += raw.len() + 1;
+            Cell { text: text.trim_ascii_end(), offset }
+        })
+    }
+
+    pub(super) fn rate(self, cell: Cell<'_>) -> Result<Decimal, RateFileError> {
+        let rate = Decimal::parse(cell.text)
+            .map_err(|error| self.fault(cell.offset, RateFileCause::Number(error)))?;
+        if rate.is_zero() || rate.is_negative() {
+            return Err(self.fault(cell.offset, RateFileCause::NotPositive));
+        }
+        Ok(rate)
+    }
+
+    pub(super) fn fault(self, offset: usize, cause: RateFileCause) -> RateFileError {
+        let column = self.text.get(..offset).map_or(0, |before| before.chars().count()) + 1;
+        RateFileError { line: self.number, column, cause }
+    }
+}
+
+/// Reads `2026-10-30` or `30 October 2026`.
+pub(super) fn read_date(text: &str) -> Option<Date> {
+    let iso = parts(text, '-').filter(|parts| parts.map(str::len) == [4, 2, 2]);
+    if let Some([year, month, day]) = iso {
+        return Date::new(number(year)?, number(month)?, number(day)?).ok();
+    }
+    let [day, month, year] = parts(text, ' ')?;
+    if year.len() != 4 || !(1..=2).contains(&day.len()) {
+        return None;
+    }
+    let month = (1..).zip(MONTHS).find(|(_, name)| *name == month)?.0;
+    Date::new(number(year)?, month, number(day)?).ok()
+}
+
+fn parts(text: &str, separator: char) -> Option<[&str; 3]> {
+    let mut parts = text.split(separator);
+    let three = [parts.next()?, parts.next()?, parts.next()?];
+    parts.next().is_none().then_some(three)
+}
+
+/// Reads digits; a sign, which `FromStr` would take, is refused.
+fn number<T: FromStr>(digits: &str) -> Option<T> {
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn a_date_is_iso_or_the_banks_long_form() {
+        assert_eq!(read_date("2024-02-29"), Some(date(2024, 2, 29)));
+        assert_eq!(read_date("30 October 2026"), Some(date(2026, 10, 30)));
+        assert_eq!(read_date("1 May 2026"), Some(date(2026, 5, 1)));
+        for text in [
+            "",
+            "2026-02-30",
+            "2026-1-2",
+            "02/01/2026",
+            "+026-01-02",
+            "2026-01-02T00:00:00",
+            "30 Oktober 2026",
+            "100 May 2026",
+            "1 May 26",
+            "31 April 2026",
+            "-1 May 2026",
+        ] {
+            assert_eq!(read_date(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_column_counts_characters_and_skips_blanks_before_the_cell() {
+        let line = Line { number: 7, text: "ä ,\t é,x" };
+        let places: Vec<_> =
+            line.cells().map(|cell| line.fault(cell.offset, RateFileCause::Date).column).collect();
+        assert_eq!(places, [1, 6, 8]);
+    }
+}

@@ -1,0 +1,276 @@
+//! [`RateTable`], an immutable table of exchange rates, and what it answers.
+//!
+//! A table is either dated (the reference rates of the European Central Bank, with overrides; `ecb`
+//! and `overrides` read them) or fixed (written into the pipeline file). It keeps every quote digit
+//! for digit and never invents one: a cross rate is computed only in `convert`, from two quotes of
+//! one row.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::dated::Dated;
+use super::{Currency, Decimal};
+
+/// The currency in whose units the European Central Bank quotes all others.
+pub(super) const EURO: &str = "EUR";
+const ECB_SOURCE: &str = "European Central Bank, euro foreign exchange reference rates";
+
+/// Which way a table quotes its rates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Quote {
+    /// How many units of the base currency one unit of the currency is worth (base USD, CAD 0.79).
+    BasePerUnit,
+    /// How many units of the currency one unit of the base currency is worth (base EUR, USD
+    /// 1.1172).
+    UnitPerBase,
+}
+
+/// An immutable table of exchange rates.
+#[derive(Clone, Debug)]
+pub struct RateTable {
+    source: String,
+    quotes: Quotes,
+}
+
+#[derive(Clone, Debug)]
+enum Quotes {
+    Dated(Dated),
+    Fixed { base: Currency, quote: Quote, rates: BTreeMap<Currency, Decimal> },
+}
+
+/// The quotes of two currencies from one row of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RatePair {
+    /// The date of the row; `None` in a fixed table.
+    pub date: Option<Date>,
+    /// The quote of the currency converted from.
+    pub from_rate: Decimal,
+    /// The quote of the currency converted to.
+    pub to_rate: Decimal,
+}
+
+/// Why a table has no rate for a pair of currencies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoRate {
+    /// No row of the table quotes the currency.
+    #[error("no rate: the table never quotes {currency}")]
+    NeverQuoted {
+        /// The currency that is missing.
+        currency: Currency,
+    },
+    /// Rows quote both currencies, but only such that are too old.
+    #[error(
+        "no rate for {from} to {to} on {on}: the newest row that quotes both is of {newest}, more than {max_age_days} days before"
+    )]
+    TooOld {
+        /// The currency converted from.
+        from: Currency,
+        /// The currency converted to.
+        to: Currency,
+        /// The date asked for.
+        on: Date,
+        /// The newest row on or before `on` that quotes both.
+        newest: Date,
+        /// How old a row may be.
+        max_age_days: u32,
+    },
+    /// No row on or before the date quotes both currencies.
+    #[error("no rate for {from} to {to} on {on}: no row on or before that date quotes both")]
+    NoRow {
+        /// The currency converted from.
+        from: Currency,
+        /// The currency converted to.
+        to: Currency,
+        /// The date asked for.
+        on: Date,
+    },
+}
+
+/// Why a fixed table is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FixedTableError {
+    /// A rate is zero or negative.
+    #[error("the rate of {currency} is not positive")]
+    NotPositive {
+        /// The currency that the rate is of.
+        currency: Currency,
+    },
+    /// The table quotes its own base at something other than 1.
+    #[error("{base} is the base, so its rate can only be 1")]
+    BaseIsNotOne {
+        /// The base currency.
+        base: Currency,
+    },
+}
+
+impl RateTable {
+    /// Returns a table without dates. `table` need not quote the base, whose rate is 1.
+    ///
+    /// # Errors
+    ///
+    /// [`FixedTableError`] when a rate is not positive or the base is quoted at something other
+    /// than 1.
+    pub fn fixed(
+        base: Currency,
+        quote: Quote,
+        table: BTreeMap<Currency, Decimal>,
+    ) -> Result<Self, FixedTableError> {
+        let mut rates = table;
+        if rates.insert(base, Decimal::ONE).is_some_and(|rate| rate != Decimal::ONE) {
+            return Err(FixedTableError::BaseIsNotOne { base });
+        }
+        if let Some((&currency, _)) = rates.iter().find(|(_, rate)| **rate <= Decimal::ZERO) {
+            return Err(FixedTableError::NotPositive { currency });
+        }
+        Ok(Self { source: "fixed".to_owned(), quotes: Quotes::Fixed { base, quote, rates } })
+    }
+
+    pub(super) fn dated(dated: Dated) -> Self {
+        Self { source: ECB_SOURCE.to_owned(), quotes: Quotes::Dated(dated) }
+    }
+
+    /// Replaces the text that says where the rates come from.
+    #[must_use]
+    pub fn with_source(self, source: impl Into<String>) -> Self {
+        Self { source: source.into(), ..self }
+    }
+
+    /// Returns where the rates come from, in words.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Returns which way the rates are quoted.
+    pub fn quote(&self) -> Quote {
+        match &self.quotes {
+            Quotes::Dated(_) => Quote::UnitPerBase,
+            Quotes::Fixed { quote, .. } => *quote,
+        }
+    }
+
+    /// Returns whether rates belong to dates.
+    pub fn is_dated(&self) -> bool {
+        self.as_dated().is_some()
+    }
+
+    /// Returns the quotes of two currencies that hold on a date.
+    ///
+    /// In a dated table they come from the newest row dated `on` or before, at most `max_age_days`
+    /// days, that quotes both; a fixed table has one answer for all dates.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRate`] when there is no such row, or a currency is not in the table.
+    pub fn lookup(
+        &self,
+        from: Currency,
+        to: Currency,
+        on: Date,
+        max_age_days: u32,
+    ) -> Result<RatePair, NoRate> {
+        match &self.quotes {
+            Quotes::Dated(dated) => dated.lookup(from, to, on, max_age_days),
+            Quotes::Fixed { rates, .. } => {
+                let rate = |currency| {
+                    rates.get(&currency).copied().ok_or(NoRate::NeverQuoted { currency })
+                };
+                Ok(RatePair { date: None, from_rate: rate(from)?, to_rate: rate(to)? })
+            }
+        }
+    }
+
+    /// Returns whether any row quotes the currency; the base always is.
+    pub fn serves(&self, currency: Currency) -> bool {
+        match &self.quotes {
+            Quotes::Dated(dated) => dated.column(currency).is_ok(),
+            Quotes::Fixed { rates, .. } => rates.contains_key(&currency),
+        }
+    }
+
+    /// Returns every currency that some row quotes, and the base, ordered by code.
+    pub fn currencies(&self) -> Vec<Currency> {
+        Currency::all().filter(|currency| self.serves(*currency)).collect()
+    }
+
+    /// Returns the currency in or of whose units the others are quoted.
+    pub fn base(&self) -> &'static str {
+        match &self.quotes {
+            Quotes::Dated(_) => EURO,
+            Quotes::Fixed { base, .. } => base.code(),
+        }
+    }
+
+    /// Returns the date of the oldest row; `None` in a fixed table.
+    pub fn first_date(&self) -> Option<Date> {
+        self.as_dated()?.rows.first().map(|row| row.date)
+    }
+
+    /// Returns the date of the newest row; `None` in a fixed table.
+    pub fn last_date(&self) -> Option<Date> {
+        self.as_dated()?.rows.last().map(|row| row.date)
+    }
+
+    /// Returns how many dated rows there are; 0 in a fixed table.
+    pub fn row_count(&self) -> usize {
+        self.as_dated().map_or(0, |dated| dated.rows.len())
+    }
+
+    fn as_dated(&self) -> Option<&Dated> {
+        match &self.quotes {
+            Quotes::Dated(dated) => Some(dated),
+            Quotes::Fixed { .. } => None,
+        }
+    }
+
+    pub(super) fn as_dated_mut(&mut self) -> Option<&mut Dated> {
+        match &mut self.quotes {
+            Quotes::Dated(dated) => Some(dated),
+            Quotes::Fixed { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn currency(code: &str) -> Currency {
+        Currency::parse(code).unwrap()
+    }
+
+    fn decimal(text: &str) -> Decimal {
+        Decimal::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_fixed_table_has_one_answer_for_all_dates() {
+        let rates = BTreeMap::from([(currency("CAD"), decimal("0.79"))]);
+        let table = RateTable::fixed(currency("USD"), Quote::BasePerUnit, rates).unwrap();
+        let pair = table.lookup(currency("CAD"), currency("USD"), Date::MIN, 0).unwrap();
+        assert_eq!((pair.date, pair.from_rate.to_string()), (None, "0.79".to_owned()));
+        assert_eq!(table.currencies(), ["CAD", "USD"].map(currency));
+        assert!(!table.is_dated() && table.first_date().is_none());
+        assert_eq!(
+            table.lookup(currency("MXN"), currency("USD"), Date::MIN, 0),
+            Err(NoRate::NeverQuoted { currency: currency("MXN") })
+        );
+    }
+
+    #[test]
+    fn a_fixed_table_with_an_impossible_rate_is_refused() {
+        let refused = |code: &str, rate: &str| {
+            let rates = BTreeMap::from([(currency(code), decimal(rate))]);
+            RateTable::fixed(currency("USD"), Quote::BasePerUnit, rates).map(|_| ()).unwrap_err()
+        };
+        let base = currency("USD");
+        assert_eq!(refused("USD", "1.01"), FixedTableError::BaseIsNotOne { base });
+        for rate in ["0", "-0.79"] {
+            let currency = currency("CAD");
+            assert_eq!(refused("CAD", rate), FixedTableError::NotPositive { currency });
+        }
+    }
+}

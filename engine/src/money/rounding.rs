@@ -1,0 +1,107 @@
+//! How a number loses its last digits: [`Rounding`], the modes a pipeline may name.
+//!
+//! A mode only decides; the digits are computed in `arithmetic`.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A way to round to fewer digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Rounding {
+    /// To the nearest; a tie goes to the even digit (banker's rounding).
+    HalfEven,
+    /// To the nearest; a tie goes away from zero (2.5 to 3, -2.5 to -3).
+    HalfUp,
+    /// Toward zero: the further digits are cut off.
+    Down,
+    /// Away from zero, whatever the further digits are.
+    Up,
+    /// Toward negative infinity.
+    Floor,
+    /// Toward positive infinity.
+    Ceiling,
+}
+
+/// The name given is no rounding mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not a rounding mode; the modes are `half_even`, `half_up`, `down`, `up`, `floor` and `ceiling`"
+)]
+pub struct UnknownRounding;
+
+impl Rounding {
+    /// Every mode, in the order of the documentation.
+    pub const ALL: [Self; 6] =
+        [Self::HalfEven, Self::HalfUp, Self::Down, Self::Up, Self::Floor, Self::Ceiling];
+
+    /// Returns the name that a pipeline file uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::HalfEven => "half_even",
+            Self::HalfUp => "half_up",
+            Self::Down => "down",
+            Self::Up => "up",
+            Self::Floor => "floor",
+            Self::Ceiling => "ceiling",
+        }
+    }
+
+    /// Returns whether a magnitude that was cut short steps one away from zero.
+    ///
+    /// `odd` is about the last digit kept; `tail` compares what was cut, which is not zero, with
+    /// half of that digit's unit.
+    pub(super) fn steps_away_from_zero(self, negative: bool, odd: bool, tail: Ordering) -> bool {
+        match self {
+            Self::HalfEven => tail.is_gt() || (tail.is_eq() && odd),
+            Self::HalfUp => tail.is_ge(),
+            Self::Down => false,
+            Self::Up => true,
+            Self::Floor => negative,
+            Self::Ceiling => !negative,
+        }
+    }
+}
+
+impl fmt::Display for Rounding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Rounding {
+    type Err = UnknownRounding;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRounding> {
+        Self::ALL.into_iter().find(|mode| mode.as_str() == text).ok_or(UnknownRounding)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::IntoDeserializer;
+    use serde::de::value::{Error, StrDeserializer};
+
+    use super::*;
+
+    #[test]
+    fn every_mode_is_read_back_by_its_name() {
+        for mode in Rounding::ALL {
+            assert_eq!(mode.as_str().parse(), Ok(mode));
+            let text: StrDeserializer<'_, Error> = mode.as_str().into_deserializer();
+            assert_eq!(Rounding::deserialize(text).unwrap(), mode);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_every_known_one() {
+        let message = "half".parse::<Rounding>().unwrap_err().to_string();
+        for mode in Rounding::ALL {
+            assert!(message.contains(&format!("`{mode}`")), "{message}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The pipeline file as Rust types: what may stand where, with every reference still a name.
+//!
+//! The types carry the documentation of the file format; its JSON Schema is generated from them
+//! ([`schema`]) and is what [`read`] checks a document against, so that an editor and `oms validate` cannot disagree.
+
+mod file;
+mod read;
+mod schema;
+mod schema_fault;
+mod sections;
+mod step;
+
+pub use file::{Handlers, IntakeSection, MailSection, OrderSection, SchemaSource};
+pub use read::{Named, Pipeline, STEPS_MAX, read};
+pub use schema::{KindSchema, pipeline_schema};
+pub use sections::{ColumnSection, FixedQuote, RatesSection, RatesSource, TableSection};
+pub use step::{Allow, Catch, ForEachSection, Jitter, NeedSection, RetrySection, StepSection};

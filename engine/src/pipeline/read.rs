@@ -1,0 +1,136 @@
+//! A document to a [`Pipeline`]: checked against the schema, section by section, so that what is broken in one place does
+//! not hide what is broken in another.
+
+use jsonschema::Validator;
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+use super::file::{IntakeSection, MailSection, OrderSection};
+use super::schema_fault;
+use super::sections::{RatesSection, TableSection};
+use super::step::StepSection;
+use crate::diagnostic::{Finding, Place, Route, codes};
+use crate::document::{Document, Node, NodeValue};
+
+/// A named section, or the fact that it has findings of its own.
+#[derive(Clone, Debug)]
+pub struct Named<T> {
+    /// Its name in the file.
+    pub name: String,
+    /// Where it stands.
+    pub route: Route,
+    /// What it says; nothing if that did not fit the schema.
+    pub section: Option<T>,
+}
+
+/// The pipeline file as it was understood. Missing parts have been reported.
+#[derive(Clone, Debug, Default)]
+pub struct Pipeline {
+    /// The name.
+    pub name: Option<String>,
+    /// What the pipeline is for.
+    pub description: Option<String>,
+    /// The order.
+    pub order: Option<OrderSection>,
+    /// The intake.
+    pub intake: Option<IntakeSection>,
+    /// Rate tables in the order of the file.
+    pub rates: Vec<Named<RatesSection>>,
+    /// Tables in the order of the file.
+    pub tables: Vec<Named<TableSection>>,
+    /// Mail.
+    pub mail: Option<MailSection>,
+    /// Steps in the order of the file.
+    pub steps: Vec<Named<StepSection>>,
+    /// Handlers in the order of the file.
+    pub handlers: Option<Vec<Named<Vec<String>>>>,
+}
+
+/// Steps of a pipeline at the most.
+pub const STEPS_MAX: usize = 500;
+
+/// Checks a document against the schema and reads what fits.
+pub fn read(document: &Document, validator: &Validator, schema: &Json) -> (Pipeline, Vec<Finding>) {
+    let json = document.root().to_json();
+    let mut findings: Vec<Finding> = Vec::new();
+    let mut broken: Vec<Route> = Vec::new();
+    if !json.is_object() {
+        let message = "the file holds no pipeline: its top must be a map";
+        findings.push(
+            Finding::error(codes::WRONG_SHAPE, Place::value(Route::root()), message)
+                .help("begin with `oms: 1`".to_owned()),
+        );
+        return (Pipeline::default(), findings);
+    }
+    for error in validator.iter_errors(&json) {
+        for finding in schema_fault::findings(&error, document, schema) {
+            broken.push(finding.primary.0.route.clone());
+            findings.push(finding);
+        }
+    }
+    let sections = Sections { root: document.root(), broken };
+    let pipeline = Pipeline {
+        name: sections.one("name"),
+        description: sections.one("description"),
+        order: sections.one("order"),
+        intake: sections.one("intake"),
+        rates: sections.named("rates"),
+        tables: sections.named("tables"),
+        mail: sections.one("mail"),
+        steps: sections.named("steps"),
+        handlers: document.root().get("handlers").map(|_| sections.named("handlers")),
+    };
+    if pipeline.steps.len() > STEPS_MAX {
+        let message = format!(
+            "a pipeline has at most {STEPS_MAX} steps, and this one has {}",
+            pipeline.steps.len()
+        );
+        findings.push(Finding::error(
+            codes::DOCUMENT_LIMIT,
+            Place::key(Route::root().key("steps")),
+            message,
+        ));
+    }
+    (pipeline, findings)
+}
+
+struct Sections<'d> {
+    root: &'d Node,
+    broken: Vec<Route>,
+}
+
+impl Sections<'_> {
+    /// Tells whether something at or below a route was reported.
+    fn is_broken(&self, route: &Route) -> bool {
+        self.broken.iter().any(|broken| broken.segments().starts_with(route.segments()))
+    }
+
+    fn one<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
+        let route = Route::root().key(key);
+        let entry = self.root.get(key)?;
+        if self.is_broken(&route) || entry.node.value == NodeValue::Null {
+            return None;
+        }
+        // What fits the schema fits the type that the schema was made from.
+        serde_json::from_value(entry.node.to_json()).ok()
+    }
+
+    fn named<T: DeserializeOwned>(&self, key: &str) -> Vec<Named<T>> {
+        let above = Route::root().key(key);
+        let Some(section) = self.root.get(key) else { return Vec::new() };
+        section
+            .node
+            .entries()
+            .iter()
+            .map(|entry| {
+                let route = above.key(&entry.key);
+                let section = if self.is_broken(&route) {
+                    None
+                } else {
+                    serde_json::from_value(entry.node.to_json()).ok()
+                };
+                Named { name: entry.key.clone(), route, section }
+            })
+            .collect()
+    }
+}

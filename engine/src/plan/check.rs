@@ -1,0 +1,212 @@
+//! All checks of a pipeline, in their order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jsonschema::Validator;
+use serde_json::Value as Json;
+
+use super::plan::Plan;
+use super::sink::Sink;
+use super::{graph, handlers, mail, order, rates, samples, steps, tables};
+use crate::diagnostic::{Diagnostic, Finding, Label, Place, Report, Route, Severity, codes};
+use crate::document::{self, Files, Recorder};
+use crate::pipeline::{self, Pipeline, pipeline_schema};
+use crate::step::{Registry, Resources};
+use crate::value::Digest;
+
+/// Checks pipelines against a set of kinds.
+pub struct Checker {
+    registry: Registry,
+    schema: Json,
+    validator: Validator,
+}
+
+/// What a check gave.
+pub struct Checked {
+    /// The plan, if there is no error.
+    pub plan: Option<Plan>,
+    /// What was found.
+    pub report: Report,
+    /// How many steps the file has.
+    pub steps: usize,
+    /// The intake's path and its label, to be held against other pipelines'.
+    pub intake: Option<(String, Label)>,
+}
+
+impl Checker {
+    /// Gets ready to check pipelines with these kinds.
+    ///
+    /// # Errors
+    /// When the schema that the kinds' settings make is no JSON Schema.
+    pub fn new(registry: Registry) -> Result<Self, String> {
+        let schema = pipeline_schema(&registry.schemas());
+        let validator = jsonschema::draft202012::new(&schema).map_err(|error| error.to_string())?;
+        Ok(Self { registry, schema, validator })
+    }
+
+    /// Returns the JSON Schema of the pipeline file.
+    pub const fn schema(&self) -> &Json {
+        &self.schema
+    }
+
+    /// Returns the kinds.
+    pub const fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Checks the pipeline in the file `name`, which `files` has, together with all that it names.
+    pub fn check(&self, name: &str, files: &dyn Files) -> Checked {
+        self.check_files(name, files, true)
+    }
+
+    /// Checks a stored bundle: without samples and seeds, which are no part of it.
+    pub fn check_bundle(&self, name: &str, files: &dyn Files) -> Checked {
+        self.check_files(name, files, false)
+    }
+
+    fn check_files(&self, name: &str, files: &dyn Files, with_data: bool) -> Checked {
+        let path = files.shown(name);
+        let recorder = Recorder::new(files);
+        let bytes = match recorder.read(name) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let label = Label {
+                    path: Arc::clone(&path),
+                    span: 0..0,
+                    text: String::new(),
+                    primary: true,
+                };
+                return failed(
+                    Diagnostic {
+                        code: codes::FILE_UNREADABLE,
+                        severity: Severity::Error,
+                        message: error.to_string(),
+                        labels: vec![label],
+                        help: None,
+                    },
+                    &path,
+                    &"".into(),
+                );
+            }
+        };
+        let document = match document::parse(&path, &bytes) {
+            Ok(document) => document,
+            Err((text, diagnostic)) => return failed(*diagnostic, &path, &text),
+        };
+        let mut sink = Sink::new(&document);
+        let (pipeline, findings) = pipeline::read(&document, &self.validator, &self.schema);
+        for finding in findings {
+            sink.add(finding);
+        }
+        let steps = pipeline.steps.len();
+        let intake = pipeline.intake.as_ref().map(|intake| {
+            let place = Place::value(Route::root().key("intake").key("path"));
+            let span = document.span(&place);
+            let label = Label {
+                path: Arc::clone(&path),
+                span,
+                text: "this path".to_owned(),
+                primary: true,
+            };
+            (intake.path.clone(), label)
+        });
+        let plan = self.plan(pipeline, &mut sink, with_data.then_some(files), recorder);
+        let mut report = sink.report;
+        report.sort();
+        Checked { plan: plan.filter(|_| report.is_ok()), report, steps, intake }
+    }
+
+    fn plan(
+        &self,
+        pipeline: Pipeline,
+        sink: &mut Sink<'_>,
+        data: Option<&dyn Files>,
+        recorder: Recorder<'_>,
+    ) -> Option<Plan> {
+        let mut resources = Resources::default();
+        let declared = tables::check(&pipeline, sink, &mut resources);
+        rates::check(&pipeline, sink, &recorder, &mut resources);
+        mail::check(&pipeline, sink, &mut resources);
+        let order = order::check(&pipeline, sink, &recorder);
+        let graph = graph::check(&pipeline, sink);
+        let planned = steps::check(steps::Inputs {
+            pipeline: &pipeline,
+            graph: &graph,
+            registry: &self.registry,
+            resources: &resources,
+            order: order.as_ref(),
+            files: &recorder,
+            sink: &mut *sink,
+        });
+        let handlers = handlers::check(&pipeline, &graph, sink);
+        let mut samples = Vec::new();
+        if let Some(files) = data {
+            tables::check_seeds(&declared, sink, files);
+            samples = samples::check(&pipeline, order.as_ref(), sink, files);
+        }
+        if !sink.report.is_ok() {
+            return None;
+        }
+        let files = recorder.into_read();
+        Some(Plan {
+            name: Arc::from(pipeline.name?),
+            description: pipeline.description,
+            order: order?,
+            intake: pipeline.intake.map(|intake| intake.path),
+            tables: declared.iter().map(|declared| Arc::clone(&declared.table)).collect(),
+            seeds: declared.into_iter().filter_map(tables::Declared::into_seed).collect(),
+            rates: resources.rates.into_values().flatten().collect(),
+            mail: resources.mail,
+            steps: planned?,
+            handlers: handlers?,
+            samples,
+            digest: bundle_digest(&files),
+            files,
+        })
+    }
+}
+
+fn failed(diagnostic: Diagnostic, path: &Arc<str>, text: &Arc<str>) -> Checked {
+    let mut report = Report::new();
+    report.add_source(path, text);
+    report.push(diagnostic);
+    Checked { plan: None, report, steps: 0, intake: None }
+}
+
+fn bundle_digest(files: &BTreeMap<String, Arc<[u8]>>) -> Digest {
+    Digest::of_parts(files.iter().flat_map(|(path, bytes)| [path.as_bytes(), bytes.as_ref()]))
+}
+
+/// Finds pipelines that want the same intake path; `{key}` stands for anything, so `/{key}` of one and of another are the same.
+pub fn overlapping_intakes(checked: &[Checked]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (position, first) in checked.iter().enumerate() {
+        for second in checked.iter().skip(position + 1) {
+            let (Some((a, first)), Some((b, second))) = (&first.intake, &second.intake) else {
+                continue;
+            };
+            if a == b {
+                found.push(Diagnostic {
+                    code: codes::INTAKE_PATH,
+                    severity: Severity::Error,
+                    message: format!("two pipelines take orders at `{a}`"),
+                    labels: vec![second.clone(), Label { primary: false, ..first.clone() }],
+                    help: Some("give one of them another path".to_owned()),
+                });
+            }
+        }
+    }
+    found
+}
+
+impl Sink<'_> {
+    /// Adds a finding about a file that the pipeline names at `place`.
+    pub(super) fn unreadable(&mut self, place: Place, shown: &str, why: &str) {
+        let message = format!("`{shown}` cannot be used: {why}");
+        self.add(
+            Finding::error(codes::FILE_UNREADABLE, place, message)
+                .help("paths are relative to the pipeline file".to_owned()),
+        );
+    }
+}

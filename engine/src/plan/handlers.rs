@@ -1,0 +1,143 @@
+//! How the graph is cut for AWS Lambda: the handlers that the file declares, or one per branch.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::graph::Graph;
+use super::plan::Handler;
+use super::sink::Sink;
+use crate::diagnostic::{Finding, Place, Route, codes, did_you_mean};
+use crate::pipeline::{Named, Pipeline};
+
+pub(super) fn check(
+    pipeline: &Pipeline,
+    graph: &Graph,
+    sink: &mut Sink<'_>,
+) -> Option<Vec<Handler>> {
+    match &pipeline.handlers {
+        Some(handlers) => declared(pipeline, handlers, sink),
+        None => Some(branches(pipeline, graph)),
+    }
+}
+
+/// Steps that run before any branch: those of kinds that take the order in and announce it.
+fn is_trunk(kind: &str) -> bool {
+    matches!(kind, "object.put" | "topic.publish")
+}
+
+fn declared(
+    pipeline: &Pipeline,
+    handlers: &[Named<Vec<String>>],
+    sink: &mut Sink<'_>,
+) -> Option<Vec<Handler>> {
+    let index: HashMap<&str, usize> =
+        pipeline.steps.iter().enumerate().map(|(at, step)| (step.name.as_str(), at)).collect();
+    let mut owner: HashMap<usize, Place> = HashMap::new();
+    let mut sound = true;
+    let mut made = Vec::new();
+    for named in handlers {
+        let Some(names) = &named.section else {
+            sound = false;
+            continue;
+        };
+        if names.is_empty() {
+            sound = false;
+            let message = format!("the handler `{}` has no steps", named.name);
+            sink.add(
+                Finding::error(codes::HANDLER, Place::key(named.route.clone()), message)
+                    .help("list the steps that it runs, or drop it".to_owned()),
+            );
+        }
+        let mut steps = Vec::new();
+        for (position, name) in names.iter().enumerate() {
+            let place = Place::value(named.route.index(position));
+            let Some(at) = index.get(name.as_str()).copied() else {
+                sound = false;
+                let help = did_you_mean(name, index.keys().copied());
+                sink.add(
+                    Finding::error(
+                        codes::UNKNOWN_STEP,
+                        place,
+                        format!("there is no step `{name}`"),
+                    )
+                    .help(help),
+                );
+                continue;
+            };
+            if let Some(first) = owner.get(&at) {
+                sound = false;
+                sink.add(
+                    Finding::error(
+                        codes::HANDLER,
+                        place,
+                        format!("the step `{name}` is in two places of `handlers`"),
+                    )
+                    .also(first.clone(), "here first")
+                    .help("a step runs in one handler".to_owned()),
+                );
+                continue;
+            }
+            owner.insert(at, place);
+            steps.push(at);
+        }
+        made.push(Handler { name: Arc::from(named.name.as_str()), steps });
+    }
+    for (at, step) in pipeline.steps.iter().enumerate() {
+        let kind = step.section.as_ref().map_or("", |section| section.uses.as_str());
+        if owner.contains_key(&at) || is_trunk(kind) || step.section.is_none() {
+            continue;
+        }
+        sound = false;
+        sink.add(
+            Finding::error(
+                codes::HANDLER,
+                Place::key(step.route.clone()),
+                format!("no handler runs the step `{}`", step.name),
+            )
+            .also(Place::key(Route::root().key("handlers")), "it is in none of these")
+            .help(format!("add `{}` to one of the handlers", step.name)),
+        );
+    }
+    sound.then_some(made)
+}
+
+/// One handler per branch: what hangs together once the steps that take the order in are left out.
+fn branches(pipeline: &Pipeline, graph: &Graph) -> Vec<Handler> {
+    let trunk = |at: usize| {
+        pipeline
+            .steps
+            .get(at)
+            .and_then(|step| step.section.as_ref())
+            .is_some_and(|section| is_trunk(&section.uses))
+    };
+    let count = pipeline.steps.len();
+    let mut group: Vec<usize> = (0..count).collect();
+    for (at, needs) in graph.needs.iter().enumerate() {
+        let caught = graph.catches.get(at).copied().flatten();
+        for other in needs.iter().map(|need| need.step).chain(caught) {
+            if trunk(at) || trunk(other) {
+                continue;
+            }
+            let (Some(a), Some(b)) = (group.get(at).copied(), group.get(other).copied()) else {
+                continue;
+            };
+            for member in &mut group {
+                if *member == a.max(b) {
+                    *member = a.min(b);
+                }
+            }
+        }
+    }
+    let mut made: Vec<(usize, Handler)> = Vec::new();
+    for (at, step) in pipeline.steps.iter().enumerate().filter(|(at, _)| !trunk(*at)) {
+        let root = group.get(at).copied().unwrap_or(at);
+        match made.iter_mut().find(|(known, _)| *known == root) {
+            Some((_, handler)) => handler.steps.push(at),
+            None => {
+                let name = Arc::from(step.name.as_str());
+                made.push((root, Handler { name, steps: vec![at] }));
+            }
+        }
+    }
+    made.into_iter().map(|(_, handler)| handler).collect()
+}

@@ -1,0 +1,23 @@
+//! The checks, and the plan that only they can make.
+//!
+//! [`Checker::check`] reads a pipeline file and everything that it names, and reports every fault at once. If there is none it gives a
+//! [`Plan`]: names resolved, expressions compiled, steps ready, the graph acyclic. There is no other way to a plan, so that whoever runs one
+//! need not check anything again.
+
+mod check;
+mod graph;
+mod handlers;
+mod mail;
+mod order;
+mod plan;
+mod rates;
+mod samples;
+mod sink;
+mod steps;
+mod tables;
+
+pub use check::{Checked, Checker, overlapping_intakes};
+pub use order::{KeyError, OrderPlan, valid_key};
+pub use plan::{ForEach, Handler, Need, Plan, PlannedStep, Retry, Seed};
+pub(crate) use steps::{error_record, run_record};
+pub use tables::{SeedError, read_row};

@@ -1,0 +1,263 @@
+//! The order section: its schema, and the expression that names a run.
+
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::sink::Sink;
+use crate::diagnostic::{Diagnostic, Finding, Label, Place, Route, Severity, codes};
+use crate::document::{self, Document, Files};
+use crate::expression::{self, Compiled, Env, Root, Scope};
+use crate::pipeline::{Pipeline, SchemaSource};
+use crate::schema::{OrderSchema, SchemaProblem};
+use crate::value::{Parsed, Record, RecordType, Shape, Type, Value};
+
+/// What an order is, and what tells one from another.
+#[derive(Debug)]
+pub struct OrderPlan {
+    schema: OrderSchema,
+    key: Compiled,
+    max_bytes: usize,
+    intake: Arc<RecordType>,
+}
+
+/// Characters of a key at the most.
+const KEY_CHARS_MAX: usize = 256;
+
+/// Why a text cannot be the key of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// It is empty.
+    #[error("the key is empty")]
+    Empty,
+    /// It is too long.
+    #[error("the key has more than {KEY_CHARS_MAX} characters")]
+    TooLong,
+    /// It has characters that are not allowed.
+    #[error("a key has only the characters A-Z a-z 0-9 . _ ~ -")]
+    Characters,
+    /// It would mean a folder.
+    #[error("a key cannot be `.` or `..`")]
+    Dots,
+    /// It could not be computed.
+    #[error("the key cannot be computed")]
+    Computed,
+}
+
+/// Checks the key of a run: 1 to 256 of RFC 3986's unreserved characters, and neither `.` nor `..`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn valid_key(key: &str) -> Result<(), KeyError> {
+    if key.is_empty() {
+        return Err(KeyError::Empty);
+    }
+    if key.len() > KEY_CHARS_MAX {
+        return Err(KeyError::TooLong);
+    }
+    if !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte)) {
+        return Err(KeyError::Characters);
+    }
+    if key == "." || key == ".." {
+        return Err(KeyError::Dots);
+    }
+    Ok(())
+}
+
+impl OrderPlan {
+    /// Returns the schema.
+    pub const fn schema(&self) -> &OrderSchema {
+        &self.schema
+    }
+
+    /// Returns how many bytes an order may have.
+    pub const fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
+    /// Returns the path of the field that is the key, such as `order.order_id`, if it is one.
+    pub(super) fn key_path(&self) -> Option<&str> {
+        self.key.path()
+    }
+
+    /// Tells whether the key comes from how the order came in, not from its body.
+    pub fn key_is_name(&self) -> bool {
+        self.key.reads().any(|path| path.starts_with("intake."))
+    }
+
+    /// Computes the key of an order that came in under a name.
+    ///
+    /// # Errors
+    /// When it cannot be the key of a run.
+    pub fn key(&self, order: &Parsed, name: &str) -> Result<Arc<str>, KeyError> {
+        let intake = Record::new(Arc::clone(&self.intake), vec![Value::text(name)]);
+        let env = Env {
+            order: &order.value,
+            run: &Value::Missing,
+            steps: &[],
+            item: None,
+            error: None,
+            intake: Some(&Value::Record(Arc::new(intake))),
+        };
+        let value = self.key.eval(&env).map_err(|_| KeyError::Computed)?;
+        let key = match value {
+            Value::Text(text) => text,
+            other => Arc::from(other.display()),
+        };
+        valid_key(&key)?;
+        Ok(key)
+    }
+}
+
+pub(super) fn check(
+    pipeline: &Pipeline,
+    sink: &mut Sink<'_>,
+    files: &dyn Files,
+) -> Option<OrderPlan> {
+    let section = pipeline.order.as_ref()?;
+    let route = Route::root().key("order");
+    let schema = match &section.schema {
+        SchemaSource::Inline(json) => inline(json, &route.key("schema"), sink),
+        SchemaSource::File(path) => from_file(path, &route.key("schema"), sink, files),
+    }?;
+    let mut scope = Scope::new();
+    scope.define(Root::Order, schema.ty().clone());
+    let intake = Type::record([("name", Type::text())]);
+    let intake_record = intake.as_record().cloned().unwrap_or_default();
+    scope.define(Root::Intake, intake);
+    let place = route.key("key");
+    let key = match expression::compile_value(&Json::String(section.key.clone()), None, &scope) {
+        Ok(key) => key,
+        Err(problems) => {
+            for problem in problems {
+                let at = problem.within.map_or_else(
+                    || Place::value(place.clone()),
+                    |within| Place::text(place.clone(), within),
+                );
+                sink.add(
+                    Finding::error(problem.code, at, problem.message)
+                        .label(problem.label)
+                        .help(problem.help),
+                );
+            }
+            return None;
+        }
+    };
+    let fault = if key.constant().is_some() {
+        Some("is the same for every order".to_owned())
+    } else if key.ty().nullable {
+        Some("may be missing".to_owned())
+    } else if !matches!(
+        key.ty().shape,
+        Shape::Text { .. } | Shape::Int | Shape::Email | Shape::Currency
+    ) {
+        Some(format!("is {}", key.ty().shape))
+    } else {
+        None
+    };
+    if let Some(fault) = fault {
+        sink.add(
+            Finding::error(codes::ORDER_KEY, Place::value(place), format!("the order key {fault}"))
+                .help("name a required text or whole number of the order that no two orders share, or `${{ intake.name }}`".to_owned()),
+        );
+        return None;
+    }
+    let max_bytes = usize::try_from(section.max_bytes).unwrap_or(usize::MAX);
+    Some(OrderPlan { schema, key, max_bytes, intake: intake_record })
+}
+
+fn inline(json: &Json, route: &Route, sink: &mut Sink<'_>) -> Option<OrderSchema> {
+    match OrderSchema::compile(json) {
+        Ok(schema) => Some(schema),
+        Err(problems) => {
+            for problem in problems {
+                let below = route_in(sink.document, route, &problem.pointer);
+                sink.add(
+                    Finding::error(codes::ORDER_SCHEMA, Place::value(below), problem.message)
+                        .help(problem.help),
+                );
+            }
+            None
+        }
+    }
+}
+
+fn from_file(
+    path: &str,
+    route: &Route,
+    sink: &mut Sink<'_>,
+    files: &dyn Files,
+) -> Option<OrderSchema> {
+    let shown = files.shown(path);
+    let bytes = match files.read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            sink.unreadable(Place::value(route.clone()), &shown, &error.to_string());
+            return None;
+        }
+    };
+    // JSON is YAML, so the same reader gives the places in the schema file.
+    let document = match document::parse(&shown, &bytes) {
+        Ok(document) => document,
+        Err((text, diagnostic)) => {
+            sink.report.add_source(&shown, &text);
+            sink.report.push(Diagnostic { code: codes::ORDER_SCHEMA, ..*diagnostic });
+            return None;
+        }
+    };
+    match OrderSchema::compile(&document.root().to_json()) {
+        Ok(schema) => Some(schema),
+        Err(problems) => {
+            sink.report.add_source(&shown, document.text());
+            for problem in problems {
+                sink.report.push(in_schema(&document, problem));
+            }
+            None
+        }
+    }
+}
+
+fn in_schema(document: &Document, problem: SchemaProblem) -> Diagnostic {
+    let route = route_in(document, &Route::root(), &problem.pointer);
+    let label = Label {
+        path: Arc::clone(document.path()),
+        span: document.span(&Place::value(route)),
+        text: String::new(),
+        primary: true,
+    };
+    Diagnostic {
+        code: codes::ORDER_SCHEMA,
+        severity: Severity::Error,
+        message: problem.message,
+        labels: vec![label],
+        help: problem.help,
+    }
+}
+
+fn route_in(document: &Document, base: &Route, pointer: &str) -> Route {
+    let below = Route::from_pointer(pointer, |route| {
+        let whole = base.join(route);
+        document
+            .root()
+            .find(&whole)
+            .is_some_and(|(node, _)| matches!(node.value, document::NodeValue::List(_)))
+    });
+    base.join(&below)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_cannot_leave_its_folder() {
+        for good in ["A1", "NW-10248", "a.b_c~d", "..."] {
+            assert_eq!(valid_key(good), Ok(()), "{good}");
+        }
+        let long = "A".repeat(257);
+        for bad in ["", ".", "..", "a/b", "a b", "заказ", "a%2e", "A\0", "A\n", long.as_str()]
+        {
+            assert!(valid_key(bad).is_err(), "{bad:?}");
+        }
+    }
+}

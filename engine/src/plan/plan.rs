@@ -1,0 +1,178 @@
+//! The checked graph.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::order::OrderPlan;
+use crate::expression::Compiled;
+use crate::pipeline::{Allow, RetrySection};
+use crate::step::{Effect, ErasedStep, InputPlan, MailSettings, RateSource};
+use crate::table::TableDef;
+use crate::value::{Digest, JsonNode, Type};
+
+/// A pipeline that was proved right.
+pub struct Plan {
+    pub(super) name: Arc<str>,
+    pub(super) description: Option<String>,
+    pub(super) order: OrderPlan,
+    pub(super) intake: Option<String>,
+    pub(super) tables: Vec<Arc<TableDef>>,
+    pub(super) seeds: Vec<Seed>,
+    pub(super) rates: Vec<Arc<RateSource>>,
+    pub(super) mail: Option<Arc<MailSettings>>,
+    pub(super) steps: Vec<PlannedStep>,
+    pub(super) handlers: Vec<Handler>,
+    pub(super) samples: Vec<String>,
+    pub(super) files: BTreeMap<String, Arc<[u8]>>,
+    pub(super) digest: Digest,
+}
+
+impl Plan {
+    /// Returns the pipeline's name.
+    pub const fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Returns what the pipeline is for.
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// Returns what an order is.
+    pub const fn order(&self) -> &OrderPlan {
+        &self.order
+    }
+
+    /// Returns the intake's path.
+    pub fn intake(&self) -> Option<&str> {
+        self.intake.as_deref()
+    }
+
+    /// Returns the tables in the order of the file.
+    pub fn tables(&self) -> &[Arc<TableDef>] {
+        &self.tables
+    }
+
+    /// Returns the seed files.
+    pub fn seeds(&self) -> &[Seed] {
+        &self.seeds
+    }
+
+    /// Returns the rate tables.
+    pub fn rates(&self) -> &[Arc<RateSource>] {
+        &self.rates
+    }
+
+    /// Returns who sends mail.
+    pub fn mail(&self) -> Option<&Arc<MailSettings>> {
+        self.mail.as_ref()
+    }
+
+    /// Returns the steps in the order of the file.
+    pub fn steps(&self) -> &[PlannedStep] {
+        &self.steps
+    }
+
+    /// Returns the position of a step.
+    pub fn step(&self, id: &str) -> Option<usize> {
+        self.steps.iter().position(|step| step.id.as_ref() == id)
+    }
+
+    /// Returns the handlers: which steps run together on AWS Lambda.
+    pub fn handlers(&self) -> &[Handler] {
+        &self.handlers
+    }
+
+    /// Returns the sample files, relative to the pipeline.
+    pub fn samples(&self) -> &[String] {
+        &self.samples
+    }
+
+    /// Returns the bundle: the pipeline file and every file that the plan was made from, by path.
+    pub const fn files(&self) -> &BTreeMap<String, Arc<[u8]>> {
+        &self.files
+    }
+
+    /// Returns the digest of the bundle.
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+/// A file of rows that are there from the start.
+#[derive(Clone, Debug)]
+pub struct Seed {
+    /// Their table.
+    pub table: Arc<TableDef>,
+    /// The file, relative to the pipeline.
+    pub path: String,
+}
+
+/// A step that is ready to run.
+pub struct PlannedStep {
+    /// Its id.
+    pub id: Arc<str>,
+    /// Its kind.
+    pub kind: &'static str,
+    /// What it needs.
+    pub needs: Vec<Need>,
+    /// Its condition.
+    pub when: Option<Compiled>,
+    /// Over what it runs.
+    pub for_each: Option<ForEach>,
+    /// How it is repeated.
+    pub retry: Retry,
+    /// How long one attempt may take.
+    pub timeout: Option<Duration>,
+    /// The step that runs when it fails for good.
+    pub caught_by: Option<usize>,
+    /// The step whose failure it is run for, if it is a catch step.
+    pub catches: Option<usize>,
+    /// How its input is computed.
+    pub input: InputPlan,
+    /// What it does.
+    pub step: Arc<dyn ErasedStep>,
+    /// The type of one attempt's output: an element's, with `for_each`.
+    pub output: Type,
+    /// How an output reads back from the journal.
+    pub stored: JsonNode,
+    /// What it touches.
+    pub effects: Vec<Effect>,
+}
+
+/// A step that must have ended before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// Its position.
+    pub step: usize,
+    /// Ends besides success that are fine.
+    pub allow: Vec<Allow>,
+}
+
+/// Over what a step runs.
+#[derive(Clone, Debug)]
+pub struct ForEach {
+    /// The list.
+    pub items: Compiled,
+    /// Elements at the same time at the most.
+    pub max_concurrency: u32,
+}
+
+/// How a failed attempt is repeated.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Retry {
+    /// Attempts in all.
+    pub attempts: u32,
+    /// The waits between them.
+    pub waits: RetrySection,
+}
+
+/// Steps that run together on AWS Lambda.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handler {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its steps.
+    pub steps: Vec<usize>,
+}

@@ -1,0 +1,91 @@
+//! The sample orders: found by their patterns, and held against the order schema.
+
+use std::sync::Arc;
+
+use super::order::OrderPlan;
+use super::sink::{InFile, Sink};
+use crate::diagnostic::{Finding, Place, Route, codes};
+use crate::document::Files;
+use crate::pipeline::Pipeline;
+
+/// Sample files at the most.
+const SAMPLES_MAX: usize = 1_000;
+
+pub(super) fn check(
+    pipeline: &Pipeline,
+    order: Option<&OrderPlan>,
+    sink: &mut Sink<'_>,
+    files: &dyn Files,
+) -> Vec<String> {
+    let patterns =
+        pipeline.order.as_ref().map(|section| section.samples.as_slice()).unwrap_or_default();
+    let mut found = Vec::new();
+    for (position, pattern) in patterns.iter().enumerate() {
+        let place = Place::value(Route::root().key("order").key("samples").index(position));
+        let matching = matching(pattern, files);
+        if matching.is_empty() {
+            let message = format!("no file matches `{pattern}`");
+            sink.add(
+                Finding::error(codes::FILE_UNREADABLE, place, message)
+                    .help("paths are relative to the pipeline file".to_owned()),
+            );
+        }
+        found.extend(matching);
+    }
+    found.truncate(SAMPLES_MAX);
+    if let Some(order) = order {
+        for path in &found {
+            check_file(path, order, sink, files);
+        }
+    }
+    found
+}
+
+/// Returns the files that a pattern means; `*` stands for any characters in its last part.
+fn matching(pattern: &str, files: &dyn Files) -> Vec<String> {
+    let (folder, name) = pattern.rsplit_once('/').unwrap_or((".", pattern));
+    let Some((before, after)) = name.split_once('*') else {
+        return if files.read(pattern).is_ok() { vec![pattern.to_owned()] } else { Vec::new() };
+    };
+    files
+        .list(folder)
+        .into_iter()
+        .filter(|name| {
+            name.len() >= before.len() + after.len()
+                && name.starts_with(before)
+                && name.ends_with(after)
+                && !name.ends_with('/')
+        })
+        .map(|name| if folder == "." { name } else { format!("{folder}/{name}") })
+        .collect()
+}
+
+fn check_file(path: &str, order: &OrderPlan, sink: &mut Sink<'_>, files: &dyn Files) {
+    let shown = files.shown(path);
+    let Ok(bytes) = files.read(path) else { return };
+    let text = String::from_utf8_lossy(&bytes);
+    let text: Arc<str> = Arc::from(text.as_ref());
+    let lines: Vec<(usize, &str)> = if path.ends_with(".ndjson") {
+        text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).collect()
+    } else {
+        vec![(0, text.as_ref())]
+    };
+    for (offset, body) in lines {
+        let Err(problems) = order.schema().read(body.as_bytes()) else { continue };
+        for problem in problems {
+            let (line, column) = problem.line_column(body.as_bytes());
+            let subject =
+                if problem.pointer.is_empty() { "the order" } else { problem.pointer.as_str() };
+            sink.add_in_file(InFile {
+                code: codes::SAMPLE,
+                path: &shown,
+                text: &text,
+                line: offset + line,
+                column,
+                length: 1,
+                message: format!("sample order: {subject} {}", problem.message),
+                help: None,
+            });
+        }
+    }
+}

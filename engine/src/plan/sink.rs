@@ -1,0 +1,60 @@
+//! Where checks put what they find: findings are resolved against the pipeline's document at once.
+
+use std::sync::Arc;
+
+use crate::diagnostic::{Code, Diagnostic, Finding, Label, Report, Severity, Source};
+use crate::document::Document;
+
+pub(super) struct Sink<'d> {
+    pub(super) document: &'d Document,
+    pub(super) report: Report,
+}
+
+impl<'d> Sink<'d> {
+    pub(super) fn new(document: &'d Document) -> Self {
+        let mut report = Report::new();
+        report.add_source(document.path(), document.text());
+        Self { document, report }
+    }
+
+    pub(super) fn add(&mut self, finding: Finding) {
+        let diagnostic = self.document.resolve(finding);
+        self.report.push(diagnostic);
+    }
+
+    /// Adds a finding about a line of a data file.
+    pub(super) fn add_in_file(&mut self, found: InFile<'_>) {
+        self.report.add_source(found.path, found.text);
+        let source = Source::new(Arc::clone(found.text));
+        let start = source.byte_at(found.line, found.column);
+        let rest = found.text.get(start..).unwrap_or_default();
+        let length = rest.find(['\n', '\r']).unwrap_or(rest.len()).min(found.length);
+        let end = (start..=start + length).rev().find(|end| found.text.is_char_boundary(*end));
+        let label = Label {
+            path: Arc::clone(found.path),
+            span: start..end.unwrap_or(start),
+            text: String::new(),
+            primary: true,
+        };
+        self.report.push(Diagnostic {
+            code: found.code,
+            severity: Severity::Error,
+            message: found.message,
+            labels: vec![label],
+            help: found.help,
+        });
+    }
+}
+
+/// A finding about a place of a data file.
+pub(super) struct InFile<'f> {
+    pub(super) code: Code,
+    pub(super) path: &'f Arc<str>,
+    pub(super) text: &'f Arc<str>,
+    pub(super) line: usize,
+    pub(super) column: usize,
+    /// Bytes to underline at the most.
+    pub(super) length: usize,
+    pub(super) message: String,
+    pub(super) help: Option<String>,
+}

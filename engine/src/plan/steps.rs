@@ -1,0 +1,342 @@
+//! Planning every step, each after those it refers to, so that the types of their outputs are known.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use super::graph::Graph;
+use super::order::OrderPlan;
+use super::plan::{ForEach, PlannedStep, Retry};
+use super::sink::Sink;
+use crate::diagnostic::{Finding, Place, Route, codes};
+use crate::document::Files;
+use crate::expression::{self, Compiled, Origin, Root, Scope, StepVar};
+use crate::pipeline::{Allow, Named, Pipeline, RetrySection, StepSection};
+use crate::step::{Effect, Fault, PlanContext, Registry, Resources, Safety};
+use crate::template::Template;
+use crate::value::{JsonNode, RecordType, Shape, Type, Value};
+
+/// What planning the steps needs.
+pub(super) struct Inputs<'a, 'd> {
+    pub(super) pipeline: &'a Pipeline,
+    pub(super) graph: &'a Graph,
+    pub(super) registry: &'a Registry,
+    pub(super) resources: &'a Resources,
+    pub(super) order: Option<&'a OrderPlan>,
+    pub(super) files: &'a dyn Files,
+    pub(super) sink: &'a mut Sink<'d>,
+}
+
+/// Plans all steps; nothing if one of them cannot be planned.
+pub(super) fn check(inputs: Inputs<'_, '_>) -> Option<Vec<PlannedStep>> {
+    let count = inputs.pipeline.steps.len();
+    let mut planner = Planner {
+        inputs,
+        templates: RefCell::default(),
+        outputs: vec![None; count],
+        planned: (0..count).map(|_| None).collect(),
+    };
+    for at in planner.inputs.graph.order.clone() {
+        planner.step(at);
+    }
+    planner.planned.into_iter().collect()
+}
+
+struct Planner<'a, 'd> {
+    inputs: Inputs<'a, 'd>,
+    templates: RefCell<BTreeMap<String, Arc<Template>>>,
+    /// The type of each planned step's output: a list, with `for_each`.
+    outputs: Vec<Option<Type>>,
+    planned: Vec<Option<PlannedStep>>,
+}
+
+/// The layout of `run`: `accepted_at`, `id`, `key`.
+pub(crate) fn run_record() -> Arc<RecordType> {
+    static TYPE: LazyLock<Arc<RecordType>> = LazyLock::new(|| {
+        let text = |chars| Type::of(Shape::Text { chars_max: Some(chars), values: None });
+        Arc::new(RecordType::new([
+            (Arc::from("key"), text(256)),
+            (Arc::from("id"), text(32)),
+            (Arc::from("accepted_at"), Type::of(Shape::Timestamp)),
+        ]))
+    });
+    Arc::clone(&TYPE)
+}
+
+/// The layout of `error`: `cause`, `message`, `step`.
+pub(crate) fn error_record() -> Arc<RecordType> {
+    static TYPE: LazyLock<Arc<RecordType>> = LazyLock::new(|| {
+        let names = ["step", "cause", "message"];
+        Arc::new(RecordType::new(names.map(|name| (Arc::from(name), Type::text()))))
+    });
+    Arc::clone(&TYPE)
+}
+
+impl Planner<'_, '_> {
+    fn step(&mut self, at: usize) {
+        let pipeline = self.inputs.pipeline;
+        let Some(named) = pipeline.steps.get(at) else { return };
+        let Some(section) = &named.section else { return };
+        let mut scope = self.scope(at);
+        let mut sound = true;
+        let when = section.when.as_ref().map(|when| {
+            let compiled = self.when(when, named, &scope);
+            sound &= compiled.is_some();
+            if let Some(compiled) = &compiled {
+                scope = scope.assume(&compiled.facts());
+            }
+            compiled
+        });
+        let for_each = section.for_each.as_ref().map(|each| {
+            let route = named.route.key("for_each").key("items");
+            let compiled = self.items(&each.items, &route, &scope);
+            scope.name_item(&each.name);
+            match &compiled {
+                Some((_, element)) => scope.define(Root::Item, element.clone()),
+                None => sound = false,
+            }
+            compiled.map(|(items, _)| ForEach { items, max_concurrency: each.max_concurrency })
+        });
+        // Without the type of its element nothing can be said about what it does with it.
+        if for_each.as_ref().is_some_and(Option::is_none) {
+            return;
+        }
+        let Some(kind) = self.inputs.registry.get(&section.uses) else { return };
+        let mut cx = PlanContext {
+            scope: &scope,
+            resources: self.inputs.resources,
+            files: self.inputs.files,
+            templates: &self.templates,
+            order_key_path: self.inputs.order.and_then(OrderPlan::key_path),
+            each_element: for_each.is_some(),
+            faults: Vec::new(),
+            fields: Vec::new(),
+        };
+        let config = if section.with.is_null() {
+            Json::Object(serde_json::Map::new())
+        } else {
+            section.with.clone()
+        };
+        let planned = kind.plan(config, &mut cx);
+        let warnings = std::mem::take(&mut cx.faults);
+        self.report(named, warnings);
+        let planned = match planned {
+            Ok(planned) => planned,
+            Err(faults) => {
+                self.report(named, faults);
+                return;
+            }
+        };
+        let Some(retry) = self.retry(named, section, &planned.effects) else { return };
+        if !sound {
+            return;
+        }
+        let graph = self.inputs.graph;
+        let output = if for_each.is_some() {
+            Type::list(planned.output.clone())
+        } else {
+            planned.output.clone()
+        };
+        let stored = JsonNode::stored(&planned.output);
+        if let (Some(known), Some(slot)) = (self.outputs.get_mut(at), self.planned.get_mut(at)) {
+            *known = Some(output);
+            *slot = Some(PlannedStep {
+                id: Arc::from(named.name.as_str()),
+                kind: kind.name(),
+                needs: graph.needs.get(at).cloned().unwrap_or_default(),
+                when: when.flatten(),
+                for_each: for_each.flatten(),
+                retry,
+                timeout: section.timeout_seconds.map(|seconds| Duration::from_secs(seconds.into())),
+                caught_by: graph.caught_by.get(at).copied().flatten(),
+                catches: graph.catches.get(at).copied().flatten(),
+                input: planned.input,
+                step: planned.step,
+                output: planned.output,
+                stored,
+                effects: planned.effects,
+            });
+        }
+    }
+
+    /// Returns the names that a step may use: the order, the run, and the outputs of the steps that it needs.
+    fn scope(&self, at: usize) -> Scope {
+        let mut scope = Scope::new();
+        if let Some(order) = self.inputs.order {
+            scope.define(Root::Order, order.schema().ty().clone());
+        } else {
+            // The order's own faults are reported; what refers to it is not judged.
+            scope.define(Root::Order, Type::of(Shape::Json));
+        }
+        scope.define(Root::Run, Type::of(Shape::Record(run_record())));
+        if self.inputs.graph.catches.get(at).copied().flatten().is_some() {
+            scope.define(Root::Error, Type::of(Shape::Record(error_record())));
+        }
+        for need in self.inputs.graph.needs.get(at).into_iter().flatten() {
+            let Some(named) = self.inputs.pipeline.steps.get(need.step) else { continue };
+            let var = match self.outputs.get(need.step).cloned().flatten() {
+                Some(ty) => {
+                    let surely = !need
+                        .allow
+                        .iter()
+                        .any(|allow| matches!(allow, Allow::Skipped | Allow::Failed));
+                    let ty = if surely { ty } else { ty.or_null() };
+                    StepVar::Known { index: need.step, ty }
+                }
+                None => StepVar::Broken,
+            };
+            scope.step(&named.name, var);
+        }
+        scope
+    }
+
+    fn compile(&mut self, json: &Json, route: &Route, scope: &Scope) -> Option<Compiled> {
+        match expression::compile_value(json, None, scope) {
+            Ok(compiled) => Some(compiled),
+            Err(problems) => {
+                let faults =
+                    problems.into_iter().map(|problem| Fault::of_problem(problem, route)).collect();
+                self.report_at(&Route::root(), faults);
+                None
+            }
+        }
+    }
+
+    fn when(&mut self, when: &Json, named: &Named<StepSection>, scope: &Scope) -> Option<Compiled> {
+        let route = named.route.key("when");
+        let compiled = self.compile(when, &route, scope)?;
+        let place = Place::value(route);
+        if compiled.ty().shape != Shape::Bool || compiled.ty().nullable {
+            let message = format!("`when` must be a condition, and this is {}", compiled.ty());
+            self.inputs.sink.add(
+                Finding::error(codes::WHEN_NOT_BOOLEAN, place, message).help(
+                    "write an expression that is true or false, such as `${{ order.amount > 0 }}`"
+                        .to_owned(),
+                ),
+            );
+            return None;
+        }
+        if matches!(compiled.constant(), Some(Value::Bool(false))) {
+            let message = format!("`{}` can never run: its condition is always false", named.name);
+            self.inputs.sink.add(Finding::warning(codes::UNREACHABLE_STEP, place, message));
+        }
+        Some(compiled)
+    }
+
+    fn items(&mut self, items: &Json, route: &Route, scope: &Scope) -> Option<(Compiled, Type)> {
+        let compiled = self.compile(items, route, scope)?;
+        match &compiled.ty().shape {
+            Shape::List(element) if !compiled.ty().nullable => {
+                let element = element.as_ref().clone();
+                Some((compiled, element))
+            }
+            _ => {
+                let message = format!("`for_each` runs over a list, and this is {}", compiled.ty());
+                let help = compiled.ty().nullable.then(|| {
+                    "write `coalesce(list, [])` for a list that may be missing".to_owned()
+                });
+                self.inputs.sink.add(
+                    Finding::error(codes::NOT_A_LIST, Place::value(route.clone()), message)
+                        .help(help),
+                );
+                None
+            }
+        }
+    }
+
+    /// Decides how often the step may be tried, and refuses to repeat what must not be repeated.
+    fn retry(
+        &mut self,
+        named: &Named<StepSection>,
+        section: &StepSection,
+        effects: &[Effect],
+    ) -> Option<Retry> {
+        let unsafe_effect = effects.iter().find(|effect| effect.safety == Safety::Unsafe);
+        let waits = section.retry.unwrap_or_default();
+        match (unsafe_effect, &section.retry) {
+            (Some(effect), Some(asked)) if asked.attempts > 1 => {
+                let message = format!(
+                    "`{}` would be repeated, and `{}` is not safe to repeat",
+                    named.name, section.uses
+                );
+                self.inputs.sink.add(
+                    Finding::error(
+                        codes::UNSAFE_RETRY,
+                        Place::key(named.route.key("retry")),
+                        message,
+                    )
+                    .also(
+                        Place::value(named.route.key("uses")),
+                        format!("does it again each time ({})", effect.resource),
+                    )
+                    .help("drop `retry`, or make the call safe to repeat".to_owned()),
+                );
+                None
+            }
+            (Some(_), _) => {
+                Some(Retry { attempts: 1, waits: RetrySection { attempts: 1, ..waits } })
+            }
+            (None, _) => Some(Retry { attempts: waits.attempts, waits }),
+        }
+    }
+
+    fn report(&mut self, named: &Named<StepSection>, faults: Vec<Fault>) {
+        self.report_at(&named.route.key("with"), faults);
+    }
+
+    fn report_at(&mut self, base: &Route, faults: Vec<Fault>) {
+        for fault in faults {
+            match fault {
+                Fault::Here { mut finding, origin } => {
+                    let at = &mut finding.primary.0;
+                    at.route = base.join(&at.route);
+                    for (place, _) in &mut finding.related {
+                        place.route = base.join(&place.route);
+                    }
+                    let finding = match origin {
+                        Some(origin) => self.with_origin(*finding, &origin),
+                        None => *finding,
+                    };
+                    self.inputs.sink.add(finding);
+                }
+                Fault::Elsewhere { diagnostic, source } => {
+                    if let Some((path, text)) = source {
+                        self.inputs.sink.report.add_source(&path, &text);
+                    }
+                    self.inputs.sink.report.push(*diagnostic);
+                }
+            }
+        }
+    }
+
+    /// Points also at where the offending value is produced.
+    fn with_origin(&self, finding: Finding, origin: &Origin) -> Finding {
+        match origin {
+            Origin::Step { index, field } => {
+                let Some(named) = self.inputs.pipeline.steps.get(*index) else { return finding };
+                let place = Place::value(named.route.key("uses"));
+                let what =
+                    if field.is_empty() { "its output".to_owned() } else { format!("`{field}`") };
+                finding.also(place, format!("{what} is produced here"))
+            }
+            Origin::Order { path } => {
+                let route = Route::root().key("order").key("schema");
+                let mut place = route.clone();
+                for name in path.split('.').filter(|name| !name.is_empty()) {
+                    place = place.key("properties").key(name);
+                }
+                let inline = self.inputs.sink.document.root().find(&place).is_some();
+                let text = format!("`{path}` is declared here");
+                if inline {
+                    finding.also(Place::key(place), text)
+                } else {
+                    finding
+                        .also(Place::value(route), format!("`{path}` is declared in this schema"))
+                }
+            }
+        }
+    }
+}

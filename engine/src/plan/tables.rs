@@ -1,0 +1,214 @@
+//! The tables section: columns, keys and the rows that are there from the start.
+
+use std::sync::Arc;
+
+use super::plan::Seed;
+use super::sink::{InFile, Sink};
+use crate::diagnostic::{Finding, Place, Route, codes, did_you_mean};
+use crate::document::Files;
+use crate::pipeline::{Named, Pipeline, TableSection};
+use crate::step::Resources;
+use crate::table::{Column, ColumnShape, TableDef};
+use crate::value::{JsonKind, JsonNode, Record, Shape, Type, Value, read_json};
+
+/// A table as it was declared.
+pub(super) struct Declared {
+    pub(super) table: Arc<TableDef>,
+    seed: Option<(String, Route)>,
+}
+
+impl Declared {
+    pub(super) fn into_seed(self) -> Option<Seed> {
+        let (path, _) = self.seed?;
+        Some(Seed { table: self.table, path })
+    }
+}
+
+/// Findings in one seed file at the most.
+const SEED_FINDINGS_MAX: usize = 20;
+
+pub(super) fn check(
+    pipeline: &Pipeline,
+    sink: &mut Sink<'_>,
+    resources: &mut Resources,
+) -> Vec<Declared> {
+    let mut declared = Vec::new();
+    for named in &pipeline.tables {
+        let table = named.section.as_ref().and_then(|section| check_table(named, section, sink));
+        let table = table.map(Arc::new);
+        resources.tables.insert(Arc::from(named.name.as_str()), table.clone());
+        if let Some(table) = table {
+            let seed = named.section.as_ref().and_then(|section| section.seed.clone());
+            declared
+                .push(Declared { table, seed: seed.map(|path| (path, named.route.key("seed"))) });
+        }
+    }
+    declared
+}
+
+fn check_table(
+    named: &Named<TableSection>,
+    section: &TableSection,
+    sink: &mut Sink<'_>,
+) -> Option<TableDef> {
+    let route = named.route.key("columns");
+    let mut columns = Vec::new();
+    let mut sound = true;
+    // The document keeps the order of the columns; the section's map does not.
+    let names: Vec<String> = sink
+        .document
+        .root()
+        .find(&route)
+        .map(|(node, _)| node.entries().iter().map(|entry| entry.key.clone()).collect())
+        .unwrap_or_default();
+    for name in names {
+        let Some(column) = section.columns.get(&name) else { continue };
+        match ColumnShape::parse(&column.ty) {
+            Ok((shape, nullable)) => {
+                columns.push(Column { name: Arc::from(name), shape, nullable, pii: column.pii });
+            }
+            Err(error) => {
+                sound = false;
+                let place = route.key(&name);
+                let long = sink.document.root().find(&place.key("type")).is_some();
+                let place = if long { place.key("type") } else { place };
+                let known = ColumnShape::NAMES;
+                sink.add(
+                    Finding::error(codes::TABLE, Place::value(place), error.to_string()).help(
+                        did_you_mean(column.ty.split(['(', '?']).next().unwrap_or_default(), known),
+                    ),
+                );
+            }
+        }
+    }
+    let mut key: Vec<usize> = Vec::new();
+    for (index, name) in section.key.iter().enumerate() {
+        let place = Place::value(named.route.key("key").index(index));
+        let fault = match columns.iter().position(|column| column.name.as_ref() == name.as_str()) {
+            None if !sound && section.columns.contains_key(name) => continue,
+            None => {
+                let known = section.columns.keys().map(String::as_str);
+                Finding::error(
+                    codes::TABLE,
+                    place,
+                    format!("the key names the column `{name}`, which the table does not have"),
+                )
+                .help(did_you_mean(name, known))
+            }
+            Some(position) if key.contains(&position) => Finding::error(
+                codes::TABLE,
+                place,
+                format!("the key names the column `{name}` twice"),
+            ),
+            Some(position) if columns.get(position).is_some_and(|column| column.nullable) => {
+                Finding::error(
+                    codes::TABLE,
+                    place,
+                    format!("the key's column `{name}` may be null"),
+                )
+                .also(Place::value(route.key(name)), "declared with `?`")
+                .help("drop the `?`; what tells rows apart must be there".to_owned())
+            }
+            Some(position) => {
+                key.push(position);
+                continue;
+            }
+        };
+        sound = false;
+        sink.add(fault);
+    }
+    sound.then(|| TableDef::new(Arc::from(named.name.as_str()), columns, key))
+}
+
+/// Why a row of a file does not fit its table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeedError {
+    /// Line in the file, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What is wrong, without the value.
+    pub message: String,
+}
+
+/// Reads one line of a file of rows: a JSON object with the table's columns, brought into their form.
+///
+/// # Errors
+/// What does not fit, with its place in the line.
+pub fn read_row(table: &TableDef, text: &str) -> Result<Value, Vec<(usize, String)>> {
+    let mut node = JsonNode::stored(&Type::of(Shape::Record(Arc::clone(&table.row))));
+    if let JsonKind::Record(record) = &mut node.kind {
+        record.additional = false;
+        for member in &mut record.members {
+            // An address in a seed is checked like one in an order.
+            if let Some(column) = table.column(&member.name) {
+                match column.shape {
+                    ColumnShape::Email => member.node.kind = JsonKind::Email,
+                    ColumnShape::Currency => member.node.kind = JsonKind::Currency,
+                    _ => {}
+                }
+            }
+        }
+    }
+    let parsed = read_json(text.as_bytes(), &node).map_err(|problems| {
+        problems
+            .iter()
+            .map(|problem| {
+                let name = problem.pointer.trim_start_matches('/');
+                let (_, column) = problem.line_column(text.as_bytes());
+                let subject =
+                    if name.is_empty() { "the row".to_owned() } else { format!("`{name}`") };
+                (column, format!("{subject} {}", problem.message))
+            })
+            .collect::<Vec<_>>()
+    })?;
+    let Value::Record(record) = parsed.value else { return Err(Vec::new()) };
+    let mut values = Vec::with_capacity(table.columns.len());
+    for (name, value) in record.iter() {
+        let Some(column) = table.column(name) else { continue };
+        values.push(column.fit(value.clone()).map_err(|message| vec![(1, message)])?);
+    }
+    Ok(Value::Record(Arc::new(Record::new(Arc::clone(&table.row), values))))
+}
+
+pub(super) fn check_seeds(declared: &[Declared], sink: &mut Sink<'_>, files: &dyn Files) {
+    for declared in declared {
+        let Some((path, route)) = &declared.seed else { continue };
+        let shown = files.shown(path);
+        let text = match files.read(path).map(|bytes| String::from_utf8(bytes.to_vec())) {
+            Ok(Ok(text)) => Arc::<str>::from(text),
+            Ok(Err(_)) => {
+                sink.unreadable(Place::value(route.clone()), &shown, "it is not UTF-8 text");
+                continue;
+            }
+            Err(error) => {
+                sink.unreadable(Place::value(route.clone()), &shown, &error.to_string());
+                continue;
+            }
+        };
+        let mut found = 0;
+        for (index, line) in text.lines().enumerate() {
+            if line.trim().is_empty() {
+                continue;
+            }
+            let Err(problems) = read_row(&declared.table, line) else { continue };
+            for (column, message) in problems {
+                found += 1;
+                sink.add_in_file(InFile {
+                    code: codes::SEED,
+                    path: &shown,
+                    text: &text,
+                    line: index + 1,
+                    column,
+                    // A row may hold personal data, so a caret points and nothing more.
+                    length: 1,
+                    message: format!("row of `{}`: {message}", declared.table.name),
+                    help: None,
+                });
+            }
+            if found >= SEED_FINDINGS_MAX {
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! From bytes to a run: an order is read, checked, named, and begins; or a journal is applied, and a run goes on.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::driver::Run;
+use super::event::Event;
+use super::scheduler::{IllegalEvent, Scheduler};
+use crate::diagnostic::{Code, codes};
+use crate::effects::RunInfo;
+use crate::plan::{Plan, run_record};
+use crate::value::{Digest, JsonProblem, Parsed, ProblemKind, Record, Value};
+
+/// Why an order is not accepted. Nothing in it quotes the order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// The kind of finding.
+    pub code: Code,
+    /// What is wrong, each with its place in the order.
+    pub problems: Vec<JsonProblem>,
+}
+
+impl Rejection {
+    fn whole(code: Code, message: String) -> Self {
+        let kind = ProblemKind::Shape;
+        Self {
+            code,
+            problems: vec![JsonProblem { kind, pointer: String::new(), offset: 0, message }],
+        }
+    }
+}
+
+/// Reads an order that came in under a name (the last part of a path, a file's stem), and begins its run.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn accept(plan: &Arc<Plan>, body: &[u8], name: &str, now: Timestamp) -> Result<Run, Rejection> {
+    let order = plan.order();
+    if body.len() > order.max_bytes() {
+        let message =
+            format!("the order has more than the {} bytes that are allowed", order.max_bytes());
+        return Err(Rejection::whole(codes::ORDER_TOO_LARGE, message));
+    }
+    let parsed = order.schema().read(body).map_err(|problems| {
+        let syntax = problems.iter().any(|problem| problem.kind == ProblemKind::Syntax);
+        let code = if syntax { codes::ORDER_SYNTAX } else { codes::ORDER_REJECTED };
+        Rejection { code, problems }
+    })?;
+    let key = order
+        .key(&parsed, name)
+        .map_err(|error| Rejection::whole(codes::ORDER_KEY_REJECTED, error.to_string()))?;
+    // An instant is kept to the millisecond everywhere, so that a run that is resumed computes the same values.
+    let accepted_at = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
+    let digest = Digest::of(&parsed.canonical);
+    Ok(begin(plan, key, accepted_at, Arc::from(body), parsed.value, digest))
+}
+
+/// Brings a run back to where its journal ends.
+///
+/// # Errors
+/// When the order or the journal does not fit the plan.
+pub fn resume(
+    plan: &Arc<Plan>,
+    key: &str,
+    accepted_at: Timestamp,
+    body: Arc<[u8]>,
+    events: &[Event],
+) -> Result<Run, ResumeError> {
+    let Parsed { value, canonical } =
+        plan.order().schema().read(&body).map_err(|_| ResumeError::Order)?;
+    let digest = Digest::of(&canonical);
+    let mut run = begin(plan, Arc::from(key), accepted_at, body, value, digest);
+    for event in events {
+        run.scheduler.apply(event)?;
+    }
+    Ok(run)
+}
+
+/// Why a run cannot be brought back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResumeError {
+    /// The order does not fit the plan's schema.
+    #[error("the stored order does not fit the order schema of this pipeline")]
+    Order,
+    /// The journal does not fit the plan.
+    #[error(transparent)]
+    Journal(#[from] IllegalEvent),
+}
+
+fn begin(
+    plan: &Arc<Plan>,
+    key: Arc<str>,
+    accepted_at: Timestamp,
+    body: Arc<[u8]>,
+    order: Value,
+    digest: Digest,
+) -> Run {
+    let id: Arc<str> =
+        Arc::from(Digest::of_parts([plan.name().as_bytes(), key.as_bytes()]).short());
+    // In the order of the names: accepted_at, id, key.
+    let fields = vec![
+        Value::Timestamp(accepted_at),
+        Value::Text(Arc::clone(&id)),
+        Value::Text(Arc::clone(&key)),
+    ];
+    let run = Value::Record(Arc::new(Record::new(run_record(), fields)));
+    let info = RunInfo { pipeline: Arc::clone(plan.name()), key, id, accepted_at, body };
+    Run { info: Arc::new(info), digest, scheduler: Scheduler::new(Arc::clone(plan), order, run) }
+}

@@ -1,0 +1,99 @@
+//! What happened in a run. Events are the only output of a run: the journal, the summary and the console are listeners.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::failure::Failure;
+use crate::value::Value;
+
+/// Something that happened in a run.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// An attempt gave an output.
+    Succeeded {
+        /// The step's id.
+        step: Arc<str>,
+        /// The element, in a step with `for_each`.
+        element: Option<u32>,
+        /// Which attempt it was, from 1.
+        attempt: u32,
+        /// When it ended.
+        at: Timestamp,
+        /// Microseconds that it took.
+        micros: u64,
+        /// What it gave.
+        output: Value,
+    },
+    /// An attempt failed.
+    Failed {
+        /// The step's id.
+        step: Arc<str>,
+        /// The element, in a step with `for_each`.
+        element: Option<u32>,
+        /// Which attempt it was, from 1.
+        attempt: u32,
+        /// When it ended.
+        at: Timestamp,
+        /// Microseconds that it took.
+        micros: u64,
+        /// What went wrong.
+        failure: Failure,
+        /// When it is tried again; nothing if it is not.
+        retry_at: Option<Timestamp>,
+    },
+    /// A step will not run.
+    Skipped {
+        /// The step's id.
+        step: Arc<str>,
+        /// When that was clear.
+        at: Timestamp,
+        /// Why.
+        reason: SkipReason,
+    },
+    /// Somebody asked that what failed be tried again.
+    Retried {
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody ended the run.
+    Cancelled {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// Why a step does not run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// Its condition is false.
+    When,
+    /// A step that it needs was skipped.
+    NeedSkipped(Arc<str>),
+    /// A step that it needs failed.
+    NeedFailed(Arc<str>),
+    /// It is a catch step, and what it would catch did not fail.
+    NothingToCatch,
+}
+
+impl SkipReason {
+    /// Tells whether the step may run after all once what failed is tried again.
+    pub const fn may_change(&self) -> bool {
+        !matches!(self, Self::When)
+    }
+}
+
+impl Event {
+    /// Returns when it happened.
+    pub const fn at(&self) -> Timestamp {
+        match self {
+            Self::Succeeded { at, .. }
+            | Self::Failed { at, .. }
+            | Self::Skipped { at, .. }
+            | Self::Retried { at }
+            | Self::Cancelled { at } => *at,
+        }
+    }
+}

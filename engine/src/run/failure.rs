@@ -1,0 +1,29 @@
+//! A step's failure as it is kept: without the error itself, which does not survive the process.
+
+use serde::{Deserialize, Serialize};
+
+use crate::effects::{Class, StepError};
+
+/// What went wrong. It holds no personal data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Whether trying again could have helped.
+    pub class: Class,
+    /// The cause's name, such as `no_rate`.
+    pub cause: String,
+    /// What happened, in words.
+    pub message: String,
+}
+
+impl From<&StepError> for Failure {
+    fn from(error: &StepError) -> Self {
+        let mut message = error.message().to_owned();
+        let mut source = std::error::Error::source(error);
+        while let Some(inner) = source {
+            message.push_str(": ");
+            message.push_str(&inner.to_string());
+            source = inner.source();
+        }
+        Self { class: error.class(), cause: error.cause().to_owned(), message }
+    }
+}

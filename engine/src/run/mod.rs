@@ -1,0 +1,23 @@
+//! Running a plan: a pure scheduler, the events that it lives on, and the driver that carries out its decisions.
+//!
+//! [`Scheduler`] answers what can go on now with [`Decision`]s and is told what happened by [`Event`]s. It reads no clock, no random number and
+//! touches nothing, so that a run is rebuilt by applying its journal. [`advance`] is the driver: it runs steps through the ports until
+//! nothing can go on at once, and gives the events to be made durable together with what the steps staged.
+
+mod accept;
+mod driver;
+mod event;
+mod failure;
+mod journal;
+mod retry;
+mod scheduler;
+mod state;
+
+pub use accept::{Rejection, ResumeError, accept, resume};
+pub use driver::{Progress, Run, advance};
+pub use event::{Event, SkipReason};
+pub use failure::Failure;
+pub use journal::{JournalError, decode, encode};
+pub use retry::wait_before;
+pub use scheduler::{Decision, IllegalEvent, Scheduler};
+pub use state::{ElementState, RunState, StepState};

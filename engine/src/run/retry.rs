@@ -1,0 +1,63 @@
+//! How long to wait before trying again: exponential, bounded, spread by jitter.
+
+use std::time::Duration;
+
+use crate::effects::Class;
+use crate::pipeline::Jitter;
+use crate::plan::Retry;
+
+/// Returns how long to wait after attempt number `attempt` (from 1) failed; nothing if that was the last.
+///
+/// The wait before attempt n + 1 is `initial_ms` × `multiplier`^(n − 1), at most `max_ms`. Full jitter takes a random part of it
+/// (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015); `random` is evenly spread over `u64`.
+pub fn wait_before(retry: &Retry, class: Class, attempt: u32, random: u64) -> Option<Duration> {
+    if class == Class::Permanent || attempt >= retry.attempts {
+        return None;
+    }
+    let waits = &retry.waits;
+    let growth =
+        waits.multiplier.powi(i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX));
+    // Saturating casts: an endless wait becomes the longest one allowed.
+    let whole = ((waits.initial_ms as f64 * growth) as u64).min(waits.max_ms);
+    let millis = match waits.jitter {
+        Jitter::None => whole,
+        Jitter::Full => (u128::from(random) * (u128::from(whole) + 1) >> 64) as u64,
+    };
+    Some(Duration::from_millis(millis))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::RetrySection;
+
+    fn retry(jitter: Jitter) -> Retry {
+        let waits =
+            RetrySection { attempts: 5, initial_ms: 200, max_ms: 1000, multiplier: 2.0, jitter };
+        Retry { attempts: 5, waits }
+    }
+
+    #[test]
+    fn waits_grow_to_their_bound_and_end() {
+        let waits: Vec<Option<u64>> = (1..=5)
+            .map(|attempt| wait_before(&retry(Jitter::None), Class::Transient, attempt, 0))
+            .map(|wait| wait.map(|wait| wait.as_millis() as u64))
+            .collect();
+        assert_eq!(waits, [Some(200), Some(400), Some(800), Some(1000), None]);
+    }
+
+    #[test]
+    fn jitter_stays_between_nothing_and_the_whole_wait() {
+        let at = |random| {
+            wait_before(&retry(Jitter::Full), Class::Transient, 1, random).unwrap().as_millis()
+        };
+        assert_eq!(at(0), 0);
+        assert_eq!(at(u64::MAX), 200);
+        assert_eq!(at(u64::MAX / 2), 100);
+    }
+
+    #[test]
+    fn what_cannot_get_better_is_not_tried_again() {
+        assert_eq!(wait_before(&retry(Jitter::None), Class::Permanent, 1, 0), None);
+    }
+}

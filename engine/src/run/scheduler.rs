@@ -1,0 +1,551 @@
+//! The pure scheduler: what can go on now, and what follows from what happened.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::event::{Event, SkipReason};
+use super::failure::Failure;
+use super::state::{ElementState, RunState, StepState};
+use crate::effects::{Class, cause};
+use crate::expression::{Env, EvalError};
+use crate::pipeline::Allow;
+use crate::plan::{Plan, PlannedStep};
+use crate::value::{Record, Value};
+
+/// Elements of a `for_each` at the most.
+pub(super) const ELEMENTS_MAX: usize = 10_000;
+
+/// What is to be done now.
+#[derive(Clone, Debug)]
+pub enum Decision {
+    /// Run an attempt.
+    Start {
+        /// The step's position.
+        step: usize,
+        /// The element, with `for_each`.
+        element: Option<u32>,
+        /// Which attempt it is, from 1.
+        attempt: u32,
+        /// The input.
+        input: Value,
+    },
+    /// Note that a step will not run.
+    Skip {
+        /// The step's position.
+        step: usize,
+        /// Why.
+        reason: SkipReason,
+    },
+    /// Note that a step gave an output without running: a `for_each` over nothing.
+    Succeed {
+        /// The step's position.
+        step: usize,
+        /// The output.
+        output: Value,
+    },
+    /// Note that a step failed before it could run: a number left its range.
+    Fail {
+        /// The step's position.
+        step: usize,
+        /// The element, with `for_each`.
+        element: Option<u32>,
+        /// Why.
+        failure: Failure,
+    },
+    /// Nothing more can begin before this instant.
+    WaitUntil(Timestamp),
+    /// The run has come to its end.
+    Finish(RunState),
+}
+
+/// An event that cannot have happened in this state of the run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IllegalEvent {
+    /// The plan has no such step.
+    #[error("the plan has no step `{0}`")]
+    NoStep(Arc<str>),
+    /// The step was not to run.
+    #[error("the step `{0}` could not have run then")]
+    NotRunning(Arc<str>),
+    /// The list has no such element.
+    #[error("the step `{0}` has no element {1}")]
+    NoElement(Arc<str>, u32),
+}
+
+/// One run's state.
+pub struct Scheduler {
+    plan: Arc<Plan>,
+    order: Value,
+    run: Value,
+    steps: Vec<StepState>,
+    /// The outputs by position, missing where there is none, as expressions read them.
+    outputs: Vec<Value>,
+    cancelled: bool,
+}
+
+impl Scheduler {
+    /// Begins a run at its beginning.
+    pub fn new(plan: Arc<Plan>, order: Value, run: Value) -> Self {
+        let count = plan.steps().len();
+        Self {
+            plan,
+            order,
+            run,
+            steps: vec![StepState::Pending; count],
+            outputs: vec![Value::Missing; count],
+            cancelled: false,
+        }
+    }
+
+    /// Returns the plan.
+    pub const fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// Returns how far each step is, in the order of the plan.
+    pub fn steps(&self) -> &[StepState] {
+        &self.steps
+    }
+
+    /// Returns what a step takes, as far as it can be computed now; nothing for a step over elements.
+    pub fn input(&self, step: usize) -> Option<Value> {
+        let planned = self.plan.steps().get(step)?;
+        if planned.for_each.is_some() {
+            return None;
+        }
+        let error = self.error(planned);
+        planned.input.eval(&self.env(None, error.as_ref())).ok()
+    }
+
+    /// Decides what is to be done now. What is started counts as running from then on.
+    pub fn next(&mut self, now: Timestamp) -> Vec<Decision> {
+        let mut decisions = Vec::new();
+        if self.cancelled {
+            return vec![Decision::Finish(RunState::Cancelled)];
+        }
+        let mut running = false;
+        let mut until: Option<Timestamp> = None;
+        for step in 0..self.steps.len() {
+            if matches!(self.steps.get(step), Some(StepState::Pending)) {
+                self.begin(step, &mut decisions);
+            }
+            match self.steps.get_mut(step) {
+                Some(StepState::One(state)) => match due(state, now) {
+                    Due::Running => running = true,
+                    Due::At(instant) => {
+                        until = Some(until.map_or(instant, |until| until.min(instant)))
+                    }
+                    Due::Start(attempt) => self.start(step, None, attempt, &mut decisions),
+                    Due::Ended => {}
+                },
+                Some(StepState::Each { .. }) => {
+                    let (still, at) = self.elements(step, now, &mut decisions);
+                    running |= still;
+                    until = [until, at].into_iter().flatten().min();
+                }
+                _ => {}
+            }
+        }
+        if decisions.is_empty() && !running {
+            decisions.push(match until {
+                Some(until) => Decision::WaitUntil(until),
+                None => Decision::Finish(self.end()),
+            });
+        }
+        decisions
+    }
+
+    /// Looks whether a pending step can begin, or will not.
+    fn begin(&mut self, step: usize, decisions: &mut Vec<Decision>) {
+        let plan = Arc::clone(&self.plan);
+        let Some(planned) = plan.steps().get(step) else { return };
+        if let Some(caught) = planned.catches {
+            match self.steps.get(caught) {
+                Some(StepState::Failed { .. }) => {}
+                Some(state) if state.is_ended() => {
+                    decisions.push(Decision::Skip { step, reason: SkipReason::NothingToCatch });
+                    return;
+                }
+                _ => return,
+            }
+        }
+        for need in &planned.needs {
+            let Some(needed) = plan.steps().get(need.step) else { return };
+            let reason = match self.steps.get(need.step) {
+                Some(StepState::Succeeded(_)) => continue,
+                Some(StepState::Skipped(_)) if need.allow.contains(&Allow::Skipped) => continue,
+                Some(StepState::Failed { .. }) if need.allow.contains(&Allow::Failed) => continue,
+                Some(StepState::Skipped(_)) => SkipReason::NeedSkipped(Arc::clone(&needed.id)),
+                Some(StepState::Failed { .. }) => SkipReason::NeedFailed(Arc::clone(&needed.id)),
+                _ => return,
+            };
+            decisions.push(Decision::Skip { step, reason });
+            return;
+        }
+        let error = self.error(planned);
+        let env = self.env(None, error.as_ref());
+        if let Some(when) = &planned.when {
+            match when.eval(&env) {
+                Ok(Value::Bool(true)) => {}
+                Ok(_) => {
+                    decisions.push(Decision::Skip { step, reason: SkipReason::When });
+                    return;
+                }
+                Err(error) => {
+                    decisions.push(Decision::Fail {
+                        step,
+                        element: None,
+                        failure: out_of_range(error),
+                    });
+                    return;
+                }
+            }
+        }
+        let begun = match &planned.for_each {
+            None => StepState::One(ElementState::Pending),
+            Some(_) => match self.expand(planned) {
+                Ok(items) if items.is_empty() => {
+                    decisions.push(Decision::Succeed { step, output: Value::List(items) });
+                    return;
+                }
+                Ok(items) => each(items),
+                Err(failure) => {
+                    decisions.push(Decision::Fail { step, element: None, failure });
+                    return;
+                }
+            },
+        };
+        if let Some(state) = self.steps.get_mut(step) {
+            *state = begun;
+        }
+    }
+
+    /// Computes the list that a step runs over.
+    fn expand(&self, planned: &PlannedStep) -> Result<Arc<[Value]>, Failure> {
+        let error = self.error(planned);
+        let env = self.env(None, error.as_ref());
+        let items = match &planned.for_each {
+            Some(each) => each.items.eval(&env).map_err(out_of_range)?,
+            None => Value::Missing,
+        };
+        let items = items.as_list().cloned().unwrap_or_else(|| Arc::from([]));
+        if items.len() > ELEMENTS_MAX {
+            return Err(Failure {
+                class: Class::Permanent,
+                cause: cause::OUT_OF_RANGE.to_owned(),
+                message: format!(
+                    "the list has {} elements, and at most {ELEMENTS_MAX} are allowed",
+                    items.len()
+                ),
+            });
+        }
+        Ok(items)
+    }
+
+    /// Starts as many elements as may run side by side.
+    fn elements(
+        &mut self,
+        step: usize,
+        now: Timestamp,
+        decisions: &mut Vec<Decision>,
+    ) -> (bool, Option<Timestamp>) {
+        let plan = Arc::clone(&self.plan);
+        let limit = plan
+            .steps()
+            .get(step)
+            .and_then(|planned| planned.for_each.as_ref())
+            .map_or(1, |each| each.max_concurrency as usize);
+        let Some(StepState::Each { elements, .. }) = self.steps.get_mut(step) else {
+            return (false, None);
+        };
+        let mut running =
+            elements.iter().filter(|state| matches!(state, ElementState::Running)).count();
+        let failed = elements.iter().any(|state| matches!(state, ElementState::Failed(_)));
+        let mut start = Vec::new();
+        let mut until: Option<Timestamp> = None;
+        for (index, state) in elements.iter().enumerate() {
+            match due(state, now) {
+                Due::Start(attempt) if running < limit && !failed => {
+                    running += 1;
+                    start.push((u32::try_from(index).unwrap_or(u32::MAX), attempt));
+                }
+                Due::At(instant) if !failed => {
+                    until = Some(until.map_or(instant, |until| until.min(instant)));
+                }
+                _ => {}
+            }
+        }
+        let any = running > 0;
+        for (element, attempt) in start {
+            self.start(step, Some(element), attempt, decisions);
+        }
+        (any, until)
+    }
+
+    fn start(
+        &mut self,
+        step: usize,
+        element: Option<u32>,
+        attempt: u32,
+        decisions: &mut Vec<Decision>,
+    ) {
+        let plan = Arc::clone(&self.plan);
+        let Some(planned) = plan.steps().get(step) else { return };
+        let item = element.and_then(|element| match self.steps.get(step) {
+            Some(StepState::Each { items, .. }) => items.get(element as usize).cloned(),
+            _ => None,
+        });
+        let error = self.error(planned);
+        let input = planned.input.eval(&self.env(item.as_ref(), error.as_ref()));
+        match input {
+            Ok(input) => {
+                if let Some(state) = self.element(step, element) {
+                    *state = ElementState::Running;
+                }
+                decisions.push(Decision::Start { step, element, attempt, input });
+            }
+            Err(error) => {
+                decisions.push(Decision::Fail { step, element, failure: out_of_range(error) });
+            }
+        }
+    }
+
+    fn element(&mut self, step: usize, element: Option<u32>) -> Option<&mut ElementState> {
+        match (self.steps.get_mut(step)?, element) {
+            (StepState::One(state), None) => Some(state),
+            (StepState::Each { elements, .. }, Some(element)) => elements.get_mut(element as usize),
+            _ => None,
+        }
+    }
+
+    /// Takes in what happened. Applied to a run at its beginning, a journal gives the run's state.
+    ///
+    /// # Errors
+    /// When it cannot have happened; nothing is changed then.
+    pub fn apply(&mut self, event: &Event) -> Result<(), IllegalEvent> {
+        match event {
+            Event::Succeeded { step, element, output, .. } => {
+                let at = self.ready(step, *element)?;
+                self.set(at, *element, ElementState::Succeeded(output.clone()));
+            }
+            Event::Failed { step, element, attempt, failure, retry_at, .. } => {
+                let at = self.ready(step, *element)?;
+                let state = match retry_at {
+                    Some(until) => ElementState::Waiting { attempts: *attempt, until: *until },
+                    None => ElementState::Failed(failure.clone()),
+                };
+                self.set(at, *element, state);
+            }
+            Event::Skipped { step, reason, .. } => {
+                let at = self.position(step)?;
+                match self.steps.get_mut(at) {
+                    Some(state @ StepState::Pending) => *state = StepState::Skipped(reason.clone()),
+                    _ => return Err(IllegalEvent::NotRunning(Arc::clone(step))),
+                }
+            }
+            Event::Retried { .. } => self.reopen(),
+            Event::Cancelled { .. } => self.cancelled = true,
+        }
+        Ok(())
+    }
+
+    fn position(&self, step: &Arc<str>) -> Result<usize, IllegalEvent> {
+        self.plan.step(step).ok_or_else(|| IllegalEvent::NoStep(Arc::clone(step)))
+    }
+
+    /// Checks that an attempt of this step can have ended now, and opens the step if the journal did not tell of its beginning.
+    fn ready(&mut self, step: &Arc<str>, element: Option<u32>) -> Result<usize, IllegalEvent> {
+        let at = self.position(step)?;
+        if matches!(self.steps.get(at), Some(StepState::Pending)) {
+            let mut decisions = Vec::new();
+            self.begin(at, &mut decisions);
+            if matches!(decisions.as_slice(), [Decision::Succeed { .. } | Decision::Fail { .. }]) {
+                if let Some(state) = self.steps.get_mut(at) {
+                    *state = StepState::One(ElementState::Running);
+                }
+            }
+        }
+        match (self.steps.get(at), element) {
+            (Some(StepState::One(_)), None) => Ok(at),
+            (Some(StepState::Each { elements, .. }), Some(element))
+                if (element as usize) < elements.len() =>
+            {
+                Ok(at)
+            }
+            (Some(StepState::Each { .. }), Some(element)) => {
+                Err(IllegalEvent::NoElement(Arc::clone(step), element))
+            }
+            _ => Err(IllegalEvent::NotRunning(Arc::clone(step))),
+        }
+    }
+
+    fn set(&mut self, step: usize, element: Option<u32>, new: ElementState) {
+        if let Some(state) = self.element(step, element) {
+            *state = new;
+        }
+        let Some(state) = self.steps.get_mut(step) else { return };
+        let ended = match state {
+            StepState::One(ElementState::Succeeded(output)) => StepState::Succeeded(output.clone()),
+            StepState::One(ElementState::Failed(failure)) => {
+                StepState::Failed { failure: failure.clone(), elements: Vec::new() }
+            }
+            StepState::Each { elements, .. } => match together(elements) {
+                Some(ended) => ended,
+                None => return,
+            },
+            _ => return,
+        };
+        if let (StepState::Succeeded(output), Some(slot)) = (&ended, self.outputs.get_mut(step)) {
+            *slot = output.clone();
+        }
+        *state = ended;
+    }
+
+    /// Puts what failed, and what was skipped because of it, back to its beginning; elements that succeeded stay so.
+    fn reopen(&mut self) {
+        let plan = Arc::clone(&self.plan);
+        for (state, planned) in self.steps.iter_mut().zip(plan.steps()) {
+            let kept = match state {
+                StepState::Failed { elements, .. } => std::mem::take(elements),
+                StepState::Skipped(reason) if reason.may_change() => Vec::new(),
+                _ => continue,
+            };
+            *state = StepState::Pending;
+            let again: Vec<ElementState> = kept
+                .into_iter()
+                .map(|element| match element {
+                    ElementState::Succeeded(output) => ElementState::Succeeded(output),
+                    _ => ElementState::Pending,
+                })
+                .collect();
+            if planned.for_each.is_some() && !again.is_empty() {
+                *state = StepState::Each { items: Arc::from([]), elements: again };
+            }
+        }
+        self.refill();
+    }
+
+    /// Computes the lists again of steps that were reopened with some elements done.
+    fn refill(&mut self) {
+        for at in 0..self.steps.len() {
+            let plan = Arc::clone(&self.plan);
+            let Some(planned) = plan.steps().get(at) else { continue };
+            let lost = matches!(self.steps.get(at), Some(StepState::Each { items, elements }) if items.len() != elements.len());
+            if !lost {
+                continue;
+            }
+            let expanded = self.expand(planned).ok();
+            if let Some(state) = self.steps.get_mut(at) {
+                match (expanded, std::mem::replace(state, StepState::Pending)) {
+                    (Some(items), StepState::Each { elements, .. })
+                        if items.len() == elements.len() =>
+                    {
+                        *state = StepState::Each { items, elements };
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Returns the end that the run has come to when nothing can go on.
+    fn end(&self) -> RunState {
+        let failed_for_good = |(state, planned): (&StepState, &PlannedStep)| match state {
+            StepState::Failed { .. } => !planned.caught_by.is_some_and(|catcher| {
+                matches!(self.steps.get(catcher), Some(StepState::Succeeded(_)))
+            }),
+            _ => false,
+        };
+        if self.steps.iter().zip(self.plan.steps()).any(failed_for_good) {
+            RunState::Parked
+        } else {
+            RunState::Completed
+        }
+    }
+
+    /// Returns the failures that nothing caught, with their steps' ids.
+    pub fn failures(&self) -> impl Iterator<Item = (&Arc<str>, &Failure)> {
+        self.steps.iter().zip(self.plan.steps()).filter_map(|(state, planned)| match state {
+            StepState::Failed { failure, .. } => {
+                let caught = planned.caught_by.is_some_and(|catcher| {
+                    matches!(self.steps.get(catcher), Some(StepState::Succeeded(_)))
+                });
+                (!caught).then_some((&planned.id, failure))
+            }
+            _ => None,
+        })
+    }
+
+    fn env<'a>(&'a self, item: Option<&'a Value>, error: Option<&'a Value>) -> Env<'a> {
+        Env { order: &self.order, run: &self.run, steps: &self.outputs, item, error, intake: None }
+    }
+
+    /// Returns `error` for a catch step.
+    fn error(&self, planned: &PlannedStep) -> Option<Value> {
+        let caught = planned.catches?;
+        let StepState::Failed { failure, .. } = self.steps.get(caught)? else { return None };
+        let id = &self.plan.steps().get(caught)?.id;
+        let ty = crate::plan::error_record();
+        // In the order of the names: cause, message, step.
+        let fields = vec![
+            Value::text(&failure.cause),
+            Value::text(&failure.message),
+            Value::Text(Arc::clone(id)),
+        ];
+        Some(Value::Record(Arc::new(Record::new(ty, fields))))
+    }
+}
+
+/// What is to be done with an element.
+enum Due {
+    Start(u32),
+    At(Timestamp),
+    Running,
+    Ended,
+}
+
+fn due(state: &ElementState, now: Timestamp) -> Due {
+    match state {
+        ElementState::Pending => Due::Start(1),
+        ElementState::Waiting { attempts, until } if *until <= now => Due::Start(attempts + 1),
+        ElementState::Waiting { until, .. } => Due::At(*until),
+        ElementState::Running => Due::Running,
+        ElementState::Succeeded(_) | ElementState::Failed(_) => Due::Ended,
+    }
+}
+
+fn each(items: Arc<[Value]>) -> StepState {
+    let elements = vec![ElementState::Pending; items.len()];
+    StepState::Each { items, elements }
+}
+
+/// Returns the end of a step over elements: when all succeeded, or when one failed and none is under way.
+fn together(elements: &[ElementState]) -> Option<StepState> {
+    let failure = elements.iter().find_map(|element| match element {
+        ElementState::Failed(failure) => Some(failure.clone()),
+        _ => None,
+    });
+    match failure {
+        Some(_) if elements.iter().any(|element| matches!(element, ElementState::Running)) => None,
+        Some(failure) => Some(StepState::Failed { failure, elements: elements.to_vec() }),
+        None => {
+            let outputs: Option<Vec<Value>> = elements
+                .iter()
+                .map(|element| match element {
+                    ElementState::Succeeded(output) => Some(output.clone()),
+                    _ => None,
+                })
+                .collect();
+            outputs.map(|outputs| StepState::Succeeded(Value::List(outputs.into())))
+        }
+    }
+}
+
+fn out_of_range(error: EvalError) -> Failure {
+    Failure {
+        class: Class::Permanent,
+        cause: cause::OUT_OF_RANGE.to_owned(),
+        message: error.to_string(),
+    }
+}

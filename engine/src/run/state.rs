@@ -1,0 +1,102 @@
+//! How far a run, a step, an element is.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::event::SkipReason;
+use super::failure::Failure;
+use crate::value::Value;
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Something can go on now.
+    InProgress,
+    /// Nothing can go on before an instant.
+    Waiting,
+    /// All that was to be done is done.
+    Completed,
+    /// Something failed for good; somebody must look at it.
+    Parked,
+    /// Somebody ended it.
+    Cancelled,
+}
+
+impl RunState {
+    /// All states, in the order in which they are listed.
+    pub const ALL: [Self; 5] =
+        [Self::InProgress, Self::Waiting, Self::Completed, Self::Parked, Self::Cancelled];
+
+    /// Returns the state's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InProgress => "in_progress",
+            Self::Waiting => "waiting",
+            Self::Completed => "completed",
+            Self::Parked => "parked",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Reads a state's name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+}
+
+/// How far one step is.
+#[derive(Clone, Debug)]
+pub enum StepState {
+    /// It has not begun.
+    Pending,
+    /// It runs over elements.
+    Each {
+        /// The list.
+        items: Arc<[Value]>,
+        /// How far each element is.
+        elements: Vec<ElementState>,
+    },
+    /// It has begun.
+    One(ElementState),
+    /// It will not run.
+    Skipped(SkipReason),
+    /// It gave an output: a list, with `for_each`.
+    Succeeded(Value),
+    /// It failed for good.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// What its elements had reached, with `for_each`, so that those that succeeded are not repeated.
+        elements: Vec<ElementState>,
+    },
+}
+
+/// How far one element, or a step without elements, is.
+#[derive(Clone, Debug)]
+pub enum ElementState {
+    /// It has not begun.
+    Pending,
+    /// An attempt is under way.
+    Running,
+    /// It is tried again at an instant.
+    Waiting {
+        /// Attempts made.
+        attempts: u32,
+        /// When the next one begins.
+        until: Timestamp,
+    },
+    /// It gave an output.
+    Succeeded(Value),
+    /// It failed for good.
+    Failed(Failure),
+}
+
+impl StepState {
+    /// Tells whether it has come to its end.
+    pub const fn is_ended(&self) -> bool {
+        matches!(self, Self::Skipped(_) | Self::Succeeded(_) | Self::Failed { .. })
+    }
+}

@@ -1,0 +1,8 @@
+//! The order schema: the subset of JSON Schema (2020-12) from which types come, and the rest, which only validates.
+
+mod compile;
+mod keywords;
+mod order;
+
+pub use compile::SchemaProblem;
+pub use order::OrderSchema;

@@ -1,0 +1,308 @@
+//! What a step sees: the plan's context while it is planned, the run's while it runs.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::expr::Expr;
+use super::fault::{Fault, Faults};
+use crate::diagnostic::{Diagnostic, Finding, Label, Part, Place, Route, codes, did_you_mean};
+use crate::document::Files;
+use crate::effects::{Call, Effects};
+use crate::expression::{self, Compiled, Env, EvalError, Scope};
+use crate::mail::Mailbox;
+use crate::money::{RateTable, Rounding};
+use crate::table::TableDef;
+use crate::template::{Template, TemplateProblem};
+use crate::value::{Record, RecordType, Shape, Type, Typed, Value};
+
+/// A rate table together with the pipeline's rules for using it.
+#[derive(Debug)]
+pub struct RateSource {
+    /// Its name in the pipeline.
+    pub name: Arc<str>,
+    /// The rates.
+    pub table: RateTable,
+    /// How many days a rate may be old.
+    pub max_age_days: u32,
+    /// How amounts are rounded.
+    pub rounding: Rounding,
+    /// Where the rates come from, for the record: `ECB` or `fixed`.
+    pub label: Arc<str>,
+}
+
+/// Who sends mail, and where its templates lie.
+#[derive(Clone, Debug)]
+pub struct MailSettings {
+    /// The sender.
+    pub from: Mailbox,
+    /// The folder of templates.
+    pub templates: Arc<str>,
+    /// The locale of the templates themselves.
+    pub locale: Arc<str>,
+}
+
+/// What a pipeline declares besides its steps. A name without a value was declared, but wrongly.
+#[derive(Default)]
+pub struct Resources {
+    /// Tables by name.
+    pub tables: BTreeMap<Arc<str>, Option<Arc<TableDef>>>,
+    /// Rate tables by name.
+    pub rates: BTreeMap<Arc<str>, Option<Arc<RateSource>>>,
+    /// Mail, if it is declared.
+    pub mail: Option<Arc<MailSettings>>,
+}
+
+/// What a step's plan may ask for.
+pub struct PlanContext<'a> {
+    pub(crate) scope: &'a Scope,
+    pub(crate) resources: &'a Resources,
+    pub(crate) files: &'a dyn Files,
+    pub(crate) templates: &'a RefCell<BTreeMap<String, Arc<Template>>>,
+    pub(crate) order_key_path: Option<&'a str>,
+    pub(crate) each_element: bool,
+    pub(crate) faults: Faults,
+    pub(crate) fields: Vec<(Arc<str>, Compiled)>,
+}
+
+impl PlanContext<'_> {
+    /// Compiles a setting as the field `field` of the step's input, against the type that is wanted. What is wrong with it is noted;
+    /// then there is nothing.
+    pub fn expr<T: Typed>(&mut self, field: &str, expr: &Expr<T>) -> Option<Compiled> {
+        self.value(field, &Route::root().key(field), expr.raw(), T::ty().as_ref())
+    }
+
+    /// Compiles any part of the settings as the field `field` of the step's input.
+    pub fn value(
+        &mut self,
+        field: &str,
+        route: &Route,
+        raw: &serde_json::Value,
+        wanted: Option<&Type>,
+    ) -> Option<Compiled> {
+        match expression::compile_value(raw, wanted, self.scope) {
+            Ok(compiled) => {
+                self.fields.push((Arc::from(field), compiled.clone()));
+                Some(compiled)
+            }
+            Err(problems) => {
+                self.faults
+                    .extend(problems.into_iter().map(|problem| Fault::of_problem(problem, route)));
+                None
+            }
+        }
+    }
+
+    /// Notes that something is wrong.
+    pub fn fault(&mut self, fault: impl Into<Fault>) {
+        self.faults.push(fault.into());
+    }
+
+    /// Returns the table that a setting names.
+    pub fn table(&mut self, field: &str, name: &str) -> Option<Arc<TableDef>> {
+        let tables = &self.resources.tables;
+        match tables.get(name) {
+            Some(table) => table.clone(),
+            None => {
+                let known: Vec<&str> = tables.keys().map(AsRef::as_ref).collect();
+                let finding = unknown("table", field, name, &known, "tables");
+                self.fault(finding);
+                None
+            }
+        }
+    }
+
+    /// Returns the rate table that a setting names.
+    pub fn rates(&mut self, field: &str, name: &str) -> Option<Arc<RateSource>> {
+        let rates = &self.resources.rates;
+        match rates.get(name) {
+            Some(source) => source.clone(),
+            None => {
+                let known: Vec<&str> = rates.keys().map(AsRef::as_ref).collect();
+                let finding = unknown("rate table", field, name, &known, "rates");
+                self.fault(finding);
+                None
+            }
+        }
+    }
+
+    /// Returns the pipeline's mail settings.
+    pub fn mail(&mut self) -> Option<Arc<MailSettings>> {
+        if self.resources.mail.is_none() {
+            self.fault(
+                Finding::error(codes::MISSING_KEY, Place::key(Route::root()), "the pipeline does not say who sends mail")
+                    .help("add `mail: { from: \"Orders <orders@example.com>\", templates: templates }` to the pipeline".to_owned()),
+            );
+        }
+        self.resources.mail.clone()
+    }
+
+    /// Returns the mail template that a setting names, compiled, with every name in it checked against the type of `data`.
+    pub fn template(
+        &mut self,
+        field: &str,
+        name: &str,
+        settings: &MailSettings,
+        data: Option<&Type>,
+    ) -> Option<Arc<Template>> {
+        let known = self.templates.borrow().get(name).cloned();
+        let template = match known {
+            Some(template) => template,
+            None => {
+                let names = Template::names(self.files, &settings.templates);
+                if !names.iter().any(|known| known == name) {
+                    let known: Vec<&str> = names.iter().map(String::as_str).collect();
+                    let finding = unknown(
+                        "mail template",
+                        field,
+                        name,
+                        &known,
+                        "the folder `mail.templates`",
+                    );
+                    self.fault(finding);
+                    return None;
+                }
+                match Template::load(self.files, &settings.templates, name) {
+                    Ok(template) => {
+                        let template = Arc::new(template);
+                        self.templates.borrow_mut().insert(name.to_owned(), Arc::clone(&template));
+                        template
+                    }
+                    Err(problems) => {
+                        self.template_problems(field, problems);
+                        return None;
+                    }
+                }
+            }
+        };
+        let problems = data.map(|data| template.check(data)).unwrap_or_default();
+        self.template_problems(field, problems);
+        Some(template)
+    }
+
+    fn template_problems(&mut self, field: &str, problems: Vec<TemplateProblem>) {
+        for problem in problems {
+            let path = self.files.shown(&problem.path);
+            let text = self.files.read(&problem.path).ok();
+            let text = text.and_then(|bytes| std::str::from_utf8(&bytes).map(Arc::from).ok());
+            if text.is_none() {
+                let message = format!("{}: {}", path, problem.message);
+                self.fault(
+                    Finding::error(problem.code, Place::value(Route::root().key(field)), message)
+                        .help(problem.help),
+                );
+                continue;
+            }
+            let label = Label {
+                path: Arc::clone(&path),
+                span: problem.span,
+                text: problem.label,
+                primary: true,
+            };
+            let diagnostic = Diagnostic {
+                code: problem.code,
+                severity: problem.severity,
+                message: problem.message,
+                labels: vec![label],
+                help: problem.help,
+            };
+            self.faults.push(Fault::Elsewhere {
+                diagnostic: Box::new(diagnostic),
+                source: text.map(|text| (path, text)),
+            });
+        }
+    }
+
+    /// Tells whether the step runs once for each element of a list.
+    pub const fn runs_each_element(&self) -> bool {
+        self.each_element
+    }
+
+    /// Tells whether a value differs from order to order: whether it is computed from the order's key.
+    pub fn is_unique_per_order(&self, compiled: &Compiled) -> bool {
+        compiled
+            .reads()
+            .any(|path| path == "run.key" || path == "run.id" || Some(path) == self.order_key_path)
+    }
+
+    /// Tells whether a value is computed from the element that the step runs for.
+    pub fn reads_element(&self, compiled: &Compiled) -> bool {
+        const OTHER_ROOTS: [&str; 4] = ["order", "run", "steps", "error"];
+        compiled.reads().any(|path| {
+            let root = path.split('.').next().unwrap_or_default();
+            !OTHER_ROOTS.contains(&root)
+        })
+    }
+
+    /// Ends planning: gives the input's plan if nothing is wrong, otherwise everything that is.
+    ///
+    /// # Errors
+    /// What was noted.
+    pub fn finish(&mut self) -> Result<InputPlan, Faults> {
+        let grave = |fault: &Fault| match fault {
+            Fault::Here { finding, .. } => finding.severity == crate::diagnostic::Severity::Error,
+            Fault::Elsewhere { diagnostic, .. } => {
+                diagnostic.severity == crate::diagnostic::Severity::Error
+            }
+        };
+        if self.faults.iter().any(grave) {
+            return Err(std::mem::take(&mut self.faults));
+        }
+        Ok(InputPlan::new(std::mem::take(&mut self.fields)))
+    }
+}
+
+fn unknown(what: &str, field: &str, name: &str, known: &[&str], declared_in: &str) -> Finding {
+    let help = did_you_mean(name, known.iter().copied())
+        .unwrap_or_else(|| format!("declare it in {declared_in}"));
+    Finding::error(
+        codes::UNKNOWN_RESOURCE,
+        Place { route: Route::root().key(field), part: Part::Value, within: None },
+        format!("there is no {what} `{name}`"),
+    )
+    .help(help)
+}
+
+/// How a step's input is computed from what it refers to.
+#[derive(Clone, Debug)]
+pub struct InputPlan {
+    ty: Arc<RecordType>,
+    fields: Vec<Compiled>,
+}
+
+impl InputPlan {
+    fn new(fields: Vec<(Arc<str>, Compiled)>) -> Self {
+        let sorted: BTreeMap<Arc<str>, Compiled> = fields.into_iter().collect();
+        let ty = RecordType::new(
+            sorted.iter().map(|(name, field)| (Arc::clone(name), field.ty().clone())),
+        );
+        Self { ty: Arc::new(ty), fields: sorted.into_values().collect() }
+    }
+
+    /// Returns the type of the input.
+    pub fn ty(&self) -> Type {
+        Type::of(Shape::Record(Arc::clone(&self.ty)))
+    }
+
+    /// Computes the input.
+    ///
+    /// # Errors
+    /// When a number leaves its range.
+    pub fn eval(&self, env: &Env<'_>) -> Result<Value, EvalError> {
+        let values = self.fields.iter().map(|field| field.eval(env)).collect::<Result<_, _>>()?;
+        Ok(Value::Record(Arc::new(Record::new(Arc::clone(&self.ty), values))))
+    }
+
+    /// Returns the positions of the steps whose outputs it reads.
+    pub fn reads_steps(&self) -> impl Iterator<Item = usize> {
+        self.fields.iter().flat_map(|field| field.reads_steps().iter().copied())
+    }
+}
+
+/// What a step sees while it runs.
+pub struct StepContext<'a> {
+    /// The world, for this run.
+    pub effects: &'a dyn Effects,
+    /// Who calls: the run, the step, the element and the idempotency key.
+    pub call: &'a Call,
+}

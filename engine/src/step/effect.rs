@@ -1,0 +1,70 @@
+//! What a planned step will touch, as data: retry checks, IAM, fault points, cost and documentation read it.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+/// The part of the world that is touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Port {
+    /// Objects.
+    Objects,
+    /// Announcements.
+    Topics,
+    /// Tables.
+    Tables,
+    /// Mail.
+    Mail,
+    /// Something that a kind of somebody's own reaches.
+    Custom,
+}
+
+/// What is done to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// Reads.
+    Get,
+    /// Writes under a key.
+    Put,
+    /// Adds a row.
+    Insert,
+    /// Adds or replaces a row.
+    Upsert,
+    /// Announces.
+    Publish,
+    /// Sends.
+    Send,
+    /// Calls.
+    Call,
+}
+
+/// What happens when it is done twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Safety {
+    /// Nothing is changed.
+    Read,
+    /// The second time changes nothing more.
+    Idempotent,
+    /// Others may see it twice, and are made for that.
+    AtLeastOnce,
+    /// It is claimed before it is done; a lost answer leaves it unknown, so it is only repeated when it surely was not done.
+    Claimed,
+    /// The second time does it again.
+    Unsafe,
+}
+
+/// One thing that a step does to the world.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Effect {
+    /// The part of the world.
+    pub port: Port,
+    /// What is done.
+    pub verb: Verb,
+    /// To which bucket, topic, table or template.
+    pub resource: Arc<str>,
+    /// What a repetition means.
+    pub safety: Safety,
+}

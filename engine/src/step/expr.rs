@@ -1,0 +1,60 @@
+//! A setting that may hold expressions.
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value as Json;
+
+use crate::value::{Shape, Type, Typed};
+
+/// A setting of type `T`: a literal, an expression in `${{ }}`, or text with expressions in it. It is checked and compiled by
+/// [`super::PlanContext::expr`].
+#[derive(Clone, Debug)]
+pub struct Expr<T> {
+    raw: Json,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T: Typed> Expr<T> {
+    /// Returns what the file says.
+    pub const fn raw(&self) -> &Json {
+        &self.raw
+    }
+
+    /// Returns the type that is wanted; nothing where anything fits.
+    pub fn wanted() -> Option<Type> {
+        T::ty()
+    }
+}
+
+impl<'de, T> Deserialize<'de> for Expr<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self { raw: Json::deserialize(deserializer)?, of: PhantomData })
+    }
+}
+
+impl<T: Typed> JsonSchema for Expr<T> {
+    fn schema_name() -> Cow<'static, str> {
+        "Expression".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        // Texts may always be expressions. What an expression gives is checked with types, not by the schema.
+        match T::ty().map(|ty| ty.shape) {
+            None | Some(Shape::Json) => json_schema!({}),
+            Some(Shape::Bool) => json_schema!({ "type": ["string", "boolean"] }),
+            Some(Shape::Int | Shape::Decimal { .. }) => {
+                json_schema!({ "type": ["string", "integer"] })
+            }
+            Some(Shape::List(_)) => json_schema!({ "type": ["string", "array"] }),
+            Some(Shape::Record(_)) => json_schema!({ "type": ["string", "object"] }),
+            Some(_) => json_schema!({ "type": ["string", "null"] }),
+        }
+    }
+}

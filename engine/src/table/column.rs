@@ -1,0 +1,253 @@
+//! Column types: `text`, `text(50)`, `integer`, `boolean`, `decimal(19,4)`, `currency`, `email`, `date`, `timestamp`,
+//! each with `?` behind it when the column may be null.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::money::Decimal;
+use crate::value::{DateFormat, Shape, Type, Value};
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnShape {
+    /// Text of any length, or of at most so many characters.
+    Text(Option<u32>),
+    /// A whole number of 64 bits.
+    Integer,
+    /// True or false.
+    Boolean,
+    /// An exact decimal of `precision` digits, `scale` of them after the point.
+    Decimal {
+        /// All digits.
+        precision: u32,
+        /// Digits after the point.
+        scale: u32,
+    },
+    /// An ISO 4217 code.
+    Currency,
+    /// An e-mail address.
+    Email,
+    /// A calendar date.
+    Date,
+    /// An instant, kept to the millisecond.
+    Timestamp,
+}
+
+/// A column of a declared table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it holds.
+    pub shape: ColumnShape,
+    /// Whether it may be null.
+    pub nullable: bool,
+    /// Whether it holds personal data.
+    pub pii: bool,
+}
+
+/// Why a text is no column type.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ColumnTypeError {
+    /// The name in front is not known.
+    #[error("`{0}` is not a column type")]
+    Unknown(String),
+    /// The digits of a decimal make no sense.
+    #[error("a decimal has 1 to {max} digits, and no more after the point than in all", max = ColumnShape::PRECISION_MAX)]
+    Digits,
+    /// The length of a text makes no sense.
+    #[error("a text has a length of 1 to {max} characters", max = ColumnShape::CHARS_MAX)]
+    Length,
+}
+
+impl ColumnShape {
+    /// Digits of a decimal at the most: what 96 bits hold exactly.
+    pub const PRECISION_MAX: u32 = 28;
+    /// Characters of a text at the most.
+    pub const CHARS_MAX: u32 = 1_000_000;
+    /// How the types are written, for help and completion.
+    pub const NAMES: [&str; 8] =
+        ["text", "integer", "boolean", "decimal(19,4)", "currency", "email", "date", "timestamp"];
+
+    /// Reads a type and whether it may be null.
+    ///
+    /// # Errors
+    /// When the text is no column type.
+    pub fn parse(text: &str) -> Result<(Self, bool), ColumnTypeError> {
+        let (text, nullable) = match text.strip_suffix('?') {
+            Some(text) => (text, true),
+            None => (text, false),
+        };
+        let (name, arguments) = match text.strip_suffix(')').and_then(|text| text.split_once('(')) {
+            Some((name, arguments)) => (name, Some(arguments)),
+            None => (text, None),
+        };
+        let shape = match (name, arguments) {
+            ("text", None) => Self::Text(None),
+            ("text", Some(length)) => {
+                let length: u32 = length.trim().parse().map_err(|_| ColumnTypeError::Length)?;
+                if !(1..=Self::CHARS_MAX).contains(&length) {
+                    return Err(ColumnTypeError::Length);
+                }
+                Self::Text(Some(length))
+            }
+            ("integer", None) => Self::Integer,
+            ("boolean", None) => Self::Boolean,
+            ("decimal", Some(digits)) => {
+                let (precision, scale) = digits.split_once(',').ok_or(ColumnTypeError::Digits)?;
+                let precision = precision.trim().parse().map_err(|_| ColumnTypeError::Digits)?;
+                let scale = scale.trim().parse().map_err(|_| ColumnTypeError::Digits)?;
+                if !(1..=Self::PRECISION_MAX).contains(&precision) || scale > precision {
+                    return Err(ColumnTypeError::Digits);
+                }
+                Self::Decimal { precision, scale }
+            }
+            ("decimal", None) => return Err(ColumnTypeError::Digits),
+            ("currency", None) => Self::Currency,
+            ("email", None) => Self::Email,
+            ("date", None) => Self::Date,
+            ("timestamp", None) => Self::Timestamp,
+            _ => return Err(ColumnTypeError::Unknown(text.to_owned())),
+        };
+        Ok((shape, nullable))
+    }
+}
+
+impl fmt::Display for ColumnShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(None) => f.write_str("text"),
+            Self::Text(Some(length)) => write!(f, "text({length})"),
+            Self::Integer => f.write_str("integer"),
+            Self::Boolean => f.write_str("boolean"),
+            Self::Decimal { precision, scale } => write!(f, "decimal({precision},{scale})"),
+            Self::Currency => f.write_str("currency"),
+            Self::Email => f.write_str("email"),
+            Self::Date => f.write_str("date"),
+            Self::Timestamp => f.write_str("timestamp"),
+        }
+    }
+}
+
+impl fmt::Display for Column {
+    /// Writes the declared type, such as `decimal(19,4)?`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.shape, if self.nullable { "?" } else { "" })
+    }
+}
+
+impl Column {
+    /// Returns the type of the column's values.
+    pub fn ty(&self) -> Type {
+        let shape = match self.shape {
+            ColumnShape::Text(chars) => {
+                Shape::Text { chars_max: chars.map(u64::from), values: None }
+            }
+            ColumnShape::Integer => Shape::Int,
+            ColumnShape::Boolean => Shape::Bool,
+            ColumnShape::Decimal { precision, scale } => {
+                Shape::Decimal { integer_digits: precision - scale, scale }
+            }
+            ColumnShape::Currency => Shape::Currency,
+            ColumnShape::Email => Shape::Email,
+            ColumnShape::Date => Shape::Date(DateFormat::Iso),
+            ColumnShape::Timestamp => Shape::Timestamp,
+        };
+        Type { nullable: self.nullable, pii: self.pii, ..Type::of(shape) }
+    }
+
+    /// Brings a value of the right type into the form that the column keeps: decimals at the column's scale.
+    ///
+    /// # Errors
+    /// The bound that the value breaks, in words, without the value.
+    pub fn fit(&self, value: Value) -> Result<Value, String> {
+        match (self.shape, value) {
+            (
+                ColumnShape::Decimal { precision, scale },
+                value @ (Value::Decimal(_) | Value::Int(_)),
+            ) => {
+                let decimal = match value {
+                    Value::Int(whole) => Decimal::from_int(whole),
+                    Value::Decimal(decimal) => decimal,
+                    _ => Decimal::ZERO,
+                };
+                match decimal.rescale(scale) {
+                    Some(fitted) if fitted.integer_digits() <= precision - scale => {
+                        Ok(Value::Decimal(fitted))
+                    }
+                    Some(_) => Err(format!(
+                        "column `{}` holds at most {} digits before the point",
+                        self.name,
+                        precision - scale
+                    )),
+                    None => Err(format!("column `{}` holds at most {scale} decimals", self.name)),
+                }
+            }
+            (ColumnShape::Text(Some(length)), Value::Text(text))
+                if text.len() > length as usize && text.chars().count() > length as usize =>
+            {
+                Err(format!("column `{}` holds at most {length} characters", self.name))
+            }
+            (_, value) if value.is_null() && !self.nullable => {
+                Err(format!("column `{}` must not be null", self.name))
+            }
+            (_, value) => Ok(value),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_reads_back_as_it_is_written() {
+        for text in [
+            "text",
+            "text(50)",
+            "integer",
+            "boolean",
+            "decimal(19,4)",
+            "currency",
+            "email",
+            "date",
+            "timestamp",
+        ] {
+            assert_eq!(
+                ColumnShape::parse(text).map(|(shape, null)| (shape.to_string(), null)),
+                Ok((text.to_owned(), false))
+            );
+            let (_, nullable) = ColumnShape::parse(&format!("{text}?")).unwrap();
+            assert!(nullable);
+        }
+        for bad in [
+            "varchar",
+            "decimal",
+            "decimal(0,0)",
+            "decimal(29,2)",
+            "decimal(4,5)",
+            "text(0)",
+            "text()",
+            "date()",
+        ] {
+            assert!(ColumnShape::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_decimal_is_kept_at_the_columns_scale_or_refused() {
+        let column = Column {
+            name: "amount".into(),
+            shape: ColumnShape::Decimal { precision: 5, scale: 2 },
+            nullable: false,
+            pii: false,
+        };
+        let fit = |text: &str| {
+            column.fit(Value::Decimal(Decimal::parse(text).unwrap())).map(|value| value.display())
+        };
+        assert_eq!(fit("1.5"), Ok("1.50".to_owned()));
+        assert_eq!(fit("999.990"), Ok("999.99".to_owned()));
+        assert!(fit("1000").is_err());
+        assert!(fit("0.001").is_err());
+    }
+}

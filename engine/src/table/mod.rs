@@ -1,0 +1,47 @@
+//! Tables as a pipeline declares them: columns with exact types, a key, and the form that a row takes.
+
+mod column;
+
+use std::sync::Arc;
+
+pub use column::{Column, ColumnShape, ColumnTypeError};
+
+use crate::value::{RecordType, Type};
+
+/// A declared table. Only checked declarations become one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableDef {
+    /// Its name: `[a-z][a-z0-9_]*`, not beginning with `oms_`.
+    pub name: Arc<str>,
+    /// The columns in the order of the file.
+    pub columns: Vec<Column>,
+    /// Positions of the key's columns in `columns`; never empty.
+    pub key: Vec<usize>,
+    /// The type of a row; its fields are sorted by name.
+    pub row: Arc<RecordType>,
+}
+
+impl TableDef {
+    /// Puts a table together; the row type follows from the columns.
+    pub fn new(name: Arc<str>, columns: Vec<Column>, key: Vec<usize>) -> Self {
+        let row = Arc::new(RecordType::new(
+            columns.iter().map(|column| (Arc::clone(&column.name), column.ty())),
+        ));
+        Self { name, columns, key, row }
+    }
+
+    /// Returns the columns of the key, in the order that the file gives.
+    pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
+        self.key.iter().filter_map(|position| self.columns.get(*position))
+    }
+
+    /// Returns a column by its name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name.as_ref() == name)
+    }
+
+    /// Returns the type of the key: a record of the key's columns.
+    pub fn key_type(&self) -> Type {
+        Type::record(self.key_columns().map(|column| (column.name.as_ref(), column.ty())))
+    }
+}

@@ -1,0 +1,226 @@
+//! Walks the tree of a template and reports what is wrong with it for data of one type.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use handlebars::template::{HelperTemplate, Parameter, Template as Tree, TemplateElement};
+
+use super::check_partial::second_line;
+use super::check_path::{Known, Scopes};
+use super::helpers::{BLOCKS, CALLS};
+use super::load::Part;
+use super::problem::{Fault, TemplateProblem};
+use super::scan::{Tag, TagKind};
+use crate::diagnostic::codes;
+use crate::value::{Shape, Type};
+
+/// What `{{!-- unescaped: reason --}}` begins with.
+const UNESCAPED: &str = "unescaped:";
+
+/// A walk through one part of a mail and the partials that it includes.
+pub(super) struct Checker<'t> {
+    pub(super) partials: &'t BTreeMap<String, Part>,
+    pub(super) scopes: Scopes,
+    problems: Vec<TemplateProblem>,
+    /// The partials around the place of the walk.
+    pub(super) including: Vec<&'t str>,
+    pub(super) inclusions: usize,
+    /// How many blocks around this place are not understood: what is in them is not judged.
+    pub(super) muted: usize,
+    pub(super) one_line: bool,
+}
+
+/// The place of the walk in one file.
+pub(super) struct Cursor<'t> {
+    pub(super) part: &'t Part,
+    next: usize,
+}
+
+impl<'t> Cursor<'t> {
+    /// Returns the next tag that has an element of its own in the tree.
+    fn tag(&mut self) -> Option<&'t Tag> {
+        loop {
+            let tag = self.part.tags.get(self.next)?;
+            self.next += 1;
+            if !matches!(tag.kind, TagKind::Else | TagKind::Close) {
+                return Some(tag);
+            }
+        }
+    }
+
+    /// Returns the text at these bytes.
+    pub(super) fn text(&self, span: &Range<usize>) -> &'t str {
+        self.part.text.get(span.clone()).unwrap_or_default()
+    }
+}
+
+/// Checks one part of a mail, which must be a single line if `one_line`.
+pub(super) fn check(
+    part: &Part,
+    partials: &BTreeMap<String, Part>,
+    data: &Type,
+    one_line: bool,
+) -> Vec<TemplateProblem> {
+    let mut checker = Checker {
+        partials,
+        scopes: Scopes::new(data),
+        problems: Vec::new(),
+        including: Vec::new(),
+        inclusions: 0,
+        muted: 0,
+        one_line,
+    };
+    if let Some(fault) = second_line(part).filter(|_| one_line) {
+        checker.problems.push(fault.within(&part.path));
+    }
+    checker.file(part);
+    checker.problems
+}
+
+impl<'t> Checker<'t> {
+    pub(super) fn report(&mut self, cursor: &Cursor<'_>, fault: Fault) {
+        let problem = fault.within(&cursor.part.path);
+        // A partial that is included twice has its faults once.
+        if self.muted == 0 && !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+
+    pub(super) fn file(&mut self, part: &'t Part) {
+        let mut cursor = Cursor { part, next: 0 };
+        self.walk(&part.tree, &mut cursor);
+        if cursor.tag().is_some() {
+            self.lost(&cursor);
+        }
+    }
+
+    /// Says that tags and tree do not belong together. What cannot be followed is not taken for right.
+    pub(super) fn lost(&mut self, cursor: &Cursor<'_>) {
+        let end = cursor.part.text.len();
+        let message = "the tags of this file cannot be told apart";
+        let fault = Fault::new(codes::TEMPLATE_SYNTAX, end..end, message);
+        self.report(cursor, fault.help("write it with fewer backslashes and braces".to_owned()));
+    }
+
+    pub(super) fn walk(&mut self, tree: &'t Tree, cursor: &mut Cursor<'t>) {
+        for (at, element) in tree.elements.iter().enumerate() {
+            if matches!(element, TemplateElement::RawString(_)) {
+                continue;
+            }
+            let Some(tag) = cursor.tag() else {
+                return self.lost(cursor);
+            };
+            match (element, tag.kind) {
+                (TemplateElement::Comment(_), TagKind::Comment) => {}
+                (TemplateElement::Expression(call), TagKind::Print) => {
+                    self.print(call, tag, cursor);
+                }
+                (TemplateElement::HtmlExpression(call), TagKind::Print) => {
+                    if !has_reason(tree.elements.get(..at).unwrap_or_default()) {
+                        self.unescaped(tag, cursor);
+                    }
+                    self.print(call, tag, cursor);
+                }
+                (TemplateElement::HelperBlock(call), TagKind::Open | TagKind::Chain) => {
+                    self.block(call, tag, cursor);
+                }
+                (TemplateElement::PartialExpression(partial), TagKind::Partial) => {
+                    self.partial(partial, tag, cursor);
+                }
+                _ => return self.lost(cursor),
+            }
+        }
+    }
+
+    fn unescaped(&mut self, tag: &Tag, cursor: &Cursor<'_>) {
+        let name = cursor.text(&tag.call.name);
+        let fault = Fault::new(
+            codes::TEMPLATE_UNESCAPED,
+            tag.span.clone(),
+            format!("`{name}` is printed without escaping"),
+        );
+        self.report(
+            cursor,
+            fault.help(format!(
+                "write `{{{{{name}}}}}`, or why it is safe just before it: `{{{{!-- {UNESCAPED} … --}}}}`"
+            )),
+        );
+    }
+
+    fn print(&mut self, call: &'t HelperTemplate, tag: &Tag, cursor: &Cursor<'_>) {
+        let name = cursor.text(&tag.call.name);
+        let known = if call.params.is_empty() && call.hash.is_empty() {
+            if matches!(call.name, Parameter::Subexpression(_)) {
+                let fault = Fault::new(
+                    codes::TEMPLATE_SHAPE,
+                    tag.call.name.clone(),
+                    "what is printed is in parentheses",
+                );
+                return self.report(cursor, fault.help("write it without them".to_owned()));
+            }
+            if BLOCKS.contains(&name) || CALLS.contains(&name) {
+                let fault = Fault::new(
+                    codes::TEMPLATE_HELPER,
+                    tag.call.name.clone(),
+                    format!("`{name}` is a helper and is given nothing"),
+                );
+                let help = format!("to print a value of that name, write `{{{{this.{name}}}}}`");
+                return self.report(cursor, fault.help(help));
+            }
+            self.path(name, tag.call.name.start, cursor).map(|known| known.ty)
+        } else {
+            self.helper_call(call, &tag.call, cursor).map(|operand| operand.ty)
+        };
+        if let Some(ty) = known {
+            self.printable(&ty, tag.call.name.clone(), cursor);
+        }
+    }
+
+    /// Reports what cannot be printed, and tells whether it can.
+    pub(super) fn printable(&mut self, ty: &Type, span: Range<usize>, cursor: &Cursor<'_>) -> bool {
+        let name = cursor.text(&span);
+        let fault = match ty.shape {
+            Shape::Record(_) | Shape::List(_) | Shape::Json => {
+                let help = match ty.shape {
+                    Shape::List(_) => format!("go through it with `{{{{#each {name}}}}}`"),
+                    _ => format!("print one of its fields, such as `{name}.…`"),
+                };
+                Fault::new(
+                    codes::TEMPLATE_SHAPE,
+                    span,
+                    format!("`{name}` is {} and cannot be printed", ty.shape),
+                )
+                .help(help)
+            }
+            _ if ty.nullable || ty.shape == Shape::Null => Fault::new(
+                codes::TEMPLATE_MAY_BE_MISSING,
+                span,
+                format!("`{name}` may be missing"),
+            )
+            .label("printed as if it were there")
+            .help(format!(
+                "put `{{{{#if {name}}}}}` around it, or write `{{{{default {name} \"…\"}}}}`"
+            )),
+            _ => return true,
+        };
+        self.report(cursor, fault);
+        false
+    }
+
+    /// Resolves a path, reporting what is wrong with it.
+    pub(super) fn path(&mut self, raw: &str, start: usize, cursor: &Cursor<'_>) -> Option<Known> {
+        self.scopes.resolve(raw, start).map_err(|fault| self.report(cursor, fault)).ok()
+    }
+}
+
+/// Tells whether the comment that says why something is not escaped stands just before it.
+fn has_reason(before: &[TemplateElement]) -> bool {
+    let mut before = before.iter().rev().skip_while(
+        |element| matches!(element, TemplateElement::RawString(text) if text.trim().is_empty()),
+    );
+    matches!(
+        before.next(),
+        Some(TemplateElement::Comment(text))
+            if text.trim().strip_prefix(UNESCAPED).is_some_and(|reason| !reason.trim().is_empty())
+    )
+}

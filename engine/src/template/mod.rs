@@ -1,0 +1,34 @@
+//! Mail templates: folders of Handlebars files that are read once, proved against the type of their data, and rendered.
+//!
+//! A [`Template`] is the folder `<templates>/<name>/` with `subject.hbs`, `body.html.hbs` and `body.txt.hbs`, perhaps with a
+//! sub-folder per locale that holds those of the three that differ, and the partials of `<templates>/partials/`.
+//! [`Template::check`] walks the tree that Handlebars itself parsed and resolves every name in it against a
+//! [`Type`](crate::value::Type): after a check without errors, rendering data of that type cannot fail but by size. Nothing in here may print
+//! what was rendered or what was in the data, which is personal.
+
+mod check;
+mod check_block;
+mod check_helper;
+mod check_partial;
+mod check_path;
+mod helpers;
+mod helpers_block;
+mod load;
+mod locale;
+mod problem;
+mod render;
+mod scan;
+mod tag;
+
+pub use load::{FILE_BYTES_MAX, PARTIALS_FOLDER, Template};
+pub use problem::TemplateProblem;
+pub use render::{RENDERED_BYTES_MAX, Rendered, SUBJECT_CHARS_MAX, TemplateError};
+
+#[cfg(test)]
+mod part_tests;
+#[cfg(test)]
+mod property_tests;
+#[cfg(test)]
+mod shipped_tests;
+#[cfg(test)]
+mod tests;

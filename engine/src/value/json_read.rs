@@ -1,0 +1,565 @@
+//! JSON text to a typed [`Value`], in one pass, with exact numbers and with a place for every problem.
+//!
+//! The reader is driven by a [`JsonNode`], which is what an order schema or a stored [`Type`] says about the JSON form.
+//! Alongside the value it computes the canonical bytes of the document, by which two orders are the same:
+//! members sorted by name, decimals by their number, everything else exact. It never quotes a value in a problem.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiter::{Jiter, JiterError, Peek};
+
+use super::json_node::{JsonKind, JsonNode, RecordNode};
+use super::json_scalar;
+use super::value::{Record, Value};
+use crate::money::Decimal;
+
+/// Nesting of lists and maps in one document at the most.
+const DEPTH_MAX: usize = 64;
+/// Problems reported for one document at the most.
+const PROBLEMS_MAX: usize = 20;
+
+/// What kind of trouble it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// The text is not JSON.
+    Syntax,
+    /// The JSON does not fit the schema.
+    Shape,
+}
+
+/// One thing that is wrong with a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonProblem {
+    /// Whether it is no JSON or only the wrong one.
+    pub kind: ProblemKind,
+    /// JSON pointer (RFC 6901) to the value; empty for the document.
+    pub pointer: String,
+    /// Bytes from the start of the text.
+    pub offset: usize,
+    /// What is wrong, without the value.
+    pub message: String,
+}
+
+impl JsonProblem {
+    /// Returns the line and the column (in characters) of the problem in its text, both from 1.
+    pub fn line_column(&self, text: &[u8]) -> (usize, usize) {
+        let before = text.get(..self.offset.min(text.len())).unwrap_or_default();
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let column =
+            String::from_utf8_lossy(before.get(start..).unwrap_or_default()).chars().count();
+        (line, column + 1)
+    }
+}
+
+/// A document that fits.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// The typed value.
+    pub value: Value,
+    /// The canonical bytes, the same for documents that are the same.
+    pub canonical: Vec<u8>,
+}
+
+/// Reads a document.
+///
+/// # Errors
+/// Everything that is wrong with it, at most 20 findings. A syntax error ends the reading.
+pub fn read_json(text: &[u8], node: &JsonNode) -> Result<Parsed, Vec<JsonProblem>> {
+    let fail = |offset: usize, message: &str| {
+        vec![JsonProblem {
+            kind: ProblemKind::Syntax,
+            pointer: String::new(),
+            offset,
+            message: message.to_owned(),
+        }]
+    };
+    if text.starts_with(b"\xEF\xBB\xBF") {
+        return Err(fail(0, "begins with a byte order mark, which JSON must not have"));
+    }
+    if let Err(error) = std::str::from_utf8(text) {
+        return Err(fail(error.valid_up_to(), "is not UTF-8 text"));
+    }
+    let mut reader = Reader {
+        json: Jiter::new(text),
+        canonical: Vec::with_capacity(text.len()),
+        pointer: String::new(),
+        problems: Vec::new(),
+        depth: 0,
+    };
+    match reader.document(node) {
+        Ok(value) if reader.problems.is_empty() => {
+            Ok(Parsed { value, canonical: reader.canonical })
+        }
+        Ok(_) => Err(reader.problems),
+        Err(error) => {
+            reader.problem_at(ProblemKind::Syntax, error.index.min(text.len()), &error.message);
+            Err(reader.problems)
+        }
+    }
+}
+
+/// Why reading cannot go on.
+struct Unreadable {
+    index: usize,
+    message: String,
+}
+
+impl From<JiterError> for Unreadable {
+    fn from(error: JiterError) -> Self {
+        let text = error.error_type.to_string();
+        let mut letters = text.chars();
+        let message = letters.next().map_or_else(String::new, |first| {
+            format!("is not JSON: {}{}", first.to_lowercase(), letters.as_str())
+        });
+        Self { index: error.index, message }
+    }
+}
+
+struct Reader<'t> {
+    json: Jiter<'t>,
+    canonical: Vec<u8>,
+    pointer: String,
+    problems: Vec<JsonProblem>,
+    depth: usize,
+}
+
+type Read<T> = Result<T, Unreadable>;
+
+impl Reader<'_> {
+    fn problem_at(&mut self, kind: ProblemKind, offset: usize, message: &str) {
+        if self.problems.len() < PROBLEMS_MAX {
+            let pointer = self.pointer.clone();
+            self.problems.push(JsonProblem { kind, pointer, offset, message: message.to_owned() });
+        }
+    }
+
+    /// Notes that the value at `peek` does not fit and steps over it.
+    fn unfit(&mut self, peek: Peek, message: &str) -> Read<Value> {
+        let offset = self.json.current_index();
+        self.problem_at(ProblemKind::Shape, offset, message);
+        self.any(peek)?;
+        Ok(Value::Missing)
+    }
+
+    fn within<T>(&mut self, segment: &str, read: impl FnOnce(&mut Self) -> Read<T>) -> Read<T> {
+        let length = self.pointer.len();
+        self.pointer.push('/');
+        if segment.contains(['~', '/']) {
+            self.pointer.push_str(&segment.replace('~', "~0").replace('/', "~1"));
+        } else {
+            self.pointer.push_str(segment);
+        }
+        self.depth += 1;
+        let result = if self.depth > DEPTH_MAX {
+            let message = format!("is nested more than {DEPTH_MAX} levels deep");
+            Err(Unreadable { index: self.json.current_index(), message })
+        } else {
+            read(self)
+        };
+        self.depth -= 1;
+        // A problem keeps the pointer that it copied, so the shared one may be cut again on failure too.
+        self.pointer.truncate(length);
+        result
+    }
+
+    fn document(&mut self, node: &JsonNode) -> Read<Value> {
+        let peek = self.json.peek()?;
+        let value = self.value(peek, node)?;
+        self.json.finish()?;
+        Ok(value)
+    }
+
+    fn value(&mut self, peek: Peek, node: &JsonNode) -> Read<Value> {
+        if peek == Peek::Null {
+            if node.nullable || matches!(node.kind, JsonKind::Json) {
+                self.json.known_null()?;
+                self.canonical.push(b'z');
+                return Ok(Value::Null);
+            }
+            return self.unfit(peek, &format!("must be {}, not null", node.wanted()));
+        }
+        match (&node.kind, peek) {
+            (JsonKind::Bool, Peek::True | Peek::False) => {
+                let value = self.json.known_bool(peek)?;
+                self.canonical.push(if value { b't' } else { b'f' });
+                Ok(Value::Bool(value))
+            }
+            (JsonKind::Int { .. }, peek) if peek.is_num() => self.number(peek, node),
+            (JsonKind::Decimal { number: true, .. }, peek) if peek.is_num() => {
+                self.number(peek, node)
+            }
+            (
+                JsonKind::Decimal { text: true, .. }
+                | JsonKind::Text { .. }
+                | JsonKind::Currency
+                | JsonKind::Email
+                | JsonKind::Uri
+                | JsonKind::Date(_)
+                | JsonKind::Timestamp,
+                Peek::String,
+            ) => self.string(node),
+            (JsonKind::List { element, min, max }, Peek::Array) => self.list(element, *min, *max),
+            (JsonKind::Record(record), Peek::Object) => self.record(record),
+            (JsonKind::Json, _) => Ok(Value::Json(Arc::new(self.any(peek)?))),
+            (JsonKind::Decimal { text: true, number: false, .. }, peek) if peek.is_num() => self
+                .unfit(peek, "must be a decimal written as text, such as \"12.30\", not a number"),
+            _ => self.unfit(peek, &format!("must be {}", node.wanted())),
+        }
+    }
+
+    fn number(&mut self, peek: Peek, node: &JsonNode) -> Read<Value> {
+        let offset = self.json.current_index();
+        let bytes = self.json.known_number_bytes(peek)?;
+        let text = std::str::from_utf8(bytes).unwrap_or_default();
+        let decimal = Decimal::from_json_number(text);
+        match decimal {
+            Ok(decimal) => self.canonical_decimal(decimal),
+            Err(_) => write_part(&mut self.canonical, b'N', text.as_bytes()),
+        }
+        let checked = decimal
+            .map_err(|error| error.to_string())
+            .and_then(|decimal| json_scalar::number(decimal, node));
+        Ok(self.scalar(offset, checked))
+    }
+
+    fn string(&mut self, node: &JsonNode) -> Read<Value> {
+        let offset = self.json.current_index();
+        let text = self.json.known_str()?;
+        let checked = json_scalar::text(text, node);
+        match &checked {
+            Ok(Value::Decimal(decimal)) => {
+                let decimal = *decimal;
+                self.canonical_decimal(decimal);
+            }
+            _ => write_part(&mut self.canonical, b's', text.as_bytes()),
+        }
+        Ok(self.scalar(offset, checked))
+    }
+
+    fn scalar(&mut self, offset: usize, checked: Result<Value, String>) -> Value {
+        checked.unwrap_or_else(|message| {
+            self.problem_at(ProblemKind::Shape, offset, &message);
+            Value::Missing
+        })
+    }
+
+    fn canonical_decimal(&mut self, decimal: Decimal) {
+        write_part(&mut self.canonical, b'n', decimal.normalized().to_string().as_bytes());
+    }
+
+    fn list(&mut self, element: &JsonNode, min: usize, max: usize) -> Read<Value> {
+        let offset = self.json.current_index();
+        self.canonical.push(b'[');
+        let mut elements = Vec::new();
+        let mut next = self.json.known_array()?;
+        while let Some(peek) = next {
+            if elements.len() == max {
+                // The rest is still read, so that what follows the list gets its own findings.
+                self.any(peek)?;
+            } else {
+                let index = elements.len().to_string();
+                elements.push(self.within(&index, |reader| reader.value(peek, element))?);
+            }
+            next = self.json.array_step()?;
+            if next.is_some() && elements.len() == max {
+                self.problem_at(
+                    ProblemKind::Shape,
+                    offset,
+                    &format!("has more than {max} elements"),
+                );
+            }
+        }
+        self.canonical.push(b']');
+        if elements.len() < min {
+            self.problem_at(ProblemKind::Shape, offset, &format!("has fewer than {min} elements"));
+        }
+        Ok(Value::List(elements.into()))
+    }
+
+    fn record(&mut self, node: &RecordNode) -> Read<Value> {
+        let offset = self.json.current_index();
+        let mut slots = vec![Value::Missing; node.ty.fields().len()];
+        let mut seen = vec![false; node.members.len()];
+        let mut others: BTreeSet<String> = BTreeSet::new();
+        let start = self.canonical.len();
+        let mut parts: Vec<(usize, usize)> = Vec::with_capacity(node.members.len());
+        let mut key = self.json.known_object()?.map(|name| node.find(name));
+        while let Some(found) = key {
+            let at = self.canonical.len();
+            match found {
+                Ok(position) => {
+                    // `position` comes from `node.find`, so both look-ups succeed.
+                    let (Some(member), Some(was_seen)) =
+                        (node.members.get(position), seen.get_mut(position))
+                    else {
+                        break;
+                    };
+                    let twice = std::mem::replace(was_seen, true);
+                    write_part(&mut self.canonical, b'k', member.name.as_bytes());
+                    let value = self.member(&member.name, &member.node, twice)?;
+                    if let Some(slot) = slots.get_mut(position) {
+                        *slot = value;
+                    }
+                }
+                Err(name) => {
+                    write_part(&mut self.canonical, b'k', name.as_bytes());
+                    if !node.additional {
+                        let here = self.json.current_index();
+                        let message = format!(
+                            "has a member `{}` that the schema does not allow",
+                            shown(&name)
+                        );
+                        self.problem_at(ProblemKind::Shape, here, &message);
+                    }
+                    let twice = !others.insert(name.clone());
+                    self.member(&name, &JsonNode::ANY, twice)?;
+                }
+            }
+            parts.push((at, self.canonical.len()));
+            key = self.json.next_key()?.map(|name| node.find(name));
+        }
+        self.sort_members(start, parts);
+        for (member, seen) in node.members.iter().zip(&seen) {
+            if member.required && !seen {
+                let message = format!("lacks the member `{}`", member.name);
+                self.problem_at(ProblemKind::Shape, offset, &message);
+            }
+        }
+        Ok(Value::Record(Arc::new(Record::new(Arc::clone(&node.ty), slots))))
+    }
+
+    fn member(&mut self, name: &str, node: &JsonNode, twice: bool) -> Read<Value> {
+        let peek = self.json.peek()?;
+        if twice {
+            let here = self.json.current_index();
+            let message = format!("has the member `{}` twice", shown(name));
+            self.problem_at(ProblemKind::Syntax, here, &message);
+        }
+        self.within(name, |reader| reader.value(peek, node))
+    }
+
+    /// Brings the members written since `start` into the order of their names.
+    fn sort_members(&mut self, start: usize, mut parts: Vec<(usize, usize)>) {
+        let written = self.canonical.split_off(start);
+        let part =
+            |(from, to): &(usize, usize)| written.get(from - start..to - start).unwrap_or_default();
+        // A part begins with the length and the bytes of its name, so its bytes order it well enough: any fixed order will do.
+        parts.sort_by(|a, b| part(a).cmp(part(b)));
+        self.canonical.push(b'{');
+        for range in &parts {
+            self.canonical.extend_from_slice(part(range));
+        }
+        self.canonical.push(b'}');
+    }
+
+    /// Reads a value of which nothing is known.
+    fn any(&mut self, peek: Peek) -> Read<serde_json::Value> {
+        use serde_json::Value as Json;
+        Ok(match peek {
+            Peek::Null => {
+                self.json.known_null()?;
+                self.canonical.push(b'z');
+                Json::Null
+            }
+            Peek::True | Peek::False => {
+                let value = self.json.known_bool(peek)?;
+                self.canonical.push(if value { b't' } else { b'f' });
+                Json::Bool(value)
+            }
+            Peek::String => {
+                let text = self.json.known_str()?.to_owned();
+                write_part(&mut self.canonical, b's', text.as_bytes());
+                Json::String(text)
+            }
+            Peek::Array => {
+                self.canonical.push(b'[');
+                let mut elements = Vec::new();
+                let mut next = self.json.known_array()?;
+                while let Some(peek) = next {
+                    let index = elements.len().to_string();
+                    elements.push(self.within(&index, |reader| reader.any(peek))?);
+                    next = self.json.array_step()?;
+                }
+                self.canonical.push(b']');
+                Json::Array(elements)
+            }
+            Peek::Object => self.any_object()?,
+            number => {
+                let text = std::str::from_utf8(self.json.known_number_bytes(number)?)
+                    .unwrap_or_default()
+                    .to_owned();
+                match Decimal::from_json_number(&text) {
+                    Ok(decimal) => self.canonical_decimal(decimal),
+                    Err(_) => write_part(&mut self.canonical, b'N', text.as_bytes()),
+                }
+                // Kept as its own digits: a float would change it.
+                text.parse::<i64>().map_or(Json::String(text), Json::from)
+            }
+        })
+    }
+
+    fn any_object(&mut self) -> Read<serde_json::Value> {
+        let mut members = serde_json::Map::new();
+        let start = self.canonical.len();
+        let mut parts = Vec::new();
+        let mut key = self.json.known_object()?.map(str::to_owned);
+        while let Some(name) = key {
+            let at = self.canonical.len();
+            write_part(&mut self.canonical, b'k', name.as_bytes());
+            let peek = self.json.peek()?;
+            if members.contains_key(&name) {
+                let here = self.json.current_index();
+                let message = format!("has the member `{}` twice", shown(&name));
+                self.problem_at(ProblemKind::Syntax, here, &message);
+            }
+            let value = self.within(&name, |reader| reader.any(peek))?;
+            members.insert(name, value);
+            parts.push((at, self.canonical.len()));
+            key = self.json.next_key()?.map(str::to_owned);
+        }
+        self.sort_members(start, parts);
+        Ok(serde_json::Value::Object(members))
+    }
+}
+
+/// Returns the byte at which the value of a JSON pointer begins, or that of the nearest value around it.
+pub fn locate(text: &[u8], pointer: &str) -> usize {
+    let mut json = Jiter::new(text);
+    let mut found = 0;
+    for token in pointer.split('/').skip(1) {
+        let token = token.replace("~1", "/").replace("~0", "~");
+        match step_into(&mut json, &token) {
+            Ok(true) => {}
+            _ => return found,
+        }
+        if json.peek().is_err() {
+            return found;
+        }
+        found = json.current_index();
+    }
+    found
+}
+
+/// Goes to a member or an element; says whether there is one.
+fn step_into(json: &mut Jiter<'_>, token: &str) -> Read<bool> {
+    match json.peek()? {
+        Peek::Object => {
+            let mut key = json.known_object()?.map(|name| name == token);
+            while let Some(is_it) = key {
+                if is_it {
+                    return Ok(true);
+                }
+                json.next_skip()?;
+                key = json.next_key()?.map(|name| name == token);
+            }
+            Ok(false)
+        }
+        Peek::Array => {
+            let wanted: Option<usize> = token.parse().ok();
+            let mut next = json.known_array()?;
+            let mut index = 0;
+            while let Some(peek) = next {
+                if Some(index) == wanted {
+                    return Ok(true);
+                }
+                json.known_skip(peek)?;
+                next = json.array_step()?;
+                index += 1;
+            }
+            Ok(false)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// Writes a tag, the length and the bytes, so that no two sequences of parts run together.
+fn write_part(canonical: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
+    canonical.push(tag);
+    canonical.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+    canonical.extend_from_slice(bytes);
+}
+
+/// Returns a member's name cut to a length that a message can hold.
+fn shown(name: &str) -> String {
+    const SHOWN_MAX: usize = 40;
+    let mut text: String = name.chars().take(SHOWN_MAX).flat_map(char::escape_debug).collect();
+    if name.chars().count() > SHOWN_MAX {
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::{Shape, Type};
+
+    fn order() -> JsonNode {
+        JsonNode::stored(&Type::record([
+            ("amount", Type::amount()),
+            ("count", Type::of(Shape::Int).or_null()),
+            ("items", Type::list(Type::record([("sku", Type::text())]))),
+        ]))
+    }
+
+    fn problems(text: &str) -> Vec<String> {
+        match read_json(text.as_bytes(), &order()) {
+            Ok(_) => Vec::new(),
+            Err(problems) => problems
+                .iter()
+                .map(|problem| {
+                    let (line, column) = problem.line_column(text.as_bytes());
+                    format!("{line}:{column} {} {}", problem.pointer, problem.message)
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn decimals_are_read_digit_by_digit() {
+        let parsed = read_json(br#"{"amount":"10.10","items":[]}"#, &order()).unwrap();
+        assert_eq!(parsed.value.as_record().unwrap().get("amount").unwrap().display(), "10.10");
+    }
+
+    #[test]
+    fn the_same_order_written_differently_has_the_same_canonical_bytes() {
+        let canonical = |text: &str| read_json(text.as_bytes(), &order()).unwrap().canonical;
+        let first =
+            canonical(r#"{"amount":"10.10","items":[{"sku":"A","x":1.50}],"y":{"b":1,"a":2}}"#);
+        assert_eq!(
+            first,
+            canonical(
+                r#"{ "y":{"a":2,"b":1.0}, "items":[ {"x":15e-1,"sku":"\u0041"} ],"amount":"10.1" }"#
+            )
+        );
+        assert_ne!(first, canonical(r#"{"amount":"10.10","items":[{"sku":"A","x":1.5}]}"#));
+        assert_ne!(
+            canonical(r#"{"amount":"1","items":[]}"#),
+            canonical(r#"{"amount":"1","items":[],"count":null}"#)
+        );
+    }
+
+    #[test]
+    fn every_problem_is_told_with_its_place() {
+        assert_eq!(
+            problems("{\"amount\": 10.5,\n \"items\": [{\"sku\": null}, {}]}"),
+            ["2:20 /items/0/sku must be text, not null", "2:27 /items/1 lacks the member `sku`",]
+        );
+        assert_eq!(
+            problems("{\"items\": [], \"items\": []}"),
+            ["1:24  has the member `items` twice", "1:1  lacks the member `amount`"]
+        );
+    }
+
+    #[test]
+    fn what_is_no_json_ends_with_its_place() {
+        assert_eq!(
+            problems("{\"amount\": \"1\","),
+            ["1:15  is not JSON: EOF while parsing an object"]
+        );
+        assert!(problems(&"[".repeat(100_000))[0].contains("levels deep"));
+        assert!(problems("\u{feff}{}")[0].contains("byte order mark"));
+    }
+}

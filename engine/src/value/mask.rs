@@ -1,0 +1,68 @@
+//! Values for people to see: personal data prints as a mark.
+
+use serde_json::{Map, Value as Json};
+
+use super::json_write::to_json;
+use super::types::{Shape, Type};
+use super::value::Value;
+
+/// Returns a value as JSON in which everything that is personal data by its type is replaced by a mark such as `«email»`.
+pub fn masked(value: &Value, ty: &Type) -> Json {
+    if value.is_null() {
+        return Json::Null;
+    }
+    if ty.pii {
+        return Json::String(mark(&ty.shape).to_owned());
+    }
+    match (value, &ty.shape) {
+        (Value::Record(record), Shape::Record(layout)) => {
+            let mut map = Map::new();
+            for (name, value) in record.iter() {
+                if matches!(value, Value::Missing) {
+                    continue;
+                }
+                let shown = match layout.field(name) {
+                    Some(field) => masked(value, &field.ty),
+                    // What the type does not know is not known to be harmless.
+                    None => Json::String("«hidden»".to_owned()),
+                };
+                map.insert(name.to_string(), shown);
+            }
+            Json::Object(map)
+        }
+        (Value::List(elements), Shape::List(element)) => {
+            elements.iter().map(|value| masked(value, element)).collect()
+        }
+        _ => to_json(value),
+    }
+}
+
+const fn mark(shape: &Shape) -> &'static str {
+    match shape {
+        Shape::Email => "«email»",
+        Shape::Text { .. } => "«text»",
+        Shape::Int | Shape::Decimal { .. } => "«number»",
+        Shape::Date(_) | Shape::Timestamp => "«date»",
+        _ => "«hidden»",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::value::Record;
+
+    #[test]
+    fn only_personal_data_becomes_a_mark() {
+        let ty =
+            Type::record([("email", Type::of(Shape::Email).with_pii(true)), ("sku", Type::text())]);
+        let layout = ty.as_record().unwrap();
+        let value = Value::Record(Arc::new(Record::new(
+            Arc::clone(layout),
+            vec![Value::text("jane@example.com"), Value::text("A")],
+        )));
+        assert_eq!(masked(&value, &ty).to_string(), r#"{"email":"«email»","sku":"A"}"#);
+    }
+}

@@ -1,0 +1,413 @@
+//! Static types: what a checked expression, a column or a step's output surely is.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::money::Currency;
+
+/// How a date is written in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum DateFormat {
+    /// `2025-12-31` (RFC 3339 full-date).
+    #[default]
+    Iso,
+    /// `12/31/2025`, as `x-date-format: MM/DD/YYYY` declares.
+    MonthDayYear,
+    /// `31/12/2025`, as `x-date-format: DD/MM/YYYY` declares.
+    DayMonthYear,
+}
+
+/// Which currency an amount is in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Unit {
+    /// One that is known now.
+    Code(Currency),
+    /// The one that a field holds, by its path from the scope, such as `order.currency`.
+    Field(Arc<str>),
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(currency) => write!(f, "{}", currency.code()),
+            Self::Field(path) => write!(f, "the currency in `{path}`"),
+        }
+    }
+}
+
+/// The form of a value that is there.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Shape {
+    /// Nothing but null is known.
+    Null,
+    /// True or false.
+    Bool,
+    /// A whole number that fits 64 bits.
+    Int,
+    /// An exact decimal with at most these digits before and after the point.
+    Decimal {
+        /// Digits before the point at the most.
+        integer_digits: u32,
+        /// Digits after the point at the most.
+        scale: u32,
+    },
+    /// Text.
+    Text {
+        /// Characters at the most, where it is known.
+        chars_max: Option<u64>,
+        /// The only texts possible, where they are known.
+        values: Option<Arc<[Arc<str>]>>,
+    },
+    /// An ISO 4217 code.
+    Currency,
+    /// An e-mail address (RFC 5321 mailbox).
+    Email,
+    /// An absolute URI.
+    Uri,
+    /// A calendar date.
+    Date(DateFormat),
+    /// An instant.
+    Timestamp,
+    /// Elements of one type.
+    List(Arc<Type>),
+    /// Named fields.
+    Record(Arc<RecordType>),
+    /// JSON that is only validated; nothing may refer into it.
+    Json,
+}
+
+/// The type of a value: its shape, whether it may be missing, and what else is known of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Type {
+    /// The form it has when it is there.
+    pub shape: Shape,
+    /// Whether it may be null or absent.
+    pub nullable: bool,
+    /// Whether it is, or is computed from, personal data.
+    pub pii: bool,
+    /// The currency that an amount is in, where that is known.
+    pub unit: Option<Unit>,
+}
+
+/// A field of a record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its type; nullable when it may be absent.
+    pub ty: Type,
+}
+
+/// The fields of a record, sorted by name: two records with the same names have the same layout.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct RecordType {
+    fields: Vec<Field>,
+}
+
+impl RecordType {
+    /// Makes a record type; a name that comes twice keeps its last type.
+    pub fn new(fields: impl IntoIterator<Item = (Arc<str>, Type)>) -> Self {
+        let sorted: std::collections::BTreeMap<Arc<str>, Type> = fields.into_iter().collect();
+        Self { fields: sorted.into_iter().map(|(name, ty)| Field { name, ty }).collect() }
+    }
+
+    /// Returns the fields in the order of their names.
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// Returns the position of a field.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.fields.binary_search_by(|field| field.name.as_ref().cmp(name)).ok()
+    }
+
+    /// Returns a field by its name.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.get(self.position(name)?)
+    }
+
+    /// Returns the names in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.fields.iter().map(|field| field.name.as_ref())
+    }
+}
+
+/// Why a value of one type cannot stand where another is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mismatch {
+    /// The shapes differ; the path leads to the part that differs.
+    Shape {
+        /// Dotted path below the value; empty for the value itself.
+        path: String,
+        /// What is wanted, in words.
+        wanted: String,
+        /// What is there, in words.
+        found: String,
+    },
+    /// It may be missing.
+    MayBeMissing {
+        /// Dotted path below the value; empty for the value itself.
+        path: String,
+    },
+    /// A field is wanted that is not there.
+    NoField {
+        /// Dotted path below the value.
+        path: String,
+    },
+}
+
+impl Type {
+    /// A type that is always there.
+    pub const fn of(shape: Shape) -> Self {
+        Self { shape, nullable: false, pii: false, unit: None }
+    }
+
+    /// Text of any length.
+    pub const fn text() -> Self {
+        Self::of(Shape::Text { chars_max: None, values: None })
+    }
+
+    /// A decimal of the widest range that an amount may have (15 digits before the point, 4 after it).
+    pub const fn amount() -> Self {
+        Self::of(Shape::Decimal { integer_digits: 15, scale: 4 })
+    }
+
+    /// A decimal about whose digits nothing is known.
+    pub const fn decimal() -> Self {
+        Self::of(Shape::Decimal { integer_digits: 28, scale: 28 })
+    }
+
+    /// A list of elements of this type.
+    pub fn list(element: Self) -> Self {
+        let pii = element.pii;
+        Self { pii, ..Self::of(Shape::List(Arc::new(element))) }
+    }
+
+    /// A record with these fields.
+    pub fn record<'a>(fields: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
+        Self::of(Shape::Record(Arc::new(RecordType::new(
+            fields.into_iter().map(|(name, ty)| (Arc::from(name), ty)),
+        ))))
+    }
+
+    /// This type, but perhaps missing.
+    #[must_use]
+    pub fn or_null(self) -> Self {
+        Self { nullable: true, ..self }
+    }
+
+    /// This type, surely there.
+    #[must_use]
+    pub fn not_null(self) -> Self {
+        Self { nullable: false, ..self }
+    }
+
+    /// This type, marked as personal data if `pii`.
+    #[must_use]
+    pub fn with_pii(self, pii: bool) -> Self {
+        Self { pii: self.pii || pii, ..self }
+    }
+
+    /// Returns the record's fields if it is one.
+    pub fn as_record(&self) -> Option<&Arc<RecordType>> {
+        match &self.shape {
+            Shape::Record(record) => Some(record),
+            _ => None,
+        }
+    }
+
+    /// Tells whether this or anything in it is personal data.
+    pub fn holds_pii(&self) -> bool {
+        self.pii
+            || match &self.shape {
+                Shape::List(element) => element.holds_pii(),
+                Shape::Record(record) => record.fields().iter().any(|field| field.ty.holds_pii()),
+                _ => false,
+            }
+    }
+
+    /// Says whether a value of type `found` can stand where this type is wanted, and if not, why. Whole numbers widen to
+    /// decimals, and codes, addresses and links are texts; lengths and digits are not judged here, since columns
+    /// report them as warnings.
+    pub fn accepts(&self, found: &Self) -> Result<(), Mismatch> {
+        self.accepts_at(found, "")
+    }
+
+    fn accepts_at(&self, found: &Self, path: &str) -> Result<(), Mismatch> {
+        if matches!(found.shape, Shape::Null) {
+            return if self.nullable {
+                Ok(())
+            } else {
+                Err(Mismatch::MayBeMissing { path: path.to_owned() })
+            };
+        }
+        let differs = || {
+            Err(Mismatch::Shape {
+                path: path.to_owned(),
+                wanted: self.shape.to_string(),
+                found: found.shape.to_string(),
+            })
+        };
+        match (&self.shape, &found.shape) {
+            (Shape::Json, _)
+            | (Shape::Bool, Shape::Bool)
+            | (Shape::Int, Shape::Int)
+            | (Shape::Decimal { .. }, Shape::Decimal { .. } | Shape::Int)
+            | (Shape::Currency, Shape::Currency)
+            | (Shape::Email, Shape::Email)
+            | (Shape::Uri, Shape::Uri)
+            | (Shape::Date(_), Shape::Date(_))
+            | (Shape::Timestamp, Shape::Timestamp) => {}
+            (
+                Shape::Text { values: None, .. },
+                Shape::Text { .. } | Shape::Currency | Shape::Email | Shape::Uri,
+            ) => {}
+            (
+                Shape::Text { values: Some(wanted), .. },
+                Shape::Text { values: Some(possible), .. },
+            ) if possible.iter().all(|value| wanted.contains(value)) => {}
+            (Shape::List(wanted), Shape::List(element)) => {
+                wanted.accepts_at(element, &format!("{path}[]"))?;
+            }
+            (Shape::Record(wanted), Shape::Record(record)) => {
+                for field in wanted.fields() {
+                    let below = if path.is_empty() {
+                        field.name.to_string()
+                    } else {
+                        format!("{path}.{}", field.name)
+                    };
+                    match record.field(&field.name) {
+                        Some(there) => field.ty.accepts_at(&there.ty, &below)?,
+                        None if field.ty.nullable => {}
+                        None => return Err(Mismatch::NoField { path: below }),
+                    }
+                }
+            }
+            _ => return differs(),
+        }
+        if found.nullable && !self.nullable {
+            return Err(Mismatch::MayBeMissing { path: path.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Returns the type of a value that has one of the two types, or `None` if no operation fits both.
+    pub fn join(&self, other: &Self) -> Option<Self> {
+        let nullable = self.nullable || other.nullable;
+        let pii = self.pii || other.pii;
+        let unit = if self.unit == other.unit { self.unit.clone() } else { None };
+        let shape = match (&self.shape, &other.shape) {
+            (Shape::Null, shape) | (shape, Shape::Null) => {
+                return Some(Self {
+                    shape: shape.clone(),
+                    nullable: true,
+                    pii,
+                    unit: self.unit.clone().or_else(|| other.unit.clone()),
+                });
+            }
+            (a, b) if a == b => a.clone(),
+            (
+                Shape::Decimal { integer_digits: a, scale: b },
+                Shape::Decimal { integer_digits: c, scale: d },
+            ) => Shape::Decimal { integer_digits: *a.max(c), scale: *b.max(d) },
+            (Shape::Int, Shape::Decimal { integer_digits, scale })
+            | (Shape::Decimal { integer_digits, scale }, Shape::Int) => {
+                Shape::Decimal { integer_digits: (*integer_digits).max(19), scale: *scale }
+            }
+            (
+                Shape::Text { .. } | Shape::Currency | Shape::Email | Shape::Uri,
+                Shape::Text { .. } | Shape::Currency | Shape::Email | Shape::Uri,
+            ) => Shape::Text {
+                chars_max: self.chars_max().zip(other.chars_max()).map(|(a, b)| a.max(b)),
+                values: None,
+            },
+            (Shape::Date(_), Shape::Date(_)) => Shape::Date(DateFormat::Iso),
+            (Shape::List(a), Shape::List(b)) => Shape::List(Arc::new(a.join(b)?)),
+            (Shape::Record(a), Shape::Record(b)) if a.names().eq(b.names()) => {
+                let mut fields = Vec::with_capacity(a.fields().len());
+                for (left, right) in a.fields().iter().zip(b.fields()) {
+                    fields.push((Arc::clone(&left.name), left.ty.join(&right.ty)?));
+                }
+                Shape::Record(Arc::new(RecordType::new(fields)))
+            }
+            _ => return None,
+        };
+        Some(Self { shape, nullable, pii, unit })
+    }
+
+    /// Returns how many characters a text of this type has at the most, where that is known.
+    pub fn chars_max(&self) -> Option<u64> {
+        match &self.shape {
+            Shape::Text { values: Some(values), .. } => {
+                values.iter().map(|value| value.chars().count() as u64).max()
+            }
+            Shape::Text { chars_max, .. } => *chars_max,
+            Shape::Currency => Some(3),
+            Shape::Email => Some(254),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Bool => f.write_str("a boolean"),
+            Self::Int => f.write_str("a whole number"),
+            Self::Decimal { .. } => f.write_str("a decimal"),
+            Self::Text { values: Some(values), .. } => {
+                f.write_str("one of the texts ")?;
+                for (position, value) in values.iter().enumerate() {
+                    let comma = if position == 0 { "" } else { ", " };
+                    write!(f, "{comma}`{value}`")?;
+                }
+                Ok(())
+            }
+            Self::Text { .. } => f.write_str("text"),
+            Self::Currency => f.write_str("a currency code"),
+            Self::Email => f.write_str("an e-mail address"),
+            Self::Uri => f.write_str("a URI"),
+            Self::Date(_) => f.write_str("a date"),
+            Self::Timestamp => f.write_str("a timestamp"),
+            Self::List(_) => f.write_str("a list"),
+            Self::Record(_) => f.write_str("a record"),
+            Self::Json => f.write_str("JSON that is only validated"),
+        }
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let perhaps = if self.nullable && self.shape != Shape::Null { " or null" } else { "" };
+        write!(f, "{}{perhaps}", self.shape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_number_widens_to_a_decimal_but_not_back() {
+        let int = Type::of(Shape::Int);
+        assert_eq!(Type::amount().accepts(&int), Ok(()));
+        assert!(int.accepts(&Type::amount()).is_err());
+    }
+
+    #[test]
+    fn what_may_be_missing_is_not_accepted_as_present() {
+        let wanted = Type::record([("a", Type::text())]);
+        let found = Type::record([("a", Type::text().or_null())]);
+        assert_eq!(wanted.accepts(&found), Err(Mismatch::MayBeMissing { path: "a".to_owned() }));
+        assert_eq!(found.accepts(&wanted), Ok(()));
+    }
+
+    #[test]
+    fn records_with_the_same_names_share_a_layout() {
+        let a = RecordType::new([(Arc::from("b"), Type::text()), (Arc::from("a"), Type::text())]);
+        assert_eq!(a.position("a"), Some(0));
+        assert_eq!(a.position("b"), Some(1));
+        assert_eq!(a.position("c"), None);
+    }
+}

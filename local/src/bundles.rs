@@ -1,0 +1,108 @@
+//! Bundles: the pipeline and all that its plan was made from, kept by content, so that a run goes on as it began.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use oms_engine::document::MemoryFiles;
+use oms_engine::effects::Clock as _;
+use oms_engine::plan::{Checker, Plan};
+use oms_engine::value::Digest;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::error::Error;
+use crate::world::SystemClock;
+
+/// The plans of the bundles that are in use.
+pub struct Bundles {
+    checker: Arc<Checker>,
+    plans: Mutex<HashMap<i64, Arc<Plan>>>,
+}
+
+impl Bundles {
+    /// Knows no plan yet.
+    pub fn new(checker: Arc<Checker>) -> Self {
+        Self { checker, plans: Mutex::default() }
+    }
+
+    /// Keeps the bundle of a plan, made from the file `pipeline_file`, and returns its row.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub(crate) fn keep(
+        &self,
+        connection: &Connection,
+        pipeline_file: &str,
+        plan: &Arc<Plan>,
+    ) -> Result<i64, Error> {
+        let digest = plan.digest();
+        let known: Option<i64> = connection
+            .prepare("select id from oms_bundles where digest = ?1")?
+            .query_row([digest.bytes()], |row| row.get(0))
+            .optional()?;
+        let id = match known {
+            Some(id) => id,
+            None => {
+                let transaction = connection.unchecked_transaction()?;
+                let mut manifest: BTreeMap<&str, String> = BTreeMap::new();
+                for (path, content) in plan.files() {
+                    let digest = Digest::of(content);
+                    transaction.execute(
+                        "insert into oms_files (digest, content) values (?1, ?2) on conflict do nothing",
+                        params![digest.bytes(), content.as_ref()],
+                    )?;
+                    manifest.insert(path, digest.to_string());
+                }
+                transaction.execute(
+                    "insert into oms_bundles (digest, pipeline_file, files, made_at) values (?1, ?2, ?3, ?4)",
+                    params![
+                        digest.bytes(),
+                        pipeline_file,
+                        serde_json::to_string(&manifest).unwrap_or_default(),
+                        SystemClock.now().as_millisecond()
+                    ],
+                )?;
+                let id = transaction.last_insert_rowid();
+                transaction.commit()?;
+                id
+            }
+        };
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(plan));
+        Ok(id)
+    }
+
+    /// Returns the plan of the bundle that was used last.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or this program cannot plan the bundle.
+    pub fn latest(&self, connection: &Connection) -> Result<Arc<Plan>, Error> {
+        let id = connection.query_row("select max(id) from oms_bundles", [], |row| row.get(0))?;
+        self.plan(connection, id)
+    }
+
+    /// Returns the plan of a bundle, made again from its files if it is not in use yet.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or this program cannot plan the bundle.
+    pub fn plan(&self, connection: &Connection, id: i64) -> Result<Arc<Plan>, Error> {
+        let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        if let Some(plan) = known {
+            return Ok(plan);
+        }
+        let (name, manifest): (String, String) = connection
+            .prepare("select pipeline_file, files from oms_bundles where id = ?1")?
+            .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let manifest: BTreeMap<String, String> =
+            serde_json::from_str(&manifest).map_err(|_| Error::Bundle(name.clone()))?;
+        let mut files = Vec::with_capacity(manifest.len());
+        for (path, digest) in manifest {
+            let content: Vec<u8> = connection
+                .prepare("select content from oms_files where lower(hex(digest)) = ?1")?
+                .query_row([digest], |row| row.get(0))?;
+            files.push((path, Arc::from(content)));
+        }
+        let checked = self.checker.check_bundle(&name, &MemoryFiles::new(files));
+        let plan = Arc::new(checked.plan.ok_or(Error::Bundle(name))?);
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&plan));
+        Ok(plan)
+    }
+}

@@ -1,0 +1,99 @@
+//! The database file: opened by its one owner, or read beside it.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::Error;
+use crate::lock::Lock;
+use crate::schema;
+
+/// The database's name in the state directory.
+pub const DATABASE_FILE: &str = "oms.db";
+
+/// Pages of the write-ahead log after which it is copied into the database file: 64 MiB. More would make the log longer to read
+/// after a crash; fewer would write busy pages again and again.
+const CHECKPOINT_PAGES: u32 = 8_192;
+/// Bytes of a page. Orders and mails have a few thousand, so that a larger page holds several.
+const PAGE_BYTES: u32 = 8_192;
+/// Kibibytes of pages kept in memory by the writer.
+const CACHE_KIB: i64 = 32_768;
+/// Milliseconds that a reader waits for the owner's short exclusive moments.
+const BUSY_MS: u64 = 5_000;
+
+/// A state directory that this process owns.
+pub struct Database {
+    directory: PathBuf,
+    _lock: Lock,
+}
+
+impl Database {
+    /// Takes ownership of a state directory, making it if need be.
+    ///
+    /// # Errors
+    /// When another process owns it, or it cannot be used.
+    pub fn own(directory: &Path) -> Result<Self, Error> {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(Error::directory(directory))?;
+        let lock = Lock::acquire(directory)?;
+        let path = directory.join(DATABASE_FILE);
+        // Made here, so that nobody else may read it; SQLite gives its log the same mode.
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(Error::directory(&path))?;
+        let database = Self { directory: directory.to_owned(), _lock: lock };
+        let connection = database.connect()?;
+        schema::prepare(&connection)?;
+        Ok(database)
+    }
+
+    /// Returns the state directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Opens a connection that writes. Every commit is on disk before it returns (`synchronous = full`).
+    pub(crate) fn connect(&self) -> Result<Connection, Error> {
+        let connection = Connection::open(self.directory.join(DATABASE_FILE))?;
+        connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(connection)
+    }
+
+    /// Opens a connection that only reads the state in a directory, whoever owns it.
+    ///
+    /// # Errors
+    /// When there is no state, or it cannot be read.
+    pub fn read(directory: &Path) -> Result<Connection, Error> {
+        let path = directory.join(DATABASE_FILE);
+        if !path.exists() {
+            return Err(Error::NoState(directory.to_owned()));
+        }
+        // Reading a write-ahead log needs its shared memory, so the file is opened for writing where that is allowed.
+        let connection = Connection::open_with_flags(
+            &path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
+        connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
+        connection.pragma_update(None, "query_only", true)?;
+        connection.set_prepared_statement_cache_capacity(32);
+        let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if found != schema::FORMAT {
+            return Err(Error::Format { found, known: schema::FORMAT });
+        }
+        Ok(connection)
+    }
+}

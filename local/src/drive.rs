@@ -1,0 +1,163 @@
+//! One stretch of one run: from where it is to where it has to stop, and onto the disk.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use oms_engine::effects::Clock as _;
+use oms_engine::run::{Event, Run, RunState, advance, decode, encode, resume};
+use oms_engine::value::Digest;
+use rusqlite::OptionalExtension as _;
+use tokio::sync::oneshot;
+
+use crate::bundles::Bundles;
+use crate::error::Error;
+use crate::mails::StoredMail;
+use crate::objects::ObjectRow;
+use crate::packet::{Outcome, Packet, RunRef, Write};
+use crate::readers::Readers;
+use crate::runs::StoredRun;
+use crate::stage::Stage;
+use crate::world::SystemClock;
+use crate::writer::Writer;
+
+/// What drives runs: the way to the writer, and to what is committed.
+pub(crate) struct Driver {
+    pub(crate) writer: Writer,
+    pub(crate) readers: Arc<Readers>,
+    pub(crate) bundles: Bundles,
+    pub(crate) export: Option<PathBuf>,
+}
+
+/// Where a stretch begins.
+pub(crate) struct Begun {
+    pub(crate) reference: RunRef,
+    pub(crate) bundle: i64,
+    pub(crate) row: Option<i64>,
+    pub(crate) careful: bool,
+    /// Events that happened before it and are not durable yet.
+    pub(crate) events: Vec<Event>,
+}
+
+/// Where a stretch ended.
+pub(crate) struct End {
+    pub(crate) state: RunState,
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) cause: Option<String>,
+}
+
+impl Driver {
+    /// Returns the digest of the order with a key, if there is one.
+    pub(crate) fn known(&self, key: &str) -> Result<Option<Digest>, Error> {
+        self.readers.read(|connection| {
+            let digest: Option<Vec<u8>> = connection
+                .prepare_cached("select digest from oms_runs where key = ?1")?
+                .query_row([key], |row| row.get(0))
+                .optional()?;
+            Ok(digest.and_then(|digest| Digest::from_bytes(&digest)))
+        })
+    }
+
+    /// Loads a run and brings it back to where its journal ends, on its own bundle.
+    pub(crate) fn load(&self, id: i64) -> Result<(Run, i64), Error> {
+        self.readers.read(|connection| {
+            let stored = StoredRun::load(connection, id)?;
+            let plan = self.bundles.plan(connection, stored.row.bundle)?;
+            let run = stored.revive(&plan)?;
+            Ok((run, stored.row.bundle))
+        })
+    }
+
+    /// Drives a run until it has to stop, and makes that durable.
+    pub(crate) async fn advance(
+        &self,
+        run: &mut Run,
+        begun: Begun,
+    ) -> Result<(Outcome, End), Error> {
+        let stage = Stage::new(&self.readers, begun.row, begun.careful);
+        let progress = advance(run, &stage).await;
+        let writes: Arc<[Write]> = stage.take().into();
+        let cause = (progress.state == RunState::Parked).then(|| causes(run));
+        let mut events = begun.events;
+        events.extend(progress.events);
+        let (reply, outcome) = oneshot::channel();
+        let packet = Packet {
+            run: begun.reference,
+            bundle: begun.bundle,
+            state: progress.state,
+            wait_until: progress.until.map(Timestamp::as_millisecond),
+            cause: cause.clone(),
+            now: SystemClock.now().as_millisecond(),
+            events: encode(&events),
+            writes: Arc::clone(&writes),
+            reply,
+        };
+        self.writer.submit(packet).await?;
+        let outcome =
+            outcome.await.map_err(|_| Error::WriterStopped("it gave no answer".to_owned()))?;
+        if matches!(outcome, Outcome::Committed { .. }) {
+            self.export(run, &writes)?;
+        }
+        Ok((outcome, End { state: progress.state, until: progress.until, cause }))
+    }
+
+    /// Writes what became durable as files, where that is asked for.
+    fn export(&self, run: &Run, writes: &[Write]) -> Result<(), Error> {
+        let Some(directory) = &self.export else { return Ok(()) };
+        for write in writes {
+            match write {
+                Write::Object { bucket, key, body, .. } => {
+                    let content = body.as_deref().unwrap_or(&run.info.body);
+                    ObjectRow::write_file(&directory.join("objects"), bucket, key, content)?;
+                }
+                Write::Mail { message_id, content, .. } => {
+                    let mail = crate::mails::unpack(message_id, content).ok_or_else(|| {
+                        Error::Journal {
+                            key: run.info.key.to_string(),
+                            why: "its mail is damaged".to_owned(),
+                        }
+                    })?;
+                    StoredMail::write_file(&directory.join("mail"), &mail)?;
+                }
+                Write::Insert { .. } | Write::Upsert { .. } => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns the causes of a parked run's failures, each once, in order.
+fn causes(run: &Run) -> String {
+    let causes: BTreeSet<&str> =
+        run.scheduler.failures().map(|(_, failure)| failure.cause.as_str()).collect();
+    causes.into_iter().collect::<Vec<_>>().join(",")
+}
+
+impl StoredRun {
+    /// Brings the run back to where its journal ends, on a plan.
+    ///
+    /// # Errors
+    /// When the journal does not fit the plan.
+    pub fn revive(&self, plan: &Arc<oms_engine::plan::Plan>) -> Result<Run, Error> {
+        let events = self.events(plan)?;
+        resume(plan, &self.row.key, self.row.accepted_at, Arc::clone(&self.body), &events)
+            .map_err(|error| self.unreadable(&error))
+    }
+
+    /// Returns the events of the journal, outputs by the types of a plan.
+    ///
+    /// # Errors
+    /// When the journal does not fit the plan.
+    pub fn events(&self, plan: &oms_engine::plan::Plan) -> Result<Vec<Event>, Error> {
+        let mut events = Vec::new();
+        for text in &self.journal {
+            events.extend(decode(text, plan).map_err(|error| self.unreadable(&error))?);
+        }
+        Ok(events)
+    }
+
+    fn unreadable(&self, error: &dyn std::error::Error) -> Error {
+        Error::Journal { key: self.row.key.clone(), why: error.to_string() }
+    }
+}

@@ -1,0 +1,72 @@
+//! What goes wrong with the state directory and its database.
+
+use std::path::PathBuf;
+
+/// A failure of the environment; repeating the call is safe.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database refused.
+    #[error("the database cannot be used")]
+    Database(#[from] rusqlite::Error),
+    /// The state directory cannot be used.
+    #[error("`{path}` cannot be used")]
+    Directory {
+        /// The directory or file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another process owns the state directory.
+    #[error("`{path}` is in use by process {owner}; wait for it, or stop it")]
+    Locked {
+        /// The state directory.
+        path: PathBuf,
+        /// The other process, as far as it is known.
+        owner: String,
+    },
+    /// There is no database yet.
+    #[error("`{0}` holds no state; `oms run` makes it")]
+    NoState(PathBuf),
+    /// The database was made by a newer program.
+    #[error("the database has format {found}, and this program knows {known}; use a newer `oms`")]
+    Format {
+        /// The database's format.
+        found: i64,
+        /// The newest that is known.
+        known: i64,
+    },
+    /// A table was declared in another way when it was made.
+    #[error("the table `{table}` exists with other columns: {difference}")]
+    Table {
+        /// The table.
+        table: String,
+        /// What differs, in words.
+        difference: String,
+    },
+    /// The state directory belongs to another pipeline.
+    #[error(
+        "the state directory belongs to the pipeline `{0}`; give another one with `--state-dir`"
+    )]
+    OtherPipeline(String),
+    /// A stored bundle cannot be planned any more.
+    #[error("the stored pipeline {0} cannot be read by this program")]
+    Bundle(String),
+    /// The journal of a run cannot be read.
+    #[error("the journal of the run `{key}` cannot be read: {why}")]
+    Journal {
+        /// The order's key.
+        key: String,
+        /// Why.
+        why: String,
+    },
+    /// The writer ended.
+    #[error("the database writer stopped: {0}")]
+    WriterStopped(String),
+}
+
+impl Error {
+    pub(crate) fn directory(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Directory { path, source }
+    }
+}

@@ -1,0 +1,42 @@
+//! The embedded world: journal, runs, objects, mails and the pipeline's own tables in one SQLite database, written by one
+//! thread that commits in groups.
+//!
+//! A run works on a [`Stage`], which implements the ports: what a step writes is kept there until the run has to stop, and then goes to the
+//! [`Writer`] as one [`Packet`] together with the events, so that effects and journal become durable in one transaction.
+
+mod bundles;
+mod column;
+mod database;
+mod drive;
+mod error;
+mod failpoint;
+mod lock;
+mod mails;
+mod objects;
+mod packet;
+mod readers;
+mod retry;
+mod rows;
+mod runner;
+mod runs;
+mod schema;
+mod seeds;
+mod stage;
+mod tables;
+mod world;
+mod writer;
+
+pub use bundles::Bundles;
+pub use database::{DATABASE_FILE, Database};
+pub use error::Error;
+pub use mails::{MailRow, StoredMail};
+pub use objects::ObjectRow;
+pub use packet::{Outcome, Packet, Write};
+pub use retry::Incompatible;
+pub use rows::{ImportError, export_rows, import_rows};
+pub use runner::{Order, Origin, Runner, Settings, Settled};
+pub use runs::{RunRow, StoredRun};
+pub use rusqlite::Connection;
+pub use stage::Stage;
+pub use world::SystemClock;
+pub use writer::Writer;

@@ -1,0 +1,179 @@
+//! The outbox: mails are kept as their parts, compressed, and put together as messages when somebody asks.
+
+use std::cell::RefCell;
+use std::path::Path;
+
+use jiff::Timestamp;
+use oms_engine::effects::{StepError, cause};
+use oms_engine::mail::{Mail, Mailbox};
+use rusqlite::{Connection, Row};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// How hard mails are compressed: the quickest level, which already takes repeated HTML down to a fifth.
+const LEVEL: i32 = 1;
+/// Bytes that a mail may have when it is unpacked.
+const UNPACKED_MAX: usize = 32 << 20;
+
+thread_local! {
+    /// A compressor has large tables, so each thread keeps one.
+    static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// The stored form of a mail's parts.
+#[derive(Serialize, Deserialize)]
+struct Parts {
+    from_name: Option<String>,
+    from: String,
+    to: String,
+    subject: String,
+    text: String,
+    html: String,
+    date: i64,
+}
+
+/// Packs a mail for the outbox.
+pub(crate) fn pack(mail: &Mail) -> Result<Vec<u8>, StepError> {
+    // The message itself is only made when it is shown or exported, so what would make that fail is found here.
+    mail.check().map_err(|error| {
+        StepError::permanent(cause::OUT_OF_RANGE, "the mail cannot be made").caused_by(error)
+    })?;
+    let parts = Parts {
+        from_name: mail.from.name.clone(),
+        from: mail.from.address.clone(),
+        to: mail.to.clone(),
+        subject: mail.subject.clone(),
+        text: mail.text.clone(),
+        html: mail.html.clone(),
+        date: mail.date.as_millisecond(),
+    };
+    let json = serde_json::to_vec(&parts).unwrap_or_default();
+    let failed = |error: std::io::Error| {
+        StepError::permanent(cause::OUT_OF_RANGE, "the mail cannot be packed").caused_by(error)
+    };
+    COMPRESSOR.with_borrow_mut(|slot| match slot {
+        Some(compressor) => compressor.compress(&json).map_err(failed),
+        None => {
+            let mut compressor = zstd::bulk::Compressor::new(LEVEL).map_err(failed)?;
+            let packed = compressor.compress(&json).map_err(failed);
+            *slot = Some(compressor);
+            packed
+        }
+    })
+}
+
+/// Unpacks what [`pack`] made; nothing if it is damaged.
+pub(crate) fn unpack(message_id: &str, content: &[u8]) -> Option<Mail> {
+    let json = zstd::bulk::decompress(content, UNPACKED_MAX).ok()?;
+    let parts: Parts = serde_json::from_slice(&json).ok()?;
+    Some(Mail {
+        message_id: message_id.to_owned(),
+        from: Mailbox { name: parts.from_name, address: parts.from },
+        to: parts.to,
+        subject: parts.subject,
+        text: parts.text,
+        html: parts.html,
+        date: Timestamp::from_millisecond(parts.date).unwrap_or(Timestamp::UNIX_EPOCH),
+    })
+}
+
+/// A mail in the outbox, without its content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MailRow {
+    /// The order's key.
+    pub key: String,
+    /// The step that sent it.
+    pub step: String,
+    /// The element, with `for_each`.
+    pub element: u32,
+    /// Its Message-ID, without angle brackets.
+    pub message_id: String,
+    /// When it was sent, in milliseconds since 1970.
+    pub sent_at: i64,
+}
+
+/// A mail in the outbox.
+#[derive(Clone, Debug)]
+pub struct StoredMail {
+    /// What is listed of it.
+    pub row: MailRow,
+    /// The mail.
+    pub mail: Mail,
+}
+
+const COLUMNS: &str = "r.key, m.step, m.element, m.message_id, m.sent_at, m.content";
+
+impl MailRow {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            key: row.get(0)?,
+            step: row.get(1)?,
+            element: row.get(2)?,
+            message_id: row.get(3)?,
+            sent_at: row.get(4)?,
+        })
+    }
+
+    /// Lists the mails in the order of their runs.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn list(connection: &Connection) -> Result<Vec<Self>, Error> {
+        let mut statement = connection.prepare(&format!(
+            "select {COLUMNS} from oms_mails m join oms_runs r on r.id = m.run order by m.run, m.step, m.element"
+        ))?;
+        let rows = statement.query_map([], Self::read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl StoredMail {
+    /// Calls `each` with every mail, or those of one order, in the order of their runs.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or `each` fails.
+    pub fn each(
+        connection: &Connection,
+        key: Option<&str>,
+        mut each: impl FnMut(Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut statement = connection.prepare(&format!(
+            "select {COLUMNS} from oms_mails m join oms_runs r on r.id = m.run
+             where ?1 is null or r.key = ?1 order by m.run, m.step, m.element"
+        ))?;
+        let mut rows = statement.query([key])?;
+        while let Some(row) = rows.next()? {
+            let listed = MailRow::read(row)?;
+            let content: Vec<u8> = row.get(5)?;
+            let mail = unpack(&listed.message_id, &content).ok_or_else(|| Error::Journal {
+                key: listed.key.clone(),
+                why: "its mail is damaged".to_owned(),
+            })?;
+            each(Self { row: listed, mail })?;
+        }
+        Ok(())
+    }
+
+    /// Writes the message into a Maildir (its `new` folder), under a name that follows from the Message-ID, so that writing it
+    /// again changes nothing.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_file(directory: &Path, mail: &Mail) -> Result<(), Error> {
+        for folder in ["cur", "new", "tmp"] {
+            let path = directory.join(folder);
+            std::fs::create_dir_all(&path).map_err(Error::directory(&path))?;
+        }
+        let name = mail.message_id.replace(['/', '@', ':'], ".");
+        let message = mail.to_rfc5322().map_err(|error| Error::Directory {
+            path: directory.to_owned(),
+            source: std::io::Error::other(error),
+        })?;
+        // A reader of the Maildir never sees half a message: it is moved into place.
+        let (written, placed) =
+            (directory.join("tmp").join(&name), directory.join("new").join(&name));
+        std::fs::write(&written, message).map_err(Error::directory(&written))?;
+        std::fs::rename(&written, &placed).map_err(Error::directory(&placed))
+    }
+}

@@ -1,0 +1,97 @@
+//! Stored objects: listed, read, written out as files.
+
+use std::path::{Component, Path};
+
+use rusqlite::{Connection, OptionalExtension as _};
+use serde::Serialize;
+
+use crate::error::Error;
+
+/// An object, without its content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ObjectRow {
+    /// The bucket.
+    pub bucket: String,
+    /// The key.
+    pub key: String,
+    /// The media type.
+    pub content_type: String,
+    /// Its size.
+    pub bytes: i64,
+    /// When it was stored, in milliseconds since 1970.
+    pub stored_at: i64,
+}
+
+/// Returns the run that stored an object, and its content.
+pub(crate) fn stored(
+    connection: &Connection,
+    bucket: &str,
+    key: &str,
+) -> Result<Option<(i64, Vec<u8>)>, Error> {
+    let found = connection
+        .prepare_cached(
+            "select o.run, coalesce(o.body, r.body) from oms_objects o join oms_runs r on r.id = o.run
+             where o.bucket = ?1 and o.key = ?2",
+        )?
+        .query_row([bucket, key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(found)
+}
+
+impl ObjectRow {
+    /// Lists the objects in the order of bucket and key, of one bucket if it is given.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn list(connection: &Connection, bucket: Option<&str>) -> Result<Vec<Self>, Error> {
+        let mut statement = connection.prepare(
+            "select o.bucket, o.key, o.content_type, length(coalesce(o.body, r.body)), o.stored_at
+             from oms_objects o join oms_runs r on r.id = o.run
+             where ?1 is null or o.bucket = ?1 order by o.bucket, o.key",
+        )?;
+        let rows = statement.query_map([bucket], |row| {
+            Ok(Self {
+                bucket: row.get(0)?,
+                key: row.get(1)?,
+                content_type: row.get(2)?,
+                bytes: row.get(3)?,
+                stored_at: row.get(4)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Returns an object's content.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn content(
+        connection: &Connection,
+        bucket: &str,
+        key: &str,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        Ok(stored(connection, bucket, key)?.map(|(_, content)| content))
+    }
+
+    /// Writes an object below a directory as `bucket/key`. A key that would lead out of it has its dangerous parts
+    /// replaced by `_`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_file(
+        directory: &Path,
+        bucket: &str,
+        key: &str,
+        content: &[u8],
+    ) -> Result<(), Error> {
+        let mut path = directory.join(bucket);
+        for part in key.split('/') {
+            let plain = matches!(Path::new(part).components().next(), Some(Component::Normal(name)) if name == part);
+            path.push(if plain { part } else { "_" });
+        }
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(Error::directory(parent))?;
+        }
+        std::fs::write(&path, content).map_err(Error::directory(&path))
+    }
+}

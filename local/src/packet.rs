@@ -1,0 +1,108 @@
+//! What goes to the writer: everything that one run did since it was last durable.
+
+use std::sync::Arc;
+
+use oms_engine::run::RunState;
+use oms_engine::table::TableDef;
+use oms_engine::value::{Digest, Value};
+use tokio::sync::oneshot;
+
+/// One staged write.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// An object.
+    Object {
+        /// The bucket.
+        bucket: Arc<str>,
+        /// The key.
+        key: Arc<str>,
+        /// The media type.
+        content_type: &'static str,
+        /// The bytes; nothing for the order itself, which the run has.
+        body: Option<Arc<[u8]>>,
+    },
+    /// A new row.
+    Insert {
+        /// The table.
+        table: Arc<TableDef>,
+        /// The row.
+        row: Value,
+    },
+    /// A row that may replace one.
+    Upsert {
+        /// The table.
+        table: Arc<TableDef>,
+        /// The row.
+        row: Value,
+    },
+    /// A mail.
+    Mail {
+        /// The step.
+        step: Arc<str>,
+        /// The element; 0 without.
+        element: u32,
+        /// Its Message-ID.
+        message_id: String,
+        /// Its parts, compressed.
+        content: Vec<u8>,
+    },
+}
+
+/// The run that a packet belongs to.
+#[derive(Clone, Debug)]
+pub enum RunRef {
+    /// An order that is accepted by this packet.
+    New {
+        /// The order's key.
+        key: Arc<str>,
+        /// Its digest.
+        digest: Digest,
+        /// When it was accepted, in milliseconds since 1970.
+        accepted_at: i64,
+        /// Its bytes.
+        body: Arc<[u8]>,
+    },
+    /// A run that is in the database.
+    Known {
+        /// Its row.
+        id: i64,
+    },
+}
+
+/// What one run did since it was last durable.
+pub struct Packet {
+    /// The run.
+    pub run: RunRef,
+    /// The bundle that it runs on.
+    pub bundle: i64,
+    /// How far it is.
+    pub state: RunState,
+    /// When it goes on, in milliseconds since 1970.
+    pub wait_until: Option<i64>,
+    /// Why it is parked.
+    pub cause: Option<String>,
+    /// The time of the packet, in milliseconds since 1970.
+    pub now: i64,
+    /// The events, as the journal keeps them.
+    pub events: String,
+    /// What the steps staged, in order.
+    pub writes: Arc<[Write]>,
+    /// Where the outcome goes.
+    pub reply: oneshot::Sender<Outcome>,
+}
+
+/// What became of a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is on disk.
+    Committed {
+        /// The run's row.
+        id: i64,
+    },
+    /// The same order is there already.
+    Duplicate,
+    /// Another order with that key is there.
+    Conflict,
+    /// A row or an object that another run made stands in the way; nothing of the packet was kept.
+    Clash,
+}

@@ -1,0 +1,90 @@
+//! Trying parked runs again, on the current pipeline.
+
+use std::sync::Arc;
+
+use oms_engine::effects::Clock as _;
+use oms_engine::plan::Plan;
+use oms_engine::run::{Event, Run, StepState};
+
+use crate::drive::Begun;
+use crate::error::Error;
+use crate::packet::{Outcome, RunRef};
+use crate::runner::{Runner, Settled};
+use crate::runs::{RunRow, StoredRun};
+use crate::world::SystemClock;
+
+/// Why a parked run cannot be tried again on the current pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{key}` cannot go on with the pipeline as it is now: {difference}")]
+pub struct Incompatible {
+    /// The order's key.
+    pub key: String,
+    /// What differs, in words.
+    pub difference: String,
+}
+
+impl Runner {
+    /// Tries a parked run again: what failed, and what was skipped because of it. Steps that were done stay done.
+    /// The run goes over to the current pipeline and rates if the completed steps' ids, kinds and output types agree.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn retry(&self, row: &RunRow) -> Result<Result<Settled, Incompatible>, Error> {
+        let mut careful = false;
+        loop {
+            let (current, bundle) = self.current();
+            let (stored, old) = self.driver.readers.read(|connection| {
+                let stored = StoredRun::load(connection, row.id)?;
+                let plan = self.driver.bundles.plan(connection, stored.row.bundle)?;
+                Ok((stored, plan))
+            })?;
+            let before = stored.revive(&old)?;
+            if let Err(difference) = agree(&old, current, &before) {
+                return Ok(Err(Incompatible { key: row.key.clone(), difference }));
+            }
+            let mut run = stored.revive(current)?;
+            let retried = Event::Retried { at: SystemClock.now() };
+            if let Err(error) = run.scheduler.apply(&retried) {
+                let difference = error.to_string();
+                return Ok(Err(Incompatible { key: row.key.clone(), difference }));
+            }
+            let begun = Begun {
+                reference: RunRef::Known { id: row.id },
+                bundle,
+                row: Some(row.id),
+                careful,
+                events: vec![retried],
+            };
+            let key = Arc::clone(&run.info.key);
+            let (outcome, end) = self.driver.advance(&mut run, begun).await?;
+            if outcome == Outcome::Clash {
+                careful = true;
+                continue;
+            }
+            return Ok(Ok(Settled::Run { key, resumed: true, state: end.state, cause: end.cause }));
+        }
+    }
+}
+
+/// Checks that what a run has done means the same in both plans.
+fn agree(old: &Plan, new: &Plan, run: &Run) -> Result<(), String> {
+    for (state, was) in run.scheduler.steps().iter().zip(old.steps()) {
+        let done = matches!(state, StepState::Succeeded(_));
+        if matches!(state, StepState::Pending) {
+            continue;
+        }
+        let Some(is) = new.step(&was.id).and_then(|at| new.steps().get(at)) else {
+            return Err(format!("the step `{}` is gone", was.id));
+        };
+        if is.kind != was.kind {
+            return Err(format!("the step `{}` was `{}` and is `{}`", was.id, was.kind, is.kind));
+        }
+        if is.for_each.is_some() != was.for_each.is_some() {
+            return Err(format!("the step `{}` runs over a list in one of them only", was.id));
+        }
+        if done && is.output != was.output {
+            return Err(format!("the output of `{}` has another type", was.id));
+        }
+    }
+    Ok(())
+}

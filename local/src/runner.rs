@@ -1,0 +1,363 @@
+//! Runs orders on the embedded world: accepts them, drives their runs side by side, waits for what has to be tried again, and
+//! brings back what an earlier process left.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use jiff::Timestamp;
+use oms_engine::document::Files;
+use oms_engine::effects::Clock as _;
+use oms_engine::plan::{Checker, Plan};
+use oms_engine::run::{Rejection, RunState, accept};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::bundles::Bundles;
+use crate::database::Database;
+use crate::drive::{Begun, Driver};
+use crate::error::Error;
+use crate::packet::{Outcome, RunRef};
+use crate::readers::Readers;
+use crate::runs::StoredRun;
+use crate::seeds;
+use crate::tables;
+use crate::world::SystemClock;
+use crate::writer::Writer;
+
+/// How a runner works.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Runs that are driven side by side at the most.
+    pub concurrency: usize,
+    /// Where objects and mails are written as files, too, as they come.
+    pub export: Option<PathBuf>,
+}
+
+/// An order that came in.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The name that it came in under: a file's stem, the last part of a path.
+    pub name: String,
+    /// Its bytes.
+    pub body: Vec<u8>,
+    /// Where it stood.
+    pub origin: Origin,
+}
+
+/// Where an order stood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The file, as it is shown.
+    pub path: Arc<str>,
+    /// The line on which the order begins, from 1.
+    pub line: u64,
+}
+
+/// What became of an order or of a run from before.
+#[derive(Clone, Debug)]
+pub enum Settled {
+    /// The order was not accepted.
+    Rejected {
+        /// Where it stood.
+        origin: Origin,
+        /// Its bytes, into which the problems point.
+        body: Vec<u8>,
+        /// Why.
+        rejection: Rejection,
+    },
+    /// The same order was there already.
+    Duplicate,
+    /// Another order with that key was there already.
+    Conflict {
+        /// Where it stood.
+        origin: Origin,
+        /// The key.
+        key: Arc<str>,
+    },
+    /// A run came as far as it can now.
+    Run {
+        /// The order's key.
+        key: Arc<str>,
+        /// Whether it was there before.
+        resumed: bool,
+        /// How far it came.
+        state: RunState,
+        /// Why it is parked.
+        cause: Option<String>,
+    },
+    /// A run waits, to be tried again later.
+    Waits,
+    /// A run that waited in this process goes on.
+    GoesOn,
+}
+
+/// The one process that runs a pipeline on a state directory.
+pub struct Runner {
+    pub(crate) driver: Driver,
+    plan: Arc<Plan>,
+    bundle: i64,
+    concurrency: usize,
+    /// Whether there were runs before this process began; only then orders are looked up before they are run.
+    runs_before: bool,
+    thread: JoinHandle<Result<(), Error>>,
+    _database: Database,
+}
+
+/// What a task came to.
+enum Ended {
+    Settled(Settled),
+    Waits { id: i64, until: Timestamp, resumed: bool },
+}
+
+/// A run that waits: when it goes on, its row, whether it was there before, and whether it was reported as waiting.
+type Waiting = Reverse<(Timestamp, i64, bool, bool)>;
+
+impl Runner {
+    /// Takes ownership of a state directory: makes tables, loads seeds, keeps the plan's bundle, starts the writer.
+    ///
+    /// # Errors
+    /// When the directory is owned by another process, belongs to another pipeline or cannot be used.
+    pub fn open(
+        directory: &Path,
+        plan: &Arc<Plan>,
+        checker: &Arc<Checker>,
+        pipeline_file: &str,
+        files: &dyn Files,
+        settings: Settings,
+    ) -> Result<Self, Error> {
+        let database = Database::own(directory)?;
+        let bundles = Bundles::new(Arc::clone(checker));
+        let connection = database.connect()?;
+        seeds::claim(&connection, plan.name())?;
+        for table in plan.tables() {
+            tables::ensure(&connection, table)?;
+        }
+        seeds::load(&connection, plan, files)?;
+        let bundle = bundles.keep(&connection, pipeline_file, plan)?;
+        let runs_before =
+            connection.query_row("select exists (select 1 from oms_runs)", [], |row| row.get(0))?;
+        drop(connection);
+        let (writer, thread) = Writer::start(&database)?;
+        let readers = Arc::new(Readers::new(directory));
+        Ok(Self {
+            driver: Driver { writer, readers, bundles, export: settings.export },
+            plan: Arc::clone(plan),
+            bundle,
+            concurrency: settings.concurrency.max(1),
+            runs_before,
+            thread,
+            _database: database,
+        })
+    }
+
+    /// Ends the writer and gives the directory back.
+    ///
+    /// # Errors
+    /// What stopped the writer, if something did.
+    pub fn close(self) -> Result<(), Error> {
+        let Self { driver, thread, .. } = self;
+        drop(driver);
+        thread.join().map_err(|_| Error::WriterStopped("it panicked".to_owned()))?
+    }
+
+    /// Returns the rows of runs that may go on by themselves.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn open_runs(&self) -> Result<Vec<i64>, Error> {
+        self.driver.readers.read(StoredRun::open)
+    }
+
+    /// Runs what was left (`resume`), then the orders as they come, until nothing is left that can go on or `stop` becomes true. Each
+    /// outcome goes to `settled`.
+    ///
+    /// # Errors
+    /// When the database fails; what was reported before is durable.
+    pub async fn run(
+        self: &Arc<Self>,
+        resume: Vec<i64>,
+        mut orders: mpsc::Receiver<Order>,
+        settled: &mpsc::UnboundedSender<Settled>,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<(), Error> {
+        let permits = Arc::new(Semaphore::new(self.concurrency));
+        let mut tasks: JoinSet<Result<Ended, Error>> = JoinSet::new();
+        let now = SystemClock.now();
+        let mut waiting: BinaryHeap<Waiting> =
+            resume.into_iter().map(|id| Reverse((now, id, true, false))).collect();
+        let mut intake = true;
+        loop {
+            let due = waiting.peek().map(|Reverse((until, ..))| *until);
+            if !intake && due.is_none() && tasks.is_empty() {
+                return Ok(());
+            }
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => break,
+                Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
+                    take(ended, &mut waiting, settled)?;
+                }
+                permit = ready(&permits, due), if due.is_some() => {
+                    if let Some(Reverse((_, id, resumed, reported))) = waiting.pop() {
+                        if reported {
+                            report(settled, Settled::GoesOn);
+                        }
+                        let runner = Arc::clone(self);
+                        tasks.spawn(async move {
+                            let _permit = permit;
+                            runner.resume(id, resumed).await
+                        });
+                    }
+                }
+                (permit, order) = next(&permits, &mut orders), if intake => match order {
+                    Some(order) => {
+                        let runner = Arc::clone(self);
+                        tasks.spawn(async move {
+                            let _permit = permit;
+                            runner.accept(order).await
+                        });
+                    }
+                    None => intake = false,
+                },
+            }
+        }
+        // What is under way becomes durable; what waits goes on the next time.
+        while let Some(ended) = tasks.join_next().await {
+            take(ended, &mut waiting, settled)?;
+        }
+        Ok(())
+    }
+
+    /// Accepts an order and drives its run.
+    async fn accept(&self, order: Order) -> Result<Ended, Error> {
+        let Order { name, body, origin } = order;
+        let now = SystemClock.now();
+        let mut careful = false;
+        loop {
+            let mut run = match accept(&self.plan, &body, &name, now) {
+                Ok(run) => run,
+                Err(rejection) => {
+                    return Ok(Ended::Settled(Settled::Rejected { origin, body, rejection }));
+                }
+            };
+            let key = Arc::clone(&run.info.key);
+            if self.runs_before
+                && let Some(digest) = self.driver.known(&key)?
+            {
+                let same = digest == run.digest;
+                let settled =
+                    if same { Settled::Duplicate } else { Settled::Conflict { origin, key } };
+                return Ok(Ended::Settled(settled));
+            }
+            let begun = Begun {
+                reference: RunRef::New {
+                    key: Arc::clone(&key),
+                    digest: run.digest,
+                    accepted_at: run.info.accepted_at.as_millisecond(),
+                    body: Arc::clone(&run.info.body),
+                },
+                bundle: self.bundle,
+                row: None,
+                careful,
+                events: Vec::new(),
+            };
+            let (outcome, end) = self.driver.advance(&mut run, begun).await?;
+            return Ok(match outcome {
+                Outcome::Duplicate => Ended::Settled(Settled::Duplicate),
+                Outcome::Conflict => Ended::Settled(Settled::Conflict { origin, key }),
+                Outcome::Committed { id } => end.into(id, key, false),
+                Outcome::Clash => {
+                    careful = true;
+                    continue;
+                }
+            });
+        }
+    }
+
+    /// Goes on with a run that is in the database.
+    async fn resume(&self, id: i64, resumed: bool) -> Result<Ended, Error> {
+        let mut careful = false;
+        loop {
+            let (mut run, bundle) = self.driver.load(id)?;
+            let key = Arc::clone(&run.info.key);
+            let begun = Begun {
+                reference: RunRef::Known { id },
+                bundle,
+                row: Some(id),
+                careful,
+                events: Vec::new(),
+            };
+            let (outcome, end) = self.driver.advance(&mut run, begun).await?;
+            if outcome == Outcome::Clash {
+                careful = true;
+                continue;
+            }
+            return Ok(end.into(id, key, resumed));
+        }
+    }
+
+    /// Returns the plan and its bundle's row.
+    pub(crate) const fn current(&self) -> (&Arc<Plan>, i64) {
+        (&self.plan, self.bundle)
+    }
+}
+
+impl crate::drive::End {
+    fn into(self, id: i64, key: Arc<str>, resumed: bool) -> Ended {
+        match (self.state, self.until) {
+            (RunState::Waiting, Some(until)) => Ended::Waits { id, until, resumed },
+            (state, _) => Ended::Settled(Settled::Run { key, resumed, state, cause: self.cause }),
+        }
+    }
+}
+
+/// Waits until an instant has come and a run may be driven.
+async fn ready(permits: &Arc<Semaphore>, due: Option<Timestamp>) -> Option<OwnedSemaphorePermit> {
+    if let Some(due) = due {
+        let wait = due.duration_since(SystemClock.now());
+        if let Ok(wait) = std::time::Duration::try_from(wait) {
+            tokio::time::sleep(wait).await;
+        }
+    }
+    Arc::clone(permits).acquire_owned().await.ok()
+}
+
+/// Waits until a run may be driven and an order is there. Dropped before that, it takes no order.
+async fn next(
+    permits: &Arc<Semaphore>,
+    orders: &mut mpsc::Receiver<Order>,
+) -> (Option<OwnedSemaphorePermit>, Option<Order>) {
+    let permit = Arc::clone(permits).acquire_owned().await.ok();
+    (permit, orders.recv().await)
+}
+
+fn take(
+    ended: Result<Result<Ended, Error>, tokio::task::JoinError>,
+    waiting: &mut BinaryHeap<Waiting>,
+    settled: &mpsc::UnboundedSender<Settled>,
+) -> Result<(), Error> {
+    let ended = match ended {
+        Ok(ended) => ended?,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => return Ok(()),
+        },
+    };
+    let settlement = match ended {
+        Ended::Settled(settlement) => settlement,
+        Ended::Waits { id, until, resumed } => {
+            waiting.push(Reverse((until, id, resumed, true)));
+            Settled::Waits
+        }
+    };
+    report(settled, settlement);
+    Ok(())
+}
+
+fn report(settled: &mpsc::UnboundedSender<Settled>, settlement: Settled) {
+    // Nobody listens only when the caller has given up already.
+    let _unheard = settled.send(settlement);
+}

@@ -1,0 +1,145 @@
+//! Runs as the database has them.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use oms_engine::run::RunState;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use crate::error::Error;
+
+/// A run, without its order and its journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunRow {
+    /// Its row.
+    pub id: i64,
+    /// The order's key.
+    pub key: String,
+    /// How far it is.
+    pub state: RunState,
+    /// When the order was accepted.
+    pub accepted_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// When it goes on, if it waits.
+    pub wait_until: Option<Timestamp>,
+    /// Why it is parked.
+    pub cause: Option<String>,
+    /// The bundle that it runs on.
+    pub bundle: i64,
+}
+
+/// A run with its order and its journal.
+#[derive(Clone, Debug)]
+pub struct StoredRun {
+    /// What is listed of it.
+    pub row: RunRow,
+    /// The order's bytes.
+    pub body: Arc<[u8]>,
+    /// The events of each commit, in order.
+    pub journal: Vec<String>,
+}
+
+const COLUMNS: &str = "id, key, state, accepted_at, updated_at, wait_until, cause, bundle";
+
+impl RunRow {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let instant = |at: i64| Timestamp::from_millisecond(at).unwrap_or(Timestamp::UNIX_EPOCH);
+        let state: String = row.get(2)?;
+        Ok(Self {
+            id: row.get(0)?,
+            key: row.get(1)?,
+            state: RunState::parse(&state).unwrap_or(RunState::Parked),
+            accepted_at: instant(row.get(3)?),
+            updated_at: instant(row.get(4)?),
+            wait_until: row.get::<_, Option<i64>>(5)?.map(instant),
+            cause: row.get(6)?,
+            bundle: row.get(7)?,
+        })
+    }
+
+    /// Lists runs in the order of their acceptance, of a state and a cause if they are given, at most `limit`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn list(
+        connection: &Connection,
+        state: Option<RunState>,
+        cause: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Self>, Error> {
+        let mut statement = connection.prepare(&format!(
+            "select {COLUMNS} from oms_runs where (?1 is null or state = ?1) and (?2 is null or ',' || cause || ',' like '%,' || ?2 || ',%')
+             order by id limit ?3"
+        ))?;
+        let rows =
+            statement.query_map(params![state.map(RunState::as_str), cause, limit], Self::read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Counts runs by state.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn count(connection: &Connection) -> Result<Vec<(RunState, i64)>, Error> {
+        let mut statement =
+            connection.prepare("select state, count(*) from oms_runs group by state")?;
+        let rows = statement.query_map([], |row| {
+            let state: String = row.get(0)?;
+            Ok((RunState::parse(&state).unwrap_or(RunState::Parked), row.get(1)?))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Counts parked runs by cause, the commonest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn causes(connection: &Connection) -> Result<Vec<(String, i64)>, Error> {
+        let mut statement = connection.prepare(
+            "select coalesce(cause, ''), count(*) from oms_runs where state = 'parked' group by 1 order by 2 desc, 1",
+        )?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Returns a run by its order's key.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn find(connection: &Connection, key: &str) -> Result<Option<Self>, Error> {
+        let found = connection
+            .prepare_cached(&format!("select {COLUMNS} from oms_runs where key = ?1"))?
+            .query_row([key], Self::read)
+            .optional()?;
+        Ok(found)
+    }
+}
+
+impl StoredRun {
+    /// Loads a run.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or there is no such run.
+    pub fn load(connection: &Connection, id: i64) -> Result<Self, Error> {
+        let (row, body) = connection
+            .prepare_cached(&format!("select {COLUMNS}, body from oms_runs where id = ?1"))?
+            .query_row([id], |row| Ok((RunRow::read(row)?, row.get::<_, Vec<u8>>(8)?)))?;
+        let journal = connection
+            .prepare_cached("select events from oms_journal where run = ?1 order by seq")?
+            .query_map([id], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        Ok(Self { row, body: Arc::from(body), journal })
+    }
+
+    /// Lists the rows of runs that may go on by themselves.
+    pub(crate) fn open(connection: &Connection) -> Result<Vec<i64>, Error> {
+        let rows = connection
+            .prepare(
+                "select id from oms_runs where state in ('in_progress', 'waiting') order by id",
+            )?
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        Ok(rows)
+    }
+}

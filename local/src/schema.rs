@@ -1,0 +1,86 @@
+//! Our own tables, their version, and how an older database is brought up.
+
+use rusqlite::Connection;
+
+use crate::error::Error;
+
+/// The format of the database that this program writes.
+pub(crate) const FORMAT: i64 = 1;
+
+/// The tables of format 1. Instants are milliseconds since 1970; digests are 32 bytes.
+const TABLES: &str = "
+create table oms_meta (
+    name text primary key,
+    value text not null
+) strict, without rowid;
+
+create table oms_files (
+    digest blob primary key,
+    content blob not null
+) strict;
+
+create table oms_bundles (
+    id integer primary key,
+    digest blob not null unique,
+    pipeline_file text not null,
+    files text not null,
+    made_at integer not null
+) strict;
+
+create table oms_runs (
+    id integer primary key,
+    key text not null unique,
+    digest blob not null,
+    state text not null,
+    accepted_at integer not null,
+    updated_at integer not null,
+    wait_until integer,
+    cause text,
+    bundle integer not null,
+    body blob not null
+) strict;
+
+create index oms_runs_open on oms_runs (state, cause) where state <> 'completed';
+
+create table oms_journal (
+    run integer not null,
+    seq integer not null,
+    events text not null,
+    primary key (run, seq)
+) strict, without rowid;
+
+create table oms_objects (
+    bucket text not null,
+    key text not null,
+    run integer not null,
+    content_type text not null,
+    stored_at integer not null,
+    body blob,
+    primary key (bucket, key)
+) strict;
+
+create table oms_mails (
+    run integer not null,
+    step text not null,
+    element integer not null,
+    message_id text not null,
+    sent_at integer not null,
+    content blob not null,
+    primary key (run, step, element)
+) strict, without rowid;
+";
+
+/// Makes the tables in a new database, or checks the format of an old one.
+pub(crate) fn prepare(connection: &Connection) -> Result<(), Error> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match found {
+        0 => {
+            connection.execute_batch(&format!(
+                "begin immediate; {TABLES} pragma user_version = {FORMAT}; commit;"
+            ))?;
+            Ok(())
+        }
+        FORMAT => Ok(()),
+        found => Err(Error::Format { found, known: FORMAT }),
+    }
+}

@@ -1,0 +1,272 @@
+//! One run's view of the embedded world: writes are staged until the run has to stop, reads see what is staged first.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use oms_engine::effects::{
+    Call, Clock, Effects, Inserted, Io, Mailer, Message, ObjectStore, Put, Random, StepError,
+    Tables, Topic, cause,
+};
+use oms_engine::mail::Mail;
+use oms_engine::table::TableDef;
+use oms_engine::value::Value;
+use rusqlite::{OptionalExtension as _, params_from_iter};
+
+use crate::column::{bind, read_row};
+use crate::error::Error;
+use crate::mails;
+use crate::packet::Write;
+use crate::readers::Readers;
+use crate::tables::Statements;
+use crate::world::SystemClock;
+
+/// What one run staged and what it may read.
+pub struct Stage {
+    readers: Arc<Readers>,
+    clock: SystemClock,
+    /// The run's row, if it has one; a row that it wrote itself is no conflict.
+    run: Option<i64>,
+    /// Whether inserts look first at what is committed. The first time they do not: the writer finds a row that stands in the way, and
+    /// then the run is done again carefully.
+    careful: bool,
+    staged: Mutex<Staged>,
+}
+
+#[derive(Default)]
+struct Staged {
+    /// Writes of steps that are done.
+    kept: Vec<Write>,
+    /// Writes of attempts that are under way, by idempotency key.
+    pending: HashMap<Arc<str>, Vec<Write>>,
+}
+
+impl Staged {
+    /// Returns what is staged, oldest first, for a read by the attempt `call`.
+    fn seen<'s>(&'s self, call: &'s Call) -> impl DoubleEndedIterator<Item = &'s Write> {
+        self.kept.iter().chain(self.pending.get(&call.key).into_iter().flatten())
+    }
+}
+
+impl Stage {
+    pub(crate) fn new(readers: &Arc<Readers>, run: Option<i64>, careful: bool) -> Self {
+        let readers = Arc::clone(readers);
+        Self { readers, clock: SystemClock, run, careful, staged: Mutex::default() }
+    }
+
+    /// Takes what the steps that are done staged, in order.
+    pub(crate) fn take(&self) -> Vec<Write> {
+        std::mem::take(&mut self.lock().kept)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Staged> {
+        self.staged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stage(&self, call: &Call, write: Write) {
+        self.lock().pending.entry(Arc::clone(&call.key)).or_default().push(write);
+    }
+
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&rusqlite::Connection) -> Result<T, Error>,
+    ) -> Result<T, StepError> {
+        self.readers.read(read).map_err(|error| {
+            StepError::transient(cause::UNAVAILABLE, "the local database cannot be read")
+                .caused_by(error)
+        })
+    }
+
+    /// Finds the newest staged row with a key.
+    fn staged_row(&self, call: &Call, table: &TableDef, key: &[&Value]) -> Option<Value> {
+        let staged = self.lock();
+        staged.seen(call).rev().find_map(|write| match write {
+            Write::Insert { table: of, row } | Write::Upsert { table: of, row }
+                if of.name == table.name =>
+            {
+                (key_of(table, row) == key).then(|| row.clone())
+            }
+            _ => None,
+        })
+    }
+}
+
+fn key_of<'r>(table: &TableDef, row: &'r Value) -> Vec<&'r Value> {
+    let record = row.as_record();
+    table
+        .key_columns()
+        .map(|column| record.and_then(|record| record.get(&column.name)).unwrap_or(&Value::Null))
+        .collect()
+}
+
+fn done<'a, T: Send + 'a>(result: Result<T, StepError>) -> Io<'a, T> {
+    Box::pin(std::future::ready(result))
+}
+
+impl ObjectStore for Stage {
+    fn put<'a>(&'a self, call: &'a Call, object: Put) -> Io<'a, ()> {
+        let body = (!Arc::ptr_eq(&object.body, &call.run.body)).then_some(object.body);
+        let Put { bucket, key, content_type, .. } = object;
+        if self.careful {
+            let stored = self.read(|connection| {
+                crate::objects::stored(connection, &bucket, &key).map(|found| {
+                    found.filter(|(owner, _)| Some(*owner) != self.run).map(|(_, content)| content)
+                })
+            });
+            let wanted = body.as_deref().unwrap_or(&call.run.body);
+            match stored {
+                Ok(Some(content)) if content != wanted => {
+                    let message =
+                        format!("another run stored an object with that key in `{bucket}`");
+                    return done(Err(StepError::permanent(cause::CONFLICT, message)));
+                }
+                Ok(_) => {}
+                Err(error) => return done(Err(error)),
+            }
+        }
+        self.stage(call, Write::Object { bucket, key, content_type, body });
+        done(Ok(()))
+    }
+
+    fn get<'a>(
+        &'a self,
+        call: &'a Call,
+        bucket: &'a str,
+        key: &'a str,
+    ) -> Io<'a, Option<Arc<[u8]>>> {
+        let staged = self.lock().seen(call).rev().find_map(|write| match write {
+            Write::Object { bucket: b, key: k, body, .. }
+                if b.as_ref() == bucket && k.as_ref() == key =>
+            {
+                Some(body.clone().unwrap_or_else(|| Arc::clone(&call.run.body)))
+            }
+            _ => None,
+        });
+        if staged.is_some() {
+            return done(Ok(staged));
+        }
+        let stored = self.read(|connection| crate::objects::stored(connection, bucket, key));
+        done(stored.map(|found| found.map(|(_, content)| Arc::from(content))))
+    }
+}
+
+impl Topic for Stage {
+    /// There is nobody to tell: the branches are in this process, and the step's event says that it was announced.
+    fn publish<'a>(&'a self, _: &'a Call, _: Message) -> Io<'a, ()> {
+        done(Ok(()))
+    }
+}
+
+impl Tables for Stage {
+    fn insert<'a>(
+        &'a self,
+        call: &'a Call,
+        table: &'a Arc<TableDef>,
+        row: Value,
+    ) -> Io<'a, Inserted> {
+        let key = key_of(table, &row);
+        if self.staged_row(call, table, &key).is_some() {
+            return done(Ok(Inserted::Repeated));
+        }
+        if self.careful {
+            let owner = self.read(|connection| {
+                let sql = Statements::new(table).owner;
+                let owner: Option<Option<i64>> = connection
+                    .prepare_cached(&sql)?
+                    .query_row(params_from_iter(key.iter().map(|value| bind(value))), |row| {
+                        row.get(0)
+                    })
+                    .optional()?;
+                Ok(owner)
+            });
+            match owner {
+                Ok(Some(owner)) if owner.is_some() && owner == self.run => {
+                    return done(Ok(Inserted::Repeated));
+                }
+                Ok(Some(_)) => {
+                    let message =
+                        format!("another run wrote a row with that key to `{}`", table.name);
+                    return done(Err(StepError::permanent(cause::CONFLICT, message)));
+                }
+                Ok(None) => {}
+                Err(error) => return done(Err(error)),
+            }
+        }
+        self.stage(call, Write::Insert { table: Arc::clone(table), row });
+        done(Ok(Inserted::New))
+    }
+
+    fn upsert<'a>(&'a self, call: &'a Call, table: &'a Arc<TableDef>, row: Value) -> Io<'a, ()> {
+        self.stage(call, Write::Upsert { table: Arc::clone(table), row });
+        done(Ok(()))
+    }
+
+    fn get<'a>(
+        &'a self,
+        call: &'a Call,
+        table: &'a Arc<TableDef>,
+        key: Vec<Value>,
+    ) -> Io<'a, Option<Value>> {
+        let wanted: Vec<&Value> = key.iter().collect();
+        if let Some(row) = self.staged_row(call, table, &wanted) {
+            return done(Ok(Some(row)));
+        }
+        done(self.read(|connection| {
+            let sql = Statements::new(table).select;
+            let row = connection
+                .prepare_cached(&sql)?
+                .query_row(params_from_iter(key.iter().map(bind)), |row| read_row(table, row))
+                .optional()?;
+            Ok(row)
+        }))
+    }
+}
+
+impl Mailer for Stage {
+    fn send<'a>(&'a self, call: &'a Call, mail: Mail) -> Io<'a, ()> {
+        let result = mails::pack(&mail).map(|content| {
+            let write = Write::Mail {
+                step: Arc::clone(&call.step),
+                element: call.element.unwrap_or(0),
+                message_id: mail.message_id,
+                content,
+            };
+            self.stage(call, write);
+        });
+        done(result)
+    }
+}
+
+impl Effects for Stage {
+    fn objects(&self) -> &dyn ObjectStore {
+        self
+    }
+
+    fn topics(&self) -> &dyn Topic {
+        self
+    }
+
+    fn tables(&self) -> &dyn Tables {
+        self
+    }
+
+    fn mail(&self) -> &dyn Mailer {
+        self
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &self.clock
+    }
+
+    fn random(&self) -> &dyn Random {
+        &self.clock
+    }
+
+    fn settle(&self, call: &Call, keep: bool) {
+        let mut staged = self.lock();
+        if let Some(writes) = staged.pending.remove(&call.key)
+            && keep
+        {
+            staged.kept.extend(writes);
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! The one writer: a thread that takes whatever packets are there, applies them in one transaction, and answers when it is on disk.
+//!
+//! It never waits for more: while a transaction is being synced the next packets gather, and alone a packet is committed at once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use oms_engine::table::TableDef;
+use oms_engine::value::{Digest, Value};
+use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
+use tokio::sync::mpsc;
+
+use crate::column::bind;
+use crate::database::Database;
+use crate::error::Error;
+use crate::failpoint;
+use crate::packet::{Outcome, Packet, RunRef, Write};
+use crate::tables::Statements;
+
+/// Packets in one transaction at the most: it bounds how long the first of them waits.
+const BATCH_MAX: usize = 512;
+/// Packets that may wait for the writer.
+const QUEUE_MAX: usize = 1_024;
+
+/// The way to the writer thread. When the last one is dropped, the thread ends.
+#[derive(Clone)]
+pub struct Writer {
+    packets: mpsc::Sender<Packet>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the database cannot be opened.
+    pub fn start(database: &Database) -> Result<(Self, JoinHandle<Result<(), Error>>), Error> {
+        let connection = database.connect()?;
+        let (packets, queue) = mpsc::channel(QUEUE_MAX);
+        let thread = std::thread::Builder::new()
+            .name("oms-writer".to_owned())
+            .spawn(move || Thread::new(connection)?.run(queue))
+            .map_err(Error::directory(database.directory()))?;
+        Ok((Self { packets }, thread))
+    }
+
+    /// Hands a packet over; waits while too many are queued.
+    ///
+    /// # Errors
+    /// When the writer has ended.
+    pub async fn submit(&self, packet: Packet) -> Result<(), Error> {
+        self.packets
+            .send(packet)
+            .await
+            .map_err(|_| Error::WriterStopped("it takes no more packets".to_owned()))
+    }
+}
+
+struct Thread {
+    connection: Connection,
+    next_run: i64,
+    statements: HashMap<Arc<str>, Statements>,
+}
+
+/// What was found out about a packet, before the transaction is on disk.
+enum Applied {
+    Done(i64),
+    Refused(Outcome),
+}
+
+impl Thread {
+    fn new(connection: Connection) -> Result<Self, Error> {
+        let last: i64 =
+            connection
+                .query_row("select coalesce(max(id), 0) from oms_runs", [], |row| row.get(0))?;
+        Ok(Self { connection, next_run: last + 1, statements: HashMap::new() })
+    }
+
+    fn run(mut self, mut queue: mpsc::Receiver<Packet>) -> Result<(), Error> {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        while queue.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
+            let outcomes = self.commit(&batch)?;
+            for (packet, outcome) in batch.drain(..).zip(outcomes) {
+                // Whoever asked may have gone; the run is durable all the same.
+                let _unheard = packet.reply.send(outcome);
+            }
+        }
+        // Leaves one file behind instead of three.
+        self.connection.pragma_update(None, "wal_checkpoint", "truncate")?;
+        Ok(())
+    }
+
+    fn commit(&mut self, batch: &[Packet]) -> Result<Vec<Outcome>, Error> {
+        failpoint::hit("before_batch");
+        self.execute("begin immediate")?;
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for packet in batch {
+            self.execute("savepoint packet")?;
+            let applied = self.apply(packet)?;
+            outcomes.push(match applied {
+                Applied::Done(id) => Outcome::Committed { id },
+                Applied::Refused(outcome) => {
+                    self.execute("rollback to packet")?;
+                    outcome
+                }
+            });
+            self.execute("release packet")?;
+        }
+        failpoint::hit("before_commit");
+        self.execute("commit")?;
+        failpoint::hit("after_commit");
+        Ok(outcomes)
+    }
+
+    fn execute(&self, sql: &str) -> Result<(), Error> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+
+    fn apply(&mut self, packet: &Packet) -> Result<Applied, Error> {
+        let id = match &packet.run {
+            RunRef::New { key, digest, accepted_at, body } => {
+                if let Some(refused) = self.known(key, *digest)? {
+                    return Ok(Applied::Refused(refused));
+                }
+                let id = self.next_run;
+                self.connection
+                    .prepare_cached(
+                        "insert into oms_runs (id, key, digest, state, accepted_at, updated_at, wait_until, cause, bundle, body)
+                         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                    )?
+                    .execute(params![
+                        id,
+                        key.as_ref(),
+                        digest.bytes(),
+                        packet.state.as_str(),
+                        accepted_at,
+                        packet.now,
+                        packet.wait_until,
+                        packet.cause,
+                        packet.bundle,
+                        body.as_ref(),
+                    ])?;
+                id
+            }
+            RunRef::Known { id } => {
+                self.connection
+                    .prepare_cached(
+                        "update oms_runs set state = ?2, updated_at = ?3, wait_until = ?4, cause = ?5, bundle = ?6 where id = ?1",
+                    )?
+                    .execute(params![
+                        id,
+                        packet.state.as_str(),
+                        packet.now,
+                        packet.wait_until,
+                        packet.cause,
+                        packet.bundle
+                    ])?;
+                *id
+            }
+        };
+        for write in packet.writes.iter() {
+            if !self.write(id, packet.now, write)? {
+                return Ok(Applied::Refused(Outcome::Clash));
+            }
+        }
+        self.journal(id, packet)?;
+        if matches!(packet.run, RunRef::New { .. }) {
+            self.next_run += 1;
+        }
+        Ok(Applied::Done(id))
+    }
+
+    /// Says what is in the way of a new run, if something is.
+    fn known(&self, key: &str, digest: Digest) -> Result<Option<Outcome>, Error> {
+        let known: Option<Vec<u8>> = self
+            .connection
+            .prepare_cached("select digest from oms_runs where key = ?1")?
+            .query_row([key], |row| row.get(0))
+            .optional()?;
+        Ok(known.map(
+            |known| {
+                if known == digest.bytes() { Outcome::Duplicate } else { Outcome::Conflict }
+            },
+        ))
+    }
+
+    fn journal(&self, id: i64, packet: &Packet) -> Result<(), Error> {
+        let first = matches!(packet.run, RunRef::New { .. });
+        let seq: i64 = if first {
+            1
+        } else {
+            self.connection
+                .prepare_cached("select coalesce(max(seq), 0) + 1 from oms_journal where run = ?1")?
+                .query_row([id], |row| row.get(0))?
+        };
+        self.connection
+            .prepare_cached("insert into oms_journal (run, seq, events) values (?1, ?2, ?3)")?
+            .execute(params![id, seq, packet.events])?;
+        Ok(())
+    }
+
+    /// Applies one write; says whether nothing stood in its way.
+    fn write(&mut self, run: i64, now: i64, write: &Write) -> Result<bool, Error> {
+        match write {
+            Write::Object { bucket, key, content_type, body } => {
+                self.object(run, now, bucket, key, content_type, body.as_deref())
+            }
+            Write::Insert { table, row } => {
+                let sql = &self.statements_of(table).insert.clone();
+                let changed = self.row(sql, table, row, run)?;
+                if changed {
+                    return Ok(true);
+                }
+                let owner = self.owner(table, row)?;
+                Ok(owner == Some(run))
+            }
+            Write::Upsert { table, row } => {
+                let sql = &self.statements_of(table).upsert.clone();
+                self.row(sql, table, row, run)?;
+                Ok(true)
+            }
+            Write::Mail { step, element, message_id, content } => {
+                self.connection
+                    .prepare_cached(
+                        "insert into oms_mails (run, step, element, message_id, sent_at, content)
+                         values (?1, ?2, ?3, ?4, ?5, ?6) on conflict do nothing",
+                    )?
+                    .execute(params![run, step.as_ref(), element, message_id, now, content])?;
+                Ok(true)
+            }
+        }
+    }
+
+    fn object(
+        &self,
+        run: i64,
+        now: i64,
+        bucket: &str,
+        key: &str,
+        content_type: &str,
+        body: Option<&[u8]>,
+    ) -> Result<bool, Error> {
+        let changed = self
+            .connection
+            .prepare_cached(
+                "insert into oms_objects (bucket, key, run, content_type, stored_at, body)
+                 values (?1, ?2, ?3, ?4, ?5, ?6) on conflict do nothing",
+            )?
+            .execute(params![bucket, key, run, content_type, now, body])?;
+        if changed == 1 {
+            return Ok(true);
+        }
+        // It is there. The same content is fine, whoever stored it; this run may replace its own.
+        let (owner, same): (i64, bool) = self
+            .connection
+            .prepare_cached(
+                "select o.run, coalesce(o.body, r.body) = coalesce(?3, (select body from oms_runs where id = ?4))
+                 from oms_objects o join oms_runs r on r.id = o.run where o.bucket = ?1 and o.key = ?2",
+            )?
+            .query_row(params![bucket, key, body, run], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if same {
+            return Ok(true);
+        }
+        if owner != run {
+            return Ok(false);
+        }
+        self.connection
+            .prepare_cached(
+                "update oms_objects set content_type = ?3, stored_at = ?4, body = ?5 where bucket = ?1 and key = ?2",
+            )?
+            .execute(params![bucket, key, content_type, now, body])?;
+        Ok(true)
+    }
+
+    fn statements_of(&mut self, table: &Arc<TableDef>) -> &Statements {
+        self.statements.entry(Arc::clone(&table.name)).or_insert_with(|| Statements::new(table))
+    }
+
+    fn row(&self, sql: &str, table: &TableDef, row: &Value, run: i64) -> Result<bool, Error> {
+        let record = row.as_record();
+        let run = Value::Int(run);
+        let values = table
+            .columns
+            .iter()
+            .map(|column| {
+                record.and_then(|record| record.get(&column.name)).unwrap_or(&Value::Null)
+            })
+            .chain([&run])
+            .map(bind);
+        let changed = self.connection.prepare_cached(sql)?.execute(params_from_iter(values))?;
+        Ok(changed == 1)
+    }
+
+    fn owner(&mut self, table: &Arc<TableDef>, row: &Value) -> Result<Option<i64>, Error> {
+        let sql = self.statements_of(table).owner.clone();
+        let record = row.as_record();
+        let key = table
+            .key_columns()
+            .map(|column| {
+                record.and_then(|record| record.get(&column.name)).unwrap_or(&Value::Null)
+            })
+            .map(bind);
+        Ok(self
+            .connection
+            .prepare_cached(&sql)?
+            .query_row(params_from_iter(key), |row| row.get::<_, Option<i64>>(0))
+            .optional()?
+            .flatten())
+    }
+}

@@ -1,0 +1,112 @@
+//! What the table kinds share: a row's settings held against the table's columns.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use oms_engine::diagnostic::{Finding, Place, Route, codes, did_you_mean};
+use oms_engine::effects::{StepError, cause};
+use oms_engine::expression::Compiled;
+use oms_engine::step::PlanContext;
+use oms_engine::table::{Column, TableDef};
+use oms_engine::value::{Record, Shape, Type, Value};
+use serde_json::{Map, Value as Json};
+
+/// Compiles each value of a map under `field` as the column that it is for. Notes unknown columns.
+pub(crate) fn compile<'c>(
+    field: &str,
+    values: &Map<String, Json>,
+    columns: impl Iterator<Item = &'c Column>,
+    cx: &mut PlanContext<'_>,
+) -> BTreeMap<Arc<str>, Compiled> {
+    let columns: Vec<&Column> = columns.collect();
+    let route = Route::root().key(field);
+    let mut compiled = BTreeMap::new();
+    for (name, raw) in values {
+        let at = route.key(name);
+        let Some(column) = columns.iter().find(|column| column.name.as_ref() == name) else {
+            let known = columns.iter().map(|column| column.name.as_ref());
+            cx.fault(
+                Finding::error(
+                    codes::ROW,
+                    Place::key(at),
+                    format!("there is no column `{name}` here"),
+                )
+                .help(did_you_mean(name, known)),
+            );
+            continue;
+        };
+        if let Some(value) = cx.value(name, &at, raw, Some(&column.ty())) {
+            if let Some(finding) = may_not_fit(column, value.ty(), &at, value.constant()) {
+                cx.fault(finding);
+            }
+            compiled.insert(Arc::clone(&column.name), value);
+        }
+    }
+    for column in columns {
+        if !column.nullable && !values.contains_key(column.name.as_ref()) {
+            let message =
+                format!("the column `{}` gets no value, and must not be null", column.name);
+            cx.fault(
+                Finding::error(codes::ROW, Place::key(route.clone()), message)
+                    .help(format!("add `{}:`, a value of type `{column}`", column.name)),
+            );
+        }
+    }
+    compiled
+}
+
+/// Says whether a value can be larger than what its column holds.
+fn may_not_fit(
+    column: &Column,
+    ty: &Type,
+    at: &Route,
+    constant: Option<&Value>,
+) -> Option<Finding> {
+    if let Some(constant) = constant {
+        let error = column.fit(constant.clone()).err()?;
+        return Some(Finding::error(codes::ROW, Place::value(at.clone()), error));
+    }
+    let holds = column.ty();
+    let (found, bound) = match (&holds.shape, &ty.shape) {
+        (
+            Shape::Decimal { integer_digits, scale },
+            Shape::Decimal { integer_digits: more, scale: finer },
+        ) if more > integer_digits || finer > scale => (
+            format!("a decimal with up to {more} digits before the point and {finer} after it"),
+            column.to_string(),
+        ),
+        (Shape::Text { chars_max: Some(most), .. }, _)
+            if ty.chars_max().is_none_or(|chars| chars > *most) =>
+        {
+            let found = ty.chars_max().map_or_else(
+                || "text of any length".to_owned(),
+                |chars| format!("text of up to {chars} characters"),
+            );
+            (found, column.to_string())
+        }
+        _ => return None,
+    };
+    Some(
+        Finding::warning(codes::MAY_NOT_FIT, Place::value(at.clone()), format!("`{}` may not fit its column", column.name))
+            .label(format!("{found} for `{bound}`"))
+            .help("bound it in the order schema (`maxLength`, `x-precision`, `x-scale`), or widen the column; a run whose value does not fit is parked".to_owned()),
+    )
+}
+
+/// Brings evaluated values into a row of the table, each in its column's form.
+pub(crate) fn row(table: &TableDef, input: &Value) -> Result<Value, StepError> {
+    let given = input.as_record();
+    let mut values = Vec::with_capacity(table.columns.len());
+    for field in table.row.fields() {
+        let value =
+            given.and_then(|record| record.get(&field.name)).cloned().unwrap_or(Value::Null);
+        let fitted = match table.column(&field.name) {
+            Some(column) => column.fit(value),
+            None => Ok(value),
+        };
+        values.push(fitted.map_err(|message| {
+            StepError::permanent(cause::OUT_OF_RANGE, format!("table `{}`: {message}", table.name))
+        })?);
+    }
+    Ok(Value::Record(Arc::new(Record::new(Arc::clone(&table.row), values))))
+}

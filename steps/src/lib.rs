@@ -1,0 +1,39 @@
+//! The step kinds that `oms` ships: one file each, and the list of all of them.
+
+#![warn(missing_docs)]
+
+mod columns;
+mod email_send;
+mod money_convert;
+mod object_get;
+mod object_put;
+mod table_get;
+mod table_insert;
+mod table_upsert;
+mod topic_publish;
+mod value_compute;
+
+use oms_engine::step::StepKind;
+
+pub use email_send::EmailSend;
+pub use money_convert::MoneyConvert;
+pub use object_get::ObjectGet;
+pub use object_put::ObjectPut;
+pub use table_get::TableGet;
+pub use table_insert::TableInsert;
+pub use table_upsert::TableUpsert;
+pub use topic_publish::TopicPublish;
+pub use value_compute::ValueCompute;
+
+/// Every shipped kind, by name.
+pub static ALL: &[StepKind] = &[
+    StepKind::of::<EmailSend>(),
+    StepKind::of::<MoneyConvert>(),
+    StepKind::of::<ObjectGet>(),
+    StepKind::of::<ObjectPut>(),
+    StepKind::of::<TableGet>(),
+    StepKind::of::<TableInsert>(),
+    StepKind::of::<TableUpsert>(),
+    StepKind::of::<TopicPublish>(),
+    StepKind::of::<ValueCompute>(),
+];

@@ -1,0 +1,235 @@
+//! `money.convert`: converts an amount at a dated rate. It touches nothing: the rates are part of the plan.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use oms_engine::diagnostic::{Finding, Place, Route, codes};
+use oms_engine::effects::{StepError, cause};
+use oms_engine::expression::Compiled;
+use oms_engine::money::{self, ConvertError, Currency, Decimal, RATE_PLACES};
+use oms_engine::record;
+use oms_engine::step::{Expr, Faults, PlanContext, Planned, RateSource, Step, StepContext};
+use oms_engine::value::{DateFormat, Day, Shape, Type, Unit, Value};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Converts an amount into another currency at the rate of a day.
+///
+/// The day is the UTC calendar date of `on`; the rates are those of the newest row of the rate table on or before that day which quotes both
+/// currencies. The amount is multiplied by the quotient of the two rates exactly, and rounded once, to the minor units (ISO 4217) of
+/// the target currency, by the rate table's `rounding`. Without a rate the run is parked with the cause `no_rate`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The amount.
+    amount: Expr<Decimal>,
+    /// The currency that the amount is in.
+    from: Expr<Currency>,
+    /// The currency that it is converted to.
+    to: Expr<Currency>,
+    /// The day: a date, or an instant. Fixed rate tables need none.
+    on: Option<Expr<Day>>,
+    /// The rate table's name.
+    rates: String,
+}
+
+record! {
+    /// The evaluated settings.
+    pub struct Input {
+        amount: Decimal,
+        from: Currency,
+        to: Currency,
+        on: Option<Day>,
+    }
+}
+
+record! {
+    /// The converted amount and where it comes from.
+    pub struct Output {
+        /// The amount in the target currency, with its minor units.
+        pub amount: Decimal,
+        /// Units of the target for one unit of the source, rounded to 12 decimals, for the record.
+        pub rate: Decimal,
+        /// The source currency's rate as the table has it.
+        pub from_rate: Decimal,
+        /// The target currency's rate as the table has it.
+        pub to_rate: Decimal,
+        /// The date of the rates; nothing for a fixed table.
+        pub rate_date: Option<Date>,
+        /// Where the rates come from: `ECB` or `fixed`.
+        pub rate_source: Arc<str>,
+        /// Whether the amount needed no rounding.
+        pub exact: bool,
+    }
+}
+
+/// The planned step.
+pub struct MoneyConvert {
+    rates: Arc<RateSource>,
+}
+
+/// Digits before the point of a converted amount at the most.
+const AMOUNT_DIGITS_MAX: u32 = 17;
+/// Digits before and after the point of a quote at the most.
+const QUOTE_DIGITS_MAX: (u32, u32) = (12, 8);
+
+impl Step for MoneyConvert {
+    const NAME: &'static str = "money.convert";
+    type Config = Config;
+    type Input = Input;
+    type Output = Output;
+
+    fn plan(config: Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults> {
+        let amount = cx.expr("amount", &config.amount);
+        let from = cx.expr("from", &config.from);
+        let to = cx.expr("to", &config.to);
+        let on = config.on.as_ref().map(|on| cx.expr("on", on));
+        if let (Some(amount), Some(from)) = (&amount, &from) {
+            check_unit(amount, from, cx);
+        }
+        if let Some(Some(on)) = &on {
+            check_day(on, cx);
+        }
+        let rates = cx.rates("rates", &config.rates);
+        if let Some(rates) = &rates {
+            check_served("from", from.as_ref(), rates, cx);
+            check_served("to", to.as_ref(), rates, cx);
+            if rates.table.is_dated() && on.is_none() {
+                let message = format!(
+                    "the rates of `{}` are dated, and there is no day to convert on",
+                    rates.name
+                );
+                cx.fault(
+                    Finding::error(codes::MISSING_KEY, Place::key(Route::root()), message)
+                        .help("add `on:`, such as `${{ order.placed_at }}`".to_owned()),
+                );
+            }
+        }
+        let input = cx.finish()?;
+        let Some(rates) = rates else { return Err(Vec::new()) };
+        let pii = amount.as_ref().is_some_and(|amount| amount.ty().pii);
+        Ok(Planned {
+            input,
+            output: output_type(to.as_ref(), rates.table.is_dated(), pii),
+            effects: Vec::new(),
+            step: Self { rates },
+        })
+    }
+
+    async fn run(&self, _: &StepContext<'_>, input: Input) -> Result<Output, StepError> {
+        let rates = &self.rates;
+        // A fixed table has no days, and never looks at this one.
+        let on = input.on.map_or(Date::ZERO, |day| day.0);
+        let converted = money::convert(
+            &rates.table,
+            input.amount,
+            input.from,
+            input.to,
+            on,
+            rates.max_age_days,
+            rates.rounding,
+        )
+        .map_err(|error| match &error {
+            ConvertError::NoRate(why) => {
+                StepError::permanent(cause::NO_RATE, format!("no rate: {why}"))
+            }
+            ConvertError::OutOfRange { .. } => {
+                StepError::permanent(cause::OUT_OF_RANGE, error.to_string())
+            }
+        })?;
+        let (digits, places) = QUOTE_DIGITS_MAX;
+        let quotes = [converted.from_rate, converted.to_rate];
+        if converted.amount.integer_digits() > AMOUNT_DIGITS_MAX
+            || converted.rate.integer_digits() > 28 - RATE_PLACES
+            || quotes.iter().any(|quote| quote.integer_digits() > digits || quote.scale() > places)
+        {
+            let message = "the converted amount or its rate has too many digits";
+            return Err(StepError::permanent(cause::OUT_OF_RANGE, message));
+        }
+        Ok(Output {
+            amount: converted.amount,
+            rate: converted.rate,
+            from_rate: converted.from_rate,
+            to_rate: converted.to_rate,
+            rate_date: converted.rate_date,
+            rate_source: Arc::clone(&rates.label),
+            exact: converted.exact,
+        })
+    }
+}
+
+/// Refuses an amount that is surely in another currency than the one it is converted from.
+fn check_unit(amount: &Compiled, from: &Compiled, cx: &mut PlanContext<'_>) {
+    let Some(unit) = &amount.ty().unit else { return };
+    let source = unit_of(from);
+    if source.as_ref().is_some_and(|source| source != unit) {
+        let message = format!("the amount is in {unit}, and is converted from another currency");
+        let from = Place::value(Route::root().key("from"));
+        let place = Place::value(Route::root().key("amount"));
+        cx.fault(
+            Finding::error(codes::CURRENCY_MISMATCH, from, message)
+                .also(place, format!("in {unit}"))
+                .help(match unit {
+                    Unit::Field(path) => format!("write `from: ${{{{ {path} }}}}`"),
+                    Unit::Code(currency) => format!("write `from: {}`", currency.code()),
+                }),
+        );
+    }
+}
+
+/// Returns the currency that an expression stands for, as far as the plan can tell.
+fn unit_of(currency: &Compiled) -> Option<Unit> {
+    match currency.constant() {
+        Some(Value::Text(code)) => Currency::parse(code).ok().map(Unit::Code),
+        _ => currency.path().map(|path| Unit::Field(Arc::from(path))),
+    }
+}
+
+fn check_day(on: &Compiled, cx: &mut PlanContext<'_>) {
+    let day = matches!(on.ty().shape, Shape::Date(_) | Shape::Timestamp);
+    if !day || on.ty().nullable {
+        let code = if day { codes::MAY_BE_MISSING } else { codes::WRONG_TYPE };
+        let message = format!("`on` must be a date or a timestamp, and this is {}", on.ty());
+        cx.fault(Finding::error(code, Place::value(Route::root().key("on")), message));
+    }
+}
+
+fn check_served(
+    field: &str,
+    currency: Option<&Compiled>,
+    rates: &RateSource,
+    cx: &mut PlanContext<'_>,
+) {
+    let Some(Value::Text(code)) = currency.and_then(Compiled::constant) else { return };
+    let Ok(currency) = Currency::parse(code) else { return };
+    if !rates.table.serves(currency) {
+        let message = format!("the rate table `{}` has no rate for {code}", rates.name);
+        cx.fault(Finding::error(
+            codes::NO_SUCH_RATE,
+            Place::value(Route::root().key(field)),
+            message,
+        ));
+    }
+}
+
+fn output_type(to: Option<&Compiled>, dated: bool, pii: bool) -> Type {
+    let unit = to.and_then(unit_of);
+    let scale = match &unit {
+        Some(Unit::Code(currency)) => currency.minor_units(),
+        _ => 4,
+    };
+    let decimal = |integer_digits, scale| Type::of(Shape::Decimal { integer_digits, scale });
+    let amount = Type { unit, pii, ..decimal(AMOUNT_DIGITS_MAX, scale) };
+    let (digits, places) = QUOTE_DIGITS_MAX;
+    let date = Type { nullable: !dated, ..Type::of(Shape::Date(DateFormat::Iso)) };
+    let source = Type::of(Shape::Text { chars_max: Some(5), values: None });
+    Type::record([
+        ("amount", amount),
+        ("rate", decimal(28 - RATE_PLACES, RATE_PLACES)),
+        ("from_rate", decimal(digits, places)),
+        ("to_rate", decimal(digits, places)),
+        ("rate_date", date),
+        ("rate_source", source),
+        ("exact", Type::of(Shape::Bool)),
+    ])
+}

@@ -1,0 +1,108 @@
+//! `object.put`: stores an object. Repeated with the same content it changes nothing.
+
+use std::sync::Arc;
+
+use oms_engine::diagnostic::codes;
+use oms_engine::effects::{Put, StepError, cause};
+use oms_engine::record;
+use oms_engine::step::{
+    Effect, Expr, Fault, Faults, PlanContext, Planned, Port, Safety, Step, StepContext, Verb,
+};
+use oms_engine::value::{Typed, Value, write_json};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Stores an object in a bucket (S3; a table of the local database).
+///
+/// Repeating it changes nothing; another run's other content under the same key is a conflict. An order that is
+/// stored as a whole (`body: ${{ order }}`) is stored byte for byte as it was sent.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The bucket's name.
+    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"))]
+    bucket: String,
+    /// The object's key, such as `${{ run.key }}.json`. It must differ from order to order.
+    key: Expr<String>,
+    /// What is stored: text as it is, everything else as JSON.
+    body: Expr<Value>,
+}
+
+record! {
+    /// The evaluated settings.
+    pub struct Input {
+        key: Arc<str>,
+        body: Value,
+    }
+}
+
+record! {
+    /// Where the object lies.
+    pub struct Output {
+        /// The bucket's name.
+        pub bucket: Arc<str>,
+        /// The object's key.
+        pub key: Arc<str>,
+    }
+}
+
+/// The planned step.
+pub struct ObjectPut {
+    bucket: Arc<str>,
+    whole_order: bool,
+}
+
+/// Bytes of an object's key at the most, as in S3.
+const KEY_BYTES_MAX: usize = 1024;
+
+impl Step for ObjectPut {
+    const NAME: &'static str = "object.put";
+    type Config = Config;
+    type Input = Input;
+    type Output = Output;
+
+    fn plan(config: Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults> {
+        let key = cx.expr("key", &config.key);
+        let body = cx.expr("body", &config.body);
+        if let Some(key) = &key
+            && !cx.is_unique_per_order(key)
+        {
+            cx.fault(Fault::at(
+                "key",
+                codes::KEY_NOT_UNIQUE,
+                "the object's key is not unique per order",
+            ));
+        }
+        let bucket: Arc<str> = Arc::from(config.bucket);
+        Ok(Planned {
+            input: cx.finish()?,
+            output: Output::ty().unwrap_or_else(oms_engine::value::Type::text),
+            effects: vec![Effect {
+                port: Port::Objects,
+                verb: Verb::Put,
+                resource: Arc::clone(&bucket),
+                safety: Safety::Idempotent,
+            }],
+            step: Self { bucket, whole_order: body.is_some_and(|body| body.is_whole_order()) },
+        })
+    }
+
+    async fn run(&self, cx: &StepContext<'_>, input: Input) -> Result<Output, StepError> {
+        if input.key.is_empty()
+            || input.key.len() > KEY_BYTES_MAX
+            || input.key.chars().any(char::is_control)
+        {
+            let message = "an object's key has 1 to 1024 bytes and no control characters";
+            return Err(StepError::permanent(cause::OUT_OF_RANGE, message));
+        }
+        let (body, content_type): (Arc<[u8]>, _) = match &input.body {
+            _ if self.whole_order => (Arc::clone(&cx.call.run.body), "application/json"),
+            Value::Text(text) => (Arc::from(text.as_bytes()), "text/plain; charset=utf-8"),
+            value => (Arc::from(write_json(value).into_bytes()), "application/json"),
+        };
+        let bucket = Arc::clone(&self.bucket);
+        let object = Put { bucket, key: Arc::clone(&input.key), body, content_type };
+        cx.effects.objects().put(cx.call, object).await?;
+        Ok(Output { bucket: Arc::clone(&self.bucket), key: input.key })
+    }
+}

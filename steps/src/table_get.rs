@@ -1,0 +1,114 @@
+//! `table.get`: reads one row by its key.
+
+use std::sync::Arc;
+
+use oms_engine::effects::{StepError, cause};
+use oms_engine::step::{
+    Effect, Faults, PlanContext, Planned, Port, Safety, Step, StepContext, Verb,
+};
+use oms_engine::table::TableDef;
+use oms_engine::value::{Shape, Type, Value};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+
+use crate::columns;
+
+/// Reads one row of a table by its key. Its columns are the step's output.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The table's name.
+    table: String,
+    /// A value for each column of the table's key.
+    key: Map<String, Json>,
+    /// What happens when there is no such row: `fail` parks the run, `null` gives nothing, which then must be guarded.
+    #[serde(default)]
+    missing: Missing,
+}
+
+/// What happens when there is nothing to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Missing {
+    /// The run is parked.
+    #[default]
+    Fail,
+    /// The output is null.
+    Null,
+}
+
+impl Missing {
+    pub(crate) fn apply(self, ty: Type) -> Type {
+        match self {
+            Self::Fail => ty,
+            Self::Null => ty.or_null(),
+        }
+    }
+
+    pub(crate) fn result(
+        self,
+        cause: &str,
+        message: impl FnOnce() -> String,
+    ) -> Result<Value, StepError> {
+        match self {
+            Self::Fail => Err(StepError::permanent(cause, message())),
+            Self::Null => Ok(Value::Null),
+        }
+    }
+}
+
+/// The planned step.
+pub struct TableGet {
+    table: Arc<TableDef>,
+    missing: Missing,
+}
+
+impl Step for TableGet {
+    const NAME: &'static str = "table.get";
+    type Config = Config;
+    type Input = Value;
+    type Output = Value;
+
+    fn plan(config: Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults> {
+        let Some(table) = cx.table("table", &config.table) else {
+            return cx.finish().and(Err(Vec::new()));
+        };
+        columns::compile("key", &config.key, table.key_columns(), cx);
+        let input = cx.finish()?;
+        Ok(Planned {
+            input,
+            output: config.missing.apply(Type::of(Shape::Record(Arc::clone(&table.row)))),
+            effects: vec![Effect {
+                port: Port::Tables,
+                verb: Verb::Get,
+                resource: Arc::clone(&table.name),
+                safety: Safety::Read,
+            }],
+            step: Self { table, missing: config.missing },
+        })
+    }
+
+    async fn run(&self, cx: &StepContext<'_>, input: Value) -> Result<Value, StepError> {
+        let given = input.as_record();
+        let key = self
+            .table
+            .key_columns()
+            .map(|column| {
+                let value = given.and_then(|record| record.get(&column.name)).cloned();
+                column.fit(value.unwrap_or(Value::Null)).map_err(|message| {
+                    StepError::permanent(
+                        cause::OUT_OF_RANGE,
+                        format!("table `{}`: {message}", self.table.name),
+                    )
+                })
+            })
+            .collect::<Result<Vec<Value>, StepError>>()?;
+        match cx.effects.tables().get(cx.call, &self.table, key).await? {
+            Some(row) => Ok(row),
+            None => self.missing.result(cause::NO_ROW, || {
+                format!("`{}` has no row with that key", self.table.name)
+            }),
+        }
+    }
+}

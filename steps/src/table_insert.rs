@@ -1,0 +1,90 @@
+//! `table.insert`: adds a row. Repeated by the same run nothing changes and the first row stands; a row that another run wrote
+//! under the same key is a conflict, never silently ignored.
+
+use std::sync::Arc;
+
+use oms_engine::diagnostic::{Finding, Place, Route, codes};
+use oms_engine::effects::StepError;
+use oms_engine::step::{
+    Effect, Faults, PlanContext, Planned, Port, Safety, Step, StepContext, Verb,
+};
+use oms_engine::table::TableDef;
+use oms_engine::value::{Nothing, Type, Typed, Value};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+
+use crate::columns;
+
+/// Adds a row to a table.
+///
+/// Repeated by the same run it changes nothing: the first row stands. A row of another run with the same key is a conflict,
+/// so the key must differ from order to order.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The table's name.
+    pub(crate) table: String,
+    /// The row: a value for each column. Columns that may be null may be left out.
+    pub(crate) row: Map<String, Json>,
+}
+
+/// The planned step.
+pub struct TableInsert {
+    table: Arc<TableDef>,
+}
+
+impl Step for TableInsert {
+    const NAME: &'static str = "table.insert";
+    type Config = Config;
+    type Input = Value;
+    type Output = Nothing;
+
+    fn plan(config: Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults> {
+        let Some(table) = cx.table("table", &config.table) else {
+            return cx.finish().and(Err(Vec::new()));
+        };
+        let values = columns::compile("row", &config.row, table.columns.iter(), cx);
+        let key: Vec<_> =
+            table.key_columns().filter_map(|column| values.get(&column.name)).collect();
+        let whole = key.len() == table.key.len();
+        let by_order = key.iter().any(|value| cx.is_unique_per_order(value));
+        let by_element = !cx.runs_each_element() || key.iter().any(|value| cx.reads_element(value));
+        if whole && !(by_order && by_element) {
+            let names: Vec<String> =
+                table.key_columns().map(|column| format!("`{}`", column.name)).collect();
+            let at = table.key_columns().next().map_or("", |column| column.name.as_ref());
+            let per = if by_order { "element" } else { "order" };
+            cx.fault(
+                Finding::error(
+                    codes::KEY_NOT_UNIQUE,
+                    Place::value(Route::root().key("row").key(at)),
+                    format!("the key of `{}` ({}) is not unique per {per}", table.name, names.join(", ")),
+                )
+                .help(if by_order {
+                    "let a column of the key depend on the element".to_owned()
+                } else {
+                    "let a column of the key be the order's key, such as `${{ run.key }}`; or use `table.upsert`".to_owned()
+                }),
+            );
+        }
+        let input = cx.finish()?;
+        Ok(Planned {
+            input,
+            output: Nothing::ty().unwrap_or_else(Type::text),
+            effects: vec![Effect {
+                port: Port::Tables,
+                verb: Verb::Insert,
+                resource: Arc::clone(&table.name),
+                safety: Safety::Idempotent,
+            }],
+            step: Self { table },
+        })
+    }
+
+    async fn run(&self, cx: &StepContext<'_>, input: Value) -> Result<Nothing, StepError> {
+        let row = columns::row(&self.table, &input)?;
+        cx.effects.tables().insert(cx.call, &self.table, row).await?;
+        Ok(Nothing)
+    }
+}

@@ -1,0 +1,54 @@
+//! `topic.publish`: announces the order, and cuts the graph into branches that succeed or fail by themselves.
+
+use std::sync::Arc;
+
+use oms_engine::effects::{Message, StepError};
+use oms_engine::step::{
+    Effect, Faults, PlanContext, Planned, Port, Safety, Step, StepContext, Verb,
+};
+use oms_engine::value::{Nothing, Type, Typed};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Announces the order on a topic (SNS; within the process locally), at least once.
+///
+/// Each branch behind it succeeds or fails by itself. What crosses is which order it is, not its content.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The topic's name.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,200}$"))]
+    topic: String,
+}
+
+/// The planned step.
+pub struct TopicPublish {
+    topic: Arc<str>,
+}
+
+impl Step for TopicPublish {
+    const NAME: &'static str = "topic.publish";
+    type Config = Config;
+    type Input = Nothing;
+    type Output = Nothing;
+
+    fn plan(config: Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults> {
+        let topic: Arc<str> = Arc::from(config.topic);
+        Ok(Planned {
+            input: cx.finish()?,
+            output: Nothing::ty().unwrap_or_else(Type::text),
+            effects: vec![Effect {
+                port: Port::Topics,
+                verb: Verb::Publish,
+                resource: Arc::clone(&topic),
+                safety: Safety::AtLeastOnce,
+            }],
+            step: Self { topic },
+        })
+    }
+
+    async fn run(&self, cx: &StepContext<'_>, _: Nothing) -> Result<Nothing, StepError> {
+        cx.effects.topics().publish(cx.call, Message { topic: Arc::clone(&self.topic) }).await?;
+        Ok(Nothing)
+    }
+}
