@@ -9,7 +9,6 @@ use serde_json::value::RawValue;
 
 use super::event::{Event, SkipReason};
 use super::failure::Failure;
-use crate::effects::Class;
 use crate::plan::Plan;
 use crate::value::{Value, read_json};
 
@@ -19,6 +18,12 @@ pub enum JournalError {
     /// It is not what this program writes.
     #[error("the journal is damaged")]
     Damaged(#[from] serde_json::Error),
+    /// An event lacks what it needs.
+    #[error("the journal's event of `{step}` is incomplete")]
+    Incomplete {
+        /// The step.
+        step: Arc<str>,
+    },
     /// A step's output does not fit the plan.
     #[error("the output of `{step}` does not fit the plan")]
     Output {
@@ -27,45 +32,38 @@ pub enum JournalError {
     },
 }
 
-/// The written form. Names are short, since there is one for every step of every order.
+/// The written form. Names are short, since there is one for every step of every order. It is flat: serde buffers tagged enums, and
+/// then an output's own text is lost.
 #[derive(Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
-enum Written<'a, O> {
-    Ok {
-        step: Cow<'a, str>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        element: Option<u32>,
-        #[serde(default = "first", skip_serializing_if = "is_first")]
-        attempt: u32,
-        at: i64,
-        us: u64,
-        out: O,
-    },
-    Failed {
-        step: Cow<'a, str>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        element: Option<u32>,
-        #[serde(default = "first", skip_serializing_if = "is_first")]
-        attempt: u32,
-        at: i64,
-        us: u64,
-        class: Class,
-        cause: Cow<'a, str>,
-        message: Cow<'a, str>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        retry_at: Option<i64>,
-    },
-    Skipped {
-        step: Cow<'a, str>,
-        at: i64,
-        why: SkipReason,
-    },
-    Retried {
-        at: i64,
-    },
-    Cancelled {
-        at: i64,
-    },
+struct Written<'a, O> {
+    is: Is,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    step: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    element: Option<u32>,
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    attempt: u32,
+    at: i64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    us: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retry_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    why: Option<SkipReason>,
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    out: Option<O>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Is {
+    Ok,
+    Failed,
+    Skipped,
+    Retried,
+    Cancelled,
 }
 
 const fn first() -> u32 {
@@ -77,43 +75,55 @@ const fn is_first(attempt: &u32) -> bool {
     *attempt == 1
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+const fn is_zero(micros: &u64) -> bool {
+    *micros == 0
+}
+
 /// Writes events. Instants are microseconds since 1970.
 pub fn encode(events: &[Event]) -> String {
-    let written: Vec<Written<'_, &Value>> = events
-        .iter()
-        .map(|event| match event {
-            Event::Succeeded { step, element, attempt, at, micros, output } => Written::Ok {
-                step: Cow::Borrowed(step),
-                element: *element,
-                attempt: *attempt,
-                at: at.as_microsecond(),
-                us: *micros,
-                out: output,
-            },
-            Event::Failed { step, element, attempt, at, micros, failure, retry_at } => {
-                Written::Failed {
-                    step: Cow::Borrowed(step),
-                    element: *element,
-                    attempt: *attempt,
-                    at: at.as_microsecond(),
-                    us: *micros,
-                    class: failure.class,
-                    cause: Cow::Borrowed(&failure.cause),
-                    message: Cow::Borrowed(&failure.message),
-                    retry_at: retry_at.map(Timestamp::as_microsecond),
-                }
-            }
-            Event::Skipped { step, at, reason } => Written::Skipped {
-                step: Cow::Borrowed(step),
-                at: at.as_microsecond(),
-                why: reason.clone(),
-            },
-            Event::Retried { at } => Written::Retried { at: at.as_microsecond() },
-            Event::Cancelled { at } => Written::Cancelled { at: at.as_microsecond() },
-        })
-        .collect();
+    let written: Vec<Written<'_, &Value>> = events.iter().map(write).collect();
     // Nothing in an event refuses to be written.
     serde_json::to_string(&written).unwrap_or_default()
+}
+
+fn write(event: &Event) -> Written<'_, &Value> {
+    let bare = |is, step: Option<&'_ Arc<str>>| Written {
+        is,
+        step: step.map(|step| Cow::Owned(step.to_string())),
+        element: None,
+        attempt: 1,
+        at: event.at().as_microsecond(),
+        us: 0,
+        failure: None,
+        retry_at: None,
+        why: None,
+        out: None,
+    };
+    match event {
+        Event::Succeeded { step, element, attempt, micros, output, .. } => Written {
+            step: Some(Cow::Borrowed(step)),
+            element: *element,
+            attempt: *attempt,
+            us: *micros,
+            out: Some(output),
+            ..bare(Is::Ok, None)
+        },
+        Event::Failed { step, element, attempt, micros, failure, retry_at, .. } => Written {
+            step: Some(Cow::Borrowed(step)),
+            element: *element,
+            attempt: *attempt,
+            us: *micros,
+            failure: Some(failure.clone()),
+            retry_at: retry_at.map(Timestamp::as_microsecond),
+            ..bare(Is::Failed, None)
+        },
+        Event::Skipped { step, reason, .. } => {
+            Written { why: Some(reason.clone()), ..bare(Is::Skipped, Some(step)) }
+        }
+        Event::Retried { .. } => bare(Is::Retried, None),
+        Event::Cancelled { .. } => bare(Is::Cancelled, None),
+    }
 }
 
 /// Reads events back, outputs by the types of the plan.
@@ -122,48 +132,39 @@ pub fn encode(events: &[Event]) -> String {
 /// When the text is damaged, or the plan is another one.
 pub fn decode(text: &str, plan: &Plan) -> Result<Vec<Event>, JournalError> {
     let written: Vec<Written<'_, &RawValue>> = serde_json::from_str(text)?;
-    written.into_iter().map(|written| event(written, plan)).collect()
+    written.into_iter().map(|written| read(written, plan)).collect()
 }
 
-fn event(written: Written<'_, &RawValue>, plan: &Plan) -> Result<Event, JournalError> {
-    Ok(match written {
-        Written::Ok { step, element, attempt, at, us, out } => {
-            let step: Arc<str> = Arc::from(step.as_ref());
-            let output = plan
-                .step(&step)
-                .and_then(|at| plan.steps().get(at))
-                .and_then(|planned| {
-                    // Without an element this is the whole step, whose output may be an empty list.
-                    let listed = planned.for_each.is_some() && element.is_none();
-                    if listed {
-                        return Some(Value::List(Arc::from([])));
-                    }
-                    read_json(out.get().as_bytes(), &planned.stored).ok().map(|parsed| parsed.value)
-                })
+fn read(written: Written<'_, &RawValue>, plan: &Plan) -> Result<Event, JournalError> {
+    let Written { is, step, element, attempt, at, us, failure, retry_at, why, out } = written;
+    let step: Arc<str> = Arc::from(step.as_deref().unwrap_or_default());
+    let at = instant(at);
+    Ok(match (is, failure, why) {
+        (Is::Ok, ..) => {
+            let output = output(plan, &step, element, out)
                 .ok_or_else(|| JournalError::Output { step: Arc::clone(&step) })?;
-            Event::Succeeded { step, element, attempt, at: instant(at), micros: us, output }
+            Event::Succeeded { step, element, attempt, at, micros: us, output }
         }
-        Written::Failed { step, element, attempt, at, us, class, cause, message, retry_at } => {
-            Event::Failed {
-                step: Arc::from(step.as_ref()),
-                element,
-                attempt,
-                at: instant(at),
-                micros: us,
-                failure: Failure {
-                    class,
-                    cause: cause.into_owned(),
-                    message: message.into_owned(),
-                },
-                retry_at: retry_at.map(instant),
-            }
+        (Is::Failed, Some(failure), _) => {
+            let retry_at = retry_at.map(instant);
+            Event::Failed { step, element, attempt, at, micros: us, failure, retry_at }
         }
-        Written::Skipped { step, at, why } => {
-            Event::Skipped { step: Arc::from(step.as_ref()), at: instant(at), reason: why }
-        }
-        Written::Retried { at } => Event::Retried { at: instant(at) },
-        Written::Cancelled { at } => Event::Cancelled { at: instant(at) },
+        (Is::Skipped, _, Some(reason)) => Event::Skipped { step, at, reason },
+        (Is::Retried, ..) => Event::Retried { at },
+        (Is::Cancelled, ..) => Event::Cancelled { at },
+        (Is::Failed | Is::Skipped, ..) => return Err(JournalError::Incomplete { step }),
     })
+}
+
+fn output(plan: &Plan, step: &str, element: Option<u32>, out: Option<&RawValue>) -> Option<Value> {
+    let planned = plan.steps().get(plan.step(step)?)?;
+    if planned.for_each.is_some() && element.is_none() {
+        // Without an element this is the whole step, which had nothing to run over.
+        return Some(Value::List(Arc::from([])));
+    }
+    // A missing output is one that was null: serde does not tell them apart here.
+    let text = out.map_or("null", RawValue::get);
+    read_json(text.as_bytes(), &planned.stored).ok().map(|parsed| parsed.value)
 }
 
 fn instant(micros: i64) -> Timestamp {
