@@ -47,7 +47,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value = "local")]
     target: World,
     /// Orders that are under way at the same time at the most
-    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: u16,
     /// Also write objects and mails as files below this folder, as they come
     #[arg(long, value_name = "DIR")]

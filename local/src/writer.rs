@@ -19,9 +19,9 @@ use crate::packet::{Outcome, Packet, RunRef, Write};
 use crate::tables::Statements;
 
 /// Packets in one transaction at the most: it bounds how long the first of them waits.
-const BATCH_MAX: usize = 512;
+const BATCH_MAX: usize = 1_024;
 /// Packets that may wait for the writer.
-const QUEUE_MAX: usize = 1_024;
+const QUEUE_MAX: usize = 2_048;
 
 /// The way to the writer thread. When the last one is dropped, the thread ends.
 #[derive(Clone)]
