@@ -114,6 +114,7 @@ impl Planner<'_, '_> {
             each_element: for_each.is_some(),
             faults: Vec::new(),
             fields: Vec::new(),
+            broken: false,
         };
         let config = if section.with.is_null() {
             Json::Object(serde_json::Map::new())

@@ -63,6 +63,7 @@ pub struct PlanContext<'a> {
     pub(crate) each_element: bool,
     pub(crate) faults: Faults,
     pub(crate) fields: Vec<(Arc<str>, Compiled)>,
+    pub(crate) broken: bool,
 }
 
 impl PlanContext<'_> {
@@ -81,6 +82,11 @@ impl PlanContext<'_> {
         wanted: Option<&Type>,
     ) -> Option<Compiled> {
         match expression::compile_value(raw, wanted, self.scope) {
+            // What refers to a step that has faults of its own is not judged, and cannot run either.
+            Ok(compiled) if compiled.is_broken() => {
+                self.broken = true;
+                None
+            }
             Ok(compiled) => {
                 self.fields.push((Arc::from(field), compiled.clone()));
                 Some(compiled)
@@ -245,7 +251,7 @@ impl PlanContext<'_> {
                 diagnostic.severity == crate::diagnostic::Severity::Error
             }
         };
-        if self.faults.iter().any(grave) {
+        if self.broken || self.faults.iter().any(grave) {
             return Err(std::mem::take(&mut self.faults));
         }
         Ok(InputPlan::new(std::mem::take(&mut self.fields)))

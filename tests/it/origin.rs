@@ -1,0 +1,182 @@
+//! Every defect of the system that `order-management` comes from, as a test that shows it gone; `docs/origin.md` lists them.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+struct State {
+    directory: std::path::PathBuf,
+}
+
+impl State {
+    fn new(name: &str) -> Self {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("origin").join(name);
+        let _absent = std::fs::remove_dir_all(&directory);
+        std::fs::create_dir_all(&directory).unwrap();
+        Self { directory }
+    }
+
+    fn oms(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_oms"))
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args(args)
+            .arg("--state-dir")
+            .arg(self.directory.join("state"))
+            .output()
+            .unwrap()
+    }
+
+    fn order(&self, name: &str, body: &str) -> Output {
+        let path = self.directory.join(format!("{name}.json"));
+        std::fs::write(&path, body).unwrap();
+        self.oms(&["run", PIPELINE, "--input", path.to_str().unwrap(), "--format", "json"])
+    }
+
+    fn bills(&self) -> Vec<serde_json::Value> {
+        let output = self.oms(&["db", "export", PIPELINE, "billing_data"]);
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn mails(&self) -> usize {
+        text(&self.oms(&["mail", "list", PIPELINE]).stdout).lines().count()
+    }
+}
+
+const PIPELINE: &str = "pipelines/order-management.yaml";
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn order(customer: &str, date: &str, currency: &str, amount: &str) -> String {
+    format!(
+        r#"{{"customerId": "{customer}", "customerName": "John Doe", "country": "US", "productLine": "laptop", "billDate": "{date}", "currency": "{currency}", "billAmount": {amount}}}"#
+    )
+}
+
+fn count(output: &Output, key: &str) -> u64 {
+    let line: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}{}", text(&output.stdout), text(&output.stderr)));
+    line[key].as_u64().unwrap()
+}
+
+#[test]
+fn a_second_order_of_a_customer_on_the_same_day_is_billed_too() {
+    let state = State::new("same-day");
+    state.order("first", &order("A1", "03/12/2023", "USD", "500"));
+    let second = state.order("second", &order("A1", "03/12/2023", "USD", "20"));
+    assert_eq!(count(&second, "completed"), 1);
+    assert_eq!(state.bills().len(), 2);
+}
+
+#[test]
+fn the_same_order_again_sends_no_second_mail_and_writes_no_second_bill() {
+    let state = State::new("again");
+    state.order("first", &order("A1", "03/12/2023", "USD", "500"));
+    let again = state.order("first", &order("A1", "03/12/2023", "USD", "500.00"));
+    assert_eq!(count(&again, "duplicates"), 1);
+    assert_eq!((state.bills().len(), state.mails()), (1, 1));
+}
+
+#[test]
+fn another_order_under_a_used_key_is_a_conflict_and_overwrites_nothing() {
+    let state = State::new("overwrite");
+    state.order("first", &order("A1", "03/12/2023", "USD", "500"));
+    let other = state.order("first", &order("A1", "03/12/2023", "USD", "501"));
+    assert_eq!(count(&other, "conflicts"), 1);
+    assert_eq!(other.status.code(), Some(1));
+    assert_eq!(state.bills()[0]["bill_amount"], "500.00");
+}
+
+#[test]
+fn every_order_of_a_batch_is_handled() {
+    let state = State::new("batch");
+    let path = state.directory.join("batch.ndjson");
+    let lines: Vec<String> =
+        (1..=5).map(|day| order("A2", &format!("03/1{day}/2023"), "CAD", "100")).collect();
+    std::fs::write(&path, lines.join("\n")).unwrap();
+    let output =
+        state.oms(&["run", PIPELINE, "--input", path.to_str().unwrap(), "--format", "json"]);
+    assert_eq!(count(&output, "completed"), 5);
+    assert_eq!(state.bills().len(), 5);
+}
+
+#[test]
+fn a_date_is_read_by_its_declared_form_and_stored_without_doubt() {
+    let state = State::new("date");
+    state.order("first", &order("A1", "03/12/2023", "USD", "500"));
+    assert_eq!(state.bills()[0]["bill_date"], "2023-03-12");
+    let ambiguous = state.order("second", &order("A1", "13/12/2023", "USD", "500"));
+    assert_eq!(count(&ambiguous, "rejected"), 1);
+    assert!(text(&ambiguous.stderr).contains("MM/DD/YYYY"), "{}", text(&ambiguous.stderr));
+}
+
+#[test]
+fn money_is_exact_to_the_last_digit() {
+    let state = State::new("exact");
+    // As a binary float, 0.1 x 0.05 and the sum of many such amounts drift.
+    state.order("first", &order("A1", "03/12/2023", "MXN", "999999999999.99"));
+    let bill = &state.bills()[0];
+    assert_eq!(bill["bill_amount"], "999999999999.99");
+    assert_eq!(bill["bill_amount_usd"], "50000000000.00");
+}
+
+#[test]
+fn a_currency_without_a_rate_parks_the_run_and_keeps_it() {
+    let state = State::new("rate");
+    let output = state.order("first", &order("A1", "03/12/2023", "EUR", "10"));
+    assert_eq!((count(&output, "accepted"), count(&output, "parked")), (1, 1));
+    let parked = text(&state.oms(&["runs", "list", PIPELINE, "--state", "parked"]).stdout);
+    assert!(parked.contains("no_rate"), "{parked}");
+}
+
+#[test]
+fn an_order_that_does_not_fit_is_refused_with_its_place() {
+    let state = State::new("validation");
+    let output = state.order("first", r#"{"customerId": "A1", "billAmount": "500"}"#);
+    assert_eq!(count(&output, "rejected"), 1);
+    let findings = text(&output.stderr);
+    assert!(findings.contains("first.json:1:37: error[OMS0602]: /billAmount"), "{findings}");
+    assert!(findings.contains("lacks the member `currency`"), "{findings}");
+}
+
+#[test]
+fn a_failure_is_told_apart_and_kept_not_swallowed() {
+    let state = State::new("failure");
+    let output = state.order("first", &order("NOBODY", "03/12/2023", "USD", "10"));
+    assert_eq!(count(&output, "parked"), 1);
+    let shown = text(&state.oms(&["runs", "show", PIPELINE, "first"]).stdout);
+    assert!(shown.contains("no_row"), "{shown}");
+    // The bill does not wait for the mail.
+    assert_eq!((state.bills().len(), state.mails()), (1, 0));
+}
+
+#[test]
+fn a_customer_id_is_data_and_never_sql() {
+    let state = State::new("injection");
+    let output = state.order("first", &order("x' OR '1'='1", "03/12/2023", "USD", "10"));
+    assert_eq!(count(&output, "parked"), 1);
+    assert_eq!(state.mails(), 0, "somebody else was written to");
+    assert_eq!(state.bills()[0]["customer_id"], "x' OR '1'='1");
+}
+
+#[test]
+fn the_storefront_sends_no_mail_without_a_price() {
+    let state = State::new("no-price");
+    let path = state.directory.join("o.json");
+    let body = r#"{"order_id":"O1","customer_id":"VINET","placed_at":"2025-06-02T10:00:00Z","currency":"KWD","amount":"1.234","items":[],"shipping_country":"KW"}"#;
+    std::fs::write(&path, body).unwrap();
+    let storefront = "pipelines/storefront.yaml";
+    let output =
+        state.oms(&["run", storefront, "--input", path.to_str().unwrap(), "--format", "json"]);
+    assert_eq!(count(&output, "parked"), 1);
+    assert_eq!(text(&state.oms(&["mail", "list", storefront]).stdout), "");
+}
+
+#[test]
+fn the_mails_slip_is_corrected() {
+    let state = State::new("mail");
+    state.order("first", &order("A1", "03/12/2023", "USD", "500"));
+    let mail = text(&state.oms(&["mail", "show", PIPELINE, "first", "--part", "text"]).stdout);
+    let one_line = mail.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(one_line.contains("Your order has been received and is now being processed."), "{mail}");
+}
