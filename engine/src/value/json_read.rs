@@ -108,7 +108,7 @@ struct Unreadable {
 
 impl From<JiterError> for Unreadable {
     fn from(error: JiterError) -> Self {
-        let text = error.error_type.to_string();
+        let text = error.error_type.to_string().replace("EOF while parsing", "it ends within");
         let mut letters = text.chars();
         let message = letters.next().map_or_else(String::new, |first| {
             format!("is not JSON: {}{}", first.to_lowercase(), letters.as_str())
@@ -555,10 +555,8 @@ mod tests {
 
     #[test]
     fn what_is_no_json_ends_with_its_place() {
-        assert_eq!(
-            problems("{\"amount\": \"1\","),
-            ["1:15  is not JSON: EOF while parsing an object"]
-        );
+        let cut = problems("{\"amount\": \"1\",");
+        assert!(cut[0].starts_with("1:15  is not JSON: it ends within"), "{cut:?}");
         assert!(problems(&"[".repeat(100_000))[0].contains("levels deep"));
         assert!(problems("\u{feff}{}")[0].contains("byte order mark"));
     }

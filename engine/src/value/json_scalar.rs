@@ -154,7 +154,10 @@ pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     }
     let zoned = match rest {
         b"Z" | b"z" => true,
-        [b'+' | b'-', a, b, b':', c, d] => [a, b, c, d].iter().all(|byte| byte.is_ascii_digit()),
+        // An offset has hours to 23 and minutes to 59; the parser would take more.
+        [b'+' | b'-', a @ b'0'..=b'2', b, b':', b'0'..=b'5', d] => {
+            b.is_ascii_digit() && d.is_ascii_digit() && (*a != b'2' || *b <= b'3')
+        }
         _ => false,
     };
     if zoned { text.parse().ok() } else { None }
@@ -179,6 +182,8 @@ mod tests {
             "2025-06-02T10:00:00",
             "2025-06-02T24:00:00Z",
             "2025-06-02T10:00:00+25:00",
+            "2025-06-02T10:00:00+24:00",
+            "2025-06-02T10:00:00+01:60",
             "2025-11-30T23:59:60Z",
             "2025-06-02T10:00Z",
             "20250602T100000Z",
