@@ -8,6 +8,8 @@ pub(crate) const FINDINGS: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 /// The environment: a service, a lock, a pipeline or input that cannot be read. Repeating the call is safe.
 pub(crate) const ENVIRONMENT: u8 = 4;
+/// A bug of ours.
+pub(crate) const BUG: u8 = 70;
 /// Somebody interrupted it. The next call goes on.
 pub(crate) const INTERRUPTED: u8 = 130;
 

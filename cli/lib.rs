@@ -16,6 +16,7 @@ mod state;
 mod summary;
 mod tally;
 
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -34,7 +35,14 @@ pub fn main(kinds: &[StepKind]) -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    match commands::dispatch(args.command, kinds) {
+    // A panic is a bug; what led to it has been printed, and what was acknowledged is on disk.
+    let outcome =
+        std::panic::catch_unwind(AssertUnwindSafe(|| commands::dispatch(args.command, kinds)));
+    let Ok(outcome) = outcome else {
+        output::say("this is a bug in oms; the next call goes on with what was accepted");
+        return ExitCode::from(exit::BUG);
+    };
+    match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) if output::is_closed(&error) => ExitCode::from(exit::FINE),
         Err(error) => {

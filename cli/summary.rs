@@ -69,9 +69,9 @@ pub(crate) fn text(
 }
 
 fn happened(plan: &Plan, tally: &Tally, seconds: f64) -> String {
-    let mut read = vec![format!("{} read", counted(tally.read, "order"))];
+    let mut read = vec![format!("{} read", counted(tally.read(), "order"))];
     for (count, what) in [
-        (tally.accepted(), "accepted"),
+        (tally.accepted, "accepted"),
         (tally.duplicates, "known already"),
         (tally.conflicts, "in conflict"),
         (tally.rejected, "rejected"),

@@ -11,7 +11,7 @@ use serde::Serialize;
 /// `accepted + resumed = completed + parked + waiting + cancelled + in_progress`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
-    pub(crate) read: u64,
+    pub(crate) accepted: u64,
     pub(crate) duplicates: u64,
     pub(crate) conflicts: u64,
     pub(crate) rejected: u64,
@@ -54,29 +54,42 @@ impl Tally {
             Settled::Rejected { .. } => self.rejected += 1,
             Settled::Duplicate => self.duplicates += 1,
             Settled::Conflict { .. } => self.conflicts += 1,
-            Settled::Waits => self.waiting += 1,
-            Settled::GoesOn => self.waiting = self.waiting.saturating_sub(1),
-            Settled::Run { key, state, cause, .. } => match state {
-                RunState::Completed => {
-                    self.completed += 1;
-                    self.example.get_or_insert_with(|| Arc::clone(key));
-                }
-                RunState::Parked => {
-                    self.parked += 1;
-                    for cause in cause.iter().flat_map(|cause| cause.split(',')) {
-                        let entry = self.causes.entry(cause.to_owned());
-                        entry.or_insert_with(|| (0, Arc::clone(key))).0 += 1;
-                    }
-                }
-                RunState::Cancelled => self.cancelled += 1,
-                RunState::InProgress | RunState::Waiting => {}
-            },
+            Settled::Waits { resumed } => {
+                self.waiting += 1;
+                self.accepted += u64::from(!resumed);
+            }
+            Settled::GoesOn { resumed } => {
+                self.waiting = self.waiting.saturating_sub(1);
+                self.accepted = self.accepted.saturating_sub(u64::from(!resumed));
+            }
+            Settled::Run { key, state, cause, resumed } => {
+                self.ended_in(key, *state, cause.as_deref(), *resumed)
+            }
         }
     }
 
-    /// Returns how many orders became runs.
-    pub(crate) const fn accepted(&self) -> u64 {
-        self.read.saturating_sub(self.duplicates + self.conflicts + self.rejected)
+    fn ended_in(&mut self, key: &Arc<str>, state: RunState, cause: Option<&str>, resumed: bool) {
+        self.accepted += u64::from(!resumed);
+        match state {
+            RunState::Completed => {
+                self.completed += 1;
+                self.example.get_or_insert_with(|| Arc::clone(key));
+            }
+            RunState::Parked => {
+                self.parked += 1;
+                for cause in cause.into_iter().flat_map(|cause| cause.split(',')) {
+                    let entry = self.causes.entry(cause.to_owned());
+                    entry.or_insert_with(|| (0, Arc::clone(key))).0 += 1;
+                }
+            }
+            RunState::Cancelled => self.cancelled += 1,
+            RunState::InProgress | RunState::Waiting => {}
+        }
+    }
+
+    /// Returns how many orders were read.
+    pub(crate) const fn read(&self) -> u64 {
+        self.accepted + self.duplicates + self.conflicts + self.rejected
     }
 
     /// Returns how many runs came to an end, for the moment or for good.
@@ -100,8 +113,8 @@ impl Tally {
         Line {
             format_version: 1,
             pipeline,
-            read: self.read,
-            accepted: self.accepted(),
+            read: self.read(),
+            accepted: self.accepted,
             duplicates: self.duplicates,
             conflicts: self.conflicts,
             rejected: self.rejected,
@@ -110,7 +123,7 @@ impl Tally {
             parked: self.parked,
             waiting: self.waiting,
             cancelled: self.cancelled,
-            in_progress: (self.accepted() + self.resumed).saturating_sub(known),
+            in_progress: (self.accepted + self.resumed).saturating_sub(known),
             seconds: (seconds * 1000.0).round() / 1000.0,
             orders_per_second: (self.rate(seconds) * 10.0).round() / 10.0,
         }

@@ -90,7 +90,8 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let call = Call { runner: Arc::clone(&runner), plan: Arc::clone(&plan), sources };
     let result = runtime.block_on(call.run());
-    drop(runtime);
+    // Interrupted, the thread that reads standard input may wait for a line that never comes.
+    runtime.shutdown_background();
     let runner = Arc::into_inner(runner).context("a run is still under way")?;
     // What stopped the writer explains what its users saw.
     runner.close()?;
@@ -157,9 +158,8 @@ impl Call {
             std::future::pending::<()>().await;
         });
         let bytes_read = Arc::new(AtomicU64::new(0));
-        let read = Arc::new(AtomicU64::new(0));
         let total = total_bytes(&self.sources);
-        let reading = self.reading(orders, &bytes_read, &read);
+        let reading = self.reading(orders, &bytes_read);
         let resume = self.runner.open_runs()?;
         let mut tally = Tally { resumed: resume.len() as u64, ..Tally::default() };
         let mut progress = Progress::new(total);
@@ -200,15 +200,13 @@ impl Call {
                 Err(error) => return Err(error.into()),
             },
         }
+        if interrupted {
+            return Ok((tally, seconds, true));
+        }
         let failed = reading.await.context("the reader ended")?;
-        tally.read = tally.duplicates
-            + tally.conflicts
-            + tally.rejected
-            + (tally.completed + tally.parked + tally.waiting + tally.cancelled)
-                .saturating_sub(tally.resumed);
         match failed {
             Some((path, error)) => Err(error).context(format!("`{path}` cannot be read")),
-            None => Ok((tally, seconds, interrupted)),
+            None => Ok((tally, seconds, false)),
         }
     }
 
@@ -217,18 +215,13 @@ impl Call {
         &self,
         orders: mpsc::Sender<Order>,
         bytes_read: &Arc<AtomicU64>,
-        read: &Arc<AtomicU64>,
     ) -> tokio::task::JoinHandle<Option<(String, std::io::Error)>> {
         let reader =
             Reader { bytes_max: self.plan.order().max_bytes(), bytes_read: Arc::clone(bytes_read) };
         let sources = self.sources.clone();
-        let read = Arc::clone(read);
         tokio::task::spawn_blocking(move || {
             for source in &sources {
-                let mut each = |order| {
-                    read.fetch_add(1, Ordering::Relaxed);
-                    orders.blocking_send(order).is_ok()
-                };
+                let mut each = |order| orders.blocking_send(order).is_ok();
                 if let Err(error) = reader.read(source, &mut each) {
                     let path = match source {
                         Source::File(path) => path.display().to_string(),
@@ -284,6 +277,9 @@ fn tell(settled: &Settled, findings: &mut u64, progress: &Progress) {
                 ));
             }
         }
-        Settled::Duplicate | Settled::Run { .. } | Settled::Waits | Settled::GoesOn => {}
+        Settled::Duplicate
+        | Settled::Run { .. }
+        | Settled::Waits { .. }
+        | Settled::GoesOn { .. } => {}
     }
 }

@@ -89,9 +89,15 @@ pub enum Settled {
         cause: Option<String>,
     },
     /// A run waits, to be tried again later.
-    Waits,
+    Waits {
+        /// Whether it was there before.
+        resumed: bool,
+    },
     /// A run that waited in this process goes on.
-    GoesOn,
+    GoesOn {
+        /// Whether it was there before.
+        resumed: bool,
+    },
 }
 
 /// The one process that runs a pipeline on a state directory.
@@ -203,7 +209,7 @@ impl Runner {
                 permit = ready(&permits, due), if due.is_some() => {
                     if let Some(Reverse((_, id, resumed, reported))) = waiting.pop() {
                         if reported {
-                            report(settled, Settled::GoesOn);
+                            report(settled, Settled::GoesOn { resumed });
                         }
                         let runner = Arc::clone(self);
                         tasks.spawn(async move {
@@ -350,7 +356,7 @@ fn take(
         Ended::Settled(settlement) => settlement,
         Ended::Waits { id, until, resumed } => {
             waiting.push(Reverse((until, id, resumed, true)));
-            Settled::Waits
+            Settled::Waits { resumed }
         }
     };
     report(settled, settlement);

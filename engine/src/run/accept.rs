@@ -38,8 +38,7 @@ impl Rejection {
 pub fn accept(plan: &Arc<Plan>, body: &[u8], name: &str, now: Timestamp) -> Result<Run, Rejection> {
     let order = plan.order();
     if body.len() > order.max_bytes() {
-        let message =
-            format!("has more than the {} bytes that are allowed", order.max_bytes());
+        let message = format!("has more than the {} bytes that are allowed", order.max_bytes());
         return Err(Rejection::whole(codes::ORDER_TOO_LARGE, message));
     }
     let parsed = order.schema().read(body).map_err(|problems| {
@@ -47,9 +46,9 @@ pub fn accept(plan: &Arc<Plan>, body: &[u8], name: &str, now: Timestamp) -> Resu
         let code = if syntax { codes::ORDER_SYNTAX } else { codes::ORDER_REJECTED };
         Rejection { code, problems }
     })?;
-    let key = order
-        .key(&parsed, name)
-        .map_err(|error| Rejection::whole(codes::ORDER_KEY_REJECTED, format!("cannot be named: {error}")))?;
+    let key = order.key(&parsed, name).map_err(|error| {
+        Rejection::whole(codes::ORDER_KEY_REJECTED, format!("cannot be named: {error}"))
+    })?;
     // An instant is kept to the millisecond everywhere, so that a run that is resumed computes the same values.
     let accepted_at = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
     let digest = Digest::of(&parsed.canonical);
