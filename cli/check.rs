@@ -36,11 +36,16 @@ pub(crate) fn check(checker: &Checker, path: &Path) -> Checked {
 pub(crate) fn plan(checker: &Checker, path: &Path) -> anyhow::Result<Option<Arc<Plan>>> {
     std::fs::metadata(path).with_context(|| format!("`{}` cannot be read", path.display()))?;
     let checked = check(checker, path);
-    if !checked.report.diagnostics().is_empty() {
+    let counts = render::counts(checked.report.errors(), checked.report.warnings());
+    if !checked.report.is_ok() {
         let report = render::human(&checked.report, output::colour_on_stderr());
         output::say(report.trim_end());
-        let counts = render::counts(checked.report.errors(), checked.report.warnings());
         output::say(&format!("{}: {counts}", path.display()));
+    } else if checked.report.warnings() > 0 {
+        output::say(&format!(
+            "{path}: {counts}; `oms validate {path}` shows them",
+            path = path.display()
+        ));
     }
     Ok(checked.plan.map(Arc::new))
 }

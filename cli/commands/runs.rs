@@ -169,7 +169,8 @@ fn show(found: &Found, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8>
             .iter()
             .filter_map(|event| attempt(event, &planned.id, &planned.output))
             .collect();
-        let input = run.scheduler.input(at).filter(|_| !attempts.is_empty());
+        let ran = attempts.iter().any(|attempt| attempt["state"] != "skipped");
+        let input = run.scheduler.input(at).filter(|_| ran);
         steps.push(json!({
             "id": planned.id,
             "kind": planned.kind,

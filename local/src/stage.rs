@@ -76,6 +76,24 @@ impl Stage {
         })
     }
 
+    /// Finds the committed row with a key, and the run that wrote it.
+    fn committed_row(
+        &self,
+        table: &TableDef,
+        key: &[&Value],
+    ) -> Result<Option<(Option<i64>, Value)>, StepError> {
+        self.read(|connection| {
+            let sql = Statements::new(table).select;
+            let found = connection
+                .prepare_cached(&sql)?
+                .query_row(params_from_iter(key.iter().map(|value| bind(value))), |row| {
+                    Ok((row.get(table.columns.len())?, read_row(table, row)?))
+                })
+                .optional()?;
+            Ok(found)
+        })
+    }
+
     /// Finds the newest staged row with a key.
     fn staged_row(&self, call: &Call, table: &TableDef, key: &[&Value]) -> Option<Value> {
         let staged = self.lock();
@@ -164,23 +182,13 @@ impl Tables for Stage {
         row: Value,
     ) -> Io<'a, Inserted> {
         let key = key_of(table, &row);
-        if self.staged_row(call, table, &key).is_some() {
-            return done(Ok(Inserted::Repeated));
+        if let Some(staged) = self.staged_row(call, table, &key) {
+            return done(repeated(table, &staged, &row));
         }
         if self.careful {
-            let owner = self.read(|connection| {
-                let sql = Statements::new(table).owner;
-                let owner: Option<Option<i64>> = connection
-                    .prepare_cached(&sql)?
-                    .query_row(params_from_iter(key.iter().map(|value| bind(value))), |row| {
-                        row.get(0)
-                    })
-                    .optional()?;
-                Ok(owner)
-            });
-            match owner {
-                Ok(Some(owner)) if owner.is_some() && owner == self.run => {
-                    return done(Ok(Inserted::Repeated));
+            match self.committed_row(table, &key) {
+                Ok(Some((owner, stored))) if owner.is_some() && owner == self.run => {
+                    return done(repeated(table, &stored, &row));
                 }
                 Ok(Some(_)) => {
                     let message =
@@ -206,19 +214,21 @@ impl Tables for Stage {
         table: &'a Arc<TableDef>,
         key: Vec<Value>,
     ) -> Io<'a, Option<Value>> {
-        let wanted: Vec<&Value> = key.iter().collect();
-        if let Some(row) = self.staged_row(call, table, &wanted) {
+        let key: Vec<&Value> = key.iter().collect();
+        if let Some(row) = self.staged_row(call, table, &key) {
             return done(Ok(Some(row)));
         }
-        done(self.read(|connection| {
-            let sql = Statements::new(table).select;
-            let row = connection
-                .prepare_cached(&sql)?
-                .query_row(params_from_iter(key.iter().map(bind)), |row| read_row(table, row))
-                .optional()?;
-            Ok(row)
-        }))
+        done(self.committed_row(table, &key).map(|found| found.map(|(_, row)| row)))
     }
+}
+
+/// Says what it means that this run wrote a row with that key before: the same row is a repetition, another one must not get lost.
+fn repeated(table: &TableDef, there: &Value, row: &Value) -> Result<Inserted, StepError> {
+    if there == row {
+        return Ok(Inserted::Repeated);
+    }
+    let message = format!("this run wrote another row with that key to `{}`", table.name);
+    Err(StepError::permanent(cause::CONFLICT, message))
 }
 
 impl Mailer for Stage {

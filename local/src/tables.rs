@@ -78,8 +78,8 @@ fn create(table: &TableDef) -> String {
 pub(crate) struct Statements {
     pub(crate) insert: String,
     pub(crate) upsert: String,
+    /// The columns, then the run that wrote the row.
     pub(crate) select: String,
-    pub(crate) owner: String,
 }
 
 impl Statements {
@@ -107,8 +107,7 @@ impl Statements {
                 replaced.join(", ")
             ),
             insert: format!("{insert} on conflict ({conflict}) do nothing"),
-            select: format!("select {listed} from {name} where {}", by_key.join(" and ")),
-            owner: format!("select oms_run from {name} where {}", by_key.join(" and ")),
+            select: format!("select {listed}, oms_run from {name} where {}", by_key.join(" and ")),
         }
     }
 }

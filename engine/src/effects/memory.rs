@@ -14,13 +14,16 @@ use crate::mail::Mail;
 use crate::table::TableDef;
 use crate::value::{Value, write_json};
 
+/// Bucket and key.
+type ObjectKey = (Arc<str>, Arc<str>);
+/// Table and key, as JSON.
 type RowKey = (Arc<str>, String);
 
 /// Everything that the world holds.
 #[derive(Clone, Debug, Default)]
 pub struct Contents {
     /// Objects by bucket and key, with the run that stored each.
-    pub objects: BTreeMap<(Arc<str>, Arc<str>), (Arc<[u8]>, Arc<str>)>,
+    pub objects: BTreeMap<ObjectKey, (Arc<[u8]>, Arc<str>)>,
     /// Rows by table and key (as JSON), with the run that wrote each.
     pub rows: BTreeMap<RowKey, (Value, Arc<str>)>,
     /// Mails by idempotency key.
@@ -122,7 +125,11 @@ impl Tables for MemoryWorld {
         let mut contents = self.lock();
         let key = row_key(table, &row);
         let result = match contents.rows.get(&key) {
-            Some((_, run)) if *run == call.run.id => Ok(Inserted::Repeated),
+            Some((there, run)) if *run == call.run.id && *there == row => Ok(Inserted::Repeated),
+            Some((_, run)) if *run == call.run.id => Err(StepError::permanent(
+                cause::CONFLICT,
+                format!("this run wrote another row with that key to `{}`", table.name),
+            )),
             Some(_) => Err(StepError::permanent(
                 cause::CONFLICT,
                 format!("another run wrote a row with that key to `{}`", table.name),

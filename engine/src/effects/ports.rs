@@ -99,7 +99,7 @@ pub trait Tables: Send + Sync {
     /// Adds a row. Repeated by the same run it changes nothing.
     ///
     /// # Errors
-    /// `conflict` if another run wrote a row with that key.
+    /// `conflict` if another run wrote a row with that key, or this one wrote a different row.
     fn insert<'a>(
         &'a self,
         call: &'a Call,

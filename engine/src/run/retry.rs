@@ -21,7 +21,7 @@ pub fn wait_before(retry: &Retry, class: Class, attempt: u32, random: u64) -> Op
     let whole = ((waits.initial_ms as f64 * growth) as u64).min(waits.max_ms);
     let millis = match waits.jitter {
         Jitter::None => whole,
-        Jitter::Full => (u128::from(random) * (u128::from(whole) + 1) >> 64) as u64,
+        Jitter::Full => ((u128::from(random) * (u128::from(whole) + 1)) >> 64) as u64,
     };
     Some(Duration::from_millis(millis))
 }

@@ -360,10 +360,10 @@ impl Scheduler {
         if matches!(self.steps.get(at), Some(StepState::Pending)) {
             let mut decisions = Vec::new();
             self.begin(at, &mut decisions);
-            if matches!(decisions.as_slice(), [Decision::Succeed { .. } | Decision::Fail { .. }]) {
-                if let Some(state) = self.steps.get_mut(at) {
-                    *state = StepState::One(ElementState::Running);
-                }
+            let ends =
+                matches!(decisions.as_slice(), [Decision::Succeed { .. } | Decision::Fail { .. }]);
+            if let Some(state) = self.steps.get_mut(at).filter(|_| ends) {
+                *state = StepState::One(ElementState::Running);
             }
         }
         match (self.steps.get(at), element) {
