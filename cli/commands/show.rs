@@ -7,7 +7,7 @@ use oms_engine::value::{Shape, Type};
 use serde_json::Value as Json;
 
 /// Returns a kind's page as Markdown: what it does, its settings, its output.
-pub(crate) fn kind_page(kind: &StepKind) -> String {
+pub fn kind_page(kind: &StepKind) -> String {
     let schema = kind.config_schema();
     let text = |value: &Json, key: &str| {
         value.get(key).and_then(Json::as_str).unwrap_or_default().to_owned()
