@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use oms_engine::step::StepKind;
 
+pub use commands::show::kind_page;
 pub use directory::DirectoryFiles;
 
 /// Runs the program with these step kinds, on the arguments of the process.

@@ -9,7 +9,7 @@ pub(crate) mod objects;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod schema;
-mod show;
+pub(crate) mod show;
 pub(crate) mod steps;
 pub(crate) mod validate;
 

@@ -7,8 +7,9 @@ use oms_engine::value::{Shape, Type};
 use serde_json::Value as Json;
 
 /// Returns a kind's page as Markdown: what it does, its settings, its output.
-pub(crate) fn kind_page(kind: &StepKind) -> String {
+pub fn kind_page(kind: &StepKind) -> String {
     let schema = kind.config_schema();
+    let settings = settings(&schema);
     let text = |value: &Json, key: &str| {
         value.get(key).and_then(Json::as_str).unwrap_or_default().to_owned()
     };
@@ -17,7 +18,7 @@ pub(crate) fn kind_page(kind: &StepKind) -> String {
         kind.name(),
         text(&schema, "description")
     );
-    let required: Vec<&str> = schema
+    let required: Vec<&str> = settings
         .get("required")
         .and_then(Json::as_array)
         .into_iter()
@@ -25,7 +26,8 @@ pub(crate) fn kind_page(kind: &StepKind) -> String {
         .filter_map(Json::as_str)
         .collect();
     // Writing to a string cannot fail.
-    for (name, setting) in schema.get("properties").and_then(Json::as_object).into_iter().flatten()
+    for (name, setting) in
+        settings.get("properties").and_then(Json::as_object).into_iter().flatten()
     {
         let optional = if required.contains(&name.as_str()) { "" } else { " (optional)" };
         let _written = writeln!(
@@ -40,6 +42,12 @@ pub(crate) fn kind_page(kind: &StepKind) -> String {
         Some(ty) => describe(&ty, &mut page),
     }
     page
+}
+
+/// Returns the schema that has the settings: the kind's own, or the one that it takes over from another kind.
+fn settings(schema: &Json) -> &Json {
+    let reference = schema.get("$ref").and_then(Json::as_str);
+    reference.and_then(|at| schema.pointer(at.trim_start_matches('#'))).unwrap_or(schema)
 }
 
 fn describe(ty: &Type, page: &mut String) {

@@ -1,2 +1,30 @@
-//! x
-fn main() {}
+//! What the project does to itself: generated files, the checks that CI runs, the editor's test, the benchmark.
+//!
+//! `cargo xtask --help` lists the commands.
+
+mod bench;
+mod check;
+mod editor;
+mod generate;
+mod workspace;
+
+use clap::Parser;
+
+/// The project's own chores
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Command {
+    Generate(generate::Args),
+    Check(check::Args),
+    Editor(editor::Args),
+    Bench(bench::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Command::parse() {
+        Command::Generate(args) => generate::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Editor(args) => editor::run(&args),
+        Command::Bench(args) => bench::run(&args),
+    }
+}

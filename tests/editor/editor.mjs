@@ -1,0 +1,168 @@
+// Asks a real language server what a person sees who edits a pipeline file with the shipped schema.
+//
+// Usage: node editor.mjs PATH-TO-YAML-LANGUAGE-SERVER. Ends with 1 if something is not as it should be.
+
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { Server } from "./server.mjs";
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+const PIPELINES = join(ROOT, "pipelines");
+// The schema is found as people's editors find it: by the file's first line.
+const HEAD = `# yaml-language-server: $schema=../schema/pipeline.schema.json
+oms: 1
+name: example
+order:
+  schema: { type: object, properties: { id: { type: string } }, required: [id] }
+  key: \${{ order.id }}
+`;
+
+/** Takes the mark `|` out of a text and says where it stood. */
+function marked(text) {
+  const offset = text.indexOf("|");
+  assert.notEqual(offset, -1, "the text has no mark");
+  const before = text.slice(0, offset).split("\n");
+  const position = { line: before.length - 1, character: before.at(-1).length };
+  return { text: before.join("\n") + text.slice(offset + 1), position };
+}
+
+let opened = 0;
+function uri() {
+  opened += 1;
+  return pathToFileURL(join(PIPELINES, `editor-${opened}.yaml`)).href;
+}
+
+async function complete(server, source) {
+  const { text, position } = marked(HEAD + source);
+  const document = uri();
+  await server.open(document, text);
+  const answer = await server.request("textDocument/completion", {
+    textDocument: { uri: document },
+    position,
+  });
+  return (answer.items ?? answer).map((item) => item.label);
+}
+
+async function hover(server, source) {
+  const { text, position } = marked(HEAD + source);
+  const document = uri();
+  await server.open(document, text);
+  const answer = await server.request("textDocument/hover", { textDocument: { uri: document }, position });
+  return answer === null ? "" : (answer.contents.value ?? String(answer.contents));
+}
+
+/** Returns what is wrong with a text, as `line: message` with lines from 1. */
+async function findings(server, text) {
+  const diagnostics = await server.open(uri(), text);
+  return diagnostics.map((found) => `${found.range.start.line + 1}: ${found.message}`);
+}
+
+/** Demands exactly one finding, on the line that the fault is on. */
+async function finds(server, source, pattern) {
+  const lines = (HEAD + source).split("\n");
+  const line = lines.findIndex((text) => text.endsWith("# here")) + 1;
+  const found = await findings(server, HEAD + source);
+  assert.equal(found.length, 1, `one finding was expected: ${JSON.stringify(found)}`);
+  assert.match(found[0], pattern);
+  assert.ok(found[0].startsWith(`${line}: `), `line ${line} was expected: ${found[0]}`);
+}
+
+const KINDS = readdirSync(join(ROOT, "docs", "steps")).map((page) => page.replace(/\.md$/, ""));
+
+const TESTS = {
+  async "the shipped pipelines have no findings"(server) {
+    for (const file of readdirSync(PIPELINES).filter((name) => name.endsWith(".yaml"))) {
+      assert.deepEqual(await findings(server, readFileSync(join(PIPELINES, file), "utf8")), [], file);
+    }
+  },
+  async "every kind is offered behind uses"(server) {
+    const labels = await complete(server, "steps:\n  bill:\n    uses: |\n");
+    for (const kind of KINDS) assert.ok(labels.includes(kind), `${kind} is not among ${labels}`);
+  },
+  async "a whole step of each kind is offered in a new step"(server) {
+    const labels = await complete(server, "steps:\n  bill:\n    |\n");
+    for (const kind of [...KINDS, "uses"]) assert.ok(labels.includes(kind), `${kind} is not among ${labels}`);
+  },
+  async "with offers the settings of the kind and of no other"(server) {
+    const labels = await complete(server, "steps:\n  convert:\n    uses: money.convert\n    with:\n      |\n");
+    for (const key of ["amount", "from", "to", "on", "rates"]) assert.ok(labels.includes(key), `${key}: ${labels}`);
+    for (const key of ["bucket", "topic", "template"]) assert.ok(!labels.includes(key), `${key}: ${labels}`);
+  },
+  async "the top of the file is offered"(server) {
+    const labels = await complete(server, "|\n");
+    for (const key of ["steps", "tables", "rates", "mail", "intake"]) assert.ok(labels.includes(key), `${key}: ${labels}`);
+  },
+  async "a kind says what it does"(server) {
+    const text = await hover(server, "steps:\n  convert:\n    uses: money.con|vert\n");
+    assert.match(text, /[Cc]onverts an amount/);
+  },
+  async "a setting says what it is"(server) {
+    const text = await hover(server, "steps:\n  captured:\n    uses: topic.publish\n    with: { to|pic: captured }\n");
+    assert.match(text, /topic's name/);
+  },
+  async "an unknown key of a step is found"(server) {
+    await finds(
+      server,
+      "steps:\n  store:\n    uses: topic.publish\n    with: { topic: captured }\n    retires: {} # here\n",
+      /retires is not allowed/,
+    );
+  },
+  async "an unknown setting is found"(server) {
+    await finds(
+      server,
+      "steps:\n  store:\n    uses: topic.publish\n    with:\n      topic: captured\n      bucket: orders # here\n",
+      /bucket is not allowed/,
+    );
+  },
+  async "an unknown kind is found, and all kinds are named"(server) {
+    const source = "steps:\n  store:\n    uses: topic.publsh # here\n    with: { topic: captured }\n";
+    await finds(server, source, /topic\.publish/);
+    await finds(server, source, /money\.convert/);
+  },
+  async "a setting of the wrong type is found"(server) {
+    await finds(
+      server,
+      "steps:\n  store:\n    uses: topic.publish\n    with:\n      topic: [captured] # here\n",
+      /Incorrect type\. Expected "string"/,
+    );
+  },
+  async "a number of the wrong size is found"(server) {
+    await finds(
+      server,
+      "steps:\n  store:\n    uses: topic.publish\n    with: { topic: captured }\n    retry:\n      attempts: 0 # here\n",
+      /minimum/,
+    );
+  },
+  async "a missing setting is found"(server) {
+    await finds(
+      server,
+      "steps:\n  store:\n    uses: object.put\n    with: { bucket: orders, key: \"${{ run.key }}\" } # here\n",
+      /Missing property "body"/,
+    );
+  },
+  async "a step without settings is left to oms validate"(server) {
+    // Demanding `with` in each kind's part of the schema would offer it once more in every completion.
+    const found = await findings(server, HEAD + "steps:\n  store:\n    uses: topic.publish\n");
+    assert.deepEqual(found, []);
+  },
+  async "a missing section is found"(server) {
+    const found = await findings(server, HEAD);
+    assert.deepEqual(found, ['2: Missing property "steps".']);
+  },
+};
+
+const server = await Server.start(process.argv[2], pathToFileURL(ROOT).href);
+let failed = 0;
+for (const [name, test] of Object.entries(TESTS)) {
+  try {
+    await test(server);
+  } catch (error) {
+    failed += 1;
+    console.error(`FAILED ${name}\n  ${error.message.replaceAll("\n", "\n  ")}`);
+  }
+}
+await server.stop();
+console.error(`editor: ${Object.keys(TESTS).length - failed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;

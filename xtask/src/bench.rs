@@ -1,0 +1,104 @@
+//! `cargo xtask bench`: how fast orders go through, how large their traces are, and how far that is from what the machine can do.
+//! It prints one JSON object; nothing in it passes or fails.
+
+mod alone;
+mod limits;
+mod material;
+mod process;
+mod single;
+mod stopwatch;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde_json::{Value as Json, json};
+
+use crate::workspace::{command, root, run as execute, say, scratch};
+use material::Material;
+
+/// Measure runs of many orders, of single ones, and the machine's limits
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Orders per pipeline
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    orders: u32,
+    /// Measure with the programs beside this one instead of building optimised ones
+    #[arg(long, hide = true)]
+    measure: bool,
+}
+
+/// The pipelines that are measured.
+const PIPELINES: [&str; 2] = ["order-management", "storefront"];
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    if args.measure {
+        return measure(args.orders as usize);
+    }
+    execute("cargo", &["build", "--release", "-p", "oms", "-p", "xtask"])?;
+    let orders = args.orders.to_string();
+    let again = ["run", "--quiet", "--release", "-p", "xtask", "--"];
+    let status = command("cargo", &again)
+        .args(["bench", "--measure", "--orders", &orders])
+        .status()
+        .context("`cargo` cannot be started")?;
+    anyhow::ensure!(status.success(), "the measurement failed");
+    Ok(())
+}
+
+fn measure(orders: usize) -> anyhow::Result<()> {
+    let here = std::env::current_exe().context("this program cannot be found")?;
+    let program = here.with_file_name(format!("oms{}", std::env::consts::EXE_SUFFIX));
+    anyhow::ensure!(program.exists(), "`{}` is not built", program.display());
+    let folder = scratch("bench");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    std::fs::create_dir_all(&folder)?;
+    let mut pipelines = serde_json::Map::new();
+    for name in PIPELINES {
+        pipelines.insert(name.to_owned(), pipeline(name, orders, &program, &folder)?);
+    }
+    say("measuring start and validation");
+    let result = json!({
+        "format_version": 1,
+        "machine": { "cores": std::thread::available_parallelism().map_or(0, usize::from) },
+        "optimised": !cfg!(debug_assertions),
+        "pipelines": pipelines,
+        "start": process::starts(&program, &root().join("pipelines/order-management.yaml"))?,
+        "validate_500_steps": process::large_pipeline(&program, &folder)?,
+        "files": limits::files(&folder)?,
+    });
+    let answer = serde_json::to_string_pretty(&result)? + "\n";
+    std::io::Write::write_all(&mut std::io::stdout(), answer.as_bytes())?;
+    Ok(())
+}
+
+fn pipeline(name: &str, orders: usize, program: &Path, folder: &Path) -> anyhow::Result<Json> {
+    say(&format!("measuring {name}: {orders} orders"));
+    let material = Material::make(name, orders, folder)?;
+    let state: PathBuf = folder.join(format!("{name}-state"));
+    let run = process::run(program, &material, &state)?;
+    let disk = limits::disk(&state, &material)?;
+    let sqlite = limits::sqlite(&state, orders, &folder.join(format!("{name}-limit.db")))?;
+    let alone = alone::measure(&material)?;
+    let single = single::measure(&material, &folder.join(format!("{name}-single")))?;
+    let ratios = json!({
+        "to_sqlite": ratio(run.orders_per_second, sqlite.orders_per_second),
+        "to_parse": ratio(run.orders_per_second, alone.parse_per_second),
+        "to_render": ratio(run.orders_per_second, alone.render_per_second),
+        "to_memory": ratio(run.orders_per_second, alone.memory_per_second),
+        "disk_to_payload": ratio(disk.bytes_per_order, disk.payload_bytes_per_order),
+    });
+    // Kept until here, since the limits are measured with its rows.
+    std::fs::remove_dir_all(&state)?;
+    Ok(json!({
+        "run": run, "disk": disk, "single": single,
+        "limits": { "sqlite": sqlite, "alone": alone },
+        "ratios": ratios,
+    }))
+}
+
+/// Returns how many times `limit` goes into `reached`; 0 where nothing was measured.
+fn ratio(reached: f64, limit: f64) -> f64 {
+    if limit > 0.0 { (reached / limit * 1000.0).round() / 1000.0 } else { 0.0 }
+}

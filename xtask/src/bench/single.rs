@@ -1,0 +1,61 @@
+//! One order alone, one after another: how long somebody waits for its durable acknowledgement, and for its end.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use oms_local::{Order, Origin, Runner, Settings, Settled};
+use serde::Serialize;
+use tokio::sync::{mpsc, watch};
+
+use super::alone::{Prepared, prepare};
+use super::material::Material;
+use super::stopwatch::{Spread, Stopwatch};
+
+/// Orders that are measured.
+const ORDERS: usize = 200;
+/// Orders before them, which fill caches.
+const WARM_UP: usize = 20;
+
+/// How long one order takes.
+#[derive(Serialize)]
+pub(crate) struct Single {
+    /// From the order's hand-over to the report that it is complete and on disk. A run without waits is acknowledged and complete in the
+    /// same commit, so that this is both.
+    acknowledged_and_complete: Spread,
+}
+
+/// Runs orders one by one through the embedded world.
+pub(crate) fn measure(material: &Material, state: &Path) -> anyhow::Result<Single> {
+    let Prepared { checker, plan, files, name } = prepare(material)?;
+    let settings = Settings { concurrency: 256, export: None };
+    let runner = Arc::new(Runner::open(state, &plan, &checker, &name, &files, settings)?);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let seconds = runtime.block_on(one_by_one(&runner, material))?;
+    drop(runtime);
+    Arc::into_inner(runner).context("a run is still under way")?.close()?;
+    Ok(Single { acknowledged_and_complete: Spread::of(seconds) })
+}
+
+async fn one_by_one(runner: &Arc<Runner>, material: &Material) -> anyhow::Result<Vec<f64>> {
+    let (orders, queue) = mpsc::channel(1);
+    let (settled, mut outcomes) = mpsc::unbounded_channel();
+    let (_stop, stopped) = watch::channel(false);
+    let working = Arc::clone(runner);
+    let work = tokio::spawn(async move { working.run(Vec::new(), queue, &settled, stopped).await });
+    let path: Arc<str> = Arc::from("bench");
+    let mut seconds = Vec::with_capacity(ORDERS);
+    for (line, order) in material.orders.iter().cycle().take(WARM_UP + ORDERS).enumerate() {
+        let origin = Origin { path: Arc::clone(&path), line: line as u64 + 1 };
+        let order = Order { name: format!("one-{line}"), body: order.clone().into_bytes(), origin };
+        let watch = Stopwatch::start();
+        orders.send(order).await.context("the runner takes no orders")?;
+        let outcome = outcomes.recv().await.context("the runner gave no outcome")?;
+        if line >= WARM_UP && matches!(outcome, Settled::Run { .. }) {
+            seconds.push(watch.seconds());
+        }
+    }
+    drop(orders);
+    work.await??;
+    Ok(seconds)
+}

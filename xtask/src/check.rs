@@ -1,0 +1,37 @@
+//! `cargo xtask check`: everything that CI runs, and nothing that CI runs is missing here.
+
+use crate::workspace::{has, run as execute, say};
+use crate::{editor, generate};
+
+/// Run every check of the project
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+/// The tests end the process as a crash would at places that only this feature has.
+const FEATURES: [&str; 2] = ["--features", "oms/failpoints"];
+
+pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
+    execute("cargo", &["fmt", "--all", "--check"])?;
+    let lints = ["--", "-D", "warnings"];
+    execute(
+        "cargo",
+        &[&["clippy", "--workspace", "--all-targets"][..], &FEATURES, &lints].concat(),
+    )?;
+    say("$ cargo xtask generate --check");
+    generate::check()?;
+    say("$ cargo xtask editor");
+    editor::check()?;
+    if has("cargo", &["deny", "--version"]) {
+        execute("cargo", &["deny", "check"])?;
+    } else {
+        say("skipped: `cargo deny check`, since cargo-deny is not installed");
+    }
+    execute("cargo", &["test", "--quiet", "--doc", "-p", "oms-engine"])?;
+    // The tests come last, so that their summary is the last thing that is read.
+    let tests: &[&str] = if has("cargo", &["nextest", "--version"]) {
+        &["nextest", "run", "--workspace"]
+    } else {
+        &["test", "--workspace"]
+    };
+    execute("cargo", &[tests, &FEATURES].concat())
+}

@@ -1,0 +1,58 @@
+//! Where the project lies, and running other programs in it.
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::Context as _;
+
+/// Returns the project's folder.
+pub(crate) fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
+
+/// Returns a folder for things that may be deleted at any time.
+pub(crate) fn scratch(name: &str) -> PathBuf {
+    root().join("target").join(name)
+}
+
+/// Returns a variable of the environment.
+#[expect(clippy::disallowed_methods, reason = "the chores are asked by their environment, too")]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Writes a line to standard error.
+pub(crate) fn say(line: &str) {
+    // Where standard error is closed there is nobody to tell.
+    let _unheard = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Makes a command that runs in the project's folder.
+pub(crate) fn command<S: AsRef<OsStr>>(program: &str, arguments: &[S]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// Says what is run, runs it, and fails as it does.
+pub(crate) fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    let shown = format!("{program} {}", arguments.join(" "));
+    say(&format!("$ {shown}"));
+    let status = command(program, arguments)
+        .status()
+        .with_context(|| format!("`{program}` cannot be started"))?;
+    anyhow::ensure!(status.success(), "`{shown}` failed");
+    Ok(())
+}
+
+/// Tells whether a program is there: whether it answers to these arguments.
+pub(crate) fn has(program: &str, arguments: &[&str]) -> bool {
+    command(program, arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
