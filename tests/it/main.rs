@@ -1,1 +1,11 @@
-fn main() {}
+//! The integration tests: the program as its users have it, and the data that it must stand up to.
+//!
+//! Tests over the large collections of orders and of bad input run where `OMS_SHARED` names a folder that holds them as `data/`;
+//! without it they say that they were skipped.
+
+mod corpus;
+mod crash;
+mod diagnostics;
+mod harness;
+mod hostile;
+mod money;

@@ -1,0 +1,159 @@
+//! Collections of documents that are made to break readers: each gives a result or an error with a place, quickly, and never a panic.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use oms_engine::document::parse;
+use oms_engine::value::{JsonNode, is_email, read_json};
+use serde_json::Value as Json;
+
+use crate::harness::{files, lines, shared, with_stack};
+
+/// Broken YAML that the reader takes nevertheless, each with the reason.
+const TAKEN: &[(&str, &str)] =
+    &[("9C9N", "a list in brackets goes on in the first column; it has one meaning only")];
+
+/// JSON that the test suite takes and an order reader must not: two members of one name would be two answers.
+const DUPLICATES: &[&str] = &["y_object_duplicated_key", "y_object_duplicated_key_and_value"];
+
+/// Calls `check`, and complains if that takes longer than one document may.
+#[expect(clippy::disallowed_methods, reason = "how long a document may take is what is tested")]
+fn quickly<T>(path: &Path, wrong: &mut Vec<String>, check: impl FnOnce() -> T) -> T {
+    let begun = Instant::now();
+    let result = check();
+    let took = begun.elapsed();
+    if took > Duration::from_secs(1) {
+        wrong.push(format!("{}: took {took:?}", path.display()));
+    }
+    result
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap().to_string_lossy().into_owned()
+}
+
+#[test]
+fn json_is_taken_or_refused_as_the_test_suite_says() {
+    let Some(data) = shared("the JSON test suite") else { return };
+    let mut wrong = Vec::new();
+    let paths = files(&data.join("bad-input/json-test-suite"), ".json");
+    assert_eq!(paths.len(), 171);
+    for path in paths {
+        let text = std::fs::read(&path).unwrap();
+        let name = stem(&path);
+        match quickly(&path, &mut wrong, || read_json(&text, &JsonNode::ANY)) {
+            Ok(_) if name.starts_with("n_") || DUPLICATES.contains(&name.as_str()) => wrong.push(format!("{name} was taken")),
+            Ok(_) => {}
+            Err(problems) => {
+                if name.starts_with("y_") && !DUPLICATES.contains(&name.as_str()) {
+                    wrong.push(format!("{name} was refused: {problems:?}"));
+                }
+                if problems.is_empty() || problems.iter().any(|problem| problem.offset > text.len()) {
+                    wrong.push(format!("{name}: the place is off: {problems:?}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Reads YAML, and returns the error if there is one, after a look at its place.
+fn read_yaml(path: &Path, wrong: &mut Vec<String>) -> Option<String> {
+    let bytes = std::fs::read(path).unwrap();
+    let shown: Arc<str> = Arc::from(path.to_string_lossy().as_ref());
+    match quickly(path, wrong, || parse(&shown, &bytes)) {
+        Ok(_) => None,
+        Err((text, diagnostic)) => {
+            let label = diagnostic.labels.first();
+            if label.is_none_or(|label| label.span.end > text.len()) {
+                wrong.push(format!("{shown}: no place for {diagnostic:?}"));
+            }
+            Some(format!("{} {}", diagnostic.code, diagnostic.message))
+        }
+    }
+}
+
+#[test]
+fn broken_yaml_is_refused_with_a_place() {
+    with_stack(check_broken_yaml);
+}
+
+fn check_broken_yaml() {
+    let Some(data) = shared("the YAML test suite, broken") else { return };
+    let mut wrong = Vec::new();
+    let paths = files(&data.join("bad-input/yaml-test-suite/invalid"), ".yaml");
+    assert_eq!(paths.len(), 43);
+    for path in paths {
+        let taken = read_yaml(&path, &mut wrong).is_none();
+        if taken != TAKEN.iter().any(|(name, _)| *name == stem(&path)) {
+            wrong.push(format!("{} taken: {taken}", stem(&path)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn yaml_gives_a_result_or_an_error_with_a_place() {
+    with_stack(check_yaml);
+}
+
+fn check_yaml() {
+    let Some(data) = shared("the YAML test suite") else { return };
+    let mut wrong = Vec::new();
+    let mut paths: Vec<PathBuf> = files(&data.join("bad-input/yaml-test-suite/valid"), ".yaml");
+    assert_eq!(paths.len(), 134);
+    let mut read = 0;
+    for path in &paths {
+        read += usize::from(read_yaml(path, &mut wrong).is_none());
+    }
+    // Tags, several documents and keys that are no text are no part of a pipeline file; most of the rest is.
+    assert!(read >= 80, "only {read} of {} were read", paths.len());
+    paths = files(&data.join("bad-input/yaml-torture"), ".yaml");
+    assert_eq!(paths.len(), 15);
+    for path in &paths {
+        let error = read_yaml(path, &mut wrong);
+        // A tag is passed over today: the list behind it is read as a list, and nothing is called.
+        let refused = [
+            "alias-bomb-billion-laughs",
+            "deep-nesting-10000",
+            "duplicate-keys-nested",
+            "duplicate-keys-top",
+            "floats",
+            "self-reference",
+            "tabs-indent",
+        ];
+        if error.is_some() != refused.contains(&stem(path).as_str()) {
+            wrong.push(format!("{}: {error:?}", stem(path)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_is_no_address_is_refused() {
+    let Some(data) = shared("e-mail addresses") else { return };
+    let read = |file: &str| -> Vec<Json> {
+        let lines = lines(&data.join(file));
+        lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let mut refused = 0;
+    for row in read("bad-input/email/isemail.ndjson") {
+        if row["category"] == "ISEMAIL_ERR" {
+            refused += 1;
+            assert!(!is_email(row["address"].as_str().unwrap()), "{row}");
+        }
+    }
+    for row in read("bad-input/email/injection.ndjson") {
+        if row["field"] == "email" {
+            refused += 1;
+            assert!(!is_email(row["value"].as_str().unwrap()), "{row}");
+        }
+    }
+    assert!(refused > 40, "only {refused} addresses");
+    // A check that refuses everything would pass so far.
+    for line in lines(&data.join("orders/customers.ndjson")) {
+        let customer: Json = serde_json::from_str(&line).unwrap();
+        assert!(is_email(customer["email"].as_str().unwrap()), "{customer}");
+    }
+}

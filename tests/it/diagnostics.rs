@@ -1,0 +1,292 @@
+//! The reports on broken pipelines: each file of `tests/diagnostics/` gives exactly the report beside it, and the examples of the
+//! documentation are what they claim to be. `OMS_UPDATE=1` writes the reports anew.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use oms_cli::DirectoryFiles;
+use oms_engine::diagnostic::codes;
+use oms_engine::document::{FileError, Files};
+use oms_engine::plan::Checker;
+use oms_engine::step::Registry;
+
+use crate::harness::{files, oms, root, setting, with_stack};
+
+/// Files whose report is not written down yet. The list may only become shorter.
+const PENDING: &[&str] = &[
+    "OMS0101-expression-begins-with-brace",
+    "OMS0101-two-documents",
+    "OMS0103-alias-bomb",
+    "OMS0103-too-deep",
+    "OMS0105-schema-is-a-folder",
+    "OMS0105-seed-is-not-utf-8",
+    "OMS0201-for-each",
+    "OMS0201-intake",
+    "OMS0201-mail",
+    "OMS0201-many-faults",
+    "OMS0201-on-failure",
+    "OMS0201-rates-of-another-source",
+    "OMS0201-retry",
+    "OMS0202-fraction-for-whole-number",
+    "OMS0202-text-for-number",
+    "OMS0203-without-with",
+    "OMS0204-allow",
+    "OMS0204-bucket-name",
+    "OMS0204-empty-table-key",
+    "OMS0204-jitter",
+    "OMS0204-max-bytes",
+    "OMS0204-missing",
+    "OMS0204-no-steps",
+    "OMS0204-no-values",
+    "OMS0204-quote",
+    "OMS0204-range",
+    "OMS0204-rates-source",
+    "OMS0204-rounding",
+    "OMS0204-topic-name",
+    "OMS0204-version",
+    "OMS0206-element-name",
+    "OMS0206-handler",
+    "OMS0206-number-as-step",
+    "OMS0206-step-not-ascii",
+    "OMS0206-step",
+    "OMS0207-date-format",
+    "OMS0207-misspelt-format",
+    "OMS0207-misspelt-keyword",
+    "OMS0207-not-an-object",
+    "OMS0207-reference-to-nothing",
+    "OMS0207-required-unknown",
+    "OMS0207-type",
+    "OMS0207-unknown-format-in-file",
+    "OMS0209-sample-is-not-json",
+    "OMS0209-sample-lines",
+    "OMS0209-sample",
+    "OMS0210-seed",
+    "OMS0211-text-length",
+    "OMS0212-base",
+    "OMS0212-not-a-number",
+    "OMS0212-overrides",
+    "OMS0212-unknown-currency",
+    "OMS0213-path",
+    "OMS0213-relative-path",
+    "OMS0301-in-a-row",
+    "OMS0301-reference-after-unicode",
+    "OMS0301-reference",
+    "OMS0402-folded-scalar",
+    "OMS0403-anchor",
+    "OMS0403-byte-order-mark",
+    "OMS0403-crlf",
+    "OMS0403-field",
+    "OMS0403-in-for-each",
+    "OMS0403-in-list",
+    "OMS0403-in-when",
+    "OMS0403-merge-key",
+    "OMS0403-pattern-properties",
+    "OMS0403-several-in-one-step",
+    "OMS0403-twice-the-same-name",
+    "OMS0404-rounding",
+    "OMS0407-through-sum",
+    "OMS0409-text",
+    "OMS0410-bare",
+    "OMS0411-rates",
+    "OMS0412-unknown-column",
+    "OMS0413-object-element",
+    "OMS0413-object",
+    "OMS0418-gold",
+    "OMS0501-no-text",
+    "OMS0502-crossed-blocks",
+    "OMS0505-arguments",
+];
+
+/// Codes that no file can show: nothing in the shipped kinds is unsafe to repeat without a key.
+const WITHOUT_FIXTURE: &[&str] = &["OMS0414"];
+
+/// Codes whose pages show no file: it would not be text, or the finding needs a kind of one's own.
+const WITHOUT_EXAMPLE: &[&str] = &["OMS0104", "OMS0414"];
+
+/// Pages whose example gives another code today. The list may only become shorter.
+const PENDING_EXAMPLES: &[&str] = &["OMS0213"];
+
+fn name(path: &Path) -> String {
+    path.file_stem().unwrap().to_string_lossy().into_owned()
+}
+
+fn checker() -> Checker {
+    Checker::new(Registry::new(oms_steps::ALL.iter().copied()).unwrap()).unwrap()
+}
+
+/// A folder with one more file in it, which is only a text.
+struct Beside<'a> {
+    text: &'a str,
+    folder: DirectoryFiles,
+}
+
+const BESIDE: &str = "example.yaml";
+
+impl Files for Beside<'_> {
+    fn read(&self, path: &str) -> Result<Arc<[u8]>, FileError> {
+        if path == BESIDE { Ok(self.text.as_bytes().into()) } else { self.folder.read(path) }
+    }
+
+    fn list(&self, folder: &str) -> Vec<String> {
+        self.folder.list(folder)
+    }
+
+    fn shown(&self, path: &str) -> Arc<str> {
+        self.folder.shown(path)
+    }
+}
+
+/// Checks a text as if it stood in a folder of the workspace, and returns the codes that are reported.
+fn codes_of(checker: &Checker, folder: &str, text: &str) -> BTreeSet<String> {
+    let files = Beside { text, folder: DirectoryFiles::new(&root().join(folder)) };
+    let report = checker.check(BESIDE, &files).report;
+    report.diagnostics().iter().map(|diagnostic| diagnostic.code.to_string()).collect()
+}
+
+/// Returns the blocks of YAML in a page.
+fn blocks(page: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut block: Option<String> = None;
+    for line in page.lines() {
+        match &mut block {
+            None if line == "```yaml" => block = Some(String::new()),
+            None => {}
+            Some(_) if line == "```" => blocks.extend(block.take()),
+            Some(text) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
+    blocks
+}
+
+#[test]
+fn every_broken_file_gives_exactly_its_report() {
+    let mut wrong = Vec::new();
+    for path in files(&root().join("tests/diagnostics"), ".yaml") {
+        let name = name(&path);
+        let output = oms(["validate", &format!("tests/diagnostics/{name}.yaml")]);
+        let code = name.split_once('-').unwrap().0;
+        let reported = path.with_extension("out");
+        if setting("OMS_UPDATE").is_some() {
+            std::fs::write(&reported, &output.stdout).unwrap();
+        }
+        let pending = PENDING.contains(&name.as_str());
+        if !pending && !output.stdout.contains(&format!("[{code}]")) {
+            wrong.push(format!("{name}: {code} is not reported\n{}{}", output.stdout, output.stderr));
+        }
+        if !output.stderr.is_empty() || !matches!(output.code, 0 | 1) {
+            wrong.push(format!("{name}: exit {} with\n{}", output.code, output.stderr));
+        }
+        match std::fs::read_to_string(&reported) {
+            Ok(expected) if expected == output.stdout => {}
+            Ok(expected) => {
+                wrong.push(format!("{name}: expected\n{expected}\nbut got\n{}", output.stdout));
+            }
+            Err(_) if pending => {}
+            Err(_) => wrong.push(format!("{name}: there is no report beside it")),
+        }
+    }
+    assert!(wrong.is_empty(), "{} of the files are wrong:\n{}", wrong.len(), wrong.join("\n\n"));
+}
+
+#[test]
+fn what_is_pending_is_there_and_has_no_report() {
+    let folder = root().join("tests/diagnostics");
+    let stale: Vec<_> = PENDING
+        .iter()
+        .filter(|name| {
+            !folder.join(format!("{name}.yaml")).exists() || folder.join(format!("{name}.out")).exists()
+        })
+        .collect();
+    assert!(stale.is_empty(), "take these out of PENDING: {stale:?}");
+}
+
+#[test]
+fn every_code_has_a_broken_file() {
+    let names: Vec<String> =
+        files(&root().join("tests/diagnostics"), ".yaml").iter().map(|path| name(path)).collect();
+    assert!(names.len() >= 80, "there are only {} files", names.len());
+    let shown: BTreeSet<&str> = names.iter().filter_map(|name| name.get(..7)).collect();
+    for code in codes::ALL {
+        let code = code.to_string();
+        // What is wrong with an order or a run (06) is no fault of a file.
+        let of_a_file = !code.starts_with("OMS06");
+        if of_a_file && !WITHOUT_FIXTURE.contains(&code.as_str()) {
+            assert!(shown.contains(code.as_str()), "no file shows {code}");
+        }
+    }
+}
+
+#[test]
+fn the_example_of_every_page_gives_its_code_and_no_other() {
+    with_stack(check_the_examples);
+}
+
+fn check_the_examples() {
+    let checker = checker();
+    let mut wrong = Vec::new();
+    for path in files(&root().join("docs/errors"), ".md") {
+        let code = name(&path);
+        if WITHOUT_EXAMPLE.contains(&code.as_str()) || code.starts_with("OMS06") {
+            continue;
+        }
+        let page = std::fs::read_to_string(&path).unwrap();
+        let blocks = blocks(&page);
+        let Some(block) = blocks.first() else {
+            wrong.push(format!("{code}: the page has no example"));
+            continue;
+        };
+        let found = codes_of(&checker, "tests/diagnostics", block);
+        let right = found == BTreeSet::from([code.clone()]);
+        if right == PENDING_EXAMPLES.contains(&code.as_str()) {
+            wrong.push(format!("{code}: the example gives {found:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_code_has_a_page() {
+    for code in codes::ALL {
+        assert!(root().join(format!("docs/errors/{code}.md")).exists(), "{code} has no page");
+    }
+}
+
+#[test]
+fn every_pipeline_in_the_documentation_is_valid() {
+    let checker = checker();
+    let mut pages = files(root(), ".md");
+    let mut folders = vec![root().join("docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && path.file_name().is_none_or(|name| name != "errors") {
+                folders.push(path);
+            }
+        }
+        pages.extend(files(&folder, ".md"));
+    }
+    for page in pages {
+        for block in blocks(&std::fs::read_to_string(&page).unwrap()) {
+            if block.starts_with("oms: 1") {
+                let found = codes_of(&checker, "pipelines", &block);
+                assert!(found.is_empty(), "{}: {found:?} in\n{block}", page.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_shipped_pipelines_are_valid_without_warnings() {
+    for path in files(&root().join("pipelines"), ".yaml") {
+        if path.to_string_lossy().ends_with(".test.yaml") {
+            continue;
+        }
+        let path = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+        let output = oms(["validate", "--deny", "warnings", &path]).exits(0);
+        assert!(!output.stdout.contains("warning"), "{}", output.stdout);
+    }
+}

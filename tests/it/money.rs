@@ -1,0 +1,284 @@
+//! The bills: real orders against worked answers, to the cent, in both rounding modes; and what happens where there is no rate.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use num_bigint::BigInt;
+use serde_json::Value as Json;
+
+use crate::harness::{Scratch, Site, dump, lines, shared};
+
+/// A row of a file of answers, by column.
+type Answer = BTreeMap<String, String>;
+
+/// Reads a CSV file without quotes.
+fn answers(path: &Path) -> Vec<Answer> {
+    let lines = lines(path);
+    let header: Vec<&str> = lines[0].split(',').collect();
+    let row = |line: &String| {
+        let names = header.iter().map(|name| (*name).to_owned());
+        names.zip(line.split(',').map(str::to_owned)).collect()
+    };
+    lines[1..].iter().map(row).collect()
+}
+
+fn bills(site: &Site) -> BTreeMap<String, Json> {
+    let key = |row: &Json| row["order_id"].as_str().unwrap().to_owned();
+    site.export("billing_data").into_iter().map(|row| (key(&row), row)).collect()
+}
+
+/// A storefront of one's own, with this rounding.
+fn storefront(scratch: &Scratch, rounding: &str) -> Site {
+    scratch.edit("pipelines/storefront.yaml", "rounding: half_even", &format!("rounding: {rounding}"));
+    Site { pipeline: scratch.path("pipelines/storefront.yaml"), state: scratch.path("state") }
+}
+
+/// Tells whether two decimals are the same number, whatever zeros stand at their end.
+fn same(left: &str, right: &str) -> bool {
+    let trimmed = |text: &str| -> String {
+        if text.contains('.') {
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    trimmed(left) == trimmed(right)
+}
+
+/// Compares bills with answers; an answer without a rate is no bill.
+#[track_caller]
+fn compare(bills: &BTreeMap<String, Json>, answers: &[Answer], column: &str) {
+    for answer in answers {
+        let id = &answer["order_id"];
+        if answer["status"] != "OK" {
+            assert!(!bills.contains_key(id), "{id} was billed without a rate");
+            continue;
+        }
+        let bill = bills.get(id).unwrap_or_else(|| panic!("{id} was not billed"));
+        assert_eq!(bill["amount_usd"], answer[column].as_str(), "{id}");
+        assert!(same(bill["amount"].as_str().unwrap(), &answer["amount"]), "{id}: {bill}");
+        // US dollars are not converted, so that no row of the rate table stands behind their bill.
+        if answer["currency"] != "USD" {
+            assert_eq!(bill["rate_date"], answer["rate_date"].as_str(), "{id}");
+            assert!(same(bill["from_rate"].as_str().unwrap(), &answer["rate_currency"]), "{id}");
+            assert!(same(bill["to_rate"].as_str().unwrap(), &answer["rate_usd"]), "{id}");
+        }
+    }
+}
+
+#[test]
+fn two_thousand_orders_are_billed_to_the_cent_and_change_nothing_the_second_time() {
+    let Some(data) = shared("two thousand orders") else { return };
+    let scratch = Scratch::new();
+    let site = Site::storefront(scratch.path("state"));
+    let input = data.join("orders/orders-sample.ndjson");
+    let (code, first) = site.run(&input);
+    assert_eq!((code, &first["read"], &first["completed"]), (0, &2000.into(), &2000.into()), "{first}");
+    let bills = bills(&site);
+    assert_eq!(bills.len(), 2000);
+    let answers = answers(&data.join("orders/expected-usd-first-200.csv"));
+    assert_eq!(answers.len(), 200);
+    compare(&bills, &answers, "usd_half_even");
+    assert_eq!(site.count("select count(*) from oms_objects"), 2000);
+    assert_eq!(site.count("select count(*) from oms_mails"), 2000);
+
+    let before = dump(&site.connection());
+    let (code, second) = site.run(&input);
+    assert_eq!((code, &second["duplicates"], &second["accepted"]), (0, &2000.into(), &0.into()), "{second}");
+    assert!(before == dump(&site.connection()), "the second run changed something");
+}
+
+#[test]
+fn half_a_cent_is_rounded_as_the_pipeline_says() {
+    let Some(data) = shared("rounding ties") else { return };
+    let answers = answers(&data.join("orders/expected-rounding-ties.csv"));
+    let differ = answers.iter().filter(|row| row["usd_half_even"] != row["usd_half_up"]).count();
+    assert_eq!((answers.len(), differ), (60, 33));
+    for (rounding, column) in [("half_even", "usd_half_even"), ("half_up", "usd_half_up")] {
+        let scratch = Scratch::with_pipelines();
+        let site = storefront(&scratch, rounding);
+        let (code, summary) = site.run(&data.join("orders/rounding-ties.ndjson"));
+        // Nobody knows this customer, so the mails park, and the bills stand all the same.
+        assert_eq!((code, &summary["parked"]), (1, &60.into()), "{summary}");
+        let causes = site.count("select count(*) from oms_runs where cause = 'no_row'");
+        assert_eq!(causes, 60);
+        compare(&bills(&site), &answers, column);
+    }
+}
+
+#[test]
+fn the_rate_of_the_day_in_utc_counts() {
+    let Some(data) = shared("date edges") else { return };
+    let answers = answers(&data.join("orders/expected-date-edges.csv"));
+    for (rounding, column) in [("half_even", "usd_half_even"), ("half_up", "usd_half_up")] {
+        let scratch = Scratch::with_pipelines();
+        let site = storefront(&scratch, rounding);
+        let (_, summary) = site.run(&data.join("orders/date-edges.ndjson"));
+        assert_eq!(summary["read"], 12, "{summary}");
+        compare(&bills(&site), &answers, column);
+        assert_eq!(site.count("select count(*) from oms_runs where cause like '%no_rate%'"), 2);
+    }
+}
+
+#[test]
+fn the_origin_s_orders_are_billed_at_its_fixed_rates() {
+    let Some(data) = shared("orders in the origin's shape") else { return };
+    let answers = answers(&data.join("orders/orders-origin-shape-expected.csv"));
+    assert_eq!(answers.len(), 183);
+    for (rounding, column) in
+        [("half_even", "bill_amount_usd_half_even"), ("half_up", "bill_amount_usd_half_up")]
+    {
+        let scratch = Scratch::with_pipelines();
+        scratch.edit(
+            "pipelines/order-management.yaml",
+            "    quote: base_per_unit\n",
+            &format!("    quote: base_per_unit\n    rounding: {rounding}\n"),
+        );
+        let pipeline = scratch.path("pipelines/order-management.yaml");
+        let site = Site { pipeline, state: scratch.path("state") };
+        let (_, summary) = site.run(&data.join("orders/orders-origin-shape.ndjson"));
+        assert_eq!(summary["accepted"], 183, "{summary}");
+        let rows = site.export("billing_data");
+        // The origin dropped a second order of the same customer and day; here each has its row.
+        assert_eq!(rows.len(), 183);
+        for answer in &answers {
+            let key = format!("orders-origin-shape-{}", answer["line"]);
+            let row = rows.iter().find(|row| row["order_key"] == key.as_str()).unwrap();
+            assert_eq!(row["bill_amount_usd"], answer[column].as_str(), "{key}");
+            assert_eq!(row["bill_amount"], answer["bill_amount"].as_str(), "{key}");
+            assert_eq!(row["customer_id"], answer["customer_id"].as_str(), "{key}");
+            let date: Vec<&str> = answer["bill_date"].split('/').collect();
+            assert_eq!(row["bill_date"], format!("{}-{}-{}", date[2], date[0], date[1]), "{key}");
+        }
+    }
+}
+
+/// A decimal as an integer and the power of ten that it is to be divided by.
+fn exact(text: &str) -> (BigInt, u32) {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    (format!("{whole}{fraction}").parse().unwrap(), u32::try_from(fraction.len()).unwrap())
+}
+
+/// Returns amount x to / from in cents, rounded half to even.
+fn cents(amount: &str, from: &str, to: &str) -> BigInt {
+    let ((amount, a), (from, f), (to, t)) = (exact(amount), exact(from), exact(to));
+    let ten = |power: u32| BigInt::from(10).pow(power);
+    let above: BigInt = amount * to * ten(f) * 100;
+    let below = from * ten(a + t);
+    let negative = above < BigInt::ZERO;
+    let above: BigInt = if negative { -above } else { above };
+    let (whole, rest) = (&above / &below, (&above % &below) * 2);
+    let odd = &whole % 2 != BigInt::ZERO;
+    let rounded = if rest > below || (rest == below && odd) { whole + 1 } else { whole };
+    if negative { -rounded } else { rounded }
+}
+
+/// The ECB's own file, by day: units of each currency for one euro.
+struct Ecb {
+    /// Newest first.
+    days: Vec<(jiff::civil::Date, BTreeMap<String, String>)>,
+}
+
+impl Ecb {
+    fn read(path: &Path) -> Self {
+        let mut days: Vec<_> = answers(path)
+            .into_iter()
+            .map(|mut row| {
+                let date = row.remove("Date").unwrap().parse().unwrap();
+                row.retain(|name, rate| !name.is_empty() && rate != "N/A" && !rate.is_empty());
+                row.insert("EUR".to_owned(), "1".to_owned());
+                (date, row)
+            })
+            .collect();
+        days.sort_by_key(|(date, _)| std::cmp::Reverse(*date));
+        Self { days }
+    }
+
+    /// Returns the newest day on or before one that quotes these currencies and is at most a week old.
+    fn on(
+        &self,
+        day: jiff::civil::Date,
+        currencies: &[&str],
+    ) -> Option<&(jiff::civil::Date, BTreeMap<String, String>)> {
+        let found = self
+            .days
+            .iter()
+            .find(|(date, rates)| *date <= day && currencies.iter().all(|code| rates.contains_key(*code)))?;
+        let age = day.since(found.0).unwrap().get_days();
+        (age <= 7).then_some(found)
+    }
+}
+
+fn utc_day(order: &Json) -> jiff::civil::Date {
+    let at: jiff::Timestamp = order["placed_at"].as_str().unwrap().parse().unwrap();
+    at.to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
+#[test]
+fn credit_notes_agree_with_exact_rationals() {
+    let Some(data) = shared("credit notes") else { return };
+    let ecb = Ecb::read(&data.join("fx/eurofxref-hist-2023-2026.csv"));
+    let scratch = Scratch::new();
+    let site = Site::storefront(scratch.path("state"));
+    let input = data.join("orders/credit-notes.ndjson");
+    let (code, summary) = site.run(&input);
+    assert_eq!((code, &summary["completed"]), (0, &99.into()), "{summary}");
+    let bills = bills(&site);
+    for line in lines(&input) {
+        let order: Json = serde_json::from_str(&line).unwrap();
+        let id = order["order_id"].as_str().unwrap();
+        let currency = order["currency"].as_str().unwrap();
+        let (_, rates) = ecb.on(utc_day(&order), &["USD", currency]).unwrap();
+        let expected = if currency == "USD" {
+            cents(order["amount"].as_str().unwrap(), "1", "1")
+        } else {
+            cents(order["amount"].as_str().unwrap(), &rates[currency], &rates["USD"])
+        };
+        let billed: BigInt =
+            bills[id]["amount_usd"].as_str().unwrap().replace('.', "").parse().unwrap();
+        assert_eq!(billed, expected, "{id}");
+        assert!(billed < BigInt::ZERO, "{id} is no credit");
+    }
+}
+
+#[test]
+fn orders_without_a_rate_park_and_complete_once_there_is_one() {
+    let Some(data) = shared("orders without a rate") else { return };
+    let ecb = Ecb::read(&data.join("fx/eurofxref-hist-2023-2026.csv"));
+    let scratch = Scratch::with_pipelines();
+    let site = storefront(&scratch, "half_even");
+    let input = data.join("orders/orders-no-ecb-rate.ndjson");
+    let (code, summary) = site.run(&input);
+    assert_eq!((code, &summary["parked"], &summary["completed"]), (1, &67.into(), &0.into()), "{summary}");
+    assert_eq!(site.count("select count(*) from oms_runs where state = 'parked' and cause = 'no_rate'"), 67);
+    assert_eq!(site.count("select count(*) from billing_data"), 0);
+    assert_eq!(site.count("select count(*) from oms_mails"), 0);
+    assert_eq!(site.count("select count(*) from oms_objects"), 67);
+
+    let orders: Vec<Json> =
+        lines(&input).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut rates = BTreeMap::new();
+    for order in &orders {
+        let (date, _) = ecb.on(utc_day(order), &["USD"]).unwrap();
+        rates.insert((date.to_string(), order["currency"].as_str().unwrap()), "36.5");
+    }
+    let mut text = "date,currency,per_eur\n".to_owned();
+    for ((date, currency), rate) in &rates {
+        text.push_str(&format!("{date},{currency},{rate}\n"));
+    }
+    scratch.write("pipelines/storefront/rates-extra.csv", text);
+    let stored = site.count("select sum(stored_at) from oms_objects");
+    let retried = site.call(&["runs", "retry"], &["--cause", "no_rate", "--format", "json"]).exits(0);
+    let summary = retried.json();
+    assert_eq!((&summary["completed"], &summary["parked"]), (&67.into(), &0.into()), "{summary}");
+    let bills = bills(&site);
+    assert_eq!(bills.len(), 67);
+    for order in &orders {
+        let (_, rates) = ecb.on(utc_day(order), &["USD"]).unwrap();
+        let bill = &bills[order["order_id"].as_str().unwrap()];
+        let billed: BigInt = bill["amount_usd"].as_str().unwrap().replace('.', "").parse().unwrap();
+        assert_eq!(billed, cents(order["amount"].as_str().unwrap(), "36.5", &rates["USD"]), "{bill}");
+    }
+    assert_eq!(site.count("select count(*) from oms_mails"), 67);
+    assert_eq!(site.count("select sum(stored_at) from oms_objects"), stored, "an object was stored again");
+}
