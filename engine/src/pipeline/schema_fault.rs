@@ -292,7 +292,12 @@ fn wrong_type(
             .label("may have been rounded when it was read")
             .help(quoted);
     }
-    let found = in_words(type_name(instance));
+    let found = match instance.as_ref() {
+        Json::Number(number) if number.is_f64() && names.contains(&"integer") => {
+            "a number with a fraction"
+        }
+        other => in_words(type_name(other)),
+    };
     let message = format!("`{key}` must be {}, not {found}", wanted.join(" or "));
     Finding::error(codes::WRONG_SHAPE, place, message).help(quoted)
 }
