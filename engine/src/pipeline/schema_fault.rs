@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use crate::diagnostic::{Finding, Place, Route, Segment, codes, did_you_mean, one_of};
 use crate::document::{Document, NodeValue};
+use crate::schema::words::{bound, in_words, type_name, type_names};
 
 /// Turns a violation into findings: one for each unexpected key.
 pub(super) fn findings(
@@ -102,34 +103,6 @@ fn excluded(document: &Document, route: Route) -> Finding {
                 .help(format!("drop `{key}`"))
         }
     }
-}
-
-/// Says what a bound asks for.
-fn bound(kind: &ValidationErrorKind) -> Option<String> {
-    let counted = |limit: u64, what: &str, plural: &str| {
-        if limit == 1 { format!("one {what}") } else { format!("{limit} {plural}") }
-    };
-    Some(match kind {
-        ValidationErrorKind::Maximum { limit } => format!("must be at most {limit}"),
-        ValidationErrorKind::Minimum { limit } => format!("must be at least {limit}"),
-        ValidationErrorKind::ExclusiveMaximum { limit } => format!("must be less than {limit}"),
-        ValidationErrorKind::ExclusiveMinimum { limit } => format!("must be greater than {limit}"),
-        ValidationErrorKind::MinProperties { limit } | ValidationErrorKind::MinItems { limit } => {
-            format!("must have at least {}", counted(*limit, "entry", "entries"))
-        }
-        ValidationErrorKind::MaxProperties { limit } | ValidationErrorKind::MaxItems { limit } => {
-            format!("must have at most {}", counted(*limit, "entry", "entries"))
-        }
-        ValidationErrorKind::MinLength { limit: 1 } => "must not be empty".to_owned(),
-        ValidationErrorKind::MinLength { limit } => {
-            format!("must have at least {}", counted(*limit, "character", "characters"))
-        }
-        ValidationErrorKind::MaxLength { limit } => {
-            format!("must have at most {}", counted(*limit, "character", "characters"))
-        }
-        ValidationErrorKind::UniqueItems => "must not name the same thing twice".to_owned(),
-        _ => return None,
-    })
 }
 
 /// A text that is not of the form that is wanted: each form in words.
@@ -273,10 +246,7 @@ fn wrong_type(
     route: Route,
     kind: &TypeKind,
 ) -> Finding {
-    let names: Vec<&str> = match kind {
-        TypeKind::Single(name) => vec![name.as_str()],
-        TypeKind::Multiple(names) => names.iter().map(|name| name.as_str()).collect(),
-    };
+    let names = type_names(kind);
     // That a value may be left empty helps nobody who wrote one.
     let wanted: Vec<&str> =
         names.iter().filter(|name| **name != "null").map(|name| in_words(name)).collect();
@@ -312,29 +282,6 @@ fn is_amount(route: &Route, names: &[&str]) -> bool {
         segments.len() == 4 && is(segments.first(), "rates") && is(segments.get(2), "table");
     // An expression that gives a number may be written as text or as a whole number, nothing else may.
     fixed_rate || names.contains(&"integer")
-}
-
-const fn type_name(value: &Json) -> &'static str {
-    match value {
-        Json::Null => "null",
-        Json::Bool(_) => "boolean",
-        Json::Number(_) => "number",
-        Json::String(_) => "string",
-        Json::Array(_) => "array",
-        Json::Object(_) => "object",
-    }
-}
-
-fn in_words(name: &str) -> &'static str {
-    match name {
-        "null" => "empty",
-        "boolean" => "true or false",
-        "integer" => "a whole number",
-        "number" => "a number",
-        "string" => "text",
-        "array" => "a list",
-        _ => "a map",
-    }
 }
 
 /// Returns a short value as it may be shown in a message; the file's own text is no secret.
