@@ -60,11 +60,24 @@ fn snippets(report: &Report, diagnostic: &Diagnostic) -> Vec<Element<'static>> {
                 .filter(|label| &*label.path == path)
                 .map(|label| (label, label.primary || std::ptr::eq(label, first)));
             match report.source(path) {
+                Some(source) if source.is_private() => origin(path, source, labels.collect()),
                 Some(source) => snippet(path, source, labels.collect()).into(),
                 None => Origin::path(one_line(path)).into(),
             }
         })
         .collect()
+}
+
+/// Says where without showing what is there.
+fn origin(path: &str, source: &Source, labels: Vec<(&Label, bool)>) -> Element<'static> {
+    let origin = Origin::path(one_line(path));
+    match labels.first() {
+        Some((label, _)) => {
+            let (line, column) = source.line_column(label.span.start);
+            origin.line(line).char_column(column).into()
+        }
+        None => origin.into(),
+    }
 }
 
 fn snippet(
@@ -272,6 +285,17 @@ error[OMS0101]: no
             assert!(shown.contains("..."), "{shown}");
             assert!(shown.lines().all(|line| line.chars().count() < 2 * WIDTH_MAX), "{shown}");
         }
+    }
+
+    #[test]
+    fn the_lines_of_a_private_source_are_not_shown() {
+        let mut report = Report::new();
+        report.add_private_source(&"seed.ndjson".into(), &"{}\n{\"email\": \"jane\"}\n".into());
+        let path = "seed.ndjson".into();
+        let label = Label { path, span: 13..13, text: String::new(), primary: true };
+        report.push(samples::finding(codes::SEED, Severity::Error, "no", vec![label]));
+        let expected = "error[OMS0210]: no\n--> seed.ndjson:2:11\n";
+        assert_eq!(human(&report, false), expected);
     }
 
     #[test]

@@ -58,6 +58,7 @@ impl Diagnostic {
 pub struct Source {
     text: Arc<str>,
     line_starts: Vec<usize>,
+    private: bool,
 }
 
 impl Source {
@@ -68,7 +69,18 @@ impl Source {
                 text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1),
             )
             .collect();
-        Self { text, line_starts }
+        Self { text, line_starts, private: false }
+    }
+
+    /// Marks a text that may hold personal data: places in it are told by line and column, and its lines are not shown.
+    #[must_use]
+    pub fn private(self) -> Self {
+        Self { private: true, ..self }
+    }
+
+    /// Tells whether its lines must not be shown.
+    pub const fn is_private(&self) -> bool {
+        self.private
     }
 
     /// Returns the whole text.
@@ -120,6 +132,12 @@ impl Report {
         }
     }
 
+    /// Makes a source known whose lines must not be shown, since they may hold personal data.
+    pub fn add_private_source(&mut self, path: &Arc<str>, text: &Arc<str>) {
+        let source = Source::new(Arc::clone(text)).private();
+        self.sources.insert(Arc::clone(path), source);
+    }
+
     /// Adds a finding.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push(diagnostic);
@@ -128,7 +146,12 @@ impl Report {
     /// Takes over what another report found.
     pub fn merge(&mut self, other: Self) {
         self.diagnostics.extend(other.diagnostics);
-        self.sources.extend(other.sources);
+        for (path, source) in other.sources {
+            // What one check keeps private is private.
+            if source.private || !self.sources.contains_key(&path) {
+                self.sources.insert(path, source);
+            }
+        }
     }
 
     /// Puts the findings into the order of file and place, and drops exact repetitions.
@@ -169,6 +192,20 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_private_source_stays_private() {
+        let (path, text): (Arc<str>, Arc<str>) = ("a".into(), "jane@example.com".into());
+        let mut report = Report::new();
+        report.add_private_source(&path, &text);
+        report.add_source(&path, &text);
+        let mut other = Report::new();
+        other.add_source(&path, &text);
+        other.merge(report.clone());
+        report.merge(other.clone());
+        assert!(report.source("a").is_some_and(Source::is_private));
+        assert!(other.source("a").is_some_and(Source::is_private));
+    }
 
     #[test]
     fn columns_count_characters_not_bytes() {

@@ -5,13 +5,17 @@ const SIMILARITY_MIN: f64 = 0.72;
 /// More names than this are not listed in full.
 const LISTED_MAX: usize = 12;
 
-/// Returns the known name that is most like `name`, if one is like it at all.
+/// Returns the known name that is most like `name`, if one is like it at all: of those that begin or sound alike, the one that the
+/// fewest keystrokes make out of it.
 pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
         .filter(|(similarity, _)| *similarity >= SIMILARITY_MIN)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .min_by(|a, b| {
+            let strokes = |candidate: &str| strsim::damerau_levenshtein(name, candidate);
+            strokes(a.1).cmp(&strokes(b.1)).then(b.0.total_cmp(&a.0))
+        })
         .map(|(_, candidate)| candidate)
 }
 
@@ -45,5 +49,6 @@ mod tests {
     fn a_slip_of_the_finger_is_recognised() {
         assert_eq!(closest("ammount", ["amount", "currency"]), Some("amount"));
         assert_eq!(closest("zzz", ["amount", "currency"]), None);
+        assert_eq!(closest("propertys", ["propertyNames", "properties"]), Some("properties"));
     }
 }

@@ -7,6 +7,7 @@ mod files;
 mod limits;
 mod node;
 mod read;
+mod scalar;
 
 pub use files::{FileError, Files, MemoryFiles, Recorder};
 pub use limits::{ALIASES_MAX, BYTES_MAX, DEPTH_MAX, NODES_MAX};

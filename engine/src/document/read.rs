@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{DuplicateKeyPolicy, Location, Spanned};
+use serde_saphyr::budget::BudgetBreach;
+use serde_saphyr::{DuplicateKeyPolicy, Location, Spanned, Tagged};
 
 use super::limits::{ALIASES_MAX, BYTES_MAX, DEPTH_MAX, NODES_MAX};
 use super::node::{Entry, Node, NodeValue};
+use super::scalar;
 use crate::diagnostic::{Code, Diagnostic, Finding, Label, Part, Place, Severity, Source, codes};
 
 /// A file that was read: its values, and the way from addresses to bytes.
@@ -69,7 +71,7 @@ impl Document {
                 let whole = self.scalar_span(node);
                 match (within, node.as_text()) {
                     (Some(within), Some(text)) if !node.aliased => {
-                        self.inside(&whole, text, within).unwrap_or(whole)
+                        scalar::locate(&self.text, &whole, text, within).unwrap_or(whole)
                     }
                     _ => whole,
                 }
@@ -86,23 +88,6 @@ impl Document {
         let rest = self.text.get(span.start..).unwrap_or_default();
         let line = rest.lines().next().unwrap_or_default().trim_end();
         span.start..span.start + line.len()
-    }
-
-    /// Finds a part of a scalar's text in the source. Text with escapes or folded lines is not the source's, and
-    /// then the part is looked for by itself.
-    fn inside(
-        &self,
-        whole: &Range<usize>,
-        text: &str,
-        within: &Range<usize>,
-    ) -> Option<Range<usize>> {
-        let source = self.text.get(whole.clone())?;
-        if let Some(start) = source.find(text) {
-            return Some(whole.start + start + within.start..whole.start + start + within.end);
-        }
-        let part = text.get(within.clone()).filter(|part| !part.is_empty())?;
-        let start = source.find(part)?;
-        Some(whole.start + start..whole.start + start + part.len())
     }
 
     /// Turns a finding's addresses into bytes.
@@ -173,7 +158,13 @@ pub fn parse(path: &Arc<str>, bytes: &[u8]) -> Result<Document, (Arc<str>, Box<D
     };
     match serde_saphyr::from_str_with_options::<Raw>(&text, options) {
         Ok(raw) => {
-            let root = lower(raw, &Source::new(Arc::clone(&text)));
+            let mut tags = Vec::new();
+            let root = lower(raw, &Source::new(Arc::clone(&text)), &mut tags);
+            if let Some((span, tag)) = tags.into_iter().next() {
+                let message = format!("the tag `{tag}` has no meaning here");
+                let help = Some("drop it; a value's type is what its text says");
+                return Err(fail(text, codes::YAML_SYNTAX, span, message, help));
+            }
             Ok(Document { path: Arc::clone(path), text, root })
         }
         Err(error) => {
@@ -187,7 +178,11 @@ pub fn parse(path: &Arc<str>, bytes: &[u8]) -> Result<Document, (Arc<str>, Box<D
 
 /// Says in our words what the reader found.
 fn explain(error: &serde_saphyr::Error) -> (Code, String, Option<&'static str>) {
-    let error = error.without_snippet();
+    let mut error = error.without_snippet();
+    // What goes wrong where an alias is expanded comes wrapped.
+    while let serde_saphyr::Error::AliasError { error: inner, .. } = error {
+        error = inner;
+    }
     let said = error.to_string();
     let said = said.split(" at line ").next().unwrap_or(&said).to_owned();
     match error {
@@ -202,12 +197,19 @@ fn explain(error: &serde_saphyr::Error) -> (Code, String, Option<&'static str>) 
                 Some("keep one of them; YAML readers differ in which one they take"),
             )
         }
-        serde_saphyr::Error::Budget { .. } => (
+        serde_saphyr::Error::Budget { breach, .. } => {
+            (codes::DOCUMENT_LIMIT, breached(breach), Some("split the file, or write less with aliases"))
+        }
+        serde_saphyr::Error::MultipleDocuments { .. } => (
+            codes::YAML_SYNTAX,
+            "the file has more than one document".to_owned(),
+            Some("keep one pipeline in a file; drop the line `---` and what follows"),
+        ),
+        // The scanner has a limit of its own, which deep nesting in one line meets first.
+        _ if said.contains("recursion limit") => (
             codes::DOCUMENT_LIMIT,
-            format!("the file is larger or deeper than allowed: {}", decapitalised(&said)),
-            Some(
-                "limits: 50,000 nodes after aliases are expanded, 64 levels, 1,000 aliases, one document",
-            ),
+            format!("the file is nested more than {DEPTH_MAX} levels deep"),
+            None,
         ),
         _ => (
             codes::YAML_SYNTAX,
@@ -215,6 +217,24 @@ fn explain(error: &serde_saphyr::Error) -> (Code, String, Option<&'static str>) 
             None,
         ),
     }
+}
+
+fn breached(breach: &BudgetBreach) -> String {
+    match breach {
+        BudgetBreach::Nodes { .. } => {
+            format!("the file has more than {NODES_MAX} values once aliases are expanded")
+        }
+        BudgetBreach::Depth { .. } => format!("the file is nested more than {DEPTH_MAX} levels deep"),
+        BudgetBreach::Aliases { .. } => format!("the file has more than {ALIASES_MAX} aliases"),
+        BudgetBreach::Documents { .. } => "the file has more than one document".to_owned(),
+        _ => "the file is larger than allowed once aliases are expanded".to_owned(),
+    }
+}
+
+/// Tells whether a tag only says what YAML's core schema finds by itself.
+fn is_core(tag: &str) -> bool {
+    const CORE: [&str; 7] = ["null", "bool", "int", "float", "str", "seq", "map"];
+    tag == "!" || tag.strip_prefix("tag:yaml.org,2002:").is_some_and(|name| CORE.contains(&name))
 }
 
 fn decapitalised(text: &str) -> String {
@@ -237,18 +257,23 @@ fn span(location: Location, source: &Source) -> Range<usize> {
     start..(start + length.unwrap_or(0)).min(source.text().len())
 }
 
-fn lower(raw: Raw, source: &Source) -> Node {
+/// Turns what the reader gave into a node, and collects the tags that mean nothing here.
+fn lower(raw: Raw, source: &Source, tags: &mut Vec<(Range<usize>, String)>) -> Node {
     let Raw(spanned) = raw;
     let aliased = spanned.referenced != spanned.defined;
     let mut place = span(spanned.referenced, source);
-    let value = match spanned.value {
+    let Tagged(content, tag) = spanned.value;
+    if let Some(tag) = tag.filter(|tag| !is_core(tag)) {
+        tags.push((place.clone(), tag));
+    }
+    let value = match content {
         Content::Null => NodeValue::Null,
         Content::Bool(value) => NodeValue::Bool(value),
         Content::Int(value) => NodeValue::Int(value),
         Content::Float(value) => NodeValue::Float(value),
         Content::Text(text) => NodeValue::Text(text),
         Content::List(elements) => {
-            NodeValue::List(elements.into_iter().map(|element| lower(element, source)).collect())
+            NodeValue::List(elements.into_iter().map(|element| lower(element, source, tags)).collect())
         }
         Content::Map(entries) => NodeValue::Map(
             entries
@@ -256,7 +281,7 @@ fn lower(raw: Raw, source: &Source) -> Node {
                 .map(|(key, value)| Entry {
                     key_span: span(key.referenced, source),
                     key: key.value,
-                    node: lower(value, source),
+                    node: lower(value, source, tags),
                 })
                 .collect(),
         ),
@@ -269,7 +294,7 @@ fn lower(raw: Raw, source: &Source) -> Node {
 
 /// A node as the reader gives it.
 #[derive(Deserialize)]
-struct Raw(Spanned<Content>);
+struct Raw(Spanned<Tagged<Content>>);
 
 enum Content {
     Null,
@@ -394,8 +419,8 @@ mod tests {
     #[test]
     fn a_part_of_a_scalar_is_found_in_its_source() {
         let place = |within| Place::text(Route::root().key("a"), within);
-        assert_eq!(at("a: x ${{ order }} y", &place(6..11)), " orde");
-        assert_eq!(at("a: \"x ${{ order }} y\"", &place(6..11)), " orde");
+        assert_eq!(at("a: x ${{ order }} y", &place(6..11)), "order");
+        assert_eq!(at("a: \"x ${{ order }} y\"", &place(6..11)), "order");
         assert_eq!(at("a: |\n  x\n  order\n", &place(2..7)), "order");
     }
 
@@ -437,9 +462,23 @@ mod tests {
         begins(&fault("a: 1\nb:\n  c: 1\n  c: 2\n"), "OMS0102 4:3");
         begins(&fault("a: [1, 2\nb: 3\n"), "OMS0101");
         begins(&fault(&"[".repeat(5000)), "OMS0103");
-        begins(&fault("a: 1\n---\nb: 2\n"), "OMS01");
+        assert_eq!(
+            fault("a: 1\n---\nb: 2\n").split_once(' ').map(|(code, _)| code),
+            Some("OMS0101")
+        );
         let bomb = "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n";
-        begins(&fault(bomb), "OMS0103");
+        let found = fault(bomb);
+        begins(&found, "OMS0103");
+        assert!(found.ends_with("more than 50000 values once aliases are expanded"), "{found}");
+    }
+
+    #[test]
+    fn only_the_tags_of_the_core_schema_are_read() {
+        begins(&fault("a: 1\nb: !secret x\n"), "OMS0101 2:");
+        begins(&fault("a: !!binary eA==\n"), "OMS0101 1:");
+        let text = NodeValue::Text("12".to_owned());
+        assert_eq!(document("a: !!str 12").root().get("a").unwrap().node.value, text);
+        assert!(parse(&"p.yaml".into(), b"a: !!map {b: !!seq [1]}").is_ok());
     }
 
     fn begins(found: &str, with: &str) {

@@ -20,15 +20,29 @@ pub struct KindSchema {
 const NAME_PATTERN: &str = "^[a-z][a-z0-9_-]{0,62}$";
 /// Ids of steps: they are names in expressions, where `-` would subtract.
 const STEP_PATTERN: &str = "^[a-z][a-z0-9_]{0,62}$";
-/// Columns and tables: names that every database takes unquoted; those beginning with `oms_` are ours.
-const TABLE_PATTERN: &str = "^(?!oms_)[a-z][a-z0-9_]{0,62}$";
+/// Columns: names that every database takes unquoted; those beginning with `oms_` are ours.
+const COLUMN_PATTERN: &str = "^(?!oms_)[a-z][a-z0-9_]{0,62}$";
+/// Tables: like columns, and SQLite keeps `sqlite_` for itself.
+const TABLE_PATTERN: &str = "^(?!oms_|sqlite_)[a-z][a-z0-9_]{0,62}$";
+/// Handlers: names of Lambda functions, with room for the pipeline's name before them.
+const HANDLER_PATTERN: &str = "^[a-zA-Z][a-zA-Z0-9_-]{0,63}$";
+/// Elements of `for_each`: no name that an expression has a meaning for already, and none that CEL reserves.
+const ELEMENT_PATTERN: &str = "^(?!(order|run|steps|error|intake|true|false|null|in|as|break|const|continue|else|for|function|if|import|let|loop|package|namespace|return|var|void|while)$)[a-z][a-z0-9_]{0,62}$";
+/// Language tags of BCP 47, by their grammar only: parts of letters and digits, the first one of letters.
+const LOCALE_PATTERN: &str = "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$";
 
 /// Returns the schema (2020-12) of the pipeline file for these kinds.
 pub fn pipeline_schema(kinds: &[KindSchema]) -> Json {
     let generator = SchemaSettings::draft2020_12().into_generator();
     let mut schema = generator.into_root_schema_for::<PipelineFile>().to_value();
+    present_or_absent(&mut schema);
     set(&mut schema, "/$id", json!("https://oms.invalid/schema/pipeline.schema.json"));
-    for (section, pattern) in [("steps", STEP_PATTERN), ("rates", NAME_PATTERN)] {
+    for (section, pattern) in [
+        ("steps", STEP_PATTERN),
+        ("rates", NAME_PATTERN),
+        ("tables", TABLE_PATTERN),
+        ("handlers", HANDLER_PATTERN),
+    ] {
         set(
             &mut schema,
             &format!("/properties/{section}/propertyNames"),
@@ -36,12 +50,13 @@ pub fn pipeline_schema(kinds: &[KindSchema]) -> Json {
         );
     }
     set(&mut schema, "/properties/steps/minProperties", json!(1));
-    set(&mut schema, "/properties/tables/propertyNames", json!({ "pattern": TABLE_PATTERN }));
     set(
         &mut schema,
         "/$defs/TableSection/properties/columns/propertyNames",
-        json!({ "pattern": TABLE_PATTERN }),
+        json!({ "pattern": COLUMN_PATTERN }),
     );
+    set(&mut schema, "/$defs/ForEachSection/properties/as/pattern", json!(ELEMENT_PATTERN));
+    set(&mut schema, "/$defs/MailSection/properties/locale/pattern", json!(LOCALE_PATTERN));
     set(&mut schema, "/$defs/TableSection/properties/columns/minProperties", json!(1));
     rates_by_source(&mut schema);
     let uses: Vec<Json> = kinds
@@ -65,12 +80,19 @@ pub fn pipeline_schema(kinds: &[KindSchema]) -> Json {
     let mut by_kind = Vec::new();
     for kind in kinds {
         let definition = definition_name(kind.name);
+        let mut then = json!({ "properties": { "with": { "$ref": format!("#/$defs/{definition}") } } });
+        let needs_settings =
+            kind.config.get("required").and_then(Json::as_array).is_some_and(|keys| !keys.is_empty());
+        if needs_settings {
+            set(&mut then, "/required", json!(["with"]));
+        }
         by_kind.push(json!({
             "if": { "properties": { "uses": { "const": kind.name } }, "required": ["uses"] },
-            "then": { "properties": { "with": { "$ref": format!("#/$defs/{definition}") } } },
+            "then": then,
         }));
         // A definition of a kind refers to definitions of its own, which move up beside it.
         let mut config = kind.config.clone();
+        alternatives_without_null(&mut config);
         if let Some(Json::Object(own)) = config.as_object_mut().and_then(|map| map.remove("$defs"))
         {
             for (name, body) in own {
@@ -89,6 +111,50 @@ pub fn pipeline_schema(kinds: &[KindSchema]) -> Json {
         Json::Array(kinds.iter().map(snippet).collect()),
     );
     schema
+}
+
+/// Makes a setting that may be left out one that is not empty when it is there. The generated schema allows `null` wherever a
+/// field is optional, as one more alternative, and a fault among alternatives could not be told where it is.
+fn present_or_absent(schema: &mut Json) {
+    alternatives_without_null(schema);
+    each_object(schema, &mut |map| {
+        let Some(Json::Array(types)) = map.get_mut("type") else { return };
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            map.insert("type".to_owned(), only);
+        }
+    });
+}
+
+/// Turns `anyOf: [X, {type: null}]` into X.
+fn alternatives_without_null(schema: &mut Json) {
+    each_object(schema, &mut |map| {
+        let Some(Json::Array(cases)) = map.get("anyOf") else { return };
+        let others: Vec<&Json> =
+            cases.iter().filter(|case| **case != json!({ "type": "null" })).collect();
+        let ([Json::Object(only)], true) = (others.as_slice(), others.len() < cases.len()) else {
+            return;
+        };
+        let only = (*only).clone();
+        map.remove("anyOf");
+        for (keyword, value) in only {
+            map.entry(keyword).or_insert(value);
+        }
+    });
+}
+
+fn each_object(schema: &mut Json, change: &mut impl FnMut(&mut Map<String, Json>)) {
+    match schema {
+        Json::Object(map) => {
+            change(map);
+            map.values_mut().for_each(|below| each_object(below, change));
+        }
+        Json::Array(elements) => {
+            elements.iter_mut().for_each(|below| each_object(below, change));
+        }
+        _ => {}
+    }
 }
 
 /// Says which keys a rate table has for each source.
@@ -136,4 +202,54 @@ fn set(schema: &mut Json, pointer: &str, value: Json) {
         place = map.entry(token).or_insert(Json::Null);
     }
     *place = value;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema() -> Json {
+        let config = json!({
+            "type": "object",
+            "required": ["a"],
+            "properties": { "a": { "anyOf": [{ "$ref": "#/$defs/A" }, { "type": "null" }] } },
+            "$defs": { "A": { "type": "string" } },
+        });
+        pipeline_schema(&[KindSchema { name: "t.t", summary: "Tests.".to_owned(), config }])
+    }
+
+    #[test]
+    fn optional_sections_have_no_alternatives() {
+        let text = schema().to_string();
+        assert!(!text.contains("anyOf"), "{text}");
+        assert!(!text.contains(r#""null""#), "{text}");
+    }
+
+    #[test]
+    fn a_kind_with_required_settings_requires_with() {
+        let then = schema().pointer("/$defs/StepSection/allOf/0/then/required").cloned();
+        assert_eq!(then, Some(json!(["with"])));
+    }
+
+    #[test]
+    fn names_that_break_later_are_refused() {
+        let schema = schema();
+        let allows = |pattern: &str, name: &str| {
+            jsonschema::draft202012::new(&json!({ "pattern": pattern })).unwrap().is_valid(&json!(name))
+        };
+        for (pattern, good, bad) in [
+            (ELEMENT_PATTERN, ["item", "orders", "inner"], ["order", "in", "while"]),
+            (TABLE_PATTERN, ["bills", "sqlite", "oms"], ["sqlite_x", "oms_x", "A"]),
+            (HANDLER_PATTERN, ["initiate-billing", "A1", "a_b"], ["1a", "a b", ""]),
+            (LOCALE_PATTERN, ["en", "de-AT", "zh-Hant-TW"], ["de_AT", "e", "en-"]),
+        ] {
+            assert!(schema.to_string().contains(&pattern.replace('\\', "\\\\")), "{pattern}");
+            for name in good {
+                assert!(allows(pattern, name), "{name}");
+            }
+            for name in bad {
+                assert!(!allows(pattern, name), "{name}");
+            }
+        }
+    }
 }

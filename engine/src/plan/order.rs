@@ -171,10 +171,9 @@ fn inline(json: &Json, route: &Route, sink: &mut Sink<'_>) -> Option<OrderSchema
         Ok(schema) => Some(schema),
         Err(problems) => {
             for problem in problems {
-                let below = route_in(sink.document, route, &problem.pointer);
+                let place = place_in(sink.document, route, &problem);
                 sink.add(
-                    Finding::error(codes::ORDER_SCHEMA, Place::value(below), problem.message)
-                        .help(problem.help),
+                    Finding::error(codes::ORDER_SCHEMA, place, problem.message).help(problem.help),
                 );
             }
             None
@@ -201,7 +200,13 @@ fn from_file(
         Ok(document) => document,
         Err((text, diagnostic)) => {
             sink.report.add_source(&shown, &text);
-            sink.report.push(Diagnostic { code: codes::ORDER_SCHEMA, ..*diagnostic });
+            let message = match diagnostic.message.split_once(": ") {
+                Some((_, why)) if diagnostic.code == codes::YAML_SYNTAX => {
+                    format!("the order schema is neither JSON nor YAML: {why}")
+                }
+                _ => diagnostic.message.clone(),
+            };
+            sink.report.push(Diagnostic { code: codes::ORDER_SCHEMA, message, ..*diagnostic });
             return None;
         }
     };
@@ -218,10 +223,10 @@ fn from_file(
 }
 
 fn in_schema(document: &Document, problem: SchemaProblem) -> Diagnostic {
-    let route = route_in(document, &Route::root(), &problem.pointer);
+    let place = place_in(document, &Route::root(), &problem);
     let label = Label {
         path: Arc::clone(document.path()),
-        span: document.span(&Place::value(route)),
+        span: document.span(&place),
         text: String::new(),
         primary: true,
     };
@@ -234,15 +239,16 @@ fn in_schema(document: &Document, problem: SchemaProblem) -> Diagnostic {
     }
 }
 
-fn route_in(document: &Document, base: &Route, pointer: &str) -> Route {
-    let below = Route::from_pointer(pointer, |route| {
+fn place_in(document: &Document, base: &Route, problem: &SchemaProblem) -> Place {
+    let below = Route::from_pointer(&problem.pointer, |route| {
         let whole = base.join(route);
         document
             .root()
             .find(&whole)
             .is_some_and(|(node, _)| matches!(node.value, document::NodeValue::List(_)))
     });
-    base.join(&below)
+    let route = base.join(&below);
+    if problem.on_key { Place::key(route) } else { Place::value(route) }
 }
 
 #[cfg(test)]

@@ -62,6 +62,7 @@ fn in_file(
         code: codes::RATES,
         path: &files.shown(path),
         text,
+        private: false,
         line: error.line,
         column: error.column,
         length: 12,

@@ -80,6 +80,7 @@ fn check_file(path: &str, order: &OrderPlan, sink: &mut Sink<'_>, files: &dyn Fi
                 code: codes::SAMPLE,
                 path: &shown,
                 text: &text,
+                    private: true,
                 line: offset + line,
                 column,
                 length: 1,

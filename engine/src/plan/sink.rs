@@ -24,7 +24,11 @@ impl<'d> Sink<'d> {
 
     /// Adds a finding about a line of a data file.
     pub(super) fn add_in_file(&mut self, found: InFile<'_>) {
-        self.report.add_source(found.path, found.text);
+        if found.private {
+            self.report.add_private_source(found.path, found.text);
+        } else {
+            self.report.add_source(found.path, found.text);
+        }
         let source = Source::new(Arc::clone(found.text));
         let start = source.byte_at(found.line, found.column);
         let rest = found.text.get(start..).unwrap_or_default();
@@ -51,6 +55,8 @@ pub(super) struct InFile<'f> {
     pub(super) code: Code,
     pub(super) path: &'f Arc<str>,
     pub(super) text: &'f Arc<str>,
+    /// Whether the file may hold personal data, so that its lines are not shown.
+    pub(super) private: bool,
     pub(super) line: usize,
     pub(super) column: usize,
     /// Bytes to underline at the most.

@@ -198,6 +198,7 @@ pub(super) fn check_seeds(declared: &[Declared], sink: &mut Sink<'_>, files: &dy
                     code: codes::SEED,
                     path: &shown,
                     text: &text,
+                    private: true,
                     line: index + 1,
                     column,
                     // A row may hold personal data, so a caret points and nothing more.

@@ -18,6 +18,8 @@ const DEPTH_MAX: usize = 32;
 pub struct SchemaProblem {
     /// JSON pointer into the schema.
     pub pointer: String,
+    /// Whether the key there is wrong rather than its value.
+    pub on_key: bool,
     /// What is wrong.
     pub message: String,
     /// What to write instead.
@@ -62,14 +64,16 @@ impl<'s> Compiler<'s> {
         let (ty, node) = self.node(self.root);
         if ty.as_record().is_none() && self.problems.is_empty() {
             self.problem(
+                if self.root.get("type").is_some() { "type" } else { "" },
                 "an order must be an object with properties",
-                Some("\"type\": \"object\""),
+                Some("write `\"type\": \"object\"`"),
             );
         }
         for (at, pointer) in std::mem::take(&mut self.units) {
             if !matches!(field_at(&ty, &pointer), Some(Type { shape: Shape::Currency, .. })) {
                 self.problems.push(SchemaProblem {
                     pointer: at,
+                    on_key: false,
                     message: format!("`x-currency` must point to a field of format `currency`, and `{pointer}` does not"),
                     help: Some("a JSON pointer from the top of the order, such as \"/currency\"".to_owned()),
                 });
@@ -78,10 +82,13 @@ impl<'s> Compiler<'s> {
         (ty, node)
     }
 
-    fn problem(&mut self, message: impl Into<String>, help: Option<&str>) {
+    /// Notes a problem with a keyword of this schema, or with the schema itself.
+    fn problem(&mut self, keyword: &str, message: impl Into<String>, help: Option<&str>) {
         let help = help.map(str::to_owned);
+        let slash = if keyword.is_empty() { "" } else { "/" };
         self.problems.push(SchemaProblem {
-            pointer: self.pointer.clone(),
+            pointer: format!("{}{slash}{keyword}", self.pointer),
+            on_key: false,
             message: message.into(),
             help,
         });
@@ -113,15 +120,19 @@ impl<'s> Compiler<'s> {
             Json::Object(map) => map,
             Json::Bool(true) => return (Type::of(Shape::Json).or_null(), JsonNode::ANY),
             _ => {
-                self.problem("a schema must be an object", None);
+                self.problem("", "a schema must be an object", None);
                 return self.opaque();
             }
         };
         self.keywords(map);
-        if let Some(reference) = map.get("$ref") {
-            return self.reference(reference);
-        }
-        let (mut ty, mut node) = self.typed(map);
+        let (mut ty, mut node) = match map.get("$ref") {
+            Some(reference) => {
+                // What stands beside a reference holds as well.
+                self.only_validates |= map.len() > 1;
+                self.reference(reference)
+            }
+            None => self.typed(map),
+        };
         if map.get("nullable") == Some(&Json::Bool(true)) {
             ty = ty.or_null();
             node.nullable = true;
@@ -135,6 +146,9 @@ impl<'s> Compiler<'s> {
     /// Looks at every keyword: unknown ones are slips, validating ones are left to the library.
     fn keywords(&mut self, map: &Map<String, Json>) {
         for keyword in map.keys().map(String::as_str) {
+            if let Some(wanted) = map.get(keyword).and_then(|value| mistyped(keyword, value)) {
+                self.problem(keyword, format!("`{keyword}` must be {wanted}"), None);
+            }
             if TYPED.contains(&keyword) || ANNOTATIONS.contains(&keyword) {
                 continue;
             }
@@ -146,6 +160,7 @@ impl<'s> Compiler<'s> {
                 let message = format!("`{keyword}` is no keyword of JSON Schema");
                 self.problems.push(SchemaProblem {
                     pointer: format!("{}/{keyword}", self.pointer),
+                    on_key: true,
                     message,
                     help,
                 });
@@ -156,11 +171,11 @@ impl<'s> Compiler<'s> {
     fn reference(&mut self, reference: &Json) -> (Type, JsonNode) {
         let target = reference.as_str().and_then(|text| text.strip_prefix('#'));
         let Some(pointer) = target else {
-            self.problem("`$ref` must point within the schema", Some("such as \"#/$defs/item\""));
+            self.problem("$ref", "`$ref` must point within the schema", Some("such as \"#/$defs/item\""));
             return self.opaque();
         };
         let Some(schema) = self.root.pointer(pointer) else {
-            self.problem(format!("`$ref` points to `#{pointer}`, which is not there"), None);
+            self.problem("$ref", format!("`$ref` points to `#{pointer}`, which is not there"), None);
             return self.opaque();
         };
         // A schema that contains itself ends at the depth limit and is only validated there.
@@ -189,12 +204,6 @@ impl<'s> Compiler<'s> {
             ["string"] => self.string(map),
             ["array"] => self.list(map),
             ["object"] => self.object(map),
-            [one]
-                if !["boolean", "integer", "number", "string", "array", "object"].contains(one) =>
-            {
-                self.problem(format!("`{one}` is no type of JSON Schema"), None);
-                (Type::of(Shape::Json), JsonKind::Json)
-            }
             _ => {
                 self.only_validates = true;
                 (Type::of(Shape::Json), JsonKind::Json)
@@ -242,6 +251,7 @@ impl<'s> Compiler<'s> {
         let precision = digits("x-precision").unwrap_or(15 + scale);
         if precision > 28 || scale > precision || precision == 0 {
             self.problem(
+                if map.contains_key("x-precision") { "x-precision" } else { "x-scale" },
                 "a decimal has 1 to 28 digits, and no more after the point than in all",
                 None,
             );
@@ -277,6 +287,7 @@ impl<'s> Compiler<'s> {
                     Some(other) => {
                         let message = format!("`{other}` is not a date format that is known");
                         self.problem(
+                            "x-date-format",
                             message,
                             Some("one of `YYYY-MM-DD`, `MM/DD/YYYY`, `DD/MM/YYYY`"),
                         );
@@ -288,6 +299,7 @@ impl<'s> Compiler<'s> {
             Some(other) => {
                 let help = did_you_mean(other, FORMATS);
                 self.problem(
+                    "format",
                     format!("the format `{other}` is not one that is asserted"),
                     help.as_deref(),
                 );
@@ -329,13 +341,21 @@ impl<'s> Compiler<'s> {
             .flatten()
             .filter_map(Json::as_str)
             .collect();
-        for name in &required {
-            if !properties.contains_key(*name) {
-                let help = did_you_mean(name, properties.keys().map(String::as_str));
-                self.problem(
-                    format!("`{name}` is required, but not among the properties"),
-                    help.as_deref(),
-                );
+        // A misspelt `properties` is one slip, not one for each name.
+        let is_known = |keyword: &String| {
+            let keyword = keyword.as_str();
+            [&TYPED[..], &ANNOTATIONS, &VALIDATING].iter().any(|known| known.contains(&keyword))
+        };
+        if map.contains_key("properties") || map.keys().all(is_known) {
+            for (position, name) in required.iter().enumerate() {
+                if !properties.contains_key(*name) {
+                    let help = did_you_mean(name, properties.keys().map(String::as_str));
+                    self.problem(
+                        &format!("required/{position}"),
+                        format!("`{name}` is required, but not among the properties"),
+                        help.as_deref(),
+                    );
+                }
             }
         }
         let additional = match map.get("additionalProperties") {
@@ -365,6 +385,7 @@ impl<'s> Compiler<'s> {
             let (_, node) = self.below(&["oneOf", &index], |compiler| compiler.node(case));
             let JsonKind::Record(record) = node.kind else {
                 self.problem(
+                    &format!("oneOf/{index}"),
                     "each case of `oneOf` must be an object with a constant that tells it apart",
                     None,
                 );
@@ -380,7 +401,7 @@ impl<'s> Compiler<'s> {
                                 "`{}` has different types in the cases of `oneOf`",
                                 member.name
                             );
-                            self.problem(message, None);
+                            self.problem("oneOf", message, None);
                         }
                         *ty = joined.unwrap_or_else(|| ty.clone());
                         known.node = JsonNode {
@@ -406,6 +427,7 @@ impl<'s> Compiler<'s> {
         });
         if !tagged {
             self.problem(
+                "oneOf",
                 "the cases of `oneOf` must be told apart by a required constant",
                 Some("such as \"kind\": { \"const\": \"card\" }"),
             );
@@ -449,6 +471,17 @@ fn record(mut members: Vec<(Member, Type)>, additional: bool) -> (Type, JsonKind
         Type::of(Shape::Record(Arc::clone(&ty))),
         JsonKind::Record(RecordNode { ty, members, additional }),
     )
+}
+
+/// Says what a keyword of ours must be, if its value is something else; the library knows nothing of these.
+fn mistyped(keyword: &str, value: &Json) -> Option<&'static str> {
+    match keyword {
+        "x-pii" | "nullable" if !value.is_boolean() => Some("true or false"),
+        "x-precision" | "x-scale" if !value.is_u64() => Some("a whole number of digits"),
+        "x-currency" if !value.is_string() => Some("a JSON pointer, such as \"/currency\""),
+        "x-date-format" if !value.is_string() => Some("text, such as \"MM/DD/YYYY\""),
+        _ => None,
+    }
 }
 
 fn format(map: &Map<String, Json>) -> Option<&str> {

@@ -3,6 +3,7 @@
 mod compile;
 mod keywords;
 mod order;
+pub(crate) mod words;
 
 pub use compile::SchemaProblem;
 pub use order::OrderSchema;

@@ -1,9 +1,12 @@
 //! A compiled order schema, and reading an order with it.
 
-use jsonschema::Validator;
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{ValidationError, Validator, draft202012};
 use serde_json::Value as Json;
 
 use super::compile::{Compiler, SchemaProblem};
+use super::words::{bound, in_words, type_name, type_names};
+use crate::diagnostic::did_you_mean;
 use crate::value::{JsonNode, JsonProblem, Parsed, ProblemKind, Type, read_json};
 
 /// What an order must be.
@@ -24,7 +27,13 @@ impl OrderSchema {
         let mut compiler = Compiler::new(schema);
         let (ty, node) = compiler.root();
         let only_validates = compiler.only_validates();
-        let mut problems = compiler.into_problems();
+        let mut problems = misused(schema);
+        for problem in compiler.into_problems() {
+            // What is no schema at all is told once.
+            if !problems.iter().any(|known| known.pointer == problem.pointer) {
+                problems.push(problem);
+            }
+        }
         let mut validator = None;
         if problems.is_empty() && only_validates {
             // Formats are ours: the library knows neither `decimal` nor our strictness.
@@ -33,7 +42,7 @@ impl OrderSchema {
                 Err(error) => {
                     let pointer = error.instance_path().to_string();
                     let message = format!("the schema is not valid: {}", error.masked());
-                    problems.push(SchemaProblem { pointer, message, help: None });
+                    problems.push(SchemaProblem { pointer, on_key: false, message, help: None });
                 }
             }
         }
@@ -74,6 +83,46 @@ impl OrderSchema {
     }
 }
 
+/// Holds a schema against the schema of schemas, so that a keyword with a value that means nothing is not passed over.
+fn misused(schema: &Json) -> Vec<SchemaProblem> {
+    let mut problems: Vec<SchemaProblem> = Vec::new();
+    for error in draft202012::meta::validator().iter_errors(schema) {
+        let problem = misuse(&error);
+        if !problems.iter().any(|known| known.pointer == problem.pointer) {
+            problems.push(problem);
+        }
+    }
+    problems
+}
+
+fn misuse(error: &ValidationError<'_>) -> SchemaProblem {
+    const TYPES: [&str; 7] = ["string", "integer", "number", "boolean", "object", "array", "null"];
+    let pointer = error.instance_path().to_string();
+    let names = pointer.rsplit('/').filter(|token| token.parse::<usize>().is_err());
+    let key = match names.clone().next() {
+        Some(key) if !key.is_empty() => format!("`{}`", key.replace("~1", "/").replace("~0", "~")),
+        _ => "the schema".to_owned(),
+    };
+    let found = error.instance();
+    let (message, help) = match (error.kind(), found.as_str()) {
+        (ValidationErrorKind::AnyOf { .. } | ValidationErrorKind::Enum { .. }, Some(name))
+            if names.clone().next() == Some("type") =>
+        {
+            (format!("`{name}` is no type of JSON Schema"), did_you_mean(name, TYPES))
+        }
+        (ValidationErrorKind::Type { kind }, _) => {
+            let wanted: Vec<&str> = type_names(kind).into_iter().map(in_words).collect();
+            let found = in_words(type_name(&found));
+            (format!("{key} must be {}, not {found}", wanted.join(" or ")), None)
+        }
+        (kind, _) => {
+            let what = bound(kind);
+            (format!("{key} {}", what.unwrap_or_else(|| "has no meaning like this".to_owned())), None)
+        }
+    };
+    SchemaProblem { pointer, on_key: false, message, help }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -108,6 +157,39 @@ mod tests {
         let schema = json!({ "type": "object", "propertys": {} });
         let problems = OrderSchema::compile(&schema).unwrap_err();
         assert_eq!(problems[0].help.as_deref(), Some("did you mean `properties`?"));
+    }
+
+    #[test]
+    fn a_keyword_with_a_meaningless_value_is_told_at_its_place() {
+        let schema = json!({ "type": "object", "required": "id", "properties": {
+            "id": { "type": "text" },
+            "name": { "type": "string", "minLength": "3", "x-pii": "yes" },
+            "amount": { "type": "string", "format": "decimal", "x-scale": "2" },
+        } });
+        let found: Vec<String> = OrderSchema::compile(&schema)
+            .unwrap_err()
+            .into_iter()
+            .map(|problem| format!("{} {}", problem.pointer, problem.message))
+            .collect();
+        for expected in [
+            "/required `required` must be a list, not text",
+            "/properties/id/type `text` is no type of JSON Schema",
+            "/properties/name/minLength `minLength` must be a whole number, not text",
+            "/properties/name/x-pii `x-pii` must be true or false",
+            "/properties/amount/x-scale `x-scale` must be a whole number of digits",
+        ] {
+            assert!(found.iter().any(|message| message == expected), "{expected}: {found:#?}");
+        }
+        assert_eq!(found.len(), 5, "{found:#?}");
+    }
+
+    #[test]
+    fn personal_data_beside_a_reference_is_personal() {
+        let schema = json!({ "type": "object", "properties": { "a": { "$ref": "#/$defs/a", "x-pii": true } },
+            "$defs": { "a": { "type": "string" } } });
+        let schema = OrderSchema::compile(&schema).unwrap();
+        let expected = Type::text().or_null().with_pii(true);
+        assert_eq!(schema.ty().as_record().unwrap().field("a").unwrap().ty, expected);
     }
 
     #[test]
