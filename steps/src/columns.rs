@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use oms_engine::diagnostic::{Finding, Place, Route, codes, did_you_mean};
+use oms_engine::diagnostic::{Finding, Place, Route, closest, codes, did_you_mean};
 use oms_engine::effects::{StepError, cause};
 use oms_engine::expression::Compiled;
 use oms_engine::step::PlanContext;
@@ -21,10 +21,13 @@ pub(crate) fn compile<'c>(
     let columns: Vec<&Column> = columns.collect();
     let route = Route::root().key(field);
     let mut compiled = BTreeMap::new();
+    // What a misspelt name surely means is not reported as missing, too.
+    let mut misspelt: Vec<&str> = Vec::new();
     for (name, raw) in values {
         let at = route.key(name);
         let Some(column) = columns.iter().find(|column| column.name.as_ref() == name) else {
             let known = columns.iter().map(|column| column.name.as_ref());
+            misspelt.extend(closest(name, known.clone()));
             cx.fault(
                 Finding::error(
                     codes::ROW,
@@ -42,7 +45,10 @@ pub(crate) fn compile<'c>(
             compiled.insert(Arc::clone(&column.name), value);
         }
     }
-    for column in columns {
+    for column in &columns {
+        if misspelt.contains(&column.name.as_ref()) {
+            continue;
+        }
         if !column.nullable && !values.contains_key(column.name.as_ref()) {
             let message =
                 format!("the column `{}` gets no value, and must not be null", column.name);

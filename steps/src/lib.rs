@@ -11,6 +11,7 @@ mod table_get;
 mod table_insert;
 mod table_upsert;
 mod topic_publish;
+mod unique;
 mod value_compute;
 
 use oms_engine::step::StepKind;

@@ -107,7 +107,10 @@ impl Step for MoneyConvert {
         }
         let input = cx.finish()?;
         let Some(rates) = rates else { return Err(Vec::new()) };
-        let pii = amount.as_ref().is_some_and(|amount| amount.ty().pii);
+        let told = |part: Option<&Compiled>| part.is_some_and(|part| part.ty().pii);
+        // The rate tells the currencies and the day; the amount and whether it was rounded tell the amount as well.
+        let rate = told(from.as_ref()) || told(to.as_ref()) || told(on.flatten().as_ref());
+        let pii = Told { rate, amount: rate || told(amount.as_ref()) };
         Ok(Planned {
             input,
             output: output_type(to.as_ref(), rates.table.is_dated(), pii),
@@ -212,24 +215,30 @@ fn check_served(
     }
 }
 
-fn output_type(to: Option<&Compiled>, dated: bool, pii: bool) -> Type {
+/// Which parts of the output tell personal data.
+struct Told {
+    rate: bool,
+    amount: bool,
+}
+
+fn output_type(to: Option<&Compiled>, dated: bool, pii: Told) -> Type {
     let unit = to.and_then(unit_of);
     let scale = match &unit {
         Some(Unit::Code(currency)) => currency.minor_units(),
         _ => 4,
     };
     let decimal = |integer_digits, scale| Type::of(Shape::Decimal { integer_digits, scale });
-    let amount = Type { unit, pii, ..decimal(AMOUNT_DIGITS_MAX, scale) };
+    let amount = Type { unit, pii: pii.amount, ..decimal(AMOUNT_DIGITS_MAX, scale) };
     let (digits, places) = QUOTE_DIGITS_MAX;
     let date = Type { nullable: !dated, ..Type::of(Shape::Date(DateFormat::Iso)) };
     let source = Type::of(Shape::Text { chars_max: Some(5), values: None });
     Type::record([
         ("amount", amount),
-        ("rate", decimal(28 - RATE_PLACES, RATE_PLACES)),
-        ("from_rate", decimal(digits, places)),
-        ("to_rate", decimal(digits, places)),
-        ("rate_date", date),
+        ("rate", decimal(28 - RATE_PLACES, RATE_PLACES).with_pii(pii.rate)),
+        ("from_rate", decimal(digits, places).with_pii(pii.rate)),
+        ("to_rate", decimal(digits, places).with_pii(pii.rate)),
+        ("rate_date", date.with_pii(pii.rate)),
         ("rate_source", source),
-        ("exact", Type::of(Shape::Bool)),
+        ("exact", Type::of(Shape::Bool).with_pii(pii.amount)),
     ])
 }

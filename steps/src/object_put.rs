@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use oms_engine::diagnostic::codes;
+use oms_engine::diagnostic::Route;
 use oms_engine::effects::{Put, StepError, cause};
 use oms_engine::record;
 use oms_engine::step::{
-    Effect, Expr, Fault, Faults, PlanContext, Planned, Port, Safety, Step, StepContext, Verb,
+    Effect, Expr, Faults, PlanContext, Planned, Port, Safety, Step, StepContext, Verb,
 };
-use oms_engine::value::{Typed, Value, write_json};
+use oms_engine::value::{Type, Value, write_json};
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use crate::unique;
 
 /// Stores an object in a bucket (S3; a table of the local database).
 ///
@@ -64,19 +66,14 @@ impl Step for ObjectPut {
     fn plan(config: Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults> {
         let key = cx.expr("key", &config.key);
         let body = cx.expr("body", &config.body);
-        if let Some(key) = &key
-            && !cx.is_unique_per_order(key)
-        {
-            cx.fault(Fault::at(
-                "key",
-                codes::KEY_NOT_UNIQUE,
-                "the object's key is not unique per order",
-            ));
+        if let Some(key) = &key {
+            unique::check("the object's key", Route::root().key("key"), &[key], "", cx);
         }
         let bucket: Arc<str> = Arc::from(config.bucket);
+        let pii = key.is_some_and(|key| key.ty().pii);
         Ok(Planned {
             input: cx.finish()?,
-            output: Output::ty().unwrap_or_else(oms_engine::value::Type::text),
+            output: Type::record([("bucket", Type::text()), ("key", Type::text().with_pii(pii))]),
             effects: vec![Effect {
                 port: Port::Objects,
                 verb: Verb::Put,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use oms_engine::diagnostic::{Finding, Place, Route, codes};
+use oms_engine::diagnostic::Route;
 use oms_engine::effects::StepError;
 use oms_engine::step::{
     Effect, Faults, PlanContext, Planned, Port, Safety, Step, StepContext, Verb,
@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
 use crate::columns;
+use crate::unique;
 
 /// Adds a row to a table.
 ///
@@ -47,26 +48,13 @@ impl Step for TableInsert {
         let values = columns::compile("row", &config.row, table.columns.iter(), cx);
         let key: Vec<_> =
             table.key_columns().filter_map(|column| values.get(&column.name)).collect();
-        let whole = key.len() == table.key.len();
-        let by_order = key.iter().any(|value| cx.is_unique_per_order(value));
-        let by_element = !cx.runs_each_element() || key.iter().any(|value| cx.reads_element(value));
-        if whole && !(by_order && by_element) {
+        if key.len() == table.key.len() {
             let names: Vec<String> =
                 table.key_columns().map(|column| format!("`{}`", column.name)).collect();
-            let at = table.key_columns().next().map_or("", |column| column.name.as_ref());
-            let per = if by_order { "element" } else { "order" };
-            cx.fault(
-                Finding::error(
-                    codes::KEY_NOT_UNIQUE,
-                    Place::value(Route::root().key("row").key(at)),
-                    format!("the key of `{}` ({}) is not unique per {per}", table.name, names.join(", ")),
-                )
-                .help(if by_order {
-                    "let a column of the key depend on the element".to_owned()
-                } else {
-                    "let a column of the key be the order's key, such as `${{ run.key }}`; or use `table.upsert`".to_owned()
-                }),
-            );
+            let what = format!("the key of `{}` ({})", table.name, names.join(", "));
+            let first = table.key_columns().next().map_or("", |column| column.name.as_ref());
+            let at = Route::root().key("row").key(first);
+            unique::check(&what, at, &key, "; or use `table.upsert`", cx);
         }
         let input = cx.finish()?;
         Ok(Planned {

@@ -3,13 +3,16 @@
 //! A part that is wrong is reported once and then has no type, so that what contains it says nothing more.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::eval::{Env, Place};
+use super::check_binary::truth;
+use super::eval::{Env, Place, VISITS_MAX};
 use super::facts::Facts;
 use super::node::Node;
+use super::pieces::Piece;
 use super::problem::{Origin, Problem};
 use super::scope::Scope;
 use super::syntax::{Expr, ExprKind, Operator};
@@ -28,6 +31,8 @@ pub(super) struct Checked {
     /// The path by which facts know it, if it is one.
     pub(super) path: Option<String>,
     pub(super) origin: Option<Origin>,
+    /// What its text consists of, as far as that is known.
+    pub(super) pieces: Vec<Piece>,
     /// What is known when it is true, and when it is false.
     pub(super) holds: Facts,
     pub(super) fails: Facts,
@@ -36,7 +41,7 @@ pub(super) struct Checked {
 impl Checked {
     pub(super) fn new(node: Node, ty: Option<Type>, span: Range<usize>) -> Self {
         let (holds, fails) = (Facts::default(), Facts::default());
-        Self { node, ty, span, path: None, origin: None, holds, fails }
+        Self { node, ty, span, path: None, origin: None, pieces: Vec::new(), holds, fails }
     }
 
     pub(super) fn broken(span: Range<usize>) -> Self {
@@ -45,6 +50,23 @@ impl Checked {
 
     pub(super) fn shape(&self) -> Option<&Shape> {
         self.ty.as_ref().map(|ty| &ty.shape)
+    }
+
+    /// Tells whether it is, or has in it, personal data.
+    pub(super) fn holds_pii(&self) -> bool {
+        self.ty.as_ref().is_some_and(Type::holds_pii)
+    }
+
+    /// Returns what its text consists of: itself, if nothing else is known.
+    pub(super) fn pieces(&self) -> Vec<Piece> {
+        match (&self.path, self.node.constant()) {
+            _ if !self.pieces.is_empty() => self.pieces.clone(),
+            (_, Some(value)) => vec![Piece::Fixed(value.display())],
+            (Some(path), None) if !matches!(self.node, Node::Call(..)) => {
+                vec![Piece::Path(path.clone())]
+            }
+            _ => vec![Piece::Other],
+        }
     }
 
     /// Returns the text if it is one that stands in the file.
@@ -189,7 +211,7 @@ impl<'s> Checker<'s> {
     fn not(&mut self, expr: &Expr, operand: &Expr) -> Checked {
         let operand = self.check(operand);
         let fine = self.condition(&operand, "`!`");
-        let ty = fine.then_some(operand.ty).flatten().map(|_| Type::of(Shape::Bool));
+        let ty = operand.ty.as_ref().filter(|_| fine).map(|_| truth([&operand]));
         Checked {
             holds: operand.fails,
             fails: operand.holds,
@@ -205,7 +227,7 @@ impl<'s> Checker<'s> {
         let right = self.check_where(if and { &left.holds } else { &left.fails }, right);
         let fine = self.condition(&left, &place) & self.condition(&right, &place);
         let known = fine && left.ty.is_some() && right.ty.is_some();
-        let ty = known.then(|| Type::of(Shape::Bool));
+        let ty = known.then(|| truth([&left, &right]));
         let nodes = Box::new([left.node, right.node]);
         let (node, holds, fails) = if and {
             (Node::And(nodes), left.holds.and(&right.holds), left.fails.or(&right.fails))
@@ -222,7 +244,8 @@ impl<'s> Checker<'s> {
         let no = self.check_where(&condition.fails, no);
         let fine = self.condition(&condition, "`?:`");
         let (nodes, ty) = self.joined(expr.span.clone(), "the sides of `?:`", vec![yes, no]);
-        let ty = ty.filter(|_| fine && condition.ty.is_some());
+        let pii = condition.holds_pii();
+        let ty = ty.filter(|_| fine && condition.ty.is_some()).map(|ty| ty.with_pii(pii));
         let node = match <[Node; 2]>::try_from(nodes) {
             Ok([yes, no]) => Node::If(Box::new([condition.node, yes, no])),
             Err(_) => return Checked::broken(expr.span.clone()),
@@ -239,11 +262,16 @@ impl<'s> Checker<'s> {
     ) -> (Vec<Node>, Option<Type>) {
         let mut joined: Option<Type> = None;
         let mut known = true;
-        for value in &values {
+        for (position, value) in values.iter().enumerate() {
             let Some(ty) = &value.ty else {
                 known = false;
                 continue;
             };
+            if joined.as_ref().is_some_and(|before| before.differing_units(ty).is_some()) {
+                let what = format!("{what} are");
+                let fine = |before| self.one_currency(&span, &what, before, value);
+                known &= values.iter().take(position).all(fine);
+            }
             let next = match &joined {
                 None => Some(ty.clone()),
                 Some(before) => widen::join(before, ty),
@@ -343,7 +371,8 @@ pub(super) fn fold(checked: Checked) -> Checked {
         return checked;
     }
     // What overflows is left for the run, which reports it.
-    let value = checked.node.eval(Place::new(&Env::empty())).map(Cow::into_owned);
+    let (env, left) = (Env::empty(), Cell::new(VISITS_MAX));
+    let value = checked.node.eval(Place::new(&env, &left)).map(Cow::into_owned);
     match value {
         Ok(value) => Checked { node: Node::Const(value), ..checked },
         Err(_) => checked,

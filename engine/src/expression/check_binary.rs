@@ -1,5 +1,8 @@
 //! Operators between two operands.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use super::check::{Checked, Checker};
 use super::comparison::comparison;
 use super::literal;
@@ -7,6 +10,7 @@ use super::node::{Function, Node};
 use super::syntax::{Expr, Operator};
 use super::widen;
 use crate::diagnostic::{closest, codes};
+use crate::money::Decimal;
 use crate::value::{Shape, Type, Unit, Value};
 
 impl Checker<'_> {
@@ -64,25 +68,30 @@ impl Checker<'_> {
             widen::found(a),
             widen::found(b)
         );
+        let add = operator == Operator::Add;
+        let unquoted = |number: &Checked, text: &Checked| {
+            let digits =
+                text.constant_text().filter(|_| number.shape().is_some_and(widen::is_number))?;
+            Decimal::parse(digits).ok()?;
+            Some(format!("write the number without quotes: `{digits}`"))
+        };
         let help = match (a, b) {
+            _ if !add && unquoted(left, right).is_some() => unquoted(left, right),
+            _ if !add && unquoted(right, left).is_some() => unquoted(right, left),
             (Shape::Date(_), Shape::Timestamp) => {
                 Some(format!("take the calendar date: `date({})`", self.written(&right.span)))
             }
             (Shape::Timestamp, Shape::Date(_)) => {
                 Some(format!("take the calendar date: `date({})`", self.written(&left.span)))
             }
-            (a, b) if widen::is_text(a) && widen::is_number(b) => {
+            (a, b) if add && widen::is_text(a) && widen::is_number(b) => {
                 Some(format!("`string({})` makes text of it", self.written(&right.span)))
             }
-            (a, b) if widen::is_number(a) && widen::is_text(b) => {
+            (a, b) if add && widen::is_number(a) && widen::is_text(b) => {
                 Some(format!("`string({})` makes text of it", self.written(&left.span)))
             }
             _ => None,
-        }
-        .filter(|_| {
-            operator == Operator::Add
-                || !matches!(a, Shape::Text { .. }) && !matches!(b, Shape::Text { .. })
-        });
+        };
         let origin = right.origin.clone().or_else(|| left.origin.clone());
         self.report(codes::EXPRESSION_TYPE, expr.span.clone(), message, "these do not fit")
             .help(help)
@@ -126,10 +135,9 @@ impl Checker<'_> {
                 if operator == Operator::Multiply {
                     (widen::decimal(ai + bi, af + bf), product_unit(&a, &b))
                 } else {
-                    (
-                        widen::decimal(ai.max(bi) + 1, af.max(bf)),
-                        self.same_unit(expr, operator, &left, &right),
-                    )
+                    let same = self.joins_one_currency(expr, operator, &left, &right);
+                    let unit = a.unit.clone().or_else(|| b.unit.clone()).filter(|_| same);
+                    (widen::decimal(ai.max(bi) + 1, af.max(bf)), unit)
                 }
             }
             (x, y) if add && widen::is_text(x) && widen::is_text(y) => {
@@ -143,8 +151,11 @@ impl Checker<'_> {
         if matches!(operator, Operator::Divide | Operator::Remainder) {
             self.nonzero(&right);
         }
+        let text = widen::is_text(&shape);
+        let pieces = if text { [left.pieces(), right.pieces()].concat() } else { Vec::new() };
         let ty = fine.then_some(Type { shape, nullable: false, pii, unit });
-        Checked::new(Node::Binary(operator, Box::new([left.node, right.node])), ty, span)
+        let node = Node::Binary(operator, Box::new([left.node, right.node]));
+        Checked { pieces, ..Checked::new(node, ty, span) }
     }
 
     fn append(&mut self, expr: &Expr, left: Checked, right: Checked) -> Checked {
@@ -211,42 +222,39 @@ impl Checker<'_> {
         self.report(codes::MAY_FAIL, divisor.span.clone(), message, "the divisor").help(help);
     }
 
-    /// Demands that two amounts are in one currency, and returns it where it is known.
-    pub(super) fn same_unit(
+    /// Demands that two amounts, or those in two lists or records, are in one currency, and reports it otherwise.
+    pub(super) fn one_currency(
+        &mut self,
+        span: &Range<usize>,
+        what: &str,
+        left: &Checked,
+        right: &Checked,
+    ) -> bool {
+        let (Some(a), Some(b)) = (&left.ty, &right.ty) else { return true };
+        let Some((a, b)) = a.differing_units(b) else { return true };
+        let origin = right.origin.clone().or_else(|| left.origin.clone());
+        let message = format!("{what} amounts of different currencies");
+        let (left, right) = (self.written(&left.span), self.written(&right.span));
+        let label = if left.is_empty() || right.is_empty() {
+            format!("one is in {a}, another in {b}")
+        } else {
+            format!("`{left}` is in {a}, `{right}` in {b}")
+        };
+        self.report(codes::CURRENCY_MISMATCH, span.clone(), message, label)
+            .help("convert one of them first, in a `money.convert` step".to_owned())
+            .origin(origin);
+        false
+    }
+
+    fn joins_one_currency(
         &mut self,
         expr: &Expr,
         operator: Operator,
         left: &Checked,
         right: &Checked,
-    ) -> Option<Unit> {
-        let a = left.ty.as_ref().and_then(|ty| ty.unit.clone());
-        let b = right.ty.as_ref().and_then(|ty| ty.unit.clone());
-        self.one_unit(expr, &format!("`{}`", operator.as_str()), (a, left), (b, right))
-    }
-
-    pub(super) fn one_unit(
-        &mut self,
-        expr: &Expr,
-        what: &str,
-        (a, left): (Option<Unit>, &Checked),
-        (b, right): (Option<Unit>, &Checked),
-    ) -> Option<Unit> {
-        match (a, b) {
-            (Some(a), Some(b)) if a != b => {
-                let origin = right.origin.clone().or_else(|| left.origin.clone());
-                let message = format!("{what} joins amounts of different currencies");
-                let label = format!(
-                    "`{}` is in {a}, `{}` in {b}",
-                    self.written(&left.span),
-                    self.written(&right.span)
-                );
-                self.report(codes::CURRENCY_MISMATCH, expr.span.clone(), message, label)
-                    .help("convert one of them first, in a `money.convert` step".to_owned())
-                    .origin(origin);
-                None
-            }
-            (a, b) => a.or(b),
-        }
+    ) -> bool {
+        let what = format!("`{}` joins", operator.as_str());
+        self.one_currency(&expr.span, &what, left, right)
     }
 
     fn order(&mut self, expr: &Expr, operator: Operator, left: Checked, right: Checked) -> Checked {
@@ -259,8 +267,8 @@ impl Checker<'_> {
             return self.misfit(expr, operator, &left, &right);
         }
         let fine = self.present(&left) & self.present(&right);
-        self.same_unit(expr, operator, &left, &right);
-        let ty = fine.then_some(Type::of(Shape::Bool));
+        self.joins_one_currency(expr, operator, &left, &right);
+        let ty = fine.then(|| truth([&left, &right]));
         comparison(expr, operator, left, right, ty)
     }
 
@@ -275,11 +283,14 @@ impl Checker<'_> {
         let (Some(a), Some(b)) = (left.ty.clone(), right.ty.clone()) else {
             return Checked::broken(expr.span.clone());
         };
+        if !self.joins_one_currency(expr, operator, &left, &right) {
+            return Checked::broken(expr.span.clone());
+        }
         if !are_equal_kind(&a, &b) {
             return self.misfit(expr, operator, &left, &right);
         }
-        self.same_unit(expr, operator, &left, &right);
-        comparison(expr, operator, left, right, Some(Type::of(Shape::Bool)))
+        let ty = truth([&left, &right]);
+        comparison(expr, operator, left, right, Some(ty))
     }
 
     fn membership(&mut self, expr: &Expr, left: Checked, right: Checked) -> Checked {
@@ -293,11 +304,11 @@ impl Checker<'_> {
             self.report(codes::EXPRESSION_TYPE, right.span, message, "not a list");
             return Checked::broken(span);
         };
-        let element = element.as_ref().clone();
-        if !widen::is_empty_list(&Shape::List(element.clone().into()))
-            && !are_equal_kind(a, &element)
-        {
-            let inside = Checked { ty: Some(element), ..right.clone() };
+        let inside = Checked { ty: Some(element.as_ref().clone()), ..right.clone() };
+        if !self.joins_one_currency(expr, Operator::In, &left, &inside) {
+            return Checked::broken(span);
+        }
+        if !widen::is_empty_list(&Shape::List(Arc::clone(element))) && !are_equal_kind(a, element) {
             return self.misfit(expr, Operator::In, &left, &inside);
         }
         // Each text that stands in the list is compared, and so must be possible.
@@ -312,7 +323,7 @@ impl Checker<'_> {
             }
         }
         let fine = self.present(&right);
-        let ty = fine.then_some(Type::of(Shape::Bool));
+        let ty = fine.then(|| truth([&left, &right]));
         Checked::new(Node::Binary(Operator::In, Box::new([left.node, right.node])), ty, span)
     }
 
@@ -362,6 +373,12 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// The type of a condition about these: personal data if one of them holds some.
+pub(super) fn truth<'c>(about: impl IntoIterator<Item = &'c Checked>) -> Type {
+    let pii = about.into_iter().any(Checked::holds_pii);
+    Type::of(Shape::Bool).with_pii(pii)
 }
 
 fn product_unit(a: &Type, b: &Type) -> Option<Unit> {

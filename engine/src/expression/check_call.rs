@@ -1,7 +1,7 @@
 //! Calls: which functions there are, and what they take and give.
 
 use super::check::{Checked, Checker, coerce};
-use super::check_binary::are_ordered;
+use super::check_binary::{are_ordered, truth};
 use super::facts::Facts;
 use super::node::{Function, LoopKind, Node};
 use super::syntax::{Expr, ExprKind};
@@ -148,7 +148,7 @@ impl Checker<'_> {
             .help("write `has(record.field)`".to_owned());
             return Checked::broken(span);
         }
-        let ty = checked.ty.as_ref().map(|_| Type::of(Shape::Bool));
+        let ty = checked.ty.as_ref().map(|_| truth([&checked]));
         let holds = checked.path.as_deref().map(Facts::present).unwrap_or_default();
         let nodes = Box::new([checked.node, Node::Const(Value::Null)]);
         let node = Node::Binary(super::syntax::Operator::NotEqual, nodes);
@@ -158,15 +158,18 @@ impl Checker<'_> {
     fn of_one(&mut self, expr: &Expr, name: &str, arg: Checked) -> Checked {
         let span = expr.span.clone();
         let Some(ty) = arg.ty.clone() else { return Checked::broken(span) };
-        let (shape, pii) = (ty.shape.clone(), ty.pii);
+        let (shape, pii) = (ty.shape.clone(), ty.holds_pii());
         let text = widen::is_text(&shape);
         let chars_max = ty.chars_max();
         let plain = |chars_max| Type { pii, ..Type::of(Shape::Text { chars_max, values: None }) };
         let typed = match (name, &shape) {
-            ("size", Shape::List(_)) => Ok((Function::Size, Type::of(Shape::Int))),
-            ("size", _) if text => Ok((Function::Size, Type::of(Shape::Int))),
+            // How many there are tells nothing of anybody, unless the list itself does.
+            ("size", Shape::List(_)) => Ok((Function::Size, Type::of(Shape::Int).with_pii(ty.pii))),
+            ("size", _) if text => Ok((Function::Size, Type::of(Shape::Int).with_pii(pii))),
             ("size", _) => Err("a list or text"),
-            ("is_decimal", _) if text => Ok((Function::IsDecimal, Type::of(Shape::Bool))),
+            ("is_decimal", _) if text => {
+                Ok((Function::IsDecimal, Type::of(Shape::Bool).with_pii(pii)))
+            }
             ("decimal", shape) if widen::is_number(shape) => {
                 if !self.present(&arg) {
                     return Checked::broken(span);
@@ -207,13 +210,15 @@ impl Checker<'_> {
             }
         };
         let fine = self.present(&arg);
+        let pieces = arg.pieces();
         let (path, holds) = match (function, arg.path) {
             (Function::Size, path) => (path, Facts::default()),
             (Function::IsDecimal, Some(path)) => (None, Facts::decimal(&path)),
             _ => (None, Facts::default()),
         };
+        let pieces = if function == Function::Text { pieces } else { Vec::new() };
         let node = Node::Call(function, vec![arg.node]);
-        Checked { path, holds, ..Checked::new(node, fine.then_some(ty), span) }
+        Checked { path, pieces, holds, ..Checked::new(node, fine.then_some(ty), span) }
     }
 
     fn of_two(&mut self, expr: &Expr, name: &str, first: Checked, second: Checked) -> Checked {
@@ -236,7 +241,7 @@ impl Checker<'_> {
                     "endsWith" => Function::EndsWith,
                     _ => Function::Contains,
                 };
-                (function, Type::of(Shape::Bool))
+                (function, truth([&first, &second]))
             }
             "get" => {
                 let Shape::List(element) = &a.shape else {
@@ -247,7 +252,7 @@ impl Checker<'_> {
                     self.unfit(name, "a whole number as index", &second);
                     return Checked::broken(span);
                 }
-                (Function::Get, element.as_ref().clone().with_pii(a.pii).or_null())
+                (Function::Get, element.as_ref().clone().with_pii(a.pii || b.pii).or_null())
             }
             _ => {
                 if !widen::is_text(&a.shape) {
@@ -291,13 +296,10 @@ impl Checker<'_> {
             }
         }
         let fine = self.present(&first) & self.present(&second);
-        let units = [&first, &second].map(|arg| arg.ty.as_ref().and_then(|ty| ty.unit.clone()));
-        let [a, b] = units;
-        let unit = self.one_unit(expr, &format!("`{name}`"), (a, &first), (b, &second));
         let what = format!("the arguments of `{name}`");
         let (nodes, ty) = self.joined(span.clone(), &what, vec![first, second]);
         let function = if name == "min" { Function::Min } else { Function::Max };
-        let ty = ty.filter(|_| fine).map(|ty| Type { unit, ..ty });
+        let ty = ty.filter(|_| fine);
         Checked::new(Node::Call(function, nodes), ty, span)
     }
 }

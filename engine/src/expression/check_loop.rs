@@ -1,6 +1,7 @@
 //! Loops over lists: `map`, `filter`, `all`, `exists`, `exists_one`.
 
 use super::check::{Checked, Checker, Local};
+use super::check_binary::truth;
 use super::node::{Loop, LoopKind, Node};
 use super::syntax::{Expr, ExprKind};
 use super::widen;
@@ -68,10 +69,14 @@ impl Checker<'_> {
             fine &= self.loop_condition(condition, name);
         }
         let known = fine && element.is_some() && body.ty.is_some();
+        // Which elements are there tells what decided it, and their number that of the list.
+        let chosen = list.ty.as_ref().is_some_and(|ty| ty.pii)
+            || condition.as_ref().is_some_and(Checked::holds_pii)
+            || kind == LoopKind::Filter && body.holds_pii();
         let ty = known.then(|| match kind {
-            LoopKind::Map => body.ty.clone().map(Type::list),
-            LoopKind::Filter => list.ty.clone().map(Type::not_null),
-            LoopKind::All | LoopKind::Exists | LoopKind::ExistsOne => Some(Type::of(Shape::Bool)),
+            LoopKind::Map => body.ty.clone().map(|body| Type::list(body).with_pii(chosen)),
+            LoopKind::Filter => list.ty.clone().map(|list| list.not_null().with_pii(chosen)),
+            LoopKind::All | LoopKind::Exists | LoopKind::ExistsOne => Some(truth([&body])),
         });
         let looping =
             Loop { kind, list: list.node, condition: condition.map(|c| c.node), body: body.node };

@@ -4,7 +4,7 @@ use super::check::{Checked, Checker};
 use super::node::{Function, Node};
 use super::syntax::Expr;
 use super::widen;
-use crate::diagnostic::{codes, did_you_mean};
+use crate::diagnostic::{closest, codes};
 use crate::money::{Decimal, Rounding};
 use crate::value::{Shape, Type, Value};
 
@@ -106,7 +106,12 @@ impl Checker<'_> {
         let rounding = mode.constant_text().and_then(|text| text.parse::<Rounding>().ok());
         if rounding.is_none() && mode.ty.is_some() {
             let names = Rounding::ALL.iter().map(|mode| mode.as_str());
-            let help = did_you_mean(mode.constant_text().unwrap_or_default(), names);
+            let near = closest(mode.constant_text().unwrap_or_default(), names.clone());
+            let known = || names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let help = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("one of {}", known()),
+            };
             self.report(codes::EXPRESSION_TYPE, mode.span, "not a rounding mode", "unknown mode")
                 .help(help);
         }

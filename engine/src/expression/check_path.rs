@@ -9,6 +9,10 @@ use super::widen;
 use crate::diagnostic::{codes, did_you_mean};
 use crate::value::{Shape, Type, Value};
 
+/// What to do about a part of the order into which nothing may refer.
+const ONLY_VALIDATED: &str =
+    "this part of the schema is only validated: describe it with `properties`";
+
 impl Checker<'_> {
     /// Checks a name or a field. `whole` tells that it is not only the way to a field of it.
     pub(super) fn path(&mut self, expr: &Expr, whole: bool) -> Checked {
@@ -139,10 +143,7 @@ impl Checker<'_> {
             Shape::Json => {
                 let message = format!("nothing may refer into `{written}`");
                 self.report(codes::WRONG_TYPE, expr.at.clone(), message, "of unknown type")
-                    .help(
-                        "this part of the schema is only validated: describe it with `properties`"
-                            .to_owned(),
-                    )
+                    .help(ONLY_VALIDATED.to_owned())
                     .origin(operand.origin);
                 return Checked::broken(span);
             }
@@ -159,7 +160,11 @@ impl Checker<'_> {
             }
         };
         let Some(position) = record.position(field) else {
-            let help = did_you_mean(field, record.names());
+            let help = if record.fields().is_empty() {
+                Some(ONLY_VALIDATED.to_owned())
+            } else {
+                did_you_mean(field, record.names())
+            };
             let message = format!("`{written}` has no field `{field}`");
             self.report(codes::UNKNOWN_NAME, expr.at.clone(), message, "unknown field")
                 .help(help)

@@ -1,13 +1,15 @@
 //! A checked expression.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use super::check::{Checked, Checker};
-use super::eval::{Env, Place};
+use super::eval::{Env, Place, VISITS_MAX};
 use super::facts::Facts;
 use super::node::Node;
 use super::parse::{self, SyntaxError};
+use super::pieces::{self, Piece};
 use super::problem::{EvalError, Problem};
 use super::scope::Scope;
 use crate::diagnostic::{Route, codes};
@@ -20,6 +22,7 @@ pub struct Compiled {
     ty: Type,
     broken: bool,
     path: Option<String>,
+    pieces: Vec<Piece>,
     facts: Facts,
     steps: BTreeSet<usize>,
     reads: BTreeSet<String>,
@@ -43,7 +46,8 @@ pub(super) fn check_text(checker: &mut Checker<'_>) -> Checked {
         Ok(expr) => {
             let checked = checker.check(&expr);
             let bare = expr.is_bare_path();
-            Checked { path: checked.path.clone().filter(|_| bare), ..checked }
+            let pieces = checked.pieces();
+            Checked { path: checked.path.clone().filter(|_| bare), pieces, ..checked }
         }
         Err(SyntaxError { too_large, range, message, label, help }) => {
             let code = if too_large { codes::EXPRESSION_LIMIT } else { codes::EXPRESSION_SYNTAX };
@@ -64,9 +68,10 @@ pub(super) fn finish(
         return Err(problems);
     }
     let broken = checked.ty.is_none();
+    let pieces = checked.pieces();
     let ty = checked.ty.unwrap_or_else(|| Type::of(Shape::Json).or_null());
     let (node, path, facts) = (checked.node, checked.path, checked.holds);
-    Ok(Compiled { node, ty, broken, path, facts, steps, reads })
+    Ok(Compiled { node, ty, broken, path, pieces, facts, steps, reads })
 }
 
 impl Compiled {
@@ -106,6 +111,19 @@ impl Compiled {
         self.reads.iter().map(String::as_str)
     }
 
+    /// Tells whether two values differ whenever the keys at `path` do: whether the key as text can be read back from it.
+    pub fn tells_apart(&self, path: &str) -> bool {
+        pieces::tell_apart(&self.pieces, path)
+    }
+
+    /// Returns the paths whose whole text stands in its text.
+    pub fn shows(&self) -> impl Iterator<Item = &str> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Path(path) => Some(path.as_str()),
+            Piece::Fixed(_) | Piece::Other => None,
+        })
+    }
+
     /// Tells whether it is the order as a whole.
     pub fn is_whole_order(&self) -> bool {
         self.path() == Some("order")
@@ -120,9 +138,10 @@ impl Compiled {
     ///
     /// # Errors
     ///
-    /// [`EvalError::Overflow`] and [`EvalError::TooLong`]; the types exclude everything else as long as the values in `env` are of the
+    /// [`EvalError::Overflow`], [`EvalError::TooLong`] and [`EvalError::TooMuch`]; the types exclude everything else as long as the values in `env` are of the
     /// types in the scope.
     pub fn eval(&self, env: &Env<'_>) -> Result<Value, EvalError> {
-        self.node.eval(Place::new(env)).map(Cow::into_owned)
+        let left = Cell::new(VISITS_MAX);
+        self.node.eval(Place::new(env, &left)).map(Cow::into_owned)
     }
 }

@@ -1,7 +1,8 @@
-//! Evaluation. It walks a checked tree, borrows what it can, and looks up no name. It cannot loop for long: lists are bounded and
-//! loops nest twice at the most.
+//! Evaluation. It walks a checked tree, borrows what it can, and looks up no name. It cannot run for long: lists are bounded, and
+//! so is what one evaluation visits in all.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -13,6 +14,12 @@ use crate::value::{Record, Value};
 
 /// Elements of a list that an expression runs over or makes, at the most; the same as for `for_each`.
 pub(super) const ELEMENTS_MAX: usize = 10_000;
+
+/// Elements that one evaluation visits at the most, counted again each time: a loop in a loop over two lists of a thousand
+/// elements fits, and what takes longer than some tens of milliseconds does not.
+pub(super) const VISITS_MAX: usize = 1_000_000;
+/// Bytes of a text that are as much work as one element.
+const BYTES_PER_VISIT: usize = 64;
 
 /// Nothing: what a name means that does not exist here.
 static NOTHING: Value = Value::Null;
@@ -52,13 +59,23 @@ struct Frame<'a> {
 pub(super) struct Place<'a> {
     env: &'a Env<'a>,
     frame: Option<&'a Frame<'a>>,
+    /// Elements that may still be visited.
+    left: &'a Cell<usize>,
 }
 
 type Evaluated<'a> = Result<Cow<'a, Value>, EvalError>;
 
 impl<'a> Place<'a> {
-    pub(super) const fn new(env: &'a Env<'a>) -> Self {
-        Self { env, frame: None }
+    /// Begins an evaluation that counts what it visits down from [`VISITS_MAX`] in `left`.
+    pub(super) const fn new(env: &'a Env<'a>, left: &'a Cell<usize>) -> Self {
+        Self { env, frame: None, left }
+    }
+
+    /// Counts visits, and ends the evaluation that makes too many.
+    pub(super) fn visit(self, elements: usize) -> Result<(), EvalError> {
+        let left = self.left.get().checked_sub(elements);
+        self.left.set(left.ok_or(EvalError::TooMuch { limit: VISITS_MAX })?);
+        Ok(())
     }
 
     fn base(self, base: Base) -> &'a Value {
@@ -115,7 +132,9 @@ impl Node {
             }),
             Self::Binary(operator, operands) => {
                 let [left, right] = operands.as_ref();
-                owned(binary(*operator, &*left.eval(place)?, &*right.eval(place)?)?)
+                let (left, right) = (left.eval(place)?, right.eval(place)?);
+                place.visit(work(*operator, &left, &right))?;
+                owned(binary(*operator, &left, &right)?)
             }
             Self::And(operands) => {
                 let [left, right] = operands.as_ref();
@@ -158,10 +177,13 @@ impl Node {
                         part => text.push_str(&part.display()),
                     }
                 }
+                place.visit(text.len() / BYTES_PER_VISIT)?;
                 owned(Value::text(&text))
             }
             Self::Coerce(operand, coercion) => {
-                owned(coercion.apply(operand.eval(place)?.into_owned()))
+                let value = operand.eval(place)?;
+                place.visit(weight(&value))?;
+                owned(coercion.apply(value.into_owned()))
             }
         }
     }
@@ -183,7 +205,8 @@ impl Loop {
         let mut count = 0_usize;
         for value in list.iter() {
             let frame = Frame { value, outer: place.frame };
-            let within = Place { env: place.env, frame: Some(&frame) };
+            let within = Place { frame: Some(&frame), ..place };
+            place.visit(1)?;
             if let Some(condition) = &self.condition
                 && !condition.is_true(within)?
             {
@@ -230,6 +253,25 @@ impl Coercion {
             }
             (_, value) => value,
         }
+    }
+}
+
+/// Returns how many elements a value has at all depths, and how much text.
+pub(super) fn weight(value: &Value) -> usize {
+    match value {
+        Value::List(list) => list.len() + list.iter().map(weight).sum::<usize>(),
+        Value::Record(record) => record.iter().map(|(_, value)| weight(value)).sum(),
+        Value::Text(text) => text.len() / BYTES_PER_VISIT,
+        _ => 0,
+    }
+}
+
+/// Returns what an operator visits.
+fn work(operator: Operator, left: &Value, right: &Value) -> usize {
+    match (operator, right) {
+        (Operator::In, Value::List(list)) => list.len().saturating_mul(1 + weight(left)),
+        (_, Value::List(_) | Value::Record(_) | Value::Text(_)) => weight(left) + weight(right),
+        _ => 0,
     }
 }
 

@@ -166,6 +166,12 @@ fn conversion(found: &Type, wanted: &Type, code: Option<&str>) -> Option<String>
         (found, Shape::Text { .. }, None) if widen::chars_of(found).is_some() => {
             Some("put it in quotes".to_owned())
         }
+        (found, Shape::Email, Some(_)) if widen::is_text(found) => {
+            Some("declare `format: email` for it in the order schema".to_owned())
+        }
+        (found, Shape::Currency, Some(_)) if widen::is_text(found) => {
+            Some("declare `format: currency` for it in the order schema".to_owned())
+        }
         (Shape::Timestamp, Shape::Date(_), Some(code)) => {
             Some(format!("take the calendar date: `date({code})`"))
         }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use jiff::tz::TimeZone;
 
-use super::eval::{Place, arithmetic, bounded, compare, elements};
+use super::eval::{Place, arithmetic, bounded, compare, elements, weight};
 use super::node::{Function, Node};
 use super::problem::EvalError;
 use super::syntax::Operator;
@@ -36,6 +36,10 @@ impl Function {
                 };
             }
             _ => {}
+        }
+        // What looks at one element or at none is no work.
+        if !matches!((self, first.as_ref()), (Self::Size | Self::Get, Value::List(_))) {
+            place.visit(weight(&first))?;
         }
         let value = match second {
             None => self.of_one(&first)?,

@@ -1,7 +1,7 @@
 //! Texts that stand in the file where something stricter is meant: a currency, a date, an amount.
 
 use crate::diagnostic::{Code, codes};
-use crate::money::{Currency, Decimal};
+use crate::money::{Currency, CurrencyError, Decimal};
 use crate::value::{DateFormat, Shape, Value, is_email, is_uri, parse_date, parse_timestamp};
 
 /// What is wrong with such a text.
@@ -18,7 +18,7 @@ pub(super) fn read(text: &str, shape: &Shape) -> Option<Result<Value, BadLiteral
     let read = match shape {
         Shape::Currency => match Currency::parse(text) {
             Ok(_) => Ok(same()),
-            Err(_) => return Some(Err(unknown_currency(text))),
+            Err(error) => return Some(Err(unfit_currency(text, error))),
         },
         Shape::Decimal { .. } => Decimal::parse(text).ok().map(Value::Decimal).ok_or("`12.30`"),
         // Whatever form the order has its dates in, the pipeline file has one.
@@ -38,7 +38,15 @@ pub(super) fn read(text: &str, shape: &Shape) -> Option<Result<Value, BadLiteral
     }))
 }
 
-fn unknown_currency(text: &str) -> BadLiteral {
+fn unfit_currency(text: &str, error: CurrencyError) -> BadLiteral {
+    if error == CurrencyError::NoMinorUnits {
+        return BadLiteral {
+            code: codes::CURRENCY_UNKNOWN,
+            message: format!("`{text}` has no minor units, so no amount can be in it"),
+            label: "no currency for amounts",
+            help: Some("amounts are in currencies with minor units, such as `EUR`".to_owned()),
+        };
+    }
     let upper = text.to_uppercase();
     let help = if upper != text && Currency::parse(&upper).is_ok() {
         format!("did you mean `{upper}`?")

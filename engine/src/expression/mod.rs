@@ -23,6 +23,7 @@ mod lex;
 mod literal;
 mod node;
 mod parse;
+mod pieces;
 mod problem;
 mod references;
 mod scope;

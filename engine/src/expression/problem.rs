@@ -54,6 +54,12 @@ pub enum EvalError {
         /// Elements at the most.
         limit: usize,
     },
+    /// Loops within loops, or searches within loops, came to more work than an expression may do.
+    #[error("the expression visits more than {limit} elements")]
+    TooMuch {
+        /// Visits at the most.
+        limit: usize,
+    },
     /// A value does not have the type that the expression was checked with. The caller passed other values than it
     /// declared types for.
     #[error("a value does not have the type that the expression was checked with")]

@@ -40,7 +40,18 @@ pub(super) fn before_parsing(text: &str, tokens: &Tokens<'_>) -> Result<(), Synt
                 );
             }
             Kind::Other => {
-                let operator = match written {
+                let next = tokens.range(position + 1);
+                let after = if next.start == range.end { tokens.text(position + 1) } else { "" };
+                let operator = match (written, after) {
+                    ("=", ">" | "<") => {
+                        let whole = range.start..next.end;
+                        let message = format!("`={after}` is not an operator");
+                        let help = format!("write `{after}=`");
+                        return Err(SyntaxError::new(whole, message, "here").help(help));
+                    }
+                    _ => written,
+                };
+                let operator = match operator {
                     "=" => "==",
                     "&" => "&&",
                     "|" => "||",

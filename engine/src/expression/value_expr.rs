@@ -10,6 +10,7 @@ use super::compiled::{Compiled, check_text, finish};
 use super::fit::{Written, fit};
 use super::interpolate::{self, Part, Unclosed};
 use super::node::Node;
+use super::pieces::Piece;
 use super::problem::Problem;
 use super::scope::Scope;
 use super::widen;
@@ -177,11 +178,13 @@ impl Builder<'_> {
         let mut known = true;
         let mut pii = false;
         let mut chars_max = Some(0_u64);
+        let mut pieces = Vec::with_capacity(parts.len());
         for part in parts {
             let (code, at) = match part {
                 Part::Text(text) => {
                     chars_max = chars_max.map(|chars| chars + text.chars().count() as u64);
                     nodes.push(Node::Const(Value::text(text)));
+                    pieces.push(Piece::Fixed(text.clone()));
                     continue;
                 }
                 Part::Code { code, at } => (*code, *at),
@@ -222,10 +225,11 @@ impl Builder<'_> {
                 self.problems.push(Problem { origin: checked.origin.clone(), ..problem });
                 known = false;
             }
+            pieces.extend(checked.pieces());
             nodes.push(checked.node);
         }
         let ty = Type { pii, ..Type::of(Shape::Text { chars_max, values: None }) };
-        fold(Checked::new(Node::Concat(nodes), known.then_some(ty), 0..0))
+        fold(Checked { pieces, ..Checked::new(Node::Concat(nodes), known.then_some(ty), 0..0) })
     }
 
     fn list(&mut self, elements: &[Json], expected: Option<&Type>) -> Checked {

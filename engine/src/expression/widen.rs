@@ -88,10 +88,10 @@ pub(super) fn join(a: &Type, b: &Type) -> Option<Type> {
     // An empty list is one of whatever the other has.
     match (is_empty_list(&a.shape), is_empty_list(&b.shape)) {
         (true, false) if matches!(b.shape, Shape::List(_)) => {
-            return Some(Type { nullable: a.nullable || b.nullable, ..b.clone() });
+            return Some(Type { nullable: a.nullable || b.nullable, ..b.clone() }.with_pii(a.pii));
         }
         (false, true) if matches!(a.shape, Shape::List(_)) => {
-            return Some(Type { nullable: a.nullable || b.nullable, ..a.clone() });
+            return Some(Type { nullable: a.nullable || b.nullable, ..a.clone() }.with_pii(b.pii));
         }
         _ => {}
     }

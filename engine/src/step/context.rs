@@ -111,7 +111,7 @@ impl PlanContext<'_> {
             Some(table) => table.clone(),
             None => {
                 let known: Vec<&str> = tables.keys().map(AsRef::as_ref).collect();
-                let finding = unknown("table", field, name, &known, "tables");
+                let finding = unknown("table", field, name, &known, "declare it under `tables:`");
                 self.fault(finding);
                 None
             }
@@ -125,7 +125,8 @@ impl PlanContext<'_> {
             Some(source) => source.clone(),
             None => {
                 let known: Vec<&str> = rates.keys().map(AsRef::as_ref).collect();
-                let finding = unknown("rate table", field, name, &known, "rates");
+                let finding =
+                    unknown("rate table", field, name, &known, "declare it under `rates:`");
                 self.fault(finding);
                 None
             }
@@ -163,7 +164,7 @@ impl PlanContext<'_> {
                         field,
                         name,
                         &known,
-                        "the folder `mail.templates`",
+                        "make a folder of this name in the one that `mail.templates` names",
                     );
                     self.fault(finding);
                     return None;
@@ -224,18 +225,21 @@ impl PlanContext<'_> {
         self.each_element
     }
 
-    /// Tells whether a value differs from order to order: whether it is computed from the order's key.
+    /// Tells whether a value surely differs from order to order: whether the order's key, or the run's id, can be read back
+    /// from it.
     pub fn is_unique_per_order(&self, compiled: &Compiled) -> bool {
-        compiled
-            .reads()
-            .any(|path| path == "run.key" || path == "run.id" || Some(path) == self.order_key_path)
+        ["run.key", "run.id"]
+            .into_iter()
+            .chain(self.order_key_path)
+            .any(|path| compiled.tells_apart(path))
     }
 
-    /// Tells whether a value is computed from the element that the step runs for.
-    pub fn reads_element(&self, compiled: &Compiled) -> bool {
+    /// Tells whether a value has in it what the element that the step runs for says, so that different elements can have
+    /// different ones.
+    pub fn shows_element(&self, compiled: &Compiled) -> bool {
         const OTHER_ROOTS: [&str; 4] = ["order", "run", "steps", "error"];
-        compiled.reads().any(|path| {
-            let root = path.split('.').next().unwrap_or_default();
+        compiled.shows().any(|path| {
+            let root = path.split(['.', '[']).next().unwrap_or_default();
             !OTHER_ROOTS.contains(&root)
         })
     }
@@ -258,9 +262,8 @@ impl PlanContext<'_> {
     }
 }
 
-fn unknown(what: &str, field: &str, name: &str, known: &[&str], declared_in: &str) -> Finding {
-    let help = did_you_mean(name, known.iter().copied())
-        .unwrap_or_else(|| format!("declare it in {declared_in}"));
+fn unknown(what: &str, field: &str, name: &str, known: &[&str], declare: &str) -> Finding {
+    let help = did_you_mean(name, known.iter().copied()).unwrap_or_else(|| declare.to_owned());
     Finding::error(
         codes::UNKNOWN_RESOURCE,
         Place { route: Route::root().key(field), part: Part::Value, within: None },

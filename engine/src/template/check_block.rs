@@ -3,6 +3,7 @@
 use handlebars::template::{BlockParam, HelperTemplate, Parameter, Template as Tree};
 
 use super::check::{Checker, Cursor};
+use super::check_helper::values;
 use super::check_path::{Known, Scope};
 use super::helpers::{BLOCKS, CALLS};
 use super::problem::Fault;
@@ -36,7 +37,7 @@ impl<'t> Checker<'t> {
             }
         }
         let ([param], [place]) = (call.params.as_slice(), tag.call.params.as_slice()) else {
-            let message = format!("`{name}` is given {} values and takes one", call.params.len());
+            let message = format!("`{name}` is given {} and takes one", values(call.params.len()));
             self.report(cursor, Fault::new(codes::TEMPLATE_HELPER, span, message));
             return self.walk_muted(call, cursor);
         };

@@ -128,7 +128,7 @@ impl<'t> Checker<'t> {
         {
             let takes = if most == least { least.to_string() } else { format!("at least {least}") };
             let message =
-                format!("`{name}` is given {} values and takes {takes}", call.params.len());
+                format!("`{name}` is given {} and takes {takes}", values(call.params.len()));
             self.report(cursor, refuse(message));
             return None;
         }
@@ -364,4 +364,10 @@ fn kind_of(shape: &Shape) -> Option<Kind> {
         Shape::Null => Kind::Null,
         Shape::List(_) | Shape::Record(_) | Shape::Json => return None,
     })
+}
+
+/// Counts values in words.
+pub(super) fn values(count: usize) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} value{plural}")
 }

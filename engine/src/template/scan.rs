@@ -48,11 +48,19 @@ struct Scanner<'s> {
     faults: Vec<Fault>,
     /// The blocks that are open: the bytes of their names, and of their tags.
     open: Vec<(Range<usize>, Range<usize>)>,
+    /// Where blocks begin that cross others, which is reported already.
+    excused: Vec<usize>,
 }
 
 /// Finds the tags of a file, or says what cannot be a template.
 pub(super) fn scan(text: &str) -> Result<Vec<Tag>, Vec<Fault>> {
-    let mut scanner = Scanner { text, tags: Vec::new(), faults: Vec::new(), open: Vec::new() };
+    let mut scanner = Scanner {
+        text,
+        tags: Vec::new(),
+        faults: Vec::new(),
+        open: Vec::new(),
+        excused: Vec::new(),
+    };
     scanner.run();
     if scanner.faults.is_empty() { Ok(scanner.tags) } else { Err(scanner.faults) }
 }
@@ -75,6 +83,9 @@ impl<'s> Scanner<'s> {
             (at, raw_start) = (end, end);
         }
         for (name, span) in std::mem::take(&mut self.open) {
+            if self.excused.contains(&span.start) {
+                continue;
+            }
             let shown = self.text.get(name).unwrap_or_default();
             let message = format!("the block `{shown}` is not closed");
             let fault = Fault::new(codes::TEMPLATE_SYNTAX, span, message);
@@ -210,8 +221,18 @@ impl<'s> Scanner<'s> {
                 let name = self.text.get(call.name.clone()).unwrap_or_default();
                 match self.open.pop() {
                     Some((open, _)) if self.text.get(open.clone()) == Some(name) => {}
-                    Some((open, _)) => {
-                        let open = self.text.get(open).unwrap_or_default();
+                    Some((range, place)) => {
+                        let open = self.text.get(range.clone()).unwrap_or_default();
+                        let opened = |(open, _): &(Range<usize>, _)| {
+                            self.text.get(open.clone()) == Some(name)
+                        };
+                        // Blocks that cross are one mistake: what was closed too early is taken away, and the one that
+                        // is still open may be closed later or never.
+                        if let Some(position) = self.open.iter().rposition(opened) {
+                            self.open.remove(position);
+                            self.excused.push(place.start);
+                            self.open.push((range, place));
+                        }
                         let help = format!("close it with `{{{{/{open}}}}}` first");
                         let message = format!("`{name}` is closed while `{open}` is open");
                         self.fault(codes::TEMPLATE_SYNTAX, span.clone(), &message, Some(help));
@@ -312,5 +333,13 @@ mod tests {
         assert_eq!(scan(&text).unwrap_err()[0].message, "this nests too deeply");
         let text = format!("{{{{x {}{}}}}}", "[".repeat(20_000), "]".repeat(20_000));
         assert_eq!(scan(&text).unwrap_err()[0].message, "this nests too deeply");
+    }
+
+    #[test]
+    fn blocks_that_cross_are_one_finding() {
+        for text in ["{{#if a}}{{#each b}}{{/if}}{{/each}}", "{{#if a}}{{#each b}}{{/if}}"] {
+            let faults = scan(text).unwrap_err();
+            assert_eq!(faults.len(), 1, "{text}: {faults:?}");
+        }
     }
 }

@@ -170,7 +170,7 @@ fn every_fault_is_found_at_its_place() {
         (505, "{{#eq name \"x\"}}y{{/eq}}", "eq", "is not a block", "{{#if (eq …)}}"),
         (505, "{{if name \"x\"}}", "if", "is a block", "{{#if …}}"),
         (505, "{{default}}", "default", "is given nothing", "{{this.default}}"),
-        (505, "{{eq name}}", "eq", "given 1 values and takes 2", ""),
+        (505, "{{eq name}}", "eq", "given 1 value and takes 2", ""),
         (505, "{{#if name order.id}}x{{/if}}", "if", "given 2 values and takes one", ""),
         (505, "{{#with order key=1}}{{id}}{{/with}}", "key", "no setting `key`", ""),
         (505, "{{#if name as |x|}}y{{/if}}", "if", "does not name", "{{#each"),

@@ -202,10 +202,19 @@ impl Type {
         Self { nullable: false, ..self }
     }
 
-    /// This type, marked as personal data if `pii`.
+    /// This type, marked as personal data if `pii`, and the elements of a list with it.
     #[must_use]
     pub fn with_pii(self, pii: bool) -> Self {
-        Self { pii: self.pii || pii, ..self }
+        if !pii {
+            return self;
+        }
+        let shape = match self.shape {
+            Shape::List(element) if !element.pii => {
+                Shape::List(Arc::new(element.as_ref().clone().with_pii(true)))
+            }
+            shape => shape,
+        };
+        Self { shape, pii: true, ..self }
     }
 
     /// Returns the record's fields if it is one.
@@ -291,19 +300,34 @@ impl Type {
         Ok(())
     }
 
-    /// Returns the type of a value that has one of the two types, or `None` if no operation fits both.
+    /// Returns the first two currencies, in this type and in the other one at the same place, that are known and differ.
+    pub fn differing_units<'a>(&'a self, other: &'a Self) -> Option<(&'a Unit, &'a Unit)> {
+        match (&self.unit, &other.unit) {
+            (Some(a), Some(b)) if a != b => return Some((a, b)),
+            _ => {}
+        }
+        match (&self.shape, &other.shape) {
+            (Shape::List(a), Shape::List(b)) => a.differing_units(b),
+            (Shape::Record(a), Shape::Record(b)) => a
+                .fields()
+                .iter()
+                .find_map(|field| field.ty.differing_units(&b.field(&field.name)?.ty)),
+            _ => None,
+        }
+    }
+
+    /// Returns the type of a value that has one of the two types, or `None` if no operation fits both. Amounts of two
+    /// currencies have no type in common; a number without one takes that of the other, as in a sum.
     pub fn join(&self, other: &Self) -> Option<Self> {
         let nullable = self.nullable || other.nullable;
         let pii = self.pii || other.pii;
-        let unit = if self.unit == other.unit { self.unit.clone() } else { None };
+        let unit = match (&self.unit, &other.unit) {
+            (Some(a), Some(b)) if a != b => return None,
+            (a, b) => a.clone().or_else(|| b.clone()),
+        };
         let shape = match (&self.shape, &other.shape) {
             (Shape::Null, shape) | (shape, Shape::Null) => {
-                return Some(Self {
-                    shape: shape.clone(),
-                    nullable: true,
-                    pii,
-                    unit: self.unit.clone().or_else(|| other.unit.clone()),
-                });
+                return Some(Self { shape: shape.clone(), nullable: true, pii, unit });
             }
             (a, b) if a == b => a.clone(),
             (
@@ -401,6 +425,17 @@ mod tests {
         let found = Type::record([("a", Type::text().or_null())]);
         assert_eq!(wanted.accepts(&found), Err(Mismatch::MayBeMissing { path: "a".to_owned() }));
         assert_eq!(found.accepts(&wanted), Ok(()));
+    }
+
+    #[test]
+    fn amounts_of_two_currencies_have_no_type_in_common() {
+        let of = |path: &str| Type { unit: Some(Unit::Field(Arc::from(path))), ..Type::amount() };
+        let (a, b) = (of("order.a"), of("order.b"));
+        assert_eq!(a.join(&b), None);
+        assert_eq!(a.join(&Type::amount()), Some(a.clone()));
+        let inside = |ty: &Type| Type::list(Type::record([("x", ty.clone())]));
+        assert_eq!(inside(&a).join(&inside(&b)), None);
+        assert_eq!(inside(&a).differing_units(&inside(&b)).map(|(a, _)| a), a.unit.as_ref());
     }
 
     #[test]

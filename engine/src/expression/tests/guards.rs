@@ -158,7 +158,6 @@ fn amounts_of_different_currencies() {
         ("order.amount - steps.convert.amount", "`-`"),
         ("order.amount > steps.convert.amount", "`>`"),
         ("order.amount == steps.convert.amount", "`==`"),
-        ("min(order.amount, steps.convert.amount)", "`min`"),
     ] {
         let message = format!("{operator} joins amounts of different currencies");
         let help = Some("convert one of them first, in a `money.convert` step");

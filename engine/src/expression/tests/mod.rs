@@ -1,5 +1,7 @@
 //! Expressions as data: what is written, and what it is, what it gives or what is said about it.
 
+mod currencies;
+mod derived;
 mod guards;
 mod problems;
 mod results;

@@ -1,0 +1,80 @@
+//! What the text that an expression gives consists of, so that a plan can tell whether a key can be read back from it.
+
+/// A part of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// Always these characters.
+    Fixed(String),
+    /// All of the text of what a path leads to.
+    Path(String),
+    /// Something else.
+    Other,
+}
+
+/// Tells whether two texts made of these pieces differ whenever the keys at `path` do. The key of a run has only the
+/// unreserved characters of RFC 3986, so any other character ends it.
+pub(super) fn tell_apart(pieces: &[Piece], path: &str) -> bool {
+    let is_key = |piece: &Piece| matches!(piece, Piece::Path(known) if known == path);
+    let fixed = |pieces: &[Piece]| pieces.iter().all(|piece| matches!(piece, Piece::Fixed(_)));
+    pieces.iter().enumerate().filter(|(_, piece)| is_key(piece)).any(|(position, _)| {
+        let (before, rest) = pieces.split_at(position);
+        let after = rest.get(1..).unwrap_or_default();
+        match (fixed(before), fixed(after)) {
+            (true, true) => true,
+            (true, false) => {
+                after.iter().find_map(first_char).is_some_and(|next| next.is_some_and(ends_key))
+            }
+            (false, true) => before
+                .iter()
+                .rev()
+                .find_map(last_char)
+                .is_some_and(|last| last.is_some_and(ends_key)),
+            (false, false) => false,
+        }
+    })
+}
+
+/// Returns the first character of a piece, `Some(None)` if it is not known, and nothing if the piece is empty.
+fn first_char(piece: &Piece) -> Option<Option<char>> {
+    match piece {
+        Piece::Fixed(text) => text.chars().next().map(Some),
+        Piece::Path(_) | Piece::Other => Some(None),
+    }
+}
+
+fn last_char(piece: &Piece) -> Option<Option<char>> {
+    match piece {
+        Piece::Fixed(text) => text.chars().next_back().map(Some),
+        Piece::Path(_) | Piece::Other => Some(None),
+    }
+}
+
+const fn ends_key(c: char) -> bool {
+    !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_' | '~' | '-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_told_apart_only_where_it_surely_ends() {
+        let key = || Piece::Path("run.key".to_owned());
+        let fixed = |text: &str| Piece::Fixed(text.to_owned());
+        for (pieces, told) in [
+            (vec![key()], true),
+            (vec![fixed("a"), key(), fixed(".json")], true),
+            (vec![key(), Piece::Other], false),
+            (vec![key(), fixed("-"), Piece::Other], false),
+            (vec![key(), fixed("."), Piece::Other], false),
+            (vec![key(), fixed("/"), Piece::Other], true),
+            (vec![key(), fixed(""), fixed("/x"), Piece::Other], true),
+            (vec![Piece::Other, fixed("/"), key()], true),
+            (vec![Piece::Other, fixed("/"), key(), fixed("/"), Piece::Other], false),
+            (vec![Piece::Other], false),
+            (vec![Piece::Path("order.sku".to_owned())], false),
+        ] {
+            assert_eq!(tell_apart(&pieces, "run.key"), told, "{pieces:?}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Keys that must differ from order to order, and from element to element in a step with `for_each`.
+
+use oms_engine::diagnostic::{Finding, Place, Route, codes};
+use oms_engine::expression::Compiled;
+use oms_engine::step::PlanContext;
+
+/// Notes that a key is not surely unique: one of its parts must hold the order's key, and one of them what the element
+/// says. `at` is where the key is written, and `instead` what to do without such a key, if there is something.
+pub(crate) fn check(
+    what: &str,
+    at: Route,
+    parts: &[&Compiled],
+    instead: &str,
+    cx: &mut PlanContext<'_>,
+) {
+    let by_order = parts.iter().any(|part| cx.is_unique_per_order(part));
+    let by_element = !cx.runs_each_element() || parts.iter().any(|part| cx.shows_element(part));
+    let (per, help) = match (by_order, by_element) {
+        (true, true) => return,
+        (false, _) => {
+            let help = format!(
+                "let it hold the order's key, such as `${{{{ run.key }}}}`, set apart by a `/` from what else varies{instead}"
+            );
+            ("order", help)
+        }
+        (true, false) => {
+            ("element", "let it hold a field of the element as well, set apart by a `/`".to_owned())
+        }
+    };
+    let message = format!("{what} is not unique per {per}");
+    cx.fault(Finding::error(codes::KEY_NOT_UNIQUE, Place::value(at), message).help(help));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use oms_engine::document::MemoryFiles;
+    use oms_engine::plan::Checker;
+    use oms_engine::step::Registry;
+
+    const HEAD: &str = r#"
+oms: 1
+name: example
+order:
+  schema:
+    type: object
+    required: [id, lines]
+    properties:
+      id: { type: string, maxLength: 20 }
+      lines: { type: array, items: { type: object, required: [sku], properties: { sku: { type: string, maxLength: 20 } } } }
+  key: ${{ order.id }}
+tables:
+  lines: { key: [line], columns: { line: text, sku: text } }
+steps:
+"#;
+
+    fn findings(step: &str) -> Vec<String> {
+        let text = format!("{HEAD}{step}");
+        let files = MemoryFiles::new([("a.yaml".to_owned(), Arc::from(text.into_bytes()))]);
+        let checker = Checker::new(Registry::new(crate::ALL.iter().copied()).unwrap()).unwrap();
+        let report = checker.check("a.yaml", &files).report;
+        report
+            .diagnostics()
+            .iter()
+            .map(|found| format!("{} {}", found.code, found.message))
+            .collect()
+    }
+
+    fn put(key: &str, each: &str) -> Vec<String> {
+        findings(&format!(
+            "  s:\n    uses: object.put\n{each}    with: {{ bucket: docs, key: \"{key}\", body: x }}\n"
+        ))
+    }
+
+    fn insert(key: &str, each: &str) -> Vec<String> {
+        findings(&format!(
+            "  s:\n    uses: table.insert\n{each}    with: {{ table: lines, row: {{ line: \"{key}\", sku: x }} }}\n"
+        ))
+    }
+
+    const EACH: &str = "    for_each: { items: \"${{ order.lines }}\", as: line }\n";
+
+    #[test]
+    fn objects_and_rows_ask_the_same_of_their_keys() {
+        for (key, each, per) in [
+            ("${{ run.key }}", "", None),
+            ("${{ order.id }}.json", "", None),
+            ("fixed", "", Some("order")),
+            ("${{ size(order.id) > 3 ? 'a' : 'b' }}", "", Some("order")),
+            ("${{ run.key }}", EACH, Some("element")),
+            ("${{ line.sku }}", EACH, Some("order")),
+            ("${{ run.key }}-${{ line.sku }}", EACH, Some("order")),
+            ("${{ run.key }}/${{ size(line.sku) }}", EACH, Some("element")),
+            ("${{ run.key }}/${{ line.sku }}", EACH, None),
+        ] {
+            for found in [put(key, each), insert(key, each)] {
+                let errors: Vec<&String> =
+                    found.iter().filter(|found| found.contains("not unique")).collect();
+                match per {
+                    None => assert!(found.is_empty(), "{key}: {found:?}"),
+                    Some(per) => {
+                        assert_eq!(errors.len(), 1, "{key}: {found:?}");
+                        assert!(errors[0].ends_with(&format!("per {per}")), "{key}: {found:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_misspelt_column_is_one_finding() {
+        let found = findings(
+            "  s:\n    uses: table.insert\n    with: { table: lines, row: { line: \"${{ run.key }}\", skuu: x } }\n",
+        );
+        assert_eq!(found.len(), 1, "{found:?}");
+    }
+}
