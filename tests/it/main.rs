@@ -9,3 +9,4 @@ mod diagnostics;
 mod harness;
 mod hostile;
 mod money;
+mod origin;
