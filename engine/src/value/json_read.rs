@@ -557,7 +557,8 @@ mod tests {
     fn what_is_no_json_ends_with_its_place() {
         let cut = problems("{\"amount\": \"1\",");
         assert!(cut[0].starts_with("1:16  is not JSON: it ends within"), "{cut:?}");
-        assert!(problems(&"[".repeat(100_000))[0].contains("levels deep"));
+        let deep = problems(&"[".repeat(100_000));
+        assert!(deep.iter().any(|problem| problem.contains("levels deep")), "{deep:?}");
         assert!(problems("\u{feff}{}")[0].contains("byte order mark"));
     }
 }
