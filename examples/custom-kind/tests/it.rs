@@ -1,5 +1,7 @@
 //! The example's program as a person uses it: its own kinds are checked, run, repeated and brought back like the shipped ones.
 
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -70,6 +72,7 @@ impl Place {
     }
 
     /// Waits until the order has been tried this often.
+    #[expect(clippy::disallowed_methods, reason = "waiting for another process must have an end")]
     fn await_attempts(&self, attempts: u64) {
         let begun = Instant::now();
         loop {
