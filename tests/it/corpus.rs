@@ -43,13 +43,16 @@ fn json_is_taken_or_refused_as_the_test_suite_says() {
         let text = std::fs::read(&path).unwrap();
         let name = stem(&path);
         match quickly(&path, &mut wrong, || read_json(&text, &JsonNode::ANY)) {
-            Ok(_) if name.starts_with("n_") || DUPLICATES.contains(&name.as_str()) => wrong.push(format!("{name} was taken")),
+            Ok(_) if name.starts_with("n_") || DUPLICATES.contains(&name.as_str()) => {
+                wrong.push(format!("{name} was taken"))
+            }
             Ok(_) => {}
             Err(problems) => {
                 if name.starts_with("y_") && !DUPLICATES.contains(&name.as_str()) {
                     wrong.push(format!("{name} was refused: {problems:?}"));
                 }
-                if problems.is_empty() || problems.iter().any(|problem| problem.offset > text.len()) {
+                if problems.is_empty() || problems.iter().any(|problem| problem.offset > text.len())
+                {
                     wrong.push(format!("{name}: the place is off: {problems:?}"));
                 }
             }

@@ -26,8 +26,13 @@ struct Work {
 
 /// All orders of the sample file, or the pipeline's own samples, with so few at a time that there are many commits.
 fn work(scratch: &Scratch) -> Work {
-    if let Some(data) = shared("killing runs of two thousand orders (those of the samples instead)") {
-        return Work { input: data.join("orders/orders-sample.ndjson"), orders: 2000, concurrency: "8" };
+    if let Some(data) = shared("killing runs of two thousand orders (those of the samples instead)")
+    {
+        return Work {
+            input: data.join("orders/orders-sample.ndjson"),
+            orders: 2000,
+            concurrency: "8",
+        };
     }
     let mut text = String::new();
     for path in files(&root().join("pipelines/storefront/samples"), ".json") {
@@ -55,18 +60,29 @@ fn content(site: &Site) -> BTreeMap<&'static str, Vec<String>> {
     let connection = site.connection();
     let table = |sql: &str| rows(&connection, sql);
     let mut content = BTreeMap::from([
-        ("runs", table("select key, hex(digest), state, wait_until, cause, bundle, body from oms_runs order by key")),
+        (
+            "runs",
+            table(
+                "select key, hex(digest), state, wait_until, cause, bundle, body from oms_runs order by key",
+            ),
+        ),
         (
             "objects",
-            table("select bucket, o.key, r.key, content_type, o.body from oms_objects o left join oms_runs r on r.id = o.run order by bucket, o.key"),
+            table(
+                "select bucket, o.key, r.key, content_type, o.body from oms_objects o left join oms_runs r on r.id = o.run order by bucket, o.key",
+            ),
         ),
         ("customers", table("select * from customer_contact_info order by customer_id")),
         ("files", table("select hex(digest), content from oms_files order by digest")),
-        ("bundles", table("select id, hex(digest), pipeline_file, files from oms_bundles order by id")),
+        (
+            "bundles",
+            table("select id, hex(digest), pipeline_file, files from oms_bundles order by id"),
+        ),
         ("meta", table("select * from oms_meta order by name")),
     ]);
     let columns = "(select key from oms_runs where id = oms_run), order_id, customer_id, currency, amount, amount_usd, rate, from_rate, to_rate, rate_date, rate_source";
-    content.insert("bills", table(&format!("select {columns} from billing_data order by order_id")));
+    content
+        .insert("bills", table(&format!("select {columns} from billing_data order by order_id")));
 
     let mut journal = Vec::new();
     let sql = "select r.key, j.seq, j.events from oms_journal j left join oms_runs r on r.id = j.run order by r.key, j.seq";
@@ -95,7 +111,15 @@ fn content(site: &Site) -> BTreeMap<&'static str, Vec<String>> {
         let (row, mail) = (stored.row, stored.mail);
         mails.push(format!(
             "{} {} {} {} {:?} {} {:?} {:?} {:?}",
-            row.key, row.step, row.element, row.message_id, mail.from, mail.to, mail.subject, mail.text, mail.html
+            row.key,
+            row.step,
+            row.element,
+            row.message_id,
+            mail.from,
+            mail.to,
+            mail.subject,
+            mail.text,
+            mail.html
         ));
         Ok(())
     })
@@ -179,7 +203,8 @@ fn killed_at_any_commit_every_order_is_billed_stored_and_confirmed_once() {
         let last = run(&site, &work, None);
         assert_eq!(last.code, 0, "{place}:{count}: {}{}", last.stdout, last.stderr);
         let summary = last.json();
-        let known = summary["completed"].as_i64().unwrap() + summary["duplicates"].as_i64().unwrap();
+        let known =
+            summary["completed"].as_i64().unwrap() + summary["duplicates"].as_i64().unwrap();
         assert_eq!(known - summary["resumed"].as_i64().unwrap(), work.orders, "{summary}");
         exactly_once(&site, work.orders);
         for (table, rows) in content(&site) {
@@ -191,9 +216,14 @@ fn killed_at_any_commit_every_order_is_billed_stored_and_confirmed_once() {
         }
         std::fs::remove_dir_all(&site.state).unwrap();
     }
-    eprintln!("{killed} of {kills} runs killed, {inside} of them between the first acceptance and the last completion; some {least} commits a run");
+    eprintln!(
+        "{killed} of {kills} runs killed, {inside} of them between the first acceptance and the last completion; some {least} commits a run"
+    );
     assert!(killed * 10 >= kills * 9, "only {killed} of {kills} runs were killed");
-    assert!(inside * 4 >= kills * 3, "only {inside} of {kills} between the first acceptance and the last completion");
+    assert!(
+        inside * 4 >= kills * 3,
+        "only {inside} of {kills} between the first acceptance and the last completion"
+    );
 }
 
 /// Makes every order wait for its rate, so that runs are open when the process ends.
@@ -217,9 +247,13 @@ fn killed_while_runs_are_retried_nothing_that_was_done_is_done_again() {
     let (code, summary) = site.run(&input);
     assert_eq!((code, &summary["parked"]), (1, &40.into()), "{summary}");
     let stored = rows(&site.connection(), "select * from oms_objects order by key");
-    scratch.write("pipelines/storefront/rates-extra.csv", "date,currency,per_eur\n2025-06-02,VES,110.5\n");
+    scratch.write(
+        "pipelines/storefront/rates-extra.csv",
+        "date,currency,per_eur\n2025-06-02,VES,110.5\n",
+    );
     let retry = |kill: Option<String>| {
-        let mut command = site.command(&["runs", "retry"], &["--cause", "no_rate", "--format", "json"]);
+        let mut command =
+            site.command(&["runs", "retry"], &["--cause", "no_rate", "--format", "json"]);
         if let Some(kill) = kill {
             command.env("OMS_FAILPOINT", kill);
         }

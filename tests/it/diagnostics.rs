@@ -175,7 +175,10 @@ fn every_broken_file_gives_exactly_its_report() {
         }
         let pending = PENDING.contains(&name.as_str());
         if !pending && !output.stdout.contains(&format!("[{code}]")) {
-            wrong.push(format!("{name}: {code} is not reported\n{}{}", output.stdout, output.stderr));
+            wrong.push(format!(
+                "{name}: {code} is not reported\n{}{}",
+                output.stdout, output.stderr
+            ));
         }
         if !output.stderr.is_empty() || !matches!(output.code, 0 | 1) {
             wrong.push(format!("{name}: exit {} with\n{}", output.code, output.stderr));
@@ -198,7 +201,8 @@ fn what_is_pending_is_there_and_has_no_report() {
     let stale: Vec<_> = PENDING
         .iter()
         .filter(|name| {
-            !folder.join(format!("{name}.yaml")).exists() || folder.join(format!("{name}.out")).exists()
+            !folder.join(format!("{name}.yaml")).exists()
+                || folder.join(format!("{name}.out")).exists()
         })
         .collect();
     assert!(stale.is_empty(), "take these out of PENDING: {stale:?}");

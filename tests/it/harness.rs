@@ -156,7 +156,8 @@ impl Site {
     /// Runs a file of orders, and returns the summary as JSON with the exit code.
     #[track_caller]
     pub(crate) fn run(&self, input: &Path) -> (i32, serde_json::Value) {
-        let output = self.call(&["run"], &["--format", "json", "--input", &input.to_string_lossy()]);
+        let output =
+            self.call(&["run"], &["--format", "json", "--input", &input.to_string_lossy()]);
         (output.code, output.json())
     }
 

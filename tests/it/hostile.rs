@@ -50,7 +50,8 @@ fn policies() -> BTreeMap<String, String> {
 /// A storefront that knows the customer of the cases.
 fn storefront(customers: &[Json]) -> Scratch {
     let scratch = Scratch::with_pipelines();
-    let mut text = std::fs::read_to_string(scratch.path("pipelines/storefront/customers.ndjson")).unwrap();
+    let mut text =
+        std::fs::read_to_string(scratch.path("pipelines/storefront/customers.ndjson")).unwrap();
     for customer in customers {
         writeln!(text, "{customer}").unwrap();
     }
@@ -81,7 +82,8 @@ fn has_a_place(output: &Output, name: &str) -> bool {
 #[test]
 fn every_hostile_order_gets_its_verdict() {
     let Some(data) = shared("hostile orders") else { return };
-    let customer = json!({"customer_id": "C1", "name": "Ann", "email": "ann@example.com", "locale": "en"});
+    let customer =
+        json!({"customer_id": "C1", "name": "Ann", "email": "ann@example.com", "locale": "en"});
     let scratch = storefront(&[customer]);
     let policies = policies();
     let mut decided = 0;
@@ -89,8 +91,10 @@ fn every_hostile_order_gets_its_verdict() {
     for line in lines(&data.join("bad-input/orders/cases.ndjson")) {
         let case: Json = serde_json::from_str(&line).unwrap();
         let name = case["case"].as_str().unwrap();
-        let state = if name.starts_with("dup-") { "dup".to_owned() } else { format!("state-{name}") };
-        let (site, output) = submit(&scratch, &state, name, case["raw"].as_str().unwrap().as_bytes());
+        let state =
+            if name.starts_with("dup-") { "dup".to_owned() } else { format!("state-{name}") };
+        let (site, output) =
+            submit(&scratch, &state, name, case["raw"].as_str().unwrap().as_bytes());
         let answer = answer(&site, &output);
         let expected = match case["expect"].as_str().unwrap() {
             "accept" | "accept_escaped" => "billed",
@@ -233,9 +237,7 @@ fn naughty_names_come_through_the_mail_as_they_are() {
     let mut names: Vec<String> = serde_json::from_slice(&naughty).unwrap();
     names.extend(texts("bad-input/strings/i18n.ndjson", "value"));
     names.extend(texts("bad-input/email/injection.ndjson", "value"));
-    let customer = |(at, name): (usize, &String)| {
-        json!({"customer_id": format!("C{at}"), "name": name, "email": format!("c{at}@example.com"), "locale": "en"})
-    };
+    let customer = |(at, name): (usize, &String)| json!({"customer_id": format!("C{at}"), "name": name, "email": format!("c{at}@example.com"), "locale": "en"});
     let customers: Vec<Json> = names.iter().enumerate().map(customer).collect();
     let scratch = storefront(&customers);
     let mut orders = String::new();
@@ -258,7 +260,9 @@ fn naughty_names_come_through_the_mail_as_they_are() {
 
     let headers = "auto-submitted content-type date from message-id mime-version subject to";
     let tags: Vec<&str> =
-        "b body br caption h1 head html meta p small style table tbody td tfoot th thead title tr".split(' ').collect();
+        "b body br caption h1 head html meta p small style table tbody td tfoot th thead title tr"
+            .split(' ')
+            .collect();
     let mut wrong = Vec::new();
     for (at, name) in names.iter().enumerate() {
         let subject = format!("Order S-{at} is confirmed");
@@ -266,7 +270,8 @@ fn naughty_names_come_through_the_mail_as_they_are() {
             wrong.push(format!("{name:?}: no mail has the subject"));
             continue;
         };
-        let found: Vec<&str> = mail["names"].as_array().unwrap().iter().filter_map(Json::as_str).collect();
+        let found: Vec<&str> =
+            mail["names"].as_array().unwrap().iter().filter_map(Json::as_str).collect();
         let extra = found.iter().filter(|name| !headers.split(' ').any(|known| known == **name));
         if extra.clone().count() > 0 || mail["defects"] != json!([]) {
             wrong.push(format!("{name:?}: headers {found:?}, defects {}", mail["defects"]));

@@ -3,9 +3,12 @@
 //! Tests over the large collections of orders and of bad input run where `OMS_SHARED` names a folder that holds them as `data/`;
 //! without it they say that they were skipped.
 
+mod architecture;
+mod cli;
 mod corpus;
 mod crash;
 mod diagnostics;
+mod durable;
 mod harness;
 mod hostile;
 mod money;

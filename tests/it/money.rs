@@ -29,7 +29,11 @@ fn bills(site: &Site) -> BTreeMap<String, Json> {
 
 /// A storefront of one's own, with this rounding.
 fn storefront(scratch: &Scratch, rounding: &str) -> Site {
-    scratch.edit("pipelines/storefront.yaml", "rounding: half_even", &format!("rounding: {rounding}"));
+    scratch.edit(
+        "pipelines/storefront.yaml",
+        "rounding: half_even",
+        &format!("rounding: {rounding}"),
+    );
     Site { pipeline: scratch.path("pipelines/storefront.yaml"), state: scratch.path("state") }
 }
 
@@ -73,7 +77,11 @@ fn two_thousand_orders_are_billed_to_the_cent_and_change_nothing_the_second_time
     let site = Site::storefront(scratch.path("state"));
     let input = data.join("orders/orders-sample.ndjson");
     let (code, first) = site.run(&input);
-    assert_eq!((code, &first["read"], &first["completed"]), (0, &2000.into(), &2000.into()), "{first}");
+    assert_eq!(
+        (code, &first["read"], &first["completed"]),
+        (0, &2000.into(), &2000.into()),
+        "{first}"
+    );
     let bills = bills(&site);
     assert_eq!(bills.len(), 2000);
     let answers = answers(&data.join("orders/expected-usd-first-200.csv"));
@@ -84,7 +92,11 @@ fn two_thousand_orders_are_billed_to_the_cent_and_change_nothing_the_second_time
 
     let before = dump(&site.connection());
     let (code, second) = site.run(&input);
-    assert_eq!((code, &second["duplicates"], &second["accepted"]), (0, &2000.into(), &0.into()), "{second}");
+    assert_eq!(
+        (code, &second["duplicates"], &second["accepted"]),
+        (0, &2000.into(), &0.into()),
+        "{second}"
+    );
     assert!(before == dump(&site.connection()), "the second run changed something");
 }
 
@@ -200,10 +212,9 @@ impl Ecb {
         day: jiff::civil::Date,
         currencies: &[&str],
     ) -> Option<&(jiff::civil::Date, BTreeMap<String, String>)> {
-        let found = self
-            .days
-            .iter()
-            .find(|(date, rates)| *date <= day && currencies.iter().all(|code| rates.contains_key(*code)))?;
+        let found = self.days.iter().find(|(date, rates)| {
+            *date <= day && currencies.iter().all(|code| rates.contains_key(*code))
+        })?;
         let age = day.since(found.0).unwrap().get_days();
         (age <= 7).then_some(found)
     }
@@ -249,8 +260,15 @@ fn orders_without_a_rate_park_and_complete_once_there_is_one() {
     let site = storefront(&scratch, "half_even");
     let input = data.join("orders/orders-no-ecb-rate.ndjson");
     let (code, summary) = site.run(&input);
-    assert_eq!((code, &summary["parked"], &summary["completed"]), (1, &67.into(), &0.into()), "{summary}");
-    assert_eq!(site.count("select count(*) from oms_runs where state = 'parked' and cause = 'no_rate'"), 67);
+    assert_eq!(
+        (code, &summary["parked"], &summary["completed"]),
+        (1, &67.into(), &0.into()),
+        "{summary}"
+    );
+    assert_eq!(
+        site.count("select count(*) from oms_runs where state = 'parked' and cause = 'no_rate'"),
+        67
+    );
     assert_eq!(site.count("select count(*) from billing_data"), 0);
     assert_eq!(site.count("select count(*) from oms_mails"), 0);
     assert_eq!(site.count("select count(*) from oms_objects"), 67);
@@ -268,7 +286,8 @@ fn orders_without_a_rate_park_and_complete_once_there_is_one() {
     }
     scratch.write("pipelines/storefront/rates-extra.csv", text);
     let stored = site.count("select sum(stored_at) from oms_objects");
-    let retried = site.call(&["runs", "retry"], &["--cause", "no_rate", "--format", "json"]).exits(0);
+    let retried =
+        site.call(&["runs", "retry"], &["--cause", "no_rate", "--format", "json"]).exits(0);
     let summary = retried.json();
     assert_eq!((&summary["completed"], &summary["parked"]), (&67.into(), &0.into()), "{summary}");
     let bills = bills(&site);
@@ -277,8 +296,16 @@ fn orders_without_a_rate_park_and_complete_once_there_is_one() {
         let (_, rates) = ecb.on(utc_day(order), &["USD"]).unwrap();
         let bill = &bills[order["order_id"].as_str().unwrap()];
         let billed: BigInt = bill["amount_usd"].as_str().unwrap().replace('.', "").parse().unwrap();
-        assert_eq!(billed, cents(order["amount"].as_str().unwrap(), "36.5", &rates["USD"]), "{bill}");
+        assert_eq!(
+            billed,
+            cents(order["amount"].as_str().unwrap(), "36.5", &rates["USD"]),
+            "{bill}"
+        );
     }
     assert_eq!(site.count("select count(*) from oms_mails"), 67);
-    assert_eq!(site.count("select sum(stored_at) from oms_objects"), stored, "an object was stored again");
+    assert_eq!(
+        site.count("select sum(stored_at) from oms_objects"),
+        stored,
+        "an object was stored again"
+    );
 }

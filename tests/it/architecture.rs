@@ -1,0 +1,221 @@
+//! The shape of the tree: who may import whom, what stays out of the engine, how long a file may be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value as Json;
+
+use crate::harness::root;
+
+/// Which of our packages each of our packages may use.
+const IMPORTS: &[(&str, &[&str])] = &[
+    (
+        "oms",
+        &[
+            "oms-engine",
+            "oms-steps",
+            "oms-local",
+            "oms-postgres",
+            "oms-aws",
+            "oms-serve",
+            "oms-lambda-generate",
+        ],
+    ),
+    ("oms-lambda", &["oms-engine"]),
+    ("oms-lambda-generate", &["oms-engine"]),
+    ("oms-serve", &["oms-engine", "oms-local"]),
+    ("oms-steps", &["oms-engine"]),
+    ("oms-local", &["oms-engine"]),
+    ("oms-postgres", &["oms-engine"]),
+    ("oms-aws", &["oms-engine"]),
+    ("oms-engine", &[]),
+];
+
+/// Packages that may use all others.
+const FREE: &[&str] = &["xtask", "custom-kind"];
+
+/// What the engine must not be linked with, directly or not.
+const NOT_IN_THE_ENGINE: &[&str] =
+    &["rusqlite", "libsqlite3-sys", "clap", "tokio", "hyper", "reqwest", "chrono"];
+
+/// Lines of a file of ours at the most.
+const LINES_MAX: usize = 600;
+
+fn metadata() -> Json {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["metadata", "--format-version", "1", "--offline"]).current_dir(root());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn texts<'a>(values: &'a Json) -> impl Iterator<Item = &'a str> {
+    values.as_array().into_iter().flatten().filter_map(Json::as_str)
+}
+
+#[test]
+fn packages_import_only_what_they_may() {
+    let metadata = metadata();
+    let members: BTreeSet<&str> = texts(&metadata["workspace_members"]).collect();
+    let packages = metadata["packages"].as_array().unwrap();
+    let ours: Vec<&Json> = packages
+        .iter()
+        .filter(|package| members.contains(package["id"].as_str().unwrap()))
+        .collect();
+    let names: BTreeSet<&str> =
+        ours.iter().filter_map(|package| package["name"].as_str()).collect();
+    assert!(names.contains("oms-engine") && names.contains("oms"));
+    for package in ours {
+        let name = package["name"].as_str().unwrap();
+        if FREE.contains(&name) {
+            continue;
+        }
+        let Some((_, allowed)) = IMPORTS.iter().find(|(known, _)| *known == name) else {
+            panic!(
+                "`{name}` has no rule in style and architecture; add one here and in the picture"
+            );
+        };
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let used = dependency["name"].as_str().unwrap();
+            // Tests may use anything.
+            if names.contains(used) && dependency["kind"] != "dev" {
+                assert!(allowed.contains(&used), "`{name}` must not use `{used}`");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_engine_knows_no_cloud_no_database_and_no_terminal() {
+    let metadata = metadata();
+    let nodes = metadata["resolve"]["nodes"].as_array().unwrap();
+    let names: BTreeMap<&str, &str> = metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| (package["id"].as_str().unwrap(), package["name"].as_str().unwrap()))
+        .collect();
+    let engine = names.iter().find(|(_, name)| **name == "oms-engine").map(|(id, _)| *id).unwrap();
+    let mut seen = BTreeSet::new();
+    let mut open = vec![engine];
+    while let Some(id) = open.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        let node = nodes.iter().find(|node| node["id"] == id).unwrap();
+        for dependency in node["deps"].as_array().unwrap() {
+            let mut kinds = dependency["dep_kinds"].as_array().unwrap().iter();
+            if kinds.any(|kind| kind["kind"].is_null()) {
+                open.push(dependency["pkg"].as_str().unwrap());
+            }
+        }
+    }
+    let linked: BTreeSet<&str> = seen.iter().map(|id| names[id]).collect();
+    assert!(linked.contains("jiff"), "the walk found nothing: {linked:?}");
+    for name in linked {
+        let forbidden = NOT_IN_THE_ENGINE.contains(&name)
+            || name.starts_with("aws-")
+            || name.starts_with("lambda_");
+        assert!(!forbidden, "the engine is linked with `{name}`");
+    }
+}
+
+/// Returns the files of the tree that are ours: neither built, nor fetched, nor somebody's state.
+fn tree() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                if !matches!(name.as_str(), "target" | ".git" | ".oms" | "node_modules") {
+                    folders.push(path);
+                }
+            } else if name != ".git" {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap().to_string_lossy().into_owned()
+}
+
+#[test]
+fn no_file_of_our_own_code_is_too_long() {
+    let code = ["rs", "hbs", "css", "js"];
+    let long: Vec<String> = tree()
+        .iter()
+        .filter(|path| {
+            path.extension().is_some_and(|ending| code.iter().any(|code| ending == *code))
+        })
+        .filter_map(|path| {
+            // Fixtures may be in another encoding on purpose.
+            let bytes = std::fs::read(path).unwrap();
+            let count = bytes.iter().filter(|byte| **byte == b'\n').count();
+            (count > LINES_MAX).then(|| format!("{}: {count} lines", shown(path)))
+        })
+        .collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
+#[test]
+fn nothing_names_a_folder_of_one_machine() {
+    // In parts, since this file is looked at, too.
+    let places = [["/wor", "k/"], ["/ro", "ot/"], ["/home", "/"], ["/Us", "ers/"]]
+        .map(|parts| parts.concat());
+    let mut found = Vec::new();
+    for path in tree() {
+        let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        for (at, line) in text.lines().enumerate() {
+            let named = places.iter().any(|place| {
+                line.match_indices(place.as_str()).any(|(at, _)| {
+                    let before = line.get(..at).and_then(|before| before.chars().next_back());
+                    // `pipelines/home/x` and `https://x/home/` name no folder of a machine.
+                    before
+                        .is_none_or(|before| !before.is_alphanumeric() && !"/.-_}".contains(before))
+                })
+            });
+            if named {
+                found.push(format!("{}:{}: {line}", shown(&path), at + 1));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn a_module_file_only_lists_and_re_exports() {
+    for path in tree().iter().filter(|path| path.ends_with("mod.rs") || path.ends_with("lib.rs")) {
+        let shown = shown(path);
+        // The command line's root holds its `main`, the list of kinds is one, and tests share their one check.
+        if shown == "cli/lib.rs" || shown == "steps/src/lib.rs" {
+            continue;
+        }
+        let text = std::fs::read_to_string(path).unwrap();
+        let logic: Vec<&str> = text
+            .lines()
+            .filter(|line| {
+                line.starts_with("fn ") || line.starts_with("impl") || line.starts_with("pub fn ")
+            })
+            .collect();
+        assert!(
+            logic.is_empty() || MODULES_WITH_LOGIC.contains(&shown.as_str()),
+            "{shown}: {logic:?}"
+        );
+    }
+}
+
+/// Module files that hold more than a list today. The list may only become shorter.
+const MODULES_WITH_LOGIC: &[&str] = &[
+    // One `check` for all cases.
+    "engine/src/expression/tests/mod.rs",
+    "cli/graph/mod.rs",
+    "cli/render/mod.rs",
+    "engine/src/table/mod.rs",
+];

@@ -1,0 +1,390 @@
+//! The commands as their users have them: exit code and both streams.
+
+use crate::harness::{Output, Scratch, Site, lines, oms, root, setting};
+
+/// Commands with the beginning of their help.
+const COMMANDS: &[(&str, &str)] = &[
+    ("run", "Run orders through a pipeline, durably"),
+    ("validate", "Check pipeline files before anything runs"),
+    ("runs", "List, show or retry runs"),
+    ("runs list", "List runs in the order of their acceptance"),
+    ("runs show", "Show what happened to an order, step by step"),
+    ("runs retry", "Try parked runs again"),
+    ("objects", "List, read or export the stored objects"),
+    ("objects list", "List the objects"),
+    ("objects get", "Write an object to standard output, byte for byte"),
+    ("objects export", "Write all objects as files"),
+    ("mail", "List, show or export the mails that were sent"),
+    ("mail list", "List the mails"),
+    ("mail show", "Show an order's mails as complete messages (RFC 5322)"),
+    ("mail export", "Write all mails into a Maildir"),
+    ("db", "Export or import the rows of a pipeline's tables, as NDJSON"),
+    ("db export", "Write a table's rows to standard output"),
+    ("db import", "Add rows to a table"),
+    ("graph", "Draw a pipeline's steps and what they wait for"),
+    ("schema", "Write the JSON Schema of the pipeline file"),
+    ("steps", "List the step kinds, or describe one"),
+    ("explain", "Explain a finding's code"),
+    ("completions", "Write a completion script for a shell"),
+];
+
+/// Demands exactly this of a call: exit code, standard output, standard error.
+#[track_caller]
+fn says(output: &Output, code: i32, stdout: &str, stderr: &str) {
+    assert_eq!(
+        (output.code, output.stdout.as_str(), output.stderr.as_str()),
+        (code, stdout, stderr)
+    );
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+/// The origin's pipeline, run on its five samples.
+fn ran(scratch: &Scratch) -> Site {
+    let pipeline = root().join("pipelines/order-management.yaml");
+    let site = Site { pipeline, state: scratch.path("state") };
+    let output = site.call(&["run"], &["--format", "json"]).exits(0);
+    assert_eq!(output.json()["completed"], 5);
+    assert_eq!(output.stderr, "");
+    site
+}
+
+#[test]
+fn every_command_has_help() {
+    for (command, begins) in COMMANDS {
+        let output = oms([words(command), vec!["--help"]].concat()).exits(0);
+        assert!(output.stdout.starts_with(begins), "{command}: {}", output.stdout);
+        assert!(output.stdout.contains("Usage: "), "{command}");
+        assert_eq!(output.stderr, "");
+    }
+    let output = oms(["--help"]).exits(0);
+    let listed: Vec<&str> = output
+        .stdout
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    for name in &listed {
+        assert!(COMMANDS.iter().any(|(command, _)| command == name), "`{name}` is not tested");
+    }
+    for later in ["serve", "sim", "test", "generate", "plan", "rates", "keys"] {
+        assert!(!listed.contains(&later) || COMMANDS.iter().any(|(command, _)| *command == later));
+    }
+}
+
+#[test]
+fn words_that_are_off_end_with_2_and_say_nothing_on_standard_output() {
+    for line in [
+        "nonsense",
+        "run",
+        "run pipelines/storefront.yaml --speed 3",
+        "run pipelines/storefront.yaml --concurrency 0",
+        "run pipelines/storefront.yaml --target moon",
+        "run pipelines/order-management.yaml --input -",
+        "validate --format xml",
+        "explain OMS9999",
+        "schema nonsense",
+        "steps nonsense",
+        "graph",
+        "completions nosuch",
+        "runs list",
+        "runs list pipelines/storefront.yaml --state asleep",
+        "runs retry pipelines/storefront.yaml",
+    ] {
+        let output = oms(words(line));
+        assert_eq!((output.code, output.stdout.as_str()), (2, ""), "{line}: {}", output.stderr);
+        assert!(output.stderr.starts_with("error: "), "{line}: {}", output.stderr);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_ends_with_4() {
+    for line in [
+        "run nofile.yaml",
+        "validate nofile.yaml",
+        "graph nofile.yaml",
+        "runs list nofile.yaml",
+        "run pipelines/storefront.yaml --input nofile",
+        "mail list --state-dir no/such/state",
+        "runs show --state-dir no/such/state A1",
+    ] {
+        let output = oms(words(line));
+        assert_eq!((output.code, output.stdout.as_str()), (4, ""), "{line}: {}", output.stderr);
+        assert!(output.stderr.starts_with("error: `no"), "{line}: {}", output.stderr);
+        assert_eq!(output.stderr.lines().count(), 1, "{}", output.stderr);
+    }
+    assert!(!root().join("no").exists(), "a command that reads made a folder");
+}
+
+#[test]
+fn findings_end_with_1_and_are_the_answer() {
+    let path = "tests/diagnostics/OMS0303-two-steps.yaml";
+    let output = oms(["validate", path]).exits(1);
+    assert!(output.stdout.starts_with("error[OMS0303]: "), "{}", output.stdout);
+    assert!(output.stdout.ends_with(&format!("\n{path}   1 error\n")), "{}", output.stdout);
+    assert_eq!(output.stderr, "");
+    let json = oms(["validate", path, "--format", "json"]).exits(1).json();
+    assert_eq!(json["format_version"], 1);
+    let sarif = oms(["validate", path, "--format", "sarif"]).exits(1).json();
+    assert_eq!(sarif["version"], "2.1.0");
+    assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "OMS0303");
+    let github = oms(["validate", path, "--format", "github"]).exits(1);
+    assert!(
+        github.stdout.starts_with(&format!("::error file={path},line=15,")),
+        "{}",
+        github.stdout
+    );
+    // A pipeline that is not right is not run; what is said is said besides the answer.
+    let scratch = Scratch::new();
+    let state = scratch.path("state");
+    let output = oms(["run", path, "--state-dir", state.to_str().unwrap()]).exits(1);
+    assert_eq!(output.stdout, "");
+    assert!(output.stderr.contains("error[OMS0303]"), "{}", output.stderr);
+    assert!(!state.exists(), "a state was made for a pipeline that is not right");
+}
+
+#[test]
+fn the_shipped_pipelines_are_what_validate_checks_by_itself() {
+    let output = oms(["validate"]).exits(0);
+    let names: Vec<&str> =
+        output.stdout.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    for name in ["pipelines/order-management.yaml", "pipelines/storefront.yaml"] {
+        assert!(names.contains(&name), "{}", output.stdout);
+    }
+}
+
+#[test]
+fn explain_shows_the_page_of_a_code() {
+    let page = std::fs::read_to_string(root().join("docs/errors/OMS0303.md")).unwrap();
+    let output = oms(["explain", "OMS0303"]).exits(0);
+    assert_eq!(output.stdout.trim_end(), page.trim_end());
+    let list = oms(["explain"]).exits(0).stdout;
+    assert!(list.contains("OMS0303  steps wait for each other in a circle\n"), "{list}");
+}
+
+#[test]
+fn every_kind_is_described_and_has_a_schema() {
+    let list = oms(["steps"]).exits(0).stdout;
+    for kind in oms_steps::ALL {
+        let name = kind.name();
+        assert!(list.contains(name), "{list}");
+        let page = oms(["steps", name]).exits(0).stdout;
+        assert!(page.starts_with(&format!("# {name}\n")), "{page}");
+        assert!(oms(["schema", name]).exits(0).json().is_object());
+    }
+    let schema = oms(["schema"]).exits(0);
+    assert_eq!(schema.json(), oms(["schema", "pipeline"]).exits(0).json());
+    assert!(schema.json()["properties"]["steps"].is_object());
+}
+
+#[test]
+fn a_pipeline_is_drawn_in_three_ways() {
+    let draw = |format: &str| {
+        oms(["graph", "pipelines/storefront.yaml", "--format", format]).exits(0).stdout
+    };
+    let (mermaid, dot, svg) = (draw("mermaid"), draw("dot"), draw("svg"));
+    assert!(dot.starts_with("digraph \"storefront\" {\n") && dot.ends_with("}\n"), "{dot}");
+    assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"), "{svg}");
+    for step in ["store", "captured", "convert", "bill", "contact", "confirm"] {
+        for drawing in [&mermaid, &dot, &svg] {
+            assert!(drawing.contains(step), "{step} is not in\n{drawing}");
+        }
+    }
+    assert_eq!(oms(["graph", "pipelines/storefront.yaml"]).exits(0).stdout, mermaid);
+}
+
+#[test]
+fn completions_know_the_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = oms(["completions", shell]).exits(0).stdout;
+        assert!(script.contains("validate"), "{shell}: {script}");
+    }
+}
+
+#[test]
+fn a_run_says_where_everything_is_and_the_commands_work() {
+    let scratch = Scratch::new();
+    let pipeline = root().join("pipelines/order-management.yaml");
+    let site = Site { pipeline, state: scratch.path("state") };
+    let output = site.call(&["run"], &[]).exits(0);
+    assert!(
+        output.stdout.starts_with("order-management: 5 orders read, 5 accepted\n5 completed in "),
+        "{}",
+        output.stdout
+    );
+    let mut tried = 0;
+    for line in output.stdout.lines() {
+        let Some((_, command)) = line.split_once("  oms ") else { continue };
+        let shown = oms(words(command)).exits(0);
+        assert!(!shown.stdout.is_empty(), "{command}");
+        tried += 1;
+    }
+    assert_eq!(tried, 6, "{}", output.stdout);
+}
+
+#[test]
+fn runs_are_listed_and_shown() {
+    let scratch = Scratch::new();
+    let site = ran(&scratch);
+    let list = site.call(&["runs", "list"], &[]).exits(0);
+    assert_eq!(list.stderr, "in all: 5 completed\n");
+    assert_eq!(list.stdout.lines().count(), 5);
+    let json = site.call(&["runs", "list"], &["--format", "json", "--limit", "2"]).exits(0).json();
+    assert_eq!(json["format_version"], 1);
+    assert_eq!(json["runs"].as_array().unwrap().len(), 2);
+    let none =
+        site.call(&["runs", "list"], &["--state", "parked", "--format", "json"]).exits(0).json();
+    assert_eq!(none["runs"], serde_json::json!([]));
+    let shown = site.call(&["runs", "show"], &["A1", "--format", "json"]).exits(0).json();
+    assert_eq!((&shown["key"], &shown["state"]), (&"A1".into(), &"completed".into()));
+    let steps: Vec<&str> =
+        shown["steps"].as_array().unwrap().iter().filter_map(|step| step["id"].as_str()).collect();
+    assert_eq!(steps, ["store", "captured", "convert", "bill", "contact", "confirm"]);
+    let missing = site.call(&["runs", "show"], &["Z9"]);
+    assert_eq!((missing.code, missing.stdout.as_str()), (4, ""));
+    assert!(missing.stderr.starts_with("error: there is no run `Z9`; "), "{}", missing.stderr);
+    let nothing = site.call(&["runs", "retry"], &["--all", "--format", "json"]).exits(0);
+    assert_eq!(nothing.json()["completed"], 0);
+}
+
+#[test]
+fn objects_come_back_byte_for_byte() {
+    let scratch = Scratch::new();
+    let site = ran(&scratch);
+    let sample =
+        std::fs::read_to_string(root().join("pipelines/order-management/samples/A1.json")).unwrap();
+    let output = site.call(&["objects", "get"], &["order-management/A1"]);
+    says(&output, 0, &sample, "");
+    let list = site.call(&["objects", "list"], &["--format", "json"]).exits(0).json();
+    assert_eq!(list["objects"].as_array().unwrap().len(), 5);
+    let folder = scratch.path("objects");
+    let output = site.call(&["objects", "export"], &[folder.to_str().unwrap()]);
+    says(&output, 0, "", &format!("5 objects written to {}\n", folder.display()));
+    assert_eq!(std::fs::read_to_string(folder.join("order-management/A1")).unwrap(), sample);
+    let missing = site.call(&["objects", "get"], &["order-management/Z9"]);
+    assert_eq!((missing.code, missing.stdout.as_str()), (4, ""));
+}
+
+#[test]
+fn mails_are_shown_in_whole_and_in_part() {
+    let scratch = Scratch::new();
+    let site = ran(&scratch);
+    let list = site.call(&["mail", "list"], &["--format", "json"]).exits(0).json();
+    assert_eq!(list["mails"].as_array().unwrap().len(), 5);
+    let whole = site.call(&["mail", "show"], &["A1"]).exits(0).stdout;
+    assert!(whole.contains("\r\nTo: john.doe@example.com\r\n"), "{whole}");
+    let part = |part: &str| site.call(&["mail", "show"], &["A1", "--part", part]).exits(0).stdout;
+    assert_eq!(part("subject"), "Order Confirmation\n");
+    // The origin's mail said "Your order is has been received".
+    assert!(part("text").starts_with("Your order has been received and is now being processed."));
+    assert!(part("html").starts_with("<!doctype html>"));
+    let folder = scratch.path("mails");
+    let output = site.call(&["mail", "export"], &[folder.to_str().unwrap()]);
+    says(&output, 0, "", &format!("5 mails written to {}\n", folder.display()));
+    for part in ["cur", "new", "tmp"] {
+        assert!(folder.join(part).is_dir(), "a Maildir has `{part}`");
+    }
+    let missing = site.call(&["mail", "show"], &["Z9"]);
+    assert_eq!((missing.code, missing.stdout.as_str()), (4, ""));
+}
+
+#[test]
+fn rows_go_out_and_come_in_again() {
+    let scratch = Scratch::new();
+    let site = ran(&scratch);
+    let before = site.call(&["db", "export"], &["billing_data"]).exits(0).stdout;
+    assert_eq!(before.lines().count(), 5);
+    let file = scratch.write("rows.ndjson", &before);
+    let output = site.call(&["db", "import"], &["billing_data", file.to_str().unwrap()]);
+    says(&output, 0, "", "5 rows imported into billing_data\n");
+    assert_eq!(site.call(&["db", "export"], &["billing_data"]).exits(0).stdout, before);
+    // One bad row, and none of them comes in.
+    let bad = before.replace("laptop", "tablet").replacen("\"USD\"", "\"US\"", 1);
+    assert_ne!(bad, before);
+    let file = scratch.write("bad.ndjson", bad);
+    let output = site.call(&["db", "import"], &["billing_data", file.to_str().unwrap()]).exits(1);
+    assert!(output.stderr.contains("bad.ndjson:"), "{}", output.stderr);
+    assert!(output.stderr.ends_with("nothing was imported\n"), "{}", output.stderr);
+    assert_eq!(site.call(&["db", "export"], &["billing_data"]).exits(0).stdout, before);
+    let output = site.call(&["db", "export"], &["biling_data"]);
+    assert_eq!((output.code, output.stdout.as_str()), (2, ""));
+    assert!(output.stderr.contains("did you mean `billing_data`?"), "{}", output.stderr);
+}
+
+#[test]
+fn a_name_names_the_order_of_standard_input() {
+    let scratch = Scratch::new();
+    let pipeline = root().join("pipelines/order-management.yaml");
+    let site = Site { pipeline, state: scratch.path("state") };
+    let sample =
+        std::fs::File::open(root().join("pipelines/order-management/samples/A1.json")).unwrap();
+    let mut command = site.command(&["run"], &["--input", "-", "--name", "B7", "--format", "json"]);
+    let output = crate::harness::finish(command.stdin(sample)).exits(0);
+    assert_eq!(output.json()["completed"], 1);
+    // It should be `B7`, as it is where the same order stands on several lines: white space must not make another key.
+    assert_eq!(site.export("billing_data")[0]["order_key"], "B7-1");
+}
+
+#[test]
+fn personal_data_stays_out_of_what_is_said() {
+    let scratch = Scratch::with_pipelines();
+    // The name and the address of every customer, and orders of theirs that are right, without a rate, and wrong.
+    let customers = lines(&root().join("pipelines/order-management/customers.ndjson"));
+    let personal: Vec<String> = customers
+        .iter()
+        .flat_map(|line| {
+            let row: serde_json::Value = serde_json::from_str(line).unwrap();
+            ["cust_name", "cust_email_id"].map(|name| row[name].as_str().unwrap().to_owned())
+        })
+        .collect();
+    assert_eq!(personal.len(), 10);
+    let order =
+        std::fs::read_to_string(root().join("pipelines/order-management/samples/A1.json")).unwrap();
+    let order = order.replace('\n', " ");
+    let unpriced = order.replace("\"USD\"", "\"CHF\"");
+    let long = order.replace("John Doe", &"John Doe ".repeat(9));
+    let wrong = order.replace("\"customerName\": \"John Doe\"", "\"customerName\": [\"John Doe\"]");
+    assert!(unpriced != order && long != order && wrong != order);
+    let input = scratch
+        .write("orders.ndjson", format!("{order}\n{unpriced}\n{long}\n{wrong}\n{{\"John Doe\n"));
+    let site = Site {
+        pipeline: scratch.path("pipelines/order-management.yaml"),
+        state: scratch.path("state"),
+    };
+    let input = input.to_str().unwrap();
+    let mut said = vec![site.call(&["run"], &["--samples", "--input", input])];
+    assert!(
+        said[0].stdout.contains("parked") && said[0].stdout.contains("3 rejected"),
+        "{}",
+        said[0].stdout
+    );
+    said.push(site.call(&["run"], &["--input", input, "--format", "json"]));
+    for format in ["human", "json"] {
+        said.push(site.call(&["runs", "list"], &["--format", format]));
+        said.push(site.call(&["runs", "retry"], &["--all", "--format", format]));
+        for key in ["A1", "A2", "orders-1", "orders-2"] {
+            said.push(site.call(&["runs", "show"], &[key, "--format", format]));
+        }
+    }
+    for output in said {
+        for text in [&output.stdout, &output.stderr] {
+            for personal in &personal {
+                assert!(!text.contains(personal.as_str()), "`{personal}` in\n{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_colour_is_written_where_nobody_looks() {
+    if setting("CLICOLOR_FORCE").is_some() {
+        return;
+    }
+    let output = oms(["validate", "tests/diagnostics/OMS0303-two-steps.yaml"]).exits(1);
+    assert!(!output.stdout.contains('\u{1b}') && !output.stderr.contains('\u{1b}'));
+}
