@@ -33,7 +33,7 @@ impl Files for DirectoryFiles {
         let path = self.folder.join(path);
         let failed = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::NotFound => FileError::Missing,
-            _ => FileError::Unreadable(error.to_string()),
+            _ => FileError::Unreadable(in_words(&error)),
         };
         let file = std::fs::File::open(&path).map_err(failed)?;
         if file.metadata().map_err(failed)?.is_dir() {
@@ -75,9 +75,27 @@ impl Files for DirectoryFiles {
     }
 }
 
+/// Returns what the system said, without its number and in the manner of our messages.
+fn in_words(error: &std::io::Error) -> String {
+    let said = error.to_string();
+    let said = said.split(" (os error").next().unwrap_or_default();
+    let mut letters = said.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| format!("{}{}", first.to_lowercase(), letters.as_str()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_is_told_as_such() {
+        let files = DirectoryFiles::new(Path::new("."));
+        assert_eq!(files.read(".").unwrap_err().to_string(), "it is a folder");
+        let error = std::io::Error::from_raw_os_error(13);
+        assert!(!in_words(&error).contains("os error"));
+    }
 
     #[test]
     fn paths_are_shown_without_detours() {

@@ -15,7 +15,7 @@ pub enum FileError {
     #[error("the file is larger than {0} bytes")]
     TooLarge(u64),
     /// The system refused.
-    #[error("the file cannot be read: {0}")]
+    #[error("{0}")]
     Unreadable(String),
 }
 

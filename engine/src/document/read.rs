@@ -197,9 +197,11 @@ fn explain(error: &serde_saphyr::Error) -> (Code, String, Option<&'static str>) 
                 Some("keep one of them; YAML readers differ in which one they take"),
             )
         }
-        serde_saphyr::Error::Budget { breach, .. } => {
-            (codes::DOCUMENT_LIMIT, breached(breach), Some("split the file, or write less with aliases"))
-        }
+        serde_saphyr::Error::Budget { breach, .. } => (
+            codes::DOCUMENT_LIMIT,
+            breached(breach),
+            Some("split the file, or write less with aliases"),
+        ),
         serde_saphyr::Error::MultipleDocuments { .. } => (
             codes::YAML_SYNTAX,
             "the file has more than one document".to_owned(),
@@ -224,7 +226,9 @@ fn breached(breach: &BudgetBreach) -> String {
         BudgetBreach::Nodes { .. } => {
             format!("the file has more than {NODES_MAX} values once aliases are expanded")
         }
-        BudgetBreach::Depth { .. } => format!("the file is nested more than {DEPTH_MAX} levels deep"),
+        BudgetBreach::Depth { .. } => {
+            format!("the file is nested more than {DEPTH_MAX} levels deep")
+        }
         BudgetBreach::Aliases { .. } => format!("the file has more than {ALIASES_MAX} aliases"),
         BudgetBreach::Documents { .. } => "the file has more than one document".to_owned(),
         _ => "the file is larger than allowed once aliases are expanded".to_owned(),
@@ -272,9 +276,9 @@ fn lower(raw: Raw, source: &Source, tags: &mut Vec<(Range<usize>, String)>) -> N
         Content::Int(value) => NodeValue::Int(value),
         Content::Float(value) => NodeValue::Float(value),
         Content::Text(text) => NodeValue::Text(text),
-        Content::List(elements) => {
-            NodeValue::List(elements.into_iter().map(|element| lower(element, source, tags)).collect())
-        }
+        Content::List(elements) => NodeValue::List(
+            elements.into_iter().map(|element| lower(element, source, tags)).collect(),
+        ),
         Content::Map(entries) => NodeValue::Map(
             entries
                 .into_iter()

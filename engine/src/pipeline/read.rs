@@ -1,7 +1,8 @@
 //! A document to a [`Pipeline`]: checked against the schema, section by section, so that what is broken in one place does
 //! not hide what is broken in another.
 
-use jsonschema::Validator;
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{ValidationError, Validator};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
@@ -9,7 +10,7 @@ use super::file::{IntakeSection, MailSection, OrderSection};
 use super::schema_fault;
 use super::sections::{RatesSection, TableSection};
 use super::step::StepSection;
-use crate::diagnostic::{Finding, Place, Route, codes};
+use crate::diagnostic::{Finding, Place, Route, closest, codes};
 use crate::document::{Document, Node, NodeValue};
 
 /// A named section, or the fact that it has findings of its own.
@@ -62,8 +63,9 @@ pub fn read(document: &Document, validator: &Validator, schema: &Json) -> (Pipel
         );
         return (Pipeline::default(), findings);
     }
-    for error in validator.iter_errors(&json) {
-        for finding in schema_fault::findings(&error, document, schema) {
+    let errors: Vec<ValidationError<'_>> = validator.iter_errors(&json).collect();
+    for error in errors.iter().filter(|error| !is_misspelt(error, &errors)) {
+        for finding in schema_fault::findings(error, document, schema) {
             broken.push(finding.primary.0.route.clone());
             findings.push(finding);
         }
@@ -92,6 +94,19 @@ pub fn read(document: &Document, validator: &Validator, schema: &Json) -> (Pipel
         ));
     }
     (pipeline, findings)
+}
+
+/// Tells whether a key is missing only because it is misspelt: the unknown key beside it says so already.
+fn is_misspelt(error: &ValidationError<'_>, errors: &[ValidationError<'_>]) -> bool {
+    let ValidationErrorKind::Required { property } = error.kind() else { return false };
+    let Some(missing) = property.as_str() else { return false };
+    errors.iter().any(|other| match other.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            other.instance_path() == error.instance_path()
+                && unexpected.iter().any(|found| closest(found, [missing]).is_some())
+        }
+        _ => false,
+    })
 }
 
 struct Sections<'d> {

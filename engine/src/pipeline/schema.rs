@@ -80,9 +80,13 @@ pub fn pipeline_schema(kinds: &[KindSchema]) -> Json {
     let mut by_kind = Vec::new();
     for kind in kinds {
         let definition = definition_name(kind.name);
-        let mut then = json!({ "properties": { "with": { "$ref": format!("#/$defs/{definition}") } } });
-        let needs_settings =
-            kind.config.get("required").and_then(Json::as_array).is_some_and(|keys| !keys.is_empty());
+        let mut then =
+            json!({ "properties": { "with": { "$ref": format!("#/$defs/{definition}") } } });
+        let needs_settings = kind
+            .config
+            .get("required")
+            .and_then(Json::as_array)
+            .is_some_and(|keys| !keys.is_empty());
         if needs_settings {
             set(&mut then, "/required", json!(["with"]));
         }
@@ -235,7 +239,9 @@ mod tests {
     fn names_that_break_later_are_refused() {
         let schema = schema();
         let allows = |pattern: &str, name: &str| {
-            jsonschema::draft202012::new(&json!({ "pattern": pattern })).unwrap().is_valid(&json!(name))
+            jsonschema::draft202012::new(&json!({ "pattern": pattern }))
+                .unwrap()
+                .is_valid(&json!(name))
         };
         for (pattern, good, bad) in [
             (ELEMENT_PATTERN, ["item", "orders", "inner"], ["order", "in", "while"]),

@@ -274,9 +274,7 @@ fn wrong_type(
 
 /// Tells whether an exact number is wanted: a rate of a fixed table, or a setting that is a decimal.
 fn is_amount(route: &Route, names: &[&str]) -> bool {
-    let is = |segment: Option<&Segment>, key: &str| {
-        matches!(segment, Some(Segment::Key(found)) if found == key)
-    };
+    let is = |segment: Option<&Segment>, key: &str| matches!(segment, Some(Segment::Key(found)) if found == key);
     let segments = route.segments();
     let fixed_rate =
         segments.len() == 4 && is(segments.first(), "rates") && is(segments.get(2), "table");

@@ -10,7 +10,7 @@ use super::plan::Plan;
 use super::sink::Sink;
 use super::{graph, handlers, mail, order, rates, samples, steps, tables};
 use crate::diagnostic::{Diagnostic, Finding, Label, Place, Report, Route, Severity, codes};
-use crate::document::{self, Files, Recorder};
+use crate::document::{self, FileError, Files, Recorder};
 use crate::pipeline::{self, Pipeline, pipeline_schema};
 use crate::step::{Registry, Resources};
 use crate::value::Digest;
@@ -81,7 +81,7 @@ impl Checker {
                     Diagnostic {
                         code: codes::FILE_UNREADABLE,
                         severity: Severity::Error,
-                        message: error.to_string(),
+                        message: format!("the pipeline cannot be read: {error}"),
                         labels: vec![label],
                         help: None,
                     },
@@ -202,11 +202,19 @@ pub fn overlapping_intakes(checked: &[Checked]) -> Vec<Diagnostic> {
 
 impl Sink<'_> {
     /// Adds a finding about a file that the pipeline names at `place`.
-    pub(super) fn unreadable(&mut self, place: Place, shown: &str, why: &str) {
-        let message = format!("`{shown}` cannot be used: {why}");
+    pub(super) fn unreadable(&mut self, place: Place, shown: &str, error: &FileError) {
+        let message = format!("`{shown}` cannot be used: {error}");
+        let help = (*error == FileError::Missing)
+            .then(|| "paths are relative to the pipeline file".to_owned());
+        self.add(Finding::error(codes::FILE_UNREADABLE, place, message).help(help));
+    }
+
+    /// Adds a finding about a file whose bytes are no text.
+    pub(super) fn not_text(&mut self, place: Place, shown: &str) {
+        let message = format!("`{shown}` cannot be used: it is not UTF-8 text");
         self.add(
             Finding::error(codes::FILE_UNREADABLE, place, message)
-                .help("paths are relative to the pipeline file".to_owned()),
+                .help("save the file as UTF-8".to_owned()),
         );
     }
 }

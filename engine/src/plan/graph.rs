@@ -138,7 +138,10 @@ impl Builder<'_, '_, '_> {
         };
         if catcher == at {
             let message = format!("`{}` cannot catch its own failure", step.name);
-            self.sink.add(Finding::error(codes::CATCH, place, message));
+            self.sink.add(
+                Finding::error(codes::CATCH, place, message)
+                    .help("name another step, or drop `on_failure`".to_owned()),
+            );
             return;
         }
         if let Some(first) = self.graph.catches.get(catcher).copied().flatten() {
@@ -163,8 +166,14 @@ impl Builder<'_, '_, '_> {
                 "`{}` needs `{}` to succeed, and is run when it fails",
                 catch.run, step.name
             );
+            let mut finding = Finding::error(codes::CATCH, place, message);
+            if let Some(edge) = self.edges.iter().find(|edge| edge.from == catcher && edge.to == at)
+            {
+                let text = format!("here `{}` needs it", catch.run);
+                finding = finding.also(edge.place.clone(), text);
+            }
             self.sink.add(
-                Finding::error(codes::CATCH, place, message)
+                finding
                     .help("a catch step cannot refer to the step that it catches; it sees `error` instead".to_owned()),
             );
             return;
@@ -249,6 +258,7 @@ impl Builder<'_, '_, '_> {
         for edge in edges {
             finding = finding.also(edge.place.clone(), text(edge));
         }
-        self.sink.add(finding.help("drop one of these entries".to_owned()));
+        let help = if way.len() == 1 { "drop this entry" } else { "drop one of these entries" };
+        self.sink.add(finding.help(help.to_owned()));
     }
 }

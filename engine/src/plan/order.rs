@@ -191,7 +191,7 @@ fn from_file(
     let bytes = match files.read(path) {
         Ok(bytes) => bytes,
         Err(error) => {
-            sink.unreadable(Place::value(route.clone()), &shown, &error.to_string());
+            sink.unreadable(Place::value(route.clone()), &shown, &error);
             return None;
         }
     };

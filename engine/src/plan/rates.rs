@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::sink::{InFile, Sink};
-use crate::diagnostic::{Finding, Place, Route, codes};
+use crate::diagnostic::{Finding, Place, Route, Source, closest, codes};
 use crate::document::{FileError, Files};
 use crate::money::{Currency, Decimal, Quote, RateFileError, RateTable};
 use crate::pipeline::{FixedQuote, Named, Pipeline, RatesSection, RatesSource};
@@ -40,12 +40,12 @@ fn text(path: &str, place: &Route, sink: &mut Sink<'_>, files: &dyn Files) -> Op
         Ok(bytes) => match std::str::from_utf8(&bytes) {
             Ok(text) => Some(Arc::from(text)),
             Err(_) => {
-                sink.unreadable(Place::value(place.clone()), &shown, "it is not UTF-8 text");
+                sink.not_text(Place::value(place.clone()), &shown);
                 None
             }
         },
         Err(error) => {
-            sink.unreadable(Place::value(place.clone()), &shown, &error.to_string());
+            sink.unreadable(Place::value(place.clone()), &shown, &error);
             None
         }
     }
@@ -65,10 +65,17 @@ fn in_file(
         private: false,
         line: error.line,
         column: error.column,
-        length: 12,
+        length: cell_length(text, error),
         message: format!("the rate file cannot be used: {}", error.cause),
         help: None,
     });
+}
+
+/// Returns how many bytes the cell takes up that an error is about.
+fn cell_length(text: &Arc<str>, error: &RateFileError) -> usize {
+    let source = Source::new(Arc::clone(text));
+    let rest = text.get(source.byte_at(error.line, error.column)..).unwrap_or_default();
+    rest.find([',', '\r', '\n']).unwrap_or(rest.len())
 }
 
 fn ecb(
@@ -107,29 +114,38 @@ fn fixed(
     sink: &mut Sink<'_>,
 ) -> Option<RateTable> {
     let mut sound = true;
-    let mut refuse = |sink: &mut Sink<'_>, place: Place, message: String| {
+    let mut refuse = |sink: &mut Sink<'_>, place: Place, message: String, help: Option<String>| {
         sound = false;
-        sink.add(Finding::error(codes::RATES, place, message));
+        sink.add(Finding::error(codes::RATES, place, message).help(help));
     };
     let base_text = section.base.as_deref()?;
     let base = Currency::parse(base_text);
     if base.is_err() {
         let place = Place::value(named.route.key("base"));
-        refuse(sink, place, format!("`{base_text}` is not an ISO 4217 currency code"));
+        let message = format!("`{base_text}` is not a currency code of ISO 4217");
+        refuse(sink, place, message, currency_like(base_text));
     }
     let mut table = BTreeMap::new();
     for (code, rate) in section.table.as_ref()? {
         let route = named.route.key("table").key(code);
         match Currency::parse(code) {
-            Err(error) => refuse(sink, Place::key(route), format!("`{code}`: {error}")),
+            Err(_) => {
+                let message = format!("`{code}` is not a currency code of ISO 4217");
+                refuse(sink, Place::key(route), message, currency_like(code));
+            }
             Ok(currency) => match Decimal::parse(rate) {
-                Err(error) => refuse(sink, Place::value(route), error.to_string()),
+                Err(_) => {
+                    let message = format!("the rate of `{code}` is not a decimal number");
+                    let help = rate.replace(',', ".");
+                    let help = match Decimal::parse(&help) {
+                        Ok(_) => format!("write `\"{help}\"`"),
+                        Err(_) => "write digits and one point, such as `\"0.79\"`".to_owned(),
+                    };
+                    refuse(sink, Place::value(route), message, Some(help));
+                }
                 Ok(rate) if rate.is_zero() || rate.is_negative() => {
-                    refuse(
-                        sink,
-                        Place::value(route),
-                        "a rate must be greater than zero".to_owned(),
-                    );
+                    let message = format!("the rate of `{code}` must be greater than zero");
+                    refuse(sink, Place::value(route), message, None);
                 }
                 Ok(rate) => {
                     table.insert(currency, rate);
@@ -152,5 +168,15 @@ fn fixed(
             sink.add(Finding::error(codes::RATES, place, error.to_string()));
             None
         }
+    }
+}
+
+/// Suggests the currency code that was probably meant.
+fn currency_like(text: &str) -> Option<String> {
+    let upper = text.to_uppercase();
+    let known = Currency::all().map(Currency::code);
+    match closest(&upper, known) {
+        Some(code) => Some(format!("did you mean `{code}`?")),
+        None => Some("a currency is written as its ISO 4217 code, such as `EUR`".to_owned()),
     }
 }

@@ -74,13 +74,16 @@ fn check_file(path: &str, order: &OrderPlan, sink: &mut Sink<'_>, files: &dyn Fi
         let Err(problems) = order.schema().read(body.as_bytes()) else { continue };
         for problem in problems {
             let (line, column) = problem.line_column(body.as_bytes());
-            let subject =
-                if problem.pointer.is_empty() { "the order" } else { problem.pointer.as_str() };
+            let subject = if problem.pointer.is_empty() {
+                "the order".to_owned()
+            } else {
+                format!("`{}`", problem.pointer)
+            };
             sink.add_in_file(InFile {
                 code: codes::SAMPLE,
                 path: &shown,
                 text: &text,
-                    private: true,
+                private: true,
                 line: offset + line,
                 column,
                 length: 1,

@@ -13,7 +13,7 @@ use super::plan::{ForEach, PlannedStep, Retry};
 use super::sink::Sink;
 use crate::diagnostic::{Finding, Place, Route, codes};
 use crate::document::Files;
-use crate::expression::{self, Compiled, Origin, Root, Scope, StepVar};
+use crate::expression::{self, Compiled, Origin, Problem, Root, Scope, StepVar, references};
 use crate::pipeline::{Allow, Named, Pipeline, RetrySection, StepSection};
 use crate::step::{Effect, Fault, PlanContext, Registry, Resources, Safety};
 use crate::template::Template;
@@ -83,7 +83,8 @@ impl Planner<'_, '_> {
         let mut scope = self.scope(at);
         let mut sound = true;
         let when = section.when.as_ref().map(|when| {
-            let compiled = self.when(when, named, &scope);
+            let element = section.for_each.as_ref().map(|each| each.name.as_str());
+            let compiled = self.when(when, named, element, &scope);
             sound &= compiled.is_some();
             if let Some(compiled) = &compiled {
                 scope = scope.assume(&compiled.facts());
@@ -191,13 +192,32 @@ impl Planner<'_, '_> {
             };
             scope.step(&named.name, var);
         }
+        // A step that does not exist was reported; what is made of it is not judged.
+        let section = self.inputs.pipeline.steps.get(at).and_then(|named| named.section.as_ref());
+        let parts = section.into_iter().flat_map(|section| {
+            let items = section.for_each.as_ref().map(|each| &each.items);
+            [Some(&section.with), section.when.as_ref(), items].into_iter().flatten()
+        });
+        for reference in parts.flat_map(references) {
+            if !self.inputs.pipeline.steps.iter().any(|named| named.name == reference.step) {
+                scope.step(&reference.step, StepVar::Broken);
+            }
+        }
         scope
     }
 
-    fn compile(&mut self, json: &Json, route: &Route, scope: &Scope) -> Option<Compiled> {
+    /// Compiles a condition or a list; nothing if it is broken, which has been reported then.
+    fn compile(
+        &mut self,
+        json: &Json,
+        route: &Route,
+        scope: &Scope,
+        explain: impl Fn(&mut Problem),
+    ) -> Option<Compiled> {
         match expression::compile_value(json, None, scope) {
-            Ok(compiled) => Some(compiled),
-            Err(problems) => {
+            Ok(compiled) => Some(compiled).filter(|compiled| !compiled.is_broken()),
+            Err(mut problems) => {
+                problems.iter_mut().for_each(explain);
                 let faults =
                     problems.into_iter().map(|problem| Fault::of_problem(problem, route)).collect();
                 self.report_at(&Route::root(), faults);
@@ -206,18 +226,38 @@ impl Planner<'_, '_> {
         }
     }
 
-    fn when(&mut self, when: &Json, named: &Named<StepSection>, scope: &Scope) -> Option<Compiled> {
+    fn when(
+        &mut self,
+        when: &Json,
+        named: &Named<StepSection>,
+        element: Option<&str>,
+        scope: &Scope,
+    ) -> Option<Compiled> {
         let route = named.route.key("when");
-        let compiled = self.compile(when, &route, scope)?;
+        let compiled = self.compile(when, &route, scope, |problem| {
+            let at = problem.within.clone().and_then(|within| when.as_str()?.get(within));
+            if problem.code == codes::UNKNOWN_NAME && element.is_some() && at == element {
+                problem.help = Some(
+                    "the condition is decided once for the step, before its elements; filter the list in `items` instead"
+                        .to_owned(),
+                );
+            }
+        })?;
         let place = Place::value(route);
         if compiled.ty().shape != Shape::Bool || compiled.ty().nullable {
-            let message = format!("`when` must be a condition, and this is {}", compiled.ty());
-            self.inputs.sink.add(
-                Finding::error(codes::WHEN_NOT_BOOLEAN, place, message).help(
-                    "write an expression that is true or false, such as `${{ order.amount > 0 }}`"
-                        .to_owned(),
-                ),
-            );
+            let what = if is_bare(when) { "text".to_owned() } else { compiled.ty().to_string() };
+            let message = format!("`when` must be a condition, and this is {what}");
+            let help = match (when.as_str(), compiled.path()) {
+                (Some(text), _) if is_bare(when) => format!("write `${{{{ {text} }}}}`"),
+                (_, Some(path)) if compiled.ty().shape == Shape::Bool => {
+                    format!("write `${{{{ {path} == true }}}}`, which is false where it is missing")
+                }
+                _ => "write an expression that is true or false, such as `${{ order.amount > 0 }}`"
+                    .to_owned(),
+            };
+            self.inputs
+                .sink
+                .add(Finding::error(codes::WHEN_NOT_BOOLEAN, place, message).help(help));
             return None;
         }
         if matches!(compiled.constant(), Some(Value::Bool(false))) {
@@ -228,17 +268,25 @@ impl Planner<'_, '_> {
     }
 
     fn items(&mut self, items: &Json, route: &Route, scope: &Scope) -> Option<(Compiled, Type)> {
-        let compiled = self.compile(items, route, scope)?;
+        let compiled = self.compile(items, route, scope, |_| {})?;
         match &compiled.ty().shape {
             Shape::List(element) if !compiled.ty().nullable => {
                 let element = element.as_ref().clone();
                 Some((compiled, element))
             }
             _ => {
-                let message = format!("`for_each` runs over a list, and this is {}", compiled.ty());
-                let help = compiled.ty().nullable.then(|| {
-                    "write `coalesce(list, [])` for a list that may be missing".to_owned()
-                });
+                let what =
+                    if is_bare(items) { "text".to_owned() } else { compiled.ty().to_string() };
+                let message = format!("`for_each` runs over a list, and this is {what}");
+                let help = match items.as_str() {
+                    Some(text) if is_bare(items) => Some(format!("write `${{{{ {text} }}}}`")),
+                    _ => compiled.ty().nullable.then(|| {
+                        let list = compiled.path().unwrap_or("list");
+                        format!(
+                            "write `${{{{ coalesce({list}, []) }}}}` for a list that may be missing"
+                        )
+                    }),
+                };
                 self.inputs.sink.add(
                     Finding::error(codes::NOT_A_LIST, Place::value(route.clone()), message)
                         .help(help),
@@ -323,6 +371,8 @@ impl Planner<'_, '_> {
                     if field.is_empty() { "its output".to_owned() } else { format!("`{field}`") };
                 finding.also(place, format!("{what} is produced here"))
             }
+            // The order itself is declared by its whole schema, which would say nothing.
+            Origin::Order { path } if path.is_empty() => finding,
             Origin::Order { path } => {
                 let route = Route::root().key("order").key("schema");
                 let mut place = route.clone();
@@ -340,4 +390,9 @@ impl Planner<'_, '_> {
             }
         }
     }
+}
+
+/// Tells whether this is text without any expression, where one was meant.
+fn is_bare(json: &Json) -> bool {
+    json.as_str().is_some_and(|text| !text.contains("${{"))
 }

@@ -9,7 +9,9 @@ use crate::document::Files;
 use crate::pipeline::{Named, Pipeline, TableSection};
 use crate::step::Resources;
 use crate::table::{Column, ColumnShape, TableDef};
-use crate::value::{JsonKind, JsonNode, Record, Shape, Type, Value, read_json};
+use crate::value::{
+    JsonKind, JsonNode, JsonProblem, ProblemKind, Record, Shape, Type, Value, read_json,
+};
 
 /// A table as it was declared.
 pub(super) struct Declared {
@@ -73,10 +75,12 @@ fn check_table(
                 let long = sink.document.root().find(&place.key("type")).is_some();
                 let place = if long { place.key("type") } else { place };
                 let known = ColumnShape::NAMES;
+                let named = column.ty.split(['(', '?']).next().unwrap_or_default();
+                // A type that exists with a size that does not is no slip of its name.
+                let is_known = known.iter().any(|form| form.split('(').next() == Some(named));
+                let help = if is_known { None } else { did_you_mean(named, known) };
                 sink.add(
-                    Finding::error(codes::TABLE, Place::value(place), error.to_string()).help(
-                        did_you_mean(column.ty.split(['(', '?']).next().unwrap_or_default(), known),
-                    ),
+                    Finding::error(codes::TABLE, Place::value(place), error.to_string()).help(help),
                 );
             }
         }
@@ -136,6 +140,20 @@ pub struct SeedError {
 /// # Errors
 /// What does not fit, with its place in the line.
 pub fn read_row(table: &TableDef, text: &str) -> Result<Value, Vec<(usize, String)>> {
+    parse_row(table, text).map_err(|problems| {
+        problems.into_iter().map(|problem| (problem.column, problem.message)).collect()
+    })
+}
+
+/// What is wrong with a row.
+struct RowProblem {
+    /// Column in characters, from 1.
+    column: usize,
+    message: String,
+    help: Option<String>,
+}
+
+fn parse_row(table: &TableDef, text: &str) -> Result<Value, Vec<RowProblem>> {
     let mut node = JsonNode::stored(&Type::of(Shape::Record(Arc::clone(&table.row))));
     if let JsonKind::Record(record) = &mut node.kind {
         record.additional = false;
@@ -156,9 +174,15 @@ pub fn read_row(table: &TableDef, text: &str) -> Result<Value, Vec<(usize, Strin
             .map(|problem| {
                 let name = problem.pointer.trim_start_matches('/');
                 let (_, column) = problem.line_column(text.as_bytes());
+                if let Some(unknown) = unknown_member(problem, text) {
+                    let known = table.columns.iter().map(|column| column.name.as_ref());
+                    let message = format!("there is no column `{unknown}`");
+                    return RowProblem { column, message, help: did_you_mean(&unknown, known) };
+                }
                 let subject =
                     if name.is_empty() { "the row".to_owned() } else { format!("`{name}`") };
-                (column, format!("{subject} {}", problem.message))
+                let message = format!("{subject} {}", problem.message);
+                RowProblem { column, message, help: None }
             })
             .collect::<Vec<_>>()
     })?;
@@ -166,9 +190,19 @@ pub fn read_row(table: &TableDef, text: &str) -> Result<Value, Vec<(usize, Strin
     let mut values = Vec::with_capacity(table.columns.len());
     for (name, value) in record.iter() {
         let Some(column) = table.column(name) else { continue };
-        values.push(column.fit(value.clone()).map_err(|message| vec![(1, message)])?);
+        values.push(
+            column
+                .fit(value.clone())
+                .map_err(|message| vec![RowProblem { column: 1, message, help: None }])?,
+        );
     }
     Ok(Value::Record(Arc::new(Record::new(Arc::clone(&table.row), values))))
+}
+
+/// Returns the name of a member that the problem says is not allowed.
+fn unknown_member(problem: &JsonProblem, text: &str) -> Option<String> {
+    let rest = text.get(problem.offset..).filter(|_| problem.kind == ProblemKind::Unknown)?;
+    serde_json::Deserializer::from_str(rest).into_iter::<String>().next()?.ok()
 }
 
 pub(super) fn check_seeds(declared: &[Declared], sink: &mut Sink<'_>, files: &dyn Files) {
@@ -178,11 +212,11 @@ pub(super) fn check_seeds(declared: &[Declared], sink: &mut Sink<'_>, files: &dy
         let text = match files.read(path).map(|bytes| String::from_utf8(bytes.to_vec())) {
             Ok(Ok(text)) => Arc::<str>::from(text),
             Ok(Err(_)) => {
-                sink.unreadable(Place::value(route.clone()), &shown, "it is not UTF-8 text");
+                sink.not_text(Place::value(route.clone()), &shown);
                 continue;
             }
             Err(error) => {
-                sink.unreadable(Place::value(route.clone()), &shown, &error.to_string());
+                sink.unreadable(Place::value(route.clone()), &shown, &error);
                 continue;
             }
         };
@@ -191,8 +225,8 @@ pub(super) fn check_seeds(declared: &[Declared], sink: &mut Sink<'_>, files: &dy
             if line.trim().is_empty() {
                 continue;
             }
-            let Err(problems) = read_row(&declared.table, line) else { continue };
-            for (column, message) in problems {
+            let Err(problems) = parse_row(&declared.table, line) else { continue };
+            for RowProblem { column, message, help } in problems {
                 found += 1;
                 sink.add_in_file(InFile {
                     code: codes::SEED,
@@ -204,7 +238,7 @@ pub(super) fn check_seeds(declared: &[Declared], sink: &mut Sink<'_>, files: &dy
                     // A row may hold personal data, so a caret points and nothing more.
                     length: 1,
                     message: format!("row of `{}`: {message}", declared.table.name),
-                    help: None,
+                    help,
                 });
             }
             if found >= SEED_FINDINGS_MAX {

@@ -171,11 +171,19 @@ impl<'s> Compiler<'s> {
     fn reference(&mut self, reference: &Json) -> (Type, JsonNode) {
         let target = reference.as_str().and_then(|text| text.strip_prefix('#'));
         let Some(pointer) = target else {
-            self.problem("$ref", "`$ref` must point within the schema", Some("such as \"#/$defs/item\""));
+            self.problem(
+                "$ref",
+                "`$ref` must point within the schema",
+                Some("such as \"#/$defs/item\""),
+            );
             return self.opaque();
         };
         let Some(schema) = self.root.pointer(pointer) else {
-            self.problem("$ref", format!("`$ref` points to `#{pointer}`, which is not there"), None);
+            self.problem(
+                "$ref",
+                format!("`$ref` points to `#{pointer}`, which is not there"),
+                None,
+            );
             return self.opaque();
         };
         // A schema that contains itself ends at the depth limit and is only validated there.

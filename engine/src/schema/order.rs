@@ -117,7 +117,10 @@ fn misuse(error: &ValidationError<'_>) -> SchemaProblem {
         }
         (kind, _) => {
             let what = bound(kind);
-            (format!("{key} {}", what.unwrap_or_else(|| "has no meaning like this".to_owned())), None)
+            (
+                format!("{key} {}", what.unwrap_or_else(|| "has no meaning like this".to_owned())),
+                None,
+            )
         }
     };
     SchemaProblem { pointer, on_key: false, message, help }

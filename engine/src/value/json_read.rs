@@ -26,6 +26,8 @@ pub enum ProblemKind {
     Syntax,
     /// The JSON does not fit the schema.
     Shape,
+    /// A member is not allowed; the offset is that of its name.
+    Unknown,
 }
 
 /// One thing that is wrong with a document.
@@ -82,6 +84,7 @@ pub fn read_json(text: &[u8], node: &JsonNode) -> Result<Parsed, Vec<JsonProblem
         return Err(fail(error.valid_up_to(), "is not UTF-8 text"));
     }
     let mut reader = Reader {
+        text,
         json: Jiter::new(text),
         canonical: Vec::with_capacity(text.len()),
         pointer: String::new(),
@@ -118,6 +121,7 @@ impl From<JiterError> for Unreadable {
 }
 
 struct Reader<'t> {
+    text: &'t [u8],
     json: Jiter<'t>,
     canonical: Vec<u8>,
     pointer: String,
@@ -306,12 +310,7 @@ impl Reader<'_> {
                 Err(name) => {
                     write_part(&mut self.canonical, b'k', name.as_bytes());
                     if !node.additional {
-                        let here = self.json.current_index();
-                        let message = format!(
-                            "has a member `{}` that the schema does not allow",
-                            shown(&name)
-                        );
-                        self.problem_at(ProblemKind::Shape, here, &message);
+                        self.not_allowed(&name);
                     }
                     let twice = !others.insert(name.clone());
                     self.member(&name, &JsonNode::ANY, twice)?;
@@ -330,10 +329,31 @@ impl Reader<'_> {
         Ok(Value::Record(Arc::new(Record::new(Arc::clone(&node.ty), slots))))
     }
 
+    /// Notes that there must be no member of this name, which was read just now.
+    fn not_allowed(&mut self, name: &str) {
+        let offset = self.name_start();
+        let message = format!("has a member `{}` that the schema does not allow", shown(name));
+        self.problem_at(ProblemKind::Unknown, offset, &message);
+    }
+
+    /// Returns where the name begins that was read just now: after it come white space and a colon at the most.
+    fn name_start(&self) -> usize {
+        let here = self.json.current_index();
+        let before = self.text.get(..here).unwrap_or_default();
+        let Some(end) = before.iter().rposition(|byte| *byte == b'"') else { return here };
+        let inside = before.get(..end).unwrap_or_default();
+        let is_open = |at: &usize| {
+            let slashes = inside.get(..*at).unwrap_or_default();
+            slashes.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
+        };
+        let quotes = inside.iter().enumerate().rev().filter(|(_, byte)| **byte == b'"');
+        quotes.map(|(at, _)| at).find(is_open).unwrap_or(here)
+    }
+
     fn member(&mut self, name: &str, node: &JsonNode, twice: bool) -> Read<Value> {
         let peek = self.json.peek()?;
         if twice {
-            let here = self.json.current_index();
+            let here = self.name_start();
             let message = format!("has the member `{}` twice", shown(name));
             self.problem_at(ProblemKind::Syntax, here, &message);
         }

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use super::json_node::{JsonKind, JsonNode};
 use super::types::DateFormat;
 use super::value::Value;
-use crate::money::{Currency, Decimal};
+use crate::money::{Currency, Decimal, DecimalError};
 
 /// Checks a number against what is wanted.
 pub(super) fn number(decimal: Decimal, node: &JsonNode) -> Result<Value, String> {
@@ -38,7 +38,12 @@ pub(super) fn text(text: &str, node: &JsonNode) -> Result<Value, String> {
     let unfit = || format!("must be {}", node.wanted());
     match &node.kind {
         JsonKind::Decimal { integer_digits, scale, .. } => {
-            let decimal = Decimal::parse(text).map_err(|error| error.to_string())?;
+            let decimal = Decimal::parse(text).map_err(|error| match error {
+                DecimalError::TooManyDecimals | DecimalError::TooManyDigits => {
+                    format!("must not have {error}")
+                }
+                _ => "must be a decimal in plain notation, such as `-12.30`".to_owned(),
+            })?;
             sized(decimal, *integer_digits, *scale).map(Value::Decimal)
         }
         JsonKind::Text { chars_min, chars_max, values } => {
@@ -64,7 +69,7 @@ pub(super) fn text(text: &str, node: &JsonNode) -> Result<Value, String> {
         }
         JsonKind::Currency => match Currency::parse(text) {
             Ok(_) => Ok(Value::text(text)),
-            Err(error) => Err(error.to_string()),
+            Err(_) => Err("must be a currency code of ISO 4217, such as `EUR`".to_owned()),
         },
         JsonKind::Email if is_email(text) => Ok(Value::text(text)),
         JsonKind::Uri if is_uri(text) => Ok(Value::text(text)),
@@ -205,6 +210,22 @@ mod tests {
         assert_eq!(parse_date("3/12/2023", DateFormat::MonthDayYear), None);
         assert_eq!(parse_date("13/12/2023", DateFormat::MonthDayYear), None);
         assert_eq!(parse_date("2023-03-12", DateFormat::MonthDayYear), None);
+    }
+
+    #[test]
+    fn a_message_reads_on_from_the_name_of_a_member() {
+        let decimal = JsonKind::Decimal { text: true, number: false, integer_digits: 15, scale: 4 };
+        for (kind, value) in [
+            (decimal.clone(), "thirty-two"),
+            (decimal.clone(), "1e2"),
+            (decimal, "0.00000000000000000000000000000000001"),
+            (JsonKind::Currency, "usd"),
+            (JsonKind::Email, "x"),
+        ] {
+            let found = text(value, &JsonNode { kind, nullable: false }).unwrap_err();
+            assert!(found.starts_with("must "), "{found}");
+            assert!(!found.contains(value), "{found}");
+        }
     }
 
     #[test]
