@@ -3,6 +3,8 @@
 //! Tests over the large collections of orders and of bad input run where `OMS_SHARED` names a folder that holds them as `data/`;
 //! without it they say that they were skipped.
 
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking, and says what it skips")]
+
 mod architecture;
 mod cli;
 mod corpus;

@@ -178,5 +178,8 @@ fn the_mails_slip_is_corrected() {
     state.order("first", &order("A1", "03/12/2023", "USD", "500"));
     let mail = text(&state.oms(&["mail", "show", PIPELINE, "first", "--part", "text"]).stdout);
     let one_line = mail.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(one_line.contains("Your order has been received and is now being processed."), "{mail}");
+    assert!(
+        one_line.contains("Your order has been received and is now being processed."),
+        "{mail}"
+    );
 }

@@ -396,7 +396,7 @@ mod tests {
     }
 
     fn at<'t>(text: &'t str, place: &Place) -> &'t str {
-        &text[document(text).span(place)]
+        text.get(document(text).span(place)).unwrap()
     }
 
     fn fault(text: &str) -> String {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jsonschema::Validator;
 use serde_json::Value as Json;
 
-use super::plan::Plan;
+use super::checked::Plan;
 use super::sink::Sink;
 use super::{graph, handlers, mail, order, rates, samples, steps, tables};
 use crate::diagnostic::{Diagnostic, Finding, Label, Place, Report, Route, Severity, codes};

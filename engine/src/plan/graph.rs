@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use petgraph::algo::{tarjan_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use super::plan::Need;
+use super::checked::Need;
 use super::sink::Sink;
 use crate::diagnostic::{Finding, Place, Route, codes, did_you_mean};
 use crate::expression::{Reference, references};

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::checked::Handler;
 use super::graph::Graph;
-use super::plan::Handler;
 use super::sink::Sink;
 use crate::diagnostic::{Finding, Place, Route, codes, did_you_mean};
 use crate::pipeline::{Named, Pipeline};

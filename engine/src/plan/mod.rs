@@ -5,11 +5,11 @@
 //! need not check anything again.
 
 mod check;
+mod checked;
 mod graph;
 mod handlers;
 mod mail;
 mod order;
-mod plan;
 mod rates;
 mod samples;
 mod sink;
@@ -17,7 +17,7 @@ mod steps;
 mod tables;
 
 pub use check::{Checked, Checker, overlapping_intakes};
+pub use checked::{ForEach, Handler, Need, Plan, PlannedStep, Retry, Seed};
 pub use order::{KeyError, OrderPlan, valid_key};
-pub use plan::{ForEach, Handler, Need, Plan, PlannedStep, Retry, Seed};
 pub(crate) use steps::{error_record, run_record};
 pub use tables::{SeedError, read_row};

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use super::checked::{ForEach, PlannedStep, Retry};
 use super::graph::Graph;
 use super::order::OrderPlan;
-use super::plan::{ForEach, PlannedStep, Retry};
 use super::sink::Sink;
 use crate::diagnostic::{Finding, Place, Route, codes};
 use crate::document::Files;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::plan::Seed;
+use super::checked::Seed;
 use super::sink::{InFile, Sink};
 use crate::diagnostic::{Finding, Place, Route, codes, did_you_mean};
 use crate::document::Files;

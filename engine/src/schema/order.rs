@@ -112,7 +112,7 @@ fn misuse(error: &ValidationError<'_>) -> SchemaProblem {
         }
         (ValidationErrorKind::Type { kind }, _) => {
             let wanted: Vec<&str> = type_names(kind).into_iter().map(in_words).collect();
-            let found = in_words(type_name(&found));
+            let found = in_words(type_name(found));
             (format!("{key} must be {}, not {found}", wanted.join(" or ")), None)
         }
         (kind, _) => {

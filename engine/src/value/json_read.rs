@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use jiter::{Jiter, JiterError, Peek};
 
+use super::data::{Record, Value};
 use super::json_node::{JsonKind, JsonNode, RecordNode};
 use super::json_scalar;
-use super::value::{Record, Value};
 use crate::money::Decimal;
 
 /// Nesting of lists and maps in one document at the most.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::data::Value;
 use super::json_node::{JsonKind, JsonNode};
 use super::types::DateFormat;
-use super::value::Value;
 use crate::money::{Currency, Decimal, DecimalError};
 
 /// Checks a number against what is wanted.

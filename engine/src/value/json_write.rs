@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::value::{Value, format_timestamp};
+use super::data::{Value, format_timestamp};
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

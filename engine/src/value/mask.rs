@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::data::Value;
 use super::json_write::to_json;
 use super::types::{Shape, Type};
-use super::value::Value;
 
 /// Returns a value as JSON in which everything that is personal data by its type is replaced by a mark such as `«email»`.
 pub fn masked(value: &Value, ty: &Type) -> Json {

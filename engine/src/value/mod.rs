@@ -1,6 +1,7 @@
 //! Values as they flow between steps, and their static types. A [`Value`] is exact (decimals, never
 //! floats); a [`Type`] says what a value surely is. Both are made by the order schema, by tables and by steps.
 
+mod data;
 mod digest;
 mod json_node;
 mod json_read;
@@ -9,8 +10,8 @@ mod json_write;
 mod mask;
 mod typed;
 mod types;
-mod value;
 
+pub use data::{Record, Value};
 pub use digest::Digest;
 pub use json_node::{ELEMENTS_MAX, JsonKind, JsonNode, Member, RecordNode};
 pub use json_read::{JsonProblem, Parsed, ProblemKind, locate, read_json};
@@ -19,4 +20,3 @@ pub use json_write::{to_json, write_json};
 pub use mask::masked;
 pub use typed::{Day, EmailAddress, Nothing, Typed};
 pub use types::{DateFormat, Field, Mismatch, RecordType, Shape, Type, Unit};
-pub use value::{Record, Value};

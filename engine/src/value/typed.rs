@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::data::Value;
 use super::types::{DateFormat, Shape, Type};
-use super::value::Value;
 use crate::money::{Currency, Decimal};
 
 /// A Rust type that has a static [`Type`] and goes to and from a [`Value`].

@@ -29,7 +29,7 @@ pub enum Value {
     /// An instant.
     Timestamp(Timestamp),
     /// Elements in order.
-    List(Arc<[Value]>),
+    List(Arc<[Self]>),
     /// Named fields.
     Record(Arc<Record>),
     /// JSON whose content is only passed on.
