@@ -50,7 +50,7 @@ fn metadata() -> Json {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn texts<'a>(values: &'a Json) -> impl Iterator<Item = &'a str> {
+fn texts(values: &Json) -> impl Iterator<Item = &str> {
     values.as_array().into_iter().flatten().filter_map(Json::as_str)
 }
 

@@ -169,7 +169,7 @@ fn killed_at_any_commit_every_order_is_billed_stored_and_confirmed_once() {
         std::fs::remove_dir_all(&site.state).unwrap();
         killed
     };
-    let (mut least, mut most) = (1, 2);
+    let (mut least, mut most) = (1, 16);
     while trial(most) {
         (least, most) = (most, most * 2);
     }
@@ -184,7 +184,7 @@ fn killed_at_any_commit_every_order_is_billed_stored_and_confirmed_once() {
         let site = Site::storefront(scratch.path(&format!("killed-{at}")));
         let place = PLACES[usize::try_from(at).unwrap() % PLACES.len()];
         // The number of commits is not quite the same each time, so the last ones are left out.
-        let count = 1 + at * least * 9 / (10 * kills);
+        let count = 2 + at * least * 9 / (10 * kills);
         let first = run(&site, &work, Some((place, count)));
         if first.code == -1 {
             killed += 1;

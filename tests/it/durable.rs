@@ -32,6 +32,7 @@ fn running(site: &Site) -> Child {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
+    child.kill().and_then(|()| child.wait()).unwrap();
     panic!("no order was accepted");
 }
 

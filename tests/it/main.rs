@@ -3,7 +3,8 @@
 //! Tests over the large collections of orders and of bad input run where `OMS_SHARED` names a folder that holds them as `data/`;
 //! without it they say that they were skipped.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking, and says what it skips")]
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![expect(clippy::print_stderr, reason = "a test says why it was skipped")]
 
 mod architecture;
 mod cli;
@@ -15,3 +16,4 @@ mod harness;
 mod hostile;
 mod money;
 mod origin;
+mod property;
