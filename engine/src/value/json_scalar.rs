@@ -159,7 +159,10 @@ pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     }
     let zoned = match rest {
         b"Z" | b"z" => true,
-        [b'+' | b'-', a, b, b':', c, d] => [a, b, c, d].iter().all(|byte| byte.is_ascii_digit()),
+        [b'+' | b'-', a, b, b':', c, d] => {
+            let digits = [a, b, c, d].iter().all(|byte| byte.is_ascii_digit());
+            digits && (*a, *b) < (b'2', b'4') && *c < b'6'
+        }
         _ => false,
     };
     if zoned { text.parse().ok() } else { None }
