@@ -583,7 +583,7 @@ mod tests {
     fn what_is_no_json_ends_with_its_place() {
         assert_eq!(
             problems("{\"amount\": \"1\","),
-            ["1:15  is not JSON: EOF while parsing an object"]
+            ["1:16  is not JSON: EOF while parsing a value"]
         );
         assert!(problems(&"[".repeat(100_000))[0].contains("levels deep"));
         assert!(problems("\u{feff}{}")[0].contains("byte order mark"));
