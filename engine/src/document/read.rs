@@ -171,6 +171,10 @@ pub fn parse(path: &Arc<str>, bytes: &[u8]) -> Result<Document, (Arc<str>, Box<D
             let (code, message, help) = explain(&error);
             let source = Source::new(Arc::clone(&text));
             let span = error.location().map_or(0..0, |location| span(location, &source));
+            // A map in a map's place of a key is what `{{ }}` means to YAML.
+            let braces = text.get(..span.start).is_some_and(|before| before.ends_with('{'))
+                && text.get(span.start..).is_some_and(|rest| rest.starts_with('{'));
+            let help = help.or_else(|| braces.then_some("an expression is written `${{ }}`"));
             Err(fail(text, code, span, message, help))
         }
     }
@@ -197,11 +201,9 @@ fn explain(error: &serde_saphyr::Error) -> (Code, String, Option<&'static str>) 
                 Some("keep one of them; YAML readers differ in which one they take"),
             )
         }
-        serde_saphyr::Error::Budget { breach, .. } => (
-            codes::DOCUMENT_LIMIT,
-            breached(breach),
-            Some("split the file, or write less with aliases"),
-        ),
+        serde_saphyr::Error::Budget { breach, .. } => {
+            (codes::DOCUMENT_LIMIT, breached(breach), None)
+        }
         serde_saphyr::Error::MultipleDocuments { .. } => (
             codes::YAML_SYNTAX,
             "the file has more than one document".to_owned(),

@@ -58,6 +58,16 @@ fn in_file(
     sink: &mut Sink<'_>,
     files: &dyn Files,
 ) {
+    let length = cell_length(text, error);
+    let start = Source::new(Arc::clone(text)).byte_at(error.line, error.column);
+    let cell = text.get(start..start + length).unwrap_or_default();
+    let cause = error.cause.to_string();
+    let message = match cause.strip_prefix("not ") {
+        Some(rest) if !cell.is_empty() => {
+            format!("the rate file cannot be used: `{cell}` is not {rest}")
+        }
+        _ => format!("the rate file cannot be used: {cause}"),
+    };
     sink.add_in_file(InFile {
         code: codes::RATES,
         path: &files.shown(path),
@@ -65,8 +75,8 @@ fn in_file(
         private: false,
         line: error.line,
         column: error.column,
-        length: cell_length(text, error),
-        message: format!("the rate file cannot be used: {}", error.cause),
+        length,
+        message,
         help: None,
     });
 }

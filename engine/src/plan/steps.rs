@@ -124,11 +124,12 @@ impl Planner<'_, '_> {
         };
         let planned = kind.plan(config, &mut cx);
         let warnings = std::mem::take(&mut cx.faults);
-        self.report(named, warnings);
+        let unjudged = self.unjudged(section);
+        self.report(named, about_others(warnings, &unjudged));
         let planned = match planned {
             Ok(planned) => planned,
             Err(faults) => {
-                self.report(named, faults);
+                self.report(named, about_others(faults, &unjudged));
                 return;
             }
         };
@@ -204,6 +205,20 @@ impl Planner<'_, '_> {
             }
         }
         scope
+    }
+
+    /// Returns which settings use the output of a step that does not exist or did not check.
+    fn unjudged(&self, section: &StepSection) -> Vec<Route> {
+        let steps = &self.inputs.pipeline.steps;
+        let is_known = |id: &str| {
+            let at = steps.iter().position(|named| named.name == id);
+            at.and_then(|at| self.outputs.get(at)).is_some_and(Option::is_some)
+        };
+        references(&section.with)
+            .into_iter()
+            .filter(|reference| !is_known(&reference.step))
+            .map(|reference| reference.route)
+            .collect()
     }
 
     /// Compiles a condition or a list; nothing if it is broken, which has been reported then.
@@ -390,6 +405,18 @@ impl Planner<'_, '_> {
             }
         }
     }
+}
+
+/// Leaves out what a kind says of settings whose values are not known; the cause of that was reported.
+fn about_others(faults: Vec<Fault>, unjudged: &[Route]) -> Vec<Fault> {
+    let is_about = |fault: &Fault| match fault {
+        Fault::Here { finding, .. } => {
+            let place = &finding.primary.0;
+            place.within.is_none() && unjudged.contains(&place.route)
+        }
+        Fault::Elsewhere { .. } => false,
+    };
+    faults.into_iter().filter(|fault| !is_about(fault)).collect()
 }
 
 /// Tells whether this is text without any expression, where one was meant.

@@ -366,6 +366,7 @@ impl Scheduler {
                 *state = StepState::One(ElementState::Running);
             }
         }
+        self.reopen_for(at, element);
         match (self.steps.get(at), element) {
             (Some(StepState::One(_)), None) => Ok(at),
             (Some(StepState::Each { elements, .. }), Some(element))
@@ -377,6 +378,26 @@ impl Scheduler {
                 Err(IllegalEvent::NoElement(Arc::clone(step), element))
             }
             _ => Err(IllegalEvent::NotRunning(Arc::clone(step))),
+        }
+    }
+
+    /// Opens a step again that a journal says failed, for an element that was still under way then: starts are not journaled, so
+    /// while a journal is applied the first failure looks like the end of the step.
+    fn reopen_for(&mut self, at: usize, element: Option<u32>) {
+        let (Some(StepState::Failed { elements, .. }), Some(element)) = (self.steps.get(at), element) else {
+            return;
+        };
+        let under_way = elements.get(element as usize).is_some_and(|state| {
+            !matches!(state, ElementState::Succeeded(_) | ElementState::Failed(_))
+        });
+        if !under_way {
+            return;
+        }
+        let elements = elements.clone();
+        let plan = Arc::clone(&self.plan);
+        let items = plan.steps().get(at).and_then(|planned| self.expand(planned).ok());
+        if let (Some(items), Some(state)) = (items, self.steps.get_mut(at)) {
+            *state = StepState::Each { items, elements };
         }
     }
 

@@ -114,7 +114,13 @@ impl From<JiterError> for Unreadable {
         let text = error.error_type.to_string().replace("EOF while parsing", "it ends within");
         let mut letters = text.chars();
         let message = letters.next().map_or_else(String::new, |first| {
-            format!("is not JSON: {}{}", first.to_lowercase(), letters.as_str())
+            let rest = letters.as_str();
+            // `EOF` stays as it is.
+            if rest.starts_with(char::is_uppercase) {
+                format!("is not JSON: {text}")
+            } else {
+                format!("is not JSON: {}{rest}", first.to_lowercase())
+            }
         });
         Self { index: error.index, message }
     }
@@ -569,7 +575,7 @@ mod tests {
         );
         assert_eq!(
             problems("{\"items\": [], \"items\": []}"),
-            ["1:24  has the member `items` twice", "1:1  lacks the member `amount`"]
+            ["1:15  has the member `items` twice", "1:1  lacks the member `amount`"]
         );
     }
 
