@@ -133,9 +133,7 @@ impl Step for MoneyConvert {
             rates.rounding,
         )
         .map_err(|error| match &error {
-            ConvertError::NoRate(why) => {
-                StepError::permanent(cause::NO_RATE, format!("no rate: {why}"))
-            }
+            ConvertError::NoRate(why) => StepError::permanent(cause::NO_RATE, why.to_string()),
             ConvertError::OutOfRange { .. } => {
                 StepError::permanent(cause::OUT_OF_RANGE, error.to_string())
             }

@@ -1,0 +1,213 @@
+//! The promise of validation, held against generated pipelines: what checks never meets a plan's or a template's failure, and
+//! what was damaged in one place is reported at that place.
+//!
+//! `OMS_CASES` sets the number of cases. A failing case prints its seed, the pipeline and the order.
+
+mod chance;
+mod expressions;
+mod pipeline;
+mod types;
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use oms_engine::diagnostic::{Report, Severity};
+use oms_engine::document::MemoryFiles;
+use oms_engine::effects::memory::MemoryWorld;
+use oms_engine::effects::{Clock as _, cause};
+use oms_engine::plan::{Checked, Checker, Plan};
+use oms_engine::run::{self, Event, Run, RunState, StepState};
+use oms_engine::step::Registry;
+use proptest::prelude::any;
+use proptest::test_runner::{Config, TestRunner};
+
+use chance::Chance;
+use pipeline::{Generated, generate};
+
+/// Cases without `OMS_CASES`: a few seconds.
+const CASES: u32 = 100;
+/// Orders that are run through each pipeline.
+const ORDERS: usize = 4;
+/// Waits that a run may take before it must have ended.
+const WAITS_MAX: usize = 100;
+
+#[expect(clippy::disallowed_methods, reason = "the number of cases is no setting of the program")]
+fn runner() -> TestRunner {
+    let cases = std::env::var("OMS_CASES").ok().and_then(|cases| cases.parse().ok());
+    let cases = cases.unwrap_or(CASES);
+    TestRunner::new(Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 0,
+        ..Config::default()
+    })
+}
+
+fn checker() -> Checker {
+    Checker::new(Registry::new(oms_steps::ALL.iter().copied()).unwrap()).unwrap()
+}
+
+fn check(checker: &Checker, text: &str, generated: &Generated) -> Checked {
+    let pipeline = ("generated.yaml".to_owned(), Arc::from(text.as_bytes()));
+    let templates =
+        generated.templates.iter().map(|(path, text)| (path.clone(), Arc::from(text.as_bytes())));
+    checker.check("generated.yaml", &MemoryFiles::new(templates.chain([pipeline])))
+}
+
+fn errors(report: &Report) -> String {
+    let errors = report.diagnostics().iter().filter(|found| found.severity == Severity::Error);
+    errors
+        .map(|found| format!("{} {} {:?}\n", found.code, found.message, found.primary()))
+        .collect()
+}
+
+/// Runs until the run ends.
+fn drive(run: &mut Run, world: &MemoryWorld) -> (Vec<Event>, RunState) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut events = Vec::new();
+    for _ in 0..WAITS_MAX {
+        let progress = runtime.block_on(run::advance(run, world));
+        events.extend(progress.events);
+        match progress.until {
+            Some(until) => world.set_time(until),
+            None => return (events, progress.state),
+        }
+    }
+    panic!("the run does not end");
+}
+
+/// Tells whether a step of this kind can fail with this cause.
+fn can_fail(kind: &str, found: &str) -> bool {
+    match found {
+        cause::NO_RATE => kind == "money.convert",
+        cause::NO_ROW => kind == "table.get",
+        cause::NO_OBJECT => kind == "object.get",
+        cause::CONFLICT => matches!(kind, "table.insert" | "object.put"),
+        // A number, a text or a mail may be too large anywhere; nothing else may be meant by it.
+        cause::OUT_OF_RANGE => true,
+        _ => false,
+    }
+}
+
+fn outcome(state: &StepState) -> String {
+    match state {
+        StepState::Succeeded(value) => format!("gave {}", oms_engine::value::write_json(value)),
+        StepState::Skipped(reason) => format!("skipped {reason:?}"),
+        StepState::Failed { failure, .. } => format!("failed {failure:?}"),
+        other => format!("not ended: {other:?}"),
+    }
+}
+
+fn run_order(plan: &Arc<Plan>, world: &MemoryWorld, body: &str, key: &str) {
+    let mut run = run::accept(plan, body.as_bytes(), key, world.now())
+        .unwrap_or_else(|rejection| panic!("a fitting order is rejected: {rejection:?}"));
+    let accepted_at = run.info.accepted_at;
+    let (events, state) = drive(&mut run, world);
+    assert!(matches!(state, RunState::Completed | RunState::Parked), "{state:?}");
+    for (step, failure) in run.scheduler.failures() {
+        let kind = plan.step(step).and_then(|at| plan.steps().get(at)).unwrap().kind;
+        assert!(can_fail(kind, &failure.cause), "{step} ({kind}): {failure:?}");
+        assert!(!failure.message.contains("does not have the type"), "{step}: {failure:?}");
+    }
+    let journal = run::encode(&events);
+    let read = run::decode(&journal, plan)
+        .unwrap_or_else(|error| panic!("the journal is not readable: {error}: {journal}"));
+    let body: Arc<[u8]> = Arc::from(body.as_bytes());
+    let again = run::resume(plan, key, accepted_at, body, &read)
+        .unwrap_or_else(|error| panic!("the journal is not legal: {error}: {journal}"));
+    let outcomes = |run: &Run| run.scheduler.steps().iter().map(outcome).collect::<Vec<_>>();
+    assert_eq!(outcomes(&again), outcomes(&run));
+    for state in run.scheduler.steps() {
+        assert!(state.is_ended(), "{state:?}");
+    }
+}
+
+#[test]
+fn what_validates_never_meets_an_unknown_name_a_wrong_type_or_a_missing_value() {
+    let checker = checker();
+    let (made, valid) = (Cell::new(0_u32), Cell::new(0_u32));
+    runner()
+        .run(&any::<u64>(), |seed| {
+            let mut chance = Chance(seed);
+            let generated = generate(&mut chance);
+            made.set(made.get() + 1);
+            let checked = check(&checker, &generated.text, &generated);
+            let Some(plan) = checked.plan else { return Ok(()) };
+            valid.set(valid.get() + 1);
+            let plan = Arc::new(plan);
+            let world = MemoryWorld::new();
+            world.set_time("2025-06-01T00:00:00Z".parse::<Timestamp>().unwrap());
+            for position in 0..ORDERS {
+                let key = format!("K-{position}");
+                let body = generated.order(&key, &mut chance).to_string();
+                let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    run_order(&plan, &world, &body, &key);
+                }));
+                assert!(
+                    ran.is_ok(),
+                    "seed {seed}\n{}\n{:?}\n{body}",
+                    generated.text,
+                    generated.templates
+                );
+            }
+            Ok(())
+        })
+        .unwrap();
+    let (made, valid) = (made.get(), valid.get());
+    assert!(valid * 2 >= made, "only {valid} of {made} generated pipelines validate");
+}
+
+/// Damages one line, in a way that must be reported in that line; `None` if the line has nothing of the kind.
+fn damage(line: &str, chance: &mut Chance) -> Option<String> {
+    let rename = |from: &str, to: &str| line.contains(from).then(|| line.replacen(from, to, 1));
+    match chance.below(6) {
+        0 => line.strip_prefix("    uses: ").map(|kind| format!("    uses: {kind}x")),
+        1 => rename("template: s", "template: q"),
+        2 => rename("table: t_s", "table: q_"),
+        3 => rename("needs: [s", "needs: [q"),
+        4 if line.starts_with("  key") => None,
+        4 => rename("order.id", "order.nowhere"),
+        _ => rename("steps.s", "steps.q"),
+    }
+}
+
+#[test]
+fn a_damaged_line_is_reported_in_that_line() {
+    let checker = checker();
+    let damaged = Cell::new(0_u32);
+    runner()
+        .run(&any::<u64>(), |seed| {
+            let mut chance = Chance(seed);
+            let generated = generate(&mut chance);
+            if check(&checker, &generated.text, &generated).plan.is_none() {
+                return Ok(());
+            }
+            let mut lines: Vec<String> = generated.text.lines().map(str::to_owned).collect();
+            let at = chance.below(lines.len());
+            let Some(line) = lines.get(at).and_then(|line| damage(line, &mut chance)) else {
+                return Ok(());
+            };
+            lines[at] = line;
+            damaged.set(damaged.get() + 1);
+            let text = format!("{}\n", lines.join("\n"));
+            let report = check(&checker, &text, &generated).report;
+            let there = report.diagnostics().iter().any(|found| {
+                found.severity == Severity::Error
+                    && found.primary().is_some_and(|label| {
+                        text.bytes().take(label.span.start).filter(|byte| *byte == b'\n').count()
+                            == at
+                    })
+            });
+            assert!(
+                there,
+                "seed {seed}, line {}: {}\n{}\n{text}",
+                at + 1,
+                lines[at],
+                errors(&report)
+            );
+            Ok(())
+        })
+        .unwrap();
+    assert!(damaged.get() > 0, "no line was damaged");
+}

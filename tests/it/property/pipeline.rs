@@ -1,0 +1,326 @@
+//! Generated pipelines over the shipped kinds, and where a fault can be put into each.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value as Json, json};
+
+use super::chance::Chance;
+use super::expressions::{Known, expression, flatten};
+use super::types::{self, Field, Ty, column, fields, printed, record_schema, scalar};
+
+/// A generated pipeline with its files.
+pub(super) struct Generated {
+    pub(super) text: String,
+    /// Mail templates: path and content.
+    pub(super) templates: Vec<(String, String)>,
+    fields: Vec<Field>,
+}
+
+impl Generated {
+    /// Makes an order with this key that fits the schema.
+    pub(super) fn order(&self, key: &str, chance: &mut Chance) -> Json {
+        let mut order = types::object(&self.fields, chance);
+        order["id"] = key.into();
+        order["currency"] = chance.text(&["USD", "EUR", "CAD", "JPY"]).into();
+        order
+    }
+}
+
+const STEPS_MAX: usize = 9;
+
+struct Writer<'c> {
+    chance: &'c mut Chance,
+    known: Vec<Known>,
+    steps: String,
+    tables: String,
+    templates: Vec<(String, String)>,
+    made: Vec<String>,
+}
+
+/// What a step gives, and whether that may be missing.
+struct Made {
+    with: String,
+    output: Option<(Ty, bool)>,
+}
+
+fn quoted(expression: &str) -> String {
+    Json::from(format!("${{{{ {expression} }}}}")).to_string()
+}
+
+fn field(name: &str, ty: Ty) -> Field {
+    Field { name: name.to_owned(), ty, optional: false, nullable: false }
+}
+
+/// Generates a pipeline.
+pub(super) fn generate(chance: &mut Chance) -> Generated {
+    let mut order = fields(chance, "f", 2);
+    order.push(field("currency", Ty::Currency));
+    order.push(field("id", Ty::Text));
+    let mut known = vec![Known { path: "run.key".into(), ty: Ty::Text, guards: Vec::new() }];
+    flatten("order", &Ty::Rec(order.clone()), false, &[], &mut known);
+    let mut writer = Writer {
+        chance,
+        known,
+        steps: String::new(),
+        tables: String::new(),
+        templates: Vec::new(),
+        made: Vec::new(),
+    };
+    for _ in 0..1 + writer.chance.below(STEPS_MAX) {
+        writer.step();
+    }
+    let mut schema = record_schema(&order);
+    schema["properties"]["id"] = json!({ "type": "string", "maxLength": 20 });
+    let tables = if writer.tables.is_empty() {
+        String::new()
+    } else {
+        format!("tables:\n{}", writer.tables)
+    };
+    let text = format!(
+        "oms: 1\nname: generated\norder:\n  schema: {schema}\n  key: ${{{{ order.id }}}}\n\
+         rates:\n  fixed: {{ source: fixed, base: USD, quote: base_per_unit, table: {{ USD: \"1\", CAD: \"0.79\", EUR: \"1.1\" }} }}\n\
+         mail: {{ from: \"Orders <orders@example.com>\", templates: mail }}\n{tables}steps:\n{}",
+        writer.steps
+    );
+    Generated { text, templates: writer.templates, fields: order }
+}
+
+impl Writer<'_> {
+    fn expression(&mut self, ty: &Ty, known: &[Known], depth: usize) -> Option<String> {
+        expression(ty, known, self.chance, depth)
+    }
+
+    fn step(&mut self) {
+        let id = format!("s{}", self.made.len());
+        let mut known = self.known.clone();
+        let mut head = String::new();
+        if let Some(need) = self.chance.pick(&self.made).cloned().filter(|_| self.chance.one_in(3))
+        {
+            if self.chance.one_in(2) {
+                let _ = writeln!(head, "    needs: [{need}]");
+            } else {
+                // What may not have run is used only behind a guard.
+                let _ = writeln!(head, "    needs: [{{ step: {need}, allow: [skipped, failed] }}]");
+                let path = format!("steps.{need}");
+                for known in &mut known {
+                    if known.path == path || known.path.starts_with(&format!("{path}.")) {
+                        known.guards.insert(0, path.clone());
+                    }
+                }
+            }
+        }
+        if self.chance.one_in(5)
+            && let Some(when) = self.expression(&Ty::Bool, &known, 2)
+        {
+            let _ = writeln!(head, "    when: {}", quoted(&when));
+        }
+        let lists: Vec<Known> = known
+            .iter()
+            .filter(|k| k.guards.is_empty() && matches!(k.ty, Ty::List(_) | Ty::Tags))
+            .cloned()
+            .collect();
+        let each = self.chance.pick(&lists).cloned().filter(|_| self.chance.one_in(3));
+        if let Some(list) = &each {
+            let _ = writeln!(head, "    for_each:");
+            let _ = writeln!(head, "      items: {}", quoted(&list.path));
+            let _ = writeln!(head, "      as: each");
+            // With more, a journal in which two elements failed side by side cannot be applied again today: the first
+            // failure ends the step, and the second one finds it ended.
+            let _ = writeln!(head, "      max_concurrency: 1");
+            match &list.ty {
+                Ty::List(fields) => {
+                    flatten("each", &Ty::Rec(fields.clone()), false, &[], &mut known);
+                }
+                _ => flatten("each", &Ty::Text, false, &[], &mut known),
+            }
+        }
+        let made = self.kind(&id, &known, each.as_ref());
+        let Some((kind, Made { with, output })) = made else { return };
+        let caught = self.chance.one_in(5);
+        let _ = writeln!(self.steps, "  {id}:\n    uses: {kind}\n{head}    with:\n{with}");
+        if caught {
+            let _ = writeln!(self.steps, "    on_failure: {{ run: c{} }}", self.made.len());
+            let _ = writeln!(
+                self.steps,
+                "  c{}:\n    uses: value.compute\n    with:\n      values:\n        why: {}",
+                self.made.len(),
+                quoted("error.cause + ': ' + error.message + ' in ' + error.step")
+            );
+        }
+        self.made.push(id.clone());
+        if let (Some((ty, missing)), false) = (output, caught) {
+            let path = format!("steps.{id}");
+            match (each.is_some(), ty) {
+                (false, ty) => flatten(&path, &ty, missing, &[], &mut self.known),
+                (true, Ty::Rec(fields)) if !missing => {
+                    flatten(&path, &Ty::List(fields), false, &[], &mut self.known);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn kind(
+        &mut self,
+        id: &str,
+        known: &[Known],
+        each: Option<&Known>,
+    ) -> Option<(&'static str, Made)> {
+        Some(match self.chance.below(9) {
+            0 | 1 => ("value.compute", self.compute(known)?),
+            2 => ("money.convert", self.convert(known)?),
+            3 => ("table.insert", self.row(id, known, each, true)?),
+            4 => ("table.upsert", self.row(id, known, each, false)?),
+            5 => ("table.get", self.row_read(id)),
+            6 => ("object.put", self.put(id, known, each)?),
+            7 => match self.chance.below(2) {
+                0 => ("object.get", self.object_read(known)),
+                _ => ("topic.publish", Made { with: "      topic: told".to_owned(), output: None }),
+            },
+            _ => ("email.send", self.mail(id, known)?),
+        })
+    }
+
+    fn compute(&mut self, known: &[Known]) -> Option<Made> {
+        let mut with = "      values:".to_owned();
+        let mut output = Vec::new();
+        for position in 0..1 + self.chance.below(3) {
+            let ty = if self.chance.one_in(6) { Ty::Tags } else { scalar(self.chance) };
+            let Some(made) = self.expression(&ty, known, 3) else { continue };
+            // A literal has a narrower type than what is made of it; text keeps both apart.
+            let name = format!("v{position}");
+            let _ = write!(with, "\n        {name}: {}", quoted(&made));
+            let exact = made.contains("order.") || made.contains("steps.");
+            if exact && !matches!(ty, Ty::Dec(_) | Ty::Int) {
+                output.push(field(&name, ty));
+            }
+        }
+        with.contains('\n').then_some(Made { with, output: Some((Ty::Rec(output), false)) })
+    }
+
+    fn convert(&mut self, known: &[Known]) -> Option<Made> {
+        let amount = Ty::Dec(Some("order.currency".to_owned()));
+        let amount = self.expression(&amount, known, 1)?;
+        let to = self.chance.text(&["USD", "CAD", "EUR"]);
+        let with = format!(
+            "      amount: {}\n      from: {}\n      to: {to}\n      rates: fixed",
+            quoted(&amount),
+            quoted("order.currency")
+        );
+        let mut output = ["rate", "from_rate", "to_rate"].map(|n| field(n, Ty::Dec(None))).to_vec();
+        output.push(field("amount", Ty::Dec(Some(to))));
+        output.push(field("rate_source", Ty::Text));
+        output.push(field("exact", Ty::Bool));
+        output.push(Field { nullable: true, ..field("rate_date", Ty::Date) });
+        Some(Made { with, output: Some((Ty::Rec(output), false)) })
+    }
+
+    /// Makes a key that is unique for the order, and for the element if there is one.
+    fn key(&mut self, id: &str, known: &[Known], each: Option<&Known>) -> Option<String> {
+        let order = self.chance.text(&["run.key", "order.id"]);
+        let Some(_) = each else { return Some(format!("{id}-${{{{ {order} }}}}")) };
+        let texts: Vec<&Known> = known
+            .iter()
+            .filter(|k| k.path.starts_with("each") && k.guards.is_empty())
+            .filter(|k| matches!(k.ty, Ty::Text | Ty::Int | Ty::Date))
+            .collect();
+        let element = self.chance.pick(&texts)?;
+        Some(format!("${{{{ {order} }}}}/${{{{ {} }}}}", element.path))
+    }
+
+    fn row(
+        &mut self,
+        id: &str,
+        known: &[Known],
+        each: Option<&Known>,
+        unique: bool,
+    ) -> Option<Made> {
+        let key = if unique { self.key(id, known, each)? } else { "${{ run.key }}".to_owned() };
+        let mut with = format!("      table: t_{id}\n      row:\n        k: {}", Json::from(key));
+        let mut columns = vec!["k: text".to_owned()];
+        for position in 0..self.chance.below(4) {
+            let ty = scalar(self.chance);
+            let (Some(column), Some(made)) = (column(&ty), self.expression(&ty, known, 2)) else {
+                continue;
+            };
+            let _ = write!(with, "\n        c{position}: {}", quoted(&made));
+            columns.push(format!("c{position}: \"{column}\""));
+        }
+        columns.push("left_out: \"date?\"".to_owned());
+        let columns = columns.join(", ");
+        let _ = writeln!(self.tables, "  t_{id}: {{ key: [k], columns: {{ {columns} }} }}");
+        Some(Made { with, output: None })
+    }
+
+    fn row_read(&mut self, id: &str) -> Made {
+        let missing = self.chance.one_in(2);
+        let _ = writeln!(
+            self.tables,
+            "  g_{id}: {{ key: [k], columns: {{ k: text, n: integer, e: email?, d: \"decimal(10,2)\" }} }}"
+        );
+        let on_missing = if missing { "null" } else { "fail" };
+        let with = format!(
+            "      table: g_{id}\n      key: {{ k: {} }}\n      missing: \"{on_missing}\"",
+            quoted("order.id")
+        );
+        let output = vec![
+            field("k", Ty::Text),
+            field("n", Ty::Int),
+            field("d", Ty::Dec(None)),
+            Field { nullable: true, ..field("e", Ty::Email) },
+        ];
+        Made { with, output: Some((Ty::Rec(output), missing)) }
+    }
+
+    fn put(&mut self, id: &str, known: &[Known], each: Option<&Known>) -> Option<Made> {
+        let key = self.key(id, known, each)?;
+        let body = match self.chance.below(3) {
+            0 => "order".to_owned(),
+            1 => self.chance.pick(known)?.path.clone(),
+            _ => self.expression(&Ty::Text, known, 2)?,
+        };
+        let bucket = format!("      bucket: docs\n      key: {}\n", Json::from(key));
+        // A path below something that may be missing cannot be named without its guard.
+        let bare = known.iter().find(|k| k.path == body).is_none_or(|k| k.guards.len() <= 1);
+        let body = if bare { body } else { "order".to_owned() };
+        let with = format!("{bucket}      body: {}", quoted(&body));
+        let output = vec![field("bucket", Ty::Text), field("key", Ty::Text)];
+        Some(Made { with, output: Some((Ty::Rec(output), false)) })
+    }
+
+    fn object_read(&mut self, known: &[Known]) -> Made {
+        let missing = self.chance.one_in(2);
+        let on_missing = if missing { "null" } else { "fail" };
+        let key = self.expression(&Ty::Text, known, 1).unwrap_or_else(|| "run.key".to_owned());
+        let with = format!(
+            "      bucket: docs\n      key: {}\n      missing: \"{on_missing}\"",
+            quoted(&key)
+        );
+        Made { with, output: Some((Ty::Rec(vec![field("text", Ty::Text)]), missing)) }
+    }
+
+    fn mail(&mut self, id: &str, known: &[Known]) -> Option<Made> {
+        let to = self
+            .expression(&Ty::Email, known, 1)
+            .map_or_else(|| "ada@example.com".to_owned(), |to| format!("${{{{ {to} }}}}"));
+        let mut with = format!("      template: {id}\n      to: {}\n      data:", Json::from(to));
+        let mut body = "Hello\n".to_owned();
+        let nameable: Vec<&Known> =
+            known.iter().filter(|k| k.guards.iter().all(|guard| *guard == k.path)).collect();
+        for position in 0..1 + self.chance.below(4) {
+            let known = self.chance.pick(&nameable)?;
+            let _ = write!(with, "\n        d{position}: {}", quoted(&known.path));
+            let missing = !known.guards.is_empty();
+            let _ = writeln!(body, "{}", printed(&format!("d{position}"), &known.ty, missing));
+        }
+        for (file, text) in [
+            ("subject.hbs", "Hello\n"),
+            ("body.txt.hbs", body.as_str()),
+            ("body.html.hbs", &format!("<p>{body}</p>\n")),
+        ] {
+            self.templates.push((format!("mail/{id}/{file}"), text.to_owned()));
+        }
+        let output = Ty::Rec(vec![field("message_id", Ty::Text)]);
+        Some(Made { with, output: Some((output, false)) })
+    }
+}

@@ -1,0 +1,173 @@
+//! Generated types: their JSON Schema, orders that fit, columns and template text for them.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::chance::Chance;
+
+/// A type that an order's field or a step's output has.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Ty {
+    Text,
+    Int,
+    /// An amount, and the currency it is in.
+    Dec(Option<String>),
+    Bool,
+    Email,
+    Currency,
+    Date,
+    Stamp,
+    Tags,
+    List(Vec<Field>),
+    Rec(Vec<Field>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Field {
+    pub(super) name: String,
+    pub(super) ty: Ty,
+    pub(super) optional: bool,
+    pub(super) nullable: bool,
+}
+
+impl Field {
+    pub(super) fn may_be_missing(&self) -> bool {
+        self.optional || self.nullable
+    }
+}
+
+pub(super) fn scalar(chance: &mut Chance) -> Ty {
+    match chance.below(9) {
+        0 | 1 => Ty::Text,
+        2 => Ty::Int,
+        3 => Ty::Dec(None),
+        4 => Ty::Dec(Some("order.currency".to_owned())),
+        5 => Ty::Bool,
+        6 => Ty::Email,
+        7 => Ty::Date,
+        _ => Ty::Stamp,
+    }
+}
+
+fn any(chance: &mut Chance, depth: usize) -> Ty {
+    match chance.below(if depth == 0 { 6 } else { 9 }) {
+        6 => Ty::Rec(fields(chance, "r", depth - 1)),
+        7 => Ty::List(fields(chance, "e", depth - 1)),
+        8 => Ty::Tags,
+        _ => scalar(chance),
+    }
+}
+
+pub(super) fn fields(chance: &mut Chance, prefix: &str, depth: usize) -> Vec<Field> {
+    (0..1 + chance.below(5))
+        .map(|position| Field {
+            name: format!("{prefix}{position}"),
+            ty: any(chance, depth),
+            optional: chance.one_in(4),
+            nullable: chance.one_in(5),
+        })
+        .collect()
+}
+
+pub(super) fn record_schema(fields: &[Field]) -> Json {
+    let required: Vec<&str> =
+        fields.iter().filter(|field| !field.optional).map(|field| field.name.as_str()).collect();
+    let properties: Map<String, Json> =
+        fields.iter().map(|field| (field.name.clone(), schema(field))).collect();
+    json!({ "type": "object", "required": required, "properties": properties })
+}
+
+fn schema(field: &Field) -> Json {
+    let mut schema = match &field.ty {
+        Ty::Text => json!({ "type": "string", "maxLength": 30 }),
+        Ty::Int => json!({ "type": "integer", "minimum": -1000, "maximum": 100_000 }),
+        Ty::Dec(None) => json!({ "type": "string", "format": "decimal" }),
+        Ty::Dec(Some(unit)) => {
+            let pointer = unit.trim_start_matches("order").replace('.', "/");
+            json!({ "type": "string", "format": "decimal", "x-currency": pointer })
+        }
+        Ty::Bool => json!({ "type": "boolean" }),
+        Ty::Email => json!({ "type": "string", "format": "email", "x-pii": true }),
+        Ty::Currency => json!({ "type": "string", "format": "currency" }),
+        Ty::Date => json!({ "type": "string", "format": "date" }),
+        Ty::Stamp => json!({ "type": "string", "format": "date-time" }),
+        Ty::Tags => json!({ "type": "array", "items": { "type": "string", "maxLength": 10 } }),
+        Ty::List(fields) => json!({ "type": "array", "items": record_schema(fields) }),
+        Ty::Rec(fields) => record_schema(fields),
+    };
+    if field.nullable {
+        let of = schema["type"].clone();
+        schema["type"] = json!([of, "null"]);
+    }
+    schema
+}
+
+/// Makes an object that fits.
+pub(super) fn object(fields: &[Field], chance: &mut Chance) -> Json {
+    let mut object = Map::new();
+    for field in fields {
+        if field.optional && chance.one_in(2) {
+            continue;
+        }
+        let value =
+            if field.nullable && chance.one_in(2) { Json::Null } else { value(&field.ty, chance) };
+        object.insert(field.name.clone(), value);
+    }
+    Json::Object(object)
+}
+
+fn value(ty: &Ty, chance: &mut Chance) -> Json {
+    match ty {
+        Ty::Text => {
+            chance.text(&["", "a", "Zoë & <b>", "12.5", "{{x}} ${{ y }}", "\"q\"\n"]).into()
+        }
+        Ty::Int => [-1000, -1, 0, 1, 7, 100_000][chance.below(6)].into(),
+        Ty::Dec(_) => chance.text(&["0", "0.0001", "-12.30", "100", "999999999999999.9999"]).into(),
+        Ty::Bool => chance.one_in(2).into(),
+        Ty::Email => chance.text(&["ada@example.com", "x+y@example.org"]).into(),
+        Ty::Currency => chance.text(&["USD", "EUR", "CAD", "JPY"]).into(),
+        Ty::Date => chance.text(&["2025-01-31", "1999-12-31"]).into(),
+        Ty::Stamp => chance.text(&["2025-03-01T23:30:00-05:00", "2024-02-29T00:00:00Z"]).into(),
+        Ty::Tags => (0..chance.below(4)).map(|_| chance.text(&["a", "b", ""])).collect(),
+        Ty::List(fields) => (0..chance.below(4)).map(|_| object(fields, chance)).collect(),
+        Ty::Rec(fields) => object(fields, chance),
+    }
+}
+
+/// Returns the column type that holds it, if there is one.
+pub(super) fn column(ty: &Ty) -> Option<&'static str> {
+    Some(match ty {
+        Ty::Text => "text",
+        Ty::Int => "integer",
+        Ty::Dec(_) => "decimal(28,4)",
+        Ty::Bool => "boolean",
+        Ty::Email => "email",
+        Ty::Currency => "currency",
+        Ty::Date => "date",
+        Ty::Stamp => "timestamp",
+        Ty::Tags | Ty::List(_) | Ty::Rec(_) => return None,
+    })
+}
+
+/// Writes template text that prints all of a value.
+pub(super) fn printed(path: &str, ty: &Ty, missing: bool) -> String {
+    let plain = match ty {
+        Ty::Bool => format!("{{{{#if {path}}}}}yes{{{{else}}}}no{{{{/if}}}}"),
+        Ty::Tags => format!("{{{{#each {path}}}}}{{{{this}}}},{{{{/each}}}}"),
+        Ty::List(fields) => {
+            format!("{{{{#each {path}}}}}{}{{{{else}}}}none{{{{/each}}}}", all("", fields))
+        }
+        Ty::Rec(fields) => all(&format!("{path}."), fields),
+        _ => format!("{{{{{path}}}}}"),
+    };
+    if missing { format!("{{{{#if (ne {path} null)}}}}{plain}{{{{/if}}}}") } else { plain }
+}
+
+fn all(prefix: &str, fields: &[Field]) -> String {
+    fields
+        .iter()
+        .map(|field| {
+            let path = format!("{prefix}{}", field.name);
+            format!("{}: {} ", field.name, printed(&path, &field.ty, field.may_be_missing()))
+        })
+        .collect()
+}
