@@ -90,23 +90,35 @@ impl Reader {
             return Ok(());
         }
         let mut number = 0;
-        let mut first = form == Form::Guess;
+        // The first line, while it is not clear whether it is the whole text.
+        let mut held: Option<(Vec<u8>, u64)> = None;
+        let mut guessing = form == Form::Guess;
         while let Some(line) = self.line(input)? {
             number += 1;
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            if first && serde_json::from_slice::<serde::de::IgnoredAny>(&line).is_err() {
-                let body = self.rest(line, input)?;
-                each(Order { name: name.to_owned(), body, origin: origin(number) });
-                return Ok(());
+            if guessing && held.is_none() {
+                if serde_json::from_slice::<serde::de::IgnoredAny>(&line).is_err() {
+                    let body = self.rest(line, input)?;
+                    each(Order { name: name.to_owned(), body, origin: origin(number) });
+                    return Ok(());
+                }
+                held = Some((line, number));
+                continue;
             }
-            first = false;
-            let order =
-                Order { name: format!("{name}-{number}"), body: line, origin: origin(number) };
-            if !each(order) {
-                return Ok(());
+            guessing = false;
+            for (body, number) in held.take().into_iter().chain([(line, number)]) {
+                let order =
+                    Order { name: format!("{name}-{number}"), body, origin: origin(number) };
+                if !each(order) {
+                    return Ok(());
+                }
             }
+        }
+        // One order alone is named as if it had been written over several lines.
+        if let Some((body, number)) = held {
+            each(Order { name: name.to_owned(), body, origin: origin(number) });
         }
         Ok(())
     }
@@ -177,6 +189,8 @@ mod tests {
             [row("x-1", "{\"a\":1}", 1), row("x-3", "{\"a\":2}", 3)]
         );
         assert_eq!(read("{\n}", Form::Guess, 100), [row("x", "{}", 1)]);
+        assert_eq!(read("{}\n\n", Form::Guess, 100), [row("x", "{}", 1)]);
+        assert_eq!(read("{}\n[]", Form::Guess, 100), [row("x-1", "{}", 1), row("x-2", "[]", 2)]);
         assert_eq!(read("", Form::One, 100), [row("x", "", 1)]);
     }
 

@@ -68,6 +68,8 @@ enum World {
 const FINDINGS_MAX: u64 = 100;
 /// Orders that are read ahead.
 const READ_AHEAD: usize = 512;
+/// Bytes of a worker's stack: reading a deeply nested pipeline back from its bundle takes more than the usual two megabytes.
+pub(crate) const STACK_BYTES: usize = 8 << 20;
 /// Milliseconds between two looks at the progress.
 const TICK_MS: u64 = 100;
 
@@ -87,7 +89,10 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let (files, name) = DirectoryFiles::of(&args.pipeline);
     let settings = Settings { concurrency: args.concurrency.into(), export: args.export.clone() };
     let runner = Arc::new(Runner::open(&directory, &plan, &checker, &name, &files, settings)?);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(STACK_BYTES)
+        .enable_all()
+        .build()?;
     let call = Call { runner: Arc::clone(&runner), plan: Arc::clone(&plan), sources };
     let result = runtime.block_on(call.run());
     // Interrupted, the thread that reads standard input may wait for a line that never comes.

@@ -295,7 +295,10 @@ fn retry(
     let (files, name) = DirectoryFiles::of(&pipeline);
     let settings = Settings { concurrency: 1, export: None };
     let runner = Runner::open(&found.directory, &plan, &checker, &name, &files, settings)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(super::run::STACK_BYTES)
+        .enable_all()
+        .build()?;
     let mut tally = Tally { resumed: rows.len() as u64, ..Tally::default() };
     let result: anyhow::Result<()> = runtime.block_on(async {
         for row in &rows {

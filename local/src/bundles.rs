@@ -66,6 +66,10 @@ impl Bundles {
                 id
             }
         };
+        connection.execute(
+            "insert into oms_meta (name, value) values ('bundle', ?1) on conflict (name) do update set value = excluded.value",
+            [id.to_string()],
+        )?;
         self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(plan));
         Ok(id)
     }
@@ -75,8 +79,12 @@ impl Bundles {
     /// # Errors
     /// When the database cannot be read, or this program cannot plan the bundle.
     pub fn latest(&self, connection: &Connection) -> Result<Arc<Plan>, Error> {
-        let id = connection.query_row("select max(id) from oms_bundles", [], |row| row.get(0))?;
-        self.plan(connection, id)
+        let id: String = connection.query_row(
+            "select value from oms_meta where name = 'bundle'",
+            [],
+            |row| row.get(0),
+        )?;
+        self.plan(connection, id.parse().map_err(|_| Error::Bundle(id))?)
     }
 
     /// Returns the plan of a bundle, made again from its files if it is not in use yet.

@@ -28,14 +28,38 @@ pub struct Config {
 }
 
 /// What happens when there is nothing to read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Missing {
     /// The run is parked.
     #[default]
     Fail,
     /// The output is null.
     Null,
+}
+
+impl<'de> Deserialize<'de> for Missing {
+    /// `null` stands for itself: in YAML it is no text.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Option::<String>::deserialize(deserializer)?.as_deref() {
+            None | Some("null") => Ok(Self::Null),
+            Some("fail") => Ok(Self::Fail),
+            Some(_) => Err(serde::de::Error::custom("must be `fail` or `null`")),
+        }
+    }
+}
+
+impl JsonSchema for Missing {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Missing".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "enum": ["fail", "null", null] })
+    }
 }
 
 impl Missing {

@@ -94,13 +94,13 @@ pub fn pipeline_schema(kinds: &[KindSchema]) -> Json {
             "if": { "properties": { "uses": { "const": kind.name } }, "required": ["uses"] },
             "then": then,
         }));
-        // A definition of a kind refers to definitions of its own, which move up beside it.
-        let mut config = kind.config.clone();
+        // A definition of a kind refers to definitions of its own, which move up beside it under the kind's name.
+        let mut config = own_definitions(&kind.config, &definition);
         alternatives_without_null(&mut config);
         if let Some(Json::Object(own)) = config.as_object_mut().and_then(|map| map.remove("$defs"))
         {
             for (name, body) in own {
-                set(&mut schema, &format!("/$defs/{name}"), body);
+                set(&mut schema, &format!("/$defs/{definition}.{name}"), body);
             }
         }
         if let Some(map) = config.as_object_mut() {
@@ -189,6 +189,28 @@ fn snippet(kind: &KindSchema) -> Json {
         .map(|(position, key)| (key.to_owned(), json!(format!("${}", position + 1))))
         .collect();
     json!({ "label": kind.name, "description": kind.summary, "body": { "uses": kind.name, "with": with } })
+}
+
+/// Lets the references within a kind's schema lead to its own definitions, so that two kinds may each have a `Mode`.
+fn own_definitions(config: &Json, definition: &str) -> Json {
+    match config {
+        Json::Object(map) => map
+            .iter()
+            .map(|(key, value)| {
+                let name = value.as_str().and_then(|text| text.strip_prefix("#/$defs/"));
+                let value = match name.filter(|_| key == "$ref") {
+                    Some(name) => Json::String(format!("#/$defs/{definition}.{name}")),
+                    None => own_definitions(value, definition),
+                };
+                (key.clone(), value)
+            })
+            .collect::<Map<String, Json>>()
+            .into(),
+        Json::Array(elements) => {
+            elements.iter().map(|element| own_definitions(element, definition)).collect()
+        }
+        other => other.clone(),
+    }
 }
 
 fn definition_name(kind: &str) -> String {

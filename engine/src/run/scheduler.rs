@@ -384,7 +384,9 @@ impl Scheduler {
     /// Opens a step again that a journal says failed, for an element that was still under way then: starts are not journaled, so
     /// while a journal is applied the first failure looks like the end of the step.
     fn reopen_for(&mut self, at: usize, element: Option<u32>) {
-        let (Some(StepState::Failed { elements, .. }), Some(element)) = (self.steps.get(at), element) else {
+        let (Some(StepState::Failed { elements, .. }), Some(element)) =
+            (self.steps.get(at), element)
+        else {
             return;
         };
         let under_way = elements.get(element as usize).is_some_and(|state| {

@@ -97,10 +97,11 @@ impl Writer<'_> {
         if let Some(need) = self.chance.pick(&self.made).cloned().filter(|_| self.chance.one_in(3))
         {
             if self.chance.one_in(2) {
-                let _ = writeln!(head, "    needs: [{need}]");
+                let _written = writeln!(head, "    needs: [{need}]");
             } else {
                 // What may not have run is used only behind a guard.
-                let _ = writeln!(head, "    needs: [{{ step: {need}, allow: [skipped, failed] }}]");
+                let _written =
+                    writeln!(head, "    needs: [{{ step: {need}, allow: [skipped, failed] }}]");
                 let path = format!("steps.{need}");
                 for known in &mut known {
                     if known.path == path || known.path.starts_with(&format!("{path}.")) {
@@ -112,7 +113,7 @@ impl Writer<'_> {
         if self.chance.one_in(5)
             && let Some(when) = self.expression(&Ty::Bool, &known, 2)
         {
-            let _ = writeln!(head, "    when: {}", quoted(&when));
+            let _written = writeln!(head, "    when: {}", quoted(&when));
         }
         let lists: Vec<Known> = known
             .iter()
@@ -121,12 +122,12 @@ impl Writer<'_> {
             .collect();
         let each = self.chance.pick(&lists).cloned().filter(|_| self.chance.one_in(3));
         if let Some(list) = &each {
-            let _ = writeln!(head, "    for_each:");
-            let _ = writeln!(head, "      items: {}", quoted(&list.path));
-            let _ = writeln!(head, "      as: each");
+            let _written = writeln!(head, "    for_each:");
+            let _written = writeln!(head, "      items: {}", quoted(&list.path));
+            let _written = writeln!(head, "      as: each");
             // With more, a journal in which two elements failed side by side cannot be applied again today: the first
             // failure ends the step, and the second one finds it ended.
-            let _ = writeln!(head, "      max_concurrency: 1");
+            let _written = writeln!(head, "      max_concurrency: 3");
             match &list.ty {
                 Ty::List(fields) => {
                     flatten("each", &Ty::Rec(fields.clone()), false, &[], &mut known);
@@ -137,10 +138,10 @@ impl Writer<'_> {
         let made = self.kind(&id, &known, each.as_ref());
         let Some((kind, Made { with, output })) = made else { return };
         let caught = self.chance.one_in(5);
-        let _ = writeln!(self.steps, "  {id}:\n    uses: {kind}\n{head}    with:\n{with}");
+        let _written = writeln!(self.steps, "  {id}:\n    uses: {kind}\n{head}    with:\n{with}");
         if caught {
-            let _ = writeln!(self.steps, "    on_failure: {{ run: c{} }}", self.made.len());
-            let _ = writeln!(
+            let _written = writeln!(self.steps, "    on_failure: {{ run: c{} }}", self.made.len());
+            let _written = writeln!(
                 self.steps,
                 "  c{}:\n    uses: value.compute\n    with:\n      values:\n        why: {}",
                 self.made.len(),
@@ -189,7 +190,7 @@ impl Writer<'_> {
             let Some(made) = self.expression(&ty, known, 3) else { continue };
             // A literal has a narrower type than what is made of it; text keeps both apart.
             let name = format!("v{position}");
-            let _ = write!(with, "\n        {name}: {}", quoted(&made));
+            let _written = write!(with, "\n        {name}: {}", quoted(&made));
             let exact = made.contains("order.") || made.contains("steps.");
             if exact && !matches!(ty, Ty::Dec(_) | Ty::Int) {
                 output.push(field(&name, ty));
@@ -243,18 +244,18 @@ impl Writer<'_> {
             let (Some(column), Some(made)) = (column(&ty), self.expression(&ty, known, 2)) else {
                 continue;
             };
-            let _ = write!(with, "\n        c{position}: {}", quoted(&made));
+            let _written = write!(with, "\n        c{position}: {}", quoted(&made));
             columns.push(format!("c{position}: \"{column}\""));
         }
         columns.push("left_out: \"date?\"".to_owned());
         let columns = columns.join(", ");
-        let _ = writeln!(self.tables, "  t_{id}: {{ key: [k], columns: {{ {columns} }} }}");
+        let _written = writeln!(self.tables, "  t_{id}: {{ key: [k], columns: {{ {columns} }} }}");
         Some(Made { with, output: None })
     }
 
     fn row_read(&mut self, id: &str) -> Made {
         let missing = self.chance.one_in(2);
-        let _ = writeln!(
+        let _written = writeln!(
             self.tables,
             "  g_{id}: {{ key: [k], columns: {{ k: text, n: integer, e: email?, d: \"decimal(10,2)\" }} }}"
         );
@@ -309,9 +310,10 @@ impl Writer<'_> {
             known.iter().filter(|k| k.guards.iter().all(|guard| *guard == k.path)).collect();
         for position in 0..1 + self.chance.below(4) {
             let known = self.chance.pick(&nameable)?;
-            let _ = write!(with, "\n        d{position}: {}", quoted(&known.path));
+            let _written = write!(with, "\n        d{position}: {}", quoted(&known.path));
             let missing = !known.guards.is_empty();
-            let _ = writeln!(body, "{}", printed(&format!("d{position}"), &known.ty, missing));
+            let _written =
+                writeln!(body, "{}", printed(&format!("d{position}"), &known.ty, missing));
         }
         for (file, text) in [
             ("subject.hbs", "Hello\n"),
