@@ -13,99 +13,11 @@ use oms_engine::step::Registry;
 
 use crate::harness::{files, oms, root, setting, with_stack};
 
-/// Files whose report is not written down yet. The list may only become shorter.
-const PENDING: &[&str] = &[
-    "OMS0101-expression-begins-with-brace",
-    "OMS0101-two-documents",
-    "OMS0103-alias-bomb",
-    "OMS0103-too-deep",
-    "OMS0105-schema-is-a-folder",
-    "OMS0105-seed-is-not-utf-8",
-    "OMS0201-for-each",
-    "OMS0201-intake",
-    "OMS0201-mail",
-    "OMS0201-many-faults",
-    "OMS0201-on-failure",
-    "OMS0201-rates-of-another-source",
-    "OMS0201-retry",
-    "OMS0202-fraction-for-whole-number",
-    "OMS0202-text-for-number",
-    "OMS0203-without-with",
-    "OMS0204-allow",
-    "OMS0204-bucket-name",
-    "OMS0204-empty-table-key",
-    "OMS0204-jitter",
-    "OMS0204-max-bytes",
-    "OMS0204-missing",
-    "OMS0204-no-steps",
-    "OMS0204-no-values",
-    "OMS0204-quote",
-    "OMS0204-range",
-    "OMS0204-rates-source",
-    "OMS0204-rounding",
-    "OMS0204-topic-name",
-    "OMS0204-version",
-    "OMS0206-element-name",
-    "OMS0206-handler",
-    "OMS0206-number-as-step",
-    "OMS0206-step-not-ascii",
-    "OMS0206-step",
-    "OMS0207-date-format",
-    "OMS0207-misspelt-format",
-    "OMS0207-misspelt-keyword",
-    "OMS0207-not-an-object",
-    "OMS0207-reference-to-nothing",
-    "OMS0207-required-unknown",
-    "OMS0207-type",
-    "OMS0207-unknown-format-in-file",
-    "OMS0209-sample-is-not-json",
-    "OMS0209-sample-lines",
-    "OMS0209-sample",
-    "OMS0210-seed",
-    "OMS0211-text-length",
-    "OMS0212-base",
-    "OMS0212-not-a-number",
-    "OMS0212-overrides",
-    "OMS0212-unknown-currency",
-    "OMS0213-path",
-    "OMS0213-relative-path",
-    "OMS0301-in-a-row",
-    "OMS0301-reference-after-unicode",
-    "OMS0301-reference",
-    "OMS0402-folded-scalar",
-    "OMS0403-anchor",
-    "OMS0403-byte-order-mark",
-    "OMS0403-crlf",
-    "OMS0403-field",
-    "OMS0403-in-for-each",
-    "OMS0403-in-list",
-    "OMS0403-in-when",
-    "OMS0403-merge-key",
-    "OMS0403-pattern-properties",
-    "OMS0403-several-in-one-step",
-    "OMS0403-twice-the-same-name",
-    "OMS0404-rounding",
-    "OMS0407-through-sum",
-    "OMS0409-text",
-    "OMS0410-bare",
-    "OMS0411-rates",
-    "OMS0412-unknown-column",
-    "OMS0413-object-element",
-    "OMS0413-object",
-    "OMS0418-gold",
-    "OMS0501-no-text",
-    "OMS0502-crossed-blocks",
-    "OMS0505-arguments",
-];
-
 /// Codes that no file can show: nothing in the shipped kinds is unsafe to repeat without a key.
 const WITHOUT_FIXTURE: &[&str] = &["OMS0414"];
 
 /// Codes whose pages show no file: it would not be text, or the finding needs a kind of one's own.
 const WITHOUT_EXAMPLE: &[&str] = &["OMS0104", "OMS0414"];
-
-/// Pages whose example gives another code today. The list may only become shorter.
-const PENDING_EXAMPLES: &[&str] = &["OMS0213"];
 
 fn name(path: &Path) -> String {
     path.file_stem().unwrap().to_string_lossy().into_owned()
@@ -173,8 +85,7 @@ fn every_broken_file_gives_exactly_its_report() {
         if setting("OMS_UPDATE").is_some() {
             std::fs::write(&reported, &output.stdout).unwrap();
         }
-        let pending = PENDING.contains(&name.as_str());
-        if !pending && !output.stdout.contains(&format!("[{code}]")) {
+        if !output.stdout.contains(&format!("[{code}]")) {
             wrong.push(format!(
                 "{name}: {code} is not reported\n{}{}",
                 output.stdout, output.stderr
@@ -188,24 +99,10 @@ fn every_broken_file_gives_exactly_its_report() {
             Ok(expected) => {
                 wrong.push(format!("{name}: expected\n{expected}\nbut got\n{}", output.stdout));
             }
-            Err(_) if pending => {}
             Err(_) => wrong.push(format!("{name}: there is no report beside it")),
         }
     }
     assert!(wrong.is_empty(), "{} of the files are wrong:\n{}", wrong.len(), wrong.join("\n\n"));
-}
-
-#[test]
-fn what_is_pending_is_there_and_has_no_report() {
-    let folder = root().join("tests/diagnostics");
-    let stale: Vec<_> = PENDING
-        .iter()
-        .filter(|name| {
-            !folder.join(format!("{name}.yaml")).exists()
-                || folder.join(format!("{name}.out")).exists()
-        })
-        .collect();
-    assert!(stale.is_empty(), "take these out of PENDING: {stale:?}");
 }
 
 #[test]
@@ -244,8 +141,7 @@ fn check_the_examples() {
             continue;
         };
         let found = codes_of(&checker, "tests/diagnostics", block);
-        let right = found == BTreeSet::from([code.clone()]);
-        if right == PENDING_EXAMPLES.contains(&code.as_str()) {
+        if found != BTreeSet::from([code.clone()]) {
             wrong.push(format!("{code}: the example gives {found:?}"));
         }
     }
