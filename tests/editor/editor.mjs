@@ -142,10 +142,9 @@ const TESTS = {
       /Missing property "body"/,
     );
   },
-  async "a step without settings is left to oms validate"(server) {
-    // Demanding `with` in each kind's part of the schema would offer it once more in every completion.
+  async "a step without the settings that its kind needs is found"(server) {
     const found = await findings(server, HEAD + "steps:\n  store:\n    uses: topic.publish\n");
-    assert.deepEqual(found, []);
+    assert.deepEqual(found, ['8: Missing property "with".']);
   },
   async "a missing section is found"(server) {
     const found = await findings(server, HEAD);

@@ -11,6 +11,7 @@ pub(crate) struct Args {}
 const FEATURES: [&str; 2] = ["--features", "oms/failpoints"];
 
 pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
+    tracer();
     execute("cargo", &["fmt", "--all", "--check"])?;
     let lints = ["--", "-D", "warnings"];
     execute(
@@ -34,4 +35,17 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
         &["test", "--workspace"]
     };
     execute("cargo", &[tests, &FEATURES].concat())
+}
+
+/// Gets `strace` from Debian, where that is possible, for the test that sees what is on disk before it is acknowledged. Without it that
+/// test says that it was skipped.
+fn tracer() {
+    let present = || has("strace", &["--version"]);
+    let installed = present()
+        || (has("apt-get", &["--version"])
+            && execute("apt-get", &["update", "-qq"]).is_ok()
+            && execute("apt-get", &["install", "-qq", "--yes", "strace"]).is_ok());
+    if !installed {
+        say("strace is not there and could not be installed; one test will be skipped");
+    }
 }
