@@ -17,3 +17,4 @@ mod hostile;
 mod money;
 mod origin;
 mod property;
+mod sarif;

@@ -4,6 +4,7 @@
 //! `OMS_CASES` sets the number of cases. A failing case prints its seed, the pipeline and the order.
 
 mod chance;
+mod damage;
 mod expressions;
 mod pipeline;
 mod types;
@@ -23,6 +24,7 @@ use proptest::prelude::any;
 use proptest::test_runner::{Config, TestRng, TestRunner};
 
 use chance::Chance;
+use damage::{Damaged, damage};
 use pipeline::{Generated, generate};
 
 /// Cases without `OMS_CASES`: a few seconds.
@@ -163,20 +165,6 @@ fn what_validates_never_meets_an_unknown_name_a_wrong_type_or_a_missing_value() 
     assert!(valid * 2 >= made, "only {valid} of {made} generated pipelines validate");
 }
 
-/// Damages one line, in a way that must be reported in that line; `None` if the line has nothing of the kind.
-fn damage(line: &str, chance: &mut Chance) -> Option<String> {
-    let rename = |from: &str, to: &str| line.contains(from).then(|| line.replacen(from, to, 1));
-    match chance.below(6) {
-        0 => line.strip_prefix("    uses: ").map(|kind| format!("    uses: {kind}x")),
-        1 => rename("template: s", "template: q"),
-        2 => rename("table: t_s", "table: q_"),
-        3 => rename("needs: [s", "needs: [q"),
-        4 if line.starts_with("  key") => None,
-        4 => rename("order.id", "order.nowhere"),
-        _ => rename("steps.s", "steps.q"),
-    }
-}
-
 #[test]
 fn a_damaged_line_is_reported_in_that_line() {
     let checker = checker();
@@ -188,14 +176,9 @@ fn a_damaged_line_is_reported_in_that_line() {
             if check(&checker, &generated.text, &generated).plan.is_none() {
                 return Ok(());
             }
-            let mut lines: Vec<String> = generated.text.lines().map(str::to_owned).collect();
+            let lines: Vec<String> = generated.text.lines().map(str::to_owned).collect();
             valid.set(valid.get() + 1);
-            let first = chance.below(lines.len());
-            let found = (first..lines.len())
-                .chain(0..first)
-                .find_map(|at| damage(&lines[at], &mut chance).map(|line| (at, line)));
-            let Some((at, line)) = found else { return Ok(()) };
-            lines[at] = line;
+            let Some(Damaged { lines, at }) = damage(&lines, &mut chance) else { return Ok(()) };
             damaged.set(damaged.get() + 1);
             let text = format!("{}\n", lines.join("\n"));
             let report = check(&checker, &text, &generated).report;

@@ -44,11 +44,12 @@ pub(super) struct Scopes {
 }
 
 /// A path taken apart; the ranges are within its text.
-struct Parts<'r> {
-    from_root: bool,
-    local: bool,
-    ups: usize,
-    segments: Vec<(Range<usize>, &'r str)>,
+pub(super) struct Parts<'r> {
+    pub(super) from_root: bool,
+    pub(super) local: bool,
+    /// How many contexts it goes up.
+    pub(super) ups: usize,
+    pub(super) segments: Vec<(Range<usize>, &'r str)>,
 }
 
 impl Scopes {
@@ -215,7 +216,7 @@ impl Scopes {
 }
 
 impl<'r> Parts<'r> {
-    fn of(raw: &'r str) -> Self {
+    pub(super) fn of(raw: &'r str) -> Self {
         let mut rest = raw;
         let mut take = |prefixes: &[&str]| {
             let after = prefixes.iter().find_map(|prefix| rest.strip_prefix(prefix));

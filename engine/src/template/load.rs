@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use handlebars::Handlebars;
 use handlebars::template::Template as Tree;
 
-use super::helpers::{escape_html, registry};
 use super::locale::{candidates, is_language_tag};
 use super::problem::{Fault, TemplateProblem};
+use super::program::{Program, program};
 use super::scan::{Tag, scan};
 use crate::diagnostic::{Source, closest, codes, did_you_mean};
 use crate::document::{FileError, Files};
@@ -38,6 +37,7 @@ pub(super) struct Part {
     pub(super) text: String,
     pub(super) tags: Vec<Tag>,
     pub(super) tree: Tree,
+    pub(super) program: Program,
     /// The most bytes that it was rendered to so far, which is what the next rendering makes room for.
     pub(super) rendered_max: AtomicUsize,
 }
@@ -56,9 +56,7 @@ pub struct Template {
     pub(super) base: Variant,
     /// By locale in lower case; what a locale lacks is filled in.
     pub(super) locales: BTreeMap<String, Variant>,
-    partials: BTreeMap<String, Part>,
-    pub(super) html: Handlebars<'static>,
-    pub(super) plain: Handlebars<'static>,
+    pub(super) partials: BTreeMap<String, Part>,
     /// What is odd about the folder.
     notes: Vec<TemplateProblem>,
 }
@@ -113,13 +111,8 @@ impl Template {
             return Err(loader.problems);
         };
         let base = Variant { subject, html, text };
-        let (mut html, mut plain) = (registry(escape_html), registry(handlebars::no_escape));
-        for (name, part) in &partials {
-            html.register_template(name, part.tree.clone());
-            plain.register_template(name, part.tree.clone());
-        }
         let locales = filled(&locales, &base);
-        Ok(Self { base, locales, partials, html, plain, notes: loader.notes })
+        Ok(Self { base, locales, partials, notes: loader.notes })
     }
 
     /// Returns the names of the templates in a folder.
@@ -227,6 +220,7 @@ impl Loader<'_> {
                 path,
                 text,
                 tags,
+                program: program(&tree),
                 tree,
                 rendered_max: AtomicUsize::new(0),
             })

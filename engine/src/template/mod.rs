@@ -12,18 +12,21 @@ mod check_helper;
 mod check_partial;
 mod check_path;
 mod helpers;
-mod helpers_block;
 mod load;
 mod locale;
 mod problem;
+mod program;
 mod render;
 mod scan;
 mod tag;
+mod writer;
 
 pub use load::{FILE_BYTES_MAX, PARTIALS_FOLDER, Template};
 pub use problem::TemplateProblem;
 pub use render::{RENDERED_BYTES_MAX, Rendered, SUBJECT_CHARS_MAX, TemplateError};
 
+#[cfg(test)]
+mod library_tests;
 #[cfg(test)]
 mod part_tests;
 #[cfg(test)]

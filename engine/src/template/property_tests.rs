@@ -53,17 +53,17 @@ const PATHS: &[&str] = &[
 ];
 
 /// Xorshift: the same cases on every run.
-struct Chance(u64);
+pub(super) struct Chance(pub(super) u64);
 
 impl Chance {
-    fn below(&mut self, end: usize) -> usize {
+    pub(super) fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 % end as u64) as usize
     }
 
-    fn one_of(&mut self, texts: &[&'static str]) -> &'static str {
+    pub(super) fn one_of(&mut self, texts: &[&'static str]) -> &'static str {
         texts[self.below(texts.len())]
     }
 }
@@ -135,7 +135,7 @@ fn template(chance: &mut Chance, depth: usize) -> String {
 }
 
 /// Makes a value of a type: what may be missing is null, absent or there.
-fn value(ty: &Type, chance: &mut Chance) -> Value {
+pub(super) fn value(ty: &Type, chance: &mut Chance) -> Value {
     if ty.nullable {
         match chance.below(3) {
             0 => return Value::Null,

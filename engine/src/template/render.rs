@@ -1,12 +1,16 @@
 //! Rendering: data in, three texts out.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use handlebars::{Context, Handlebars, Output, RenderContext, RenderErrorReason, Renderable as _};
-
+use super::helpers::is_true;
 use super::load::{Part, Template, Variant};
 use super::locale::candidates;
+use super::program::{Inclusion, Op, Operand, Path};
+use super::writer::Writer;
 use crate::value::Value;
 
 /// The most bytes that one part of a mail may be rendered to.
@@ -14,6 +18,9 @@ pub const RENDERED_BYTES_MAX: usize = 10 * 1024 * 1024;
 
 /// The most characters of a subject; what is longer is cut off.
 pub const SUBJECT_CHARS_MAX: usize = 998;
+
+/// How deep partials may include each other. A check refuses those that include themselves.
+const INCLUSION_DEPTH_MAX: usize = 100;
 
 /// A mail's texts.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,30 +52,13 @@ pub enum TemplateError {
     /// The data is not of the type that the template was checked for.
     #[error("`{path}` does not fit its data at line {line}: {cause}")]
     Unfit {
-        /// The file, or the one that includes it.
+        /// The file.
         path: String,
         /// The line, from 1; 0 if it is not known.
         line: usize,
         /// The name that is missing, or what else is wrong.
         cause: String,
     },
-}
-
-/// Text with an end.
-struct Bounded {
-    text: String,
-    full: bool,
-}
-
-impl Output for Bounded {
-    fn write(&mut self, segment: &str) -> std::io::Result<()> {
-        if self.text.len() + segment.len() > RENDERED_BYTES_MAX {
-            self.full = true;
-            return Err(std::io::ErrorKind::FileTooLarge.into());
-        }
-        self.text.push_str(segment);
-        Ok(())
-    }
 }
 
 impl Template {
@@ -78,16 +68,12 @@ impl Template {
     /// When the result is too large, or the data is not of the type that [`Template::check`] was asked about.
     pub fn render(&self, data: &Value, locale: Option<&str>) -> Result<Rendered, TemplateError> {
         let variant = self.variant(locale);
-        let context = Context::wraps(data).map_err(|_| TemplateError::Unfit {
-            path: variant.subject.path.clone(),
-            line: 0,
-            cause: "the data cannot be written as JSON".to_owned(),
-        })?;
-        let subject = rendered(&self.plain, &variant.subject, &context)?;
+        let rendered = |part, html| rendered(&self.partials, part, data, html);
+        let subject = rendered(&variant.subject, false)?;
         Ok(Rendered {
             subject: one_line(&subject),
-            text: rendered(&self.plain, &variant.text, &context)?,
-            html: rendered(&self.html, &variant.html, &context)?,
+            text: rendered(&variant.text, false)?,
+            html: rendered(&variant.html, true)?,
         })
     }
 
@@ -101,26 +87,226 @@ impl Template {
 }
 
 fn rendered(
-    registry: &Handlebars<'static>,
+    partials: &BTreeMap<String, Part>,
     part: &Arc<Part>,
-    context: &Context,
+    data: &Value,
+    html: bool,
 ) -> Result<String, TemplateError> {
     let expected = part.rendered_max.load(Ordering::Relaxed).max(part.text.len());
-    let mut out = Bounded { text: String::with_capacity(expected), full: false };
-    let result = part.tree.render(registry, context, &mut RenderContext::new(None), &mut out);
-    if out.full {
-        return Err(TemplateError::TooLarge { path: part.path.clone() });
+    let mut renderer =
+        Renderer { partials, path: &part.path, depth: 0, out: Writer::new(expected, html) };
+    renderer.run(&part.program, &Scope::root(data))?;
+    let text = renderer.out.into_text();
+    part.rendered_max.fetch_max(text.len(), Ordering::Relaxed);
+    Ok(text)
+}
+
+/// What paths begin in at one spot of a template. Scopes are linked from the inside out.
+struct Scope<'s> {
+    this: &'s Value,
+    outer: Option<&'s Self>,
+    /// Block parameters, and values given to a partial.
+    names: &'s [(&'s str, Cow<'s, Value>)],
+    /// Where in a list this is, and how long the list is.
+    position: Option<(usize, usize)>,
+}
+
+impl<'s> Scope<'s> {
+    const fn root(data: &'s Value) -> Self {
+        Self { this: data, outer: None, names: &[], position: None }
     }
-    result.map_err(|error| TemplateError::Unfit {
-        path: part.path.clone(),
-        line: error.line_no.unwrap_or(0),
-        cause: match error.reason() {
-            RenderErrorReason::MissingVariable(Some(name)) => format!("`{name}` is missing"),
-            _ => "a value is of another type".to_owned(),
-        },
-    })?;
-    part.rendered_max.fetch_max(out.text.len(), Ordering::Relaxed);
-    Ok(out.text)
+
+    fn outward(&'s self) -> impl Iterator<Item = &'s Self> {
+        std::iter::successors(Some(self), |scope| scope.outer)
+    }
+
+    fn named(&'s self, name: &str) -> Option<&'s Value> {
+        let mut names = self.outward().flat_map(|scope| scope.names);
+        names.find(|(known, _)| *known == name).map(|(_, value)| value.as_ref())
+    }
+
+    /// Follows a path, if it leads to anything.
+    fn find(&'s self, path: &Path) -> Option<Cow<'s, Value>> {
+        let base = match path.from_root {
+            true => self.outward().last(),
+            false => self.outward().nth(path.ups),
+        }?;
+        if path.local {
+            let (at, count) = base.position?;
+            return Some(Cow::Owned(match path.segments.first()?.as_ref() {
+                "index" => Value::Int(i64::try_from(at).ok()?),
+                "first" => Value::Bool(at == 0),
+                "last" => Value::Bool(at + 1 == count),
+                _ => return None,
+            }));
+        }
+        let mut segments = path.segments.iter();
+        let named = path.segments.first().filter(|_| !path.from_root).and_then(|n| self.named(n));
+        let mut value = match named {
+            Some(named) => {
+                segments.next();
+                named
+            }
+            None => base.this,
+        };
+        for name in segments {
+            value = match value {
+                Value::Record(record) => record.get(name)?,
+                // What is within something missing is missing, too.
+                Value::Missing | Value::Null => &Value::Missing,
+                _ => return None,
+            };
+        }
+        Some(Cow::Borrowed(value))
+    }
+}
+
+struct Renderer<'t> {
+    partials: &'t BTreeMap<String, Part>,
+    /// The file that is rendered.
+    path: &'t str,
+    depth: usize,
+    out: Writer,
+}
+
+impl<'t> Renderer<'t> {
+    fn run(&mut self, program: &'t [Op], scope: &Scope<'_>) -> Result<(), TemplateError> {
+        program.iter().try_for_each(|op| self.step(op, scope))
+    }
+
+    fn step(&mut self, op: &'t Op, scope: &Scope<'_>) -> Result<(), TemplateError> {
+        match op {
+            Op::Text(text) => self.write(|out| out.raw(text)),
+            Op::Print { value: operand, escaped, line } => {
+                let value = self.value(operand, scope, *line)?;
+                match operand {
+                    Operand::Path(path) if value.is_null() => Err(self.unfit(*line, &path.raw)),
+                    _ => self.print(&value, *escaped, *line),
+                }
+            }
+            Op::If { condition, zero_is_true, yes, no, line } => {
+                let holds = is_true(&*self.value(condition, scope, *line)?, *zero_is_true);
+                self.run(if holds { yes } else { no }, scope)
+            }
+            Op::Each { list, names, body, none, line } => {
+                let list = self.value(list, scope, *line)?;
+                match list.as_list().filter(|elements| !elements.is_empty()) {
+                    Some(elements) => self.each(elements, names, body, scope),
+                    None => self.run(none, scope),
+                }
+            }
+            Op::With { value, names, body, none, line } => {
+                let value = self.value(value, scope, *line)?;
+                if !is_true(&value, false) {
+                    return self.run(none, scope);
+                }
+                let names: Vec<_> =
+                    names.iter().map(|name| (name.as_ref(), Cow::Borrowed(&*value))).collect();
+                let position = scope.position;
+                self.run(body, &Scope { this: &value, outer: Some(scope), names: &names, position })
+            }
+            Op::Partial(inclusion) => self.partial(inclusion, scope),
+            Op::Unknown { what, line } => Err(self.unfit(*line, what)),
+        }
+    }
+
+    fn each(
+        &mut self,
+        elements: &[Value],
+        names: &'t [Box<str>],
+        body: &'t [Op],
+        scope: &Scope<'_>,
+    ) -> Result<(), TemplateError> {
+        for (at, element) in elements.iter().enumerate() {
+            let index = Value::Int(i64::try_from(at).unwrap_or(i64::MAX));
+            let given = [Cow::Borrowed(element), Cow::Owned(index)];
+            let names: Vec<_> = names.iter().map(AsRef::as_ref).zip(given).collect();
+            let position = Some((at, elements.len()));
+            self.run(body, &Scope { this: element, outer: Some(scope), names: &names, position })?;
+        }
+        Ok(())
+    }
+
+    fn partial(
+        &mut self,
+        inclusion: &'t Inclusion,
+        scope: &Scope<'_>,
+    ) -> Result<(), TemplateError> {
+        let partials = self.partials;
+        let Some(part) =
+            partials.get(&*inclusion.name).filter(|_| self.depth < INCLUSION_DEPTH_MAX)
+        else {
+            return Err(self.unfit(inclusion.line, &inclusion.name));
+        };
+        let this = match &inclusion.this {
+            Some(this) => self.value(this, scope, inclusion.line)?,
+            None => Cow::Borrowed(scope.this),
+        };
+        let mut names = Vec::with_capacity(inclusion.named.len());
+        for (name, value) in &inclusion.named {
+            names.push((name.as_ref(), self.value(value, scope, inclusion.line)?));
+        }
+        let outer = std::mem::replace(&mut self.path, &part.path);
+        self.depth += 1;
+        let start = self.out.len();
+        let position = scope.position;
+        let within = Scope { this: &this, outer: Some(scope), names: &names, position };
+        self.run(&part.program, &within)?;
+        self.depth -= 1;
+        self.path = outer;
+        self.write(|out| out.indent(start, &inclusion.indent))
+    }
+
+    /// Returns what an operand stands for.
+    fn value<'v>(
+        &self,
+        operand: &'t Operand,
+        scope: &'v Scope<'v>,
+        line: usize,
+    ) -> Result<Cow<'v, Value>, TemplateError>
+    where
+        't: 'v,
+    {
+        match operand {
+            Operand::Path(path) => scope.find(path).ok_or_else(|| self.unfit(line, &path.raw)),
+            Operand::Literal(value) => Ok(Cow::Borrowed(value)),
+            Operand::Call(call, params) => {
+                let params = params.iter().map(|param| self.value(param, scope, line));
+                Ok(call.value(&params.collect::<Result<Vec<_>, _>>()?))
+            }
+            Operand::Unknown(what) => Err(self.unfit(line, what)),
+        }
+    }
+
+    fn print(&mut self, value: &Value, escaped: bool, line: usize) -> Result<(), TemplateError> {
+        match value {
+            Value::Text(text) => self.write(|out| out.value(text, escaped)),
+            Value::Bool(value) => self.write(|out| write!(out, "{value}")),
+            Value::Int(value) => self.write(|out| write!(out, "{value}")),
+            Value::Decimal(value) => self.write(|out| write!(out, "{value}")),
+            Value::Date(_) | Value::Timestamp(_) => {
+                self.write(|out| out.value(&value.display(), escaped))
+            }
+            Value::Missing | Value::Null => Err(self.unfit(line, "a value")),
+            Value::List(_) | Value::Record(_) | Value::Json(_) => Err(TemplateError::Unfit {
+                path: self.path.to_owned(),
+                line,
+                cause: "a value is of another type".to_owned(),
+            }),
+        }
+    }
+
+    fn write(
+        &mut self,
+        write: impl FnOnce(&mut Writer) -> std::fmt::Result,
+    ) -> Result<(), TemplateError> {
+        write(&mut self.out).map_err(|_| TemplateError::TooLarge { path: self.path.to_owned() })
+    }
+
+    fn unfit(&self, line: usize, name: &str) -> TemplateError {
+        let cause = format!("`{name}` is missing");
+        TemplateError::Unfit { path: self.path.to_owned(), line, cause }
+    }
 }
 
 /// Makes one line of a rendered subject: what is in the data may hold line breaks and other control characters.

@@ -125,8 +125,6 @@ impl Writer<'_> {
             let _written = writeln!(head, "    for_each:");
             let _written = writeln!(head, "      items: {}", quoted(&list.path));
             let _written = writeln!(head, "      as: each");
-            // With more, a journal in which two elements failed side by side cannot be applied again today: the first
-            // failure ends the step, and the second one finds it ended.
             let _written = writeln!(head, "      max_concurrency: 3");
             match &list.ty {
                 Ty::List(fields) => {
