@@ -62,12 +62,6 @@ struct Thread {
     statements: HashMap<Arc<str>, Statements>,
 }
 
-/// What was found out about a packet, before the transaction is on disk.
-enum Applied {
-    Done(i64),
-    Refused(Outcome),
-}
-
 impl Thread {
     fn new(connection: Connection) -> Result<Self, Error> {
         let last: i64 =
@@ -92,23 +86,48 @@ impl Thread {
 
     fn commit(&mut self, batch: &[Packet]) -> Result<Vec<Outcome>, Error> {
         failpoint::hit("before_batch");
+        let first_run = self.next_run;
         self.execute("begin immediate")?;
-        let mut outcomes = Vec::with_capacity(batch.len());
-        for packet in batch {
-            self.execute("savepoint packet")?;
-            let applied = self.apply(packet)?;
-            outcomes.push(match applied {
-                Applied::Done(id) => Outcome::Committed { id },
-                Applied::Refused(outcome) => {
-                    self.execute("rollback to packet")?;
-                    outcome
-                }
-            });
-            self.execute("release packet")?;
-        }
+        let outcomes = match self.apply_all(batch)? {
+            Some(outcomes) => outcomes,
+            None => {
+                self.execute("rollback")?;
+                self.next_run = first_run;
+                self.execute("begin immediate")?;
+                self.apply_each(batch)?
+            }
+        };
         failpoint::hit("before_commit");
         self.execute("commit")?;
         failpoint::hit("after_commit");
+        Ok(outcomes)
+    }
+
+    /// Applies the packets as if none of them clashed; nothing if one did, and then what was written must be rolled back.
+    fn apply_all(&mut self, batch: &[Packet]) -> Result<Option<Vec<Outcome>>, Error> {
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for packet in batch {
+            match self.apply(packet)? {
+                Outcome::Clash => return Ok(None),
+                outcome => outcomes.push(outcome),
+            }
+        }
+        Ok(Some(outcomes))
+    }
+
+    /// Applies the packets, each so that it can be taken back alone. A savepoint copies every page that is written within it,
+    /// which takes longer than the writes themselves.
+    fn apply_each(&mut self, batch: &[Packet]) -> Result<Vec<Outcome>, Error> {
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for packet in batch {
+            self.execute("savepoint packet")?;
+            let outcome = self.apply(packet)?;
+            if outcome == Outcome::Clash {
+                self.execute("rollback to packet")?;
+            }
+            self.execute("release packet")?;
+            outcomes.push(outcome);
+        }
         Ok(outcomes)
     }
 
@@ -117,11 +136,13 @@ impl Thread {
         Ok(())
     }
 
-    fn apply(&mut self, packet: &Packet) -> Result<Applied, Error> {
+    /// Applies a packet, which is durable when the transaction is. A clash leaves a part of it written; a duplicate and a conflict are
+    /// found before anything is.
+    fn apply(&mut self, packet: &Packet) -> Result<Outcome, Error> {
         let id = match &packet.run {
             RunRef::New { key, digest, accepted_at, body } => {
                 if let Some(refused) = self.known(key, *digest)? {
-                    return Ok(Applied::Refused(refused));
+                    return Ok(refused);
                 }
                 let id = self.next_run;
                 self.connection
@@ -161,14 +182,14 @@ impl Thread {
         };
         for write in packet.writes.iter() {
             if !self.write(id, packet.now, write)? {
-                return Ok(Applied::Refused(Outcome::Clash));
+                return Ok(Outcome::Clash);
             }
         }
         self.journal(id, packet)?;
         if matches!(packet.run, RunRef::New { .. }) {
             self.next_run += 1;
         }
-        Ok(Applied::Done(id))
+        Ok(Outcome::Committed { id })
     }
 
     /// Says what is in the way of a new run, if something is.

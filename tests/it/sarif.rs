@@ -5,7 +5,9 @@ use crate::harness::{oms, root};
 #[test]
 fn every_report_is_valid_sarif() {
     let schema = std::fs::read_to_string(root().join("tests/sarif/sarif-schema-2.1.0.json"));
-    let schema: serde_json::Value = serde_json::from_str(&schema.unwrap()).unwrap();
+    // The pattern of a language has a bracket too many, which makes it no regular expression.
+    let schema = schema.unwrap().replace("{2}]?$", "{2}$");
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let log = oms(["validate", "tests/diagnostics", "--format", "sarif"]).exits(1).json();
     let results = log["runs"][0]["results"].as_array().unwrap();

@@ -15,7 +15,7 @@ use super::stopwatch::Stopwatch;
 /// Orders whose rows are written again at the most; they are held in memory.
 const ORDERS_MAX: usize = 20_000;
 /// Orders in one commit: as many as run side by side at the most, which is what a full batch has.
-const BATCH: usize = 256;
+const BATCH: usize = 1_024;
 /// Files that are made, as many as are synced one by one.
 const FILES: [usize; 2] = [5_000, 500];
 /// Bytes of each file: about an order.
