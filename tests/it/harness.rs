@@ -51,10 +51,14 @@ pub(crate) fn shared(test: &str) -> Option<PathBuf> {
     folder
 }
 
+/// Memory that a call may write to, in kibibytes: no input, however hostile, may make it take more.
+const MEMORY_KIB: u32 = 300 * 1024;
+
 /// Returns a call of the program. `OMS_BINARY` names another build of it.
 pub(crate) fn command() -> Command {
     let binary = setting("OMS_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_oms").to_owned());
-    let mut command = Command::new(binary);
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit -d {MEMORY_KIB} && exec \"$0\" \"$@\""), &binary]);
     command.current_dir(root()).env("NO_COLOR", "1").env_remove("CLICOLOR_FORCE");
     command
 }
