@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 
 use super::keywords::{ANNOTATIONS, TYPED, VALIDATING};
+use super::personal;
 use crate::diagnostic::{closest, did_you_mean};
 use crate::value::{
     DateFormat, ELEMENTS_MAX, JsonKind, JsonNode, Member, RecordNode, RecordType, Shape, Type, Unit,
@@ -114,7 +115,9 @@ impl<'s> Compiler<'s> {
 
     fn node(&mut self, schema: &Json) -> (Type, JsonNode) {
         if self.depth > DEPTH_MAX {
-            return self.opaque();
+            let (ty, node) = self.opaque();
+            let pii = personal::mark_in(self.root, schema).is_some();
+            return (ty.with_pii(pii), node);
         }
         let map = match schema {
             Json::Object(map) => map,
@@ -153,7 +156,7 @@ impl<'s> Compiler<'s> {
                 continue;
             }
             if VALIDATING.contains(&keyword) {
-                self.only_validates = true;
+                self.validates_only(keyword, map);
             } else {
                 let known = || TYPED.iter().chain(&ANNOTATIONS).chain(&VALIDATING).copied();
                 let help = closest(keyword, known()).map(|name| format!("did you mean `{name}`?"));
@@ -165,6 +168,21 @@ impl<'s> Compiler<'s> {
                     help,
                 });
             }
+        }
+    }
+
+    /// Leaves a keyword to the schema library, which knows nothing of personal data.
+    fn validates_only(&mut self, keyword: &str, map: &Map<String, Json>) {
+        self.only_validates = true;
+        let mark = map.get(keyword).and_then(|schema| personal::mark_in(self.root, schema));
+        if let Some(at) = mark {
+            self.problem(
+                &format!("{keyword}{at}"),
+                format!(
+                    "what `{keyword}` says only validates, so that `x-pii` marks nothing there"
+                ),
+                Some("write `x-pii: true` where the field has its type, among the `properties`"),
+            );
         }
     }
 
@@ -370,7 +388,7 @@ impl<'s> Compiler<'s> {
             Some(Json::Bool(allowed)) => *allowed,
             None => true,
             Some(_) => {
-                self.only_validates = true;
+                self.validates_only("additionalProperties", map);
                 true
             }
         };

@@ -3,6 +3,7 @@
 mod compile;
 mod keywords;
 mod order;
+mod personal;
 pub(crate) mod words;
 
 pub use compile::SchemaProblem;

@@ -196,6 +196,31 @@ mod tests {
     }
 
     #[test]
+    fn personal_data_is_marked_where_it_counts_or_not_at_all() {
+        let schema = json!({ "type": "object",
+            "properties": { "a": { "type": "string", "allOf": [{ "x-pii": true }] } },
+            "if": { "properties": { "b": { "$ref": "#/$defs/b" } } },
+            "additionalProperties": { "x-pii": true },
+            "not": { "properties": { "x-pii": { "const": true } } },
+            "$defs": { "b": { "type": "string", "x-pii": true } } });
+        let found = OrderSchema::compile(&schema).unwrap_err();
+        let mut places: Vec<&str> = found.iter().map(|problem| problem.pointer.as_str()).collect();
+        places.sort_unstable();
+        let expected =
+            ["/additionalProperties/x-pii", "/if/properties/b/$ref", "/properties/a/allOf/0/x-pii"];
+        assert_eq!(places, expected);
+        // Where a schema contains itself, what is too deep for a type is as personal as the rest.
+        let schema = json!({ "type": "object", "properties": { "next": { "$ref": "#" }, "name": { "type": "string", "x-pii": true } } });
+        let schema = OrderSchema::compile(&schema).unwrap();
+        let mut ty = schema.ty();
+        while let Some(record) = ty.as_record() {
+            assert!(record.field("name").unwrap().ty.pii);
+            ty = &record.field("next").unwrap().ty;
+        }
+        assert!(ty.pii);
+    }
+
+    #[test]
     fn a_union_by_tag_makes_what_not_all_have_optional() {
         let schema = json!({ "type": "object", "required": ["payment"], "properties": { "payment": { "oneOf": [
             { "type": "object", "required": ["kind", "last4"], "properties": { "kind": { "const": "card" }, "last4": { "type": "string" } } },
