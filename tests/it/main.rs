@@ -18,3 +18,4 @@ mod money;
 mod origin;
 mod property;
 mod sarif;
+mod steps;

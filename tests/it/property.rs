@@ -3,9 +3,10 @@
 //!
 //! `OMS_CASES` sets the number of cases. A failing case prints its seed, the pipeline and the order.
 
-mod chance;
+pub(crate) mod chance;
 mod damage;
 mod expressions;
+pub(crate) mod faults;
 mod pipeline;
 mod types;
 
@@ -16,7 +17,7 @@ use jiff::Timestamp;
 use oms_engine::diagnostic::{Report, Severity};
 use oms_engine::document::MemoryFiles;
 use oms_engine::effects::memory::MemoryWorld;
-use oms_engine::effects::{Clock as _, cause};
+use oms_engine::effects::{Clock as _, Effects, cause};
 use oms_engine::plan::{Checked, Checker, Plan};
 use oms_engine::run::{self, Event, Run, RunState, StepState};
 use oms_engine::step::Registry;
@@ -25,6 +26,7 @@ use proptest::test_runner::{Config, TestRng, TestRunner};
 
 use chance::Chance;
 use damage::{Damaged, damage};
+use faults::FaultyWorld;
 use pipeline::{Generated, generate};
 
 /// Cases without `OMS_CASES`: a few seconds.
@@ -69,12 +71,12 @@ fn errors(report: &Report) -> String {
         .collect()
 }
 
-/// Runs until the run ends.
-fn drive(run: &mut Run, world: &MemoryWorld) -> (Vec<Event>, RunState) {
+/// Runs until the run ends. What the effects do is done to the world.
+fn drive(run: &mut Run, effects: &dyn Effects, world: &MemoryWorld) -> (Vec<Event>, RunState) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut events = Vec::new();
     for _ in 0..WAITS_MAX {
-        let progress = runtime.block_on(run::advance(run, world));
+        let progress = runtime.block_on(run::advance(run, effects));
         events.extend(progress.events);
         match progress.until {
             Some(until) => world.set_time(until),
@@ -110,7 +112,7 @@ fn run_order(plan: &Arc<Plan>, world: &MemoryWorld, body: &str, key: &str) {
     let mut run = run::accept(plan, body.as_bytes(), key, world.now())
         .unwrap_or_else(|rejection| panic!("a fitting order is rejected: {rejection:?}"));
     let accepted_at = run.info.accepted_at;
-    let (events, state) = drive(&mut run, world);
+    let (events, state) = drive(&mut run, world, world);
     assert!(matches!(state, RunState::Completed | RunState::Parked), "{state:?}");
     for (step, failure) in run.scheduler.failures() {
         let kind = plan.step(step).and_then(|at| plan.steps().get(at)).unwrap().kind;
@@ -143,8 +145,7 @@ fn what_validates_never_meets_an_unknown_name_a_wrong_type_or_a_missing_value() 
             let Some(plan) = checked.plan else { return Ok(()) };
             valid.set(valid.get() + 1);
             let plan = Arc::new(plan);
-            let world = MemoryWorld::new();
-            world.set_time("2025-06-01T00:00:00Z".parse::<Timestamp>().unwrap());
+            let world = world();
             for position in 0..ORDERS {
                 let key = format!("K-{position}");
                 let body = generated.order(&key, &mut chance).to_string();
@@ -163,6 +164,62 @@ fn what_validates_never_meets_an_unknown_name_a_wrong_type_or_a_missing_value() 
         .unwrap();
     let (made, valid) = (made.get(), valid.get());
     assert!(valid * 2 >= made, "only {valid} of {made} generated pipelines validate");
+}
+
+/// One call through a port in so many fails.
+const RARITY: usize = 3;
+
+fn world() -> MemoryWorld {
+    let world = MemoryWorld::new();
+    world.set_time("2025-06-01T00:00:00Z".parse::<Timestamp>().unwrap());
+    world
+}
+
+/// Runs an order on a world of its own, with faults if there is a seed for them.
+fn simulate(plan: &Arc<Plan>, body: &str, faults: Option<u64>) -> (MemoryWorld, Run, String) {
+    let world = world();
+    let mut run = run::accept(plan, body.as_bytes(), "K", world.now()).ok().unwrap();
+    let (events, _) = match faults {
+        None => drive(&mut run, &world, &world),
+        Some(seed) => drive(&mut run, &FaultyWorld::new(&world, seed, RARITY), &world),
+    };
+    (world, run, run::encode(&events))
+}
+
+#[test]
+fn faults_of_the_world_never_repeat_an_effect_or_change_one() {
+    let checker = checker();
+    let (ran, recovered) = (Cell::new(0_u32), Cell::new(0_u32));
+    runner()
+        .run(&any::<u64>(), |seed| {
+            let mut chance = Chance(seed);
+            let generated = generate(&mut chance);
+            let Some(plan) = check(&checker, &generated.text, &generated).plan else {
+                return Ok(());
+            };
+            let plan = Arc::new(plan);
+            let body = generated.order("K", &mut chance).to_string();
+            let (calm, calm_run, _) = simulate(&plan, &body, None);
+            let (faulty, faulty_run, journal) = simulate(&plan, &body, Some(seed));
+            let case = format!("seed {seed}\n{}\n{body}\n{journal}", generated.text);
+            assert_eq!(simulate(&plan, &body, Some(seed)).2, journal, "not the same again: {case}");
+            ran.set(ran.get() + 1);
+            let outcomes =
+                |run: &Run| run.scheduler.steps().iter().map(outcome).collect::<Vec<_>>();
+            // A step whose attempts all met a fault has failed, and what follows may go another way.
+            if outcomes(&calm_run) != outcomes(&faulty_run) {
+                return Ok(());
+            }
+            recovered.set(recovered.get() + 1);
+            let (calm, faulty) = (calm.contents(), faulty.contents());
+            assert_eq!(calm.objects, faulty.objects, "{case}");
+            assert_eq!(calm.rows, faulty.rows, "{case}");
+            assert!(calm.mails == faulty.mails, "the mails differ: {case}");
+            Ok(())
+        })
+        .unwrap();
+    let (ran, recovered) = (ran.get(), recovered.get());
+    assert!(recovered * 2 >= ran && ran > 0, "only {recovered} of {ran} runs recovered");
 }
 
 #[test]

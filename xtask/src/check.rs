@@ -23,7 +23,8 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     say("$ cargo xtask editor");
     editor::check()?;
     if has("cargo", &["deny", "--version"]) {
-        execute("cargo", &["deny", "check"])?;
+        // Advisories come over the network, and are asked for where there is one: `cargo deny check advisories`.
+        execute("cargo", &["deny", "check", "bans", "licenses", "sources"])?;
     } else {
         say("skipped: `cargo deny check`, since cargo-deny is not installed");
     }

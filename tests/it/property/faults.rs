@@ -1,0 +1,127 @@
+//! A world whose services fail now and then, before they do what is asked or after it, so that the answer is lost.
+
+use std::sync::{Arc, Mutex};
+
+use oms_engine::effects::memory::MemoryWorld;
+use oms_engine::effects::{
+    Call, Clock, Effects, Inserted, Io, Mailer, Message, ObjectStore, Put, Random, StepError,
+    Tables, Topic, cause,
+};
+use oms_engine::mail::Mail;
+use oms_engine::table::TableDef;
+use oms_engine::value::Value;
+
+use super::chance::Chance;
+
+/// A memory world with faults that follow from a seed.
+pub(crate) struct FaultyWorld<'w> {
+    world: &'w MemoryWorld,
+    chance: Mutex<Chance>,
+    /// One call in so many fails.
+    rarity: usize,
+}
+
+impl<'w> FaultyWorld<'w> {
+    pub(crate) fn new(world: &'w MemoryWorld, seed: u64, rarity: usize) -> Self {
+        Self { world, chance: Mutex::new(Chance(seed)), rarity }
+    }
+
+    fn works(&self) -> Result<(), StepError> {
+        // Half of the faults come before the act and half after it.
+        if self.chance.lock().unwrap().one_in(self.rarity * 2) {
+            return Err(StepError::transient(cause::UNAVAILABLE, "a fault on purpose"));
+        }
+        Ok(())
+    }
+
+    fn around<'a, T: Send + 'a>(
+        &'a self,
+        act: impl FnOnce() -> Io<'a, T> + Send + 'a,
+    ) -> Io<'a, T> {
+        Box::pin(async move {
+            self.works()?;
+            let done = act().await?;
+            self.works()?;
+            Ok(done)
+        })
+    }
+}
+
+impl ObjectStore for FaultyWorld<'_> {
+    fn put<'a>(&'a self, call: &'a Call, object: Put) -> Io<'a, ()> {
+        self.around(move || self.world.put(call, object))
+    }
+
+    fn get<'a>(
+        &'a self,
+        call: &'a Call,
+        bucket: &'a str,
+        key: &'a str,
+    ) -> Io<'a, Option<Arc<[u8]>>> {
+        self.around(move || ObjectStore::get(self.world, call, bucket, key))
+    }
+}
+
+impl Topic for FaultyWorld<'_> {
+    fn publish<'a>(&'a self, call: &'a Call, message: Message) -> Io<'a, ()> {
+        self.around(move || self.world.publish(call, message))
+    }
+}
+
+impl Tables for FaultyWorld<'_> {
+    fn insert<'a>(
+        &'a self,
+        call: &'a Call,
+        table: &'a Arc<TableDef>,
+        row: Value,
+    ) -> Io<'a, Inserted> {
+        self.around(move || self.world.insert(call, table, row))
+    }
+
+    fn upsert<'a>(&'a self, call: &'a Call, table: &'a Arc<TableDef>, row: Value) -> Io<'a, ()> {
+        self.around(move || self.world.upsert(call, table, row))
+    }
+
+    fn get<'a>(
+        &'a self,
+        call: &'a Call,
+        table: &'a Arc<TableDef>,
+        key: Vec<Value>,
+    ) -> Io<'a, Option<Value>> {
+        self.around(move || Tables::get(self.world, call, table, key))
+    }
+}
+
+impl Mailer for FaultyWorld<'_> {
+    fn send<'a>(&'a self, call: &'a Call, mail: Mail) -> Io<'a, ()> {
+        self.around(move || self.world.send(call, mail))
+    }
+}
+
+impl Effects for FaultyWorld<'_> {
+    fn objects(&self) -> &dyn ObjectStore {
+        self
+    }
+
+    fn topics(&self) -> &dyn Topic {
+        self
+    }
+
+    fn tables(&self) -> &dyn Tables {
+        self
+    }
+
+    fn mail(&self) -> &dyn Mailer {
+        self
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.world
+    }
+
+    fn random(&self) -> &dyn Random {
+        self.world
+    }
+
+    fn settle(&self, _: &Call, _: bool) {}
+}

@@ -1,0 +1,138 @@
+//! What every shipped kind keeps to, whichever it is: held against its pipeline in `tests/steps/`, in which the step `subject` is of that kind.
+
+use std::sync::Arc;
+
+use oms_cli::DirectoryFiles;
+use oms_engine::diagnostic::codes;
+use oms_engine::document::MemoryFiles;
+use oms_engine::effects::memory::MemoryWorld;
+use oms_engine::effects::{Clock as _, Effects};
+use oms_engine::plan::{Checker, Plan, read_row};
+use oms_engine::run::{self, Run, RunState, StepState};
+use oms_engine::step::{Port, Registry, Safety};
+
+use crate::harness::root;
+use crate::property::faults::FaultyWorld;
+
+fn checker() -> Checker {
+    Checker::new(Registry::new(oms_steps::ALL.iter().copied()).unwrap()).unwrap()
+}
+
+/// The pipeline of a kind and its order, which is in a comment on the first line.
+fn pipeline(kind: &str) -> (Arc<Plan>, String) {
+    let path = root().join("tests/steps").join(format!("{kind}.yaml"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("no {}", path.display()));
+    let (files, name) = DirectoryFiles::of(&path);
+    let checked = checker().check(&name, &files);
+    assert!(checked.report.diagnostics().is_empty(), "{kind}: {:?}", checked.report.diagnostics());
+    let order = text.lines().next().and_then(|line| line.strip_prefix("# ")).unwrap();
+    (Arc::new(checked.plan.unwrap()), order.to_owned())
+}
+
+fn world(plan: &Plan) -> MemoryWorld {
+    let world = MemoryWorld::new();
+    world.set_time("2025-06-01T00:00:00Z".parse().unwrap());
+    for table in plan.tables() {
+        if table.name.as_ref() == "customers" {
+            let row = r#"{"id":"C1","email":"ada@example.com"}"#;
+            world.add_row(table, read_row(table, row).unwrap_or_else(|_| panic!("the row")));
+        }
+    }
+    world
+}
+
+fn accept(plan: &Arc<Plan>, order: &str, world: &MemoryWorld) -> Run {
+    run::accept(plan, order.as_bytes(), "K", world.now()).ok().unwrap()
+}
+
+fn drive(run: &mut Run, effects: &dyn Effects, world: &MemoryWorld) -> RunState {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for _ in 0..100 {
+        let progress = runtime.block_on(run::advance(run, effects));
+        match progress.until {
+            Some(until) => world.set_time(until),
+            None => return progress.state,
+        }
+    }
+    panic!("the run does not end");
+}
+
+fn kinds() -> impl Iterator<Item = &'static str> {
+    oms_steps::ALL.iter().map(|kind| kind.name())
+}
+
+#[test]
+fn every_kind_runs_and_the_same_run_again_changes_nothing_more() {
+    for kind in kinds() {
+        let (plan, order) = pipeline(kind);
+        let world = world(&plan);
+        for _ in 0..2 {
+            let before = world.contents();
+            let mut run = accept(&plan, &order, &world);
+            assert_eq!(drive(&mut run, &world, &world), RunState::Completed, "{kind}");
+            let subject = plan.step("subject").unwrap();
+            assert_eq!(plan.steps()[subject].kind, kind);
+            let state = &run.scheduler.steps()[subject];
+            assert!(matches!(state, StepState::Succeeded(_)), "{kind}: {state:?}");
+            let after = world.contents();
+            if !before.published.is_empty() || !before.objects.is_empty() {
+                assert_eq!(before.objects, after.objects, "{kind}");
+                assert_eq!(before.rows, after.rows, "{kind}");
+                assert!(before.mails == after.mails, "{kind}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_kind_declares_what_it_touches_and_survives_its_failures() {
+    for kind in kinds() {
+        let (plan, order) = pipeline(kind);
+        let subject = &plan.steps()[plan.step("subject").unwrap()];
+        let touches = |port: &Port| subject.effects.iter().any(|effect| effect.port == *port);
+        let calm = world(&plan);
+        drive(&mut accept(&plan, &order, &calm), &calm, &calm);
+        let calm = calm.contents();
+        assert!(calm.mails.is_empty() || touches(&Port::Mail), "{kind}");
+        assert!(subject.effects.iter().all(|effect| effect.safety != Safety::Unsafe), "{kind}");
+        let mut recovered = 0;
+        for seed in 0..20 {
+            let world = world(&plan);
+            let mut run = accept(&plan, &order, &world);
+            let state = drive(&mut run, &FaultyWorld::new(&world, seed, 3), &world);
+            let after = world.contents();
+            // However often it was tried, there is nothing that a calm world does not have.
+            assert!(
+                after.mails.iter().all(|(key, mail)| calm.mails.get(key) == Some(mail)),
+                "{kind}"
+            );
+            assert!(after.rows.iter().all(|(key, row)| calm.rows.get(key) == Some(row)), "{kind}");
+            assert!(
+                after.objects.iter().all(|(k, body)| calm.objects.get(k) == Some(body)),
+                "{kind}"
+            );
+            recovered += u32::from(state == RunState::Completed);
+        }
+        assert!(recovered > 10, "{kind}: only {recovered} of 20 runs came through");
+    }
+}
+
+#[test]
+fn every_kind_refuses_a_setting_that_it_does_not_have() {
+    let checker = checker();
+    for kind in kinds() {
+        let folder = root().join("tests/steps");
+        let text = std::fs::read_to_string(folder.join(format!("{kind}.yaml"))).unwrap();
+        let (head, subject) = text.split_once("  subject:\n").unwrap();
+        let subject = subject.replacen("    with:\n", "    with:\n      no_such_setting: 1\n", 1);
+        let mut files = vec![("wrong.yaml".to_owned(), format!("{head}  subject:\n{subject}"))];
+        for file in ["subject.hbs", "body.html.hbs", "body.txt.hbs"] {
+            let path = format!("mail/hello/{file}");
+            files.push((path.clone(), std::fs::read_to_string(folder.join(path)).unwrap()));
+        }
+        let files = files.into_iter().map(|(path, text)| (path, Arc::from(text.into_bytes())));
+        let report = checker.check("wrong.yaml", &MemoryFiles::new(files)).report;
+        let found: Vec<_> = report.diagnostics().iter().map(|found| found.code).collect();
+        assert_eq!(found, [codes::UNKNOWN_KEY], "{kind}: {:?}", report.diagnostics());
+    }
+}
