@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use oms_engine::effects::{
-    Call, Clock, Effects, Inserted, Io, Mailer, Message, ObjectStore, Put, Random, StepError,
-    Tables, Topic, cause,
+    Call, Clock, Inserted, Io, Mailer, Message, ObjectStore, Put, Random, StepError, Tables, Topic,
+    World, cause,
 };
 use oms_engine::mail::Mail;
 use oms_engine::table::TableDef;
@@ -246,32 +248,24 @@ impl Mailer for Stage {
     }
 }
 
-impl Effects for Stage {
-    fn objects(&self) -> &dyn ObjectStore {
-        self
+impl Clock for Stage {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
-    fn topics(&self) -> &dyn Topic {
-        self
+    fn sleep(&self, duration: Duration) -> Io<'_, ()> {
+        self.clock.sleep(duration)
     }
+}
 
-    fn tables(&self) -> &dyn Tables {
-        self
+impl Random for Stage {
+    fn next(&self) -> u64 {
+        self.clock.next()
     }
+}
 
-    fn mail(&self) -> &dyn Mailer {
-        self
-    }
-
-    fn clock(&self) -> &dyn Clock {
-        &self.clock
-    }
-
-    fn random(&self) -> &dyn Random {
-        &self.clock
-    }
-
-    fn settle(&self, call: &Call, keep: bool) {
+impl World for Stage {
+    fn ended(&self, call: &Call, keep: bool) {
         let mut staged = self.lock();
         if let Some(writes) = staged.pending.remove(&call.key)
             && keep

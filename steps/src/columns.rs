@@ -6,9 +6,9 @@ use std::sync::Arc;
 use oms_engine::diagnostic::{Finding, Place, Route, closest, codes, did_you_mean};
 use oms_engine::effects::{StepError, cause};
 use oms_engine::expression::Compiled;
-use oms_engine::step::PlanContext;
+use oms_engine::step::{Effect, InputPlan, PlanContext, Planned, Port, Safety, Verb};
 use oms_engine::table::{Column, TableDef};
-use oms_engine::value::{Record, Shape, Type, Value};
+use oms_engine::value::{Nothing, Record, Shape, Type, Typed as _, Value};
 use serde_json::{Map, Value as Json};
 
 /// Compiles each value of a map under `field` as the column that it is for. Notes unknown columns.
@@ -97,6 +97,17 @@ fn may_not_fit(
             .label(format!("{found} for `{bound}`"))
             .help("bound it in the order schema (`maxLength`, `x-precision`, `x-scale`), or widen the column; a run whose value does not fit is parked".to_owned()),
     )
+}
+
+/// Returns the plan of a step that writes a row and gives nothing.
+pub(crate) fn planned<S>(verb: Verb, input: InputPlan, table: &TableDef, step: S) -> Planned<S> {
+    let effect = Effect {
+        port: Port::Tables,
+        verb,
+        resource: Arc::clone(&table.name),
+        safety: Safety::Idempotent,
+    };
+    Planned { step, input, output: Nothing::ty().unwrap_or_else(Type::text), effects: vec![effect] }
 }
 
 /// Brings evaluated values into a row of the table, each in its column's form.

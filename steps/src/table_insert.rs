@@ -5,11 +5,9 @@ use std::sync::Arc;
 
 use oms_engine::diagnostic::Route;
 use oms_engine::effects::StepError;
-use oms_engine::step::{
-    Effect, Faults, PlanContext, Planned, Port, Safety, Step, StepContext, Verb,
-};
+use oms_engine::step::{Faults, PlanContext, Planned, Step, StepContext, Verb};
 use oms_engine::table::TableDef;
-use oms_engine::value::{Nothing, Type, Typed, Value};
+use oms_engine::value::{Nothing, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -57,17 +55,7 @@ impl Step for TableInsert {
             unique::check(&what, at, &key, "; or use `table.upsert`", cx);
         }
         let input = cx.finish()?;
-        Ok(Planned {
-            input,
-            output: Nothing::ty().unwrap_or_else(Type::text),
-            effects: vec![Effect {
-                port: Port::Tables,
-                verb: Verb::Insert,
-                resource: Arc::clone(&table.name),
-                safety: Safety::Idempotent,
-            }],
-            step: Self { table },
-        })
+        Ok(columns::planned(Verb::Insert, input, &table, Self { table: Arc::clone(&table) }))
     }
 
     async fn run(&self, cx: &StepContext<'_>, input: Value) -> Result<Nothing, StepError> {

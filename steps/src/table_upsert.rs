@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use oms_engine::effects::StepError;
-use oms_engine::step::{
-    Effect, Faults, PlanContext, Planned, Port, Safety, Step, StepContext, Verb,
-};
+use oms_engine::step::{Faults, PlanContext, Planned, Step, StepContext, Verb};
 use oms_engine::table::TableDef;
-use oms_engine::value::{Nothing, Type, Typed, Value};
+use oms_engine::value::{Nothing, Value};
 
 use crate::columns;
 use crate::table_insert;
@@ -36,17 +34,7 @@ impl Step for TableUpsert {
         };
         columns::compile("row", &config.row, table.columns.iter(), cx);
         let input = cx.finish()?;
-        Ok(Planned {
-            input,
-            output: Nothing::ty().unwrap_or_else(Type::text),
-            effects: vec![Effect {
-                port: Port::Tables,
-                verb: Verb::Upsert,
-                resource: Arc::clone(&table.name),
-                safety: Safety::Idempotent,
-            }],
-            step: Self { table },
-        })
+        Ok(columns::planned(Verb::Upsert, input, &table, Self { table: Arc::clone(&table) }))
     }
 
     async fn run(&self, cx: &StepContext<'_>, input: Value) -> Result<Nothing, StepError> {

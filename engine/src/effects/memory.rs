@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::clock::{Clock, Random};
 use super::error::{StepError, cause};
-use super::ports::{Call, Effects, Inserted, Io, Mailer, Message, ObjectStore, Put, Tables, Topic};
+use super::ports::{Call, Inserted, Io, Mailer, Message, ObjectStore, Put, Tables, Topic, World};
 use crate::mail::Mail;
 use crate::table::TableDef;
 use crate::value::{Value, write_json};
@@ -32,7 +32,7 @@ pub struct Contents {
     pub published: Vec<(Arc<str>, Arc<str>)>,
 }
 
-/// A world in memory. Its writes are real at once; [`Effects::settle`] has nothing to do.
+/// A world in memory. Its writes are real at once; [`Effects::settle`](super::Effects::settle) has nothing to do.
 #[derive(Default)]
 pub struct MemoryWorld {
     contents: Mutex<Contents>,
@@ -191,30 +191,4 @@ impl Random for MemoryWorld {
     }
 }
 
-impl Effects for MemoryWorld {
-    fn objects(&self) -> &dyn ObjectStore {
-        self
-    }
-
-    fn topics(&self) -> &dyn Topic {
-        self
-    }
-
-    fn tables(&self) -> &dyn Tables {
-        self
-    }
-
-    fn mail(&self) -> &dyn Mailer {
-        self
-    }
-
-    fn clock(&self) -> &dyn Clock {
-        self
-    }
-
-    fn random(&self) -> &dyn Random {
-        self
-    }
-
-    fn settle(&self, _: &Call, _: bool) {}
-}
+impl World for MemoryWorld {}

@@ -142,3 +142,39 @@ pub trait Effects: Send + Sync {
     /// Says how the attempt behind a call ended: what it staged is kept for the step's event, or forgotten.
     fn settle(&self, call: &Call, keep: bool);
 }
+
+/// A world that is every port itself, and with that its own view.
+pub trait World: ObjectStore + Topic + Tables + Mailer + Clock + Random {
+    /// Says how the attempt behind a call ended. A world whose writes are real at once has nothing to do.
+    fn ended(&self, _: &Call, _keep: bool) {}
+}
+
+impl<W: World> Effects for W {
+    fn objects(&self) -> &dyn ObjectStore {
+        self
+    }
+
+    fn topics(&self) -> &dyn Topic {
+        self
+    }
+
+    fn tables(&self) -> &dyn Tables {
+        self
+    }
+
+    fn mail(&self) -> &dyn Mailer {
+        self
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self
+    }
+
+    fn random(&self) -> &dyn Random {
+        self
+    }
+
+    fn settle(&self, call: &Call, keep: bool) {
+        self.ended(call, keep);
+    }
+}

@@ -1,11 +1,13 @@
 //! A world whose services fail now and then, before they do what is asked or after it, so that the answer is lost.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use oms_engine::effects::memory::MemoryWorld;
 use oms_engine::effects::{
-    Call, Clock, Effects, Inserted, Io, Mailer, Message, ObjectStore, Put, Random, StepError,
-    Tables, Topic, cause,
+    Call, Clock, Inserted, Io, Mailer, Message, ObjectStore, Put, Random, StepError, Tables, Topic,
+    World, cause,
 };
 use oms_engine::mail::Mail;
 use oms_engine::table::TableDef;
@@ -98,30 +100,20 @@ impl Mailer for FaultyWorld<'_> {
     }
 }
 
-impl Effects for FaultyWorld<'_> {
-    fn objects(&self) -> &dyn ObjectStore {
-        self
+impl Clock for FaultyWorld<'_> {
+    fn now(&self) -> Timestamp {
+        self.world.now()
     }
 
-    fn topics(&self) -> &dyn Topic {
-        self
+    fn sleep(&self, duration: Duration) -> Io<'_, ()> {
+        self.world.sleep(duration)
     }
-
-    fn tables(&self) -> &dyn Tables {
-        self
-    }
-
-    fn mail(&self) -> &dyn Mailer {
-        self
-    }
-
-    fn clock(&self) -> &dyn Clock {
-        self.world
-    }
-
-    fn random(&self) -> &dyn Random {
-        self.world
-    }
-
-    fn settle(&self, _: &Call, _: bool) {}
 }
+
+impl Random for FaultyWorld<'_> {
+    fn next(&self) -> u64 {
+        self.world.next()
+    }
+}
+
+impl World for FaultyWorld<'_> {}
