@@ -7,6 +7,7 @@ pub mod diagnostic;
 pub mod document;
 pub mod effects;
 pub mod expression;
+pub mod locale;
 pub mod mail;
 pub mod money;
 pub mod pipeline;

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use oms_engine::diagnostic::Route;
+use oms_engine::diagnostic::{Finding, Place, Route, codes};
 use oms_engine::effects::{StepError, cause};
+use oms_engine::expression::Compiled;
+use oms_engine::locale::language;
 use oms_engine::mail::Mail;
 use oms_engine::record;
 use oms_engine::step::{
@@ -64,14 +66,15 @@ impl Step for EmailSend {
 
     fn plan(config: Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults> {
         cx.expr("to", &config.to);
-        if let Some(locale) = &config.locale {
-            cx.expr("locale", locale);
-        }
+        let locale = config.locale.as_ref().and_then(|locale| cx.expr("locale", locale));
         let data = cx.value("data", &Route::root().key("data"), &Json::Object(config.data), None);
         let settings = cx.mail();
         let template = settings.as_ref().and_then(|settings| {
             cx.template("template", &config.template, settings, data.as_ref().map(|data| data.ty()))
         });
+        if let (Some(template), Some(locale)) = (&template, locale.as_ref().and_then(written)) {
+            translated(&locale, template, cx);
+        }
         let input = cx.finish()?;
         let (Some(settings), Some(template)) = (settings, template) else { return Err(Vec::new()) };
         let domain = settings.from.address.rsplit('@').next().unwrap_or_default().to_owned();
@@ -107,4 +110,24 @@ impl Step for EmailSend {
         cx.effects.mail().send(cx.call, mail).await?;
         Ok(Output { message_id: Arc::from(message_id) })
     }
+}
+
+/// Returns a locale that is written in the pipeline.
+fn written(locale: &Compiled) -> Option<Arc<str>> {
+    locale.constant().and_then(Value::as_text).cloned()
+}
+
+/// Warns of a locale that the mail has no words in.
+fn translated(locale: &str, template: &Template, cx: &mut PlanContext<'_>) {
+    let wanted = language(locale);
+    let known: Vec<&str> =
+        std::iter::once(template.own_locale()).chain(template.locales()).collect();
+    if known.iter().any(|known| language(known) == wanted) {
+        return;
+    }
+    let at = Place::value(Route::root().key("locale"));
+    let message = format!("the mail is not translated to `{locale}`");
+    let help =
+        format!("it has {}; other readers get `{}`", known.join(", "), template.own_locale());
+    cx.fault(Finding::warning(codes::TEMPLATE_LOCALE, at, message).help(help));
 }

@@ -124,6 +124,8 @@ codes! {
     TEMPLATE_UNESCAPED = 506, "OMS0506", "a template prints without escaping";
     TEMPLATE_SUBJECT = 507, "OMS0507", "a subject is not one line";
     TEMPLATE_SHAPE = 508, "OMS0508", "a template uses a value in the wrong way";
+    TEMPLATE_MJML = 509, "OMS0509", "the MJML of a mail cannot be used";
+    TEMPLATE_LOCALE = 510, "OMS0510", "a mail is not translated in full";
 
     ORDER_SYNTAX = 601, "OMS0601", "an order is not JSON";
     ORDER_REJECTED = 602, "OMS0602", "an order does not fit the order schema";

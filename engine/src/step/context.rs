@@ -169,7 +169,7 @@ impl PlanContext<'_> {
                     self.fault(finding);
                     return None;
                 }
-                match Template::load(self.files, &settings.templates, name) {
+                match Template::load(self.files, &settings.templates, name, &settings.locale) {
                     Ok(template) => {
                         let template = Arc::new(template);
                         self.templates.borrow_mut().insert(name.to_owned(), Arc::clone(&template));

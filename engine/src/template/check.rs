@@ -7,10 +7,12 @@ use handlebars::template::{HelperTemplate, Parameter, Template as Tree, Template
 
 use super::check_partial::second_line;
 use super::check_path::{Known, Scopes};
-use super::helpers::{BLOCKS, CALLS};
-use super::load::Part;
+use super::helpers::{BLOCKS, CALLS, SAY};
+use super::load::{Template, Variant};
+use super::part::Part;
 use super::problem::{Fault, TemplateProblem};
 use super::scan::{Tag, TagKind};
+use super::texts::Texts;
 use crate::diagnostic::codes;
 use crate::value::{Shape, Type};
 
@@ -20,6 +22,7 @@ const UNESCAPED: &str = "unescaped:";
 /// A walk through one part of a mail and the partials that it includes.
 pub(super) struct Checker<'t> {
     pub(super) partials: &'t BTreeMap<String, Part>,
+    pub(super) texts: &'t Texts,
     pub(super) scopes: Scopes,
     problems: Vec<TemplateProblem>,
     /// The partials around the place of the walk.
@@ -54,32 +57,76 @@ impl<'t> Cursor<'t> {
     }
 }
 
-/// Checks one part of a mail, which must be a single line if `one_line`.
-pub(super) fn check(
-    part: &Part,
-    partials: &BTreeMap<String, Part>,
-    data: &Type,
-    one_line: bool,
-) -> Vec<TemplateProblem> {
-    let mut checker = Checker {
-        partials,
-        scopes: Scopes::new(data),
-        problems: Vec::new(),
-        including: Vec::new(),
-        inclusions: 0,
-        muted: 0,
-        one_line,
-    };
-    if let Some(fault) = second_line(part).filter(|_| one_line) {
-        checker.problems.push(fault.within(&part.path));
+impl Template {
+    /// Returns everything that is wrong with the template for data of this type. Without an error among it, rendering such
+    /// data cannot fail but by its size.
+    pub fn check(&self, data: &Type) -> Vec<TemplateProblem> {
+        let mut problems: Vec<TemplateProblem> = Vec::new();
+        let mut add = |found: Vec<TemplateProblem>| {
+            for problem in found {
+                if !problems.contains(&problem) {
+                    problems.push(problem);
+                }
+            }
+        };
+        add(self.notes().cloned().collect());
+        for variant in self.variants() {
+            let check = |part: &Part, one_line| self.check_part(part, variant, data, one_line);
+            add(check(&variant.subject, true));
+            add(variant.text.as_ref().map(|text| check(text, false)).unwrap_or_default());
+            let html = &variant.html;
+            let mut found = check(&html.source, false);
+            found.extend(html.included.iter().flat_map(|part| check(part, false)));
+            // MJML moves things. What is right where it is written must be right where it came to stand.
+            if let (Some(made), []) = (&html.made, found.as_slice()) {
+                let moved = check(made, false);
+                found.extend(
+                    moved.into_iter().map(|problem| moved_by_mjml(problem, &html.source, made)),
+                );
+            }
+            add(found);
+        }
+        problems
     }
-    checker.file(part);
-    checker.problems
+
+    /// Checks one part of a mail in one locale, which must be a single line if `one_line`.
+    fn check_part(
+        &self,
+        part: &Part,
+        variant: &Variant,
+        data: &Type,
+        one_line: bool,
+    ) -> Vec<TemplateProblem> {
+        let mut checker = Checker {
+            partials: &self.partials,
+            texts: &variant.texts,
+            scopes: Scopes::new(data),
+            problems: Vec::new(),
+            including: Vec::new(),
+            inclusions: 0,
+            muted: 0,
+            one_line,
+        };
+        if let Some(fault) = second_line(part).filter(|_| one_line) {
+            checker.problems.push(part.problem(fault));
+        }
+        checker.file(part);
+        checker.problems
+    }
+}
+
+/// Says of a problem in the HTML where it comes from.
+fn moved_by_mjml(problem: TemplateProblem, source: &Part, made: &Part) -> TemplateProblem {
+    let text = made.text.get(problem.span.clone()).unwrap_or_default();
+    let at = source.text.find(text).unwrap_or(0);
+    let message = format!("where MJML puts it, {}", problem.message);
+    let fault = Fault::new(codes::TEMPLATE_MJML, at..at + text.len(), message);
+    source.problem(fault.help("put blocks that go around elements into `<mj-raw>`".to_owned()))
 }
 
 impl<'t> Checker<'t> {
     pub(super) fn report(&mut self, cursor: &Cursor<'_>, fault: Fault) {
-        let problem = fault.within(&cursor.part.path);
+        let problem = cursor.part.problem(fault);
         // A partial that is included twice has its faults once.
         if self.muted == 0 && !self.problems.contains(&problem) {
             self.problems.push(problem);
@@ -149,6 +196,9 @@ impl<'t> Checker<'t> {
 
     fn print(&mut self, call: &'t HelperTemplate, tag: &Tag, cursor: &Cursor<'_>) {
         let name = cursor.text(&tag.call.name);
+        if name == SAY && !(call.params.is_empty() && call.hash.is_empty()) {
+            return self.say(call, tag, cursor);
+        }
         let known = if call.params.is_empty() && call.hash.is_empty() {
             if matches!(call.name, Parameter::Subexpression(_)) {
                 let fault = Fault::new(

@@ -20,8 +20,8 @@ pub(super) struct Operand {
     /// Which value of the data it is, if it is one.
     pub(super) place: Option<String>,
     /// The value itself if it is written in the template.
-    literal: Option<JsonValue>,
-    span: Range<usize>,
+    pub(super) literal: Option<JsonValue>,
+    pub(super) span: Range<usize>,
 }
 
 /// What can be compared with each other.
@@ -118,7 +118,7 @@ impl<'t> Checker<'t> {
             return None;
         }
         let (least, most) = match name {
-            "not" => (1, 1),
+            "country" | "date" | "not" | "number" => (1, 1),
             "and" | "or" => (2, usize::MAX),
             _ => (2, 2),
         };
@@ -145,6 +145,9 @@ impl<'t> Checker<'t> {
                 }
                 self.scopes.forget(mark);
                 fine.then_some(truth)
+            }
+            ("country" | "date" | "money" | "number", params, places) => {
+                self.format_call(name, params, places, cursor)
             }
             ("default", [value, instead], [value_at, instead_at]) => {
                 let value = self.operand(value, value_at, cursor);

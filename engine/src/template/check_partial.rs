@@ -1,10 +1,12 @@
-//! Partials, and the one line of a subject.
+//! Partials, the words of a locale, and the one line of a subject.
 
-use handlebars::template::{DecoratorTemplate, Parameter};
+use handlebars::JsonValue;
+use handlebars::template::{DecoratorTemplate, HelperTemplate, Parameter};
 
 use super::check::{Checker, Cursor};
 use super::check_path::{Known, Scope};
-use super::load::Part;
+use super::helpers::SAY;
+use super::part::Part;
 use super::problem::Fault;
 use super::scan::Tag;
 use crate::diagnostic::{codes, did_you_mean};
@@ -53,7 +55,8 @@ impl<'t> Checker<'t> {
         }
         self.inclusions += 1;
         if self.inclusions > INCLUSIONS_MAX {
-            let message = format!("this mail includes more than {INCLUSIONS_MAX} partials");
+            let message =
+                format!("this mail includes more than {INCLUSIONS_MAX} partials and texts");
             return self.report(cursor, refuse(message));
         }
         if self.one_line && part.text.trim_end().contains(['\n', '\r']) {
@@ -102,5 +105,43 @@ impl<'t> Checker<'t> {
         self.file(part);
         self.including.pop();
         self.scopes.pop();
+    }
+
+    /// Checks the text that `{{t "name"}}` says, in each place where it is said.
+    pub(super) fn say(&mut self, call: &'t HelperTemplate, tag: &Tag, cursor: &Cursor<'_>) {
+        let refuse = |span: &std::ops::Range<usize>, message: String| {
+            Fault::new(codes::TEMPLATE_HELPER, span.clone(), message)
+        };
+        let ([Parameter::Literal(JsonValue::String(name))], [place]) =
+            (call.params.as_slice(), tag.call.params.as_slice())
+        else {
+            let fault = refuse(&tag.call.name, format!("`{SAY}` is given the name of a text"));
+            return self.report(cursor, fault.help(format!("such as `{{{{{SAY} \"title\"}}}}`")));
+        };
+        let texts = self.texts;
+        let Some((name, part)) = texts.get_key_value(name) else {
+            let fault = refuse(&place.span, format!("there is no text `{name}`"));
+            let help = did_you_mean(name, texts.keys().map(String::as_str));
+            let help = help.or_else(|| Some("texts stand in `texts.yaml`".to_owned()));
+            return self.report(cursor, fault.help(help));
+        };
+        if self.including.contains(&name.as_str()) {
+            return self
+                .report(cursor, refuse(&place.span, format!("the text `{name}` says itself")));
+        }
+        if self.one_line && part.text.trim_end().contains(['\n', '\r']) {
+            let message = format!("a subject is one line, and the text `{name}` has more");
+            let fault = Fault::new(codes::TEMPLATE_SUBJECT, place.span.clone(), message);
+            return self.report(cursor, fault);
+        }
+        self.inclusions += 1;
+        if self.inclusions > INCLUSIONS_MAX {
+            let message =
+                format!("this mail includes more than {INCLUSIONS_MAX} partials and texts");
+            return self.report(cursor, refuse(&place.span, message));
+        }
+        self.including.push(name);
+        self.file(part);
+        self.including.pop();
     }
 }

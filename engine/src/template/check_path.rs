@@ -12,6 +12,9 @@ use crate::value::{Shape, Type};
 /// What the data variables of `{{#each}}` are called.
 const LOCALS: [&str; 3] = ["index", "first", "last"];
 
+/// What is there everywhere: the locale of the mail, which way it is written (`ltr` or `rtl`), and on which side lines begin and end.
+pub(super) const GLOBALS: [&str; 4] = ["locale", "dir", "start", "end"];
+
 /// Separates the parts of a place; no name in a template holds it.
 const SEPARATOR: char = '\0';
 
@@ -154,11 +157,14 @@ impl Scopes {
         let in_list = level.and_then(|at| self.stack.get(at)).is_some_and(|scope| scope.in_list);
         let name = match parts.segments.as_slice() {
             [(_, name)] if in_list && LOCALS.contains(name) => *name,
+            [(_, name)] if parts.ups == 0 && GLOBALS.contains(name) => {
+                return Ok(Known { ty: Type::text(), place: format!("@{raw}") });
+            }
             _ => {
                 let fault =
                     Fault::new(codes::TEMPLATE_NAME, whole, format!("there is no `{raw}` here"));
                 return Err(fault.help(
-                    "`@index`, `@first` and `@last` are there within `{{#each}}`, and `@root.name` everywhere"
+                    "`@index`, `@first` and `@last` are there within `{{#each}}`; `@locale`, `@dir`, `@start`, `@end` and `@root.name` everywhere"
                         .to_owned(),
                 ));
             }

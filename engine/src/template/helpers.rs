@@ -3,28 +3,38 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use crate::money::Decimal;
+use crate::locale::Formats;
+use crate::money::{Currency, Decimal};
 use crate::value::{DateFormat, Value, parse_date};
 
 /// What may be called as a block.
 pub(super) const BLOCKS: [&str; 4] = ["each", "if", "unless", "with"];
 
 /// What may be called for a value.
-pub(super) const CALLS: [&str; 10] =
-    ["and", "default", "eq", "ge", "gt", "le", "lt", "ne", "not", "or"];
+pub(super) const CALLS: [&str; 14] = [
+    "and", "country", "date", "default", "eq", "ge", "gt", "le", "lt", "money", "ne", "not",
+    "number", "or",
+];
+
+/// What says a text of `texts.yaml`.
+pub(super) const SAY: &str = "t";
 
 /// One of [`CALLS`].
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Call {
     And,
+    Country,
+    Date,
     Default,
     Eq,
     Ge,
     Gt,
     Le,
     Lt,
+    Money,
     Ne,
     Not,
+    Number,
     Or,
 }
 
@@ -33,21 +43,25 @@ impl Call {
     pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "and" => Self::And,
+            "country" => Self::Country,
+            "date" => Self::Date,
             "default" => Self::Default,
             "eq" => Self::Eq,
             "ge" => Self::Ge,
             "gt" => Self::Gt,
             "le" => Self::Le,
             "lt" => Self::Lt,
+            "money" => Self::Money,
             "ne" => Self::Ne,
             "not" => Self::Not,
+            "number" => Self::Number,
             "or" => Self::Or,
             _ => return None,
         })
     }
 
     /// Returns its value for these parameters; what is not given is missing.
-    pub(super) fn value<'v>(self, params: &[Cow<'v, Value>]) -> Cow<'v, Value> {
+    pub(super) fn value<'v>(self, params: &[Cow<'v, Value>], formats: &Formats) -> Cow<'v, Value> {
         let param = |at: usize| params.get(at).map_or(&Value::Missing, AsRef::as_ref);
         let order = || compare(param(0), param(1));
         let held = match self {
@@ -55,6 +69,10 @@ impl Call {
                 let empty = param(0).is_null() || param(0).as_text().is_some_and(|t| t.is_empty());
                 let chosen = params.get(usize::from(empty));
                 return chosen.cloned().unwrap_or(Cow::Owned(Value::Missing));
+            }
+            Self::Country | Self::Date | Self::Money | Self::Number => {
+                let written = self.written(param(0), param(1), formats);
+                return Cow::Owned(written.map_or(Value::Missing, |text| Value::text(&text)));
             }
             Self::And => params.iter().all(|value| is_true(value, false)),
             Self::Or => params.iter().any(|value| is_true(value, false)),
@@ -67,6 +85,23 @@ impl Call {
             Self::Ge => matches!(order(), Some(Ordering::Greater | Ordering::Equal)),
         };
         Cow::Owned(Value::Bool(held))
+    }
+}
+
+impl Call {
+    /// Writes a value as readers of a locale do; nothing if it is not of the type that the check demands.
+    fn written(self, value: &Value, other: &Value, formats: &Formats) -> Option<String> {
+        match (self, value) {
+            (Self::Money, value) => {
+                Some(formats.money(number(value)?, Currency::parse(other.as_text()?).ok()?))
+            }
+            (Self::Number, value) => Some(formats.number(number(value)?)),
+            (Self::Date, Value::Timestamp(instant)) => {
+                Some(formats.date(instant.to_zoned(jiff::tz::TimeZone::UTC).date()))
+            }
+            (Self::Date, value) => Some(formats.date(date(value)?)),
+            (_, value) => Some(formats.country(value.as_text()?).to_owned()),
+        }
     }
 }
 
@@ -137,7 +172,8 @@ mod tests {
     fn decimals_compare_as_numbers_and_dates_in_time() {
         let held = |call: &str, left: &Value, right: &Value| {
             let params = [Cow::Borrowed(left), Cow::Borrowed(right)];
-            Call::named(call).unwrap().value(&params).into_owned() == Value::Bool(true)
+            Call::named(call).unwrap().value(&params, &Formats::of("en")).into_owned()
+                == Value::Bool(true)
         };
         let (a, b, n) = (decimal("9.50"), decimal("10"), Value::Int(3));
         let (d, s) = (Value::Date(jiff::civil::date(2025, 1, 31)), Value::text("x"));

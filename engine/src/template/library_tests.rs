@@ -54,7 +54,7 @@ fn both_renderers_print_the_same() {
             ("partials/p.hbs", p.as_str()),
             ("partials/q.hbs", q.as_str()),
         ]);
-        let ours = Template::load(&all, "mail", "t").unwrap();
+        let ours = Template::load(&all, "mail", "t", "en").unwrap();
         let errors = ours.check(&ty).into_iter().filter(|found| found.severity == Severity::Error);
         assert_eq!(errors.collect::<Vec<_>>(), [], "{body}\np: {p}\nq: {q}");
         let mut theirs = Handlebars::new();

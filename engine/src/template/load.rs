@@ -2,52 +2,60 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
-use handlebars::template::Template as Tree;
-
-use super::locale::{candidates, is_language_tag};
+use super::mjml::{self, Includes};
+use super::part::{Part, read};
 use super::problem::{Fault, TemplateProblem};
-use super::program::{Program, program};
-use super::scan::{Tag, scan};
-use crate::diagnostic::{Source, closest, codes, did_you_mean};
-use crate::document::{FileError, Files};
-use crate::value::Type;
-
-/// The most bytes that a template's file may have.
-pub const FILE_BYTES_MAX: usize = 256 * 1024;
+use super::texts::{TEXTS, Texts, texts};
+use crate::diagnostic::{closest, codes, did_you_mean};
+use crate::document::Files;
+use crate::locale::{candidates, is_language_tag};
 
 /// The folder beside the templates that holds what they share.
 pub const PARTIALS_FOLDER: &str = "partials";
 
-/// What the file of a partial ends in.
+/// What the files of partials end in: those that a mail includes when it is rendered, and those of its MJML.
 const PARTIAL_SUFFIX: &str = ".hbs";
+const MJML_SUFFIX: &str = ".mjml";
 
-/// The files of a template, by their role: subject, HTML and text.
+/// The files of a template, by their role.
 const SUBJECT: &str = "subject.hbs";
 const HTML: &str = "body.html.hbs";
+const MJML: &str = "body.mjml";
 const TEXT: &str = "body.txt.hbs";
-const FILES: [&str; 3] = [SUBJECT, HTML, TEXT];
+/// An order's data to try the mail with.
+pub(super) const SAMPLE: &str = "sample.json";
+const FILES: [&str; 6] = [SUBJECT, HTML, MJML, TEXT, TEXTS, SAMPLE];
 
-/// One file, read and parsed.
+/// An HTML body: what is checked, what it includes, and what is rendered.
 #[derive(Debug)]
-pub(super) struct Part {
-    /// Relative to the pipeline file.
-    pub(super) path: String,
-    pub(super) text: String,
-    pub(super) tags: Vec<Tag>,
-    pub(super) tree: Tree,
-    pub(super) program: Program,
-    /// The most bytes that it was rendered to so far, which is what the next rendering makes room for.
-    pub(super) rendered_max: AtomicUsize,
+pub(super) struct Html {
+    /// The file as it is written.
+    pub(super) source: Part,
+    /// What MJML made of it; nothing if the file is HTML itself.
+    pub(super) made: Option<Part>,
+    /// The MJML files that it includes.
+    pub(super) included: Vec<Arc<Part>>,
+    notes: Vec<TemplateProblem>,
+}
+
+impl Html {
+    /// Returns what is rendered.
+    pub(super) fn rendered(&self) -> &Part {
+        self.made.as_ref().unwrap_or(&self.source)
+    }
 }
 
 /// The files that make a mail in one locale.
 #[derive(Clone, Debug)]
 pub(super) struct Variant {
+    /// The locale of its words.
+    pub(super) locale: Arc<str>,
     pub(super) subject: Arc<Part>,
-    pub(super) html: Arc<Part>,
-    pub(super) text: Arc<Part>,
+    pub(super) html: Arc<Html>,
+    /// Without it, the text is made of the HTML.
+    pub(super) text: Option<Arc<Part>>,
+    pub(super) texts: Arc<Texts>,
 }
 
 /// A mail template with all its locales, ready to render.
@@ -62,14 +70,18 @@ pub struct Template {
 }
 
 impl Template {
-    /// Reads the template `name` in a folder of templates.
+    /// Reads the template `name` in a folder of templates, whose own language is `locale`.
     ///
     /// # Errors
     /// With all problems of its files: missing, unreadable, too large, or no templates. If there is no such template at all, one
     /// problem says so, with a path that is no file's.
-    pub fn load(files: &dyn Files, folder: &str, name: &str) -> Result<Self, Vec<TemplateProblem>> {
+    pub fn load(
+        files: &dyn Files,
+        folder: &str,
+        name: &str,
+        locale: &str,
+    ) -> Result<Self, Vec<TemplateProblem>> {
         let at = format!("{}/{name}", folder.trim_end_matches('/'));
-        let mut loader = Loader { files, problems: Vec::new(), notes: Vec::new() };
         let entries = files.list(&at);
         if entries.is_empty() {
             let known = Self::names(files, folder);
@@ -78,17 +90,20 @@ impl Template {
                 .help(did_you_mean(name, known.iter().map(String::as_str)));
             return Err(vec![fault.within(&at)]);
         }
-        let partials = loader.partials(folder);
-        let mut base = loader.folder(&at, &entries);
-        for file in FILES {
-            if !base.contains_key(file) && !entries.iter().any(|entry| entry == file) {
-                let fault = Fault::new(
-                    codes::TEMPLATE_MISSING,
-                    0..0,
-                    format!("the template `{name}` has no `{file}`"),
+        let mut loader = Loader::new(files, folder);
+        let partials = loader.partials();
+        let base = loader.folder(&at, &entries);
+        let is_there = |file: &str| entries.iter().any(|entry| entry == file);
+        for (there, file) in
+            [(is_there(SUBJECT), SUBJECT), (is_there(HTML) || is_there(MJML), MJML)]
+        {
+            if !there {
+                let message = format!("the template `{name}` has no `{file}`");
+                let help = format!(
+                    "a template has `{SUBJECT}` and `{MJML}` (or `{HTML}`), and perhaps `{TEXT}` and `{TEXTS}`"
                 );
-                let help = format!("a template has `{SUBJECT}`, `{HTML}` and `{TEXT}`");
-                loader.problems.push(fault.help(help).within(&format!("{at}/{file}")));
+                let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message).help(help);
+                loader.problems.push(fault.within(&format!("{at}/{file}")));
             }
         }
         let mut locales = BTreeMap::new();
@@ -104,13 +119,16 @@ impl Template {
                 loader.problems.push(fault.help(help).within(&below));
             }
         }
-        let base = (base.remove(SUBJECT), base.remove(HTML), base.remove(TEXT));
-        let (Some(subject), Some(html), Some(text), true) =
-            (base.0, base.1, base.2, loader.problems.is_empty())
+        let (Some(subject), Some(html), true) =
+            (base.subject, base.html, loader.problems.is_empty())
         else {
             return Err(loader.problems);
         };
-        let base = Variant { subject, html, text };
+        let texts = base.texts.unwrap_or_default();
+        for (tag, folder) in &locales {
+            loader.compare(&format!("{at}/{tag}/{TEXTS}"), tag, folder.texts.as_deref(), &texts);
+        }
+        let base = Variant { locale: Arc::from(locale), subject, html, text: base.text, texts };
         let locales = filled(&locales, &base);
         Ok(Self { base, locales, partials, notes: loader.notes })
     }
@@ -127,82 +145,118 @@ impl Template {
         self.locales.keys().map(String::as_str)
     }
 
-    /// Returns everything that is wrong with the template for data of this type. Without an error among it, rendering such
-    /// data cannot fail but by its size.
-    pub fn check(&self, data: &Type) -> Vec<TemplateProblem> {
-        let mut problems = self.notes.clone();
-        let mut seen: Vec<*const Part> = Vec::new();
-        for variant in std::iter::once(&self.base).chain(self.locales.values()) {
-            for (part, one_line) in
-                [(&variant.subject, true), (&variant.html, false), (&variant.text, false)]
-            {
-                // A file that stands in for a locale's is judged once.
-                if seen.contains(&Arc::as_ptr(part)) {
-                    continue;
-                }
-                seen.push(Arc::as_ptr(part));
-                for problem in super::check::check(part, &self.partials, data, one_line) {
-                    if !problems.contains(&problem) {
-                        problems.push(problem);
-                    }
-                }
-            }
-        }
-        problems
+    /// Returns the locale that the base folder is written in.
+    pub fn own_locale(&self) -> &str {
+        &self.base.locale
+    }
+
+    pub(super) fn variants(&self) -> impl Iterator<Item = &Variant> {
+        std::iter::once(&self.base).chain(self.locales.values())
+    }
+
+    pub(super) fn notes(&self) -> impl Iterator<Item = &TemplateProblem> {
+        self.notes.iter().chain(self.variants().flat_map(|variant| &variant.html.notes))
     }
 }
 
-/// Gives each locale the files that it lacks: those of the next one that it falls back to, or the base folder's.
-fn filled(
-    locales: &BTreeMap<String, BTreeMap<&'static str, Arc<Part>>>,
-    base: &Variant,
-) -> BTreeMap<String, Variant> {
-    let part = |locale: &str, file: &str, otherwise: &Arc<Part>| {
-        let own = candidates(locale).find_map(|tag| locales.get(&tag)?.get(file));
-        Arc::clone(own.unwrap_or(otherwise))
-    };
-    let variant = |locale: &String| Variant {
-        subject: part(locale, SUBJECT, &base.subject),
-        html: part(locale, HTML, &base.html),
-        text: part(locale, TEXT, &base.text),
-    };
-    locales.keys().map(|locale| (locale.clone(), variant(locale))).collect()
+/// Gives each locale the files and texts that it lacks: those of the next one that it falls back to, or the base folder's.
+fn filled(locales: &BTreeMap<String, Folder>, base: &Variant) -> BTreeMap<String, Variant> {
+    let mut filled = BTreeMap::new();
+    for tag in locales.keys() {
+        let chain: Vec<&Folder> = candidates(tag).filter_map(|tag| locales.get(&tag)).collect();
+        let mut texts = base.texts.as_ref().clone();
+        for folder in chain.iter().rev() {
+            let own = folder.texts.iter().flat_map(|texts| texts.iter());
+            texts.extend(own.map(|(name, part)| (name.clone(), Arc::clone(part))));
+        }
+        let subject = chain.iter().find_map(|folder| folder.subject.clone());
+        let html = chain.iter().find_map(|folder| folder.html.clone());
+        let variant = Variant {
+            locale: Arc::from(tag.as_str()),
+            subject: subject.unwrap_or_else(|| Arc::clone(&base.subject)),
+            html: html.unwrap_or_else(|| Arc::clone(&base.html)),
+            text: chain.iter().find_map(|folder| folder.text.clone()).or_else(|| base.text.clone()),
+            texts: Arc::new(texts),
+        };
+        filled.insert(tag.clone(), variant);
+    }
+    filled
+}
+
+/// The files that one folder has.
+#[derive(Default)]
+struct Folder {
+    subject: Option<Arc<Part>>,
+    html: Option<Arc<Html>>,
+    text: Option<Arc<Part>>,
+    texts: Option<Arc<Texts>>,
 }
 
 struct Loader<'f> {
     files: &'f dyn Files,
+    /// The folder of what templates share.
+    shared: String,
+    includes: Arc<Includes>,
     problems: Vec<TemplateProblem>,
     notes: Vec<TemplateProblem>,
 }
 
-impl Loader<'_> {
-    /// Reads the files of a template that are in a folder.
-    fn folder(&mut self, at: &str, entries: &[String]) -> BTreeMap<&'static str, Arc<Part>> {
-        let mut parts = BTreeMap::new();
-        for file in FILES {
-            if entries.iter().any(|entry| entry == file)
-                && let Some(part) = self.part(format!("{at}/{file}"))
-            {
-                parts.insert(file, Arc::new(part));
+impl<'f> Loader<'f> {
+    fn new(files: &'f dyn Files, folder: &str) -> Self {
+        let shared = format!("{}/{PARTIALS_FOLDER}", folder.trim_end_matches('/'));
+        let mut problems = Vec::new();
+        let mut includes = Includes::new();
+        for entry in files.list(&shared).into_iter().filter(|entry| entry.ends_with(MJML_SUFFIX)) {
+            let path = format!("{shared}/{entry}");
+            match read(files, &path) {
+                Ok(text) => drop(includes.insert(entry, (path, text))),
+                Err(problem) => problems.push(problem),
             }
         }
-        for entry in entries {
-            if entry.ends_with(PARTIAL_SUFFIX) && !FILES.contains(&entry.as_str()) {
-                let message = format!("`{entry}` is not a file of a template, and is not used");
-                let help = closest(entry, FILES).map(|file| format!("did you mean `{file}`?"));
-                let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message).help(help);
-                self.notes.push(fault.warning().within(&format!("{at}/{entry}")));
-            }
-        }
-        parts
+        Self { files, shared, includes: Arc::new(includes), problems, notes: Vec::new() }
     }
 
-    fn partials(&mut self, folder: &str) -> BTreeMap<String, Part> {
-        let at = format!("{}/{PARTIALS_FOLDER}", folder.trim_end_matches('/'));
+    /// Reads the files of a template that are in a folder.
+    fn folder(&mut self, at: &str, entries: &[String]) -> Folder {
+        let mut folder = Folder::default();
+        for entry in entries {
+            let path = format!("{at}/{entry}");
+            match entry.as_str() {
+                SUBJECT => folder.subject = self.part(&path).map(Arc::new),
+                TEXT => folder.text = self.part(&path).map(Arc::new),
+                HTML => {
+                    folder.html = self.part(&path).map(|source| {
+                        let (included, notes) = (Vec::new(), Vec::new());
+                        Arc::new(Html { source, made: None, included, notes })
+                    });
+                }
+                MJML => folder.html = self.mjml(&path).map(Arc::new).or(folder.html),
+                TEXTS => folder.texts = self.texts(&path).map(Arc::new),
+                other if other.ends_with(PARTIAL_SUFFIX) || other.ends_with(MJML_SUFFIX) => {
+                    let message = format!("`{entry}` is not a file of a template, and is not used");
+                    let help = closest(entry, FILES).map(|file| format!("did you mean `{file}`?"));
+                    let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message).help(help);
+                    self.notes.push(fault.warning().within(&path));
+                }
+                _ => {}
+            }
+        }
+        if entries.iter().any(|entry| entry == HTML) && entries.iter().any(|entry| entry == MJML) {
+            let message =
+                format!("there is `{MJML}` and `{HTML}`, and one of them would not be used");
+            let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message);
+            self.problems
+                .push(fault.help("take one away".to_owned()).within(&format!("{at}/{HTML}")));
+        }
+        folder
+    }
+
+    fn partials(&mut self) -> BTreeMap<String, Part> {
         let mut partials = BTreeMap::new();
-        for entry in self.files.list(&at) {
+        for entry in self.files.list(&self.shared) {
+            let path = format!("{}/{entry}", self.shared);
             if let Some(name) = entry.strip_suffix(PARTIAL_SUFFIX)
-                && let Some(part) = self.part(format!("{at}/{entry}"))
+                && let Some(part) = self.part(&path)
             {
                 partials.insert(name.to_owned(), part);
             }
@@ -210,50 +264,63 @@ impl Loader<'_> {
         partials
     }
 
-    fn part(&mut self, path: String) -> Option<Part> {
-        self.read(&path)
-            .map_err(|faults| {
-                self.problems.extend(faults.into_iter().map(|fault| fault.within(&path)));
-            })
-            .ok()
-            .map(|(text, tags, tree)| Part {
-                path,
-                text,
-                tags,
-                program: program(&tree),
-                tree,
-                rendered_max: AtomicUsize::new(0),
-            })
+    fn kept<T>(&mut self, result: Result<T, Vec<TemplateProblem>>) -> Option<T> {
+        result.map_err(|problems| self.problems.extend(problems)).ok()
     }
 
-    fn read(&self, path: &str) -> Result<(String, Vec<Tag>, Tree), Vec<Fault>> {
-        let refuse = |code, message: String| vec![Fault::new(code, 0..0, message)];
-        let bytes = self.files.read(path).map_err(|error| {
-            let code = match error {
-                FileError::TooLarge(_) => codes::DOCUMENT_LIMIT,
-                _ => codes::FILE_UNREADABLE,
-            };
-            refuse(code, error.to_string())
-        })?;
-        if bytes.len() > FILE_BYTES_MAX {
-            let message = format!("the file is larger than {FILE_BYTES_MAX} bytes");
-            return Err(refuse(codes::DOCUMENT_LIMIT, message));
+    fn text(&mut self, path: &str) -> Option<String> {
+        let text = read(self.files, path).map_err(|problem| vec![problem]);
+        self.kept(text)
+    }
+
+    fn part(&mut self, path: &str) -> Option<Part> {
+        let text = self.text(path)?;
+        self.kept(Part::of_file(path, &text))
+    }
+
+    fn texts(&mut self, path: &str) -> Option<Texts> {
+        let text = self.text(path)?;
+        self.kept(texts(path, &text))
+    }
+
+    fn mjml(&mut self, path: &str) -> Option<Html> {
+        let source = self.part(path)?;
+        let compiled = mjml::compile(path, &source.text, &self.includes);
+        let compiled = self.kept(compiled)?;
+        let mut included = Vec::new();
+        for name in &compiled.included {
+            let Some((path, text)) = self.includes.get(name).cloned() else { continue };
+            included.push(Arc::new(self.kept(Part::of_file(&path, &text))?));
         }
-        let text = std::str::from_utf8(&bytes).map_err(|error| {
-            let at = error.valid_up_to();
-            vec![Fault::new(codes::NOT_UTF8, at..at, "the file is not UTF-8 text")]
-        })?;
-        let tags = scan(text)?;
-        let tree = Tree::compile(text).map_err(|error| {
-            let source = Source::new(Arc::from(text));
-            let (line, column) = error.pos().unwrap_or((1, 1));
-            let at = source.byte_at(line, column);
-            // The tag in which the parser stopped.
-            let tag = tags.iter().find(|tag| tag.span.contains(&at));
-            let span = tag.map_or(at..at, |tag| tag.span.clone());
-            let fault = Fault::new(codes::TEMPLATE_SYNTAX, span, "this is not Handlebars");
-            vec![fault.help("a tag is a path or a helper with its values, such as `{{order.id}}` or `{{default note \"-\"}}`".to_owned())]
-        })?;
-        Ok((text.to_owned(), tags, tree))
+        // The tags of the source are right, so that what is wrong now came by their being moved.
+        let made = Part::of_file(path, &compiled.html).map_err(|_| {
+            let message = "MJML takes the tags of Handlebars apart";
+            let fault = Fault::new(codes::TEMPLATE_MJML, 0..0, message);
+            vec![
+                fault
+                    .help("put blocks that go around elements into `<mj-raw>`".to_owned())
+                    .within(path),
+            ]
+        });
+        let made = Some(self.kept(made)?);
+        Some(Html { source, made, included, notes: compiled.notes })
+    }
+
+    /// Notes what a translation lacks, and what it has that nothing uses.
+    fn compare(&mut self, path: &str, tag: &str, own: Option<&Texts>, base: &Texts) {
+        let Some(own) = own else { return };
+        for name in base.keys().filter(|name| !own.contains_key(*name)) {
+            let message = format!("the text `{name}` is not translated to `{tag}`");
+            let help = "the mail's own text stands in for it".to_owned();
+            let fault = Fault::new(codes::TEMPLATE_LOCALE, 0..0, message).help(help);
+            self.notes.push(fault.warning().within(path));
+        }
+        for (name, part) in own.iter().filter(|(name, _)| !base.contains_key(*name)) {
+            let message = format!("the text `{name}` is not among those of the mail itself");
+            let help = did_you_mean(name, base.keys().map(String::as_str));
+            let whole = 0..part.text.len();
+            let fault = Fault::new(codes::TEMPLATE_LOCALE, whole, message).help(help);
+            self.notes.push(part.problem(fault.warning()));
+        }
     }
 }

@@ -8,20 +8,24 @@
 
 mod check;
 mod check_block;
+mod check_format;
 mod check_helper;
 mod check_partial;
 mod check_path;
 mod helpers;
 mod load;
-mod locale;
+mod mjml;
+mod part;
 mod problem;
 mod program;
 mod render;
 mod scan;
 mod tag;
+mod texts;
 mod writer;
 
-pub use load::{FILE_BYTES_MAX, PARTIALS_FOLDER, Template};
+pub use load::{PARTIALS_FOLDER, Template};
+pub use part::FILE_BYTES_MAX;
 pub use problem::TemplateProblem;
 pub use render::{RENDERED_BYTES_MAX, Rendered, SUBJECT_CHARS_MAX, TemplateError};
 

@@ -115,7 +115,8 @@ fn an_incomplete_folder_says_what_is_missing() {
     let problems = load(&files([("order-sent/subject.hbs", "x")])).unwrap_err();
     assert_eq!(problems.len(), 1);
     assert_eq!(problems[0].message, "there is no template `t`");
-    let problems = Template::load(&files([("order-sent/x", "")]), "mail", "order-set").unwrap_err();
+    let problems =
+        Template::load(&files([("order-sent/x", "")]), "mail", "order-set", "en").unwrap_err();
     assert_eq!(problems[0].help.as_deref(), Some("did you mean `order-sent`?"));
 
     let large = "x".repeat(FILE_BYTES_MAX + 1);
@@ -131,8 +132,7 @@ fn an_incomplete_folder_says_what_is_missing() {
         found,
         [
             (codes::TEMPLATE_SYNTAX, "mail/t/subject.hbs"),
-            (codes::TEMPLATE_MISSING, "mail/t/body.html.hbs"),
-            (codes::TEMPLATE_MISSING, "mail/t/body.txt.hbs"),
+            (codes::TEMPLATE_MISSING, "mail/t/body.mjml"),
             (codes::DOCUMENT_LIMIT, "mail/t/de/subject.hbs"),
             (codes::TEMPLATE_MISSING, "mail/t/german"),
         ]

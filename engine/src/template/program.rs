@@ -9,7 +9,7 @@ use handlebars::template::{
 use handlebars::{JsonValue, Path as TreePath};
 
 use super::check_path::Parts;
-use super::helpers::Call;
+use super::helpers::{Call, SAY};
 use crate::money::Decimal;
 use crate::value::Value;
 
@@ -31,6 +31,8 @@ pub(super) enum Op {
     With { value: Operand, names: Vec<Box<str>>, body: Program, none: Program, line: usize },
     /// `{{> partial}}`.
     Partial(Box<Inclusion>),
+    /// `{{t "name"}}`: a text of the locale.
+    Say { name: Box<str>, line: usize },
     /// What no check lets through.
     Unknown { what: Box<str>, line: usize },
 }
@@ -81,6 +83,7 @@ fn op(element: &TemplateElement, before: Option<&TemplateElement>, line: usize) 
     Some(match element {
         TemplateElement::RawString(text) => Op::Text(text.as_str().into()),
         TemplateElement::Comment(_) => return None,
+        TemplateElement::Expression(call) if call.name.as_name() == Some(SAY) => say(call, line),
         TemplateElement::Expression(call) => Op::Print { value: value(call), escaped: true, line },
         TemplateElement::HtmlExpression(call) => {
             Op::Print { value: value(call), escaped: false, line }
@@ -96,6 +99,35 @@ fn op(element: &TemplateElement, before: Option<&TemplateElement>, line: usize) 
         }
         _ => Op::Unknown { what: "a decorator".into(), line },
     })
+}
+
+/// Makes a program of words: all of it is written as values are, so that what is special in HTML is escaped.
+pub(super) fn spoken(program: &mut Program) {
+    for op in program {
+        match op {
+            Op::Text(text) => {
+                let value = Operand::Literal(Value::text(text));
+                *op = Op::Print { value, escaped: true, line: 0 };
+            }
+            Op::If { yes: first, no: second, .. }
+            | Op::Each { body: first, none: second, .. }
+            | Op::With { body: first, none: second, .. } => {
+                spoken(first);
+                spoken(second);
+            }
+            Op::Print { .. } | Op::Partial(_) | Op::Say { .. } | Op::Unknown { .. } => {}
+        }
+    }
+}
+
+fn say(call: &HelperTemplate, line: usize) -> Op {
+    match call.params.as_slice() {
+        [] => Op::Print { value: operand(&call.name), escaped: true, line },
+        [Parameter::Literal(JsonValue::String(name))] => {
+            Op::Say { name: name.as_str().into(), line }
+        }
+        _ => Op::Unknown { what: SAY.into(), line },
+    }
 }
 
 /// Returns what an expression stands for: a call if it is given anything, a path otherwise.

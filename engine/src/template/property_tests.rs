@@ -177,7 +177,7 @@ fn whatever_passes_the_check_renders() {
             ("partials/p.hbs", p.as_str()),
             ("partials/q.hbs", q.as_str()),
         ]);
-        let loaded = Template::load(&all, "mail", "t").unwrap();
+        let loaded = Template::load(&all, "mail", "t", "en").unwrap();
         let found = loaded.check(&ty);
         assert!(!found.iter().any(|f| f.message.contains("cannot be told apart")), "{text}");
         if found.iter().any(|f| f.severity == Severity::Error) {

@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::helpers::is_true;
-use super::load::{Part, Template, Variant};
-use super::locale::candidates;
+use super::load::{Template, Variant};
+use super::part::Part;
 use super::program::{Inclusion, Op, Operand, Path};
+use super::texts::Texts;
 use super::writer::Writer;
+use crate::locale::{Formats, candidates, language};
 use crate::value::Value;
 
 /// The most bytes that one part of a mail may be rendered to.
@@ -68,13 +69,20 @@ impl Template {
     /// When the result is too large, or the data is not of the type that [`Template::check`] was asked about.
     pub fn render(&self, data: &Value, locale: Option<&str>) -> Result<Rendered, TemplateError> {
         let variant = self.variant(locale);
-        let rendered = |part, html| rendered(&self.partials, part, data, html);
+        // Numbers are written as in the reader's own country if the words are in the reader's language.
+        let asked = locale.filter(|asked| language(asked) == language(&variant.locale));
+        let formats = &Formats::of(asked.unwrap_or(&variant.locale));
+        let rendered = |part, html| {
+            let world = World { partials: &self.partials, texts: &variant.texts, formats };
+            world.rendered(part, data, html)
+        };
         let subject = rendered(&variant.subject, false)?;
-        Ok(Rendered {
-            subject: one_line(&subject),
-            text: rendered(&variant.text, false)?,
-            html: rendered(&variant.html, true)?,
-        })
+        let html = rendered(variant.html.rendered(), true)?;
+        let text = match &variant.text {
+            Some(text) => rendered(text, false)?,
+            None => text_of(&html),
+        };
+        Ok(Rendered { subject: one_line(&subject), text, html })
     }
 
     fn variant(&self, locale: Option<&str>) -> &Variant {
@@ -86,19 +94,24 @@ impl Template {
     }
 }
 
-fn rendered(
-    partials: &BTreeMap<String, Part>,
-    part: &Arc<Part>,
-    data: &Value,
-    html: bool,
-) -> Result<String, TemplateError> {
-    let expected = part.rendered_max.load(Ordering::Relaxed).max(part.text.len());
-    let mut renderer =
-        Renderer { partials, path: &part.path, depth: 0, out: Writer::new(expected, html) };
-    renderer.run(&part.program, &Scope::root(data))?;
-    let text = renderer.out.into_text();
-    part.rendered_max.fetch_max(text.len(), Ordering::Relaxed);
-    Ok(text)
+/// What a rendering has besides the data.
+#[derive(Clone, Copy)]
+struct World<'t> {
+    partials: &'t BTreeMap<String, Part>,
+    texts: &'t Texts,
+    formats: &'t Formats,
+}
+
+impl<'t> World<'t> {
+    fn rendered(self, part: &'t Part, data: &Value, html: bool) -> Result<String, TemplateError> {
+        let expected = part.rendered_max.load(Ordering::Relaxed).max(part.text.len());
+        let mut renderer =
+            Renderer { world: self, path: &part.path, depth: 0, out: Writer::new(expected, html) };
+        renderer.run(&part.program, &Scope::root(data))?;
+        let text = renderer.out.into_text();
+        part.rendered_max.fetch_max(text.len(), Ordering::Relaxed);
+        Ok(text)
+    }
 }
 
 /// What paths begin in at one spot of a template. Scopes are linked from the inside out.
@@ -126,7 +139,12 @@ impl<'s> Scope<'s> {
     }
 
     /// Follows a path, if it leads to anything.
-    fn find(&'s self, path: &Path) -> Option<Cow<'s, Value>> {
+    fn find(&'s self, path: &Path, formats: &Formats) -> Option<Cow<'s, Value>> {
+        if path.local
+            && let Some(written) = global(path.segments.first()?, formats)
+        {
+            return Some(Cow::Owned(Value::text(written)));
+        }
         let base = match path.from_root {
             true => self.outward().last(),
             false => self.outward().nth(path.ups),
@@ -161,8 +179,21 @@ impl<'s> Scope<'s> {
     }
 }
 
+/// Returns what is there everywhere.
+fn global<'f>(name: &str, formats: &'f Formats) -> Option<&'f str> {
+    let right_to_left = formats.is_right_to_left();
+    Some(match (name, right_to_left) {
+        ("locale", _) => formats.tag(),
+        ("dir", false) => "ltr",
+        ("dir", true) => "rtl",
+        ("start", false) | ("end", true) => "left",
+        ("start", true) | ("end", false) => "right",
+        _ => return None,
+    })
+}
+
 struct Renderer<'t> {
-    partials: &'t BTreeMap<String, Part>,
+    world: World<'t>,
     /// The file that is rendered.
     path: &'t str,
     depth: usize,
@@ -206,6 +237,13 @@ impl<'t> Renderer<'t> {
                 self.run(body, &Scope { this: &value, outer: Some(scope), names: &names, position })
             }
             Op::Partial(inclusion) => self.partial(inclusion, scope),
+            Op::Say { name, line } => {
+                let texts = self.world.texts;
+                match texts.get(&**name).filter(|_| self.depth < INCLUSION_DEPTH_MAX) {
+                    Some(part) => self.within(part, scope),
+                    None => Err(self.unfit(*line, name)),
+                }
+            }
             Op::Unknown { what, line } => Err(self.unfit(*line, what)),
         }
     }
@@ -232,7 +270,7 @@ impl<'t> Renderer<'t> {
         inclusion: &'t Inclusion,
         scope: &Scope<'_>,
     ) -> Result<(), TemplateError> {
-        let partials = self.partials;
+        let partials = self.world.partials;
         let Some(part) =
             partials.get(&*inclusion.name).filter(|_| self.depth < INCLUSION_DEPTH_MAX)
         else {
@@ -246,15 +284,21 @@ impl<'t> Renderer<'t> {
         for (name, value) in &inclusion.named {
             names.push((name.as_ref(), self.value(value, scope, inclusion.line)?));
         }
-        let outer = std::mem::replace(&mut self.path, &part.path);
-        self.depth += 1;
         let start = self.out.len();
         let position = scope.position;
         let within = Scope { this: &this, outer: Some(scope), names: &names, position };
-        self.run(&part.program, &within)?;
+        self.within(part, &within)?;
+        self.write(|out| out.indent(start, &inclusion.indent))
+    }
+
+    /// Carries out another text than the one at hand.
+    fn within(&mut self, part: &'t Part, scope: &Scope<'_>) -> Result<(), TemplateError> {
+        let outer = std::mem::replace(&mut self.path, &part.path);
+        self.depth += 1;
+        self.run(&part.program, scope)?;
         self.depth -= 1;
         self.path = outer;
-        self.write(|out| out.indent(start, &inclusion.indent))
+        Ok(())
     }
 
     /// Returns what an operand stands for.
@@ -268,11 +312,13 @@ impl<'t> Renderer<'t> {
         't: 'v,
     {
         match operand {
-            Operand::Path(path) => scope.find(path).ok_or_else(|| self.unfit(line, &path.raw)),
+            Operand::Path(path) => {
+                scope.find(path, self.world.formats).ok_or_else(|| self.unfit(line, &path.raw))
+            }
             Operand::Literal(value) => Ok(Cow::Borrowed(value)),
             Operand::Call(call, params) => {
                 let params = params.iter().map(|param| self.value(param, scope, line));
-                Ok(call.value(&params.collect::<Result<Vec<_>, _>>()?))
+                Ok(call.value(&params.collect::<Result<Vec<_>, _>>()?, self.world.formats))
             }
             Operand::Unknown(what) => Err(self.unfit(line, what)),
         }
@@ -307,6 +353,14 @@ impl<'t> Renderer<'t> {
         let cause = format!("`{name}` is missing");
         TemplateError::Unfit { path: self.path.to_owned(), line, cause }
     }
+}
+
+/// Columns of a text that is made of HTML.
+const TEXT_COLUMNS: usize = 78;
+
+/// Makes the text part of an HTML body: tables stay aligned, links become notes.
+fn text_of(html: &str) -> String {
+    html2text::from_read(html.as_bytes(), TEXT_COLUMNS).unwrap_or_default()
 }
 
 /// Makes one line of a rendered subject: what is in the data may hold line breaks and other control characters.

@@ -130,7 +130,7 @@ fn the_shipped_mails_are_right_for_their_data() {
     for (name, ty) in
         [("order-confirmation", confirmation_type()), ("order-received", received_type())]
     {
-        let template = Template::load(&shipped(), "email", name).unwrap();
+        let template = Template::load(&shipped(), "email", name, "en").unwrap();
         assert_eq!(template.check(&ty), [], "{name}");
     }
     assert_eq!(Template::names(&shipped(), "email"), ["order-confirmation", "order-received"]);
@@ -138,7 +138,7 @@ fn the_shipped_mails_are_right_for_their_data() {
 
 #[test]
 fn a_confirmation_shows_the_items_and_the_usd_figure_with_rate_and_date() {
-    let template = Template::load(&shipped(), "email", "order-confirmation").unwrap();
+    let template = Template::load(&shipped(), "email", "order-confirmation", "en").unwrap();
     let date = Value::Date(jiff::civil::date(2024, 7, 8));
     let mail = template.render(&confirmation_data("BRL", date, 2), None).unwrap();
     assert_eq!(mail.subject, "Order NW-10250 is confirmed");
@@ -169,7 +169,7 @@ fn a_confirmation_shows_the_items_and_the_usd_figure_with_rate_and_date() {
 
 #[test]
 fn a_confirmation_in_usd_shows_no_conversion() {
-    let template = Template::load(&shipped(), "email", "order-confirmation").unwrap();
+    let template = Template::load(&shipped(), "email", "order-confirmation", "en").unwrap();
     let mail = template.render(&confirmation_data("USD", Value::Null, 1), None).unwrap();
     for part in [mail.text, mail.html] {
         assert!(!part.contains("284.24") && !part.contains("0.183074"), "{part}");
@@ -178,7 +178,7 @@ fn a_confirmation_in_usd_shows_no_conversion() {
 
 #[test]
 fn the_origins_mail_has_its_slip_corrected() {
-    let template = Template::load(&shipped(), "email", "order-received").unwrap();
+    let template = Template::load(&shipped(), "email", "order-received", "en").unwrap();
     let mail = template.render(&record(&Type::record([]), &[]), None).unwrap();
     assert_eq!(mail.subject, "Order Confirmation");
     assert_eq!(

@@ -91,7 +91,7 @@ pub(super) fn with_text(text: &str) -> MemoryFiles {
 }
 
 pub(super) fn load(files: &MemoryFiles) -> Result<Template, Vec<TemplateProblem>> {
-    Template::load(files, "mail", "t")
+    Template::load(files, "mail", "t", "en")
 }
 
 /// Returns code, underlined text, message and help of each finding in the text part.

@@ -1,7 +1,7 @@
 //! Names of locales, and which files stand in for which: `de-CH`, then `de`, then the base folder.
 
 /// Tells whether a folder's name is a language tag (BCP 47: a language, perhaps a script, a region and variants).
-pub(super) fn is_language_tag(name: &str) -> bool {
+pub fn is_language_tag(name: &str) -> bool {
     let mut parts = name.split('-');
     let alphabetic = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphabetic());
     let language = parts.next().unwrap_or_default();
@@ -13,7 +13,7 @@ pub(super) fn is_language_tag(name: &str) -> bool {
 }
 
 /// Returns the names to look for, the most exact first (RFC 4647 lookup), in lower case.
-pub(super) fn candidates(locale: &str) -> impl Iterator<Item = String> {
+pub fn candidates(locale: &str) -> impl Iterator<Item = String> {
     let exact = locale.trim().replace('_', "-").to_ascii_lowercase();
     std::iter::successors(Some(exact), |tag| {
         let (shorter, _) = tag.rsplit_once('-')?;
@@ -24,6 +24,11 @@ pub(super) fn candidates(locale: &str) -> impl Iterator<Item = String> {
         };
         Some(shorter.to_owned())
     })
+}
+
+/// Returns the language of a tag, in lower case: `de` of `de-CH`.
+pub fn language(tag: &str) -> String {
+    candidates(tag).last().unwrap_or_default()
 }
 
 #[cfg(test)]

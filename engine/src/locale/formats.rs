@@ -1,0 +1,172 @@
+//! [`Formats`]: the formatters of one locale.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use fixed_decimal::Decimal as Digits;
+use icu_calendar::Gregorian;
+use icu_datetime::FixedCalendarDateTimeFormatter;
+use icu_datetime::fieldsets::YMD;
+use icu_decimal::DecimalFormatter;
+use icu_experimental::dimension::currency::CurrencyCode;
+use icu_experimental::dimension::currency::formatter::CurrencyFormatter;
+use icu_experimental::displaynames::multi::RegionDisplayNames;
+use icu_locale::{Direction, Locale, LocaleDirectionality};
+
+use crate::money::{Currency, Decimal};
+
+/// Locales whose formatters a thread keeps. Which locales there are is up to the orders.
+const KEPT_MAX: usize = 64;
+
+thread_local! {
+    static KEPT: RefCell<HashMap<Box<str>, Rc<Formats>>> = RefCell::default();
+}
+
+/// How readers of a locale write things.
+pub struct Formats {
+    tag: Box<str>,
+    right_to_left: bool,
+    currency: Option<CurrencyFormatter>,
+    decimal: Option<DecimalFormatter>,
+    date: Option<FixedCalendarDateTimeFormatter<Gregorian, YMD>>,
+    regions: Option<RegionDisplayNames>,
+}
+
+impl Formats {
+    /// Returns the formats of a language tag (BCP 47). What is no tag, or is not known, is written as in no language.
+    pub fn of(tag: &str) -> Rc<Self> {
+        KEPT.with_borrow_mut(|kept| {
+            if let Some(formats) = kept.get(tag) {
+                return Rc::clone(formats);
+            }
+            if kept.len() >= KEPT_MAX {
+                kept.clear();
+            }
+            let formats = Rc::new(Self::new(tag));
+            kept.insert(tag.into(), Rc::clone(&formats));
+            formats
+        })
+    }
+
+    fn new(tag: &str) -> Self {
+        let locale = tag.parse::<Locale>().unwrap_or(Locale::UNKNOWN);
+        let direction = LocaleDirectionality::new_common().get(&locale.id);
+        // The data of every locale is built in, with that of no language to fall back to, so that none of these fails.
+        Self {
+            tag: locale.to_string().into(),
+            right_to_left: direction == Some(Direction::RightToLeft),
+            currency: CurrencyFormatter::try_new((&locale).into(), Default::default()).ok(),
+            decimal: DecimalFormatter::try_new((&locale).into(), Default::default()).ok(),
+            date: FixedCalendarDateTimeFormatter::try_new((&locale).into(), YMD::long()).ok(),
+            regions: RegionDisplayNames::try_new((&locale).into(), Default::default()).ok(),
+        }
+    }
+
+    /// Returns the tag in its usual form, such as `de-CH`.
+    pub fn tag(&self) -> &str {
+        &self.tag
+    }
+
+    /// Tells whether the locale is written from right to left.
+    pub const fn is_right_to_left(&self) -> bool {
+        self.right_to_left
+    }
+
+    /// Writes an amount with its currency: at least with the decimals that the currency has (ISO 4217), and with all digits that are there.
+    pub fn money(&self, amount: Decimal, currency: Currency) -> String {
+        let mut digits = digits(amount);
+        digits.absolute.trim_end();
+        digits.absolute.pad_end(-i16::try_from(currency.minor_units()).unwrap_or_default());
+        match (&self.currency, currency.code().parse()) {
+            (Some(formatter), Ok(code)) => {
+                formatter.format_fixed_decimal(&digits, &CurrencyCode(code)).to_string()
+            }
+            _ => format!("{} {digits}", currency.code()),
+        }
+    }
+
+    /// Writes a number with the decimals that it has.
+    pub fn number(&self, number: Decimal) -> String {
+        let digits = digits(number);
+        match &self.decimal {
+            Some(formatter) => formatter.format(&digits).to_string(),
+            None => digits.to_string(),
+        }
+    }
+
+    /// Writes a date in words, such as `9 March 2026`.
+    pub fn date(&self, date: jiff::civil::Date) -> String {
+        let (year, month, day) =
+            (date.year(), date.month().unsigned_abs(), date.day().unsigned_abs());
+        let gregorian = icu_calendar::Date::try_new_gregorian(year.into(), month, day);
+        match (&self.date, gregorian) {
+            (Some(formatter), Ok(date)) => formatter.format(&date).to_string(),
+            _ => date.to_string(),
+        }
+    }
+
+    /// Returns the name of a country by its code (ISO 3166-1 alpha-2); what is no code, or has no name, stays as it is.
+    pub fn country<'c>(&'c self, code: &'c str) -> &'c str {
+        let known = code.parse().ok().and_then(|region| self.regions.as_ref()?.of(region));
+        known.unwrap_or(code)
+    }
+}
+
+fn digits(number: Decimal) -> Digits {
+    let mut digits = Digits::from(number.mantissa());
+    digits.multiply_pow10(-i16::try_from(number.scale()).unwrap_or_default());
+    digits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn money(tag: &str, amount: &str, code: &str) -> String {
+        // The kinds of spaces that CLDR tells apart are one to the eye.
+        let written =
+            Formats::of(tag).money(Decimal::parse(amount).unwrap(), Currency::parse(code).unwrap());
+        written.replace(['\u{a0}', '\u{202f}'], " ")
+    }
+
+    #[test]
+    fn money_is_written_as_its_readers_do() {
+        for (tag, amount, code, written) in [
+            ("en", "1234567.5", "USD", "$1,234,567.50"),
+            ("de", "1234567.5", "EUR", "1.234.567,50 €"),
+            ("de-CH", "1234567.5", "CHF", "CHF 1’234’567.50"),
+            ("fr", "-0.1", "EUR", "-0,10 €"),
+            ("es", "1234.00", "EUR", "1234,00 €"),
+            ("ja", "1234567", "JPY", "￥1,234,567"),
+            ("ja", "1234.00", "JPY", "￥1,234"),
+            ("en", "12.345", "KWD", "KWD 12.345"),
+            ("en", "12.3", "KWD", "KWD 12.300"),
+            ("en-IN", "1234567", "INR", "₹12,34,567.00"),
+            ("en", "0.1234", "EUR", "€0.1234"),
+            ("en", "99999999999999999.99", "USD", "$99,999,999,999,999,999.99"),
+        ] {
+            assert_eq!(money(tag, amount, code), written, "{tag}");
+        }
+    }
+
+    #[test]
+    fn numbers_dates_and_countries_are_written_as_their_readers_do() {
+        let date = jiff::civil::date(2026, 3, 9);
+        for (tag, number, day, country, right_to_left) in [
+            ("en", "1,234.50", "March 9, 2026", "Germany", false),
+            ("en-GB", "1,234.50", "9 March 2026", "Germany", false),
+            ("de", "1.234,50", "9. März 2026", "Deutschland", false),
+            ("ja", "1,234.50", "2026年3月9日", "ドイツ", false),
+            ("ar", "1,234.50", "9 مارس 2026", "ألمانيا", true),
+            ("no locale", "1234.50", "2026 M03 9", "DE", false),
+        ] {
+            let formats = Formats::of(tag);
+            assert_eq!(formats.number(Decimal::parse("1234.50").unwrap()), number, "{tag}");
+            assert_eq!(formats.date(date), day, "{tag}");
+            assert_eq!(formats.country("DE"), country, "{tag}");
+            assert_eq!(formats.country("nowhere"), "nowhere");
+            assert_eq!(formats.is_right_to_left(), right_to_left, "{tag}");
+        }
+    }
+}

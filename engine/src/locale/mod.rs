@@ -1,0 +1,9 @@
+//! How readers of a locale write numbers, money, dates and countries, by the Unicode CLDR through ICU4X.
+//!
+//! [`Formats`] is all that a mail needs of a locale. Nothing else of the engine knows ICU4X.
+
+mod formats;
+mod tag;
+
+pub use formats::Formats;
+pub use tag::{candidates, is_language_tag, language};

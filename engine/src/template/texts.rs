@@ -1,0 +1,56 @@
+//! The words of a mail: `texts.yaml`, a name and a text each, one file per locale. Texts may use what the mail may use.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::part::Part;
+use super::problem::{Fault, TemplateProblem};
+use super::program::spoken;
+use crate::diagnostic::{Place, Route, codes};
+use crate::document::parse;
+
+/// The file's name.
+pub(super) const TEXTS: &str = "texts.yaml";
+
+/// The texts of a locale by their names.
+pub(super) type Texts = BTreeMap<String, Arc<Part>>;
+
+/// Reads a file of texts.
+///
+/// # Errors
+/// With all problems: no YAML, no map of texts, no Handlebars.
+pub(super) fn texts(path: &str, file: &str) -> Result<Texts, Vec<TemplateProblem>> {
+    let document = match parse(&Arc::from(path), file.as_bytes()) {
+        Ok(document) => Arc::new(document),
+        Err((_, finding)) => {
+            let span = finding.primary().map_or(0..0, |label| label.span.clone());
+            let fault = Fault::new(finding.code, span, finding.message);
+            return Err(vec![fault.help(finding.help).within(path)]);
+        }
+    };
+    let mut texts = Texts::new();
+    let mut problems = Vec::new();
+    let json = document.root().to_json();
+    if !json.is_object() {
+        let fault = Fault::new(codes::WRONG_SHAPE, 0..0, "texts are a map of names to texts");
+        return Err(vec![fault.help("such as `title: Thank you`".to_owned()).within(path)]);
+    }
+    for entry in document.root().entries() {
+        let name = entry.key.as_ref();
+        let route = Route::root().key(name);
+        let Some(text) = entry.node.as_text() else {
+            let span = document.span(&Place::value(route));
+            let fault = Fault::new(codes::WRONG_SHAPE, span, format!("`{name}` is not a text"));
+            problems.push(fault.help("write it in quotes".to_owned()).within(path));
+            continue;
+        };
+        match Part::of_entry(path, text, &document, route) {
+            Ok(mut part) => {
+                spoken(&mut part.program);
+                texts.insert(name.to_owned(), Arc::new(part));
+            }
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() { Ok(texts) } else { Err(problems) }
+}
