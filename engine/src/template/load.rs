@@ -196,7 +196,7 @@ struct Loader<'f> {
     files: &'f dyn Files,
     /// The folder of what templates share.
     shared: String,
-    includes: Arc<Includes>,
+    includes: Includes,
     problems: Vec<TemplateProblem>,
     notes: Vec<TemplateProblem>,
 }
@@ -213,7 +213,7 @@ impl<'f> Loader<'f> {
                 Err(problem) => problems.push(problem),
             }
         }
-        Self { files, shared, includes: Arc::new(includes), problems, notes: Vec::new() }
+        Self { files, shared, includes, problems, notes: Vec::new() }
     }
 
     /// Reads the files of a template that are in a folder.

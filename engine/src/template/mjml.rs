@@ -1,6 +1,6 @@
 //! MJML to HTML, once when a template is loaded. The tags of Handlebars pass through it as text.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mrml::prelude::parser::loader::{IncludeLoader, IncludeLoaderError};
@@ -8,6 +8,7 @@ use mrml::prelude::parser::{Error, Origin, ParserOptions, Span};
 use mrml::prelude::render::RenderOptions;
 
 use super::problem::{Fault, TemplateProblem};
+use super::scan::scan;
 use crate::diagnostic::{codes, did_you_mean};
 
 /// How many files a mail may include, counting each time.
@@ -84,7 +85,7 @@ pub(super) struct Compiled {
 
 #[derive(Debug)]
 struct Loader {
-    files: Arc<Includes>,
+    files: Includes,
     loaded: Arc<Mutex<Vec<String>>>,
 }
 
@@ -97,6 +98,49 @@ impl IncludeLoader for Loader {
     }
 }
 
+/// The tags of Handlebars, each with the word that stands for it while MJML is at work: as long as the tag, so that places stay the same,
+/// and of letters and digits alone, so that nothing escapes it or takes it apart.
+#[derive(Default)]
+struct Masks(Vec<(String, String)>);
+
+impl Masks {
+    /// Puts words for the tags of a text. What cannot be read is left, since somebody else will say so.
+    fn mask(&mut self, text: &str) -> String {
+        let Ok(tags) = scan(text) else { return text.to_owned() };
+        let mut masked = String::with_capacity(text.len());
+        let mut from = 0;
+        for tag in tags {
+            masked.push_str(text.get(from..tag.span.start).unwrap_or_default());
+            let word =
+                format!("Z{:0width$}Q", self.0.len(), width = tag.span.len().saturating_sub(2));
+            masked.push_str(&word);
+            from = tag.span.end;
+            self.0.push((word, text.get(tag.span).unwrap_or_default().to_owned()));
+        }
+        masked.push_str(text.get(from..).unwrap_or_default());
+        masked
+    }
+
+    /// Puts the tags back. A word begins with `Z`, ends with `Q` and has only digits between, so that none is within another.
+    fn unmask(&self, html: &str) -> String {
+        let words: HashMap<&str, &str> =
+            self.0.iter().map(|(word, tag)| (word.as_str(), tag.as_str())).collect();
+        let mut out = String::with_capacity(html.len());
+        let mut rest = html;
+        while let Some(at) = rest.find('Z') {
+            let (before, from) = rest.split_at(at);
+            out.push_str(before);
+            let digits = from.bytes().skip(1).take_while(u8::is_ascii_digit).count();
+            let word = from.get(..digits + 2).unwrap_or_default();
+            let (put, taken) = words.get(word).map_or(("Z", 1), |tag| (*tag, word.len()));
+            out.push_str(put);
+            rest = from.get(taken..).unwrap_or_default();
+        }
+        out.push_str(rest);
+        out
+    }
+}
+
 /// Makes HTML of MJML. `includes` gives path and text of each file that may be included.
 ///
 /// # Errors
@@ -104,14 +148,19 @@ impl IncludeLoader for Loader {
 pub(super) fn compile(
     path: &str,
     text: &str,
-    includes: &Arc<Includes>,
+    includes: &Includes,
 ) -> Result<Compiled, Vec<TemplateProblem>> {
     let unknown = unknown_elements(path, text);
     if !unknown.is_empty() {
         return Err(unknown);
     }
     let loaded = Arc::new(Mutex::new(Vec::new()));
-    let loader = Loader { files: Arc::clone(includes), loaded: Arc::clone(&loaded) };
+    let mut masks = Masks::default();
+    let masked = masks.mask(text);
+    let files = includes
+        .iter()
+        .map(|(name, (path, text))| (name.clone(), (path.clone(), masks.mask(text))));
+    let loader = Loader { files: files.collect(), loaded: Arc::clone(&loaded) };
     let options = ParserOptions { include_loader: Box::new(loader) };
     let file_of = |origin: &Origin| match origin {
         Origin::Root => path.to_owned(),
@@ -119,7 +168,7 @@ pub(super) fn compile(
             includes.get(path).map_or_else(|| path.clone(), |(path, _)| path.clone())
         }
     };
-    let output = mrml::parse_with_options(text, &options)
+    let output = mrml::parse_with_options(&masked, &options)
         .map_err(|error| vec![refused(&error, path, text, &file_of)])?;
     let notes = output.warnings.iter().map(|warning| {
         let message = format!("MJML does not know this: {}", warning.kind);
@@ -140,7 +189,7 @@ pub(super) fn compile(
     if !unknown.is_empty() {
         return Err(unknown);
     }
-    Ok(Compiled { html, included, notes })
+    Ok(Compiled { html: masks.unmask(&html), included, notes })
 }
 
 fn refused(
