@@ -135,7 +135,7 @@ mod tests {
         for (tag, amount, code, written) in [
             ("en", "1234567.5", "USD", "$1,234,567.50"),
             ("de", "1234567.5", "EUR", "1.234.567,50 €"),
-            ("de-CH", "1234567.5", "CHF", "CHF 1’234’567.50"),
+            ("de-CH", "1234567.5", "CHF", "CHF 1'234'567.50"),
             ("fr", "-0.1", "EUR", "-0,10 €"),
             ("es", "1234.00", "EUR", "1234,00 €"),
             ("ja", "1234567", "JPY", "￥1,234,567"),
@@ -159,7 +159,7 @@ mod tests {
             ("de", "1.234,50", "9. März 2026", "Deutschland", false),
             ("ja", "1,234.50", "2026年3月9日", "ドイツ", false),
             ("ar", "1,234.50", "9 مارس 2026", "ألمانيا", true),
-            ("no locale", "1234.50", "2026 M03 9", "DE", false),
+            ("no locale", "1,234.50", "2026 M03 9", "DE", false),
         ] {
             let formats = Formats::of(tag);
             assert_eq!(formats.number(Decimal::parse("1234.50").unwrap()), number, "{tag}");

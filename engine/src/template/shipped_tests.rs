@@ -7,24 +7,23 @@ use crate::document::MemoryFiles;
 use crate::money::Decimal;
 use crate::value::{Record, Shape, Type, Value};
 
-macro_rules! shipped {
-    ($($path:literal),* $(,)?) => {
-        MemoryFiles::new([$((
-            concat!("email/", $path).to_owned(),
-            Arc::from(include_str!(concat!("../../../templates/email/", $path)).as_bytes()),
-        )),*])
-    };
-}
-
+/// The shipped templates, below `email/`.
 pub(super) fn shipped() -> MemoryFiles {
-    shipped![
-        "order-confirmation/subject.hbs",
-        "order-confirmation/body.html.hbs",
-        "order-confirmation/body.txt.hbs",
-        "order-received/subject.hbs",
-        "order-received/body.html.hbs",
-        "order-received/body.txt.hbs",
-    ]
+    let mut files = Vec::new();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates/email");
+    let mut folders = vec![(root, "email".to_owned())];
+    while let Some((folder, name)) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = format!("{name}/{}", path.file_name().unwrap().to_str().unwrap());
+            if path.is_dir() {
+                folders.push((path, name));
+            } else {
+                files.push((name, Arc::from(std::fs::read(path).unwrap())));
+            }
+        }
+    }
+    MemoryFiles::new(files)
 }
 
 pub(super) fn confirmation_type() -> Type {
@@ -143,28 +142,77 @@ fn a_confirmation_shows_the_items_and_the_usd_figure_with_rate_and_date() {
     let mail = template.render(&confirmation_data("BRL", date, 2), None).unwrap();
     assert_eq!(mail.subject, "Order NW-10250 is confirmed");
     assert_eq!(
-        mail.text,
+        plain(&mail.text),
         "Dear Mário & Söhne,\n\n\
-         thank you for your order NW-10250. It is confirmed.\n\n\
-         12 x Jack's New England Clam Chowder\n    NW-001, 7.70 BRL each\n\
-         12 x Jack's New England Clam Chowder\n    NW-002, 7.70 BRL each\n\n\
-         Total: 1552.60 BRL\n\
-         Billed: 284.24 USD\n    1 BRL = 0.183074 USD, rate of 2024-07-08 (ECB)\n\n\
-         Ordered: 2024-07-08T09:07:55.000Z\n\
-         Shipping to: BR\n\n\
-         If something is not right, just reply to this mail.\n"
+         Your order NW-10250 is confirmed. This is what we have noted.\n\n\
+         12 × Jack's New England Clam Chowder\n    NW-001, R$7.70\n\
+         12 × Jack's New England Clam Chowder\n    NW-002, R$7.70\n\n\
+         Total: R$1,552.60\n\
+         Billed in US dollars: $284.24\n1 BRL = 0.183074 USD, reference rate of July 8, 2024 (ECB)\n\n\
+         Ordered on July 8, 2024\n\
+         Shipping to Brazil\n\n\
+         If something is not right, just reply to this mail. We are glad to help.\n"
     );
     for part in [
-        "<p>Dear Mário &amp; Söhne,</p>",
-        "<td>Jack&#x27;s New England Clam Chowder<br><small>NW-002</small></td>",
-        "<b>1552.60 BRL</b>",
-        ">284.24 USD</td>",
-        "1 BRL = 0.183074 USD,\nrate of 2024-07-08 (ECB)",
+        "<html lang=\"en\" dir=\"ltr\"",
+        "Dear Mário &amp; Söhne,",
+        "Jack&#x27;s New England Clam Chowder</span><br /><small>NW-002</small></td>",
+        "<strong>R$1,552.60</strong>",
+        ">$284.24</td>",
+        "1 BRL &#x3D; 0.183074 USD, reference rate of July 8, 2024 (ECB)",
     ] {
-        assert!(mail.html.contains(part), "{part} in {}", mail.html);
+        assert!(plain(&mail.html).contains(part), "{part} in {}", mail.html);
     }
     let mail = template.render(&confirmation_data("BRL", Value::Null, 1), None).unwrap();
     assert!(mail.text.contains("1 BRL = 0.183074 USD (ECB)"), "{}", mail.text);
+}
+
+/// Makes one kind of space of those that CLDR tells apart.
+fn plain(text: &str) -> String {
+    text.replace(['\u{a0}', '\u{202f}'], " ")
+}
+
+#[test]
+fn a_confirmation_speaks_the_reader_s_language_and_writes_as_in_the_reader_s_country() {
+    let template = Template::load(&shipped(), "email", "order-confirmation", "en").unwrap();
+    let date = Value::Date(jiff::civil::date(2024, 7, 8));
+    let data = confirmation_data("CHF", date, 1);
+    for (locale, dir, subject, total, day) in [
+        ("de-CH", "ltr", "Ihre Bestellung NW-10250 ist bestätigt", "CHF 1'552.60", "8. Juli 2024"),
+        ("de", "ltr", "Ihre Bestellung NW-10250 ist bestätigt", "1.552,60 CHF", "8. Juli 2024"),
+        ("fr-FR", "ltr", "Votre commande NW-10250 est confirmée", "1 552,60 CHF", "8 juillet 2024"),
+        ("es", "ltr", "Su pedido NW-10250 está confirmado", "1552,60 CHF", "8 de julio de 2024"),
+        ("ja", "ltr", "ご注文 NW-10250 を承りました", "CHF 1,552.60", "2024年7月8日"),
+        ("ar", "rtl", "تم تأكيد طلبك NW-10250", "1,552.60 CHF", "8 يوليو 2024"),
+        // Without a translation the mail's own language is used, with its own numbers.
+        ("is-IS", "ltr", "Order NW-10250 is confirmed", "CHF 1,552.60", "July 8, 2024"),
+        ("en-GB", "ltr", "Order NW-10250 is confirmed", "CHF 1,552.60", "8 July 2024"),
+    ] {
+        let mail = template.render(&data, Some(locale)).unwrap();
+        assert_eq!(mail.subject, subject, "{locale}");
+        for part in [&mail.html, &mail.text] {
+            let shown = plain(part).replace("&#x27;", "'");
+            assert!(shown.contains(total), "{locale}: {total} in {part}");
+            assert!(part.contains(day), "{locale}: {day} in {part}");
+        }
+        assert!(mail.html.contains(&format!("dir=\"{dir}\"")), "{locale}");
+    }
+}
+
+/// What Gmail shows of a mail; the rest is hidden behind a link (102 KB).
+const GMAIL_CLIP: usize = 102 * 1024;
+
+#[test]
+fn a_confirmation_with_a_hundred_items_is_shown_whole() {
+    let template = Template::load(&shipped(), "email", "order-confirmation", "en").unwrap();
+    let date = Value::Date(jiff::civil::date(2024, 7, 8));
+    let data = confirmation_data("EUR", date, 100);
+    for locale in std::iter::once("en").chain(template.locales()) {
+        let mail = template.render(&data, Some(locale)).unwrap();
+        assert!(mail.html.len() < GMAIL_CLIP, "{locale}: {} bytes", mail.html.len());
+        assert!(mail.html.contains("NW-060") && !mail.html.contains("NW-061"));
+        assert!(mail.text.contains("NW-100"));
+    }
 }
 
 #[test]
