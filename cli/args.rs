@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, db, explain, graph, mail, objects, run, runs, schema, steps, validate,
+    completions, db, explain, graph, mail, objects, render_email, run, runs, schema, steps,
+    validate,
 };
 
 /// Runs order pipelines: one YAML file, proven right before anything runs, executed durably
@@ -18,6 +19,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     Run(run::Args),
     Validate(validate::Args),
+    RenderEmail(render_email::Args),
     Runs(runs::Args),
     Objects(objects::Args),
     Mail(mail::Args),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use oms_engine::mail::Mail;
 use oms_engine::step::StepKind;
 use oms_local::{MailRow, StoredMail};
 
@@ -52,8 +53,9 @@ enum Command {
     },
 }
 
+/// A part of a mail.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+pub(crate) enum Part {
     /// The whole message
     Eml,
     /// The HTML
@@ -62,6 +64,21 @@ enum Part {
     Text,
     /// The subject
     Subject,
+}
+
+impl Part {
+    /// Writes the part to standard output.
+    ///
+    /// # Errors
+    /// When the message cannot be made, or nothing can be written.
+    pub(crate) fn answer(self, mail: &Mail) -> anyhow::Result<()> {
+        match self {
+            Self::Eml => output::answer_bytes(&mail.to_rfc5322()?),
+            Self::Html => output::answer(&mail.html),
+            Self::Text => output::answer(&mail.text),
+            Self::Subject => output::answer(&format!("{}\n", mail.subject)),
+        }
+    }
 }
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
@@ -122,12 +139,7 @@ fn show(target: Target, open: bool, part: Part, kinds: &[StepKind]) -> anyhow::R
             output::say(&format!("opened {}", path.display()));
             continue;
         }
-        match part {
-            Part::Eml => output::answer_bytes(&mail.to_rfc5322()?)?,
-            Part::Html => output::answer(&mail.html)?,
-            Part::Text => output::answer(&mail.text)?,
-            Part::Subject => output::answer(&format!("{}\n", mail.subject))?,
-        }
+        part.answer(&mail)?;
     }
     Ok(exit::FINE)
 }

@@ -6,6 +6,7 @@ pub(crate) mod explain;
 pub(crate) mod graph;
 pub(crate) mod mail;
 pub(crate) mod objects;
+pub(crate) mod render_email;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod schema;
@@ -22,6 +23,7 @@ pub(crate) fn dispatch(command: Command, kinds: &[StepKind]) -> anyhow::Result<u
     match command {
         Command::Run(args) => run::run(args, kinds),
         Command::Validate(args) => validate::run(args, kinds),
+        Command::RenderEmail(args) => render_email::run(args, kinds),
         Command::Runs(args) => runs::run(args, kinds),
         Command::Objects(args) => objects::run(args, kinds),
         Command::Mail(args) => mail::run(args, kinds),

@@ -44,6 +44,12 @@ fn idempotency_key(run: &RunInfo, step: &str, element: Option<u32>) -> Arc<str> 
     Arc::from(Digest::of_parts(parts).short())
 }
 
+/// Returns who calls when a step, or one of its elements, runs.
+pub(super) fn call(run: &Arc<RunInfo>, step: &Arc<str>, element: Option<u32>) -> Call {
+    let key = idempotency_key(run, step, element);
+    Call { run: Arc::clone(run), step: Arc::clone(step), element, key }
+}
+
 struct Ended {
     call: Call,
     attempt: u32,
@@ -64,12 +70,7 @@ pub async fn advance(run: &mut Run, effects: &dyn Effects) -> Progress {
             match decision {
                 Decision::Start { step, element, attempt, input } => {
                     let Some(planned) = plan.steps().get(step) else { continue };
-                    let call = Call {
-                        run: Arc::clone(&run.info),
-                        step: Arc::clone(&planned.id),
-                        element,
-                        key: idempotency_key(&run.info, &planned.id, element),
-                    };
+                    let call = call(&run.info, &planned.id, element);
                     running.push(attempt_step(
                         Attempt { planned, step, call, attempt, input, begun: now },
                         effects,

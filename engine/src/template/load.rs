@@ -210,7 +210,7 @@ impl<'f> Loader<'f> {
             let path = format!("{shared}/{entry}");
             match read(files, &path) {
                 Ok(text) => drop(includes.insert(entry, (path, text))),
-                Err(problem) => problems.push(problem),
+                Err(found) => problems.extend(found),
             }
         }
         Self { files, shared, includes, problems, notes: Vec::new() }
@@ -269,8 +269,7 @@ impl<'f> Loader<'f> {
     }
 
     fn text(&mut self, path: &str) -> Option<String> {
-        let text = read(self.files, path).map_err(|problem| vec![problem]);
-        self.kept(text)
+        self.kept(read(self.files, path))
     }
 
     fn part(&mut self, path: &str) -> Option<Part> {

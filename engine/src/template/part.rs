@@ -106,8 +106,8 @@ fn syntax(text: &str, tags: &[Tag], error: &handlebars::TemplateError) -> Fault 
 ///
 /// # Errors
 /// When it cannot be read, is too large, or is not UTF-8.
-pub(super) fn read(files: &dyn Files, path: &str) -> Result<String, TemplateProblem> {
-    let refuse = |code, message: String| Fault::new(code, 0..0, message).within(path);
+pub(super) fn read(files: &dyn Files, path: &str) -> Result<String, Vec<TemplateProblem>> {
+    let refuse = |code, message: String| vec![Fault::new(code, 0..0, message).within(path)];
     let bytes = files.read(path).map_err(|error| {
         let code = match error {
             FileError::TooLarge(_) => codes::DOCUMENT_LIMIT,
@@ -121,7 +121,7 @@ pub(super) fn read(files: &dyn Files, path: &str) -> Result<String, TemplateProb
     }
     let text = std::str::from_utf8(&bytes).map_err(|error| {
         let at = error.valid_up_to();
-        Fault::new(codes::NOT_UTF8, at..at, "the file is not UTF-8 text").within(path)
+        vec![Fault::new(codes::NOT_UTF8, at..at, "the file is not UTF-8 text").within(path)]
     })?;
     Ok(text.to_owned())
 }

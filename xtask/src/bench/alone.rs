@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use oms_cli::DirectoryFiles;
-use oms_engine::document::Files as _;
 use oms_engine::effects::Clock as _;
-use oms_engine::effects::memory::MemoryWorld;
-use oms_engine::plan::{Checker, Plan, read_row};
-use oms_engine::run::{RunState, accept, advance};
+use oms_engine::plan::{Checker, Plan};
+use oms_engine::run::{Rehearsal, RunState, accept, advance};
 use oms_engine::step::Registry;
 use oms_engine::template::Template;
 use oms_engine::value::Value;
@@ -53,8 +51,9 @@ pub(crate) fn prepare(material: &Material) -> anyhow::Result<Prepared> {
 pub(crate) fn measure(material: &Material) -> anyhow::Result<Alone> {
     let prepared = prepare(material)?;
     let plan = &prepared.plan;
-    let world = world(&prepared)?;
     let now = SystemClock.now();
+    let rehearsal = Rehearsal::new(plan, &prepared.files, now)?;
+    let world = rehearsal.world();
     let orders: Vec<&String> = material.orders.iter().take(ORDERS_MAX).collect();
 
     let watch = Stopwatch::start();
@@ -68,7 +67,7 @@ pub(crate) fn measure(material: &Material) -> anyhow::Result<Alone> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let watch = Stopwatch::start();
     for run in &mut runs {
-        let progress = runtime.block_on(advance(run, &world));
+        let progress = runtime.block_on(advance(run, world));
         let done = progress.state == RunState::Completed;
         anyhow::ensure!(done, "an order did not complete: {:?}", run.scheduler.failures().next());
     }
@@ -87,19 +86,6 @@ pub(crate) fn measure(material: &Material) -> anyhow::Result<Alone> {
     }
     let render_per_second = watch.rate(inputs.len());
     Ok(Alone { parse_per_second, render_per_second, memory_per_second })
-}
-
-/// Returns a world in memory that has the pipeline's seeds.
-fn world(prepared: &Prepared) -> anyhow::Result<MemoryWorld> {
-    let world = MemoryWorld::new();
-    for seed in prepared.plan.seeds() {
-        let bytes = prepared.files.read(&seed.path)?;
-        for line in std::str::from_utf8(&bytes)?.lines().filter(|line| !line.is_empty()) {
-            let row = read_row(&seed.table, line);
-            world.add_row(&seed.table, row.map_err(|_| anyhow::anyhow!("a seed does not fit"))?);
-        }
-    }
-    Ok(world)
 }
 
 /// Returns the position of the step that sends the mail, and its template.

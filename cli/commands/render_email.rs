@@ -1,0 +1,283 @@
+//! `oms render-email`: the mails that a pipeline would send, to look at and to judge before anything is sent.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use oms_engine::plan::Plan;
+use oms_engine::step::StepKind;
+use serde_json::json;
+
+use crate::check;
+use crate::commands::Format;
+use crate::commands::mail::Part;
+use crate::exit::{self, Usage};
+use crate::matrix;
+use crate::output;
+use crate::preview::{Preview, Rehearsed, rehearse};
+use crate::render;
+use crate::state;
+
+/// Preview the mails of a pipeline, or judge them
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Render the mails for the pipeline's sample orders, and say where they lie
+    ///
+    /// The orders run in memory, on the pipeline's seeds; nothing is sent. Example: oms render-email preview pipelines/storefront.yaml
+    Preview {
+        #[command(flatten)]
+        what: What,
+        /// Folder for the files, by default `.oms/<name>/preview` beside the pipeline file
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Write one part of the first mail to standard output instead
+        #[arg(long, value_enum)]
+        part: Option<Part>,
+        /// Write one page with every mail in every language, light and dark, narrow and wide
+        #[arg(long, conflicts_with = "part")]
+        matrix: bool,
+        /// How the answer is written
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Judge the mails: templates, translations, size
+    ///
+    /// Example: oms render-email lint pipelines/storefront.yaml
+    Lint {
+        #[command(flatten)]
+        what: What,
+    },
+}
+
+/// Which mails.
+#[derive(clap::Args, Debug)]
+struct What {
+    /// The pipeline file
+    pipeline: PathBuf,
+    /// Only the mails of this template
+    #[arg(long)]
+    template: Option<String>,
+    /// A file of orders instead of the samples: one JSON document, or one a line
+    #[arg(long, value_name = "FILE")]
+    order: Option<PathBuf>,
+    /// The locale instead of the reader's own, such as `de-CH`
+    #[arg(long)]
+    locale: Option<String>,
+}
+
+/// Bytes of HTML after which Gmail hides the rest of a mail behind a link.
+const GMAIL_CLIP_BYTES: usize = 102 * 1024;
+/// Characters of a subject that phones show.
+const SUBJECT_SHOWN: usize = 78;
+
+pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    match args.command {
+        Command::Preview { what, out, part, matrix, format } => {
+            let Some((plan, rehearsed)) = what.rehearse(kinds)? else { return Ok(exit::FINDINGS) };
+            if let Some(part) = part {
+                return one(&what, &rehearsed, part);
+            }
+            let out = out
+                .unwrap_or_else(|| state::directory(&what.pipeline, plan.name()).join("preview"));
+            if matrix {
+                return page(&what, &plan, &rehearsed, &out);
+            }
+            files(&what, &rehearsed, &out, format)
+        }
+        Command::Lint { what } => lint(&what, kinds),
+    }
+}
+
+impl What {
+    /// Runs the orders in memory; nothing if the pipeline is not right, which is then said.
+    fn rehearse(&self, kinds: &[StepKind]) -> anyhow::Result<Option<(Arc<Plan>, Rehearsed)>> {
+        let checker = check::checker(kinds)?;
+        let Some(plan) = check::plan(&checker, &self.pipeline)? else { return Ok(None) };
+        let rehearsed = rehearse(&plan, &self.pipeline, self.order.as_deref())?;
+        for unsent in &rehearsed.unsent {
+            output::say(unsent);
+        }
+        Ok(Some((plan, rehearsed)))
+    }
+
+    /// Returns the mails, of which there must be one.
+    fn mails(&self, rehearsed: &Rehearsed) -> anyhow::Result<Vec<Preview>> {
+        let mails = rehearsed.mails(self.locale.as_deref(), self.template.as_deref())?;
+        if mails.is_empty() {
+            let message = match &self.template {
+                Some(template) => format!("no order comes to a mail of the template `{template}`"),
+                None => "no order comes to a mail".to_owned(),
+            };
+            return Err(Usage(message).into());
+        }
+        Ok(mails)
+    }
+}
+
+/// Writes one part of the first mail as the answer.
+fn one(what: &What, rehearsed: &Rehearsed, part: Part) -> anyhow::Result<u8> {
+    let mails = what.mails(rehearsed)?;
+    if let Some(preview) = mails.first() {
+        part.answer(&preview.mail)?;
+    }
+    Ok(exit::FINE)
+}
+
+/// Writes each mail as HTML, text and message.
+fn files(what: &What, rehearsed: &Rehearsed, out: &Path, format: Format) -> anyhow::Result<u8> {
+    let mails = what.mails(rehearsed)?;
+    let mut listed = Vec::new();
+    let mut rows = Vec::new();
+    for preview in &mails {
+        let Preview { key, step, template, mail } = preview;
+        let at = |suffix: &str| out.join(format!("{key}.{step}.{suffix}"));
+        write(&at("html"), mail.html.as_bytes())?;
+        write(&at("txt"), mail.text.as_bytes())?;
+        write(&at("eml"), mail.to_rfc5322()?.as_ref())?;
+        let findings = judge(preview);
+        listed.push(json!({
+            "key": key, "step": step, "template": template, "subject": mail.subject, "findings": findings,
+            "html": { "path": at("html"), "bytes": mail.html.len() },
+            "text": { "path": at("txt"), "bytes": mail.text.len() },
+            "eml": { "path": at("eml") },
+        }));
+        let size = format!("{:.1} kB", mail.html.len() as f64 / 1000.0);
+        rows.push(vec![
+            key.to_string(),
+            mail.subject.clone(),
+            size,
+            at("html").display().to_string(),
+        ]);
+        for finding in findings {
+            output::say(&format!("{key}: warning: {finding}"));
+        }
+    }
+    match format {
+        Format::Json => output::json(&json!({ "format_version": 1, "mails": listed }))?,
+        Format::Human => {
+            output::answer(&output::columns(&rows))?;
+            let count = output::counted(mails.len() as u64, "mail");
+            output::say(&format!("{count}, each as .html, .txt and .eml in {}", out.display()));
+        }
+    }
+    Ok(exit::FINE)
+}
+
+fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let failed = || format!("`{}` cannot be written", path.display());
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(failed)?;
+    }
+    std::fs::write(path, content).with_context(failed)
+}
+
+/// Writes the page of all mails in all languages.
+fn page(what: &What, plan: &Plan, rehearsed: &Rehearsed, out: &Path) -> anyhow::Result<u8> {
+    let locales = match &what.locale {
+        Some(locale) => vec![locale.clone()],
+        None => matrix::locales(plan, &what.pipeline),
+    };
+    let mut cells = Vec::new();
+    for locale in &locales {
+        for preview in rehearsed.mails(Some(locale), what.template.as_deref())? {
+            cells.push((locale.clone(), preview));
+        }
+    }
+    let path = out.join("matrix.html");
+    write(&path, matrix::page(plan.name(), &cells).as_bytes())?;
+    let mails = output::counted(cells.len() as u64, "mail");
+    output::answer(&format!("{}\n", path.display()))?;
+    let languages = output::counted(locales.len() as u64, "language");
+    output::say(&format!("{mails} in {languages}, each light and dark, 320 and 600 pixels wide"));
+    Ok(exit::FINE)
+}
+
+/// Returns what is wrong with a mail as it was rendered.
+fn judge(preview: &Preview) -> Vec<String> {
+    let Preview { mail, .. } = preview;
+    let mut findings = Vec::new();
+    if mail.html.len() > GMAIL_CLIP_BYTES {
+        let size = mail.html.len() / 1024;
+        findings.push(format!("its HTML has {size} KB, and Gmail hides what comes after 102"));
+    }
+    let characters = mail.subject.chars().count();
+    if characters > SUBJECT_SHOWN {
+        findings.push(format!(
+            "its subject has {characters} characters, and few are shown after {SUBJECT_SHOWN}"
+        ));
+    }
+    if mail.subject.is_empty() {
+        findings.push("it has no subject".to_owned());
+    }
+    if mail.text.trim().is_empty() {
+        findings.push("it has no text part".to_owned());
+    }
+    findings
+}
+
+fn lint(what: &What, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    let checker = check::checker(kinds)?;
+    let checked = check::check(&checker, &what.pipeline);
+    let mut found = checked.report.errors() + checked.report.warnings();
+    if found > 0 {
+        output::answer(&render::human(&checked.report, output::colour_on_stdout()))?;
+    }
+    if let Some(plan) = checked.plan.map(Arc::new) {
+        let rehearsed = rehearse(&plan, &what.pipeline, what.order.as_deref())?;
+        let locales = match &what.locale {
+            Some(locale) => vec![locale.clone()],
+            None => matrix::locales(&plan, &what.pipeline),
+        };
+        let mut mails = 0;
+        for locale in &locales {
+            for preview in rehearsed.mails(Some(locale), what.template.as_deref())? {
+                mails += 1;
+                for finding in judge(&preview) {
+                    found += 1;
+                    output::answer(&format!("{} in {locale}: warning: {finding}\n", preview.key))?;
+                }
+            }
+        }
+        output::say(&format!(
+            "{} looked at in {}",
+            output::counted(mails, "mail"),
+            output::counted(locales.len() as u64, "language")
+        ));
+    }
+    output::answer(&format!(
+        "{}   {}\n",
+        what.pipeline.display(),
+        match found {
+            0 => "ok".to_owned(),
+            found => output::counted(found as u64, "finding"),
+        }
+    ))?;
+    Ok(if found == 0 { exit::FINE } else { exit::FINDINGS })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_that_gmail_cuts_is_told() {
+        let mail = oms_engine::mail::Mail {
+            message_id: "a@b".to_owned(),
+            from: oms_engine::mail::Mailbox { name: None, address: "a@b.example".to_owned() },
+            to: "c@d.example".to_owned(),
+            subject: "x".repeat(SUBJECT_SHOWN + 1),
+            text: String::new(),
+            html: "x".repeat(GMAIL_CLIP_BYTES + 1),
+            date: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let preview = Preview { key: "k".into(), step: "s".into(), template: "t".into(), mail };
+        assert_eq!(judge(&preview).len(), 3);
+    }
+}

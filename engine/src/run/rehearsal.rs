@@ -1,0 +1,130 @@
+//! What a run would do: an order on a world in memory that has the pipeline's seeds, with nothing done outside.
+
+use std::sync::Arc;
+
+use super::accept::{Rejection, accept};
+use super::driver::{Run, advance, call};
+use super::state::{RunState, StepState};
+use crate::document::Files;
+use crate::effects::memory::MemoryWorld;
+use crate::effects::{Clock as _, StepError};
+use crate::mail::Mail;
+use crate::plan::{Plan, read_row};
+use crate::step::{Port, StepContext};
+use crate::value::{Record, RecordType, Type, Value};
+
+/// Waits that a run may take before it is given up.
+const WAITS_MAX: usize = 100;
+
+/// A world to try orders in.
+pub struct Rehearsal {
+    plan: Arc<Plan>,
+    world: MemoryWorld,
+}
+
+/// A mail that a run would send.
+pub struct Sent {
+    /// The step that sends it.
+    pub step: Arc<str>,
+    /// The template's name.
+    pub template: Arc<str>,
+    /// The mail.
+    pub mail: Mail,
+}
+
+/// Why a seed cannot be used. A plan whose files changed since it was made may have such.
+#[derive(Debug, thiserror::Error)]
+#[error("`{path}` cannot be used as a seed")]
+pub struct SeedError {
+    path: String,
+}
+
+impl Rehearsal {
+    /// Makes a world with the pipeline's seeds, in which it is `now`.
+    ///
+    /// # Errors
+    /// When a seed's file is not what it was when the plan was made.
+    pub fn new(
+        plan: &Arc<Plan>,
+        files: &dyn Files,
+        now: jiff::Timestamp,
+    ) -> Result<Self, SeedError> {
+        let world = MemoryWorld::new();
+        world.set_time(now);
+        for seed in plan.seeds() {
+            let failed = || SeedError { path: seed.path.clone() };
+            let bytes = files.read(&seed.path).map_err(|_| failed())?;
+            let text = std::str::from_utf8(&bytes).map_err(|_| failed())?;
+            for line in text.lines().filter(|line| !line.trim().is_empty()) {
+                world.add_row(&seed.table, read_row(&seed.table, line).map_err(|_| failed())?);
+            }
+        }
+        Ok(Self { plan: Arc::clone(plan), world })
+    }
+
+    /// Returns the world.
+    pub const fn world(&self) -> &MemoryWorld {
+        &self.world
+    }
+
+    /// Runs an order that came in under a name, to its end. Time passes at once.
+    ///
+    /// # Errors
+    /// When the order is not accepted.
+    pub async fn run(&self, body: &[u8], name: &str) -> Result<Run, Rejection> {
+        let mut run = accept(&self.plan, body, name, self.world.now())?;
+        for _ in 0..WAITS_MAX {
+            let progress = advance(&mut run, &self.world).await;
+            match (progress.state, progress.until) {
+                (RunState::Waiting, Some(until)) => self.world.set_time(until),
+                _ => break,
+            }
+        }
+        Ok(run)
+    }
+
+    /// Returns the mails that a run sent, in the order of its steps; in another locale than theirs if one is given.
+    ///
+    /// # Errors
+    /// What the mail's step says, which can only be that a mail is too large.
+    pub async fn mails(&self, run: &Run, locale: Option<&str>) -> Result<Vec<Sent>, StepError> {
+        let mut sent = Vec::new();
+        for (position, planned) in self.plan.steps().iter().enumerate() {
+            let effect = planned.effects.iter().find(|effect| effect.port == Port::Mail);
+            let state = run.scheduler.steps().get(position);
+            let (Some(effect), Some(StepState::Succeeded(_)), Some(input)) =
+                (effect, state, run.scheduler.input(position))
+            else {
+                continue;
+            };
+            let input = locale.map_or(Some(input.clone()), |locale| with_locale(&input, locale));
+            let Some(input) = input else { continue };
+            // Rendered once more, on a world of its own, which then holds this mail alone.
+            let world = MemoryWorld::new();
+            world.set_time(self.world.now());
+            let call = call(&run.info, &planned.id, None);
+            planned.step.run(&StepContext { effects: &world, call: &call }, input).await?;
+            sent.extend(world.contents().mails.into_values().map(|mail| Sent {
+                step: Arc::clone(&planned.id),
+                template: Arc::clone(&effect.resource),
+                mail,
+            }));
+        }
+        Ok(sent)
+    }
+}
+
+/// Returns a step's input with another locale.
+fn with_locale(input: &Value, locale: &str) -> Option<Value> {
+    const LOCALE: &str = "locale";
+    let record = input.as_record()?;
+    let others = record.ty().fields().iter().filter(|field| field.name.as_ref() != LOCALE);
+    let own = others.map(|field| (Arc::clone(&field.name), field.ty.clone()));
+    let ty = RecordType::new(own.chain([(Arc::from(LOCALE), Type::text())]));
+    let value = |name: &Arc<str>| match name.as_ref() {
+        LOCALE => Value::text(locale),
+        other => record.get(other).cloned().unwrap_or_default(),
+    };
+    let fields = ty.fields().iter().map(|field| value(&field.name)).collect();
+    Some(Value::Record(Arc::new(Record::new(Arc::new(ty), fields))))
+}
