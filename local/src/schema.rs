@@ -59,6 +59,7 @@ create table oms_objects (
     primary key (bucket, key)
 ) strict;
 
+-- With row ids, since a row within an index has to be small: a mail of more than a quarter of a page would take one of its own.
 create table oms_mails (
     run integer not null,
     step text not null,
@@ -67,7 +68,7 @@ create table oms_mails (
     sent_at integer not null,
     content blob not null,
     primary key (run, step, element)
-) strict, without rowid;
+) strict;
 ";
 
 /// Makes the tables in a new database, or checks the format of an old one.

@@ -14,6 +14,7 @@ mod diagnostics;
 mod durable;
 mod harness;
 mod hostile;
+mod mails;
 mod money;
 mod origin;
 mod property;

@@ -1,7 +1,7 @@
 //! `cargo xtask check`: everything that CI runs, and nothing that CI runs is missing here.
 
 use crate::workspace::{has, run as execute, say};
-use crate::{editor, generate};
+use crate::{editor, generate, mails};
 
 /// Run every check of the project
 #[derive(clap::Args)]
@@ -22,6 +22,8 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     generate::check()?;
     say("$ cargo xtask editor");
     editor::check()?;
+    say("$ cargo xtask mails");
+    mails::check()?;
     if has("cargo", &["deny", "--version"]) {
         // Advisories come over the network, and are asked for where there is one: `cargo deny check advisories`.
         execute("cargo", &["deny", "check", "bans", "licenses", "sources"])?;

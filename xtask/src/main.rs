@@ -1,4 +1,4 @@
-//! What the project does to itself: generated files, the checks that CI runs, the editor's test, the benchmark.
+//! What the project does to itself: generated files, the checks that CI runs, the editor's and the mails' tests, the benchmark.
 //!
 //! `cargo xtask --help` lists the commands.
 
@@ -6,6 +6,8 @@ mod bench;
 mod check;
 mod editor;
 mod generate;
+mod mails;
+mod npm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -19,6 +21,7 @@ enum Command {
     Generate(generate::Args),
     Check(check::Args),
     Editor(editor::Args),
+    Mails(mails::Args),
     Bench(bench::Args),
 }
 
@@ -27,6 +30,7 @@ fn main() -> ExitCode {
         Command::Generate(args) => generate::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Editor(args) => editor::run(&args),
+        Command::Mails(args) => mails::run(&args),
         Command::Bench(args) => bench::run(&args),
     };
     match done {

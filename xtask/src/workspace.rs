@@ -48,6 +48,16 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Runs it without its answer; what it says is shown if it fails.
+pub(crate) fn quietly(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    let output = command(program, arguments)
+        .output()
+        .with_context(|| format!("`{program}` cannot be started"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    anyhow::ensure!(output.status.success(), "`{program} {}` failed:\n{said}", arguments.join(" "));
+    Ok(())
+}
+
 /// Tells whether a program is there: whether it answers to these arguments.
 pub(crate) fn has(program: &str, arguments: &[&str]) -> bool {
     command(program, arguments)

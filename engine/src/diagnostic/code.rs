@@ -126,6 +126,8 @@ codes! {
     TEMPLATE_SHAPE = 508, "OMS0508", "a template uses a value in the wrong way";
     TEMPLATE_MJML = 509, "OMS0509", "the MJML of a mail cannot be used";
     TEMPLATE_LOCALE = 510, "OMS0510", "a mail is not translated in full";
+    TEMPLATE_ALT = 511, "OMS0511", "a picture in a mail says nothing to those who do not see it";
+    TEMPLATE_LINK = 512, "OMS0512", "a link in a mail is not encrypted";
 
     ORDER_SYNTAX = 601, "OMS0601", "an order is not JSON";
     ORDER_REJECTED = 602, "OMS0602", "an order does not fit the order schema";

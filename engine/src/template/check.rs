@@ -8,6 +8,7 @@ use handlebars::template::{HelperTemplate, Parameter, Template as Tree, Template
 use super::check_partial::second_line;
 use super::check_path::{Known, Scopes};
 use super::helpers::{BLOCKS, CALLS, SAY};
+use super::lint::lint;
 use super::load::{Template, Variant};
 use super::part::Part;
 use super::problem::{Fault, TemplateProblem};
@@ -75,6 +76,9 @@ impl Template {
             add(check(&variant.subject, true));
             add(variant.text.as_ref().map(|text| check(text, false)).unwrap_or_default());
             let html = &variant.html;
+            let written =
+                std::iter::once(&html.source).chain(html.included.iter().map(AsRef::as_ref));
+            add(written.flat_map(lint).collect());
             let mut found = check(&html.source, false);
             found.extend(html.included.iter().flat_map(|part| check(part, false)));
             // MJML moves things. What is right where it is written must be right where it came to stand.

@@ -13,6 +13,7 @@ mod check_helper;
 mod check_partial;
 mod check_path;
 mod helpers;
+mod lint;
 mod load;
 mod mjml;
 mod part;

@@ -1,0 +1,162 @@
+//! The mails: previews of them, and that what they say is what was billed.
+
+use std::sync::Arc;
+
+use oms_cli::DirectoryFiles;
+use oms_engine::locale::Formats;
+use oms_engine::money::{Currency, Decimal};
+use oms_engine::plan::{Checker, Plan};
+use oms_engine::run::Rehearsal;
+use oms_engine::step::Registry;
+use oms_engine::value::Value;
+
+use crate::harness::{Scratch, lines, oms, root, shared};
+
+const STOREFRONT: &str = "pipelines/storefront.yaml";
+
+/// The languages of the shipped mails.
+const LOCALES: [&str; 6] = ["en", "de", "fr", "es", "ja", "ar"];
+
+fn storefront() -> (Arc<Plan>, DirectoryFiles) {
+    let checker = Checker::new(Registry::new(oms_steps::ALL.iter().copied()).unwrap()).unwrap();
+    let (files, name) = DirectoryFiles::of(&root().join(STOREFRONT));
+    (Arc::new(checker.check(&name, &files).plan.unwrap()), files)
+}
+
+#[test]
+fn every_locale_s_totals_are_those_of_the_bill() {
+    let Some(data) = shared("totals in every locale") else { return };
+    let (plan, files) = storefront();
+    let now = "2025-06-01T00:00:00Z".parse().unwrap();
+    let rehearsal = Rehearsal::new(&plan, &files, now).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let orders = lines(&data.join("orders/orders-sample.ndjson"));
+    let runs: Vec<_> = orders
+        .iter()
+        .map(|order| runtime.block_on(rehearsal.run(order.as_bytes(), "order")).ok().unwrap())
+        .collect();
+    let contents = rehearsal.world().contents();
+    let mut compared = 0;
+    for run in &runs {
+        let bill = contents.rows.iter().find_map(|((table, key), (row, _))| {
+            (**table == *"billing_data" && *key == format!("\"{}\"", run.info.key)).then_some(row)
+        });
+        let bill = bill.unwrap().as_record().unwrap();
+        let amount = |name: &str| match bill.get(name) {
+            Some(Value::Decimal(amount)) => *amount,
+            other => panic!("{name}: {other:?}"),
+        };
+        let currency = Currency::parse(bill.get("currency").unwrap().as_text().unwrap()).unwrap();
+        let usd = Currency::parse("USD").unwrap();
+        for locale in LOCALES {
+            let formats = Formats::of(locale);
+            let total = formats.money(amount("amount"), currency);
+            let billed = formats.money(amount("amount_usd"), usd);
+            for sent in runtime.block_on(rehearsal.mails(run, Some(locale))).unwrap() {
+                let html = sent.mail.html.replace("&#x27;", "'");
+                for part in [&html, &sent.mail.text] {
+                    assert!(part.contains(&total), "{} in {locale}: {total}", run.info.key);
+                    assert!(part.contains(&billed), "{} in {locale}: {billed}", run.info.key);
+                }
+                compared += 1;
+            }
+        }
+    }
+    assert_eq!((runs.len(), compared), (2_000, 2_000 * LOCALES.len()));
+}
+
+#[test]
+fn money_in_a_mail_is_what_the_bill_says() {
+    // The figure of an order that comes with the project, so that this does not rest on one computation alone.
+    let amount =
+        Formats::of("de").money(Decimal::parse("475.20").unwrap(), Currency::parse("USD").unwrap());
+    let order = "pipelines/storefront/samples/NW-10248.json";
+    let call = [
+        "render-email",
+        "preview",
+        STOREFRONT,
+        "--order",
+        order,
+        "--locale",
+        "de",
+        "--part",
+        "text",
+    ];
+    let output = oms(call).exits(0);
+    assert!(
+        output.stdout.contains(&format!("In US-Dollar berechnet: {amount}")),
+        "{}",
+        output.stdout
+    );
+    assert_eq!(output.stderr, "");
+}
+
+#[test]
+fn a_preview_says_where_each_mail_lies() {
+    let scratch = Scratch::new();
+    let out = scratch.path("out");
+    let out = out.to_str().unwrap();
+    let output = oms(["render-email", "preview", STOREFRONT, "--out", out]).exits(0);
+    assert_eq!(output.stdout.lines().count(), 21, "{}", output.stdout);
+    assert_eq!(output.stderr, format!("21 mails, each as .html, .txt and .eml in {out}\n"));
+    let json = oms(["render-email", "preview", STOREFRONT, "--out", out, "--format", "json"]);
+    let json = json.exits(0).json();
+    let first = &json["mails"][0];
+    assert_eq!(
+        (&json["format_version"], &first["template"]),
+        (&1.into(), &"order-confirmation".into())
+    );
+    for part in ["html", "text", "eml"] {
+        let path = first[part]["path"].as_str().unwrap();
+        assert!(std::fs::metadata(path).unwrap().len() > 100, "{path}");
+    }
+}
+
+#[test]
+fn one_part_is_all_that_is_written() {
+    let part = |part: &str, locale: &str| {
+        let call = ["render-email", "preview", STOREFRONT, "--part", part, "--locale", locale];
+        oms(call).exits(0).stdout
+    };
+    assert_eq!(part("subject", "ja"), "ご注文 NW-10248 を承りました\n");
+    assert!(part("html", "ar").contains("<html lang=\"ar\" dir=\"rtl\""));
+    let eml = part("eml", "fr");
+    assert!(eml.contains("Message-ID: <") && eml.contains("multipart/alternative"), "{eml}");
+}
+
+#[test]
+fn the_matrix_has_every_mail_in_every_language_four_times() {
+    let scratch = Scratch::new();
+    let out = scratch.path("out");
+    let call = ["render-email", "preview", STOREFRONT, "--matrix", "--out", out.to_str().unwrap()];
+    let output = oms(call).exits(0);
+    let page = std::fs::read_to_string(output.stdout.trim_end()).unwrap();
+    assert_eq!(page.matches("<iframe ").count(), 21 * LOCALES.len() * 4);
+    // A mail runs nothing in its frame, and cannot get out of it.
+    assert_eq!(page.matches(" sandbox ").count(), 21 * LOCALES.len() * 4);
+    assert_eq!(page.matches("<script").count(), 0);
+}
+
+#[test]
+fn lint_is_silent_about_the_shipped_mails_and_tells_of_a_broken_one() {
+    let output = oms(["render-email", "lint", STOREFRONT]).exits(0);
+    assert_eq!(output.stdout, format!("{STOREFRONT}   ok\n"));
+    let broken = "tests/diagnostics/OMS0510-half-translated.yaml";
+    let output = oms(["render-email", "lint", broken]).exits(1);
+    assert!(output.stdout.starts_with("warning[OMS0510]: "), "{}", output.stdout);
+    assert!(output.stdout.ends_with("   1 finding\n"), "{}", output.stdout);
+}
+
+#[test]
+fn what_there_is_no_mail_of_is_told() {
+    let call = ["render-email", "preview", STOREFRONT, "--template", "order-confirmed"];
+    let output = oms(call).exits(2);
+    assert!(output.stderr.contains("no order comes to a mail of the template `order-confirmed`"));
+    let scratch = Scratch::new();
+    let order = std::fs::read_to_string(root().join("pipelines/storefront/samples/NW-10248.json"));
+    let order = order.unwrap().replace("\"EUR\"", "\"EUX\"");
+    let order = scratch.write("order.json", order);
+    let call = ["render-email", "preview", STOREFRONT, "--order", order.to_str().unwrap()];
+    let output = oms(call).exits(2);
+    assert!(output.stderr.contains("order.json:1:"), "{}", output.stderr);
+}

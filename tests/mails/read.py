@@ -1,0 +1,33 @@
+"""Reads every .eml below a folder with Python's email package (policy.default), and compares it with the .html and .txt beside it."""
+
+import email
+import email.policy
+import pathlib
+import sys
+
+count = 0
+for path in sorted(pathlib.Path(sys.argv[1]).rglob("*.eml")):
+    message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+    parts = list(message.walk())
+    faults = [str(defect) for part in parts for defect in part.defects]
+    for name, value in message.items():
+        faults += [f"{name}: {defect}" for defect in value.defects]
+        if "\n" in value or "\r" in value:
+            faults.append(f"{name} has more than one line")
+    for name in ("From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type"):
+        if len(message.get_all(name, [])) != 1:
+            faults.append(f"{name} does not stand there once")
+    if message.get_content_type() != "multipart/alternative":
+        faults.append(f"it is {message.get_content_type()}")
+    for kind, suffix in (("plain", ".txt"), ("html", ".html")):
+        body = message.get_body((kind,))
+        expected = path.with_suffix(suffix).read_bytes().decode()
+        said = body.get_content().replace("\r\n", "\n") if body else None
+        if said is None or said.rstrip("\n") != expected.replace("\r\n", "\n").rstrip("\n"):
+            faults.append(f"the part {kind} is not what was rendered")
+    if faults:
+        sys.exit(f"{path}: {'; '.join(faults)}")
+    count += 1
+if count == 0:
+    sys.exit("there are no mails")
+print(f"{count} mails read by Python {sys.version.split()[0]}")

@@ -1,0 +1,45 @@
+//! `cargo xtask mails`: every shipped mail in every language, read by others: its HTML by npm's `html-validate`, the message by Python's parser.
+
+use crate::npm;
+use crate::workspace::{has, quietly, root, run as execute, say, scratch};
+
+/// Render the shipped mails and have them read by html-validate and by Python's e-mail parser
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+const PIPELINES: [&str; 2] = ["order-management", "storefront"];
+const LOCALES: [&str; 6] = ["en", "de", "fr", "es", "ja", "ar"];
+
+pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
+    check()
+}
+
+/// Renders and reads. What is not installed is skipped and said.
+pub(crate) fn check() -> anyhow::Result<()> {
+    let folder = scratch("mails");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    for pipeline in PIPELINES {
+        for locale in LOCALES {
+            let file = root().join(format!("pipelines/{pipeline}.yaml"));
+            let out = folder.join(pipeline).join(locale);
+            let [file, out] = [file, out].map(|path| path.to_string_lossy().into_owned());
+            let oms = ["run", "--quiet", "--package", "oms", "--", "render-email", "preview"];
+            let about = [file.as_str(), "--locale", locale, "--out", &out, "--format", "json"];
+            quietly("cargo", &[&oms[..], &about].concat())?;
+        }
+    }
+    let all = folder.to_string_lossy();
+    if has("python3", &["--version"]) {
+        let script = root().join("tests/mails/read.py");
+        execute("python3", &[&script.to_string_lossy(), &all])?;
+    } else {
+        say("skipped: reading mails by Python, since python3 is not installed");
+    }
+    let validator = npm::program("the test of the mails' HTML", "html-validate", "10.17.0")?;
+    let Some(validator) = validator else { return Ok(()) };
+    let rules = root().join("tests/mails/html-validate.json");
+    let rules = rules.to_string_lossy();
+    execute(&validator.to_string_lossy(), &["--config", &rules, "--ext", "html", &all])
+}

@@ -1,0 +1,28 @@
+//! Programs of npm that checks use, each in a version of its own below `target/`.
+
+use std::path::PathBuf;
+
+use crate::workspace::{has, run as execute, say, scratch, variable};
+
+/// Returns a program of a package, installing it the first time; nothing where there is no npm, but not in CI.
+pub(crate) fn program(
+    check: &str,
+    package: &str,
+    version: &str,
+) -> anyhow::Result<Option<PathBuf>> {
+    if !has("npm", &["--version"]) || !has("node", &["--version"]) {
+        let ci = variable("CI").is_some_and(|value| value == "true");
+        anyhow::ensure!(!ci, "{check} needs node and npm");
+        say(&format!("skipped: {check}, since node or npm is not installed"));
+        return Ok(None);
+    }
+    let folder = scratch("npm").join(format!("{package}-{version}"));
+    let program = folder.join("node_modules/.bin").join(package);
+    if !program.exists() {
+        std::fs::create_dir_all(&folder)?;
+        let (folder, wanted) = (folder.to_string_lossy(), format!("{package}@{version}"));
+        let quiet = ["--no-audit", "--no-fund", "--loglevel=error"];
+        execute("npm", &[&["install", "--prefix", &folder][..], &quiet, &[&wanted]].concat())?;
+    }
+    Ok(Some(program))
+}
