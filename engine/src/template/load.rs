@@ -23,9 +23,7 @@ const SUBJECT: &str = "subject.hbs";
 const HTML: &str = "body.html.hbs";
 const MJML: &str = "body.mjml";
 const TEXT: &str = "body.txt.hbs";
-/// An order's data to try the mail with.
-pub(super) const SAMPLE: &str = "sample.json";
-const FILES: [&str; 6] = [SUBJECT, HTML, MJML, TEXT, TEXTS, SAMPLE];
+const FILES: [&str; 5] = [SUBJECT, HTML, MJML, TEXT, TEXTS];
 
 /// An HTML body: what is checked, what it includes, and what is rendered.
 #[derive(Debug)]

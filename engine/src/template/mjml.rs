@@ -9,7 +9,7 @@ use mrml::prelude::render::RenderOptions;
 
 use super::problem::{Fault, TemplateProblem};
 use super::scan::scan;
-use crate::diagnostic::{codes, did_you_mean};
+use crate::diagnostic::{Source, codes, did_you_mean};
 
 /// How many files a mail may include, counting each time.
 const INCLUSIONS_MAX: usize = 50;
@@ -226,10 +226,11 @@ fn refused(
         }
         Error::ParserError { origin, source } => {
             let place = source.pos();
-            let lines: usize =
-                text.split_inclusive('\n').take(place.row as usize - 1).map(str::len).sum();
-            let byte =
-                if matches!(origin, Origin::Root) { lines + place.col as usize - 1 } else { 0 };
+            let (line, column) = (place.row as usize, place.col as usize);
+            let byte = match origin {
+                Origin::Root => Source::new(Arc::from(text)).byte_at(line, column),
+                Origin::Include { .. } => 0,
+            };
             (file_of(origin), byte..byte, "this is not MJML".to_owned())
         }
         Error::SizeLimit { .. } | Error::NoRootNode => {

@@ -1,7 +1,7 @@
 //! Mail templates: folders of Handlebars files that are read once, proved against the type of their data, and rendered.
 //!
-//! A [`Template`] is the folder `<templates>/<name>/` with `subject.hbs`, `body.html.hbs` and `body.txt.hbs`, perhaps with a
-//! sub-folder per locale that holds those of the three that differ, and the partials of `<templates>/partials/`.
+//! A [`Template`] is the folder `<templates>/<name>/` with `subject.hbs` and `body.mjml` (or `body.html.hbs`), perhaps with `body.txt.hbs`,
+//! the words in `texts.yaml`, and a sub-folder per locale that holds what differs there; and the partials of `<templates>/partials/`.
 //! [`Template::check`] walks the tree that Handlebars itself parsed and resolves every name in it against a
 //! [`Type`](crate::value::Type): after a check without errors, rendering data of that type cannot fail but by size. Nothing in here may print
 //! what was rendered or what was in the data, which is personal.
