@@ -17,6 +17,7 @@ mod lint;
 mod load;
 mod mjml;
 mod part;
+mod path;
 mod problem;
 mod program;
 mod render;

@@ -8,8 +8,8 @@ use handlebars::template::{
 };
 use handlebars::{JsonValue, Path as TreePath};
 
-use super::check_path::Parts;
 use super::helpers::{Call, SAY};
+use super::path::Parts;
 use crate::money::Decimal;
 use crate::value::Value;
 
