@@ -9,6 +9,7 @@ mod directory;
 mod exit;
 pub mod graph;
 mod input;
+mod mailing;
 mod matrix;
 mod output;
 mod preview;

@@ -276,6 +276,8 @@ mod tests {
             text: String::new(),
             html: "x".repeat(GMAIL_CLIP_BYTES + 1),
             date: jiff::Timestamp::UNIX_EPOCH,
+            unsubscribe: None,
+            attachments: Vec::new(),
         };
         let preview = Preview { key: "k".into(), step: "s".into(), template: "t".into(), mail };
         assert_eq!(judge(&preview).len(), 3);

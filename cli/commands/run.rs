@@ -16,6 +16,7 @@ use crate::commands::Format;
 use crate::directory::DirectoryFiles;
 use crate::exit::{self, Usage};
 use crate::input::{Reader, Source};
+use crate::mailing::MailOption;
 use crate::output;
 use crate::progress::Progress;
 use crate::state;
@@ -52,6 +53,8 @@ pub(crate) struct Args {
     /// Also write objects and mails as files below this folder, as they come
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
+    #[command(flatten)]
+    mail: MailOption,
     /// How the summary is written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -87,7 +90,11 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         }
     }
     let (files, name) = DirectoryFiles::of(&args.pipeline);
-    let settings = Settings { concurrency: args.concurrency.into(), export: args.export.clone() };
+    let settings = Settings {
+        concurrency: args.concurrency.into(),
+        export: args.export.clone(),
+        mail: args.mail.mailing(&plan)?,
+    };
     let runner = Arc::new(Runner::open(&directory, &plan, &checker, &name, &files, settings)?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_stack_size(STACK_BYTES)

@@ -7,16 +7,13 @@ use clap::Subcommand;
 use oms_engine::run::{Event, RunState};
 use oms_engine::step::StepKind;
 use oms_engine::value::{Type, masked};
-use oms_local::{RunRow, Runner, Settings, Settled, StoredRun};
+use oms_local::{RunRow, StoredRun};
 use serde_json::{Value as Json, json};
 
-use crate::check;
-use crate::commands::Format;
-use crate::directory::DirectoryFiles;
+use crate::commands::{Format, runs_retry};
 use crate::exit::{self, Usage};
 use crate::output;
-use crate::state::{Found, Reading, Target, current_plan};
-use crate::tally::Tally;
+use crate::state::{Found, Reading, Target};
 
 /// List, show or retry runs
 #[derive(clap::Args, Debug)]
@@ -56,22 +53,7 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Try parked runs again, on the pipeline as it is now; steps that were done stay done
-    ///
-    /// Example: oms runs retry pipelines/storefront.yaml --cause no_rate
-    Retry {
-        #[command(flatten)]
-        target: Target,
-        /// All parked runs
-        #[arg(long, conflicts_with = "cause")]
-        all: bool,
-        /// All parked runs with this cause
-        #[arg(long)]
-        cause: Option<String>,
-        /// How the outcome is written
-        #[arg(long, value_enum, default_value_t)]
-        format: Format,
-    },
+    Retry(runs_retry::Args),
 }
 
 fn state_of(name: &str) -> Result<RunState, String> {
@@ -88,9 +70,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             list(&found.read(kinds)?, state, cause.as_deref(), limit, format)
         }
         Command::Show { target, format } => show(&target.find()?, format, kinds),
-        Command::Retry { target, all, cause, format } => {
-            retry(&target.find()?, all, cause.as_deref(), format, kinds)
-        }
+        Command::Retry(args) => runs_retry::run(args, kinds),
     }
 }
 
@@ -274,82 +254,4 @@ fn shortened(value: &Json) -> String {
     let mut cut: String = text.chars().take(CHARS_MAX).collect();
     cut.push('…');
     cut
-}
-
-fn retry(
-    found: &Found,
-    all: bool,
-    cause: Option<&str>,
-    format: Format,
-    kinds: &[StepKind],
-) -> anyhow::Result<u8> {
-    if !all && cause.is_none() && found.words.is_empty() {
-        return Err(Usage("say what to retry: keys, --cause or --all".to_owned()).into());
-    }
-    let checker = check::checker(kinds)?;
-    let Some((pipeline, plan)) = current_plan(&checker, found)? else { return Ok(exit::FINDINGS) };
-    let rows = {
-        let reading = found.read(kinds)?;
-        chosen(&reading, found, cause)?
-    };
-    let (files, name) = DirectoryFiles::of(&pipeline);
-    let settings = Settings { concurrency: 1, export: None };
-    let runner = Runner::open(&found.directory, &plan, &checker, &name, &files, settings)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .thread_stack_size(super::run::STACK_BYTES)
-        .enable_all()
-        .build()?;
-    let mut tally = Tally { resumed: rows.len() as u64, ..Tally::default() };
-    let result: anyhow::Result<()> = runtime.block_on(async {
-        for row in &rows {
-            match runner.retry(row).await? {
-                Ok(settled) => tally.add(&settled),
-                Err(incompatible) => {
-                    output::say(&format!("error: {incompatible}"));
-                    tally.add(&Settled::Run {
-                        key: Arc::from(row.key.as_str()),
-                        resumed: true,
-                        state: RunState::Parked,
-                        cause: row.cause.clone(),
-                    });
-                }
-            }
-        }
-        Ok(())
-    });
-    runner.close()?;
-    result?;
-    match format {
-        Format::Json => output::json(&json!({
-            "format_version": 1, "retried": tally.resumed, "completed": tally.completed,
-            "parked": tally.parked, "waiting": tally.waiting,
-        }))?,
-        Format::Human => output::answer(&format!(
-            "{} retried: {} completed, {} parked, {} waiting\n",
-            output::counted(tally.resumed, "run"),
-            tally.completed,
-            tally.parked,
-            tally.resumed.saturating_sub(tally.completed + tally.parked + tally.cancelled),
-        ))?,
-    }
-    Ok(if tally.parked > 0 { exit::FINDINGS } else { exit::FINE })
-}
-
-/// Returns the parked runs that are meant.
-fn chosen(reading: &Reading, found: &Found, cause: Option<&str>) -> anyhow::Result<Vec<RunRow>> {
-    if found.words.is_empty() {
-        return Ok(RunRow::list(&reading.connection, Some(RunState::Parked), cause, u32::MAX)?);
-    }
-    let mut rows = Vec::new();
-    for key in &found.words {
-        let row = RunRow::find(&reading.connection, key)?
-            .with_context(|| format!("there is no run `{key}`"))?;
-        anyhow::ensure!(
-            row.state == RunState::Parked,
-            "the run `{key}` is {}, and only parked runs are retried",
-            row.state.as_str()
-        );
-        rows.push(row);
-    }
-    Ok(rows)
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use oms_engine::effects::Clock as _;
+use oms_engine::effects::{Clock as _, Mailer};
 use oms_engine::run::{Event, Run, RunState, advance, decode, encode, resume};
 use oms_engine::value::Digest;
 use rusqlite::OptionalExtension as _;
@@ -28,7 +28,12 @@ pub(crate) struct Driver {
     pub(crate) readers: Arc<Readers>,
     pub(crate) bundles: Bundles,
     pub(crate) export: Option<PathBuf>,
+    /// Where mail goes; nothing if it stays in the outbox.
+    pub(crate) mailer: Option<Arc<dyn Mailer>>,
 }
+
+/// Steps, and their elements with `for_each`.
+pub(crate) type Sent = BTreeSet<(Arc<str>, Option<u32>)>;
 
 /// Where a stretch begins.
 pub(crate) struct Begun {
@@ -36,8 +41,23 @@ pub(crate) struct Begun {
     pub(crate) bundle: i64,
     pub(crate) row: Option<i64>,
     pub(crate) careful: bool,
+    /// Whether something of it is durable already.
+    pub(crate) durable: bool,
+    /// Whose mails were sent already, as a person says.
+    pub(crate) sent: Sent,
     /// Events that happened before it and are not durable yet.
     pub(crate) events: Vec<Event>,
+}
+
+impl Begun {
+    pub(crate) fn new(reference: RunRef, bundle: i64) -> Self {
+        let row = match reference {
+            RunRef::Known { id } => Some(id),
+            RunRef::New { .. } => None,
+        };
+        let (careful, durable) = (false, false);
+        Self { reference, bundle, row, careful, durable, sent: Sent::new(), events: Vec::new() }
+    }
 }
 
 /// Where a stretch ended.
@@ -69,21 +89,41 @@ impl Driver {
         })
     }
 
-    /// Drives a run until it has to stop, and makes that durable.
+    /// Drives a run until it ends or has to wait, and makes that durable: at once, and where a step reaches out of this process before and
+    /// after it. What the caller is told of is the first time, unless that went well.
     pub(crate) async fn advance(
         &self,
         run: &mut Run,
-        begun: Begun,
+        mut begun: Begun,
     ) -> Result<(Outcome, End), Error> {
-        let stage = Stage::new(&self.readers, begun.row, begun.careful);
+        loop {
+            let (outcome, end) = self.stretch(run, &mut begun).await?;
+            match outcome {
+                Outcome::Committed { id } if end.state == RunState::InProgress => {
+                    (begun.reference, begun.row) = (RunRef::Known { id }, Some(id));
+                }
+                // What is durable is not done again: the run goes on from there.
+                Outcome::Clash if begun.durable => {
+                    let RunRef::Known { id } = begun.reference else { return Ok((outcome, end)) };
+                    (*run, begun.bundle) = self.load(id)?;
+                    begun.careful = true;
+                }
+                _ => return Ok((outcome, end)),
+            }
+        }
+    }
+
+    /// Drives a run until something has to be durable, and makes it so.
+    async fn stretch(&self, run: &mut Run, begun: &mut Begun) -> Result<(Outcome, End), Error> {
+        let stage = Stage::new(self, begun);
         let progress = advance(run, &stage).await;
         let writes: Arc<[Write]> = stage.take().into();
         let cause = (progress.state == RunState::Parked).then(|| causes(run));
-        let mut events = begun.events;
+        let mut events = std::mem::take(&mut begun.events);
         events.extend(progress.events);
         let (reply, outcome) = oneshot::channel();
         let packet = Packet {
-            run: begun.reference,
+            run: begun.reference.clone(),
             bundle: begun.bundle,
             state: progress.state,
             wait_until: progress.until.map(Timestamp::as_millisecond),
@@ -97,6 +137,7 @@ impl Driver {
         let outcome =
             outcome.await.map_err(|_| Error::WriterStopped("it gave no answer".to_owned()))?;
         if matches!(outcome, Outcome::Committed { .. }) {
+            begun.durable = true;
             self.export(run, &writes)?;
         }
         Ok((outcome, End { state: progress.state, until: progress.until, cause }))

@@ -48,6 +48,11 @@ pub enum Error {
         "the state directory belongs to the pipeline `{0}`; give another one with `--state-dir`"
     )]
     OtherPipeline(String),
+    /// Mail went out before, and now nobody says whether it is to.
+    #[error(
+        "mails of this state were sent by a server: say `--mail smtp` to send more, or `--mail outbox` to keep them here"
+    )]
+    MailUnsaid,
     /// A stored bundle cannot be planned any more.
     #[error("the stored pipeline {0} cannot be read by this program")]
     Bundle(String),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use oms_engine::effects::{StepError, cause};
-use oms_engine::mail::{Mail, Mailbox};
+use oms_engine::mail::{Attachment, Mail, Mailbox, Unsubscribe};
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,10 @@ struct Parts {
     text: String,
     html: String,
     date: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unsubscribe: Option<(String, bool)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    attachments: Vec<(String, String)>,
 }
 
 /// Packs a mail for the outbox.
@@ -47,6 +51,15 @@ pub(crate) fn pack(mail: &Mail) -> Result<Vec<u8>, StepError> {
         text: mail.text.clone(),
         html: mail.html.clone(),
         date: mail.date.as_millisecond(),
+        unsubscribe: mail
+            .unsubscribe
+            .as_ref()
+            .map(|unsubscribe| (unsubscribe.url().to_owned(), unsubscribe.is_one_click())),
+        attachments: mail
+            .attachments
+            .iter()
+            .map(|attachment| (attachment.name.clone(), attachment.content.clone()))
+            .collect(),
     };
     let json = serde_json::to_vec(&parts).unwrap_or_default();
     let failed = |error: std::io::Error| {
@@ -75,6 +88,15 @@ pub(crate) fn unpack(message_id: &str, content: &[u8]) -> Option<Mail> {
         text: parts.text,
         html: parts.html,
         date: Timestamp::from_millisecond(parts.date).unwrap_or(Timestamp::UNIX_EPOCH),
+        unsubscribe: match parts.unsubscribe {
+            Some((url, one_click)) => Some(Unsubscribe::new(&url, one_click).ok()?),
+            None => None,
+        },
+        attachments: parts
+            .attachments
+            .into_iter()
+            .map(|(name, content)| Attachment { name, content })
+            .collect(),
     })
 }
 

@@ -6,30 +6,57 @@ use oms_engine::effects::Clock as _;
 use oms_engine::plan::Plan;
 use oms_engine::run::{Event, Run, StepState};
 
-use crate::drive::Begun;
+use crate::drive::{Begun, Sent};
 use crate::error::Error;
 use crate::packet::{Outcome, RunRef};
 use crate::runner::{Runner, Settled};
 use crate::runs::{RunRow, StoredRun};
 use crate::world::SystemClock;
 
-/// Why a parked run cannot be tried again on the current pipeline.
+/// Why a parked run is not tried again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{key}` cannot go on with the pipeline as it is now: {difference}")]
-pub struct Incompatible {
-    /// The order's key.
-    pub key: String,
-    /// What differs, in words.
-    pub difference: String,
+pub enum NotRetried {
+    /// The pipeline has become another one.
+    #[error("`{key}` cannot go on with the pipeline as it is now: {difference}")]
+    Incompatible {
+        /// The order's key.
+        key: String,
+        /// What differs, in words.
+        difference: String,
+    },
+    /// Only a person can tell whether something was done.
+    #[error(
+        "`{key}` is held: it is not known whether `{step}` did what it was to do; `--held sent` takes it as done, `--held resend` does it again"
+    )]
+    Held {
+        /// The order's key.
+        key: String,
+        /// The step.
+        step: String,
+    },
+}
+
+/// What a person says about steps of which it is not known whether they did what they were to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Their mails were sent.
+    Sent,
+    /// They are to be run again.
+    Resend,
 }
 
 impl Runner {
     /// Tries a parked run again: what failed, and what was skipped because of it. Steps that were done stay done.
-    /// The run goes over to the current pipeline and rates if the completed steps' ids, kinds and output types agree.
+    /// The run goes over to the current pipeline and rates if the completed steps' ids, kinds and output types agree. What may have been
+    /// done already is only done again, or taken as done, if `held` says so.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn retry(&self, row: &RunRow) -> Result<Result<Settled, Incompatible>, Error> {
+    pub async fn retry(
+        &self,
+        row: &RunRow,
+        held: Option<Held>,
+    ) -> Result<Result<Settled, NotRetried>, Error> {
         let mut careful = false;
         loop {
             let (current, bundle) = self.current();
@@ -40,20 +67,25 @@ impl Runner {
             })?;
             let before = stored.revive(&old)?;
             if let Err(difference) = agree(&old, current, &before) {
-                return Ok(Err(Incompatible { key: row.key.clone(), difference }));
+                return Ok(Err(NotRetried::Incompatible { key: row.key.clone(), difference }));
+            }
+            let unknown = before.scheduler.unknown_outcomes();
+            let unknown: Sent = unknown.map(|(step, at)| (Arc::clone(step), at)).collect();
+            if let (Some((step, _)), None) = (unknown.first(), held) {
+                let (key, step) = (row.key.clone(), step.to_string());
+                return Ok(Err(NotRetried::Held { key, step }));
             }
             let mut run = stored.revive(current)?;
             let retried = Event::Retried { at: SystemClock.now() };
             if let Err(error) = run.scheduler.apply(&retried) {
                 let difference = error.to_string();
-                return Ok(Err(Incompatible { key: row.key.clone(), difference }));
+                return Ok(Err(NotRetried::Incompatible { key: row.key.clone(), difference }));
             }
             let begun = Begun {
-                reference: RunRef::Known { id: row.id },
-                bundle,
-                row: Some(row.id),
                 careful,
+                sent: if held == Some(Held::Sent) { unknown } else { Sent::new() },
                 events: vec![retried],
+                ..Begun::new(RunRef::Known { id: row.id }, bundle)
             };
             let key = Arc::clone(&run.info.key);
             let (outcome, end) = self.driver.advance(&mut run, begun).await?;

@@ -19,6 +19,7 @@ use crate::bundles::Bundles;
 use crate::database::Database;
 use crate::drive::{Begun, Driver};
 use crate::error::Error;
+use crate::mailing::{self, Mailing};
 use crate::packet::{Outcome, RunRef};
 use crate::readers::Readers;
 use crate::runs::StoredRun;
@@ -28,12 +29,14 @@ use crate::world::SystemClock;
 use crate::writer::Writer;
 
 /// How a runner works.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Runs that are driven side by side at the most.
     pub concurrency: usize,
     /// Where objects and mails are written as files, too, as they come.
     pub export: Option<PathBuf>,
+    /// Where mail goes, if somebody says so.
+    pub mail: Option<Mailing>,
 }
 
 /// An order that came in.
@@ -142,6 +145,7 @@ impl Runner {
             tables::ensure(&connection, table)?;
         }
         seeds::load(&connection, plan, files)?;
+        let mailer = mailing::settle(&connection, settings.mail)?;
         let bundle = bundles.keep(&connection, pipeline_file, plan)?;
         let runs_before =
             connection.query_row("select exists (select 1 from oms_runs)", [], |row| row.get(0))?;
@@ -149,7 +153,7 @@ impl Runner {
         let (writer, thread) = Writer::start(&database)?;
         let readers = Arc::new(Readers::new(directory));
         Ok(Self {
-            driver: Driver { writer, readers, bundles, export: settings.export },
+            driver: Driver { writer, readers, bundles, export: settings.export, mailer },
             plan: Arc::clone(plan),
             bundle,
             concurrency: settings.concurrency.max(1),
@@ -258,18 +262,13 @@ impl Runner {
                     if same { Settled::Duplicate } else { Settled::Conflict { origin, key } };
                 return Ok(Ended::Settled(settled));
             }
-            let begun = Begun {
-                reference: RunRef::New {
-                    key: Arc::clone(&key),
-                    digest: run.digest,
-                    accepted_at: run.info.accepted_at.as_millisecond(),
-                    body: Arc::clone(&run.info.body),
-                },
-                bundle: self.bundle,
-                row: None,
-                careful,
-                events: Vec::new(),
+            let reference = RunRef::New {
+                key: Arc::clone(&key),
+                digest: run.digest,
+                accepted_at: run.info.accepted_at.as_millisecond(),
+                body: Arc::clone(&run.info.body),
             };
+            let begun = Begun { careful, ..Begun::new(reference, self.bundle) };
             let (outcome, end) = self.driver.advance(&mut run, begun).await?;
             return Ok(match outcome {
                 Outcome::Duplicate => Ended::Settled(Settled::Duplicate),
@@ -289,13 +288,7 @@ impl Runner {
         loop {
             let (mut run, bundle) = self.driver.load(id)?;
             let key = Arc::clone(&run.info.key);
-            let begun = Begun {
-                reference: RunRef::Known { id },
-                bundle,
-                row: Some(id),
-                careful,
-                events: Vec::new(),
-            };
+            let begun = Begun { careful, ..Begun::new(RunRef::Known { id }, bundle) };
             let (outcome, end) = self.driver.advance(&mut run, begun).await?;
             if outcome == Outcome::Clash {
                 careful = true;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use oms_engine::effects::{
-    Call, Clock, Inserted, Io, Mailer, Message, ObjectStore, Put, Random, StepError, Tables, Topic,
-    World, cause,
+    Call, Clock, Inserted, Io, Mailer, Message, ObjectStore, Outside, Put, Random, StepError,
+    Tables, Topic, World, cause,
 };
 use oms_engine::mail::Mail;
 use oms_engine::table::TableDef;
@@ -15,6 +15,7 @@ use oms_engine::value::Value;
 use rusqlite::{OptionalExtension as _, params_from_iter};
 
 use crate::column::{bind, read_row};
+use crate::drive::{Begun, Driver, Sent};
 use crate::error::Error;
 use crate::mails;
 use crate::packet::Write;
@@ -31,6 +32,10 @@ pub struct Stage {
     /// Whether inserts look first at what is committed. The first time they do not: the writer finds a row that stands in the way, and
     /// then the run is done again carefully.
     careful: bool,
+    /// Where mail goes; nothing if it stays in the outbox.
+    mailer: Option<Arc<dyn Mailer>>,
+    /// Whose mails were sent already, as a person says.
+    sent: Sent,
     staged: Mutex<Staged>,
 }
 
@@ -50,9 +55,16 @@ impl Staged {
 }
 
 impl Stage {
-    pub(crate) fn new(readers: &Arc<Readers>, run: Option<i64>, careful: bool) -> Self {
-        let readers = Arc::clone(readers);
-        Self { readers, clock: SystemClock, run, careful, staged: Mutex::default() }
+    pub(crate) fn new(driver: &Driver, begun: &Begun) -> Self {
+        Self {
+            readers: Arc::clone(&driver.readers),
+            clock: SystemClock,
+            run: begun.row,
+            careful: begun.careful,
+            mailer: driver.mailer.clone(),
+            sent: begun.sent.clone(),
+            staged: Mutex::default(),
+        }
     }
 
     /// Takes what the steps that are done staged, in order.
@@ -235,16 +247,29 @@ fn repeated(table: &TableDef, there: &Value, row: &Value) -> Result<Inserted, St
 
 impl Mailer for Stage {
     fn send<'a>(&'a self, call: &'a Call, mail: Mail) -> Io<'a, ()> {
-        let result = mails::pack(&mail).map(|content| {
-            let write = Write::Mail {
-                step: Arc::clone(&call.step),
-                element: call.element.unwrap_or(0),
-                message_id: mail.message_id,
-                content,
-            };
-            self.stage(call, write);
-        });
-        done(result)
+        // A mail that cannot be kept is not sent.
+        let content = match mails::pack(&mail) {
+            Ok(content) => content,
+            Err(error) => return done(Err(error)),
+        };
+        let write = Write::Mail {
+            step: Arc::clone(&call.step),
+            element: call.element.unwrap_or(0),
+            message_id: mail.message_id.clone(),
+            content,
+        };
+        let sent = self.sent.contains(&(Arc::clone(&call.step), call.element));
+        match self.mailer.as_ref().filter(|_| !sent) {
+            Some(mailer) => Box::pin(async move {
+                mailer.send(call, mail).await?;
+                self.stage(call, write);
+                Ok(())
+            }),
+            None => {
+                self.stage(call, write);
+                done(Ok(()))
+            }
+        }
     }
 }
 
@@ -265,6 +290,10 @@ impl Random for Stage {
 }
 
 impl World for Stage {
+    fn reaches(&self) -> Outside {
+        Outside { mail: self.mailer.is_some(), custom: true }
+    }
+
     fn ended(&self, call: &Call, keep: bool) {
         let mut staged = self.lock();
         if let Some(writes) = staged.pending.remove(&call.key)

@@ -9,7 +9,8 @@ use oms_engine::locale::language;
 use oms_engine::mail::Mail;
 use oms_engine::record;
 use oms_engine::step::{
-    Effect, Expr, Faults, MailSettings, PlanContext, Planned, Port, Safety, Step, StepContext, Verb,
+    Effect, Expr, Faults, MailSettings, OnUnknown, PlanContext, Planned, Port, Safety, Step,
+    StepContext, Verb,
 };
 use oms_engine::template::Template;
 use oms_engine::value::{EmailAddress, Type, Typed, Value};
@@ -32,6 +33,10 @@ pub struct Config {
     locale: Option<Expr<Option<String>>>,
     /// What the template may use.
     data: Map<String, Json>,
+    /// What becomes of a mail of which it is not known whether it was sent, since the answer was lost: `hold` (default) parks the run until a
+    /// person decides (`oms runs retry --held`), `resend` sends it again. It matters where mail leaves this machine.
+    #[serde(default)]
+    on_unknown: OnUnknown,
 }
 
 record! {
@@ -85,7 +90,7 @@ impl Step for EmailSend {
                 port: Port::Mail,
                 verb: Verb::Send,
                 resource: Arc::from(config.template),
-                safety: Safety::Claimed,
+                safety: Safety::Claimed(config.on_unknown),
             }],
             step: Self { template, settings, domain },
         })
@@ -106,6 +111,8 @@ impl Step for EmailSend {
             text: rendered.text,
             html: rendered.html,
             date: cx.call.run.accepted_at,
+            unsubscribe: None,
+            attachments: Vec::new(),
         };
         cx.effects.mail().send(cx.call, mail).await?;
         Ok(Output { message_id: Arc::from(message_id) })

@@ -19,4 +19,5 @@ mod money;
 mod origin;
 mod property;
 mod sarif;
+mod smtp;
 mod steps;

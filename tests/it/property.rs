@@ -7,6 +7,7 @@ pub(crate) mod chance;
 mod damage;
 mod expressions;
 pub(crate) mod faults;
+mod outside;
 mod pipeline;
 mod types;
 

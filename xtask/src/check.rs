@@ -1,7 +1,7 @@
 //! `cargo xtask check`: everything that CI runs, and nothing that CI runs is missing here.
 
 use crate::workspace::{has, run as execute, say};
-use crate::{editor, generate, mails};
+use crate::{editor, generate, mails, python};
 
 /// Run every check of the project
 #[derive(clap::Args)]
@@ -12,6 +12,7 @@ const FEATURES: [&str; 2] = ["--features", "oms/failpoints"];
 
 pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     tracer();
+    python::environment()?;
     execute("cargo", &["fmt", "--all", "--check"])?;
     let lints = ["--", "-D", "warnings"];
     execute(

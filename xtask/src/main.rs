@@ -8,6 +8,7 @@ mod editor;
 mod generate;
 mod mails;
 mod npm;
+mod python;
 mod workspace;
 
 use std::process::ExitCode;

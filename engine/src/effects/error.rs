@@ -10,6 +10,8 @@ pub enum Class {
     Transient,
     /// It will not work until something is changed: no such row, a conflict.
     Permanent,
+    /// It may have been done or not: the answer was lost. What follows from that is the step's policy.
+    Unknown,
 }
 
 /// A step's failure. Its texts hold no personal data, since they are journaled, shown and logged.
@@ -40,6 +42,10 @@ pub mod cause {
     pub const UNAVAILABLE: &str = "unavailable";
     /// An address to which no mail can be sent.
     pub const BAD_ADDRESS: &str = "bad_address";
+    /// A service refused what it was asked for good.
+    pub const REFUSED: &str = "refused";
+    /// It is not known whether something was done: the answer was lost, or the process ended before it came.
+    pub const UNKNOWN_OUTCOME: &str = "unknown_outcome";
     /// A template could not be rendered.
     pub const TEMPLATE: &str = "template";
     /// The plan of the run cannot be made any more.
@@ -62,6 +68,16 @@ impl StepError {
         Self {
             class: Class::Permanent,
             cause: cause.to_owned(),
+            message: message.into(),
+            source: None,
+        }
+    }
+
+    /// A failure of which it is not known whether the thing was done all the same.
+    pub fn unknown(message: impl Into<String>) -> Self {
+        Self {
+            class: Class::Unknown,
+            cause: cause::UNKNOWN_OUTCOME.to_owned(),
             message: message.into(),
             source: None,
         }

@@ -12,5 +12,6 @@ mod ports;
 pub use clock::{Clock, Random};
 pub use error::{Class, StepError, cause};
 pub use ports::{
-    Call, Effects, Inserted, Io, Mailer, Message, ObjectStore, Put, RunInfo, Tables, Topic, World,
+    Call, Effects, Inserted, Io, Mailer, Message, ObjectStore, Outside, Put, RunInfo, Tables,
+    Topic, World,
 };

@@ -125,6 +125,16 @@ pub trait Mailer: Send + Sync {
     fn send<'a>(&'a self, call: &'a Call, mail: Mail) -> Io<'a, ()>;
 }
 
+/// Which parts of the world are out of this process. What is done to them cannot be taken back with a transaction, so that it is
+/// claimed before: [`Event::Claimed`](crate::run::Event::Claimed) is durable before it begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// Mail.
+    pub mail: bool,
+    /// What a kind of somebody's own reaches.
+    pub custom: bool,
+}
+
 /// One run's view of the world.
 pub trait Effects: Send + Sync {
     /// Objects.
@@ -141,12 +151,19 @@ pub trait Effects: Send + Sync {
     fn random(&self) -> &dyn Random;
     /// Says how the attempt behind a call ended: what it staged is kept for the step's event, or forgotten.
     fn settle(&self, call: &Call, keep: bool);
+    /// Says which parts of the world are out of this process.
+    fn outside(&self) -> Outside;
 }
 
 /// A world that is every port itself, and with that its own view.
 pub trait World: ObjectStore + Topic + Tables + Mailer + Clock + Random {
     /// Says how the attempt behind a call ended. A world whose writes are real at once has nothing to do.
     fn ended(&self, _: &Call, _keep: bool) {}
+
+    /// Says which parts of it are out of this process.
+    fn reaches(&self) -> Outside {
+        Outside::default()
+    }
 }
 
 impl<W: World> Effects for W {
@@ -176,5 +193,9 @@ impl<W: World> Effects for W {
 
     fn settle(&self, call: &Call, keep: bool) {
         self.ended(call, keep);
+    }
+
+    fn outside(&self) -> Outside {
+        self.reaches()
     }
 }

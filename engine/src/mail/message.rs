@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use lettre::message::header::{ContentType, Subject};
 use lettre::message::{Message, MultiPart};
 
-use super::Mailbox;
+use super::envelope::{Envelope, travelling};
 use super::mime::{boundary_of, part, raw};
+use super::{Attachment, Mailbox, Unsubscribe};
 
 /// The most bytes that a complete message may have.
 pub const MAIL_BYTES_MAX: usize = 10 * 1024 * 1024;
@@ -36,6 +37,10 @@ pub struct Mail {
     pub html: String,
     /// What its `Date` says.
     pub date: Timestamp,
+    /// How its reader ends such mails.
+    pub unsubscribe: Option<Unsubscribe>,
+    /// Files that come along.
+    pub attachments: Vec<Attachment>,
 }
 
 /// Why a mail cannot be written as a message. What it says is not repeated: it is personal data.
@@ -72,6 +77,7 @@ impl fmt::Debug for Mail {
             .field("subject", &format_args!("«text»"))
             .field("text_bytes", &self.text.len())
             .field("html_bytes", &self.html.len())
+            .field("attachments", &self.attachments.len())
             .field("date", &self.date)
             .finish_non_exhaustive()
     }
@@ -85,31 +91,39 @@ impl Mail {
     /// When a header would be malformed or the message too large; a mail made from checked parts meets only the latter.
     pub fn to_rfc5322(&self) -> Result<Vec<u8>, MailError> {
         // Encoding never makes it smaller, so that nothing large is encoded in vain.
-        if self.text.len().saturating_add(self.html.len()) > MAIL_BYTES_MAX {
+        if self.content_bytes() > MAIL_BYTES_MAX {
             return Err(MailError::TooLarge);
         }
         self.check_headers()?;
-        let from_address = self.from.address.parse().map_err(|_| MailError::Address("from"))?;
-        let to_address: lettre::Address = self.to.parse().map_err(|_| MailError::Address("to"))?;
+        let from_address = address(&self.from.address, "from")?;
+        let to_address = address(&self.to, "to")?;
         let from = lettre::message::Mailbox::new(self.from.name.clone(), from_address);
         let envelope =
             lettre::address::Envelope::new(Some(from.email.clone()), vec![to_address.clone()])
                 .map_err(|_| MailError::Headers)?;
-        let parts = MultiPart::alternative()
-            .boundary(self.boundary())
+        let bodies = MultiPart::alternative()
+            .boundary(self.boundary("alternative"))
             .singlepart(part(ContentType::TEXT_PLAIN, &self.text))
             .singlepart(part(ContentType::TEXT_HTML, &self.html));
-        let message = Message::builder()
+        let parts = match self.attachments.as_slice() {
+            [] => bodies,
+            attachments => attachments.iter().fold(
+                MultiPart::mixed().boundary(self.boundary("mixed")).multipart(bodies),
+                |parts, attachment| parts.singlepart(attachment.part()),
+            ),
+        };
+        let mut message = Message::builder()
             .envelope(envelope)
             .raw_header(raw("Message-ID", format!("<{}>", self.message_id)))
             .date(SystemTime::from(self.date))
             .from(from)
             .to(to_address.into())
             .header(Subject::from(self.subject.clone()))
-            .raw_header(raw("Auto-Submitted", "auto-generated".to_owned()))
-            .multipart(parts)
-            .map_err(|_| MailError::Headers)?
-            .formatted();
+            .raw_header(raw("Auto-Submitted", "auto-generated".to_owned()));
+        for (name, value) in self.unsubscribe.iter().flat_map(Unsubscribe::headers) {
+            message = message.raw_header(raw(name, value));
+        }
+        let message = message.multipart(parts).map_err(|_| MailError::Headers)?.formatted();
         if message.len() > MAIL_BYTES_MAX { Err(MailError::TooLarge) } else { Ok(message) }
     }
 
@@ -120,16 +134,31 @@ impl Mail {
     pub fn check(&self) -> Result<(), MailError> {
         // Quoted-printable takes three bytes for one at the most; the headers stay below the rest.
         const HEADERS_MAX: usize = 16 * 1024;
-        let largest = self.text.len().saturating_add(self.html.len()).saturating_mul(3);
+        let largest = self.content_bytes().saturating_mul(3);
         if largest > MAIL_BYTES_MAX - HEADERS_MAX {
             return self.to_rfc5322().map(drop);
         }
         self.check_headers()?;
-        let address = |text: &str, name| {
-            text.parse::<lettre::Address>().map(drop).map_err(|_| MailError::Address(name))
-        };
         address(&self.from.address, "from")?;
-        address(&self.to, "to")
+        address(&self.to, "to").map(drop)
+    }
+
+    /// Returns the addresses that a mail server is told.
+    ///
+    /// # Errors
+    /// When one of them is none.
+    pub fn envelope(&self) -> Result<Envelope, MailError> {
+        let [from, to] = [
+            address(&self.from.address, "from")?.to_string(),
+            address(&self.to, "to")?.to_string(),
+        ];
+        let beyond_ascii = !(from.is_ascii() && to.is_ascii());
+        Ok(Envelope { from, to, beyond_ascii })
+    }
+
+    fn content_bytes(&self) -> usize {
+        let attached = self.attachments.iter().map(|attachment| attachment.content.len());
+        attached.fold(self.text.len().saturating_add(self.html.len()), usize::saturating_add)
     }
 
     /// Refuses what a header cannot hold. The values were checked where they came from; the promise that nothing
@@ -160,15 +189,24 @@ impl Mail {
         if self.date >= Timestamp::UNIX_EPOCH { Ok(()) } else { Err(MailError::Date) }
     }
 
-    /// Returns what separates the parts. It follows from the Message-ID, which a customer may know; should a body hold
-    /// just that text, it follows from the whole content, which no body can contain the digest of.
-    fn boundary(&self) -> String {
-        let boundary = boundary_of(&[&self.message_id]);
-        if self.text.contains(&boundary) || self.html.contains(&boundary) {
-            return boundary_of(&[&self.message_id, &self.text, &self.html]);
+    /// Returns what separates the parts. It follows from the Message-ID, which a customer may know; should a part hold
+    /// just that text, it follows from the whole content, which no part can contain the digest of.
+    fn boundary(&self, level: &str) -> String {
+        let boundary = boundary_of(&[level, &self.message_id]);
+        let attached = self.attachments.iter().map(|attachment| attachment.content.as_str());
+        let mut parts = [self.text.as_str(), self.html.as_str()].into_iter().chain(attached);
+        if !parts.clone().any(|part| part.contains(&boundary)) {
+            return boundary;
         }
-        boundary
+        let whole: Vec<&str> = [level, &self.message_id].into_iter().chain(&mut parts).collect();
+        boundary_of(&whole)
     }
+}
+
+/// Reads an address as it travels.
+fn address(text: &str, name: &'static str) -> Result<lettre::Address, MailError> {
+    let travels = travelling(text).ok_or(MailError::Address(name))?;
+    travels.parse().map_err(|_| MailError::Address(name))
 }
 
 #[cfg(test)]
@@ -184,6 +222,8 @@ mod tests {
             text: "Hello Jane\n".to_owned(),
             html: "<p>Hello Jane</p>\n".to_owned(),
             date: "2025-06-02T10:00:00Z".parse().unwrap(),
+            unsubscribe: None,
+            attachments: Vec::new(),
         }
     }
 
@@ -259,21 +299,21 @@ mod tests {
              Auto-Submitted: auto-generated\n\
              MIME-Version: 1.0\n\
              Content-Type: multipart/alternative;\n \
-             boundary=\"oms_23d74776c655dc404569290e11cae2d2\"\n\
+             boundary=\"oms_d9942866ee2fcde658444df51ce0122f\"\n\
              \n\
-             --oms_23d74776c655dc404569290e11cae2d2\n\
+             --oms_d9942866ee2fcde658444df51ce0122f\n\
              Content-Type: text/plain; charset=utf-8\n\
              Content-Transfer-Encoding: 7bit\n\
              \n\
              Hello Jane\n\
              \n\
-             --oms_23d74776c655dc404569290e11cae2d2\n\
+             --oms_d9942866ee2fcde658444df51ce0122f\n\
              Content-Type: text/html; charset=utf-8\n\
              Content-Transfer-Encoding: 7bit\n\
              \n\
              <p>Hello Jane</p>\n\
              \n\
-             --oms_23d74776c655dc404569290e11cae2d2--\n"
+             --oms_d9942866ee2fcde658444df51ce0122f--\n"
         );
     }
 
@@ -330,11 +370,11 @@ mod tests {
     #[test]
     fn a_body_that_knows_the_boundary_stays_one_part() {
         let mut mail = mail();
-        let boundary = mail.boundary();
+        let boundary = mail.boundary("alternative");
         mail.text =
             format!("x\n--{boundary}\nContent-Type: text/html\n\n<b>forged</b>\n--{boundary}--\n");
         let message = written(&mail);
-        let used = mail.boundary();
+        let used = mail.boundary("alternative");
         assert_ne!(used, boundary);
         let delimiter = format!("--{used}");
         let delimiters = message.split("\r\n").filter(|l| l.starts_with(&delimiter));

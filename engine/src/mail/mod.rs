@@ -4,9 +4,15 @@
 //! wherever it goes. The bytes follow from the mail alone: no clock, no host name and no random boundary. Nothing in here may
 //! let a value end a header or a part early, or print what a mail says: it is personal data.
 
+mod attachment;
+mod envelope;
 mod mailbox;
 mod message;
 mod mime;
+mod unsubscribe;
 
+pub use attachment::{Attachment, NAME_CHARS_MAX, content_type};
+pub use envelope::Envelope;
 pub use mailbox::{Mailbox, MailboxError};
 pub use message::{MAIL_BYTES_MAX, Mail, MailError};
+pub use unsubscribe::{Unsubscribe, UnsubscribeError};

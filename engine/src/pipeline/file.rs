@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use super::mail::MailSection;
 use super::sections::{RatesSection, TableSection};
 use super::step::StepSection;
 
@@ -106,21 +107,4 @@ pub struct IntakeSection {
     /// The path of a `PUT`; its last part is `{key}`, such as `/order/{key}`.
     #[schemars(regex(pattern = r"^(/[A-Za-z0-9._~-]+)*/\{key\}$"))]
     pub path: String,
-}
-
-/// Who sends mail, and where its templates lie.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MailSection {
-    /// The sender, such as `Orders <orders@example.com>`.
-    pub from: String,
-    /// The folder of templates, relative to the pipeline.
-    pub templates: String,
-    /// The locale of the templates themselves (BCP 47); other locales fall back to it.
-    #[serde(default = "locale_default")]
-    pub locale: String,
-}
-
-fn locale_default() -> String {
-    "en".to_owned()
 }

@@ -4,13 +4,15 @@
 //! ([`schema`]) and is what [`read`] checks a document against, so that an editor and `oms validate` cannot disagree.
 
 mod file;
+mod mail;
 mod read;
 mod schema;
 mod schema_fault;
 mod sections;
 mod step;
 
-pub use file::{Handlers, IntakeSection, MailSection, OrderSection, SchemaSource};
+pub use file::{Handlers, IntakeSection, OrderSection, SchemaSource};
+pub use mail::{Given, MailSection, Security, SmtpSection};
 pub use read::{Named, Pipeline, STEPS_MAX, read};
 pub use schema::{KindSchema, pipeline_schema};
 pub use sections::{ColumnSection, FixedQuote, RatesSection, RatesSource, TableSection};

@@ -6,7 +6,8 @@ use jsonschema::{ValidationError, Validator};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use super::file::{IntakeSection, MailSection, OrderSection};
+use super::file::{IntakeSection, OrderSection};
+use super::mail::MailSection;
 use super::schema_fault;
 use super::sections::{RatesSection, TableSection};
 use super::step::StepSection;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::order::OrderPlan;
 use crate::expression::Compiled;
 use crate::pipeline::{Allow, RetrySection};
-use crate::step::{Effect, ErasedStep, InputPlan, MailSettings, RateSource};
+use crate::step::{Effect, ErasedStep, InputPlan, MailSettings, OnUnknown, RateSource};
 use crate::table::TableDef;
 use crate::value::{Digest, JsonNode, Type};
 
@@ -139,6 +139,13 @@ pub struct PlannedStep {
     pub stored: JsonNode,
     /// What it touches.
     pub effects: Vec<Effect>,
+}
+
+impl PlannedStep {
+    /// Returns what an attempt whose outcome is not known means; nothing if its repetition does no harm.
+    pub fn on_unknown(&self) -> Option<OnUnknown> {
+        self.effects.iter().filter_map(Effect::on_unknown).min()
+    }
 }
 
 /// A step that must have ended before.

@@ -1,33 +1,68 @@
-//! The mail section: the sender's address.
+//! The mail section: the sender's address, and the server.
 
 use std::sync::Arc;
 
 use super::sink::Sink;
 use crate::diagnostic::{Finding, Place, Route, codes};
 use crate::mail::Mailbox;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Given, Pipeline, Security, SmtpSection};
 use crate::step::{MailSettings, Resources};
 
 pub(super) fn check(pipeline: &Pipeline, sink: &mut Sink<'_>, resources: &mut Resources) {
     let Some(section) = &pipeline.mail else { return };
+    let route = Route::root().key("mail");
+    let refuse = |key: &str, message: String, help: &str| {
+        let place = Place::value(route.key(key));
+        Finding::error(codes::VALUE_NOT_ALLOWED, place, message).help(help.to_owned())
+    };
     match Mailbox::parse(&section.from) {
         Ok(from) => {
             resources.mail = Some(Arc::new(MailSettings {
                 from,
                 templates: Arc::from(section.templates.trim_end_matches('/')),
                 locale: Arc::from(section.locale.as_str()),
+                smtp: section.smtp.clone(),
             }));
         }
-        Err(error) => {
-            let place = Place::value(Route::root().key("mail").key("from"));
-            sink.add(
-                Finding::error(
-                    codes::VALUE_NOT_ALLOWED,
-                    place,
-                    format!("the sender cannot be used: {error}"),
-                )
-                .help("write `Orders <orders@example.com>`".to_owned()),
-            );
-        }
+        Err(error) => sink.add(refuse(
+            "from",
+            format!("the sender cannot be used: {error}"),
+            "write `Orders <orders@example.com>`",
+        )),
+    }
+    if let Some(smtp) = &section.smtp {
+        server(smtp, sink);
+    }
+}
+
+/// Checks how a server is authenticated to.
+fn server(smtp: &SmtpSection, sink: &mut Sink<'_>) {
+    let route = Route::root().key("mail").key("smtp");
+    let at = |key: &str| Place::value(route.key(key));
+    match (&smtp.user, &smtp.password) {
+        (None, Some(_)) => sink.add(
+            Finding::error(codes::MISSING_KEY, at("password"), "there is a password and no `user`")
+                .help("add `user`".to_owned()),
+        ),
+        (Some(_), None) => sink.add(
+            Finding::error(codes::MISSING_KEY, at("user"), "there is a user and no `password`")
+                .help("add `password: { env: SMTP_PASSWORD }`".to_owned()),
+        ),
+        _ => {}
+    }
+    if matches!(smtp.password, Some(Given::Text(_))) {
+        let message = "a password does not belong in the file";
+        let help = "write where it is: `{ env: SMTP_PASSWORD }`";
+        sink.add(
+            Finding::error(codes::VALUE_NOT_ALLOWED, at("password"), message).help(help.to_owned()),
+        );
+    }
+    let here = matches!(smtp.host.as_str(), "localhost" | "127.0.0.1" | "::1");
+    if smtp.password.is_some() && smtp.security == Security::None && !here {
+        let message = "a password is not sent over a connection that is not encrypted";
+        sink.add(
+            Finding::error(codes::VALUE_NOT_ALLOWED, at("security"), message)
+                .help("write `starttls` or `tls`".to_owned()),
+        );
     }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::decision::IllegalEvent;
 use super::driver::Run;
 use super::event::Event;
-use super::scheduler::{IllegalEvent, Scheduler};
+use super::scheduler::Scheduler;
 use crate::diagnostic::{Code, codes};
 use crate::effects::RunInfo;
 use crate::plan::{Plan, run_record};
@@ -105,5 +106,6 @@ fn begin(
     ];
     let run = Value::Record(Arc::new(Record::new(run_record(), fields)));
     let info = RunInfo { pipeline: Arc::clone(plan.name()), key, id, accepted_at, body };
-    Run { info: Arc::new(info), digest, scheduler: Scheduler::new(Arc::clone(plan), order, run) }
+    let scheduler = Scheduler::new(Arc::clone(plan), order, run);
+    Run { info: Arc::new(info), digest, scheduler, claimed: Vec::new(), next: Vec::new() }
 }

@@ -6,14 +6,15 @@ use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
 
+use super::decision::Decision;
 use super::event::Event;
 use super::failure::Failure;
 use super::retry::wait_before;
-use super::scheduler::{Decision, Scheduler};
+use super::scheduler::Scheduler;
 use super::state::RunState;
-use crate::effects::{Call, Effects, RunInfo, StepError, cause};
+use crate::effects::{Call, Class, Effects, Outside, RunInfo, StepError, cause};
 use crate::plan::PlannedStep;
-use crate::step::StepContext;
+use crate::step::{OnUnknown, Port, StepContext};
 use crate::value::{Digest, Value};
 
 /// A run under way.
@@ -24,6 +25,19 @@ pub struct Run {
     pub digest: Digest,
     /// Its state.
     pub scheduler: Scheduler,
+    /// Attempts that reach out of this process: their claims are among the events that the driver gave last, and they begin when
+    /// it is called again.
+    pub(super) claimed: Vec<Attempt>,
+    /// Attempts that begin when the ends of such attempts are durable.
+    pub(super) next: Vec<Attempt>,
+}
+
+/// An attempt that was decided.
+pub(super) struct Attempt {
+    step: usize,
+    call: Call,
+    number: u32,
+    input: Value,
 }
 
 /// How far a driver came.
@@ -31,7 +45,7 @@ pub struct Run {
 pub struct Progress {
     /// What happened, to be made durable together with what the steps staged.
     pub events: Vec<Event>,
-    /// How far the run is now.
+    /// How far the run is now. In progress it can go on as soon as the events are durable.
     pub state: RunState,
     /// When it can go on, if it waits.
     pub until: Option<Timestamp>,
@@ -59,68 +73,118 @@ struct Ended {
     step: usize,
 }
 
-/// Runs everything that can go on now, and what follows from it, until the run ends or has to wait.
+/// Runs everything that can go on now, and what follows from it, until the run ends, has to wait, or is to be made durable before it goes on.
+///
+/// An attempt that reaches out of this process ([`Effects::outside`]) begins only in the call after the one that gave its
+/// [`Event::Claimed`], and that call does nothing else besides: so that its end, too, is durable before anything follows from it that could
+/// stand in another run's way.
 pub async fn advance(run: &mut Run, effects: &dyn Effects) -> Progress {
     let plan = Arc::clone(run.scheduler.plan());
-    let mut events: Vec<Event> = Vec::with_capacity(plan.steps().len());
+    let outside = effects.outside();
+    let begins_nothing = !run.claimed.is_empty();
+    let mut stretch = Stretch::default();
     let mut running = FuturesUnordered::new();
-    loop {
-        let now = effects.clock().now();
-        for decision in run.scheduler.next(now) {
-            match decision {
-                Decision::Start { step, element, attempt, input } => {
-                    let Some(planned) = plan.steps().get(step) else { continue };
-                    let call = call(&run.info, &planned.id, element);
-                    running.push(attempt_step(
-                        Attempt { planned, step, call, attempt, input, begun: now },
-                        effects,
-                    ));
-                }
-                Decision::Skip { step, reason } => {
-                    if let Some(planned) = plan.steps().get(step) {
-                        let step = Arc::clone(&planned.id);
-                        note(run, &mut events, Event::Skipped { step, at: now, reason });
-                    }
-                }
-                Decision::Succeed { step, output } => {
-                    if let Some(planned) = plan.steps().get(step) {
-                        let step = Arc::clone(&planned.id);
-                        let event = Event::Succeeded {
-                            step,
-                            element: None,
-                            attempt: 1,
-                            at: now,
-                            micros: 0,
-                            output,
-                        };
-                        note(run, &mut events, event);
-                    }
-                }
-                Decision::Fail { step, element, failure } => {
-                    if let Some(planned) = plan.steps().get(step) {
-                        let step = Arc::clone(&planned.id);
-                        let event = Event::Failed {
-                            step,
-                            element,
-                            attempt: 1,
-                            at: now,
-                            micros: 0,
-                            failure,
-                            retry_at: None,
-                        };
-                        note(run, &mut events, event);
-                    }
-                }
-                Decision::WaitUntil(until) => {
-                    return Progress { events, state: RunState::Waiting, until: Some(until) };
-                }
-                Decision::Finish(state) => return Progress { events, state, until: None },
-            }
-        }
-        if let Some(ended) = running.next().await {
-            settle(run, &mut events, ended, effects);
+    for attempt in std::mem::take(&mut run.claimed) {
+        if let Some(planned) = plan.steps().get(attempt.step) {
+            running.push(attempt_step(planned, attempt, true, effects));
         }
     }
+    let mut decided = std::mem::take(&mut run.next);
+    loop {
+        let now = effects.clock().now();
+        let decisions = run.scheduler.next(now);
+        let mut end = None;
+        for decision in decisions {
+            end = stretch.take(decision, run, &mut decided, now).or(end);
+        }
+        if let Some((state, until)) = end {
+            return Progress { events: stretch.events, state, until };
+        }
+        for attempt in decided.drain(..) {
+            let Some(planned) = plan.steps().get(attempt.step) else { continue };
+            if begins_nothing {
+                stretch.next.push(attempt);
+            } else if must_be_claimed(planned, outside) {
+                let Call { step, element, .. } = attempt.call.clone();
+                note(
+                    run,
+                    &mut stretch.events,
+                    Event::Claimed { step, element, attempt: attempt.number, at: now },
+                );
+                stretch.claimed.push(attempt);
+            } else {
+                running.push(attempt_step(planned, attempt, false, effects));
+            }
+        }
+        match running.next().await {
+            Some(ended) => settle(run, &mut stretch.events, ended, effects),
+            None if stretch.claimed.is_empty() && stretch.next.is_empty() => {}
+            None => {
+                run.claimed = stretch.claimed;
+                run.next = stretch.next;
+                let events = stretch.events;
+                return Progress { events, state: RunState::InProgress, until: None };
+            }
+        }
+    }
+}
+
+/// What one call of the driver came to so far.
+#[derive(Default)]
+struct Stretch {
+    events: Vec<Event>,
+    claimed: Vec<Attempt>,
+    next: Vec<Attempt>,
+}
+
+impl Stretch {
+    /// Takes in a decision; returns the run's end or its wait, if it is that.
+    fn take(
+        &mut self,
+        decision: Decision,
+        run: &mut Run,
+        decided: &mut Vec<Attempt>,
+        now: Timestamp,
+    ) -> Option<(RunState, Option<Timestamp>)> {
+        let plan = Arc::clone(run.scheduler.plan());
+        let id = |step: usize| plan.steps().get(step).map(|planned| Arc::clone(&planned.id));
+        match decision {
+            Decision::Start { step, element, attempt: number, input } => {
+                let call = call(&run.info, &id(step)?, element);
+                decided.push(Attempt { step, call, number, input });
+            }
+            Decision::Skip { step, reason } => {
+                let step = id(step)?;
+                note(run, &mut self.events, Event::Skipped { step, at: now, reason });
+            }
+            Decision::Succeed { step, output } => {
+                let (step, element, attempt, micros) = (id(step)?, None, 1, 0);
+                let event = Event::Succeeded { step, element, attempt, at: now, micros, output };
+                note(run, &mut self.events, event);
+            }
+            Decision::Fail { step, element, attempt, failure } => {
+                let (step, micros, retry_at) = (id(step)?, 0, None);
+                let event =
+                    Event::Failed { step, element, attempt, at: now, micros, failure, retry_at };
+                note(run, &mut self.events, event);
+            }
+            Decision::WaitUntil(until) => return Some((RunState::Waiting, Some(until))),
+            Decision::Finish(state) => return Some((state, None)),
+        }
+        None
+    }
+}
+
+/// Tells whether a step does something out of this process that is not safe to repeat.
+fn must_be_claimed(planned: &PlannedStep, outside: Outside) -> bool {
+    planned.effects.iter().any(|effect| {
+        effect.on_unknown().is_some()
+            && match effect.port {
+                Port::Mail => outside.mail,
+                Port::Custom => outside.custom,
+                Port::Objects | Port::Topics | Port::Tables => false,
+            }
+    })
 }
 
 /// Applies an event and keeps it.
@@ -132,27 +196,27 @@ fn note(run: &mut Run, events: &mut Vec<Event>, event: Event) {
     }
 }
 
-struct Attempt<'a> {
-    planned: &'a PlannedStep,
-    step: usize,
-    call: Call,
-    attempt: u32,
-    input: Value,
-    begun: Timestamp,
-}
-
-async fn attempt_step(attempt: Attempt<'_>, effects: &dyn Effects) -> Ended {
-    let Attempt { planned, step, call, attempt, input, begun } = attempt;
+async fn attempt_step(
+    planned: &PlannedStep,
+    attempt: Attempt,
+    claimed: bool,
+    effects: &dyn Effects,
+) -> Ended {
+    let Attempt { step, call, number: attempt, input } = attempt;
+    let begun = effects.clock().now();
     let cx = StepContext { effects, call: &call };
     let work = planned.step.run(&cx, input);
     let result = match planned.timeout {
         None => work.await,
         Some(limit) => match select(work, effects.clock().sleep(limit)).await {
             Either::Left((result, _)) => result,
-            Either::Right(_) => Err(StepError::transient(
-                cause::TIMEOUT,
-                format!("the attempt took longer than {} seconds", limit.as_secs()),
-            )),
+            Either::Right(_) => {
+                let message = format!("the attempt took longer than {} seconds", limit.as_secs());
+                Err(match claimed {
+                    true => StepError::unknown(message),
+                    false => StepError::transient(cause::TIMEOUT, message),
+                })
+            }
         },
     };
     let at = effects.clock().now();
@@ -169,7 +233,11 @@ fn settle(run: &mut Run, events: &mut Vec<Event>, ended: Ended, effects: &dyn Ef
         Err(error) => {
             let retry_at = run.scheduler.plan().steps().get(step).and_then(|planned| {
                 let random = effects.random().next();
-                let wait = wait_before(&planned.retry, error.class(), attempt, random)?;
+                let class = match (error.class(), planned.on_unknown()) {
+                    (Class::Unknown, Some(OnUnknown::Resend)) => Class::Transient,
+                    (class, _) => class,
+                };
+                let wait = wait_before(&planned.retry, class, attempt, random)?;
                 at.checked_add(wait).ok()
             });
             Event::Failed {

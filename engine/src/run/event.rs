@@ -43,6 +43,18 @@ pub enum Event {
         /// When it is tried again; nothing if it is not.
         retry_at: Option<Timestamp>,
     },
+    /// An attempt that reaches out of this process is about to begin. Until its end is journaled, too, it is not known whether it
+    /// did what it was to do.
+    Claimed {
+        /// The step's id.
+        step: Arc<str>,
+        /// The element, in a step with `for_each`.
+        element: Option<u32>,
+        /// Which attempt it is, from 1.
+        attempt: u32,
+        /// When.
+        at: Timestamp,
+    },
     /// A step will not run.
     Skipped {
         /// The step's id.
@@ -91,6 +103,7 @@ impl Event {
         match self {
             Self::Succeeded { at, .. }
             | Self::Failed { at, .. }
+            | Self::Claimed { at, .. }
             | Self::Skipped { at, .. }
             | Self::Retried { at }
             | Self::Cancelled { at } => *at,

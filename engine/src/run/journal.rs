@@ -61,6 +61,7 @@ struct Written<'a, O> {
 enum Is {
     Ok,
     Failed,
+    Claimed,
     Skipped,
     Retried,
     Cancelled,
@@ -118,6 +119,12 @@ fn write(event: &Event) -> Written<'_, &Value> {
             retry_at: retry_at.map(Timestamp::as_microsecond),
             ..bare(Is::Failed, None)
         },
+        Event::Claimed { step, element, attempt, .. } => Written {
+            step: Some(Cow::Borrowed(step)),
+            element: *element,
+            attempt: *attempt,
+            ..bare(Is::Claimed, None)
+        },
         Event::Skipped { step, reason, .. } => {
             Written { why: Some(reason.clone()), ..bare(Is::Skipped, Some(step)) }
         }
@@ -149,6 +156,7 @@ fn read(written: Written<'_, &RawValue>, plan: &Plan) -> Result<Event, JournalEr
             let retry_at = retry_at.map(instant);
             Event::Failed { step, element, attempt, at, micros: us, failure, retry_at }
         }
+        (Is::Claimed, ..) => Event::Claimed { step, element, attempt, at },
         (Is::Skipped, _, Some(reason)) => Event::Skipped { step, at, reason },
         (Is::Retried, ..) => Event::Retried { at },
         (Is::Cancelled, ..) => Event::Cancelled { at },

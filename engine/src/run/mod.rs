@@ -5,7 +5,9 @@
 //! nothing can go on at once, and gives the events to be made durable together with what the steps staged.
 
 mod accept;
+mod decision;
 mod driver;
+mod element;
 mod event;
 mod failure;
 mod journal;
@@ -15,11 +17,12 @@ mod scheduler;
 mod state;
 
 pub use accept::{Rejection, ResumeError, accept, resume};
+pub use decision::{Decision, IllegalEvent};
 pub use driver::{Progress, Run, advance};
 pub use event::{Event, SkipReason};
 pub use failure::Failure;
 pub use journal::{JournalError, decode, encode};
 pub use rehearsal::{Rehearsal, SeedError, Sent};
 pub use retry::wait_before;
-pub use scheduler::{Decision, IllegalEvent, Scheduler};
+pub use scheduler::Scheduler;
 pub use state::{ElementState, RunState, StepState};

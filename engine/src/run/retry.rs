@@ -11,7 +11,7 @@ use crate::plan::Retry;
 /// The wait before attempt n + 1 is `initial_ms` × `multiplier`^(n − 1), at most `max_ms`. Full jitter takes a random part of it
 /// (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015); `random` is evenly spread over `u64`.
 pub fn wait_before(retry: &Retry, class: Class, attempt: u32, random: u64) -> Option<Duration> {
-    if class == Class::Permanent || attempt >= retry.attempts {
+    if class != Class::Transient || attempt >= retry.attempts {
         return None;
     }
     let waits = &retry.waits;
@@ -57,7 +57,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_get_better_is_not_tried_again() {
+    fn what_cannot_get_better_or_may_have_been_done_is_not_tried_again() {
         assert_eq!(wait_before(&retry(Jitter::None), Class::Permanent, 1, 0), None);
+        assert_eq!(wait_before(&retry(Jitter::None), Class::Unknown, 1, 0), None);
     }
 }

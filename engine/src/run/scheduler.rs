@@ -4,74 +4,20 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::decision::{Decision, IllegalEvent, out_of_range};
+use super::element::{Due, due, each, together};
 use super::event::{Event, SkipReason};
 use super::failure::Failure;
 use super::state::{ElementState, RunState, StepState};
-use crate::effects::{Class, cause};
-use crate::expression::{Env, EvalError};
+use crate::effects::{Class, StepError, cause};
+use crate::expression::Env;
 use crate::pipeline::Allow;
 use crate::plan::{Plan, PlannedStep};
+use crate::step::OnUnknown;
 use crate::value::{Record, Value};
 
 /// Elements of a `for_each` at the most.
 pub(super) const ELEMENTS_MAX: usize = 10_000;
-
-/// What is to be done now.
-#[derive(Clone, Debug)]
-pub enum Decision {
-    /// Run an attempt.
-    Start {
-        /// The step's position.
-        step: usize,
-        /// The element, with `for_each`.
-        element: Option<u32>,
-        /// Which attempt it is, from 1.
-        attempt: u32,
-        /// The input.
-        input: Value,
-    },
-    /// Note that a step will not run.
-    Skip {
-        /// The step's position.
-        step: usize,
-        /// Why.
-        reason: SkipReason,
-    },
-    /// Note that a step gave an output without running: a `for_each` over nothing.
-    Succeed {
-        /// The step's position.
-        step: usize,
-        /// The output.
-        output: Value,
-    },
-    /// Note that a step failed before it could run: a number left its range.
-    Fail {
-        /// The step's position.
-        step: usize,
-        /// The element, with `for_each`.
-        element: Option<u32>,
-        /// Why.
-        failure: Failure,
-    },
-    /// Nothing more can begin before this instant.
-    WaitUntil(Timestamp),
-    /// The run has come to its end.
-    Finish(RunState),
-}
-
-/// An event that cannot have happened in this state of the run.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum IllegalEvent {
-    /// The plan has no such step.
-    #[error("the plan has no step `{0}`")]
-    NoStep(Arc<str>),
-    /// The step was not to run.
-    #[error("the step `{0}` could not have run then")]
-    NotRunning(Arc<str>),
-    /// The list has no such element.
-    #[error("the step `{0}` has no element {1}")]
-    NoElement(Arc<str>, u32),
-}
 
 /// One run's state.
 pub struct Scheduler {
@@ -137,6 +83,7 @@ impl Scheduler {
                         until = Some(until.map_or(instant, |until| until.min(instant)))
                     }
                     Due::Start(attempt) => self.start(step, None, attempt, &mut decisions),
+                    Due::Unknown(attempt) => self.unknown(step, None, attempt, &mut decisions),
                     Due::Ended => {}
                 },
                 Some(StepState::Each { .. }) => {
@@ -193,11 +140,7 @@ impl Scheduler {
                     return;
                 }
                 Err(error) => {
-                    decisions.push(Decision::Fail {
-                        step,
-                        element: None,
-                        failure: out_of_range(error),
-                    });
+                    decisions.push(Decision::fail(step, None, out_of_range(error)));
                     return;
                 }
             }
@@ -211,7 +154,7 @@ impl Scheduler {
                 }
                 Ok(items) => each(items),
                 Err(failure) => {
-                    decisions.push(Decision::Fail { step, element: None, failure });
+                    decisions.push(Decision::fail(step, None, failure));
                     return;
                 }
             },
@@ -262,14 +205,15 @@ impl Scheduler {
         let mut running =
             elements.iter().filter(|state| matches!(state, ElementState::Running)).count();
         let failed = elements.iter().any(|state| matches!(state, ElementState::Failed(_)));
-        let mut start = Vec::new();
+        let (mut start, mut unknown) = (Vec::new(), Vec::new());
         let mut until: Option<Timestamp> = None;
-        for (index, state) in elements.iter().enumerate() {
+        for (element, state) in (0..).zip(elements.iter()) {
             match due(state, now) {
                 Due::Start(attempt) if running < limit && !failed => {
                     running += 1;
-                    start.push((u32::try_from(index).unwrap_or(u32::MAX), attempt));
+                    start.push((element, attempt));
                 }
+                Due::Unknown(attempt) => unknown.push((element, attempt)),
                 Due::At(instant) if !failed => {
                     until = Some(until.map_or(instant, |until| until.min(instant)));
                 }
@@ -277,6 +221,9 @@ impl Scheduler {
             }
         }
         let any = running > 0;
+        for (element, attempt) in unknown {
+            self.unknown(step, Some(element), attempt, decisions);
+        }
         for (element, attempt) in start {
             self.start(step, Some(element), attempt, decisions);
         }
@@ -306,9 +253,30 @@ impl Scheduler {
                 decisions.push(Decision::Start { step, element, attempt, input });
             }
             Err(error) => {
-                decisions.push(Decision::Fail { step, element, failure: out_of_range(error) });
+                decisions.push(Decision::fail(step, element, out_of_range(error)));
             }
         }
+    }
+
+    /// Decides about an attempt of which only the beginning is known.
+    fn unknown(
+        &mut self,
+        step: usize,
+        element: Option<u32>,
+        attempt: u32,
+        decisions: &mut Vec<Decision>,
+    ) {
+        let planned = self.plan.steps().get(step);
+        let again = planned.is_some_and(|planned| {
+            planned.on_unknown() == Some(OnUnknown::Resend) && attempt < planned.retry.attempts
+        });
+        if again {
+            return self.start(step, element, attempt + 1, decisions);
+        }
+        let error = StepError::unknown(
+            "the process ended before it was known whether the attempt did what it was to do",
+        );
+        decisions.push(Decision::Fail { step, element, attempt, failure: Failure::from(&error) });
     }
 
     fn element(&mut self, step: usize, element: Option<u32>) -> Option<&mut ElementState> {
@@ -336,6 +304,14 @@ impl Scheduler {
                     None => ElementState::Failed(failure.clone()),
                 };
                 self.set(at, *element, state);
+            }
+            Event::Claimed { step, element, attempt, .. } => {
+                let at = self.ready(step, *element)?;
+                // Where the attempt was started it runs; where a journal is applied nothing more is known of it yet.
+                let state = self.element(at, *element);
+                if state.is_some_and(|state| !matches!(state, ElementState::Running)) {
+                    self.set(at, *element, ElementState::Claimed { attempt: *attempt });
+                }
             }
             Event::Skipped { step, reason, .. } => {
                 let at = self.position(step)?;
@@ -500,6 +476,27 @@ impl Scheduler {
         })
     }
 
+    /// Returns what failed without it being known whether it was done: the step's id, and the element with `for_each`.
+    pub fn unknown_outcomes(&self) -> impl Iterator<Item = (&Arc<str>, Option<u32>)> {
+        let unknown = |failure: &Failure| failure.class == Class::Unknown;
+        self.steps.iter().zip(self.plan.steps()).flat_map(move |(state, planned)| {
+            let held: Vec<Option<u32>> = match state {
+                StepState::Failed { failure, elements } if elements.is_empty() => {
+                    unknown(failure).then_some(None).into_iter().collect()
+                }
+                StepState::Failed { elements, .. } => (0..)
+                    .zip(elements)
+                    .filter(|(_, element)| {
+                        matches!(element, ElementState::Failed(failure) if unknown(failure))
+                    })
+                    .map(|(element, _)| Some(element))
+                    .collect(),
+                _ => Vec::new(),
+            };
+            held.into_iter().map(move |element| (&planned.id, element))
+        })
+    }
+
     fn env<'a>(&'a self, item: Option<&'a Value>, error: Option<&'a Value>) -> Env<'a> {
         Env { order: &self.order, run: &self.run, steps: &self.outputs, item, error, intake: None }
     }
@@ -517,58 +514,5 @@ impl Scheduler {
             Value::Text(Arc::clone(id)),
         ];
         Some(Value::Record(Arc::new(Record::new(ty, fields))))
-    }
-}
-
-/// What is to be done with an element.
-enum Due {
-    Start(u32),
-    At(Timestamp),
-    Running,
-    Ended,
-}
-
-fn due(state: &ElementState, now: Timestamp) -> Due {
-    match state {
-        ElementState::Pending => Due::Start(1),
-        ElementState::Waiting { attempts, until } if *until <= now => Due::Start(attempts + 1),
-        ElementState::Waiting { until, .. } => Due::At(*until),
-        ElementState::Running => Due::Running,
-        ElementState::Succeeded(_) | ElementState::Failed(_) => Due::Ended,
-    }
-}
-
-fn each(items: Arc<[Value]>) -> StepState {
-    let elements = vec![ElementState::Pending; items.len()];
-    StepState::Each { items, elements }
-}
-
-/// Returns the end of a step over elements: when all succeeded, or when one failed and none is under way.
-fn together(elements: &[ElementState]) -> Option<StepState> {
-    let failure = elements.iter().find_map(|element| match element {
-        ElementState::Failed(failure) => Some(failure.clone()),
-        _ => None,
-    });
-    match failure {
-        Some(_) if elements.iter().any(|element| matches!(element, ElementState::Running)) => None,
-        Some(failure) => Some(StepState::Failed { failure, elements: elements.to_vec() }),
-        None => {
-            let outputs: Option<Vec<Value>> = elements
-                .iter()
-                .map(|element| match element {
-                    ElementState::Succeeded(output) => Some(output.clone()),
-                    _ => None,
-                })
-                .collect();
-            outputs.map(|outputs| StepState::Succeeded(Value::List(outputs.into())))
-        }
-    }
-}
-
-fn out_of_range(error: EvalError) -> Failure {
-    Failure {
-        class: Class::Permanent,
-        cause: cause::OUT_OF_RANGE.to_owned(),
-        message: error.to_string(),
     }
 }

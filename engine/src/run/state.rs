@@ -81,6 +81,11 @@ pub enum ElementState {
     Pending,
     /// An attempt is under way.
     Running,
+    /// An attempt was begun by a process that ended before it could say how it went.
+    Claimed {
+        /// Which attempt it was, from 1.
+        attempt: u32,
+    },
     /// It is tried again at an instant.
     Waiting {
         /// Attempts made.

@@ -12,6 +12,7 @@ use crate::effects::{Call, Effects};
 use crate::expression::{self, Compiled, Env, EvalError, Scope};
 use crate::mail::Mailbox;
 use crate::money::{RateTable, Rounding};
+use crate::pipeline::SmtpSection;
 use crate::table::TableDef;
 use crate::template::{Template, TemplateProblem};
 use crate::value::{Record, RecordType, Shape, Type, Typed, Value};
@@ -40,6 +41,8 @@ pub struct MailSettings {
     pub templates: Arc<str>,
     /// The locale of the templates themselves.
     pub locale: Arc<str>,
+    /// The server that mail may be sent by.
+    pub smtp: Option<SmtpSection>,
 }
 
 /// What a pipeline declares besides its steps. A name without a value was declared, but wrongly.

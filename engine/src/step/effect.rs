@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// The part of the world that is touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -40,6 +41,19 @@ pub enum Verb {
     Call,
 }
 
+/// What becomes of something that was claimed and whose outcome is not known.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum OnUnknown {
+    /// The run is parked until a person says whether it was done.
+    #[default]
+    Hold,
+    /// It is done again, so that it may be done twice.
+    Resend,
+}
+
 /// What happens when it is done twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -50,8 +64,8 @@ pub enum Safety {
     Idempotent,
     /// Others may see it twice, and are made for that.
     AtLeastOnce,
-    /// It is claimed before it is done; a lost answer leaves it unknown, so it is only repeated when it surely was not done.
-    Claimed,
+    /// It is claimed before it is done. It is repeated when it surely was not done; a lost answer leaves that unknown.
+    Claimed(OnUnknown),
     /// The second time does it again.
     Unsafe,
 }
@@ -67,4 +81,15 @@ pub struct Effect {
     pub resource: Arc<str>,
     /// What a repetition means.
     pub safety: Safety,
+}
+
+impl Effect {
+    /// Returns what an unknown outcome of this effect means; nothing if a repetition does no harm.
+    pub const fn on_unknown(&self) -> Option<OnUnknown> {
+        match self.safety {
+            Safety::Claimed(on_unknown) => Some(on_unknown),
+            Safety::Unsafe => Some(OnUnknown::Hold),
+            Safety::Read | Safety::Idempotent | Safety::AtLeastOnce => None,
+        }
+    }
 }

@@ -20,7 +20,7 @@ mod kind;
 mod registry;
 
 pub use context::{InputPlan, MailSettings, PlanContext, RateSource, Resources, StepContext};
-pub use effect::{Effect, Port, Safety, Verb};
+pub use effect::{Effect, OnUnknown, Port, Safety, Verb};
 pub use expr::Expr;
 pub use fault::{Fault, Faults};
 pub use kind::{ErasedStep, Planned, PlannedKind, Step, StepKind};

@@ -1,13 +1,14 @@
 //! A world whose services fail now and then, before they do what is asked or after it, so that the answer is lost.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use oms_engine::effects::memory::MemoryWorld;
 use oms_engine::effects::{
-    Call, Clock, Inserted, Io, Mailer, Message, ObjectStore, Put, Random, StepError, Tables, Topic,
-    World, cause,
+    Call, Clock, Inserted, Io, Mailer, Message, ObjectStore, Outside, Put, Random, StepError,
+    Tables, Topic, World, cause,
 };
 use oms_engine::mail::Mail;
 use oms_engine::table::TableDef;
@@ -21,11 +22,23 @@ pub(crate) struct FaultyWorld<'w> {
     chance: Mutex<Chance>,
     /// One call in so many fails.
     rarity: usize,
+    /// Mails by their key, if they leave the process: how often each was sent.
+    sent: Option<Mutex<BTreeMap<Arc<str>, u32>>>,
 }
 
 impl<'w> FaultyWorld<'w> {
     pub(crate) fn new(world: &'w MemoryWorld, seed: u64, rarity: usize) -> Self {
-        Self { world, chance: Mutex::new(Chance(seed)), rarity }
+        Self { world, chance: Mutex::new(Chance(seed)), rarity, sent: None }
+    }
+
+    /// A world whose mail leaves the process: what is sent is sent, and a lost answer leaves that unknown.
+    pub(crate) fn mailing(world: &'w MemoryWorld, seed: u64, rarity: usize) -> Self {
+        Self { sent: Some(Mutex::default()), ..Self::new(world, seed, rarity) }
+    }
+
+    /// Returns how often each mail was sent.
+    pub(crate) fn sent(&self) -> BTreeMap<Arc<str>, u32> {
+        self.sent.as_ref().map(|sent| sent.lock().unwrap().clone()).unwrap_or_default()
     }
 
     fn works(&self) -> Result<(), StepError> {
@@ -96,7 +109,14 @@ impl Tables for FaultyWorld<'_> {
 
 impl Mailer for FaultyWorld<'_> {
     fn send<'a>(&'a self, call: &'a Call, mail: Mail) -> Io<'a, ()> {
-        self.around(move || self.world.send(call, mail))
+        let Some(sent) = &self.sent else {
+            return self.around(move || self.world.send(call, mail));
+        };
+        Box::pin(async move {
+            self.works()?;
+            *sent.lock().unwrap().entry(Arc::clone(&call.key)).or_default() += 1;
+            self.works().map_err(|_| StepError::unknown("the answer is lost on purpose"))
+        })
     }
 }
 
@@ -116,4 +136,8 @@ impl Random for FaultyWorld<'_> {
     }
 }
 
-impl World for FaultyWorld<'_> {}
+impl World for FaultyWorld<'_> {
+    fn reaches(&self) -> Outside {
+        Outside { mail: self.sent.is_some(), custom: false }
+    }
+}

@@ -1,0 +1,70 @@
+//! [`Attachment`]: a file that comes along with a mail.
+
+use lettre::message::SinglePart;
+use lettre::message::header::{ContentDisposition, ContentTransferEncoding, ContentType};
+
+/// The most characters of an attachment's name.
+pub const NAME_CHARS_MAX: usize = 64;
+
+/// What may be attached, by the end of its name, and the media type of each (RFC 4180 for CSV).
+const TYPES: [(&str, &str); 4] = [
+    ("csv", "text/csv"),
+    ("html", "text/html"),
+    ("json", "application/json"),
+    ("txt", "text/plain"),
+];
+
+/// A file that comes along with a mail.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// Its name, such as `receipt.csv`: letters, digits, `.`, `_` and `-`.
+    pub name: String,
+    /// What it holds.
+    pub content: String,
+}
+
+impl std::fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // What it holds is personal.
+        f.debug_struct("Attachment").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Returns the media type of a name; nothing if no attachment is called so.
+pub fn content_type(name: &str) -> Option<&'static str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let (stem, suffix) = name.rsplit_once('.')?;
+    if stem.is_empty() || name.len() > NAME_CHARS_MAX || !name.bytes().all(plain) {
+        return None;
+    }
+    TYPES.iter().find(|(known, _)| *known == suffix).map(|(_, media)| *media)
+}
+
+impl Attachment {
+    /// Returns it as a part of a message, in base64, so that every byte arrives as it is.
+    pub(super) fn part(&self) -> SinglePart {
+        let media = content_type(&self.name).unwrap_or("text/plain");
+        let media = ContentType::parse(&format!("{media}; charset=utf-8"));
+        SinglePart::builder()
+            .header(media.unwrap_or(ContentType::TEXT_PLAIN))
+            .header(ContentDisposition::attachment(&self.name))
+            .header(ContentTransferEncoding::Base64)
+            .body(self.content.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_what_an_attachment_is() {
+        assert_eq!(content_type("receipt.csv"), Some("text/csv"));
+        assert_eq!(content_type("your-order.html"), Some("text/html"));
+        for name in ["receipt", ".csv", "receipt.exe", "a\"b.csv", "ü.csv", "a/b.csv", "a\nb.csv"]
+        {
+            assert_eq!(content_type(name), None, "{name}");
+        }
+        assert_eq!(content_type(&format!("{}.csv", "x".repeat(NAME_CHARS_MAX))), None);
+    }
+}

@@ -1,0 +1,95 @@
+//! [`Unsubscribe`]: how a reader ends such mails.
+
+use fluent_uri::Uri;
+
+/// The most bytes of an address to unsubscribe at, so that its line stays within RFC 5322's 998.
+const URL_BYTES_MAX: usize = 900;
+
+/// Why a text is no address to unsubscribe at. It is not repeated: it may be personal data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnsubscribeError {
+    /// It is no URI.
+    #[error("it is no URI")]
+    NotUri,
+    /// It is neither `https:` nor `mailto:`.
+    #[error("it must begin with `https://` or `mailto:`")]
+    Scheme,
+    /// It does not fit into a header.
+    #[error("it has more than {URL_BYTES_MAX} bytes")]
+    TooLong,
+}
+
+/// Where a reader says that no more such mails are wanted (`List-Unsubscribe`, RFC 2369), and whether one `POST` there is enough (RFC 8058).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Unsubscribe {
+    url: String,
+    one_click: bool,
+}
+
+impl std::fmt::Debug for Unsubscribe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // It may tell who the reader is.
+        f.debug_struct("Unsubscribe").field("one_click", &self.one_click).finish_non_exhaustive()
+    }
+}
+
+impl Unsubscribe {
+    /// Takes an address: `https:`, or `mailto:`, with which there is no single click.
+    ///
+    /// # Errors
+    /// When it is no such URI, or too long for a header.
+    pub fn new(url: &str, one_click: bool) -> Result<Self, UnsubscribeError> {
+        if url.len() > URL_BYTES_MAX {
+            return Err(UnsubscribeError::TooLong);
+        }
+        let uri = Uri::parse(url).map_err(|_| UnsubscribeError::NotUri)?;
+        match uri.scheme().as_str() {
+            "https" if uri.authority().is_some() => {}
+            "mailto" if !one_click => {}
+            _ => return Err(UnsubscribeError::Scheme),
+        }
+        Ok(Self { url: url.to_owned(), one_click })
+    }
+
+    /// Returns the address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Tells whether one `POST` is enough.
+    pub const fn is_one_click(&self) -> bool {
+        self.one_click
+    }
+
+    /// Returns the headers that say so.
+    pub(super) fn headers(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let post = ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned());
+        let list = ("List-Unsubscribe", format!("<{}>", self.url));
+        std::iter::once(list).chain(self.one_click.then_some(post))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_stand_in_the_header_is_taken() {
+        use UnsubscribeError::{NotUri, Scheme, TooLong};
+        let long = format!("https://example.com/{}", "x".repeat(URL_BYTES_MAX));
+        for (url, one_click, error) in [
+            ("https://example.com/u?c=1", true, None),
+            ("mailto:stop@example.com?subject=stop", false, None),
+            ("mailto:stop@example.com", true, Some(Scheme)),
+            ("http://example.com/u", false, Some(Scheme)),
+            ("https:u", false, Some(Scheme)),
+            ("https://example.com/> <b", false, Some(NotUri)),
+            ("https://example.com/\r\nBcc: x", false, Some(NotUri)),
+            ("https://example.com/ü", false, Some(NotUri)),
+            ("/u", false, Some(NotUri)),
+            (long.as_str(), false, Some(TooLong)),
+        ] {
+            assert_eq!(Unsubscribe::new(url, one_click).err(), error, "{url}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What an error of the protocol means for a mail.
+
+use std::fmt::Write as _;
+
+use lettre::transport::smtp::Error;
+use oms_engine::effects::{StepError, cause};
+
+/// How far a conversation with the server had come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Before there was a connection that may be used: TCP, TLS, greeting.
+    Connect,
+    /// The server was asked to take our word for who we are.
+    Login,
+    /// The sender was named.
+    Sender,
+    /// The recipient was named.
+    Recipient,
+    /// The server was asked to take the message.
+    Data,
+    /// The message was under way: the server may have it.
+    Message,
+}
+
+impl Stage {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Connect => "cannot be reached",
+            Self::Login => "does not accept the login",
+            Self::Sender => "does not accept the sender",
+            Self::Recipient => "does not accept the recipient",
+            Self::Data => "does not take the message",
+            Self::Message => "did not accept the message",
+        }
+    }
+}
+
+/// Says what an error means. A reply with a code of 4xx or 5xx always means that the server did not take the mail (RFC 5321, 4.2.1); without a
+/// reply that is only sure as long as the message was not under way.
+pub(crate) fn meaning(stage: Stage, error: &Error) -> StepError {
+    let words = stage.words();
+    let Some(code) = error.status() else {
+        return match stage {
+            Stage::Message => unanswered(),
+            _ if error.is_client() => StepError::permanent(
+                cause::REFUSED,
+                format!("the mail server {words}: it lacks what this connection needs"),
+            ),
+            _ => StepError::transient(cause::UNAVAILABLE, format!("the mail server {words}")),
+        };
+    };
+    let mut message = format!("the mail server {words}: {code}");
+    if let Some(enhanced) = enhanced_status(error) {
+        // Writing to a string cannot fail.
+        let _written = write!(message, " {enhanced}");
+    }
+    match (error.is_permanent(), stage) {
+        (true, Stage::Recipient) => StepError::permanent(cause::BAD_ADDRESS, message),
+        (true, _) => StepError::permanent(cause::REFUSED, message),
+        (false, _) => StepError::transient(cause::UNAVAILABLE, message),
+    }
+}
+
+/// Says that a command was not answered in time.
+pub(crate) fn late(stage: Stage) -> StepError {
+    match stage {
+        Stage::Message => unanswered(),
+        _ => StepError::transient(
+            cause::UNAVAILABLE,
+            format!("the mail server {}: it takes too long to answer", stage.words()),
+        ),
+    }
+}
+
+fn unanswered() -> StepError {
+    StepError::unknown("the mail server was given the message and did not answer")
+}
+
+/// Returns the enhanced status code (RFC 3463) of a reply, such as `5.1.1`. The words around it are left out: they may quote an address.
+fn enhanced_status(error: &Error) -> Option<String> {
+    let said = std::error::Error::source(error)?.to_string();
+    said.split_whitespace().find(|word| is_enhanced_status(word)).map(str::to_owned)
+}
+
+fn is_enhanced_status(word: &str) -> bool {
+    let parts: Vec<&str> = word.split('.').collect();
+    let number =
+        |part: &&str| matches!(part.len(), 1..=3) && part.bytes().all(|byte| byte.is_ascii_digit());
+    parts.len() == 3 && matches!(parts.first(), Some(&("4" | "5"))) && parts.iter().all(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_status_codes_are_taken_from_what_a_server_says() {
+        for word in ["5.1.1", "4.7.0", "5.7.512"] {
+            assert!(is_enhanced_status(word), "{word}");
+        }
+        for word in ["5.1", "jane@5.1.1", "10.0.0.1", "2.1.5", "5.1.1.1", "5..1", "<5.1.1>"] {
+            assert!(!is_enhanced_status(word), "{word}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! [`SmtpMailer`]: the port, and the connections that it keeps.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use lettre::transport::smtp::client::{CertificateStore, TlsParameters};
+use oms_engine::effects::{Call, Io, Mailer, StepError, cause};
+use oms_engine::mail::Mail;
+use oms_engine::pipeline::Security;
+use tokio::sync::Semaphore;
+
+use crate::connection::{Connection, NotTaken, Server};
+
+/// A name and a password.
+#[derive(Clone)]
+pub struct Credentials {
+    /// The name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+/// Where the server is and how it is talked to.
+#[derive(Clone)]
+pub struct Settings {
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How the connection is encrypted. The server's certificate is held against what the system trusts (`SSL_CERT_FILE` names another list).
+    pub security: Security,
+    /// Who we say that we are.
+    pub credentials: Option<Credentials>,
+    /// How long the server may take to answer a command.
+    pub timeout: Duration,
+    /// Connections that are open at the same time at the most.
+    pub connections: usize,
+}
+
+/// Why a server cannot be used, before anything was said to it.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// TLS cannot be prepared.
+    #[error("TLS to the mail server `{host}` cannot be prepared")]
+    Tls {
+        /// The server.
+        host: String,
+        /// Why.
+        source: lettre::transport::smtp::Error,
+    },
+}
+
+/// A mailer on an SMTP server.
+pub struct SmtpMailer {
+    server: Server,
+    permits: Semaphore,
+    /// Connections that wait for the next mail.
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl SmtpMailer {
+    /// Gets ready to send by a server; nothing is connected before the first mail.
+    ///
+    /// # Errors
+    /// When the system's certificates cannot be read, or the host's name is none.
+    pub fn new(settings: Settings) -> Result<Self, SettingsError> {
+        let Settings { host, port, security, credentials, timeout, connections } = settings;
+        let tls = match security {
+            Security::None => None,
+            Security::Starttls | Security::Tls => {
+                let tls = TlsParameters::builder(host.clone())
+                    .certificate_store(CertificateStore::Default)
+                    .build_rustls();
+                Some(tls.map_err(|source| SettingsError::Tls { host: host.clone(), source })?)
+            }
+        };
+        let credentials = credentials.map(|Credentials { user, password }| {
+            lettre::transport::smtp::authentication::Credentials::new(user, password)
+        });
+        Ok(Self {
+            server: Server { host, port, security, tls, credentials, timeout },
+            permits: Semaphore::new(connections.max(1)),
+            idle: Mutex::default(),
+        })
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn deliver(&self, mail: &Mail) -> Result<(), StepError> {
+        let unmade = |error| {
+            StepError::permanent(cause::OUT_OF_RANGE, "the mail cannot be made").caused_by(error)
+        };
+        let message = mail.to_rfc5322().map_err(unmade)?;
+        let envelope = mail.envelope().map_err(unmade)?;
+        let _permit =
+            self.permits.acquire().await.map_err(|_| {
+                StepError::transient(cause::UNAVAILABLE, "the mailer is being closed")
+            })?;
+        loop {
+            let kept = self.idle().pop();
+            let was_kept = kept.is_some();
+            let mut connection = match kept {
+                Some(connection) => connection,
+                None => self.server.connect().await?,
+            };
+            match connection.send(&envelope, &message).await {
+                Ok(()) => {
+                    self.idle().push(connection);
+                    return Ok(());
+                }
+                // The server had closed it meanwhile; nothing was said about this mail yet.
+                Err(NotTaken { was_closed: true, .. }) if was_kept => {}
+                Err(NotTaken { error, .. }) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Mailer for SmtpMailer {
+    fn send<'a>(&'a self, _: &'a Call, mail: Mail) -> Io<'a, ()> {
+        Box::pin(async move { self.deliver(&mail).await })
+    }
+}

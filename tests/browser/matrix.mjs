@@ -1,0 +1,46 @@
+// Looks at every mail of a matrix page as Chromium draws it.
+//
+// Usage: node matrix.mjs NODE_DIR MATRIX_HTML, where NODE_DIR holds node_modules/playwright-core. Ends with 1 if a
+// frame stays empty, has another width or scheme than it says, scrolls sideways, cuts words off, or is hard to read.
+
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { Contrast, argumentsOf, failOn, inspect, main, open } from "./browser.mjs";
+
+const [folder, file] = argumentsOf("matrix.mjs NODE_DIR MATRIX_HTML", 2);
+// A page of all mails is large, and a shared machine is slow.
+const PATIENCE_MS = 300_000;
+
+await main(folder, async (browser) => {
+  // The frames ask for their schemes themselves; a scheme that is emulated for the page would win over all of them.
+  const { page, complaints } = await open(browser, { colorScheme: null, viewport: { width: 1400, height: 900 } });
+  page.setDefaultTimeout(PATIENCE_MS);
+  await page.goto(pathToFileURL(resolve(file)).href, { waitUntil: "domcontentloaded" });
+  // Those out of sight would wait to be scrolled to.
+  await page.evaluate(() => {
+    for (const frame of document.querySelectorAll("iframe")) frame.loading = "eager";
+  });
+
+  const faults = [];
+  const contrast = new Contrast();
+  const frames = await page.$$("iframe");
+  for (const handle of frames) {
+    const asked = await handle.evaluate((frame) => ({
+      title: frame.title,
+      width: Number(frame.width),
+      scheme: frame.style.colorScheme,
+    }));
+    const frame = await handle.contentFrame();
+    await frame.waitForURL("about:srcdoc");
+    const seen = await frame.evaluate(inspect);
+    faults.push(...seen.faults.map((fault) => `${asked.title}: ${fault}`));
+    for (const name of ["width", "scheme"]) {
+      if (seen[name] !== asked[name]) faults.push(`${asked.title}: its ${name} is ${seen[name]}, not ${asked[name]}`);
+    }
+    contrast.add(seen, asked.title);
+  }
+  if (frames.length === 0) faults.push("the page has no frame");
+  for (const place of contrast.places) console.log(`  least in ${place}`);
+  failOn("matrix", [...complaints, ...faults]);
+  return `matrix: ${frames.length} frames, no console error, nothing cut off, no scrolling sideways, ${contrast}`;
+});

@@ -1,0 +1,429 @@
+//! Mail by SMTP, held against a real server that fails where a test asks it to: what it took is sent once, whatever is lost on the way.
+
+use std::io::BufRead as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use crate::harness::{Output, Scratch, Site, finish, root, setting};
+
+/// How long another process may take; waiting for it must have an end.
+const LOOKS: u32 = 4_000;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+
+/// Returns the Python that has the server's packages, or says that the test is skipped.
+fn python(test: &str) -> Option<PathBuf> {
+    let python = root().join("target/python/bin/python3");
+    if python.exists() {
+        return Some(python);
+    }
+    assert_ne!(
+        setting("CI").as_deref(),
+        Some("true"),
+        "`cargo xtask check` makes {}",
+        python.display()
+    );
+    eprintln!("{test}: skipped, since there is no target/python (`cargo xtask check` makes it)");
+    None
+}
+
+/// A mail server that ends with its test.
+struct Server {
+    process: Child,
+    folder: PathBuf,
+    port: u64,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by a fault; then there is nothing to end.
+        let _ended = self.process.kill();
+        let _status = self.process.wait();
+    }
+}
+
+impl Server {
+    fn start(python: &PathBuf, folder: PathBuf, options: &[&str]) -> Self {
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut command = Command::new(python);
+        command.arg(root().join("tests/smtp/server.py")).arg("--folder").arg(&folder);
+        command.arg("--faults").arg(folder.join("faults")).args(options);
+        // A handshake that is broken off on purpose is told there at length.
+        let said = std::fs::File::create(folder.join("stderr")).unwrap();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(said);
+        let mut process = command.spawn().unwrap();
+        let mut line = String::new();
+        std::io::BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: Json = serde_json::from_str(&line).unwrap();
+        Self { process, folder, port: ready["port"].as_u64().unwrap() }
+    }
+
+    /// Makes the server fail from now on.
+    fn fail(&self, faults: &[Json]) {
+        let text: String = faults.iter().map(|fault| format!("{fault}\n")).collect();
+        let written = self.folder.join("faults.new");
+        std::fs::write(&written, text).unwrap();
+        std::fs::rename(written, self.folder.join("faults")).unwrap();
+    }
+
+    /// Returns what it took, in order.
+    fn accepted(&self) -> Vec<Json> {
+        let Ok(entries) = std::fs::read_dir(self.folder.join("accepted")) else {
+            return Vec::new();
+        };
+        let mut paths: Vec<PathBuf> = entries
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|suffix| suffix == "json"))
+            .collect();
+        paths.sort();
+        let read =
+            |path: &PathBuf| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        paths.iter().map(read).collect()
+    }
+
+    fn connections(&self) -> u32 {
+        std::fs::read_to_string(self.folder.join("connections")).unwrap().trim().parse().unwrap()
+    }
+}
+
+/// A pipeline that sends one mail an order, and the server that it names.
+struct Post {
+    scratch: Scratch,
+    site: Site,
+    server: Server,
+    password: &'static str,
+}
+
+const PIPELINE: &str = r#"
+oms: 1
+name: post
+order:
+  schema:
+    type: object
+    required: [id, to]
+    properties:
+      id: { type: string }
+      to: { type: string, format: email, x-pii: true }
+  key: ${{ order.id }}
+mail:
+  from: "Orders <orders@example.com>"
+  templates: mail
+  smtp: { host: localhost, port: PORT, MORE }
+tables:
+  told: { key: [id], columns: { id: text, message: text } }
+steps:
+  confirm:
+    uses: email.send
+    with: { template: hello, to: "${{ order.to }}", data: { id: "${{ order.id }}" } }
+    retry: { attempts: 4, initial_ms: 1, max_ms: 5 }
+  tell:
+    uses: table.insert
+    with: { table: told, row: { id: "${{ order.id }}", message: "${{ steps.confirm.message_id }}" } }
+"#;
+
+impl Post {
+    fn new(test: &str, options: &[&str], more: &str) -> Option<Self> {
+        let python = python(test)?;
+        let scratch = Scratch::new();
+        let server = Server::start(&python, scratch.path("server"), options);
+        std::fs::create_dir_all(scratch.path("mail/hello")).unwrap();
+        scratch.write("mail/hello/subject.hbs", "Order {{id}}\n");
+        scratch.write("mail/hello/body.html.hbs", "<p>Hello, your order is {{id}}.</p>\n");
+        let text = PIPELINE.replace("PORT", &server.port.to_string()).replace("MORE", more);
+        let pipeline = scratch.write("post.yaml", text);
+        let site = Site { pipeline, state: scratch.path("state") };
+        Some(Self { scratch, site, server, password: "secret of the test" })
+    }
+
+    /// A server without encryption, on this machine.
+    fn plain(test: &str) -> Option<Self> {
+        Self::new(test, &[], "security: none")
+    }
+
+    fn command(&self, words: &[&str], others: &[&str]) -> Command {
+        let mut command = self.site.command(words, others);
+        command.env("SSL_CERT_FILE", self.server.folder.join("ca.pem"));
+        command.env("POST_PASSWORD", self.password);
+        command
+    }
+
+    fn call(&self, words: &[&str], others: &[&str]) -> Output {
+        finish(&mut self.command(words, others))
+    }
+
+    /// Sends a mail for each order and returns the summary.
+    #[track_caller]
+    fn send(&self, orders: &[(&str, &str)]) -> (i32, Json) {
+        let lines: String =
+            orders.iter().map(|(id, to)| format!("{}\n", json!({ "id": id, "to": to }))).collect();
+        let input = self.scratch.write("orders.ndjson", lines);
+        let words = ["--mail", "smtp", "--format", "json", "--input", &input.to_string_lossy()];
+        let output = self.call(&["run"], &words);
+        (output.code, output.json())
+    }
+
+    /// Returns why the order `A` is parked.
+    #[track_caller]
+    fn cause(&self) -> String {
+        let shown = self.call(&["runs", "show"], &["A", "--format", "json"]).exits(0).json();
+        assert_eq!(shown["state"], "parked", "{shown}");
+        shown["cause"].as_str().unwrap().to_owned()
+    }
+
+    /// Returns the summary of `runs retry`.
+    fn retry(&self, held: &[&str]) -> (i32, Json) {
+        let words = [&["--all", "--mail", "smtp", "--format", "json"], held].concat();
+        let output = self.call(&["runs", "retry"], &words);
+        (output.code, output.json())
+    }
+}
+
+const ONE: &[(&str, &str)] = &[("A", "jane@example.com")];
+
+#[test]
+fn mails_go_out_encrypted_over_kept_connections_and_are_kept_as_they_went() {
+    for (tls, security) in [("starttls", "starttls"), ("tls", "tls")] {
+        let options = ["--tls", tls, "--auth", "orders:secret of the test"];
+        let more = format!(
+            "security: {security}, user: orders, password: {{ env: POST_PASSWORD }}, connections: 2"
+        );
+        let Some(post) = Post::new("SMTP with TLS", &options, &more) else { return };
+        let orders: Vec<(String, String)> =
+            (0..40).map(|n| (format!("O-{n}"), format!("reader{n}@example.com"))).collect();
+        let orders: Vec<(&str, &str)> =
+            orders.iter().map(|(id, to)| (id.as_str(), to.as_str())).collect();
+        let (code, summary) = post.send(&orders);
+        assert_eq!((code, &summary["completed"]), (0, &json!(40)), "{summary}");
+        let accepted = post.server.accepted();
+        assert_eq!(accepted.len(), 40);
+        assert!(post.server.connections() <= 2, "{} connections", post.server.connections());
+        for mail in &accepted {
+            assert_eq!((&mail["tls"], &mail["user"]), (&json!(true), &json!("orders")), "{mail}");
+        }
+        // What went out is what is kept, to the byte.
+        let export = post.scratch.path("kept");
+        post.call(&["mail", "export"], &[&export.to_string_lossy()]).exits(0);
+        let mut kept: Vec<Vec<u8>> = std::fs::read_dir(export.join("new"))
+            .unwrap()
+            .map(|entry| std::fs::read(entry.unwrap().path()).unwrap())
+            .collect();
+        let mut went: Vec<Vec<u8>> = (1..=40)
+            .map(|n| {
+                std::fs::read(post.server.folder.join(format!("accepted/{n:06}.eml"))).unwrap()
+            })
+            .collect();
+        for message in kept.iter_mut().chain(&mut went) {
+            message.truncate(message.trim_ascii_end().len());
+        }
+        kept.sort();
+        went.sort();
+        assert!(kept == went, "the mails that are kept are not those that went out");
+        // The same orders again send nothing.
+        let (code, summary) = post.send(&orders);
+        assert_eq!((code, &summary["duplicates"]), (0, &json!(40)), "{summary}");
+        assert_eq!(post.server.accepted().len(), 40);
+    }
+}
+
+#[test]
+fn a_server_that_takes_the_mail_and_does_not_answer_leaves_it_held_for_a_person() {
+    for (held, sent) in [("sent", 1), ("resend", 2)] {
+        let Some(post) = Post::plain("a held mail") else { return };
+        post.server.fail(&[json!({ "at": "message", "do": "close", "times": 1 })]);
+        let (code, summary) = post.send(&[ONE[0], ("B", "joe@example.com")]);
+        assert_eq!((code, &summary["parked"]), (1, &json!(1)), "{summary}");
+        assert_eq!(post.server.accepted().len(), 2);
+        let parked =
+            post.site.count("select count(*) from oms_runs where cause = 'unknown_outcome'");
+        assert_eq!(parked, 1);
+        // Trying again what is parked does not touch it, and says what is asked.
+        let output = post.call(&["runs", "retry"], &["--all", "--mail", "smtp"]).exits(1);
+        assert!(output.stderr.contains("--held sent"), "{}", output.stderr);
+        assert_eq!(post.server.accepted().len(), 2);
+        let (code, summary) = post.retry(&["--held", held]);
+        assert_eq!((code, &summary["completed"]), (0, &json!(1)), "{summary}");
+        let accepted = post.server.accepted();
+        assert_eq!(accepted.len(), 1 + sent);
+        let told = post.site.export("told");
+        let ids: Vec<&Json> = accepted.iter().map(|mail| &mail["message_id"]).collect();
+        // What it is known by is the same on each attempt.
+        assert!(told.iter().all(|row| ids.contains(&&row["message"])), "{told:?} {ids:?}");
+        assert_eq!(post.site.count("select count(*) from oms_mails"), 2);
+    }
+}
+
+#[test]
+fn a_server_that_dies_with_the_mail_leaves_it_held() {
+    let Some(post) = Post::plain("a server that dies") else { return };
+    post.server.fail(&[json!({ "at": "message", "do": "die" })]);
+    let (code, _) = post.send(ONE);
+    assert_eq!((code, post.cause().as_str()), (1, "unknown_outcome"));
+    assert_eq!(post.server.accepted().len(), 1);
+}
+
+#[test]
+fn who_wants_it_so_has_the_mail_sent_again_under_the_same_id() {
+    let Some(post) = Post::plain("a mail sent again") else { return };
+    post.scratch.edit("post.yaml", "template: hello,", "template: hello, on_unknown: resend,");
+    post.server.fail(&[json!({ "at": "message", "do": "close", "times": 2 })]);
+    let (code, summary) = post.send(ONE);
+    assert_eq!((code, &summary["completed"]), (0, &json!(1)), "{summary}");
+    let ids: Vec<Json> =
+        post.server.accepted().iter().map(|mail| mail["message_id"].clone()).collect();
+    assert_eq!(ids.len(), 3);
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+}
+
+#[test]
+fn a_process_that_ends_while_the_mail_is_under_way_does_not_send_it_again() {
+    let Some(post) = Post::plain("a process that ends") else { return };
+    post.server.fail(&[json!({ "at": "message", "do": "stall", "seconds": 60 })]);
+    let input =
+        post.scratch.write("orders.ndjson", format!("{}\n", json!({ "id": "A", "to": ONE[0].1 })));
+    let mut command =
+        post.command(&["run"], &["--mail", "smtp", "--input", &input.to_string_lossy()]);
+    let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut looks = 0;
+    while post.server.accepted().is_empty() {
+        looks += 1;
+        assert!(looks < LOOKS, "no mail came");
+        std::thread::sleep(BETWEEN_LOOKS);
+    }
+    process.kill().unwrap();
+    process.wait().unwrap();
+    post.server.fail(&[]);
+    let output = post.call(&["run"], &["--mail", "smtp", "--format", "json"]);
+    assert_eq!((output.code, &output.json()["resumed"]), (1, &json!(1)), "{}", output.stdout);
+    assert_eq!(post.cause(), "unknown_outcome");
+    assert_eq!(post.server.accepted().len(), 1);
+}
+
+#[test]
+fn what_surely_was_not_sent_is_tried_again_and_sent_once() {
+    let faults = [
+        json!({ "at": "connect", "do": "close", "times": 2 }),
+        json!({ "at": "connect", "do": "reply", "code": 421, "text": "4.3.2 busy", "times": 2 }),
+        json!({ "at": "ehlo", "do": "close", "times": 1 }),
+        json!({ "at": "mail", "do": "reply", "code": 451, "text": "4.3.0 later", "times": 3 }),
+        json!({ "at": "mail", "do": "close", "times": 1 }),
+        json!({ "at": "rcpt", "do": "reply", "code": 450, "text": "4.2.1 greylisted", "times": 2 }),
+        json!({ "at": "rcpt", "do": "close", "times": 1 }),
+        json!({ "at": "data", "do": "reply", "code": 452, "text": "4.3.1 full", "times": 1 }),
+        json!({ "at": "data", "do": "close", "times": 3 }),
+        json!({ "at": "message", "do": "reply", "code": 451, "text": "4.3.0 later", "times": 3 }),
+    ];
+    for fault in faults {
+        let Some(post) = Post::plain("faults of a mail server") else { return };
+        post.server.fail(std::slice::from_ref(&fault));
+        let (code, summary) = post.send(ONE);
+        assert_eq!((code, &summary["completed"]), (0, &json!(1)), "{fault}: {summary}");
+        assert_eq!(post.server.accepted().len(), 1, "{fault}");
+    }
+}
+
+#[test]
+fn what_is_refused_is_parked_with_its_cause_and_says_nothing_of_the_reader() {
+    let faults = [
+        ("rcpt", 550, "5.1.1 <jane@example.com>: no such mailbox", "bad_address", "550 5.1.1"),
+        ("mail", 553, "5.1.8 orders@example.com is not a sender here", "refused", "553 5.1.8"),
+        ("data", 554, "5.7.1 not for jane@example.com", "refused", "554 5.7.1"),
+        ("message", 554, "jane@example.com: message looks like spam", "refused", "554"),
+        ("rcpt", 450, "jane@example.com is over quota", "unavailable", "450"),
+    ];
+    for (at, code, text, cause, said) in faults {
+        let Some(post) = Post::plain("refusals of a mail server") else { return };
+        post.server.fail(&[json!({ "at": at, "do": "reply", "code": code, "text": text })]);
+        let (exit, _) = post.send(ONE);
+        assert_eq!((exit, post.cause().as_str()), (1, cause), "{at}");
+        assert_eq!(post.server.accepted().len(), 0, "{at}");
+        let shown = post.call(&["runs", "show"], &["A"]).exits(0).stdout;
+        assert!(shown.contains(said) && !shown.contains("jane@"), "{shown}");
+        // Once the cause is gone it goes on where it stopped.
+        post.server.fail(&[]);
+        let (exit, summary) = post.retry(&[]);
+        assert_eq!((exit, &summary["completed"]), (0, &json!(1)), "{at}: {summary}");
+        assert_eq!(post.server.accepted().len(), 1, "{at}");
+    }
+}
+
+#[test]
+fn nothing_is_sent_where_the_connection_is_not_what_was_asked_for() {
+    // A server that nobody vouches for.
+    let Some(post) =
+        Post::new("a certificate that nobody knows", &["--tls", "tls"], "security: tls")
+    else {
+        return;
+    };
+    let empty = post.scratch.write("empty.pem", "");
+    let input =
+        post.scratch.write("orders.ndjson", format!("{}\n", json!({ "id": "A", "to": ONE[0].1 })));
+    let mut command =
+        post.command(&["run"], &["--mail", "smtp", "--input", &input.to_string_lossy()]);
+    finish(command.env("SSL_CERT_FILE", empty)).exits(1);
+    assert_eq!((post.cause().as_str(), post.server.accepted().len()), ("unavailable", 0));
+    // One that does not encrypt.
+    let post = Post::new("a server without STARTTLS", &[], "security: starttls").unwrap();
+    let (code, _) = post.send(ONE);
+    assert_eq!((code, post.cause().as_str()), (1, "refused"));
+    assert_eq!(post.server.accepted().len(), 0);
+    // One that does not know us.
+    let more = "security: none, user: orders, password: { env: POST_PASSWORD }";
+    let post = Post::new("a wrong password", &["--auth", "orders:another"], more).unwrap();
+    let (code, _) = post.send(ONE);
+    assert_eq!((code, post.cause().as_str()), (1, "refused"));
+    let shown = post.call(&["runs", "show"], &["A"]).exits(0).stdout;
+    assert!(shown.contains("login") && !shown.contains(post.password), "{shown}");
+    assert_eq!(post.server.accepted().len(), 0);
+}
+
+#[test]
+fn addresses_beyond_ascii_travel_as_the_server_can_take_them() {
+    let domain = ("A", "jane@bücher.example");
+    let local = ("B", "用户@bücher.example");
+    let Some(post) = Post::plain("addresses beyond ASCII") else { return };
+    let (code, summary) = post.send(&[domain, local]);
+    assert_eq!((code, &summary["completed"]), (0, &json!(2)), "{summary}");
+    let mut accepted = post.server.accepted();
+    accepted.sort_by_key(|mail| mail["envelope_to"][0].as_str().unwrap().is_ascii());
+    assert_eq!(accepted[0]["envelope_to"], json!([local.1]));
+    assert!(accepted[0]["mail_options"].to_string().contains("SMTPUTF8"), "{}", accepted[0]);
+    assert_eq!(accepted[1]["envelope_to"], json!(["jane@xn--bcher-kva.example"]));
+    assert!(!accepted[1]["mail_options"].to_string().contains("SMTPUTF8"), "{}", accepted[1]);
+    let post = Post::new("no SMTPUTF8", &["--no-smtputf8"], "security: none").unwrap();
+    let (code, summary) = post.send(&[domain, local]);
+    assert_eq!(
+        (code, &summary["completed"], &summary["parked"]),
+        (1, &json!(1), &json!(1)),
+        "{summary}"
+    );
+    assert_eq!(
+        post.site.count("select count(*) from oms_runs where key = 'B' and cause = 'bad_address'"),
+        1
+    );
+    assert_eq!(post.server.accepted().len(), 1);
+}
+
+#[test]
+fn where_mail_went_out_once_nobody_keeps_it_back_unnoticed() {
+    let Some(post) = Post::plain("where mail goes") else { return };
+    post.send(ONE);
+    let output = post.call(&["run"], &[]).exits(4);
+    assert!(output.stderr.contains("--mail smtp"), "{}", output.stderr);
+    post.call(&["run"], &["--mail", "outbox"]).exits(0);
+    post.call(&["run"], &[]).exits(0);
+    // A password that is not there is told before anything runs.
+    post.scratch.edit(
+        "post.yaml",
+        "security: none",
+        "security: none, user: orders, password: { secret: smtp }",
+    );
+    let output = post.call(&["run"], &["--mail", "smtp"]).exits(4);
+    assert!(output.stderr.contains("CREDENTIALS_DIRECTORY"), "{}", output.stderr);
+    let folder = post.scratch.path("credentials");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("smtp"), "x\n").unwrap();
+    let mut command = post.command(&["run"], &["--mail", "smtp"]);
+    finish(command.env("CREDENTIALS_DIRECTORY", folder)).exits(0);
+}
