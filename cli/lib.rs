@@ -9,6 +9,8 @@ mod directory;
 mod exit;
 pub mod graph;
 mod input;
+mod judge;
+mod live;
 mod mailing;
 mod matrix;
 mod output;

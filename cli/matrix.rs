@@ -1,13 +1,7 @@
 //! One page with every mail in every language, light and dark, narrow and wide, to look through at once.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
-use oms_engine::plan::Plan;
-use oms_engine::step::Port;
-use oms_engine::template::Template;
-
-use crate::directory::DirectoryFiles;
 use crate::preview::Preview;
 
 /// Widths in pixels of a small telephone, and of a window beside a list of mails.
@@ -15,24 +9,6 @@ const WIDTHS: [u32; 2] = [320, 600];
 /// Mails whose frames are filled at once; those of the others when they come into view.
 const EAGER: usize = 24;
 const SCHEMES: [&str; 2] = ["light", "dark"];
-
-/// Returns the locales that the pipeline's mails have, the mail's own first.
-pub(crate) fn locales(plan: &Plan, pipeline: &Path) -> Vec<String> {
-    let Some(settings) = plan.mail() else { return Vec::new() };
-    let (files, _) = DirectoryFiles::of(pipeline);
-    let mut locales = vec![settings.locale.to_string()];
-    let effects = plan.steps().iter().flat_map(|step| &step.effects);
-    for effect in effects.filter(|effect| effect.port == Port::Mail) {
-        let template =
-            Template::load(&files, &settings.templates, &effect.resource, &settings.locale);
-        for locale in template.iter().flat_map(Template::locales) {
-            if !locales.iter().any(|known| known == locale) {
-                locales.push(locale.to_owned());
-            }
-        }
-    }
-    locales
-}
 
 /// Makes the page. Each mail stands in a frame that runs nothing; the frames of the dark ones ask for dark.
 pub(crate) fn page(name: &str, cells: &[(String, Preview)]) -> String {

@@ -9,6 +9,8 @@ use oms_engine::effects::Clock as _;
 use oms_engine::mail::Mail;
 use oms_engine::plan::Plan;
 use oms_engine::run::{Rehearsal, Run, Sent};
+use oms_engine::step::Port;
+use oms_engine::template::Template;
 use oms_local::{Order, SystemClock};
 
 use crate::directory::DirectoryFiles;
@@ -95,17 +97,52 @@ impl Rehearsed {
     ) -> anyhow::Result<Vec<Preview>> {
         let mut previews = Vec::new();
         for run in &self.runs {
-            let sent = self.runtime.block_on(self.rehearsal.mails(run, locale))?;
-            let wanted = sent
-                .into_iter()
-                .filter(|sent| template.is_none_or(|template| *sent.template == *template));
-            previews.extend(wanted.map(|Sent { step, template, mail }| Preview {
-                key: Arc::clone(&run.info.key),
-                step,
-                template,
-                mail,
-            }));
+            let of = self.of(run, locale)?.into_iter();
+            previews.extend(
+                of.filter(|preview| template.is_none_or(|template| *preview.template == *template)),
+            );
         }
         Ok(previews)
     }
+
+    /// Returns the mail of one order and step, in another locale than its own if one is given.
+    ///
+    /// # Errors
+    /// When a mail is too large.
+    pub(crate) fn mail(
+        &self,
+        key: &str,
+        step: &str,
+        locale: Option<&str>,
+    ) -> anyhow::Result<Option<Preview>> {
+        let run = self.runs.iter().find(|run| *run.info.key == *key);
+        let mails = run.map(|run| self.of(run, locale)).transpose()?;
+        Ok(mails.into_iter().flatten().find(|preview| *preview.step == *step))
+    }
+
+    fn of(&self, run: &Run, locale: Option<&str>) -> anyhow::Result<Vec<Preview>> {
+        let sent = self.runtime.block_on(self.rehearsal.mails(run, locale))?;
+        let key = &run.info.key;
+        let preview =
+            |Sent { step, template, mail }| Preview { key: Arc::clone(key), step, template, mail };
+        Ok(sent.into_iter().map(preview).collect())
+    }
+}
+
+/// Returns the locales that the pipeline's mails have, the mail's own first.
+pub(crate) fn locales(plan: &Plan, pipeline: &Path) -> Vec<String> {
+    let Some(settings) = plan.mail() else { return Vec::new() };
+    let (files, _) = DirectoryFiles::of(pipeline);
+    let mut locales = vec![settings.locale.to_string()];
+    let effects = plan.steps().iter().flat_map(|step| &step.effects);
+    for effect in effects.filter(|effect| effect.port == Port::Mail) {
+        let template =
+            Template::load(&files, &settings.templates, &effect.resource, &settings.locale);
+        for locale in template.iter().flat_map(Template::locales) {
+            if !locales.iter().any(|known| known == locale) {
+                locales.push(locale.to_owned());
+            }
+        }
+    }
+    locales
 }

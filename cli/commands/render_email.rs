@@ -13,9 +13,11 @@ use crate::check;
 use crate::commands::Format;
 use crate::commands::mail::Part;
 use crate::exit::{self, Usage};
+use crate::judge::judge;
+use crate::live;
 use crate::matrix;
 use crate::output;
-use crate::preview::{Preview, Rehearsed, rehearse};
+use crate::preview::{Preview, Rehearsed, locales, rehearse};
 use crate::render;
 use crate::state;
 
@@ -43,6 +45,12 @@ enum Command {
         /// Write one page with every mail in every language, light and dark, narrow and wide
         #[arg(long, conflicts_with = "part")]
         matrix: bool,
+        /// Show the mails on a page of this machine that renews itself when a file is saved
+        #[arg(
+            long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = live::ADDRESS,
+            conflicts_with_all = ["out", "part", "matrix", "format", "locale"]
+        )]
+        serve: Option<String>,
         /// How the answer is written
         #[arg(long, value_enum, default_value_t)]
         format: Format,
@@ -72,14 +80,13 @@ struct What {
     locale: Option<String>,
 }
 
-/// Bytes of HTML after which Gmail hides the rest of a mail behind a link.
-const GMAIL_CLIP_BYTES: usize = 102 * 1024;
-/// Characters of a subject that phones show.
-const SUBJECT_SHOWN: usize = 78;
-
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     match args.command {
-        Command::Preview { what, out, part, matrix, format } => {
+        Command::Preview { what, serve: Some(address), .. } => {
+            let What { pipeline, order: orders, template, .. } = what;
+            live::serve(live::Subject { pipeline, orders, template }, &address, kinds)
+        }
+        Command::Preview { what, out, part, matrix, format, .. } => {
             let Some((plan, rehearsed)) = what.rehearse(kinds)? else { return Ok(exit::FINDINGS) };
             if let Some(part) = part {
                 return one(&what, &rehearsed, part);
@@ -182,7 +189,7 @@ fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
 fn page(what: &What, plan: &Plan, rehearsed: &Rehearsed, out: &Path) -> anyhow::Result<u8> {
     let locales = match &what.locale {
         Some(locale) => vec![locale.clone()],
-        None => matrix::locales(plan, &what.pipeline),
+        None => locales(plan, &what.pipeline),
     };
     let mut cells = Vec::new();
     for locale in &locales {
@@ -199,29 +206,6 @@ fn page(what: &What, plan: &Plan, rehearsed: &Rehearsed, out: &Path) -> anyhow::
     Ok(exit::FINE)
 }
 
-/// Returns what is wrong with a mail as it was rendered.
-fn judge(preview: &Preview) -> Vec<String> {
-    let Preview { mail, .. } = preview;
-    let mut findings = Vec::new();
-    if mail.html.len() > GMAIL_CLIP_BYTES {
-        let size = mail.html.len() / 1024;
-        findings.push(format!("its HTML has {size} KB, and Gmail hides what comes after 102"));
-    }
-    let characters = mail.subject.chars().count();
-    if characters > SUBJECT_SHOWN {
-        findings.push(format!(
-            "its subject has {characters} characters, and few are shown after {SUBJECT_SHOWN}"
-        ));
-    }
-    if mail.subject.is_empty() {
-        findings.push("it has no subject".to_owned());
-    }
-    if mail.text.trim().is_empty() {
-        findings.push("it has no text part".to_owned());
-    }
-    findings
-}
-
 fn lint(what: &What, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let checker = check::checker(kinds)?;
     let checked = check::check(&checker, &what.pipeline);
@@ -233,7 +217,7 @@ fn lint(what: &What, kinds: &[StepKind]) -> anyhow::Result<u8> {
         let rehearsed = rehearse(&plan, &what.pipeline, what.order.as_deref())?;
         let locales = match &what.locale {
             Some(locale) => vec![locale.clone()],
-            None => matrix::locales(&plan, &what.pipeline),
+            None => locales(&plan, &what.pipeline),
         };
         let mut mails = 0;
         for locale in &locales {
@@ -260,26 +244,4 @@ fn lint(what: &What, kinds: &[StepKind]) -> anyhow::Result<u8> {
         }
     ))?;
     Ok(if found == 0 { exit::FINE } else { exit::FINDINGS })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mail_that_gmail_cuts_is_told() {
-        let mail = oms_engine::mail::Mail {
-            message_id: "a@b".to_owned(),
-            from: oms_engine::mail::Mailbox { name: None, address: "a@b.example".to_owned() },
-            to: "c@d.example".to_owned(),
-            subject: "x".repeat(SUBJECT_SHOWN + 1),
-            text: String::new(),
-            html: "x".repeat(GMAIL_CLIP_BYTES + 1),
-            date: jiff::Timestamp::UNIX_EPOCH,
-            unsubscribe: None,
-            attachments: Vec::new(),
-        };
-        let preview = Preview { key: "k".into(), step: "s".into(), template: "t".into(), mail };
-        assert_eq!(judge(&preview).len(), 3);
-    }
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask check`: everything that CI runs, and nothing that CI runs is missing here.
 
 use crate::workspace::{has, run as execute, say};
-use crate::{editor, generate, mails, python};
+use crate::{browser, debian, editor, generate, mails, python};
 
 /// Run every check of the project
 #[derive(clap::Args)]
@@ -25,6 +25,8 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     editor::check()?;
     say("$ cargo xtask mails");
     mails::check()?;
+    say("$ cargo xtask browser");
+    browser::check()?;
     if has("cargo", &["deny", "--version"]) {
         // Advisories come over the network, and are asked for where there is one: `cargo deny check advisories`.
         execute("cargo", &["deny", "check", "bans", "licenses", "sources"])?;
@@ -44,12 +46,7 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
 /// Gets `strace` from Debian, where that is possible, for the test that sees what is on disk before it is acknowledged. Without it that
 /// test says that it was skipped.
 fn tracer() {
-    let present = || has("strace", &["--version"]);
-    let installed = present()
-        || (has("apt-get", &["--version"])
-            && execute("apt-get", &["update", "-qq"]).is_ok()
-            && execute("apt-get", &["install", "-qq", "--yes", "strace"]).is_ok());
-    if !installed {
+    if !debian::installed("strace", &["--version"], &["strace"]) {
         say("strace is not there and could not be installed; one test will be skipped");
     }
 }

@@ -1,9 +1,12 @@
-//! What the project does to itself: generated files, the checks that CI runs, the editor's and the mails' tests, the benchmark.
+//! What the project does to itself: generated files, the checks that CI runs, the editor's, the mails' and the browser's tests, the
+//! benchmark.
 //!
 //! `cargo xtask --help` lists the commands.
 
 mod bench;
+mod browser;
 mod check;
+mod debian;
 mod editor;
 mod generate;
 mod mails;
@@ -23,6 +26,7 @@ enum Command {
     Check(check::Args),
     Editor(editor::Args),
     Mails(mails::Args),
+    Browser(browser::Args),
     Bench(bench::Args),
 }
 
@@ -32,6 +36,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Editor(args) => editor::run(&args),
         Command::Mails(args) => mails::run(&args),
+        Command::Browser(args) => browser::run(&args),
         Command::Bench(args) => bench::run(&args),
     };
     match done {

@@ -10,6 +10,17 @@ pub(crate) fn program(
     package: &str,
     version: &str,
 ) -> anyhow::Result<Option<PathBuf>> {
+    let folder = self::package(check, package, version)?;
+    Ok(folder.map(|folder| folder.join("node_modules/.bin").join(package)))
+}
+
+/// Returns the folder that has a package in its `node_modules`, installing it the first time; nothing where there is no npm, but not
+/// in CI.
+pub(crate) fn package(
+    check: &str,
+    package: &str,
+    version: &str,
+) -> anyhow::Result<Option<PathBuf>> {
     if !has("npm", &["--version"]) || !has("node", &["--version"]) {
         let ci = variable("CI").is_some_and(|value| value == "true");
         anyhow::ensure!(!ci, "{check} needs node and npm");
@@ -17,12 +28,11 @@ pub(crate) fn program(
         return Ok(None);
     }
     let folder = scratch("npm").join(format!("{package}-{version}"));
-    let program = folder.join("node_modules/.bin").join(package);
-    if !program.exists() {
+    if !folder.join("node_modules").join(package).exists() {
         std::fs::create_dir_all(&folder)?;
         let (folder, wanted) = (folder.to_string_lossy(), format!("{package}@{version}"));
         let quiet = ["--no-audit", "--no-fund", "--loglevel=error"];
         execute("npm", &[&["install", "--prefix", &folder][..], &quiet, &[&wanted]].concat())?;
     }
-    Ok(Some(program))
+    Ok(Some(folder))
 }

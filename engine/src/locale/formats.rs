@@ -80,7 +80,9 @@ impl Formats {
         digits.absolute.pad_end(-i16::try_from(currency.minor_units()).unwrap_or_default());
         match (&self.currency, currency.code().parse()) {
             (Some(formatter), Ok(code)) => {
-                formatter.format_fixed_decimal(&digits, &CurrencyCode(code)).to_string()
+                let money =
+                    formatter.format_fixed_decimal(&digits, &CurrencyCode(code)).to_string();
+                if self.right_to_left { held_together(&money) } else { money }
             }
             _ => format!("{} {digits}", currency.code()),
         }
@@ -112,6 +114,26 @@ impl Formats {
         let known = code.parse().ok().and_then(|region| self.regions.as_ref()?.of(region));
         known.unwrap_or(code)
     }
+}
+
+/// Puts marks of direction around Latin letters and what stands with them, so that between words from the right `US$` does not become `$US`.
+fn held_together(money: &str) -> String {
+    const LEFT_TO_RIGHT_MARK: char = '\u{200e}';
+    let is_number = |char: char| char.is_numeric() || matches!(char, '-' | '\u{2212}' | '\u{61c}');
+    let apart = |char: char| char.is_whitespace() || is_number(char) || char == '\u{200f}';
+    let mut held = String::with_capacity(money.len() + 6);
+    for piece in money.split_inclusive(apart) {
+        let word = piece.trim_end_matches(apart);
+        if word.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+            held.extend([LEFT_TO_RIGHT_MARK]);
+            held.push_str(word);
+            held.extend([LEFT_TO_RIGHT_MARK]);
+            held.push_str(piece.get(word.len()..).unwrap_or_default());
+        } else {
+            held.push_str(piece);
+        }
+    }
+    held
 }
 
 fn digits(number: Decimal) -> Digits {
@@ -148,6 +170,17 @@ mod tests {
             ("en", "99999999999999999.99", "USD", "$99,999,999,999,999,999.99"),
         ] {
             assert_eq!(money(tag, amount, code), written, "{tag}");
+        }
+    }
+
+    #[test]
+    fn symbols_keep_their_order_between_words_from_the_right() {
+        for (amount, code, written) in [
+            ("1234.5", "USD", "\u{200f}1,234.50 \u{200e}US$\u{200e}"),
+            ("-5", "JPY", "\u{200e}-\u{200f}5 \u{200e}JP¥\u{200e}"),
+            ("5", "EUR", "\u{200f}5.00 €"),
+        ] {
+            assert_eq!(money("ar", amount, code), written, "{code}");
         }
     }
 

@@ -7,6 +7,7 @@ use mrml::prelude::parser::loader::{IncludeLoader, IncludeLoaderError};
 use mrml::prelude::parser::{Error, Origin, ParserOptions, Span};
 use mrml::prelude::render::RenderOptions;
 
+use super::mjml_include::put_in_place;
 use super::problem::{Fault, TemplateProblem};
 use super::scan::scan;
 use crate::diagnostic::{Source, codes, did_you_mean};
@@ -168,7 +169,7 @@ pub(super) fn compile(
             includes.get(path).map_or_else(|| path.clone(), |(path, _)| path.clone())
         }
     };
-    let output = mrml::parse_with_options(&masked, &options)
+    let mut output = mrml::parse_with_options(&masked, &options)
         .map_err(|error| vec![refused(&error, path, text, &file_of)])?;
     let notes = output.warnings.iter().map(|warning| {
         let message = format!("MJML does not know this: {}", warning.kind);
@@ -176,6 +177,9 @@ pub(super) fn compile(
         Fault::new(codes::TEMPLATE_MJML, span, message).warning().within(&file_of(&warning.origin))
     });
     let notes = notes.collect();
+    if let Some(body) = &mut output.element.children.body {
+        put_in_place(&mut body.children);
+    }
     // Without web fonts: a mail that loads them tells its sender when it is opened.
     let options = RenderOptions { fonts: Default::default(), ..RenderOptions::default() };
     let html = output.element.render(&options).map_err(|error| {

@@ -16,6 +16,7 @@ mod helpers;
 mod lint;
 mod load;
 mod mjml;
+mod mjml_include;
 mod part;
 mod path;
 mod problem;

@@ -1,0 +1,170 @@
+//! What the page shows now: the mails of the last pipeline that was right, and what is wrong with the present one.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use oms_engine::diagnostic::{Report, Severity};
+use oms_engine::document::Files as _;
+use oms_engine::plan::{Checker, Plan};
+use serde_json::{Value as Json, json};
+
+use super::Subject;
+use super::watch::folder_of;
+use crate::directory::DirectoryFiles;
+use crate::judge::judge;
+use crate::preview::{Preview, Rehearsed, locales, rehearse};
+use crate::{check, render};
+
+/// What is shown now.
+pub(super) struct Current {
+    subject: Subject,
+    checker: Arc<Checker>,
+    version: u64,
+    /// What is wrong with the files as they are.
+    error: Option<String>,
+    good: Option<Good>,
+}
+
+/// A pipeline that was right, with its orders run.
+struct Good {
+    plan: Arc<Plan>,
+    rehearsed: Rehearsed,
+    locales: Vec<String>,
+    /// What was found that is no error, with its place.
+    findings: Vec<Json>,
+    mails: Vec<Json>,
+}
+
+impl Current {
+    pub(super) fn new(subject: Subject, checker: Arc<Checker>) -> Self {
+        let mut current = Self { subject, checker, version: 0, error: None, good: None };
+        current.renew();
+        current
+    }
+
+    pub(super) const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Reads the files again.
+    pub(super) fn renew(&mut self) {
+        self.version += 1;
+        match self.read() {
+            Ok(good) => (self.good, self.error) = (Some(good), None),
+            Err(error) => self.error = Some(error),
+        }
+    }
+
+    fn read(&self) -> Result<Good, String> {
+        let Subject { pipeline, orders, .. } = &self.subject;
+        let checked = check::check(&self.checker, pipeline);
+        let Some(plan) = checked.plan.map(Arc::new) else {
+            return Err(render::human(&checked.report, false));
+        };
+        let in_words = |error: anyhow::Error| format!("error: {error:#}");
+        let rehearsed = rehearse(&plan, pipeline, orders.as_deref()).map_err(in_words)?;
+        let mails = rehearsed.mails(None, self.subject.template.as_deref()).map_err(in_words)?;
+        let mails = mails.iter().map(|Preview { key, step, template, .. }| {
+            json!({ "id": format!("{key}/{step}"), "order": key, "step": step, "template": template })
+        });
+        Ok(Good {
+            mails: mails.collect(),
+            locales: locales(&plan, pipeline),
+            findings: warnings(&checked.report),
+            plan,
+            rehearsed,
+        })
+    }
+
+    /// Returns the folders whose files it is made of.
+    pub(super) fn folders(&self) -> BTreeSet<PathBuf> {
+        let folder = folder_of(&self.subject.pipeline);
+        let mail = self.good.as_ref().and_then(|good| good.plan.mail());
+        let templates = mail.map(|mail| folder.join(&*mail.templates));
+        let orders = self.subject.orders.as_deref().map(folder_of);
+        std::iter::once(folder).chain(templates).chain(orders).collect()
+    }
+
+    /// Returns what the page chooses from.
+    pub(super) fn state(&self) -> anyhow::Result<Json> {
+        let good = self.good.as_ref();
+        let name = good.map_or_else(
+            || self.subject.pipeline.display().to_string(),
+            |good| good.plan.name().to_string(),
+        );
+        Ok(json!({
+            "version": self.version,
+            "pipeline": name,
+            "error": self.error,
+            "mails": good.map_or(&[][..], |good| &good.mails),
+            "locales": good.map_or(&[][..], |good| &good.locales),
+            "unsent": good.map_or(&[][..], |good| &good.rehearsed.unsent),
+        }))
+    }
+
+    /// Returns a mail by order and step; nothing if there is none.
+    pub(super) fn mail(&self, id: &str, locale: Option<&str>) -> Option<anyhow::Result<Json>> {
+        let good = self.good.as_ref()?;
+        let (key, step) = id.rsplit_once('/')?;
+        good.rehearsed
+            .mail(key, step, locale)
+            .and_then(|preview| {
+                preview.map(|preview| good.shown(&preview, &self.subject.pipeline)).transpose()
+            })
+            .transpose()
+    }
+}
+
+impl Good {
+    fn shown(&self, preview: &Preview, pipeline: &Path) -> anyhow::Result<Json> {
+        let Preview { mail, template, .. } = preview;
+        let message = mail.to_rfc5322()?;
+        let text = String::from_utf8_lossy(&message);
+        let headers = text.split("\r\n\r\n").next().unwrap_or_default().replace("\r\n", "\n");
+        let judged = judge(preview).into_iter();
+        let judged = judged
+            .map(|message| json!({ "severity": "warning", "message": message, "place": null }));
+        Ok(json!({
+            "subject": mail.subject,
+            "html": mail.html,
+            "text": mail.text,
+            "headers": headers,
+            "source": self.sources(template, pipeline),
+            "findings": judged.chain(self.findings.iter().cloned()).collect::<Vec<_>>(),
+            "bytes": { "html": mail.html.len(), "text": mail.text.len(), "eml": message.len() },
+        }))
+    }
+
+    /// Returns the files of a template and what templates share.
+    fn sources(&self, template: &str, pipeline: &Path) -> Vec<Json> {
+        let Some(mail) = self.plan.mail() else { return Vec::new() };
+        let of = |name: &str| format!("{}/{name}/", mail.templates);
+        let folders = [of(template), of(oms_engine::template::PARTIALS_FOLDER)];
+        let files = self.plan.files().iter();
+        let of_it = files.filter(|(path, _)| folders.iter().any(|folder| path.starts_with(folder)));
+        let (shown, _) = DirectoryFiles::of(pipeline);
+        of_it
+            .map(|(path, bytes)| {
+                json!({ "path": shown.shown(path), "text": String::from_utf8_lossy(bytes) })
+            })
+            .collect()
+    }
+}
+
+/// Returns the warnings of a report with their places.
+fn warnings(report: &Report) -> Vec<Json> {
+    let found = report.diagnostics().iter();
+    let warnings = found.filter(|finding| finding.severity == Severity::Warning);
+    warnings
+        .map(|finding| {
+            let place = finding.primary().and_then(|label| {
+                let source = report.source(&label.path)?;
+                let (line, column) = source.line_column(label.span.start);
+                Some(format!("{}:{line}:{column}", label.path))
+            });
+            let message = format!("{} ({})", finding.message, finding.code);
+            json!({ "severity": "warning", "message": message, "place": place })
+        })
+        .collect()
+}

@@ -1,0 +1,141 @@
+//! `cargo xtask browser`: the page of all mails, and the page that renews itself, in a real browser (Debian's Chromium, driven by npm's
+//! `playwright-core`).
+
+use std::io::BufRead as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+
+use anyhow::Context as _;
+
+use crate::debian;
+use crate::npm;
+use crate::workspace::{command, quietly, root, run as execute, say, scratch, variable};
+
+/// Open the mails and the live preview in Chromium
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Also take pictures of the storefront's mails in English, Japanese and Arabic, at three widths, light and dark, into this folder
+    #[arg(long, value_name = "DIR")]
+    shots: Option<PathBuf>,
+}
+
+/// Each page of all mails: the pipeline, and the orders if they are not its samples.
+const MATRICES: [(&str, Option<&str>); 3] = [
+    ("order-management", None),
+    ("storefront", None),
+    ("storefront", Some("pipelines/storefront/edge-cases.ndjson")),
+];
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let Some(driver) = driver()? else { return Ok(()) };
+    match &args.shots {
+        Some(folder) => shots(&driver, folder),
+        None => matrices(&driver).and_then(|()| live(&driver)),
+    }
+}
+
+/// Runs the tests. What is not installed and cannot be is skipped and said, but not in CI.
+pub(crate) fn check() -> anyhow::Result<()> {
+    run(&Args { shots: None })
+}
+
+/// Returns the folder of what drives the browser, if there is a browser.
+fn driver() -> anyhow::Result<Option<String>> {
+    // Without its font Japanese mails are boxes, whose widths say nothing.
+    if !debian::installed("chromium", &["--version"], &["chromium", "fonts-ipafont-gothic"]) {
+        let ci = variable("CI").is_some_and(|value| value == "true");
+        anyhow::ensure!(!ci, "the browser's tests need chromium");
+        say("skipped: the browser's tests, since chromium is not there and could not be installed");
+        return Ok(None);
+    }
+    let driver = npm::package("the browser's tests", "playwright-core", "1.65.1")?;
+    Ok(driver.map(|folder| folder.to_string_lossy().into_owned()))
+}
+
+fn script(name: &str) -> String {
+    root().join("tests/browser").join(name).to_string_lossy().into_owned()
+}
+
+fn matrices(driver: &str) -> anyhow::Result<()> {
+    for (position, (pipeline, orders)) in MATRICES.iter().enumerate() {
+        let folder = scratch("browser").join(format!("matrix-{position}"));
+        let file = format!("pipelines/{pipeline}.yaml");
+        let out = folder.to_string_lossy();
+        let mut oms = vec!["run", "--quiet", "--package", "oms", "--", "render-email", "preview"];
+        oms.extend([file.as_str(), "--matrix", "--out", &out]);
+        oms.extend(orders.iter().flat_map(|orders| ["--order", orders]));
+        quietly("cargo", &oms)?;
+        let page = folder.join("matrix.html");
+        execute("node", &[&script("matrix.mjs"), driver, &page.to_string_lossy()])?;
+    }
+    Ok(())
+}
+
+/// A process that does not outlive its check.
+struct Background(Child);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to end.
+        let _ended = self.0.kill();
+        let _status = self.0.wait();
+    }
+}
+
+fn live(driver: &str) -> anyhow::Result<()> {
+    let folder = scratch("browser").join("live");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    for name in ["pipelines", "templates"] {
+        copy(&root().join(name), &folder.join(name))?;
+    }
+    quietly("cargo", &["build", "--quiet", "--package", "oms"])?;
+    let mut oms = command(
+        &root().join("target/debug/oms").to_string_lossy(),
+        &["render-email", "preview", "pipelines/storefront.yaml", "--serve", "127.0.0.1:0"],
+    );
+    let mut server = Background(oms.current_dir(&folder).stdout(Stdio::piped()).spawn()?);
+    let stdout = server.0.stdout.take().context("the preview has no output")?;
+    let mut address = String::new();
+    std::io::BufReader::new(stdout).read_line(&mut address)?;
+    let folder = folder.to_string_lossy();
+    execute("node", &[&script("live.mjs"), driver, address.trim(), &folder])
+}
+
+fn shots(driver: &str, folder: &Path) -> anyhow::Result<()> {
+    let mut mails = Vec::new();
+    for locale in ["en", "ja", "ar"] {
+        let out = scratch("browser").join("shots").join(locale);
+        let shown = out.to_string_lossy();
+        let oms = ["run", "--quiet", "--package", "oms", "--", "render-email", "preview"];
+        let about = ["pipelines/storefront.yaml", "--locale", locale, "--out", &shown];
+        quietly("cargo", &[&oms[..], &about].concat())?;
+        let named = out.join(format!("storefront-{locale}.html"));
+        std::fs::rename(out.join("NW-10248.confirm.html"), &named)?;
+        mails.push(named.to_string_lossy().into_owned());
+    }
+    std::fs::create_dir_all(folder)?;
+    let (shots, folder) = (script("shots.mjs"), folder.to_string_lossy());
+    let words =
+        [shots.as_str(), driver, &folder].into_iter().chain(mails.iter().map(AsRef::as_ref));
+    execute("node", &words.collect::<Vec<_>>())
+}
+
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        // The state of somebody's own runs is no part of a pipeline.
+        if entry.file_name() == ".oms" {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
