@@ -124,7 +124,8 @@ fn held_together(money: &str) -> String {
     let mut held = String::with_capacity(money.len() + 6);
     for piece in money.split_inclusive(apart) {
         let word = piece.trim_end_matches(apart);
-        if word.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+        let has_letters = word.bytes().any(|byte| byte.is_ascii_alphabetic());
+        if has_letters && !word.chars().all(char::is_alphabetic) {
             held.extend([LEFT_TO_RIGHT_MARK]);
             held.push_str(word);
             held.extend([LEFT_TO_RIGHT_MARK]);
@@ -179,6 +180,7 @@ mod tests {
             ("1234.5", "USD", "\u{200f}1,234.50 \u{200e}US$\u{200e}"),
             ("-5", "JPY", "\u{200e}-\u{200f}5 \u{200e}JP¥\u{200e}"),
             ("5", "EUR", "\u{200f}5.00 €"),
+            ("5", "CHF", "\u{200f}5.00 CHF"),
         ] {
             assert_eq!(money("ar", amount, code), written, "{code}");
         }
