@@ -1,24 +1,21 @@
 //! What is wrong with a mail as it was rendered: what can only be seen of a mail, not of its template.
 
-use crate::preview::Preview;
+use oms_engine::template::{HTML_BYTES_SHOWN, SUBJECT_CHARS_SHOWN};
 
-/// Bytes of HTML after which Gmail hides the rest of a mail behind a link.
-const GMAIL_CLIP_BYTES: usize = 102 * 1024;
-/// Characters of a subject that phones show.
-const SUBJECT_SHOWN: usize = 78;
+use crate::preview::Preview;
 
 /// Returns what is wrong with a mail as it was rendered.
 pub(crate) fn judge(preview: &Preview) -> Vec<String> {
     let Preview { mail, .. } = preview;
     let mut findings = Vec::new();
-    if mail.html.len() > GMAIL_CLIP_BYTES {
-        let size = mail.html.len() / 1024;
-        findings.push(format!("its HTML has {size} KB, and Gmail hides what comes after 102"));
+    if mail.html.len() > HTML_BYTES_SHOWN {
+        let (size, shown) = (mail.html.len() / 1024, HTML_BYTES_SHOWN / 1024);
+        findings.push(format!("its HTML has {size} KB, and Gmail hides what comes after {shown}"));
     }
     let characters = mail.subject.chars().count();
-    if characters > SUBJECT_SHOWN {
+    if characters > SUBJECT_CHARS_SHOWN {
         findings.push(format!(
-            "its subject has {characters} characters, and few are shown after {SUBJECT_SHOWN}"
+            "its subject has {characters} characters, and few are shown after {SUBJECT_CHARS_SHOWN}"
         ));
     }
     if mail.subject.is_empty() {
@@ -40,9 +37,9 @@ mod tests {
             message_id: "a@b".to_owned(),
             from: oms_engine::mail::Mailbox { name: None, address: "a@b.example".to_owned() },
             to: "c@d.example".to_owned(),
-            subject: "x".repeat(SUBJECT_SHOWN + 1),
+            subject: "x".repeat(SUBJECT_CHARS_SHOWN + 1),
             text: String::new(),
-            html: "x".repeat(GMAIL_CLIP_BYTES + 1),
+            html: "x".repeat(HTML_BYTES_SHOWN + 1),
             date: jiff::Timestamp::UNIX_EPOCH,
             unsubscribe: None,
             attachments: Vec::new(),

@@ -1,5 +1,6 @@
 //! The mails that a pipeline would send for some orders, with nothing sent.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -15,6 +16,9 @@ use oms_local::{Order, SystemClock};
 
 use crate::directory::DirectoryFiles;
 use crate::input::{Reader, Source};
+
+/// What stands for an order's key where a mail is made of its template's own sample.
+const SAMPLE_KEY: &str = "sample";
 
 /// A mail, and what it is for.
 pub(crate) struct Preview {
@@ -32,6 +36,10 @@ pub(crate) struct Rehearsed {
     rehearsal: Rehearsal,
     runs: Vec<Run>,
     runtime: tokio::runtime::Runtime,
+    /// The templates of the pipeline's mails, by name.
+    templates: BTreeMap<Arc<str>, Template>,
+    /// Whether the templates' own samples are shown, too.
+    with_samples: bool,
     /// What did not come to a mail, and why.
     pub(crate) unsent: Vec<String>,
 }
@@ -82,11 +90,37 @@ pub(crate) fn rehearse(
             }
         }
     }
-    Ok(Rehearsed { rehearsal, runs, runtime, unsent })
+    let templates = templates(plan, &files);
+    Ok(Rehearsed { rehearsal, runs, runtime, templates, with_samples: orders.is_none(), unsent })
+}
+
+/// Loads the templates of a pipeline's mails. The check has found them right.
+fn templates(plan: &Plan, files: &DirectoryFiles) -> BTreeMap<Arc<str>, Template> {
+    let Some(settings) = plan.mail() else { return BTreeMap::new() };
+    let effects = plan.steps().iter().flat_map(|step| &step.effects);
+    let names = effects.filter(|effect| effect.port == Port::Mail).map(|effect| &effect.resource);
+    let load = |name: &Arc<str>| {
+        let template = Template::load(files, &settings.templates, name, &settings.locale);
+        template.ok().map(|template| (Arc::clone(name), template))
+    };
+    names.filter_map(load).collect()
 }
 
 impl Rehearsed {
-    /// Returns the mails, in another locale than theirs if one is given, of one template if one is named.
+    /// Returns the locales that the mails have, their own first.
+    pub(crate) fn locales(&self) -> Vec<String> {
+        let mut locales: Vec<String> = Vec::new();
+        let own = self.templates.values().map(Template::own_locale);
+        for locale in own.chain(self.templates.values().flat_map(Template::locales)) {
+            if !locales.iter().any(|known| known == locale) {
+                locales.push(locale.to_owned());
+            }
+        }
+        locales
+    }
+
+    /// Returns the mails of the orders, and those of the templates' own samples unless the orders were named; in another locale than
+    /// theirs if one is given, of one template if one is named.
     ///
     /// # Errors
     /// When a mail is too large.
@@ -97,11 +131,10 @@ impl Rehearsed {
     ) -> anyhow::Result<Vec<Preview>> {
         let mut previews = Vec::new();
         for run in &self.runs {
-            let of = self.of(run, locale)?.into_iter();
-            previews.extend(
-                of.filter(|preview| template.is_none_or(|template| *preview.template == *template)),
-            );
+            previews.extend(self.of(run, locale)?);
         }
+        previews.extend(self.samples(locale)?);
+        previews.retain(|preview| template.is_none_or(|template| *preview.template == *template));
         Ok(previews)
     }
 
@@ -115,34 +148,32 @@ impl Rehearsed {
         step: &str,
         locale: Option<&str>,
     ) -> anyhow::Result<Option<Preview>> {
-        let run = self.runs.iter().find(|run| *run.info.key == *key);
-        let mails = run.map(|run| self.of(run, locale)).transpose()?;
-        Ok(mails.into_iter().flatten().find(|preview| *preview.step == *step))
+        let mails = match self.runs.iter().find(|run| *run.info.key == *key) {
+            Some(run) => self.of(run, locale)?,
+            None => self.samples(locale)?,
+        };
+        let is_it = |preview: &Preview| *preview.key == *key && *preview.step == *step;
+        Ok(mails.into_iter().find(is_it))
+    }
+
+    fn samples(&self, locale: Option<&str>) -> anyhow::Result<Vec<Preview>> {
+        let mut previews = Vec::new();
+        for (name, template) in self.templates.iter().filter(|_| self.with_samples) {
+            let sent = self.rehearsal.sample(template, name, locale);
+            let key = Arc::from(SAMPLE_KEY);
+            previews.extend(shown(&key, self.runtime.block_on(sent)?));
+        }
+        Ok(previews)
     }
 
     fn of(&self, run: &Run, locale: Option<&str>) -> anyhow::Result<Vec<Preview>> {
         let sent = self.runtime.block_on(self.rehearsal.mails(run, locale))?;
-        let key = &run.info.key;
-        let preview =
-            |Sent { step, template, mail }| Preview { key: Arc::clone(key), step, template, mail };
-        Ok(sent.into_iter().map(preview).collect())
+        Ok(shown(&run.info.key, sent))
     }
 }
 
-/// Returns the locales that the pipeline's mails have, the mail's own first.
-pub(crate) fn locales(plan: &Plan, pipeline: &Path) -> Vec<String> {
-    let Some(settings) = plan.mail() else { return Vec::new() };
-    let (files, _) = DirectoryFiles::of(pipeline);
-    let mut locales = vec![settings.locale.to_string()];
-    let effects = plan.steps().iter().flat_map(|step| &step.effects);
-    for effect in effects.filter(|effect| effect.port == Port::Mail) {
-        let template =
-            Template::load(&files, &settings.templates, &effect.resource, &settings.locale);
-        for locale in template.iter().flat_map(Template::locales) {
-            if !locales.iter().any(|known| known == locale) {
-                locales.push(locale.to_owned());
-            }
-        }
-    }
-    locales
+fn shown(key: &Arc<str>, sent: Vec<Sent>) -> Vec<Preview> {
+    let preview =
+        |Sent { step, template, mail }| Preview { key: Arc::clone(key), step, template, mail };
+    sent.into_iter().map(preview).collect()
 }

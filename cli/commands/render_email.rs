@@ -17,7 +17,7 @@ use crate::judge::judge;
 use crate::live;
 use crate::matrix;
 use crate::output;
-use crate::preview::{Preview, Rehearsed, locales, rehearse};
+use crate::preview::{Preview, Rehearsed, rehearse};
 use crate::render;
 use crate::state;
 
@@ -154,6 +154,7 @@ fn files(what: &What, rehearsed: &Rehearsed, out: &Path, format: Format) -> anyh
             "html": { "path": at("html"), "bytes": mail.html.len() },
             "text": { "path": at("txt"), "bytes": mail.text.len() },
             "eml": { "path": at("eml") },
+            "attachments": mail.attachments.iter().map(|attachment| &attachment.name).collect::<Vec<_>>(),
         }));
         let size = format!("{:.1} kB", mail.html.len() as f64 / 1000.0);
         rows.push(vec![
@@ -189,7 +190,7 @@ fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
 fn page(what: &What, plan: &Plan, rehearsed: &Rehearsed, out: &Path) -> anyhow::Result<u8> {
     let locales = match &what.locale {
         Some(locale) => vec![locale.clone()],
-        None => locales(plan, &what.pipeline),
+        None => rehearsed.locales(),
     };
     let mut cells = Vec::new();
     for locale in &locales {
@@ -217,7 +218,7 @@ fn lint(what: &What, kinds: &[StepKind]) -> anyhow::Result<u8> {
         let rehearsed = rehearse(&plan, &what.pipeline, what.order.as_deref())?;
         let locales = match &what.locale {
             Some(locale) => vec![locale.clone()],
-            None => locales(&plan, &what.pipeline),
+            None => rehearsed.locales(),
         };
         let mut mails = 0;
         for locale in &locales {

@@ -13,7 +13,7 @@ use super::Subject;
 use super::watch::folder_of;
 use crate::directory::DirectoryFiles;
 use crate::judge::judge;
-use crate::preview::{Preview, Rehearsed, locales, rehearse};
+use crate::preview::{Preview, Rehearsed, rehearse};
 use crate::{check, render};
 
 /// What is shown now.
@@ -70,7 +70,7 @@ impl Current {
         });
         Ok(Good {
             mails: mails.collect(),
-            locales: locales(&plan, pipeline),
+            locales: rehearsed.locales(),
             findings: warnings(&checked.report),
             plan,
             rehearsed,

@@ -1,19 +1,20 @@
 //! `email.send`: renders a template and sends it, once for each key, step and element.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use oms_engine::diagnostic::{Finding, Place, Route, codes};
+use oms_engine::diagnostic::{Finding, Place, Route, codes, did_you_mean};
 use oms_engine::effects::{StepError, cause};
 use oms_engine::expression::Compiled;
 use oms_engine::locale::language;
-use oms_engine::mail::Mail;
+use oms_engine::mail::{Mail, Unsubscribe};
 use oms_engine::record;
 use oms_engine::step::{
     Effect, Expr, Faults, MailSettings, OnUnknown, PlanContext, Planned, Port, Safety, Step,
     StepContext, Verb,
 };
 use oms_engine::template::Template;
-use oms_engine::value::{EmailAddress, Type, Typed, Value};
+use oms_engine::value::{EmailAddress, RecordType, Shape, Type, Typed, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -37,6 +38,23 @@ pub struct Config {
     /// person decides (`oms runs retry --held`), `resend` sends it again. It matters where mail leaves this machine.
     #[serde(default)]
     on_unknown: OnUnknown,
+    /// Files that come along: the names of files in the template's folder `attachments`, each with the condition under which it is attached, such
+    /// as `receipt.csv: true` or `receipt.csv: "${{ size(order.items) > 20 }}"`.
+    #[serde(default)]
+    attach: BTreeMap<String, Expr<bool>>,
+    /// How the reader ends such mails, for mail that is not only about an order of one's own (`List-Unsubscribe`, RFC 2369).
+    unsubscribe: Option<Unsubscribing>,
+}
+
+/// Where a reader says that no more such mails are wanted.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Unsubscribing {
+    /// An address that begins with `https://` or `mailto:`, such as `https://shop.example/stop?c=${{ order.customer_id }}`.
+    url: Expr<Arc<str>>,
+    /// Whether one `POST` to the address is enough, without a question (RFC 8058).
+    #[serde(default)]
+    one_click: bool,
 }
 
 record! {
@@ -45,6 +63,8 @@ record! {
         to: EmailAddress,
         locale: Option<Arc<str>>,
         data: Value,
+        attach: Value,
+        unsubscribe: Option<Arc<str>>,
     }
 }
 
@@ -61,6 +81,7 @@ pub struct EmailSend {
     template: Arc<Template>,
     settings: Arc<MailSettings>,
     domain: String,
+    one_click: bool,
 }
 
 impl Step for EmailSend {
@@ -77,6 +98,10 @@ impl Step for EmailSend {
         let template = settings.as_ref().and_then(|settings| {
             cx.template("template", &config.template, settings, data.as_ref().map(|data| data.ty()))
         });
+        attached(&config.attach, template.as_deref(), cx);
+        if let Some(unsubscribe) = &config.unsubscribe {
+            unsubscribed(unsubscribe, cx);
+        }
         if let (Some(template), Some(locale)) = (&template, locale.as_ref().and_then(written)) {
             translated(&locale, template, cx);
         }
@@ -92,16 +117,34 @@ impl Step for EmailSend {
                 resource: Arc::from(config.template),
                 safety: Safety::Claimed(config.on_unknown),
             }],
-            step: Self { template, settings, domain },
+            step: Self {
+                template,
+                settings,
+                domain,
+                one_click: config.unsubscribe.is_some_and(|unsubscribe| unsubscribe.one_click),
+            },
         })
     }
 
     async fn run(&self, cx: &StepContext<'_>, input: Input) -> Result<Output, StepError> {
-        let rendered =
-            self.template.render(&input.data, input.locale.as_deref()).map_err(|error| {
-                StepError::permanent(cause::TEMPLATE, "the mail cannot be rendered")
-                    .caused_by(error)
-            })?;
+        let unrendered = |error| {
+            StepError::permanent(cause::TEMPLATE, "the mail cannot be rendered").caused_by(error)
+        };
+        let (data, locale) = (&input.data, input.locale.as_deref());
+        let rendered = self.template.render(data, locale).map_err(unrendered)?;
+        let mut attachments = Vec::new();
+        for name in wanted(&input.attach) {
+            attachments.extend(self.template.attachment(name, data, locale).map_err(unrendered)?);
+        }
+        let unsubscribe = input.unsubscribe.as_deref();
+        let unsubscribe = unsubscribe.map(|url| Unsubscribe::encoded(url, self.one_click));
+        let unsubscribe = unsubscribe.transpose().map_err(|error| {
+            StepError::permanent(
+                cause::OUT_OF_RANGE,
+                "the address to unsubscribe at cannot be used",
+            )
+            .caused_by(error)
+        })?;
         let message_id = format!("{}@{}", cx.call.key, self.domain);
         let mail = Mail {
             message_id: message_id.clone(),
@@ -111,12 +154,67 @@ impl Step for EmailSend {
             text: rendered.text,
             html: rendered.html,
             date: cx.call.run.accepted_at,
-            unsubscribe: None,
-            attachments: Vec::new(),
+            unsubscribe,
+            attachments,
         };
         cx.effects.mail().send(cx.call, mail).await?;
         Ok(Output { message_id: Arc::from(message_id) })
     }
+}
+
+/// Compiles the conditions under which files are attached.
+fn attached(
+    attach: &BTreeMap<String, Expr<bool>>,
+    template: Option<&Template>,
+    cx: &mut PlanContext<'_>,
+) {
+    let route = Route::root().key("attach");
+    if let Some(template) = template {
+        let known: Vec<&str> = template.attachments().collect();
+        for name in attach.keys().filter(|name| !known.contains(&name.as_str())) {
+            let message = format!("the template has no attachment `{name}`");
+            let help = did_you_mean(name, known.iter().copied())
+                .unwrap_or_else(|| format!("write it as `attachments/{name}.hbs` in its folder"));
+            let at = Place::key(route.key(name));
+            cx.fault(Finding::error(codes::UNKNOWN_RESOURCE, at, message).help(help));
+        }
+    }
+    let raw = attach.iter().map(|(name, when)| (name.clone(), when.raw().clone())).collect();
+    let wanted = attach.keys().map(|name| (Arc::from(name.as_str()), Type::of(Shape::Bool)));
+    let wanted = Type::of(Shape::Record(Arc::new(RecordType::new(wanted))));
+    cx.value("attach", &route, &Json::Object(raw), Some(&wanted));
+}
+
+/// Returns what is to be attached.
+fn wanted(attach: &Value) -> impl Iterator<Item = &str> {
+    let all = attach.as_record().into_iter().flat_map(|record| record.iter());
+    all.filter(|(_, when)| matches!(when, Value::Bool(true))).map(|(name, _)| name.as_ref())
+}
+
+/// Checks where a reader unsubscribes. What is filled in at run time is encoded, so that only the beginning can be wrong.
+fn unsubscribed(unsubscribe: &Unsubscribing, cx: &mut PlanContext<'_>) {
+    let route = Route::root().key("unsubscribe").key("url");
+    let raw = unsubscribe.url.raw();
+    let compiled = cx.value("unsubscribe", &route, raw, Some(&Type::text()));
+    let text = raw.as_str().unwrap_or_default();
+    let fixed = text.split("${{").next().unwrap_or_default();
+    let begins = match unsubscribe.one_click {
+        true => fixed.starts_with("https://"),
+        false => fixed.starts_with("https://") || fixed.starts_with("mailto:"),
+    };
+    let constant = compiled.as_ref().and_then(|compiled| compiled.constant()?.as_text().cloned());
+    let checked = constant.map(|url| Unsubscribe::new(&url, unsubscribe.one_click).map(drop));
+    let why = match checked {
+        Some(Err(error)) => error.to_string(),
+        _ if !begins && unsubscribe.one_click => {
+            "one click takes a `POST` to `https://`".to_owned()
+        }
+        _ if !begins => "it must begin with `https://` or `mailto:`".to_owned(),
+        _ => return,
+    };
+    let message = format!("nobody can unsubscribe at this address: {why}");
+    let help = "write it as `https://shop.example/stop?c=${{ order.customer_id }}`".to_owned();
+    cx.fault(Finding::error(codes::VALUE_NOT_ALLOWED, Place::value(route), message).help(help));
 }
 
 /// Returns a locale that is written in the pipeline.

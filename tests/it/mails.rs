@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use oms_cli::DirectoryFiles;
 use oms_engine::locale::Formats;
+use oms_engine::mail::Mail;
 use oms_engine::money::{Currency, Decimal};
 use oms_engine::plan::{Checker, Plan};
 use oms_engine::run::Rehearsal;
@@ -16,6 +17,9 @@ const STOREFRONT: &str = "pipelines/storefront.yaml";
 
 /// The languages of the shipped mails.
 const LOCALES: [&str; 6] = ["en", "de", "fr", "es", "ja", "ar"];
+
+/// The mails that are shown of the storefront: one for each sample order, and the template's own.
+const MAILS: usize = 21 + 1;
 
 fn storefront() -> (Arc<Plan>, DirectoryFiles) {
     let checker = Checker::new(Registry::new(oms_steps::ALL.iter().copied()).unwrap()).unwrap();
@@ -97,8 +101,8 @@ fn a_preview_says_where_each_mail_lies() {
     let out = scratch.path("out");
     let out = out.to_str().unwrap();
     let output = oms(["render-email", "preview", STOREFRONT, "--out", out]).exits(0);
-    assert_eq!(output.stdout.lines().count(), 21, "{}", output.stdout);
-    assert_eq!(output.stderr, format!("21 mails, each as .html, .txt and .eml in {out}\n"));
+    assert_eq!(output.stdout.lines().count(), MAILS, "{}", output.stdout);
+    assert_eq!(output.stderr, format!("{MAILS} mails, each as .html, .txt and .eml in {out}\n"));
     let json = oms(["render-email", "preview", STOREFRONT, "--out", out, "--format", "json"]);
     let json = json.exits(0).json();
     let first = &json["mails"][0];
@@ -131,10 +135,58 @@ fn the_matrix_has_every_mail_in_every_language_four_times() {
     let call = ["render-email", "preview", STOREFRONT, "--matrix", "--out", out.to_str().unwrap()];
     let output = oms(call).exits(0);
     let page = std::fs::read_to_string(output.stdout.trim_end()).unwrap();
-    assert_eq!(page.matches("<iframe ").count(), 21 * LOCALES.len() * 4);
+    assert_eq!(page.matches("<iframe ").count(), MAILS * LOCALES.len() * 4);
     // A mail runs nothing in its frame, and cannot get out of it.
-    assert_eq!(page.matches(" sandbox ").count(), 21 * LOCALES.len() * 4);
+    assert_eq!(page.matches(" sandbox ").count(), MAILS * LOCALES.len() * 4);
     assert_eq!(page.matches("<script").count(), 0);
+}
+
+/// Returns the mail of the storefront for one of its edge cases.
+fn edge_case(plan: &Arc<Plan>, files: &DirectoryFiles, key: &str, locale: &str) -> Mail {
+    let now = "2025-06-01T00:00:00Z".parse().unwrap();
+    let rehearsal = Rehearsal::new(plan, files, now).unwrap();
+    let orders = lines(&root().join("pipelines/storefront/edge-cases.ndjson"));
+    let order = orders.iter().find(|order| order.contains(&format!("\"{key}\""))).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let run = runtime.block_on(rehearsal.run(order.as_bytes(), "order")).ok().unwrap();
+    let mut sent = runtime.block_on(rehearsal.mails(&run, Some(locale))).unwrap();
+    sent.remove(0).mail
+}
+
+#[test]
+fn a_long_order_has_its_whole_list_attached_in_the_reader_s_language() {
+    let (plan, files) = storefront();
+    let mail = edge_case(&plan, &files, "EDGE-100-items", "de");
+    let [receipt] = mail.attachments.as_slice() else { panic!("{mail:?}") };
+    assert_eq!(receipt.name, "receipt.csv");
+    let rows: Vec<&str> = receipt.content.lines().collect();
+    assert_eq!((rows.len(), rows[0]), (102, "Artikel,SKU,Menge,Einzelpreis"));
+    assert_eq!(rows[1], "Item number 1 of the catalogue,S-001,2,3.50");
+    let message = String::from_utf8(mail.to_rfc5322().unwrap()).unwrap();
+    let parts = ["multipart/mixed", "multipart/alternative", "text/csv; charset=utf-8"];
+    assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+    assert!(edge_case(&plan, &files, "EDGE-one-item", "de").attachments.is_empty());
+}
+
+#[test]
+fn a_reader_can_end_such_mails_where_the_pipeline_says_so() {
+    let scratch = Scratch::with_pipelines();
+    let url = "https://shop.example/stop?c=${{ order.customer_id }}";
+    let to = format!(
+        "to: ${{{{ steps.contact.email }}}}\n      unsubscribe: {{ url: \"{url}\", one_click: true }}"
+    );
+    scratch.edit("pipelines/storefront.yaml", "to: ${{ steps.contact.email }}", &to);
+    let pipeline = scratch.path("pipelines/storefront.yaml");
+    let call = ["render-email", "preview", pipeline.to_str().unwrap(), "--part", "eml"];
+    let message = oms(call).exits(0).stdout;
+    assert!(
+        message.contains("List-Unsubscribe: <https://shop.example/stop?c=VINET>\r\n"),
+        "{message}"
+    );
+    assert!(message.contains("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"), "{message}");
+    assert!(
+        !oms(["render-email", "preview", STOREFRONT, "--part", "eml"]).stdout.contains("List-Un")
+    );
 }
 
 #[test]

@@ -128,6 +128,10 @@ codes! {
     TEMPLATE_LOCALE = 510, "OMS0510", "a mail is not translated in full";
     TEMPLATE_ALT = 511, "OMS0511", "a picture in a mail says nothing to those who do not see it";
     TEMPLATE_LINK = 512, "OMS0512", "a link in a mail is not encrypted";
+    TEMPLATE_SAMPLE = 513, "OMS0513", "a mail's sample does not fit its data";
+    TEMPLATE_CONTRAST = 514, "OMS0514", "text in a mail is hard to read";
+    TEMPLATE_CSS = 515, "OMS0515", "mail programs drop this CSS";
+    TEMPLATE_LENGTH = 516, "OMS0516", "a mail is longer than mail programs show";
 
     ORDER_SYNTAX = 601, "OMS0601", "an order is not JSON";
     ORDER_REJECTED = 602, "OMS0602", "an order does not fit the order schema";

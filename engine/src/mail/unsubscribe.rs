@@ -1,5 +1,7 @@
 //! [`Unsubscribe`]: how a reader ends such mails.
 
+use std::fmt::Write as _;
+
 use fluent_uri::Uri;
 
 /// The most bytes of an address to unsubscribe at, so that its line stays within RFC 5322's 998.
@@ -51,6 +53,24 @@ impl Unsubscribe {
         Ok(Self { url: url.to_owned(), one_click })
     }
 
+    /// Takes an address that values were filled into: what no URI may hold is encoded (RFC 3986, 2.1).
+    ///
+    /// # Errors
+    /// As [`Unsubscribe::new`].
+    pub fn encoded(url: &str, one_click: bool) -> Result<Self, UnsubscribeError> {
+        let fits =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte);
+        let mut encoded = String::with_capacity(url.len());
+        for byte in url.bytes() {
+            match fits(byte) {
+                true => encoded.push(char::from(byte)),
+                // Writing to a string cannot fail.
+                false => drop(write!(encoded, "%{byte:02X}")),
+            }
+        }
+        Self::new(&encoded, one_click)
+    }
+
     /// Returns the address.
     pub fn url(&self) -> &str {
         &self.url
@@ -72,6 +92,12 @@ impl Unsubscribe {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_filled_in_stays_within_the_address() {
+        let url = Unsubscribe::encoded("https://example.com/stop?c=ü <b>\r\nBcc: x", true).unwrap();
+        assert_eq!(url.url(), "https://example.com/stop?c=%C3%BC%20%3Cb%3E%0D%0ABcc:%20x");
+    }
 
     #[test]
     fn only_what_can_stand_in_the_header_is_taken() {

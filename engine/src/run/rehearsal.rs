@@ -7,11 +7,12 @@ use super::driver::{Run, advance, call};
 use super::state::{RunState, StepState};
 use crate::document::Files;
 use crate::effects::memory::MemoryWorld;
-use crate::effects::{Clock as _, StepError};
+use crate::effects::{Clock as _, RunInfo, StepError};
 use crate::mail::Mail;
-use crate::plan::{Plan, read_row};
-use crate::step::{Port, StepContext};
-use crate::value::{Record, RecordType, Type, Value};
+use crate::plan::{Plan, PlannedStep, read_row};
+use crate::step::{Effect, Port, StepContext};
+use crate::template::Template;
+use crate::value::{Field, Record, RecordType, Shape, Type, Value};
 
 /// Waits that a run may take before it is given up.
 const WAITS_MAX: usize = 100;
@@ -99,19 +100,85 @@ impl Rehearsal {
             };
             let input = locale.map_or(Some(input.clone()), |locale| with_locale(&input, locale));
             let Some(input) = input else { continue };
-            // Rendered once more, on a world of its own, which then holds this mail alone.
-            let world = MemoryWorld::new();
-            world.set_time(self.world.now());
-            let call = call(&run.info, &planned.id, None);
-            planned.step.run(&StepContext { effects: &world, call: &call }, input).await?;
-            sent.extend(world.contents().mails.into_values().map(|mail| Sent {
-                step: Arc::clone(&planned.id),
-                template: Arc::clone(&effect.resource),
-                mail,
-            }));
+            sent.extend(self.sent(planned, &effect.resource, &run.info, input).await?);
         }
         Ok(sent)
     }
+
+    /// Returns the mails of a template with data that it brings along, one for each step that sends it; in a locale if one is given.
+    ///
+    /// # Errors
+    /// What the mail's step says, which can only be that a mail is too large.
+    pub async fn sample(
+        &self,
+        template: &Template,
+        name: &str,
+        locale: Option<&str>,
+    ) -> Result<Vec<Sent>, StepError> {
+        let info = Arc::new(RunInfo {
+            pipeline: Arc::clone(self.plan.name()),
+            key: Arc::from("sample"),
+            id: Arc::from("sample"),
+            accepted_at: self.world.now(),
+            body: Arc::from([]),
+        });
+        let mut sent = Vec::new();
+        for planned in self.plan.steps() {
+            let sends = |effect: &&Effect| effect.port == Port::Mail && *effect.resource == *name;
+            let Some(effect) = planned.effects.iter().find(sends) else { continue };
+            let Shape::Record(ty) = planned.input.ty().shape else { continue };
+            // The check found that the sample fits, or that there is none.
+            let data = ty.field("data").and_then(|data| template.sample(&data.ty).ok().flatten());
+            let input = data.and_then(|data| with_data(planned, &data, locale));
+            if let Some(input) = input {
+                sent.extend(self.sent(planned, &effect.resource, &info, input).await?);
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Runs a mail step on a world of its own, which then holds its mail alone.
+    async fn sent(
+        &self,
+        planned: &PlannedStep,
+        template: &Arc<str>,
+        run: &Arc<RunInfo>,
+        input: Value,
+    ) -> Result<impl Iterator<Item = Sent>, StepError> {
+        let world = MemoryWorld::new();
+        world.set_time(self.world.now());
+        let call = call(run, &planned.id, None);
+        planned.step.run(&StepContext { effects: &world, call: &call }, input).await?;
+        let (step, template) = (Arc::clone(&planned.id), Arc::clone(template));
+        let mails = world.contents().mails.into_values();
+        Ok(mails.map(move |mail| Sent {
+            step: Arc::clone(&step),
+            template: Arc::clone(&template),
+            mail,
+        }))
+    }
+}
+
+/// Who gets a mail that is only shown, and where its reader unsubscribes (names that RFC 2606 reserves).
+const NOBODY: &str = "reader@example.com";
+const NOWHERE: &str = "https://example.com/unsubscribe";
+
+/// Returns what a mail step is given to show a mail with this data: everything attached, to nobody.
+fn with_data(planned: &PlannedStep, data: &Value, locale: Option<&str>) -> Option<Value> {
+    let Type { shape: Shape::Record(ty), .. } = planned.input.ty() else { return None };
+    let value = |field: &Field| match (field.name.as_ref(), &field.ty.shape) {
+        ("data", _) => data.clone(),
+        ("to", _) => Value::text(NOBODY),
+        ("locale", _) => locale.map_or(Value::Null, Value::text),
+        ("attach", Shape::Record(files)) => {
+            let all = files.fields().iter().map(|_| Value::Bool(true)).collect();
+            Value::Record(Arc::new(Record::new(Arc::clone(files), all)))
+        }
+        ("unsubscribe", Shape::Text { .. }) => Value::text(NOWHERE),
+        _ => Value::Missing,
+    };
+    let fields = ty.fields().iter().map(value).collect();
+    Some(Value::Record(Arc::new(Record::new(ty, fields))))
 }
 
 /// Returns a step's input with another locale.

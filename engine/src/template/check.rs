@@ -76,9 +76,7 @@ impl Template {
             add(check(&variant.subject, true));
             add(variant.text.as_ref().map(|text| check(text, false)).unwrap_or_default());
             let html = &variant.html;
-            let written =
-                std::iter::once(&html.source).chain(html.included.iter().map(AsRef::as_ref));
-            add(written.flat_map(lint).collect());
+            add(lint(variant));
             let mut found = check(&html.source, false);
             found.extend(html.included.iter().flat_map(|part| check(part, false)));
             // MJML moves things. What is right where it is written must be right where it came to stand.
@@ -89,7 +87,11 @@ impl Template {
                 );
             }
             add(found);
+            for part in self.attachments.values() {
+                add(check(part, false));
+            }
         }
+        add(self.sample(data).err().unwrap_or_default());
         problems
     }
 

@@ -1,82 +1,166 @@
-//! What is right and still bad for readers: pictures that say nothing, links that anybody on the way may read.
+//! What is right and still bad for readers: pictures that say nothing, links that anybody on the way may read, CSS that mail programs drop, faint
+//! text, and what is too long to be shown.
 
 use std::ops::Range;
 
+use super::contrast::faint;
+use super::css::{Declaration, declarations, dropped, sheet};
+use super::load::{Html, Variant};
+use super::markup::{Element, Piece, pieces, slice};
+use super::mjml::masked;
 use super::part::Part;
 use super::problem::{Fault, TemplateProblem};
+use super::program::{Op, Program};
 use crate::diagnostic::codes;
 
-/// Returns the warnings for a body in HTML or MJML.
-pub(super) fn lint(part: &Part) -> Vec<TemplateProblem> {
+/// Bytes of HTML after which Gmail hides the rest of a mail behind a link.
+pub const HTML_BYTES_SHOWN: usize = 102 * 1024;
+/// Characters of a subject that phones show.
+pub const SUBJECT_CHARS_SHOWN: usize = 78;
+
+/// Returns the warnings for the parts of a mail in one locale.
+pub(super) fn lint(variant: &Variant) -> Vec<TemplateProblem> {
+    let html = &variant.html;
+    let written = std::iter::once(&html.source).chain(html.included.iter().map(AsRef::as_ref));
+    let mut problems: Vec<TemplateProblem> = written.flat_map(markup).collect();
+    problems.extend(contrast(html));
+    problems.extend(length(variant));
+    problems
+}
+
+/// Returns the warnings for what is written in one file of HTML or MJML.
+fn markup(part: &Part) -> Vec<TemplateProblem> {
+    let text = masked(&part.text);
     let mut faults = Vec::new();
-    for tag in elements(&part.text) {
-        let element = part.text.get(tag.clone()).unwrap_or_default();
-        let name = name(element);
-        if matches!(name, "img" | "mj-image") && attribute(element, "alt").is_none() {
-            let span = tag.start + 1..tag.start + 1 + name.len();
-            let fault = Fault::new(codes::TEMPLATE_ALT, span, format!("`{name}` has no `alt`"));
-            let help = "write what it shows, or `alt=\"\"` if it only decorates";
-            faults.push(fault.warning().help(help.to_owned()));
-        }
-        for link in ["href", "src"] {
-            let Some(value) = attribute(element, link) else { continue };
-            if element.get(value.clone()).is_some_and(|value| value.starts_with("http://")) {
-                let span = tag.start + value.start..tag.start + value.end;
-                let fault = Fault::new(codes::TEMPLATE_LINK, span, "this link is not encrypted");
-                faults.push(fault.warning().help("write `https://`".to_owned()));
+    let mut in_style = false;
+    for piece in pieces(&text) {
+        match piece {
+            Piece::Start(element) => {
+                in_style = matches!(slice(&text, &element.name), "style" | "mj-style");
+                picture(&text, &element, &mut faults);
+                links(&text, &element, &mut faults);
+                let style = element.attribute(&text, "style");
+                let own = style.map(|style| declarations(&text, style)).unwrap_or_default();
+                style_of(&text, &own, &mut faults);
             }
+            Piece::Text(span) if in_style => style_of(&text, &sheet(&text, span), &mut faults),
+            Piece::Text(_) | Piece::End(_) => in_style = false,
         }
     }
     faults.into_iter().map(|fault| part.problem(fault)).collect()
 }
 
-/// Returns the bytes of each start tag. What stands in quotes does not end one.
-fn elements(text: &str) -> impl Iterator<Item = Range<usize>> {
-    let starts = text.match_indices('<').map(|(at, _)| at);
-    let begins = |at: &usize| text.as_bytes().get(at + 1).is_some_and(u8::is_ascii_alphabetic);
-    starts.filter(begins).map(|at| {
-        let mut quote = None;
-        let rest = text.get(at..).unwrap_or_default();
-        let length = rest.find(|char: char| match (quote, char) {
-            (Some(open), _) if char == open => {
-                quote = None;
-                false
-            }
-            (Some(_), _) => false,
-            (None, '"' | '\'') => {
-                quote = Some(char);
-                false
-            }
-            (None, _) => char == '>',
-        });
-        at..at + length.unwrap_or(rest.len())
-    })
-}
-
-fn name(element: &str) -> &str {
-    let rest = element.get(1..).unwrap_or_default();
-    rest.split(|char: char| !(char.is_ascii_alphanumeric() || char == '-'))
-        .next()
-        .unwrap_or_default()
-}
-
-/// Returns the bytes of an attribute's value within its element.
-fn attribute(element: &str, wanted: &str) -> Option<Range<usize>> {
-    for (at, _) in element.match_indices(wanted) {
-        let before = element.get(..at)?;
-        let after = element.get(at + wanted.len()..)?;
-        let value = after.trim_start().strip_prefix('=').map(str::trim_start);
-        let Some(value) = value.filter(|_| before.ends_with(char::is_whitespace)) else { continue };
-        let quote = value.chars().next().filter(|char| matches!(char, '"' | '\''));
-        let start = element.len() - value.len() + usize::from(quote.is_some());
-        let rest = element.get(start..)?;
-        let length = match quote {
-            Some(quote) => rest.find(quote),
-            None => rest.find(char::is_whitespace),
-        };
-        return Some(start..start + length.unwrap_or(rest.len()));
+fn picture(text: &str, element: &Element, faults: &mut Vec<Fault>) {
+    let name = slice(text, &element.name);
+    if matches!(name, "img" | "mj-image") && element.attribute(text, "alt").is_none() {
+        let message = format!("`{name}` has no `alt`");
+        let fault = Fault::new(codes::TEMPLATE_ALT, element.name.clone(), message);
+        let help = "write what it shows, or `alt=\"\"` if it only decorates";
+        faults.push(fault.warning().help(help.to_owned()));
     }
-    None
+}
+
+fn links(text: &str, element: &Element, faults: &mut Vec<Fault>) {
+    for link in ["href", "src"] {
+        let Some(value) = element.attribute(text, link) else { continue };
+        if slice(text, &value).starts_with("http://") {
+            let fault = Fault::new(codes::TEMPLATE_LINK, value, "this link is not encrypted");
+            faults.push(fault.warning().help("write `https://`".to_owned()));
+        }
+    }
+}
+
+fn style_of(text: &str, declarations: &[Declaration], faults: &mut Vec<Fault>) {
+    for declaration in declarations {
+        let Some((name, clients)) = dropped(text, declaration) else { continue };
+        let span = declaration.property.start..declaration.value.end;
+        let fault =
+            Fault::new(codes::TEMPLATE_CSS, span, format!("`{name}` is dropped by {clients}"));
+        let help = "see that the mail is right without it, and put it into `@media` if it only adds something";
+        faults.push(fault.warning().help(help.to_owned()));
+    }
+}
+
+/// Returns the warnings for faint text, each at its colour as it is written in the source.
+fn contrast(html: &Html) -> Vec<TemplateProblem> {
+    let rendered = masked(&html.rendered().text);
+    let problem = |faint: super::contrast::Faint| {
+        let colour = slice(&rendered, &faint.colour);
+        let (part, span) = match &html.made {
+            None => (&html.source, faint.colour.clone()),
+            Some(_) => written(html, colour),
+        };
+        let message = format!(
+            "text has a contrast of {:.1} to 1 with `{colour}`, and {} is asked for",
+            faint.ratio, faint.ratio_min
+        );
+        let fault = Fault::new(codes::TEMPLATE_CONTRAST, span, message).warning();
+        part.problem(fault.help("take a darker or a lighter colour".to_owned()))
+    };
+    faint(&rendered).into_iter().map(problem).collect()
+}
+
+/// Finds a colour in the files that a mail in MJML is made of.
+fn written<'h>(html: &'h Html, colour: &str) -> (&'h Part, Range<usize>) {
+    let included = html.included.iter().map(AsRef::as_ref);
+    let mut parts = std::iter::once(&html.source).chain(included);
+    let found = parts.find_map(|part| Some((part, part.text.find(colour)?)));
+    let (part, at) = found.unwrap_or((&html.source, 0));
+    (part, at..at + if found.is_some() { colour.len() } else { 0 })
+}
+
+/// Returns the warnings for what is longer than it is shown, whatever the data is.
+fn length(variant: &Variant) -> Vec<TemplateProblem> {
+    let mut problems = Vec::new();
+    let subject = &variant.subject;
+    let characters = fixed_chars(&subject.program, variant);
+    if characters > SUBJECT_CHARS_SHOWN {
+        let message = format!(
+            "the subject has {characters} characters before anything is filled in, and few are shown after {SUBJECT_CHARS_SHOWN}"
+        );
+        let fault = Fault::new(codes::TEMPLATE_LENGTH, 0..subject.text.trim_end().len(), message);
+        problems.push(
+            subject.problem(fault.warning().help("say the first thing first, and less".to_owned())),
+        );
+    }
+    let bytes = variant.html.rendered().text.len();
+    if bytes > HTML_BYTES_SHOWN {
+        let message = format!(
+            "the HTML has {} KB before anything is filled in, and Gmail hides what comes after {}",
+            bytes / 1024,
+            HTML_BYTES_SHOWN / 1024
+        );
+        let fault = Fault::new(codes::TEMPLATE_LENGTH, 0..0, message).warning();
+        problems.push(
+            variant
+                .html
+                .source
+                .problem(fault.help("write less HTML, or leave parts to the text".to_owned())),
+        );
+    }
+    problems
+}
+
+/// Counts the characters that are printed in any case.
+fn fixed_chars(program: &Program, variant: &Variant) -> usize {
+    let of = |op: &Op| match op {
+        Op::Text(text) => text.chars().count(),
+        Op::Print { value, .. } => value.literal().map_or(0, |text| text.chars().count()),
+        // A text that says itself was refused.
+        Op::Say { name, .. } => {
+            variant.texts.get(&**name).map_or(0, |part| said_chars(&part.program))
+        }
+        _ => 0,
+    };
+    program.iter().map(of).sum()
+}
+
+fn said_chars(program: &Program) -> usize {
+    let of = |op: &Op| match op {
+        Op::Print { value, .. } => value.literal().map_or(0, |text| text.chars().count()),
+        _ => 0,
+    };
+    program.iter().map(of).sum()
 }
 
 #[cfg(test)]
@@ -86,18 +170,18 @@ mod tests {
     #[test]
     fn pictures_without_words_and_open_links_are_found_where_they_stand() {
         let text = "<p title='a > b'><img src=\"http://a.example/x.png\"><img alt=\"\" data-alt=1>\n<mj-image src='https://a.example/y.png' />\
-                    <a HREF=x href = \"http://b.example\">b < c</a> <img data-alt=\"x\">";
+                    <a HREF=x href = \"http://b.example\">b < c</a> <img data-alt=\"x\"><i style=\"top:0;color:red\">x</i>";
         let part = Part::of_file("t", text).unwrap();
         let found: Vec<_> =
-            lint(&part).into_iter().map(|p| (p.code, text.get(p.span).unwrap())).collect();
+            markup(&part).into_iter().map(|p| (p.code, text.get(p.span).unwrap())).collect();
         assert_eq!(
             found,
             [
                 (codes::TEMPLATE_ALT, "img"),
                 (codes::TEMPLATE_LINK, "http://a.example/x.png"),
                 (codes::TEMPLATE_ALT, "mj-image"),
-                (codes::TEMPLATE_LINK, "http://b.example"),
                 (codes::TEMPLATE_ALT, "img"),
+                (codes::TEMPLATE_CSS, "top:0"),
             ]
         );
     }

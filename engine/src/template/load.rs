@@ -6,10 +6,12 @@ use std::sync::Arc;
 use super::mjml::{self, Includes};
 use super::part::{Part, read};
 use super::problem::{Fault, TemplateProblem};
+use super::sample::{SAMPLE, Sample};
 use super::texts::{TEXTS, Texts, texts};
 use crate::diagnostic::{closest, codes, did_you_mean};
 use crate::document::Files;
 use crate::locale::{candidates, is_language_tag};
+use crate::mail::content_type;
 
 /// The folder beside the templates that holds what they share.
 pub const PARTIALS_FOLDER: &str = "partials";
@@ -23,7 +25,10 @@ const SUBJECT: &str = "subject.hbs";
 const HTML: &str = "body.html.hbs";
 const MJML: &str = "body.mjml";
 const TEXT: &str = "body.txt.hbs";
-const FILES: [&str; 5] = [SUBJECT, HTML, MJML, TEXT, TEXTS];
+const FILES: [&str; 6] = [SUBJECT, HTML, MJML, TEXT, TEXTS, SAMPLE];
+
+/// The folder in a template that holds what is attached.
+const ATTACHMENTS: &str = "attachments";
 
 /// An HTML body: what is checked, what it includes, and what is rendered.
 #[derive(Debug)]
@@ -63,6 +68,10 @@ pub struct Template {
     /// By locale in lower case; what a locale lacks is filled in.
     pub(super) locales: BTreeMap<String, Variant>,
     pub(super) partials: BTreeMap<String, Part>,
+    /// What may be attached, by name.
+    pub(super) attachments: BTreeMap<String, Part>,
+    /// Data to show the mail with.
+    pub(super) sample: Option<Sample>,
     /// What is odd about the folder.
     notes: Vec<TemplateProblem>,
 }
@@ -105,9 +114,12 @@ impl Template {
             }
         }
         let mut locales = BTreeMap::new();
+        let mut attachments = BTreeMap::new();
         for entry in entries.iter().filter_map(|entry| entry.strip_suffix('/')) {
             let below = format!("{at}/{entry}");
-            if is_language_tag(entry) {
+            if entry == ATTACHMENTS {
+                attachments = loader.attachments(&below);
+            } else if is_language_tag(entry) {
                 let own = loader.folder(&below, &files.list(&below));
                 locales.insert(entry.to_ascii_lowercase(), own);
             } else {
@@ -126,9 +138,10 @@ impl Template {
         for (tag, folder) in &locales {
             loader.compare(&format!("{at}/{tag}/{TEXTS}"), tag, folder.texts.as_deref(), &texts);
         }
+        let sample = base.sample;
         let base = Variant { locale: Arc::from(locale), subject, html, text: base.text, texts };
         let locales = filled(&locales, &base);
-        Ok(Self { base, locales, partials, notes: loader.notes })
+        Ok(Self { base, locales, partials, attachments, sample, notes: loader.notes })
     }
 
     /// Returns the names of the templates in a folder.
@@ -141,6 +154,11 @@ impl Template {
     /// Returns the locales that have files of their own, in lower case.
     pub fn locales(&self) -> impl Iterator<Item = &str> {
         self.locales.keys().map(String::as_str)
+    }
+
+    /// Returns the names of what may be attached.
+    pub fn attachments(&self) -> impl Iterator<Item = &str> {
+        self.attachments.keys().map(String::as_str)
     }
 
     /// Returns the locale that the base folder is written in.
@@ -188,6 +206,7 @@ struct Folder {
     html: Option<Arc<Html>>,
     text: Option<Arc<Part>>,
     texts: Option<Arc<Texts>>,
+    sample: Option<Sample>,
 }
 
 struct Loader<'f> {
@@ -230,6 +249,7 @@ impl<'f> Loader<'f> {
                 }
                 MJML => folder.html = self.mjml(&path).map(Arc::new).or(folder.html),
                 TEXTS => folder.texts = self.texts(&path).map(Arc::new),
+                SAMPLE => folder.sample = self.text(&path).map(|text| Sample { path, text }),
                 other if other.ends_with(PARTIAL_SUFFIX) || other.ends_with(MJML_SUFFIX) => {
                     let message = format!("`{entry}` is not a file of a template, and is not used");
                     let help = closest(entry, FILES).map(|file| format!("did you mean `{file}`?"));
@@ -260,6 +280,29 @@ impl<'f> Loader<'f> {
             }
         }
         partials
+    }
+
+    /// Reads what may be attached: files named like the attachment, with `.hbs` behind it.
+    fn attachments(&mut self, at: &str) -> BTreeMap<String, Part> {
+        let mut attachments = BTreeMap::new();
+        for entry in self.files.list(at) {
+            let path = format!("{at}/{entry}");
+            let name = entry.strip_suffix(PARTIAL_SUFFIX);
+            match name.filter(|name| content_type(name).is_some()) {
+                Some(name) => {
+                    if let Some(part) = self.part(&path) {
+                        attachments.insert(name.to_owned(), part);
+                    }
+                }
+                None => {
+                    let message = format!("`{entry}` cannot be attached");
+                    let help = "name it like `receipt.csv.hbs`, `receipt.html.hbs` or `receipt.txt.hbs`, in plain letters and digits";
+                    let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message);
+                    self.problems.push(fault.help(help.to_owned()).within(&path));
+                }
+            }
+        }
+        attachments
     }
 
     fn kept<T>(&mut self, result: Result<T, Vec<TemplateProblem>>) -> Option<T> {

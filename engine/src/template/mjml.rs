@@ -7,73 +7,17 @@ use mrml::prelude::parser::loader::{IncludeLoader, IncludeLoaderError};
 use mrml::prelude::parser::{Error, Origin, ParserOptions, Span};
 use mrml::prelude::render::RenderOptions;
 
+use super::mjml_check::unknown;
 use super::mjml_include::put_in_place;
 use super::problem::{Fault, TemplateProblem};
 use super::scan::scan;
-use crate::diagnostic::{Source, codes, did_you_mean};
+use crate::diagnostic::{Source, codes};
 
 /// How many files a mail may include, counting each time.
 const INCLUSIONS_MAX: usize = 50;
 
 /// The files that `mj-include` finds, by the names that it uses.
 pub(super) type Includes = std::collections::BTreeMap<String, (String, String)>;
-
-/// The elements of MJML 4. The parser takes any other for HTML, which no mail reader would make anything of.
-const ELEMENTS: [&str; 37] = [
-    "mj-accordion",
-    "mj-accordion-element",
-    "mj-accordion-text",
-    "mj-accordion-title",
-    "mj-all",
-    "mj-attributes",
-    "mj-body",
-    "mj-breakpoint",
-    "mj-button",
-    "mj-carousel",
-    "mj-carousel-image",
-    "mj-class",
-    "mj-column",
-    "mj-divider",
-    "mj-font",
-    "mj-group",
-    "mj-head",
-    "mj-hero",
-    "mj-html-attributes",
-    "mj-image",
-    "mj-include",
-    "mj-navbar",
-    "mj-navbar-link",
-    "mj-preview",
-    "mj-raw",
-    "mj-section",
-    "mj-selector",
-    "mj-social",
-    "mj-social-element",
-    "mj-spacer",
-    "mj-style",
-    "mj-table",
-    "mj-text",
-    "mj-title",
-    "mj-wrapper",
-    "mjml",
-    "mj-html-attribute",
-];
-
-/// Finds elements that MJML does not have.
-fn unknown_elements(path: &str, text: &str) -> Vec<TemplateProblem> {
-    let mut problems = Vec::new();
-    for (at, _) in text.match_indices("<mj") {
-        let rest = text.get(at + 1..).unwrap_or_default();
-        let length = rest.find(|char: char| !(char.is_alphanumeric() || char == '-'));
-        let name = rest.get(..length.unwrap_or(rest.len())).unwrap_or_default();
-        if !ELEMENTS.contains(&name) {
-            let message = format!("MJML has no element `{name}`");
-            let fault = Fault::new(codes::TEMPLATE_MJML, at + 1..at + 1 + name.len(), message);
-            problems.push(fault.help(did_you_mean(name, ELEMENTS)).within(path));
-        }
-    }
-    problems
-}
 
 /// What a mail in MJML became.
 pub(super) struct Compiled {
@@ -142,6 +86,11 @@ impl Masks {
     }
 }
 
+/// Returns a text with words in place of the tags of Handlebars, each as long as its tag.
+pub(super) fn masked(text: &str) -> String {
+    Masks::default().mask(text)
+}
+
 /// Makes HTML of MJML. `includes` gives path and text of each file that may be included.
 ///
 /// # Errors
@@ -151,13 +100,13 @@ pub(super) fn compile(
     text: &str,
     includes: &Includes,
 ) -> Result<Compiled, Vec<TemplateProblem>> {
-    let unknown = unknown_elements(path, text);
+    let unknown = unknown(path, &masked(text));
     if !unknown.is_empty() {
         return Err(unknown);
     }
     let loaded = Arc::new(Mutex::new(Vec::new()));
     let mut masks = Masks::default();
-    let masked = masks.mask(text);
+    let words = masks.mask(text);
     let files = includes
         .iter()
         .map(|(name, (path, text))| (name.clone(), (path.clone(), masks.mask(text))));
@@ -169,7 +118,7 @@ pub(super) fn compile(
             includes.get(path).map_or_else(|| path.clone(), |(path, _)| path.clone())
         }
     };
-    let mut output = mrml::parse_with_options(&masked, &options)
+    let mut output = mrml::parse_with_options(&words, &options)
         .map_err(|error| vec![refused(&error, path, text, &file_of)])?;
     let notes = output.warnings.iter().map(|warning| {
         let message = format!("MJML does not know this: {}", warning.kind);
@@ -189,7 +138,8 @@ pub(super) fn compile(
     let included: BTreeSet<String> =
         loaded.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
     let files = included.iter().filter_map(|name| includes.get(name));
-    let unknown: Vec<_> = files.flat_map(|(path, text)| unknown_elements(path, text)).collect();
+    let unknown: Vec<_> =
+        files.flat_map(|(path, text)| self::unknown(path, &masked(text))).collect();
     if !unknown.is_empty() {
         return Err(unknown);
     }

@@ -58,6 +58,16 @@ pub(super) enum Operand {
     Unknown(Box<str>),
 }
 
+impl Operand {
+    /// Returns the text that it is in any case.
+    pub(super) fn literal(&self) -> Option<&str> {
+        match self {
+            Self::Literal(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+}
+
 /// A path, taken apart.
 #[derive(Debug)]
 pub(super) struct Path {

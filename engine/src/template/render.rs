@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use super::helpers::is_true;
@@ -10,8 +11,9 @@ use super::load::{Template, Variant};
 use super::part::Part;
 use super::program::{Inclusion, Op, Operand, Path};
 use super::texts::Texts;
-use super::writer::Writer;
+use super::writer::{Escape, Writer};
 use crate::locale::{Formats, candidates, language};
+use crate::mail::Attachment;
 use crate::value::Value;
 
 /// The most bytes that one part of a mail may be rendered to.
@@ -68,21 +70,44 @@ impl Template {
     /// # Errors
     /// When the result is too large, or the data is not of the type that [`Template::check`] was asked about.
     pub fn render(&self, data: &Value, locale: Option<&str>) -> Result<Rendered, TemplateError> {
-        let variant = self.variant(locale);
-        // Numbers are written as in the reader's own country if the words are in the reader's language.
-        let asked = locale.filter(|asked| language(asked) == language(&variant.locale));
-        let formats = &Formats::of(asked.unwrap_or(&variant.locale));
-        let rendered = |part, html| {
+        let (variant, formats) = self.spoken(locale);
+        let formats = &*formats;
+        let rendered = |part, escape| {
             let world = World { partials: &self.partials, texts: &variant.texts, formats };
-            world.rendered(part, data, html)
+            world.rendered(part, data, escape)
         };
-        let subject = rendered(&variant.subject, false)?;
-        let html = rendered(variant.html.rendered(), true)?;
+        let subject = rendered(&variant.subject, Escape::None)?;
+        let html = rendered(variant.html.rendered(), Escape::Html)?;
         let text = match &variant.text {
-            Some(text) => rendered(text, false)?,
+            Some(text) => rendered(text, Escape::None)?,
             None => text_of(&html),
         };
         Ok(Rendered { subject: one_line(&subject), text, html })
+    }
+
+    /// Renders an attachment of this name; nothing if the template has none.
+    ///
+    /// # Errors
+    /// As [`Template::render`].
+    pub fn attachment(
+        &self,
+        name: &str,
+        data: &Value,
+        locale: Option<&str>,
+    ) -> Result<Option<Attachment>, TemplateError> {
+        let Some(part) = self.attachments.get(name) else { return Ok(None) };
+        let (variant, formats) = self.spoken(locale);
+        let world = World { partials: &self.partials, texts: &variant.texts, formats: &formats };
+        let content = world.rendered(part, data, escape_of(name))?;
+        Ok(Some(Attachment { name: name.to_owned(), content }))
+    }
+
+    /// Returns the words and the formats for a reader. Numbers are written as in the reader's own country if the words are in the
+    /// reader's language.
+    fn spoken(&self, locale: Option<&str>) -> (&Variant, Rc<Formats>) {
+        let variant = self.variant(locale);
+        let asked = locale.filter(|asked| language(asked) == language(&variant.locale));
+        (variant, Formats::of(asked.unwrap_or(&variant.locale)))
     }
 
     fn variant(&self, locale: Option<&str>) -> &Variant {
@@ -103,10 +128,19 @@ struct World<'t> {
 }
 
 impl<'t> World<'t> {
-    fn rendered(self, part: &'t Part, data: &Value, html: bool) -> Result<String, TemplateError> {
+    fn rendered(
+        self,
+        part: &'t Part,
+        data: &Value,
+        escape: Escape,
+    ) -> Result<String, TemplateError> {
         let expected = part.rendered_max.load(Ordering::Relaxed).max(part.text.len());
-        let mut renderer =
-            Renderer { world: self, path: &part.path, depth: 0, out: Writer::new(expected, html) };
+        let mut renderer = Renderer {
+            world: self,
+            path: &part.path,
+            depth: 0,
+            out: Writer::new(expected, escape),
+        };
         renderer.run(&part.program, &Scope::root(data))?;
         let text = renderer.out.into_text();
         part.rendered_max.fetch_max(text.len(), Ordering::Relaxed);
@@ -240,6 +274,7 @@ impl<'t> Renderer<'t> {
             Op::Say { name, line } => {
                 let texts = self.world.texts;
                 match texts.get(&**name).filter(|_| self.depth < INCLUSION_DEPTH_MAX) {
+                    Some(part) if self.out.escape() == Escape::Csv => self.field(part, scope),
                     Some(part) => self.within(part, scope),
                     None => Err(self.unfit(*line, name)),
                 }
@@ -301,6 +336,15 @@ impl<'t> Renderer<'t> {
         Ok(())
     }
 
+    /// Carries out a text that is one field of CSV as a whole.
+    fn field(&mut self, part: &'t Part, scope: &Scope<'_>) -> Result<(), TemplateError> {
+        let outer = std::mem::replace(&mut self.out, Writer::new(part.text.len(), Escape::None));
+        let done = self.within(part, scope);
+        let text = std::mem::replace(&mut self.out, outer).into_text();
+        done?;
+        self.write(|out| out.value(&text, true))
+    }
+
     /// Returns what an operand stands for.
     fn value<'v>(
         &self,
@@ -352,6 +396,15 @@ impl<'t> Renderer<'t> {
     fn unfit(&self, line: usize, name: &str) -> TemplateError {
         let cause = format!("`{name}` is missing");
         TemplateError::Unfit { path: self.path.to_owned(), line, cause }
+    }
+}
+
+/// Returns how values are escaped in an attachment of this name.
+pub(super) fn escape_of(name: &str) -> Escape {
+    match name.rsplit_once('.') {
+        Some((_, "html")) => Escape::Html,
+        Some((_, "csv")) => Escape::Csv,
+        _ => Escape::None,
     }
 }
 

@@ -1,18 +1,33 @@
-//! The text that a rendering makes: it has an end, and in HTML values are escaped.
+//! The text that a rendering makes: it has an end, and values are escaped as its language wants it.
 
 use std::fmt;
 
 use super::render::RENDERED_BYTES_MAX;
 
+/// How a value is kept from being more than a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Escape {
+    /// Plain text: not at all.
+    None,
+    /// HTML: the same characters as Handlebars, for content and quoted attributes.
+    Html,
+    /// CSV (RFC 4180): a value is one whole field.
+    Csv,
+}
+
 /// Text that grows to [`RENDERED_BYTES_MAX`] at the most; an error means that it is full.
 pub(super) struct Writer {
     text: String,
-    html: bool,
+    escape: Escape,
 }
 
 impl Writer {
-    pub(super) fn new(bytes_expected: usize, html: bool) -> Self {
-        Self { text: String::with_capacity(bytes_expected.min(RENDERED_BYTES_MAX)), html }
+    pub(super) fn new(bytes_expected: usize, escape: Escape) -> Self {
+        Self { text: String::with_capacity(bytes_expected.min(RENDERED_BYTES_MAX)), escape }
+    }
+
+    pub(super) const fn escape(&self) -> Escape {
+        self.escape
     }
 
     pub(super) fn len(&self) -> usize {
@@ -32,11 +47,16 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes text, escaped if this is HTML and it is to be: the same characters as Handlebars, for content and quoted attributes.
+    /// Writes text, escaped if it is to be.
     pub(super) fn value(&mut self, text: &str, escaped: bool) -> fmt::Result {
-        if !self.html || !escaped {
-            return self.raw(text);
+        match self.escape {
+            Escape::Html if escaped => self.html(text),
+            Escape::Csv if escaped => self.field(text),
+            _ => self.raw(text),
         }
+    }
+
+    fn html(&mut self, text: &str) -> fmt::Result {
         let mut rest = text;
         while let Some(at) = rest.bytes().position(is_special) {
             let (clean, special) = rest.split_at(at);
@@ -54,6 +74,21 @@ impl Writer {
             rest = chars.as_str();
         }
         self.raw(rest)
+    }
+
+    /// Writes a field of CSV. What a spreadsheet would take for a formula is marked as text (OWASP, "CSV Injection").
+    fn field(&mut self, text: &str) -> fmt::Result {
+        let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+        let quoted = formula
+            || text.starts_with(' ')
+            || text.ends_with(' ')
+            || text.contains([',', ';', '"', '\n', '\r']);
+        if !quoted {
+            return self.raw(text);
+        }
+        self.raw(if formula { "\"'" } else { "\"" })?;
+        self.raw(&text.replace('"', "\"\""))?;
+        self.raw("\"")
     }
 
     /// Begins each line from `start` on with an indent, as a partial that stands alone on its line is indented.
@@ -88,9 +123,27 @@ mod tests {
     fn html_is_escaped_as_handlebars_escapes_it() {
         for text in ["<script>alert('x')</script>", "\" onload=\"x", "a&b`c", "plain", "", "Ωß<"]
         {
-            let mut writer = Writer::new(0, true);
+            let mut writer = Writer::new(0, Escape::Html);
             writer.value(text, true).unwrap();
             assert_eq!(writer.into_text(), handlebars::html_escape(text));
+        }
+    }
+
+    #[test]
+    fn a_value_in_csv_is_one_field_and_no_formula() {
+        for (text, field) in [
+            ("plain", "plain"),
+            ("a,b", "\"a,b\""),
+            ("say \"hi\"", "\"say \"\"hi\"\"\""),
+            ("two\nlines", "\"two\nlines\""),
+            ("=1+1", "\"'=1+1\""),
+            ("@SUM(A1)", "\"'@SUM(A1)\""),
+            ("Ω", "Ω"),
+            ("", ""),
+        ] {
+            let mut writer = Writer::new(0, Escape::Csv);
+            writer.value(text, true).unwrap();
+            assert_eq!(writer.into_text(), field);
         }
     }
 }

@@ -1,0 +1,224 @@
+//! The elements of HTML and MJML with the bytes of their parts. Read from text in which the tags of Handlebars are masked, so that a
+//! quote in one does not end an attribute.
+
+use std::ops::Range;
+
+/// What stands in a text, in order. Comments are left out, and with them what is only for Outlook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// A start tag.
+    Start(Element),
+    /// An end tag.
+    End(Range<usize>),
+    /// What stands between tags.
+    Text(Range<usize>),
+}
+
+/// A start tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Element {
+    /// Its name's bytes.
+    pub(super) name: Range<usize>,
+    /// Its attributes.
+    pub(super) attributes: Vec<Attribute>,
+    /// Whether it ends with `/>`.
+    pub(super) is_closed: bool,
+}
+
+/// An attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Attribute {
+    /// Its name's bytes.
+    pub(super) name: Range<usize>,
+    /// Its value's bytes, without quotes; where there is no value, the empty place behind the name.
+    pub(super) value: Range<usize>,
+}
+
+impl Element {
+    /// Returns the bytes of an attribute's value.
+    pub(super) fn attribute(&self, text: &str, wanted: &str) -> Option<Range<usize>> {
+        let named =
+            |attribute: &&Attribute| slice(text, &attribute.name).eq_ignore_ascii_case(wanted);
+        self.attributes.iter().find(named).map(|attribute| attribute.value.clone())
+    }
+}
+
+/// Returns the text at these bytes.
+pub(super) fn slice<'t>(text: &'t str, span: &Range<usize>) -> &'t str {
+    text.get(span.clone()).unwrap_or_default()
+}
+
+/// Takes a text apart.
+pub(super) fn pieces(text: &str) -> Vec<Piece> {
+    let mut scanner = Scanner { text, at: 0 };
+    let mut pieces = Vec::new();
+    while scanner.at < text.len() {
+        let start = scanner.at;
+        scanner.at = scanner.find("<").unwrap_or(text.len());
+        if start < scanner.at {
+            pieces.push(Piece::Text(start..scanner.at));
+        }
+        if scanner.skips("<!--") {
+            scanner.at = scanner.find("-->").map_or(text.len(), |end| end + "-->".len());
+        } else if scanner.skips("</") {
+            let name = scanner.name();
+            scanner.at = scanner.find(">").map_or(text.len(), |end| end + 1);
+            pieces.push(Piece::End(name));
+        } else if scanner.skips("<!") || scanner.skips("<?") {
+            scanner.at = scanner.find(">").map_or(text.len(), |end| end + 1);
+        } else if scanner.skips("<") {
+            let name = scanner.name();
+            if name.is_empty() {
+                pieces.push(Piece::Text(name.start - 1..name.start));
+                continue;
+            }
+            let element = scanner.element(name);
+            // What is in these is no markup, whatever it looks like.
+            let closing = match slice(text, &element.name) {
+                "style" | "mj-style" | "script" if !element.is_closed => {
+                    Some(format!("</{}", slice(text, &element.name)))
+                }
+                _ => None,
+            };
+            pieces.push(Piece::Start(element));
+            if let Some(closing) = closing {
+                let start = scanner.at;
+                scanner.at = scanner.find(&closing).unwrap_or(text.len());
+                pieces.push(Piece::Text(start..scanner.at));
+            }
+        }
+    }
+    pieces
+}
+
+struct Scanner<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+impl Scanner<'_> {
+    fn rest(&self) -> &str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn find(&self, wanted: &str) -> Option<usize> {
+        self.rest().find(wanted).map(|at| self.at + at)
+    }
+
+    fn skips(&mut self, wanted: &str) -> bool {
+        let is_there = self.rest().starts_with(wanted);
+        self.at += if is_there { wanted.len() } else { 0 };
+        is_there
+    }
+
+    /// Takes characters as long as they fit, and returns their bytes.
+    fn take(&mut self, fits: impl Fn(char) -> bool) -> Range<usize> {
+        let length = self.rest().find(|char| !fits(char)).unwrap_or(self.rest().len());
+        self.at += length;
+        self.at - length..self.at
+    }
+
+    /// Takes the name of an element.
+    fn name(&mut self) -> Range<usize> {
+        if !self.rest().starts_with(|char: char| char.is_ascii_alphabetic()) {
+            return self.at..self.at;
+        }
+        self.take(|char| char.is_alphanumeric() || matches!(char, '-' | ':' | '_'))
+    }
+
+    /// Takes the rest of a start tag.
+    fn element(&mut self, name: Range<usize>) -> Element {
+        let mut element = Element { name, attributes: Vec::new(), is_closed: false };
+        loop {
+            self.take(char::is_whitespace);
+            if self.at >= self.text.len() || self.skips(">") {
+                return element;
+            }
+            if self.skips("/") {
+                element.is_closed = true;
+                continue;
+            }
+            element.is_closed = false;
+            let ends = |char: char| char.is_whitespace() || matches!(char, '=' | '>' | '/');
+            let mut name = self.take(|char| !ends(char));
+            if name.is_empty() {
+                // A sign that belongs to nothing is passed over.
+                self.at += self.rest().chars().next().map_or(0, char::len_utf8);
+                name.end = self.at;
+            }
+            let value = self.value();
+            element.attributes.push(Attribute { name, value });
+        }
+    }
+
+    /// Takes an attribute's value, if there is one.
+    fn value(&mut self) -> Range<usize> {
+        let none = self.at..self.at;
+        self.take(char::is_whitespace);
+        if !self.skips("=") {
+            self.at = none.end;
+            return none;
+        }
+        self.take(char::is_whitespace);
+        let quote = self.rest().chars().next().filter(|char| matches!(char, '"' | '\''));
+        match quote {
+            Some(quote) => {
+                self.at += 1;
+                let value = self.take(|char| char != quote);
+                self.at = (self.at + 1).min(self.text.len());
+                value
+            }
+            None => self.take(|char| !char.is_whitespace() && char != '>'),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_attributes_and_texts_are_found_where_they_stand() {
+        let text = "<!doctype html>a<p class='x > y' ID = \"n\" hidden><!-- <b> --><br/>1 < 2</p><style>p > b {}</style><a href=x>";
+        let shown: Vec<String> = pieces(text)
+            .iter()
+            .map(|piece| match piece {
+                Piece::Start(element) => {
+                    let attributes: Vec<String> = element
+                        .attributes
+                        .iter()
+                        .map(|a| format!("{}={}", slice(text, &a.name), slice(text, &a.value)))
+                        .collect();
+                    let end = if element.is_closed { "/" } else { "" };
+                    format!("<{} {}{end}>", slice(text, &element.name), attributes.join(","))
+                }
+                Piece::End(name) => format!("</{}>", slice(text, name)),
+                Piece::Text(span) => slice(text, span).to_owned(),
+            })
+            .collect();
+        let wanted = [
+            "a",
+            "<p class=x > y,ID=n,hidden=>",
+            "<br />",
+            "1 ",
+            "<",
+            " 2",
+            "</p>",
+            "<style >",
+            "p > b {}",
+            "</style>",
+            "<a href=x>",
+        ];
+        assert_eq!(shown, wanted);
+    }
+
+    #[test]
+    fn broken_markup_comes_to_an_end() {
+        for text in [
+            "<", "<p", "<p a", "<p a=", "<p a='", "</", "</p", "<!--", "<p /", "<p =>", "<p =",
+            "<style>", "<é",
+        ] {
+            let _pieces = pieces(text);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The elements of MJML 4 and their attributes. The parser takes an unknown element for HTML and an unknown attribute for one that somebody
+//! else reads, so that a slip of the pen would only be seen in the mail.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
+
+use super::markup::{Attribute, Element, Piece, pieces, slice};
+use super::problem::{Fault, TemplateProblem};
+use crate::diagnostic::{codes, did_you_mean};
+
+/// Attributes of an element by name, each with its type.
+type Attributes = HashMap<&'static str, &'static str>;
+
+/// What stands for every attribute of every element.
+const ANY: &str = "*any*";
+/// The line of what every element takes.
+const EVERY: &str = "*";
+
+/// Facts of MJML's own packages; `data/SOURCES.md` says which.
+static ELEMENTS: LazyLock<BTreeMap<&str, Attributes>> = LazyLock::new(|| {
+    let lines = include_str!("data/mjml-attributes.txt").lines();
+    let element = |line: &'static str| {
+        let mut parts = line.split('\t');
+        let name = parts.next().unwrap_or_default();
+        let attributes = parts.map(|part| part.split_once(':').unwrap_or((part, "")));
+        (name, attributes.collect())
+    };
+    lines.filter(|line| !line.starts_with('#')).map(element).collect()
+});
+
+/// Elements that the renderer does not know, though MJML has them.
+const NOT_RENDERED: [&str; 3] = ["mj-html-attribute", "mj-html-attributes", "mj-selector"];
+
+/// Finds elements and attributes that MJML does not have. `masked` is the text with the tags of Handlebars masked.
+pub(super) fn unknown(path: &str, masked: &str) -> Vec<TemplateProblem> {
+    let mut faults = Vec::new();
+    for piece in pieces(masked) {
+        let Piece::Start(element) = piece else { continue };
+        let name = slice(masked, &element.name);
+        if !name.starts_with("mj") {
+            continue;
+        }
+        match ELEMENTS.get(name).filter(|_| !NOT_RENDERED.contains(&name)) {
+            Some(known) => {
+                let attributes = element.attributes.iter();
+                faults.extend(
+                    attributes.filter_map(|found| attribute(masked, &element, known, found)),
+                );
+            }
+            None => {
+                let message = match NOT_RENDERED.contains(&name) {
+                    true => format!("`{name}` is not supported"),
+                    false => format!("MJML has no element `{name}`"),
+                };
+                let known = ELEMENTS.keys().copied();
+                let known = known.filter(|known| *known != EVERY && !NOT_RENDERED.contains(known));
+                let fault = Fault::new(codes::TEMPLATE_MJML, element.name.clone(), message);
+                faults.push(fault.help(did_you_mean(name, known)));
+            }
+        }
+    }
+    faults.into_iter().map(|fault| fault.within(path)).collect()
+}
+
+/// Says what is wrong with an attribute.
+fn attribute(
+    text: &str,
+    element: &Element,
+    known: &Attributes,
+    found: &Attribute,
+) -> Option<Fault> {
+    let (name, owner) = (slice(text, &found.name), slice(text, &element.name));
+    let every = ELEMENTS.get(EVERY);
+    if known.contains_key(ANY) || every.is_some_and(|every| every.contains_key(name)) {
+        return None;
+    }
+    let Some(kind) = known.get(name) else {
+        let message = format!("`{owner}` has no attribute `{name}`");
+        let fault = Fault::new(codes::TEMPLATE_MJML, found.name.clone(), message);
+        let names = known.keys().chain(every.into_iter().flat_map(HashMap::keys)).copied();
+        return Some(fault.help(did_you_mean(name, names)));
+    };
+    // What a tag of Handlebars gives is only known when the mail is rendered.
+    let value = slice(text, &found.value);
+    let allowed = kind.strip_prefix("enum(")?.strip_suffix(')')?;
+    if value.starts_with('Z') && value.ends_with('Q')
+        || allowed.split(',').any(|allowed| allowed == value)
+    {
+        return None;
+    }
+    let message = format!("`{name}` of `{owner}` cannot be `{value}`");
+    let fault = Fault::new(codes::TEMPLATE_MJML, found.value.clone(), message);
+    let allowed: Vec<String> = allowed
+        .split(',')
+        .filter(|value| !value.is_empty())
+        .map(|value| format!("`{value}`"))
+        .collect();
+    Some(fault.help(format!("one of {}", allowed.join(", "))))
+}
