@@ -59,8 +59,8 @@ fn every_locale_s_totals_are_those_of_the_bill() {
             for sent in runtime.block_on(rehearsal.mails(run, Some(locale))).unwrap() {
                 let html = sent.mail.html.replace("&#x27;", "'");
                 for part in [&html, &sent.mail.text] {
-                    assert!(part.contains(&total), "{} in {locale}: {total}", run.info.key);
-                    assert!(part.contains(&billed), "{} in {locale}: {billed}", run.info.key);
+                    assert!(part.contains(&*total), "{} in {locale}: {total}", run.info.key);
+                    assert!(part.contains(&*billed), "{} in {locale}: {billed}", run.info.key);
                 }
                 compared += 1;
             }

@@ -3,6 +3,7 @@
 
 mod alone;
 mod limits;
+mod mail;
 mod material;
 mod process;
 mod single;
@@ -64,6 +65,7 @@ fn measure(orders: usize) -> anyhow::Result<()> {
         "machine": { "cores": std::thread::available_parallelism().map_or(0, usize::from) },
         "optimised": !cfg!(debug_assertions),
         "pipelines": pipelines,
+        "mail": mail::measure()?,
         "start": process::starts(&program, &root().join("pipelines/order-management.yaml"))?,
         "validate_500_steps": process::large_pipeline(&program, &folder)?,
         "files": limits::files(&folder)?,

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use fixed_decimal::Decimal as Digits;
 use icu_calendar::Gregorian;
@@ -25,13 +26,37 @@ thread_local! {
 
 /// How readers of a locale write things.
 pub struct Formats {
-    tag: Box<str>,
+    tag: Arc<str>,
     right_to_left: bool,
+    sides: Sides,
     currency: Option<CurrencyFormatter>,
     decimal: Option<DecimalFormatter>,
     date: Option<FixedCalendarDateTimeFormatter<Gregorian, YMD>>,
     regions: Option<RegionDisplayNames>,
+    /// Amounts that were written before. A mail says each of them twice, in HTML and in text, and orders have prices in common.
+    amounts: RefCell<HashMap<(Decimal, &'static str), Arc<str>>>,
 }
+
+/// The words of HTML and CSS for where lines begin and end.
+pub struct Sides {
+    /// `ltr` or `rtl`.
+    pub direction: Arc<str>,
+    /// `left`, or `right` in a locale that is written from right to left.
+    pub start: Arc<str>,
+    /// The other one.
+    pub end: Arc<str>,
+}
+
+impl Sides {
+    fn of(right_to_left: bool) -> Self {
+        let (direction, start, end) =
+            if right_to_left { ("rtl", "right", "left") } else { ("ltr", "left", "right") };
+        Self { direction: direction.into(), start: start.into(), end: end.into() }
+    }
+}
+
+/// Amounts that are kept in each locale.
+const AMOUNTS_MAX: usize = 512;
 
 impl Formats {
     /// Returns the formats of a language tag (BCP 47). What is no tag, or is not known, is written as in no language.
@@ -52,20 +77,28 @@ impl Formats {
     fn new(tag: &str) -> Self {
         let locale = tag.parse::<Locale>().unwrap_or(Locale::UNKNOWN);
         let direction = LocaleDirectionality::new_common().get(&locale.id);
+        let right_to_left = direction == Some(Direction::RightToLeft);
         // The data of every locale is built in, with that of no language to fall back to, so that none of these fails.
         Self {
             tag: locale.to_string().into(),
-            right_to_left: direction == Some(Direction::RightToLeft),
+            right_to_left,
+            sides: Sides::of(right_to_left),
             currency: CurrencyFormatter::try_new((&locale).into(), Default::default()).ok(),
             decimal: DecimalFormatter::try_new((&locale).into(), Default::default()).ok(),
             date: FixedCalendarDateTimeFormatter::try_new((&locale).into(), YMD::long()).ok(),
             regions: RegionDisplayNames::try_new((&locale).into(), Default::default()).ok(),
+            amounts: RefCell::default(),
         }
     }
 
     /// Returns the tag in its usual form, such as `de-CH`.
-    pub fn tag(&self) -> &str {
+    pub const fn tag(&self) -> &Arc<str> {
         &self.tag
+    }
+
+    /// Returns the words of HTML and CSS for where lines begin and end.
+    pub const fn sides(&self) -> &Sides {
+        &self.sides
     }
 
     /// Tells whether the locale is written from right to left.
@@ -74,7 +107,20 @@ impl Formats {
     }
 
     /// Writes an amount with its currency: at least with the decimals that the currency has (ISO 4217), and with all digits that are there.
-    pub fn money(&self, amount: Decimal, currency: Currency) -> String {
+    pub fn money(&self, amount: Decimal, currency: Currency) -> Arc<str> {
+        let mut amounts = self.amounts.borrow_mut();
+        if let Some(written) = amounts.get(&(amount, currency.code())) {
+            return Arc::clone(written);
+        }
+        if amounts.len() >= AMOUNTS_MAX {
+            amounts.clear();
+        }
+        let written: Arc<str> = self.written(amount, currency).into();
+        amounts.insert((amount, currency.code()), Arc::clone(&written));
+        written
+    }
+
+    fn written(&self, amount: Decimal, currency: Currency) -> String {
         let mut digits = digits(amount);
         digits.absolute.trim_end();
         digits.absolute.pad_end(-i16::try_from(currency.minor_units()).unwrap_or_default());

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use crate::locale::Formats;
 use crate::money::{Currency, Decimal};
@@ -72,7 +73,7 @@ impl Call {
             }
             Self::Country | Self::Date | Self::Money | Self::Number => {
                 let written = self.written(param(0), param(1), formats);
-                return Cow::Owned(written.map_or(Value::Missing, |text| Value::text(&text)));
+                return Cow::Owned(written.map_or(Value::Missing, Value::Text));
             }
             Self::And => params.iter().all(|value| is_true(value, false)),
             Self::Or => params.iter().any(|value| is_true(value, false)),
@@ -90,18 +91,21 @@ impl Call {
 
 impl Call {
     /// Writes a value as readers of a locale do; nothing if it is not of the type that the check demands.
-    fn written(self, value: &Value, other: &Value, formats: &Formats) -> Option<String> {
-        match (self, value) {
+    fn written(self, value: &Value, other: &Value, formats: &Formats) -> Option<Arc<str>> {
+        let written = match (self, value) {
             (Self::Money, value) => {
-                Some(formats.money(number(value)?, Currency::parse(other.as_text()?).ok()?))
+                return Some(
+                    formats.money(number(value)?, Currency::parse(other.as_text()?).ok()?),
+                );
             }
-            (Self::Number, value) => Some(formats.number(number(value)?)),
+            (Self::Number, value) => formats.number(number(value)?),
             (Self::Date, Value::Timestamp(instant)) => {
-                Some(formats.date(instant.to_zoned(jiff::tz::TimeZone::UTC).date()))
+                formats.date(instant.to_zoned(jiff::tz::TimeZone::UTC).date())
             }
-            (Self::Date, value) => Some(formats.date(date(value)?)),
-            (_, value) => Some(formats.country(value.as_text()?).to_owned()),
-        }
+            (Self::Date, value) => formats.date(date(value)?),
+            (_, value) => return Some(Arc::from(formats.country(value.as_text()?))),
+        };
+        Some(Arc::from(written))
     }
 }
 

@@ -161,6 +161,16 @@ impl Template {
         self.attachments.keys().map(String::as_str)
     }
 
+    /// Returns the HTML of the base folder as it is rendered from: what MJML made of the file, with the tags of Handlebars in it.
+    pub fn html_text(&self) -> &str {
+        &self.base.html.rendered().text
+    }
+
+    /// Returns the words of the base folder by their names, with the tags of Handlebars in them.
+    pub fn words(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.base.texts.iter().map(|(name, part)| (name.as_str(), part.text.as_str()))
+    }
+
     /// Returns the locale that the base folder is written in.
     pub fn own_locale(&self) -> &str {
         &self.base.locale

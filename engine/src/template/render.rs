@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::helpers::is_true;
@@ -83,6 +84,16 @@ impl Template {
             None => text_of(&html),
         };
         Ok(Rendered { subject: one_line(&subject), text, html })
+    }
+
+    /// Renders the HTML alone.
+    ///
+    /// # Errors
+    /// As [`Template::render`].
+    pub fn render_html(&self, data: &Value, locale: Option<&str>) -> Result<String, TemplateError> {
+        let (variant, formats) = self.spoken(locale);
+        let world = World { partials: &self.partials, texts: &variant.texts, formats: &formats };
+        world.rendered(variant.html.rendered(), data, Escape::Html)
     }
 
     /// Renders an attachment of this name; nothing if the template has none.
@@ -177,7 +188,7 @@ impl<'s> Scope<'s> {
         if path.local
             && let Some(written) = global(path.segments.first()?, formats)
         {
-            return Some(Cow::Owned(Value::text(written)));
+            return Some(Cow::Owned(Value::Text(Arc::clone(written))));
         }
         let base = match path.from_root {
             true => self.outward().last(),
@@ -214,14 +225,13 @@ impl<'s> Scope<'s> {
 }
 
 /// Returns what is there everywhere.
-fn global<'f>(name: &str, formats: &'f Formats) -> Option<&'f str> {
-    let right_to_left = formats.is_right_to_left();
-    Some(match (name, right_to_left) {
-        ("locale", _) => formats.tag(),
-        ("dir", false) => "ltr",
-        ("dir", true) => "rtl",
-        ("start", false) | ("end", true) => "left",
-        ("start", true) | ("end", false) => "right",
+fn global<'f>(name: &str, formats: &'f Formats) -> Option<&'f Arc<str>> {
+    let sides = formats.sides();
+    Some(match name {
+        "locale" => formats.tag(),
+        "dir" => &sides.direction,
+        "start" => &sides.start,
+        "end" => &sides.end,
         _ => return None,
     })
 }
@@ -360,10 +370,18 @@ impl<'t> Renderer<'t> {
                 scope.find(path, self.world.formats).ok_or_else(|| self.unfit(line, &path.raw))
             }
             Operand::Literal(value) => Ok(Cow::Borrowed(value)),
-            Operand::Call(call, params) => {
-                let params = params.iter().map(|param| self.value(param, scope, line));
-                Ok(call.value(&params.collect::<Result<Vec<_>, _>>()?, self.world.formats))
-            }
+            // Most take one or two, which need no list of their own.
+            Operand::Call(call, params) => match params.as_slice() {
+                [one] => Ok(call.value(&[self.value(one, scope, line)?], self.world.formats)),
+                [one, other] => {
+                    let params = [self.value(one, scope, line)?, self.value(other, scope, line)?];
+                    Ok(call.value(&params, self.world.formats))
+                }
+                params => {
+                    let params = params.iter().map(|param| self.value(param, scope, line));
+                    Ok(call.value(&params.collect::<Result<Vec<_>, _>>()?, self.world.formats))
+                }
+            },
             Operand::Unknown(what) => Err(self.unfit(line, what)),
         }
     }

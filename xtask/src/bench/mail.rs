@@ -1,0 +1,252 @@
+//! One mail: the storefront's confirmation of an order with ten items, rendered by us and by the `handlebars` crate alone.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use handlebars::{Handlebars, Helper, HelperResult, Output, RenderContext};
+use oms_cli::DirectoryFiles;
+use oms_engine::locale::Formats;
+use oms_engine::money::{Currency, Decimal};
+use oms_engine::plan::{Checker, Plan};
+use oms_engine::run::Rehearsal;
+use oms_engine::step::Registry;
+use oms_engine::template::Template;
+use oms_engine::value::{Value, to_json};
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+
+use super::stopwatch::Stopwatch;
+use crate::workspace::root;
+
+/// The template, its language and the step that sends it.
+const TEMPLATE: &str = "order-confirmation";
+const LOCALE: &str = "en";
+const STEP: &str = "confirm";
+/// Items of the order.
+const ITEMS: usize = 10;
+/// Orders, each with prices of its own.
+const ORDERS: usize = 200;
+/// Mails in one measurement, and measurements, of which the middle one counts.
+const MAILS: usize = 2_000;
+const ROUNDS: usize = 15;
+
+/// How long one mail takes, and how large it is.
+#[derive(Serialize)]
+pub(crate) struct Mail {
+    items: usize,
+    /// Subject, text and HTML.
+    micros: f64,
+    /// HTML alone, ours and that of bare Handlebars.
+    html_micros: f64,
+    handlebars_html_micros: f64,
+    /// Reading the template's folder, with MJML made into HTML: once, and not with each mail.
+    load_micros: f64,
+    html_bytes: usize,
+    text_bytes: usize,
+}
+
+/// Measures one mail.
+pub(crate) fn measure() -> anyhow::Result<Mail> {
+    let registry = Registry::new(oms_steps::ALL.iter().copied())?;
+    let checker = Checker::new(registry).map_err(anyhow::Error::msg)?;
+    let (files, name) = DirectoryFiles::of(&root().join("pipelines/storefront.yaml"));
+    let plan = Arc::new(checker.check(&name, &files).plan.context("the storefront is not valid")?);
+    let settings = plan.mail().context("the storefront sends no mail")?;
+    let load = || Template::load(&files, &settings.templates, TEMPLATE, &settings.locale).ok();
+    let template = load().context("the template cannot be loaded")?;
+    // More prices than are remembered as they were written, so that each is written anew.
+    let all: Vec<Value> =
+        (0..ORDERS).map(|order| data(&plan, &files, order)).collect::<anyhow::Result<_>>()?;
+    let first = all.first().context("no order")?;
+    let rendered = template.render(first, Some(LOCALE))?;
+    let bare = Bare::new(&template)?;
+    let json: Vec<Json> = all.iter().map(to_json).collect();
+    let theirs = bare.html(json.first().context("no order")?)?;
+    // Only what prints the same is compared.
+    let lines =
+        |text: &str| text.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
+    for (ours, theirs) in lines(&rendered.html).iter().zip(lines(&theirs)) {
+        anyhow::ensure!(*ours == theirs, "the two renderers differ:\n{ours}\n{theirs}");
+    }
+    Ok(Mail {
+        items: ITEMS,
+        micros: median(MAILS, &all, |data| template.render(data, Some(LOCALE)).is_ok()),
+        html_micros: median(MAILS, &all, |data| template.render_html(data, Some(LOCALE)).is_ok()),
+        handlebars_html_micros: median(MAILS / 10, &json, |data| bare.html(data).is_ok()),
+        load_micros: median(1, &[()], |()| load().is_some()),
+        html_bytes: rendered.html.len(),
+        text_bytes: rendered.text.len(),
+    })
+}
+
+/// Returns the middle of several measurements, in microseconds for one call.
+fn median<T>(calls: usize, inputs: &[T], mut call: impl FnMut(&T) -> bool) -> f64 {
+    let mut micros: Vec<f64> = (0..ROUNDS)
+        .map(|_| {
+            let watch = Stopwatch::start();
+            let done = inputs.iter().cycle().take(calls).filter(|input| call(input)).count();
+            1_000_000.0 / watch.rate(done)
+        })
+        .collect();
+    micros.sort_by(f64::total_cmp);
+    micros.get(ROUNDS / 2).map_or(0.0, |middle| (middle * 10.0).round() / 10.0)
+}
+
+/// Returns what the mail's template is given for an order with [`ITEMS`] items.
+fn data(plan: &Arc<Plan>, files: &DirectoryFiles, order: usize) -> anyhow::Result<Value> {
+    let items: Vec<Json> = (0..ITEMS)
+        .map(|item| json!({ "sku": format!("NW-0{item}"), "name": "Singaporean Hokkien Fried Mee", "quantity": 10 + item, "unit_price": format!("{}.80", 100 + order * ITEMS + item) }))
+        .collect();
+    let order = json!({
+        "order_id": "NW-10248", "customer_id": "VINET", "placed_at": "2024-07-04T10:30:00Z", "currency": "EUR",
+        "amount": "4440.00", "items": items, "shipping_country": "FR",
+    });
+    let rehearsal = Rehearsal::new(plan, files, "2025-06-01T00:00:00Z".parse()?)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let run = runtime.block_on(rehearsal.run(order.to_string().as_bytes(), "order"));
+    let run = run.map_err(|_| anyhow::anyhow!("the order is rejected"))?;
+    let step = plan.step(STEP).context("the storefront has no such step")?;
+    let input = run.scheduler.input(step).context("the mail has no input")?;
+    input.as_record().and_then(|record| record.get("data")).cloned().context("no data")
+}
+
+/// The `handlebars` crate with the same template. What stands in the template in any case (the words' names, the language) is put into its text, so
+/// that it does less than we do.
+struct Bare(Handlebars<'static>);
+
+impl Bare {
+    fn new(template: &Template) -> anyhow::Result<Self> {
+        let mut bare = Handlebars::new();
+        bare.register_template_string("html", fixed(template.html_text()))?;
+        for (name, text) in template.words() {
+            bare.register_partial(&format!("t_{name}"), fixed(&escaped(text)))?;
+        }
+        bare.register_helper("money", Box::new(money));
+        bare.register_helper("number", Box::new(number));
+        bare.register_helper("date", Box::new(date));
+        bare.register_helper("country", Box::new(country));
+        bare.register_helper("default", Box::new(default));
+        // The crate's own compare JSON as it is; amounts are texts there.
+        handlebars::handlebars_helper!(ge: |one: Json, other: Json| decimal(&one) >= decimal(&other));
+        handlebars::handlebars_helper!(ne: |one: Json, other: Json| one != other);
+        bare.register_helper("ge", Box::new(ge));
+        bare.register_helper("ne", Box::new(ne));
+        Ok(Self(bare))
+    }
+
+    fn html(&self, data: &Json) -> anyhow::Result<String> {
+        Ok(self.0.render("html", data)?)
+    }
+}
+
+/// Escapes what stands between the tags of a text, as words are escaped.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (tag, after) = after.split_once("}}").unwrap_or((after, ""));
+        escaped.push_str(&handlebars::html_escape(before));
+        escaped.push_str(&format!("{{{{{tag}}}}}"));
+        rest = after;
+    }
+    escaped + &handlebars::html_escape(rest)
+}
+
+fn fixed(text: &str) -> String {
+    let words = [
+        ("{{@locale}}", LOCALE),
+        ("{{@dir}}", "ltr"),
+        ("{{@start}}", "left"),
+        ("{{@end}}", "right"),
+    ];
+    let text = words.iter().fold(text.to_owned(), |text, (tag, word)| text.replace(tag, word));
+    // `{{t "name"}}` says a text: here a partial.
+    let mut said = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some((before, after)) = rest.split_once("{{t \"") {
+        let (name, after) = after.split_once("\"}}").unwrap_or((after, ""));
+        said.push_str(before);
+        said.push_str("{{> t_");
+        said.push_str(name);
+        said.push_str("}}");
+        rest = after;
+    }
+    said + rest
+}
+
+fn decimal(value: &Json) -> Option<Decimal> {
+    match value {
+        Json::String(text) => Decimal::parse(text).ok(),
+        other => Decimal::parse(&other.to_string()).ok(),
+    }
+}
+
+type Inner<'reg, 'rc> = &'reg Handlebars<'reg>;
+
+/// Writes what a helper makes of its first two parameters.
+fn write(
+    helper: &Helper<'_>,
+    out: &mut dyn Output,
+    make: impl Fn(&Json, &Json) -> Option<String>,
+) -> HelperResult {
+    let param = |at| helper.param(at).map_or(&Json::Null, |param| param.value());
+    let made = make(param(0), param(1)).unwrap_or_default();
+    out.write(&handlebars::html_escape(&made))?;
+    Ok(())
+}
+
+fn money(
+    helper: &Helper<'_>,
+    _: Inner<'_, '_>,
+    _: &handlebars::Context,
+    _: &mut RenderContext<'_, '_>,
+    out: &mut dyn Output,
+) -> HelperResult {
+    write(helper, out, |amount, currency| {
+        let currency = Currency::parse(currency.as_str()?).ok()?;
+        Some(Formats::of(LOCALE).money(decimal(amount)?, currency).to_string())
+    })
+}
+
+fn number(
+    helper: &Helper<'_>,
+    _: Inner<'_, '_>,
+    _: &handlebars::Context,
+    _: &mut RenderContext<'_, '_>,
+    out: &mut dyn Output,
+) -> HelperResult {
+    write(helper, out, |number, _| Some(Formats::of(LOCALE).number(decimal(number)?)))
+}
+
+fn date(
+    helper: &Helper<'_>,
+    _: Inner<'_, '_>,
+    _: &handlebars::Context,
+    _: &mut RenderContext<'_, '_>,
+    out: &mut dyn Output,
+) -> HelperResult {
+    write(helper, out, |date, _| {
+        let day = date.as_str()?.get(..10)?.parse().ok()?;
+        Some(Formats::of(LOCALE).date(day))
+    })
+}
+
+fn country(
+    helper: &Helper<'_>,
+    _: Inner<'_, '_>,
+    _: &handlebars::Context,
+    _: &mut RenderContext<'_, '_>,
+    out: &mut dyn Output,
+) -> HelperResult {
+    write(helper, out, |code, _| Some(Formats::of(LOCALE).country(code.as_str()?).to_owned()))
+}
+
+fn default(
+    helper: &Helper<'_>,
+    _: Inner<'_, '_>,
+    _: &handlebars::Context,
+    _: &mut RenderContext<'_, '_>,
+    out: &mut dyn Output,
+) -> HelperResult {
+    write(helper, out, |value, other| Some(value.as_str().or(other.as_str())?.to_owned()))
+}
