@@ -127,7 +127,7 @@ impl Bare {
         bare.register_helper("country", Box::new(country));
         bare.register_helper("default", Box::new(default));
         // The crate's own compare JSON as it is; amounts are texts there.
-        handlebars::handlebars_helper!(ge: |one: Json, other: Json| decimal(&one) >= decimal(&other));
+        handlebars::handlebars_helper!(ge: |one: Json, other: Json| decimal(one) >= decimal(other));
         handlebars::handlebars_helper!(ne: |one: Json, other: Json| one != other);
         bare.register_helper("ge", Box::new(ge));
         bare.register_helper("ne", Box::new(ne));
