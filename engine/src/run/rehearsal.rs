@@ -127,7 +127,7 @@ impl Rehearsal {
             let sends = |effect: &&Effect| effect.port == Port::Mail && *effect.resource == *name;
             let Some(effect) = planned.effects.iter().find(sends) else { continue };
             let Shape::Record(ty) = planned.input.ty().shape else { continue };
-            // The check found that the sample fits, or that there is none.
+            // One that does not fit was told of by the check.
             let data = ty.field("data").and_then(|data| template.sample(&data.ty).ok().flatten());
             let input = data.and_then(|data| with_data(planned, &data, locale));
             if let Some(input) = input {

@@ -30,8 +30,8 @@ impl Template {
                 let end = text.ceil_char_boundary(at + 1);
                 let message = format!("{what} {}", problem.message);
                 let fault = Fault::new(codes::TEMPLATE_SAMPLE, at..end, message);
-                let help = "a sample is what the step says under `data`";
-                fault.help(help.to_owned()).within(path)
+                let help = "a sample is what the step says under `data`; without it the mail is only shown for orders";
+                fault.warning().help(help.to_owned()).within(path)
             };
             problems.into_iter().map(problem).collect::<Vec<_>>()
         })?;
