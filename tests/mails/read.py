@@ -1,11 +1,13 @@
 """Reads every .eml below a folder with Python's email package (policy.default), and compares it with the .html and .txt beside it."""
 
+import csv
 import email
 import email.policy
+import io
 import pathlib
 import sys
 
-count = 0
+count, attachments = 0, 0
 for path in sorted(pathlib.Path(sys.argv[1]).rglob("*.eml")):
     message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
     parts = list(message.walk())
@@ -17,8 +19,15 @@ for path in sorted(pathlib.Path(sys.argv[1]).rglob("*.eml")):
     for name in ("From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type"):
         if len(message.get_all(name, [])) != 1:
             faults.append(f"{name} does not stand there once")
-    if message.get_content_type() != "multipart/alternative":
+    attached = list(message.iter_attachments()) if message.get_content_type() == "multipart/mixed" else []
+    wanted = "multipart/mixed" if attached else "multipart/alternative"
+    if message.get_content_type() != wanted:
         faults.append(f"it is {message.get_content_type()}")
+    for part in attached:
+        rows = list(csv.reader(io.StringIO(part.get_content()), strict=True))
+        if part.get_content_type() != "text/csv" or len({len(row) for row in rows}) != 1:
+            faults.append(f"{part.get_filename()} is no table")
+        attachments += 1
     for kind, suffix in (("plain", ".txt"), ("html", ".html")):
         body = message.get_body((kind,))
         expected = path.with_suffix(suffix).read_bytes().decode()
@@ -30,4 +39,4 @@ for path in sorted(pathlib.Path(sys.argv[1]).rglob("*.eml")):
     count += 1
 if count == 0:
     sys.exit("there are no mails")
-print(f"{count} mails read by Python {sys.version.split()[0]}")
+print(f"{count} mails and {attachments} attachments read by Python {sys.version.split()[0]}")

@@ -7,7 +7,12 @@ use crate::workspace::{has, quietly, root, run as execute, say, scratch};
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
-const PIPELINES: [&str; 2] = ["order-management", "storefront"];
+/// Each pipeline, and the orders if they are not its samples.
+const PIPELINES: [(&str, Option<&str>); 3] = [
+    ("order-management", None),
+    ("storefront", None),
+    ("storefront", Some("pipelines/storefront/edge-cases.ndjson")),
+];
 const LOCALES: [&str; 6] = ["en", "de", "fr", "es", "ja", "ar"];
 
 pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
@@ -20,14 +25,18 @@ pub(crate) fn check() -> anyhow::Result<()> {
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
     }
-    for pipeline in PIPELINES {
+    for (position, (pipeline, orders)) in PIPELINES.iter().enumerate() {
         for locale in LOCALES {
             let file = root().join(format!("pipelines/{pipeline}.yaml"));
-            let out = folder.join(pipeline).join(locale);
+            let out = folder.join(position.to_string()).join(locale);
             let [file, out] = [file, out].map(|path| path.to_string_lossy().into_owned());
             let oms = ["run", "--quiet", "--package", "oms", "--", "render-email", "preview"];
             let about = [file.as_str(), "--locale", locale, "--out", &out, "--format", "json"];
-            quietly("cargo", &[&oms[..], &about].concat())?;
+            let orders = orders.map(|orders| ["--order", orders]);
+            quietly(
+                "cargo",
+                &[&oms[..], &about, orders.as_ref().map_or(&[], |orders| &orders[..])].concat(),
+            )?;
         }
     }
     let all = folder.to_string_lossy();
