@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use oms_engine::effects::cause::UNKNOWN_OUTCOME;
 use oms_engine::plan::Plan;
 use oms_local::Database;
 
@@ -54,9 +55,15 @@ pub(crate) fn text(
             })
             .collect();
         text.push_str(&columns(&rows));
-        if let Some(cause) = tally.causes.keys().next() {
+        let is_held = |cause: &&String| *cause == UNKNOWN_OUTCOME;
+        if let Some(cause) = tally.causes.keys().find(|cause| !is_held(cause)) {
             text.push_str(&format!(
                 "mend the cause, then: oms runs retry {target} --cause {cause}\n"
+            ));
+        }
+        if let Some(cause) = tally.causes.keys().find(is_held) {
+            text.push_str(&format!(
+                "find out whether it was done, then: oms runs retry {target} --cause {cause} --held sent (or: resend)\n"
             ));
         }
     }

@@ -258,8 +258,11 @@ fn a_server_that_takes_the_mail_and_does_not_answer_leaves_it_held_for_a_person(
 fn a_server_that_dies_with_the_mail_leaves_it_held() {
     let Some(post) = Post::plain("a server that dies") else { return };
     post.server.fail(&[json!({ "at": "message", "do": "die" })]);
-    let (code, _) = post.send(ONE);
-    assert_eq!((code, post.cause().as_str()), (1, "unknown_outcome"));
+    let order = format!("{}\n", json!({ "id": "A", "to": ONE[0].1 }));
+    let input = post.scratch.write("orders.ndjson", order);
+    let output = post.call(&["run"], &["--mail", "smtp", "--input", &input.to_string_lossy()]);
+    assert!(output.stdout.contains("--cause unknown_outcome --held sent"), "{}", output.stdout);
+    assert_eq!((output.code, post.cause().as_str()), (1, "unknown_outcome"));
     assert_eq!(post.server.accepted().len(), 1);
 }
 
