@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use oms_engine::effects::{Clock as _, Mailer};
@@ -30,6 +31,8 @@ pub(crate) struct Driver {
     pub(crate) export: Option<PathBuf>,
     /// Where mail goes; nothing if it stays in the outbox.
     pub(crate) mailer: Option<Arc<dyn Mailer>>,
+    /// Whether the process is about to end.
+    pub(crate) closed: AtomicBool,
 }
 
 /// Steps, and their elements with `for_each`.
@@ -99,6 +102,10 @@ impl Driver {
         loop {
             let (outcome, end) = self.stretch(run, &mut begun).await?;
             match outcome {
+                // About to end, only what was claimed is carried out; the rest goes on the next time.
+                Outcome::Committed { .. } if self.is_closed() && !run.has_claims() => {
+                    return Ok((outcome, end));
+                }
                 Outcome::Committed { id } if end.state == RunState::InProgress => {
                     (begun.reference, begun.row) = (RunRef::Known { id }, Some(id));
                 }
@@ -111,6 +118,18 @@ impl Driver {
                 _ => return Ok((outcome, end)),
             }
         }
+    }
+
+    /// Begins nothing more that reaches out of this process.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        if let Some(mailer) = &self.mailer {
+            mailer.close();
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
     }
 
     /// Drives a run until something has to be durable, and makes it so.

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 
 use jiff::Timestamp;
@@ -153,7 +154,14 @@ impl Runner {
         let (writer, thread) = Writer::start(&database)?;
         let readers = Arc::new(Readers::new(directory));
         Ok(Self {
-            driver: Driver { writer, readers, bundles, export: settings.export, mailer },
+            driver: Driver {
+                writer,
+                readers,
+                bundles,
+                export: settings.export,
+                mailer,
+                closed: AtomicBool::new(false),
+            },
             plan: Arc::clone(plan),
             bundle,
             concurrency: settings.concurrency.max(1),
@@ -235,6 +243,7 @@ impl Runner {
             }
         }
         // What is under way becomes durable; what waits goes on the next time.
+        self.driver.close();
         while let Some(ended) = tasks.join_next().await {
             take(ended, &mut waiting, settled)?;
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use oms_engine::effects::{
-    Call, Clock, Inserted, Io, Mailer, Message, ObjectStore, Outside, Put, Random, StepError,
-    Tables, Topic, World, cause,
+    Admission, Call, Clock, Inserted, Io, Leave, Mailer, Message, ObjectStore, Outside, Put,
+    Random, StepError, Tables, Topic, World, cause,
 };
 use oms_engine::mail::Mail;
 use oms_engine::table::TableDef;
@@ -269,6 +269,13 @@ impl Mailer for Stage {
                 self.stage(call, write);
                 done(Ok(()))
             }
+        }
+    }
+
+    fn admit(&self, wait: bool) -> Admission<'_> {
+        match &self.mailer {
+            Some(mailer) => mailer.admit(wait),
+            None => Box::pin(std::future::ready(Some(Box::new(()) as Leave))),
         }
     }
 }

@@ -20,6 +20,8 @@ use crate::tables::Statements;
 
 /// Packets in one transaction at the most: it bounds how long the first of them waits.
 const BATCH_MAX: usize = 1_024;
+/// A journal's entry in which nothing happened, as where only a run's state changed.
+const NO_EVENTS: &str = "[]";
 /// Packets that may wait for the writer.
 const QUEUE_MAX: usize = 2_048;
 
@@ -208,6 +210,9 @@ impl Thread {
 
     fn journal(&self, id: i64, packet: &Packet) -> Result<(), Error> {
         let first = matches!(packet.run, RunRef::New { .. });
+        if packet.events == NO_EVENTS {
+            return Ok(());
+        }
         let seq: i64 = if first {
             1
         } else {

@@ -8,7 +8,7 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
-use oms_engine::effects::{StepError, cause};
+use oms_engine::effects::{Call, StepError, cause};
 use oms_engine::mail::Envelope;
 use oms_engine::pipeline::Security;
 use tokio::time::timeout;
@@ -91,6 +91,7 @@ impl Connection {
     /// Sends a message.
     pub(crate) async fn send(
         &mut self,
+        call: &Call,
         envelope: &Envelope,
         message: &[u8],
     ) -> Result<(), NotTaken> {
@@ -119,6 +120,7 @@ impl Connection {
         }
         within(limit, Stage::Recipient, self.smtp.command(Rcpt::new(to, Vec::new()))).await?;
         within(limit, Stage::Data, self.smtp.command(Data)).await?;
+        call.doubt.begin();
         within(FINAL_REPLY, Stage::Message, self.smtp.message(message)).await?;
         Ok(())
     }

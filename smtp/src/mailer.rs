@@ -1,10 +1,10 @@
 //! [`SmtpMailer`]: the port, and the connections that it keeps.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lettre::transport::smtp::client::{CertificateStore, TlsParameters};
-use oms_engine::effects::{Call, Io, Mailer, StepError, cause};
+use oms_engine::effects::{Admission, Call, Io, Leave, Mailer, StepError, cause};
 use oms_engine::mail::Mail;
 use oms_engine::pipeline::Security;
 use tokio::sync::Semaphore;
@@ -53,7 +53,7 @@ pub enum SettingsError {
 /// A mailer on an SMTP server.
 pub struct SmtpMailer {
     server: Server,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     /// Connections that wait for the next mail.
     idle: Mutex<Vec<Connection>>,
 }
@@ -79,7 +79,7 @@ impl SmtpMailer {
         });
         Ok(Self {
             server: Server { host, port, security, tls, credentials, timeout },
-            permits: Semaphore::new(connections.max(1)),
+            permits: Arc::new(Semaphore::new(connections.max(1))),
             idle: Mutex::default(),
         })
     }
@@ -88,16 +88,12 @@ impl SmtpMailer {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn deliver(&self, mail: &Mail) -> Result<(), StepError> {
+    async fn deliver(&self, call: &Call, mail: &Mail) -> Result<(), StepError> {
         let unmade = |error| {
             StepError::permanent(cause::OUT_OF_RANGE, "the mail cannot be made").caused_by(error)
         };
         let message = mail.to_rfc5322().map_err(unmade)?;
         let envelope = mail.envelope().map_err(unmade)?;
-        let _permit =
-            self.permits.acquire().await.map_err(|_| {
-                StepError::transient(cause::UNAVAILABLE, "the mailer is being closed")
-            })?;
         loop {
             let kept = self.idle().pop();
             let was_kept = kept.is_some();
@@ -105,7 +101,7 @@ impl SmtpMailer {
                 Some(connection) => connection,
                 None => self.server.connect().await?,
             };
-            match connection.send(&envelope, &message).await {
+            match connection.send(call, &envelope, &message).await {
                 Ok(()) => {
                     self.idle().push(connection);
                     return Ok(());
@@ -119,7 +115,23 @@ impl SmtpMailer {
 }
 
 impl Mailer for SmtpMailer {
-    fn send<'a>(&'a self, _: &'a Call, mail: Mail) -> Io<'a, ()> {
-        Box::pin(async move { self.deliver(&mail).await })
+    fn send<'a>(&'a self, call: &'a Call, mail: Mail) -> Io<'a, ()> {
+        Box::pin(async move { self.deliver(call, &mail).await })
+    }
+
+    /// As many mails are under way as connections may be open.
+    fn admit(&self, wait: bool) -> Admission<'_> {
+        let permits = Arc::clone(&self.permits);
+        Box::pin(async move {
+            let permit = match wait {
+                true => permits.acquire_owned().await.ok(),
+                false => permits.try_acquire_owned().ok(),
+            };
+            permit.map(|permit| Box::new(permit) as Leave)
+        })
+    }
+
+    fn close(&self) {
+        self.permits.close();
     }
 }

@@ -303,6 +303,105 @@ fn a_process_that_ends_while_the_mail_is_under_way_does_not_send_it_again() {
     assert_eq!(post.server.accepted().len(), 1);
 }
 
+/// Orders `O-0`, `O-1` and so on, one a line.
+fn many(count: usize) -> String {
+    (0..count)
+        .map(|n| {
+            format!("{}\n", json!({ "id": format!("O-{n}"), "to": format!("r{n}@example.com") }))
+        })
+        .collect()
+}
+
+impl Post {
+    /// Starts a run of many orders, and waits until the server took some of their mails.
+    fn start(&self, orders: usize, taken: usize) -> Child {
+        let input = self.scratch.write("many.ndjson", many(orders));
+        let words = ["--mail", "smtp", "--input", &input.to_string_lossy()];
+        let mut command = self.command(&["run"], &words);
+        let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let all = "select count(*) from oms_runs";
+        let accepted =
+            || self.site.state.join("oms.db").exists() && self.site.count(all) == orders as i64;
+        for _ in 0..LOOKS {
+            if self.server.accepted().len() >= taken && accepted() {
+                return process;
+            }
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
+        process.kill().and_then(|()| process.wait()).unwrap();
+        panic!("no mail came, or not all orders were accepted");
+    }
+
+    /// Checks that each order has its mail at the server once, but for those that are parked.
+    fn each_once(&self, orders: usize, parked: i64) {
+        let mut readers: Vec<String> =
+            self.server.accepted().iter().map(|mail| mail["envelope_to"].to_string()).collect();
+        readers.sort();
+        let sent = readers.len();
+        readers.dedup();
+        assert_eq!((readers.len(), sent), (orders, orders), "{readers:?}");
+        let held = "select count(*) from oms_runs where cause = 'unknown_outcome'";
+        assert_eq!(self.site.count(held), parked);
+        let done = "select count(*) from oms_runs where state = 'completed'";
+        assert_eq!(self.site.count(done), orders as i64 - parked);
+    }
+}
+
+#[test]
+fn only_what_was_under_way_is_held_when_a_process_ends_however_many_mails_wait() {
+    let Some(post) = Post::new("mails that wait", &[], "security: none, connections: 2") else {
+        return;
+    };
+    post.server.fail(&[json!({ "at": "message", "do": "stall", "seconds": 60 })]);
+    // All orders are accepted while their mails wait for a connection.
+    let mut process = post.start(40, 2);
+    process.kill().unwrap();
+    process.wait().unwrap();
+    post.server.fail(&[]);
+    post.call(&["run"], &["--mail", "smtp"]).exits(1);
+    post.each_once(40, 2);
+}
+
+#[test]
+fn who_interrupts_waits_for_the_mails_under_way_and_for_no_more() {
+    let Some(post) = Post::new("an interrupted run", &[], "security: none, connections: 1") else {
+        return;
+    };
+    post.server.fail(&[json!({ "at": "message", "do": "stall", "seconds": 1 })]);
+    let mut process = post.start(30, 1);
+    let id = process.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert_eq!(process.wait().unwrap().code(), Some(130));
+    let sent = post.server.accepted().len();
+    assert!(sent < 10, "{sent} mails were sent after the interruption");
+    post.server.fail(&[]);
+    post.call(&["run"], &["--mail", "smtp"]).exits(0);
+    post.each_once(30, 0);
+}
+
+#[test]
+fn an_attempt_that_is_cut_off_is_in_doubt_only_once_the_message_was_given_away() {
+    let Some(post) = Post::plain("attempts that take too long") else { return };
+    let limit = "uses: email.send\n    timeout_seconds: 1";
+    post.scratch.edit("post.yaml", "uses: email.send", limit);
+    post.server.fail(&[json!({ "at": "message", "do": "stall", "seconds": 20 })]);
+    let (code, _) = post.send(ONE);
+    assert_eq!((code, post.cause().as_str()), (1, "unknown_outcome"));
+    assert_eq!(post.server.accepted().len(), 1);
+    // Who does not even greet has taken nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port().to_string();
+    let post = Post::plain("a server that says nothing").unwrap();
+    post.scratch.edit("post.yaml", "uses: email.send", limit);
+    post.scratch.edit(
+        "post.yaml",
+        &format!("port: {}", post.server.port),
+        &format!("port: {port}"),
+    );
+    let (code, _) = post.send(ONE);
+    assert_eq!((code, post.cause().as_str()), (1, "timeout"));
+}
+
 #[test]
 fn what_surely_was_not_sent_is_tried_again_and_sent_once() {
     let faults = [

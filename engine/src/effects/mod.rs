@@ -12,6 +12,6 @@ mod ports;
 pub use clock::{Clock, Random};
 pub use error::{Class, StepError, cause};
 pub use ports::{
-    Call, Effects, Inserted, Io, Mailer, Message, ObjectStore, Outside, Put, RunInfo, Tables,
-    Topic, World,
+    Admission, Call, Doubt, Effects, Inserted, Io, Leave, Mailer, Message, ObjectStore, Outside,
+    Put, RunInfo, Tables, Topic, World,
 };

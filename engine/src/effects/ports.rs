@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
@@ -40,6 +41,24 @@ pub struct Call {
     pub element: Option<u32>,
     /// The idempotency key: it follows from pipeline, key, step and element, and is the same on every attempt.
     pub key: Arc<str>,
+    /// Whether something may have been done outside of this process already.
+    pub doubt: Doubt,
+}
+
+/// Whether an attempt that is cut off now may have done something outside of this process.
+#[derive(Clone, Debug, Default)]
+pub struct Doubt(Arc<AtomicBool>);
+
+impl Doubt {
+    /// Says that from now on it is not sure any more that nothing was done.
+    pub fn begin(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Tells whether that was said.
+    pub fn has_begun(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
 }
 
 /// An object to store.
@@ -121,9 +140,26 @@ pub trait Tables: Send + Sync {
 
 /// Mail on its way out.
 pub trait Mailer: Send + Sync {
-    /// Sends a mail under the call's key, which claims it: repeated, nothing is sent again.
+    /// Sends a mail under the call's key, which claims it: repeated, nothing is sent again. Where mail leaves this process,
+    /// [`Call::doubt`] begins before the message is given away: until then an attempt that is cut off surely sent nothing.
     fn send<'a>(&'a self, call: &'a Call, mail: Mail) -> Io<'a, ()>;
+
+    /// Asks for leave to claim a mail, so that no more are claimed than can be sent at once; what is claimed when the process ends is in
+    /// doubt. Nothing comes back if there is no leave now and `wait` is false, or if no more mails are sent.
+    fn admit(&self, wait: bool) -> Admission<'_> {
+        let _at_once = wait;
+        Box::pin(std::future::ready(Some(Box::new(()) as Leave)))
+    }
+
+    /// Gives no more leave, to nobody who waits either: the process is about to end.
+    fn close(&self) {}
 }
+
+/// Leave to claim one mail, as long as it is held.
+pub type Leave = Box<dyn Send + Sync>;
+
+/// Leave to claim a mail, on its way.
+pub type Admission<'a> = Pin<Box<dyn Future<Output = Option<Leave>> + Send + 'a>>;
 
 /// Which parts of the world are out of this process. What is done to them cannot be taken back with a transaction, so that it is
 /// claimed before: [`Event::Claimed`](crate::run::Event::Claimed) is durable before it begins.

@@ -107,5 +107,12 @@ fn begin(
     let run = Value::Record(Arc::new(Record::new(run_record(), fields)));
     let info = RunInfo { pipeline: Arc::clone(plan.name()), key, id, accepted_at, body };
     let scheduler = Scheduler::new(Arc::clone(plan), order, run);
-    Run { info: Arc::new(info), digest, scheduler, claimed: Vec::new(), next: Vec::new() }
+    Run {
+        info: Arc::new(info),
+        digest,
+        scheduler,
+        claimed: Vec::new(),
+        next: Vec::new(),
+        deferred: false,
+    }
 }

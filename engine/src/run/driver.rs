@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::retry::wait_before;
 use super::scheduler::Scheduler;
 use super::state::RunState;
-use crate::effects::{Call, Class, Effects, Outside, RunInfo, StepError, cause};
+use crate::effects::{Call, Class, Doubt, Effects, Leave, Outside, RunInfo, StepError, cause};
 use crate::plan::PlannedStep;
 use crate::step::{OnUnknown, Port, StepContext};
 use crate::value::{Digest, Value};
@@ -28,8 +28,10 @@ pub struct Run {
     /// Attempts that reach out of this process: their claims are among the events that the driver gave last, and they begin when
     /// it is called again.
     pub(super) claimed: Vec<Attempt>,
-    /// Attempts that begin when the ends of such attempts are durable.
+    /// Attempts that begin when the ends of such attempts are durable, or when there is leave for them.
     pub(super) next: Vec<Attempt>,
+    /// Whether there was no leave for them.
+    pub(super) deferred: bool,
 }
 
 /// An attempt that was decided.
@@ -38,6 +40,15 @@ pub(super) struct Attempt {
     call: Call,
     number: u32,
     input: Value,
+    /// Leave to reach out of this process, once it was given.
+    leave: Option<Leave>,
+}
+
+impl Run {
+    /// Tells whether something was claimed that has not begun: then the driver must be called again.
+    pub fn has_claims(&self) -> bool {
+        !self.claimed.is_empty()
+    }
 }
 
 /// How far a driver came.
@@ -61,7 +72,7 @@ fn idempotency_key(run: &RunInfo, step: &str, element: Option<u32>) -> Arc<str> 
 /// Returns who calls when a step, or one of its elements, runs.
 pub(super) fn call(run: &Arc<RunInfo>, step: &Arc<str>, element: Option<u32>) -> Call {
     let key = idempotency_key(run, step, element);
-    Call { run: Arc::clone(run), step: Arc::clone(step), element, key }
+    Call { run: Arc::clone(run), step: Arc::clone(step), element, key, doubt: Doubt::default() }
 }
 
 struct Ended {
@@ -77,7 +88,7 @@ struct Ended {
 ///
 /// An attempt that reaches out of this process ([`Effects::outside`]) begins only in the call after the one that gave its
 /// [`Event::Claimed`], and that call does nothing else besides: so that its end, too, is durable before anything follows from it that could
-/// stand in another run's way.
+/// stand in another run's way. It is only claimed when there is leave to go on at once; what happened before that does not wait for it.
 pub async fn advance(run: &mut Run, effects: &dyn Effects) -> Progress {
     let plan = Arc::clone(run.scheduler.plan());
     let outside = effects.outside();
@@ -105,23 +116,16 @@ pub async fn advance(run: &mut Run, effects: &dyn Effects) -> Progress {
             if begins_nothing {
                 stretch.next.push(attempt);
             } else if must_be_claimed(planned, outside) {
-                let Call { step, element, .. } = attempt.call.clone();
-                note(
-                    run,
-                    &mut stretch.events,
-                    Event::Claimed { step, element, attempt: attempt.number, at: now },
-                );
-                stretch.claimed.push(attempt);
+                stretch.outside.push(attempt);
             } else {
                 running.push(attempt_step(planned, attempt, false, effects));
             }
         }
         match running.next().await {
             Some(ended) => settle(run, &mut stretch.events, ended, effects),
-            None if stretch.claimed.is_empty() && stretch.next.is_empty() => {}
+            None if stretch.outside.is_empty() && stretch.next.is_empty() => {}
             None => {
-                run.claimed = stretch.claimed;
-                run.next = stretch.next;
+                stretch.claim(run, effects).await;
                 let events = stretch.events;
                 return Progress { events, state: RunState::InProgress, until: None };
             }
@@ -133,7 +137,8 @@ pub async fn advance(run: &mut Run, effects: &dyn Effects) -> Progress {
 #[derive(Default)]
 struct Stretch {
     events: Vec<Event>,
-    claimed: Vec<Attempt>,
+    /// Attempts that have to be claimed.
+    outside: Vec<Attempt>,
     next: Vec<Attempt>,
 }
 
@@ -151,7 +156,7 @@ impl Stretch {
         match decision {
             Decision::Start { step, element, attempt: number, input } => {
                 let call = call(&run.info, &id(step)?, element);
-                decided.push(Attempt { step, call, number, input });
+                decided.push(Attempt { step, call, number, input, leave: None });
             }
             Decision::Skip { step, reason } => {
                 let step = id(step)?;
@@ -172,6 +177,33 @@ impl Stretch {
             Decision::Finish(state) => return Some((state, None)),
         }
         None
+    }
+
+    /// Claims what there is leave for, and keeps the rest for the next call. It waits only when it is asked once more, with everything before
+    /// that durable, and only for the first, so that nobody waits who holds what others wait for.
+    async fn claim(&mut self, run: &mut Run, effects: &dyn Effects) {
+        let may_wait = std::mem::take(&mut run.deferred);
+        let plan = Arc::clone(run.scheduler.plan());
+        for mut attempt in std::mem::take(&mut self.outside) {
+            let is_mail = |planned: &PlannedStep| {
+                planned.effects.iter().any(|effect| effect.port == Port::Mail)
+            };
+            if plan.steps().get(attempt.step).is_some_and(is_mail) {
+                let leave = effects.mail().admit(may_wait && run.claimed.is_empty()).await;
+                if leave.is_none() {
+                    self.next.push(attempt);
+                    continue;
+                }
+                attempt.leave = leave;
+            }
+            let Call { step, element, .. } = attempt.call.clone();
+            let at = effects.clock().now();
+            let event = Event::Claimed { step, element, attempt: attempt.number, at };
+            note(run, &mut self.events, event);
+            run.claimed.push(attempt);
+        }
+        run.next = std::mem::take(&mut self.next);
+        run.deferred = run.claimed.is_empty();
     }
 }
 
@@ -202,7 +234,11 @@ async fn attempt_step(
     claimed: bool,
     effects: &dyn Effects,
 ) -> Ended {
-    let Attempt { step, call, number: attempt, input } = attempt;
+    let Attempt { step, call, number: attempt, input, leave } = attempt;
+    // What a kind of somebody's own does from its first line on is not known.
+    if claimed && planned.effects.iter().any(|effect| effect.port == Port::Custom) {
+        call.doubt.begin();
+    }
     let begun = effects.clock().now();
     let cx = StepContext { effects, call: &call };
     let work = planned.step.run(&cx, input);
@@ -212,13 +248,14 @@ async fn attempt_step(
             Either::Left((result, _)) => result,
             Either::Right(_) => {
                 let message = format!("the attempt took longer than {} seconds", limit.as_secs());
-                Err(match claimed {
+                Err(match call.doubt.has_begun() {
                     true => StepError::unknown(message),
                     false => StepError::transient(cause::TIMEOUT, message),
                 })
             }
         },
     };
+    drop(leave);
     let at = effects.clock().now();
     let micros = u64::try_from(at.duration_since(begun).as_micros()).unwrap_or(0);
     Ended { call, attempt, micros, at, result, step }
