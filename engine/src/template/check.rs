@@ -11,10 +11,10 @@ use super::helpers::{BLOCKS, CALLS, SAY};
 use super::lint::lint;
 use super::load::{Template, Variant};
 use super::part::Part;
-use super::problem::{Fault, TemplateProblem};
+use super::problem::{Fault, PROBLEMS_MAX, TemplateProblem};
 use super::scan::{Tag, TagKind};
 use super::texts::Texts;
-use crate::diagnostic::codes;
+use crate::diagnostic::{Severity, codes};
 use crate::value::{Shape, Type};
 
 /// What `{{!-- unescaped: reason --}}` begins with.
@@ -59,13 +59,18 @@ impl<'t> Cursor<'t> {
 }
 
 impl Template {
-    /// Returns everything that is wrong with the template for data of this type. Without an error among it, rendering such
+    /// Returns what is wrong with the template for data of this type, at most [`PROBLEMS_MAX`] errors and as many warnings. Without an error among it, rendering such
     /// data cannot fail but by its size.
     pub fn check(&self, data: &Type) -> Vec<TemplateProblem> {
         let mut problems: Vec<TemplateProblem> = Vec::new();
+        // Errors and warnings are counted apart, so that no number of warnings hides an error.
+        let mut left = [PROBLEMS_MAX; 2];
         let mut add = |found: Vec<TemplateProblem>| {
             for problem in found {
-                if !problems.contains(&problem) {
+                let [errors, warnings] = &mut left;
+                let left = if problem.severity == Severity::Error { errors } else { warnings };
+                if *left > 0 && !problems.contains(&problem) {
+                    *left -= 1;
                     problems.push(problem);
                 }
             }
@@ -134,7 +139,8 @@ impl<'t> Checker<'t> {
     pub(super) fn report(&mut self, cursor: &Cursor<'_>, fault: Fault) {
         let problem = cursor.part.problem(fault);
         // A partial that is included twice has its faults once.
-        if self.muted == 0 && !self.problems.contains(&problem) {
+        let has_room = self.muted == 0 && self.problems.len() < PROBLEMS_MAX;
+        if has_room && !self.problems.contains(&problem) {
             self.problems.push(problem);
         }
     }

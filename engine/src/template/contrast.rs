@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use super::css::declarations;
 use super::markup::{Element, Piece, pieces, slice};
+use super::problem::PROBLEMS_MAX;
 
 /// What is asked of text, and of text that is large.
 const RATIO_MIN: f64 = 4.5;
@@ -58,7 +59,7 @@ pub(super) fn faint(text: &str) -> Vec<Faint> {
                 let name = slice(text, &element.name);
                 let Some((_, outer)) = open.last() else { continue };
                 let look = outer.with(text, name, &element);
-                if !element.is_closed && !VOID.contains(&name) {
+                if !element.is_closed && !VOID.contains(&name) && open.len() < DEPTH_MAX {
                     open.push((name, look));
                 }
             }
@@ -76,6 +77,7 @@ pub(super) fn faint(text: &str) -> Vec<Faint> {
                     continue;
                 }
                 if let Some(faint) = look.faint()
+                    && found.len() < PROBLEMS_MAX
                     && !found.iter().any(|known| known.colour == faint.colour)
                 {
                     found.push(faint);
@@ -86,6 +88,8 @@ pub(super) fn faint(text: &str) -> Vec<Faint> {
     found
 }
 
+/// Elements within each other that are looked at; a mail has some thirty.
+const DEPTH_MAX: usize = 500;
 /// Elements that hold nothing.
 const VOID: [&str; 8] = ["br", "hr", "img", "input", "link", "meta", "col", "wbr"];
 

@@ -9,7 +9,7 @@ use super::load::{Html, Variant};
 use super::markup::{Element, Piece, pieces, slice};
 use super::mjml::masked;
 use super::part::Part;
-use super::problem::{Fault, TemplateProblem};
+use super::problem::{Fault, PROBLEMS_MAX, TemplateProblem};
 use super::program::{Op, Program};
 use crate::diagnostic::codes;
 
@@ -34,6 +34,9 @@ fn markup(part: &Part) -> Vec<TemplateProblem> {
     let mut faults = Vec::new();
     let mut in_style = false;
     for piece in pieces(&text) {
+        if faults.len() >= PROBLEMS_MAX {
+            break;
+        }
         match piece {
             Piece::Start(element) => {
                 in_style = matches!(slice(&text, &element.name), "style" | "mj-style");
@@ -71,7 +74,7 @@ fn links(text: &str, element: &Element, faults: &mut Vec<Fault>) {
 }
 
 fn style_of(text: &str, declarations: &[Declaration], faults: &mut Vec<Fault>) {
-    for declaration in declarations {
+    for declaration in declarations.iter().take(PROBLEMS_MAX) {
         let Some((name, clients)) = dropped(text, declaration) else { continue };
         let span = declaration.property.start..declaration.value.end;
         let fault =

@@ -343,7 +343,7 @@ impl<'f> Loader<'f> {
             included.push(Arc::new(self.kept(Part::of_file(&path, &text))?));
         }
         // The tags of the source are right, so that what is wrong now came by their being moved.
-        let made = Part::of_file(path, &compiled.html).map_err(|_| {
+        let made = Part::made(path, &compiled.html).map_err(|_| {
             let message = "MJML takes the tags of Handlebars apart";
             let fault = Fault::new(codes::TEMPLATE_MJML, 0..0, message);
             vec![

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 use super::markup::{Attribute, Element, Piece, pieces, slice};
-use super::problem::{Fault, TemplateProblem};
+use super::problem::{Fault, PROBLEMS_MAX, TemplateProblem};
 use crate::diagnostic::{codes, did_you_mean};
 
 /// Attributes of an element by name, each with its type.
@@ -59,7 +59,7 @@ pub(super) fn unknown(path: &str, masked: &str) -> Vec<TemplateProblem> {
             }
         }
     }
-    faults.into_iter().map(|fault| fault.within(path)).collect()
+    faults.into_iter().take(PROBLEMS_MAX).map(|fault| fault.within(path)).collect()
 }
 
 /// Says what is wrong with an attribute.

@@ -34,8 +34,8 @@ mod writer;
 
 pub use lint::{HTML_BYTES_SHOWN, SUBJECT_CHARS_SHOWN};
 pub use load::{PARTIALS_FOLDER, Template};
-pub use part::FILE_BYTES_MAX;
-pub use problem::TemplateProblem;
+pub use part::{FILE_BYTES_MAX, TAGS_MAX};
+pub use problem::{PROBLEMS_MAX, TemplateProblem};
 pub use render::{RENDERED_BYTES_MAX, Rendered, SUBJECT_CHARS_MAX, TemplateError};
 
 #[cfg(test)]

@@ -15,6 +15,9 @@ use crate::document::{Document, FileError, Files};
 /// The most bytes that a template's file may have.
 pub const FILE_BYTES_MAX: usize = 256 * 1024;
 
+/// The most tags that a template's file may have: the parser looks for the line of each from the beginning of the file.
+pub const TAGS_MAX: usize = 2_000;
+
 /// One text, read and parsed.
 #[derive(Debug)]
 pub(super) struct Part {
@@ -36,6 +39,21 @@ impl Part {
     /// # Errors
     /// What is no Handlebars, with its place in the file.
     pub(super) fn of_file(path: &str, text: &str) -> Result<Self, Vec<TemplateProblem>> {
+        let tags = text.matches("{{").count();
+        if tags > TAGS_MAX {
+            let message = format!("the file has {tags} tags, and at most {TAGS_MAX} are allowed");
+            let fault = Fault::new(codes::DOCUMENT_LIMIT, 0..0, message);
+            let help = "put what repeats itself into a partial, or go through a list";
+            return Err(vec![fault.help(help.to_owned()).within(path)]);
+        }
+        Self::parse(path, text, None)
+    }
+
+    /// Parses what MJML made of files that were read.
+    ///
+    /// # Errors
+    /// What is no Handlebars any more.
+    pub(super) fn made(path: &str, text: &str) -> Result<Self, Vec<TemplateProblem>> {
         Self::parse(path, text, None)
     }
 

@@ -4,6 +4,10 @@ use std::ops::Range;
 
 use crate::diagnostic::{Code, Severity};
 
+/// The most errors of one template that are told, and the most warnings: more help nobody, and a file of one long line that has thousands of them
+/// would be shown as often.
+pub const PROBLEMS_MAX: usize = 50;
+
 /// What is wrong with a template, at bytes of one of its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateProblem {
