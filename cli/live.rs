@@ -24,6 +24,7 @@ use oms_engine::step::StepKind;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::commands::run::STACK_BYTES;
 use crate::exit::{self, Usage};
 use crate::output;
 use current::Current;
@@ -74,7 +75,10 @@ pub(crate) fn serve(subject: Subject, address: &str, kinds: &[StepKind]) -> anyh
         let _unheard = announce.send(current.version());
         current.folders()
     })?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(STACK_BYTES)
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(address)
             .await

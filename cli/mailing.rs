@@ -1,6 +1,7 @@
 //! Where mail goes, as the call and the pipeline say.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -8,7 +9,6 @@ use oms_engine::pipeline::{Given, Security, SmtpSection};
 use oms_engine::plan::Plan;
 use oms_local::Mailing;
 use oms_smtp::{Credentials, Settings, SmtpMailer};
-use std::sync::Arc;
 
 use crate::exit::Usage;
 use crate::output;
@@ -16,8 +16,8 @@ use crate::output;
 /// The option that says where mail goes.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub(crate) struct MailOption {
-    /// Where mail goes: `outbox` keeps it in the state directory, `smtp` sends it by the pipeline's `mail.smtp`. What was said once is
-    /// asked for again, so that no mail stays behind unnoticed
+    /// Where mail goes: `outbox` keeps it in the state directory, `smtp` sends it by the pipeline's `mail.smtp`. A state whose mails were sent
+    /// wants to be told again, so that no mail stays behind unnoticed
     #[arg(long, value_enum)]
     mail: Option<Way>,
 }
@@ -34,6 +34,11 @@ enum Way {
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
 impl MailOption {
+    /// Tells whether mail leaves this machine.
+    pub(crate) fn leaves(self) -> bool {
+        self.mail == Some(Way::Smtp)
+    }
+
     /// Gets ready what the call asks for, and says so where mail leaves this machine.
     ///
     /// # Errors

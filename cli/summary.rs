@@ -63,7 +63,7 @@ pub(crate) fn text(
         }
         if let Some(cause) = tally.causes.keys().find(is_held) {
             text.push_str(&format!(
-                "find out whether it was done, then: oms runs retry {target} --cause {cause} --held sent (or: resend)\n"
+                "find out whether it was done, then: oms runs retry {target} --cause {cause} --mail smtp --held sent (or: resend)\n"
             ));
         }
     }

@@ -141,7 +141,8 @@ fn sources(args: &Args, plan: &Plan, fresh: bool) -> anyhow::Result<Vec<Source>>
         };
         sources.push(Source::Stdin(name));
     }
-    if args.samples || (sources.is_empty() && fresh) {
+    // Samples are only mailed to somebody if that is asked for.
+    if args.samples || (sources.is_empty() && fresh && !args.mail.leaves()) {
         let folder = args.pipeline.parent().map_or_else(PathBuf::new, std::path::Path::to_owned);
         sources.extend(plan.samples().iter().map(|path| Source::File(folder.join(path))));
     }

@@ -185,6 +185,9 @@ fn attempt(event: &Event, id: &Arc<str>, output: &Type) -> Option<Json> {
                 "cause": failure.cause, "message": failure.message, "retry_at": retry_at.map(|at| at.to_string()),
             }))
         }
+        Event::Claimed { step, element, attempt, at } if step == id => Some(json!({
+            "state": "claimed", "element": element, "attempt": attempt, "at": at.to_string(),
+        })),
         Event::Skipped { step, at, reason } if step == id => Some(json!({
             "state": "skipped", "at": at.to_string(), "reason": reason,
         })),

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
+use crate::commands::run::STACK_BYTES;
+
 /// Editors save a file in several steps; what comes this soon after another change belongs to it.
 const TOGETHER: Duration = Duration::from_millis(15);
+/// Changes that are waited for at the most.
+const TOGETHER_MAX: u32 = 20;
 
 /// Calls `changed` whenever something in the folders has changed, on a thread of its own, as long as the result is held. What it returns
 /// is watched from then on.
@@ -29,7 +33,8 @@ pub(super) fn changes(
     })?;
     let mut watched = BTreeSet::new();
     watch(&mut watcher, folders, &mut watched)?;
-    let thread = std::thread::Builder::new().name("oms-preview".to_owned()).spawn(move || {
+    let thread = std::thread::Builder::new().name("oms-preview".to_owned()).stack_size(STACK_BYTES);
+    let thread = thread.spawn(move || {
         while changes.recv().is_ok() {
             quiet(&changes);
             let folders = changed();
@@ -70,10 +75,12 @@ fn concerns(event: &notify::Event) -> bool {
 
 /// Waits until nothing more comes.
 fn quiet(changes: &Receiver<()>) {
-    while !matches!(
-        changes.recv_timeout(TOGETHER),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected)
-    ) {}
+    // A file that is written all the time must not keep the page from showing the others.
+    for _ in 0..TOGETHER_MAX {
+        if changes.recv_timeout(TOGETHER).is_err() {
+            return;
+        }
+    }
 }
 
 /// Returns the folder that a file is in.

@@ -35,9 +35,6 @@ pub(crate) struct Driver {
     pub(crate) closed: AtomicBool,
 }
 
-/// Steps, and their elements with `for_each`.
-pub(crate) type Sent = BTreeSet<(Arc<str>, Option<u32>)>;
-
 /// Where a stretch begins.
 pub(crate) struct Begun {
     pub(crate) reference: RunRef,
@@ -46,8 +43,8 @@ pub(crate) struct Begun {
     pub(crate) careful: bool,
     /// Whether something of it is durable already.
     pub(crate) durable: bool,
-    /// Whose mails were sent already, as a person says.
-    pub(crate) sent: Sent,
+    /// What was staged before it and is not durable yet.
+    pub(crate) writes: Vec<Write>,
     /// Events that happened before it and are not durable yet.
     pub(crate) events: Vec<Event>,
 }
@@ -59,7 +56,7 @@ impl Begun {
             RunRef::New { .. } => None,
         };
         let (careful, durable) = (false, false);
-        Self { reference, bundle, row, careful, durable, sent: Sent::new(), events: Vec::new() }
+        Self { reference, bundle, row, careful, durable, writes: Vec::new(), events: Vec::new() }
     }
 }
 
@@ -92,6 +89,26 @@ impl Driver {
         })
     }
 
+    /// Parks a run that cannot be brought back, and returns its key.
+    pub(crate) async fn park(&self, id: i64, cause: &str) -> Result<Arc<str>, Error> {
+        let row = self.readers.read(|connection| Ok(StoredRun::load(connection, id)?.row))?;
+        let (reply, outcome) = oneshot::channel();
+        let packet = Packet {
+            run: RunRef::Known { id },
+            bundle: row.bundle,
+            state: RunState::Parked,
+            wait_until: None,
+            cause: Some(cause.to_owned()),
+            now: SystemClock.now().as_millisecond(),
+            events: encode(&[]),
+            writes: Arc::from([]),
+            reply,
+        };
+        self.writer.submit(packet).await?;
+        outcome.await.map_err(|_| Error::WriterStopped("it gave no answer".to_owned()))?;
+        Ok(Arc::from(row.key))
+    }
+
     /// Drives a run until it ends or has to wait, and makes that durable: at once, and where a step reaches out of this process before and
     /// after it. What the caller is told of is the first time, unless that went well.
     pub(crate) async fn advance(
@@ -99,12 +116,15 @@ impl Driver {
         run: &mut Run,
         mut begun: Begun,
     ) -> Result<(Outcome, End), Error> {
+        let mut exported = Ok(());
         loop {
-            let (outcome, end) = self.stretch(run, &mut begun).await?;
+            let (outcome, end, files) = self.stretch(run, &mut begun).await?;
+            // What is claimed is carried out whether files can be written or not.
+            exported = exported.and(files);
             match outcome {
                 // About to end, only what was claimed is carried out; the rest goes on the next time.
                 Outcome::Committed { .. } if self.is_closed() && !run.has_claims() => {
-                    return Ok((outcome, end));
+                    return exported.map(|()| (outcome, end));
                 }
                 Outcome::Committed { id } if end.state == RunState::InProgress => {
                     (begun.reference, begun.row) = (RunRef::Known { id }, Some(id));
@@ -115,7 +135,7 @@ impl Driver {
                     (*run, begun.bundle) = self.load(id)?;
                     begun.careful = true;
                 }
-                _ => return Ok((outcome, end)),
+                _ => return exported.map(|()| (outcome, end)),
             }
         }
     }
@@ -133,10 +153,17 @@ impl Driver {
     }
 
     /// Drives a run until something has to be durable, and makes it so.
-    async fn stretch(&self, run: &mut Run, begun: &mut Begun) -> Result<(Outcome, End), Error> {
+    /// The last part of the answer is whether files could be written.
+    async fn stretch(
+        &self,
+        run: &mut Run,
+        begun: &mut Begun,
+    ) -> Result<(Outcome, End, Result<(), Error>), Error> {
         let stage = Stage::new(self, begun);
         let progress = advance(run, &stage).await;
-        let writes: Arc<[Write]> = stage.take().into();
+        let mut writes = std::mem::take(&mut begun.writes);
+        writes.extend(stage.take());
+        let writes: Arc<[Write]> = writes.into();
         let cause = (progress.state == RunState::Parked).then(|| causes(run));
         let mut events = std::mem::take(&mut begun.events);
         events.extend(progress.events);
@@ -155,11 +182,12 @@ impl Driver {
         self.writer.submit(packet).await?;
         let outcome =
             outcome.await.map_err(|_| Error::WriterStopped("it gave no answer".to_owned()))?;
+        let mut files = Ok(());
         if matches!(outcome, Outcome::Committed { .. }) {
             begun.durable = true;
-            self.export(run, &writes)?;
+            files = self.export(run, &writes);
         }
-        Ok((outcome, End { state: progress.state, until: progress.until, cause }))
+        Ok((outcome, End { state: progress.state, until: progress.until, cause }, files))
     }
 
     /// Writes what became durable as files, where that is asked for.

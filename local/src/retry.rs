@@ -1,16 +1,19 @@
 //! Trying parked runs again, on the current pipeline.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use oms_engine::effects::Clock as _;
 use oms_engine::plan::Plan;
-use oms_engine::run::{Event, Run, StepState};
+use oms_engine::run::{Event, Run, StepState, take_as_done};
+use oms_engine::step::Port;
 
-use crate::drive::{Begun, Sent};
+use crate::drive::Begun;
 use crate::error::Error;
 use crate::packet::{Outcome, RunRef};
 use crate::runner::{Runner, Settled};
 use crate::runs::{RunRow, StoredRun};
+use crate::stage::Stage;
 use crate::world::SystemClock;
 
 /// Why a parked run is not tried again.
@@ -23,6 +26,16 @@ pub enum NotRetried {
         key: String,
         /// What differs, in words.
         difference: String,
+    },
+    /// It is not a mail whose outcome is not known.
+    #[error(
+        "`{key}` is held: `{step}` is no mail, so that nothing can be taken as sent; `--held resend` does it again"
+    )]
+    NotMail {
+        /// The order's key.
+        key: String,
+        /// The step.
+        step: String,
     },
     /// Only a person can tell whether something was done.
     #[error(
@@ -70,7 +83,7 @@ impl Runner {
                 return Ok(Err(NotRetried::Incompatible { key: row.key.clone(), difference }));
             }
             let unknown = before.scheduler.unknown_outcomes();
-            let unknown: Sent = unknown.map(|(step, at)| (Arc::clone(step), at)).collect();
+            let unknown: BTreeSet<_> = unknown.map(|(step, at)| (Arc::clone(step), at)).collect();
             if let (Some((step, _)), None) = (unknown.first(), held) {
                 let (key, step) = (row.key.clone(), step.to_string());
                 return Ok(Err(NotRetried::Held { key, step }));
@@ -81,12 +94,30 @@ impl Runner {
                 let difference = error.to_string();
                 return Ok(Err(NotRetried::Incompatible { key: row.key.clone(), difference }));
             }
-            let begun = Begun {
+            let mut begun = Begun {
                 careful,
-                sent: if held == Some(Held::Sent) { unknown } else { Sent::new() },
                 events: vec![retried],
                 ..Begun::new(RunRef::Known { id: row.id }, bundle)
             };
+            if held == Some(Held::Sent) {
+                if let Some((step, _)) = unknown.iter().find(|(step, _)| !is_mail(current, step)) {
+                    let (key, step) = (row.key.clone(), step.to_string());
+                    return Ok(Err(NotRetried::NotMail { key, step }));
+                }
+                // In one commit with the decision, so that nothing forgets it.
+                let stage = Stage::keeping(&self.driver, &begun);
+                match take_as_done(&mut run, &stage, &unknown).await {
+                    Ok(events) => begun.events.extend(events),
+                    Err(error) => {
+                        let difference = error.to_string();
+                        return Ok(Err(NotRetried::Incompatible {
+                            key: row.key.clone(),
+                            difference,
+                        }));
+                    }
+                }
+                begun.writes = stage.take();
+            }
             let key = Arc::clone(&run.info.key);
             let (outcome, end) = self.driver.advance(&mut run, begun).await?;
             if outcome == Outcome::Clash {
@@ -96,6 +127,12 @@ impl Runner {
             return Ok(Ok(Settled::Run { key, resumed: true, state: end.state, cause: end.cause }));
         }
     }
+}
+
+/// Tells whether a step only sends a mail.
+fn is_mail(plan: &Plan, step: &str) -> bool {
+    let planned = plan.step(step).and_then(|at| plan.steps().get(at));
+    planned.is_some_and(|planned| planned.effects.iter().all(|effect| effect.port == Port::Mail))
 }
 
 /// Checks that what a run has done means the same in both plans.

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 
 use jiff::Timestamp;
 use oms_engine::document::Files;
-use oms_engine::effects::Clock as _;
+use oms_engine::effects::{Clock as _, cause};
 use oms_engine::plan::{Checker, Plan};
 use oms_engine::run::{Rejection, RunState, accept};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
@@ -207,7 +207,8 @@ impl Runner {
         let mut waiting: BinaryHeap<Waiting> =
             resume.into_iter().map(|id| Reverse((now, id, true, false))).collect();
         let mut intake = true;
-        loop {
+        let mut failed = Ok(());
+        while failed.is_ok() {
             let due = waiting.peek().map(|Reverse((until, ..))| *until);
             if !intake && due.is_none() && tasks.is_empty() {
                 return Ok(());
@@ -216,7 +217,7 @@ impl Runner {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
                 Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
-                    take(ended, &mut waiting, settled)?;
+                    failed = take(ended, &mut waiting, settled);
                 }
                 permit = ready(&permits, due), if due.is_some() => {
                     if let Some(Reverse((_, id, resumed, reported))) = waiting.pop() {
@@ -245,9 +246,9 @@ impl Runner {
         // What is under way becomes durable; what waits goes on the next time.
         self.driver.close();
         while let Some(ended) = tasks.join_next().await {
-            take(ended, &mut waiting, settled)?;
+            failed = failed.and(take(ended, &mut waiting, settled));
         }
-        Ok(())
+        failed
     }
 
     /// Accepts an order and drives its run.
@@ -295,7 +296,16 @@ impl Runner {
     async fn resume(&self, id: i64, resumed: bool) -> Result<Ended, Error> {
         let mut careful = false;
         loop {
-            let (mut run, bundle) = self.driver.load(id)?;
+            let (mut run, bundle) = match self.driver.load(id) {
+                Ok(loaded) => loaded,
+                // A newer program may understand less of an old pipeline; the others go on.
+                Err(Error::Bundle(_)) => {
+                    let key = self.driver.park(id, cause::PLAN).await?;
+                    let (state, cause) = (RunState::Parked, Some(cause::PLAN.to_owned()));
+                    return Ok(Ended::Settled(Settled::Run { key, resumed, state, cause }));
+                }
+                Err(error) => return Err(error),
+            };
             let key = Arc::clone(&run.info.key);
             let begun = Begun { careful, ..Begun::new(RunRef::Known { id }, bundle) };
             let (outcome, end) = self.driver.advance(&mut run, begun).await?;

@@ -15,7 +15,7 @@ use oms_engine::value::Value;
 use rusqlite::{OptionalExtension as _, params_from_iter};
 
 use crate::column::{bind, read_row};
-use crate::drive::{Begun, Driver, Sent};
+use crate::drive::{Begun, Driver};
 use crate::error::Error;
 use crate::mails;
 use crate::packet::Write;
@@ -34,8 +34,6 @@ pub struct Stage {
     careful: bool,
     /// Where mail goes; nothing if it stays in the outbox.
     mailer: Option<Arc<dyn Mailer>>,
-    /// Whose mails were sent already, as a person says.
-    sent: Sent,
     staged: Mutex<Staged>,
 }
 
@@ -62,9 +60,13 @@ impl Stage {
             run: begun.row,
             careful: begun.careful,
             mailer: driver.mailer.clone(),
-            sent: begun.sent.clone(),
             staged: Mutex::default(),
         }
+    }
+
+    /// A stage that keeps mails and sends none.
+    pub(crate) fn keeping(driver: &Driver, begun: &Begun) -> Self {
+        Self { mailer: None, ..Self::new(driver, begun) }
     }
 
     /// Takes what the steps that are done staged, in order.
@@ -258,8 +260,7 @@ impl Mailer for Stage {
             message_id: mail.message_id.clone(),
             content,
         };
-        let sent = self.sent.contains(&(Arc::clone(&call.step), call.element));
-        match self.mailer.as_ref().filter(|_| !sent) {
+        match &self.mailer {
             Some(mailer) => Box::pin(async move {
                 mailer.send(call, mail).await?;
                 self.stage(call, write);

@@ -89,6 +89,7 @@ impl SmtpMailer {
     }
 
     async fn deliver(&self, call: &Call, mail: &Mail) -> Result<(), StepError> {
+        call.doubt.lift();
         let unmade = |error| {
             StepError::permanent(cause::OUT_OF_RANGE, "the mail cannot be made").caused_by(error)
         };

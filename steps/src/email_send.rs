@@ -107,7 +107,8 @@ impl Step for EmailSend {
         }
         let input = cx.finish()?;
         let (Some(settings), Some(template)) = (settings, template) else { return Err(Vec::new()) };
-        let domain = settings.from.address.rsplit('@').next().unwrap_or_default().to_owned();
+        // A sender without a domain was refused.
+        let domain = settings.from.domain().unwrap_or_default();
         Ok(Planned {
             input,
             output: Output::ty().unwrap_or_else(Type::text),
@@ -198,18 +199,17 @@ fn unsubscribed(unsubscribe: &Unsubscribing, cx: &mut PlanContext<'_>) {
     let compiled = cx.value("unsubscribe", &route, raw, Some(&Type::text()));
     let text = raw.as_str().unwrap_or_default();
     let fixed = text.split("${{").next().unwrap_or_default();
-    let begins = match unsubscribe.one_click {
-        true => fixed.starts_with("https://"),
-        false => fixed.starts_with("https://") || fixed.starts_with("mailto:"),
-    };
+    // Where it leads must be written, not filled in.
+    let has_host = fixed.strip_prefix("https://").is_some_and(|host| !host.is_empty());
+    let begins = has_host || fixed.starts_with("mailto:") && !unsubscribe.one_click;
     let constant = compiled.as_ref().and_then(|compiled| compiled.constant()?.as_text().cloned());
     let checked = constant.map(|url| Unsubscribe::new(&url, unsubscribe.one_click).map(drop));
     let why = match checked {
-        Some(Err(error)) => error.to_string(),
         _ if !begins && unsubscribe.one_click => {
             "one click takes a `POST` to `https://`".to_owned()
         }
         _ if !begins => "it must begin with `https://` or `mailto:`".to_owned(),
+        Some(Err(error)) => error.to_string(),
         _ => return,
     };
     let message = format!("nobody can unsubscribe at this address: {why}");

@@ -261,7 +261,11 @@ fn a_server_that_dies_with_the_mail_leaves_it_held() {
     let order = format!("{}\n", json!({ "id": "A", "to": ONE[0].1 }));
     let input = post.scratch.write("orders.ndjson", order);
     let output = post.call(&["run"], &["--mail", "smtp", "--input", &input.to_string_lossy()]);
-    assert!(output.stdout.contains("--cause unknown_outcome --held sent"), "{}", output.stdout);
+    assert!(
+        output.stdout.contains("--cause unknown_outcome --mail smtp --held sent"),
+        "{}",
+        output.stdout
+    );
     assert_eq!((output.code, post.cause().as_str()), (1, "unknown_outcome"));
     assert_eq!(post.server.accepted().len(), 1);
 }
@@ -400,6 +404,79 @@ fn an_attempt_that_is_cut_off_is_in_doubt_only_once_the_message_was_given_away()
     );
     let (code, _) = post.send(ONE);
     assert_eq!((code, post.cause().as_str()), (1, "timeout"));
+}
+
+#[test]
+fn a_mail_that_was_taken_as_sent_stays_so_whatever_else_fails() {
+    let Some(post) = Post::plain("a held mail beside a refused one") else { return };
+    let one = "to: { type: string, format: email, x-pii: true }";
+    let many = "to: { type: array, items: { type: string, format: email, x-pii: true } }";
+    post.scratch.edit("post.yaml", one, many);
+    let each = "for_each: { items: \"${{ order.to }}\", as: reader, max_concurrency: 1 }\n    with: { template: hello, to: \"${{ reader }}\"";
+    post.scratch.edit("post.yaml", "with: { template: hello, to: \"${{ order.to }}\"", each);
+    let told = "message: \"${{ steps.confirm.message_id }}\"";
+    post.scratch.edit("post.yaml", told, "message: \"${{ string(size(steps.confirm)) }}\"");
+    // The first is to be tried again much later, and the second is held meanwhile.
+    let later = "initial_ms: 60000, max_ms: 60000, jitter: none";
+    post.scratch.edit("post.yaml", "initial_ms: 1, max_ms: 5", later);
+    let refused = |code: u32| json!({ "at": "rcpt", "do": "reply", "code": code, "text": "no", "to": "gone@" });
+    post.server.fail(&[refused(451), json!({ "at": "message", "do": "close", "times": 1 })]);
+    let order = json!({ "id": "A", "to": ["gone@example.com", "jane@example.com"] });
+    let input = post.scratch.write("orders.ndjson", format!("{order}\n"));
+    post.call(&["run"], &["--mail", "smtp", "--input", &input.to_string_lossy()]).exits(1);
+    // What a person has to decide about goes before the other failure.
+    assert_eq!((post.cause().as_str(), post.server.accepted().len()), ("unknown_outcome", 1));
+    post.server.fail(&[refused(550)]);
+    let (code, _) = post.retry(&["--held", "sent"]);
+    assert_eq!((code, post.cause().as_str()), (1, "bad_address"));
+    assert_eq!(post.site.count("select count(*) from oms_mails"), 1);
+    // Nothing asks again about a mail that was decided about, and nothing sends it.
+    let (code, _) = post.retry(&[]);
+    assert_eq!((code, post.cause().as_str()), (1, "bad_address"));
+    post.server.fail(&[]);
+    let (code, summary) = post.retry(&[]);
+    assert_eq!((code, &summary["completed"]), (0, &json!(1)), "{summary}");
+    let readers: Vec<String> =
+        post.server.accepted().iter().map(|mail| mail["envelope_to"].to_string()).collect();
+    assert_eq!(readers, ["[\"jane@example.com\"]", "[\"gone@example.com\"]"]);
+}
+
+#[test]
+fn what_is_held_is_no_failure_that_a_catch_step_may_answer() {
+    let Some(post) = Post::plain("a catch step and a held mail") else { return };
+    let again = "    on_failure: { run: again }\n  again:\n    uses: email.send\n    with: { template: hello, to: \"${{ order.to }}\", data: { id: \"${{ order.id }}\" } }\n  tell:\n";
+    post.scratch.edit("post.yaml", "  tell:\n", again);
+    post.server.fail(&[json!({ "at": "message", "do": "close", "times": 1 })]);
+    let (code, _) = post.send(ONE);
+    assert_eq!((code, post.cause().as_str()), (1, "unknown_outcome"));
+    assert_eq!(post.server.accepted().len(), 1);
+    let (code, summary) = post.retry(&["--held", "sent"]);
+    assert_eq!((code, &summary["completed"]), (0, &json!(1)), "{summary}");
+    assert_eq!(post.server.accepted().len(), 1);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_leaves_no_mail_in_doubt() {
+    let Some(post) = Post::plain("files that cannot be written") else { return };
+    let file = post.scratch.write("a-file", "");
+    let input = post.scratch.write("many.ndjson", many(30));
+    let (input, file) = (input.to_string_lossy(), file.to_string_lossy());
+    let words = ["--mail", "smtp", "--input", &input, "--export", &file];
+    post.call(&["run"], &words).exits(4);
+    post.call(&["run"], &["--mail", "smtp", "--input", &input]).exits(0);
+    post.each_once(30, 0);
+}
+
+#[test]
+fn samples_are_mailed_to_nobody_who_did_not_ask() {
+    let Some(post) = Post::plain("samples") else { return };
+    post.scratch.write("sample.json", json!({ "id": "A", "to": ONE[0].1 }).to_string());
+    let key = "key: ${{ order.id }}\nmail:";
+    post.scratch.edit("post.yaml", key, "key: ${{ order.id }}\n  samples: [sample.json]\nmail:");
+    post.call(&["run"], &["--mail", "smtp"]).exits(0);
+    assert_eq!(post.server.accepted().len(), 0);
+    post.call(&["run"], &["--mail", "smtp", "--samples"]).exits(0);
+    assert_eq!(post.server.accepted().len(), 1);
 }
 
 #[test]

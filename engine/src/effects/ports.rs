@@ -55,7 +55,12 @@ impl Doubt {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    /// Tells whether that was said.
+    /// Says that nothing was done so far.
+    pub fn lift(&self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+
+    /// Tells whether something may have been done.
     pub fn has_begun(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
@@ -140,8 +145,9 @@ pub trait Tables: Send + Sync {
 
 /// Mail on its way out.
 pub trait Mailer: Send + Sync {
-    /// Sends a mail under the call's key, which claims it: repeated, nothing is sent again. Where mail leaves this process,
-    /// [`Call::doubt`] begins before the message is given away: until then an attempt that is cut off surely sent nothing.
+    /// Sends a mail under the call's key. A world that keeps mails keeps one for each key. Where mail leaves this process the attempt was
+    /// claimed and is in doubt from its beginning; a mailer that knows until when surely nothing was sent lifts [`Call::doubt`], and begins it again
+    /// before it gives the message away.
     fn send<'a>(&'a self, call: &'a Call, mail: Mail) -> Io<'a, ()>;
 
     /// Asks for leave to claim a mail, so that no more are claimed than can be sent at once; what is claimed when the process ends is in

@@ -7,12 +7,8 @@ use lettre::message::header::{ContentDisposition, ContentTransferEncoding, Conte
 pub const NAME_CHARS_MAX: usize = 64;
 
 /// What may be attached, by the end of its name, and the media type of each (RFC 4180 for CSV).
-const TYPES: [(&str, &str); 4] = [
-    ("csv", "text/csv"),
-    ("html", "text/html"),
-    ("json", "application/json"),
-    ("txt", "text/plain"),
-];
+const TYPES: [(&str, &str); 3] =
+    [("csv", "text/csv"), ("html", "text/html"), ("txt", "text/plain")];
 
 /// A file that comes along with a mail.
 #[derive(Clone, PartialEq, Eq)]

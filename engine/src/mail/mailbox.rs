@@ -53,6 +53,17 @@ impl Mailbox {
     }
 }
 
+impl Mailbox {
+    /// Returns the address's domain as it travels: in ASCII (IDNA).
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn domain(&self) -> Result<String, MailboxError> {
+        let (_, domain) = self.address.rsplit_once('@').ok_or(MailboxError::Address)?;
+        idna::domain_to_ascii(domain).map_err(|_| MailboxError::Address)
+    }
+}
+
 impl fmt::Debug for Mailbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("«mailbox»")

@@ -58,11 +58,14 @@ impl Unsubscribe {
     /// # Errors
     /// As [`Unsubscribe::new`].
     pub fn encoded(url: &str, one_click: bool) -> Result<Self, UnsubscribeError> {
-        let fits =
-            |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte);
+        let hex = |at: usize| url.as_bytes().get(at).is_some_and(u8::is_ascii_hexdigit);
+        let fits = |at: usize, byte: u8| match byte {
+            b'%' => hex(at + 1) && hex(at + 2),
+            byte => byte.is_ascii_alphanumeric() || b"-._~:/?@!$&'()*+,;=".contains(&byte),
+        };
         let mut encoded = String::with_capacity(url.len());
-        for byte in url.bytes() {
-            match fits(byte) {
+        for (at, byte) in url.bytes().enumerate() {
+            match fits(at, byte) {
                 true => encoded.push(char::from(byte)),
                 // Writing to a string cannot fail.
                 false => drop(write!(encoded, "%{byte:02X}")),
@@ -95,6 +98,10 @@ mod tests {
 
     #[test]
     fn what_is_filled_in_stays_within_the_address() {
+        for value in ["100%", "50%off", "a[1]", "#1 #2", "%zz", "a\u{0}b", "\u{7f}"] {
+            let url = format!("https://example.com/stop?c={value}&x=1");
+            assert!(Unsubscribe::encoded(&url, true).is_ok(), "{value:?}");
+        }
         let url = Unsubscribe::encoded("https://example.com/stop?c=ü <b>\r\nBcc: x", true).unwrap();
         assert_eq!(url.url(), "https://example.com/stop?c=%C3%BC%20%3Cb%3E%0D%0ABcc:%20x");
     }

@@ -15,7 +15,8 @@ pub(super) fn check(pipeline: &Pipeline, sink: &mut Sink<'_>, resources: &mut Re
         let place = Place::value(route.key(key));
         Finding::error(codes::VALUE_NOT_ALLOWED, place, message).help(help.to_owned())
     };
-    match Mailbox::parse(&section.from) {
+    let sender = Mailbox::parse(&section.from);
+    match sender.and_then(|from| from.domain().map(|_| from)) {
         Ok(from) => {
             resources.mail = Some(Arc::new(MailSettings {
                 from,

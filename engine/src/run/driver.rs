@@ -1,5 +1,6 @@
 //! The driver: carries out what the scheduler decides, through the ports, and collects the events.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::future::{Either, select};
@@ -133,6 +134,37 @@ pub async fn advance(run: &mut Run, effects: &dyn Effects) -> Progress {
     }
 }
 
+/// Takes attempts of which it was not known whether they did what they were to do as done: their steps run on effects that send nothing,
+/// for their outputs alone. The events belong into one commit with the one that reopened the run.
+///
+/// # Errors
+/// Why a step cannot give its output; then nothing is to be kept.
+pub async fn take_as_done(
+    run: &mut Run,
+    effects: &dyn Effects,
+    held: &BTreeSet<(Arc<str>, Option<u32>)>,
+) -> Result<Vec<Event>, StepError> {
+    let plan = Arc::clone(run.scheduler.plan());
+    let mut events = Vec::new();
+    for (id, element) in held {
+        let unplanned = || StepError::permanent(cause::PLAN, format!("there is no step `{id}`"));
+        let step = plan.step(id).ok_or_else(unplanned)?;
+        let planned = plan.steps().get(step).ok_or_else(unplanned)?;
+        let input = run.scheduler.input_of(step, *element).map_err(|error| {
+            StepError::permanent(cause::OUT_OF_RANGE, "its input cannot be computed")
+                .caused_by(error)
+        })?;
+        let call = call(&run.info, id, *element);
+        let cx = StepContext { effects, call: &call };
+        let output = planned.step.run(&cx, input).await?;
+        effects.settle(&call, true);
+        let (at, step) = (effects.clock().now(), Arc::clone(id));
+        let (element, attempt, micros) = (*element, 1, 0);
+        note(run, &mut events, Event::Succeeded { step, element, attempt, at, micros, output });
+    }
+    Ok(events)
+}
+
 /// What one call of the driver came to so far.
 #[derive(Default)]
 struct Stretch {
@@ -189,7 +221,8 @@ impl Stretch {
                 planned.effects.iter().any(|effect| effect.port == Port::Mail)
             };
             if plan.steps().get(attempt.step).is_some_and(is_mail) {
-                let leave = effects.mail().admit(may_wait && run.claimed.is_empty()).await;
+                let wait = may_wait && run.claimed.is_empty();
+                let leave = admitted(effects, wait, run.scheduler.due()).await;
                 if leave.is_none() {
                     self.next.push(attempt);
                     continue;
@@ -204,6 +237,18 @@ impl Stretch {
         }
         run.next = std::mem::take(&mut self.next);
         run.deferred = run.claimed.is_empty();
+    }
+}
+
+/// Asks for leave to send a mail, but not beyond the time at which something else of the run is due.
+async fn admitted(effects: &dyn Effects, wait: bool, due: Option<Timestamp>) -> Option<Leave> {
+    let admission = effects.mail().admit(wait);
+    let Some(due) = due else { return admission.await };
+    let left = due.duration_since(effects.clock().now());
+    let left = std::time::Duration::try_from(left).unwrap_or_default();
+    match select(admission, effects.clock().sleep(left)).await {
+        Either::Left((leave, _)) => leave,
+        Either::Right(_) => None,
     }
 }
 
@@ -235,8 +280,8 @@ async fn attempt_step(
     effects: &dyn Effects,
 ) -> Ended {
     let Attempt { step, call, number: attempt, input, leave } = attempt;
-    // What a kind of somebody's own does from its first line on is not known.
-    if claimed && planned.effects.iter().any(|effect| effect.port == Port::Custom) {
+    // A port that knows better says so.
+    if claimed {
         call.doubt.begin();
     }
     let begun = effects.clock().now();

@@ -18,7 +18,7 @@ mod state;
 
 pub use accept::{Rejection, ResumeError, accept, resume};
 pub use decision::{Decision, IllegalEvent};
-pub use driver::{Progress, Run, advance};
+pub use driver::{Progress, Run, advance, take_as_done};
 pub use event::{Event, SkipReason};
 pub use failure::Failure;
 pub use journal::{JournalError, decode, encode};

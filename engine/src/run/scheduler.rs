@@ -10,7 +10,7 @@ use super::event::{Event, SkipReason};
 use super::failure::Failure;
 use super::state::{ElementState, RunState, StepState};
 use crate::effects::{Class, StepError, cause};
-use crate::expression::Env;
+use crate::expression::{Env, EvalError};
 use crate::pipeline::Allow;
 use crate::plan::{Plan, PlannedStep};
 use crate::step::OnUnknown;
@@ -109,6 +109,10 @@ impl Scheduler {
         let Some(planned) = plan.steps().get(step) else { return };
         if let Some(caught) = planned.catches {
             match self.steps.get(caught) {
+                // Whether it failed is not known; a person has to say so first.
+                Some(StepState::Failed { failure, .. }) if failure.class == Class::Unknown => {
+                    return;
+                }
                 Some(StepState::Failed { .. }) => {}
                 Some(state) if state.is_ended() => {
                     decisions.push(Decision::Skip { step, reason: SkipReason::NothingToCatch });
@@ -122,7 +126,12 @@ impl Scheduler {
             let reason = match self.steps.get(need.step) {
                 Some(StepState::Succeeded(_)) => continue,
                 Some(StepState::Skipped(_)) if need.allow.contains(&Allow::Skipped) => continue,
-                Some(StepState::Failed { .. }) if need.allow.contains(&Allow::Failed) => continue,
+                Some(StepState::Failed { failure, .. }) if need.allow.contains(&Allow::Failed) => {
+                    if failure.class == Class::Unknown {
+                        return;
+                    }
+                    continue;
+                }
                 Some(StepState::Skipped(_)) => SkipReason::NeedSkipped(Arc::clone(&needed.id)),
                 Some(StepState::Failed { .. }) => SkipReason::NeedFailed(Arc::clone(&needed.id)),
                 _ => return,
@@ -230,6 +239,34 @@ impl Scheduler {
         (any, until)
     }
 
+    /// Returns what an attempt of a step, or of one of its elements, takes.
+    ///
+    /// # Errors
+    /// When a number leaves its range.
+    pub(super) fn input_of(&self, step: usize, element: Option<u32>) -> Result<Value, EvalError> {
+        let Some(planned) = self.plan.steps().get(step) else { return Ok(Value::Missing) };
+        let item = element.and_then(|element| match self.steps.get(step) {
+            Some(StepState::Each { items, .. }) => items.get(element as usize),
+            _ => None,
+        });
+        let error = self.error(planned);
+        planned.input.eval(&self.env(item, error.as_ref()))
+    }
+
+    /// Returns when the next attempt is due that waits for its time.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        let states = self.steps.iter().flat_map(|state| match state {
+            StepState::One(state) => std::slice::from_ref(state),
+            StepState::Each { elements, .. } => elements.as_slice(),
+            _ => &[],
+        });
+        let until = states.filter_map(|state| match state {
+            ElementState::Waiting { until, .. } => Some(*until),
+            _ => None,
+        });
+        until.min()
+    }
+
     fn start(
         &mut self,
         step: usize,
@@ -237,15 +274,7 @@ impl Scheduler {
         attempt: u32,
         decisions: &mut Vec<Decision>,
     ) {
-        let plan = Arc::clone(&self.plan);
-        let Some(planned) = plan.steps().get(step) else { return };
-        let item = element.and_then(|element| match self.steps.get(step) {
-            Some(StepState::Each { items, .. }) => items.get(element as usize).cloned(),
-            _ => None,
-        });
-        let error = self.error(planned);
-        let input = planned.input.eval(&self.env(item.as_ref(), error.as_ref()));
-        match input {
+        match self.input_of(step, element) {
             Ok(input) => {
                 if let Some(state) = self.element(step, element) {
                     *state = ElementState::Running;

@@ -139,7 +139,8 @@ impl<'t> Checker<'t> {
     pub(super) fn report(&mut self, cursor: &Cursor<'_>, fault: Fault) {
         let problem = cursor.part.problem(fault);
         // A partial that is included twice has its faults once.
-        let has_room = self.muted == 0 && self.problems.len() < PROBLEMS_MAX;
+        let alike = self.problems.iter().filter(|known| known.severity == problem.severity).count();
+        let has_room = self.muted == 0 && alike < PROBLEMS_MAX;
         if has_room && !self.problems.contains(&problem) {
             self.problems.push(problem);
         }

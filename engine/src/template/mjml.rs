@@ -11,7 +11,7 @@ use super::mjml_check::unknown;
 use super::mjml_include::put_in_place;
 use super::problem::{Fault, TemplateProblem};
 use super::scan::scan;
-use crate::diagnostic::{Source, codes};
+use crate::diagnostic::{Severity, Source, codes};
 
 /// How many files a mail may include, counting each time.
 const INCLUSIONS_MAX: usize = 50;
@@ -100,10 +100,7 @@ pub(super) fn compile(
     text: &str,
     includes: &Includes,
 ) -> Result<Compiled, Vec<TemplateProblem>> {
-    let unknown = unknown(path, &masked(text));
-    if !unknown.is_empty() {
-        return Err(unknown);
-    }
+    let mut notes = sound(unknown(path, &masked(text)))?;
     let loaded = Arc::new(Mutex::new(Vec::new()));
     let mut masks = Masks::default();
     let words = masks.mask(text);
@@ -120,12 +117,11 @@ pub(super) fn compile(
     };
     let mut output = mrml::parse_with_options(&words, &options)
         .map_err(|error| vec![refused(&error, path, text, &file_of)])?;
-    let notes = output.warnings.iter().map(|warning| {
+    notes.extend(output.warnings.iter().map(|warning| {
         let message = format!("MJML does not know this: {}", warning.kind);
         let span = warning.span.start..warning.span.end;
         Fault::new(codes::TEMPLATE_MJML, span, message).warning().within(&file_of(&warning.origin))
-    });
-    let notes = notes.collect();
+    }));
     if let Some(body) = &mut output.element.children.body {
         put_in_place(&mut body.children);
     }
@@ -138,12 +134,14 @@ pub(super) fn compile(
     let included: BTreeSet<String> =
         loaded.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
     let files = included.iter().filter_map(|name| includes.get(name));
-    let unknown: Vec<_> =
-        files.flat_map(|(path, text)| self::unknown(path, &masked(text))).collect();
-    if !unknown.is_empty() {
-        return Err(unknown);
-    }
+    notes.extend(sound(files.flat_map(|(path, text)| unknown(path, &masked(text))).collect())?);
     Ok(Compiled { html: masks.unmask(&html), included, notes })
+}
+
+/// Returns the warnings, if there is no error among them.
+fn sound(problems: Vec<TemplateProblem>) -> Result<Vec<TemplateProblem>, Vec<TemplateProblem>> {
+    let has_errors = problems.iter().any(|problem| problem.severity == Severity::Error);
+    if has_errors { Err(problems) } else { Ok(problems) }
 }
 
 fn refused(

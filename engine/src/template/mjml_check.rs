@@ -31,7 +31,8 @@ static ELEMENTS: LazyLock<BTreeMap<&str, Attributes>> = LazyLock::new(|| {
 /// Elements that the renderer does not know, though MJML has them.
 const NOT_RENDERED: [&str; 3] = ["mj-html-attribute", "mj-html-attributes", "mj-selector"];
 
-/// Finds elements and attributes that MJML does not have. `masked` is the text with the tags of Handlebars masked.
+/// Finds elements that MJML does not have, which are errors, and attributes, which are warnings: what nobody reads does no harm. `masked` is the
+/// text with the tags of Handlebars masked.
 pub(super) fn unknown(path: &str, masked: &str) -> Vec<TemplateProblem> {
     let mut faults = Vec::new();
     for piece in pieces(masked) {
@@ -40,7 +41,13 @@ pub(super) fn unknown(path: &str, masked: &str) -> Vec<TemplateProblem> {
         if !name.starts_with("mj") {
             continue;
         }
-        match ELEMENTS.get(name).filter(|_| !NOT_RENDERED.contains(&name)) {
+        if NOT_RENDERED.contains(&name) {
+            let message = format!("`{name}` has no effect here");
+            let fault = Fault::new(codes::TEMPLATE_MJML, element.name.clone(), message);
+            faults.push(fault.warning());
+            continue;
+        }
+        match ELEMENTS.get(name) {
             Some(known) => {
                 let attributes = element.attributes.iter();
                 faults.extend(
@@ -48,10 +55,7 @@ pub(super) fn unknown(path: &str, masked: &str) -> Vec<TemplateProblem> {
                 );
             }
             None => {
-                let message = match NOT_RENDERED.contains(&name) {
-                    true => format!("`{name}` is not supported"),
-                    false => format!("MJML has no element `{name}`"),
-                };
+                let message = format!("MJML has no element `{name}`");
                 let known = ELEMENTS.keys().copied();
                 let known = known.filter(|known| *known != EVERY && !NOT_RENDERED.contains(known));
                 let fault = Fault::new(codes::TEMPLATE_MJML, element.name.clone(), message);
@@ -76,7 +80,10 @@ fn attribute(
     }
     let Some(kind) = known.get(name) else {
         let message = format!("`{owner}` has no attribute `{name}`");
-        let fault = Fault::new(codes::TEMPLATE_MJML, found.name.clone(), message);
+        if name.starts_with('Z') && name.ends_with('Q') {
+            return None;
+        }
+        let fault = Fault::new(codes::TEMPLATE_MJML, found.name.clone(), message).warning();
         let names = known.keys().chain(every.into_iter().flat_map(HashMap::keys)).copied();
         return Some(fault.help(did_you_mean(name, names)));
     };
@@ -89,7 +96,7 @@ fn attribute(
         return None;
     }
     let message = format!("`{name}` of `{owner}` cannot be `{value}`");
-    let fault = Fault::new(codes::TEMPLATE_MJML, found.value.clone(), message);
+    let fault = Fault::new(codes::TEMPLATE_MJML, found.value.clone(), message).warning();
     let allowed: Vec<String> = allowed
         .split(',')
         .filter(|value| !value.is_empty())
