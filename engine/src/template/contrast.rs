@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::css::declarations;
-use super::markup::{Element, Piece, pieces, slice};
+use super::markup::{Element, Piece, VOID, pieces, slice};
 use super::problem::PROBLEMS_MAX;
 
 /// What is asked of text, and of text that is large.
@@ -90,9 +90,6 @@ pub(super) fn faint(text: &str) -> Vec<Faint> {
 
 /// Elements within each other that are looked at; a mail has some thirty.
 const DEPTH_MAX: usize = 500;
-/// Elements that hold nothing.
-const VOID: [&str; 8] = ["br", "hr", "img", "input", "link", "meta", "col", "wbr"];
-
 impl Look {
     fn with(&self, text: &str, name: &str, element: &Element) -> Self {
         let mut look = self.clone();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::mjml::{self, Includes};
+use super::mjml::{self, Includes, shallow};
 use super::part::{Part, read};
 use super::problem::{Fault, TemplateProblem};
 use super::sample::{SAMPLE, Sample};
@@ -26,6 +26,9 @@ const HTML: &str = "body.html.hbs";
 const MJML: &str = "body.mjml";
 const TEXT: &str = "body.txt.hbs";
 const FILES: [&str; 6] = [SUBJECT, HTML, MJML, TEXT, TEXTS, SAMPLE];
+
+/// Elements within each other in HTML. Those that are never closed, as paragraphs may be, count too.
+const HTML_DEPTH_MAX: usize = 500;
 
 /// The folder in a template that holds what is attached.
 const ATTACHMENTS: &str = "attachments";
@@ -252,7 +255,7 @@ impl<'f> Loader<'f> {
                 SUBJECT => folder.subject = self.part(&path).map(Arc::new),
                 TEXT => folder.text = self.part(&path).map(Arc::new),
                 HTML => {
-                    folder.html = self.part(&path).map(|source| {
+                    folder.html = self.html(&path).map(|source| {
                         let (included, notes) = (Vec::new(), Vec::new());
                         Arc::new(Html { source, made: None, included, notes })
                     });
@@ -326,6 +329,11 @@ impl<'f> Loader<'f> {
     fn part(&mut self, path: &str) -> Option<Part> {
         let text = self.text(path)?;
         self.kept(Part::of_file(path, &text))
+    }
+
+    fn html(&mut self, path: &str) -> Option<Part> {
+        let source = self.part(path)?;
+        self.kept(shallow(path, &mjml::masked(&source.text), HTML_DEPTH_MAX).map(|()| source))
     }
 
     fn texts(&mut self, path: &str) -> Option<Texts> {

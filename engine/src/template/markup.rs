@@ -91,6 +91,36 @@ pub(super) fn pieces(text: &str) -> Vec<Piece> {
     pieces
 }
 
+/// Finds an element that stands within more than `depth_max` others. What reads markup calls itself for each.
+pub(super) fn too_deep(text: &str, depth_max: usize) -> Option<Range<usize>> {
+    let mut open: Vec<&str> = Vec::new();
+    for piece in pieces(text) {
+        match piece {
+            Piece::Start(element) => {
+                let name = slice(text, &element.name);
+                if element.is_closed || VOID.contains(&name) {
+                    continue;
+                }
+                if open.len() >= depth_max {
+                    return Some(element.name);
+                }
+                open.push(name);
+            }
+            Piece::End(name) => {
+                let name = slice(text, &name);
+                if let Some(at) = open.iter().rposition(|open| *open == name) {
+                    open.truncate(at);
+                }
+            }
+            Piece::Text(_) => {}
+        }
+    }
+    None
+}
+
+/// Elements of HTML that hold nothing.
+pub(super) const VOID: [&str; 8] = ["br", "hr", "img", "input", "link", "meta", "col", "wbr"];
+
 struct Scanner<'t> {
     text: &'t str,
     at: usize,
@@ -210,6 +240,13 @@ mod tests {
             "<a href=x>",
         ];
         assert_eq!(shown, wanted);
+    }
+
+    #[test]
+    fn depth_is_that_of_elements_that_are_open() {
+        let text = "<a><br><b></b><c/><d><e>";
+        assert_eq!(too_deep(text, 3), None);
+        assert_eq!(too_deep(text, 2).map(|span| slice(text, &span)), Some("e"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use mrml::prelude::parser::loader::{IncludeLoader, IncludeLoaderError};
 use mrml::prelude::parser::{Error, Origin, ParserOptions, Span};
 use mrml::prelude::render::RenderOptions;
 
+use super::markup::too_deep;
 use super::mjml_check::unknown;
 use super::mjml_include::put_in_place;
 use super::problem::{Fault, TemplateProblem};
@@ -91,6 +92,21 @@ pub(super) fn masked(text: &str) -> String {
     Masks::default().mask(text)
 }
 
+/// Elements within each other in one file of MJML; a mail has some fifteen, and each inclusion adds its own.
+const DEPTH_MAX: usize = 50;
+
+/// Refuses markup whose elements are nested deeper than those who read it can follow.
+pub(super) fn shallow(
+    path: &str,
+    masked: &str,
+    depth_max: usize,
+) -> Result<(), Vec<TemplateProblem>> {
+    let Some(span) = too_deep(masked, depth_max) else { return Ok(()) };
+    let message = format!("this element stands within {depth_max} others, and no more are allowed");
+    let fault = Fault::new(codes::DOCUMENT_LIMIT, span, message);
+    Err(vec![fault.help("close elements, or nest them less".to_owned()).within(path)])
+}
+
 /// Makes HTML of MJML. `includes` gives path and text of each file that may be included.
 ///
 /// # Errors
@@ -100,6 +116,10 @@ pub(super) fn compile(
     text: &str,
     includes: &Includes,
 ) -> Result<Compiled, Vec<TemplateProblem>> {
+    shallow(path, &masked(text), DEPTH_MAX)?;
+    for (path, text) in includes.values() {
+        shallow(path, &masked(text), DEPTH_MAX)?;
+    }
     let mut notes = sound(unknown(path, &masked(text)))?;
     let loaded = Arc::new(Mutex::new(Vec::new()));
     let mut masks = Masks::default();
