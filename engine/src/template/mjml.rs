@@ -57,8 +57,9 @@ impl Masks {
         let mut from = 0;
         for tag in tags {
             masked.push_str(text.get(from..tag.span.start).unwrap_or_default());
-            let word =
-                format!("Z{:0width$}Q", self.0.len(), width = tag.span.len().saturating_sub(2));
+            let number = self.0.len().to_string();
+            let zeros = "0".repeat(tag.span.len().saturating_sub(2 + number.len()));
+            let word = format!("Z{zeros}{number}Q");
             masked.push_str(&word);
             from = tag.span.end;
             self.0.push((word, text.get(tag.span).unwrap_or_default().to_owned()));

@@ -93,7 +93,12 @@ fn op(element: &TemplateElement, before: Option<&TemplateElement>, line: usize) 
     Some(match element {
         TemplateElement::RawString(text) => Op::Text(text.as_str().into()),
         TemplateElement::Comment(_) => return None,
-        TemplateElement::Expression(call) if call.name.as_name() == Some(SAY) => say(call, line),
+        // Words are escaped in any case.
+        TemplateElement::Expression(call) | TemplateElement::HtmlExpression(call)
+            if call.name.as_name() == Some(SAY) =>
+        {
+            say(call, line)
+        }
         TemplateElement::Expression(call) => Op::Print { value: value(call), escaped: true, line },
         TemplateElement::HtmlExpression(call) => {
             Op::Print { value: value(call), escaped: false, line }

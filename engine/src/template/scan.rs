@@ -137,6 +137,15 @@ impl<'s> Scanner<'s> {
         }
         let span = start..end;
         let content = self.text.get(inner..close).unwrap_or_default();
+        if let Some(at) = odd_space(content) {
+            let help = "write an ordinary space".to_owned();
+            let char = content.get(at..).and_then(|rest| rest.chars().next());
+            let at = inner + at;
+            let end = at + char.map_or(1, char::len_utf8);
+            let message = "this is a space that Handlebars does not take for one";
+            self.fault(codes::TEMPLATE_SYNTAX, at..end, message, Some(help));
+            return None;
+        }
         let (kind, sigil) = self.kind(content, &span)?;
         let content = content.get(sigil..).unwrap_or_default();
         let content = content.trim_end_matches(['~', '}']);
@@ -266,6 +275,21 @@ fn inner_length(rest: &str) -> Option<usize> {
         previous = if quote.is_none() { char } else { ' ' };
     }
     None
+}
+
+/// Finds a space beyond ASCII outside of quotes: Handlebars takes it for a part of a name.
+fn odd_space(content: &str) -> Option<usize> {
+    let mut quote = None;
+    content.char_indices().find_map(|(at, char)| {
+        match quote {
+            Some(open) if char == open => quote = None,
+            Some(_) => {}
+            None if matches!(char, '"' | '\'') => quote = Some(char),
+            None if char.is_whitespace() && !char.is_ascii() => return Some(at),
+            None => {}
+        }
+        None
+    })
 }
 
 #[cfg(test)]
