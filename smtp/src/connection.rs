@@ -119,9 +119,15 @@ impl Connection {
             Err(_) => return Err(late(Stage::Sender).into()),
         }
         within(limit, Stage::Recipient, self.smtp.command(Rcpt::new(to, Vec::new()))).await?;
-        within(limit, Stage::Data, self.smtp.command(Data)).await?;
+        let go_on = within(limit, Stage::Data, self.smtp.command(Data)).await?;
+        // Any other word would have the message read as commands.
+        if !go_on.has_code(354) {
+            let message = "the mail server answers out of turn, and was not given the message";
+            return Err(StepError::transient(cause::UNAVAILABLE, message).into());
+        }
         call.doubt.begin();
-        within(FINAL_REPLY, Stage::Message, self.smtp.message(message)).await?;
-        Ok(())
+        let reply = within(FINAL_REPLY, Stage::Message, self.smtp.message(message)).await?;
+        // Only 2xx says that the server has it (RFC 5321, 4.2.1).
+        if u16::from(reply.code()) / 100 == 2 { Ok(()) } else { Err(late(Stage::Message).into()) }
     }
 }

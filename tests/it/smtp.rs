@@ -297,6 +297,20 @@ fn a_folder_that_cannot_be_written_leaves_no_mail_in_doubt() {
 }
 
 #[test]
+fn a_server_that_answers_out_of_turn_is_not_believed() {
+    let reply = |at: &str, code: u32| json!({ "at": at, "do": "reply", "code": code, "text": "x" });
+    for (fault, cause) in
+        [(reply("data", 250), "unavailable"), (reply("message", 354), "unknown_outcome")]
+    {
+        let Some(post) = Post::plain("replies out of turn") else { return };
+        post.server.fail(&[fault]);
+        let (code, _) = post.send(ONE);
+        assert_eq!((code, post.cause().as_str()), (1, cause));
+        assert_eq!(post.server.accepted().len(), 0);
+    }
+}
+
+#[test]
 fn samples_are_mailed_to_nobody_who_did_not_ask() {
     let Some(post) = Post::plain("samples") else { return };
     post.scratch.write("sample.json", json!({ "id": "A", "to": ONE[0].1 }).to_string());
