@@ -88,7 +88,14 @@ impl Runner {
                 let (key, step) = (row.key.clone(), step.to_string());
                 return Ok(Err(NotRetried::Held { key, step }));
             }
-            let mut run = stored.revive(current)?;
+            let mut run = match stored.revive(current) {
+                Ok(run) => run,
+                // What was done could not have been done in this pipeline.
+                Err(Error::Journal { why: difference, .. }) => {
+                    return Ok(Err(NotRetried::Incompatible { key: row.key.clone(), difference }));
+                }
+                Err(error) => return Err(error),
+            };
             let retried = Event::Retried { at: SystemClock.now() };
             if let Err(error) = run.scheduler.apply(&retried) {
                 let difference = error.to_string();

@@ -13,7 +13,7 @@ use oms_engine::mail::Envelope;
 use oms_engine::pipeline::Security;
 use tokio::time::timeout;
 
-use crate::failure::{Stage, late, meaning};
+use crate::failure::{Phase, late, meaning};
 
 /// How long the server may take to answer for a message that it was given: RFC 5321, 4.5.3.2.6. Giving up earlier makes a mail whose outcome is
 /// not known of one that is on its way.
@@ -41,13 +41,13 @@ pub(crate) struct Connection {
 /// Waits for the server, but not for ever.
 async fn within<T>(
     limit: Duration,
-    stage: Stage,
+    phase: Phase,
     answer: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, StepError> {
     match timeout(limit, answer).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(meaning(stage, &error)),
-        Err(_) => Err(late(stage)),
+        Ok(Err(error)) => Err(meaning(phase, &error)),
+        Err(_) => Err(late(phase)),
     }
 }
 
@@ -59,16 +59,16 @@ impl Server {
         let address = (self.host.as_str(), self.port);
         let connecting =
             AsyncSmtpConnection::connect_tokio1(address, Some(self.timeout), &name, implicit, None);
-        let mut smtp = within(self.timeout, Stage::Connect, connecting).await?;
+        let mut smtp = within(self.timeout, Phase::Connect, connecting).await?;
         if let (Security::Starttls, Some(tls)) = (self.security, &self.tls) {
             if !smtp.can_starttls() {
                 let message = "the mail server offers no STARTTLS; without encryption nothing is sent, unless `security: none` says so";
                 return Err(StepError::permanent(cause::REFUSED, message));
             }
-            within(self.timeout, Stage::Connect, smtp.starttls(tls.clone(), &name)).await?;
+            within(self.timeout, Phase::Connect, smtp.starttls(tls.clone(), &name)).await?;
         }
         if let Some(credentials) = &self.credentials {
-            within(self.timeout, Stage::Login, smtp.auth(&MECHANISMS, credentials)).await?;
+            within(self.timeout, Phase::Login, smtp.auth(&MECHANISMS, credentials)).await?;
         }
         Ok(Connection { smtp, timeout: self.timeout })
     }
@@ -114,20 +114,20 @@ impl Connection {
             Ok(Err(error)) => {
                 // 421: the server closes a connection that was idle for too long.
                 let was_closed = error.status().is_none_or(|code| u16::from(code) == 421);
-                return Err(NotTaken { error: meaning(Stage::Sender, &error), was_closed });
+                return Err(NotTaken { error: meaning(Phase::Sender, &error), was_closed });
             }
-            Err(_) => return Err(late(Stage::Sender).into()),
+            Err(_) => return Err(late(Phase::Sender).into()),
         }
-        within(limit, Stage::Recipient, self.smtp.command(Rcpt::new(to, Vec::new()))).await?;
-        let go_on = within(limit, Stage::Data, self.smtp.command(Data)).await?;
+        within(limit, Phase::Recipient, self.smtp.command(Rcpt::new(to, Vec::new()))).await?;
+        let go_on = within(limit, Phase::Data, self.smtp.command(Data)).await?;
         // Any other word would have the message read as commands.
         if !go_on.has_code(354) {
             let message = "the mail server answers out of turn, and was not given the message";
             return Err(StepError::transient(cause::UNAVAILABLE, message).into());
         }
         call.doubt.begin();
-        let reply = within(FINAL_REPLY, Stage::Message, self.smtp.message(message)).await?;
+        let reply = within(FINAL_REPLY, Phase::Message, self.smtp.message(message)).await?;
         // Only 2xx says that the server has it (RFC 5321, 4.2.1).
-        if u16::from(reply.code()) / 100 == 2 { Ok(()) } else { Err(late(Stage::Message).into()) }
+        if u16::from(reply.code()) / 100 == 2 { Ok(()) } else { Err(late(Phase::Message).into()) }
     }
 }

@@ -7,7 +7,7 @@ use oms_engine::effects::{StepError, cause};
 
 /// How far a conversation with the server had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum Phase {
     /// Before there was a connection that may be used: TCP, TLS, greeting.
     Connect,
     /// The server was asked to take our word for who we are.
@@ -22,7 +22,7 @@ pub(crate) enum Stage {
     Message,
 }
 
-impl Stage {
+impl Phase {
     const fn words(self) -> &'static str {
         match self {
             Self::Connect => "cannot be reached",
@@ -37,11 +37,11 @@ impl Stage {
 
 /// Says what an error means. A reply with a code of 4xx or 5xx always means that the server did not take the mail (RFC 5321, 4.2.1); without a
 /// reply that is only sure as long as the message was not under way.
-pub(crate) fn meaning(stage: Stage, error: &Error) -> StepError {
-    let words = stage.words();
+pub(crate) fn meaning(phase: Phase, error: &Error) -> StepError {
+    let words = phase.words();
     let Some(code) = error.status() else {
-        return match stage {
-            Stage::Message => unanswered(),
+        return match phase {
+            Phase::Message => unanswered(),
             _ if error.is_client() => StepError::permanent(
                 cause::REFUSED,
                 format!("the mail server {words}: it lacks what this connection needs"),
@@ -54,20 +54,20 @@ pub(crate) fn meaning(stage: Stage, error: &Error) -> StepError {
         // Writing to a string cannot fail.
         let _written = write!(message, " {enhanced}");
     }
-    match (error.is_permanent(), stage) {
-        (true, Stage::Recipient) => StepError::permanent(cause::BAD_ADDRESS, message),
+    match (error.is_permanent(), phase) {
+        (true, Phase::Recipient) => StepError::permanent(cause::BAD_ADDRESS, message),
         (true, _) => StepError::permanent(cause::REFUSED, message),
         (false, _) => StepError::transient(cause::UNAVAILABLE, message),
     }
 }
 
 /// Says that a command was not answered in time.
-pub(crate) fn late(stage: Stage) -> StepError {
-    match stage {
-        Stage::Message => unanswered(),
+pub(crate) fn late(phase: Phase) -> StepError {
+    match phase {
+        Phase::Message => unanswered(),
         _ => StepError::transient(
             cause::UNAVAILABLE,
-            format!("the mail server {}: it takes too long to answer", stage.words()),
+            format!("the mail server {}: it takes too long to answer", phase.words()),
         ),
     }
 }

@@ -271,6 +271,28 @@ fn a_mail_that_was_taken_as_sent_stays_so_whatever_else_fails() {
 }
 
 #[test]
+fn what_the_pipeline_does_not_send_any_more_cannot_be_taken_as_sent() {
+    let Some(post) = Post::plain("a held mail of a pipeline that changed") else { return };
+    post.server.fail(&[json!({ "at": "message", "do": "close", "times": 1 })]);
+    post.scratch.edit(
+        "post.yaml",
+        "uses: email.send",
+        "when: ${{ order.id == 'A' }}\n    uses: email.send",
+    );
+    let (code, _) = post.send(ONE);
+    assert_eq!((code, post.cause().as_str()), (1, "unknown_outcome"));
+    post.scratch.edit("post.yaml", "order.id == 'A'", "order.id == 'B'");
+    let words = ["--all", "--mail", "smtp", "--held", "sent"];
+    let output = post.call(&["runs", "retry"], &words).exits(1);
+    assert!(
+        output.stderr.contains("cannot go on with the pipeline as it is now"),
+        "{}",
+        output.stderr
+    );
+    assert_eq!((post.cause().as_str(), post.server.accepted().len()), ("unknown_outcome", 1));
+}
+
+#[test]
 fn what_is_held_is_no_failure_that_a_catch_step_may_answer() {
     let Some(post) = Post::plain("a catch step and a held mail") else { return };
     let again = "    on_failure: { run: again }\n  again:\n    uses: email.send\n    with: { template: hello, to: \"${{ order.to }}\", data: { id: \"${{ order.id }}\" } }\n  tell:\n";

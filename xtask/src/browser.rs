@@ -9,7 +9,7 @@ use anyhow::Context as _;
 
 use crate::debian;
 use crate::npm;
-use crate::workspace::{command, quietly, root, run as execute, say, scratch, variable};
+use crate::workspace::{command, copy, quietly, root, run as execute, say, scratch, variable};
 
 /// Open the mails and the live preview in Chromium
 #[derive(clap::Args)]
@@ -120,22 +120,4 @@ fn shots(driver: &str, folder: &Path) -> anyhow::Result<()> {
     let words =
         [shots.as_str(), driver, &folder].into_iter().chain(mails.iter().map(AsRef::as_ref));
     execute("node", &words.collect::<Vec<_>>())
-}
-
-fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        // The state of somebody's own runs is no part of a pipeline.
-        if entry.file_name() == ".oms" {
-            continue;
-        }
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target)?;
-        } else {
-            std::fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
 }

@@ -151,9 +151,8 @@ pub trait Mailer: Send + Sync {
     fn send<'a>(&'a self, call: &'a Call, mail: Mail) -> Io<'a, ()>;
 
     /// Asks for leave to claim a mail, so that no more are claimed than can be sent at once; what is claimed when the process ends is in
-    /// doubt. Nothing comes back if there is no leave now and `wait` is false, or if no more mails are sent.
-    fn admit(&self, wait: bool) -> Admission<'_> {
-        let _at_once = wait;
+    /// doubt. Nothing comes back if there is no leave now and nobody is to wait for it, or if no more mails are sent.
+    fn admit(&self, _wait: bool) -> Admission<'_> {
         Box::pin(std::future::ready(Some(Box::new(()) as Leave)))
     }
 

@@ -12,7 +12,7 @@ use super::event::Event;
 use super::failure::Failure;
 use super::retry::wait_before;
 use super::scheduler::Scheduler;
-use super::state::RunState;
+use super::state::{RunState, StepState};
 use crate::effects::{Call, Class, Doubt, Effects, Leave, Outside, RunInfo, StepError, cause};
 use crate::plan::PlannedStep;
 use crate::step::{OnUnknown, Port, StepContext};
@@ -150,6 +150,16 @@ pub async fn take_as_done(
         let unplanned = || StepError::permanent(cause::PLAN, format!("there is no step `{id}`"));
         let step = plan.step(id).ok_or_else(unplanned)?;
         let planned = plan.steps().get(step).ok_or_else(unplanned)?;
+        let begun = run.scheduler.steps().get(step).is_some_and(|state| match (state, element) {
+            (StepState::Each { items, .. }, Some(element)) => items.len() > *element as usize,
+            (_, element) => element.is_none(),
+        });
+        if !begun {
+            return Err(StepError::permanent(
+                cause::PLAN,
+                format!("`{id}` runs over another list"),
+            ));
+        }
         let input = run.scheduler.input_of(step, *element).map_err(|error| {
             StepError::permanent(cause::OUT_OF_RANGE, "its input cannot be computed")
                 .caused_by(error)
@@ -160,7 +170,11 @@ pub async fn take_as_done(
         effects.settle(&call, true);
         let (at, step) = (effects.clock().now(), Arc::clone(id));
         let (element, attempt, micros) = (*element, 1, 0);
-        note(run, &mut events, Event::Succeeded { step, element, attempt, at, micros, output });
+        let event = Event::Succeeded { step, element, attempt, at, micros, output };
+        run.scheduler.apply(&event).map_err(|error| {
+            StepError::permanent(cause::PLAN, format!("`{id}` would not run now")).caused_by(error)
+        })?;
+        events.push(event);
     }
     Ok(events)
 }

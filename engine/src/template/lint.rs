@@ -74,7 +74,10 @@ fn links(text: &str, element: &Element, faults: &mut Vec<Fault>) {
 }
 
 fn style_of(text: &str, declarations: &[Declaration], faults: &mut Vec<Fault>) {
-    for declaration in declarations.iter().take(PROBLEMS_MAX) {
+    for declaration in declarations {
+        if faults.len() >= PROBLEMS_MAX {
+            return;
+        }
         let Some((name, clients)) = dropped(text, declaration) else { continue };
         let span = declaration.property.start..declaration.value.end;
         let fault =

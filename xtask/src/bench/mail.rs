@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use handlebars::{Handlebars, Helper, HelperResult, Output, RenderContext};
+use handlebars::{Handlebars, handlebars_helper};
 use oms_cli::DirectoryFiles;
 use oms_engine::locale::Formats;
 use oms_engine::money::{Currency, Decimal};
@@ -65,9 +65,7 @@ pub(crate) fn measure() -> anyhow::Result<Mail> {
     // Only what prints the same is compared.
     let lines =
         |text: &str| text.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
-    for (ours, theirs) in lines(&rendered.html).iter().zip(lines(&theirs)) {
-        anyhow::ensure!(*ours == theirs, "the two renderers differ:\n{ours}\n{theirs}");
-    }
+    anyhow::ensure!(lines(&rendered.html) == lines(&theirs), "the two renderers differ");
     Ok(Mail {
         items: ITEMS,
         micros: median(MAILS, &all, |data| template.render(data, Some(LOCALE)).is_ok()),
@@ -121,14 +119,24 @@ impl Bare {
         for (name, text) in template.words() {
             bare.register_partial(&format!("t_{name}"), fixed(&escaped(text)))?;
         }
+        handlebars_helper!(money: |amount: Json, currency: str| {
+            let currency = Currency::parse(currency).ok();
+            decimal(amount).zip(currency).map(|(amount, currency)| Formats::of(LOCALE).money(amount, currency).to_string())
+        });
+        handlebars_helper!(number: |value: Json| decimal(value).map(|value| Formats::of(LOCALE).number(value)));
+        handlebars_helper!(date: |day: str| {
+            day.get(..10).and_then(|day| day.parse().ok()).map(|day| Formats::of(LOCALE).date(day))
+        });
+        handlebars_helper!(country: |code: str| Formats::of(LOCALE).country(code).to_owned());
+        handlebars_helper!(default: |value: Json, other: str| value.as_str().unwrap_or(other).to_owned());
+        // The crate's own compare JSON as it is; amounts are texts there.
+        handlebars_helper!(ge: |one: Json, other: Json| decimal(one) >= decimal(other));
+        handlebars_helper!(ne: |one: Json, other: Json| one != other);
         bare.register_helper("money", Box::new(money));
         bare.register_helper("number", Box::new(number));
         bare.register_helper("date", Box::new(date));
         bare.register_helper("country", Box::new(country));
         bare.register_helper("default", Box::new(default));
-        // The crate's own compare JSON as it is; amounts are texts there.
-        handlebars::handlebars_helper!(ge: |one: Json, other: Json| decimal(one) >= decimal(other));
-        handlebars::handlebars_helper!(ne: |one: Json, other: Json| one != other);
         bare.register_helper("ge", Box::new(ge));
         bare.register_helper("ne", Box::new(ne));
         Ok(Self(bare))
@@ -179,74 +187,4 @@ fn decimal(value: &Json) -> Option<Decimal> {
         Json::String(text) => Decimal::parse(text).ok(),
         other => Decimal::parse(&other.to_string()).ok(),
     }
-}
-
-type Inner<'reg, 'rc> = &'reg Handlebars<'reg>;
-
-/// Writes what a helper makes of its first two parameters.
-fn write(
-    helper: &Helper<'_>,
-    out: &mut dyn Output,
-    make: impl Fn(&Json, &Json) -> Option<String>,
-) -> HelperResult {
-    let param = |at| helper.param(at).map_or(&Json::Null, |param| param.value());
-    let made = make(param(0), param(1)).unwrap_or_default();
-    out.write(&handlebars::html_escape(&made))?;
-    Ok(())
-}
-
-fn money(
-    helper: &Helper<'_>,
-    _: Inner<'_, '_>,
-    _: &handlebars::Context,
-    _: &mut RenderContext<'_, '_>,
-    out: &mut dyn Output,
-) -> HelperResult {
-    write(helper, out, |amount, currency| {
-        let currency = Currency::parse(currency.as_str()?).ok()?;
-        Some(Formats::of(LOCALE).money(decimal(amount)?, currency).to_string())
-    })
-}
-
-fn number(
-    helper: &Helper<'_>,
-    _: Inner<'_, '_>,
-    _: &handlebars::Context,
-    _: &mut RenderContext<'_, '_>,
-    out: &mut dyn Output,
-) -> HelperResult {
-    write(helper, out, |number, _| Some(Formats::of(LOCALE).number(decimal(number)?)))
-}
-
-fn date(
-    helper: &Helper<'_>,
-    _: Inner<'_, '_>,
-    _: &handlebars::Context,
-    _: &mut RenderContext<'_, '_>,
-    out: &mut dyn Output,
-) -> HelperResult {
-    write(helper, out, |date, _| {
-        let day = date.as_str()?.get(..10)?.parse().ok()?;
-        Some(Formats::of(LOCALE).date(day))
-    })
-}
-
-fn country(
-    helper: &Helper<'_>,
-    _: Inner<'_, '_>,
-    _: &handlebars::Context,
-    _: &mut RenderContext<'_, '_>,
-    out: &mut dyn Output,
-) -> HelperResult {
-    write(helper, out, |code, _| Some(Formats::of(LOCALE).country(code.as_str()?).to_owned()))
-}
-
-fn default(
-    helper: &Helper<'_>,
-    _: Inner<'_, '_>,
-    _: &handlebars::Context,
-    _: &mut RenderContext<'_, '_>,
-    out: &mut dyn Output,
-) -> HelperResult {
-    write(helper, out, |value, other| Some(value.as_str().or(other.as_str())?.to_owned()))
 }

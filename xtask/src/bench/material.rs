@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::{Value as Json, json};
 
-use crate::workspace::{root, variable};
+use crate::workspace::{copy, root, variable};
 
 /// A pipeline and its orders.
 pub(crate) struct Material {
@@ -41,24 +41,6 @@ impl Material {
         fs::write(&input, orders.join("\n") + "\n")?;
         Ok(Self { pipeline: pipelines.join(format!("{name}.yaml")), input, orders })
     }
-}
-
-fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        // States of runs lie in folders that begin with a dot.
-        if name.to_string_lossy().starts_with('.') {
-            continue;
-        }
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &to.join(name))?;
-        } else {
-            fs::copy(entry.path(), to.join(name))?;
-        }
-    }
-    Ok(())
 }
 
 /// Returns sample orders, each on one line: those of the folder `OMS_SHARED`, or the pipeline's own.
