@@ -267,14 +267,14 @@ impl Runner {
             if self.runs_before
                 && let Some(digest) = self.driver.known(&key)?
             {
-                let same = digest == run.digest;
+                let same = digest == run.info.digest;
                 let settled =
                     if same { Settled::Duplicate } else { Settled::Conflict { origin, key } };
                 return Ok(Ended::Settled(settled));
             }
             let reference = RunRef::New {
                 key: Arc::clone(&key),
-                digest: run.digest,
+                digest: run.info.digest,
                 accepted_at: run.info.accepted_at.as_millisecond(),
                 body: Arc::clone(&run.info.body),
             };

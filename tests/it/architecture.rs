@@ -23,19 +23,20 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "oms-lambda-generate",
         ],
     ),
-    ("oms-lambda", &["oms-engine"]),
+    ("oms-lambda", &["oms-engine", "oms-sql"]),
     ("oms-lambda-generate", &["oms-engine"]),
     ("oms-serve", &["oms-engine", "oms-local"]),
     ("oms-steps", &["oms-engine"]),
     ("oms-local", &["oms-engine"]),
-    ("oms-postgres", &["oms-engine"]),
+    ("oms-postgres", &["oms-engine", "oms-sql"]),
     ("oms-smtp", &["oms-engine"]),
-    ("oms-aws", &["oms-engine"]),
+    ("oms-aws", &["oms-engine", "oms-sql"]),
+    ("oms-sql", &["oms-engine"]),
     ("oms-engine", &[]),
 ];
 
 /// Packages that may use all others.
-const FREE: &[&str] = &["xtask", "custom-kind"];
+const FREE: &[&str] = &["xtask", "custom-kind", "oms-database-tests"];
 
 /// What the engine must not be linked with, directly or not.
 const NOT_IN_THE_ENGINE: &[&str] =

@@ -46,6 +46,8 @@ pub mod cause {
     pub const REFUSED: &str = "refused";
     /// It is not known whether something was done: the answer was lost, or the process ended before it came.
     pub const UNKNOWN_OUTCOME: &str = "unknown_outcome";
+    /// Something that somebody has to set up is not there: a table, a right, a bucket.
+    pub const ENVIRONMENT: &str = "environment";
     /// A template could not be rendered.
     pub const TEMPLATE: &str = "template";
     /// The plan of the run cannot be made any more.

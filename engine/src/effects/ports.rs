@@ -10,7 +10,7 @@ use super::clock::{Clock, Random};
 use super::error::StepError;
 use crate::mail::Mail;
 use crate::table::TableDef;
-use crate::value::Value;
+use crate::value::{Digest, Value};
 
 /// A call through a port, under way.
 pub type Io<'a, T> = Pin<Box<dyn Future<Output = Result<T, StepError>> + Send + 'a>>;
@@ -28,6 +28,8 @@ pub struct RunInfo {
     pub accepted_at: Timestamp,
     /// The order's bytes as they were sent.
     pub body: Arc<[u8]>,
+    /// The digest of the order, by which the same order is recognised.
+    pub digest: Digest,
 }
 
 /// Who calls: one step, or one element of a step with `for_each`, in one run.
@@ -41,6 +43,8 @@ pub struct Call {
     pub element: Option<u32>,
     /// The idempotency key: it follows from pipeline, key, step and element, and is the same on every attempt.
     pub key: Arc<str>,
+    /// Whether it may be done again where nobody knows whether it was done (`on_unknown: resend`).
+    pub again: bool,
     /// Whether something may have been done outside of this process already.
     pub doubt: Doubt,
 }

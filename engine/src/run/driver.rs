@@ -22,8 +22,6 @@ use crate::value::{Digest, Value};
 pub struct Run {
     /// What is fixed about it.
     pub info: Arc<RunInfo>,
-    /// The digest of the order, by which the same order is recognised.
-    pub digest: Digest,
     /// Its state.
     pub scheduler: Scheduler,
     /// Attempts that reach out of this process: their claims are among the events that the driver gave last, and they begin when
@@ -71,9 +69,11 @@ fn idempotency_key(run: &RunInfo, step: &str, element: Option<u32>) -> Arc<str> 
 }
 
 /// Returns who calls when a step, or one of its elements, runs.
-pub(super) fn call(run: &Arc<RunInfo>, step: &Arc<str>, element: Option<u32>) -> Call {
-    let key = idempotency_key(run, step, element);
-    Call { run: Arc::clone(run), step: Arc::clone(step), element, key, doubt: Doubt::default() }
+pub(super) fn call(run: &Arc<RunInfo>, planned: &PlannedStep, element: Option<u32>) -> Call {
+    let key = idempotency_key(run, &planned.id, element);
+    let again = planned.on_unknown() == Some(OnUnknown::Resend);
+    let (run, step) = (Arc::clone(run), Arc::clone(&planned.id));
+    Call { run, step, element, key, again, doubt: Doubt::default() }
 }
 
 struct Ended {
@@ -164,7 +164,7 @@ pub async fn take_as_done(
             StepError::permanent(cause::OUT_OF_RANGE, "its input cannot be computed")
                 .caused_by(error)
         })?;
-        let call = call(&run.info, id, *element);
+        let call = call(&run.info, planned, *element);
         let cx = StepContext { effects, call: &call };
         let output = planned.step.run(&cx, input).await?;
         effects.settle(&call, true);
@@ -201,7 +201,7 @@ impl Stretch {
         let id = |step: usize| plan.steps().get(step).map(|planned| Arc::clone(&planned.id));
         match decision {
             Decision::Start { step, element, attempt: number, input } => {
-                let call = call(&run.info, &id(step)?, element);
+                let call = call(&run.info, plan.steps().get(step)?, element);
                 decided.push(Attempt { step, call, number, input, leave: None });
             }
             Decision::Skip { step, reason } => {

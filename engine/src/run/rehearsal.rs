@@ -12,7 +12,7 @@ use crate::mail::Mail;
 use crate::plan::{Plan, PlannedStep, read_row};
 use crate::step::{Effect, Port, StepContext};
 use crate::template::Template;
-use crate::value::{Field, Record, RecordType, Shape, Type, Value};
+use crate::value::{Digest, Field, Record, RecordType, Shape, Type, Value};
 
 /// Waits that a run may take before it is given up.
 const WAITS_MAX: usize = 100;
@@ -121,6 +121,7 @@ impl Rehearsal {
             id: Arc::from("sample"),
             accepted_at: self.world.now(),
             body: Arc::from([]),
+            digest: Digest::of(b""),
         });
         let mut sent = Vec::new();
         for planned in self.plan.steps() {
@@ -147,7 +148,7 @@ impl Rehearsal {
     ) -> Result<impl Iterator<Item = Sent>, StepError> {
         let world = MemoryWorld::new();
         world.set_time(self.world.now());
-        let call = call(run, &planned.id, None);
+        let call = call(run, planned, None);
         planned.step.run(&StepContext { effects: &world, call: &call }, input).await?;
         let (step, template) = (Arc::clone(&planned.id), Arc::clone(template));
         let mails = world.contents().mails.into_values();

@@ -1,0 +1,28 @@
+//! The ports on AWS. Nothing else: what is done and when is the engine's.
+//!
+//! Each service is a feature, since a handler links only what its steps use. Credentials, region and endpoints come from the SDK's default
+//! chain and the standard AWS variables.
+
+#[cfg(feature = "rdsdata")]
+mod data_api;
+#[cfg(feature = "sdk")]
+mod failure;
+#[cfg(feature = "sesv2")]
+mod mailer;
+#[cfg(feature = "s3")]
+mod objects;
+#[cfg(feature = "sdk")]
+mod session;
+#[cfg(feature = "sns")]
+mod topics;
+
+#[cfg(feature = "rdsdata")]
+pub use data_api::{Cluster, DataApi};
+#[cfg(feature = "sesv2")]
+pub use mailer::SesMailer;
+#[cfg(feature = "s3")]
+pub use objects::S3Objects;
+#[cfg(feature = "sdk")]
+pub use session::Session;
+#[cfg(feature = "sns")]
+pub use topics::SnsTopics;

@@ -1,0 +1,22 @@
+//! What lies in PostgreSQL where orders leave one machine: the pipeline's tables and our own, as statements, whatever the way to the server.
+//!
+//! [`Database`] is that way: the RDS Data API (`oms-aws`) or a connection (`oms-postgres`). Everything is bound, never written into a
+//! statement; values travel as text and are cast by the statement itself, so that both ways give the same bytes.
+//!
+//! **Invariant:** one thing that a run does is one statement, correct when two do it at the same moment.
+
+mod claims;
+mod database;
+mod failure;
+mod migrate;
+mod row;
+mod statement;
+mod tables;
+
+pub use claims::{Claim, Claims};
+pub use database::{Database, Rows};
+pub use failure::from_state;
+pub use migrate::{MigrateError, migrate};
+pub use row::import;
+pub use statement::{Hint, Parameter, Statement};
+pub use tables::SqlTables;

@@ -1,0 +1,281 @@
+//! The RDS Data API (`ExecuteStatement`, `BeginTransaction`, `CommitTransaction`, `RollbackTransaction`) on a real PostgreSQL, as strict as
+//! Aurora's: one statement a call, values bound with the types that they say, errors with their SQLSTATE, secrets that have to be known.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use serde_json::{Value as Json, json};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, NoTls};
+
+use crate::named::numbered;
+use crate::value::{field, parameter};
+
+/// Bytes of an answer and of a row at the most (Amazon Aurora User Guide, "Limitations for RDS Data API").
+const RESPONSE_MAX: usize = 1 << 20;
+const ROW_MAX: usize = 64 << 10;
+
+/// How long a transaction lives in which nothing is done (`BeginTransaction`, API reference).
+const IDLE_MAX: Duration = Duration::from_secs(180);
+
+/// Which database answers, and to whom.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The address of the PostgreSQL database, whose user may do everything.
+    pub address: String,
+    /// The cluster's ARN.
+    pub cluster: String,
+    /// By secret ARN the role that the holder of it works as; nothing for the user of the address.
+    pub secrets: BTreeMap<String, Option<String>>,
+}
+
+/// A server that listens.
+pub struct DataApi {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: Settings,
+    /// Connections that nobody uses now, by role.
+    idle: Mutex<BTreeMap<Option<String>, Vec<Client>>>,
+    transactions: Mutex<BTreeMap<String, Open>>,
+    /// Until when the cluster resumes.
+    resuming: Mutex<Option<Instant>>,
+    /// What the next calls answer instead of doing what they are asked for.
+    faults: Mutex<Vec<(u16, String)>>,
+    calls: std::sync::atomic::AtomicU64,
+}
+
+/// A transaction that was begun: its connection, its role, and when it was used last.
+type Open = (Client, Option<String>, Instant);
+
+/// An answer that is an exception.
+struct Exception(u16, String, String);
+
+impl DataApi {
+    /// Listens on a port of loopback, 0 for a free one.
+    ///
+    /// # Errors
+    /// When the port is taken.
+    pub async fn listen(settings: Settings, port: u16) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            settings,
+            idle: Mutex::default(),
+            transactions: Mutex::default(),
+            resuming: Mutex::default(),
+            faults: Mutex::default(),
+            calls: Default::default(),
+        });
+        let routes = Router::new()
+            .route("/{operation}", post(answer))
+            .route("/_control/resume/{milliseconds}", post(pause))
+            .route("/_control/fail/{status}/{exception}", post(fail))
+            .with_state(Arc::clone(&shared));
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+        let address = listener.local_addr()?;
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        Ok(Self { address, shared })
+    }
+
+    /// Returns the address that the SDKs find it at.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Answers as a cluster that was paused, for a while.
+    pub async fn resume_in(&self, duration: Duration) {
+        *self.shared.resuming.lock().await = Some(Instant::now() + duration);
+    }
+
+    /// Answers the next call with an exception, such as `ThrottlingException`, before it does anything.
+    pub async fn fail_next(&self, status: u16, exception: &str) {
+        self.shared.faults.lock().await.push((status, exception.to_owned()));
+    }
+
+    /// Returns how many calls there were.
+    pub fn calls(&self) -> u64 {
+        self.shared.calls.load(std::sync::atomic::Ordering::SeqCst)
+    }
+}
+
+async fn pause(State(shared): State<Arc<Shared>>, Path(milliseconds): Path<u64>) {
+    *shared.resuming.lock().await = Some(Instant::now() + Duration::from_millis(milliseconds));
+}
+
+async fn fail(State(shared): State<Arc<Shared>>, Path((status, exception)): Path<(u16, String)>) {
+    shared.faults.lock().await.push((status, exception));
+}
+
+async fn answer(
+    State(shared): State<Arc<Shared>>,
+    Path(operation): Path<String>,
+    body: Bytes,
+) -> Response {
+    shared.calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    match shared.call(&operation, &body).await {
+        Ok(answer) => axum::Json(answer).into_response(),
+        Err(Exception(status, name, message)) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+            let headers = [("x-amzn-ErrorType", name)];
+            (status, headers, axum::Json(json!({ "message": message }))).into_response()
+        }
+    }
+}
+
+fn bad(message: &str) -> Exception {
+    Exception(400, "BadRequestException".to_owned(), message.to_owned())
+}
+
+fn database(error: &tokio_postgres::Error) -> Exception {
+    let message = match error.as_db_error() {
+        Some(said) => format!("ERROR: {}; SQLState: {}", said.message(), said.code().code()),
+        None => format!("ERROR: {error}; SQLState: 08006"),
+    };
+    Exception(400, "DatabaseErrorException".to_owned(), message)
+}
+
+impl Shared {
+    async fn call(&self, operation: &str, body: &[u8]) -> Result<Json, Exception> {
+        let request: Json =
+            serde_json::from_slice(body).map_err(|error| bad(&error.to_string()))?;
+        let text = |name: &str| request.get(name).and_then(Json::as_str);
+        if let Some((status, exception)) = self.faults.lock().await.pop() {
+            return Err(Exception(status, exception, "as asked for".to_owned()));
+        }
+        if text("resourceArn") != Some(&self.settings.cluster) {
+            return Err(bad("HttpEndpoint is not enabled for resource"));
+        }
+        let secret = text("secretArn").and_then(|secret| self.settings.secrets.get(secret));
+        let Some(role) = secret.cloned() else {
+            let message = "Error fetching secret".to_owned();
+            return Err(Exception(400, "SecretsErrorException".to_owned(), message));
+        };
+        if self.resuming.lock().await.is_some_and(|until| Instant::now() < until) {
+            let message = "The Aurora DB instance is resuming after being auto-paused.";
+            return Err(Exception(400, "DatabaseResumingException".to_owned(), message.to_owned()));
+        }
+        let transaction = text("transactionId");
+        match operation {
+            "BeginTransaction" => {
+                let client = self.client(&role).await?;
+                client.batch_execute("begin").await.map_err(|error| database(&error))?;
+                let id = format!("tx-{}", self.calls.load(std::sync::atomic::Ordering::SeqCst));
+                let mut transactions = self.transactions.lock().await;
+                transactions.insert(id.clone(), (client, role, Instant::now()));
+                Ok(json!({ "transactionId": id }))
+            }
+            "CommitTransaction" | "RollbackTransaction" => {
+                let id = transaction.unwrap_or_default();
+                let (client, role, _) = self.transaction(id).await?;
+                let commits = operation == "CommitTransaction";
+                let end = if commits { "commit" } else { "rollback" };
+                client.batch_execute(end).await.map_err(|error| database(&error))?;
+                self.give_back(client, role).await;
+                let said = if commits { "Transaction Committed" } else { "Rollback Complete" };
+                Ok(json!({ "transactionStatus": said }))
+            }
+            "Execute" => {
+                let sql = text("sql").ok_or_else(|| bad("sql is required"))?;
+                let parameters = request.get("parameters").and_then(Json::as_array);
+                let (client, role) = match transaction {
+                    Some(id) => {
+                        let (client, role, _) = self.transaction(id).await?;
+                        (client, role)
+                    }
+                    None => (self.client(&role).await?, role),
+                };
+                let result = execute(&client, sql, parameters.map_or(&[], Vec::as_slice)).await;
+                match transaction {
+                    Some(id) => {
+                        let mut transactions = self.transactions.lock().await;
+                        transactions.insert(id.to_owned(), (client, role, Instant::now()));
+                    }
+                    None => self.give_back(client, role).await,
+                }
+                result
+            }
+            other => Err(Exception(404, "UnknownOperationException".to_owned(), other.to_owned())),
+        }
+    }
+
+    async fn client(&self, role: &Option<String>) -> Result<Client, Exception> {
+        let kept = self.idle.lock().await.get_mut(role).and_then(Vec::pop);
+        if let Some(client) = kept.filter(|client| !client.is_closed()) {
+            return Ok(client);
+        }
+        let mut config: tokio_postgres::Config =
+            self.settings.address.parse().map_err(|error| database(&error))?;
+        if let Some(role) = role {
+            config.user(role);
+        }
+        let (client, connection) = config.connect(NoTls).await.map_err(|error| database(&error))?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    async fn give_back(&self, client: Client, role: Option<String>) {
+        self.idle.lock().await.entry(role).or_default().push(client);
+    }
+
+    async fn transaction(&self, id: &str) -> Result<Open, Exception> {
+        let mut transactions = self.transactions.lock().await;
+        match transactions.remove(id) {
+            Some(found) if found.2.elapsed() < IDLE_MAX => Ok(found),
+            _ => {
+                let message = format!("Transaction {id} is not found");
+                Err(Exception(404, "TransactionNotFoundException".to_owned(), message))
+            }
+        }
+    }
+}
+
+async fn execute(client: &Client, sql: &str, given: &[Json]) -> Result<Json, Exception> {
+    let statement = numbered(sql);
+    let mut types = Vec::new();
+    let mut values = Vec::new();
+    for name in &statement.names {
+        let found =
+            given.iter().find(|given| given.get("name").and_then(Json::as_str) == Some(name));
+        let found = found.ok_or_else(|| bad(&format!("Cannot find parameter: {name}")))?;
+        let (ty, value) = parameter(found)
+            .map_err(|(exception, message)| Exception(400, exception.to_owned(), message))?;
+        types.push(ty);
+        values.push(value);
+    }
+    // Preparing refuses more than one statement, as the Data API does (SQLSTATE 42601).
+    let prepared =
+        client.prepare_typed(&statement.sql, &types).await.map_err(|error| database(&error))?;
+    let values: Vec<&(dyn ToSql + Sync)> =
+        values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+    if prepared.columns().is_empty() {
+        let updated = client.execute(&prepared, &values).await.map_err(|error| database(&error))?;
+        return Ok(json!({ "numberOfRecordsUpdated": updated, "generatedFields": [] }));
+    }
+    let rows = client.query(&prepared, &values).await.map_err(|error| database(&error))?;
+    let mut records = Vec::new();
+    let mut size = 0;
+    for row in &rows {
+        let record: Vec<Json> =
+            (0..row.len()).map(|at| field(row, at)).collect::<Result<_, _>>().map_err(
+                |message| Exception(400, "UnsupportedResultException".to_owned(), message),
+            )?;
+        let length = Json::from(record.clone()).to_string().len();
+        size += length;
+        if length > ROW_MAX || size > RESPONSE_MAX {
+            return Err(bad("Database response exceeded size limit"));
+        }
+        records.push(record);
+    }
+    Ok(json!({ "numberOfRecordsUpdated": 0, "records": records }))
+}

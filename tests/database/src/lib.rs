@@ -1,0 +1,13 @@
+//! Test support: a PostgreSQL server of its own, a strict RDS Data API on it, and the contract that every way to the tables keeps.
+
+#![expect(clippy::unwrap_used, reason = "support of tests: what goes wrong here fails the test")]
+
+mod contract;
+mod data_api;
+mod named;
+mod postgres;
+mod value;
+
+pub use contract::{all, world};
+pub use data_api::{DataApi, Settings};
+pub use postgres::{Server, find};

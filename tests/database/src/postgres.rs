@@ -1,0 +1,95 @@
+//! A PostgreSQL server for one test, in a folder of its own, on a free port of loopback, gone when it is dropped.
+
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A server.
+pub struct Server {
+    process: Child,
+    port: u16,
+    _folder: tempfile::TempDir,
+}
+
+/// Finds the folder of PostgreSQL's programs: the newest that Debian's packages brought. Without them the tests that need a server say that
+/// they were skipped, but not in CI.
+pub fn find() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+    let found = versions
+        .filter_map(|version| Some(version.ok()?.path().join("bin")))
+        .filter(|programs| programs.join("initdb").exists());
+    found.max()
+}
+
+/// Makes a command of PostgreSQL's: its programs refuse to run as root, and then run as nobody.
+fn command(program: &Path) -> Command {
+    let root = std::fs::metadata("/proc/self").is_ok_and(|own| {
+        use std::os::unix::fs::MetadataExt as _;
+        own.uid() == 0
+    });
+    if !root {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups", "--pdeathsig", "KILL"]);
+    command.arg(program);
+    command
+}
+
+impl Server {
+    /// Makes a database and starts a server on it.
+    pub fn start(programs: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let data = folder.path().join("data");
+        let made = command(&programs.join("initdb"))
+            .args([
+                "--username=oms",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--no-locale",
+                "--no-sync",
+                "-D",
+            ])
+            .arg(&data)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let process = command(&programs.join("postgres"))
+            .arg("-D")
+            .arg(&data)
+            .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"])
+            .args(["-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "timezone=UTC"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let server = Self { process, port, _folder: folder };
+        for _ in 0..200 {
+            let ready = Command::new(programs.join("pg_isready"))
+                .args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()])
+                .status()
+                .unwrap();
+            if ready.success() {
+                return server;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("PostgreSQL did not start");
+    }
+
+    /// Returns the address of its database.
+    pub fn address(&self) -> String {
+        format!("postgresql://oms@127.0.0.1:{}/postgres", self.port)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // SIGQUIT would be kinder; nothing of it is kept.
+        let _gone = self.process.kill();
+        let _reaped = self.process.wait();
+    }
+}

@@ -1,0 +1,51 @@
+"""What SES v2 SendEmail needs to be allowed: the identity and the configuration set, and SendRawEmail for raw mail.
+
+Stock: `ses:SendEmail` on `*`, which no policy that names its identity allows. Real SES: `ses:SendEmail`, for raw content
+`ses:SendRawEmail` too, each on the sender's identity and on the configuration set.
+"""
+
+import json
+from email.utils import parseaddr
+
+SEND = "/v2/email/outbound-emails"
+
+
+def send_checks(body: bytes, region: str, account: str) -> list[tuple[str, str]]:
+    """The pairs of action and resource that must be allowed for this SendEmail."""
+    from ministack.services import ses, ses_v2
+
+    try:
+        request = json.loads(body or b"{}")
+    except ValueError:
+        return []
+    sender = parseaddr(request.get("FromEmailAddress") or "")[1]
+    domain = sender.rpartition("@")[2]
+    identity = sender if sender in {*ses._identities, *ses_v2._identities} else domain
+    resources = [f"arn:aws:ses:{region}:{account}:identity/{identity}"]
+    if request.get("ConfigurationSetName"):
+        resources.append(f"arn:aws:ses:{region}:{account}:configuration-set/{request['ConfigurationSetName']}")
+    actions = ["ses:SendEmail"]
+    if (request.get("Content") or {}).get("Raw"):
+        actions.append("ses:SendRawEmail")
+    return [(action, resource) for action in actions for resource in resources]
+
+
+def apply(_options) -> None:
+    from ministack import app
+
+    stock = app._enforce_ses_v2
+
+    def enforce(method, path, headers, body, query, request_id):
+        if not app.AUTH or method != "POST" or path != SEND:
+            return stock(method, path, headers, body, query, request_id)
+        from ministack.core.responses import get_account_id
+
+        region = app.extract_region(headers, query)
+        for action, resource in send_checks(body, region, get_account_id()):
+            denied = app._enforce_data_plane(
+                "sesv2", action, headers, query, request_id, resource_arn=resource, named_resource=resource)
+            if denied:
+                return denied
+        return None
+
+    app._enforce_ses_v2 = enforce
