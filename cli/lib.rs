@@ -20,6 +20,7 @@ pub mod render;
 mod state;
 mod summary;
 mod tally;
+mod world;
 
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;

@@ -12,11 +12,13 @@ use oms_smtp::{Credentials, Settings, SmtpMailer};
 
 use crate::exit::Usage;
 use crate::output;
+use crate::world::Outside;
 
 /// The option that says where mail goes.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub(crate) struct MailOption {
-    /// Where mail goes: `outbox` keeps it in the state directory, `smtp` sends it by the pipeline's `mail.smtp`. A state whose mails were sent
+    /// Where mail goes: `outbox` keeps it in the state directory, `smtp` sends it by the pipeline's `mail.smtp`; with `--target aws` it is sent by SES
+    /// unless something else is said. A state whose mails were sent
     /// wants to be told again, so that no mail stays behind unnoticed
     #[arg(long, value_enum)]
     mail: Option<Way>,
@@ -35,17 +37,24 @@ const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
 impl MailOption {
     /// Tells whether mail leaves this machine.
-    pub(crate) fn leaves(self) -> bool {
-        self.mail == Some(Way::Smtp)
+    pub(crate) fn leaves(self, by_default: bool) -> bool {
+        match self.mail {
+            None => by_default,
+            Some(way) => way == Way::Smtp,
+        }
     }
 
     /// Gets ready what the call asks for, and says so where mail leaves this machine.
     ///
     /// # Errors
     /// When the pipeline has no server, or what it names is not there.
-    pub(crate) fn mailing(self, plan: &Plan) -> anyhow::Result<Option<Mailing>> {
+    pub(crate) fn mailing(
+        self,
+        plan: &Plan,
+        outside: Option<&Outside>,
+    ) -> anyhow::Result<Option<Mailing>> {
         match self.mail {
-            None => Ok(None),
+            None => Ok(outside.and_then(|outside| outside.mailer.clone()).map(Mailing::Out)),
             Some(Way::Outbox) => Ok(Some(Mailing::Outbox)),
             Some(Way::Smtp) => {
                 let section = plan.mail().and_then(|mail| mail.smtp.as_ref());

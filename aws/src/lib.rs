@@ -11,6 +11,8 @@ mod failure;
 mod mailer;
 #[cfg(feature = "s3")]
 mod objects;
+#[cfg(feature = "rdsdata")]
+mod resources;
 #[cfg(feature = "sdk")]
 mod session;
 #[cfg(feature = "sns")]
@@ -22,6 +24,8 @@ pub use data_api::{Cluster, DataApi};
 pub use mailer::SesMailer;
 #[cfg(feature = "s3")]
 pub use objects::S3Objects;
+#[cfg(feature = "rdsdata")]
+pub use resources::Resources;
 #[cfg(feature = "sdk")]
 pub use session::Session;
 #[cfg(feature = "sns")]

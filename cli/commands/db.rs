@@ -1,11 +1,12 @@
 //! `oms db`: the rows of a pipeline's tables.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Subcommand;
 use oms_engine::diagnostic::did_you_mean;
-use oms_engine::plan::Plan;
+use oms_engine::plan::{Plan, RowError, read_rows};
 use oms_engine::step::StepKind;
 use oms_engine::table::TableDef;
 use oms_local::{Database, export_rows, import_rows};
@@ -14,6 +15,7 @@ use crate::check;
 use crate::exit::{self, Usage};
 use crate::output;
 use crate::state::{Target, current_plan};
+use crate::world::WorldOption;
 
 /// Export or import the rows of a pipeline's tables, as NDJSON
 #[derive(clap::Args, Debug)]
@@ -37,13 +39,25 @@ enum Command {
     Import {
         #[command(flatten)]
         target: Target,
+        #[command(flatten)]
+        world: WorldOption,
+    },
+    /// Make the pipeline's tables and our own where `--target` says, and columns that were added since; repeated, it changes nothing
+    ///
+    /// The tables of the state directory are made by `oms run`. Example: oms db migrate pipelines/storefront.yaml --target postgres
+    Migrate {
+        /// The pipeline file
+        pipeline: PathBuf,
+        #[command(flatten)]
+        world: WorldOption,
     },
 }
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     match args.command {
         Command::Export { target } => export(target, kinds),
-        Command::Import { target } => import(target, kinds),
+        Command::Import { target, world } => import(target, &world, kinds),
+        Command::Migrate { pipeline, world } => migrate(&pipeline, &world, kinds),
     }
 }
 
@@ -85,7 +99,7 @@ fn export(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
     }
 }
 
-fn import(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
+fn import(target: Target, world: &WorldOption, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let found = target.find()?;
     let checker = check::checker(kinds)?;
     let Some((_, plan)) = current_plan(&checker, &found)? else { return Ok(exit::FINDINGS) };
@@ -98,16 +112,33 @@ fn import(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
     } else {
         std::fs::read_to_string(path).with_context(|| format!("`{path}` cannot be read"))?
     };
-    let database = Database::own(&found.directory)?;
-    let count = match import_rows(&database, &table, &text) {
-        Ok(count) => count,
-        Err(oms_local::ImportError::Row { line, column, message }) => {
+    let rows = match read_rows(&table, &text) {
+        Ok(rows) => rows,
+        Err(RowError { line, column, message }) => {
             output::say(&format!("{path}:{line}:{column}: {message}"));
             output::say("nothing was imported");
             return Ok(exit::FINDINGS);
         }
-        Err(error) => return Err(error.into()),
     };
+    match world.outside()? {
+        Some(outside) => outside.import(&table, &rows)?,
+        None => import_rows(&Database::own(&found.directory)?, &table, &rows)?,
+    }
+    let count = rows.len() as u64;
     output::say(&format!("{} imported into {}", output::counted(count, "row"), table.name));
+    Ok(exit::FINE)
+}
+
+fn migrate(pipeline: &Path, world: &WorldOption, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    let Some(outside) = world.outside()? else {
+        let message =
+            "say where with `--target`; the tables of the state directory are made by `oms run`";
+        return Err(Usage(message.to_owned()).into());
+    };
+    let checker = check::checker(kinds)?;
+    let Some(plan) = check::plan(&checker, pipeline)? else { return Ok(exit::FINDINGS) };
+    outside.migrate(&plan)?;
+    let names: Vec<&str> = plan.tables().iter().map(|table| table.name.as_ref()).collect();
+    output::say(&format!("the tables are there: {}", names.join(", ")));
     Ok(exit::FINE)
 }

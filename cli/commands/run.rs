@@ -22,6 +22,7 @@ use crate::progress::Progress;
 use crate::state;
 use crate::summary;
 use crate::tally::Tally;
+use crate::world::WorldOption;
 
 /// Run orders through a pipeline, durably
 ///
@@ -44,9 +45,8 @@ pub(crate) struct Args {
     /// Where the state lives, by default `.oms/<name>` beside the pipeline file
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
-    /// Where the steps' effects go
-    #[arg(long, value_enum, default_value = "local")]
-    target: World,
+    #[command(flatten)]
+    world: WorldOption,
     /// Orders that are under way at the same time at the most
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: u16,
@@ -58,13 +58,6 @@ pub(crate) struct Args {
     /// How the summary is written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-}
-
-/// Where effects go.
-#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-enum World {
-    /// One SQLite database in the state directory
-    Local,
 }
 
 /// Findings that are printed one by one at the most.
@@ -90,10 +83,12 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         }
     }
     let (files, name) = DirectoryFiles::of(&args.pipeline);
+    let outside = args.world.outside()?;
     let settings = Settings {
         concurrency: args.concurrency.into(),
         export: args.export.clone(),
-        mail: args.mail.mailing(&plan)?,
+        mail: args.mail.mailing(&plan, outside.as_ref())?,
+        remote: outside.map(|outside| outside.remote),
     };
     let runner = Arc::new(Runner::open(&directory, &plan, &checker, &name, &files, settings)?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -142,7 +137,7 @@ fn sources(args: &Args, plan: &Plan, fresh: bool) -> anyhow::Result<Vec<Source>>
         sources.push(Source::Stdin(name));
     }
     // Samples are only mailed to somebody if that is asked for.
-    if args.samples || (sources.is_empty() && fresh && !args.mail.leaves()) {
+    if args.samples || (sources.is_empty() && fresh && !args.mail.leaves(args.world.mails())) {
         let folder = args.pipeline.parent().map_or_else(PathBuf::new, std::path::Path::to_owned);
         sources.extend(plan.samples().iter().map(|path| Source::File(folder.join(path))));
     }

@@ -16,6 +16,7 @@ use crate::mailing::MailOption;
 use crate::output;
 use crate::state::{Found, Reading, Target, current_plan};
 use crate::tally::Tally;
+use crate::world::WorldOption;
 
 /// Try parked runs again, on the pipeline as it is now; steps that were done stay done
 ///
@@ -36,6 +37,8 @@ pub(crate) struct Args {
     held: Option<Held>,
     #[command(flatten)]
     mail: MailOption,
+    #[command(flatten)]
+    world: WorldOption,
     /// How the outcome is written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -60,7 +63,7 @@ impl From<Held> for oms_local::Held {
 }
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
-    let Args { target, all, cause, held, mail, format } = args;
+    let Args { target, all, cause, held, mail, world, format } = args;
     let found = &target.find()?;
     if !all && cause.is_none() && found.words.is_empty() {
         return Err(Usage("say what to retry: keys, --cause or --all".to_owned()).into());
@@ -72,7 +75,13 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         chosen(&reading, found, cause.as_deref())?
     };
     let (files, name) = DirectoryFiles::of(&pipeline);
-    let settings = Settings { concurrency: 1, export: None, mail: mail.mailing(&plan)? };
+    let outside = world.outside()?;
+    let settings = Settings {
+        concurrency: 1,
+        export: None,
+        mail: mail.mailing(&plan, outside.as_ref())?,
+        remote: outside.as_ref().map(|outside| outside.remote.clone()),
+    };
     let runner = Runner::open(&found.directory, &plan, &checker, &name, &files, settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_stack_size(super::run::STACK_BYTES)
@@ -81,6 +90,9 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let mut tally = Tally { resumed: rows.len() as u64, ..Tally::default() };
     let result: anyhow::Result<()> = runtime.block_on(async {
         for row in &rows {
+            if let (Some(outside), Some(Held::Resend)) = (&outside, held) {
+                outside.may_do_again(plan.name(), &row.key).await?;
+            }
             match runner.retry(row, held.map(Into::into)).await? {
                 Ok(settled) => tally.add(&settled),
                 Err(why) => {

@@ -18,6 +18,7 @@ use crate::mails::StoredMail;
 use crate::objects::ObjectRow;
 use crate::packet::{Outcome, Packet, RunRef, Write};
 use crate::readers::Readers;
+use crate::remote::Remote;
 use crate::runs::StoredRun;
 use crate::stage::Stage;
 use crate::world::SystemClock;
@@ -31,6 +32,8 @@ pub(crate) struct Driver {
     pub(crate) export: Option<PathBuf>,
     /// Where mail goes; nothing if it stays in the outbox.
     pub(crate) mailer: Option<Arc<dyn Mailer>>,
+    /// What lies elsewhere.
+    pub(crate) remote: Option<Remote>,
     /// Whether the process is about to end.
     pub(crate) closed: AtomicBool,
 }
@@ -92,20 +95,9 @@ impl Driver {
     /// Parks a run that cannot be brought back, and returns its key.
     pub(crate) async fn park(&self, id: i64, cause: &str) -> Result<Arc<str>, Error> {
         let row = self.readers.read(|connection| Ok(StoredRun::load(connection, id)?.row))?;
-        let (reply, outcome) = oneshot::channel();
-        let packet = Packet {
-            run: RunRef::Known { id },
-            bundle: row.bundle,
-            state: RunState::Parked,
-            wait_until: None,
-            cause: Some(cause.to_owned()),
-            now: SystemClock.now().as_millisecond(),
-            events: encode(&[]),
-            writes: Arc::from([]),
-            reply,
-        };
-        self.writer.submit(packet).await?;
-        outcome.await.map_err(|_| Error::WriterStopped("it gave no answer".to_owned()))?;
+        let begun = Begun::new(RunRef::Known { id }, row.bundle);
+        let end = End { state: RunState::Parked, until: None, cause: Some(cause.to_owned()) };
+        self.commit(&begun, &end, &[], Arc::from([])).await?;
         Ok(Arc::from(row.key))
     }
 
@@ -117,6 +109,17 @@ impl Driver {
         mut begun: Begun,
     ) -> Result<(Outcome, End), Error> {
         let mut exported = Ok(());
+        if self.remote.is_some() && begun.row.is_none() {
+            // Nothing of an order is done elsewhere that was not accepted here.
+            let end = End { state: RunState::InProgress, until: None, cause: None };
+            match self.commit(&begun, &end, &[], Arc::from([])).await? {
+                Outcome::Committed { id } => {
+                    (begun.reference, begun.row) = (RunRef::Known { id }, Some(id));
+                    begun.durable = true;
+                }
+                outcome => return Ok((outcome, end)),
+            }
+        }
         loop {
             let (outcome, end, files) = self.stretch(run, &mut begun).await?;
             // What is claimed is carried out whether files can be written or not.
@@ -167,27 +170,38 @@ impl Driver {
         let cause = (progress.state == RunState::Parked).then(|| causes(run));
         let mut events = std::mem::take(&mut begun.events);
         events.extend(progress.events);
-        let (reply, outcome) = oneshot::channel();
-        let packet = Packet {
-            run: begun.reference.clone(),
-            bundle: begun.bundle,
-            state: progress.state,
-            wait_until: progress.until.map(Timestamp::as_millisecond),
-            cause: cause.clone(),
-            now: SystemClock.now().as_millisecond(),
-            events: encode(&events),
-            writes: Arc::clone(&writes),
-            reply,
-        };
-        self.writer.submit(packet).await?;
-        let outcome =
-            outcome.await.map_err(|_| Error::WriterStopped("it gave no answer".to_owned()))?;
+        let end = End { state: progress.state, until: progress.until, cause };
+        let outcome = self.commit(begun, &end, &events, Arc::clone(&writes)).await?;
         let mut files = Ok(());
         if matches!(outcome, Outcome::Committed { .. }) {
             begun.durable = true;
             files = self.export(run, &writes);
         }
-        Ok((outcome, End { state: progress.state, until: progress.until, cause }, files))
+        Ok((outcome, end, files))
+    }
+
+    /// Makes durable how far a run is.
+    async fn commit(
+        &self,
+        begun: &Begun,
+        end: &End,
+        events: &[Event],
+        writes: Arc<[Write]>,
+    ) -> Result<Outcome, Error> {
+        let (reply, outcome) = oneshot::channel();
+        let packet = Packet {
+            run: begun.reference.clone(),
+            bundle: begun.bundle,
+            state: end.state,
+            wait_until: end.until.map(Timestamp::as_millisecond),
+            cause: end.cause.clone(),
+            now: SystemClock.now().as_millisecond(),
+            events: encode(events),
+            writes,
+            reply,
+        };
+        self.writer.submit(packet).await?;
+        outcome.await.map_err(|_| Error::WriterStopped("it gave no answer".to_owned()))
     }
 
     /// Writes what became durable as files, where that is asked for.

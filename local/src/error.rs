@@ -48,6 +48,16 @@ pub enum Error {
         "the state directory belongs to the pipeline `{0}`; give another one with `--state-dir`"
     )]
     OtherPipeline(String),
+    /// The state's runs are of another world.
+    #[error(
+        "what the runs of this state did is in the world `{before}`, not in `{now}`; say `--target {before}`, or give another `--state-dir`"
+    )]
+    OtherTarget {
+        /// The world of its runs.
+        before: String,
+        /// The world that was asked for.
+        now: &'static str,
+    },
     /// Mail went out before, and now nobody says whether it is to.
     #[error(
         "mails of this state were sent by a server: say `--mail smtp` to send more, or `--mail outbox` to keep them here"

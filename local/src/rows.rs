@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use oms_engine::plan::read_row;
 use oms_engine::table::TableDef;
 use oms_engine::value::{Value, write_json};
 use rusqlite::{Connection, params_from_iter};
@@ -39,49 +38,21 @@ pub fn export_rows(
     Ok(count)
 }
 
-/// Why rows were not imported.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// A line does not fit the table.
-    #[error("line {line}, column {column}: {message}")]
-    Row {
-        /// The line, from 1.
-        line: usize,
-        /// The column in characters, from 1.
-        column: usize,
-        /// What is wrong, without the value.
-        message: String,
-    },
-    /// The database refused.
-    #[error(transparent)]
-    Database(#[from] Error),
-}
-
-/// Adds the rows of an NDJSON text to a table, replacing those with the same key; all of them, or none if one does not fit.
+/// Adds rows to a table, replacing those with the same key; all of them or none.
 ///
 /// # Errors
-/// The first line that does not fit, or the database's refusal.
+/// When the database refuses.
 pub fn import_rows(
     database: &Database,
     table: &Arc<TableDef>,
-    text: &str,
-) -> Result<u64, ImportError> {
+    rows: &[Value],
+) -> Result<(), Error> {
     let connection = database.connect()?;
     ensure(&connection, table)?;
-    let transaction = connection.unchecked_transaction().map_err(Error::from)?;
-    let mut count = 0;
+    let transaction = connection.unchecked_transaction()?;
     {
-        let mut statement =
-            transaction.prepare(&Statements::new(table).upsert).map_err(Error::from)?;
-        for (index, line) in text.lines().enumerate() {
-            if line.trim().is_empty() {
-                continue;
-            }
-            let row = read_row(table, line).map_err(|problems| {
-                let (column, message) =
-                    problems.into_iter().next().unwrap_or_else(|| (1, "does not fit".to_owned()));
-                ImportError::Row { line: index + 1, column, message }
-            })?;
+        let mut statement = transaction.prepare(&Statements::new(table).upsert)?;
+        for row in rows {
             let record = row.as_record();
             let values = table
                 .columns
@@ -91,10 +62,9 @@ pub fn import_rows(
                 })
                 .chain([&Value::Null])
                 .map(bind);
-            statement.execute(params_from_iter(values)).map_err(Error::from)?;
-            count += 1;
+            statement.execute(params_from_iter(values))?;
         }
     }
-    transaction.commit().map_err(Error::from)?;
-    Ok(count)
+    transaction.commit()?;
+    Ok(())
 }

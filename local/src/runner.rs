@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::mailing::{self, Mailing};
 use crate::packet::{Outcome, RunRef};
 use crate::readers::Readers;
+use crate::remote::{self, Remote};
 use crate::runs::StoredRun;
 use crate::seeds;
 use crate::tables;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub export: Option<PathBuf>,
     /// Where mail goes, if somebody says so.
     pub mail: Option<Mailing>,
+    /// Where what the steps do lies, if not here.
+    pub remote: Option<Remote>,
 }
 
 /// An order that came in.
@@ -142,10 +145,13 @@ impl Runner {
         let bundles = Bundles::new(Arc::clone(checker));
         let connection = database.connect()?;
         seeds::claim(&connection, plan.name())?;
-        for table in plan.tables() {
-            tables::ensure(&connection, table)?;
+        remote::settle(&connection, settings.remote.as_ref())?;
+        if settings.remote.is_none() {
+            for table in plan.tables() {
+                tables::ensure(&connection, table)?;
+            }
+            seeds::load(&connection, plan, files)?;
         }
-        seeds::load(&connection, plan, files)?;
         let mailer = mailing::settle(&connection, settings.mail)?;
         let bundle = bundles.keep(&connection, pipeline_file, plan)?;
         let runs_before =
@@ -160,6 +166,7 @@ impl Runner {
                 bundles,
                 export: settings.export,
                 mailer,
+                remote: settings.remote,
                 closed: AtomicBool::new(false),
             },
             plan: Arc::clone(plan),

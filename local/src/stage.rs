@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::mails;
 use crate::packet::Write;
 use crate::readers::Readers;
+use crate::remote::Remote;
 use crate::tables::Statements;
 use crate::world::SystemClock;
 
@@ -34,6 +35,8 @@ pub struct Stage {
     careful: bool,
     /// Where mail goes; nothing if it stays in the outbox.
     mailer: Option<Arc<dyn Mailer>>,
+    /// What lies elsewhere.
+    remote: Option<Remote>,
     staged: Mutex<Staged>,
 }
 
@@ -60,6 +63,7 @@ impl Stage {
             run: begun.row,
             careful: begun.careful,
             mailer: driver.mailer.clone(),
+            remote: driver.remote.clone(),
             staged: Mutex::default(),
         }
     }
@@ -72,6 +76,10 @@ impl Stage {
     /// Takes what the steps that are done staged, in order.
     pub(crate) fn take(&self) -> Vec<Write> {
         std::mem::take(&mut self.lock().kept)
+    }
+
+    fn objects(&self) -> Option<&dyn ObjectStore> {
+        self.remote.as_ref()?.objects.as_deref()
     }
 
     fn lock(&self) -> MutexGuard<'_, Staged> {
@@ -138,6 +146,9 @@ fn done<'a, T: Send + 'a>(result: Result<T, StepError>) -> Io<'a, T> {
 
 impl ObjectStore for Stage {
     fn put<'a>(&'a self, call: &'a Call, object: Put) -> Io<'a, ()> {
+        if let Some(objects) = self.objects() {
+            return objects.put(call, object);
+        }
         let body = (!Arc::ptr_eq(&object.body, &call.run.body)).then_some(object.body);
         let Put { bucket, key, content_type, .. } = object;
         if self.careful {
@@ -167,6 +178,9 @@ impl ObjectStore for Stage {
         bucket: &'a str,
         key: &'a str,
     ) -> Io<'a, Option<Arc<[u8]>>> {
+        if let Some(objects) = self.objects() {
+            return objects.get(call, bucket, key);
+        }
         let staged = self.lock().seen(call).rev().find_map(|write| match write {
             Write::Object { bucket: b, key: k, body, .. }
                 if b.as_ref() == bucket && k.as_ref() == key =>
@@ -184,9 +198,12 @@ impl ObjectStore for Stage {
 }
 
 impl Topic for Stage {
-    /// There is nobody to tell: the branches are in this process, and the step's event says that it was announced.
-    fn publish<'a>(&'a self, _: &'a Call, _: Message) -> Io<'a, ()> {
-        done(Ok(()))
+    /// Here there is nobody to tell: the branches are in this process, and the step's event says that it was announced.
+    fn publish<'a>(&'a self, call: &'a Call, message: Message) -> Io<'a, ()> {
+        match self.remote.as_ref().and_then(|remote| remote.topics.as_deref()) {
+            Some(topics) => topics.publish(call, message),
+            None => done(Ok(())),
+        }
     }
 }
 
@@ -197,6 +214,9 @@ impl Tables for Stage {
         table: &'a Arc<TableDef>,
         row: Value,
     ) -> Io<'a, Inserted> {
+        if let Some(remote) = &self.remote {
+            return remote.tables.insert(call, table, row);
+        }
         let key = key_of(table, &row);
         if let Some(staged) = self.staged_row(call, table, &key) {
             return done(repeated(table, &staged, &row));
@@ -220,6 +240,9 @@ impl Tables for Stage {
     }
 
     fn upsert<'a>(&'a self, call: &'a Call, table: &'a Arc<TableDef>, row: Value) -> Io<'a, ()> {
+        if let Some(remote) = &self.remote {
+            return remote.tables.upsert(call, table, row);
+        }
         self.stage(call, Write::Upsert { table: Arc::clone(table), row });
         done(Ok(()))
     }
@@ -230,6 +253,9 @@ impl Tables for Stage {
         table: &'a Arc<TableDef>,
         key: Vec<Value>,
     ) -> Io<'a, Option<Value>> {
+        if let Some(remote) = &self.remote {
+            return remote.tables.get(call, table, key);
+        }
         let key: Vec<&Value> = key.iter().collect();
         if let Some(row) = self.staged_row(call, table, &key) {
             return done(Ok(Some(row)));

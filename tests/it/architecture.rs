@@ -18,6 +18,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "oms-local",
             "oms-postgres",
             "oms-smtp",
+            "oms-sql",
             "oms-aws",
             "oms-serve",
             "oms-lambda-generate",

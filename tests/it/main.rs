@@ -17,6 +17,7 @@ mod hostile;
 mod mails;
 mod money;
 mod origin;
+mod postgres;
 mod property;
 mod sarif;
 mod smtp;

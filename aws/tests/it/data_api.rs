@@ -16,10 +16,7 @@ const SECRET: &str = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:om
 
 /// A server, the Data API on it, and a client of that; nothing where PostgreSQL is not installed.
 async fn started() -> Option<(Server, oms_database_tests::DataApi, DataApi)> {
-    let Some(programs) = find() else {
-        eprintln!("skipped: PostgreSQL is not installed");
-        return None;
-    };
+    let programs = find()?;
     let server = Server::start(&programs);
     let secrets = BTreeMap::from([(SECRET.to_owned(), None)]);
     let settings = Settings { address: server.address(), cluster: CLUSTER.to_owned(), secrets };

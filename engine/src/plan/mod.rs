@@ -20,4 +20,4 @@ pub use check::{Checked, Checker, overlapping_intakes};
 pub use checked::{ForEach, Handler, Need, Plan, PlannedStep, Retry, Seed};
 pub use order::{KeyError, OrderPlan, valid_key};
 pub(crate) use steps::{error_record, run_record};
-pub use tables::{SeedError, read_row};
+pub use tables::{RowError, read_row, read_rows};

@@ -125,8 +125,9 @@ fn check_table(
 }
 
 /// Why a row of a file does not fit its table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeedError {
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {message}")]
+pub struct RowError {
     /// Line in the file, from 1.
     pub line: usize,
     /// Column in characters, from 1.
@@ -143,6 +144,23 @@ pub fn read_row(table: &TableDef, text: &str) -> Result<Value, Vec<(usize, Strin
     parse_row(table, text).map_err(|problems| {
         problems.into_iter().map(|problem| (problem.column, problem.message)).collect()
     })
+}
+
+/// Reads a file of rows, one a line (NDJSON); empty lines are left out.
+///
+/// # Errors
+/// The first row that does not fit.
+pub fn read_rows(table: &TableDef, text: &str) -> Result<Vec<Value>, RowError> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(index, line)| {
+            read_row(table, line).map_err(|problems| {
+                let first = problems.into_iter().next();
+                let (column, message) = first.unwrap_or_else(|| (1, "does not fit".to_owned()));
+                RowError { line: index + 1, column, message }
+            })
+        })
+        .collect()
 }
 
 /// What is wrong with a row.

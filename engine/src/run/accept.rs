@@ -88,6 +88,11 @@ pub enum ResumeError {
     Journal(#[from] IllegalEvent),
 }
 
+/// Returns the id of a run, which follows from the pipeline's name and the order's key.
+pub fn run_id(pipeline: &str, key: &str) -> String {
+    Digest::of_parts([pipeline.as_bytes(), key.as_bytes()]).short()
+}
+
 fn begin(
     plan: &Arc<Plan>,
     key: Arc<str>,
@@ -96,8 +101,7 @@ fn begin(
     order: Value,
     digest: Digest,
 ) -> Run {
-    let id: Arc<str> =
-        Arc::from(Digest::of_parts([plan.name().as_bytes(), key.as_bytes()]).short());
+    let id: Arc<str> = Arc::from(run_id(plan.name(), &key));
     // In the order of the names: accepted_at, id, key.
     let fields = vec![
         Value::Timestamp(accepted_at),

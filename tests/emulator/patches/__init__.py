@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from . import (
+    bucket_policy_for_all,
     budget,
     call_log,
     conditional_write_policy,
@@ -10,6 +11,9 @@ from . import (
     function_environment,
     function_identity,
     function_logs_metrics,
+    mapping_numbers,
+    master_secret,
+    secret_reference,
     ses_authorization,
     ses_messages,
     speed,
@@ -33,7 +37,11 @@ def apply(options: Options) -> None:
         function_logs_metrics,
         conditional_write_policy,
         dead_subscription,
+        bucket_policy_for_all,
         budget,
+        mapping_numbers,
+        master_secret,
+        secret_reference,
         ses_authorization,
         ses_messages,
         call_log,  # last: it records what the others answer

@@ -1,0 +1,170 @@
+//! Where the steps' effects go, as the call says: here, to a PostgreSQL server, to AWS.
+
+use std::sync::Arc;
+
+use oms_engine::plan::Plan;
+use oms_engine::table::TableDef;
+use oms_engine::value::Value;
+use oms_local::Remote;
+use oms_sql::Database;
+#[cfg(any(feature = "postgres", feature = "aws"))]
+use oms_sql::SqlTables;
+
+use crate::exit::Usage;
+
+/// The options that say where effects go.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct WorldOption {
+    /// Where the steps' effects go: `local` keeps all of it in the state directory, `postgres` writes tables to a server of one's own, `aws` uses
+    /// S3, SNS, Aurora and SES. A state stays with the world that it began in
+    #[arg(long, value_enum, default_value = "local")]
+    target: World,
+    /// The PostgreSQL database of `--target postgres`, such as `postgresql://user@host/database`
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    database: Option<String>,
+    /// What is what on AWS, for `--target aws`: a JSON file with `buckets`, `topics`, `cluster`, `secret`, `database` and `configuration_set`
+    #[arg(long, value_name = "FILE")]
+    resources: Option<std::path::PathBuf>,
+}
+
+/// Where effects go.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum World {
+    /// One SQLite database in the state directory
+    Local,
+    /// Tables on a PostgreSQL server; objects and mails stay in the state directory
+    Postgres,
+    /// Amazon Web Services
+    Aws,
+}
+
+/// A world that is not here, ready to be used.
+pub(crate) struct Outside {
+    /// The way to its tables.
+    pub(crate) database: Arc<dyn Database>,
+    /// Its ports.
+    pub(crate) remote: Remote,
+    /// Who sends mail there, if it is not sent from here.
+    pub(crate) mailer: Option<Arc<dyn oms_engine::effects::Mailer>>,
+}
+
+impl Outside {
+    /// Makes the tables.
+    ///
+    /// # Errors
+    /// When one is there that differs, or the database does not answer.
+    pub(crate) fn migrate(&self, plan: &Plan) -> anyhow::Result<()> {
+        let tables = plan.tables().iter().map(AsRef::as_ref);
+        Ok(runtime()?.block_on(oms_sql::migrate(&*self.database, tables))?)
+    }
+
+    /// Loads rows into a table, replacing those with the same key, one after the other.
+    ///
+    /// # Errors
+    /// The row that the database refused; those before it are loaded.
+    pub(crate) fn import(&self, table: &TableDef, rows: &[Value]) -> anyhow::Result<()> {
+        use anyhow::Context as _;
+
+        runtime()?.block_on(async {
+            for (at, row) in rows.iter().enumerate() {
+                let loaded = oms_sql::import(&*self.database, table, row).await;
+                loaded.with_context(|| format!("row {} cannot be loaded", at + 1))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Lets a run do again what it is not known of whether it was done, since a person says so.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub(crate) async fn may_do_again(&self, pipeline: &str, key: &str) -> anyhow::Result<()> {
+        let run = oms_engine::run::run_id(pipeline, key);
+        Ok(oms_sql::Claims::new(Arc::clone(&self.database)).free_run(&run).await?)
+    }
+}
+
+impl WorldOption {
+    /// Tells whether mail is sent there if nothing else is said.
+    pub(crate) fn mails(&self) -> bool {
+        self.target == World::Aws
+    }
+
+    /// Gets ready what the call asks for; nothing where everything is here.
+    ///
+    /// # Errors
+    /// When this program was built without it, or what it needs is not said.
+    pub(crate) fn outside(&self) -> anyhow::Result<Option<Outside>> {
+        match self.target {
+            World::Local => Ok(None),
+            World::Postgres => self.postgres().map(Some),
+            World::Aws => self.aws().map(Some),
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    fn postgres(&self) -> anyhow::Result<Outside> {
+        use anyhow::Context as _;
+
+        let address = self.database.as_ref().ok_or_else(|| {
+            Usage("say which database: `--database URL`, or the variable `DATABASE_URL`".to_owned())
+        })?;
+        let server = oms_postgres::Postgres::new(address)
+            .context("the address given by `--database` or `DATABASE_URL` cannot be used")?;
+        let database: Arc<dyn Database> = Arc::new(server);
+        let tables = Arc::new(SqlTables::new(Arc::clone(&database)));
+        let remote = Remote { name: "postgres", tables, objects: None, topics: None };
+        Ok(Outside { database, remote, mailer: None })
+    }
+
+    #[cfg(not(feature = "postgres"))]
+    #[expect(clippy::unused_self, reason = "as where it is built in")]
+    fn postgres(&self) -> anyhow::Result<Outside> {
+        Err(not_built("postgres").into())
+    }
+
+    #[cfg(feature = "aws")]
+    fn aws(&self) -> anyhow::Result<Outside> {
+        use anyhow::Context as _;
+        use oms_aws::{DataApi, Resources, S3Objects, SesMailer, Session, SnsTopics};
+        use oms_sql::Claims;
+
+        let path = self
+            .resources
+            .as_ref()
+            .ok_or_else(|| Usage("say what is what on AWS: `--resources FILE`".to_owned()))?;
+        let shown = path.display();
+        let text = std::fs::read(path).with_context(|| format!("`{shown}` cannot be read"))?;
+        let resources = Resources::read(&text)
+            .with_context(|| format!("`{shown}` does not say what is what on AWS"))?;
+        let session = runtime()?.block_on(Session::load());
+        let database: Arc<dyn Database> = Arc::new(DataApi::new(&session, resources.cluster()));
+        let claims = Claims::new(Arc::clone(&database));
+        let remote = Remote {
+            name: "aws",
+            tables: Arc::new(SqlTables::new(Arc::clone(&database))),
+            objects: Some(Arc::new(S3Objects::new(&session, resources.buckets))),
+            topics: Some(Arc::new(SnsTopics::new(&session, resources.topics))),
+        };
+        let set = resources.configuration_set;
+        let mailer = Arc::new(SesMailer::new(&session, claims, set, oms_local::SystemClock));
+        Ok(Outside { database, remote, mailer: Some(mailer) })
+    }
+
+    #[cfg(not(feature = "aws"))]
+    #[expect(clippy::unused_self, reason = "as where it is built in")]
+    fn aws(&self) -> anyhow::Result<Outside> {
+        Err(not_built("aws").into())
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+#[cfg(not(all(feature = "postgres", feature = "aws")))]
+fn not_built(feature: &str) -> Usage {
+    Usage(format!(
+        "this program was built without the target `{feature}`; build it with `cargo build --release --features {feature}`"
+    ))
+}

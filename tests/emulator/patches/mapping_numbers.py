@@ -1,0 +1,29 @@
+"""Numbers in an AWS::Lambda::EventSourceMapping.
+
+Stock: a number that comes from a parameter stays a text, and the poller fails on `ScalingConfig.MaximumConcurrency`. Real
+CloudFormation: texts become what the property's type is; here also its limit of 2 is checked.
+"""
+
+
+def apply(_options) -> None:
+    from ministack.services.cloudformation import provisioners
+
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"]
+    stock = dict(handlers)
+
+    def typed(properties: dict) -> dict:
+        scaling = properties.get("ScalingConfig")
+        if not scaling or "MaximumConcurrency" not in scaling:
+            return properties
+        most = int(scaling["MaximumConcurrency"])
+        if not 2 <= most <= 1000:
+            raise ValueError("ScalingConfig.MaximumConcurrency must be between 2 and 1000")
+        return {**properties, "ScalingConfig": {**scaling, "MaximumConcurrency": most}}
+
+    def create(logical_id, properties, stack):
+        return stock["create"](logical_id, typed(properties), stack)
+
+    def update(physical_id, old, new, *args, **kwargs):
+        return stock["update"](physical_id, typed(old), typed(new), *args, **kwargs)
+
+    handlers.update(create=create, update=update)

@@ -1,0 +1,204 @@
+//! Tables on a PostgreSQL server instead of in the state directory: the same rows, each once, whatever ends the process.
+
+use std::path::Path;
+use std::process::Command;
+
+use oms_database_tests::{Server, find};
+
+use crate::harness::{Output, Scratch, Site, finish, root, rows, shared};
+
+/// What the tables hold but for instants, in a form that both databases write.
+const BILLS: &str = "select order_id || '|' || customer_id || '|' || currency || '|' || amount || '|' || amount_usd || '|' || rate || '|' || \
+                     from_rate || '|' || to_rate || '|' || rate_date || '|' || rate_source from billing_data order by order_id";
+
+/// A server with the storefront's tables and customers, and a state that uses it.
+struct Shop {
+    server: Server,
+    programs: std::path::PathBuf,
+    site: Site,
+}
+
+impl Shop {
+    /// Nothing where PostgreSQL is not installed.
+    fn open(scratch: &Scratch) -> Option<Self> {
+        let programs = find()?;
+        let server = Server::start(&programs);
+        Some(Self { server, programs, site: Site::storefront(scratch.path("state")) })
+    }
+
+    fn with_tables(scratch: &Scratch) -> Option<Self> {
+        let shop = Self::open(scratch)?;
+        for _ in 0..2 {
+            shop.outside(&["db", "migrate"], &[]).exits(0);
+            let customers = root().join("pipelines/storefront/customers.ndjson");
+            let customers = customers.to_string_lossy();
+            shop.outside(&["db", "import"], &["customer_contact_info", &customers]).exits(0);
+        }
+        Some(shop)
+    }
+
+    fn command(&self, words: &[&str], others: &[&str]) -> Command {
+        let mut command = match words {
+            ["db", "migrate"] => {
+                let mut command = crate::harness::command();
+                command.args(words).arg(&self.site.pipeline).args(others);
+                command
+            }
+            _ => self.site.command(words, others),
+        };
+        command.args(["--target", "postgres"]).env("DATABASE_URL", self.server.address());
+        command
+    }
+
+    fn outside(&self, words: &[&str], others: &[&str]) -> Output {
+        finish(&mut self.command(words, others))
+    }
+
+    fn run(&self, input: &Path, others: &[&str]) -> Output {
+        let input = input.to_string_lossy();
+        self.outside(&["run"], &[&["--format", "json", "--input", &input], others].concat())
+    }
+
+    /// Asks the server, past the program.
+    fn ask(&self, sql: &str) -> Vec<String> {
+        let output = Command::new(self.programs.join("psql"))
+            .args([&self.server.address(), "-At", "-c", sql])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    }
+}
+
+/// Some orders: two hundred of the large file, or those of the samples.
+fn orders(scratch: &Scratch) -> std::path::PathBuf {
+    let mut text = String::new();
+    match shared("two hundred orders on PostgreSQL (those of the samples instead)") {
+        Some(data) => {
+            let all = std::fs::read_to_string(data.join("orders/orders-sample.ndjson")).unwrap();
+            text.extend(all.split_inclusive('\n').take(200));
+        }
+        None => {
+            for path in crate::harness::files(&root().join("pipelines/storefront/samples"), ".json")
+            {
+                let order = std::fs::read(path).unwrap();
+                let order: serde_json::Value = serde_json::from_slice(&order).unwrap();
+                text.push_str(&format!("{order}\n"));
+            }
+        }
+    }
+    scratch.write("orders.ndjson", &text)
+}
+
+/// Returns the bills of a state that keeps them itself.
+fn local(scratch: &Scratch, input: &Path) -> Vec<String> {
+    let site = Site::storefront(scratch.path("local"));
+    assert_eq!(site.run(input).0, 0);
+    let connection = site.connection();
+    let mut statement = connection.prepare(BILLS).unwrap();
+    let found = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    found.map(Result::unwrap).collect()
+}
+
+#[test]
+fn the_rows_on_a_server_are_those_of_this_machine_and_are_written_once() {
+    let scratch = Scratch::new();
+    let Some(shop) = Shop::with_tables(&scratch) else { return };
+    let input = orders(&scratch);
+    let expected = local(&scratch, &input);
+    let summary = shop.run(&input, &[]).exits(0).json();
+    assert_eq!(summary["completed"], expected.len());
+    assert_eq!(shop.ask(BILLS), expected);
+    let whole = "select * from billing_data order by order_id";
+    let before = shop.ask(whole);
+    assert_eq!(shop.run(&input, &[]).exits(0).json()["duplicates"], expected.len());
+    // A state that was lost: the runs are the same ones, and their rows stand.
+    std::fs::remove_dir_all(&shop.site.state).unwrap();
+    assert_eq!(shop.run(&input, &[]).exits(0).json()["completed"], expected.len());
+    assert_eq!(shop.ask(whole), before);
+}
+
+/// Writes a text as `rows` does.
+#[cfg(feature = "failpoints")]
+fn text(value: &str) -> String {
+    format!("Text({:?})", value.as_bytes())
+}
+
+#[cfg(feature = "failpoints")]
+#[test]
+fn killed_at_any_commit_every_order_is_billed_once_on_the_server() {
+    let scratch = Scratch::new();
+    let Some(shop) = Shop::with_tables(&scratch) else { return };
+    let input = orders(&scratch);
+    let expected = local(&scratch, &input);
+    let mut killed = 0;
+    for count in [1, 2, 3, 5, 8] {
+        for place in ["before_commit", "after_commit", "before_batch"] {
+            let input = input.to_string_lossy();
+            let mut command = shop.command(&["run"], &["--concurrency", "4", "--input", &input]);
+            command.env("OMS_FAILPOINT", format!("{place}:{count}"));
+            killed += i32::from(finish(&mut command).code == -1);
+            // Nothing is billed that was not accepted, whenever somebody looks.
+            let accepted = rows(&shop.site.connection(), "select key from oms_runs");
+            for billed in shop.ask("select order_id from billing_data") {
+                assert!(accepted.iter().any(|run| *run == text(&billed)), "{billed}");
+            }
+        }
+    }
+    assert!(killed > 5, "{killed}");
+    shop.run(&input, &[]).exits(0);
+    assert_eq!(shop.ask(BILLS), expected);
+    // Nothing that was accepted was lost.
+    let runs = rows(&shop.site.connection(), "select key from oms_runs where state = 'completed'");
+    assert_eq!(runs.len(), expected.len());
+}
+
+#[test]
+fn a_database_without_tables_parks_what_is_repaired_by_making_them() {
+    let scratch = Scratch::new();
+    let Some(shop) = Shop::open(&scratch) else { return };
+    let input = orders(&scratch);
+    let text = std::fs::read_to_string(&input).unwrap();
+    let one = scratch.write("one.ndjson", text.lines().next().unwrap());
+    let summary = shop.run(&one, &[]).exits(1).json();
+    assert_eq!(summary["parked"], 1);
+    let listed = shop.site.call(&["runs", "list"], &[]).exits(0);
+    assert!(listed.stdout.contains("environment"), "{}", listed.stdout);
+    shop.outside(&["db", "migrate"], &[]).exits(0);
+    let customers = root().join("pipelines/storefront/customers.ndjson");
+    let customers = customers.to_string_lossy();
+    shop.outside(&["db", "import"], &["customer_contact_info", &customers]).exits(0);
+    shop.outside(&["runs", "retry"], &["--cause", "environment"]).exits(0);
+    assert_eq!(shop.ask("select count(*) from billing_data"), ["1"]);
+}
+
+#[test]
+fn a_state_stays_with_the_world_that_it_began_in() {
+    let scratch = Scratch::new();
+    let Some(shop) = Shop::with_tables(&scratch) else { return };
+    let input = orders(&scratch);
+    shop.run(&input, &[]).exits(0);
+    let elsewhere = shop.site.call(&["run"], &[]).exits(4);
+    assert!(elsewhere.stderr.contains("--target postgres"), "{}", elsewhere.stderr);
+    let site = Site::storefront(scratch.path("local"));
+    site.run(&input);
+    let shop = Shop { site, ..shop };
+    let elsewhere = shop.outside(&["run"], &[]).exits(4);
+    assert!(elsewhere.stderr.contains("--target local"), "{}", elsewhere.stderr);
+}
+
+#[test]
+fn what_a_target_needs_is_said() {
+    let scratch = Scratch::new();
+    let site = Site::storefront(scratch.path("state"));
+    let mut unsaid = site.command(&["run"], &["--target", "postgres"]);
+    let unsaid = finish(unsaid.env_remove("DATABASE_URL")).exits(2);
+    assert!(unsaid.stderr.contains("DATABASE_URL"), "{}", unsaid.stderr);
+    let words = ["--target", "postgres", "--database", "mysql://secret@host"];
+    let wrong = site.call(&["run"], &words).exits(4);
+    assert!(!wrong.stderr.contains("secret"), "{}", wrong.stderr);
+    if cfg!(not(feature = "aws")) {
+        let aws = site.call(&["run"], &["--target", "aws"]).exits(2);
+        assert!(aws.stderr.contains("--features aws"), "{}", aws.stderr);
+    }
+}
