@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use oms_engine::plan::{Checked, Checker, Plan};
+use oms_engine::plan::{Checked, Checker, Plan, Target};
 use oms_engine::step::{Registry, StepKind};
 
 use crate::directory::DirectoryFiles;
@@ -16,11 +16,19 @@ use crate::render;
 /// # Errors
 /// When two kinds have one name, or a kind's settings have no schema.
 pub(crate) fn checker(kinds: &[StepKind]) -> anyhow::Result<Arc<Checker>> {
+    checker_for(kinds, Target::Local)
+}
+
+/// Makes the checker for these kinds and a target.
+///
+/// # Errors
+/// When two kinds have one name, or a kind's settings have no schema.
+pub(crate) fn checker_for(kinds: &[StepKind], target: Target) -> anyhow::Result<Arc<Checker>> {
     let registry = Registry::new(kinds.iter().copied())?;
     let checker = Checker::new(registry)
         .map_err(anyhow::Error::msg)
         .context("the kinds' settings have no usable schema")?;
-    Ok(Arc::new(checker))
+    Ok(Arc::new(checker.for_target(target)))
 }
 
 /// Checks one file.

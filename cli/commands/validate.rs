@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use oms_engine::diagnostic::Report;
-use oms_engine::plan::overlapping_intakes;
+use oms_engine::plan::{Target, overlapping_intakes};
 use oms_engine::step::StepKind;
 
 use crate::check;
@@ -20,6 +20,9 @@ use crate::render::{self, FileSummary};
 pub(crate) struct Args {
     /// Pipeline files, or folders of them; by default the folder `pipelines`
     paths: Vec<PathBuf>,
+    /// Where the pipelines are to run: `lambda` also reports what AWS Lambda cannot do
+    #[arg(long, value_enum, default_value = "local")]
+    target: Where,
     /// Findings that make the command fail besides errors
     #[arg(long, value_enum)]
     deny: Option<Deny>,
@@ -29,13 +32,30 @@ pub(crate) struct Args {
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Where {
+    /// One process
+    Local,
+    /// Generated AWS Lambda handlers
+    Lambda,
+}
+
+impl From<Where> for Target {
+    fn from(target: Where) -> Self {
+        match target {
+            Where::Local => Self::Local,
+            Where::Lambda => Self::Lambda,
+        }
+    }
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 enum Deny {
     /// Warnings, too
     Warnings,
 }
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
-    let checker = check::checker(kinds)?;
+    let checker = check::checker_for(kinds, args.target.into())?;
     let paths = if args.paths.is_empty() { vec![PathBuf::from("pipelines")] } else { args.paths };
     let mut files = Vec::new();
     for path in &paths {

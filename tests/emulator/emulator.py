@@ -16,6 +16,8 @@ Each file of `patches/` says what it stands in for.
 
 import argparse
 import os
+import signal
+import socket
 import sys
 import threading
 import urllib.error
@@ -78,12 +80,19 @@ def announce(port: int) -> None:
 
 def end_with_parent() -> None:
     """Ends the process when whoever holds the other end of standard input is gone."""
-    sys.stdin.buffer.read()
-    os.kill(os.getpid(), 15)
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def main() -> None:
     args = arguments()
+    with socket.socket() as port:
+        port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            port.bind(("127.0.0.1", args.port))
+        except OSError as error:
+            sys.exit(f"127.0.0.1:{args.port}: {error.strerror}")
     configure(args)
     sys.argv = sys.argv[:1]  # MiniStack reads the command line too
 

@@ -132,6 +132,7 @@ def check_stack(it: Emulator) -> None:
     check("the cluster has a master secret", master["username"] == "oms_master", master)
     mapping = it.client("lambda").get_event_source_mapping(UUID=out["Source"])
     check("a parameter becomes a number", mapping["ScalingConfig"] == {"MaximumConcurrency": 2}, mapping)
+    check("an identity has its DKIM records", out["Dkim"].endswith(".dkim.amazonses.com"), out["Dkim"])
     check("everything listens on 127.0.0.1", it.listening() == {"0100007F"}, it.listening())
 
 

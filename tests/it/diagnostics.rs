@@ -8,7 +8,7 @@ use std::sync::Arc;
 use oms_cli::DirectoryFiles;
 use oms_engine::diagnostic::codes;
 use oms_engine::document::{FileError, Files};
-use oms_engine::plan::Checker;
+use oms_engine::plan::{Checker, Target};
 use oms_engine::step::Registry;
 
 use crate::harness::{files, oms, root, setting, with_stack};
@@ -23,8 +23,17 @@ fn name(path: &Path) -> String {
     path.file_stem().unwrap().to_string_lossy().into_owned()
 }
 
-fn checker() -> Checker {
-    Checker::new(Registry::new(oms_steps::ALL.iter().copied()).unwrap()).unwrap()
+fn checker(target: Target) -> Checker {
+    let registry = Registry::new(oms_steps::ALL.iter().copied()).unwrap();
+    Checker::new(registry).unwrap().for_target(target)
+}
+
+/// Returns the target that a code belongs to: 07 is AWS Lambda's.
+fn target(code: &str) -> (&'static str, Target) {
+    match code.starts_with("OMS07") {
+        true => ("lambda", Target::Lambda),
+        false => ("local", Target::Local),
+    }
 }
 
 /// A folder with one more file in it, which is only a text.
@@ -79,8 +88,9 @@ fn every_broken_file_gives_exactly_its_report() {
     let mut wrong = Vec::new();
     for path in files(&root().join("tests/diagnostics"), ".yaml") {
         let name = name(&path);
-        let output = oms(["validate", &format!("tests/diagnostics/{name}.yaml")]);
         let code = name.split_once('-').unwrap().0;
+        let file = format!("tests/diagnostics/{name}.yaml");
+        let output = oms(["validate", "--target", target(code).0, &file]);
         let reported = path.with_extension("out");
         if setting("OMS_UPDATE").is_some() {
             std::fs::write(&reported, &output.stdout).unwrap();
@@ -127,7 +137,6 @@ fn the_example_of_every_page_gives_its_code_and_no_other() {
 }
 
 fn check_the_examples() {
-    let checker = checker();
     let mut wrong = Vec::new();
     for path in files(&root().join("docs/errors"), ".md") {
         let code = name(&path);
@@ -140,7 +149,7 @@ fn check_the_examples() {
             wrong.push(format!("{code}: the page has no example"));
             continue;
         };
-        let found = codes_of(&checker, "tests/diagnostics", block);
+        let found = codes_of(&checker(target(&code).1), "tests/diagnostics", block);
         if found != BTreeSet::from([code.clone()]) {
             wrong.push(format!("{code}: the example gives {found:?}"));
         }
@@ -157,7 +166,7 @@ fn every_code_has_a_page() {
 
 #[test]
 fn every_pipeline_in_the_documentation_is_valid() {
-    let checker = checker();
+    let checker = checker(Target::Local);
     let mut pages = files(root(), ".md");
     let mut folders = vec![root().join("docs")];
     while let Some(folder) = folders.pop() {

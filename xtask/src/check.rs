@@ -7,11 +7,12 @@ use crate::{browser, debian, editor, generate, mails, python};
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
-/// The tests end the process as a crash would at places that only this feature has.
-const FEATURES: [&str; 2] = ["--features", "oms/failpoints"];
+/// Everything is built in: the places at which tests end the process as a crash would, and AWS.
+const FEATURES: [&str; 2] = ["--features", "oms/failpoints,oms/aws"];
 
 pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     tracer();
+    database();
     python::environment()?;
     execute("cargo", &["fmt", "--all", "--check"])?;
     let lints = ["--", "-D", "warnings"];
@@ -41,6 +42,14 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
         &["test", "--workspace"]
     };
     execute("cargo", &[tests, &FEATURES].concat())
+}
+
+/// Gets PostgreSQL from Debian, where that is possible. Without it its tests say that they were skipped, but not in CI.
+fn database() {
+    let there = std::fs::read_dir("/usr/lib/postgresql").is_ok();
+    if !there && !debian::installed("psql", &["--version"], &["postgresql"]) {
+        say("PostgreSQL is not there and could not be installed; its tests will be skipped");
+    }
 }
 
 /// Gets `strace` from Debian, where that is possible, for the test that sees what is on disk before it is acknowledged. Without it that

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 /// A numbered kind of finding, such as `OMS0303`. The first two digits are the phase: 01 document, 02 schema,
-/// 03 graph, 04 step and expression, 05 template, 06 run.
+/// 03 graph, 04 step and expression, 05 template, 06 run, 07 AWS Lambda.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code {
     number: u16,
@@ -138,6 +138,11 @@ codes! {
     ORDER_KEY_REJECTED = 603, "OMS0603", "an order's key is not allowed";
     ORDER_CONFLICT = 604, "OMS0604", "an order's key was used by another order";
     ORDER_TOO_LARGE = 605, "OMS0605", "an order is too large";
+
+    LAMBDA_INTAKE = 701, "OMS0701", "no order would come in on AWS Lambda";
+    LAMBDA_JOIN = 702, "OMS0702", "a step waits for a step of another handler";
+    LAMBDA_REFERENCE = 703, "OMS0703", "a reference does not reach the handler";
+    LAMBDA_LIMIT = 704, "OMS0704", "a limit of AWS Lambda";
 }
 
 #[cfg(test)]

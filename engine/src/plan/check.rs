@@ -7,6 +7,7 @@ use jsonschema::Validator;
 use serde_json::Value as Json;
 
 use super::checked::Plan;
+use super::choreography::choreography;
 use super::sink::Sink;
 use super::{graph, handlers, mail, order, rates, samples, steps, tables};
 use crate::diagnostic::{Diagnostic, Finding, Label, Place, Report, Route, Severity, codes};
@@ -20,6 +21,17 @@ pub struct Checker {
     registry: Registry,
     schema: Json,
     validator: Validator,
+    target: Target,
+}
+
+/// Where a pipeline is to run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Target {
+    /// Where one process runs all of it.
+    #[default]
+    Local,
+    /// On AWS Lambda, where each handler knows only the order.
+    Lambda,
 }
 
 /// What a check gave.
@@ -42,7 +54,14 @@ impl Checker {
     pub fn new(registry: Registry) -> Result<Self, String> {
         let schema = pipeline_schema(&registry.schemas());
         let validator = jsonschema::draft202012::new(&schema).map_err(|error| error.to_string())?;
-        Ok(Self { registry, schema, validator })
+        Ok(Self { registry, schema, validator, target: Target::default() })
+    }
+
+    /// Checks for a target, too, what cannot run there.
+    #[must_use]
+    pub fn for_target(mut self, target: Target) -> Self {
+        self.target = target;
+        self
     }
 
     /// Returns the JSON Schema of the pipeline file.
@@ -149,7 +168,7 @@ impl Checker {
             return None;
         }
         let files = recorder.into_read();
-        Some(Plan {
+        let plan = Plan {
             name: Arc::from(pipeline.name?),
             description: pipeline.description,
             order: order?,
@@ -163,7 +182,13 @@ impl Checker {
             samples,
             digest: bundle_digest(&files),
             files,
-        })
+        };
+        if self.target == Target::Lambda {
+            for finding in choreography(&plan).err().into_iter().flatten() {
+                sink.add(finding);
+            }
+        }
+        Some(plan)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod check;
 mod checked;
+mod choreography;
 mod graph;
 mod handlers;
 mod mail;
@@ -16,8 +17,9 @@ mod sink;
 mod steps;
 mod tables;
 
-pub use check::{Checked, Checker, overlapping_intakes};
+pub use check::{Checked, Checker, Target, overlapping_intakes};
 pub use checked::{ForEach, Handler, Need, Plan, PlannedStep, Retry, Seed};
+pub use choreography::{Branch, Choreography, LAMBDA_BODY_MAX, choreography};
 pub use order::{KeyError, OrderPlan, valid_key};
 pub(crate) use steps::{error_record, run_record};
 pub use tables::{RowError, read_row, read_rows};

@@ -296,6 +296,11 @@ impl InputPlan {
         Type::of(Shape::Record(Arc::clone(&self.ty)))
     }
 
+    /// Returns how a field is computed.
+    pub fn field(&self, name: &str) -> Option<&Compiled> {
+        self.fields.get(self.ty.position(name)?)
+    }
+
     /// Computes the input.
     ///
     /// # Errors

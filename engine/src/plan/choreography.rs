@@ -1,0 +1,186 @@
+//! How a plan runs where nobody conducts it: an intake stores the order, the store's notification tells everybody, and each branch is a
+//! handler that knows the order and nothing of the others.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::checked::{Plan, PlannedStep};
+use crate::diagnostic::{Code, Finding, Place, Route, codes};
+use crate::step::{Port, Verb};
+
+/// Bytes of an order at the most where it comes in through API Gateway and AWS Lambda: 6 MB of payload ("Lambda quotas"), with room for what API
+/// Gateway writes around it.
+pub const LAMBDA_BODY_MAX: usize = 5 << 20;
+
+/// A plan that nobody has to conduct.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choreography {
+    /// The step that stores the order as a whole.
+    pub store: usize,
+    /// The step that announces it.
+    pub announce: usize,
+    /// What happens then, each by itself.
+    pub branches: Vec<Branch>,
+}
+
+/// The steps of one handler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// The handler's name.
+    pub name: Arc<str>,
+    /// Its steps, and those without effects of other branches that it refers to: they are computed in each.
+    pub steps: BTreeSet<usize>,
+}
+
+/// Finds out how a plan runs without a conductor.
+///
+/// # Errors
+/// Everything that stands in the way, with the place in the pipeline file.
+pub fn choreography(plan: &Plan) -> Result<Choreography, Vec<Finding>> {
+    let mut found = Vec::new();
+    if plan.intake().is_none() {
+        let place = Place::key(Route::root().key("steps"));
+        let message = "no order can come in on AWS: the pipeline has no `intake`";
+        found.push(
+            Finding::error(codes::LAMBDA_INTAKE, place, message)
+                .help("add `intake: { path: \"/order/{key}\" }`".to_owned()),
+        );
+    }
+    if plan.order().max_bytes() > LAMBDA_BODY_MAX {
+        let place = Place::value(Route::root().key("order").key("max_bytes"));
+        let message = format!("an order on AWS Lambda has at most {LAMBDA_BODY_MAX} bytes");
+        let help = format!("write `max_bytes: {LAMBDA_BODY_MAX}` or less");
+        found.push(Finding::error(codes::LAMBDA_LIMIT, place, message).help(help));
+    }
+    let handled: BTreeSet<usize> =
+        plan.handlers().iter().flat_map(|handler| handler.steps.iter().copied()).collect();
+    let trunk = trunk(plan, &handled, &mut found);
+    let branches = plan
+        .handlers()
+        .iter()
+        .map(|handler| branch(plan, &handler.name, &handler.steps, &handled, &mut found))
+        .collect();
+    match trunk {
+        Some((store, announce)) if found.is_empty() => {
+            Ok(Choreography { store, announce, branches })
+        }
+        _ => Err(found),
+    }
+}
+
+fn at(step: &PlannedStep) -> Place {
+    Place::key(Route::root().key("steps").key(&step.id))
+}
+
+fn does(step: &PlannedStep, port: Port, verb: Verb) -> bool {
+    step.effects.iter().any(|effect| (effect.port, effect.verb) == (port, verb))
+}
+
+/// Tells whether a step stores the order as a whole under a key that follows from the run's alone.
+fn stores_the_order(step: &PlannedStep) -> bool {
+    let whole = step.input.field("body").is_some_and(|body| body.is_whole_order());
+    let keyed = step.input.field("key").is_some_and(|key| key.reads().eq(["run.key"]));
+    does(step, Port::Objects, Verb::Put) && whole && keyed
+}
+
+fn is_plain(step: &PlannedStep) -> bool {
+    step.when.is_none() && step.for_each.is_none() && step.caught_by.is_none()
+}
+
+/// Finds the two steps that the intake and the bucket do: what is in no handler must be they.
+fn trunk(
+    plan: &Plan,
+    handled: &BTreeSet<usize>,
+    found: &mut Vec<Finding>,
+) -> Option<(usize, usize)> {
+    let free = || plan.steps().iter().enumerate().filter(|(index, _)| !handled.contains(index));
+    let needs =
+        |step: &PlannedStep| -> Vec<usize> { step.needs.iter().map(|need| need.step).collect() };
+    let store =
+        free().find(|(_, step)| stores_the_order(step) && is_plain(step) && needs(step).is_empty());
+    let store = store.map(|(index, _)| index);
+    let announce = free().find(|(_, step)| {
+        let publishes = does(step, Port::Topics, Verb::Publish);
+        publishes && is_plain(step) && store.is_some_and(|store| needs(step) == [store])
+    });
+    let announce = announce.map(|(index, _)| index);
+    for (_, step) in free().filter(|(index, _)| ![store, announce].contains(&Some(*index))) {
+        let message = format!("no handler runs `{}`, and the intake does not do it", step.id);
+        let help = "an order is stored first (`object.put` of `${{ order }}` under a key made of `run.key`, without `when`), then announced \
+                    (`topic.publish` that needs it); put every other step into one of the `handlers`";
+        found.push(Finding::error(codes::LAMBDA_INTAKE, at(step), message).help(help.to_owned()));
+    }
+    if store.is_none() || announce.is_none() {
+        let what = if store.is_none() { "stores the order" } else { "announces the order" };
+        let message = format!("no step {what}, so that no handler would hear of it on AWS");
+        let help = "begin with `object.put` of `${{ order }}` and a `topic.publish` that needs it";
+        found.push(
+            Finding::error(codes::LAMBDA_INTAKE, Place::key(Route::root().key("steps")), message)
+                .help(help.to_owned()),
+        );
+    }
+    store.zip(announce)
+}
+
+/// Returns the positions of the steps whose outputs a step reads.
+fn reads(step: &PlannedStep) -> BTreeSet<usize> {
+    let when = step.when.iter().flat_map(|when| when.reads_steps().iter().copied());
+    let each = step.for_each.iter().flat_map(|each| each.items.reads_steps().iter().copied());
+    step.input.reads_steps().chain(when).chain(each).collect()
+}
+
+fn branch(
+    plan: &Plan,
+    name: &Arc<str>,
+    own: &[usize],
+    handled: &BTreeSet<usize>,
+    found: &mut Vec<Finding>,
+) -> Branch {
+    let mut steps: BTreeSet<usize> = own.iter().copied().collect();
+    let mut open: Vec<usize> = own.to_vec();
+    while let Some(index) = open.pop() {
+        let Some(step) = plan.steps().get(index) else { continue };
+        let read = reads(step);
+        let linked = step.needs.iter().map(|need| need.step);
+        let linked: BTreeSet<usize> = linked.chain(step.catches).chain(step.caught_by).collect();
+        for other_index in linked.union(&read).copied() {
+            let Some(other) = plan.steps().get(other_index) else { continue };
+            if steps.contains(&other_index) {
+                continue;
+            }
+            let reads = read.contains(&other_index);
+            let is_shared = other.effects.is_empty() && handled.contains(&other_index);
+            match (handled.contains(&other_index), reads) {
+                // The order was stored and announced when a handler runs.
+                (false, false) => {}
+                _ if is_shared && other.catches.is_none() => {
+                    steps.insert(other_index);
+                    open.push(other_index);
+                }
+                (_, true) => {
+                    let message = format!("`{}` is not known where `{}` runs", other.id, step.id);
+                    let help = "on AWS only the order reaches a handler: compute it from `order` and `run`, or put both steps into one handler";
+                    found.push(crosses(codes::LAMBDA_REFERENCE, step, other, message, help));
+                }
+                (true, false) => {
+                    let message = format!("`{}` waits for a step of another handler", step.id);
+                    let help = "on AWS each handler runs by itself: put both steps into one handler, or drop the need";
+                    found.push(crosses(codes::LAMBDA_JOIN, step, other, message, help));
+                }
+            }
+        }
+    }
+    Branch { name: Arc::clone(name), steps }
+}
+
+fn crosses(
+    code: Code,
+    step: &PlannedStep,
+    other: &PlannedStep,
+    message: String,
+    help: &str,
+) -> Finding {
+    Finding::error(code, at(step), message)
+        .also(at(other), "this one runs elsewhere")
+        .help(help.to_owned())
+}
