@@ -5,12 +5,16 @@
 
 #[cfg(feature = "rdsdata")]
 mod data_api;
+#[cfg(feature = "sqs")]
+mod dead_letters;
 #[cfg(feature = "sdk")]
 mod failure;
 #[cfg(feature = "sesv2")]
 mod mailer;
 #[cfg(feature = "s3")]
 mod objects;
+#[cfg(feature = "s3")]
+mod orders;
 #[cfg(feature = "rdsdata")]
 mod resources;
 #[cfg(feature = "sdk")]
@@ -20,6 +24,8 @@ mod topics;
 
 #[cfg(feature = "rdsdata")]
 pub use data_api::{Cluster, DataApi};
+#[cfg(feature = "sqs")]
+pub use dead_letters::SqsDeadLetters;
 #[cfg(feature = "sesv2")]
 pub use mailer::SesMailer;
 #[cfg(feature = "s3")]

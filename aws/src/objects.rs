@@ -12,7 +12,7 @@ use crate::session::Session;
 
 /// Buckets of S3.
 pub struct S3Objects {
-    client: Client,
+    pub(crate) client: Client,
     /// The bucket on AWS by the pipeline's name of it; a name that is not there is the bucket's own.
     buckets: BTreeMap<String, String>,
 }
@@ -26,7 +26,7 @@ impl S3Objects {
         Self { client: Client::from_conf(config), buckets }
     }
 
-    fn bucket<'a>(&'a self, name: &'a str) -> &'a str {
+    pub(crate) fn bucket<'a>(&'a self, name: &'a str) -> &'a str {
         self.buckets.get(name).map_or(name, String::as_str)
     }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use oms_database_tests::{Server, all, find};
 use oms_postgres::Postgres;
+use oms_test_servers::{Server, all, find};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_contract_holds_on_a_connection() {

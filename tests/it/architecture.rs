@@ -24,7 +24,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "oms-lambda-generate",
         ],
     ),
-    ("oms-lambda", &["oms-engine", "oms-sql"]),
+    ("oms-lambda", &["oms-engine"]),
     ("oms-lambda-generate", &["oms-engine"]),
     ("oms-serve", &["oms-engine", "oms-local"]),
     ("oms-steps", &["oms-engine"]),
@@ -37,7 +37,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
 ];
 
 /// Packages that may use all others.
-const FREE: &[&str] = &["xtask", "custom-kind", "oms-database-tests"];
+const FREE: &[&str] = &["xtask", "custom-kind", "oms-test-servers"];
 
 /// What the engine must not be linked with, directly or not.
 const NOT_IN_THE_ENGINE: &[&str] =

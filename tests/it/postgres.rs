@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use oms_database_tests::{Server, find};
+use oms_test_servers::{Server, find};
 
 use crate::harness::{Output, Scratch, Site, finish, root, rows, shared};
 

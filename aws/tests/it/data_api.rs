@@ -7,25 +7,25 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_rdsdata::config::Credentials;
 use oms_aws::{Cluster, DataApi, Session};
-use oms_database_tests::{Server, Settings, all, find};
 use oms_engine::effects::{Class, cause};
 use oms_sql::{Database as _, Statement};
+use oms_test_servers::{Server, Settings, all, find};
 
 const CLUSTER: &str = "arn:aws:rds:eu-central-1:123456789012:cluster:oms";
 const SECRET: &str = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:oms";
 
 /// A server, the Data API on it, and a client of that; nothing where PostgreSQL is not installed.
-async fn started() -> Option<(Server, oms_database_tests::DataApi, DataApi)> {
+async fn started() -> Option<(Server, oms_test_servers::DataApi, DataApi)> {
     let programs = find()?;
     let server = Server::start(&programs);
     let secrets = BTreeMap::from([(SECRET.to_owned(), None)]);
     let settings = Settings { address: server.address(), cluster: CLUSTER.to_owned(), secrets };
-    let api = oms_database_tests::DataApi::listen(settings, 0).await.unwrap();
+    let api = oms_test_servers::DataApi::listen(settings, 0).await.unwrap();
     let client = client(&api, SECRET).await;
     Some((server, api, client))
 }
 
-async fn client(api: &oms_database_tests::DataApi, secret: &str) -> DataApi {
+async fn client(api: &oms_test_servers::DataApi, secret: &str) -> DataApi {
     let credentials = Credentials::new("tests", "tests", None, None, "tests");
     let loader = aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(api.endpoint())

@@ -6,11 +6,13 @@
 
 mod clock;
 mod error;
+mod intake;
 pub mod memory;
 mod ports;
 
 pub use clock::{Clock, Random};
 pub use error::{Class, StepError, cause};
+pub use intake::{DeadLetters, Kept, Orders, Place, StoredOrder};
 pub use ports::{
     Admission, Call, Doubt, Effects, Inserted, Io, Leave, Mailer, Message, ObjectStore, Outside,
     Put, RunInfo, Tables, Topic, World,

@@ -44,6 +44,11 @@ pub(super) struct Attempt {
 }
 
 impl Run {
+    /// Leaves all steps but these to others, as a handler of one [branch](crate::plan::Branch) does.
+    pub fn only(&mut self, steps: &BTreeSet<usize>) {
+        self.scheduler.only(steps);
+    }
+
     /// Tells whether something was claimed that has not begun: then the driver must be called again.
     pub fn has_claims(&self) -> bool {
         !self.claimed.is_empty()

@@ -1,5 +1,6 @@
 //! The pure scheduler: what can go on now, and what follows from what happened.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -41,6 +42,15 @@ impl Scheduler {
             steps: vec![StepState::Pending; count],
             outputs: vec![Value::Missing; count],
             cancelled: false,
+        }
+    }
+
+    /// Leaves all steps but these to others: what they do is taken as done, and nothing of it is known.
+    pub(super) fn only(&mut self, steps: &BTreeSet<usize>) {
+        for (index, state) in self.steps.iter_mut().enumerate() {
+            if !steps.contains(&index) {
+                *state = StepState::Succeeded(Value::Missing);
+            }
         }
     }
 

@@ -34,6 +34,19 @@ impl Digest {
         bytes.try_into().ok().map(Self)
     }
 
+    /// Reads a digest back from its 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.as_bytes();
+        if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+
     /// Returns the first 16 bytes in hexadecimal: 128 bits, enough to be unique for names of runs and sends.
     pub fn short(&self) -> String {
         let mut text = self.to_string();

@@ -4,10 +4,12 @@
 
 mod contract;
 mod data_api;
+mod emulator;
 mod named;
 mod postgres;
 mod value;
 
 pub use contract::{all, world};
 pub use data_api::{DataApi, Settings};
+pub use emulator::Emulator;
 pub use postgres::{Server, find};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use oms_database_tests::{DataApi, Settings};
+use oms_test_servers::{DataApi, Settings};
 
 /// Answer as the RDS Data API on a PostgreSQL database
 #[derive(clap::Parser)]

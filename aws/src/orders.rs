@@ -1,0 +1,101 @@
+//! Stored orders on S3: what an intake keeps beside the bytes stands in the object's metadata.
+
+use std::sync::Arc;
+
+use aws_sdk_s3::primitives::ByteStream;
+use jiff::Timestamp;
+use oms_engine::effects::{Io, Kept, Orders, Place, StepError, StoredOrder, cause};
+use oms_engine::value::Digest;
+
+use crate::failure::sorted;
+use crate::objects::S3Objects;
+
+const DIGEST: &str = "oms-digest";
+const NAME: &str = "oms-name";
+const ACCEPTED_AT: &str = "oms-accepted-at";
+
+impl S3Objects {
+    async fn put_order(
+        &self,
+        bucket: &str,
+        key: &str,
+        order: &StoredOrder,
+    ) -> Result<Kept, StepError> {
+        let digest = order.digest.map(|digest| digest.to_string()).unwrap_or_default();
+        let stored = self
+            .client
+            .put_object()
+            .bucket(self.bucket(bucket))
+            .key(key)
+            .if_none_match("*")
+            .content_type("application/json")
+            .metadata(DIGEST, &digest)
+            .metadata(NAME, order.name.as_deref().unwrap_or_default())
+            .metadata(ACCEPTED_AT, order.accepted_at.to_string())
+            .body(ByteStream::from(order.body.to_vec()))
+            .send()
+            .await;
+        let error = match stored {
+            Ok(_) => return Ok(Kept::New),
+            Err(error) => error,
+        };
+        match error.raw_response().map(|response| response.status().as_u16()) {
+            Some(412) => {}
+            // Two wrote at once, and S3 asks for another try.
+            Some(409) => {
+                return Err(StepError::transient(cause::UNAVAILABLE, "S3 asks to try again"));
+            }
+            _ => return Err(sorted("S3", error)),
+        }
+        // The order is there already: a caller that lost the answer sends it again.
+        let there = self.client.head_object().bucket(self.bucket(bucket)).key(key).send().await;
+        let there = there.map_err(|error| sorted("S3", error))?;
+        let same = there.metadata().and_then(|metadata| metadata.get(DIGEST)) == Some(&digest);
+        Ok(if same { Kept::Same } else { Kept::Other })
+    }
+
+    async fn get_order(&self, place: &Place) -> Result<Option<StoredOrder>, StepError> {
+        let found = self
+            .client
+            .get_object()
+            .bucket(&place.bucket)
+            .key(&place.key)
+            .set_version_id(place.version.clone())
+            .send()
+            .await;
+        let object = match found {
+            Ok(object) => object,
+            Err(error) => {
+                let code = error.as_service_error().and_then(|error| error.meta().code());
+                return match code {
+                    Some("NoSuchKey" | "NoSuchVersion") => Ok(None),
+                    _ => Err(sorted("S3", error)),
+                };
+            }
+        };
+        let metadata = object.metadata.unwrap_or_default();
+        let modified = object.last_modified.map(|at| at.secs());
+        let accepted_at = metadata.get(ACCEPTED_AT).and_then(|text| text.parse().ok());
+        let accepted_at = accepted_at.or_else(|| Timestamp::from_second(modified?).ok());
+        let body = object.body.collect().await.map_err(|error| {
+            StepError::transient(cause::UNAVAILABLE, "S3 broke off while an order was read")
+                .caused_by(error)
+        })?;
+        Ok(Some(StoredOrder {
+            body: Arc::from(body.to_vec()),
+            digest: metadata.get(DIGEST).and_then(|text| Digest::parse(text)),
+            name: metadata.get(NAME).map(|name| Arc::from(name.as_str())),
+            accepted_at: accepted_at.unwrap_or(Timestamp::UNIX_EPOCH),
+        }))
+    }
+}
+
+impl Orders for S3Objects {
+    fn keep<'a>(&'a self, bucket: &'a str, key: &'a str, order: &'a StoredOrder) -> Io<'a, Kept> {
+        Box::pin(self.put_order(bucket, key, order))
+    }
+
+    fn fetch<'a>(&'a self, place: &'a Place) -> Io<'a, Option<StoredOrder>> {
+        Box::pin(self.get_order(place))
+    }
+}

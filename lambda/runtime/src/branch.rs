@@ -1,0 +1,244 @@
+//! One branch: the steps of a handler, for each order that it hears of.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use oms_engine::effects::{Class, Clock as _, DeadLetters, Effects as _, Orders, Place};
+use oms_engine::plan::{Choreography, Plan};
+use oms_engine::run::{RunState, accept, advance};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value as Json, json};
+
+use crate::bundle::BundleError;
+use crate::event::{Message, Note};
+use crate::log;
+use crate::world::World;
+
+/// Time that is left at the end of an invocation to say what became of it.
+const MARGIN: Duration = Duration::from_millis(1_500);
+
+/// A handler that runs a branch.
+pub struct BranchHandler {
+    name: Arc<str>,
+    plan: Arc<Plan>,
+    steps: BTreeSet<usize>,
+    orders: Arc<dyn Orders>,
+    world: World,
+    dead_letters: Arc<dyn DeadLetters>,
+}
+
+/// What became of an order in a branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All that was to be done is done.
+    Done,
+    /// It did not work this time, and may the next.
+    Later {
+        /// Why.
+        cause: String,
+        /// In words.
+        reason: String,
+    },
+    /// Somebody must change something first; it lies with the dead letters.
+    Parked {
+        /// Why.
+        cause: String,
+        /// In words.
+        reason: String,
+    },
+}
+
+impl BranchHandler {
+    /// Gets ready to run the branch `name`.
+    ///
+    /// # Errors
+    /// When the pipeline has no such handler.
+    pub fn new(
+        name: &str,
+        (plan, choreography): &(Arc<Plan>, Choreography),
+        orders: Arc<dyn Orders>,
+        world: World,
+        dead_letters: Arc<dyn DeadLetters>,
+    ) -> Result<Self, BundleError> {
+        let branch = choreography.branches.iter().find(|branch| *branch.name == *name);
+        let branch = branch.ok_or_else(|| BundleError::Handler(name.to_owned()))?;
+        Ok(Self {
+            name: Arc::clone(&branch.name),
+            plan: Arc::clone(plan),
+            steps: branch.steps.clone(),
+            orders,
+            world,
+            dead_letters,
+        })
+    }
+
+    /// Works on the messages of an event, one after the other, until there is no time left; the answer names those that are to come again.
+    pub async fn event(&self, messages: &[Message], deadline: Timestamp) -> Json {
+        let mut failed = Vec::new();
+        for message in messages {
+            if self.message(message, deadline).await {
+                continue;
+            }
+            match &message.id {
+                Some(id) => failed.push(json!({ "itemIdentifier": id })),
+                // Without SQS there is nothing to name; the caller sees the error and tries all of it again.
+                None => failed.push(json!({ "itemIdentifier": "" })),
+            }
+        }
+        json!({ "batchItemFailures": failed })
+    }
+
+    /// Works on a message; tells whether it is done with.
+    async fn message(&self, message: &Message, deadline: Timestamp) -> bool {
+        match message.note {
+            None => {}
+            Some(Note::Test) => self.log("info", "a test event of S3", &[]),
+            Some(Note::Deleted) => {
+                self.log("info", "something was deleted, which changes nothing", &[])
+            }
+            Some(Note::Unreadable) => {
+                self.log("error", "a message that is none of S3's", &[]);
+                return self.dead(json!({}), "message", "it is no notification of S3").await;
+            }
+        }
+        let mut done = true;
+        for place in &message.places {
+            let outcome = self.order(place, deadline).await;
+            let (level, state, cause, reason) = match &outcome {
+                Outcome::Done => ("info", "completed", "", ""),
+                Outcome::Later { cause, reason } => {
+                    ("warn", "again", cause.as_str(), reason.as_str())
+                }
+                Outcome::Parked { cause, reason } => {
+                    ("error", "parked", cause.as_str(), reason.as_str())
+                }
+            };
+            let fields = [
+                ("object", place.key.as_str()),
+                ("state", state),
+                ("cause", cause),
+                ("reason", reason),
+            ];
+            self.log(level, "an order", &fields);
+            done &= match outcome {
+                Outcome::Done => true,
+                Outcome::Later { .. } => false,
+                Outcome::Parked { cause, reason } => {
+                    self.dead(record(place), &cause, &reason).await
+                }
+            };
+        }
+        done
+    }
+
+    /// Runs the branch for one order.
+    pub async fn order(&self, place: &Place, deadline: Timestamp) -> Outcome {
+        let left = deadline.duration_since(self.world.now());
+        let left = Duration::try_from(left).unwrap_or_default().saturating_sub(MARGIN);
+        if left.is_zero() {
+            return later("timeout", "there was no time left for it");
+        }
+        match tokio::time::timeout(left, self.run(place, deadline)).await {
+            Ok(outcome) => outcome,
+            Err(_) => later("timeout", "it took longer than the invocation may"),
+        }
+    }
+
+    async fn run(&self, place: &Place, deadline: Timestamp) -> Outcome {
+        let stored = match self.orders.fetch(place).await {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return parked("no_object", "the order is not there any more"),
+            Err(error) if error.class() == Class::Permanent => {
+                return parked(error.cause(), error.message());
+            }
+            Err(error) => return later(error.cause(), error.message()),
+        };
+        let name = stored.name.as_deref().unwrap_or_else(|| stem(&place.key));
+        let mut run = match accept(&self.plan, &stored.body, name, stored.accepted_at) {
+            Ok(run) => run,
+            // What the intake let in is right; somebody else stored this, or the pipeline was changed.
+            Err(rejection) => {
+                return parked(
+                    "order",
+                    &format!("{}: it is no order of this pipeline", rejection.code),
+                );
+            }
+        };
+        run.only(&self.steps);
+        loop {
+            let progress = advance(&mut run, &self.world).await;
+            match (progress.state, progress.until) {
+                (RunState::Completed, _) => return Outcome::Done,
+                (RunState::InProgress, _) => {}
+                (RunState::Waiting, Some(until)) if until < deadline => {
+                    let wait = until.duration_since(self.world.now());
+                    let wait = Duration::try_from(wait).unwrap_or_default();
+                    // A sleep does not fail.
+                    let _slept = self.world.clock().sleep(wait).await;
+                }
+                (RunState::Waiting, _) => return later("timeout", "its next attempt is due later"),
+                (RunState::Parked | RunState::Cancelled, _) => break,
+            }
+        }
+        let failures: Vec<_> = run.scheduler.failures().collect();
+        let lasting = failures.iter().find(|(_, failure)| failure.class != Class::Transient);
+        let Some((step, failure)) = lasting.or_else(|| failures.first()) else {
+            return later("unavailable", "it is not known why it failed");
+        };
+        let reason = format!("{step}: {}", failure.message);
+        match lasting {
+            Some(_) => parked(&failure.cause, &reason),
+            None => later(&failure.cause, &reason),
+        }
+    }
+
+    /// Puts a message to the dead letters; tells whether it lies there. Moved back to the branch's queue it is worked on again.
+    async fn dead(&self, mut body: Json, cause: &str, reason: &str) -> bool {
+        if let Some(body) = body.as_object_mut() {
+            let pipeline = &**self.plan.name();
+            body.insert(
+                "oms".to_owned(),
+                json!({ "pipeline": pipeline, "handler": &*self.name, "cause": cause, "reason": reason }),
+            );
+        }
+        match self.dead_letters.send(body.to_string(), cause).await {
+            Ok(()) => true,
+            Err(error) => {
+                self.log("error", "the dead letters take nothing", &[("reason", error.message())]);
+                false
+            }
+        }
+    }
+
+    fn log(&self, level: &str, message: &str, fields: &[(&str, &str)]) {
+        let who = [("pipeline", &**self.plan.name()), ("handler", &*self.name)];
+        log::line(level, message, &[&who, fields].concat());
+    }
+}
+
+fn later(cause: &str, reason: &str) -> Outcome {
+    Outcome::Later { cause: cause.to_owned(), reason: reason.to_owned() }
+}
+
+fn parked(cause: &str, reason: &str) -> Outcome {
+    Outcome::Parked { cause: cause.to_owned(), reason: reason.to_owned() }
+}
+
+/// Writes where an order is stored as S3's notification does.
+fn record(place: &Place) -> Json {
+    let key = utf8_percent_encode(&place.key, NON_ALPHANUMERIC).to_string();
+    let mut object = json!({ "key": key });
+    if let (Some(object), Some(version)) = (object.as_object_mut(), &place.version) {
+        object.insert("versionId".to_owned(), Json::from(version.as_str()));
+    }
+    let s3 = json!({ "bucket": { "name": place.bucket }, "object": object });
+    json!({ "Records": [{ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": s3 }] })
+}
+
+/// Returns the name that an order has which something else than an intake stored: the object's, without folders and ending.
+fn stem(key: &str) -> &str {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    name.strip_suffix(".json").unwrap_or(name)
+}

@@ -1,0 +1,53 @@
+//! The pipeline and its files, as they are embedded in a handler.
+
+use std::sync::Arc;
+
+use oms_engine::document::MemoryFiles;
+use oms_engine::plan::{Checker, Choreography, Plan, choreography};
+use oms_engine::step::{Registry, StepKind};
+
+/// A pipeline and the files that it names.
+#[derive(Clone, Copy, Debug)]
+pub struct Bundle {
+    /// The pipeline's file.
+    pub pipeline: &'static str,
+    /// Every file by its path relative to the pipeline, the pipeline's own among them.
+    pub files: &'static [(&'static str, &'static [u8])],
+}
+
+/// Why a bundle cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// The kinds cannot be used together.
+    #[error("the step kinds cannot be used: {0}")]
+    Kinds(String),
+    /// The pipeline is not right, or not for AWS Lambda.
+    #[error("the embedded pipeline cannot be run: {0}")]
+    Pipeline(String),
+    /// The pipeline has no such handler.
+    #[error("the embedded pipeline has no handler `{0}`")]
+    Handler(String),
+}
+
+impl Bundle {
+    /// Plans the pipeline, and how it runs without a conductor.
+    ///
+    /// # Errors
+    /// What is wrong with it; a bundle that was generated is right.
+    pub fn plan(&self, kinds: &[StepKind]) -> Result<(Arc<Plan>, Choreography), BundleError> {
+        let registry = Registry::new(kinds.iter().copied())
+            .map_err(|error| BundleError::Kinds(error.to_string()))?;
+        let checker = Checker::new(registry).map_err(BundleError::Kinds)?;
+        let files = self.files.iter().map(|(path, bytes)| ((*path).to_owned(), Arc::from(*bytes)));
+        let checked = checker.check_bundle(self.pipeline, &MemoryFiles::new(files));
+        let plan = checked.plan.ok_or_else(|| {
+            let first = checked.report.diagnostics().first();
+            BundleError::Pipeline(first.map_or_else(String::new, |found| found.message.clone()))
+        })?;
+        let choreography = choreography(&plan).map_err(|findings| {
+            let first = findings.into_iter().next();
+            BundleError::Pipeline(first.map_or_else(String::new, |found| found.message))
+        })?;
+        Ok((Arc::new(plan), choreography))
+    }
+}

@@ -1,0 +1,118 @@
+//! Which stored orders an event is about, however it comes: S3's notification by SQS (raw, or in SNS's envelope), by SNS, or as it is;
+//! or a plain invocation (`{"objects": [{"bucket": …, "key": …}]}`).
+
+use oms_engine::effects::Place;
+use percent_encoding::percent_decode_str;
+use serde_json::Value as Json;
+
+/// One message of an event: answered for as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// SQS's id of it, by which a failure is told; nothing if it did not come by SQS.
+    pub id: Option<String>,
+    /// The orders in it, each as S3 stored it. None for a test event and for deletions.
+    pub places: Vec<Place>,
+    /// Why there are none, if that is no fault; or that it is one.
+    pub note: Option<Note>,
+}
+
+/// What is to be said about a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// S3's test of a new notification.
+    Test,
+    /// Something was deleted, not stored.
+    Deleted,
+    /// It is nothing that a handler understands.
+    Unreadable,
+}
+
+/// Reads an event.
+pub fn messages(event: &Json) -> Vec<Message> {
+    let records = event.get("Records").and_then(Json::as_array);
+    let by_sqs =
+        records.is_some_and(|records| records.iter().any(|record| source(record) == "aws:sqs"));
+    match records {
+        Some(records) if by_sqs => records.iter().map(of_sqs).collect(),
+        _ => vec![Message::of(None, event)],
+    }
+}
+
+impl Message {
+    fn of(id: Option<String>, content: &Json) -> Self {
+        let mut message = Self { id, places: Vec::new(), note: None };
+        message.add(content);
+        message
+    }
+
+    fn add(&mut self, content: &Json) {
+        if content.get("Event").and_then(Json::as_str) == Some("s3:TestEvent") {
+            self.note = Some(Note::Test);
+        } else if let Some(objects) = content.get("objects").and_then(Json::as_array) {
+            let places: Option<Vec<Place>> = objects.iter().map(plain).collect();
+            match places {
+                Some(places) => self.places.extend(places),
+                None => self.note = Some(Note::Unreadable),
+            }
+        } else if let Some(records) = content.get("Records").and_then(Json::as_array) {
+            for record in records {
+                self.add_record(record);
+            }
+        } else if content.get("Type").and_then(Json::as_str) == Some("Notification") {
+            self.add_text(content.get("Message"));
+        } else {
+            self.note = Some(Note::Unreadable);
+        }
+    }
+
+    fn add_record(&mut self, record: &Json) {
+        match source(record) {
+            "aws:sns" => self.add_text(record.pointer("/Sns/Message")),
+            "aws:s3" => {
+                let name = record.get("eventName").and_then(Json::as_str).unwrap_or_default();
+                match stored(record) {
+                    Some(_) if !name.contains("ObjectCreated") => self.note = Some(Note::Deleted),
+                    Some(place) => self.places.push(place),
+                    None => self.note = Some(Note::Unreadable),
+                }
+            }
+            _ => self.note = Some(Note::Unreadable),
+        }
+    }
+
+    fn add_text(&mut self, text: Option<&Json>) {
+        let content = text.and_then(Json::as_str).and_then(|text| serde_json::from_str(text).ok());
+        match content {
+            Some(content) => self.add(&content),
+            None => self.note = Some(Note::Unreadable),
+        }
+    }
+}
+
+fn of_sqs(record: &Json) -> Message {
+    let id = record.get("messageId").and_then(Json::as_str).map(str::to_owned);
+    let mut message = Message { id, places: Vec::new(), note: None };
+    message.add_text(record.get("body"));
+    message
+}
+
+fn source(record: &Json) -> &str {
+    let source = record.get("eventSource").or_else(|| record.get("EventSource"));
+    source.and_then(Json::as_str).unwrap_or_default()
+}
+
+/// Reads where S3 stored an object. Its key is encoded as a form is: a space is a plus.
+fn stored(record: &Json) -> Option<Place> {
+    let text = |pointer: &str| record.pointer(pointer).and_then(Json::as_str);
+    let key = text("/s3/object/key")?.replace('+', " ");
+    Some(Place {
+        bucket: text("/s3/bucket/name")?.to_owned(),
+        key: percent_decode_str(&key).decode_utf8().ok()?.into_owned(),
+        version: text("/s3/object/versionId").map(str::to_owned),
+    })
+}
+
+fn plain(object: &Json) -> Option<Place> {
+    let text = |name: &str| object.get(name).and_then(Json::as_str).map(str::to_owned);
+    Some(Place { bucket: text("bucket")?, key: text("key")?, version: text("version") })
+}

@@ -1,0 +1,155 @@
+//! The intake: the same checks as everywhere, then the order is stored, and only then it is accepted.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use oms_engine::diagnostic::codes;
+use oms_engine::effects::{Clock as _, Kept, Orders, StoredOrder};
+use oms_engine::plan::{Choreography, Plan};
+use oms_engine::run::{Rejection, Run, accept};
+use oms_engine::step::Port;
+use oms_engine::value::Value;
+use percent_encoding::percent_decode_str;
+use serde_json::{Value as Json, json};
+
+use crate::clock::SystemClock;
+use crate::log;
+
+/// Attempts to store an order before the caller is asked to come again.
+const ATTEMPTS: u32 = 3;
+
+/// A handler that takes orders in.
+pub struct IntakeHandler {
+    plan: Arc<Plan>,
+    store: usize,
+    bucket: Arc<str>,
+    orders: Arc<dyn Orders>,
+}
+
+/// An answer of HTTP.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The body: JSON, and of a refusal a problem as RFC 9457 describes it.
+    pub body: Json,
+}
+
+impl Answer {
+    fn problem(status: u16, code: &str, title: &str, problems: &[Json]) -> Self {
+        let mut body =
+            json!({ "type": format!("urn:oms:{code}"), "title": title, "status": status });
+        if let Some(body) = body.as_object_mut().filter(|_| !problems.is_empty()) {
+            body.insert("problems".to_owned(), Json::from(problems.to_vec()));
+        }
+        Self { status, body }
+    }
+
+    /// Writes it as API Gateway takes it of a proxy integration.
+    pub fn proxied(&self) -> Json {
+        let kind = if self.status < 300 { "application/json" } else { "application/problem+json" };
+        let mut headers = json!({ "Content-Type": kind });
+        if let Some(headers) = headers.as_object_mut().filter(|_| self.status == 503) {
+            headers.insert("Retry-After".to_owned(), Json::from("1"));
+        }
+        json!({ "statusCode": self.status, "headers": headers, "body": self.body.to_string() })
+    }
+}
+
+impl IntakeHandler {
+    /// Gets ready to take orders in.
+    pub fn new((plan, choreography): &(Arc<Plan>, Choreography), orders: Arc<dyn Orders>) -> Self {
+        let store = choreography.store;
+        let effects = plan.steps().get(store).map(|step| step.effects.as_slice());
+        let effect =
+            effects.and_then(|effects| effects.iter().find(|effect| effect.port == Port::Objects));
+        let bucket = effect.map_or_else(|| Arc::from(""), |effect| Arc::clone(&effect.resource));
+        Self { plan: Arc::clone(plan), store, bucket, orders }
+    }
+
+    /// Answers an event of API Gateway's proxy integration (REST API).
+    pub async fn event(&self, event: &Json) -> Json {
+        let name = event.pointer("/pathParameters/key").and_then(Json::as_str).unwrap_or_default();
+        let name = percent_decode_str(name).decode_utf8_lossy();
+        let text = event.get("body").and_then(Json::as_str).unwrap_or_default();
+        let encoded = event.get("isBase64Encoded").and_then(Json::as_bool) == Some(true);
+        let body = match encoded {
+            true => BASE64_STANDARD.decode(text).unwrap_or_default(),
+            false => text.as_bytes().to_vec(),
+        };
+        self.put(&name, &body).await.proxied()
+    }
+
+    /// Takes an order in under a name: 201 new, 200 the same again, 409 another one, 400 and 413 refused, 503 not now.
+    pub async fn put(&self, name: &str, body: &[u8]) -> Answer {
+        let run = match accept(&self.plan, body, name, SystemClock.now()) {
+            Ok(run) => run,
+            Err(rejection) => return refused(&rejection, body),
+        };
+        let key = &*run.info.key;
+        if key != name {
+            let detail =
+                json!({ "pointer": "", "message": "the order's key is not the one in the path" });
+            let code = codes::ORDER_KEY_REJECTED.to_string();
+            return Answer::problem(400, &code, codes::ORDER_KEY_REJECTED.title(), &[detail]);
+        }
+        let Some(object) = self.object_key(&run) else {
+            return Answer::problem(500, "intake", "the order has no place", &[]);
+        };
+        let order = StoredOrder {
+            body: Arc::clone(&run.info.body),
+            digest: Some(run.info.digest),
+            name: Some(Arc::from(name)),
+            accepted_at: run.info.accepted_at,
+        };
+        for attempt in 1..=ATTEMPTS {
+            let answer = match self.orders.keep(&self.bucket, &object, &order).await {
+                Ok(Kept::New) => {
+                    Answer { status: 201, body: json!({ "key": key, "run": &*run.info.id }) }
+                }
+                Ok(Kept::Same) => {
+                    Answer { status: 200, body: json!({ "key": key, "run": &*run.info.id }) }
+                }
+                Ok(Kept::Other) => {
+                    let code = codes::ORDER_CONFLICT;
+                    Answer::problem(409, &code.to_string(), code.title(), &[])
+                }
+                Err(error) => {
+                    let number = attempt.to_string();
+                    let fields =
+                        [("key", key), ("attempt", number.as_str()), ("reason", error.message())];
+                    log::line("warn", "an order could not be stored", &fields);
+                    continue;
+                }
+            };
+            let status = answer.status.to_string();
+            log::line(
+                "info",
+                "an order",
+                &[("pipeline", &**self.plan.name()), ("key", key), ("status", &status)],
+            );
+            return answer;
+        }
+        Answer::problem(503, "unavailable", "the order could not be stored; send it again", &[])
+    }
+
+    fn object_key(&self, run: &Run) -> Option<String> {
+        let input = run.scheduler.input(self.store)?;
+        let key = input.as_record()?.get("key").and_then(Value::as_text)?.to_string();
+        Some(key)
+    }
+}
+
+fn refused(rejection: &Rejection, body: &[u8]) -> Answer {
+    let problems: Vec<Json> = rejection
+        .problems
+        .iter()
+        .map(|problem| {
+            let (line, column) = problem.line_column(body);
+            json!({ "pointer": problem.pointer, "line": line, "column": column, "message": problem.message })
+        })
+        .collect();
+    let status = if rejection.code == codes::ORDER_TOO_LARGE { 413 } else { 400 };
+    Answer::problem(status, &rejection.code.to_string(), rejection.code.title(), &problems)
+}

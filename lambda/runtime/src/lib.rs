@@ -1,0 +1,21 @@
+//! What generated handlers are made of: an event in, the steps of one branch for every order in it, an answer out.
+//!
+//! A handler's `main` says which services there are and which pipeline; everything else is here, and tests reach it without AWS Lambda.
+
+mod branch;
+mod bundle;
+mod clock;
+mod event;
+mod intake;
+mod log;
+mod serve;
+mod world;
+
+pub use branch::{BranchHandler, Outcome};
+pub use bundle::{Bundle, BundleError};
+pub use clock::SystemClock;
+pub use event::{Message, messages};
+pub use intake::{Answer, IntakeHandler};
+pub use lambda_runtime::Error;
+pub use serve::{serve_branch, serve_intake, setting};
+pub use world::World;

@@ -1,0 +1,51 @@
+//! The Runtime API of AWS Lambda: the next event, the handler, the answer.
+
+use jiff::Timestamp;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value as Json;
+
+use crate::branch::BranchHandler;
+use crate::event::messages;
+use crate::intake::IntakeHandler;
+
+/// Reads a variable that the template sets.
+///
+/// # Errors
+/// When it is not there.
+#[expect(clippy::disallowed_methods, reason = "a function is configured by its environment")]
+pub fn setting(name: &str) -> Result<String, Error> {
+    std::env::var(name).map_err(|_| format!("the variable `{name}` is not set").into())
+}
+
+/// Runs a branch for every event, until the environment is taken away.
+///
+/// # Errors
+/// When the Runtime API cannot be asked.
+pub async fn serve_branch(handler: BranchHandler) -> Result<(), Error> {
+    let handler = &handler;
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Json>| {
+        let found = messages(&event.payload);
+        let by_sqs = found.iter().any(|message| message.id.is_some());
+        let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
+        let deadline = Timestamp::from_millisecond(deadline).unwrap_or(Timestamp::MAX);
+        let answer = handler.event(&found, deadline).await;
+        let failed = answer.get("batchItemFailures").and_then(Json::as_array);
+        if !by_sqs && failed.is_some_and(|failed| !failed.is_empty()) {
+            return Err(Error::from("not all orders of the event were worked on"));
+        }
+        Ok(answer)
+    }))
+    .await
+}
+
+/// Takes orders in for every event, until the environment is taken away.
+///
+/// # Errors
+/// When the Runtime API cannot be asked.
+pub async fn serve_intake(handler: IntakeHandler) -> Result<(), Error> {
+    let handler = &handler;
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Json>| {
+        Ok::<Json, Error>(handler.event(&event.payload).await)
+    }))
+    .await
+}

@@ -1,0 +1,128 @@
+//! The world of one handler: the services that its steps use, and none else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use oms_engine::effects::{
+    Call, Clock, Effects, Inserted, Io, Mailer, Message, ObjectStore, Outside, Put, Random,
+    StepError, Tables, Topic, cause,
+};
+use oms_engine::mail::Mail;
+use oms_engine::table::TableDef;
+use oms_engine::value::Value;
+
+use crate::clock::SystemClock;
+
+/// The services of a handler.
+#[derive(Clone, Default)]
+pub struct World {
+    /// Objects.
+    pub objects: Option<Arc<dyn ObjectStore>>,
+    /// Announcements.
+    pub topics: Option<Arc<dyn Topic>>,
+    /// Tables.
+    pub tables: Option<Arc<dyn Tables>>,
+    /// Mail.
+    pub mail: Option<Arc<dyn Mailer>>,
+}
+
+/// A service that the handler was not generated with. Its steps do not use it, so that nobody comes here.
+struct Absent;
+
+fn absent<T: Send + 'static>() -> Io<'static, T> {
+    Box::pin(std::future::ready(Err(StepError::transient(
+        cause::ENVIRONMENT,
+        "this handler was made without the service that the step needs",
+    ))))
+}
+
+impl ObjectStore for Absent {
+    fn put<'a>(&'a self, _: &'a Call, _: Put) -> Io<'a, ()> {
+        absent()
+    }
+
+    fn get<'a>(&'a self, _: &'a Call, _: &'a str, _: &'a str) -> Io<'a, Option<Arc<[u8]>>> {
+        absent()
+    }
+}
+
+impl Topic for Absent {
+    fn publish<'a>(&'a self, _: &'a Call, _: Message) -> Io<'a, ()> {
+        absent()
+    }
+}
+
+impl Tables for Absent {
+    fn insert<'a>(&'a self, _: &'a Call, _: &'a Arc<TableDef>, _: Value) -> Io<'a, Inserted> {
+        absent()
+    }
+
+    fn upsert<'a>(&'a self, _: &'a Call, _: &'a Arc<TableDef>, _: Value) -> Io<'a, ()> {
+        absent()
+    }
+
+    fn get<'a>(
+        &'a self,
+        _: &'a Call,
+        _: &'a Arc<TableDef>,
+        _: Vec<Value>,
+    ) -> Io<'a, Option<Value>> {
+        absent()
+    }
+}
+
+impl Mailer for Absent {
+    fn send<'a>(&'a self, _: &'a Call, _: Mail) -> Io<'a, ()> {
+        absent()
+    }
+}
+
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        SystemClock.now()
+    }
+
+    fn sleep(&self, duration: Duration) -> Io<'_, ()> {
+        Box::pin(async move { SystemClock.sleep(duration).await })
+    }
+}
+
+impl Random for World {
+    fn next(&self) -> u64 {
+        SystemClock.next()
+    }
+}
+
+impl Effects for World {
+    fn objects(&self) -> &dyn ObjectStore {
+        self.objects.as_deref().unwrap_or(&Absent)
+    }
+
+    fn topics(&self) -> &dyn Topic {
+        self.topics.as_deref().unwrap_or(&Absent)
+    }
+
+    fn tables(&self) -> &dyn Tables {
+        self.tables.as_deref().unwrap_or(&Absent)
+    }
+
+    fn mail(&self) -> &dyn Mailer {
+        self.mail.as_deref().unwrap_or(&Absent)
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self
+    }
+
+    fn random(&self) -> &dyn Random {
+        self
+    }
+
+    fn settle(&self, _: &Call, _: bool) {}
+
+    /// Everything is real at once here; mail is claimed in the database by the mailer itself, since two invocations may have the same order.
+    fn outside(&self) -> Outside {
+        Outside::default()
+    }
+}

@@ -1,0 +1,121 @@
+//! Branches: an order that was stored is billed once and confirmed once, however often and in whatever way a handler hears of it.
+
+use std::time::Duration;
+
+use oms_engine::effects::{Clock as _, Place};
+use oms_lambda::{Message, Outcome, SystemClock, messages};
+use serde_json::json;
+
+use crate::shop::{Shop, far, order};
+
+/// The notification of S3 about an object, raw in SQS.
+fn event(key: &str) -> serde_json::Value {
+    let record = json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+        "s3": { "bucket": { "name": "shop-orders" }, "object": { "key": format!("{key}.json") } } });
+    let body = json!({ "Records": [record] }).to_string();
+    json!({ "Records": [{ "eventSource": "aws:sqs", "messageId": "m1", "body": body }] })
+}
+
+fn heard(key: &str) -> Vec<Message> {
+    messages(&event(key))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_billed_once_and_confirmed_once_however_often_it_is_heard_of() {
+    let Some(shop) = Shop::open().await else { return };
+    let (key, body) = order();
+    assert_eq!(shop.intake().put(&key, &body).await.status, 201);
+    let none = json!({ "batchItemFailures": [] });
+    let (bill, confirm) = (shop.branch("initiate-billing"), shop.branch("customer-communications"));
+    let before = shop.api.calls();
+    assert_eq!(bill.event(&heard(&key), far()).await, none);
+    assert_eq!(shop.api.calls() - before, 1, "a bill is one call of the Data API");
+    assert_eq!(confirm.event(&heard(&key), far()).await, none);
+    let bills = shop.ask("select cast(b as text) from billing_data b").await;
+    assert_eq!((bills.len(), shop.mails()), (1, 1));
+    // Again, at the same moment, and both at once.
+    let message = heard(&key);
+    let (a, b) = tokio::join!(bill.event(&message, far()), bill.event(&message, far()));
+    assert_eq!((a, b), (none.clone(), none.clone()));
+    let (a, b) = tokio::join!(confirm.event(&message, far()), confirm.event(&message, far()));
+    assert_eq!((a, b), (none.clone(), none));
+    assert_eq!(shop.ask("select cast(b as text) from billing_data b").await, bills);
+    assert_eq!(shop.mails(), 1);
+    assert_eq!(shop.dead_letter().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_invocations_with_one_order_send_one_mail() {
+    let Some(shop) = Shop::open().await else { return };
+    let (key, body) = order();
+    shop.intake().put(&key, &body).await;
+    let message = heard(&key);
+    let handlers: Vec<_> = (0..4).map(|_| shop.branch("customer-communications")).collect();
+    let [a, b, c, d] = handlers.as_slice() else { panic!("four") };
+    tokio::join!(
+        a.event(&message, far()),
+        b.event(&message, far()),
+        c.event(&message, far()),
+        d.event(&message, far())
+    );
+    assert_eq!(shop.mails(), 1);
+    assert_eq!(shop.ask("select state from oms_claims").await, [[Some("done".to_owned())]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_worked_on_lies_with_its_reason_where_it_can_be_moved_back() {
+    let Some(shop) = Shop::open().await else { return };
+    let (key, body) = order();
+    shop.intake().put(&key, &body).await;
+    shop.ask("delete from customer_contact_info").await;
+    let confirm = shop.branch("customer-communications");
+    let answer = confirm.event(&heard(&key), far()).await;
+    assert_eq!(answer, json!({ "batchItemFailures": [] }), "it lies with the dead letters");
+    let (body, cause) = shop.dead_letter().await.unwrap();
+    assert_eq!(cause, "no_row");
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["oms"]["handler"], "customer-communications");
+    // Moved back to the queue it names the same order.
+    let moved = json!({ "Records": [{ "eventSource": "aws:sqs", "messageId": "m2", "body": body.to_string() }] });
+    assert_eq!(messages(&moved)[0].places, heard(&key)[0].places);
+    assert_eq!(shop.mails(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_work_the_next_time_comes_again_and_nothing_is_thrown_away() {
+    let Some(shop) = Shop::open().await else { return };
+    let (key, body) = order();
+    shop.intake().put(&key, &body).await;
+    let bill = shop.branch("initiate-billing");
+    let failures = json!({ "batchItemFailures": [{ "itemIdentifier": "m1" }] });
+    shop.api.resume_in(Duration::from_secs(600)).await;
+    let soon = SystemClock.now() + Duration::from_secs(4);
+    assert_eq!(bill.event(&heard(&key), soon).await, failures);
+    let past = SystemClock.now();
+    assert_eq!(bill.event(&heard(&key), past).await, failures, "no time is left");
+    shop.api.resume_in(Duration::ZERO).await;
+    shop.ask("alter table billing_data rename to elsewhere").await;
+    assert_eq!(
+        bill.event(&heard(&key), far()).await,
+        failures,
+        "the environment is no order's fault"
+    );
+    shop.ask("alter table elsewhere rename to billing_data").await;
+    assert_eq!(bill.event(&heard(&key), far()).await, json!({ "batchItemFailures": [] }));
+    assert_eq!(shop.ask("select order_id from billing_data").await, [[Some(key)]]);
+    assert_eq!(shop.dead_letter().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_is_no_order_is_parked() {
+    let Some(shop) = Shop::open().await else { return };
+    let body = aws_sdk_s3::primitives::ByteStream::from_static(b"no order");
+    shop.s3.put_object().bucket("shop-orders").key("x.json").body(body).send().await.unwrap();
+    let bill = shop.branch("initiate-billing");
+    let place =
+        |key: &str| Place { bucket: "shop-orders".to_owned(), key: key.to_owned(), version: None };
+    for key in ["x.json", "gone.json"] {
+        let outcome = bill.order(&place(key), far()).await;
+        assert!(matches!(outcome, Outcome::Parked { .. }), "{outcome:?}");
+    }
+}

@@ -1,0 +1,57 @@
+//! Orders come in: each answer, and what is stored.
+
+use crate::shop::{Shop, order};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_stored_once_and_every_other_answer_says_why() {
+    let Some(shop) = Shop::open().await else { return };
+    let intake = shop.intake();
+    let (key, body) = order();
+    assert_eq!(intake.put(&key, &body).await.status, 201);
+    assert_eq!(intake.put(&key, &body).await.status, 200);
+    let text = String::from_utf8(body.clone()).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    // The same order, written in another way.
+    assert_eq!(intake.put(&key, value.to_string().as_bytes()).await.status, 200);
+    let mut other = value.clone();
+    other["customer_id"] = "somebody-else".into();
+    let conflict = intake.put(&key, other.to_string().as_bytes()).await;
+    assert_eq!((conflict.status, conflict.body["type"].as_str()), (409, Some("urn:oms:OMS0604")));
+    let stored = shop.s3.get_object().bucket("shop-orders").key(format!("{key}.json")).send().await;
+    let stored = stored.unwrap();
+    assert_eq!(stored.metadata().unwrap()["oms-name"], key);
+    assert_eq!(stored.body.collect().await.unwrap().to_vec(), body, "the first bytes stand");
+
+    let broken = intake.put("broken", b"{\"order_id\": \"broken\",\n \"amount\": }").await;
+    assert_eq!((broken.status, broken.body["problems"][0]["line"].as_u64()), (400, Some(2)));
+    assert_eq!(intake.put("another-key", &body).await.status, 400, "the path names another order");
+    for hostile in ["..", "a/b", "", "a b", "\0"] {
+        assert_eq!(intake.put(hostile, &body).await.status, 400, "{hostile:?}");
+    }
+    let large = format!("{{\"order_id\": \"{}\"}}", "x".repeat(6 << 20));
+    assert_eq!(intake.put("large", large.as_bytes()).await.status, 413);
+    let listed = shop.s3.list_objects_v2().bucket("shop-orders").send().await.unwrap();
+    assert_eq!(listed.key_count(), Some(1), "what was refused is not stored");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_the_same_order_twice_at_once_one_is_new() {
+    let Some(shop) = Shop::open().await else { return };
+    let intake = shop.intake();
+    let (key, body) = order();
+    let (a, b) = tokio::join!(intake.put(&key, &body), intake.put(&key, &body));
+    let mut statuses = [a.status, b.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 201]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_does_not_answer_is_said_and_not_taken_for_a_success() {
+    let Some(shop) = Shop::open().await else { return };
+    shop.s3.delete_bucket().bucket("shop-orders").send().await.unwrap();
+    let (key, body) = order();
+    let event = serde_json::json!({ "pathParameters": { "key": key }, "body": String::from_utf8(body).unwrap() });
+    let answer = shop.intake().event(&event).await;
+    assert_eq!(answer["statusCode"], 503);
+    assert_eq!(answer["headers"]["Retry-After"], "1");
+}

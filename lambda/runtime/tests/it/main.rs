@@ -1,0 +1,8 @@
+//! Handlers against an emulator of S3, SQS and SES, and a strict RDS Data API on a real PostgreSQL.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod branch;
+mod events;
+mod intake;
+mod shop;

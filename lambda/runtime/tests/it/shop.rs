@@ -1,0 +1,173 @@
+//! A storefront on the emulator: its bucket, its queue of dead letters, its tables, its customers, its sender.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, ConfigLoader, Region};
+use aws_sdk_s3::config::Credentials;
+use jiff::Timestamp;
+use oms_aws::{Cluster, DataApi, S3Objects, SesMailer, Session, SqsDeadLetters};
+use oms_engine::effects::{Clock as _, Mailer};
+use oms_engine::plan::{Choreography, Plan, read_rows};
+use oms_lambda::{BranchHandler, Bundle, IntakeHandler, SystemClock, World};
+use oms_sql::{Claims, Database, SqlTables, Statement, import, migrate};
+use oms_test_servers::{Emulator, Server, Settings, find};
+
+const CLUSTER: &str = "arn:aws:rds:us-east-1:000000000000:cluster:oms";
+const SECRET: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:oms";
+
+pub(crate) struct Shop {
+    pub(crate) emulator: Emulator,
+    pub(crate) api: oms_test_servers::DataApi,
+    _server: Server,
+    pub(crate) plan: (Arc<Plan>, Choreography),
+    pub(crate) database: Arc<dyn Database>,
+    session: Session,
+    pub(crate) s3: aws_sdk_s3::Client,
+    dead_letters: String,
+}
+
+pub(crate) fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().and_then(Path::parent).unwrap()
+}
+
+/// Embeds a shipped pipeline with every file beside it, as a generated handler does.
+pub(crate) fn bundle(name: &str) -> Bundle {
+    let mut files: Vec<(&'static str, &'static [u8])> = Vec::new();
+    let pipelines = root().join("pipelines");
+    let mut folders = vec![pipelines.join(name), root().join("templates/email")];
+    let mut paths = vec![pipelines.join(format!("{name}.yaml"))];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { paths.push(path) }
+        }
+    }
+    for path in paths {
+        let shown = match path.strip_prefix(&pipelines) {
+            Ok(inside) => inside.to_owned(),
+            Err(_) => PathBuf::from("..").join(path.strip_prefix(root()).unwrap()),
+        };
+        let shown: &'static str = shown.to_string_lossy().into_owned().leak();
+        files.push((shown, std::fs::read(path).unwrap().leak()));
+    }
+    Bundle { pipeline: format!("{name}.yaml").leak(), files: files.leak() }
+}
+
+fn loader(endpoint: String) -> ConfigLoader {
+    let credentials = Credentials::new("test", "test", None, None, "tests");
+    aws_config::defaults(BehaviorVersion::latest())
+        .endpoint_url(endpoint)
+        .region(Region::new("us-east-1"))
+        .credentials_provider(credentials)
+}
+
+impl Shop {
+    /// Nothing where what it needs is not installed.
+    pub(crate) async fn open() -> Option<Self> {
+        let programs = find()?;
+        let emulator = Emulator::start(&[])?;
+        let server = Server::start(&programs);
+        let secrets = BTreeMap::from([(SECRET.to_owned(), None)]);
+        let settings = Settings { address: server.address(), cluster: CLUSTER.to_owned(), secrets };
+        let api = oms_test_servers::DataApi::listen(settings, 0).await.unwrap();
+        let cluster = Cluster {
+            cluster: CLUSTER.to_owned(),
+            secret: SECRET.to_owned(),
+            database: "postgres".to_owned(),
+            resume_max: Duration::from_secs(5),
+        };
+        let database = Session::of(loader(api.endpoint())).await;
+        let database: Arc<dyn Database> = Arc::new(DataApi::new(&database, cluster));
+        let plan = bundle("storefront").plan(oms_steps::ALL).unwrap();
+        migrate(&*database, plan.0.tables().iter().map(AsRef::as_ref)).await.unwrap();
+        let customers = root().join("pipelines/storefront/customers.ndjson");
+        let table = plan.0.tables().iter().find(|table| &*table.name == "customer_contact_info");
+        let text = std::fs::read_to_string(customers).unwrap();
+        for row in read_rows(table.unwrap(), &text).unwrap() {
+            import(&*database, table.unwrap(), &row).await.unwrap();
+        }
+        let session = Session::of(loader(emulator.endpoint())).await;
+        let config = loader(emulator.endpoint()).load().await;
+        let path_style = aws_sdk_s3::config::Builder::from(&config).force_path_style(true);
+        let s3 = aws_sdk_s3::Client::from_conf(path_style.build());
+        s3.create_bucket().bucket("shop-orders").send().await.unwrap();
+        let queue = aws_sdk_sqs::Client::new(&config);
+        let queue = queue.create_queue().queue_name("dead").send().await.unwrap();
+        let mail = aws_sdk_sesv2::Client::new(&config);
+        mail.create_email_identity().email_identity("example.com").send().await.unwrap();
+        let dead_letters = queue.queue_url.unwrap();
+        Some(Self { emulator, api, _server: server, plan, database, session, s3, dead_letters })
+    }
+
+    pub(crate) fn objects(&self) -> Arc<S3Objects> {
+        let buckets = BTreeMap::from([("orders".to_owned(), "shop-orders".to_owned())]);
+        Arc::new(S3Objects::new(&self.session, buckets))
+    }
+
+    pub(crate) fn intake(&self) -> IntakeHandler {
+        IntakeHandler::new(&self.plan, self.objects())
+    }
+
+    pub(crate) fn mailer(&self) -> Arc<dyn Mailer> {
+        let claims = Claims::new(Arc::clone(&self.database));
+        Arc::new(SesMailer::new(&self.session, claims, None, SystemClock))
+    }
+
+    pub(crate) fn branch(&self, name: &str) -> BranchHandler {
+        let world = World {
+            tables: Some(Arc::new(SqlTables::new(Arc::clone(&self.database)))),
+            mail: Some(self.mailer()),
+            ..World::default()
+        };
+        let dead = SqsDeadLetters::new(&self.session, self.dead_letters.clone());
+        BranchHandler::new(name, &self.plan, self.objects(), world, Arc::new(dead)).unwrap()
+    }
+
+    /// Returns how many dead letters there are, and takes the first away.
+    pub(crate) async fn dead_letter(&self) -> Option<(String, String)> {
+        let config = loader(self.emulator.endpoint()).load().await;
+        let queue = aws_sdk_sqs::Client::new(&config);
+        let received = queue
+            .receive_message()
+            .queue_url(&self.dead_letters)
+            .message_attribute_names("All")
+            .send()
+            .await
+            .unwrap();
+        let message = received.messages?.into_iter().next()?;
+        let cause = message.message_attributes?.remove("cause")?.string_value?;
+        Some((message.body?, cause))
+    }
+
+    /// Asks the database for texts.
+    pub(crate) async fn ask(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+        self.database.run(&Statement::default().sql(sql)).await.unwrap()
+    }
+
+    /// Returns the mails that were sent.
+    pub(crate) fn mails(&self) -> usize {
+        let sent =
+            |call: &serde_json::Value| call["action"] == "ses:SendEmail" && call["status"] == 200;
+        self.emulator.calls().iter().filter(|call| sent(call)).count()
+    }
+}
+
+/// A deadline that is far away.
+pub(crate) fn far() -> Timestamp {
+    SystemClock.now() + Duration::from_secs(60)
+}
+
+/// A sample order of the storefront: its key and its bytes.
+pub(crate) fn order() -> (String, Vec<u8>) {
+    let folder = root().join("pipelines/storefront/samples");
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let body = std::fs::read(&paths[0]).unwrap();
+    let order: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    (order["order_id"].as_str().unwrap().to_owned(), body)
+}
