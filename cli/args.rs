@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, db, explain, graph, mail, objects, render_email, run, runs, schema, steps,
-    validate,
+    completions, db, explain, generate, graph, mail, objects, render_email, run, runs, schema,
+    steps, validate,
 };
 
 /// Runs order pipelines: one YAML file, proven right before anything runs, executed durably
@@ -24,6 +24,7 @@ pub(crate) enum Command {
     Objects(objects::Args),
     Mail(mail::Args),
     Db(db::Args),
+    Generate(generate::Args),
     Graph(graph::Args),
     Schema(schema::Args),
     Steps(steps::Args),

@@ -138,7 +138,7 @@ impl WorldOption {
         let resources = Resources::read(&text)
             .with_context(|| format!("`{shown}` does not say what is what on AWS"))?;
         let session = runtime()?.block_on(Session::load());
-        let database: Arc<dyn Database> = Arc::new(DataApi::new(&session, resources.cluster()));
+        let database: Arc<dyn Database> = Arc::new(DataApi::new(&session, resources.cluster()?));
         let claims = Claims::new(Arc::clone(&database));
         let remote = Remote {
             name: "aws",

@@ -15,7 +15,7 @@ mod mailer;
 mod objects;
 #[cfg(feature = "s3")]
 mod orders;
-#[cfg(feature = "rdsdata")]
+#[cfg(feature = "sdk")]
 mod resources;
 #[cfg(feature = "sdk")]
 mod session;
@@ -31,6 +31,8 @@ pub use mailer::SesMailer;
 #[cfg(feature = "s3")]
 pub use objects::S3Objects;
 #[cfg(feature = "rdsdata")]
+pub use resources::NoCluster;
+#[cfg(feature = "sdk")]
 pub use resources::Resources;
 #[cfg(feature = "sdk")]
 pub use session::Session;

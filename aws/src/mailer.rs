@@ -64,7 +64,7 @@ impl<R: Random> SesMailer<R> {
             }
         }
         call.doubt.begin();
-        let sent = self.send_raw(call, message).await;
+        let sent = self.send_raw(call, mail, message).await;
         match sent {
             Ok(provider) => {
                 // It was sent, whether that can be noted or not: an unnoted one stays claimed, and nobody sends it again by himself.
@@ -85,7 +85,12 @@ impl<R: Random> SesMailer<R> {
         }
     }
 
-    async fn send_raw(&self, call: &Call, message: Vec<u8>) -> Result<String, StepError> {
+    async fn send_raw(
+        &self,
+        call: &Call,
+        mail: &Mail,
+        message: Vec<u8>,
+    ) -> Result<String, StepError> {
         let invalid = |error| {
             StepError::permanent(cause::OUT_OF_RANGE, "the mail cannot be made").caused_by(error)
         };
@@ -96,6 +101,8 @@ impl<R: Random> SesMailer<R> {
         let sent = self
             .client
             .send_email()
+            // Whose identity it is that has to allow it.
+            .from_email_address(&mail.from.address)
             .set_configuration_set_name(self.configuration_set.clone())
             .content(EmailContent::builder().raw(raw).build())
             .email_tags(tag)

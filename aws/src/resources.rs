@@ -1,10 +1,12 @@
 //! What the pipeline's names stand for on AWS.
 
 use std::collections::BTreeMap;
+#[cfg(feature = "rdsdata")]
 use std::time::Duration;
 
 use serde::Deserialize;
 
+#[cfg(feature = "rdsdata")]
 use crate::data_api::Cluster;
 
 /// What the pipeline's names stand for on AWS: handlers get it from their template, the command line from a file.
@@ -18,16 +20,23 @@ pub struct Resources {
     #[serde(default)]
     pub topics: BTreeMap<String, String>,
     /// The ARN of the Aurora cluster.
-    cluster: String,
+    cluster: Option<String>,
     /// The ARN of the secret to use it with.
-    secret: String,
+    secret: Option<String>,
     /// The database's name there.
-    database: String,
+    database: Option<String>,
     /// The configuration set of SES, whose events tell what became of mails.
     pub configuration_set: Option<String>,
 }
 
+/// The resources do not say which cluster there is.
+#[cfg(feature = "rdsdata")]
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("`cluster`, `secret` and `database` have to be said")]
+pub struct NoCluster;
+
 /// How long it is waited for a cluster that was paused: it takes about 15 seconds.
+#[cfg(feature = "rdsdata")]
 const RESUME_MAX: Duration = Duration::from_secs(40);
 
 impl Resources {
@@ -40,12 +49,19 @@ impl Resources {
     }
 
     /// Returns the cluster.
-    pub fn cluster(&self) -> Cluster {
-        Cluster {
-            cluster: self.cluster.clone(),
-            secret: self.secret.clone(),
-            database: self.database.clone(),
-            resume_max: RESUME_MAX,
+    ///
+    /// # Errors
+    /// When they do not say which one, and who asks it.
+    #[cfg(feature = "rdsdata")]
+    pub fn cluster(&self) -> Result<Cluster, NoCluster> {
+        match (&self.cluster, &self.secret, &self.database) {
+            (Some(cluster), Some(secret), Some(database)) => Ok(Cluster {
+                cluster: cluster.clone(),
+                secret: secret.clone(),
+                database: database.clone(),
+                resume_max: RESUME_MAX,
+            }),
+            _ => Err(NoCluster),
         }
     }
 }

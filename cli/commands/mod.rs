@@ -3,6 +3,7 @@
 pub(crate) mod completions;
 pub(crate) mod db;
 pub(crate) mod explain;
+pub(crate) mod generate;
 pub(crate) mod graph;
 pub(crate) mod mail;
 pub(crate) mod objects;
@@ -29,6 +30,7 @@ pub(crate) fn dispatch(command: Command, kinds: &[StepKind]) -> anyhow::Result<u
         Command::Objects(args) => objects::run(args, kinds),
         Command::Mail(args) => mail::run(args, kinds),
         Command::Db(args) => db::run(args, kinds),
+        Command::Generate(args) => generate::run(args, kinds),
         Command::Graph(args) => graph::run(args, kinds),
         Command::Schema(args) => schema::run(args, kinds),
         Command::Steps(args) => steps::run(args, kinds),

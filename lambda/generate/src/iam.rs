@@ -1,0 +1,110 @@
+//! What a handler may do: the least that the SDK calls need which its steps' effects come to.
+//!
+//! | call | actions | AWS's page |
+//! | --- | --- | --- |
+//! | `s3:PutObject` with `If-None-Match` | `s3:PutObject` | AmazonS3/latest/userguide/conditional-writes.html |
+//! | `s3:HeadObject` | `s3:GetObject` | AmazonS3/latest/API/API_HeadObject.html |
+//! | `s3:GetObject` of a version | `s3:GetObject`, `s3:GetObjectVersion` | AmazonS3/latest/API/API_GetObject.html |
+//! | `rds-data:ExecuteStatement` | the same, and `secretsmanager:GetSecretValue` | AmazonRDS/latest/AuroraUserGuide/data-api.access.html |
+//! | `ses:SendEmail` with raw content | `ses:SendEmail`, `ses:SendRawEmail` | ses/latest/dg/control-user-access.html |
+//! | `sqs:SendMessage` | the same | service-authorization/latest/reference/list_amazonsqs.html |
+
+use serde::Serialize;
+
+/// A statement of a policy, and why it is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Statement {
+    /// Its name.
+    pub sid: String,
+    /// What needs it: steps, with their lines in the pipeline.
+    pub because: String,
+    /// What may be done.
+    pub actions: Vec<&'static str>,
+    /// With what, as CloudFormation writes it.
+    pub resources: Vec<String>,
+}
+
+impl Statement {
+    fn new(
+        sid: &str,
+        because: &str,
+        actions: &[&'static str],
+        resources: impl IntoIterator<Item = String>,
+    ) -> Self {
+        Self {
+            sid: sid.to_owned(),
+            because: because.to_owned(),
+            actions: actions.to_vec(),
+            resources: resources.into_iter().collect(),
+        }
+    }
+}
+
+fn objects(bucket: &str) -> [String; 1] {
+    [format!("!Sub \"${{{bucket}.Arn}}/*\"")]
+}
+
+fn arn(id: &str) -> [String; 1] {
+    [format!("!GetAtt {id}.Arn")]
+}
+
+/// Returns what the intake may do, which `store` needs.
+pub(crate) fn of_intake(bucket: &str, store: &str) -> Vec<Statement> {
+    let compare = format!("{store}: the digest of the order that has the key already");
+    let mut statements = vec![
+        Statement::new("Store", store, &["s3:PutObject"], objects(bucket)),
+        Statement::new("CompareDigest", &compare, &["s3:GetObject"], objects(bucket)),
+    ];
+    statements.extend(of_every("Intake"));
+    statements
+}
+
+/// What a branch's handler uses, and which steps do.
+pub(crate) struct Uses<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) bucket: &'a str,
+    pub(crate) store: &'a str,
+    pub(crate) tables: Option<String>,
+    pub(crate) mail: Option<String>,
+}
+
+/// Returns what the handler of a branch may do.
+pub(crate) fn of_branch(uses: &Uses<'_>) -> Vec<Statement> {
+    let id = uses.id;
+    let receive = &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
+    let dead = "what can never succeed goes there with its reason";
+    let read = &["s3:GetObject", "s3:GetObjectVersion"];
+    let mut statements = vec![
+        Statement::new("Queue", "its orders", receive, arn(&format!("{id}Queue"))),
+        Statement::new("DeadLetters", dead, &["sqs:SendMessage"], arn(&format!("{id}DeadLetters"))),
+        Statement::new("ReadOrder", uses.store, read, objects(uses.bucket)),
+    ];
+    // A mail is claimed in the database.
+    if let Some(because) = uses.tables.as_ref().or(uses.mail.as_ref()) {
+        let cluster = ["!GetAtt DatabaseCluster.DBClusterArn".to_owned()];
+        let secret = [format!("!Ref {id}Secret")];
+        let read = &["secretsmanager:GetSecretValue"];
+        statements.push(Statement::new("Tables", because, &["rds-data:ExecuteStatement"], cluster));
+        statements.push(Statement::new("DatabaseSecret", because, read, secret));
+    }
+    if let Some(because) = &uses.mail {
+        let resources = ["identity/${SenderDomain}", "configuration-set/${MailConfigurationSet}"];
+        let resources = resources.map(|resource| {
+            format!("!Sub \"arn:${{AWS::Partition}}:ses:${{AWS::Region}}:${{AWS::AccountId}}:{resource}\"")
+        });
+        let send = &["ses:SendEmail", "ses:SendRawEmail"];
+        statements.push(Statement::new("Mail", because, send, resources));
+    }
+    statements.extend(of_every(id));
+    statements
+}
+
+/// Returns what every function may do.
+fn of_every(id: &str) -> [Statement; 2] {
+    let log = &["logs:CreateLogStream", "logs:PutLogEvents"];
+    let trace = &["xray:PutTraceSegments", "xray:PutTelemetryRecords"];
+    [
+        Statement::new("Log", "its log", log, arn(&format!("{id}Log"))),
+        Statement::new("Trace", "X-Ray knows no resources", trace, ["\"*\"".to_owned()]),
+    ]
+}

@@ -1,0 +1,325 @@
+//! What a plan needs on AWS, as the templates of the files read it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use oms_engine::diagnostic::{Place, Route};
+use oms_engine::document;
+use oms_engine::plan::{Branch, Choreography, Plan, PlannedStep};
+use oms_engine::step::Port;
+use serde::Serialize;
+
+use crate::iam::{self, Statement, Uses};
+use crate::{GenerateError, Origin};
+
+/// Orders that a handler is given at once.
+const BATCH: u64 = 10;
+/// How long an effect may take for which the pipeline says nothing.
+const EFFECT_MAX: Duration = Duration::from_secs(10);
+/// How long a function may take at the most ("Lambda quotas").
+const FUNCTION_MAX: u64 = 900;
+/// What the start of a function takes, with a database that resumes.
+const START_MAX: u64 = 20;
+/// By how much a message's visibility has to be longer than the function's time-out ("Configuring scalability for an SQS event source").
+const VISIBILITY: u64 = 6;
+
+/// Everything that the files say.
+#[derive(Debug, Serialize)]
+pub(crate) struct View {
+    pub(crate) pipeline: String,
+    description: String,
+    /// The pipeline file.
+    pub(crate) file: String,
+    regenerate: String,
+    intake: Intake,
+    bucket: Bucket,
+    topic: Topic,
+    mail: Option<Mail>,
+    database: bool,
+    reconcile: bool,
+    intake_statements: Vec<Statement>,
+    pub(crate) branches: Vec<BranchView>,
+    crates: Vec<Crate>,
+}
+
+#[derive(Debug, Serialize)]
+struct Intake {
+    /// The path of API Gateway, with a greedy key.
+    path: String,
+    /// The path in front of the key, without slashes around it.
+    prefix: String,
+    /// What the pipeline's names stand for, with CloudFormation's places in it.
+    resources: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Bucket {
+    name: String,
+    /// The logical id.
+    id: String,
+    /// Its ARN, as `!Sub` fills it in.
+    arn: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Topic {
+    name: String,
+    /// The logical id.
+    id: String,
+    /// What the logical ids around it begin with.
+    base: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Mail {
+    /// The sender's domain.
+    domain: String,
+}
+
+/// A handler of a branch.
+#[derive(Debug, Serialize)]
+pub(crate) struct BranchView {
+    pub(crate) name: String,
+    id: String,
+    steps: Vec<String>,
+    steps_text: String,
+    /// Seconds.
+    timeout: u64,
+    /// Seconds.
+    visibility: u64,
+    /// The role in the database.
+    role: String,
+    pub(crate) database: bool,
+    pub(crate) mail: bool,
+    /// What the pipeline's names stand for, with CloudFormation's places in it.
+    resources: String,
+    statements: Vec<Statement>,
+    calls: Vec<Calls>,
+}
+
+/// Calls of AWS for one order.
+#[derive(Debug, Serialize)]
+struct Calls {
+    call: &'static str,
+    count: u32,
+    #[serde(rename = "for")]
+    because: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Crate {
+    name: &'static str,
+    /// How the manifest says where it is.
+    source: String,
+}
+
+/// The crates that handlers are linked with, and where they lie in the workspace.
+const CRATES: [(&str, &str); 4] = [
+    ("oms-aws", "aws"),
+    ("oms-lambda", "lambda/runtime"),
+    ("oms-sql", "sql"),
+    ("oms-steps", "steps"),
+];
+
+pub(crate) fn view(
+    plan: &Plan,
+    choreography: &Choreography,
+    origin: &Origin,
+) -> Result<View, GenerateError> {
+    let lines = Lines::of(plan, &origin.pipeline);
+    let resource = |step: usize, port: Port| {
+        let effects = plan.steps().get(step).map(|step| step.effects.as_slice());
+        let found = effects.into_iter().flatten().find(|effect| effect.port == port);
+        found.map_or_else(String::new, |effect| effect.resource.to_string())
+    };
+    let bucket = resource(choreography.store, Port::Objects);
+    let topic = resource(choreography.announce, Port::Topics);
+    let id = format!("{}Bucket", logical(&bucket));
+    let bucket = Bucket { arn: format!("${{{id}.Arn}}"), id, name: bucket };
+    let base = logical(&topic);
+    let topic = Topic { id: format!("{base}Topic"), base, name: topic };
+    let store = plan.steps().get(choreography.store);
+    let store = store.map_or_else(String::new, |step| lines.cite([step]));
+    let branches = choreography
+        .branches
+        .iter()
+        .map(|branch| branch_view(plan, branch, &bucket, &store, &lines))
+        .collect::<Result<Vec<_>, _>>()?;
+    let path = plan.intake().unwrap_or_default();
+    let mail = branches.iter().any(|branch| branch.mail);
+    let domain = plan.mail().and_then(|mail| mail.from.domain().ok());
+    Ok(View {
+        pipeline: plan.name().to_string(),
+        description: plan.description().unwrap_or_default().to_owned(),
+        file: origin.pipeline.clone(),
+        regenerate: origin.regenerate.clone(),
+        intake: Intake {
+            path: path.replace("{key}", "{key+}"),
+            prefix: path.trim_end_matches("{key}").trim_matches('/').to_owned(),
+            resources: format!("{{{}}}", bucket.resource()),
+        },
+        mail: domain.filter(|_| mail).map(|domain| Mail { domain }),
+        database: branches.iter().any(|branch| branch.database),
+        reconcile: false,
+        intake_statements: iam::of_intake(&bucket.id, &store),
+        bucket,
+        topic,
+        branches,
+        crates: CRATES
+            .map(|(name, folder)| {
+                let source = match &origin.crates {
+                    Some(path) => format!("path = \"{path}/{folder}\""),
+                    None => format!("version = \"{}\"", env!("CARGO_PKG_VERSION")),
+                };
+                Crate { name, source }
+            })
+            .into(),
+    })
+}
+
+fn branch_view(
+    plan: &Plan,
+    branch: &Branch,
+    bucket: &Bucket,
+    store: &str,
+    lines: &Lines,
+) -> Result<BranchView, GenerateError> {
+    let steps: Vec<&PlannedStep> =
+        branch.steps.iter().filter_map(|index| plan.steps().get(*index)).collect();
+    let using = |port: Port| -> Vec<&PlannedStep> {
+        let uses = |step: &&PlannedStep| step.effects.iter().any(|effect| effect.port == port);
+        steps.iter().copied().filter(uses).collect()
+    };
+    for (port, name) in [
+        (Port::Objects, "objects"),
+        (Port::Topics, "topics"),
+        (Port::Custom, "a service of its own"),
+    ] {
+        if let Some(step) = using(port).first() {
+            let (step, kind) = (step.id.to_string(), step.kind);
+            return Err(GenerateError::Service { step, kind, port: name });
+        }
+    }
+    let (tables, mails) = (using(Port::Tables), using(Port::Mail));
+    let cited =
+        |steps: &[&PlannedStep]| (!steps.is_empty()).then(|| lines.cite(steps.iter().copied()));
+    let id = logical(&branch.name);
+    let uses =
+        Uses { id: &id, bucket: &bucket.id, store, tables: cited(&tables), mail: cited(&mails) };
+    let statements = iam::of_branch(&uses);
+    let mut calls = vec![Calls { call: "s3:GetObject", count: 1, because: "the order".to_owned() }];
+    for step in &steps {
+        let because = format!("steps.{}", step.id);
+        for effect in &step.effects {
+            match effect.port {
+                Port::Tables => {
+                    let call = "rds-data:ExecuteStatement";
+                    calls.push(Calls { call, count: 1, because: because.clone() });
+                }
+                Port::Mail => {
+                    let claim = format!("{because}: claimed, and marked as sent");
+                    calls.push(Calls {
+                        call: "rds-data:ExecuteStatement",
+                        count: 2,
+                        because: claim,
+                    });
+                    calls.push(Calls { call: "ses:SendEmail", count: 1, because: because.clone() });
+                }
+                Port::Objects | Port::Topics | Port::Custom => {}
+            }
+        }
+    }
+    let one: Duration = steps
+        .iter()
+        .filter(|step| !step.effects.is_empty())
+        .map(|step| step.timeout.unwrap_or(EFFECT_MAX))
+        .sum();
+    let timeout = FUNCTION_MAX.min(START_MAX + BATCH * one.as_secs());
+    let names: Vec<String> = steps.iter().map(|step| step.id.to_string()).collect();
+    let database = !tables.is_empty() || !mails.is_empty();
+    let mut resources = vec![bucket.resource()];
+    if database {
+        resources.push("\"cluster\":\"${DatabaseCluster.DBClusterArn}\"".to_owned());
+        resources.push(format!("\"secret\":\"${{{id}Secret}}\""));
+        resources.push("\"database\":\"oms\"".to_owned());
+    }
+    if !mails.is_empty() {
+        resources.push("\"configuration_set\":\"${MailConfigurationSet}\"".to_owned());
+    }
+    Ok(BranchView {
+        name: branch.name.to_string(),
+        steps_text: names.join(", "),
+        steps: names,
+        timeout,
+        visibility: timeout * VISIBILITY,
+        role: format!("oms_{}_{}", plan.name(), branch.name).replace(['-', '.'], "_"),
+        database,
+        mail: !mails.is_empty(),
+        resources: format!("{{{}}}", resources.join(",")),
+        statements,
+        calls,
+        id,
+    })
+}
+
+/// Makes a logical id of a name: `order-captured` to `OrderCaptured`.
+fn logical(name: &str) -> String {
+    let parts = name.split(|char: char| !char.is_ascii_alphanumeric());
+    parts
+        .flat_map(|part| {
+            let mut chars = part.chars();
+            chars.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(chars)
+        })
+        .collect()
+}
+
+impl Bucket {
+    /// Says which bucket the pipeline's name stands for.
+    fn resource(&self) -> String {
+        format!("\"buckets\":{{\"{}\":\"${{{}}}\"}}", self.name, self.id)
+    }
+}
+
+/// Where steps stand in the pipeline file.
+struct Lines {
+    file: String,
+    document: Option<document::Document>,
+    text: Arc<str>,
+}
+
+impl Lines {
+    fn of(plan: &Plan, pipeline: &str) -> Self {
+        let bytes = plan.files().get(pipeline).cloned().unwrap_or_default();
+        let document = document::parse(&Arc::from(pipeline), &bytes).ok();
+        let text = Arc::from(String::from_utf8_lossy(&bytes).as_ref());
+        Self { file: pipeline.to_owned(), document, text }
+    }
+
+    /// Names steps with their lines, such as `steps.bill (storefront.yaml:60)`.
+    fn cite<'p>(&self, steps: impl IntoIterator<Item = &'p PlannedStep>) -> String {
+        let cited: BTreeSet<(usize, String)> = steps
+            .into_iter()
+            .map(|step| {
+                let place = Place::key(Route::root().key("steps").key(&step.id));
+                let begin =
+                    self.document.as_ref().map_or(0, |document| document.span(&place).start);
+                let before = self.text.get(..begin).unwrap_or_default();
+                let line = before.matches('\n').count() + 1;
+                (line, format!("steps.{} ({}:{line})", step.id, self.file))
+            })
+            .collect();
+        cited.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_logical_id_has_letters_and_digits_only() {
+        assert_eq!(logical("order-captured"), "OrderCaptured");
+        assert_eq!(logical("my.orders_2"), "MyOrders2");
+    }
+}
