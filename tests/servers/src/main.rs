@@ -1,15 +1,18 @@
 //! The strict RDS Data API as a process, for tests that are not written in Rust.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 
-use oms_test_servers::{DataApi, Settings};
+use tokio::signal::unix::{SignalKind, signal};
+
+use oms_test_servers::{DataApi, Server, Settings, find};
 
 /// Answer as the RDS Data API on a PostgreSQL database
 #[derive(clap::Parser)]
 struct Args {
-    /// The address of the database
+    /// The address of the database; without it a server of its own is started
     #[arg(long)]
-    address: String,
+    address: Option<String>,
     /// The port of loopback to listen on
     #[arg(long)]
     port: u16,
@@ -31,6 +34,19 @@ async fn main() -> std::io::Result<()> {
             None => (secret.clone(), None),
         })
         .collect();
+    let server = match &address {
+        Some(_) => None,
+        None => find().map(|programs| Server::start(&programs)),
+    };
+    let address = address.or_else(|| server.as_ref().map(Server::address));
+    let address = address.ok_or_else(|| std::io::Error::other("PostgreSQL is not installed"))?;
+    // For whoever wants to ask the database past this server.
+    writeln!(std::io::stdout(), "ready {address}")?;
     let _listening = DataApi::listen(Settings { address, cluster, secrets }, port).await?;
-    tokio::signal::ctrl_c().await
+    // Ended either way, the database of its own goes with it.
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminated.recv() => Ok(()),
+    }
 }
