@@ -12,6 +12,7 @@ mod corpus;
 mod crash;
 mod diagnostics;
 mod durable;
+mod generate;
 mod harness;
 mod hostile;
 mod mails;

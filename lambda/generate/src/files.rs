@@ -26,7 +26,11 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "pipeline.Cargo.toml",
     "pipeline.rs",
     "samconfig.toml",
-    "template.yaml",
+    "template/alarms.yaml",
+    "template/branches.yaml",
+    "template/database.yaml",
+    "template/intake.yaml",
+    "template/parameters.yaml",
 ];
 
 /// What a template of one handler reads.
@@ -62,9 +66,14 @@ pub(crate) fn write(plan: &Plan, view: &View) -> Result<BTreeMap<String, Vec<u8>
     }
     let mut files = BTreeMap::new();
     let mut add = |path: &str, text: String| files.insert(path.to_owned(), text.into_bytes());
-    for name in ["Cargo.toml", "README.md", "iam.md", "samconfig.toml", "template.yaml"] {
+    for name in ["Cargo.toml", "README.md", "iam.md", "samconfig.toml"] {
         add(name, registry.render(name, view)?);
     }
+    let mut template = String::new();
+    for part in ["parameters", "intake", "branches", "database", "alarms"] {
+        template.push_str(&registry.render(&format!("template/{part}.yaml"), view)?);
+    }
+    add("template.yaml", template);
     let intake = Handler { all: view, name: "intake", branch: None };
     let branches = view.branches.iter();
     let branches =

@@ -13,15 +13,15 @@ use serde::Serialize;
 
 /// A statement of a policy, and why it is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Statement {
+pub(crate) struct Statement {
     /// Its name.
-    pub sid: String,
+    sid: String,
     /// What needs it: steps, with their lines in the pipeline.
-    pub because: String,
+    because: String,
     /// What may be done.
-    pub actions: Vec<&'static str>,
+    actions: Vec<&'static str>,
     /// With what, as CloudFormation writes it.
-    pub resources: Vec<String>,
+    resources: Vec<String>,
 }
 
 impl Statement {

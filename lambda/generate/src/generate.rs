@@ -1,0 +1,54 @@
+//! The passes, one after the other.
+
+use std::collections::BTreeMap;
+
+use oms_engine::plan::{Choreography, Plan};
+
+use crate::{files, resources};
+
+/// What the files say about how they were made, and where they find the crates that handlers are linked with.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The pipeline file's name, as the plan's bundle has it.
+    pub pipeline: String,
+    /// The command that makes the files again.
+    pub regenerate: String,
+    /// Where the crates are: a path from the generated folder to the workspace that has them, or nothing for the registry.
+    pub crates: Option<String>,
+}
+
+/// Why files are not made.
+#[derive(Debug, thiserror::Error)]
+pub enum GenerateError {
+    /// A step of a handler uses a service that is not generated.
+    #[error(
+        "`{step}` ({kind}) uses {port} in a handler, which is not generated: a handler uses tables and mail"
+    )]
+    Service {
+        /// The step.
+        step: String,
+        /// Its kind.
+        kind: &'static str,
+        /// What it uses.
+        port: &'static str,
+    },
+    /// A template of the generator is broken.
+    #[error("a template of the generator cannot be filled")]
+    Template(#[from] handlebars::RenderError),
+    /// A template of the generator is broken.
+    #[error("a template of the generator cannot be read")]
+    Syntax(#[from] Box<handlebars::TemplateError>),
+}
+
+/// Makes the files: their contents by path, with `/` between folders.
+///
+/// # Errors
+/// When the plan uses what cannot be generated.
+pub fn generate(
+    plan: &Plan,
+    choreography: &Choreography,
+    origin: &Origin,
+) -> Result<BTreeMap<String, Vec<u8>>, GenerateError> {
+    let view = resources::view(plan, choreography, origin)?;
+    files::write(plan, &view)
+}
