@@ -65,18 +65,18 @@ impl Message {
         }
     }
 
+    /// What a record is shows by what it holds: some forwarders leave the source's name out.
     fn add_record(&mut self, record: &Json) {
-        match source(record) {
-            "aws:sns" => self.add_text(record.pointer("/Sns/Message")),
-            "aws:s3" => {
-                let name = record.get("eventName").and_then(Json::as_str).unwrap_or_default();
-                match stored(record) {
-                    Some(_) if !name.contains("ObjectCreated") => self.note = Some(Note::Deleted),
-                    Some(place) => self.places.push(place),
-                    None => self.note = Some(Note::Unreadable),
-                }
+        if let Some(envelope) = record.get("Sns") {
+            return self.add_text(envelope.get("Message"));
+        }
+        let name = record.get("eventName").and_then(Json::as_str);
+        match stored(record) {
+            Some(_) if name.is_some_and(|name| !name.contains("ObjectCreated")) => {
+                self.note = Some(Note::Deleted);
             }
-            _ => self.note = Some(Note::Unreadable),
+            Some(place) => self.places.push(place),
+            None => self.note = Some(Note::Unreadable),
         }
     }
 
