@@ -32,6 +32,11 @@ pub enum GenerateError {
         /// What it uses.
         port: &'static str,
     },
+    /// A handler has a name that the template uses.
+    #[error(
+        "a handler cannot be called `{0}`, which the template uses; give it another name in `handlers`"
+    )]
+    Name(String),
     /// A template of the generator is broken.
     #[error("a template of the generator cannot be filled")]
     Template(#[from] handlebars::RenderError),

@@ -79,8 +79,7 @@ pub(crate) fn of_branch(uses: &Uses<'_>) -> Vec<Statement> {
         Statement::new("DeadLetters", dead, &["sqs:SendMessage"], arn(&format!("{id}DeadLetters"))),
         Statement::new("ReadOrder", uses.store, read, objects(uses.bucket)),
     ];
-    // A mail is claimed in the database.
-    if let Some(because) = uses.tables.as_ref().or(uses.mail.as_ref()) {
+    if let Some(because) = &uses.tables {
         let cluster = ["!GetAtt DatabaseCluster.DBClusterArn".to_owned()];
         let secret = [format!("!Ref {id}Secret")];
         let read = &["secretsmanager:GetSecretValue"];

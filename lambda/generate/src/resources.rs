@@ -8,6 +8,7 @@ use oms_engine::diagnostic::{Place, Route};
 use oms_engine::document;
 use oms_engine::plan::{Branch, Choreography, Plan, PlannedStep};
 use oms_engine::step::Port;
+use oms_engine::value::{Value, write_json};
 use serde::Serialize;
 
 use crate::iam::{self, Statement, Uses};
@@ -29,6 +30,8 @@ const VISIBILITY: u64 = 6;
 pub(crate) struct View {
     pub(crate) pipeline: String,
     description: String,
+    /// Name and description as a text in double quotes, which JSON and YAML write alike.
+    summary: String,
     /// The pipeline file.
     pub(crate) file: String,
     regenerate: String,
@@ -114,6 +117,9 @@ struct Crate {
     source: String,
 }
 
+/// Names that a handler cannot have: the intake's, and those whose logical ids the template has for something else.
+const RESERVED: [&str; 6] = ["alarm", "api", "architecture", "intake", "mail", "pipeline"];
+
 /// The crates that handlers are linked with, and where they lie in the workspace.
 const CRATES: [(&str, &str); 4] = [
     ("oms-aws", "aws"),
@@ -152,6 +158,7 @@ pub(crate) fn view(
     Ok(View {
         pipeline: plan.name().to_string(),
         description: plan.description().unwrap_or_default().to_owned(),
+        summary: quoted(&format!("{}: {}", plan.name(), plan.description().unwrap_or_default())),
         file: origin.pipeline.clone(),
         regenerate: origin.regenerate.clone(),
         intake: Intake {
@@ -202,11 +209,16 @@ fn branch_view(
         }
     }
     let (tables, mails) = (using(Port::Tables), using(Port::Mail));
+    if RESERVED.contains(&&*branch.name) {
+        return Err(GenerateError::Name(branch.name.to_string()));
+    }
     let cited =
         |steps: &[&PlannedStep]| (!steps.is_empty()).then(|| lines.cite(steps.iter().copied()));
     let id = logical(&branch.name);
-    let uses =
-        Uses { id: &id, bucket: &bucket.id, store, tables: cited(&tables), mail: cited(&mails) };
+    // A mail is claimed in the database.
+    let asking: Vec<&PlannedStep> = tables.iter().chain(&mails).copied().collect();
+    let (tables_because, mail) = (cited(&asking), cited(&mails));
+    let uses = Uses { id: &id, bucket: &bucket.id, store, tables: tables_because, mail };
     let statements = iam::of_branch(&uses);
     let mut calls = vec![Calls { call: "s3:GetObject", count: 1, because: "the order".to_owned() }];
     for step in &steps {
@@ -261,6 +273,15 @@ fn branch_view(
         calls,
         id,
     })
+}
+
+/// Characters of a stack's description at the most ("Template description", AWS CloudFormation); it may say 1,024 bytes.
+const DESCRIPTION_MAX: usize = 250;
+
+/// Quotes a text as JSON does, shortened to what a description may have.
+fn quoted(text: &str) -> String {
+    let short: String = text.chars().take(DESCRIPTION_MAX).collect();
+    write_json(&Value::text(&short))
 }
 
 /// Makes a logical id of a name: `order-captured` to `OrderCaptured`.
