@@ -124,7 +124,7 @@ impl<R: Random> SesMailer<R> {
             _ if throttled => {
                 StepError::transient(cause::UNAVAILABLE, "SES asks to send more slowly")
             }
-            // No connection was made, so that nothing was said.
+            // The request could not be made, so that nothing was said.
             SdkError::DispatchFailure(failure)
                 if failure.as_connector_error().is_some_and(|error| error.is_user()) =>
             {
