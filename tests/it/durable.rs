@@ -64,11 +64,12 @@ fn an_interrupted_run_ends_with_130_and_the_next_one_finishes() {
     let scratch = Scratch::new();
     let site = Site::storefront(scratch.path("state"));
     let mut child = running(&site);
+    // It stays open: an interrupted program does not wait for what may still come.
+    let input = child.stdin.take();
     interrupt(&child);
-    // Without this, the program waits for the next line of its standard input before it ends.
-    drop(child.stdin.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    drop(input);
     let first: Json = serde_json::from_slice(&output.stdout).unwrap();
     let input = scratch.write("orders.ndjson", samples());
     let (code, second) = site.run(&input);
