@@ -5,8 +5,6 @@
 
 #[cfg(feature = "rdsdata")]
 mod data_api;
-#[cfg(feature = "sqs")]
-mod dead_letters;
 #[cfg(feature = "sdk")]
 mod failure;
 #[cfg(feature = "sesv2")]
@@ -15,6 +13,8 @@ mod mailer;
 mod objects;
 #[cfg(feature = "s3")]
 mod orders;
+#[cfg(feature = "sqs")]
+mod queue;
 #[cfg(feature = "sdk")]
 mod resources;
 #[cfg(feature = "sdk")]
@@ -24,12 +24,12 @@ mod topics;
 
 #[cfg(feature = "rdsdata")]
 pub use data_api::{Cluster, DataApi};
-#[cfg(feature = "sqs")]
-pub use dead_letters::SqsDeadLetters;
 #[cfg(feature = "sesv2")]
 pub use mailer::SesMailer;
 #[cfg(feature = "s3")]
 pub use objects::S3Objects;
+#[cfg(feature = "sqs")]
+pub use queue::SqsQueue;
 #[cfg(feature = "rdsdata")]
 pub use resources::NoCluster;
 #[cfg(feature = "sdk")]

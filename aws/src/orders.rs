@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
-use oms_engine::effects::{Io, Kept, Orders, Place, StepError, StoredOrder, cause};
+use oms_engine::effects::{Io, Kept, Listed, Orders, Place, StepError, StoredOrder, cause};
 use oms_engine::value::Digest;
 
 use crate::failure::sorted;
@@ -54,6 +54,26 @@ impl S3Objects {
         Ok(if same { Kept::Same } else { Kept::Other })
     }
 
+    async fn list_orders(
+        &self,
+        bucket: &str,
+        after: Option<&str>,
+    ) -> Result<Vec<Listed>, StepError> {
+        let found = self
+            .client
+            .list_objects_v2()
+            .bucket(self.bucket(bucket))
+            .set_start_after(after.map(str::to_owned))
+            .send()
+            .await
+            .map_err(|error| sorted("S3", error))?;
+        let listed = found.contents.unwrap_or_default().into_iter().filter_map(|object| {
+            let stored_at = Timestamp::from_second(object.last_modified?.secs()).ok()?;
+            Some(Listed { object: object.key?, stored_at })
+        });
+        Ok(listed.collect())
+    }
+
     async fn get_order(&self, place: &Place) -> Result<Option<StoredOrder>, StepError> {
         let found = self
             .client
@@ -97,5 +117,9 @@ impl Orders for S3Objects {
 
     fn fetch<'a>(&'a self, place: &'a Place) -> Io<'a, Option<StoredOrder>> {
         Box::pin(self.get_order(place))
+    }
+
+    fn list<'a>(&'a self, bucket: &'a str, after: Option<&'a str>) -> Io<'a, Vec<Listed>> {
+        Box::pin(self.list_orders(bucket, after))
     }
 }

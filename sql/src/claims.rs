@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use oms_engine::effects::{Call, StepError};
 
+use crate::branches::{When, with};
 use crate::database::Database;
 use crate::statement::{Hint, Statement};
 
@@ -82,12 +83,12 @@ impl Claims {
         })
     }
 
-    /// Notes that a claimed attempt did it, with what the provider calls it.
+    /// Notes that a claimed attempt did it, with what the provider calls it; and that the handler is done, if that was its last.
     ///
     /// # Errors
     /// What the database said.
     pub async fn done(&self, call: &Call, attempt: &str, provider: &str) -> Result<(), StepError> {
-        let statement = Statement::default()
+        let statement = with(Statement::default(), call, When::Always)
             .sql("update oms_claims set state = 'done', provider_id = ")
             .text(provider)
             .sql(" where key = ")

@@ -5,18 +5,24 @@
 //!
 //! **Invariant:** one thing that a run does is one statement, correct when two do it at the same moment.
 
+mod branches;
 mod claims;
 mod database;
 mod failure;
 mod migrate;
+mod roles;
 mod row;
 mod statement;
 mod tables;
 
+pub use branches::SqlBranches;
 pub use claims::{Claim, Claims};
 pub use database::{Database, Rows};
 pub use failure::from_state;
 pub use migrate::{MigrateError, migrate};
+#[cfg(feature = "roles")]
+pub use roles::set_role;
+pub use roles::{Grants, granted, grants_of_branch, grants_of_reconcile};
 pub use row::import;
 pub use statement::{Hint, Parameter, Statement};
 pub use tables::SqlTables;

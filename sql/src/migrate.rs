@@ -9,13 +9,19 @@ use crate::database::Database;
 use crate::row::{ORDER, RUN};
 use crate::statement::Statement;
 
-/// Tables of our own: what was claimed, and which steps did what may not be repeated.
-const OWN: [&str; 2] = [
+/// Tables of our own: what was claimed, which steps did what may not be repeated, which handler is done with which order, and how far the
+/// search for lost orders came.
+const OWN: [&str; 5] = [
     "create table if not exists oms_claims (key text primary key, run text not null, step text not null, attempt text not null, \
      state text not null check (state in ('claimed', 'done', 'free')), lease_until timestamptz not null, provider_id text, \
      claimed_at timestamptz not null default now())",
     "create table if not exists oms_effects (key text primary key, run text not null, step text not null, \
      done_at timestamptz not null default now())",
+    "create table if not exists oms_branches (pipeline text not null, handler text not null, object text not null, key text not null, \
+     run text not null, state text not null check (state in ('completed', 'parked')), cause text, reason text, \
+     at timestamptz not null default now(), primary key (pipeline, handler, object))",
+    "create index if not exists oms_branches_by_key on oms_branches (pipeline, key)",
+    "create table if not exists oms_cursors (pipeline text primary key, object text)",
 ];
 
 /// Why tables are not as the pipeline wants them.

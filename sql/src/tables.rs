@@ -6,6 +6,7 @@ use oms_engine::effects::{Call, Inserted, Io, StepError, Tables, cause};
 use oms_engine::table::TableDef;
 use oms_engine::value::Value;
 
+use crate::branches::{When, with};
 use crate::database::Database;
 use crate::row::{self, ORDER, RUN};
 use crate::statement::Statement;
@@ -85,20 +86,24 @@ fn insert(call: &Call, table: &TableDef, row: &Value) -> Statement {
     let key: Vec<&str> = table.key_columns().map(|column| column.name.as_ref()).collect();
     let first = key.first().copied().unwrap_or_default();
     let columns = table.columns.iter().map(|column| column.name.as_ref());
-    let statement = Statement::default().sql("insert into ").name(&table.name).sql(" as t (");
-    let statement = statement.names(columns.chain([RUN, ORDER])).sql(") values (");
+    let statement = Statement::default().sql("with written as (insert into ").name(&table.name);
+    let statement = statement.sql(" as t (").names(columns.chain([RUN, ORDER])).sql(") values (");
     let statement = row::values(statement, table, row);
     let statement = statement.sql(", ").text(&*call.run.id).sql(", ");
     let statement = statement.text(call.run.digest.to_string()).sql(") on conflict (");
     let statement = statement.names(key.into_iter()).sql(") do update set ").name(first);
-    statement
+    let statement = statement
         .sql(" = excluded.")
         .name(first)
         // A row that was there has been updated by this statement, and only such a row has an `xmax`.
-        .sql(" returning cast(t.xmax = 0 as text), t.")
+        .sql(" returning cast(t.xmax = 0 as text) as fresh, t.")
         .name(RUN)
         .sql(", t.")
         .name(ORDER)
+        .sql(")");
+    // Another's row is no reason to note that this run is done.
+    let statement = with(statement, call, When::Written);
+    statement.sql(" select fresh, ").name(RUN).sql(", ").name(ORDER).sql(" from written")
 }
 
 fn upsert(call: &Call, table: &TableDef, row: &Value) -> Statement {
@@ -111,7 +116,9 @@ fn upsert(call: &Call, table: &TableDef, row: &Value) -> Statement {
         .text(&*call.run.id)
         .sql(", ")
         .text(&*call.step)
-        .sql(") on conflict (key) do nothing returning key) insert into ")
+        .sql(") on conflict (key) do nothing returning key)");
+    let statement = with(statement, call, When::Always)
+        .sql(" insert into ")
         .name(&table.name)
         .sql(" (")
         .names(columns.chain([RUN, ORDER]))

@@ -1,10 +1,10 @@
-//! What an intake and the handlers behind it exchange besides the ports: stored orders, and what cannot be worked on.
+//! What an intake and the handlers behind it exchange besides the ports: stored orders, messages, and which handler is done with what.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::ports::Io;
+use super::ports::{Io, RunInfo};
 use crate::value::Digest;
 
 /// An order as an intake stores it.
@@ -49,10 +49,72 @@ pub trait Orders: Send + Sync {
 
     /// Returns what is stored there, or nothing if it is gone.
     fn fetch<'a>(&'a self, place: &'a Place) -> Io<'a, Option<StoredOrder>>;
+
+    /// Returns some of what is stored, in the order of the keys, from behind `after` on; none if nothing is left.
+    fn list<'a>(&'a self, bucket: &'a str, after: Option<&'a str>) -> Io<'a, Vec<Listed>>;
 }
 
-/// Where messages go that cannot be worked on until somebody changes something.
-pub trait DeadLetters: Send + Sync {
-    /// Puts a message there, with the cause as an attribute.
-    fn send<'a>(&'a self, body: String, cause: &'a str) -> Io<'a, ()>;
+/// A stored order in a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The object's key.
+    pub object: String,
+    /// When it was stored.
+    pub stored_at: Timestamp,
+}
+
+/// A queue of messages: of a handler's orders, or of those that it cannot work on until somebody changes something.
+pub trait Queue: Send + Sync {
+    /// Puts a message there; `cause` says why it is among the dead letters.
+    fn send<'a>(&'a self, body: String, cause: Option<&'a str>) -> Io<'a, ()>;
+}
+
+/// Which handler is done with which order.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Mark {
+    /// The handler.
+    pub handler: Arc<str>,
+    /// The key of the object that the order is stored as.
+    pub object: Arc<str>,
+}
+
+/// An order that a handler is not known to have worked on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Missing {
+    /// The key of the object that the order is stored as.
+    pub object: String,
+    /// The handler.
+    pub handler: String,
+}
+
+/// The notes of the handlers on what they are done with. The note of a run's last effect is made together with it ([`Call::mark`]).
+///
+/// [`Call::mark`]: super::Call::mark
+pub trait Branches: Send + Sync {
+    /// Notes that a handler is done with a run.
+    fn done<'a>(&'a self, run: &'a RunInfo, mark: &'a Mark) -> Io<'a, ()>;
+
+    /// Notes that a handler cannot work on an order until somebody changes something. What it is done with stays done.
+    fn parked<'a>(
+        &'a self,
+        pipeline: &'a str,
+        key: &'a str,
+        mark: &'a Mark,
+        cause: &'a str,
+        reason: &'a str,
+    ) -> Io<'a, ()>;
+
+    /// Returns which of these orders which of these handlers has no note on.
+    fn missing<'a>(
+        &'a self,
+        pipeline: &'a str,
+        handlers: &'a [&'a str],
+        objects: &'a [&'a str],
+    ) -> Io<'a, Vec<Missing>>;
+
+    /// Returns behind which object the next comparison begins: where the last one had no more time.
+    fn cursor<'a>(&'a self, pipeline: &'a str) -> Io<'a, Option<String>>;
+
+    /// Notes behind which object the next comparison begins; nothing for the first object.
+    fn set_cursor<'a>(&'a self, pipeline: &'a str, after: Option<&'a str>) -> Io<'a, ()>;
 }

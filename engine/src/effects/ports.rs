@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::clock::{Clock, Random};
 use super::error::StepError;
+use super::intake::Mark;
 use crate::mail::Mail;
 use crate::table::TableDef;
 use crate::value::{Digest, Value};
@@ -47,6 +48,8 @@ pub struct Call {
     pub again: bool,
     /// Whether something may have been done outside of this process already.
     pub doubt: Doubt,
+    /// What is noted together with this call, because a handler is done with the order when it is done.
+    pub mark: Option<Arc<Mark>>,
 }
 
 /// Whether an attempt that is cut off now may have done something outside of this process.

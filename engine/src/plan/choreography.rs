@@ -30,6 +30,9 @@ pub struct Branch {
     pub name: Arc<str>,
     /// Its steps, and those without effects of other branches that it refers to: they are computed in each.
     pub steps: BTreeSet<usize>,
+    /// The step that the branch is done with when it is done, if that is sure before it begins: it writes a row or sends a mail, and
+    /// everything else comes before it.
+    pub last: Option<usize>,
 }
 
 /// Finds out how a plan runs without a conductor.
@@ -170,7 +173,27 @@ fn branch(
             }
         }
     }
-    Branch { name: Arc::clone(name), steps }
+    let last = last(plan, &steps);
+    Branch { name: Arc::clone(name), steps, last }
+}
+
+fn last(plan: &Plan, steps: &BTreeSet<usize>) -> Option<usize> {
+    let needed: BTreeSet<usize> = steps
+        .iter()
+        .filter_map(|index| plan.steps().get(*index))
+        .flat_map(|step| step.needs.iter().map(|need| need.step))
+        .collect();
+    let mut ends = steps.difference(&needed);
+    let (Some(end), None) = (ends.next(), ends.next()) else { return None };
+    let step = plan.steps().get(*end)?;
+    let writes =
+        [(Port::Tables, Verb::Insert), (Port::Tables, Verb::Upsert), (Port::Mail, Verb::Send)];
+    let one = |effects: &[crate::step::Effect]| match effects {
+        [effect] => writes.contains(&(effect.port, effect.verb)),
+        _ => false,
+    };
+    let plain = step.for_each.is_none() && step.caught_by.is_none() && step.catches.is_none();
+    (plain && one(&step.effects)).then_some(*end)
 }
 
 fn crosses(

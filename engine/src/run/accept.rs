@@ -111,5 +111,12 @@ fn begin(
     let run = Value::Record(Arc::new(Record::new(run_record(), fields)));
     let info = RunInfo { pipeline: Arc::clone(plan.name()), key, id, accepted_at, body, digest };
     let scheduler = Scheduler::new(Arc::clone(plan), order, run);
-    Run { info: Arc::new(info), scheduler, claimed: Vec::new(), next: Vec::new(), deferred: false }
+    Run {
+        info: Arc::new(info),
+        scheduler,
+        claimed: Vec::new(),
+        next: Vec::new(),
+        deferred: false,
+        mark: None,
+    }
 }

@@ -13,7 +13,9 @@ use super::failure::Failure;
 use super::retry::wait_before;
 use super::scheduler::Scheduler;
 use super::state::{RunState, StepState};
-use crate::effects::{Call, Class, Doubt, Effects, Leave, Outside, RunInfo, StepError, cause};
+use crate::effects::{
+    Call, Class, Doubt, Effects, Leave, Mark, Outside, RunInfo, StepError, cause,
+};
 use crate::plan::PlannedStep;
 use crate::step::{OnUnknown, Port, StepContext};
 use crate::value::{Digest, Value};
@@ -31,6 +33,8 @@ pub struct Run {
     pub(super) next: Vec<Attempt>,
     /// Whether there was no leave for them.
     pub(super) deferred: bool,
+    /// The step after which a handler is done with the order, and what is noted then.
+    pub(super) mark: Option<(usize, Arc<Mark>)>,
 }
 
 /// An attempt that was decided.
@@ -47,6 +51,11 @@ impl Run {
     /// Leaves all steps but these to others, as a handler of one [branch](crate::plan::Branch) does.
     pub fn only(&mut self, steps: &BTreeSet<usize>) {
         self.scheduler.only(steps);
+    }
+
+    /// Has it noted together with what `step` does that a handler is done with the order.
+    pub fn mark(&mut self, step: usize, mark: Arc<Mark>) {
+        self.mark = Some((step, mark));
     }
 
     /// Tells whether something was claimed that has not begun: then the driver must be called again.
@@ -78,7 +87,7 @@ pub(super) fn call(run: &Arc<RunInfo>, planned: &PlannedStep, element: Option<u3
     let key = idempotency_key(run, &planned.id, element);
     let again = planned.on_unknown() == Some(OnUnknown::Resend);
     let (run, step) = (Arc::clone(run), Arc::clone(&planned.id));
-    Call { run, step, element, key, again, doubt: Doubt::default() }
+    Call { run, step, element, key, again, doubt: Doubt::default(), mark: None }
 }
 
 struct Ended {
@@ -206,7 +215,9 @@ impl Stretch {
         let id = |step: usize| plan.steps().get(step).map(|planned| Arc::clone(&planned.id));
         match decision {
             Decision::Start { step, element, attempt: number, input } => {
-                let call = call(&run.info, plan.steps().get(step)?, element);
+                let mut call = call(&run.info, plan.steps().get(step)?, element);
+                let marks = run.mark.as_ref().filter(|(marks, _)| *marks == step);
+                call.mark = marks.map(|(_, mark)| Arc::clone(mark));
                 decided.push(Attempt { step, call, number, input, leave: None });
             }
             Decision::Skip { step, reason } => {

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use oms_engine::effects::{Class, Clock as _, DeadLetters, Effects as _, Orders, Place};
+use oms_engine::effects::{Class, Clock as _, Effects as _, Mark, Orders, Place, Queue};
 use oms_engine::plan::{Choreography, Plan};
-use oms_engine::run::{RunState, accept, advance};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use oms_engine::run::{Run, RunState, StepState, accept, advance};
 use serde_json::{Value as Json, json};
 
 use crate::bundle::BundleError;
-use crate::event::{Message, Note};
+use crate::event::{Message, Note, notification};
 use crate::log;
 use crate::world::World;
 
@@ -24,9 +23,10 @@ pub struct BranchHandler {
     name: Arc<str>,
     plan: Arc<Plan>,
     steps: BTreeSet<usize>,
+    last: Option<usize>,
     orders: Arc<dyn Orders>,
     world: World,
-    dead_letters: Arc<dyn DeadLetters>,
+    dead_letters: Arc<dyn Queue>,
 }
 
 /// What became of an order in a branch.
@@ -43,6 +43,8 @@ pub enum Outcome {
     },
     /// Somebody must change something first; it lies with the dead letters.
     Parked {
+        /// The run's key, as far as it is known.
+        key: String,
         /// Why.
         cause: String,
         /// In words.
@@ -60,7 +62,7 @@ impl BranchHandler {
         (plan, choreography): &(Arc<Plan>, Choreography),
         orders: Arc<dyn Orders>,
         world: World,
-        dead_letters: Arc<dyn DeadLetters>,
+        dead_letters: Arc<dyn Queue>,
     ) -> Result<Self, BundleError> {
         let branch = choreography.branches.iter().find(|branch| *branch.name == *name);
         let branch = branch.ok_or_else(|| BundleError::Handler(name.to_owned()))?;
@@ -68,6 +70,7 @@ impl BranchHandler {
             name: Arc::clone(&branch.name),
             plan: Arc::clone(plan),
             steps: branch.steps.clone(),
+            last: branch.last,
             orders,
             world,
             dead_letters,
@@ -111,7 +114,7 @@ impl BranchHandler {
                 Outcome::Later { cause, reason } => {
                     ("warn", "again", cause.as_str(), reason.as_str())
                 }
-                Outcome::Parked { cause, reason } => {
+                Outcome::Parked { cause, reason, .. } => {
                     ("error", "parked", cause.as_str(), reason.as_str())
                 }
             };
@@ -125,8 +128,9 @@ impl BranchHandler {
             done &= match outcome {
                 Outcome::Done => true,
                 Outcome::Later { .. } => false,
-                Outcome::Parked { cause, reason } => {
-                    self.dead(record(place), &cause, &reason).await
+                Outcome::Parked { key, cause, reason } => {
+                    self.park(place, &key, &cause, &reason).await;
+                    self.dead(notification(place), &cause, &reason).await
                 }
             };
         }
@@ -147,6 +151,7 @@ impl BranchHandler {
     }
 
     async fn run(&self, place: &Place, deadline: Timestamp) -> Outcome {
+        let parked = |cause: &str, reason: &str| parked(stem(&place.key), cause, reason);
         let stored = match self.orders.fetch(place).await {
             Ok(Some(stored)) => stored,
             Ok(None) => return parked("no_object", "the order is not there any more"),
@@ -167,10 +172,14 @@ impl BranchHandler {
             }
         };
         run.only(&self.steps);
+        let mark = Arc::new(self.mark(place));
+        if let Some(last) = self.last {
+            run.mark(last, Arc::clone(&mark));
+        }
         loop {
             let progress = advance(&mut run, &self.world).await;
             match (progress.state, progress.until) {
-                (RunState::Completed, _) => return Outcome::Done,
+                (RunState::Completed, _) => return self.note(&run, &mark).await,
                 (RunState::InProgress, _) => {}
                 (RunState::Waiting, Some(until)) if until < deadline => {
                     let wait = until.duration_since(self.world.now());
@@ -189,8 +198,35 @@ impl BranchHandler {
         };
         let reason = format!("{step}: {}", failure.message);
         match lasting {
-            Some(_) => parked(&failure.cause, &reason),
+            Some(_) => self::parked(&run.info.key, &failure.cause, &reason),
             None => later(&failure.cause, &reason),
+        }
+    }
+
+    fn mark(&self, place: &Place) -> Mark {
+        Mark { handler: Arc::clone(&self.name), object: Arc::from(place.key.as_str()) }
+    }
+
+    /// Notes that the branch is done with a run, unless its last effect did that.
+    async fn note(&self, run: &Run, mark: &Mark) -> Outcome {
+        let state = self.last.and_then(|last| run.scheduler.steps().get(last));
+        let Some(branches) = &self.world.branches else { return Outcome::Done };
+        if matches!(state, Some(StepState::Succeeded(_))) {
+            return Outcome::Done;
+        }
+        match branches.done(&run.info, mark).await {
+            Ok(()) => Outcome::Done,
+            Err(error) => later(error.cause(), error.message()),
+        }
+    }
+
+    /// Notes that somebody has to change something first. What is not noted is only looked for again.
+    async fn park(&self, place: &Place, key: &str, cause: &str, reason: &str) {
+        let Some(branches) = &self.world.branches else { return };
+        let (pipeline, mark) = (self.plan.name(), self.mark(place));
+        let noted = branches.parked(pipeline, key, &mark, cause, reason).await;
+        if let Err(error) = noted {
+            self.log("warn", "it could not be noted", &[("reason", error.message())]);
         }
     }
 
@@ -203,7 +239,7 @@ impl BranchHandler {
                 json!({ "pipeline": pipeline, "handler": &*self.name, "cause": cause, "reason": reason }),
             );
         }
-        match self.dead_letters.send(body.to_string(), cause).await {
+        match self.dead_letters.send(body.to_string(), Some(cause)).await {
             Ok(()) => true,
             Err(error) => {
                 self.log("error", "the dead letters take nothing", &[("reason", error.message())]);
@@ -222,19 +258,9 @@ fn later(cause: &str, reason: &str) -> Outcome {
     Outcome::Later { cause: cause.to_owned(), reason: reason.to_owned() }
 }
 
-fn parked(cause: &str, reason: &str) -> Outcome {
-    Outcome::Parked { cause: cause.to_owned(), reason: reason.to_owned() }
-}
-
-/// Writes where an order is stored as S3's notification does.
-fn record(place: &Place) -> Json {
-    let key = utf8_percent_encode(&place.key, NON_ALPHANUMERIC).to_string();
-    let mut object = json!({ "key": key });
-    if let (Some(object), Some(version)) = (object.as_object_mut(), &place.version) {
-        object.insert("versionId".to_owned(), Json::from(version.as_str()));
-    }
-    let s3 = json!({ "bucket": { "name": place.bucket }, "object": object });
-    json!({ "Records": [{ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": s3 }] })
+fn parked(key: &str, cause: &str, reason: &str) -> Outcome {
+    let [key, cause, reason] = [key, cause, reason].map(str::to_owned);
+    Outcome::Parked { key, cause, reason }
 }
 
 /// Returns the name that an order has which something else than an intake stored: the object's, without folders and ending.

@@ -2,8 +2,8 @@
 //! or a plain invocation (`{"objects": [{"bucket": …, "key": …}]}`).
 
 use oms_engine::effects::Place;
-use percent_encoding::percent_decode_str;
-use serde_json::Value as Json;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde_json::{Value as Json, json};
 
 /// One message of an event: answered for as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,17 @@ pub enum Note {
     Deleted,
     /// It is nothing that a handler understands.
     Unreadable,
+}
+
+/// Writes where an order is stored as S3's notification does.
+pub(crate) fn notification(place: &Place) -> Json {
+    let key = utf8_percent_encode(&place.key, NON_ALPHANUMERIC).to_string();
+    let mut object = json!({ "key": key });
+    if let (Some(object), Some(version)) = (object.as_object_mut(), &place.version) {
+        object.insert("versionId".to_owned(), Json::from(version.as_str()));
+    }
+    let s3 = json!({ "bucket": { "name": place.bucket }, "object": object });
+    json!({ "Records": [{ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": s3 }] })
 }
 
 /// Reads an event.

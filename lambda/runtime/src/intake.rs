@@ -60,11 +60,7 @@ impl Answer {
 impl IntakeHandler {
     /// Gets ready to take orders in.
     pub fn new((plan, choreography): &(Arc<Plan>, Choreography), orders: Arc<dyn Orders>) -> Self {
-        let store = choreography.store;
-        let effects = plan.steps().get(store).map(|step| step.effects.as_slice());
-        let effect =
-            effects.and_then(|effects| effects.iter().find(|effect| effect.port == Port::Objects));
-        let bucket = effect.map_or_else(|| Arc::from(""), |effect| Arc::clone(&effect.resource));
+        let (store, bucket) = (choreography.store, stored_in(plan, choreography));
         Self { plan: Arc::clone(plan), store, bucket, orders }
     }
 
@@ -139,6 +135,14 @@ impl IntakeHandler {
         let key = input.as_record()?.get("key").and_then(Value::as_text)?.to_string();
         Some(key)
     }
+}
+
+/// Returns the pipeline's name of the bucket that orders are stored in.
+pub(crate) fn stored_in(plan: &Plan, choreography: &Choreography) -> Arc<str> {
+    let step = plan.steps().get(choreography.store);
+    let mut effects = step.into_iter().flat_map(|step| &step.effects);
+    let effect = effects.find(|effect| effect.port == Port::Objects);
+    effect.map_or_else(|| Arc::from(""), |effect| Arc::clone(&effect.resource))
 }
 
 fn refused(rejection: &Rejection, body: &[u8]) -> Answer {

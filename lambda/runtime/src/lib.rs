@@ -8,6 +8,7 @@ mod clock;
 mod event;
 mod intake;
 mod log;
+mod reconcile;
 mod serve;
 mod world;
 
@@ -17,5 +18,6 @@ pub use clock::SystemClock;
 pub use event::{Message, messages};
 pub use intake::{Answer, IntakeHandler};
 pub use lambda_runtime::Error;
-pub use serve::{serve_branch, serve_intake, setting};
+pub use reconcile::{Compared, ReconcileHandler};
+pub use serve::{serve_branch, serve_intake, serve_reconcile, setting};
 pub use world::World;

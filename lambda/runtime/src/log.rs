@@ -12,6 +12,11 @@ pub(crate) fn line(level: &str, message: &str, fields: &[(&str, &str)]) {
     for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
         line.insert((*name).to_owned(), Json::from(*value));
     }
+    json(&Json::Object(line));
+}
+
+/// Writes an object as a line.
+pub(crate) fn json(object: &Json) {
     // Where standard output is closed there is nobody to tell.
-    let _unheard = writeln!(std::io::stdout(), "{}", Json::Object(line));
+    let _unheard = writeln!(std::io::stdout(), "{object}");
 }

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use crate::branch::BranchHandler;
 use crate::event::messages;
 use crate::intake::IntakeHandler;
+use crate::reconcile::ReconcileHandler;
 
 /// Reads a variable that the template sets.
 ///
@@ -26,9 +27,7 @@ pub async fn serve_branch(handler: BranchHandler) -> Result<(), Error> {
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Json>| {
         let found = messages(&event.payload);
         let by_sqs = found.iter().any(|message| message.id.is_some());
-        let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
-        let deadline = Timestamp::from_millisecond(deadline).unwrap_or(Timestamp::MAX);
-        let answer = handler.event(&found, deadline).await;
+        let answer = handler.event(&found, deadline(&event)).await;
         let failed = answer.get("batchItemFailures").and_then(Json::as_array);
         if !by_sqs && failed.is_some_and(|failed| !failed.is_empty()) {
             return Err(Error::from("not all orders of the event were worked on"));
@@ -36,6 +35,24 @@ pub async fn serve_branch(handler: BranchHandler) -> Result<(), Error> {
         Ok(answer)
     }))
     .await
+}
+
+/// Looks for lost orders at every event, until the environment is taken away.
+///
+/// # Errors
+/// When the Runtime API cannot be asked.
+pub async fn serve_reconcile(handler: ReconcileHandler) -> Result<(), Error> {
+    let handler = &handler;
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Json>| {
+        Ok::<Json, Error>(handler.event(deadline(&event)).await?)
+    }))
+    .await
+}
+
+/// Returns when the invocation is cut off.
+fn deadline(event: &LambdaEvent<Json>) -> Timestamp {
+    let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(deadline).unwrap_or(Timestamp::MAX)
 }
 
 /// Takes orders in for every event, until the environment is taken away.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use oms_engine::effects::{
-    Call, Clock, Effects, Inserted, Io, Mailer, Message, ObjectStore, Outside, Put, Random,
-    StepError, Tables, Topic, cause,
+    Branches, Call, Clock, Effects, Inserted, Io, Mailer, Message, ObjectStore, Outside, Put,
+    Random, StepError, Tables, Topic, cause,
 };
 use oms_engine::mail::Mail;
 use oms_engine::table::TableDef;
@@ -25,6 +25,8 @@ pub struct World {
     pub tables: Option<Arc<dyn Tables>>,
     /// Mail.
     pub mail: Option<Arc<dyn Mailer>>,
+    /// Where it is noted which orders the handler is done with.
+    pub branches: Option<Arc<dyn Branches>>,
 }
 
 /// A service that the handler was not generated with. Its steps do not use it, so that nobody comes here.

@@ -10,6 +10,8 @@ use oms_engine::table::{Column, ColumnShape, TableDef};
 use oms_engine::value::{DateFormat, Digest, Record, Value, parse_date, parse_timestamp};
 use oms_sql::{Claim, Claims, Database, MigrateError, SqlTables, Statement, import, migrate};
 
+use crate::contract_notes as notes;
+
 /// A call of a step of a run, for tests of ports.
 pub fn world(key: &str, step: &str, order: &str) -> Call {
     let info = RunInfo {
@@ -27,6 +29,7 @@ pub fn world(key: &str, step: &str, order: &str) -> Call {
         key: format!("{key}/{step}").into(),
         again: false,
         doubt: Doubt::default(),
+        mark: None,
     }
 }
 
@@ -36,7 +39,7 @@ fn column(name: &str, text: &str) -> Column {
 }
 
 /// A table with a column of every type.
-fn table() -> Arc<TableDef> {
+pub(crate) fn table() -> Arc<TableDef> {
     let columns = vec![
         column("id", "text"),
         column("order", "integer"),
@@ -51,7 +54,7 @@ fn table() -> Arc<TableDef> {
     Arc::new(TableDef::new("every_type".into(), columns, vec![1, 0]))
 }
 
-fn row(table: &TableDef, id: &str, name: Option<&str>) -> Value {
+pub(crate) fn row(table: &TableDef, id: &str, name: Option<&str>) -> Value {
     let decimal = |text: &str| Value::Decimal(Decimal::parse(text).unwrap());
     let by_name = |column: &Column| match column.name.as_ref() {
         "id" => Value::text(id),
@@ -81,6 +84,9 @@ pub async fn all(database: Arc<dyn Database>) {
     an_upsert_is_not_repeated(&database).await;
     what_does_not_fit_is_refused(&database).await;
     one_attempt_has_the_claim(&database).await;
+    notes::the_last_thing_and_its_note_are_one(&database).await;
+    notes::what_is_done_stays_done(&database).await;
+    notes::a_role_may_do_what_it_was_granted(&database).await;
 }
 
 async fn nothing_is_there_yet(database: &dyn Database) {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "support of tests: what goes wrong here fails the test")]
 
 mod contract;
+mod contract_notes;
 mod data_api;
 mod emulator;
 mod named;

@@ -16,7 +16,7 @@ fn event(key: &str) -> serde_json::Value {
     json!({ "Records": [{ "eventSource": "aws:sqs", "messageId": "m1", "body": body }] })
 }
 
-fn heard(key: &str) -> Vec<Message> {
+pub(crate) fn heard(key: &str) -> Vec<Message> {
     messages(&event(key))
 }
 

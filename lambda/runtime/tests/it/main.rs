@@ -5,4 +5,5 @@
 mod branch;
 mod events;
 mod intake;
+mod reconcile;
 mod shop;

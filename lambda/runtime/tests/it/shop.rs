@@ -8,11 +8,11 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, ConfigLoader, Region};
 use aws_sdk_s3::config::Credentials;
 use jiff::Timestamp;
-use oms_aws::{Cluster, DataApi, S3Objects, SesMailer, Session, SqsDeadLetters};
-use oms_engine::effects::{Clock as _, Mailer};
+use oms_aws::{Cluster, DataApi, S3Objects, SesMailer, Session, SqsQueue};
+use oms_engine::effects::{Clock as _, Mailer, Queue};
 use oms_engine::plan::{Choreography, Plan, read_rows};
 use oms_lambda::{BranchHandler, Bundle, IntakeHandler, SystemClock, World};
-use oms_sql::{Claims, Database, SqlTables, Statement, import, migrate};
+use oms_sql::{Claims, Database, SqlBranches, SqlTables, Statement, import, migrate};
 use oms_test_servers::{Emulator, Server, Settings, find};
 
 const CLUSTER: &str = "arn:aws:rds:us-east-1:000000000000:cluster:oms";
@@ -121,9 +121,10 @@ impl Shop {
         let world = World {
             tables: Some(Arc::new(SqlTables::new(Arc::clone(&self.database)))),
             mail: Some(self.mailer()),
+            branches: Some(Arc::new(SqlBranches::new(Arc::clone(&self.database)))),
             ..World::default()
         };
-        let dead = SqsDeadLetters::new(&self.session, self.dead_letters.clone());
+        let dead = SqsQueue::new(&self.session, self.dead_letters.clone());
         BranchHandler::new(name, &self.plan, self.objects(), world, Arc::new(dead)).unwrap()
     }
 
@@ -141,6 +142,22 @@ impl Shop {
         let message = received.messages?.into_iter().next()?;
         let cause = message.message_attributes?.remove("cause")?.string_value?;
         Some((message.body?, cause))
+    }
+
+    /// Makes a queue, or finds it: the way to it, and its URL.
+    pub(crate) async fn queue(&self, name: &str) -> (Arc<dyn Queue>, String) {
+        let config = loader(self.emulator.endpoint()).load().await;
+        let client = aws_sdk_sqs::Client::new(&config);
+        let url = client.create_queue().queue_name(name).send().await.unwrap().queue_url.unwrap();
+        (Arc::new(SqsQueue::new(&self.session, url.clone())), url)
+    }
+
+    /// Takes a message from a queue.
+    pub(crate) async fn take(&self, url: &str) -> Option<String> {
+        let config = loader(self.emulator.endpoint()).load().await;
+        let client = aws_sdk_sqs::Client::new(&config);
+        let received = client.receive_message().queue_url(url).send().await.unwrap();
+        received.messages?.into_iter().next()?.body
     }
 
     /// Asks the database for texts.

@@ -1,0 +1,93 @@
+//! Lost orders: who has no note on a stored order hears of it again, and nobody else does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use oms_engine::effects::{Branches, Clock as _, Queue};
+use oms_lambda::{Compared, ReconcileHandler, SystemClock, messages};
+use oms_sql::SqlBranches;
+
+use crate::branch::heard;
+use crate::shop::{Shop, far, order};
+
+async fn search(shop: &Shop, age: Duration) -> (ReconcileHandler, BTreeMap<String, String>) {
+    let mut urls = BTreeMap::new();
+    let mut queues: BTreeMap<String, Arc<dyn Queue>> = BTreeMap::new();
+    for name in ["initiate-billing", "customer-communications"] {
+        let (queue, url) = shop.queue(name).await;
+        queues.insert(name.to_owned(), queue);
+        urls.insert(name.to_owned(), url);
+    }
+    let branches: Arc<dyn Branches> = Arc::new(SqlBranches::new(Arc::clone(&shop.database)));
+    let real = "shop-orders".to_owned();
+    let orders = shop.objects();
+    (ReconcileHandler::new(&shop.plan, real, age, orders, branches, queues), urls)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_no_note_on_an_order_hears_of_it_again() {
+    let Some(shop) = Shop::open().await else { return };
+    let (key, body) = order();
+    shop.intake().put(&key, &body).await;
+    let (search_now, urls) = search(&shop, Duration::ZERO).await;
+    let (search_old, _) = search(&shop, Duration::from_secs(3600)).await;
+    let nothing = Compared { all: true, ..Compared::default() };
+    assert_eq!(search_old.compare(far()).await.unwrap(), nothing, "it may be under way");
+    shop.branch("initiate-billing").event(&heard(&key), far()).await;
+    let found = Compared { orders: 1, missing: 1, all: true };
+    assert_eq!(search_now.compare(far()).await.unwrap(), found);
+    assert_eq!(shop.take(&urls["initiate-billing"]).await, None, "it is done with it");
+    let body = shop.take(&urls["customer-communications"]).await.unwrap();
+    let event = serde_json::json!({ "Records": [{ "eventSource": "aws:sqs", "messageId": "m", "body": body }] });
+    let told = messages(&event);
+    assert_eq!(told[0].places, heard(&key)[0].places);
+    shop.branch("customer-communications").event(&told, far()).await;
+    assert_eq!(shop.mails(), 1);
+    let done = Compared { orders: 1, missing: 0, all: true };
+    assert_eq!(search_now.compare(far()).await.unwrap(), done);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parked_order_waits_for_a_person_and_a_skipped_step_is_no_gap() {
+    let Some(shop) = Shop::open().await else { return };
+    let (key, body) = order();
+    shop.intake().put(&key, &body).await;
+    let (search, urls) = search(&shop, Duration::ZERO).await;
+    shop.branch("initiate-billing").event(&heard(&key), far()).await;
+    shop.ask("update customer_contact_info set email = null").await;
+    shop.branch("customer-communications").event(&heard(&key), far()).await;
+    assert_eq!(shop.mails(), 0, "nobody can be written to");
+    let done = Compared { orders: 1, missing: 0, all: true };
+    assert_eq!(search.compare(far()).await.unwrap(), done);
+
+    let mut other: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    other["order_id"] = "without-a-customer".into();
+    other["customer_id"] = "nobody".into();
+    let (key, body) = ("without-a-customer", other.to_string());
+    assert_eq!(shop.intake().put(key, body.as_bytes()).await.status, 201);
+    shop.branch("customer-communications").event(&heard(key), far()).await;
+    let parked =
+        shop.ask("select key, handler, cause from oms_branches where state = 'parked'").await;
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(parked, [[text(key), text("customer-communications"), text("no_row")]]);
+    let found = Compared { orders: 2, missing: 1, all: true };
+    assert_eq!(search.compare(far()).await.unwrap(), found);
+    assert_eq!(shop.take(&urls["customer-communications"]).await, None);
+    assert!(shop.take(&urls["initiate-billing"]).await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_time_the_next_comparison_goes_on_behind_the_last_order() {
+    let Some(shop) = Shop::open().await else { return };
+    let (key, body) = order();
+    shop.intake().put(&key, &body).await;
+    let (search, _) = search(&shop, Duration::ZERO).await;
+    let soon = SystemClock.now() + Duration::from_secs(1);
+    let some = Compared { orders: 1, missing: 2, all: false };
+    assert_eq!(search.compare(soon).await.unwrap(), some);
+    let rest = Compared { orders: 0, missing: 0, all: false };
+    assert_eq!(search.compare(far()).await.unwrap(), rest);
+    let all = Compared { orders: 1, missing: 2, all: true };
+    assert_eq!(search.compare(far()).await.unwrap(), all);
+}

@@ -1,0 +1,106 @@
+//! What every way to the tables has to keep of the notes on who is done with what, and of the roles.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use oms_engine::effects::{Branches as _, Call, Mark, Missing, Tables as _};
+use oms_engine::table::TableDef;
+use oms_sql::{Claim, Claims, Database, Grants, SqlBranches, SqlTables, Statement, set_role};
+
+use crate::contract::{row, table, world};
+
+fn marked(key: &str, handler: &str) -> Call {
+    let mark = Mark { handler: handler.into(), object: format!("{key}.json").into() };
+    Call { mark: Some(Arc::new(mark)), ..world(key, "last", "order") }
+}
+
+async fn noted(database: &Arc<dyn Database>, key: &str, handler: &str) -> bool {
+    let branches = SqlBranches::new(Arc::clone(database));
+    let object = format!("{key}.json");
+    branches.missing("tests", &[handler], &[&object]).await.unwrap().is_empty()
+}
+
+/// The note is part of the statement, and of no other's.
+pub(crate) async fn the_last_thing_and_its_note_are_one(database: &Arc<dyn Database>) {
+    let tables = SqlTables::new(Arc::clone(database));
+    let table: Arc<TableDef> = table();
+    let call = marked("noted", "bill");
+    assert!(!noted(database, "noted", "bill").await);
+    tables.insert(&call, &table, row(&table, "noted", None)).await.unwrap();
+    assert!(noted(database, "noted", "bill").await);
+    assert!(!noted(database, "noted", "other").await);
+    // Another run's row is in the way: that is no reason to take this one as done.
+    let other = marked("in-the-way", "bill");
+    tables.insert(&other, &table, row(&table, "noted", None)).await.unwrap_err();
+    assert!(!noted(database, "in-the-way", "bill").await);
+    // The note was lost, or the handler was changed: a repetition makes it.
+    tables.insert(&marked("noted", "later"), &table, row(&table, "noted", None)).await.unwrap();
+    assert!(noted(database, "noted", "later").await);
+
+    tables.upsert(&marked("put", "bill"), &table, row(&table, "put", None)).await.unwrap();
+    assert!(noted(database, "put", "bill").await);
+
+    let claims = Claims::new(Arc::clone(database));
+    let call = marked("sent", "mail");
+    let claim = claims.claim(&call, "a", Duration::from_secs(60), false).await.unwrap();
+    assert_eq!((claim, noted(database, "sent", "mail").await), (Claim::Mine, false));
+    claims.done(&call, "a", "id").await.unwrap();
+    assert!(noted(database, "sent", "mail").await);
+    let again = claims.claim(&call, "b", Duration::from_secs(60), true).await.unwrap();
+    assert_eq!(again, Claim::Done);
+}
+
+/// What is parked may be done later, and what is done stays done.
+pub(crate) async fn what_is_done_stays_done(database: &Arc<dyn Database>) {
+    let branches = SqlBranches::new(Arc::clone(database));
+    let call = marked("parked", "mail");
+    let mark = call.mark.clone().unwrap();
+    let state = async || {
+        let select = "select state, cause, reason from oms_branches where key = 'parked'";
+        database.run(&Statement::default().sql(select)).await.unwrap()
+    };
+    let park = || branches.parked("tests", "parked", &mark, "no_row", "lookup: there is no row");
+    park().await.unwrap();
+    let text = |text: &str| Some(text.to_owned());
+    let parked = [text("parked"), text("no_row"), text("lookup: there is no row")];
+    assert_eq!(state().await, [parked]);
+    branches.done(&call.run, &mark).await.unwrap();
+    park().await.unwrap();
+    assert_eq!(state().await, [[text("completed"), None, None]]);
+
+    let objects: Vec<String> = (0..1000).map(|number| format!("o'{number}\":,.json")).collect();
+    let objects: Vec<&str> = objects.iter().map(String::as_str).collect();
+    let missing = branches.missing("tests", &["mail", "bill"], &objects).await.unwrap();
+    assert_eq!(missing.len(), 2000);
+    let one = Missing { object: objects[17].to_owned(), handler: "mail".to_owned() };
+    assert!(missing.contains(&one));
+
+    assert_eq!(branches.cursor("tests").await.unwrap(), None);
+    for cursor in [Some("x"), Some("y"), None] {
+        branches.set_cursor("tests", cursor).await.unwrap();
+        assert_eq!(branches.cursor("tests").await.unwrap().as_deref(), cursor);
+    }
+}
+
+/// A role may do what it was granted last, and nothing else.
+pub(crate) async fn a_role_may_do_what_it_was_granted(database: &Arc<dyn Database>) {
+    let held = async || {
+        let select = "select cast(table_name as text), cast(privilege_type as text) from information_schema.table_privileges \
+                      where grantee = 'a \"role\"' order by 1, 2";
+        let rows = database.run(&Statement::default().sql(select)).await.unwrap();
+        rows.into_iter()
+            .map(|row| row.into_iter().flatten().collect::<Vec<_>>().join(" "))
+            .collect::<Vec<_>>()
+    };
+    let grants = |table: &str, privileges: &[&'static str]| {
+        Grants::from([(table.to_owned(), privileges.to_vec())])
+    };
+    let more = grants("every_type", &["INSERT", "SELECT"]);
+    for _ in 0..2 {
+        set_role(&**database, "a \"role\"", "pass'word", &more).await.unwrap();
+        assert_eq!(held().await, ["every_type INSERT", "every_type SELECT"]);
+    }
+    let less = grants("oms_claims", &["SELECT"]);
+    set_role(&**database, "a \"role\"", "another", &less).await.unwrap();
+    assert_eq!(held().await, ["oms_claims SELECT"]);
+}
