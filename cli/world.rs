@@ -22,7 +22,7 @@ pub(crate) struct WorldOption {
     /// The PostgreSQL database of `--target postgres`, such as `postgresql://user@host/database`
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database: Option<String>,
-    /// What is what on AWS, for `--target aws`: a JSON file with `buckets`, `topics`, `cluster`, `secret`, `database` and `configuration_set`
+    /// What is what on AWS, for `--target aws`: a JSON file, as the output `OmsResources` of a generated stack is
     #[arg(long, value_name = "FILE")]
     resources: Option<std::path::PathBuf>,
 }
@@ -46,6 +46,16 @@ pub(crate) struct Outside {
     pub(crate) remote: Remote,
     /// Who sends mail there, if it is not sent from here.
     pub(crate) mailer: Option<Arc<dyn oms_engine::effects::Mailer>>,
+    /// What is what on AWS, if it is there.
+    #[cfg(feature = "aws")]
+    pub(crate) cloud: Option<Cloud>,
+}
+
+/// A session of AWS, and what is what there.
+#[cfg(feature = "aws")]
+pub(crate) struct Cloud {
+    pub(crate) session: oms_aws::Session,
+    pub(crate) resources: oms_aws::Resources,
 }
 
 impl Outside {
@@ -56,6 +66,44 @@ impl Outside {
     pub(crate) fn migrate(&self, plan: &Plan) -> anyhow::Result<()> {
         let tables = plan.tables().iter().map(AsRef::as_ref);
         Ok(runtime()?.block_on(oms_sql::migrate(&*self.database, tables))?)
+    }
+
+    /// Makes the handlers' roles with the passwords of their secrets, and lets each do what its steps need; returns how many there are.
+    ///
+    /// # Errors
+    /// When a handler is not known, its secret cannot be read, or the database refuses.
+    #[cfg(feature = "aws")]
+    pub(crate) fn set_roles(&self, plan: &Plan) -> anyhow::Result<usize> {
+        use anyhow::Context as _;
+
+        let Some(cloud) = &self.cloud else { return Ok(0) };
+        let Ok(choreography) = oms_engine::plan::choreography(plan) else { return Ok(0) };
+        let roles = &cloud.resources.roles;
+        runtime()?.block_on(async {
+            for (handler, secret) in roles {
+                let branch = choreography.branches.iter().find(|branch| *branch.name == **handler);
+                let grants = match (branch, handler.as_str()) {
+                    (Some(branch), _) => oms_sql::grants_of_branch(plan, branch),
+                    (None, "reconcile") => oms_sql::grants_of_reconcile(),
+                    (None, _) => {
+                        let message = format!("`roles` names the handler `{handler}`, which the pipeline does not have");
+                        return Err(Usage(message).into());
+                    }
+                };
+                let login = oms_aws::Login::read(&cloud.session, secret).await;
+                let login = login.with_context(|| format!("the secret of `{handler}` cannot be used"))?;
+                let (role, password) = (&login.username, &login.password);
+                let set = oms_sql::set_role(&*self.database, role, password, &grants).await;
+                set.with_context(|| format!("the role `{role}` cannot be made"))?;
+            }
+            Ok(roles.len())
+        })
+    }
+
+    #[cfg(not(feature = "aws"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as where it is built in")]
+    pub(crate) fn set_roles(&self, _: &Plan) -> anyhow::Result<usize> {
+        Ok(0)
     }
 
     /// Loads rows into a table, replacing those with the same key, one after the other.
@@ -114,7 +162,13 @@ impl WorldOption {
         let database: Arc<dyn Database> = Arc::new(server);
         let tables = Arc::new(SqlTables::new(Arc::clone(&database)));
         let remote = Remote { name: "postgres", tables, objects: None, topics: None };
-        Ok(Outside { database, remote, mailer: None })
+        Ok(Outside {
+            database,
+            remote,
+            mailer: None,
+            #[cfg(feature = "aws")]
+            cloud: None,
+        })
     }
 
     #[cfg(not(feature = "postgres"))]
@@ -143,12 +197,13 @@ impl WorldOption {
         let remote = Remote {
             name: "aws",
             tables: Arc::new(SqlTables::new(Arc::clone(&database))),
-            objects: Some(Arc::new(S3Objects::new(&session, resources.buckets))),
-            topics: Some(Arc::new(SnsTopics::new(&session, resources.topics))),
+            objects: Some(Arc::new(S3Objects::new(&session, resources.buckets.clone()))),
+            topics: Some(Arc::new(SnsTopics::new(&session, resources.topics.clone()))),
         };
-        let set = resources.configuration_set;
+        let set = resources.configuration_set.clone();
         let mailer = Arc::new(SesMailer::new(&session, claims, set, oms_local::SystemClock));
-        Ok(Outside { database, remote, mailer: Some(mailer) })
+        let cloud = Some(Cloud { session, resources });
+        Ok(Outside { database, remote, mailer: Some(mailer), cloud })
     }
 
     #[cfg(not(feature = "aws"))]

@@ -17,6 +17,8 @@ mod orders;
 mod queue;
 #[cfg(feature = "sdk")]
 mod resources;
+#[cfg(feature = "secretsmanager")]
+mod secret;
 #[cfg(feature = "sdk")]
 mod session;
 #[cfg(feature = "sns")]
@@ -34,6 +36,8 @@ pub use queue::SqsQueue;
 pub use resources::NoCluster;
 #[cfg(feature = "sdk")]
 pub use resources::Resources;
+#[cfg(feature = "secretsmanager")]
+pub use secret::Login;
 #[cfg(feature = "sdk")]
 pub use session::Session;
 #[cfg(feature = "sns")]

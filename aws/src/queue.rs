@@ -1,5 +1,8 @@
 //! Queues of SQS.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use oms_engine::effects::{Io, Queue, StepError, cause};
@@ -14,6 +17,15 @@ pub struct SqsQueue {
 }
 
 impl SqsQueue {
+    /// Gets ready to put messages into queues, by their names.
+    pub fn all(
+        session: &Session,
+        urls: BTreeMap<String, String>,
+    ) -> BTreeMap<String, Arc<dyn Queue>> {
+        let queue = |url| -> Arc<dyn Queue> { Arc::new(Self::new(session, url)) };
+        urls.into_iter().map(|(name, url)| (name, queue(url))).collect()
+    }
+
     /// Gets ready to put messages into the queue with this URL.
     pub fn new(session: &Session, queue: String) -> Self {
         Self { client: Client::new(&session.0), queue }

@@ -27,6 +27,15 @@ pub struct Resources {
     database: Option<String>,
     /// The configuration set of SES, whose events tell what became of mails.
     pub configuration_set: Option<String>,
+    /// ARNs of the secrets with the handlers' roles in the database, by handler.
+    #[serde(default)]
+    pub roles: BTreeMap<String, String>,
+    /// URLs of the queues with the handlers' orders, by handler.
+    #[serde(default)]
+    pub queues: BTreeMap<String, String>,
+    /// URLs of the queues with the orders that handlers could not work on, by handler.
+    #[serde(default)]
+    pub dead_letters: BTreeMap<String, String>,
 }
 
 /// The resources do not say which cluster there is.
@@ -46,6 +55,11 @@ impl Resources {
     /// When something is missing, or is not known.
     pub fn read(json: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(json)
+    }
+
+    /// Returns the real name of a bucket.
+    pub fn bucket(&self, name: &str) -> String {
+        self.buckets.get(name).map_or(name, String::as_str).to_owned()
     }
 
     /// Returns the cluster.

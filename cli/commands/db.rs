@@ -1,4 +1,4 @@
-//! `oms db`: the rows of a pipeline's tables.
+//! `oms db`: a pipeline's tables and their rows.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::output;
 use crate::state::{Target, current_plan};
 use crate::world::WorldOption;
 
-/// Export or import the rows of a pipeline's tables, as NDJSON
+/// Make a pipeline's tables, export or import their rows as NDJSON
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -42,7 +42,9 @@ enum Command {
         #[command(flatten)]
         world: WorldOption,
     },
-    /// Make the pipeline's tables and our own where `--target` says, and columns that were added since; repeated, it changes nothing
+    /// Make the pipeline's tables and our own where `--target` says, columns that were added since, and on AWS the handlers' roles
+    ///
+    /// Repeated, it changes nothing.
     ///
     /// The tables of the state directory are made by `oms run`. Example: oms db migrate pipelines/storefront.yaml --target postgres
     Migrate {
@@ -138,7 +140,14 @@ fn migrate(pipeline: &Path, world: &WorldOption, kinds: &[StepKind]) -> anyhow::
     let checker = check::checker(kinds)?;
     let Some(plan) = check::plan(&checker, pipeline)? else { return Ok(exit::FINDINGS) };
     outside.migrate(&plan)?;
+    let roles = outside.set_roles(&plan)?;
     let names: Vec<&str> = plan.tables().iter().map(|table| table.name.as_ref()).collect();
     output::say(&format!("the tables are there: {}", names.join(", ")));
+    if roles > 0 {
+        output::say(&format!(
+            "{} may do what its handler needs",
+            output::counted(roles as u64, "role")
+        ));
+    }
     Ok(exit::FINE)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Subcommand;
-use oms_engine::plan::{Target, choreography};
+use oms_engine::plan::{Plan, Target, choreography};
 use oms_engine::step::StepKind;
 use oms_lambda_generate::{Origin, generate};
 
@@ -53,7 +53,8 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let (_, name) = DirectoryFiles::of(&pipeline);
     let at = crates.as_ref().map(|path| format!(" --crates {path}")).unwrap_or_default();
     let regenerate = format!("oms generate lambda {name} --out .{at}");
-    let origin = Origin { pipeline: name, regenerate, crates };
+    let sample = sample(&plan, &pipeline);
+    let origin = Origin { pipeline: name, regenerate, crates, sample };
     let files = generate(&plan, &choreography, &origin)?;
     let mut stale = BTreeSet::new();
     for (path, content) in &files {
@@ -97,6 +98,13 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         output::counted(files.len() as u64, "file")
     ));
     Ok(exit::FINE)
+}
+
+/// Reads the pipeline's first sample, with the name that it comes in under.
+fn sample(plan: &Plan, pipeline: &Path) -> Option<(String, Vec<u8>)> {
+    let path = Path::new(plan.samples().first()?);
+    let bytes = std::fs::read(pipeline.parent().unwrap_or(Path::new("")).join(path)).ok()?;
+    Some((path.file_stem()?.to_string_lossy().into_owned(), bytes))
 }
 
 fn write(place: &Path, content: &[u8]) -> anyhow::Result<()> {

@@ -19,7 +19,7 @@ pub use branches::SqlBranches;
 pub use claims::{Claim, Claims};
 pub use database::{Database, Rows};
 pub use failure::from_state;
-pub use migrate::{MigrateError, migrate};
+pub use migrate::{MigrateError, ddl, migrate};
 #[cfg(feature = "roles")]
 pub use roles::set_role;
 pub use roles::{Grants, granted, grants_of_branch, grants_of_reconcile};

@@ -58,6 +58,11 @@ impl From<StepError> for MigrateError {
     }
 }
 
+/// Returns the statements that make our own tables and the pipeline's, where none of them is there.
+pub fn ddl<'t>(tables: impl Iterator<Item = &'t TableDef>) -> Vec<Statement> {
+    OWN.iter().map(|own| Statement::default().sql(own)).chain(tables.map(create)).collect()
+}
+
 /// Makes what is missing: our own tables, the pipeline's, and columns that may be null. Repeated, it changes nothing.
 ///
 /// # Errors

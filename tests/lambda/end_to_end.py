@@ -106,16 +106,16 @@ class Cloud:
         parameters = {"Architecture": "x86_64", "BranchConcurrency": "4"}
         self.outputs = deploy.deploy(text, self.client("cloudformation"), "storefront", parameters)
         print(f"      deployed in {time.monotonic() - begun:.1f} s", flush=True)
-        secrets = [value for name, value in self.outputs.items() if name.endswith("SecretArn")]
+        self.resources = json.loads(self.outputs["OmsResources"])
+        # The Data API works as the role that a secret names; the master's is the server's own.
+        roles = {arn: self.role(arn) for arn in self.resources["roles"].values()}
         self.postgres = self.start([
-            self.args.data_api, "--port", self.database_port, "--cluster", self.outputs["DatabaseArn"],
-            *[word for secret in secrets for word in ("--secret", secret)],
+            self.args.data_api, "--port", self.database_port, "--cluster", self.resources["cluster"],
+            "--secret", self.resources["secret"],
+            *[word for arn, role in roles.items() for word in ("--secret", f"{arn}={role}")],
         ]).ready
-        resources = {
-            "cluster": self.outputs["DatabaseArn"], "secret": self.outputs["DatabaseMasterSecretArn"], "database": "postgres",
-        }
         path = self.folder / "resources.json"
-        path.write_text(json.dumps(resources))
+        path.write_text(self.outputs["OmsResources"])
         pipeline = ROOT / "pipelines/storefront.yaml"
         customers = ROOT / "pipelines/storefront/customers.ndjson"
         there = ["--target", "aws", "--resources", path]
@@ -123,6 +123,17 @@ class Cloud:
         self.oms("db", "import", pipeline, "customer_contact_info", customers, *there)
         gateway = self.client("apigateway")
         self.key = gateway.get_api_key(apiKey=self.outputs["ApiKeyId"], includeValue=True)["value"]
+
+    def role(self, secret: str) -> str:
+        found = self.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
+        return json.loads(found)["username"]
+
+    def queues(self) -> dict:
+        """The queues of the stack, by names for people."""
+        undelivered = {name: url for name, url in self.outputs.items() if name.endswith("UndeliveredUrl")}
+        waiting = {f"{name}'s orders": url for name, url in self.resources["queues"].items()}
+        dead = {f"{name}'s dead letters": url for name, url in self.resources["dead_letters"].items()}
+        return waiting | dead | undelivered
 
     def handlers(self) -> list:
         return sorted(path.name for path in (self.args.generated / "handlers").iterdir())
@@ -158,11 +169,10 @@ class Cloud:
 
     def waiting(self) -> int:
         sqs, count = self.client("sqs"), 0
-        for name, url in self.outputs.items():
-            if name.endswith(("QueueUrl", "DeadLettersUrl", "UndeliveredUrl")):
-                names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-                found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-                count += sum(int(found[name]) for name in names)
+        for url in self.queues().values():
+            names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+            found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+            count += sum(int(found[name]) for name in names)
         return count
 
     def until(self, what: str, reached) -> None:
@@ -175,10 +185,9 @@ class Cloud:
     def explain(self) -> None:
         """Says what the services know, for whoever has to find out why."""
         print(f"      {len(self.ask(BILLS))} bills, {len(self.mails())} mails, claims {self.ask('select state, count(*) from oms_claims group by 1')}")
-        for name, url in self.outputs.items():
-            if name.endswith(("QueueUrl", "DeadLettersUrl", "UndeliveredUrl")):
-                for message in self.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
-                    print(f"      {name}: {message['Body'][:400]}")
+        for name, url in self.queues().items():
+            for message in self.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+                print(f"      {name}: {message['Body'][:400]}")
         for call in map(json.loads, self.log.read_text().splitlines()):
             if call["status"] >= 400 and call["function"]:
                 print(f"      {call['function']} {call['action']} {call['resource']}: {call['status']}")

@@ -1,6 +1,6 @@
 //! The files, from the templates in `templates/lambda/` and the plan's own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use handlebars::{Handlebars, no_escape};
 use oms_engine::plan::Plan;
@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::GenerateError;
 use crate::resources::{BranchView, View};
+use crate::schema::Schema;
 
 macro_rules! templates {
     ($($name:literal),* $(,)?) => {
@@ -25,12 +26,16 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "intake_main.rs",
     "pipeline.Cargo.toml",
     "pipeline.rs",
+    "reconcile_main.rs",
     "samconfig.toml",
+    "schema.sql",
     "template/alarms.yaml",
     "template/branches.yaml",
     "template/database.yaml",
     "template/intake.yaml",
     "template/parameters.yaml",
+    "template/policy.yaml",
+    "template/reconcile.yaml",
 ];
 
 /// What a template of one handler reads.
@@ -39,6 +44,18 @@ struct Handler<'a> {
     all: &'a View,
     name: &'a str,
     branch: Option<&'a BranchView>,
+    /// The features of `oms-aws` that it links.
+    features: Vec<&'static str>,
+    database: bool,
+}
+
+impl<'a> Handler<'a> {
+    fn of_branch(all: &'a View, branch: &'a BranchView) -> Self {
+        let mut features = vec!["s3", "sqs"];
+        features.extend(branch.database.then_some("rdsdata"));
+        features.extend(branch.mail.then_some("sesv2"));
+        Self { all, name: &branch.name, branch: Some(branch), features, database: branch.database }
+    }
 }
 
 /// A file that is embedded in the handlers.
@@ -57,7 +74,11 @@ struct Pipeline<'a> {
     files: &'a [Embedded<'a>],
 }
 
-pub(crate) fn write(plan: &Plan, view: &View) -> Result<BTreeMap<String, Vec<u8>>, GenerateError> {
+pub(crate) fn write(
+    plan: &Plan,
+    view: &View,
+    schema: &Schema<'_>,
+) -> Result<BTreeMap<String, Vec<u8>>, GenerateError> {
     let mut registry = Handlebars::new();
     registry.set_strict_mode(true);
     registry.register_escape_fn(no_escape);
@@ -70,17 +91,23 @@ pub(crate) fn write(plan: &Plan, view: &View) -> Result<BTreeMap<String, Vec<u8>
         add(name, registry.render(name, view)?);
     }
     let mut template = String::new();
-    for part in ["parameters", "intake", "branches", "database", "alarms"] {
+    for part in ["parameters", "intake", "branches", "reconcile", "database", "alarms"] {
         template.push_str(&registry.render(&format!("template/{part}.yaml"), view)?);
     }
+    if let Some(id) = twice(&template) {
+        return Err(GenerateError::Clash(id));
+    }
     add("template.yaml", template);
-    let intake = Handler { all: view, name: "intake", branch: None };
+    add("schema.sql", registry.render("schema.sql", schema)?);
+    let own =
+        |name, features, database| Handler { all: view, name, branch: None, features, database };
+    let intake = ("intake_main.rs", own("intake", vec!["s3"], false));
+    let reconcile = ("reconcile_main.rs", own("reconcile", vec!["rdsdata", "s3", "sqs"], true));
     let branches = view.branches.iter();
-    let branches =
-        branches.map(|branch| Handler { all: view, name: &branch.name, branch: Some(branch) });
-    for handler in std::iter::once(intake).chain(branches) {
+    let branches = branches.map(|branch| ("branch_main.rs", Handler::of_branch(view, branch)));
+    let reconcile = view.reconcile.is_some().then_some(reconcile);
+    for (main, handler) in std::iter::once(intake).chain(branches).chain(reconcile) {
         let folder = format!("handlers/{}", handler.name);
-        let main = if handler.branch.is_some() { "branch_main.rs" } else { "intake_main.rs" };
         add(&format!("{folder}/Cargo.toml"), registry.render("handler.Cargo.toml", &handler)?);
         add(&format!("{folder}/src/main.rs"), registry.render(main, &handler)?);
     }
@@ -98,4 +125,15 @@ pub(crate) fn write(plan: &Plan, view: &View) -> Result<BTreeMap<String, Vec<u8>
         }
     }
     Ok(files)
+}
+
+/// Finds a logical id that two resources of a template have.
+fn twice(template: &str) -> Option<String> {
+    let lines = template.lines().skip_while(|line| *line != "Resources:");
+    let lines = lines.take_while(|line| *line != "Outputs:");
+    let ids = lines.filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'));
+    let mut seen = BTreeSet::new();
+    ids.filter(|id| id.chars().all(char::is_alphanumeric))
+        .find(|id| !seen.insert(*id))
+        .map(str::to_owned)
 }

@@ -1,10 +1,12 @@
 //! The passes, one after the other.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use oms_engine::plan::{Choreography, Plan};
 
-use crate::{files, resources};
+use crate::schema::Schema;
+use crate::{events, files, resources};
 
 /// What the files say about how they were made, and where they find the crates that handlers are linked with.
 #[derive(Clone, Debug)]
@@ -15,6 +17,8 @@ pub struct Origin {
     pub regenerate: String,
     /// Where the crates are: a path from the generated folder to the workspace that has them, or nothing for the registry.
     pub crates: Option<String>,
+    /// The name and the bytes of an order to try the handlers with.
+    pub sample: Option<(String, Vec<u8>)>,
 }
 
 /// Why files are not made.
@@ -37,6 +41,11 @@ pub enum GenerateError {
         "a handler cannot be called `{0}`, which the template uses; give it another name in `handlers`"
     )]
     Name(String),
+    /// Two resources would have one logical id.
+    #[error(
+        "two resources of the template would be called `{0}`; give the handler another name in `handlers`, which differs in letters and digits"
+    )]
+    Clash(String),
     /// A template of the generator is broken.
     #[error("a template of the generator cannot be filled")]
     Template(#[from] handlebars::RenderError),
@@ -50,10 +59,18 @@ pub enum GenerateError {
 /// # Errors
 /// When the plan uses what cannot be generated.
 pub fn generate(
-    plan: &Plan,
+    plan: &Arc<Plan>,
     choreography: &Choreography,
     origin: &Origin,
 ) -> Result<BTreeMap<String, Vec<u8>>, GenerateError> {
     let view = resources::view(plan, choreography, origin)?;
-    files::write(plan, &view)
+    let schema = Schema::of(plan, choreography, &view);
+    let mut files = files::write(plan, &view, &schema)?;
+    if let Some((name, order)) = &origin.sample {
+        for (handler, event) in events::events(plan, choreography, &view, (name, order)) {
+            let text = format!("{event:#}\n");
+            files.insert(format!("events/{handler}.json"), text.into_bytes());
+        }
+    }
+    Ok(files)
 }

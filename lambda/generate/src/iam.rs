@@ -7,6 +7,7 @@
 //! | `s3:GetObject` of a version | `s3:GetObject`, `s3:GetObjectVersion` | AmazonS3/latest/API/API_GetObject.html |
 //! | `rds-data:ExecuteStatement` | the same, and `secretsmanager:GetSecretValue` | AmazonRDS/latest/AuroraUserGuide/data-api.access.html |
 //! | `ses:SendEmail` with raw content | `ses:SendEmail`, `ses:SendRawEmail` | ses/latest/dg/control-user-access.html |
+//! | `s3:ListObjectsV2` | `s3:ListBucket` | AmazonS3/latest/API/API_ListObjectsV2.html |
 //! | `sqs:SendMessage` | the same | service-authorization/latest/reference/list_amazonsqs.html |
 
 use serde::Serialize;
@@ -59,6 +60,21 @@ pub(crate) fn of_intake(bucket: &str, store: &str) -> Vec<Statement> {
     statements
 }
 
+/// Returns what the handler may do that looks for lost orders; `branches` are the logical ids of the others.
+pub(crate) fn of_reconcile<'b>(
+    bucket: &str,
+    branches: impl Iterator<Item = &'b str>,
+) -> Vec<Statement> {
+    let queues = branches.map(|id| format!("!GetAtt {id}Queue.Arn"));
+    let mut statements = vec![
+        Statement::new("ListOrders", "the stored orders", &["s3:ListBucket"], arn(bucket)),
+        Statement::new("Tell", "whoever has no note on an order", &["sqs:SendMessage"], queues),
+    ];
+    statements.extend(in_database("Reconcile", "what the handlers noted"));
+    statements.extend(of_every("Reconcile"));
+    statements
+}
+
 /// What a branch's handler uses, and which steps do.
 pub(crate) struct Uses<'a> {
     pub(crate) id: &'a str,
@@ -80,11 +96,7 @@ pub(crate) fn of_branch(uses: &Uses<'_>) -> Vec<Statement> {
         Statement::new("ReadOrder", uses.store, read, objects(uses.bucket)),
     ];
     if let Some(because) = &uses.tables {
-        let cluster = ["!GetAtt DatabaseCluster.DBClusterArn".to_owned()];
-        let secret = [format!("!Ref {id}Secret")];
-        let read = &["secretsmanager:GetSecretValue"];
-        statements.push(Statement::new("Tables", because, &["rds-data:ExecuteStatement"], cluster));
-        statements.push(Statement::new("DatabaseSecret", because, read, secret));
+        statements.extend(in_database(id, because));
     }
     if let Some(because) = &uses.mail {
         let resources = ["identity/${SenderDomain}", "configuration-set/${MailConfigurationSet}"];
@@ -96,6 +108,17 @@ pub(crate) fn of_branch(uses: &Uses<'_>) -> Vec<Statement> {
     }
     statements.extend(of_every(id));
     statements
+}
+
+/// Returns what whoever asks the database may do.
+fn in_database(id: &str, because: &str) -> [Statement; 2] {
+    let cluster = ["!GetAtt DatabaseCluster.DBClusterArn".to_owned()];
+    let secret = [format!("!Ref {id}Secret")];
+    let read = &["secretsmanager:GetSecretValue"];
+    [
+        Statement::new("Tables", because, &["rds-data:ExecuteStatement"], cluster),
+        Statement::new("DatabaseSecret", because, read, secret),
+    ]
 }
 
 /// Returns what every function may do.

@@ -2,11 +2,13 @@
 //! same plan.
 //!
 //! Passes, each of which does one thing: the plan's [`Choreography`](oms_engine::plan::Choreography) says which branches there are, `resources`
-//! what they need on AWS, `iam` what they may do there, and `files` writes it down.
+//! what they need on AWS, `iam` what they may do there, `schema` what lies in the database, and `files` writes it down.
 
+mod events;
 mod files;
 mod generate;
 mod iam;
 mod resources;
+mod schema;
 
 pub use generate::{GenerateError, Origin, generate};

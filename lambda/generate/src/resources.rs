@@ -7,8 +7,8 @@ use std::time::Duration;
 use oms_engine::diagnostic::{Place, Route};
 use oms_engine::document;
 use oms_engine::plan::{Branch, Choreography, Plan, PlannedStep};
-use oms_engine::step::Port;
-use oms_engine::value::{Value, write_json};
+use oms_engine::step::{Port, Verb};
+use oms_engine::value::{Digest, Value, write_json};
 use serde::Serialize;
 
 use crate::iam::{self, Statement, Uses};
@@ -40,8 +40,14 @@ pub(crate) struct View {
     topic: Topic,
     mail: Option<Mail>,
     database: bool,
-    reconcile: bool,
+    pub(crate) reconcile: Option<Reconcile>,
+    /// What the command line is told about the stack, with CloudFormation's places in it.
+    resources: String,
+    /// Whether there are events to try the handlers with.
+    events: bool,
     intake_statements: Vec<Statement>,
+    /// Tables that no step writes to, so that somebody has to load them.
+    loaded: Vec<String>,
     pub(crate) branches: Vec<BranchView>,
     crates: Vec<Crate>,
 }
@@ -80,6 +86,16 @@ struct Mail {
     domain: String,
 }
 
+/// The search for lost orders.
+#[derive(Debug, Serialize)]
+pub(crate) struct Reconcile {
+    /// The role in the database.
+    pub(crate) role: String,
+    /// What the pipeline's names stand for, with CloudFormation's places in it.
+    resources: String,
+    statements: Vec<Statement>,
+}
+
 /// A handler of a branch.
 #[derive(Debug, Serialize)]
 pub(crate) struct BranchView {
@@ -92,7 +108,7 @@ pub(crate) struct BranchView {
     /// Seconds.
     visibility: u64,
     /// The role in the database.
-    role: String,
+    pub(crate) role: String,
     pub(crate) database: bool,
     pub(crate) mail: bool,
     /// What the pipeline's names stand for, with CloudFormation's places in it.
@@ -118,7 +134,8 @@ struct Crate {
 }
 
 /// Names that a handler cannot have: the intake's, and those whose logical ids the template has for something else.
-const RESERVED: [&str; 6] = ["alarm", "api", "architecture", "intake", "mail", "pipeline"];
+const RESERVED: [&str; 7] =
+    ["alarm", "api", "architecture", "intake", "mail", "pipeline", "reconcile"];
 
 /// The crates that handlers are linked with, and where they lie in the workspace.
 const CRATES: [(&str, &str); 4] = [
@@ -154,6 +171,7 @@ pub(crate) fn view(
         .collect::<Result<Vec<_>, _>>()?;
     let path = plan.intake().unwrap_or_default();
     let mail = branches.iter().any(|branch| branch.mail);
+    let database = branches.iter().any(|branch| branch.database);
     let domain = plan.mail().and_then(|mail| mail.from.domain().ok());
     Ok(View {
         pipeline: plan.name().to_string(),
@@ -164,12 +182,26 @@ pub(crate) fn view(
         intake: Intake {
             path: path.replace("{key}", "{key+}"),
             prefix: path.trim_end_matches("{key}").trim_matches('/').to_owned(),
-            resources: format!("{{{}}}", bucket.resource()),
+            resources: json_of(&[bucket.resource()]),
         },
         mail: domain.filter(|_| mail).map(|domain| Mail { domain }),
-        database: branches.iter().any(|branch| branch.database),
-        reconcile: false,
+        database,
+        reconcile: database.then(|| Reconcile {
+            role: role(plan.name(), RECONCILE),
+            resources: json_of(&[
+                bucket.resource(),
+                in_database(RECONCILE_ID),
+                each(&branches, "queues", "Queue"),
+            ]),
+            statements: iam::of_reconcile(
+                &bucket.id,
+                branches.iter().map(|branch| branch.id.as_str()),
+            ),
+        }),
+        resources: stack(&branches, &bucket, database, mail),
         intake_statements: iam::of_intake(&bucket.id, &store),
+        loaded: loaded(plan),
+        events: origin.sample.is_some(),
         bucket,
         topic,
         branches,
@@ -183,6 +215,18 @@ pub(crate) fn view(
             })
             .into(),
     })
+}
+
+/// Returns the tables that steps read and none writes to.
+fn loaded(plan: &Plan) -> Vec<String> {
+    let effects = || plan.steps().iter().flat_map(|step| &step.effects);
+    let tables = || effects().filter(|effect| effect.port == Port::Tables);
+    let written: BTreeSet<&str> = tables()
+        .filter(|effect| effect.verb != Verb::Get)
+        .map(|effect| &*effect.resource)
+        .collect();
+    let read: BTreeSet<&str> = tables().map(|effect| &*effect.resource).collect();
+    read.difference(&written).map(|name| (*name).to_owned()).collect()
 }
 
 fn branch_view(
@@ -252,12 +296,10 @@ fn branch_view(
     let database = !tables.is_empty() || !mails.is_empty();
     let mut resources = vec![bucket.resource()];
     if database {
-        resources.push("\"cluster\":\"${DatabaseCluster.DBClusterArn}\"".to_owned());
-        resources.push(format!("\"secret\":\"${{{id}Secret}}\""));
-        resources.push("\"database\":\"oms\"".to_owned());
+        resources.push(in_database(&id));
     }
     if !mails.is_empty() {
-        resources.push("\"configuration_set\":\"${MailConfigurationSet}\"".to_owned());
+        resources.push(CONFIGURATION_SET.to_owned());
     }
     Ok(BranchView {
         name: branch.name.to_string(),
@@ -265,14 +307,85 @@ fn branch_view(
         steps: names,
         timeout,
         visibility: timeout * VISIBILITY,
-        role: format!("oms_{}_{}", plan.name(), branch.name).replace(['-', '.'], "_"),
+        role: role(plan.name(), &branch.name),
         database,
         mail: !mails.is_empty(),
-        resources: format!("{{{}}}", resources.join(",")),
+        resources: json_of(&resources),
         statements,
         calls,
         id,
     })
+}
+
+/// The handler that looks for lost orders.
+const RECONCILE: &str = "reconcile";
+const RECONCILE_ID: &str = "Reconcile";
+
+const CONFIGURATION_SET: &str = "\"configuration_set\":\"${MailConfigurationSet}\"";
+
+/// Bytes of a name in PostgreSQL at the most ("Identifiers and Key Words"); what is longer would be cut off.
+const NAME_MAX: usize = 63;
+
+/// Names a handler's role in the database.
+fn role(pipeline: &str, handler: &str) -> String {
+    let name = format!("oms_{pipeline}_{handler}").replace(['-', '.'], "_");
+    if name.len() <= NAME_MAX {
+        return name;
+    }
+    let digest = Digest::of(name.as_bytes()).short();
+    let kept: String = name.chars().take(NAME_MAX - 1 - digest.len()).collect();
+    format!("{kept}_{digest}")
+}
+
+impl View {
+    /// Returns the pipeline's name of the bucket with the orders.
+    pub(crate) fn bucket(&self) -> &str {
+        &self.bucket.name
+    }
+}
+
+fn json_of(members: &[String]) -> String {
+    format!("{{{}}}", members.join(","))
+}
+
+/// Says where the database is, and that `id`'s secret opens it.
+fn in_database(id: &str) -> String {
+    let cluster = "\"cluster\":\"${DatabaseCluster.DBClusterArn}\"";
+    format!("{cluster},\"secret\":\"${{{id}Secret}}\",\"database\":\"oms\"")
+}
+
+/// Says which resource of each handler is which.
+fn each(branches: &[BranchView], name: &str, kind: &str) -> String {
+    let of = |branch: &BranchView| format!("\"{}\":\"${{{}{kind}}}\"", branch.name, branch.id);
+    let members: Vec<String> = branches.iter().map(of).collect();
+    format!("\"{name}\":{}", json_of(&members))
+}
+
+/// Says what is what on AWS, for the command line.
+fn stack(branches: &[BranchView], bucket: &Bucket, database: bool, mail: bool) -> String {
+    let mut members = vec![
+        bucket.resource(),
+        each(branches, "queues", "Queue"),
+        each(branches, "dead_letters", "DeadLetters"),
+    ];
+    if database {
+        let (cluster, secret) =
+            ("DatabaseCluster.DBClusterArn", "DatabaseCluster.MasterUserSecret.SecretArn");
+        members.push(format!(
+            "\"cluster\":\"${{{cluster}}}\",\"secret\":\"${{{secret}}}\",\"database\":\"oms\""
+        ));
+        let roles = branches.iter().filter(|branch| branch.database);
+        let roles = roles.map(|branch| (branch.name.as_str(), branch.id.as_str()));
+        let roles: Vec<String> = roles
+            .chain([(RECONCILE, RECONCILE_ID)])
+            .map(|(name, id)| format!("\"{name}\":\"${{{id}Secret}}\""))
+            .collect();
+        members.push(format!("\"roles\":{}", json_of(&roles)));
+    }
+    if mail {
+        members.push(CONFIGURATION_SET.to_owned());
+    }
+    json_of(&members)
 }
 
 /// Characters of a stack's description at the most ("Template description", AWS CloudFormation); it may say 1,024 bytes.
@@ -342,5 +455,12 @@ mod tests {
     fn a_logical_id_has_letters_and_digits_only() {
         assert_eq!(logical("order-captured"), "OrderCaptured");
         assert_eq!(logical("my.orders_2"), "MyOrders2");
+    }
+
+    #[test]
+    fn a_role_has_a_name_that_postgresql_keeps_whole() {
+        assert_eq!(role("my-shop", "bill.now"), "oms_my_shop_bill_now");
+        let (a, b) = (role(&"x".repeat(80), "a"), role(&"x".repeat(80), "b"));
+        assert!(a.len() == NAME_MAX && b.len() == NAME_MAX && a != b, "{a} {b}");
     }
 }
