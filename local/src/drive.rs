@@ -1,6 +1,5 @@
 //! One stretch of one run: from where it is to where it has to stop, and onto the disk.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -167,7 +166,7 @@ impl Driver {
         let mut writes = std::mem::take(&mut begun.writes);
         writes.extend(stage.take());
         let writes: Arc<[Write]> = writes.into();
-        let cause = (progress.state == RunState::Parked).then(|| causes(run));
+        let cause = (progress.state == RunState::Parked).then(|| run.scheduler.causes());
         let mut events = std::mem::take(&mut begun.events);
         events.extend(progress.events);
         let end = End { state: progress.state, until: progress.until, cause };
@@ -227,13 +226,6 @@ impl Driver {
         }
         Ok(())
     }
-}
-
-/// Returns the causes of a parked run's failures, each once, in order.
-fn causes(run: &Run) -> String {
-    let causes: BTreeSet<&str> =
-        run.scheduler.failures().map(|(_, failure)| failure.cause.as_str()).collect();
-    causes.into_iter().collect::<Vec<_>>().join(",")
 }
 
 impl StoredRun {

@@ -1,19 +1,19 @@
 //! `cargo xtask check`: everything that CI runs, and nothing that CI runs is missing here.
 
 use crate::workspace::{has, run as execute, say};
-use crate::{browser, debian, editor, generate, mails, python};
+use crate::{browser, debian, editor, generate, lambda, mails, python};
 
 /// Run every check of the project
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
 /// Everything is built in: the places at which tests end the process as a crash would, and AWS.
-const FEATURES: [&str; 2] = ["--features", "oms/failpoints,oms/aws"];
+pub(crate) const FEATURES: [&str; 2] = ["--features", "oms/failpoints,oms/aws"];
 
 pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     tracer();
     database();
-    python::environment()?;
+    python::environment(python::SERVERS)?;
     execute("cargo", &["fmt", "--all", "--check"])?;
     let lints = ["--", "-D", "warnings"];
     execute(
@@ -28,6 +28,8 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     mails::check()?;
     say("$ cargo xtask browser");
     browser::check()?;
+    say("$ cargo xtask lambda");
+    lambda::check()?;
     if has("cargo", &["deny", "--version"]) {
         // Advisories come over the network, and are asked for where there is one: `cargo deny check advisories`.
         execute("cargo", &["deny", "check", "bans", "licenses", "sources"])?;

@@ -1,5 +1,5 @@
-//! What the project does to itself: generated files, the checks that CI runs, the editor's, the mails' and the browser's tests, the
-//! benchmark.
+//! What the project does to itself: generated files, the checks that CI runs, the editor's, the mails', the browser's and
+//! AWS Lambda's tests, the benchmark.
 //!
 //! `cargo xtask --help` lists the commands.
 
@@ -9,6 +9,7 @@ mod check;
 mod debian;
 mod editor;
 mod generate;
+mod lambda;
 mod mails;
 mod npm;
 mod python;
@@ -25,6 +26,7 @@ enum Command {
     Generate(generate::Args),
     Check(check::Args),
     Editor(editor::Args),
+    Lambda(lambda::Args),
     Mails(mails::Args),
     Browser(browser::Args),
     Bench(bench::Args),
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Command::Generate(args) => generate::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Editor(args) => editor::run(&args),
+        Command::Lambda(args) => lambda::run(&args),
         Command::Mails(args) => mails::run(&args),
         Command::Browser(args) => browser::run(&args),
         Command::Bench(args) => bench::run(&args),

@@ -1,33 +1,62 @@
-//! Packages of PyPI that checks use, in an environment of their own below `target/`.
+//! Packages of PyPI that checks use, in environments of their own below `target/`.
+
+use std::path::PathBuf;
 
 use crate::workspace::{has, root, run as execute, say, scratch, variable};
 
-/// What the test mail server and the emulator of AWS need, each in one version.
-const REQUIREMENTS: [&str; 2] = ["tests/smtp/requirements.txt", "tests/emulator/requirements.txt"];
+/// An environment: its folder below `target/`, and what it needs, each package in one version.
+#[derive(Clone, Copy)]
+pub(crate) struct Environment {
+    folder: &'static str,
+    requirements: &'static [&'static str],
+    /// What is not done without it.
+    purpose: &'static str,
+}
 
-/// Makes the environment, or brings it up to what is required; where there is no Python it says what is skipped, but not in CI.
-pub(crate) fn environment() -> anyhow::Result<()> {
+/// The test mail server and the emulator of AWS.
+pub(crate) const SERVERS: Environment = Environment {
+    folder: "python",
+    requirements: &["tests/smtp/requirements.txt", "tests/emulator/requirements.txt"],
+    purpose: "the tests of SMTP and AWS",
+};
+/// AWS's own linters.
+pub(crate) const SAM: Environment = Environment {
+    folder: "python-sam",
+    requirements: &["tests/lambda/requirements-sam.txt"],
+    purpose: "cfn-lint and sam validate",
+};
+/// A linter that cannot live with the others.
+pub(crate) const CHECKOV: Environment = Environment {
+    folder: "python-checkov",
+    requirements: &["tests/lambda/requirements-checkov.txt"],
+    purpose: "checkov",
+};
+
+/// Makes an environment, or brings it up to what is required, and returns its folder; where there is no Python it says what is skipped,
+/// but not in CI.
+pub(crate) fn environment(wanted: Environment) -> anyhow::Result<Option<PathBuf>> {
+    let Environment { folder, requirements, purpose } = wanted;
     if !has("python3", &["-m", "venv", "--help"]) {
         let ci = variable("CI").is_some_and(|value| value == "true");
-        anyhow::ensure!(!ci, "the tests of SMTP and AWS need python3 with venv");
-        say("skipped: the tests of SMTP and AWS, since python3 with venv is not installed");
-        return Ok(());
+        anyhow::ensure!(!ci, "{purpose} needs python3 with venv");
+        say(&format!("skipped: {purpose}, since python3 with venv is not installed"));
+        return Ok(None);
     }
-    let folder = scratch("python");
+    let folder = scratch(folder);
     let made_of = folder.join("requirements.txt");
     let mut required = String::new();
-    for file in REQUIREMENTS {
+    for file in requirements {
         required.push_str(&std::fs::read_to_string(root().join(file))?);
     }
     if std::fs::read_to_string(&made_of).is_ok_and(|made_of| made_of == required) {
-        return Ok(());
+        return Ok(Some(folder));
     }
     let shown = folder.to_string_lossy();
     execute("python3", &["-m", "venv", "--clear", &shown])?;
     let pip = folder.join("bin/pip");
     let quiet = ["install", "--quiet", "--disable-pip-version-check"];
-    let files = REQUIREMENTS.map(|file| ["--requirement", file]).concat();
+    let files: Vec<&str> = requirements.iter().flat_map(|file| ["--requirement", file]).collect();
     execute(&pip.to_string_lossy(), &[&quiet[..], &files].concat())?;
     std::fs::write(made_of, required)?;
-    Ok(())
+    Ok(Some(folder))
 }

@@ -515,6 +515,13 @@ impl Scheduler {
         })
     }
 
+    /// Returns the causes of what failed, each once, in order, with commas between them.
+    pub fn causes(&self) -> String {
+        let causes: BTreeSet<&str> =
+            self.failures().map(|(_, failure)| failure.cause.as_str()).collect();
+        causes.into_iter().collect::<Vec<_>>().join(",")
+    }
+
     /// Returns what failed without it being known whether it was done: the step's id, and the element with `for_each`.
     pub fn unknown_outcomes(&self) -> impl Iterator<Item = (&Arc<str>, Option<u32>)> {
         let unknown = |failure: &Failure| failure.class == Class::Unknown;

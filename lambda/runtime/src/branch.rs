@@ -192,15 +192,11 @@ impl BranchHandler {
             }
         }
         let failures: Vec<_> = run.scheduler.failures().collect();
-        let lasting = failures.iter().find(|(_, failure)| failure.class != Class::Transient);
-        let Some((step, failure)) = lasting.or_else(|| failures.first()) else {
-            return later("unavailable", "it is not known why it failed");
-        };
-        let reason = format!("{step}: {}", failure.message);
-        match lasting {
-            Some(_) => self::parked(&run.info.key, &failure.cause, &reason),
-            None => later(&failure.cause, &reason),
-        }
+        let lasts = failures.iter().any(|(_, failure)| failure.class != Class::Transient);
+        let reasons = failures.iter().map(|(step, failure)| format!("{step}: {}", failure.message));
+        let reason = reasons.collect::<Vec<_>>().join("; ");
+        let causes = run.scheduler.causes();
+        if lasts { self::parked(&run.info.key, &causes, &reason) } else { later(&causes, &reason) }
     }
 
     fn mark(&self, place: &Place) -> Mark {

@@ -1,0 +1,249 @@
+"""The emulator with the generated stack on it, a PostgreSQL behind the strict RDS Data API, and questions to all of them."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import boto3
+
+ROOT = Path(__file__).resolve().parents[2]
+EMULATOR = ROOT / "tests/emulator"
+sys.path.insert(0, str(EMULATOR))
+
+import deploy  # noqa: E402
+import package  # noqa: E402
+
+PIPELINE = ROOT / "pipelines/storefront.yaml"
+# What both sides write in another way: an instant that is not the same, and ids of whoever wrote the row.
+BILLS = (
+    "select order_id || '|' || customer_id || '|' || currency || '|' || amount || '|' || amount_usd || '|' || rate || '|' || "
+    "from_rate || '|' || to_rate || '|' || rate_date || '|' || rate_source from billing_data order by order_id"
+)
+# How long the handlers may take to work on everything.
+PATIENCE = 240
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+class Failed(Exception):
+    pass
+
+
+def check(what: str, expected, found) -> None:
+    if expected != found:
+        raise Failed(f"{what}: expected {expected!r}, found {found!r}")
+    print(f"ok    {what}: {found!r}", flush=True)
+
+
+class Cloud:
+    """The emulator with the generated stack on it, and a database."""
+
+    def __init__(self, args, folder: Path):
+        self.args, self.folder, self.processes = args, folder, []
+        # Variables that functions get, beside the address of the Data API.
+        self.functions = {}
+        self.port, self.database_port = free_port(), free_port()
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "calls.jsonl"
+        self.environment = {
+            **os.environ,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ENDPOINT_URL_RDS_DATA": f"http://127.0.0.1:{self.database_port}",
+        }
+
+    def client(self, name: str):
+        keys = dict(aws_access_key_id="test", aws_secret_access_key="test")
+        return boto3.client(name, endpoint_url=self.endpoint, region_name="us-east-1", **keys)
+
+    def start(self, command: list, **more) -> subprocess.Popen:
+        process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True, **more)
+        self.processes.append(process)
+        line = process.stdout.readline()
+        if not line.startswith("ready "):
+            raise Failed(f"{command[0]} did not start: {line!r}")
+        process.ready = line.removeprefix("ready ").strip()
+        return process
+
+    def open(self) -> None:
+        self.start([
+            sys.executable, EMULATOR / "emulator.py", "--with-parent", "--enforce-iam", "--port", self.port, "--log", self.log,
+            *[word for name, value in self.environment_of_functions().items() for word in ("--function-env", f"{name}={value}")],
+        ], stdin=subprocess.PIPE)
+        code = {}
+        for name in self.handlers():
+            place = self.folder / "code" / name
+            place.mkdir(parents=True)
+            shutil.copy(self.args.built / name, place / "bootstrap")
+            code["".join(part.capitalize() for part in name.split("-"))] = place
+        text = package.package(self.args.generated / "template.yaml", self.client("s3"), "oms-code", code)
+        begun = time.monotonic()
+        parameters = {"Architecture": "x86_64", "BranchConcurrency": "4", "ReconcileAgeSeconds": "60"}
+        self.outputs = deploy.deploy(text, self.client("cloudformation"), "storefront", parameters)
+        print(f"      deployed in {time.monotonic() - begun:.1f} s", flush=True)
+        self.resources = json.loads(self.outputs["OmsResources"])
+        # The Data API works as the role that a secret names; the master's is the server's own.
+        roles = {arn: self.role(arn) for arn in self.resources["roles"].values()}
+        self.postgres = self.start([
+            self.args.data_api, "--port", self.database_port, "--cluster", self.resources["cluster"],
+            "--secret", self.resources["secret"],
+            *[word for arn, role in roles.items() for word in ("--secret", f"{arn}={role}")],
+        ]).ready
+        path = self.folder / "resources.json"
+        path.write_text(self.outputs["OmsResources"])
+        there = ["--target", "aws", "--resources", path]
+        self.oms("db", "migrate", PIPELINE, *there)
+        self.oms("db", "import", PIPELINE, "customer_contact_info", self.args.customers, *there)
+        gateway = self.client("apigateway")
+        self.key = gateway.get_api_key(apiKey=self.outputs["ApiKeyId"], includeValue=True)["value"]
+
+    def environment_of_functions(self) -> dict:
+        return {"AWS_ENDPOINT_URL_RDS_DATA": f"http://127.0.0.1:{self.database_port}"} | self.functions
+
+    def role(self, secret: str) -> str:
+        found = self.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
+        return json.loads(found)["username"]
+
+    def queues(self) -> dict:
+        """The queues of the stack, by names for people."""
+        undelivered = {name: url for name, url in self.outputs.items() if name.endswith("UndeliveredUrl")}
+        waiting = {f"{name}'s orders": url for name, url in self.resources["queues"].items()}
+        dead = {f"{name}'s dead letters": url for name, url in self.resources["dead_letters"].items()}
+        return waiting | dead | undelivered
+
+    def handlers(self) -> list:
+        return sorted(path.name for path in (self.args.generated / "handlers").iterdir())
+
+    def oms(self, *words) -> None:
+        subprocess.run([str(self.args.oms), *map(str, words)], check=True, env=self.environment)
+
+    def put(self, key: str, body: bytes, with_key: bool = True) -> int:
+        url = f"{self.endpoint}/restapis/{self.outputs['ApiId']}/live/_user_request_/storefront/order/{urllib.parse.quote(key, safe='')}"
+        headers = {"content-type": "application/json"} | ({"x-api-key": self.key} if with_key else {})
+        request = urllib.request.Request(url, method="PUT", data=body, headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def ask(self, sql: str) -> list:
+        programs = max(Path("/usr/lib/postgresql").iterdir()) / "bin"
+        command = [programs / "psql", self.postgres, "-At", "-c", sql]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+
+    def parked_branches(self) -> list:
+        """What handlers cannot work on: handler, key and causes."""
+        rows = self.ask("select handler || chr(9) || key || chr(9) || cause from oms_branches where state = 'parked' order by 1")
+        return sorted(tuple(row.split("\t")) for row in rows)
+
+    def parked(self) -> list:
+        """What a run of all handlers would be parked for: key and causes."""
+        causes = {}
+        for _, key, cause in self.parked_branches():
+            causes.setdefault(key, set()).update(cause.split(","))
+        return sorted((key, ",".join(sorted(of))) for key, of in causes.items())
+
+    def tell(self, handler: str, objects: list) -> None:
+        """Tells a handler of stored orders, as the bucket does, all of them in one message."""
+        bucket = self.outputs["OrdersBucketName"]
+        records = [
+            {"eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+             "s3": {"bucket": {"name": bucket}, "object": {"key": urllib.parse.quote_plus(key)}}}
+            for key in objects
+        ]
+        self.client("sqs").send_message(QueueUrl=self.resources["queues"][handler], MessageBody=json.dumps({"Records": records}))
+
+    def invoke(self, handler: str) -> dict:
+        """Invokes a function by the logical id that begins its name, and gives its answer."""
+        client = self.client("lambda")
+        names = [found["FunctionName"] for found in client.list_functions()["Functions"]]
+        [name] = [name for name in names if f"-{handler}-" in f"{name}-"]
+        answer = client.invoke(FunctionName=name, Payload=b"{}")
+        return json.loads(answer["Payload"].read())
+
+    def granted(self) -> list:
+        """What each function may do: its name and an action."""
+        iam, found = self.client("iam"), []
+        for function in self.client("lambda").list_functions()["Functions"]:
+            role = function["Role"].rsplit("/", 1)[-1]
+            for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+                for statement in iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]["Statement"]:
+                    found += [(function["FunctionName"], action) for action in statement["Action"]]
+        return found
+
+    def calls(self) -> list:
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def mails(self) -> list:
+        with urllib.request.urlopen(f"{self.endpoint}/_ministack/ses/messages", timeout=60) as answer:
+            found = json.load(answer)
+        return [mail for mails in found["messages"].values() for mail in mails]
+
+    def objects_stored(self) -> list:
+        pages = self.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.outputs["OrdersBucketName"])
+        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+    def objects(self) -> dict:
+        s3, bucket = self.client("s3"), self.outputs["OrdersBucketName"]
+        return {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in self.objects_stored()}
+
+    def dead_letters(self) -> list:
+        """Takes the dead letters: handler, key and causes of each."""
+        sqs, found = self.client("sqs"), []
+        for url in self.resources["dead_letters"].values():
+            while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+                for message in messages:
+                    body = json.loads(message["Body"])
+                    for record in body["Records"]:
+                        key = urllib.parse.unquote_plus(record["s3"]["object"]["key"])
+                        found.append((body["oms"]["handler"], key.removesuffix(".json"), body["oms"]["cause"]))
+                    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return sorted(found)
+
+    def waiting(self) -> int:
+        """How many messages lie in the handlers' queues, or were not delivered to them."""
+        sqs, count = self.client("sqs"), 0
+        for url in [url for name, url in self.queues().items() if not name.endswith("dead letters")]:
+            names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+            found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+            count += sum(int(found[name]) for name in names)
+        return count
+
+    def until(self, what: str, reached) -> None:
+        end = time.monotonic() + PATIENCE
+        while not reached():
+            if time.monotonic() > end:
+                raise Failed(f"{what} took more than {PATIENCE} s")
+            time.sleep(0.1)
+
+    def explain(self) -> None:
+        """Says what the services know, for whoever has to find out why."""
+        print(f"      {len(self.ask(BILLS))} bills, {len(self.mails())} mails, claims {self.ask('select state, count(*) from oms_claims group by 1')}")
+        for name, url in self.queues().items():
+            for message in self.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+                print(f"      {name}: {message['Body'][:400]}")
+        for call in self.calls():
+            if call["status"] >= 400 and call["function"]:
+                print(f"      {call['function']} {call['action']} {call['resource']}: {call['status']}")
+
+    def close(self) -> None:
+        for process in reversed(self.processes):
+            process.terminate()
+            process.wait()
+
+

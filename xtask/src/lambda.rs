@@ -1,0 +1,99 @@
+//! `cargo xtask lambda`: what `oms generate lambda` writes, read by AWS's linters, built, deployed to an emulator, and held against `oms run`.
+
+use std::path::{Path, PathBuf};
+
+use crate::check::FEATURES;
+use crate::python;
+use crate::workspace::{command, root, run as execute, say, scratch, variable};
+
+/// Generate the shipped pipelines for AWS Lambda, have linters read them, build the handlers, and put orders through them on an emulator
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+/// The shipped pipelines; the orders are the last one's.
+const PIPELINES: [&str; 2] = ["order-management", "storefront"];
+/// Where the crates are, seen from a generated folder.
+const CRATES: &str = "../../..";
+
+pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
+    check()
+}
+
+/// Does all of it. Without Python it says what is skipped, but not in CI.
+pub(crate) fn check() -> anyhow::Result<()> {
+    let Some(emulator) = python::environment(python::SERVERS)? else { return Ok(()) };
+    execute("cargo", &[&["build", "--workspace"][..], &FEATURES].concat())?;
+    for pipeline in PIPELINES {
+        generate(pipeline)?;
+    }
+    lint()?;
+    for pipeline in PIPELINES {
+        build(pipeline)?;
+    }
+    let python = emulator.join("bin/python3");
+    let python = python.to_string_lossy();
+    execute(&python, &["tests/emulator/self_test.py"])?;
+    let built = scratch("lambda").join("debug");
+    let [generated, built] =
+        [generated("storefront"), built].map(|path| path.display().to_string());
+    let mut words =
+        vec!["tests/lambda/end_to_end.py", "--generated", &generated, "--built", &built];
+    words.extend(["--oms", "target/debug/oms", "--data-api", "target/debug/oms-data-api"]);
+    let corpus = variable("OMS_SHARED").map(|shared| format!("{shared}/data"));
+    match &corpus {
+        Some(corpus) => words.extend(["--corpus", corpus]),
+        None => say(
+            "skipped: the large test data, since OMS_SHARED does not say where it is; the samples are put",
+        ),
+    }
+    execute(&python, &words)
+}
+
+fn generated(pipeline: &str) -> PathBuf {
+    scratch("generated").join(pipeline)
+}
+
+/// Writes the folder anew, and sees that it is then what would be written.
+fn generate(pipeline: &str) -> anyhow::Result<()> {
+    let file = format!("pipelines/{pipeline}.yaml");
+    let out = generated(pipeline);
+    let out = out.to_string_lossy();
+    let words = ["generate", "lambda", &file, "--out", &out, "--crates", CRATES];
+    execute("target/debug/oms", &words)?;
+    execute("target/debug/oms", &[&words[..], &["--check"]].concat())
+}
+
+fn lint() -> anyhow::Result<()> {
+    let Some(sam) = python::environment(python::SAM)? else { return Ok(()) };
+    let Some(checkov) = python::environment(python::CHECKOV)? else { return Ok(()) };
+    let program = |environment: &Path, name: &str| {
+        environment.join("bin").join(name).to_string_lossy().into_owned()
+    };
+    for pipeline in PIPELINES {
+        let template = generated(pipeline).join("template.yaml");
+        let template = template.to_string_lossy();
+        execute(&program(&sam, "cfn-lint"), &[&template])?;
+        let mut validate = command(
+            &program(&sam, "sam"),
+            &["validate", "--lint", "--region", "us-east-1", "--template", &template],
+        );
+        validate.env("SAM_CLI_TELEMETRY", "0");
+        say(&format!("$ sam validate --lint --template {template}"));
+        anyhow::ensure!(validate.status()?.success(), "`sam validate` failed");
+        let config = ["--config-file", "tests/lambda/checkov.yaml", "--file", &template];
+        execute(&program(&checkov, "checkov"), &config)?;
+    }
+    Ok(())
+}
+
+/// Builds the handlers with the versions of this workspace, whose lock file holds all of them.
+fn build(pipeline: &str) -> anyhow::Result<()> {
+    let folder = generated(pipeline);
+    std::fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock"))?;
+    let manifest = folder.join("Cargo.toml");
+    let target = scratch("lambda");
+    let [manifest, target] = [manifest, target].map(|path| path.to_string_lossy().into_owned());
+    let places = ["--manifest-path", &manifest, "--target-dir", &target];
+    let words = ["build", "--quiet", "--config", "profile.dev.debug=false"];
+    execute("cargo", &[&words[..], &places].concat())
+}
