@@ -17,6 +17,7 @@ mod output;
 mod preview;
 mod progress;
 pub mod render;
+mod stack;
 mod state;
 mod summary;
 mod tally;

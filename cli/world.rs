@@ -11,12 +11,13 @@ use oms_sql::Database;
 use oms_sql::SqlTables;
 
 use crate::exit::Usage;
+use crate::stack::StackOption;
 
 /// The options that say where effects go.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct WorldOption {
     /// Where the steps' effects go: `local` keeps all of it in the state directory, `postgres` writes tables to a server of one's own, `aws` uses
-    /// S3, SNS, Aurora and SES. A state stays with the world that it began in
+    /// S3, SNS, Aurora and SES. A state stays with the world that it began in. `lambda` is for orders that handlers on AWS Lambda run
     #[arg(long, value_enum, default_value = "local")]
     target: World,
     /// The PostgreSQL database of `--target postgres`, such as `postgresql://user@host/database`
@@ -36,6 +37,8 @@ pub(crate) enum World {
     Postgres,
     /// Amazon Web Services
     Aws,
+    /// What `oms generate lambda` made, where its own handlers run the orders
+    Lambda,
 }
 
 /// A world that is not here, ready to be used.
@@ -56,6 +59,26 @@ pub(crate) struct Outside {
 pub(crate) struct Cloud {
     pub(crate) session: oms_aws::Session,
     pub(crate) resources: oms_aws::Resources,
+}
+
+#[cfg(feature = "aws")]
+impl Cloud {
+    /// Reads what is what, and gets ready to use it.
+    ///
+    /// # Errors
+    /// When the file is not named, or does not say it.
+    pub(crate) fn open(resources: Option<&std::path::Path>) -> anyhow::Result<Self> {
+        use anyhow::Context as _;
+
+        let path = resources
+            .ok_or_else(|| Usage("say what is what on AWS: `--resources FILE`".to_owned()))?;
+        let shown = path.display();
+        let text = std::fs::read(path).with_context(|| format!("`{shown}` cannot be read"))?;
+        let resources = oms_aws::Resources::read(&text)
+            .with_context(|| format!("`{shown}` does not say what is what on AWS"))?;
+        let session = runtime()?.block_on(oms_aws::Session::load());
+        Ok(Self { session, resources })
+    }
 }
 
 impl Outside {
@@ -147,7 +170,16 @@ impl WorldOption {
             World::Local => Ok(None),
             World::Postgres => self.postgres().map(Some),
             World::Aws => self.aws().map(Some),
+            World::Lambda => {
+                let message = "orders come to the handlers on AWS Lambda by the address of the API; `--target aws` runs them from here, on the same services";
+                Err(Usage(message.to_owned()).into())
+            }
         }
+    }
+
+    /// Returns where the handlers run, if they run the orders.
+    pub(crate) fn stack(&self) -> Option<StackOption> {
+        (self.target == World::Lambda).then(|| StackOption::lambda(self.resources.clone()))
     }
 
     #[cfg(feature = "postgres")]
@@ -179,19 +211,10 @@ impl WorldOption {
 
     #[cfg(feature = "aws")]
     fn aws(&self) -> anyhow::Result<Outside> {
-        use anyhow::Context as _;
-        use oms_aws::{DataApi, Resources, S3Objects, SesMailer, Session, SnsTopics};
+        use oms_aws::{DataApi, S3Objects, SesMailer, SnsTopics};
         use oms_sql::Claims;
 
-        let path = self
-            .resources
-            .as_ref()
-            .ok_or_else(|| Usage("say what is what on AWS: `--resources FILE`".to_owned()))?;
-        let shown = path.display();
-        let text = std::fs::read(path).with_context(|| format!("`{shown}` cannot be read"))?;
-        let resources = Resources::read(&text)
-            .with_context(|| format!("`{shown}` does not say what is what on AWS"))?;
-        let session = runtime()?.block_on(Session::load());
+        let Cloud { session, resources } = Cloud::open(self.resources.as_deref())?;
         let database: Arc<dyn Database> = Arc::new(DataApi::new(&session, resources.cluster()?));
         let claims = Claims::new(Arc::clone(&database));
         let remote = Remote {
@@ -213,12 +236,12 @@ impl WorldOption {
     }
 }
 
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 #[cfg(not(all(feature = "postgres", feature = "aws")))]
-fn not_built(feature: &str) -> Usage {
+pub(crate) fn not_built(feature: &str) -> Usage {
     Usage(format!(
         "this program was built without the target `{feature}`; build it with `cargo build --release --features {feature}`"
     ))

@@ -10,6 +10,9 @@ use oms_engine::effects::{Io, Queue, StepError, cause};
 use crate::failure::sorted;
 use crate::session::Session;
 
+/// Seconds that a queue may be looked through; until then others do not see what was looked at.
+const LOOK_SECONDS: i32 = 60;
+
 /// A queue of SQS.
 pub struct SqsQueue {
     client: Client,
@@ -29,6 +32,50 @@ impl SqsQueue {
     /// Gets ready to put messages into the queue with this URL.
     pub fn new(session: &Session, queue: String) -> Self {
         Self { client: Client::new(&session.0), queue }
+    }
+}
+
+impl SqsQueue {
+    /// Looks through the queue and takes away the messages that `is_it` says yes to.
+    ///
+    /// # Errors
+    /// What SQS said; what was taken away until then is gone.
+    pub async fn take(&self, is_it: impl Fn(&str) -> bool) -> Result<u64, StepError> {
+        let mut taken = 0;
+        let mut left = Vec::new();
+        loop {
+            let received = self
+                .client
+                .receive_message()
+                .queue_url(&self.queue)
+                .max_number_of_messages(10)
+                .visibility_timeout(LOOK_SECONDS)
+                .send()
+                .await
+                .map_err(|error| sorted("SQS", error))?;
+            let messages = received.messages.unwrap_or_default();
+            if messages.is_empty() {
+                break;
+            }
+            for message in messages {
+                let Some(receipt) = message.receipt_handle else { continue };
+                if !is_it(&message.body.unwrap_or_default()) {
+                    left.push(receipt);
+                    continue;
+                }
+                let delete = self.client.delete_message().queue_url(&self.queue);
+                let deleted = delete.receipt_handle(receipt).send().await;
+                deleted.map_err(|error| sorted("SQS", error))?;
+                taken += 1;
+            }
+        }
+        // The others may be seen by anybody again.
+        for receipt in left {
+            let seen = self.client.change_message_visibility().queue_url(&self.queue);
+            let seen = seen.receipt_handle(receipt).visibility_timeout(0).send().await;
+            seen.map_err(|error| sorted("SQS", error))?;
+        }
+        Ok(taken)
     }
 }
 

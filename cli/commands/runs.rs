@@ -8,11 +8,13 @@ use oms_engine::run::{Event, RunState};
 use oms_engine::step::StepKind;
 use oms_engine::value::{Type, masked};
 use oms_local::{RunRow, StoredRun};
+use oms_sql::Wanted;
 use serde_json::{Value as Json, json};
 
 use crate::commands::{Format, runs_retry};
 use crate::exit::{self, Usage};
 use crate::output;
+use crate::stack::{Asked, StackOption};
 use crate::state::{Found, Reading, Target};
 
 /// List, show or retry runs
@@ -30,6 +32,8 @@ enum Command {
     List {
         #[command(flatten)]
         target: Target,
+        #[command(flatten)]
+        stack: StackOption,
         /// Only runs in this state
         #[arg(long, value_parser = state_of)]
         state: Option<RunState>,
@@ -49,6 +53,8 @@ enum Command {
     Show {
         #[command(flatten)]
         target: Target,
+        #[command(flatten)]
+        stack: StackOption,
         /// How it is written
         #[arg(long, value_enum, default_value_t)]
         format: Format,
@@ -65,11 +71,22 @@ fn state_of(name: &str) -> Result<RunState, String> {
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     match args.command {
-        Command::List { target, state, cause, limit, format } => {
+        Command::List { target, stack, state, cause, limit, format } => {
             let found = target.find()?;
+            let wanted = Wanted { key: None, state, cause: cause.as_deref(), limit };
+            if let Some(code) = stack.asked(&Asked::List(wanted), &found, format, kinds)? {
+                return Ok(code);
+            }
             list(&found.read(kinds)?, state, cause.as_deref(), limit, format)
         }
-        Command::Show { target, format } => show(&target.find()?, format, kinds),
+        Command::Show { target, stack, format } => {
+            let found = target.find()?;
+            let asked = Asked::Show(key(&found)?);
+            match stack.asked(&asked, &found, format, kinds)? {
+                Some(code) => Ok(code),
+                None => show(&found, format, kinds),
+            }
+        }
         Command::Retry(args) => runs_retry::run(args, kinds),
     }
 }

@@ -14,6 +14,7 @@ use crate::directory::DirectoryFiles;
 use crate::exit::{self, Usage};
 use crate::mailing::MailOption;
 use crate::output;
+use crate::stack::{Again, Asked};
 use crate::state::{Found, Reading, Target, current_plan};
 use crate::tally::Tally;
 use crate::world::WorldOption;
@@ -67,6 +68,12 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let found = &target.find()?;
     if !all && cause.is_none() && found.words.is_empty() {
         return Err(Usage("say what to retry: keys, --cause or --all".to_owned()).into());
+    }
+    if let Some(stack) = world.stack() {
+        let sent = held.map(|held| matches!(held, Held::Sent));
+        let again = Again { keys: &found.words, cause: cause.as_deref(), sent };
+        let answered = stack.asked(&Asked::Retry(again), found, format, kinds)?;
+        return Ok(answered.unwrap_or(exit::FINE));
     }
     let checker = check::checker(kinds)?;
     let Some((pipeline, plan)) = current_plan(&checker, found)? else { return Ok(exit::FINDINGS) };

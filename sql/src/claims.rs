@@ -111,6 +111,17 @@ impl Claims {
         self.database.run(&statement).await.map(drop)
     }
 
+    /// Takes all claims of a run as done that were not heard of again: a person found out that they were.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn settle_run(&self, run: &str) -> Result<(), StepError> {
+        let statement = Statement::default()
+            .sql("update oms_claims set state = 'done' where state = 'claimed' and lease_until < now() and run = ")
+            .text(run);
+        self.database.run(&statement).await.map(drop)
+    }
+
     /// Gives back all claims of a run that were not heard of again: a person says that they are to be tried again.
     ///
     /// # Errors

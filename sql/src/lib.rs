@@ -10,6 +10,7 @@ mod claims;
 mod database;
 mod failure;
 mod migrate;
+mod noted;
 mod roles;
 mod row;
 mod statement;
@@ -20,6 +21,7 @@ pub use claims::{Claim, Claims};
 pub use database::{Database, Rows};
 pub use failure::from_state;
 pub use migrate::{MigrateError, ddl, migrate};
+pub use noted::{Noted, Wanted, noted};
 #[cfg(feature = "roles")]
 pub use roles::set_role;
 pub use roles::{Grants, granted, grants_of_branch, grants_of_reconcile};

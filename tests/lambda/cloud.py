@@ -105,9 +105,8 @@ class Cloud:
         ]).ready
         path = self.folder / "resources.json"
         path.write_text(self.outputs["OmsResources"])
-        there = ["--target", "aws", "--resources", path]
-        self.oms("db", "migrate", PIPELINE, *there)
-        self.oms("db", "import", PIPELINE, "customer_contact_info", self.args.customers, *there)
+        self.oms("db", "migrate", PIPELINE, "--target", "aws")
+        self.oms("db", "import", PIPELINE, "customer_contact_info", self.args.customers, "--target", "aws")
         gateway = self.client("apigateway")
         self.key = gateway.get_api_key(apiKey=self.outputs["ApiKeyId"], includeValue=True)["value"]
 
@@ -128,8 +127,11 @@ class Cloud:
     def handlers(self) -> list:
         return sorted(path.name for path in (self.args.generated / "handlers").iterdir())
 
-    def oms(self, *words) -> None:
-        subprocess.run([str(self.args.oms), *map(str, words)], check=True, env=self.environment)
+    def oms(self, *words) -> str:
+        """Runs `oms` against the stack, and gives what it answers."""
+        there = ["--resources", self.folder / "resources.json"]
+        command = [str(self.args.oms), *map(str, [*words, *there])]
+        return subprocess.run(command, check=True, env=self.environment, stdout=subprocess.PIPE, text=True).stdout
 
     def put(self, key: str, body: bytes, with_key: bool = True) -> int:
         url = f"{self.endpoint}/restapis/{self.outputs['ApiId']}/live/_user_request_/storefront/order/{urllib.parse.quote(key, safe='')}"
@@ -203,16 +205,19 @@ class Cloud:
         return {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in self.objects_stored()}
 
     def dead_letters(self) -> list:
-        """Takes the dead letters: handler, key and causes of each."""
+        """The dead letters: handler, key and causes of each. They are taken, and put back afterwards."""
         sqs, found = self.client("sqs"), []
         for url in self.resources["dead_letters"].values():
+            bodies = []
             while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
                 for message in messages:
-                    body = json.loads(message["Body"])
-                    for record in body["Records"]:
-                        key = urllib.parse.unquote_plus(record["s3"]["object"]["key"])
-                        found.append((body["oms"]["handler"], key.removesuffix(".json"), body["oms"]["cause"]))
+                    bodies.append(message["Body"])
                     sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            for text in bodies:
+                sqs.send_message(QueueUrl=url, MessageBody=text)
+                body = json.loads(text)
+                keys = [place["key"].removesuffix(".json") for place in body["objects"]]
+                found += [(body["oms"]["handler"], key, body["oms"]["cause"]) for key in keys]
         return sorted(found)
 
     def waiting(self) -> int:

@@ -21,9 +21,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import machine
-from cloud import BILLS, ROOT, Cloud, Failed, check
-from machine import Outcome, by_id, normal
+from cloud import BILLS, PIPELINE, ROOT, Cloud, Failed, check
+from machine import Machine, Outcome, by_id, normal
 
 # What an answer of the intake means, in the words of `oms run`.
 ANSWERS = {201: "accepted", 200: "duplicates", 409: "conflicts", 400: "rejected", 413: "rejected"}
@@ -123,9 +122,9 @@ def explain(part: str, a, b) -> None:
             print(f"      {key}: {a[key]!r} is {b[key]!r} there")
 
 
-def equivalence(cloud: Cloud, args, folder: Path, at_once: list, one_by_one: list) -> Outcome:
+def equivalence(cloud: Cloud, machine: Machine, customers: Path, at_once: list, one_by_one: list) -> Outcome:
     everything = at_once + one_by_one
-    here = machine.run(args.oms, folder, everything, args.customers)
+    here = machine.run(everything, customers)
     answers = dict.fromkeys(["accepted", "duplicates", "conflicts", "rejected"], 0)
     begun = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
@@ -143,6 +142,33 @@ def equivalence(cloud: Cloud, args, folder: Path, at_once: list, one_by_one: lis
     equal("as on this machine", here, there)
     check("all that is parked, and nothing else, lies with the dead letters, once", True, cloud.dead_letters() == cloud.parked_branches())
     print(f"{len(everything)} of {len(everything)} orders equal: answers, bills, objects, mails, and what is parked", flush=True)
+    return there
+
+
+def retried(cloud: Cloud, machine: Machine, before: Outcome) -> Outcome:
+    """What is parked is listed with its cause, and goes on when somebody took the cause away: here and there."""
+    listed = json.loads(cloud.oms("runs", "list", PIPELINE, "--target", "lambda", "--state", "parked", "--limit", 10_000, "--format", "json"))
+    check("oms runs lists what is parked", True, sorted((run["key"], run["cause"]) for run in listed["runs"]) == before.parked)
+    keys = [key for key, cause in before.parked if cause == "no_row"][:3]
+    if not keys:
+        print("      nothing is parked, so that nothing is retried", flush=True)
+        return before
+    shown = json.loads(cloud.oms("runs", "show", PIPELINE, keys[0], "--target", "lambda", "--format", "json"))
+    states = {handler["handler"]: (handler["state"], handler["cause"]) for handler in shown["handlers"]}
+    check("oms runs shows the branches", {"initiate-billing": ("completed", None), "customer-communications": ("parked", "no_row")}, states)
+    orders = [json.loads(before.objects[f"{key}.json"]) for key in keys]
+    found = machine.folder / "found.ndjson"
+    rows = [{"customer_id": order["customer_id"], "name": "Found", "email": "found@example.com", "locale": "en"} for order in orders]
+    found.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    machine.load(found)
+    here = machine.retry(keys)
+    cloud.oms("db", "import", PIPELINE, "customer_contact_info", found, "--target", "aws")
+    cloud.oms("runs", "retry", PIPELINE, *keys, "--target", "lambda")
+    cloud.until("the mails of what was retried", lambda: len(cloud.mails()) >= len(here.mails))
+    cloud.until("the queues to empty", lambda: cloud.waiting() == 0)
+    there = outcome(cloud, before.answers)
+    equal(f"after {len(keys)} orders were retried", here, there)
+    check("the dead letters are those that are still parked", True, cloud.dead_letters() == cloud.parked_branches())
     return there
 
 
@@ -209,7 +235,9 @@ def main() -> int:
             cloud.open()
             at_once, one_by_one = corpus(args)
             story(cloud, at_once[0])
-            done = equivalence(cloud, args, folder, at_once, one_by_one)
+            machine = Machine(args.oms, folder)
+            done = equivalence(cloud, machine, args.customers, at_once, one_by_one)
+            done = retried(cloud, machine, done)
             repeated(cloud, done)
             lost(cloud, done)
             rights(cloud)

@@ -41,37 +41,55 @@ def by_id(mails: list) -> dict:
     return {headers["Message-ID"]: (headers, parts) for headers, parts in mails}
 
 
-def run(oms: Path, folder: Path, orders: list, customers: Path) -> Outcome:
-    """Runs orders one by one in their order, each a file of its own, since a broken one may hold anything."""
-    state, export = folder / "state", folder / "export"
-    nothing = folder / "nothing.ndjson"
-    nothing.write_bytes(b"")
+class Machine:
+    """A state of `oms run` in a folder of its own."""
 
-    def call(*words, codes=(0,)) -> str:
-        done = subprocess.run([str(oms), *map(str, words)], capture_output=True, text=True)
+    def __init__(self, oms: Path, folder: Path):
+        self.oms, self.folder = oms, folder
+        self.state, self.export = folder / "state", folder / "export"
+        self.answers = {}
+
+    def call(self, *words, codes=(0,)) -> str:
+        done = subprocess.run([str(self.oms), *map(str, words), "--state-dir", str(self.state)], capture_output=True, text=True)
         if done.returncode not in codes:
             raise RuntimeError(f"oms {words[0]} ended with {done.returncode}: {done.stderr[-2000:]}")
         return done.stdout
 
-    # Makes the tables, so that there is something to load customers into.
-    call("run", PIPELINE, "--input", nothing, "--state-dir", state)
-    call("db", "import", PIPELINE, "customer_contact_info", customers, "--state-dir", state)
-    inputs = []
-    for number, body in enumerate(orders):
-        path = folder / "orders" / f"{number:05}.json"
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(body)
-        inputs += ["--input", path]
-    summary = call(
-        "run", PIPELINE, *inputs, "--state-dir", state, "--export", export, "--format", "json", codes=(0, 1),
-    )
-    summary = json.loads(summary)
-    database = sqlite3.connect(state / "oms.db")
-    parked = database.execute("select key, cause from oms_runs where state = 'parked' order by 1").fetchall()
-    return Outcome(
-        answers={name: summary[name] for name in ("accepted", "duplicates", "conflicts", "rejected")},
-        bills=[row[0] for row in database.execute(BILLS)],
-        objects={path.name: path.read_bytes() for path in (export / "objects").rglob("*") if path.is_file()},
-        mails=by_id([normal(path.read_bytes()) for path in (export / "mail").rglob("*") if path.is_file()]),
-        parked=parked,
-    )
+    def load(self, customers: Path) -> None:
+        self.call("db", "import", PIPELINE, "customer_contact_info", customers)
+
+    def run(self, orders: list, customers: Path) -> Outcome:
+        """Runs orders one by one in their order, each a file of its own, since a broken one may hold anything."""
+        nothing = self.folder / "nothing.ndjson"
+        nothing.write_bytes(b"")
+        # Makes the tables, so that there is something to load customers into.
+        self.call("run", PIPELINE, "--input", nothing)
+        self.load(customers)
+        inputs = []
+        for number, body in enumerate(orders):
+            path = self.folder / "orders" / f"{number:05}.json"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(body)
+            inputs += ["--input", path]
+        summary = self.call("run", PIPELINE, *inputs, "--export", self.export, "--format", "json", codes=(0, 1))
+        summary = json.loads(summary)
+        self.answers = {name: summary[name] for name in ("accepted", "duplicates", "conflicts", "rejected")}
+        return self.outcome()
+
+    def retry(self, keys: list) -> Outcome:
+        self.call("runs", "retry", PIPELINE, *keys)
+        # What a retried run sends is exported by the next run.
+        self.call("mail", "export", PIPELINE, self.export / "mail")
+        return self.outcome()
+
+    def outcome(self) -> Outcome:
+        database = sqlite3.connect(self.state / "oms.db")
+        parked = database.execute("select key, cause from oms_runs where state = 'parked' order by 1").fetchall()
+        exported = lambda kind: [path for path in (self.export / kind).rglob("*") if path.is_file()]  # noqa: E731
+        return Outcome(
+            answers=self.answers,
+            bills=[row[0] for row in database.execute(BILLS)],
+            objects={path.name: path.read_bytes() for path in exported("objects")},
+            mails=by_id([normal(path.read_bytes()) for path in exported("mail")]),
+            parked=parked,
+        )

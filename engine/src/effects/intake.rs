@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
 
 use super::ports::{Io, RunInfo};
 use crate::value::Digest;
@@ -32,14 +34,33 @@ pub enum Kept {
 }
 
 /// Where an order is stored, as a notification says.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub struct Place {
     /// The bucket's real name.
     pub bucket: String,
     /// The object's key.
     pub key: String,
     /// The version, where versions are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+}
+
+/// A message of ours that tells a handler of orders.
+#[derive(Deserialize, Serialize)]
+struct Told {
+    objects: Vec<Place>,
+}
+
+impl Place {
+    /// Writes the message that tells a handler of this order: `{"objects": [{"bucket": …, "key": …, "version": …}]}`.
+    pub fn message(&self) -> Json {
+        json!(Told { objects: vec![self.clone()] })
+    }
+
+    /// Reads which orders such a message tells of; nothing if it is none.
+    pub fn told(message: &Json) -> Option<Vec<Self>> {
+        Told::deserialize(message).ok().map(|told| told.objects)
+    }
 }
 
 /// Stored orders.

@@ -17,8 +17,12 @@ pub const LAMBDA_BODY_MAX: usize = 5 << 20;
 pub struct Choreography {
     /// The step that stores the order as a whole.
     pub store: usize,
+    /// The bucket that it is stored in, as the pipeline names it.
+    pub bucket: Arc<str>,
     /// The step that announces it.
     pub announce: usize,
+    /// The topic that it is announced on, as the pipeline names it.
+    pub topic: Arc<str>,
     /// What happens then, each by itself.
     pub branches: Vec<Branch>,
 }
@@ -65,10 +69,18 @@ pub fn choreography(plan: &Plan) -> Result<Choreography, Vec<Finding>> {
         .collect();
     match trunk {
         Some((store, announce)) if found.is_empty() => {
-            Ok(Choreography { store, announce, branches })
+            let bucket = resource(plan, store, Port::Objects);
+            let topic = resource(plan, announce, Port::Topics);
+            Ok(Choreography { store, bucket, announce, topic, branches })
         }
         _ => Err(found),
     }
+}
+
+fn resource(plan: &Plan, step: usize, port: Port) -> Arc<str> {
+    let mut effects = plan.steps().get(step).into_iter().flat_map(|step| &step.effects);
+    let effect = effects.find(|effect| effect.port == port);
+    effect.map_or_else(|| Arc::from(""), |effect| Arc::clone(&effect.resource))
 }
 
 fn at(step: &PlannedStep) -> Place {

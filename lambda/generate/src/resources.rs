@@ -151,13 +151,7 @@ pub(crate) fn view(
     origin: &Origin,
 ) -> Result<View, GenerateError> {
     let lines = Lines::of(plan, &origin.pipeline);
-    let resource = |step: usize, port: Port| {
-        let effects = plan.steps().get(step).map(|step| step.effects.as_slice());
-        let found = effects.into_iter().flatten().find(|effect| effect.port == port);
-        found.map_or_else(String::new, |effect| effect.resource.to_string())
-    };
-    let bucket = resource(choreography.store, Port::Objects);
-    let topic = resource(choreography.announce, Port::Topics);
+    let (bucket, topic) = (choreography.bucket.to_string(), choreography.topic.to_string());
     let id = format!("{}Bucket", logical(&bucket));
     let bucket = Bucket { arn: format!("${{{id}.Arn}}"), id, name: bucket };
     let base = logical(&topic);

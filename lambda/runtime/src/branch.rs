@@ -11,7 +11,7 @@ use oms_engine::run::{Run, RunState, StepState, accept, advance};
 use serde_json::{Value as Json, json};
 
 use crate::bundle::BundleError;
-use crate::event::{Message, Note, notification};
+use crate::event::{Message, Note};
 use crate::log;
 use crate::world::World;
 
@@ -130,7 +130,7 @@ impl BranchHandler {
                 Outcome::Later { .. } => false,
                 Outcome::Parked { key, cause, reason } => {
                     self.park(place, &key, &cause, &reason).await;
-                    self.dead(notification(place), &cause, &reason).await
+                    self.dead(place.message(), &cause, &reason).await
                 }
             };
         }

@@ -1,9 +1,9 @@
 //! Which stored orders an event is about, however it comes: S3's notification by SQS (raw, or in SNS's envelope), by SNS, or as it is;
-//! or a plain invocation (`{"objects": [{"bucket": …, "key": …}]}`).
+//! or a message of ours or a plain invocation ([`Place::message`]).
 
 use oms_engine::effects::Place;
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use serde_json::{Value as Json, json};
+use percent_encoding::percent_decode_str;
+use serde_json::Value as Json;
 
 /// One message of an event: answered for as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,17 +27,6 @@ pub enum Note {
     Unreadable,
 }
 
-/// Writes where an order is stored as S3's notification does.
-pub(crate) fn notification(place: &Place) -> Json {
-    let key = utf8_percent_encode(&place.key, NON_ALPHANUMERIC).to_string();
-    let mut object = json!({ "key": key });
-    if let (Some(object), Some(version)) = (object.as_object_mut(), &place.version) {
-        object.insert("versionId".to_owned(), Json::from(version.as_str()));
-    }
-    let s3 = json!({ "bucket": { "name": place.bucket }, "object": object });
-    json!({ "Records": [{ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": s3 }] })
-}
-
 /// Reads an event.
 pub fn messages(event: &Json) -> Vec<Message> {
     let records = event.get("Records").and_then(Json::as_array);
@@ -59,9 +48,8 @@ impl Message {
     fn add(&mut self, content: &Json) {
         if content.get("Event").and_then(Json::as_str) == Some("s3:TestEvent") {
             self.note = Some(Note::Test);
-        } else if let Some(objects) = content.get("objects").and_then(Json::as_array) {
-            let places: Option<Vec<Place>> = objects.iter().map(plain).collect();
-            match places {
+        } else if content.get("objects").is_some() {
+            match Place::told(content) {
                 Some(places) => self.places.extend(places),
                 None => self.note = Some(Note::Unreadable),
             }
@@ -121,9 +109,4 @@ fn stored(record: &Json) -> Option<Place> {
         key: percent_decode_str(&key).decode_utf8().ok()?.into_owned(),
         version: text("/s3/object/versionId").map(str::to_owned),
     })
-}
-
-fn plain(object: &Json) -> Option<Place> {
-    let text = |name: &str| object.get(name).and_then(Json::as_str).map(str::to_owned);
-    Some(Place { bucket: text("bucket")?, key: text("key")?, version: text("version") })
 }

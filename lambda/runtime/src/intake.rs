@@ -8,7 +8,6 @@ use oms_engine::diagnostic::codes;
 use oms_engine::effects::{Clock as _, Kept, Orders, StoredOrder};
 use oms_engine::plan::{Choreography, Plan};
 use oms_engine::run::{Rejection, Run, accept};
-use oms_engine::step::Port;
 use oms_engine::value::Value;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value as Json, json};
@@ -60,7 +59,7 @@ impl Answer {
 impl IntakeHandler {
     /// Gets ready to take orders in.
     pub fn new((plan, choreography): &(Arc<Plan>, Choreography), orders: Arc<dyn Orders>) -> Self {
-        let (store, bucket) = (choreography.store, stored_in(plan, choreography));
+        let (store, bucket) = (choreography.store, Arc::clone(&choreography.bucket));
         Self { plan: Arc::clone(plan), store, bucket, orders }
     }
 
@@ -135,14 +134,6 @@ impl IntakeHandler {
         let key = input.as_record()?.get("key").and_then(Value::as_text)?.to_string();
         Some(key)
     }
-}
-
-/// Returns the pipeline's name of the bucket that orders are stored in.
-pub(crate) fn stored_in(plan: &Plan, choreography: &Choreography) -> Arc<str> {
-    let step = plan.steps().get(choreography.store);
-    let mut effects = step.into_iter().flat_map(|step| &step.effects);
-    let effect = effects.find(|effect| effect.port == Port::Objects);
-    effect.map_or_else(|| Arc::from(""), |effect| Arc::clone(&effect.resource))
 }
 
 fn refused(rejection: &Rejection, body: &[u8]) -> Answer {

@@ -13,8 +13,6 @@ use oms_engine::plan::{Choreography, Plan};
 use serde_json::{Value as Json, json};
 
 use crate::clock::SystemClock;
-use crate::event::notification;
-use crate::intake::stored_in;
 use crate::log;
 
 /// Time that is left at the end of an invocation to note how far it came.
@@ -54,7 +52,7 @@ impl ReconcileHandler {
         branches: Arc<dyn Branches>,
         queues: BTreeMap<String, Arc<dyn Queue>>,
     ) -> Self {
-        let bucket = stored_in(plan, choreography);
+        let bucket = Arc::clone(&choreography.bucket);
         Self { plan: Arc::clone(plan), bucket, real, age, orders, branches, queues }
     }
 
@@ -118,7 +116,7 @@ impl ReconcileHandler {
             let Some(queue) = self.queues.get(&lost.handler) else { continue };
             let key = lost.object.clone();
             let place = Place { bucket: self.real.clone(), key, version: None };
-            queue.send(notification(&place).to_string(), None).await?;
+            queue.send(place.message().to_string(), None).await?;
             let fields = [
                 ("pipeline", &**self.plan.name()),
                 ("handler", lost.handler.as_str()),

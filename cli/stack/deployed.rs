@@ -1,0 +1,236 @@
+//! What the handlers noted of a deployed pipeline's orders, and telling them again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use oms_aws::{DataApi, SqsQueue};
+use oms_engine::effects::{Place, Queue as _, cause};
+use oms_engine::plan::{Choreography, Plan, Target, choreography};
+use oms_engine::run::{RunState, run_id};
+use oms_engine::step::StepKind;
+use oms_sql::{Claims, Noted, Wanted, noted};
+use serde_json::{Value as Json, json};
+
+use crate::check;
+use crate::commands::Format;
+use crate::exit::{self, Usage};
+use crate::output;
+use crate::stack::Again;
+use crate::state::Found;
+use crate::world::{Cloud, runtime};
+
+/// A deployed pipeline.
+pub(crate) struct Stack {
+    cloud: Cloud,
+    plan: Arc<Plan>,
+    choreography: Choreography,
+    database: Arc<DataApi>,
+}
+
+impl Stack {
+    /// Gets ready to ask about a pipeline; nothing if it has findings, which were printed.
+    pub(crate) fn open(
+        found: &Found,
+        cloud: Cloud,
+        kinds: &[StepKind],
+    ) -> anyhow::Result<Option<Self>> {
+        let Some(pipeline) = &found.pipeline else {
+            return Err(Usage("name the pipeline file that was deployed".to_owned()).into());
+        };
+        let checker = check::checker_for(kinds, Target::Lambda)?;
+        let Some(plan) = check::plan(&checker, pipeline)? else { return Ok(None) };
+        let Ok(choreography) = choreography(&plan) else { return Ok(None) };
+        let database = Arc::new(DataApi::new(&cloud.session, cloud.resources.cluster()?));
+        Ok(Some(Self { cloud, plan, choreography, database }))
+    }
+
+    fn ask(&self, wanted: Wanted<'_>) -> anyhow::Result<Vec<Noted>> {
+        let handlers = self.choreography.branches.len();
+        let asked = noted(&*self.database, self.plan.name(), handlers, wanted);
+        Ok(runtime()?.block_on(asked)?)
+    }
+
+    /// Lists orders, the latest first.
+    pub(crate) fn list(&self, wanted: Wanted<'_>, format: Format) -> anyhow::Result<u8> {
+        let notes = self.ask(wanted)?;
+        let runs: Vec<Json> =
+            notes.chunk_by(|a, b| a.key == b.key).map(|notes| self.listed(notes)).collect();
+        match format {
+            Format::Json => output::json(&json!({ "format_version": 1, "runs": runs }))?,
+            Format::Human => {
+                let text =
+                    |run: &Json, name: &str| run[name].as_str().unwrap_or_default().to_owned();
+                let names = ["key", "state", "updated_at", "cause"];
+                let rows: Vec<Vec<String>> =
+                    runs.iter().map(|run| names.map(|name| text(run, name)).into()).collect();
+                output::answer(&output::columns(&rows))?;
+            }
+        }
+        Ok(exit::FINE)
+    }
+
+    fn listed(&self, notes: &[Noted]) -> Json {
+        let causes: BTreeSet<&str> = notes
+            .iter()
+            .flat_map(|note| note.cause.iter().flat_map(|cause| cause.split(',')))
+            .collect();
+        let causes: Vec<&str> = causes.into_iter().collect();
+        let state = if notes.iter().any(|note| note.parked) {
+            RunState::Parked
+        } else if notes.len() >= self.choreography.branches.len() {
+            RunState::Completed
+        } else {
+            RunState::InProgress
+        };
+        json!({
+            "key": notes.first().map(|note| note.key.as_str()),
+            "state": state,
+            "updated_at": notes.iter().map(|note| note.at.as_str()).max(),
+            "cause": (!causes.is_empty()).then(|| causes.join(",")),
+        })
+    }
+
+    /// Shows what each handler noted on an order.
+    pub(crate) fn show(&self, key: &str, format: Format) -> anyhow::Result<u8> {
+        let notes = self.ask(Wanted { key: Some(key), limit: 1, ..Wanted::default() })?;
+        anyhow::ensure!(
+            !notes.is_empty(),
+            "no handler has a note on `{key}`: it was not accepted, or they are still at it"
+        );
+        let mut shown = self.listed(&notes);
+        let handlers: Vec<Json> = self.choreography.branches.iter().map(|branch| {
+            let note = notes.iter().find(|note| *note.handler == *branch.name);
+            let state = match note {
+                None => RunState::InProgress,
+                Some(note) if note.parked => RunState::Parked,
+                Some(_) => RunState::Completed,
+            };
+            let (cause, reason) = note.map_or((None, None), |note| (note.cause.as_deref(), note.reason.as_deref()));
+            json!({ "handler": &*branch.name, "state": state, "at": note.map(|note| &note.at), "cause": cause, "reason": reason })
+        }).collect();
+        match format {
+            Format::Json => {
+                shown["format_version"] = json!(1);
+                shown["handlers"] = Json::Array(handlers);
+                output::json(&shown)?;
+            }
+            Format::Human => {
+                let text =
+                    |value: &Json, name: &str| value[name].as_str().unwrap_or_default().to_owned();
+                output::answer(&format!("{key}  {}\n", text(&shown, "state")))?;
+                let names = ["handler", "state", "at", "reason"];
+                let rows: Vec<Vec<String>> = handlers
+                    .iter()
+                    .map(|handler| names.map(|name| text(handler, name)).into())
+                    .collect();
+                output::answer(&output::columns(&rows))?;
+            }
+        }
+        Ok(exit::FINE)
+    }
+
+    /// Tells handlers again of orders that they parked, and takes those away from the dead letters.
+    pub(crate) fn retry(&self, again: &Again<'_>, format: Format) -> anyhow::Result<u8> {
+        let notes = self.parked(again)?;
+        let is_unknown = |note: &Noted| {
+            let mut causes = note.cause.iter().flat_map(|causes| causes.split(','));
+            causes.any(|one| one == cause::UNKNOWN_OUTCOME)
+        };
+        let (held, notes): (Vec<&Noted>, Vec<&Noted>) =
+            notes.iter().partition(|note| again.sent.is_none() && is_unknown(note));
+        for Noted { key, .. } in &held {
+            output::say(&format!(
+                "error: `{key}` is held: it is not known whether its mail was sent; `--held sent` takes it as sent, \
+                 `--held resend` sends it again"
+            ));
+        }
+        let mut told: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        runtime()?.block_on(async {
+            for note in notes {
+                self.tell(note, again.sent.filter(|_| is_unknown(note))).await?;
+                told.entry(&note.handler).or_default().insert(&note.object);
+            }
+            // Told first: what is lost in between is done twice, which changes nothing.
+            for (handler, objects) in &told {
+                self.take_dead_letters(handler, objects).await?;
+            }
+            Ok::<(), anyhow::Error>(())
+        })?;
+        let count = told.values().map(|objects| objects.len() as u64).sum();
+        match format {
+            Format::Json => {
+                output::json(&json!({ "format_version": 1, "told": count, "held": held.len() }))?
+            }
+            Format::Human => output::answer(&format!(
+                "handlers were told again of {}; `oms runs list` shows what becomes of them\n",
+                output::counted(count, "order")
+            ))?,
+        }
+        Ok(if held.is_empty() { exit::FINE } else { exit::FINDINGS })
+    }
+
+    /// Returns the notes on what is parked and meant.
+    fn parked(&self, again: &Again<'_>) -> anyhow::Result<Vec<Noted>> {
+        let (state, cause) = (Some(RunState::Parked), again.cause);
+        let mut notes = Vec::new();
+        if again.keys.is_empty() {
+            notes = self.ask(Wanted { key: None, state, cause, limit: u32::MAX })?;
+        }
+        for key in again.keys {
+            let found = self.ask(Wanted { key: Some(key), state, cause, limit: 1 })?;
+            anyhow::ensure!(
+                !found.is_empty(),
+                "`{key}` is not parked, and only parked orders are retried"
+            );
+            notes.extend(found);
+        }
+        notes.retain(|note| note.parked);
+        Ok(notes)
+    }
+
+    async fn take_dead_letters(
+        &self,
+        handler: &str,
+        objects: &BTreeSet<&str>,
+    ) -> anyhow::Result<()> {
+        let queue = self.queue(&self.cloud.resources.dead_letters, "dead_letters", handler)?;
+        let is_it = |body: &str| {
+            let told = serde_json::from_str(body).ok().and_then(|body| Place::told(&body));
+            told.is_some_and(|told| told.iter().all(|told| objects.contains(told.key.as_str())))
+        };
+        queue.take(is_it).await?;
+        Ok(())
+    }
+
+    async fn tell(&self, note: &Noted, sent: Option<bool>) -> anyhow::Result<()> {
+        let claims = Claims::new(Arc::clone(&self.database) as _);
+        let run = run_id(self.plan.name(), &note.key);
+        match sent {
+            Some(true) => claims.settle_run(&run).await?,
+            Some(false) => claims.free_run(&run).await?,
+            None => {}
+        }
+        let resources = &self.cloud.resources;
+        let place = Place {
+            bucket: resources.bucket(&self.choreography.bucket),
+            key: note.object.clone(),
+            version: None,
+        };
+        let queue = self.queue(&resources.queues, "queues", &note.handler)?;
+        queue.send(place.message().to_string(), None).await?;
+        Ok(())
+    }
+
+    fn queue(
+        &self,
+        urls: &BTreeMap<String, String>,
+        name: &str,
+        handler: &str,
+    ) -> anyhow::Result<SqsQueue> {
+        let url = urls.get(handler).cloned();
+        let url =
+            url.with_context(|| format!("the resources name no queue of `{handler}` in `{name}`"))?;
+        Ok(SqsQueue::new(&self.cloud.session, url))
+    }
+}
