@@ -27,6 +27,8 @@ pub(crate) enum When {
     Always,
     /// If the row that `written` gives is the run's and not another's.
     Written,
+    /// If the claim that `claimed` gives was done already: by an attempt that noted it, or as a person found out.
+    Claimed,
 }
 
 /// Begins a statement with the parts of its `with`; the note that a handler is done is among them if the call is its last.
@@ -55,6 +57,7 @@ fn done(statement: Statement, run: &RunInfo, mark: &Mark, when: When) -> Stateme
         .sql(", 'completed'");
     let statement = match when {
         When::Always => statement,
+        When::Claimed => statement.sql(" from claimed where claimed.state = 'done'"),
         When::Written => statement
             .sql(" from written where oms_run = ")
             .text(&*run.id)

@@ -38,7 +38,7 @@ impl Claims {
     }
 
     /// Claims what a call is to do, for the attempt `attempt` and as long as `lease`. A claim whose lease has ended is only taken over if `again`
-    /// says that it may be done twice.
+    /// says that it may be done twice. Where it was done already, it is noted that the handler is done, if that was its last.
     ///
     /// # Errors
     /// What the database said; then nothing is to be done.
@@ -54,7 +54,7 @@ impl Claims {
         // changes, since only then it is given back.
         let taken = "(c.state = 'free' or (c.state = 'claimed' and c.lease_until < now() and ";
         let statement = Statement::default()
-            .sql("insert into oms_claims as c (key, run, step, attempt, state, lease_until) values (")
+            .sql("with claimed as (insert into oms_claims as c (key, run, step, attempt, state, lease_until) values (")
             .text(&*call.key)
             .sql(", ")
             .text(&*call.run.id)
@@ -71,7 +71,9 @@ impl Claims {
             .sql(taken)
             .bind(Hint::Boolean, Some(again.to_string()))
             .sql(")) then excluded.lease_until else c.lease_until end, state = case c.state when 'free' then 'claimed' else c.state end")
-            .sql(" returning c.attempt, c.state, cast(c.lease_until > now() as text)");
+            .sql(" returning c.attempt, c.state, cast(c.lease_until > now() as text) as live)");
+        let statement = with(statement, call, When::Claimed);
+        let statement = statement.sql(" select attempt, state, live from claimed");
         let rows = self.database.run(&statement).await?;
         let answer: Vec<Option<&str>> =
             rows.first().into_iter().flatten().map(Option::as_deref).collect();

@@ -71,7 +71,9 @@ class Cloud:
         return boto3.client(name, endpoint_url=self.endpoint, region_name="us-east-1", **keys)
 
     def start(self, command: list, **more) -> subprocess.Popen:
-        process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True, **more)
+        program = Path(command[1] if command[0] == sys.executable else command[0])
+        said = open(self.folder / f"{program.stem}.log", "ab")
+        process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=said, text=True, **more)
         self.processes.append(process)
         line = process.stdout.readline()
         if not line.startswith("ready "):
@@ -242,7 +244,9 @@ class Cloud:
         for name, url in self.queues().items():
             for message in self.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
                 print(f"      {name}: {message['Body'][:400]}")
-        for call in self.calls():
+        for line in (self.folder / "emulator.log").read_text(errors="replace").splitlines()[-10:]:
+            print(f"      {line[:400]}")
+        for call in self.calls()[-200:]:
             if call["status"] >= 400 and call["function"]:
                 print(f"      {call['function']} {call['action']} {call['resource']}: {call['status']}")
 

@@ -1,22 +1,23 @@
 """How fast and how large the handlers' programs are: cold start, memory, and the time of an invocation.
 
-    python cold_start.py --program NAME=PATH [--program ...] [--event NAME=FILE ...] [--order FILE] [--env [NAME:]VAR=VALUE ...]
-        [--runs 30] [--invocations 200] [--python] [--json]
+    python cold_start.py --program NAME=PATH [--program ...] [--event NAME=FILE ...] [--order FILE]
+        [--env [NAME:]VAR=VALUE ...] [--runs 30] [--invocations 200] [--python] [--json]
 
-`--program` is a bootstrap for `provided.al2023`, `--event` what it is invoked with; without one it is only started. `--order` is the stored
-order that S3 gives, whatever it is asked for. `--env` sets a variable, for all programs or for the one with this name. `--python` measures the
-start of `origin_bootstrap.py` beside them.
+`--program` is a bootstrap for `provided.al2023`, `--event` what it is invoked with; without one it is only started. `--order` is
+the stored order that S3 gives, whatever it is asked for. `--env` sets a variable, for all programs or for the one with this name.
+`--python` measures the start of `origin_bootstrap.py` beside them.
 
 Each program gets a Lambda Runtime API of its own on loopback, and an AWS whose answers are constant. Measured is
 
 * the size of the program, and zipped as it is uploaded;
-* the cold start: from just before the program is started until it asks for its first event. It is started once before, so that its file is in
-  the page cache; the starts of all programs take turns, so that a busy minute of the machine does not hit only one of them;
+* the cold start: from just before the program is started until it asks for its first event. It is started once before, so that
+  its file is in the page cache; the starts of all programs take turns, so that a busy minute does not hit only one of them;
 * its resident memory then (now and at most), and after the invocations;
-* the invocation: from just before the event is given until the answer is read. The first one apart: it makes the connections to AWS.
+* the invocation: from just before the event is given until the answer is read. The first one apart: it makes the connections.
 
-So a time of an invocation is the handler's own work and that of loopback, without TLS and without the time that AWS takes. What the fake
-AWS itself costs is counted as well: its processor time for each invocation. On AWS Lambda the processor's share depends on the memory.
+So the time of an invocation is the handler's own work and that of loopback, without TLS and without the time that AWS takes. What
+the fake AWS itself costs is counted as well: its processor time for each invocation. It is part of the invocation's time. On AWS
+Lambda the processor's share depends on the function's memory; here it is a whole one.
 """
 
 import argparse
@@ -136,27 +137,22 @@ class Aws:
 
     def serve(self, connection: Connection) -> None:
         last = time.thread_time_ns()
-        while True:
-            try:
-                request = connection.request()
-                if request is None:
-                    return
+        with connection.sock, contextlib.suppress(ConnectionError):
+            while request := connection.request():
                 found = self.SERVICE.search(request.headers.get("authorization", ""))
                 service = found[1] if found else "?"
                 with self.lock:
                     self.requests[service] += 1
-                answer = self.respond(service, request)
-            except (Failed, ValueError, LookupError) as error:
-                self.faults.append(f"the fake AWS: {error!r}")
-                answer = (500, {}, b"")
-            try:
+                try:
+                    answer = self.respond(service, request)
+                except Exception as error:  # Whatever it is: the measurement ends, and says so.
+                    self.faults.append(f"the fake AWS cannot answer {request.method} {request.target} of {service}: {error!r}")
+                    answer = (500, {}, b"")
                 connection.answer(*answer)
-            except ConnectionError:
-                return
-            now = time.thread_time_ns()
-            with self.lock:
-                self.cost_ns += now - last
-            last = now
+                now = time.thread_time_ns()
+                with self.lock:
+                    self.cost_ns += now - last
+                last = now
 
     def respond(self, service: str, request: Request) -> tuple:
         what = {"content-type": "application/json"}
@@ -180,7 +176,7 @@ class Aws:
                 with self.lock:
                     self.sent[json.loads(request.body).get("QueueUrl")] += 1
                 return 200, {"content-type": "application/x-amz-json-1.0"}, b"{}"
-        raise Failed(f"nothing answers {request.method} {request.target} of {service}")
+        raise LookupError("there is no such answer")
 
     @staticmethod
     def listed(target: str) -> bytes:
@@ -192,9 +188,9 @@ class Aws:
         """The rows that a statement gives: it is always the first one that does something."""
         sql = statement["sql"]
         bound = [next(iter(parameter["value"].values())) for parameter in statement.get("parameters", [])]
-        if sql.startswith("insert into oms_claims"):
+        if "insert into oms_claims as c (" in sql:
             row = [bound[3], "claimed", "true"]
-        elif sql.startswith("with written as (insert into"):
+        elif "cast(t.xmax = 0 as text)" in sql:
             run, order = map(int, self.OWNER.search(sql).groups())
             row = ["true", bound[run], bound[order]]
         elif sql.startswith("select ") and ' from "customer_contact_info"' in sql:
@@ -265,10 +261,10 @@ class Running:
 
     def invoke(self, connection: Connection, number: int) -> int:
         """Gives it the event by the connection that it asked by; how many ns it took to answer."""
-        id = f"00000000-0000-4000-8000-{number:012d}"
+        name = f"00000000-0000-4000-8000-{number:012d}"
         headers = {
             "Content-Type": "application/json",
-            "Lambda-Runtime-Aws-Request-Id": id,
+            "Lambda-Runtime-Aws-Request-Id": name,
             "Lambda-Runtime-Deadline-Ms": time.time_ns() // 1_000_000 + DEADLINE_MS,
             "Lambda-Runtime-Invoked-Function-Arn": ARN + self.program.name,
             "Lambda-Runtime-Trace-Id": f"Root=1-00000000-{number:024x};Parent=0000000000000001;Sampled=0",
@@ -277,7 +273,7 @@ class Running:
         connection.answer(200, headers, self.program.event)
         request, connection, now = self.request()
         said = request.body.decode(errors="replace")
-        if (request.method, request.target) != ("POST", f"{INVOCATION}{id}/response"):
+        if (request.method, request.target) != ("POST", f"{INVOCATION}{name}/response"):
             raise self.failed(f"it answered with {request.method} {request.target}: {said}")
         connection.answer(202, {"Content-Type": "application/json"}, b'{"status":"OK"}')
         answer = json.loads(said)
@@ -322,18 +318,20 @@ def warm(program: Program, log: Path, aws: Aws, invocations: int) -> dict:
                 requests, cost = aws.requests.copy(), aws.cost_ns
             connection, _ = running.next()
             times.append(running.invoke(connection, number) / 1e6)
-            if aws.faults or aws.sent[dead]:
-                raise running.failed(aws.faults[0] if aws.faults else "the order went to the dead letters")
+            if aws.sent[dead]:
+                raise running.failed("the order went to the dead letters")
+            if aws.faults:
+                raise running.failed("the fake AWS could not answer it")
         running.next()
         made = aws.requests - requests
         first, *others = times
         return {
             "invocations": invocations,
-            "first_ms": first,
-            "median_ms": statistics.median(others),
-            "p95_ms": sorted(others)[-(-95 * invocations // 100) - 1],
+            "first_ms": round(first, 3),
+            "median_ms": round(statistics.median(others), 3),
+            "p95_ms": round(sorted(others)[-(-95 * invocations // 100) - 1], 3),
             "requests": {service: count / invocations for service, count in sorted(made.items())},
-            "aws_ms": (aws.cost_ns - cost) / 1e6 / invocations,
+            "aws_ms": round((aws.cost_ns - cost) / 1e6 / invocations, 3),
             "memory_kib": running.memory(),
         }
 
@@ -361,9 +359,9 @@ def measure(programs: list, aws: Aws, args, folder: Path) -> list:
             "bytes": program.file and size(program.file),
             "cold_ms": {
                 "runs": args.runs,
-                "median": statistics.median(program.starts),
-                "min": min(program.starts),
-                "max": max(program.starts),
+                "median": round(statistics.median(program.starts), 3),
+                "min": round(min(program.starts), 3),
+                "max": round(max(program.starts), 3),
             },
             "memory_kib": {name: statistics.median(one[name] for one in program.memory) for name in ("VmRSS", "VmHWM")},
             "warm": done,
@@ -377,12 +375,13 @@ def table(found: list) -> str:
     ms = lambda time: f"{time:.2f}"  # noqa: E731
     rows = [
         ["", "size", "", "cold start", "", "", "memory", "", "invocation", "", "", "", "memory", "", ""],
-        ["program", "file", "zipped", "median", "min", "max", "now", "most", "first", "median", "p95", "fake AWS", "now", "most", "AWS requests"],
+        ["program", "file", "zipped", "median", "min", "max", "now", "most",
+         "first", "median", "p95", "fake AWS", "now", "most", "AWS requests"],
         ["", "MiB", "MiB", "ms", "ms", "ms", "MiB", "MiB", "ms", "ms", "ms", "ms", "MiB", "MiB", "each time"],
     ]
     for one in found:
-        bytes, cold, memory, done = one["bytes"], one["cold_ms"], one["memory_kib"], one["warm"]
-        row = [one["name"], *([mib(bytes["program"], 1), mib(bytes["zipped"], 1)] if bytes else ["-", "-"])]
+        sizes, cold, memory, done = one["bytes"], one["cold_ms"], one["memory_kib"], one["warm"]
+        row = [one["name"], *([mib(sizes[name], 1) for name in ("program", "zipped")] if sizes else ["-"] * 2)]
         row += [ms(cold[name]) for name in ("median", "min", "max")] + [mib(memory[name]) for name in ("VmRSS", "VmHWM")]
         if done:
             row += [ms(done[name]) for name in ("first_ms", "median_ms", "p95_ms", "aws_ms")]
@@ -459,7 +458,7 @@ def main() -> int:
             before = os.getloadavg()[0]
             found = measure(programs(args, aws), aws, args, Path(name))
     except (Failed, OSError) as failed:
-        print(f"FAIL  {failed}", file=sys.stderr)
+        print("\n".join([f"FAIL  {failed}", *aws.faults]), file=sys.stderr)
         return 1
     machine = {"processors": os.cpu_count(), "load_before": before, "load_after": os.getloadavg()[0]}
     if args.json:

@@ -48,6 +48,15 @@ pub(crate) async fn the_last_thing_and_its_note_are_one(database: &Arc<dyn Datab
     assert!(noted(database, "sent", "mail").await);
     let again = claims.claim(&call, "b", Duration::from_secs(60), true).await.unwrap();
     assert_eq!(again, Claim::Done);
+    // An attempt was not heard of again, and a person found out that it was sent.
+    let call = marked("found", "mail");
+    claims.claim(&call, "a", Duration::ZERO, false).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let unknown = claims.claim(&call, "b", Duration::ZERO, false).await.unwrap();
+    assert_eq!((unknown, noted(database, "found", "mail").await), (Claim::Unknown, false));
+    claims.settle_run(&call.run.id).await.unwrap();
+    let settled = claims.claim(&call, "c", Duration::from_secs(60), false).await.unwrap();
+    assert_eq!((settled, noted(database, "found", "mail").await), (Claim::Done, true));
 }
 
 /// What is parked may be done later, and what is done stays done.
