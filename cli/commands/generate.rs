@@ -42,8 +42,9 @@ enum Command {
     },
 }
 
-/// The folder of embedded files, which belongs to the generator alone.
-const EMBEDDED: &str = "pipeline/files";
+/// The folder of handlers, each of which has a folder of embedded files that belongs to the generator alone.
+const HANDLERS: &str = "handlers";
+const EMBEDDED: &str = "bundle";
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Command::Lambda { pipeline, out, check, crates } = args.command;
@@ -55,7 +56,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let regenerate = format!("oms generate lambda {name} --out .{at}");
     let sample = sample(&plan, &pipeline);
     let origin = Origin { pipeline: name, regenerate, crates, sample };
-    let files = generate(&plan, &choreography, &origin)?;
+    let files = generate(&plan, &choreography, &origin, &checker)?;
     let mut stale = BTreeSet::new();
     for (path, content) in &files {
         let place = out.join(path);
@@ -118,7 +119,10 @@ fn write(place: &Path, content: &[u8]) -> anyhow::Result<()> {
 /// Returns the embedded files that are there, by their paths below the folder.
 fn embedded(out: &Path) -> Vec<String> {
     let mut found = Vec::new();
-    let mut folders = vec![EMBEDDED.to_owned()];
+    let handlers = std::fs::read_dir(out.join(HANDLERS)).into_iter().flatten().flatten();
+    let mut folders: Vec<String> = handlers
+        .map(|entry| format!("{HANDLERS}/{}/{EMBEDDED}", entry.file_name().to_string_lossy()))
+        .collect();
     while let Some(folder) = folders.pop() {
         let Ok(entries) = std::fs::read_dir(out.join(&folder)) else { continue };
         for entry in entries.flatten() {

@@ -25,7 +25,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("oms-lambda", &["oms-engine"]),
-    ("oms-lambda-generate", &["oms-engine", "oms-sql"]),
+    ("oms-lambda-generate", &["oms-engine", "oms-sql", "oms-steps"]),
     ("oms-serve", &["oms-engine", "oms-local"]),
     ("oms-steps", &["oms-engine"]),
     ("oms-local", &["oms-engine"]),

@@ -22,11 +22,11 @@ fn a_generated_folder_is_checked_file_by_file() {
         assert!(has("InitiateBillingQueue") && has("CustomerCommunicationsRole"));
         // What somebody changed, and what is there too much.
         std::fs::write(out.join("iam.md"), "changed").unwrap();
-        std::fs::write(out.join("pipeline/files/old.csv"), "old").unwrap();
+        std::fs::write(out.join("handlers/intake/bundle/old.csv"), "old").unwrap();
         let stale = check().exits(1).stderr;
         assert!(stale.contains("iam.md") && stale.contains("old.csv"), "{stale}");
         oms(words).exits(0);
-        assert!(!out.join("pipeline/files/old.csv").exists());
+        assert!(!out.join("handlers/intake/bundle/old.csv").exists());
         check().exits(0);
     }
 }

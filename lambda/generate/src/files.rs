@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use handlebars::{Handlebars, no_escape};
-use oms_engine::plan::Plan;
 use serde::Serialize;
 
 use crate::GenerateError;
+use crate::embed::Files;
 use crate::resources::{BranchView, View};
 use crate::schema::Schema;
 
@@ -21,11 +21,10 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "Cargo.toml",
     "README.md",
     "branch_main.rs",
+    "bundle.rs",
     "handler.Cargo.toml",
     "iam.md",
     "intake_main.rs",
-    "pipeline.Cargo.toml",
-    "pipeline.rs",
     "reconcile_main.rs",
     "samconfig.toml",
     "schema.sql",
@@ -58,26 +57,28 @@ impl<'a> Handler<'a> {
     }
 }
 
-/// A file that is embedded in the handlers.
+/// A file that is embedded in a handler.
 #[derive(Serialize)]
 struct Embedded<'a> {
     /// Its path relative to the pipeline.
     path: &'a str,
-    /// Where it lies below `pipeline/files`.
+    /// Where it lies below the handler's `bundle`.
     place: String,
 }
 
-/// What the template of the embedded pipeline reads.
+/// What the template of an embedded pipeline reads.
 #[derive(Serialize)]
-struct Pipeline<'a> {
+struct Bundle<'a> {
     all: &'a View,
-    files: &'a [Embedded<'a>],
+    files: Vec<Embedded<'a>>,
+    /// The types of the step kinds.
+    kinds: &'a BTreeSet<String>,
 }
 
 pub(crate) fn write(
-    plan: &Plan,
     view: &View,
     schema: &Schema<'_>,
+    embed: impl Fn(Option<&str>) -> Files,
 ) -> Result<BTreeMap<String, Vec<u8>>, GenerateError> {
     let mut registry = Handlebars::new();
     registry.set_strict_mode(true);
@@ -86,9 +87,8 @@ pub(crate) fn write(
         registry.register_template_string(name, text).map_err(Box::new)?;
     }
     let mut files = BTreeMap::new();
-    let mut add = |path: &str, text: String| files.insert(path.to_owned(), text.into_bytes());
     for name in ["Cargo.toml", "README.md", "iam.md", "samconfig.toml"] {
-        add(name, registry.render(name, view)?);
+        insert(&mut files, name, registry.render(name, view)?);
     }
     let mut template = String::new();
     for part in ["parameters", "intake", "branches", "reconcile", "database", "alarms"] {
@@ -97,8 +97,8 @@ pub(crate) fn write(
     if let Some(id) = twice(&template) {
         return Err(GenerateError::Clash(id));
     }
-    add("template.yaml", template);
-    add("schema.sql", registry.render("schema.sql", schema)?);
+    insert(&mut files, "template.yaml", template);
+    insert(&mut files, "schema.sql", registry.render("schema.sql", schema)?);
     let own =
         |name, features, database| Handler { all: view, name, branch: None, features, database };
     let intake = ("intake_main.rs", own("intake", vec!["s3"], false));
@@ -108,20 +108,20 @@ pub(crate) fn write(
     let reconcile = view.reconcile.is_some().then_some(reconcile);
     for (main, handler) in std::iter::once(intake).chain(branches).chain(reconcile) {
         let folder = format!("handlers/{}", handler.name);
-        add(&format!("{folder}/Cargo.toml"), registry.render("handler.Cargo.toml", &handler)?);
-        add(&format!("{folder}/src/main.rs"), registry.render(main, &handler)?);
-    }
-    let embedded: Vec<Embedded<'_>> = plan
-        .files()
-        .keys()
-        .map(|path| Embedded { path, place: path.replace("../", "parent/") })
-        .collect();
-    add("pipeline/Cargo.toml", registry.render("pipeline.Cargo.toml", view)?);
-    let pipeline = Pipeline { all: view, files: &embedded };
-    add("pipeline/src/lib.rs", registry.render("pipeline.rs", &pipeline)?);
-    for Embedded { path, place } in &embedded {
-        if let Some(bytes) = plan.files().get(*path) {
-            files.insert(format!("pipeline/files/{place}"), bytes.to_vec());
+        insert(
+            &mut files,
+            &format!("{folder}/Cargo.toml"),
+            registry.render("handler.Cargo.toml", &handler)?,
+        );
+        insert(&mut files, &format!("{folder}/src/main.rs"), registry.render(main, &handler)?);
+        let kinds = handler.branch.map_or(&view.kinds, |branch| &branch.kinds);
+        let bundle = embed(handler.branch.map(|branch| branch.name.as_str()));
+        let place = |path: &str| path.replace("../", "parent/");
+        let embedded = bundle.keys().map(|path| Embedded { path, place: place(path) }).collect();
+        let source = registry.render("bundle.rs", &Bundle { all: view, files: embedded, kinds })?;
+        insert(&mut files, &format!("{folder}/src/bundle.rs"), source);
+        for (path, bytes) in &bundle {
+            files.insert(format!("{folder}/bundle/{}", place(path)), bytes.to_vec());
         }
     }
     Ok(files)
@@ -136,4 +136,8 @@ fn twice(template: &str) -> Option<String> {
     ids.filter(|id| id.chars().all(char::is_alphanumeric))
         .find(|id| !seen.insert(*id))
         .map(str::to_owned)
+}
+
+fn insert(files: &mut BTreeMap<String, Vec<u8>>, path: &str, text: String) {
+    files.insert(path.to_owned(), text.into_bytes());
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use oms_engine::plan::{Choreography, Plan};
+use oms_engine::plan::{Checker, Choreography, Plan};
 
 use crate::schema::Schema;
-use crate::{events, files, resources};
+use crate::{embed, events, files, resources};
 
 /// What the files say about how they were made, and where they find the crates that handlers are linked with.
 #[derive(Clone, Debug)]
@@ -36,6 +36,16 @@ pub enum GenerateError {
         /// What it uses.
         port: &'static str,
     },
+    /// A step is of a kind that is not shipped.
+    #[error(
+        "`{step}` is of the kind `{kind}`, which is not one of `oms-steps`: generated handlers are linked with those only"
+    )]
+    Kind {
+        /// The step.
+        step: String,
+        /// Its kind.
+        kind: &'static str,
+    },
     /// A handler has a name that the template uses.
     #[error(
         "a handler cannot be called `{0}`, which the template uses; give it another name in `handlers`"
@@ -54,7 +64,7 @@ pub enum GenerateError {
     Syntax(#[from] Box<handlebars::TemplateError>),
 }
 
-/// Makes the files: their contents by path, with `/` between folders.
+/// Makes the files: their contents by path, with `/` between folders. `checker` is the one that made the plan.
 ///
 /// # Errors
 /// When the plan uses what cannot be generated.
@@ -62,10 +72,13 @@ pub fn generate(
     plan: &Arc<Plan>,
     choreography: &Choreography,
     origin: &Origin,
+    checker: &Checker,
 ) -> Result<BTreeMap<String, Vec<u8>>, GenerateError> {
     let view = resources::view(plan, choreography, origin)?;
     let schema = Schema::of(plan, choreography, &view);
-    let mut files = files::write(plan, &view, &schema)?;
+    let mut files = files::write(&view, &schema, |branch| {
+        embed::embedded(checker, plan, choreography, &origin.pipeline, branch)
+    })?;
     if let Some((name, order)) = &origin.sample {
         for (handler, event) in events::events(plan, choreography, &view, (name, order)) {
             let text = format!("{event:#}\n");

@@ -2,8 +2,9 @@
 //! same plan.
 //!
 //! Passes, each of which does one thing: the plan's [`Choreography`](oms_engine::plan::Choreography) says which branches there are, `resources`
-//! what they need on AWS, `iam` what they may do there, `schema` what lies in the database, and `files` writes it down.
+//! what they need on AWS, `iam` what they may do there, `schema` what lies in the database, `embed` what a handler has to know of the pipeline, and `files` writes it down.
 
+mod embed;
 mod events;
 mod files;
 mod generate;

@@ -43,6 +43,8 @@ pub(crate) struct View {
     pub(crate) reconcile: Option<Reconcile>,
     /// What the command line is told about the stack, with CloudFormation's places in it.
     resources: String,
+    /// The types of the kinds of the steps that take orders in.
+    pub(crate) kinds: BTreeSet<String>,
     /// Whether there are events to try the handlers with.
     events: bool,
     intake_statements: Vec<Statement>,
@@ -100,6 +102,8 @@ pub(crate) struct Reconcile {
 #[derive(Debug, Serialize)]
 pub(crate) struct BranchView {
     pub(crate) name: String,
+    /// The types of the kinds of its steps, and of those that take orders in.
+    pub(crate) kinds: BTreeSet<String>,
     id: String,
     steps: Vec<String>,
     steps_text: String,
@@ -161,8 +165,9 @@ pub(crate) fn view(
     let branches = choreography
         .branches
         .iter()
-        .map(|branch| branch_view(plan, branch, &bucket, &store, &lines))
+        .map(|branch| branch_view(plan, choreography, branch, &bucket, &store, &lines))
         .collect::<Result<Vec<_>, _>>()?;
+    let trunk = [choreography.store, choreography.announce];
     let path = plan.intake().unwrap_or_default();
     let mail = branches.iter().any(|branch| branch.mail);
     let database = branches.iter().any(|branch| branch.database);
@@ -195,6 +200,7 @@ pub(crate) fn view(
         resources: stack(&branches, &bucket, database, mail),
         intake_statements: iam::of_intake(&bucket.id, &store),
         loaded: loaded(plan),
+        kinds: kinds(plan, trunk)?,
         events: origin.sample.is_some(),
         bucket,
         topic,
@@ -223,8 +229,23 @@ fn loaded(plan: &Plan) -> Vec<String> {
     read.difference(&written).map(|name| (*name).to_owned()).collect()
 }
 
+/// Returns the types of `oms-steps` that the kinds of steps are: `money.convert` is `MoneyConvert`.
+fn kinds(
+    plan: &Plan,
+    steps: impl IntoIterator<Item = usize>,
+) -> Result<BTreeSet<String>, GenerateError> {
+    let steps = steps.into_iter().filter_map(|index| plan.steps().get(index));
+    steps
+        .map(|step| match oms_steps::ALL.iter().any(|kind| kind.name() == step.kind) {
+            true => Ok(logical(step.kind)),
+            false => Err(GenerateError::Kind { step: step.id.to_string(), kind: step.kind }),
+        })
+        .collect()
+}
+
 fn branch_view(
     plan: &Plan,
+    choreography: &Choreography,
     branch: &Branch,
     bucket: &Bucket,
     store: &str,
@@ -295,8 +316,10 @@ fn branch_view(
     if !mails.is_empty() {
         resources.push(CONFIGURATION_SET.to_owned());
     }
+    let trunk = [choreography.store, choreography.announce];
     Ok(BranchView {
         name: branch.name.to_string(),
+        kinds: kinds(plan, branch.steps.iter().copied().chain(trunk))?,
         steps_text: names.join(", "),
         steps: names,
         timeout,

@@ -7,12 +7,14 @@ use oms_engine::plan::{Checker, Choreography, Plan, choreography};
 use oms_engine::step::{Registry, StepKind};
 
 /// A pipeline and the files that it names.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Bundle {
     /// The pipeline's file.
     pub pipeline: &'static str,
     /// Every file by its path relative to the pipeline, the pipeline's own among them.
     pub files: &'static [(&'static str, &'static [u8])],
+    /// The kinds of its steps. What others need is not linked.
+    pub kinds: &'static [StepKind],
 }
 
 /// Why a bundle cannot be run.
@@ -34,8 +36,8 @@ impl Bundle {
     ///
     /// # Errors
     /// What is wrong with it; a bundle that was generated is right.
-    pub fn plan(&self, kinds: &[StepKind]) -> Result<(Arc<Plan>, Choreography), BundleError> {
-        let registry = Registry::new(kinds.iter().copied())
+    pub fn plan(&self) -> Result<(Arc<Plan>, Choreography), BundleError> {
+        let registry = Registry::new(self.kinds.iter().copied())
             .map_err(|error| BundleError::Kinds(error.to_string()))?;
         let checker = Checker::new(registry).map_err(BundleError::Kinds)?;
         let files = self.files.iter().map(|(path, bytes)| ((*path).to_owned(), Arc::from(*bytes)));

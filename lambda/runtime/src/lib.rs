@@ -18,6 +18,7 @@ pub use clock::SystemClock;
 pub use event::{Message, messages};
 pub use intake::{Answer, IntakeHandler};
 pub use lambda_runtime::Error;
+pub use oms_engine::step::StepKind;
 pub use reconcile::{Compared, ReconcileHandler};
 pub use serve::{serve_branch, serve_intake, serve_reconcile, setting};
 pub use world::World;

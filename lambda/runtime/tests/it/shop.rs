@@ -54,7 +54,7 @@ pub(crate) fn bundle(name: &str) -> Bundle {
         let shown: &'static str = shown.to_string_lossy().into_owned().leak();
         files.push((shown, std::fs::read(path).unwrap().leak()));
     }
-    Bundle { pipeline: format!("{name}.yaml").leak(), files: files.leak() }
+    Bundle { pipeline: format!("{name}.yaml").leak(), files: files.leak(), kinds: oms_steps::ALL }
 }
 
 fn loader(endpoint: String) -> ConfigLoader {
@@ -82,7 +82,7 @@ impl Shop {
         };
         let database = Session::of(loader(api.endpoint())).await;
         let database: Arc<dyn Database> = Arc::new(DataApi::new(&database, cluster));
-        let plan = bundle("storefront").plan(oms_steps::ALL).unwrap();
+        let plan = bundle("storefront").plan().unwrap();
         migrate(&*database, plan.0.tables().iter().map(AsRef::as_ref)).await.unwrap();
         let customers = root().join("pipelines/storefront/customers.ndjson");
         let table = plan.0.tables().iter().find(|table| &*table.name == "customer_contact_info");

@@ -1,0 +1,133 @@
+//! What a handler embeds: the pipeline with its own steps and nothing that they do not use, so that it starts quicker and holds less.
+//!
+//! A step's run depends on the pipeline's name, the order's key and the step's id alone, so that it is the same run in the shorter pipeline. That
+//! one is proved right like any other; where it is not, the whole is embedded.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use oms_engine::document::{self, MemoryFiles};
+use oms_engine::plan::{Checker, Choreography, Plan, choreography};
+use serde_json::{Map, Value as Json};
+
+/// Files by their paths relative to the pipeline, the pipeline's own among them.
+pub(crate) type Files = BTreeMap<String, Arc<[u8]>>;
+
+/// Sections of which a handler may use a part.
+const SECTIONS: [&str; 2] = ["rates", "tables"];
+
+/// Makes what the handler of a branch embeds; without a branch, what does nothing but take orders in.
+pub(crate) fn embedded(
+    checker: &Checker,
+    plan: &Plan,
+    choreography: &Choreography,
+    pipeline: &str,
+    branch: Option<&str>,
+) -> Files {
+    let whole = Whole { checker, plan, choreography, pipeline };
+    whole.shorter(branch).unwrap_or_else(|| plan.files().clone())
+}
+
+struct Whole<'a> {
+    checker: &'a Checker,
+    plan: &'a Plan,
+    choreography: &'a Choreography,
+    pipeline: &'a str,
+}
+
+impl Whole<'_> {
+    fn shorter(&self, branch: Option<&str>) -> Option<Files> {
+        let bytes = self.plan.files().get(self.pipeline)?;
+        let document = document::parse(&Arc::from(self.pipeline), bytes).ok()?;
+        let mut root = document.root().to_json();
+        let file = root.as_object_mut()?;
+        self.cut(file, branch);
+        self.check(file, branch)?;
+        // Whatever the steps can do without is not theirs.
+        let mut parts = vec![vec!["mail".to_owned()]];
+        for section in SECTIONS {
+            let names = file.get(section).and_then(Json::as_object).into_iter().flat_map(Map::keys);
+            parts.extend(names.map(|name| vec![section.to_owned(), name.clone()]));
+        }
+        for part in parts {
+            let mut less = file.clone();
+            if remove(&mut less, &part) && self.check(&less, branch).is_some() {
+                *file = less;
+            }
+        }
+        self.check(file, branch)
+    }
+
+    /// Leaves out what is no step of the branch, and data that only `oms run` reads.
+    fn cut(&self, file: &mut Map<String, Json>, branch: Option<&str>) {
+        let branch = self.branch(branch);
+        let own = branch.map(|branch| &branch.steps);
+        let trunk = [self.choreography.store, self.choreography.announce];
+        let kept: BTreeSet<usize> = own.into_iter().flatten().copied().chain(trunk).collect();
+        let id = |step: &usize| self.plan.steps().get(*step).map(|step| step.id.to_string());
+        let ids: BTreeSet<String> = kept.iter().filter_map(id).collect();
+        if let Some(steps) = file.get_mut("steps").and_then(Json::as_object_mut) {
+            steps.retain(|id, _| ids.contains(id));
+        }
+        file.shift_remove("handlers");
+        if let Some(branch) = branch {
+            let steps: Vec<String> = branch.steps.iter().filter_map(id).collect();
+            let handlers = Map::from_iter([(branch.name.to_string(), Json::from(steps))]);
+            file.insert("handlers".to_owned(), Json::Object(handlers));
+        }
+        file.shift_remove("description");
+        if let Some(order) = file.get_mut("order").and_then(Json::as_object_mut) {
+            order.shift_remove("samples");
+        }
+        let tables = file.get_mut("tables").and_then(Json::as_object_mut);
+        for table in tables.into_iter().flat_map(Map::values_mut) {
+            if let Some(table) = table.as_object_mut() {
+                table.shift_remove("seed");
+            }
+        }
+    }
+
+    fn branch(&self, name: Option<&str>) -> Option<&oms_engine::plan::Branch> {
+        self.choreography.branches.iter().find(|branch| Some(&*branch.name) == name)
+    }
+
+    /// Proves a shorter pipeline right, and the same for the branch; returns it with the files that it names.
+    fn check(&self, file: &Map<String, Json>, branch: Option<&str>) -> Option<Files> {
+        let json = Json::Object(file.clone());
+        let text =
+            format!("# A part of {}, made by oms generate lambda.\n{json:#}\n", self.pipeline);
+        let mut files = self.plan.files().clone();
+        files.insert(self.pipeline.to_owned(), Arc::from(text.into_bytes()));
+        let plan = self.checker.check_bundle(self.pipeline, &MemoryFiles::new(files)).plan?;
+        let found = choreography(&plan).ok()?;
+        let does = |plan: &Plan, step: &usize| {
+            plan.steps()
+                .get(*step)
+                .map(|step| (step.id.to_string(), step.kind, step.effects.clone()))
+        };
+        let of = |plan: &Plan, choreography: &Choreography| -> Option<Vec<_>> {
+            let branch = choreography.branches.iter().find(|one| Some(&*one.name) == branch);
+            branch.map(|branch| branch.steps.iter().map(|step| does(plan, step)).collect())
+        };
+        let same = of(&plan, &found) == of(self.plan, self.choreography);
+        (same && plan.name() == self.plan.name()).then(|| plan.files().clone())
+    }
+}
+
+/// Removes a part of a file, and its section if nothing is left of it; tells whether it was there.
+fn remove(file: &mut Map<String, Json>, part: &[String]) -> bool {
+    match part {
+        [name] => file.shift_remove(name).is_some(),
+        [section, name] => {
+            let Some(parts) = file.get_mut(section).and_then(Json::as_object_mut) else {
+                return false;
+            };
+            let removed = parts.shift_remove(name).is_some();
+            if parts.is_empty() {
+                file.shift_remove(section);
+            }
+            removed
+        }
+        _ => false,
+    }
+}
