@@ -7,6 +7,7 @@
 #![expect(clippy::print_stderr, reason = "a test says why it was skipped")]
 
 mod architecture;
+mod aws;
 mod cli;
 mod corpus;
 mod crash;

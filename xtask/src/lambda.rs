@@ -36,8 +36,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
     let built = scratch("lambda").join("debug");
     let [generated, built] =
         [generated("storefront"), built].map(|path| path.display().to_string());
-    let mut words =
-        vec!["tests/lambda/end_to_end.py", "--generated", &generated, "--built", &built];
+    let mut words = vec!["--generated", &generated, "--built", &built];
     words.extend(["--oms", "target/debug/oms", "--data-api", "target/debug/oms-data-api"]);
     let corpus = variable("OMS_SHARED").map(|shared| format!("{shared}/data"));
     match &corpus {
@@ -46,7 +45,9 @@ pub(crate) fn check() -> anyhow::Result<()> {
             "skipped: the large test data, since OMS_SHARED does not say where it is; the samples are put",
         ),
     }
-    execute(&python, &words)
+    execute(&python, &[&["tests/lambda/end_to_end.py"], &words[..]].concat())?;
+    // Fewer orders, since services that fail take their time.
+    execute(&python, &[&["tests/lambda/faults.py"], &words[..], &["--count", "60"]].concat())
 }
 
 fn generated(pipeline: &str) -> PathBuf {

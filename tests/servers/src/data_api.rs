@@ -88,6 +88,11 @@ impl DataApi {
         Ok(Self { address, shared })
     }
 
+    /// Returns the address.
+    pub const fn address(&self) -> std::net::SocketAddr {
+        self.address
+    }
+
     /// Returns the address that the SDKs find it at.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)

@@ -8,9 +8,11 @@ mod data_api;
 mod emulator;
 mod named;
 mod postgres;
+mod tls;
 mod value;
 
 pub use contract::{all, world};
 pub use data_api::{DataApi, Settings};
 pub use emulator::Emulator;
 pub use postgres::{Server, find};
+pub use tls::Tls;
