@@ -15,6 +15,8 @@ mod objects;
 mod orders;
 #[cfg(feature = "sqs")]
 mod queue;
+#[cfg(feature = "s3")]
+mod rates;
 #[cfg(feature = "sdk")]
 mod resources;
 #[cfg(feature = "secretsmanager")]
@@ -32,6 +34,8 @@ pub use mailer::SesMailer;
 pub use objects::S3Objects;
 #[cfg(feature = "sqs")]
 pub use queue::SqsQueue;
+#[cfg(feature = "s3")]
+pub use rates::S3Rates;
 #[cfg(feature = "rdsdata")]
 pub use resources::NoCluster;
 #[cfg(feature = "sdk")]

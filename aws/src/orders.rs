@@ -13,6 +13,7 @@ use crate::objects::S3Objects;
 const DIGEST: &str = "oms-digest";
 const NAME: &str = "oms-name";
 const ACCEPTED_AT: &str = "oms-accepted-at";
+const RATES: &str = "oms-rates";
 
 impl S3Objects {
     async fn put_order(
@@ -32,10 +33,12 @@ impl S3Objects {
             .metadata(DIGEST, &digest)
             .metadata(NAME, order.name.as_deref().unwrap_or_default())
             .metadata(ACCEPTED_AT, order.accepted_at.to_string())
-            .body(ByteStream::from(order.body.to_vec()))
-            .send()
-            .await;
-        let error = match stored {
+            .body(ByteStream::from(order.body.to_vec()));
+        let stored = match &order.rates {
+            Some(version) => stored.metadata(RATES, &**version),
+            None => stored,
+        };
+        let error = match stored.send().await {
             Ok(_) => return Ok(Kept::New),
             Err(error) => error,
         };
@@ -106,6 +109,7 @@ impl S3Objects {
             digest: metadata.get(DIGEST).and_then(|text| Digest::parse(text)),
             name: metadata.get(NAME).map(|name| Arc::from(name.as_str())),
             accepted_at: accepted_at.unwrap_or(Timestamp::UNIX_EPOCH),
+            rates: metadata.get(RATES).map(|version| Arc::from(version.as_str())),
         }))
     }
 }

@@ -36,10 +36,23 @@ enum Command {
         /// Write nothing, and fail if the folder is not what would be written
         #[arg(long)]
         check: bool,
+        /// Which exchange rates handlers bill with: those of the pipeline's file, or a copy in S3 that a scheduled handler brings up to date
+        #[arg(long, value_enum, default_value_t)]
+        rates: Rates,
         /// Where the crates are that handlers are linked with: a path from the generated folder, by default the registry
         #[arg(long, value_name = "PATH")]
         crates: Option<String>,
     },
+}
+
+/// Which exchange rates handlers bill with.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Rates {
+    /// Those of the pipeline's file, until the handlers are generated again
+    #[default]
+    Embedded,
+    /// The ECB's, as they were when an order was accepted
+    Refreshed,
 }
 
 /// The folder of handlers, each of which has a folder of embedded files that belongs to the generator alone.
@@ -47,15 +60,17 @@ const HANDLERS: &str = "handlers";
 const EMBEDDED: &str = "bundle";
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
-    let Command::Lambda { pipeline, out, check, crates } = args.command;
+    let Command::Lambda { pipeline, out, check, rates, crates } = args.command;
     let checker = check::checker_for(kinds, Target::Lambda)?;
     let Some(plan) = check::plan(&checker, &pipeline)? else { return Ok(exit::FINDINGS) };
     let Ok(choreography) = choreography(&plan) else { return Ok(exit::FINDINGS) };
     let (_, name) = DirectoryFiles::of(&pipeline);
     let at = crates.as_ref().map(|path| format!(" --crates {path}")).unwrap_or_default();
-    let regenerate = format!("oms generate lambda {name} --out .{at}");
+    let refresh = rates == Rates::Refreshed;
+    let with = if refresh { " --rates refreshed" } else { "" };
+    let regenerate = format!("oms generate lambda {name} --out .{with}{at}");
     let sample = sample(&plan, &pipeline);
-    let origin = Origin { pipeline: name, regenerate, crates, sample };
+    let origin = Origin { pipeline: name, regenerate, crates, refresh, sample };
     let files = generate(&plan, &choreography, &origin, &checker)?;
     let mut stale = BTreeSet::new();
     for (path, content) in &files {

@@ -52,8 +52,8 @@ class Cloud:
 
     def __init__(self, args, folder: Path):
         self.args, self.folder, self.processes = args, folder, []
-        # Variables that functions get, beside the address of the Data API.
-        self.functions = {}
+        # Variables that functions get, beside the address of the Data API; and parameters of the stack.
+        self.functions, self.parameters = {}, {}
         self.port, self.database_port = free_port(), free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.log = folder / "calls.jsonl"
@@ -94,7 +94,7 @@ class Cloud:
             code["".join(part.capitalize() for part in name.split("-"))] = place
         text = package.package(self.args.generated / "template.yaml", self.client("s3"), "oms-code", code)
         begun = time.monotonic()
-        parameters = {"Architecture": "x86_64", "BranchConcurrency": "4", "ReconcileAgeSeconds": "60"}
+        parameters = {"Architecture": "x86_64", "BranchConcurrency": "4", "ReconcileAgeSeconds": "60"} | self.parameters
         self.outputs = deploy.deploy(text, self.client("cloudformation"), "storefront", parameters)
         print(f"      deployed in {time.monotonic() - begun:.1f} s", flush=True)
         self.resources = json.loads(self.outputs["OmsResources"])

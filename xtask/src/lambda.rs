@@ -59,9 +59,12 @@ fn generate(pipeline: &str) -> anyhow::Result<()> {
     let file = format!("pipelines/{pipeline}.yaml");
     let out = generated(pipeline);
     let out = out.to_string_lossy();
-    let words = ["generate", "lambda", &file, "--out", &out, "--crates", CRATES];
+    let mut words = vec!["generate", "lambda", &file, "--out", &out, "--crates", CRATES];
+    // What the others do not have.
+    words.extend(if pipeline == "storefront" { &["--rates", "refreshed"][..] } else { &[] });
     execute("target/debug/oms", &words)?;
-    execute("target/debug/oms", &[&words[..], &["--check"]].concat())
+    words.push("--check");
+    execute("target/debug/oms", &words)
 }
 
 fn lint() -> anyhow::Result<()> {

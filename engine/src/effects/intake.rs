@@ -20,6 +20,8 @@ pub struct StoredOrder {
     pub name: Option<Arc<str>>,
     /// When it was accepted.
     pub accepted_at: Timestamp,
+    /// The version of the exchange rates that were there then; nothing for those that the handlers embed.
+    pub rates: Option<Arc<str>>,
 }
 
 /// What storing an order found.
@@ -88,6 +90,18 @@ pub struct Listed {
 pub trait Queue: Send + Sync {
     /// Puts a message there; `cause` says why it is among the dead letters.
     fn send<'a>(&'a self, body: String, cause: Option<&'a str>) -> Io<'a, ()>;
+}
+
+/// A file of exchange rates that is brought up to date now and then, all versions of which are kept.
+pub trait RateFile: Send + Sync {
+    /// Returns the version that is there now; nothing if there is none yet.
+    fn version(&self) -> Io<'_, Option<String>>;
+
+    /// Returns a version's bytes; nothing if it is gone.
+    fn read<'a>(&'a self, version: &'a str) -> Io<'a, Option<Arc<[u8]>>>;
+
+    /// Stores the next version.
+    fn write<'a>(&'a self, bytes: Arc<[u8]>) -> Io<'a, ()>;
 }
 
 /// Which handler is done with which order.

@@ -12,7 +12,9 @@ mod ports;
 
 pub use clock::{Clock, Random};
 pub use error::{Class, StepError, cause};
-pub use intake::{Branches, Kept, Listed, Mark, Missing, Orders, Place, Queue, StoredOrder};
+pub use intake::{
+    Branches, Kept, Listed, Mark, Missing, Orders, Place, Queue, RateFile, StoredOrder,
+};
 pub use ports::{
     Admission, Call, Doubt, Effects, Inserted, Io, Leave, Mailer, Message, ObjectStore, Outside,
     Put, RunInfo, Tables, Topic, World,

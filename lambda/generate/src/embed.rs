@@ -16,26 +16,31 @@ pub(crate) type Files = BTreeMap<String, Arc<[u8]>>;
 /// Sections of which a handler may use a part.
 const SECTIONS: [&str; 2] = ["rates", "tables"];
 
-/// Makes what the handler of a branch embeds; without a branch, what does nothing but take orders in.
-pub(crate) fn embedded(
-    checker: &Checker,
-    plan: &Plan,
-    choreography: &Choreography,
-    pipeline: &str,
-    branch: Option<&str>,
-) -> Files {
-    let whole = Whole { checker, plan, choreography, pipeline };
-    whole.shorter(branch).unwrap_or_else(|| plan.files().clone())
-}
-
-struct Whole<'a> {
-    checker: &'a Checker,
-    plan: &'a Plan,
-    choreography: &'a Choreography,
-    pipeline: &'a str,
+/// What handlers embed parts of.
+pub(crate) struct Whole<'a> {
+    pub(crate) checker: &'a Checker,
+    pub(crate) plan: &'a Plan,
+    pub(crate) choreography: &'a Choreography,
+    /// The pipeline file's name.
+    pub(crate) pipeline: &'a str,
 }
 
 impl Whole<'_> {
+    /// Makes what the handler of a branch embeds; without a branch, what does nothing but take orders in.
+    pub(crate) fn embedded(&self, branch: Option<&str>) -> Files {
+        self.shorter(branch).unwrap_or_else(|| self.plan.files().clone())
+    }
+
+    /// Returns which of the files that a handler embeds have the ECB's exchange rates.
+    pub(crate) fn rates(&self, embedded: &Files) -> Vec<String> {
+        let bytes = embedded.get(self.pipeline).cloned().unwrap_or_default();
+        let document = document::parse(&Arc::from(self.pipeline), &bytes);
+        let file = document.map_or(Json::Null, |document| document.root().to_json());
+        let sources = file["rates"].as_object().into_iter().flat_map(Map::values);
+        let ecb = sources.filter(|source| source["source"] == "ecb");
+        ecb.filter_map(|source| source["file"].as_str()).map(str::to_owned).collect()
+    }
+
     fn shorter(&self, branch: Option<&str>) -> Option<Files> {
         let bytes = self.plan.files().get(self.pipeline)?;
         let document = document::parse(&Arc::from(self.pipeline), bytes).ok()?;

@@ -26,6 +26,7 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "iam.md",
     "intake_main.rs",
     "reconcile_main.rs",
+    "refresh_main.rs",
     "samconfig.toml",
     "schema.sql",
     "template/alarms.yaml",
@@ -34,6 +35,7 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "template/intake.yaml",
     "template/parameters.yaml",
     "template/policy.yaml",
+    "template/rates.yaml",
     "template/reconcile.yaml",
 ];
 
@@ -46,6 +48,8 @@ struct Handler<'a> {
     /// The features of `oms-aws` that it links.
     features: Vec<&'static str>,
     database: bool,
+    /// Whether it brings exchange rates up to date, and so knows nothing of the pipeline.
+    refresh: bool,
 }
 
 impl<'a> Handler<'a> {
@@ -53,7 +57,14 @@ impl<'a> Handler<'a> {
         let mut features = vec!["s3", "sqs"];
         features.extend(branch.database.then_some("rdsdata"));
         features.extend(branch.mail.then_some("sesv2"));
-        Self { all, name: &branch.name, branch: Some(branch), features, database: branch.database }
+        Self {
+            all,
+            name: &branch.name,
+            branch: Some(branch),
+            features,
+            database: branch.database,
+            refresh: false,
+        }
     }
 }
 
@@ -71,6 +82,8 @@ struct Embedded<'a> {
 struct Bundle<'a> {
     all: &'a View,
     files: Vec<Embedded<'a>>,
+    /// Which of them have exchange rates that are brought up to date.
+    rates: &'a [String],
     /// The types of the step kinds.
     kinds: &'a BTreeSet<String>,
 }
@@ -91,7 +104,7 @@ pub(crate) fn write(
         insert(&mut files, name, registry.render(name, view)?);
     }
     let mut template = String::new();
-    for part in ["parameters", "intake", "branches", "reconcile", "database", "alarms"] {
+    for part in ["parameters", "intake", "branches", "reconcile", "rates", "database", "alarms"] {
         template.push_str(&registry.render(&format!("template/{part}.yaml"), view)?);
     }
     if let Some(id) = twice(&template) {
@@ -99,14 +112,22 @@ pub(crate) fn write(
     }
     insert(&mut files, "template.yaml", template);
     insert(&mut files, "schema.sql", registry.render("schema.sql", schema)?);
-    let own =
-        |name, features, database| Handler { all: view, name, branch: None, features, database };
+    let own = |name, features, database| Handler {
+        all: view,
+        name,
+        branch: None,
+        features,
+        database,
+        refresh: name == "refresh",
+    };
     let intake = ("intake_main.rs", own("intake", vec!["s3"], false));
     let reconcile = ("reconcile_main.rs", own("reconcile", vec!["rdsdata", "s3", "sqs"], true));
+    let refresh = ("refresh_main.rs", own("refresh", vec!["s3"], false));
+    let refresh = view.rates.is_some().then_some(refresh);
     let branches = view.branches.iter();
     let branches = branches.map(|branch| ("branch_main.rs", Handler::of_branch(view, branch)));
     let reconcile = view.reconcile.is_some().then_some(reconcile);
-    for (main, handler) in std::iter::once(intake).chain(branches).chain(reconcile) {
+    for (main, handler) in std::iter::once(intake).chain(branches).chain(reconcile).chain(refresh) {
         let folder = format!("handlers/{}", handler.name);
         insert(
             &mut files,
@@ -114,11 +135,16 @@ pub(crate) fn write(
             registry.render("handler.Cargo.toml", &handler)?,
         );
         insert(&mut files, &format!("{folder}/src/main.rs"), registry.render(main, &handler)?);
+        if handler.refresh {
+            continue;
+        }
+        let rates = handler.branch.map_or(&[][..], |branch| &branch.rates);
         let kinds = handler.branch.map_or(&view.kinds, |branch| &branch.kinds);
         let bundle = embed(handler.branch.map(|branch| branch.name.as_str()));
         let place = |path: &str| path.replace("../", "parent/");
         let embedded = bundle.keys().map(|path| Embedded { path, place: place(path) }).collect();
-        let source = registry.render("bundle.rs", &Bundle { all: view, files: embedded, kinds })?;
+        let source =
+            registry.render("bundle.rs", &Bundle { all: view, files: embedded, kinds, rates })?;
         insert(&mut files, &format!("{folder}/src/bundle.rs"), source);
         for (path, bytes) in &bundle {
             files.insert(format!("{folder}/bundle/{}", place(path)), bytes.to_vec());

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use oms_engine::plan::{Checker, Choreography, Plan};
 
+use crate::embed::Whole;
 use crate::schema::Schema;
-use crate::{embed, events, files, resources};
+use crate::{events, files, resources};
 
 /// What the files say about how they were made, and where they find the crates that handlers are linked with.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub struct Origin {
     pub regenerate: String,
     /// Where the crates are: a path from the generated folder to the workspace that has them, or nothing for the registry.
     pub crates: Option<String>,
+    /// Whether exchange rates are brought up to date after the handlers were built, instead of being those of the pipeline's file.
+    pub refresh: bool,
     /// The name and the bytes of an order to try the handlers with.
     pub sample: Option<(String, Vec<u8>)>,
 }
@@ -51,6 +54,11 @@ pub enum GenerateError {
         "a handler cannot be called `{0}`, which the template uses; give it another name in `handlers`"
     )]
     Name(String),
+    /// There are no exchange rates that could be brought up to date.
+    #[error(
+        "no handler uses exchange rates of the ECB, so that there is nothing to bring up to date"
+    )]
+    Rates,
     /// Two resources would have one logical id.
     #[error(
         "two resources of the template would be called `{0}`; give the handler another name in `handlers`, which differs in letters and digits"
@@ -74,11 +82,10 @@ pub fn generate(
     origin: &Origin,
     checker: &Checker,
 ) -> Result<BTreeMap<String, Vec<u8>>, GenerateError> {
-    let view = resources::view(plan, choreography, origin)?;
+    let whole = Whole { checker, plan, choreography, pipeline: &origin.pipeline };
+    let view = resources::view(&whole, origin)?;
     let schema = Schema::of(plan, choreography, &view);
-    let mut files = files::write(&view, &schema, |branch| {
-        embed::embedded(checker, plan, choreography, &origin.pipeline, branch)
-    })?;
+    let mut files = files::write(&view, &schema, |branch| whole.embedded(branch))?;
     if let Some((name, order)) = &origin.sample {
         for (handler, event) in events::events(plan, choreography, &view, (name, order)) {
             let text = format!("{event:#}\n");

@@ -12,6 +12,9 @@
 
 use serde::Serialize;
 
+/// The key of the object with the exchange rates.
+pub(crate) const RATES_KEY: &str = "eurofxref-hist.csv";
+
 /// A statement of a policy, and why it is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Statement {
@@ -50,12 +53,22 @@ fn arn(id: &str) -> [String; 1] {
 }
 
 /// Returns what the intake may do, which `store` needs.
-pub(crate) fn of_intake(bucket: &str, store: &str) -> Vec<Statement> {
+pub(crate) fn of_intake(bucket: &str, store: &str, rates: bool) -> Vec<Statement> {
     let compare = format!("{store}: the digest of the order that has the key already");
     let mut statements = vec![
         Statement::new("Store", store, &["s3:PutObject"], objects(bucket)),
         Statement::new("CompareDigest", &compare, &["s3:GetObject"], objects(bucket)),
     ];
+    if rates {
+        let because = "the version that an order is accepted with";
+        statements.push(Statement::new("FindRates", because, &["s3:GetObject"], rates_object()));
+        statements.push(Statement::new(
+            "MissRates",
+            NONE_YET,
+            &["s3:ListBucket"],
+            arn("RatesBucket"),
+        ));
+    }
     statements.extend(of_every("Intake"));
     statements
 }
@@ -75,6 +88,26 @@ pub(crate) fn of_reconcile<'b>(
     statements
 }
 
+/// Without it S3 answers that reading is not allowed, where there is nothing to read.
+const NONE_YET: &str = "to be told that there are none yet";
+
+/// Names the object with the exchange rates.
+fn rates_object() -> [String; 1] {
+    [format!("!Sub \"${{RatesBucket.Arn}}/{RATES_KEY}\"")]
+}
+
+/// Returns what the handler may do that brings exchange rates up to date.
+pub(crate) fn of_refresh() -> Vec<Statement> {
+    let read = &["s3:GetObject", "s3:GetObjectVersion"];
+    let mut statements = vec![
+        Statement::new("ReadRates", "the newest day that is known", read, rates_object()),
+        Statement::new("MissRates", NONE_YET, &["s3:ListBucket"], arn("RatesBucket")),
+        Statement::new("StoreRates", "the next version", &["s3:PutObject"], rates_object()),
+    ];
+    statements.extend(of_every("Refresh"));
+    statements
+}
+
 /// What a branch's handler uses, and which steps do.
 pub(crate) struct Uses<'a> {
     pub(crate) id: &'a str,
@@ -82,6 +115,8 @@ pub(crate) struct Uses<'a> {
     pub(crate) store: &'a str,
     pub(crate) tables: Option<String>,
     pub(crate) mail: Option<String>,
+    /// Whether it works with rates that are brought up to date.
+    pub(crate) rates: bool,
 }
 
 /// Returns what the handler of a branch may do.
@@ -95,6 +130,15 @@ pub(crate) fn of_branch(uses: &Uses<'_>) -> Vec<Statement> {
         Statement::new("DeadLetters", dead, &["sqs:SendMessage"], arn(&format!("{id}DeadLetters"))),
         Statement::new("ReadOrder", uses.store, read, objects(uses.bucket)),
     ];
+    if uses.rates {
+        let because = "the version that an order was accepted with";
+        statements.push(Statement::new(
+            "ReadRates",
+            because,
+            &["s3:GetObjectVersion"],
+            rates_object(),
+        ));
+    }
     if let Some(because) = &uses.tables {
         statements.extend(in_database(id, because));
     }

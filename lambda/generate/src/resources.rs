@@ -11,7 +11,8 @@ use oms_engine::step::{Port, Verb};
 use oms_engine::value::{Digest, Value, write_json};
 use serde::Serialize;
 
-use crate::iam::{self, Statement, Uses};
+use crate::embed::Whole;
+use crate::iam::{self, RATES_KEY, Statement, Uses};
 use crate::{GenerateError, Origin};
 
 /// Orders that a handler is given at once.
@@ -41,6 +42,7 @@ pub(crate) struct View {
     mail: Option<Mail>,
     database: bool,
     pub(crate) reconcile: Option<Reconcile>,
+    pub(crate) rates: Option<Rates>,
     /// What the command line is told about the stack, with CloudFormation's places in it.
     resources: String,
     /// The types of the kinds of the steps that take orders in.
@@ -98,6 +100,17 @@ pub(crate) struct Reconcile {
     statements: Vec<Statement>,
 }
 
+/// Exchange rates that are brought up to date.
+#[derive(Debug, Serialize)]
+pub(crate) struct Rates {
+    /// The name that handlers know the bucket by.
+    bucket: &'static str,
+    key: &'static str,
+    /// What the name stands for, with CloudFormation's places in it.
+    resources: String,
+    statements: Vec<Statement>,
+}
+
 /// A handler of a branch.
 #[derive(Debug, Serialize)]
 pub(crate) struct BranchView {
@@ -114,6 +127,8 @@ pub(crate) struct BranchView {
     /// The role in the database.
     pub(crate) role: String,
     pub(crate) database: bool,
+    /// Which of its files have exchange rates that are brought up to date.
+    pub(crate) rates: Vec<String>,
     pub(crate) mail: bool,
     /// What the pipeline's names stand for, with CloudFormation's places in it.
     resources: String,
@@ -138,8 +153,8 @@ struct Crate {
 }
 
 /// Names that a handler cannot have: the intake's, and those whose logical ids the template has for something else.
-const RESERVED: [&str; 7] =
-    ["alarm", "api", "architecture", "intake", "mail", "pipeline", "reconcile"];
+const RESERVED: [&str; 9] =
+    ["alarm", "api", "architecture", "intake", "mail", "pipeline", "rates", "reconcile", "refresh"];
 
 /// The crates that handlers are linked with, and where they lie in the workspace.
 const CRATES: [(&str, &str); 4] = [
@@ -149,11 +164,8 @@ const CRATES: [(&str, &str); 4] = [
     ("oms-steps", "steps"),
 ];
 
-pub(crate) fn view(
-    plan: &Plan,
-    choreography: &Choreography,
-    origin: &Origin,
-) -> Result<View, GenerateError> {
+pub(crate) fn view(whole: &Whole<'_>, origin: &Origin) -> Result<View, GenerateError> {
+    let Whole { plan, choreography, .. } = *whole;
     let lines = Lines::of(plan, &origin.pipeline);
     let (bucket, topic) = (choreography.bucket.to_string(), choreography.topic.to_string());
     let id = format!("{}Bucket", logical(&bucket));
@@ -165,8 +177,18 @@ pub(crate) fn view(
     let branches = choreography
         .branches
         .iter()
-        .map(|branch| branch_view(plan, choreography, branch, &bucket, &store, &lines))
+        .map(|branch| {
+            let rates = match origin.refresh {
+                true => whole.rates(&whole.embedded(Some(&branch.name))),
+                false => Vec::new(),
+            };
+            branch_view(plan, choreography, branch, &bucket, &store, &lines, rates)
+        })
         .collect::<Result<Vec<_>, _>>()?;
+    let refresh = branches.iter().any(|branch| !branch.rates.is_empty());
+    if origin.refresh && !refresh {
+        return Err(GenerateError::Rates);
+    }
     let trunk = [choreography.store, choreography.announce];
     let path = plan.intake().unwrap_or_default();
     let mail = branches.iter().any(|branch| branch.mail);
@@ -181,7 +203,7 @@ pub(crate) fn view(
         intake: Intake {
             path: path.replace("{key}", "{key+}"),
             prefix: path.trim_end_matches("{key}").trim_matches('/').to_owned(),
-            resources: json_of(&[bucket.resource()]),
+            resources: json_of(&[bucket.resources(refresh)]),
         },
         mail: domain.filter(|_| mail).map(|domain| Mail { domain }),
         database,
@@ -197,8 +219,14 @@ pub(crate) fn view(
                 branches.iter().map(|branch| branch.id.as_str()),
             ),
         }),
+        rates: refresh.then(|| Rates {
+            bucket: RATES,
+            key: RATES_KEY,
+            resources: format!("{{\"buckets\":{{{RATES_BUCKET}}}}}"),
+            statements: iam::of_refresh(),
+        }),
         resources: stack(&branches, &bucket, database, mail),
-        intake_statements: iam::of_intake(&bucket.id, &store),
+        intake_statements: iam::of_intake(&bucket.id, &store, refresh),
         loaded: loaded(plan),
         kinds: kinds(plan, trunk)?,
         events: origin.sample.is_some(),
@@ -250,6 +278,7 @@ fn branch_view(
     bucket: &Bucket,
     store: &str,
     lines: &Lines,
+    rates: Vec<String>,
 ) -> Result<BranchView, GenerateError> {
     let steps: Vec<&PlannedStep> =
         branch.steps.iter().filter_map(|index| plan.steps().get(*index)).collect();
@@ -277,7 +306,9 @@ fn branch_view(
     // A mail is claimed in the database.
     let asking: Vec<&PlannedStep> = tables.iter().chain(&mails).copied().collect();
     let (tables_because, mail) = (cited(&asking), cited(&mails));
-    let uses = Uses { id: &id, bucket: &bucket.id, store, tables: tables_because, mail };
+    let refreshed = !rates.is_empty();
+    let uses =
+        Uses { id: &id, bucket: &bucket.id, store, tables: tables_because, mail, rates: refreshed };
     let statements = iam::of_branch(&uses);
     let mut calls = vec![Calls { call: "s3:GetObject", count: 1, because: "the order".to_owned() }];
     for step in &steps {
@@ -309,7 +340,7 @@ fn branch_view(
     let timeout = FUNCTION_MAX.min(START_MAX + BATCH * one.as_secs());
     let names: Vec<String> = steps.iter().map(|step| step.id.to_string()).collect();
     let database = !tables.is_empty() || !mails.is_empty();
-    let mut resources = vec![bucket.resource()];
+    let mut resources = vec![bucket.resources(refreshed)];
     if database {
         resources.push(in_database(&id));
     }
@@ -326,6 +357,7 @@ fn branch_view(
         visibility: timeout * VISIBILITY,
         role: role(plan.name(), &branch.name),
         database,
+        rates,
         mail: !mails.is_empty(),
         resources: json_of(&resources),
         statements,
@@ -425,10 +457,20 @@ fn logical(name: &str) -> String {
         .collect()
 }
 
+/// The name that handlers know the bucket with the exchange rates by; a bucket of the pipeline cannot have it.
+const RATES: &str = "rates";
+const RATES_BUCKET: &str = "\"rates\":\"${RatesBucket}\"";
+
 impl Bucket {
     /// Says which bucket the pipeline's name stands for.
     fn resource(&self) -> String {
-        format!("\"buckets\":{{\"{}\":\"${{{}}}\"}}", self.name, self.id)
+        self.resources(false)
+    }
+
+    /// Says it with the bucket of the exchange rates beside it.
+    fn resources(&self, rates: bool) -> String {
+        let rates = if rates { format!(",{RATES_BUCKET}") } else { String::new() };
+        format!("\"buckets\":{{\"{}\":\"${{{}}}\"{rates}}}", self.name, self.id)
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::{Value as Json, json};
 use crate::bundle::BundleError;
 use crate::event::{Message, Note};
 use crate::log;
+use crate::rates::Plans;
 use crate::world::World;
 
 /// Time that is left at the end of an invocation to say what became of it.
@@ -27,6 +28,7 @@ pub struct BranchHandler {
     orders: Arc<dyn Orders>,
     world: World,
     dead_letters: Arc<dyn Queue>,
+    plans: Option<Plans>,
 }
 
 /// What became of an order in a branch.
@@ -74,7 +76,14 @@ impl BranchHandler {
             orders,
             world,
             dead_letters,
+            plans: None,
         })
+    }
+
+    /// Works on each order with the exchange rates that it was accepted with.
+    #[must_use]
+    pub fn with_rates(self, plans: Plans) -> Self {
+        Self { plans: Some(plans), ..self }
     }
 
     /// Works on the messages of an event, one after the other, until there is no time left; the answer names those that are to come again.
@@ -160,8 +169,18 @@ impl BranchHandler {
             }
             Err(error) => return later(error.cause(), error.message()),
         };
+        let plan = match (&self.plans, &stored.rates) {
+            (Some(plans), Some(version)) => match plans.with(version).await {
+                Ok(plan) => plan,
+                Err(error) if error.class() == Class::Permanent => {
+                    return parked(error.cause(), error.message());
+                }
+                Err(error) => return later(error.cause(), error.message()),
+            },
+            _ => Arc::clone(&self.plan),
+        };
         let name = stored.name.as_deref().unwrap_or_else(|| stem(&place.key));
-        let mut run = match accept(&self.plan, &stored.body, name, stored.accepted_at) {
+        let mut run = match accept(&plan, &stored.body, name, stored.accepted_at) {
             Ok(run) => run,
             // What the intake let in is right; somebody else stored this, or the pipeline was changed.
             Err(rejection) => {

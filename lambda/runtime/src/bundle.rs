@@ -13,6 +13,8 @@ pub struct Bundle {
     pub pipeline: &'static str,
     /// Every file by its path relative to the pipeline, the pipeline's own among them.
     pub files: &'static [(&'static str, &'static [u8])],
+    /// Which of the files have exchange rates that are brought up to date after the handler was built.
+    pub rates: &'static [&'static str],
     /// The kinds of its steps. What others need is not linked.
     pub kinds: &'static [StepKind],
 }
@@ -37,10 +39,24 @@ impl Bundle {
     /// # Errors
     /// What is wrong with it; a bundle that was generated is right.
     pub fn plan(&self) -> Result<(Arc<Plan>, Choreography), BundleError> {
+        self.plan_with(None)
+    }
+
+    /// Plans the pipeline with other exchange rates than the embedded ones.
+    ///
+    /// # Errors
+    /// When they are none.
+    pub(crate) fn plan_with(
+        &self,
+        rates: Option<&Arc<[u8]>>,
+    ) -> Result<(Arc<Plan>, Choreography), BundleError> {
         let registry = Registry::new(self.kinds.iter().copied())
             .map_err(|error| BundleError::Kinds(error.to_string()))?;
         let checker = Checker::new(registry).map_err(BundleError::Kinds)?;
-        let files = self.files.iter().map(|(path, bytes)| ((*path).to_owned(), Arc::from(*bytes)));
+        let files = self.files.iter().map(|(path, bytes)| {
+            let newer = rates.filter(|_| self.rates.contains(path));
+            ((*path).to_owned(), newer.map_or_else(|| Arc::from(*bytes), Arc::clone))
+        });
         let checked = checker.check_bundle(self.pipeline, &MemoryFiles::new(files));
         let plan = checked.plan.ok_or_else(|| {
             let first = checked.report.diagnostics().first();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use oms_engine::diagnostic::codes;
-use oms_engine::effects::{Clock as _, Kept, Orders, StoredOrder};
+use oms_engine::effects::{Clock as _, Kept, Orders, StepError, StoredOrder};
 use oms_engine::plan::{Choreography, Plan};
 use oms_engine::run::{Rejection, Run, accept};
 use oms_engine::value::Value;
@@ -14,6 +14,7 @@ use serde_json::{Value as Json, json};
 
 use crate::clock::SystemClock;
 use crate::log;
+use crate::rates::Pin;
 
 /// Attempts to store an order before the caller is asked to come again.
 const ATTEMPTS: u32 = 3;
@@ -24,6 +25,7 @@ pub struct IntakeHandler {
     store: usize,
     bucket: Arc<str>,
     orders: Arc<dyn Orders>,
+    pin: Option<Pin>,
 }
 
 /// An answer of HTTP.
@@ -60,7 +62,13 @@ impl IntakeHandler {
     /// Gets ready to take orders in.
     pub fn new((plan, choreography): &(Arc<Plan>, Choreography), orders: Arc<dyn Orders>) -> Self {
         let (store, bucket) = (choreography.store, Arc::clone(&choreography.bucket));
-        Self { plan: Arc::clone(plan), store, bucket, orders }
+        Self { plan: Arc::clone(plan), store, bucket, orders, pin: None }
+    }
+
+    /// Notes with each order which version of the exchange rates it is accepted with.
+    #[must_use]
+    pub fn pinning(self, pin: Pin) -> Self {
+        Self { pin: Some(pin), ..self }
     }
 
     /// Answers an event of API Gateway's proxy integration (REST API).
@@ -92,14 +100,8 @@ impl IntakeHandler {
         let Some(object) = self.object_key(&run) else {
             return Answer::problem(500, "intake", "the order has no place", &[]);
         };
-        let order = StoredOrder {
-            body: Arc::clone(&run.info.body),
-            digest: Some(run.info.digest),
-            name: Some(Arc::from(name)),
-            accepted_at: run.info.accepted_at,
-        };
         for attempt in 1..=ATTEMPTS {
-            let answer = match self.orders.keep(&self.bucket, &object, &order).await {
+            let answer = match self.keep(&run, &object, name).await {
                 Ok(Kept::New) => {
                     Answer { status: 201, body: json!({ "key": key, "run": &*run.info.id }) }
                 }
@@ -127,6 +129,21 @@ impl IntakeHandler {
             return answer;
         }
         Answer::problem(503, "unavailable", "the order could not be stored; send it again", &[])
+    }
+
+    async fn keep(&self, run: &Run, object: &str, name: &str) -> Result<Kept, StepError> {
+        let rates = match &self.pin {
+            Some(pin) => pin.version().await?,
+            None => None,
+        };
+        let order = StoredOrder {
+            body: Arc::clone(&run.info.body),
+            digest: Some(run.info.digest),
+            name: Some(Arc::from(name)),
+            accepted_at: run.info.accepted_at,
+            rates,
+        };
+        self.orders.keep(&self.bucket, object, &order).await
     }
 
     fn object_key(&self, run: &Run) -> Option<String> {

@@ -8,7 +8,10 @@ mod clock;
 mod event;
 mod intake;
 mod log;
+mod rates;
 mod reconcile;
+#[cfg(feature = "refresh")]
+mod refresh;
 mod serve;
 mod world;
 
@@ -19,6 +22,11 @@ pub use event::{Message, messages};
 pub use intake::{Answer, IntakeHandler};
 pub use lambda_runtime::Error;
 pub use oms_engine::step::StepKind;
+pub use rates::{Pin, Plans};
 pub use reconcile::{Compared, ReconcileHandler};
+#[cfg(feature = "refresh")]
+pub use refresh::{RefreshError, RefreshHandler};
+#[cfg(feature = "refresh")]
+pub use serve::serve_refresh;
 pub use serve::{serve_branch, serve_intake, serve_reconcile, setting};
 pub use world::World;

@@ -8,6 +8,8 @@ use crate::branch::BranchHandler;
 use crate::event::messages;
 use crate::intake::IntakeHandler;
 use crate::reconcile::ReconcileHandler;
+#[cfg(feature = "refresh")]
+use crate::refresh::RefreshHandler;
 
 /// Reads a variable that the template sets.
 ///
@@ -45,6 +47,19 @@ pub async fn serve_reconcile(handler: ReconcileHandler) -> Result<(), Error> {
     let handler = &handler;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Json>| {
         Ok::<Json, Error>(handler.event(deadline(&event)).await?)
+    }))
+    .await
+}
+
+/// Brings exchange rates up to date at every event, until the environment is taken away.
+///
+/// # Errors
+/// When the Runtime API cannot be asked.
+#[cfg(feature = "refresh")]
+pub async fn serve_refresh(handler: RefreshHandler) -> Result<(), Error> {
+    let handler = &handler;
+    lambda_runtime::run(service_fn(async |_: LambdaEvent<Json>| {
+        Ok::<Json, Error>(handler.event().await?)
     }))
     .await
 }

@@ -54,7 +54,12 @@ pub(crate) fn bundle(name: &str) -> Bundle {
         let shown: &'static str = shown.to_string_lossy().into_owned().leak();
         files.push((shown, std::fs::read(path).unwrap().leak()));
     }
-    Bundle { pipeline: format!("{name}.yaml").leak(), files: files.leak(), kinds: oms_steps::ALL }
+    Bundle {
+        pipeline: format!("{name}.yaml").leak(),
+        files: files.leak(),
+        rates: &[],
+        kinds: oms_steps::ALL,
+    }
 }
 
 fn loader(endpoint: String) -> ConfigLoader {
