@@ -40,3 +40,95 @@ fn what_lambda_cannot_do_is_not_generated() {
     assert!(refused.stderr.contains("OMS0702"), "{}", refused.stderr);
     assert!(!out.exists());
 }
+
+/// A small pipeline with a description, a path, and two handlers of these names.
+fn small(description: &str, path: &str, handlers: [&str; 2]) -> String {
+    let [one, two] = handlers;
+    format!(
+        r#"
+oms: 1
+name: small
+description: {description}
+order:
+  schema: {{ type: object, required: [id], properties: {{ id: {{ type: string }} }} }}
+  key: ${{{{ order.id }}}}
+intake: {{ path: "{path}" }}
+tables:
+  first: {{ key: [id], columns: {{ id: text }} }}
+  second: {{ key: [id], columns: {{ id: text }} }}
+steps:
+  store: {{ uses: object.put, with: {{ bucket: orders, key: "${{{{ run.key }}}}", body: "${{{{ order }}}}" }} }}
+  told: {{ uses: topic.publish, needs: [store], with: {{ topic: told }} }}
+  a: {{ uses: table.insert, needs: [told], with: {{ table: first, row: {{ id: "${{{{ run.key }}}}" }} }} }}
+  b: {{ uses: table.upsert, needs: [told], with: {{ table: second, row: {{ id: "${{{{ run.key }}}}" }} }} }}
+handlers: {{ "{one}": [a], "{two}": [b] }}
+"#
+    )
+}
+
+#[test]
+fn whatever_a_pipeline_says_the_template_is_yaml_and_its_names_are_told_apart() {
+    let scratch = Scratch::new();
+    let out = scratch.path("out");
+    let generate = |text: String| {
+        let pipeline = scratch.write("small.yaml", text);
+        oms(["generate", "lambda", &pipeline.to_string_lossy(), "--out", &out.to_string_lossy()])
+    };
+    let description = "'a \"quoted\": {text} # with everything'";
+    generate(small(description, "/{key}", ["on", "null"])).exits(0);
+    let template = std::fs::read_to_string(out.join("template.yaml")).unwrap();
+    let parsed: serde_yaml::Value = serde_yaml::from_str(&template).unwrap();
+    let said = parsed["Description"].as_str().unwrap();
+    assert_eq!(said, "small: a \"quoted\": {text} # with everything");
+    assert!(template.contains("/{key+}:") && template.contains("/live/PUT/*"));
+    assert!(parsed["Resources"].get("OnQueue").is_some());
+    for handlers in [["a-b", "a_b"], ["told", "told-failed"], ["database", "x"]] {
+        let refused = generate(small("x", "/x/{key}", handlers));
+        assert!(refused.code == 0 || refused.stderr.contains("would be called"), "{handlers:?}");
+        assert_eq!(refused.code == 0, handlers[0] != "a-b", "{handlers:?}: {}", refused.stderr);
+    }
+    for handlers in [["intake", "x"], ["x", "reconcile"]] {
+        let refused = generate(small("x", "/x/{key}", handlers)).exits(4);
+        assert!(refused.stderr.contains("which the template uses"), "{}", refused.stderr);
+    }
+    let none = oms([
+        "generate",
+        "lambda",
+        "pipelines/order-management.yaml",
+        "--out",
+        &out.to_string_lossy(),
+        "--rates",
+        "refreshed",
+    ]);
+    assert!(none.exits(4).stderr.contains("nothing to bring up to date"));
+}
+
+#[test]
+fn a_handler_embeds_its_own_steps_and_what_they_use() {
+    let scratch = Scratch::new();
+    let out = scratch.path("out");
+    let words = ["generate", "lambda", "pipelines/storefront.yaml", "--rates", "refreshed"];
+    oms([&words[..], &["--out", &out.to_string_lossy()]].concat()).exits(0);
+    let bundle = |handler: &str| out.join("handlers").join(handler).join("bundle");
+    let text = |handler: &str| std::fs::read_to_string(bundle(handler).join("storefront.yaml"));
+    let (intake, bill) = (text("intake").unwrap(), text("initiate-billing").unwrap());
+    let mail = text("customer-communications").unwrap();
+    for (word, wanted) in [
+        ("\"billing_data\"", [false, true, false]),
+        ("\"customer_contact_info\"", [false, false, true]),
+        ("\"ecb\"", [false, true, true]),
+        ("\"mail\"", [false, false, true]),
+        ("\"store\"", [true, true, true]),
+    ] {
+        let found = [&intake, &bill, &mail].map(|text| text.contains(word));
+        assert_eq!(found, wanted, "{word}");
+    }
+    assert!(!bundle("intake").join("storefront/eurofxref.csv").exists());
+    assert!(!bundle("initiate-billing").join("parent").exists());
+    assert!(bundle("customer-communications").join("parent/templates/email").exists());
+    assert!(!out.join("handlers/refresh/bundle").exists(), "it knows nothing of the pipeline");
+    let schema = std::fs::read_to_string(out.join("schema.sql")).unwrap();
+    let bills =
+        "grant INSERT, SELECT, UPDATE on \"billing_data\" to \"oms_storefront_initiate_billing\"";
+    assert!(schema.contains(bills), "{schema}");
+}

@@ -25,6 +25,7 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "handler.Cargo.toml",
     "iam.md",
     "intake_main.rs",
+    "policy.md",
     "reconcile_main.rs",
     "refresh_main.rs",
     "samconfig.toml",
