@@ -100,11 +100,8 @@ class Cloud:
         self.resources = json.loads(self.outputs["OmsResources"])
         # The Data API works as the role that a secret names; the master's is the server's own.
         roles = {arn: self.role(arn) for arn in self.resources["roles"].values()}
-        self.postgres = self.start([
-            self.args.data_api, "--port", self.database_port, "--cluster", self.resources["cluster"],
-            "--secret", self.resources["secret"],
-            *[word for arn, role in roles.items() for word in ("--secret", f"{arn}={role}")],
-        ]).ready
+        secrets = [self.resources["secret"], *[f"{arn}={role}" for arn, role in roles.items()]]
+        self.postgres, _ = self.database(self.resources["cluster"], secrets, self.database_port)
         path = self.folder / "resources.json"
         path.write_text(self.outputs["OmsResources"])
         self.oms("db", "migrate", PIPELINE, "--target", "aws")
@@ -145,9 +142,16 @@ class Cloud:
         except urllib.error.HTTPError as error:
             return error.code
 
-    def ask(self, sql: str) -> list:
+    def database(self, cluster: str, secrets: list, port: int | None = None) -> tuple:
+        """A Data API on a PostgreSQL of its own: the address of the database, and the endpoint."""
+        port = port or free_port()
+        words = [word for secret in secrets for word in ("--secret", secret)]
+        started = self.start([self.args.data_api, "--port", port, "--cluster", cluster, *words])
+        return started.ready, f"http://127.0.0.1:{port}"
+
+    def ask(self, sql: str, address: str | None = None) -> list:
         programs = max(Path("/usr/lib/postgresql").iterdir()) / "bin"
-        command = [programs / "psql", self.postgres, "-At", "-c", sql]
+        command = [programs / "psql", address or self.postgres, "-At", "-c", sql]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
 
     def parked_branches(self) -> list:

@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cloud import BILLS, PIPELINE, ROOT, Cloud, Failed, check
+from from_here import from_here
 from machine import Machine, Outcome, by_id, normal
 from rates import Bank, refreshed
 
@@ -246,6 +247,7 @@ def main() -> int:
             lost(cloud, done)
             refreshed(cloud, bank, at_once[0])
             rights(cloud)
+            from_here(cloud, args, folder)
         except Failed as failed:
             print(f"FAIL  {failed}", flush=True)
             cloud.explain()

@@ -1,0 +1,64 @@
+"""`oms run --target aws`: the runs are kept on this machine, and what they do is done by S3, SNS, Aurora and SES."""
+
+import base64
+import json
+import sqlite3
+import subprocess
+from pathlib import Path
+
+from cloud import ROOT, Cloud, check
+from machine import by_id, normal
+
+PIPELINE = ROOT / "pipelines/order-management.yaml"
+CLUSTER = "arn:aws:rds:us-east-1:000000000000:cluster:from-here"
+SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:from-here"
+BILLS = (
+    "select order_key || '|' || customer_id || '|' || country || '|' || bill_date || '|' || currency || '|' || bill_amount || '|' || bill_amount_usd "
+    "from billing_data order by order_key"
+)
+
+
+def files(folder: Path) -> list:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def from_here(cloud: Cloud, args, folder: Path) -> None:
+    oms = lambda *words, **more: subprocess.run([args.oms, *words], check=True, capture_output=True, text=True, **more).stdout  # noqa: E731
+    here, export = folder / "here", folder / "here-export"
+    oms("run", PIPELINE, "--samples", "--state-dir", here, "--export", export)
+    bills = [row[0] for row in sqlite3.connect(here / "oms.db").execute(BILLS)]
+
+    s3, sns, sqs = (cloud.client(name) for name in ("s3", "sns", "sqs"))
+    bucket = "from-here"
+    s3.create_bucket(Bucket=bucket)
+    topic = sns.create_topic(Name="from-here")["TopicArn"]
+    queue = sqs.create_queue(QueueName="from-here")["QueueUrl"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    allowed = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": queue_arn}
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps({"Version": "2012-10-17", "Statement": [allowed]})})
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn, Attributes={"RawMessageDelivery": "true"})
+    address, endpoint = cloud.database(CLUSTER, [SECRET])
+    resources = folder / "from-here.json"
+    resources.write_text(json.dumps({
+        "buckets": {"order-management": bucket}, "topics": {"OrderCapturedNotification": topic},
+        "cluster": CLUSTER, "secret": SECRET, "database": "oms",
+    }))
+    there = ["--target", "aws", "--resources", resources]
+    with_aws = {"env": cloud.environment | {"AWS_ENDPOINT_URL_RDS_DATA": endpoint}}
+    before = len(cloud.mails())
+    oms("db", "migrate", PIPELINE, *there, **with_aws)
+    oms("db", "import", PIPELINE, "customer_contact_info", ROOT / "pipelines/order-management/customers.ndjson", *there, **with_aws)
+    words = ["run", PIPELINE, "--samples", "--format", "json", "--state-dir", folder / "there", *there]
+    summary = json.loads(oms(*words, **with_aws))
+    check("runs from here", (len(bills), 0), (summary["completed"], summary["parked"]))
+    oms(*words, **with_aws)  # nothing is done again
+    check("their bills", True, cloud.ask(BILLS, address) == bills)
+    objects = {found["Key"]: s3.get_object(Bucket=bucket, Key=found["Key"])["Body"].read() for found in s3.list_objects_v2(Bucket=bucket)["Contents"]}
+    check("their objects", True, objects == {path.name: path.read_bytes() for path in files(export / "objects")})
+    mails = [normal(base64.b64decode(mail["Raw"])) for mail in cloud.mails()[before:]]
+    check("their mails, none twice", len(bills), len(mails))
+    check("their mails are as on this machine", True, by_id(mails) == by_id([normal(path.read_bytes()) for path in files(export / "mail")]))
+    told = []
+    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+        told += [json.loads(message["Body"])["key"] for message in messages]
+    check("their announcements", True, sorted(set(told)) == [bill.split("|")[0] for bill in bills])
