@@ -165,6 +165,8 @@ class Aws:
                 stem = Path(urllib.parse.unquote(target.partition("?")[0])).stem
                 kept = {"x-amz-meta-oms-name": stem, "x-amz-meta-oms-accepted-at": "2026-01-01T00:00:00Z"}
                 return 200, what | kept | {"last-modified": formatdate(usegmt=True), "etag": '"0"'}, self.order
+            case "s3", "HEAD", _:
+                return 404, {}, b""  # no rates were stored yet
             case "s3", "PUT", _:
                 return 200, {"etag": '"0"'}, b""
             case "rds-data", "POST", "/Execute":

@@ -8,15 +8,19 @@ use crate::workspace::{command, root, run as execute, say, scratch, variable};
 
 /// Generate the shipped pipelines for AWS Lambda, have linters read them, build the handlers, and put orders through them on an emulator
 #[derive(clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Measure size, cold start, memory and warm time of optimised handlers instead; nothing in it passes or fails
+    #[arg(long)]
+    measure: bool,
+}
 
 /// The shipped pipelines; the orders are the last one's.
 const PIPELINES: [&str; 2] = ["order-management", "storefront"];
 /// Where the crates are, seen from a generated folder.
 const CRATES: &str = "../../..";
 
-pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
-    check()
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    if args.measure { measure() } else { check() }
 }
 
 /// Does all of it. Without Python it says what is skipped, but not in CI.
@@ -28,7 +32,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
     }
     lint()?;
     for pipeline in PIPELINES {
-        build(pipeline)?;
+        build(pipeline, &["--config", "profile.dev.debug=false"])?;
     }
     let python = emulator.join("bin/python3");
     let python = python.to_string_lossy();
@@ -91,13 +95,41 @@ fn lint() -> anyhow::Result<()> {
 }
 
 /// Builds the handlers with the versions of this workspace, whose lock file holds all of them.
-fn build(pipeline: &str) -> anyhow::Result<()> {
+fn build(pipeline: &str, how: &[&str]) -> anyhow::Result<()> {
     let folder = generated(pipeline);
     std::fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock"))?;
     let manifest = folder.join("Cargo.toml");
     let target = scratch("lambda");
     let [manifest, target] = [manifest, target].map(|path| path.to_string_lossy().into_owned());
     let places = ["--manifest-path", &manifest, "--target-dir", &target];
-    let words = ["build", "--quiet", "--config", "profile.dev.debug=false"];
-    execute("cargo", &[&words[..], &places].concat())
+    execute("cargo", &[&["build", "--quiet"][..], how, &places].concat())
+}
+
+/// What the names of the pipeline stand for in a measurement, where constant answers stand for AWS.
+const RESOURCES: &str = r#"{"buckets":{"orders":"orders","rates":"rates"},"cluster":"arn:aws:rds:us-east-1:000000000000:cluster:c","secret":"arn:aws:secretsmanager:us-east-1:000000000000:secret:s","database":"oms","configuration_set":"set"}"#;
+
+/// Measures the storefront's handlers, and beside them a handler in Python.
+fn measure() -> anyhow::Result<()> {
+    let Some(python) = python::environment(python::SERVERS)? else { return Ok(()) };
+    execute("cargo", &[&["build", "--workspace"][..], &FEATURES].concat())?;
+    generate("storefront")?;
+    build("storefront", &["--release"])?;
+    let (built, generated) = (scratch("lambda").join("release"), generated("storefront"));
+    let mut words = vec!["tests/lambda/cold_start.py".to_owned(), "--python".to_owned()];
+    for name in ["intake", "initiate-billing", "customer-communications", "reconcile"] {
+        let event = generated.join("events").join(format!("{name}.json"));
+        words.extend(["--program".to_owned(), format!("{name}={}", built.join(name).display())]);
+        words.extend(["--event".to_owned(), format!("{name}={}", event.display())]);
+    }
+    let order = "pipelines/storefront/samples/NW-10248.json";
+    words.extend(["--order".to_owned(), order.to_owned()]);
+    for variable in [
+        format!("OMS_RESOURCES={RESOURCES}"),
+        "OMS_DEAD_LETTERS=http://127.0.0.1:1/000000000000/dead".to_owned(),
+        "OMS_RECONCILE_AGE=60".to_owned(),
+    ] {
+        words.extend(["--env".to_owned(), variable]);
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    execute(&python.join("bin/python3").to_string_lossy(), &words)
 }
