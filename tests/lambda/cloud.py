@@ -1,5 +1,6 @@
 """The emulator with the generated stack on it, a PostgreSQL behind the strict RDS Data API, and questions to all of them."""
 
+import argparse
 import json
 import os
 import shutil
@@ -260,3 +261,24 @@ class Cloud:
             process.wait()
 
 
+def arguments(doc: str) -> argparse.ArgumentParser:
+    """The arguments of every program that plays something on a stack."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("generated", "built", "oms", "data-api"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--corpus", type=Path)
+    return parser
+
+
+def play(cloud: Cloud, story) -> int:
+    """Opens a stack, plays a story on it, and gives the exit code."""
+    try:
+        cloud.open()
+        story()
+    except Failed as failed:
+        print(f"FAIL  {failed}", flush=True)
+        cloud.explain()
+        return 1
+    finally:
+        cloud.close()
+    return 0

@@ -11,7 +11,6 @@ handlers did is held against what `oms run` does with the same orders on this ma
 Then handlers hear of every order again, in another order, and nothing may change; and an order waits while newer exchange rates come.
 """
 
-import argparse
 import base64
 import json
 import random
@@ -21,7 +20,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from cloud import BILLS, PIPELINE, ROOT, Cloud, Failed, check
+from cloud import BILLS, PIPELINE, ROOT, Cloud, Failed, arguments, check, play
 from from_here import from_here
 from machine import Machine, Outcome, by_id, normal
 from rates import Bank, refreshed
@@ -224,23 +223,18 @@ def rights(cloud: Cloud) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("generated", "built", "oms", "data-api"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--corpus", type=Path)
+    parser = arguments(__doc__)
     parser.add_argument("--count", type=int, default=2000)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         args.customers = customers(args, folder)
-        cloud = Cloud(args, folder)
-        try:
-            bank = Bank()
-            cloud.parameters["RatesUrl"] = bank.url
-            cloud.open()
+        cloud, bank, machine = Cloud(args, folder), Bank(), Machine(args.oms, folder)
+        cloud.parameters["RatesUrl"] = bank.url
+
+        def everything() -> None:
             at_once, one_by_one = corpus(args)
             story(cloud, at_once[0])
-            machine = Machine(args.oms, folder)
             done = equivalence(cloud, machine, args.customers, at_once, one_by_one)
             done = retried(cloud, machine, done)
             repeated(cloud, done)
@@ -248,13 +242,8 @@ def main() -> int:
             refreshed(cloud, bank, at_once[0])
             rights(cloud)
             from_here(cloud, args, folder)
-        except Failed as failed:
-            print(f"FAIL  {failed}", flush=True)
-            cloud.explain()
-            return 1
-        finally:
-            cloud.close()
-    return 0
+
+        return play(cloud, everything)
 
 
 if __name__ == "__main__":

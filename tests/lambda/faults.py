@@ -8,7 +8,6 @@ accepted = done + dead letters. Then the services work again, what lies there is
 at what SES sent.
 """
 
-import argparse
 import base64
 import json
 import random
@@ -19,7 +18,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from cloud import BILLS, PIPELINE, Cloud, Failed, check
+from cloud import BILLS, PIPELINE, Cloud, Failed, arguments, check, play
 from end_to_end import corpus, customers
 from machine import Machine, by_id, normal
 from proxy import Proxy
@@ -148,10 +147,7 @@ def story(cloud: Faulty, args, folder: Path) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("generated", "built", "oms", "data-api"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--corpus", type=Path)
+    parser = arguments(__doc__)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
@@ -159,16 +155,7 @@ def main() -> int:
         folder = Path(name)
         args.customers = customers(args, folder)
         cloud = Faulty(args, folder)
-        try:
-            cloud.open()
-            story(cloud, args, folder)
-        except Failed as failed:
-            print(f"FAIL  {failed}", flush=True)
-            cloud.explain()
-            return 1
-        finally:
-            cloud.close()
-    return 0
+        return play(cloud, lambda: story(cloud, args, folder))
 
 
 if __name__ == "__main__":
