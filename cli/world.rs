@@ -149,9 +149,11 @@ impl Outside {
     ///
     /// # Errors
     /// What the database said.
-    pub(crate) async fn may_do_again(&self, pipeline: &str, key: &str) -> anyhow::Result<()> {
-        let run = oms_engine::run::run_id(pipeline, key);
-        Ok(oms_sql::Claims::new(Arc::clone(&self.database)).free_run(&run).await?)
+    pub(crate) async fn may_do_again(&self, plan: &Plan, key: &str) -> anyhow::Result<()> {
+        let run = oms_engine::run::run_id(plan.name(), key);
+        let steps: Vec<&str> = plan.steps().iter().map(|step| &*step.id).collect();
+        oms_sql::Claims::new(Arc::clone(&self.database)).give_back(&run, &steps).await?;
+        Ok(())
     }
 }
 

@@ -21,6 +21,10 @@ use crate::session::Session;
 /// How long a claim lives: longer than one attempt can take, with the database on both sides of it.
 const LEASE: Duration = Duration::from_secs(120);
 
+/// How long it waits before it notes again that a mail was sent, at first and at the most: about 6 seconds in all.
+const NOTE_WAIT: Duration = Duration::from_millis(100);
+const NOTE_WAIT_MAX: Duration = Duration::from_millis(3_200);
+
 /// Mail by Amazon SES.
 pub struct SesMailer<R> {
     client: Client,
@@ -66,13 +70,7 @@ impl<R: Random> SesMailer<R> {
         call.doubt.begin();
         let sent = self.send_raw(call, mail, message).await;
         match sent {
-            Ok(provider) => {
-                // It was sent, whether that can be noted or not: an unnoted one stays claimed, and nobody sends it again by himself.
-                match self.claims.done(call, &attempt, &provider).await {
-                    Ok(()) => Ok(()),
-                    Err(_) => self.claims.done(call, &attempt, &provider).await.or(Ok(())),
-                }
-            }
+            Ok(provider) => self.note_sent(call, &attempt, &provider).await,
             Err(error) if error.class() == Class::Unknown => Err(error),
             Err(error) => {
                 call.doubt.lift();
@@ -82,6 +80,25 @@ impl<R: Random> SesMailer<R> {
                     Err(unnoted) => Err(error.caused_by(unnoted)),
                 }
             }
+        }
+    }
+
+    /// Notes that a mail was sent. If that cannot be noted it waits for a person, who finds the provider's id in the reason: without a note it
+    /// would look unknown later on, and be sent again where that is allowed.
+    async fn note_sent(&self, call: &Call, attempt: &str, provider: &str) -> Result<(), StepError> {
+        let mut wait = NOTE_WAIT;
+        loop {
+            let error = match self.claims.done(call, attempt, provider).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            if wait > NOTE_WAIT_MAX {
+                let message =
+                    format!("SES took the mail as `{provider}`, and that could not be noted");
+                return Err(StepError::permanent(cause::UNKNOWN_OUTCOME, message).caused_by(error));
+            }
+            tokio::time::sleep(wait).await;
+            wait *= 2;
         }
     }
 

@@ -12,6 +12,8 @@ use crate::session::Session;
 
 /// Seconds that a queue may be looked through; until then others do not see what was looked at.
 const LOOK_SECONDS: i32 = 60;
+/// Seconds that SQS looks for messages before it says that there are none.
+const WAIT_SECONDS: i32 = 2;
 
 /// A queue of SQS.
 pub struct SqsQueue {
@@ -42,14 +44,18 @@ impl SqsQueue {
     /// What SQS said; what was taken away until then is gone.
     pub async fn take(&self, is_it: impl Fn(&str) -> bool) -> Result<u64, StepError> {
         let mut taken = 0;
-        let mut left = Vec::new();
-        loop {
+        let mut left = BTreeMap::new();
+        // Seen again, a message shows that the whole queue was looked through.
+        let mut again = false;
+        while !again {
             let received = self
                 .client
                 .receive_message()
                 .queue_url(&self.queue)
                 .max_number_of_messages(10)
                 .visibility_timeout(LOOK_SECONDS)
+                // Otherwise SQS asks only some of its servers, and may have nothing to say.
+                .wait_time_seconds(WAIT_SECONDS)
                 .send()
                 .await
                 .map_err(|error| sorted("SQS", error))?;
@@ -58,9 +64,11 @@ impl SqsQueue {
                 break;
             }
             for message in messages {
-                let Some(receipt) = message.receipt_handle else { continue };
+                let (Some(id), Some(receipt)) = (message.message_id, message.receipt_handle) else {
+                    continue;
+                };
                 if !is_it(&message.body.unwrap_or_default()) {
-                    left.push(receipt);
+                    again |= left.insert(id, receipt).is_some();
                     continue;
                 }
                 let delete = self.client.delete_message().queue_url(&self.queue);
@@ -69,11 +77,10 @@ impl SqsQueue {
                 taken += 1;
             }
         }
-        // The others may be seen by anybody again.
-        for receipt in left {
+        // The others may be seen by anybody again; those whose time is over are anyway.
+        for receipt in left.into_values() {
             let seen = self.client.change_message_visibility().queue_url(&self.queue);
-            let seen = seen.receipt_handle(receipt).visibility_timeout(0).send().await;
-            seen.map_err(|error| sorted("SQS", error))?;
+            let _seen = seen.receipt_handle(receipt).visibility_timeout(0).send().await;
         }
         Ok(taken)
     }

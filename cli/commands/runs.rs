@@ -73,7 +73,8 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     match args.command {
         Command::List { target, stack, state, cause, limit, format } => {
             let found = target.find()?;
-            let wanted = Wanted { key: None, state, cause: cause.as_deref(), limit };
+            let cause_wanted = cause.as_deref();
+            let wanted = Wanted { state, cause: cause_wanted, limit, ..Wanted::default() };
             if let Some(code) = stack.asked(&Asked::List(wanted), &found, format, kinds)? {
                 return Ok(code);
             }

@@ -98,7 +98,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let result: anyhow::Result<()> = runtime.block_on(async {
         for row in &rows {
             if let (Some(outside), Some(Held::Resend)) = (&outside, held) {
-                outside.may_do_again(plan.name(), &row.key).await?;
+                outside.may_do_again(&plan, &row.key).await?;
             }
             match runner.retry(row, held.map(Into::into)).await? {
                 Ok(settled) => tally.add(&settled),

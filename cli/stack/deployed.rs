@@ -6,10 +6,10 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use oms_aws::{DataApi, SqsQueue};
 use oms_engine::effects::{Place, Queue as _, cause};
-use oms_engine::plan::{Choreography, Plan, Target, choreography};
+use oms_engine::plan::{Branch, Choreography, Plan, Target, choreography};
 use oms_engine::run::{RunState, run_id};
 use oms_engine::step::StepKind;
-use oms_sql::{Claims, Noted, Wanted, noted};
+use oms_sql::{Claims, Noted, Wanted, grants_of_branch, noted};
 use serde_json::{Value as Json, json};
 
 use crate::check;
@@ -19,6 +19,9 @@ use crate::output;
 use crate::stack::Again;
 use crate::state::Found;
 use crate::world::{Cloud, runtime};
+
+/// Orders that the database is asked for at once.
+const PAGE: u32 = 500;
 
 /// A deployed pipeline.
 pub(crate) struct Stack {
@@ -45,10 +48,28 @@ impl Stack {
         Ok(Some(Self { cloud, plan, choreography, database }))
     }
 
+    /// Returns how many handlers make notes.
+    fn handlers(&self) -> usize {
+        let notes = |branch: &&Branch| !grants_of_branch(&self.plan, branch).is_empty();
+        self.choreography.branches.iter().filter(notes).count()
+    }
+
+    /// Asks for as many orders as are wanted, a page at a time: an answer of the RDS Data API has a megabyte at the most.
     fn ask(&self, wanted: Wanted<'_>) -> anyhow::Result<Vec<Noted>> {
-        let handlers = self.choreography.branches.len();
-        let asked = noted(&*self.database, self.plan.name(), handlers, wanted);
-        Ok(runtime()?.block_on(asked)?)
+        let mut found = Vec::new();
+        let mut left = wanted.limit;
+        while left > 0 {
+            let page = Wanted { limit: left.min(PAGE), offset: wanted.limit - left, ..wanted };
+            let asked = noted(&*self.database, self.plan.name(), self.handlers(), page);
+            let notes = runtime()?.block_on(asked)?;
+            let keys = notes.chunk_by(|a, b| a.key == b.key).count();
+            found.extend(notes);
+            if keys < PAGE as usize {
+                break;
+            }
+            left -= page.limit;
+        }
+        Ok(found)
     }
 
     /// Lists orders, the latest first.
@@ -78,7 +99,7 @@ impl Stack {
         let causes: Vec<&str> = causes.into_iter().collect();
         let state = if notes.iter().any(|note| note.parked) {
             RunState::Parked
-        } else if notes.len() >= self.choreography.branches.len() {
+        } else if notes.len() >= self.handlers() {
             RunState::Completed
         } else {
             RunState::InProgress
@@ -145,29 +166,36 @@ impl Stack {
                  `--held resend` sends it again"
             ));
         }
-        let mut told: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        let mut letters: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for note in &notes {
+            letters.entry(&note.handler).or_default().insert(&note.object);
+        }
+        let mut count = 0;
+        let mut held = held.len();
         runtime()?.block_on(async {
-            for note in notes {
-                self.tell(note, again.sent.filter(|_| is_unknown(note))).await?;
-                told.entry(&note.handler).or_default().insert(&note.object);
-            }
-            // Told first: what is lost in between is done twice, which changes nothing.
-            for (handler, objects) in &told {
+            // Taken first: a handler that parks an order again does so at once, and that dead letter is a new one. Whatever ends this in
+            // between, the notes still say what is parked.
+            for (handler, objects) in &letters {
                 self.take_dead_letters(handler, objects).await?;
+            }
+            for note in notes {
+                match self.tell(note, again.sent.filter(|_| is_unknown(note))).await? {
+                    true => count += 1,
+                    false => held += 1,
+                }
             }
             Ok::<(), anyhow::Error>(())
         })?;
-        let count = told.values().map(|objects| objects.len() as u64).sum();
         match format {
             Format::Json => {
-                output::json(&json!({ "format_version": 1, "told": count, "held": held.len() }))?
+                output::json(&json!({ "format_version": 1, "told": count, "held": held }))?
             }
             Format::Human => output::answer(&format!(
                 "handlers were told again of {}; `oms runs list` shows what becomes of them\n",
                 output::counted(count, "order")
             ))?,
         }
-        Ok(if held.is_empty() { exit::FINE } else { exit::FINDINGS })
+        Ok(if held == 0 { exit::FINE } else { exit::FINDINGS })
     }
 
     /// Returns the notes on what is parked and meant.
@@ -175,10 +203,10 @@ impl Stack {
         let (state, cause) = (Some(RunState::Parked), again.cause);
         let mut notes = Vec::new();
         if again.keys.is_empty() {
-            notes = self.ask(Wanted { key: None, state, cause, limit: u32::MAX })?;
+            notes = self.ask(Wanted { state, cause, limit: u32::MAX, ..Wanted::default() })?;
         }
         for key in again.keys {
-            let found = self.ask(Wanted { key: Some(key), state, cause, limit: 1 })?;
+            let found = self.ask(Wanted { key: Some(key), state, cause, limit: 1, offset: 0 })?;
             anyhow::ensure!(
                 !found.is_empty(),
                 "`{key}` is not parked, and only parked orders are retried"
@@ -203,13 +231,25 @@ impl Stack {
         Ok(())
     }
 
-    async fn tell(&self, note: &Noted, sent: Option<bool>) -> anyhow::Result<()> {
+    /// Settles what a person found out, and tells the handler again; not where it is not known yet that nothing more will be heard.
+    async fn tell(&self, note: &Noted, sent: Option<bool>) -> anyhow::Result<bool> {
         let claims = Claims::new(Arc::clone(&self.database) as _);
         let run = run_id(self.plan.name(), &note.key);
-        match sent {
-            Some(true) => claims.settle_run(&run).await?,
-            Some(false) => claims.free_run(&run).await?,
-            None => {}
+        let branch = self.choreography.branches.iter().find(|one| *one.name == *note.handler);
+        let steps = branch.into_iter().flat_map(|branch| &branch.steps);
+        let steps = steps.filter_map(|step| self.plan.steps().get(*step));
+        let steps: Vec<&str> = steps.map(|step| &*step.id).collect();
+        let settled = match sent {
+            Some(true) => claims.settle(&run, &steps).await?,
+            Some(false) => claims.give_back(&run, &steps).await?,
+            None => true,
+        };
+        if !settled {
+            let key = &note.key;
+            output::say(&format!(
+                "error: an attempt to send the mail of `{key}` may still be heard of; try again in two minutes"
+            ));
+            return Ok(false);
         }
         let resources = &self.cloud.resources;
         let place = Place {
@@ -219,7 +259,7 @@ impl Stack {
         };
         let queue = self.queue(&resources.queues, "queues", &note.handler)?;
         queue.send(place.message().to_string(), None).await?;
-        Ok(())
+        Ok(true)
     }
 
     fn queue(

@@ -66,7 +66,7 @@ fn done(statement: Statement, run: &RunInfo, mark: &Mark, when: When) -> Stateme
     };
     // What was noted before is not written again.
     statement.sql(
-        " on conflict (pipeline, handler, object) do update set state = 'completed', cause = null, reason = null, run = excluded.run, \
+        " on conflict (pipeline, handler, object) do update set state = 'completed', cause = null, reason = null, run = excluded.run, key = excluded.key, \
          at = now() where b.state <> 'completed'",
     )
 }
@@ -104,7 +104,7 @@ impl Branches for SqlBranches {
                 .sql(", ")
                 .text(reason)
                 .sql(
-                    ") on conflict (pipeline, handler, object) do update set state = 'parked', cause = excluded.cause, \
+                    ") on conflict (pipeline, handler, object) do update set state = 'parked', key = excluded.key, run = excluded.run, cause = excluded.cause, \
                      reason = excluded.reason, at = now() where b.state <> 'completed'",
                 );
             self.database.run(&statement).await.map(drop)

@@ -113,25 +113,37 @@ impl Claims {
         self.database.run(&statement).await.map(drop)
     }
 
-    /// Takes all claims of a run as done that were not heard of again: a person found out that they were.
+    /// Takes claims of a run's steps as done that were not heard of again: a person found out that they were. Tells
+    /// whether none is left that may still be heard of.
     ///
     /// # Errors
     /// What the database said.
-    pub async fn settle_run(&self, run: &str) -> Result<(), StepError> {
-        let statement = Statement::default()
-            .sql("update oms_claims set state = 'done' where state = 'claimed' and lease_until < now() and run = ")
-            .text(run);
-        self.database.run(&statement).await.map(drop)
+    pub async fn settle(&self, run: &str, steps: &[&str]) -> Result<bool, StepError> {
+        self.set("done", run, steps).await
     }
 
-    /// Gives back all claims of a run that were not heard of again: a person says that they are to be tried again.
+    /// Gives back claims of a run's steps that were not heard of again: a person says that they are to be tried again. Tells
+    /// whether none is left that may still be heard of.
     ///
     /// # Errors
     /// What the database said.
-    pub async fn free_run(&self, run: &str) -> Result<(), StepError> {
-        let statement = Statement::default()
-            .sql("update oms_claims set state = 'free' where state = 'claimed' and lease_until < now() and run = ")
-            .text(run);
-        self.database.run(&statement).await.map(drop)
+    pub async fn give_back(&self, run: &str, steps: &[&str]) -> Result<bool, StepError> {
+        self.set("free", run, steps).await
+    }
+
+    async fn set(&self, state: &str, run: &str, steps: &[&str]) -> Result<bool, StepError> {
+        let steps = serde_json::Value::from(steps.to_vec()).to_string();
+        let claimed = |statement: Statement, lease: &str| {
+            statement
+                .sql(&format!(" where state = 'claimed' and lease_until {lease} now() and run = "))
+                .text(run)
+                .sql(" and step in (select jsonb_array_elements_text(cast(")
+                .text(&steps)
+                .sql(" as jsonb)))")
+        };
+        let update = Statement::default().sql("update oms_claims set state = ").text(state);
+        self.database.run(&claimed(update, "<")).await?;
+        let live = claimed(Statement::default().sql("select key from oms_claims"), ">=");
+        Ok(self.database.run(&live).await?.is_empty())
     }
 }

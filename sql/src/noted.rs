@@ -6,6 +6,9 @@ use oms_engine::run::RunState;
 use crate::database::Database;
 use crate::statement::{Hint, Statement};
 
+/// An instant as PostgreSQL's `to_char` writes it; bound, since it has colons.
+const ISO: &str = "YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"";
+
 /// A handler's note on an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Noted {
@@ -36,6 +39,8 @@ pub struct Wanted<'a> {
     pub cause: Option<&'a str>,
     /// How many at the most; the latest come first.
     pub limit: u32,
+    /// How many of them are left out, because they are known.
+    pub offset: u32,
 }
 
 /// Returns the notes on the orders that are looked for. An order is completed when all of the pipeline's `handlers` have noted so, parked when
@@ -75,9 +80,14 @@ pub async fn noted(
     let statement = keys
         .sql(" order by latest desc, key limit ")
         .bind(Hint::Integer, Some(wanted.limit.to_string()))
+        .sql(" offset ")
+        .bind(Hint::Integer, Some(wanted.offset.to_string()))
         .sql(
-            ") select b.key, b.object, b.handler, b.state, b.cause, b.reason, to_char(b.at at time zone 'UTC', \
-             'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') from oms_branches b join wanted using (key) where b.pipeline = ",
+            ") select b.key, b.object, b.handler, b.state, b.cause, b.reason, to_char(b.at at time zone 'UTC', ",
+        )
+        .text(ISO)
+        .sql(
+            ") from oms_branches b join wanted using (key) where b.pipeline = ",
         )
         .text(pipeline)
         .sql(" order by wanted.latest desc, b.key, b.handler");

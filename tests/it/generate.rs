@@ -132,3 +132,22 @@ fn a_handler_embeds_its_own_steps_and_what_they_use() {
         "grant INSERT, SELECT, UPDATE on \"billing_data\" to \"oms_storefront_initiate_billing\"";
     assert!(schema.contains(bills), "{schema}");
 }
+
+#[test]
+fn a_step_that_runs_after_a_failure_does_not_say_that_the_handler_is_done() {
+    let scratch = Scratch::new();
+    let out = scratch.path("out");
+    let note = |text: &str| {
+        let pipeline = scratch.write("small.yaml", text);
+        let words = ["generate", "lambda", &pipeline.to_string_lossy(), "--out"];
+        oms([&words[..], &[&*out.to_string_lossy()]].concat()).exits(0);
+        let readme = std::fs::read_to_string(out.join("README.md")).unwrap();
+        readme.contains("the note that it is done")
+    };
+    let one = small("x", "/x/{key}", ["one", "two"]);
+    let one = one.replace("{ \"one\": [a], \"two\": [b] }", "{ one: [a, b] }");
+    let then = one.replace("table.upsert, needs: [told]", "table.upsert, needs: [a]");
+    assert!(!note(&then), "the last step notes it in its own statement");
+    assert!(note(&one), "nothing is the last step");
+    assert!(note(&then.replace("needs: [a]", "needs: [{ step: a, allow: [failed] }]")));
+}

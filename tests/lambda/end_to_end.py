@@ -43,8 +43,11 @@ def customers(args, folder: Path) -> Path:
 def corpus(args) -> tuple:
     """Orders that may come in at once, and orders that come in one after the other."""
     if args.corpus is None:
-        samples = sorted((ROOT / "pipelines/storefront/samples").glob("*.json"))
-        return [path.read_bytes() for path in samples][: args.count], []
+        samples = [path.read_bytes() for path in sorted((ROOT / "pipelines/storefront/samples").glob("*.json"))]
+        order = json.loads(samples[0])
+        # Nobody knows the customer of the one, and nobody the rate of the other.
+        parked = [order | {"order_id": "PARKED-1", "customer_id": "nobody"}, order | {"order_id": "PARKED-2", "currency": "VES"}]
+        return samples[: args.count], [json.dumps(order).encode() for order in parked]
     lines = lambda path: path.read_text(encoding="utf-8").splitlines()  # noqa: E731
     orders = args.corpus / "orders"
     at_once = lines(orders / "orders-sample.ndjson")[: args.count]

@@ -93,19 +93,25 @@ class Proxy:
                 at -= share
             else:
                 found = "passed"
-            found = found if self.faults else "passed"
-            self.met[found] += 1
-            return found
+            return found if self.faults else "passed"
+
+    def count(self, fate: str) -> None:
+        with self.lock:
+            self.met[fate] += 1
 
     def handle(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("content-length", 0)))
         fate, port = self.fate(), request.client_address[1]
+        if fate == "killed before":
+            fate = fate if kill(port) else "passed"
+        if fate != "killed after":
+            self.count(fate)
         if fate == "refused":
             return answer(request, 503, b"")
         if fate == "throttled":
             status, text = THROTTLED[self.service]
             return answer(request, status, text.encode())
-        if fate == "killed before" and kill(port):
+        if fate == "killed before":
             request.close_connection = True
             return None
         connection = http.client.HTTPConnection("127.0.0.1", self.upstream, timeout=60)
@@ -114,7 +120,8 @@ class Proxy:
         content = response.read()
         connection.close()
         if fate == "killed after":
-            kill(port)
+            fate = fate if kill(port) else "unanswered"
+            self.count(fate)
         if fate == "silent":
             time.sleep(SILENCE_S)
         if fate in ("killed after", "silent", "unanswered"):

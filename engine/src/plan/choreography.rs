@@ -190,11 +190,13 @@ fn branch(
 }
 
 fn last(plan: &Plan, steps: &BTreeSet<usize>) -> Option<usize> {
-    let needed: BTreeSet<usize> = steps
-        .iter()
-        .filter_map(|index| plan.steps().get(*index))
-        .flat_map(|step| step.needs.iter().map(|need| need.step))
-        .collect();
+    let needs =
+        || steps.iter().filter_map(|index| plan.steps().get(*index)).flat_map(|step| &step.needs);
+    // A step that runs although another one failed says nothing of the branch as a whole.
+    if needs().any(|need| !need.allow.is_empty()) {
+        return None;
+    }
+    let needed: BTreeSet<usize> = needs().map(|need| need.step).collect();
     let mut ends = steps.difference(&needed);
     let (Some(end), None) = (ends.next(), ends.next()) else { return None };
     let step = plan.steps().get(*end)?;

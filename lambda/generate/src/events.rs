@@ -41,5 +41,7 @@ pub(crate) fn events(
         json!({ "source": "aws.events", "detail-type": "Scheduled Event", "detail": {} });
     let branches = view.branches.iter().map(|branch| (branch.name.clone(), queued.clone()));
     let reconcile = view.reconcile.iter().map(|_| ("reconcile".to_owned(), scheduled.clone()));
-    [("intake".to_owned(), put)].into_iter().chain(branches).chain(reconcile).collect()
+    let refresh = view.rates.iter().map(|_| ("refresh".to_owned(), scheduled.clone()));
+    let intake = [("intake".to_owned(), put)].into_iter();
+    intake.chain(branches).chain(reconcile).chain(refresh).collect()
 }

@@ -88,6 +88,8 @@ pub(crate) fn of_reconcile<'b>(
     statements
 }
 
+/// The same for an order that was deleted.
+const GONE: &str = "to be told that an order is gone";
 /// Without it S3 answers that reading is not allowed, where there is nothing to read.
 const NONE_YET: &str = "to be told that there are none yet";
 
@@ -129,6 +131,7 @@ pub(crate) fn of_branch(uses: &Uses<'_>) -> Vec<Statement> {
         Statement::new("Queue", "its orders", receive, arn(&format!("{id}Queue"))),
         Statement::new("DeadLetters", dead, &["sqs:SendMessage"], arn(&format!("{id}DeadLetters"))),
         Statement::new("ReadOrder", uses.store, read, objects(uses.bucket)),
+        Statement::new("MissOrder", GONE, &["s3:ListBucket"], arn(uses.bucket)),
     ];
     if uses.rates {
         let because = "the version that an order was accepted with";

@@ -212,11 +212,11 @@ pub(crate) fn view(whole: &Whole<'_>, origin: &Origin) -> Result<View, GenerateE
             resources: json_of(&[
                 bucket.resource(),
                 in_database(RECONCILE_ID),
-                each(&branches, "queues", "Queue"),
+                each(branches.iter().filter(|branch| branch.database), "queues", "Queue"),
             ]),
             statements: iam::of_reconcile(
                 &bucket.id,
-                branches.iter().map(|branch| branch.id.as_str()),
+                branches.iter().filter(|branch| branch.database).map(|branch| branch.id.as_str()),
             ),
         }),
         rates: refresh.then(|| Rates {
@@ -332,6 +332,10 @@ fn branch_view(
             }
         }
     }
+    if !asking.is_empty() && branch.last.is_none() {
+        let (call, because) = ("rds-data:ExecuteStatement", "the note that it is done".to_owned());
+        calls.push(Calls { call, count: 1, because });
+    }
     let one: Duration = steps
         .iter()
         .filter(|step| !step.effects.is_empty())
@@ -404,9 +408,9 @@ fn in_database(id: &str) -> String {
 }
 
 /// Says which resource of each handler is which.
-fn each(branches: &[BranchView], name: &str, kind: &str) -> String {
+fn each<'b>(branches: impl Iterator<Item = &'b BranchView>, name: &str, kind: &str) -> String {
     let of = |branch: &BranchView| format!("\"{}\":\"${{{}{kind}}}\"", branch.name, branch.id);
-    let members: Vec<String> = branches.iter().map(of).collect();
+    let members: Vec<String> = branches.map(of).collect();
     format!("\"{name}\":{}", json_of(&members))
 }
 
@@ -414,8 +418,8 @@ fn each(branches: &[BranchView], name: &str, kind: &str) -> String {
 fn stack(branches: &[BranchView], bucket: &Bucket, database: bool, mail: bool) -> String {
     let mut members = vec![
         bucket.resource(),
-        each(branches, "queues", "Queue"),
-        each(branches, "dead_letters", "DeadLetters"),
+        each(branches.iter(), "queues", "Queue"),
+        each(branches.iter(), "dead_letters", "DeadLetters"),
     ];
     if database {
         let (cluster, secret) =

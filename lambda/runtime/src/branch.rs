@@ -104,17 +104,6 @@ impl BranchHandler {
 
     /// Works on a message; tells whether it is done with.
     async fn message(&self, message: &Message, deadline: Timestamp) -> bool {
-        match message.note {
-            None => {}
-            Some(Note::Test) => self.log("info", "a test event of S3", &[]),
-            Some(Note::Deleted) => {
-                self.log("info", "something was deleted, which changes nothing", &[])
-            }
-            Some(Note::Unreadable) => {
-                self.log("error", "a message that is none of S3's", &[]);
-                return self.dead(json!({}), "message", "it is no notification of S3").await;
-            }
-        }
         let mut done = true;
         for place in &message.places {
             let outcome = self.order(place, deadline).await;
@@ -143,6 +132,17 @@ impl BranchHandler {
                 }
             };
         }
+        match message.note {
+            None => {}
+            Some(Note::Test) => self.log("info", "a test event of S3", &[]),
+            Some(Note::Deleted) => {
+                self.log("info", "something was deleted, which changes nothing", &[])
+            }
+            Some(Note::Unreadable) => {
+                self.log("error", "a message that is none of S3's", &[]);
+                done &= self.dead(json!({}), "message", "it is no notification of S3").await;
+            }
+        }
         done
     }
 
@@ -169,6 +169,8 @@ impl BranchHandler {
             }
             Err(error) => return later(error.cause(), error.message()),
         };
+        let name = stored.name.as_deref().unwrap_or_else(|| stem(&place.key));
+        let parked = |cause: &str, reason: &str| self::parked(name, cause, reason);
         let plan = match (&self.plans, &stored.rates) {
             (Some(plans), Some(version)) => match plans.with(version).await {
                 Ok(plan) => plan,
@@ -179,7 +181,6 @@ impl BranchHandler {
             },
             _ => Arc::clone(&self.plan),
         };
-        let name = stored.name.as_deref().unwrap_or_else(|| stem(&place.key));
         let mut run = match accept(&plan, &stored.body, name, stored.accepted_at) {
             Ok(run) => run,
             // What the intake let in is right; somebody else stored this, or the pipeline was changed.

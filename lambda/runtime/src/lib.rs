@@ -23,7 +23,7 @@ pub use intake::{Answer, IntakeHandler};
 pub use lambda_runtime::Error;
 pub use oms_engine::step::StepKind;
 pub use rates::{Pin, Plans};
-pub use reconcile::{Compared, ReconcileHandler};
+pub use reconcile::{Compared, ReconcileHandler, Window};
 #[cfg(feature = "refresh")]
 pub use refresh::{RefreshError, RefreshHandler};
 #[cfg(feature = "refresh")]

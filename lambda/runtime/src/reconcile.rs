@@ -15,8 +15,19 @@ use serde_json::{Value as Json, json};
 use crate::clock::SystemClock;
 use crate::log;
 
-/// Time that is left at the end of an invocation to note how far it came.
-const MARGIN: Duration = Duration::from_secs(5);
+/// Time that is left at the end of an invocation to note how far it came: longer than one part of the orders takes.
+const MARGIN: Duration = Duration::from_secs(30);
+/// Orders that are compared at once.
+const PART: usize = 100;
+
+/// Which orders count as lost.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    /// Younger ones may still be under way.
+    pub min_age: Duration,
+    /// Older ones are let be: a handler that is new, or notes that are gone, are no reason to do everything again that ever was.
+    pub max_age: Duration,
+}
 
 /// A handler that looks for lost orders.
 pub struct ReconcileHandler {
@@ -24,8 +35,7 @@ pub struct ReconcileHandler {
     bucket: Arc<str>,
     /// The bucket's real name.
     real: String,
-    /// Orders that are younger may still be under way.
-    age: Duration,
+    window: Window,
     orders: Arc<dyn Orders>,
     branches: Arc<dyn Branches>,
     queues: BTreeMap<String, Arc<dyn Queue>>,
@@ -43,17 +53,17 @@ pub struct Compared {
 }
 
 impl ReconcileHandler {
-    /// Gets ready to compare the orders in the bucket `real` that are older than `age`, and to tell handlers of them by their queues.
+    /// Gets ready to compare the orders in the bucket `real`, and to tell handlers of them by their queues.
     pub fn new(
         (plan, choreography): &(Arc<Plan>, Choreography),
         real: String,
-        age: Duration,
+        window: Window,
         orders: Arc<dyn Orders>,
         branches: Arc<dyn Branches>,
         queues: BTreeMap<String, Arc<dyn Queue>>,
     ) -> Self {
         let bucket = Arc::clone(&choreography.bucket);
-        Self { plan: Arc::clone(plan), bucket, real, age, orders, branches, queues }
+        Self { plan: Arc::clone(plan), bucket, real, window, orders, branches, queues }
     }
 
     /// Compares until all is compared or there is no time left, and writes down what it came to, as CloudWatch counts it.
@@ -79,25 +89,25 @@ impl ReconcileHandler {
         let mut compared = Compared::default();
         loop {
             let page = self.orders.list(&self.bucket, after.as_deref()).await?;
-            let Some(last) = page.last() else { break };
-            let now = SystemClock.now();
-            let old = |at: Timestamp| {
-                now.duration_since(at)
-                    >= jiff::SignedDuration::try_from(self.age).unwrap_or_default()
-            };
-            let objects: Vec<&str> = page
-                .iter()
-                .filter(|listed| old(listed.stored_at))
-                .map(|listed| listed.object.as_str())
-                .collect();
-            compared.orders += objects.len() as u64;
-            compared.missing += self.tell(&handlers, &objects).await?;
-            after = Some(last.object.clone());
-            if deadline.duration_since(SystemClock.now())
-                < jiff::SignedDuration::try_from(MARGIN).unwrap_or_default()
-            {
-                self.branches.set_cursor(pipeline, after.as_deref()).await?;
-                return Ok(compared);
+            if page.is_empty() {
+                break;
+            }
+            for part in page.chunks(PART) {
+                let objects: Vec<&str> = part
+                    .iter()
+                    .filter(|listed| self.window.has(listed.stored_at))
+                    .map(|listed| listed.object.as_str())
+                    .collect();
+                compared.orders += objects.len() as u64;
+                let told = self.tell(&handlers, &objects).await;
+                after = part.last().map(|last| last.object.clone());
+                // What stands in the way of these does not hide those behind them for ever.
+                if told.is_err() || left(deadline) < MARGIN {
+                    self.branches.set_cursor(pipeline, after.as_deref()).await?;
+                    compared.missing += told?;
+                    return Ok(compared);
+                }
+                compared.missing += told?;
             }
         }
         if begun.is_some() {
@@ -126,6 +136,18 @@ impl ReconcileHandler {
         }
         Ok(missing.len() as u64)
     }
+}
+
+impl Window {
+    fn has(&self, stored_at: Timestamp) -> bool {
+        let age = SystemClock.now().duration_since(stored_at);
+        let age = Duration::try_from(age).unwrap_or_default();
+        (self.min_age..=self.max_age).contains(&age)
+    }
+}
+
+fn left(deadline: Timestamp) -> Duration {
+    Duration::try_from(deadline.duration_since(SystemClock.now())).unwrap_or_default()
 }
 
 /// Writes a comparison in CloudWatch's embedded metric format ("Specification: Embedded metric format").

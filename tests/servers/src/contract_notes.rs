@@ -54,9 +54,18 @@ pub(crate) async fn the_last_thing_and_its_note_are_one(database: &Arc<dyn Datab
     tokio::time::sleep(Duration::from_millis(20)).await;
     let unknown = claims.claim(&call, "b", Duration::ZERO, false).await.unwrap();
     assert_eq!((unknown, noted(database, "found", "mail").await), (Claim::Unknown, false));
-    claims.settle_run(&call.run.id).await.unwrap();
+    assert!(claims.settle(&call.run.id, &["another"]).await.unwrap());
+    let unknown = claims.claim(&call, "c", Duration::ZERO, false).await.unwrap();
+    assert_eq!(unknown, Claim::Unknown, "another's step was settled");
+    assert!(claims.settle(&call.run.id, &["last"]).await.unwrap());
     let settled = claims.claim(&call, "c", Duration::from_secs(60), false).await.unwrap();
     assert_eq!((settled, noted(database, "found", "mail").await), (Claim::Done, true));
+    // Who may still be heard of is not settled.
+    let call = marked("live", "mail");
+    claims.claim(&call, "a", Duration::from_secs(60), false).await.unwrap();
+    assert!(!claims.settle(&call.run.id, &["last"]).await.unwrap());
+    let busy = claims.claim(&call, "b", Duration::from_secs(60), false).await.unwrap();
+    assert_eq!(busy, Claim::Busy);
 }
 
 /// What is parked may be done later, and what is done stays done.

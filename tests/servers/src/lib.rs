@@ -14,5 +14,5 @@ mod value;
 pub use contract::{all, world};
 pub use data_api::{DataApi, Settings};
 pub use emulator::Emulator;
-pub use postgres::{Server, find};
+pub use postgres::{PROVES, Server, find};
 pub use tls::Tls;

@@ -48,6 +48,9 @@ fn command(program: &Path) -> Command {
     command
 }
 
+/// The role that has to log in with its password; all others are trusted.
+pub const PROVES: &str = "proves_itself";
+
 impl Server {
     /// Makes a database and starts a server on it.
     pub fn start(programs: &Path) -> Self {
@@ -67,6 +70,11 @@ impl Server {
             .output()
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        // One role has to prove itself, for tests of passwords.
+        let hba = data.join("pg_hba.conf");
+        let trusting = std::fs::read_to_string(&hba).unwrap();
+        let proving = format!("host all {PROVES} 127.0.0.1/32 scram-sha-256\n{trusting}");
+        std::fs::write(&hba, proving).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let process = command(&programs.join("postgres"))
             .arg("-D")

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oms_engine::effects::{Branches, Clock as _, Queue};
-use oms_lambda::{Compared, ReconcileHandler, SystemClock, messages};
+use oms_lambda::{Compared, ReconcileHandler, SystemClock, Window, messages};
 use oms_sql::SqlBranches;
 
 use crate::branch::heard;
@@ -22,7 +22,8 @@ async fn search(shop: &Shop, age: Duration) -> (ReconcileHandler, BTreeMap<Strin
     let branches: Arc<dyn Branches> = Arc::new(SqlBranches::new(Arc::clone(&shop.database)));
     let real = "shop-orders".to_owned();
     let orders = shop.objects();
-    (ReconcileHandler::new(&shop.plan, real, age, orders, branches, queues), urls)
+    let window = Window { min_age: age, max_age: Duration::from_secs(86_400) };
+    (ReconcileHandler::new(&shop.plan, real, window, orders, branches, queues), urls)
 }
 
 #[tokio::test(flavor = "multi_thread")]
