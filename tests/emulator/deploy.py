@@ -2,7 +2,7 @@
 
     python deploy.py PACKAGED --endpoint URL --stack NAME [--parameter NAME=VALUE]...
 
-As a function: `deploy(text, cloudformation, stack, parameters)` gives the outputs, or raises with the reasons.
+As a function: `deploy(text, cloudformation, stack, parameters, s3, bucket)` gives the outputs, or raises with the reasons.
 """
 
 import argparse
@@ -29,12 +29,22 @@ def settled(describe, key: str, seconds: float) -> dict:
         time.sleep(0.1)
 
 
-def deploy(text: str, cloudformation, stack: str, parameters: dict[str, str] | None = None) -> dict[str, str]:
+# Bytes of a template at the most that is sent with the call; a longer one comes from S3 ("AWS CloudFormation quotas").
+BODY_MAX = 51_200
+
+
+def deploy(text: str, cloudformation, stack: str, parameters: dict[str, str] | None = None, s3=None, bucket: str = "") -> dict[str, str]:
+    """With `s3` and `bucket` a template that is too long for the call is put there first, as `sam deploy` does with `resolve_s3`."""
+    body = {"TemplateBody": text}
+    if s3 is not None and len(text.encode()) > BODY_MAX:
+        key = f"{stack}.template"
+        s3.put_object(Bucket=bucket, Key=key, Body=text.encode())
+        body = {"TemplateURL": f"{s3.meta.endpoint_url}/{bucket}/{key}"}
     existing = [s["StackName"] for s in cloudformation.describe_stacks()["Stacks"]]
     change_set = f"change-{time.time_ns()}"
     cloudformation.create_change_set(
         StackName=stack, ChangeSetName=change_set, ChangeSetType="UPDATE" if stack in existing else "CREATE",
-        TemplateBody=text, Capabilities=CAPABILITIES,
+        Capabilities=CAPABILITIES, **body,
         Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in (parameters or {}).items()])
     made = settled(lambda: cloudformation.describe_change_set(StackName=stack, ChangeSetName=change_set), "Status", 60)
     if made["Status"] != "CREATE_COMPLETE":

@@ -96,7 +96,7 @@ class Cloud:
         text = package.package(self.args.generated / "template.yaml", self.client("s3"), "oms-code", code)
         begun = time.monotonic()
         parameters = {"Architecture": "x86_64", "BranchConcurrency": "4", "ReconcileAgeSeconds": "60"} | self.parameters
-        self.outputs = deploy.deploy(text, self.client("cloudformation"), "storefront", parameters)
+        self.outputs = deploy.deploy(text, self.client("cloudformation"), "storefront", parameters, self.client("s3"), "oms-code")
         print(f"      deployed in {time.monotonic() - begun:.1f} s", flush=True)
         self.resources = json.loads(self.outputs["OmsResources"])
         # The Data API works as the role that a secret names; the master's is the server's own.
