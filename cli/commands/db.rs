@@ -17,7 +17,7 @@ use crate::output;
 use crate::state::{Target, current_plan};
 use crate::world::WorldOption;
 
-/// Make a pipeline's tables, export or import their rows as NDJSON
+/// Export or import the rows of a pipeline's tables, as NDJSON, or make the tables
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(subcommand)]

@@ -114,11 +114,15 @@ class Proxy:
         if fate == "killed before":
             request.close_connection = True
             return None
-        connection = http.client.HTTPConnection("127.0.0.1", self.upstream, timeout=60)
-        connection.request(request.command, request.path, body, dict(request.headers))
-        response = connection.getresponse()
-        content = response.read()
-        connection.close()
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", self.upstream, timeout=60)
+            connection.request(request.command, request.path, body, dict(request.headers))
+            response = connection.getresponse()
+            content = response.read()
+            connection.close()
+        except OSError:  # the service was ended, and with it the story
+            request.close_connection = True
+            return None
         if fate == "killed after":
             fate = fate if kill(port) else "unanswered"
             self.count(fate)
