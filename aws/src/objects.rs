@@ -1,10 +1,11 @@
 //! The object store on S3.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
+use jiff::Timestamp;
 use oms_engine::effects::{Call, Io, ObjectStore, Put, StepError, cause};
 
 use crate::failure::sorted;
@@ -31,20 +32,45 @@ impl S3Objects {
     }
 
     async fn read(&self, bucket: &str, key: &str) -> Result<Option<Arc<[u8]>>, StepError> {
-        let found = self.client.get_object().bucket(self.bucket(bucket)).key(key).send().await;
-        let object = match found {
-            Ok(object) => object,
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => {
-                return Ok(None);
-            }
-            Err(error) => return Err(sorted("S3", error)),
-        };
-        let body = object.body.collect().await.map_err(|error| {
-            StepError::transient(cause::UNAVAILABLE, "S3 broke off while an object was read")
-                .caused_by(error)
-        })?;
-        Ok(Some(Arc::from(body.to_vec())))
+        let found = read(&self.client, self.bucket(bucket), key, None).await?;
+        Ok(found.map(|found| found.bytes))
     }
+}
+
+/// An object that was read.
+pub(crate) struct Found {
+    pub(crate) bytes: Arc<[u8]>,
+    pub(crate) metadata: HashMap<String, String>,
+    /// When it was stored.
+    pub(crate) stored_at: Option<Timestamp>,
+}
+
+/// Reads a version of an object, or the one that is there now; nothing if it is gone.
+pub(crate) async fn read(
+    client: &Client,
+    bucket: &str,
+    key: &str,
+    version: Option<&str>,
+) -> Result<Option<Found>, StepError> {
+    let get = client.get_object().bucket(bucket).key(key);
+    let object = match get.set_version_id(version.map(str::to_owned)).send().await {
+        Ok(object) => object,
+        Err(error) => {
+            let code = error.as_service_error().and_then(|error| error.meta().code());
+            return match code {
+                Some("NoSuchKey" | "NoSuchVersion") => Ok(None),
+                _ => Err(sorted("S3", error)),
+            };
+        }
+    };
+    let metadata = object.metadata.unwrap_or_default();
+    let stored_at = object.last_modified.map(|at| at.secs());
+    let stored_at = stored_at.and_then(|at| Timestamp::from_second(at).ok());
+    let body = object.body.collect().await.map_err(|error| {
+        StepError::transient(cause::UNAVAILABLE, "S3 broke off while an object was read")
+            .caused_by(error)
+    })?;
+    Ok(Some(Found { bytes: Arc::from(body.to_vec()), metadata, stored_at }))
 }
 
 impl ObjectStore for S3Objects {

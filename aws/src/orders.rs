@@ -8,7 +8,7 @@ use oms_engine::effects::{Io, Kept, Listed, Orders, Place, StepError, StoredOrde
 use oms_engine::value::Digest;
 
 use crate::failure::sorted;
-use crate::objects::S3Objects;
+use crate::objects::{self, Found, S3Objects};
 
 const DIGEST: &str = "oms-digest";
 const NAME: &str = "oms-name";
@@ -78,34 +78,13 @@ impl S3Objects {
     }
 
     async fn get_order(&self, place: &Place) -> Result<Option<StoredOrder>, StepError> {
-        let found = self
-            .client
-            .get_object()
-            .bucket(&place.bucket)
-            .key(&place.key)
-            .set_version_id(place.version.clone())
-            .send()
-            .await;
-        let object = match found {
-            Ok(object) => object,
-            Err(error) => {
-                let code = error.as_service_error().and_then(|error| error.meta().code());
-                return match code {
-                    Some("NoSuchKey" | "NoSuchVersion") => Ok(None),
-                    _ => Err(sorted("S3", error)),
-                };
-            }
-        };
-        let metadata = object.metadata.unwrap_or_default();
-        let modified = object.last_modified.map(|at| at.secs());
+        let Place { bucket, key, version } = place;
+        let found = objects::read(&self.client, bucket, key, version.as_deref()).await?;
+        let Some(Found { bytes, metadata, stored_at }) = found else { return Ok(None) };
         let accepted_at = metadata.get(ACCEPTED_AT).and_then(|text| text.parse().ok());
-        let accepted_at = accepted_at.or_else(|| Timestamp::from_second(modified?).ok());
-        let body = object.body.collect().await.map_err(|error| {
-            StepError::transient(cause::UNAVAILABLE, "S3 broke off while an order was read")
-                .caused_by(error)
-        })?;
+        let accepted_at = accepted_at.or(stored_at);
         Ok(Some(StoredOrder {
-            body: Arc::from(body.to_vec()),
+            body: bytes,
             digest: metadata.get(DIGEST).and_then(|text| Digest::parse(text)),
             name: metadata.get(NAME).map(|name| Arc::from(name.as_str())),
             accepted_at: accepted_at.unwrap_or(Timestamp::UNIX_EPOCH),

@@ -35,9 +35,7 @@ impl SqsQueue {
     pub fn new(session: &Session, queue: String) -> Self {
         Self { client: Client::new(&session.0), queue }
     }
-}
 
-impl SqsQueue {
     /// Looks through the queue and takes away the messages that `is_it` says yes to.
     ///
     /// # Errors

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
-use oms_engine::effects::{Io, RateFile, StepError, cause};
+use oms_engine::effects::{Io, RateFile};
 
 use crate::failure::sorted;
-use crate::objects::S3Objects;
+use crate::objects::{self, S3Objects};
 
 /// A file of rates.
 pub struct S3Rates {
@@ -42,22 +42,8 @@ impl RateFile for S3Rates {
 
     fn read<'a>(&'a self, version: &'a str) -> Io<'a, Option<Arc<[u8]>>> {
         Box::pin(async move {
-            let get = self.client.get_object().bucket(&self.bucket).key(&self.key);
-            let object = match get.version_id(version).send().await {
-                Ok(object) => object,
-                Err(error) => {
-                    let code = error.as_service_error().and_then(|error| error.meta().code());
-                    return match code {
-                        Some("NoSuchKey" | "NoSuchVersion") => Ok(None),
-                        _ => Err(sorted("S3", error)),
-                    };
-                }
-            };
-            let body = object.body.collect().await.map_err(|error| {
-                StepError::transient(cause::UNAVAILABLE, "S3 broke off while rates were read")
-                    .caused_by(error)
-            })?;
-            Ok(Some(Arc::from(body.to_vec())))
+            let found = objects::read(&self.client, &self.bucket, &self.key, Some(version)).await?;
+            Ok(found.map(|found| found.bytes))
         })
     }
 

@@ -48,10 +48,10 @@ impl Stack {
         Ok(Some(Self { cloud, plan, choreography, database }))
     }
 
-    /// Returns how many handlers make notes.
-    fn handlers(&self) -> usize {
+    /// Returns the branches whose handlers make notes: those that use the database at all.
+    fn noting(&self) -> impl Iterator<Item = &Branch> {
         let notes = |branch: &&Branch| !grants_of_branch(&self.plan, branch).is_empty();
-        self.choreography.branches.iter().filter(notes).count()
+        self.choreography.branches.iter().filter(notes)
     }
 
     /// Asks for as many orders as are wanted, a page at a time: an answer of the RDS Data API has a megabyte at the most.
@@ -60,7 +60,7 @@ impl Stack {
         let mut left = wanted.limit;
         while left > 0 {
             let page = Wanted { limit: left.min(PAGE), offset: wanted.limit - left, ..wanted };
-            let asked = noted(&*self.database, self.plan.name(), self.handlers(), page);
+            let asked = noted(&*self.database, self.plan.name(), self.noting().count(), page);
             let notes = runtime()?.block_on(asked)?;
             let keys = notes.chunk_by(|a, b| a.key == b.key).count();
             found.extend(notes);
@@ -99,7 +99,7 @@ impl Stack {
         let causes: Vec<&str> = causes.into_iter().collect();
         let state = if notes.iter().any(|note| note.parked) {
             RunState::Parked
-        } else if notes.len() >= self.handlers() {
+        } else if notes.len() >= self.noting().count() {
             RunState::Completed
         } else {
             RunState::InProgress
@@ -120,16 +120,24 @@ impl Stack {
             "no handler has a note on `{key}`: it was not accepted, or they are still at it"
         );
         let mut shown = self.listed(&notes);
-        let handlers: Vec<Json> = self.choreography.branches.iter().map(|branch| {
-            let note = notes.iter().find(|note| *note.handler == *branch.name);
-            let state = match note {
-                None => RunState::InProgress,
-                Some(note) if note.parked => RunState::Parked,
-                Some(_) => RunState::Completed,
-            };
-            let (cause, reason) = note.map_or((None, None), |note| (note.cause.as_deref(), note.reason.as_deref()));
-            json!({ "handler": &*branch.name, "state": state, "at": note.map(|note| &note.at), "cause": cause, "reason": reason })
-        }).collect();
+        let handlers: Vec<Json> = self
+            .noting()
+            .map(|branch| {
+                let note = notes.iter().find(|note| *note.handler == *branch.name);
+                let state = match note {
+                    None => RunState::InProgress,
+                    Some(note) if note.parked => RunState::Parked,
+                    Some(_) => RunState::Completed,
+                };
+                json!({
+                    "handler": &*branch.name,
+                    "state": state,
+                    "at": note.map(|note| &note.at),
+                    "cause": note.and_then(|note| note.cause.as_deref()),
+                    "reason": note.and_then(|note| note.reason.as_deref()),
+                })
+            })
+            .collect();
         match format {
             Format::Json => {
                 shown["format_version"] = json!(1);

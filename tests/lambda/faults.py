@@ -54,7 +54,7 @@ class Faulty(Cloud):
             proxy.faults = False
 
     def confirmed(self) -> Counter:
-        """How many mails there are for each order: a mail's subject names it."""
+        """How many mails there are of each order: they have one Message-ID."""
         mails = [normal(base64.b64decode(mail["Raw"])) for mail in self.mails()]
         return Counter(headers["Message-ID"] for headers, _ in mails)
 

@@ -25,12 +25,28 @@ pub(crate) struct Whole<'a> {
     pub(crate) pipeline: &'a str,
 }
 
-impl Whole<'_> {
-    /// Makes what the handler of a branch embeds; without a branch, what does nothing but take orders in.
-    pub(crate) fn embedded(&self, branch: Option<&str>) -> Files {
-        self.shorter(branch).unwrap_or_else(|| self.plan.files().clone())
+/// What each handler embeds.
+pub(crate) struct Bundles {
+    /// What does nothing but take orders in.
+    intake: Files,
+    branches: BTreeMap<Arc<str>, Files>,
+}
+
+impl Bundles {
+    pub(crate) fn of(whole: &Whole<'_>) -> Self {
+        let embedded = |branch| whole.shorter(branch).unwrap_or_else(|| whole.plan.files().clone());
+        let branches = whole.choreography.branches.iter();
+        let branches = branches.map(|one| (Arc::clone(&one.name), embedded(Some(&*one.name))));
+        Self { intake: embedded(None), branches: branches.collect() }
     }
 
+    /// Returns what the handler of a branch embeds, or one that has none.
+    pub(crate) fn get(&self, branch: Option<&str>) -> &Files {
+        branch.and_then(|branch| self.branches.get(branch)).unwrap_or(&self.intake)
+    }
+}
+
+impl Whole<'_> {
     /// Returns which of the files that a handler embeds have the ECB's exchange rates.
     pub(crate) fn rates(&self, embedded: &Files) -> Vec<String> {
         let bytes = embedded.get(self.pipeline).cloned().unwrap_or_default();

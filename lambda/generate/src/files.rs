@@ -6,7 +6,7 @@ use handlebars::{Handlebars, no_escape};
 use serde::Serialize;
 
 use crate::GenerateError;
-use crate::embed::Files;
+use crate::embed::Bundles;
 use crate::resources::{BranchView, View};
 use crate::schema::Schema;
 
@@ -92,7 +92,7 @@ struct Bundle<'a> {
 pub(crate) fn write(
     view: &View,
     schema: &Schema<'_>,
-    embed: impl Fn(Option<&str>) -> Files,
+    bundles: &Bundles,
 ) -> Result<BTreeMap<String, Vec<u8>>, GenerateError> {
     let mut registry = Handlebars::new();
     registry.set_strict_mode(true);
@@ -141,13 +141,13 @@ pub(crate) fn write(
         }
         let rates = handler.branch.map_or(&[][..], |branch| &branch.rates);
         let kinds = handler.branch.map_or(&view.kinds, |branch| &branch.kinds);
-        let bundle = embed(handler.branch.map(|branch| branch.name.as_str()));
+        let bundle = bundles.get(handler.branch.map(|branch| branch.name.as_str()));
         let place = |path: &str| path.replace("../", "parent/");
         let embedded = bundle.keys().map(|path| Embedded { path, place: place(path) }).collect();
         let source =
             registry.render("bundle.rs", &Bundle { all: view, files: embedded, kinds, rates })?;
         insert(&mut files, &format!("{folder}/src/bundle.rs"), source);
-        for (path, bytes) in &bundle {
+        for (path, bytes) in bundle {
             files.insert(format!("{folder}/bundle/{}", place(path)), bytes.to_vec());
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use oms_engine::plan::{Checker, Choreography, Plan};
 
-use crate::embed::Whole;
+use crate::embed::{Bundles, Whole};
 use crate::schema::Schema;
 use crate::{events, files, resources};
 
@@ -83,9 +83,10 @@ pub fn generate(
     checker: &Checker,
 ) -> Result<BTreeMap<String, Vec<u8>>, GenerateError> {
     let whole = Whole { checker, plan, choreography, pipeline: &origin.pipeline };
-    let view = resources::view(&whole, origin)?;
+    let bundles = Bundles::of(&whole);
+    let view = resources::view(&whole, &bundles, origin)?;
     let schema = Schema::of(plan, choreography, &view);
-    let mut files = files::write(&view, &schema, |branch| whole.embedded(branch))?;
+    let mut files = files::write(&view, &schema, &bundles)?;
     if let Some((name, order)) = &origin.sample {
         for (handler, event) in events::events(plan, choreography, &view, (name, order)) {
             let text = format!("{event:#}\n");

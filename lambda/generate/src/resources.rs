@@ -11,7 +11,7 @@ use oms_engine::step::{Port, Verb};
 use oms_engine::value::{Digest, Value, write_json};
 use serde::Serialize;
 
-use crate::embed::Whole;
+use crate::embed::{Bundles, Whole};
 use crate::iam::{self, RATES_KEY, Statement, Uses};
 use crate::{GenerateError, Origin};
 
@@ -164,7 +164,11 @@ const CRATES: [(&str, &str); 4] = [
     ("oms-steps", "steps"),
 ];
 
-pub(crate) fn view(whole: &Whole<'_>, origin: &Origin) -> Result<View, GenerateError> {
+pub(crate) fn view(
+    whole: &Whole<'_>,
+    bundles: &Bundles,
+    origin: &Origin,
+) -> Result<View, GenerateError> {
     let Whole { plan, choreography, .. } = *whole;
     let lines = Lines::of(plan, &origin.pipeline);
     let (bucket, topic) = (choreography.bucket.to_string(), choreography.topic.to_string());
@@ -179,7 +183,7 @@ pub(crate) fn view(whole: &Whole<'_>, origin: &Origin) -> Result<View, GenerateE
         .iter()
         .map(|branch| {
             let rates = match origin.refresh {
-                true => whole.rates(&whole.embedded(Some(&branch.name))),
+                true => whole.rates(bundles.get(Some(&branch.name))),
                 false => Vec::new(),
             };
             branch_view(plan, choreography, branch, &bucket, &store, &lines, rates)
@@ -211,7 +215,7 @@ pub(crate) fn view(whole: &Whole<'_>, origin: &Origin) -> Result<View, GenerateE
             role: role(plan.name(), RECONCILE),
             resources: json_of(&[
                 bucket.resource(),
-                in_database(RECONCILE_ID),
+                in_database(&secret_of(RECONCILE_ID)),
                 each(branches.iter().filter(|branch| branch.database), "queues", "Queue"),
             ]),
             statements: iam::of_reconcile(
@@ -346,7 +350,7 @@ fn branch_view(
     let database = !tables.is_empty() || !mails.is_empty();
     let mut resources = vec![bucket.resources(refreshed)];
     if database {
-        resources.push(in_database(&id));
+        resources.push(in_database(&secret_of(&id)));
     }
     if !mails.is_empty() {
         resources.push(CONFIGURATION_SET.to_owned());
@@ -401,10 +405,15 @@ fn json_of(members: &[String]) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-/// Says where the database is, and that `id`'s secret opens it.
-fn in_database(id: &str) -> String {
+/// Says where the database is, and which secret opens it.
+fn in_database(secret: &str) -> String {
     let cluster = "\"cluster\":\"${DatabaseCluster.DBClusterArn}\"";
-    format!("{cluster},\"secret\":\"${{{id}Secret}}\",\"database\":\"oms\"")
+    format!("{cluster},\"secret\":\"{secret}\",\"database\":\"oms\"")
+}
+
+/// Names the secret with a handler's role in the database.
+fn secret_of(id: &str) -> String {
+    format!("${{{id}Secret}}")
 }
 
 /// Says which resource of each handler is which.
@@ -422,16 +431,12 @@ fn stack(branches: &[BranchView], bucket: &Bucket, database: bool, mail: bool) -
         each(branches.iter(), "dead_letters", "DeadLetters"),
     ];
     if database {
-        let (cluster, secret) =
-            ("DatabaseCluster.DBClusterArn", "DatabaseCluster.MasterUserSecret.SecretArn");
-        members.push(format!(
-            "\"cluster\":\"${{{cluster}}}\",\"secret\":\"${{{secret}}}\",\"database\":\"oms\""
-        ));
+        members.push(in_database("${DatabaseCluster.MasterUserSecret.SecretArn}"));
         let roles = branches.iter().filter(|branch| branch.database);
         let roles = roles.map(|branch| (branch.name.as_str(), branch.id.as_str()));
         let roles: Vec<String> = roles
             .chain([(RECONCILE, RECONCILE_ID)])
-            .map(|(name, id)| format!("\"{name}\":\"${{{id}Secret}}\""))
+            .map(|(name, id)| format!("\"{name}\":\"{}\"", secret_of(id)))
             .collect();
         members.push(format!("\"roles\":{}", json_of(&roles)));
     }
