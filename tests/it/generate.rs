@@ -1,6 +1,6 @@
 //! `oms generate lambda`: the same bytes each time, and a folder that is not what would be written is told.
 
-use crate::harness::{Scratch, oms};
+use crate::harness::{Scratch, oms, root};
 
 #[test]
 fn a_generated_folder_is_checked_file_by_file() {
@@ -101,6 +101,41 @@ fn whatever_a_pipeline_says_the_template_is_yaml_and_its_names_are_told_apart() 
         "refreshed",
     ]);
     assert!(none.exits(4).stderr.contains("nothing to bring up to date"));
+}
+
+#[test]
+fn orders_that_api_gateway_stores_have_no_handler_and_no_version_of_rates() {
+    let scratch = Scratch::new();
+    let out = scratch.path("out");
+    let text = std::fs::read_to_string(root().join("pipelines/storefront.yaml")).unwrap();
+    let text = text.replace("{key}\" }", "{key}\", mode: direct }");
+    let text = text.replace("key: ${{ order.order_id }}", "key: ${{ intake.name }}");
+    let text = text.replace("order_id: ${{ order.order_id }}", "order_id: ${{ run.key }}");
+    for folder in ["pipelines/storefront", "templates"] {
+        let here = scratch.path(folder);
+        std::fs::create_dir_all(here.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(root().join(folder), here).unwrap();
+    }
+    let pipeline = scratch.write("pipelines/storefront.yaml", text);
+    let (pipeline, shown) = (pipeline.to_string_lossy(), out.to_string_lossy());
+    let words = ["generate", "lambda", &pipeline, "--out", &shown];
+    let refused = oms([&words[..], &["--rates", "refreshed"]].concat()).exits(4);
+    assert!(refused.stderr.contains("nobody notes"), "{}", refused.stderr);
+    oms(words).exits(0);
+    assert!(!out.join("handlers/intake").exists() && !out.join("events/intake.json").exists());
+    let template = std::fs::read_to_string(out.join("template.yaml")).unwrap();
+    let parsed: serde_yaml::Value = serde_yaml::from_str(&template).unwrap();
+    let body = &parsed["Resources"]["Api"]["Properties"]["DefinitionBody"];
+    let put = &body["paths"]["/storefront/order/{key}"]["put"];
+    let integration = &put["x-amazon-apigateway-integration"];
+    assert!(template.contains(":s3:path/${OrdersBucket}/{key}.json"));
+    let header = &integration["requestParameters"]["integration.request.header.If-None-Match"];
+    assert_eq!(header.as_str(), Some("'*'"));
+    // What S3 answers is never taken for more than it is.
+    let responses = integration["responses"].as_mapping().unwrap();
+    let accepted = responses.iter().filter(|(_, answer)| answer["statusCode"] == "201");
+    assert_eq!(accepted.map(|(on, _)| on.as_str().unwrap()).collect::<Vec<_>>(), [r"2\d{2}"]);
+    assert_eq!(body["components"]["schemas"]["Order"]["type"], "object");
 }
 
 #[test]

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
@@ -23,11 +24,27 @@ import deploy  # noqa: E402
 import package  # noqa: E402
 
 PIPELINE = ROOT / "pipelines/storefront.yaml"
-# What both sides write in another way: an instant that is not the same, and ids of whoever wrote the row.
+# All but what both sides write in another way: an instant that is not the same, and ids of whoever wrote the row.
 BILLS = (
     "select order_id || '|' || customer_id || '|' || currency || '|' || amount || '|' || amount_usd || '|' || rate || '|' || "
     "from_rate || '|' || to_rate || '|' || rate_date || '|' || rate_source from billing_data order by order_id"
 )
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The pipeline that a stack is of."""
+
+    file: Path
+    # The path in front of the key.
+    path: str
+    # Asks for the bills, in one column.
+    bills: str
+    # The stack's output with the name of the bucket.
+    bucket: str
+
+
+STOREFRONT = Subject(PIPELINE, "storefront/order", BILLS, "OrdersBucketName")
 # How long the handlers may take to work on everything.
 PATIENCE = 240
 
@@ -51,8 +68,8 @@ def check(what: str, expected, found) -> None:
 class Cloud:
     """The emulator with the generated stack on it, and a database."""
 
-    def __init__(self, args, folder: Path):
-        self.args, self.folder, self.processes = args, folder, []
+    def __init__(self, args, folder: Path, subject: Subject = STOREFRONT):
+        self.args, self.folder, self.subject, self.processes = args, folder, subject, []
         # Variables that functions get, beside the address of the Data API; and parameters of the stack.
         self.functions, self.parameters = {}, {}
         self.port, self.database_port = free_port(), free_port()
@@ -96,7 +113,7 @@ class Cloud:
         text = package.package(self.args.generated / "template.yaml", self.client("s3"), "oms-code", code)
         begun = time.monotonic()
         parameters = {"Architecture": "x86_64", "BranchConcurrency": "4", "ReconcileAgeSeconds": "60"} | self.parameters
-        self.outputs = deploy.deploy(text, self.client("cloudformation"), "storefront", parameters, self.client("s3"), "oms-code")
+        self.outputs = deploy.deploy(text, self.client("cloudformation"), "stack", parameters, self.client("s3"), "oms-code")
         print(f"      deployed in {time.monotonic() - begun:.1f} s", flush=True)
         self.resources = json.loads(self.outputs["OmsResources"])
         # The Data API works as the role that a secret names; the master's is the server's own.
@@ -105,8 +122,8 @@ class Cloud:
         self.postgres, _ = self.database(self.resources["cluster"], secrets, self.database_port)
         path = self.folder / "resources.json"
         path.write_text(self.outputs["OmsResources"])
-        self.oms("db", "migrate", PIPELINE, "--target", "aws")
-        self.oms("db", "import", PIPELINE, "customer_contact_info", self.args.customers, "--target", "aws")
+        self.oms("db", "migrate", self.subject.file, "--target", "aws")
+        self.oms("db", "import", self.subject.file, "customer_contact_info", self.args.customers, "--target", "aws")
         gateway = self.client("apigateway")
         self.key = gateway.get_api_key(apiKey=self.outputs["ApiKeyId"], includeValue=True)["value"]
 
@@ -133,9 +150,10 @@ class Cloud:
         command = [str(self.args.oms), *map(str, [*words, *there])]
         return subprocess.run(command, check=True, env=self.environment, stdout=subprocess.PIPE, text=True).stdout
 
-    def put(self, key: str, body: bytes, with_key: bool = True) -> int:
-        url = f"{self.endpoint}/restapis/{self.outputs['ApiId']}/live/_user_request_/storefront/order/{urllib.parse.quote(key, safe='')}"
-        headers = {"content-type": "application/json"} | ({"x-api-key": self.key} if with_key else {})
+    def put(self, key: str, body: bytes, with_key: bool = True, kind: str = "application/json") -> int:
+        there = f"{self.endpoint}/restapis/{self.outputs['ApiId']}/live/_user_request_/{self.subject.path}"
+        url = f"{there}/{urllib.parse.quote(key, safe='')}"
+        headers = {"content-type": kind} | ({"x-api-key": self.key} if with_key else {})
         request = urllib.request.Request(url, method="PUT", data=body, headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
@@ -169,7 +187,7 @@ class Cloud:
 
     def tell(self, handler: str, objects: list) -> None:
         """Tells a handler of stored orders, as the bucket does, all of them in one message."""
-        bucket = self.outputs["OrdersBucketName"]
+        bucket = self.bucket()
         records = [
             {"eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
              "s3": {"bucket": {"name": bucket}, "object": {"key": urllib.parse.quote_plus(key)}}}
@@ -203,12 +221,15 @@ class Cloud:
             found = json.load(answer)
         return [mail for mails in found["messages"].values() for mail in mails]
 
+    def bucket(self) -> str:
+        return self.outputs[self.subject.bucket]
+
     def objects_stored(self) -> list:
-        pages = self.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.outputs["OrdersBucketName"])
+        pages = self.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.bucket())
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
     def objects(self) -> dict:
-        s3, bucket = self.client("s3"), self.outputs["OrdersBucketName"]
+        s3, bucket = self.client("s3"), self.bucket()
         return {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in self.objects_stored()}
 
     def dead_letters(self) -> list:
@@ -245,7 +266,7 @@ class Cloud:
 
     def explain(self) -> None:
         """Says what the services know, for whoever has to find out why."""
-        print(f"      {len(self.ask(BILLS))} bills, {len(self.mails())} mails, claims {self.ask('select state, count(*) from oms_claims group by 1')}")
+        print(f"      {len(self.ask(self.subject.bills))} bills, {len(self.mails())} mails, claims {self.ask('select state, count(*) from oms_claims group by 1')}")
         for name, url in self.queues().items():
             for message in self.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
                 print(f"      {name}: {message['Body'][:400]}")

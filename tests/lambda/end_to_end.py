@@ -104,7 +104,7 @@ def settle(cloud: Cloud) -> None:
 def outcome(cloud: Cloud, answers: dict) -> Outcome:
     mails = [normal(base64.b64decode(mail["Raw"])) for mail in cloud.mails()]
     check("no mail was sent twice", len(mails), len(by_id(mails)))
-    return Outcome(answers, cloud.ask(BILLS), cloud.objects(), by_id(mails), cloud.parked())
+    return Outcome(answers, cloud.ask(cloud.subject.bills), cloud.objects(), by_id(mails), cloud.parked())
 
 
 def equal(what: str, here: Outcome, there: Outcome) -> None:

@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloud import BILLS, PIPELINE
+from cloud import STOREFRONT, Subject
 
 
 @dataclass
@@ -44,8 +44,8 @@ def by_id(mails: list) -> dict:
 class Machine:
     """A state of `oms run` in a folder of its own."""
 
-    def __init__(self, oms: Path, folder: Path):
-        self.oms, self.folder = oms, folder
+    def __init__(self, oms: Path, folder: Path, subject: Subject = STOREFRONT):
+        self.oms, self.folder, self.subject = oms, folder, subject
         self.state, self.export = folder / "state", folder / "export"
         self.answers = {}
 
@@ -56,14 +56,14 @@ class Machine:
         return done.stdout
 
     def load(self, customers: Path) -> None:
-        self.call("db", "import", PIPELINE, "customer_contact_info", customers)
+        self.call("db", "import", self.subject.file, "customer_contact_info", customers)
 
     def run(self, orders: list, customers: Path) -> Outcome:
         """Runs orders one by one in their order, each a file of its own, since a broken one may hold anything."""
         nothing = self.folder / "nothing.ndjson"
         nothing.write_bytes(b"")
         # Makes the tables, so that there is something to load customers into.
-        self.call("run", PIPELINE, "--input", nothing)
+        self.call("run", self.subject.file, "--input", nothing)
         self.load(customers)
         inputs = []
         for number, body in enumerate(orders):
@@ -71,15 +71,15 @@ class Machine:
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(body)
             inputs += ["--input", path]
-        summary = self.call("run", PIPELINE, *inputs, "--export", self.export, "--format", "json", codes=(0, 1))
+        summary = self.call("run", self.subject.file, *inputs, "--export", self.export, "--format", "json", codes=(0, 1))
         summary = json.loads(summary)
         self.answers = {name: summary[name] for name in ("accepted", "duplicates", "conflicts", "rejected")}
         return self.outcome()
 
     def retry(self, keys: list) -> Outcome:
-        self.call("runs", "retry", PIPELINE, *keys)
+        self.call("runs", "retry", self.subject.file, *keys)
         # What a retried run sends is exported by the next run.
-        self.call("mail", "export", PIPELINE, self.export / "mail")
+        self.call("mail", "export", self.subject.file, self.export / "mail")
         return self.outcome()
 
     def outcome(self) -> Outcome:
@@ -88,7 +88,7 @@ class Machine:
         exported = lambda kind: [path for path in (self.export / kind).rglob("*") if path.is_file()]  # noqa: E731
         return Outcome(
             answers=self.answers,
-            bills=[row[0] for row in database.execute(BILLS)],
+            bills=[row[0] for row in database.execute(self.subject.bills)],
             objects={path.name: path.read_bytes() for path in exported("objects")},
             mails=by_id([normal(path.read_bytes()) for path in exported("mail")]),
             parked=parked,

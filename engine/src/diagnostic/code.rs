@@ -143,6 +143,7 @@ codes! {
     LAMBDA_JOIN = 702, "OMS0702", "a step waits for a step of another handler";
     LAMBDA_REFERENCE = 703, "OMS0703", "a reference does not reach the handler";
     LAMBDA_LIMIT = 704, "OMS0704", "a limit of AWS Lambda";
+    LAMBDA_DIRECT = 705, "OMS0705", "API Gateway cannot take such orders in by itself";
 }
 
 #[cfg(test)]

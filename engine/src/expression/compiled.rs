@@ -116,6 +116,11 @@ impl Compiled {
         pieces::tell_apart(&self.pieces, path)
     }
 
+    /// Returns the fixed text before and behind what `path` leads to, if it is nothing but that.
+    pub fn around(&self, path: &str) -> Option<(String, String)> {
+        pieces::around(&self.pieces, path)
+    }
+
     /// Returns the paths whose whole text stands in its text.
     pub fn shows(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {

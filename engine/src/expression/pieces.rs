@@ -34,6 +34,20 @@ pub(super) fn tell_apart(pieces: &[Piece], path: &str) -> bool {
     })
 }
 
+/// Returns the text before and behind the only place where the text of what `path` leads to stands, if everything else is fixed.
+pub(super) fn around(pieces: &[Piece], path: &str) -> Option<(String, String)> {
+    let (mut before, mut after, mut seen) = (String::new(), String::new(), false);
+    for piece in pieces {
+        match piece {
+            Piece::Fixed(text) if seen => after.push_str(text),
+            Piece::Fixed(text) => before.push_str(text),
+            Piece::Path(known) if known == path && !seen => seen = true,
+            Piece::Path(_) | Piece::Other => return None,
+        }
+    }
+    seen.then_some((before, after))
+}
+
 /// Returns the first character of a piece, `Some(None)` if it is not known, and nothing if the piece is empty.
 fn first_char(piece: &Piece) -> Option<Option<char>> {
     match piece {
@@ -76,5 +90,18 @@ mod tests {
         ] {
             assert_eq!(tell_apart(&pieces, "run.key"), told, "{pieces:?}");
         }
+    }
+
+    #[test]
+    fn fixed_text_around_a_key_is_found() {
+        let key = || Piece::Path("run.key".to_owned());
+        let fixed = |text: &str| Piece::Fixed(text.to_owned());
+        let found = |pieces: &[Piece]| around(pieces, "run.key");
+        let both = |before: &str, after: &str| Some((before.to_owned(), after.to_owned()));
+        assert_eq!(found(&[key()]), both("", ""));
+        assert_eq!(found(&[fixed("a/"), key(), fixed(".json")]), both("a/", ".json"));
+        assert_eq!(found(&[fixed("a")]), None);
+        assert_eq!(found(&[key(), key()]), None);
+        assert_eq!(found(&[key(), Piece::Other]), None);
     }
 }

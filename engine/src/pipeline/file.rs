@@ -107,4 +107,19 @@ pub struct IntakeSection {
     /// The path of a `PUT`; its last part is `{key}`, such as `/order/{key}`.
     #[schemars(regex(pattern = r"^(/[A-Za-z0-9._~-]+)*/\{key\}$"))]
     pub path: String,
+    /// Who takes orders in on AWS; elsewhere it changes nothing.
+    #[serde(default)]
+    pub mode: IntakeMode,
+}
+
+/// Who takes orders in on AWS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IntakeMode {
+    /// A handler: an order is checked as everywhere, and answered as everywhere.
+    #[default]
+    Handler,
+    /// API Gateway, which checks a part of the order's schema and stores what passes by itself: no handler runs, and what is no order
+    /// after all lies with the dead letters. The same order again is answered with 409, like another one with its key.
+    Direct,
 }

@@ -11,7 +11,7 @@ mod schema_fault;
 mod sections;
 mod step;
 
-pub use file::{Handlers, IntakeSection, OrderSection, SchemaSource};
+pub use file::{Handlers, IntakeMode, IntakeSection, OrderSection, SchemaSource};
 pub use mail::{Given, MailSection, Security, SmtpSection};
 pub use read::{Named, Pipeline, STEPS_MAX, read};
 pub use schema::{KindSchema, pipeline_schema};

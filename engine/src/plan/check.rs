@@ -172,7 +172,7 @@ impl Checker {
             name: Arc::from(pipeline.name?),
             description: pipeline.description,
             order: order?,
-            intake: pipeline.intake.map(|intake| intake.path),
+            intake: pipeline.intake,
             tables: declared.iter().map(|declared| Arc::clone(&declared.table)).collect(),
             seeds: declared.into_iter().filter_map(tables::Declared::into_seed).collect(),
             rates: resources.rates.into_values().flatten().collect(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::order::OrderPlan;
 use crate::expression::Compiled;
-use crate::pipeline::{Allow, RetrySection};
+use crate::pipeline::{Allow, IntakeSection, RetrySection};
 use crate::step::{Effect, ErasedStep, InputPlan, MailSettings, OnUnknown, RateSource};
 use crate::table::TableDef;
 use crate::value::{Digest, JsonNode, Type};
@@ -16,7 +16,7 @@ pub struct Plan {
     pub(super) name: Arc<str>,
     pub(super) description: Option<String>,
     pub(super) order: OrderPlan,
-    pub(super) intake: Option<String>,
+    pub(super) intake: Option<IntakeSection>,
     pub(super) tables: Vec<Arc<TableDef>>,
     pub(super) seeds: Vec<Seed>,
     pub(super) rates: Vec<Arc<RateSource>>,
@@ -44,9 +44,9 @@ impl Plan {
         &self.order
     }
 
-    /// Returns the intake's path.
-    pub fn intake(&self) -> Option<&str> {
-        self.intake.as_deref()
+    /// Returns where orders come in over HTTP.
+    pub const fn intake(&self) -> Option<&IntakeSection> {
+        self.intake.as_ref()
     }
 
     /// Returns the tables in the order of the file.

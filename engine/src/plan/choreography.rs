@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::checked::{Plan, PlannedStep};
+use super::direct;
 use crate::diagnostic::{Code, Finding, Place, Route, codes};
+use crate::pipeline::IntakeMode;
 use crate::step::{Port, Verb};
 
 /// Bytes of an order at the most where it comes in through API Gateway and AWS Lambda: 6 MB of payload ("Lambda quotas"), with room for what API
@@ -19,12 +21,30 @@ pub struct Choreography {
     pub store: usize,
     /// The bucket that it is stored in, as the pipeline names it.
     pub bucket: Arc<str>,
+    /// How its object is named there, if that is the run's key with fixed text around it.
+    pub object: Option<ObjectKey>,
     /// The step that announces it.
     pub announce: usize,
     /// The topic that it is announced on, as the pipeline names it.
     pub topic: Arc<str>,
     /// What happens then, each by itself.
     pub branches: Vec<Branch>,
+}
+
+/// The key of an order's object: a run's key with fixed text around it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectKey {
+    /// What stands before the run's key.
+    pub before: String,
+    /// What stands behind it.
+    pub after: String,
+}
+
+impl ObjectKey {
+    /// Reads the run's key back from the key of an object; nothing if it is not made so.
+    pub fn run_key<'k>(&self, object: &'k str) -> Option<&'k str> {
+        object.strip_prefix(&*self.before)?.strip_suffix(&*self.after)
+    }
 }
 
 /// The steps of one handler.
@@ -59,9 +79,14 @@ pub fn choreography(plan: &Plan) -> Result<Choreography, Vec<Finding>> {
         let help = format!("write `max_bytes: {LAMBDA_BODY_MAX}` or less");
         found.push(Finding::error(codes::LAMBDA_LIMIT, place, message).help(help));
     }
+    let direct = plan.intake().is_some_and(|intake| intake.mode == IntakeMode::Direct);
     let handled: BTreeSet<usize> =
         plan.handlers().iter().flat_map(|handler| handler.steps.iter().copied()).collect();
     let trunk = trunk(plan, &handled, &mut found);
+    let object = trunk.and_then(|(store, _)| object_key(plan, store));
+    if direct {
+        direct::check(plan, trunk.map(|(store, _)| store), object.as_ref(), &mut found);
+    }
     let branches = plan
         .handlers()
         .iter()
@@ -71,7 +96,7 @@ pub fn choreography(plan: &Plan) -> Result<Choreography, Vec<Finding>> {
         Some((store, announce)) if found.is_empty() => {
             let bucket = resource(plan, store, Port::Objects);
             let topic = resource(plan, announce, Port::Topics);
-            Ok(Choreography { store, bucket, announce, topic, branches })
+            Ok(Choreography { store, bucket, object, announce, topic, branches })
         }
         _ => Err(found),
     }
@@ -81,6 +106,12 @@ fn resource(plan: &Plan, step: usize, port: Port) -> Arc<str> {
     let mut effects = plan.steps().get(step).into_iter().flat_map(|step| &step.effects);
     let effect = effects.find(|effect| effect.port == port);
     effect.map_or_else(|| Arc::from(""), |effect| Arc::clone(&effect.resource))
+}
+
+fn object_key(plan: &Plan, store: usize) -> Option<ObjectKey> {
+    let key = plan.steps().get(store)?.input.field("key")?;
+    let (before, after) = key.around("run.key")?;
+    Some(ObjectKey { before, after })
 }
 
 fn at(step: &PlannedStep) -> Place {

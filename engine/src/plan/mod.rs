@@ -7,6 +7,7 @@
 mod check;
 mod checked;
 mod choreography;
+mod direct;
 mod graph;
 mod handlers;
 mod mail;
@@ -19,7 +20,7 @@ mod tables;
 
 pub use check::{Checked, Checker, Target, overlapping_intakes};
 pub use checked::{ForEach, Handler, Need, Plan, PlannedStep, Retry, Seed};
-pub use choreography::{Branch, Choreography, LAMBDA_BODY_MAX, choreography};
+pub use choreography::{Branch, Choreography, LAMBDA_BODY_MAX, ObjectKey, choreography};
 pub use order::{KeyError, OrderPlan, valid_key};
 pub(crate) use steps::{error_record, run_record};
 pub use tables::{RowError, read_row, read_rows};

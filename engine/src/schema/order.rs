@@ -5,6 +5,7 @@ use jsonschema::{ValidationError, Validator, draft202012};
 use serde_json::Value as Json;
 
 use super::compile::{Compiler, SchemaProblem};
+use super::draft4;
 use super::words::{bound, in_words, type_name, type_names};
 use crate::diagnostic::did_you_mean;
 use crate::value::{JsonNode, JsonProblem, Parsed, ProblemKind, Type, read_json};
@@ -12,6 +13,8 @@ use crate::value::{JsonNode, JsonProblem, Parsed, ProblemKind, Type, read_json};
 /// What an order must be.
 #[derive(Debug)]
 pub struct OrderSchema {
+    /// As it was written.
+    source: Json,
     ty: Type,
     node: JsonNode,
     /// Checks the keywords that only validate; nothing if the schema has none.
@@ -46,12 +49,24 @@ impl OrderSchema {
                 }
             }
         }
-        if problems.is_empty() { Ok(Self { ty, node, validator }) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(Self { source: schema.clone(), ty, node, validator })
+        } else {
+            Err(problems)
+        }
     }
 
     /// Returns the type of an order.
     pub const fn ty(&self) -> &Type {
         &self.ty
+    }
+
+    /// Returns the part of it that API Gateway can check by itself: a model, which every order that fits the schema fits.
+    ///
+    /// # Errors
+    /// Every keyword that no model can have.
+    pub fn model(&self) -> Result<Json, Vec<SchemaProblem>> {
+        draft4::model(&self.source)
     }
 
     /// Reads an order.

@@ -42,6 +42,6 @@ pub(crate) fn events(
     let branches = view.branches.iter().map(|branch| (branch.name.clone(), queued.clone()));
     let reconcile = view.reconcile.iter().map(|_| ("reconcile".to_owned(), scheduled.clone()));
     let refresh = view.rates.iter().map(|_| ("refresh".to_owned(), scheduled.clone()));
-    let intake = [("intake".to_owned(), put)].into_iter();
-    intake.chain(branches).chain(reconcile).chain(refresh).collect()
+    let intake = view.intake.direct.is_none().then(|| ("intake".to_owned(), put));
+    intake.into_iter().chain(branches).chain(reconcile).chain(refresh).collect()
 }

@@ -32,12 +32,16 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "schema.sql",
     "template/alarms.yaml",
     "template/branches.yaml",
+    "template/bucket.yaml",
     "template/database.yaml",
+    "template/direct.yaml",
+    "template/handler.yaml",
     "template/intake.yaml",
     "template/parameters.yaml",
     "template/policy.yaml",
     "template/rates.yaml",
     "template/reconcile.yaml",
+    "template/role.yaml",
 ];
 
 /// What a template of one handler reads.
@@ -105,7 +109,9 @@ pub(crate) fn write(
         insert(&mut files, name, registry.render(name, view)?);
     }
     let mut template = String::new();
-    for part in ["parameters", "intake", "branches", "reconcile", "rates", "database", "alarms"] {
+    for part in
+        ["parameters", "intake", "bucket", "branches", "reconcile", "rates", "database", "alarms"]
+    {
         template.push_str(&registry.render(&format!("template/{part}.yaml"), view)?);
     }
     if let Some(id) = twice(&template) {
@@ -122,13 +128,14 @@ pub(crate) fn write(
         refresh: name == "refresh",
     };
     let intake = ("intake_main.rs", own("intake", vec!["s3"], false));
+    let intake = view.intake.direct.is_none().then_some(intake);
     let reconcile = ("reconcile_main.rs", own("reconcile", vec!["rdsdata", "s3", "sqs"], true));
     let refresh = ("refresh_main.rs", own("refresh", vec!["s3"], false));
     let refresh = view.rates.is_some().then_some(refresh);
     let branches = view.branches.iter();
     let branches = branches.map(|branch| ("branch_main.rs", Handler::of_branch(view, branch)));
     let reconcile = view.reconcile.is_some().then_some(reconcile);
-    for (main, handler) in std::iter::once(intake).chain(branches).chain(reconcile).chain(refresh) {
+    for (main, handler) in intake.into_iter().chain(branches).chain(reconcile).chain(refresh) {
         let folder = format!("handlers/{}", handler.name);
         insert(
             &mut files,

@@ -59,6 +59,11 @@ pub enum GenerateError {
         "no handler uses exchange rates of the ECB, so that there is nothing to bring up to date"
     )]
     Rates,
+    /// Nobody notes which exchange rates an order is accepted with.
+    #[error(
+        "with `intake.mode: direct` nobody notes which exchange rates an order is accepted with: leave out `--rates refreshed`, or `mode`"
+    )]
+    Unpinned,
     /// Two resources would have one logical id.
     #[error(
         "two resources of the template would be called `{0}`; give the handler another name in `handlers`, which differs in letters and digits"

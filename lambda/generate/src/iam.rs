@@ -52,7 +52,7 @@ fn arn(id: &str) -> [String; 1] {
     [format!("!GetAtt {id}.Arn")]
 }
 
-/// Returns what the intake may do, which `store` needs.
+/// Returns what the handler may do that takes orders in, which `store` needs.
 pub(crate) fn of_intake(bucket: &str, store: &str, rates: bool) -> Vec<Statement> {
     let compare = format!("{store}: the digest of the order that has the key already");
     let mut statements = vec![
@@ -71,6 +71,11 @@ pub(crate) fn of_intake(bucket: &str, store: &str, rates: bool) -> Vec<Statement
     }
     statements.extend(of_every("Intake"));
     statements
+}
+
+/// Returns what API Gateway may do where it stores orders by itself, which `store` needs.
+pub(crate) fn of_direct(bucket: &str, store: &str) -> Vec<Statement> {
+    vec![Statement::new("Store", store, &["s3:PutObject"], objects(bucket))]
 }
 
 /// Returns what the handler may do that looks for lost orders; `branches` are the logical ids of the others.

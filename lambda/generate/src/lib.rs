@@ -9,6 +9,7 @@ mod events;
 mod files;
 mod generate;
 mod iam;
+mod intake;
 mod resources;
 mod schema;
 

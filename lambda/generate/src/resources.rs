@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use oms_engine::diagnostic::{Place, Route};
 use oms_engine::document;
+use oms_engine::pipeline::IntakeMode;
 use oms_engine::plan::{Branch, Choreography, Plan, PlannedStep};
 use oms_engine::step::{Port, Verb};
 use oms_engine::value::{Digest, Value, write_json};
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use crate::embed::{Bundles, Whole};
 use crate::iam::{self, RATES_KEY, Statement, Uses};
+use crate::intake::Intake;
 use crate::{GenerateError, Origin};
 
 /// Orders that a handler is given at once.
@@ -36,7 +38,7 @@ pub(crate) struct View {
     /// The pipeline file.
     pub(crate) file: String,
     regenerate: String,
-    intake: Intake,
+    pub(crate) intake: Intake,
     bucket: Bucket,
     topic: Topic,
     mail: Option<Mail>,
@@ -49,21 +51,10 @@ pub(crate) struct View {
     pub(crate) kinds: BTreeSet<String>,
     /// Whether there are events to try the handlers with.
     events: bool,
-    intake_statements: Vec<Statement>,
     /// Tables that no step writes to, so that somebody has to load them.
     loaded: Vec<String>,
     pub(crate) branches: Vec<BranchView>,
     crates: Vec<Crate>,
-}
-
-#[derive(Debug, Serialize)]
-struct Intake {
-    /// The path of API Gateway, with a greedy key.
-    path: String,
-    /// The path in front of the key, without slashes around it.
-    prefix: String,
-    /// What the pipeline's names stand for, with CloudFormation's places in it.
-    resources: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -193,8 +184,11 @@ pub(crate) fn view(
     if origin.refresh && !refresh {
         return Err(GenerateError::Rates);
     }
+    let direct = plan.intake().is_some_and(|intake| intake.mode == IntakeMode::Direct);
+    if refresh && direct {
+        return Err(GenerateError::Unpinned);
+    }
     let trunk = [choreography.store, choreography.announce];
-    let path = plan.intake().unwrap_or_default();
     let mail = branches.iter().any(|branch| branch.mail);
     let database = branches.iter().any(|branch| branch.database);
     let domain = plan.mail().and_then(|mail| mail.from.domain().ok());
@@ -204,11 +198,14 @@ pub(crate) fn view(
         summary: quoted(&format!("{}: {}", plan.name(), plan.description().unwrap_or_default())),
         file: origin.pipeline.clone(),
         regenerate: origin.regenerate.clone(),
-        intake: Intake {
-            path: path.replace("{key}", "{key+}"),
-            prefix: path.trim_end_matches("{key}").trim_matches('/').to_owned(),
-            resources: json_of(&[bucket.resources(refresh)]),
-        },
+        intake: Intake::of(
+            plan,
+            choreography,
+            &bucket.id,
+            json_of(&[bucket.resources(refresh)]),
+            &store,
+            refresh,
+        ),
         mail: domain.filter(|_| mail).map(|domain| Mail { domain }),
         database,
         reconcile: database.then(|| Reconcile {
@@ -230,7 +227,6 @@ pub(crate) fn view(
             statements: iam::of_refresh(),
         }),
         resources: stack(&branches, &bucket, database, mail),
-        intake_statements: iam::of_intake(&bucket.id, &store, refresh),
         loaded: loaded(plan),
         kinds: kinds(plan, trunk)?,
         events: origin.sample.is_some(),

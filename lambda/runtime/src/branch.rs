@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use oms_engine::effects::{Class, Clock as _, Effects as _, Mark, Orders, Place, Queue};
-use oms_engine::plan::{Choreography, Plan};
+use oms_engine::plan::{Choreography, ObjectKey, Plan};
 use oms_engine::run::{Run, RunState, StepState, accept, advance};
 use serde_json::{Value as Json, json};
 
@@ -25,6 +25,7 @@ pub struct BranchHandler {
     plan: Arc<Plan>,
     steps: BTreeSet<usize>,
     last: Option<usize>,
+    object: Option<ObjectKey>,
     orders: Arc<dyn Orders>,
     world: World,
     dead_letters: Arc<dyn Queue>,
@@ -73,6 +74,7 @@ impl BranchHandler {
             plan: Arc::clone(plan),
             steps: branch.steps.clone(),
             last: branch.last,
+            object: choreography.object.clone(),
             orders,
             world,
             dead_letters,
@@ -169,7 +171,9 @@ impl BranchHandler {
             }
             Err(error) => return later(error.cause(), error.message()),
         };
-        let name = stored.name.as_deref().unwrap_or_else(|| stem(&place.key));
+        let named = self.object.as_ref().map(|object| object.run_key(&place.key));
+        let found = named.flatten().unwrap_or_else(|| stem(&place.key));
+        let name = stored.name.as_deref().unwrap_or(found);
         let parked = |cause: &str, reason: &str| self::parked(name, cause, reason);
         let plan = match (&self.plans, &stored.rates) {
             (Some(plans), Some(version)) => match plans.with(version).await {
@@ -191,6 +195,10 @@ impl BranchHandler {
                 );
             }
         };
+        // Else one order could be stored, and worked on, as two.
+        if named.is_some_and(|key| key != Some(&*run.info.key)) {
+            return parked("order", "its object is not named after its key");
+        }
         run.only(&self.steps);
         let mark = Arc::new(self.mark(place));
         if let Some(last) = self.last {

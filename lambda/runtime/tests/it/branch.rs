@@ -114,8 +114,20 @@ async fn an_object_that_is_no_order_is_parked() {
     let bill = shop.branch("initiate-billing");
     let place =
         |key: &str| Place { bucket: "shop-orders".to_owned(), key: key.to_owned(), version: None };
-    for key in ["x.json", "gone.json"] {
-        let outcome = bill.order(&place(key), far()).await;
-        assert!(matches!(outcome, Outcome::Parked { .. }), "{outcome:?}");
+    // An order under a name that is not its own: it could be there twice.
+    let (key, body) = order();
+    let copies = [format!("copy-of-{key}.json"), format!("folder/{key}.json"), key.clone()];
+    for copy in &copies {
+        let body = aws_sdk_s3::primitives::ByteStream::from(body.clone());
+        shop.s3.put_object().bucket("shop-orders").key(copy).body(body).send().await.unwrap();
     }
+    for key in copies.iter().map(String::as_str).chain(["x.json", "gone.json"]) {
+        let outcome = bill.order(&place(key), far()).await;
+        assert!(matches!(outcome, Outcome::Parked { .. }), "{key}: {outcome:?}");
+    }
+    assert_eq!(shop.ask("select order_id from billing_data").await.len(), 0);
+    // Under its own it is one, whoever stored it.
+    let (object, body) = (format!("{key}.json"), aws_sdk_s3::primitives::ByteStream::from(body));
+    shop.s3.put_object().bucket("shop-orders").key(&object).body(body).send().await.unwrap();
+    assert_eq!(bill.order(&place(&object), far()).await, Outcome::Done);
 }

@@ -1,0 +1,211 @@
+//! What of an order schema API Gateway can check: a model, which is a JSON Schema of draft 4 in the words of OpenAPI 3.0.
+//!
+//! It is a coarse filter: every order that fits the schema fits the model. Formats, alternatives and what may be null are left to whoever reads
+//! the order, since API Gateway does not check them; what no model of draft 4 can say at all is told, so that nobody counts on it.
+//! (API Gateway developer guide, "Data models for REST APIs" and "Amazon API Gateway important notes".)
+
+use serde_json::{Map, Value as Json, json};
+
+use super::compile::SchemaProblem;
+
+/// Keywords of 2020-12 that have no equal in draft 4.
+const LACKING: [&str; 15] = [
+    "$dynamicAnchor",
+    "$dynamicRef",
+    "contains",
+    "contentSchema",
+    "dependentSchemas",
+    "else",
+    "if",
+    "maxContains",
+    "minContains",
+    "prefixItems",
+    "propertyNames",
+    "then",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "$anchor",
+];
+
+/// Keywords that mean the same in a model.
+const KEPT: [&str; 9] = [
+    "maxItems",
+    "maxLength",
+    "maxProperties",
+    "maximum",
+    "minItems",
+    "minLength",
+    "minProperties",
+    "minimum",
+    "pattern",
+];
+
+/// Nesting of a model at the most; what lies deeper, or contains itself, is left to whoever reads the order.
+const DEPTH_MAX: usize = 16;
+
+/// Makes the model of an order schema.
+///
+/// # Errors
+/// Every keyword that no model can have.
+pub(super) fn model(schema: &Json) -> Result<Json, Vec<SchemaProblem>> {
+    let mut problems = Vec::new();
+    lacking(schema, &mut String::new(), &mut problems);
+    if problems.is_empty() { Ok(Lowering { root: schema }.node(schema, 0)) } else { Err(problems) }
+}
+
+/// Keywords whose value is a schema, or a list of them.
+const NESTED: [&str; 6] = ["additionalProperties", "allOf", "anyOf", "items", "not", "oneOf"];
+/// Keywords whose members are schemas under names of the author's.
+const NAMED: [&str; 4] = ["$defs", "definitions", "patternProperties", "properties"];
+
+fn lacking(schema: &Json, pointer: &mut String, problems: &mut Vec<SchemaProblem>) {
+    let Some(map) = schema.as_object() else { return };
+    for (keyword, value) in map {
+        if LACKING.contains(&keyword.as_str()) {
+            let pointer = format!("{pointer}/{keyword}");
+            let message = format!("a model of API Gateway cannot say `{keyword}`");
+            problems.push(SchemaProblem { pointer, on_key: true, message, help: None });
+        }
+        let length = pointer.len();
+        match (NESTED.contains(&keyword.as_str()), NAMED.contains(&keyword.as_str()), value) {
+            (true, _, Json::Array(list)) => {
+                for (index, element) in list.iter().enumerate() {
+                    pointer.push_str(&format!("/{keyword}/{index}"));
+                    lacking(element, pointer, problems);
+                    pointer.truncate(length);
+                }
+            }
+            (true, _, element) => {
+                pointer.push_str(&format!("/{keyword}"));
+                lacking(element, pointer, problems);
+                pointer.truncate(length);
+            }
+            (_, true, Json::Object(members)) => {
+                for (name, member) in members {
+                    let name = name.replace('~', "~0").replace('/', "~1");
+                    pointer.push_str(&format!("/{keyword}/{name}"));
+                    lacking(member, pointer, problems);
+                    pointer.truncate(length);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+struct Lowering<'s> {
+    root: &'s Json,
+}
+
+impl Lowering<'_> {
+    fn node(&self, schema: &Json, depth: usize) -> Json {
+        let Some(map) = schema.as_object().filter(|_| depth < DEPTH_MAX) else { return json!({}) };
+        if let Some(target) = map.get("$ref").and_then(Json::as_str) {
+            let target = target.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
+            return target.map_or_else(|| json!({}), |target| self.node(target, depth + 1));
+        }
+        let mut model = Map::new();
+        for keyword in KEPT {
+            if let Some(value) = map.get(keyword) {
+                model.insert(keyword.to_owned(), value.clone());
+            }
+        }
+        // A model's limits that exclude are another keyword, which API Gateway does not check.
+        for (exclusive, inclusive) in
+            [("exclusiveMaximum", "maximum"), ("exclusiveMinimum", "minimum")]
+        {
+            if let (Some(limit), None) = (map.get(exclusive), map.get(inclusive)) {
+                model.insert(inclusive.to_owned(), limit.clone());
+            }
+        }
+        let nullable = map.get("nullable") == Some(&Json::Bool(true));
+        match map.get("type").and_then(Json::as_str).filter(|_| !nullable) {
+            // 1.0 is a whole number, and was none in draft 4.
+            Some("integer") => _ = model.insert("type".to_owned(), json!("number")),
+            Some(name) => _ = model.insert("type".to_owned(), json!(name)),
+            // A model has one type, and no null.
+            None => {}
+        }
+        let constant = map.get("const").map(|value| vec![value.clone()]);
+        let values = constant.or_else(|| map.get("enum").and_then(Json::as_array).cloned());
+        if let Some(values) = values.filter(|values| !nullable && !values.contains(&Json::Null)) {
+            model.insert("enum".to_owned(), Json::Array(values));
+        }
+        if let Some(names) = map.get("required").and_then(Json::as_array)
+            && !names.is_empty()
+        {
+            model.insert("required".to_owned(), Json::Array(names.clone()));
+        }
+        if let Some(members) = map.get("properties").and_then(Json::as_object) {
+            let members =
+                members.iter().map(|(name, member)| (name.clone(), self.node(member, depth + 1)));
+            model.insert("properties".to_owned(), Json::Object(members.collect()));
+        }
+        if let Some(element) = map.get("items") {
+            model.insert("items".to_owned(), self.node(element, depth + 1));
+        }
+        // What patterns allow, a model cannot allow.
+        let closed = map.get("additionalProperties") == Some(&Json::Bool(false));
+        if closed && !map.contains_key("patternProperties") {
+            model.insert("additionalProperties".to_owned(), Json::Bool(false));
+        }
+        Json::Object(model)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_says_less_and_never_more() {
+        let schema = json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "type": "object", "required": ["id"], "additionalProperties": false,
+            "properties": {
+                "id": { "type": "string", "maxLength": 15, "x-pii": true },
+                "count": { "type": "integer", "exclusiveMinimum": 0 },
+                "kind": { "const": "a" },
+                "note": { "type": ["string", "null"], "maxLength": 3 },
+                "or": { "type": "string", "enum": ["x"], "nullable": true },
+                "way": { "oneOf": [{ "$ref": "#/$defs/one" }, { "type": "object" }] },
+                "day": { "$ref": "#/$defs/one" },
+                "open": { "type": "object", "patternProperties": { "^x": {} }, "additionalProperties": false }
+            },
+            "$defs": { "one": { "type": "object", "required": [], "properties": { "day": { "type": "string", "format": "date" } } } }
+        });
+        let expected = json!({
+            "type": "object", "required": ["id"], "additionalProperties": false,
+            "properties": {
+                "id": { "maxLength": 15, "type": "string" },
+                "count": { "minimum": 0, "type": "number" },
+                "kind": { "enum": ["a"] },
+                "note": { "maxLength": 3 },
+                "or": {},
+                "way": {},
+                "day": { "type": "object", "properties": { "day": { "type": "string" } } },
+                "open": { "type": "object" },
+            },
+        });
+        assert_eq!(model(&schema).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_a_model_cannot_say_is_told_with_its_place() {
+        let schema = json!({
+            "type": "object", "if": {},
+            "properties": { "if": { "type": "string" }, "a/b": { "items": { "contains": {} } } },
+            "anyOf": [{ "propertyNames": {} }],
+        });
+        let problems = model(&schema).unwrap_err();
+        let pointers: Vec<&str> = problems.iter().map(|problem| &*problem.pointer).collect();
+        assert_eq!(pointers, ["/if", "/properties/a~1b/items/contains", "/anyOf/0/propertyNames"]);
+    }
+
+    #[test]
+    fn a_schema_that_contains_itself_ends() {
+        let schema = json!({ "type": "object", "properties": { "child": { "$ref": "#" } } });
+        let text = model(&schema).unwrap().to_string();
+        assert!(text.len() < 2_000, "{text}");
+    }
+}

@@ -1,0 +1,110 @@
+"""Orders that API Gateway stores by itself, as the origin of the project did: no handler takes them in, and each is billed and confirmed once all the same.
+
+    python direct.py --generated DIR --built DIR --oms FILE --data-api FILE --pipeline FILE [--corpus DIR]
+
+The arguments are those of `end_to_end.py`; `--pipeline` is the file that the folder was generated from: the order management with
+`intake.mode: direct`.
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from cloud import ROOT, Cloud, Failed, Subject, arguments, check, play
+from end_to_end import equal, outcome, settle
+from machine import Machine
+
+ORDERS = ROOT / "pipelines/order-management"
+BILLS = (
+    "select order_key || '|' || customer_id || '|' || customer_name || '|' || country || '|' || product_line || '|' || bill_date || '|' || "
+    "currency || '|' || bill_amount || '|' || bill_amount_usd from billing_data order by order_key"
+)
+# Orders of the large test data that are put.
+COUNT = 100
+
+
+def orders(args) -> list:
+    found = [path.read_bytes() for path in sorted((ORDERS / "samples").glob("*.json"))]
+    if args.corpus:
+        lines = (args.corpus / "orders/orders-origin-shape.ndjson").read_text(encoding="utf-8").splitlines()
+        found += [line.encode() for line in lines[:COUNT]]
+    return found
+
+
+def gate(cloud: Cloud, order: bytes) -> None:
+    """What API Gateway does not let in."""
+    whole = json.loads(order)
+    less = {name: value for name, value in whole.items() if name != "currency"}
+    check("without an API key", 403, cloud.put("x", order, with_key=False))
+    check("an order that is no JSON", 400, cloud.put("x", order.rstrip()[:-1]))
+    check("an order without a currency", 400, cloud.put("x", json.dumps(less).encode()))
+    check("an order whose customer is a number", 400, cloud.put("x", json.dumps(whole | {"customerId": 1}).encode()))
+    check("an order whose customer is too long", 400, cloud.put("x", json.dumps(whole | {"customerId": "A" * 16}).encode()))
+    check("an order that is sent as text", 415, cloud.put("x", order, kind="text/plain"))
+    check("nothing is stored of them", [], cloud.objects_stored())
+
+
+def answers(cloud: Cloud, order: bytes) -> None:
+    """What it answers about an order that is there, and when it cannot store one."""
+    check("the same order again", 409, cloud.put("00000", order))
+    check("another order with its key", 409, cloud.put("00000", json.dumps(json.loads(order) | {"country": "x"}).encode()))
+    check("the first one stands", order, cloud.objects()["00000"])
+    s3, bucket = cloud.client("s3"), cloud.bucket()
+    policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    closed = json.loads(policy)
+    closed["Statement"].append(deny)
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(closed))
+    check("an order that S3 refuses is not said to be stored", 500, cloud.put("refused", order))
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy)
+
+
+def astray(cloud: Cloud, order: bytes) -> None:
+    """What fits the model and is no order, and what has no key: it lies with the dead letters of each handler."""
+    no_day = json.dumps(json.loads(order) | {"billDate": "31/31/2023"}).encode()
+    check("an order with no day, which the model cannot see", 201, cloud.put("no-day", no_day))
+    check("an order whose name is no key", 201, cloud.put("a key", order))
+    settle(cloud)
+    parked = [(handler, key, "order") for handler in sorted(cloud.resources["queues"]) for key in ("a key", "no-day")]
+    stray = lambda found: [entry for entry in found if entry[2] == "order"]  # noqa: E731
+    check("both are parked by each handler", parked, stray(cloud.parked_branches()))
+    check("and lie with its dead letters", parked, stray(cloud.dead_letters()))
+
+
+def stored(cloud: Cloud) -> None:
+    """Each call that stored something was allowed, and said that nothing may be overwritten."""
+    calls = [call for call in cloud.calls() if call["caller"] and call["caller"].endswith("/apigateway")]
+    check("API Gateway calls nothing else", {"s3:PutObject"}, {call["action"] for call in calls})
+    check("each call says that nothing may be there", {"*"}, {call["conditions"].get("s3:if-none-match") for call in calls})
+
+
+def main() -> int:
+    parser = arguments(__doc__)
+    parser.add_argument("--pipeline", type=Path, required=True)
+    args = parser.parse_args()
+    subject = Subject(args.pipeline, "order", BILLS, "OrderManagementBucketName")
+    args.customers = ORDERS / "customers.ndjson"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        cloud, machine = Cloud(args, folder, subject), Machine(args.oms, folder, subject)
+
+        def everything() -> None:
+            todo = orders(args)
+            gate(cloud, todo[0])
+            here = machine.run(todo, args.customers)
+            for number, order in enumerate(todo):
+                if (code := cloud.put(f"{number:05}", order)) != 201:
+                    raise Failed(f"order {number} was answered with {code}")
+            settle(cloud)
+            equal("as on this machine", here, outcome(cloud, here.answers))
+            answers(cloud, todo[0])
+            astray(cloud, todo[0])
+            stored(cloud)
+            print(f"{len(todo)} of {len(todo)} orders equal without a handler that takes them in", flush=True)
+
+        return play(cloud, everything)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
