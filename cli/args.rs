@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, db, explain, generate, graph, mail, objects, render_email, run, runs, schema,
-    steps, validate,
+    completions, db, explain, generate, graph, keys, mail, objects, render_email, run, runs,
+    schema, serve, steps, validate,
 };
 
 /// Runs order pipelines: one YAML file, proven right before anything runs, executed durably
@@ -18,11 +18,13 @@ pub(crate) struct Args {
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     Run(run::Args),
+    Serve(serve::Args),
     Validate(validate::Args),
     RenderEmail(render_email::Args),
     Runs(runs::Args),
     Objects(objects::Args),
     Mail(mail::Args),
+    Keys(keys::Args),
     Db(db::Args),
     Generate(generate::Args),
     Graph(graph::Args),

@@ -83,10 +83,13 @@ impl Reader {
         name: &str,
         each: &mut dyn FnMut(Order) -> bool,
     ) -> io::Result<()> {
-        let origin = |line| Origin { path: Arc::clone(path), line };
+        let order = |name: String, body, line| {
+            let origin = Origin { path: Arc::clone(path), line };
+            Order { name, body, origin, named: false, answer: None }
+        };
         if form == Form::One {
             let body = self.rest(Vec::new(), input)?;
-            each(Order { name: name.to_owned(), body, origin: origin(1) });
+            each(order(name.to_owned(), body, 1));
             return Ok(());
         }
         let mut number = 0;
@@ -101,7 +104,7 @@ impl Reader {
             if guessing && held.is_none() {
                 if serde_json::from_slice::<serde::de::IgnoredAny>(&line).is_err() {
                     let body = self.rest(line, input)?;
-                    each(Order { name: name.to_owned(), body, origin: origin(number) });
+                    each(order(name.to_owned(), body, number));
                     return Ok(());
                 }
                 held = Some((line, number));
@@ -109,8 +112,7 @@ impl Reader {
             }
             guessing = false;
             for (body, number) in held.take().into_iter().chain([(line, number)]) {
-                let order =
-                    Order { name: format!("{name}-{number}"), body, origin: origin(number) };
+                let order = order(format!("{name}-{number}"), body, number);
                 if !each(order) {
                     return Ok(());
                 }
@@ -118,7 +120,7 @@ impl Reader {
         }
         // One order alone is named as if it had been written over several lines.
         if let Some((body, number)) = held {
-            each(Order { name: name.to_owned(), body, origin: origin(number) });
+            each(order(name.to_owned(), body, number));
         }
         Ok(())
     }

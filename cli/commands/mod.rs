@@ -5,6 +5,7 @@ pub(crate) mod db;
 pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod graph;
+pub(crate) mod keys;
 pub(crate) mod mail;
 pub(crate) mod objects;
 pub(crate) mod render_email;
@@ -12,6 +13,7 @@ pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod runs_retry;
 pub(crate) mod schema;
+pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod steps;
 pub(crate) mod validate;
@@ -24,11 +26,13 @@ use crate::args::Command;
 pub(crate) fn dispatch(command: Command, kinds: &[StepKind]) -> anyhow::Result<u8> {
     match command {
         Command::Run(args) => run::run(args, kinds),
+        Command::Serve(args) => serve::run(args, kinds),
         Command::Validate(args) => validate::run(args, kinds),
         Command::RenderEmail(args) => render_email::run(args, kinds),
         Command::Runs(args) => runs::run(args, kinds),
         Command::Objects(args) => objects::run(args, kinds),
         Command::Mail(args) => mail::run(args, kinds),
+        Command::Keys(args) => keys::run(args),
         Command::Db(args) => db::run(args, kinds),
         Command::Generate(args) => generate::run(args, kinds),
         Command::Graph(args) => graph::run(args, kinds),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use oms_engine::plan::Plan;
 use oms_engine::step::StepKind;
-use oms_local::{Order, Runner, Settings, Settled};
+use oms_local::{Runner, Settings, Settled, Work};
 use tokio::sync::{mpsc, watch};
 
 use crate::check;
@@ -221,7 +221,7 @@ impl Call {
     /// Reads the sources on a thread of its own, since reading blocks. Gives the source that could not be read, if there is one.
     fn reading(
         &self,
-        orders: mpsc::Sender<Order>,
+        work: mpsc::Sender<Work>,
         bytes_read: &Arc<AtomicU64>,
     ) -> tokio::task::JoinHandle<Option<(String, std::io::Error)>> {
         let reader =
@@ -229,7 +229,7 @@ impl Call {
         let sources = self.sources.clone();
         tokio::task::spawn_blocking(move || {
             for source in &sources {
-                let mut each = |order| orders.blocking_send(order).is_ok();
+                let mut each = |order| work.blocking_send(Work::Order(order)).is_ok();
                 if let Err(error) = reader.read(source, &mut each) {
                     let path = match source {
                         Source::File(path) => path.display().to_string(),

@@ -7,6 +7,7 @@ pub mod diagnostic;
 pub mod document;
 pub mod effects;
 pub mod expression;
+pub mod intake;
 pub mod locale;
 pub mod mail;
 pub mod money;

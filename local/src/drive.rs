@@ -11,6 +11,7 @@ use oms_engine::value::Digest;
 use rusqlite::OptionalExtension as _;
 use tokio::sync::oneshot;
 
+use crate::answer::{Answer, Answering};
 use crate::bundles::Bundles;
 use crate::error::Error;
 use crate::mails::StoredMail;
@@ -49,6 +50,8 @@ pub(crate) struct Begun {
     pub(crate) writes: Vec<Write>,
     /// Events that happened before it and are not durable yet.
     pub(crate) events: Vec<Event>,
+    /// Who waits for the order to be on disk.
+    pub(crate) answering: Answering,
 }
 
 impl Begun {
@@ -58,7 +61,21 @@ impl Begun {
             RunRef::New { .. } => None,
         };
         let (careful, durable) = (false, false);
-        Self { reference, bundle, row, careful, durable, writes: Vec::new(), events: Vec::new() }
+        let answering = Answering::new(None);
+        let (writes, events) = (Vec::new(), Vec::new());
+        Self { reference, bundle, row, careful, durable, writes, events, answering }
+    }
+}
+
+impl Begun {
+    /// Tells whoever waits for it that the order is on disk.
+    fn accepted(&self, run: &Run, state: RunState) {
+        let (key, id) = (&run.info.key, &run.info.id);
+        self.answering.tell(|| Answer::Accepted {
+            key: Arc::clone(key),
+            run: Arc::clone(id),
+            state,
+        });
     }
 }
 
@@ -115,6 +132,7 @@ impl Driver {
                 Outcome::Committed { id } => {
                     (begun.reference, begun.row) = (RunRef::Known { id }, Some(id));
                     begun.durable = true;
+                    begun.accepted(run, end.state);
                 }
                 outcome => return Ok((outcome, end)),
             }
@@ -174,6 +192,7 @@ impl Driver {
         let mut files = Ok(());
         if matches!(outcome, Outcome::Committed { .. }) {
             begun.durable = true;
+            begun.accepted(run, end.state);
             files = self.export(run, &writes);
         }
         Ok((outcome, end, files))

@@ -4,12 +4,15 @@
 //! A run works on a [`Stage`], which implements the ports: what a step writes is kept there until the run has to stop, and then goes to the
 //! [`Writer`] as one [`Packet`] together with the events, so that effects and journal become durable in one transaction.
 
+mod answer;
 mod bundles;
+mod cancel;
 mod column;
 mod database;
 mod drive;
 mod error;
 mod failpoint;
+mod keys;
 mod lock;
 mod mailing;
 mod mails;
@@ -25,12 +28,16 @@ mod schema;
 mod seeds;
 mod stage;
 mod tables;
+mod under_way;
 mod world;
 mod writer;
 
+pub use answer::Answer;
 pub use bundles::Bundles;
+pub use cancel::NotCancelled;
 pub use database::{DATABASE_FILE, Database};
 pub use error::Error;
+pub use keys::{Found, Key, Keys, Scope, ValidKeys};
 pub use mailing::Mailing;
 pub use mails::{MailRow, StoredMail};
 pub use objects::ObjectRow;
@@ -38,7 +45,7 @@ pub use packet::{Outcome, Packet, Write};
 pub use remote::Remote;
 pub use retry::{Held, NotRetried};
 pub use rows::{export_rows, import_rows};
-pub use runner::{Order, Origin, Runner, Settings, Settled};
+pub use runner::{Order, Origin, Runner, Settings, Settled, Work};
 pub use runs::{RunRow, StoredRun};
 pub use rusqlite::Connection;
 pub use stage::Stage;

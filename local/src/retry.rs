@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use oms_engine::effects::Clock as _;
 use oms_engine::plan::Plan;
-use oms_engine::run::{Event, Run, StepState, take_as_done};
+use oms_engine::run::{Event, Run, RunState, StepState, take_as_done};
 use oms_engine::step::Port;
 
 use crate::drive::Begun;
@@ -37,6 +37,9 @@ pub enum NotRetried {
         /// The step.
         step: String,
     },
+    /// It is worked on, or was, since it was seen as parked.
+    #[error("`{0}` is not parked any more")]
+    NotParked(String),
     /// Only a person can tell whether something was done.
     #[error(
         "`{key}` is held: it is not known whether `{step}` did what it was to do; `--held sent` takes it as done, `--held resend` does it again"
@@ -70,6 +73,9 @@ impl Runner {
         row: &RunRow,
         held: Option<Held>,
     ) -> Result<Result<Settled, NotRetried>, Error> {
+        let Some(_working) = self.under_way.begin(row.id) else {
+            return Ok(Err(NotRetried::NotParked(row.key.clone())));
+        };
         let mut careful = false;
         loop {
             let (current, bundle) = self.current();
@@ -78,6 +84,9 @@ impl Runner {
                 let plan = self.driver.bundles.plan(connection, stored.row.bundle)?;
                 Ok((stored, plan))
             })?;
+            if stored.row.state != RunState::Parked {
+                return Ok(Err(NotRetried::NotParked(row.key.clone())));
+            }
             let before = stored.revive(&old)?;
             if let Err(difference) = agree(&old, current, &before) {
                 return Ok(Err(NotRetried::Incompatible { key: row.key.clone(), difference }));

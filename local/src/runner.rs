@@ -7,15 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use oms_engine::document::Files;
 use oms_engine::effects::{Clock as _, cause};
 use oms_engine::plan::{Checker, Plan};
-use oms_engine::run::{Rejection, RunState, accept};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use oms_engine::run::{Rejection, Run, RunState, accept, accept_as};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use crate::answer::{Answer, Answering};
 use crate::bundles::Bundles;
 use crate::database::Database;
 use crate::drive::{Begun, Driver};
@@ -24,11 +26,15 @@ use crate::mailing::{self, Mailing};
 use crate::packet::{Outcome, RunRef};
 use crate::readers::Readers;
 use crate::remote::{self, Remote};
-use crate::runs::StoredRun;
+use crate::runs::{RunRow, StoredRun};
 use crate::seeds;
 use crate::tables;
+use crate::under_way::UnderWay;
 use crate::world::SystemClock;
 use crate::writer::Writer;
+
+/// How long a run waits that somebody else works on at this moment.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// How a runner works.
 #[derive(Clone)]
@@ -43,8 +49,22 @@ pub struct Settings {
     pub remote: Option<Remote>,
 }
 
+/// What a runner is given to do.
+#[derive(Debug)]
+pub enum Work {
+    /// An order that came in.
+    Order(Order),
+    /// A run that is to go on.
+    GoOn {
+        /// Its row.
+        id: i64,
+        /// When.
+        at: Timestamp,
+    },
+}
+
 /// An order that came in.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Order {
     /// The name that it came in under: a file's stem, the last part of a path.
     pub name: String,
@@ -52,6 +72,10 @@ pub struct Order {
     pub body: Vec<u8>,
     /// Where it stood.
     pub origin: Origin,
+    /// Whether the name has to be its key.
+    pub named: bool,
+    /// Who waits to hear what became of it. Without an answer it is not known.
+    pub answer: Option<oneshot::Sender<Answer>>,
 }
 
 /// Where an order stood.
@@ -110,6 +134,7 @@ pub enum Settled {
 /// The one process that runs a pipeline on a state directory.
 pub struct Runner {
     pub(crate) driver: Driver,
+    pub(crate) under_way: UnderWay,
     plan: Arc<Plan>,
     bundle: i64,
     concurrency: usize,
@@ -169,6 +194,7 @@ impl Runner {
                 remote: settings.remote,
                 closed: AtomicBool::new(false),
             },
+            under_way: UnderWay::default(),
             plan: Arc::clone(plan),
             bundle,
             concurrency: settings.concurrency.max(1),
@@ -196,7 +222,7 @@ impl Runner {
         self.driver.readers.read(StoredRun::open)
     }
 
-    /// Runs what was left (`resume`), then the orders as they come, until nothing is left that can go on or `stop` becomes true. Each
+    /// Runs what was left (`resume`), then the work as it comes, until nothing is left that can go on or `stop` becomes true. Each
     /// outcome goes to `settled`.
     ///
     /// # Errors
@@ -204,7 +230,7 @@ impl Runner {
     pub async fn run(
         self: &Arc<Self>,
         resume: Vec<i64>,
-        mut orders: mpsc::Receiver<Order>,
+        mut work: mpsc::Receiver<Work>,
         settled: &mpsc::UnboundedSender<Settled>,
         mut stop: watch::Receiver<bool>,
     ) -> Result<(), Error> {
@@ -238,8 +264,9 @@ impl Runner {
                         });
                     }
                 }
-                (permit, order) = next(&permits, &mut orders), if intake => match order {
-                    Some(order) => {
+                (permit, work) = next(&permits, &mut work), if intake => match work {
+                    Some(Work::GoOn { id, at }) => waiting.push(Reverse((at, id, true, true))),
+                    Some(Work::Order(order)) => {
                         let runner = Arc::clone(self);
                         tasks.spawn(async move {
                             let _permit = permit;
@@ -260,14 +287,19 @@ impl Runner {
 
     /// Accepts an order and drives its run.
     async fn accept(&self, order: Order) -> Result<Ended, Error> {
-        let Order { name, body, origin } = order;
+        let Order { name, body, origin, named, answer } = order;
+        let accept = if named { accept_as } else { accept };
+        let answering = Answering::new(answer);
         let now = SystemClock.now();
         let mut careful = false;
         loop {
             let mut run = match accept(&self.plan, &body, &name, now) {
                 Ok(run) => run,
                 Err(rejection) => {
-                    return Ok(Ended::Settled(Settled::Rejected { origin, body, rejection }));
+                    let told = rejection.clone();
+                    let settled = Settled::Rejected { origin, body: body.clone(), rejection };
+                    answering.tell(|| Answer::Rejected { rejection: told, body });
+                    return Ok(Ended::Settled(settled));
                 }
             };
             let key = Arc::clone(&run.info.key);
@@ -275,9 +307,7 @@ impl Runner {
                 && let Some(digest) = self.driver.known(&key)?
             {
                 let same = digest == run.info.digest;
-                let settled =
-                    if same { Settled::Duplicate } else { Settled::Conflict { origin, key } };
-                return Ok(Ended::Settled(settled));
+                return Ok(Ended::Settled(known(same, &run, origin, &answering)));
             }
             let reference = RunRef::New {
                 key: Arc::clone(&key),
@@ -285,11 +315,18 @@ impl Runner {
                 accepted_at: run.info.accepted_at.as_millisecond(),
                 body: Arc::clone(&run.info.body),
             };
-            let begun = Begun { careful, ..Begun::new(reference, self.bundle) };
+            let answering = answering.clone();
+            let begun = Begun {
+                careful,
+                answering: answering.clone(),
+                ..Begun::new(reference, self.bundle)
+            };
             let (outcome, end) = self.driver.advance(&mut run, begun).await?;
             return Ok(match outcome {
-                Outcome::Duplicate => Ended::Settled(Settled::Duplicate),
-                Outcome::Conflict => Ended::Settled(Settled::Conflict { origin, key }),
+                Outcome::Duplicate | Outcome::Conflict => {
+                    let same = outcome == Outcome::Duplicate;
+                    Ended::Settled(known(same, &run, origin, &answering))
+                }
                 Outcome::Committed { id } => end.into(id, key, false),
                 Outcome::Clash => {
                     careful = true;
@@ -301,6 +338,10 @@ impl Runner {
 
     /// Goes on with a run that is in the database.
     async fn resume(&self, id: i64, resumed: bool) -> Result<Ended, Error> {
+        let Some(_working) = self.under_way.begin(id) else {
+            let until = SystemClock.now() + AGAIN;
+            return Ok(Ended::Waits { id, until, resumed });
+        };
         let mut careful = false;
         loop {
             let (mut run, bundle) = match self.driver.load(id) {
@@ -324,6 +365,22 @@ impl Runner {
         }
     }
 
+    /// Returns the run of the order with a key.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn find(&self, key: &str) -> Result<Option<RunRow>, Error> {
+        self.driver.readers.read(|connection| RunRow::find(connection, key))
+    }
+
+    /// Counts the runs that have not completed, by state.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn count_open(&self) -> Result<Vec<(RunState, i64)>, Error> {
+        self.driver.readers.read(RunRow::count_open)
+    }
+
     /// Returns the plan and its bundle's row.
     pub(crate) const fn current(&self) -> (&Arc<Plan>, i64) {
         (&self.plan, self.bundle)
@@ -339,6 +396,17 @@ impl crate::drive::End {
     }
 }
 
+/// Says what became of an order whose key is known, and tells whoever waits for it.
+fn known(same: bool, run: &Run, origin: Origin, answering: &Answering) -> Settled {
+    let (key, id) = (Arc::clone(&run.info.key), Arc::clone(&run.info.id));
+    if same {
+        answering.tell(|| Answer::Same { key, run: id });
+        return Settled::Duplicate;
+    }
+    answering.tell(|| Answer::Conflict);
+    Settled::Conflict { origin, key }
+}
+
 /// Waits until an instant has come and a run may be driven.
 async fn ready(permits: &Arc<Semaphore>, due: Option<Timestamp>) -> Option<OwnedSemaphorePermit> {
     if let Some(due) = due {
@@ -350,13 +418,13 @@ async fn ready(permits: &Arc<Semaphore>, due: Option<Timestamp>) -> Option<Owned
     Arc::clone(permits).acquire_owned().await.ok()
 }
 
-/// Waits until a run may be driven and an order is there. Dropped before that, it takes no order.
+/// Waits until a run may be driven and there is work. Dropped before that, it takes none.
 async fn next(
     permits: &Arc<Semaphore>,
-    orders: &mut mpsc::Receiver<Order>,
-) -> (Option<OwnedSemaphorePermit>, Option<Order>) {
+    work: &mut mpsc::Receiver<Work>,
+) -> (Option<OwnedSemaphorePermit>, Option<Work>) {
     let permit = Arc::clone(permits).acquire_owned().await.ok();
-    (permit, orders.recv().await)
+    (permit, work.recv().await)
 }
 
 fn take(

@@ -91,6 +91,21 @@ impl RunRow {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Counts runs that have not completed by state; the others are not looked at.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn count_open(connection: &Connection) -> Result<Vec<(RunState, i64)>, Error> {
+        let mut statement = connection.prepare_cached(
+            "select state, count(*) from oms_runs where state <> 'completed' group by state",
+        )?;
+        let rows = statement.query_map([], |row| {
+            let state: String = row.get(0)?;
+            Ok((RunState::parse(&state).unwrap_or(RunState::Parked), row.get(1)?))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Counts parked runs by cause, the commonest first.
     ///
     /// # Errors

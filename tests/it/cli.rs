@@ -5,6 +5,11 @@ use crate::harness::{Output, Scratch, Site, lines, oms, root, setting};
 /// Commands with the beginning of their help.
 const COMMANDS: &[(&str, &str)] = &[
     ("run", "Run orders through a pipeline, durably"),
+    ("serve", "Take orders by HTTP and run them, durably"),
+    ("keys", "Add, list or revoke the API keys of `oms serve`"),
+    ("keys add", "Make an API key"),
+    ("keys list", "List the API keys"),
+    ("keys revoke", "Revoke the API keys with an id or a name"),
     ("validate", "Check pipeline files before anything runs"),
     ("runs", "List, show or retry runs"),
     ("runs list", "List runs in the order of their acceptance"),
@@ -78,7 +83,7 @@ fn every_command_has_help() {
     for name in &listed {
         assert!(COMMANDS.iter().any(|(command, _)| command == name), "`{name}` is not tested");
     }
-    for later in ["serve", "sim", "test", "generate", "plan", "rates", "keys"] {
+    for later in ["sim", "test", "plan", "rates"] {
         assert!(!listed.contains(&later) || COMMANDS.iter().any(|(command, _)| *command == later));
     }
 }

@@ -36,7 +36,8 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     } else {
         say("skipped: `cargo deny check`, since cargo-deny is not installed");
     }
-    execute("cargo", &["test", "--quiet", "--doc", "-p", "oms-engine"])?;
+    // With the features of everything else, so that nothing is built a second time.
+    execute("cargo", &[&["test", "--quiet", "--doc", "--workspace"][..], &FEATURES].concat())?;
     // The tests come last, so that their summary is the last thing that is read.
     let tests: &[&str] = if has("cargo", &["nextest", "--version"]) {
         &["nextest", "run", "--workspace"]

@@ -56,6 +56,24 @@ pub fn accept(plan: &Arc<Plan>, body: &[u8], name: &str, now: Timestamp) -> Resu
     Ok(begin(plan, key, accepted_at, Arc::from(body), parsed.value, digest))
 }
 
+/// Reads an order that came in under a name that has to be its key, as the last part of a path.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn accept_as(
+    plan: &Arc<Plan>,
+    body: &[u8],
+    name: &str,
+    now: Timestamp,
+) -> Result<Run, Rejection> {
+    let run = accept(plan, body, name, now)?;
+    if *run.info.key == *name {
+        return Ok(run);
+    }
+    let message = "the order's key is not the one in the path".to_owned();
+    Err(Rejection::whole(codes::ORDER_KEY_REJECTED, message))
+}
+
 /// Brings a run back to where its journal ends.
 ///
 /// # Errors

@@ -16,7 +16,7 @@ mod retry;
 mod scheduler;
 mod state;
 
-pub use accept::{Rejection, ResumeError, accept, resume, run_id};
+pub use accept::{Rejection, ResumeError, accept, accept_as, resume, run_id};
 pub use decision::{Decision, IllegalEvent};
 pub use driver::{Progress, Run, advance, take_as_done};
 pub use event::{Event, SkipReason};

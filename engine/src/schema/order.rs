@@ -61,6 +61,11 @@ impl OrderSchema {
         &self.ty
     }
 
+    /// Returns it as it was written.
+    pub const fn source(&self) -> &Json {
+        &self.source
+    }
+
     /// Returns the part of it that API Gateway can check by itself: a model, which every order that fits the schema fits.
     ///
     /// # Errors

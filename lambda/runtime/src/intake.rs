@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use oms_engine::diagnostic::codes;
 use oms_engine::effects::{Clock as _, Kept, Orders, StepError, StoredOrder};
+use oms_engine::intake::Reply;
 use oms_engine::plan::{Choreography, Plan};
-use oms_engine::run::{Rejection, Run, accept};
+use oms_engine::run::{Run, accept_as};
 use oms_engine::value::Value;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value as Json, json};
@@ -26,36 +26,6 @@ pub struct IntakeHandler {
     bucket: Arc<str>,
     orders: Arc<dyn Orders>,
     pin: Option<Pin>,
-}
-
-/// An answer of HTTP.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    /// The status.
-    pub status: u16,
-    /// The body: JSON, and of a refusal a problem as RFC 9457 describes it.
-    pub body: Json,
-}
-
-impl Answer {
-    fn problem(status: u16, code: &str, title: &str, problems: &[Json]) -> Self {
-        let mut body =
-            json!({ "type": format!("urn:oms:{code}"), "title": title, "status": status });
-        if let Some(body) = body.as_object_mut().filter(|_| !problems.is_empty()) {
-            body.insert("problems".to_owned(), Json::from(problems.to_vec()));
-        }
-        Self { status, body }
-    }
-
-    /// Writes it as API Gateway takes it of a proxy integration.
-    pub fn proxied(&self) -> Json {
-        let kind = if self.status < 300 { "application/json" } else { "application/problem+json" };
-        let mut headers = json!({ "Content-Type": kind });
-        if let Some(headers) = headers.as_object_mut().filter(|_| self.status == 503) {
-            headers.insert("Retry-After".to_owned(), Json::from("1"));
-        }
-        json!({ "statusCode": self.status, "headers": headers, "body": self.body.to_string() })
-    }
 }
 
 impl IntakeHandler {
@@ -81,37 +51,24 @@ impl IntakeHandler {
             true => BASE64_STANDARD.decode(text).unwrap_or_default(),
             false => text.as_bytes().to_vec(),
         };
-        self.put(&name, &body).await.proxied()
+        proxied(&self.put(&name, &body).await)
     }
 
     /// Takes an order in under a name: 201 new, 200 the same again, 409 another one, 400 and 413 refused, 503 not now.
-    pub async fn put(&self, name: &str, body: &[u8]) -> Answer {
-        let run = match accept(&self.plan, body, name, SystemClock.now()) {
+    pub async fn put(&self, name: &str, body: &[u8]) -> Reply {
+        let run = match accept_as(&self.plan, body, name, SystemClock.now()) {
             Ok(run) => run,
-            Err(rejection) => return refused(&rejection, body),
+            Err(rejection) => return Reply::rejected(&rejection, body),
         };
         let key = &*run.info.key;
-        if key != name {
-            let detail =
-                json!({ "pointer": "", "message": "the order's key is not the one in the path" });
-            let code = codes::ORDER_KEY_REJECTED.to_string();
-            return Answer::problem(400, &code, codes::ORDER_KEY_REJECTED.title(), &[detail]);
-        }
         let Some(object) = self.object_key(&run) else {
-            return Answer::problem(500, "intake", "the order has no place", &[]);
+            return Reply::problem(500, "intake", "the order has no place");
         };
         for attempt in 1..=ATTEMPTS {
             let answer = match self.keep(&run, &object, name).await {
-                Ok(Kept::New) => {
-                    Answer { status: 201, body: json!({ "key": key, "run": &*run.info.id }) }
-                }
-                Ok(Kept::Same) => {
-                    Answer { status: 200, body: json!({ "key": key, "run": &*run.info.id }) }
-                }
-                Ok(Kept::Other) => {
-                    let code = codes::ORDER_CONFLICT;
-                    Answer::problem(409, &code.to_string(), code.title(), &[])
-                }
+                Ok(Kept::New) => Reply::accepted(key, &run.info.id),
+                Ok(Kept::Same) => Reply::same(key, &run.info.id),
+                Ok(Kept::Other) => Reply::conflict(),
                 Err(error) => {
                     let number = attempt.to_string();
                     let fields =
@@ -128,7 +85,7 @@ impl IntakeHandler {
             );
             return answer;
         }
-        Answer::problem(503, "unavailable", "the order could not be stored; send it again", &[])
+        Reply::unavailable()
     }
 
     async fn keep(&self, run: &Run, object: &str, name: &str) -> Result<Kept, StepError> {
@@ -153,15 +110,11 @@ impl IntakeHandler {
     }
 }
 
-fn refused(rejection: &Rejection, body: &[u8]) -> Answer {
-    let problems: Vec<Json> = rejection
-        .problems
-        .iter()
-        .map(|problem| {
-            let (line, column) = problem.line_column(body);
-            json!({ "pointer": problem.pointer, "line": line, "column": column, "message": problem.message })
-        })
-        .collect();
-    let status = if rejection.code == codes::ORDER_TOO_LARGE { 413 } else { 400 };
-    Answer::problem(status, &rejection.code.to_string(), rejection.code.title(), &problems)
+/// Writes an answer as API Gateway takes it of a proxy integration.
+fn proxied(reply: &Reply) -> Json {
+    let mut headers = json!({ "Content-Type": reply.media_type() });
+    if let (Some(headers), Some(seconds)) = (headers.as_object_mut(), reply.retry_after()) {
+        headers.insert("Retry-After".to_owned(), Json::from(seconds.to_string()));
+    }
+    json!({ "statusCode": reply.status, "headers": headers, "body": reply.body.to_string() })
 }

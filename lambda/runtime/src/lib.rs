@@ -19,7 +19,7 @@ pub use branch::{BranchHandler, Outcome};
 pub use bundle::{Bundle, BundleError};
 pub use clock::SystemClock;
 pub use event::{Message, messages};
-pub use intake::{Answer, IntakeHandler};
+pub use intake::IntakeHandler;
 pub use lambda_runtime::Error;
 pub use oms_engine::step::StepKind;
 pub use rates::{Pin, Plans};

@@ -1,0 +1,130 @@
+//! `oms keys`: API keys of `oms serve`.
+
+use clap::Subcommand;
+use oms_engine::effects::Clock as _;
+use oms_local::{Keys, SystemClock};
+use serde_json::{Value as Json, json};
+
+use crate::commands::Format;
+use crate::exit::{self, Usage};
+use crate::output;
+use crate::state::{Found, Target};
+
+/// Add, list or revoke the API keys of `oms serve`
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Make an API key; it is shown once, and only its digest is kept
+    ///
+    /// Example: oms keys add pipelines/storefront.yaml shop
+    Add {
+        #[command(flatten)]
+        target: Target,
+        /// What it is for
+        #[arg(long, value_enum, default_value_t)]
+        scope: Scope,
+    },
+    /// List the API keys
+    ///
+    /// Example: oms keys list pipelines/storefront.yaml
+    List {
+        #[command(flatten)]
+        target: Target,
+        /// How they are written
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Revoke the API keys with an id or a name; a server refuses them from the next second on
+    ///
+    /// Example: oms keys revoke pipelines/storefront.yaml shop
+    Revoke {
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// What a key is for.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default)]
+enum Scope {
+    /// Sending orders, and asking how far they are
+    #[default]
+    Intake,
+    /// That, and everything else
+    Admin,
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
+    let now = SystemClock.now();
+    match args.command {
+        Command::Add { target, scope } => {
+            let found = target.find()?;
+            let scope = match scope {
+                Scope::Intake => oms_local::Scope::Intake,
+                Scope::Admin => oms_local::Scope::Admin,
+            };
+            let (key, secret) = Keys::of(&found.directory).add(word(&found)?, scope, now)?;
+            output::answer(&format!("{secret}\n"))?;
+            output::say(&format!(
+                "this is the key `{}`, and it is not shown again; it is sent as `x-api-key`",
+                key.name
+            ));
+        }
+        Command::List { target, format } => {
+            let keys = Keys::of(&target.find()?.directory).read()?;
+            match format {
+                Format::Json => {
+                    let keys: Vec<Json> = keys
+                        .iter()
+                        .map(|key| {
+                            json!({
+                                "id": key.id, "name": key.name, "scope": key.scope,
+                                "created_at": key.created_at.to_string(),
+                                "revoked_at": key.revoked_at.map(|at| at.to_string()),
+                            })
+                        })
+                        .collect();
+                    output::json(&json!({ "format_version": 1, "keys": keys }))?;
+                }
+                Format::Human => {
+                    let rows: Vec<Vec<String>> = keys
+                        .iter()
+                        .map(|key| {
+                            let scope = match key.scope {
+                                oms_local::Scope::Intake => "intake",
+                                oms_local::Scope::Admin => "admin",
+                            };
+                            let until = key.revoked_at.map(|at| format!("revoked {at:.0}"));
+                            let made = format!("{:.0}", key.created_at);
+                            [&key.id, &key.name, scope, &made, &until.unwrap_or_default()]
+                                .map(str::to_owned)
+                                .into()
+                        })
+                        .collect();
+                    output::answer(&output::columns(&rows))?;
+                }
+            }
+        }
+        Command::Revoke { target } => {
+            let found = target.find()?;
+            let word = word(&found)?;
+            let count = Keys::of(&found.directory).revoke(word, now)?;
+            anyhow::ensure!(
+                count > 0,
+                "there is no valid key `{word}`; `oms keys list` lists them"
+            );
+            output::say(&format!("{} revoked", output::counted(count as u64, "key")));
+        }
+    }
+    Ok(exit::FINE)
+}
+
+fn word(found: &Found) -> anyhow::Result<&str> {
+    let message = "name the key, such as `shop`";
+    let word = found.words.first().map(String::as_str);
+    word.ok_or_else(|| Usage(message.to_owned()).into())
+}

@@ -1,0 +1,144 @@
+//! `oms serve`: orders over HTTP.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use oms_engine::plan::overlapping_intakes;
+use oms_engine::step::StepKind;
+use oms_local::{Runner, Settings};
+use oms_serve::{Opened, Site, Tls};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::check;
+use crate::commands::run::STACK_BYTES;
+use crate::directory::DirectoryFiles;
+use crate::exit::{self, Usage};
+use crate::mailing::MailOption;
+use crate::output;
+use crate::render;
+use crate::state;
+use crate::world::WorldOption;
+
+/// Take orders by HTTP and run them, durably
+///
+/// `PUT` on a pipeline's intake path is answered when the order is on disk: 201 new, 200 the same again, 409 another one with its key.
+/// `/openapi.json` describes it. On this machine alone no key is asked for until there is one (`oms keys add`).
+/// Example: oms serve pipelines/storefront.yaml pipelines/order-management.yaml
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// The pipeline files
+    #[arg(required = true)]
+    pipelines: Vec<PathBuf>,
+    /// Where it listens
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Where the state of a single pipeline lives, by default `.oms/<name>` beside each pipeline file
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    world: WorldOption,
+    /// Orders of a pipeline that are under way at the same time at the most
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
+    concurrency: u16,
+    /// Also write objects and mails as files below this folder, as they come; with several pipelines in a folder each
+    #[arg(long, value_name = "DIR")]
+    export: Option<PathBuf>,
+    #[command(flatten)]
+    mail: MailOption,
+    /// The server's certificate and those that vouch for it, in PEM; without it connections are not private
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Write a line of JSON for each request to standard error, without personal data
+    #[arg(long)]
+    access_log: bool,
+}
+
+pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    if args.state_dir.is_some() && args.pipelines.len() > 1 {
+        let message = "with several pipelines each has its own state: leave out `--state-dir`";
+        return Err(Usage(message.to_owned()).into());
+    }
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => Some(Tls::read(certificate, key)?),
+        _ => None,
+    };
+    let checker = check::checker(kinds)?;
+    let mut plans = Vec::new();
+    for pipeline in &args.pipelines {
+        let Some(plan) = check::plan(&checker, pipeline)? else { return Ok(exit::FINDINGS) };
+        plans.push(plan);
+    }
+    if args.pipelines.len() > 1 {
+        let checked: Vec<_> =
+            args.pipelines.iter().map(|pipeline| check::check(&checker, pipeline)).collect();
+        let overlapping = overlapping_intakes(&checked);
+        if !overlapping.is_empty() {
+            let mut report = oms_engine::diagnostic::Report::new();
+            overlapping.into_iter().for_each(|diagnostic| report.push(diagnostic));
+            output::say(render::human(&report, output::colour_on_stderr()).trim_end());
+            return Ok(exit::FINDINGS);
+        }
+    }
+    let mut opened = Vec::new();
+    for (pipeline, plan) in args.pipelines.iter().zip(&plans) {
+        let directory =
+            args.state_dir.clone().unwrap_or_else(|| state::directory(pipeline, plan.name()));
+        let outside = args.world.outside()?;
+        let export = args.export.as_ref().map(|folder| match args.pipelines.len() {
+            1 => folder.clone(),
+            _ => folder.join(&**plan.name()),
+        });
+        let settings = Settings {
+            concurrency: args.concurrency.into(),
+            export,
+            mail: args.mail.mailing(plan, outside.as_ref())?,
+            remote: outside.map(|outside| outside.remote),
+        };
+        let (files, name) = DirectoryFiles::of(pipeline);
+        let runner = Runner::open(&directory, plan, &checker, &name, &files, settings)?;
+        opened.push(Opened { plan: Arc::clone(plan), runner, directory });
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(STACK_BYTES)
+        .enable_all()
+        .build()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let (site, result) = runtime.block_on(async {
+        let listener = TcpListener::bind(args.listen).await;
+        let listener =
+            listener.with_context(|| format!("`{}` cannot be listened at", args.listen))?;
+        let address = listener.local_addr()?;
+        let (site, workers) = Site::start(opened, address, args.access_log)?;
+        for plan in &plans {
+            let path = plan.intake().map(|intake| intake.path.as_str()).unwrap_or_default();
+            output::answer(&format!("PUT {scheme}://{address}{path}\n"))?;
+        }
+        output::say("Ctrl-C or SIGTERM ends it, and what was accepted goes on the next time");
+        let mut interrupted = signal(SignalKind::interrupt())?;
+        let mut terminated = signal(SignalKind::terminate())?;
+        let stop = async move {
+            tokio::select! {
+                _ = interrupted.recv() => {}
+                _ = terminated.recv() => {}
+            }
+        };
+        let result = oms_serve::listen(&site, workers, listener, tls, stop).await;
+        anyhow::Ok((site, result))
+    })?;
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    let runners = site.into_runners().context("a request is still under way")?;
+    let mut closed = Ok(());
+    for runner in runners {
+        closed = closed.and(runner.close());
+    }
+    // What stopped a writer explains what the others saw.
+    closed?;
+    result?;
+    Ok(exit::FINE)
+}

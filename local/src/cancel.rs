@@ -1,0 +1,57 @@
+//! Ending a run that is not wanted any more.
+
+use std::sync::Arc;
+
+use oms_engine::effects::Clock as _;
+use oms_engine::run::{Event, RunState};
+
+use crate::drive::Begun;
+use crate::error::Error;
+use crate::packet::{Outcome, RunRef};
+use crate::runner::{Runner, Settled};
+use crate::runs::{RunRow, StoredRun};
+use crate::world::SystemClock;
+
+/// Why a run is not cancelled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotCancelled {
+    /// It has ended, or is worked on at this moment.
+    #[error("`{key}` is {state}: only a run that waits or is parked can be cancelled", state = .state.as_str())]
+    State {
+        /// The order's key.
+        key: String,
+        /// How far it is.
+        state: RunState,
+    },
+    /// It is worked on at this moment.
+    #[error("`{0}` is worked on at this moment; try again")]
+    UnderWay(String),
+}
+
+impl Runner {
+    /// Ends a run that waits or is parked. What it did stays done; nothing more of it is.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn cancel(&self, row: &RunRow) -> Result<Result<Settled, NotCancelled>, Error> {
+        let Some(_working) = self.under_way.begin(row.id) else {
+            return Ok(Err(NotCancelled::UnderWay(row.key.clone())));
+        };
+        // As it is now that nobody else works on it.
+        let now = self.driver.readers.read(|connection| StoredRun::load(connection, row.id))?.row;
+        if !matches!(now.state, RunState::Waiting | RunState::Parked) {
+            return Ok(Err(NotCancelled::State { key: now.key, state: now.state }));
+        }
+        let (mut run, bundle) = self.driver.load(row.id)?;
+        let cancelled = Event::Cancelled { at: SystemClock.now() };
+        if let Err(error) = run.scheduler.apply(&cancelled) {
+            return Err(Error::Journal { key: now.key, why: error.to_string() });
+        }
+        let begun =
+            Begun { events: vec![cancelled], ..Begun::new(RunRef::Known { id: row.id }, bundle) };
+        let key = Arc::clone(&run.info.key);
+        let (outcome, end) = self.driver.advance(&mut run, begun).await?;
+        debug_assert_ne!(outcome, Outcome::Clash, "nothing is written that could clash");
+        Ok(Ok(Settled::Run { key, resumed: true, state: end.state, cause: None }))
+    }
+}

@@ -1,0 +1,70 @@
+//! Who may ask: API keys, which are asked for unless only this machine can connect and there are none.
+
+use axum::http::header::{AUTHORIZATION, HOST, HeaderMap};
+use axum::http::{StatusCode, Uri};
+use oms_engine::intake::Reply;
+use oms_local::{Found, Scope};
+
+use crate::flow::Flow;
+use crate::reply::plain;
+use crate::site::Site;
+
+const API_KEY: &str = "x-api-key";
+
+/// Checks that whoever sent these headers may do what `scope` says; the answer is the key's name, if one was asked for.
+pub(crate) fn authorize(
+    site: &Site,
+    flow: &Flow,
+    headers: &HeaderMap,
+    scope: Scope,
+) -> Result<Option<String>, Reply> {
+    // What cannot be read is no reason to let anybody in.
+    let keys = flow.keys.current().map_err(|_| Reply::unavailable())?;
+    if site.loopback && keys.is_empty() {
+        // A page that comes by another name is another site, which the browser was led here from.
+        return match is_this_machine(headers) {
+            true => Ok(None),
+            false => Err(plain(StatusCode::MISDIRECTED_REQUEST)),
+        };
+    }
+    let given = headers.get(API_KEY).and_then(|value| value.to_str().ok());
+    let given = given.or_else(|| {
+        let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    });
+    match given.map(|secret| keys.find(secret, scope)) {
+        Some(Found::Allowed(name)) => Ok(Some(name)),
+        Some(Found::OtherScope) => Err(plain(StatusCode::FORBIDDEN)),
+        Some(Found::Unknown) | None => Err(plain(StatusCode::UNAUTHORIZED)),
+    }
+}
+
+/// Tells whether a request was sent to this machine by one of its own names.
+pub(crate) fn is_this_machine(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let Ok(address) = host.parse::<Uri>() else { return false };
+    let name = address.host().unwrap_or_default();
+    let ip = name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    name.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_its_own() {
+        let of = |host: &'static str| {
+            is_this_machine(&HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]))
+        };
+        for host in ["127.0.0.1:8080", "localhost:8080", "LOCALHOST", "[::1]:8080", "127.0.0.1"] {
+            assert!(of(host), "{host}");
+        }
+        for host in ["example.com:8080", "localhost.example.com", "10.0.0.1:8080", ""] {
+            assert!(!of(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! One pipeline that is served: its runner at work, and the way to give it orders.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use oms_engine::plan::Plan;
+use oms_local::{Keys, Runner, Settled, Work};
+use tokio::sync::{mpsc, watch};
+
+use crate::metrics::FlowMetrics;
+
+/// Orders that wait to be worked on at the most; who comes then is asked to come again.
+const QUEUE_MAX: usize = 1_024;
+
+/// A pipeline whose state directory this process owns.
+pub struct Opened {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// What runs it.
+    pub runner: Runner,
+    /// The state directory.
+    pub directory: PathBuf,
+}
+
+/// What ends a server that should go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The database of a pipeline failed.
+    #[error("the pipeline `{pipeline}` cannot go on")]
+    Runner {
+        /// The pipeline.
+        pipeline: String,
+        /// Why.
+        source: oms_local::Error,
+    },
+    /// The address cannot be used.
+    #[error("connections cannot be taken")]
+    Listen(#[from] std::io::Error),
+    /// A task of ours ended by a bug.
+    #[error("a part of the server failed")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// A pipeline that is served.
+pub(crate) struct Flow {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) runner: Arc<Runner>,
+    pub(crate) keys: Keys,
+    pub(crate) work: mpsc::Sender<Work>,
+    pub(crate) metrics: FlowMetrics,
+}
+
+/// The pipeline whose runner ended, and why if that was not wanted.
+pub(crate) type Ended = (Arc<str>, Result<(), oms_local::Error>);
+
+/// The work of a flow's runner.
+pub(crate) struct Worker {
+    /// Lets what is under way become durable, and ends.
+    pub(crate) stop: watch::Sender<bool>,
+    /// Ends with the pipeline's name, and why if that was not wanted.
+    pub(crate) work: Pin<Box<dyn Future<Output = Ended> + Send>>,
+}
+
+impl Flow {
+    /// Sets a runner to work, first on what was left.
+    pub(crate) fn start(
+        opened: Opened,
+        metrics: FlowMetrics,
+    ) -> Result<(Self, Worker), oms_local::Error> {
+        let Opened { plan, runner, directory } = opened;
+        let resume = runner.open_runs()?;
+        let runner = Arc::new(runner);
+        let (work, queue) = mpsc::channel(QUEUE_MAX);
+        let (settled, mut outcomes) = mpsc::unbounded_channel::<Settled>();
+        let (stop, stopped) = watch::channel(false);
+        let counted = metrics.clone();
+        tokio::spawn(async move {
+            while let Some(settled) = outcomes.recv().await {
+                counted.settled(&settled);
+            }
+        });
+        let working = Arc::clone(&runner);
+        let pipeline = Arc::clone(plan.name());
+        let running = async move {
+            let result = working.run(resume, queue, &settled, stopped).await;
+            (pipeline, result)
+        };
+        let worker = Worker { stop, work: Box::pin(running) };
+        let keys = Keys::of(&directory);
+        Ok((Self { plan, runner, keys, work, metrics }, worker))
+    }
+
+    /// Returns how many orders wait to be worked on.
+    pub(crate) fn waiting(&self) -> usize {
+        self.work.max_capacity() - self.work.capacity()
+    }
+}

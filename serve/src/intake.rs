@@ -1,0 +1,168 @@
+//! Orders: `PUT` under a key, `POST` with the key in the body, and how far one is.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::header::{CONTENT_TYPE, HeaderMap, LOCATION};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use oms_engine::intake::Reply;
+use oms_engine::plan::valid_key;
+use oms_local::{Answer, Order, Origin, Scope, Work};
+use serde_json::json;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::oneshot;
+
+use crate::flow::Flow;
+use crate::reply::{plain, respond};
+use crate::site::Served;
+use crate::{auth, body, openapi, wait};
+
+/// The header that names an order of a `POST` where the body does not (draft-ietf-httpapi-idempotency-key-header).
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// `PUT /path/{key}`: the order's key is the path's last part.
+pub(crate) async fn put(
+    State(served): State<Served>,
+    name: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response {
+    let Ok(Path(name)) = name else { return not_a_key() };
+    take(&served, Some(name), request).await
+}
+
+/// `POST /path`: the order's key is in its body, or else the header `Idempotency-Key`.
+pub(crate) async fn post(State(served): State<Served>, request: Request) -> Response {
+    take(&served, None, request).await
+}
+
+/// `GET /path/{key}`: how far an order is.
+pub(crate) async fn show(
+    State(served): State<Served>,
+    name: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(flow) = served.flow() else { return respond(&plain(StatusCode::NOT_FOUND)) };
+    if let Err(refused) = auth::authorize(&served.site, flow, &headers, Scope::Intake) {
+        return respond(&refused);
+    }
+    let Ok(Path(name)) = name else { return not_a_key() };
+    match flow.runner.find(&name) {
+        Ok(Some(row)) => {
+            let body = json!({
+                "key": row.key,
+                "run": oms_engine::run::run_id(flow.plan.name(), &row.key),
+                "state": row.state,
+                "accepted_at": row.accepted_at.to_string(),
+                "updated_at": row.updated_at.to_string(),
+                "cause": row.cause,
+            });
+            respond(&Reply { status: 200, body })
+        }
+        Ok(None) => respond(&plain(StatusCode::NOT_FOUND)),
+        Err(_) => respond(&Reply::unavailable()),
+    }
+}
+
+fn not_a_key() -> Response {
+    let code = oms_engine::diagnostic::codes::ORDER_KEY_REJECTED;
+    respond(&Reply::problem(400, &code.to_string(), code.title()))
+}
+
+async fn take(served: &Served, name: Option<String>, request: Request) -> Response {
+    let Some(flow) = served.flow() else { return respond(&plain(StatusCode::NOT_FOUND)) };
+    let (parts, body) = request.into_parts();
+    let received = received(served, flow, name, &parts.headers, body).await;
+    let response = received.unwrap_or_else(|reply| respond(&reply));
+    flow.metrics.answered(response.status());
+    response
+}
+
+/// Receives an order and waits until it is on disk.
+async fn received(
+    served: &Served,
+    flow: &Flow,
+    name: Option<String>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Reply> {
+    auth::authorize(&served.site, flow, headers, Scope::Intake)?;
+    if served.site.is_stopping() {
+        return Err(Reply::unavailable());
+    }
+    if !is_json(headers) {
+        return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
+    let named = name.is_some();
+    let name = match name {
+        Some(name) => name,
+        None => from_header(flow, headers)?,
+    };
+    let wait = wait::wanted(headers);
+    let (body, _room) = body::receive(&served.site, flow, body).await?;
+    let begun = tokio::time::Instant::now();
+    let (answer, answered) = oneshot::channel();
+    let origin = Origin { path: Arc::from("http"), line: 1 };
+    let order = Order { name, body, origin, named, answer: Some(answer) };
+    match flow.work.try_send(Work::Order(order)) {
+        Ok(()) => {}
+        Err(TrySendError::Full(_)) => return Err(Reply::busy()),
+        Err(TrySendError::Closed(_)) => return Err(Reply::unavailable()),
+    }
+    // Without an answer it is not known whether it is on disk; sent again it is found if it is.
+    let answer = answered.await.map_err(|_| Reply::unavailable())?;
+    flow.metrics.took(begun.elapsed());
+    let (mut reply, key) = match answer {
+        Answer::Accepted { key, run, .. } => (Reply::accepted(&key, &run), key),
+        Answer::Same { key, run } => (Reply::same(&key, &run), key),
+        Answer::Conflict => return Err(Reply::conflict()),
+        Answer::Rejected { rejection, body } => {
+            return Err(Reply::rejected(&rejection, &body));
+        }
+    };
+    let applied = match wait {
+        Some(wait) => wait::until_ended(flow, &key, wait).await,
+        None => None,
+    };
+    if let (Some(row), Some(members)) = (&applied, reply.body.as_object_mut()) {
+        members.insert("state".to_owned(), json!(row.state));
+        members.insert("cause".to_owned(), json!(row.cause));
+    }
+    let mut response = respond(&reply);
+    let path = flow.plan.intake().map(|intake| intake.path.as_str()).unwrap_or_default();
+    // A key has no character that a path could not have.
+    let location = format!("{}/{key}", openapi::collection(path).trim_end_matches('/'));
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    if let Some(wait) = wait.filter(|_| applied.is_some()) {
+        response.headers_mut().insert("preference-applied", wait::applied(wait));
+    }
+    Ok(response)
+}
+
+/// Tells whether the body is said to be JSON, or nothing is said.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(CONTENT_TYPE) else { return true };
+    let kind = kind.to_str().unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+}
+
+/// Returns the name of an order that is in no path: the header's, which an order without a key in its body must have.
+fn from_header(flow: &Flow, headers: &HeaderMap) -> Result<String, Reply> {
+    let given = headers.get(IDEMPOTENCY_KEY).and_then(|value| value.to_str().ok());
+    // A string of structured fields (RFC 9651) has quotes; many send it without.
+    let given = given.map(|text| text.trim().trim_matches('"').to_owned());
+    match given {
+        Some(name) if !flow.plan.order().key_is_name() || valid_key(&name).is_ok() => Ok(name),
+        None if !flow.plan.order().key_is_name() => Ok(String::new()),
+        _ => {
+            let detail = "the order's key is not in its body: PUT it under its key, or send the key as `Idempotency-Key`";
+            let code = oms_engine::diagnostic::codes::ORDER_KEY_REJECTED;
+            Err(Reply::problem(400, &code.to_string(), code.title()).detailed(detail))
+        }
+    }
+}

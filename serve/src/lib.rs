@@ -1,0 +1,23 @@
+//! Orders over HTTP: each pipeline's intake on the embedded engine, answered when the order is on disk.
+//!
+//! [`Site`] holds the pipelines that are served, [`listen`] the connections; nothing here reads a file of a pipeline or an argument.
+
+#![warn(missing_docs)]
+
+mod auth;
+mod body;
+mod flow;
+mod intake;
+mod listen;
+mod log;
+mod metrics;
+mod observe;
+mod openapi;
+mod reply;
+mod site;
+mod status;
+mod wait;
+
+pub use flow::{Opened, ServeError};
+pub use listen::{Tls, TlsError, listen};
+pub use site::{Site, StartError};

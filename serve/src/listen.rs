@@ -1,0 +1,156 @@
+//! Connections: taken as long as there is room for them, with time limits, over TLS where there is a certificate, and finished before the end.
+
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::flow::ServeError;
+use crate::site::{Site, Workers};
+
+/// Connections at the same time at the most; the system lets others wait.
+const CONNECTIONS_MAX: usize = 4_096;
+/// How long a request's line and headers may take to come in; an idle connection is closed after it, too.
+const HEADERS: Duration = Duration::from_secs(15);
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Bytes of a request's line and headers at the most.
+const HEADERS_MAX: usize = 32 << 10;
+/// Headers of a request at the most.
+const HEADER_COUNT_MAX: usize = 64;
+/// How long what was begun may take when the server ends.
+const GRACE: Duration = Duration::from_secs(20);
+/// How long a listener rests that could not take a connection, since the system has none left.
+const REST: Duration = Duration::from_millis(50);
+
+/// What makes connections private.
+#[derive(Clone)]
+pub struct Tls(TlsAcceptor);
+
+/// Why a certificate cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("`{path}` holds no certificate or key in PEM")]
+    Pem {
+        /// The file.
+        path: String,
+        /// Why.
+        source: tokio_rustls::rustls::pki_types::pem::Error,
+    },
+    /// They do not fit together.
+    #[error("certificate and key cannot be used")]
+    Rustls(#[from] tokio_rustls::rustls::Error),
+}
+
+impl Tls {
+    /// Reads a chain of certificates and its key, both PEM.
+    ///
+    /// # Errors
+    /// When they cannot be read or do not fit together.
+    pub fn read(certificates: &Path, key: &Path) -> Result<Self, TlsError> {
+        let pem = |path: &Path| {
+            let path = path.display().to_string();
+            move |source| TlsError::Pem { path, source }
+        };
+        let chain = CertificateDer::pem_file_iter(certificates).map_err(pem(certificates))?;
+        let chain = chain.collect::<Result<Vec<_>, _>>().map_err(pem(certificates))?;
+        let secret = PrivateKeyDer::from_pem_file(key).map_err(pem(key))?;
+        let config =
+            ServerConfig::builder().with_no_client_auth().with_single_cert(chain, secret)?;
+        Ok(Self(TlsAcceptor::from(Arc::new(config))))
+    }
+}
+
+/// Takes connections until `stop` is ready, then finishes what was begun. What was accepted and is not finished goes on the next time.
+///
+/// # Errors
+/// When a pipeline's database fails, which ends the server.
+pub async fn listen(
+    site: &Arc<Site>,
+    mut workers: Workers,
+    listener: TcpListener,
+    tls: Option<Tls>,
+    stop: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let router = site.routes();
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    let mut stop = std::pin::pin!(stop);
+    let ended = loop {
+        // Those that ended are let go of.
+        while connections.try_join_next().is_some() {}
+        tokio::select! {
+            () = &mut stop => break Ok(()),
+            failure = workers.failed() => break Err(failure),
+            (permit, taken) = take(&room, &listener) => {
+                let Ok(stream) = taken else {
+                    tokio::time::sleep(REST).await;
+                    continue;
+                };
+                let (router, watcher, tls) = (router.clone(), graceful.watcher(), tls.clone());
+                connections.spawn(async move {
+                    let _permit = permit;
+                    match tls {
+                        None => converse(stream, router, watcher).await,
+                        Some(Tls(acceptor)) => {
+                            let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream));
+                            // Who does not finish it is not answered.
+                            if let Ok(Ok(stream)) = handshake.await {
+                                converse(stream, router, watcher).await;
+                            }
+                        }
+                    }
+                });
+            }
+        }
+    };
+    drop(listener);
+    site.stop();
+    // Connections that are idle are closed at once, others after their answer.
+    let _late = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+    let finished = workers.end().await;
+    connections.shutdown().await;
+    ended.and(finished)
+}
+
+async fn take(
+    room: &Arc<Semaphore>,
+    listener: &TcpListener,
+) -> (Option<tokio::sync::OwnedSemaphorePermit>, io::Result<TcpStream>) {
+    let permit = Arc::clone(room).acquire_owned().await.ok();
+    let taken = listener.accept().await.map(|(stream, _)| stream);
+    (permit, taken)
+}
+
+/// Answers the requests of a connection.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    watcher: hyper_util::server::graceful::Watcher,
+) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEADERS)
+        .max_buf_size(HEADERS_MAX)
+        .max_headers(HEADER_COUNT_MAX);
+    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    // A connection that broke is its caller's to notice.
+    let _broken = watcher.watch(connection).await;
+}

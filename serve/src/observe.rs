@@ -1,0 +1,67 @@
+//! What every request gets: an id, headers that say what its answer may be used for, a count, and a line in the log.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use axum::middleware::Next;
+use axum::response::Response;
+use serde_json::json;
+
+use crate::site::Site;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Characters of an id that is taken over from whoever sent the request.
+const ID_CHARS_MAX: usize = 64;
+
+static NUMBER: AtomicU64 = AtomicU64::new(1);
+
+/// Keeps the caller's id where it is a plain one, else makes one: the process and a number.
+fn id(request: &Request) -> HeaderValue {
+    let plain = |value: &&HeaderValue| {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+        let bytes = value.as_bytes();
+        !bytes.is_empty() && bytes.len() <= ID_CHARS_MAX && bytes.iter().all(plain)
+    };
+    match request.headers().get(&REQUEST_ID).filter(plain) {
+        Some(given) => given.clone(),
+        None => {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let text = format!("{:x}-{number:x}", std::process::id());
+            HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("-"))
+        }
+    }
+}
+
+/// Wraps a request.
+pub(crate) async fn observed(
+    State(site): State<Arc<Site>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let id = id(&request);
+    let begun = tokio::time::Instant::now();
+    let method = request.method().clone();
+    // The path as it was declared: the one that was sent has keys in it, or anything.
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, id.clone());
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    site.metrics.requested(response.status());
+    if let Some(log) = &site.log {
+        let line = json!({
+            "level": "info",
+            "message": "request",
+            "id": id.to_str().unwrap_or_default(),
+            "method": method.as_str(),
+            "path": path.as_ref().map(MatchedPath::as_str),
+            "status": response.status().as_u16(),
+            "micros": u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+        });
+        log.line(&line);
+    }
+    response
+}

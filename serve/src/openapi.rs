@@ -1,0 +1,196 @@
+//! What can be asked, as an OpenAPI 3.1 document made from the pipelines.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use oms_engine::plan::Plan;
+use serde_json::{Map, Value as Json, json};
+
+use crate::site::Site;
+
+/// Returns the path of the orders of an intake: `/order` of `/order/{key}`.
+pub(crate) fn collection(path: &str) -> &str {
+    match path.strip_suffix("/{key}").unwrap_or_default() {
+        "" => "/",
+        collection => collection,
+    }
+}
+
+/// `GET /openapi.json`.
+pub(crate) async fn document(State(site): State<Arc<Site>>) -> Response {
+    let plans: Vec<&Plan> = site.flows.iter().map(|flow| &*flow.plan).collect();
+    axum::Json(of(&plans)).into_response()
+}
+
+fn of(plans: &[&Plan]) -> Json {
+    let mut paths = Map::new();
+    let mut schemas = Map::from_iter([
+        ("Accepted".to_owned(), accepted()),
+        ("Problem".to_owned(), problem()),
+        ("Status".to_owned(), status()),
+    ]);
+    for plan in plans {
+        let Some(intake) = plan.intake() else { continue };
+        let name = plan.name();
+        let mut schema = plan.order().schema().source().clone();
+        if let Some(members) = schema.as_object_mut() {
+            // So that references within it are its own.
+            members.entry("$id").or_insert_with(|| json!(format!("urn:oms:{name}:order")));
+        }
+        schemas.insert(format!("{name}.order"), schema);
+        let order = json!({ "$ref": format!("#/components/schemas/{name}.order") });
+        let body =
+            json!({ "required": true, "content": { "application/json": { "schema": order } } });
+        let key = json!({ "name": "key", "in": "path", "required": true, "schema": key_schema() });
+        let prefer = json!({ "name": "Prefer", "in": "header", "description": "`wait=5` waits up to so many seconds for the run to end.", "schema": { "type": "string" } });
+        let idempotency = json!({ "name": "Idempotency-Key", "in": "header", "description": "The order's key, where it is not in the body.", "schema": { "type": "string" } });
+        let summary = plan.description().unwrap_or_default();
+        paths.insert(
+            intake.path.clone(),
+            json!({
+                "parameters": [key],
+                "put": {
+                    "operationId": format!("{name}.put"), "summary": summary, "parameters": [prefer],
+                    "requestBody": body, "responses": answers(),
+                },
+                "get": {
+                    "operationId": format!("{name}.show"), "summary": "How far an order is.",
+                    "responses": shown(),
+                },
+            }),
+        );
+        paths.insert(
+            collection(&intake.path).to_owned(),
+            json!({ "post": {
+                "operationId": format!("{name}.post"), "summary": summary, "parameters": [prefer, idempotency],
+                "requestBody": body, "responses": answers(),
+            } }),
+        );
+    }
+    for (path, summary) in
+        [("/healthz", "The process answers."), ("/readyz", "Orders are taken in.")]
+    {
+        let fine = json!({ "description": summary, "content": { "application/json": { "schema": { "type": "object" } } } });
+        let mut responses = json!({ "200": fine });
+        if path == "/readyz" {
+            responses["503"] = refusal("It is about to end.");
+        }
+        paths.insert(
+            path.to_owned(),
+            json!({ "get": { "summary": summary, "security": [], "responses": responses } }),
+        );
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": { "title": "oms", "version": env!("CARGO_PKG_VERSION") },
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "key": { "type": "apiKey", "in": "header", "name": "x-api-key" },
+                "bearer": { "type": "http", "scheme": "bearer" },
+            },
+        },
+        // Where there are no keys, on one machine, none is asked for.
+        "security": [{}, { "key": [] }, { "bearer": [] }],
+    })
+}
+
+fn key_schema() -> Json {
+    json!({ "type": "string", "minLength": 1, "maxLength": 256, "pattern": "^[A-Za-z0-9._~-]+$" })
+}
+
+fn accepted() -> Json {
+    json!({
+        "type": "object", "required": ["key", "run"],
+        "properties": {
+            "key": key_schema(),
+            "run": { "type": "string", "description": "The id of the order's run." },
+            "state": { "type": "string", "description": "How far it is, where that was waited for." },
+            "cause": { "type": ["string", "null"] },
+        },
+    })
+}
+
+fn status() -> Json {
+    json!({
+        "type": "object", "required": ["key", "run", "state", "accepted_at", "updated_at"],
+        "properties": {
+            "key": key_schema(),
+            "run": { "type": "string" },
+            "state": { "enum": oms_engine::run::RunState::ALL },
+            "accepted_at": { "type": "string", "format": "date-time" },
+            "updated_at": { "type": "string", "format": "date-time" },
+            "cause": { "type": ["string", "null"], "description": "Why it is parked." },
+        },
+    })
+}
+
+fn problem() -> Json {
+    json!({
+        "description": "RFC 9457", "type": "object", "required": ["type", "title", "status"],
+        "properties": {
+            "type": { "type": "string" },
+            "title": { "type": "string" },
+            "status": { "type": "integer" },
+            "detail": { "type": "string" },
+            "problems": { "type": "array", "items": {
+                "type": "object", "required": ["pointer", "line", "column", "message"],
+                "properties": {
+                    "pointer": { "type": "string" },
+                    "line": { "type": "integer" },
+                    "column": { "type": "integer" },
+                    "message": { "type": "string" },
+                },
+            } },
+        },
+    })
+}
+
+fn refusal(description: &str) -> Json {
+    json!({ "description": description, "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } } })
+}
+
+fn fine(description: &str, schema: &str) -> Json {
+    let schema = json!({ "$ref": format!("#/components/schemas/{schema}") });
+    json!({ "description": description, "content": { "application/json": { "schema": schema } } })
+}
+
+fn refusals(refused: &[(&str, &str)]) -> Map<String, Json> {
+    refused.iter().map(|(status, why)| ((*status).to_owned(), refusal(why))).collect()
+}
+
+/// What an order is answered with.
+fn answers() -> Json {
+    let mut answers = Map::from_iter([
+        ("200".to_owned(), fine("The same order was accepted before.", "Accepted")),
+        ("201".to_owned(), fine("The order is on disk, and will be worked on.", "Accepted")),
+    ]);
+    answers.extend(refusals(&[
+        ("400", "What came is no order, or its key is none."),
+        ("401", "An API key is needed."),
+        ("403", "The API key is for something else."),
+        ("408", "The order took too long to come in."),
+        ("409", "Another order has this key."),
+        ("413", "The order is too large."),
+        ("415", "An order is JSON."),
+        ("421", "It was sent to another name than this machine's."),
+        ("429", "There are too many at once; send it again."),
+        ("503", "It could not be stored; send it again."),
+    ]));
+    Json::Object(answers)
+}
+
+fn shown() -> Json {
+    let mut answers = Map::from_iter([("200".to_owned(), fine("How far it is.", "Status"))]);
+    answers.extend(refusals(&[
+        ("400", "The key is none."),
+        ("401", "An API key is needed."),
+        ("403", "The API key is for something else."),
+        ("404", "There is no such order."),
+        ("421", "It was sent to another name than this machine's."),
+        ("503", "It could not be looked up; try again."),
+    ]));
+    Json::Object(answers)
+}

@@ -1,0 +1,37 @@
+//! Answers of HTTP.
+
+use axum::http::header::{CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use oms_engine::intake::Reply;
+
+/// Writes an answer.
+pub(crate) fn respond(reply: &Reply) -> Response {
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.media_type()));
+    if let Some(seconds) = reply.retry_after() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        // The rest of the body may still come, and nobody wants it.
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT => {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        _ => {}
+    }
+    (status, headers, reply.body.to_string()).into_response()
+}
+
+/// Makes a problem that its status says all about (RFC 9457, section 4.2.1).
+pub(crate) fn plain(status: StatusCode) -> Reply {
+    let title = status.canonical_reason().unwrap_or_default();
+    let mut reply = Reply::problem(status.as_u16(), "", title);
+    if let Some(members) = reply.body.as_object_mut() {
+        members.insert("type".to_owned(), "about:blank".into());
+    }
+    reply
+}

@@ -1,0 +1,221 @@
+//! What is served: the pipelines, and what holds for all of them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::{get, put};
+use oms_local::Runner;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::flow::{Ended, Flow, Opened, ServeError, Worker};
+use crate::log::Log;
+use crate::metrics::Metrics;
+use crate::{intake, metrics, observe, openapi, status};
+
+/// Kibibytes of orders that are being received or wait for their answer at the most.
+const RECEIVING_MAX_KIB: usize = 256 << 10;
+
+/// Paths of the server's own, which no pipeline may have.
+const RESERVED: [&str; 5] = ["/console", "/healthz", "/metrics", "/openapi.json", "/readyz"];
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A pipeline has no intake.
+    #[error("the pipeline `{0}` takes no orders by HTTP: it has no `intake`")]
+    NoIntake(String),
+    /// A pipeline's path is one of the server's own.
+    #[error("the intake path of `{pipeline}` begins with `{path}`, which is the server's own")]
+    Reserved {
+        /// The pipeline.
+        pipeline: String,
+        /// The path.
+        path: &'static str,
+    },
+    /// Anybody could send orders.
+    #[error(
+        "the server would listen beyond this machine, and the pipeline `{0}` has no API key; make one with `oms keys add`"
+    )]
+    NoKeys(String),
+    /// The state of a pipeline cannot be used.
+    #[error("the state of `{pipeline}` cannot be used")]
+    State {
+        /// The pipeline.
+        pipeline: String,
+        /// Why.
+        source: oms_local::Error,
+    },
+}
+
+/// What is served.
+pub struct Site {
+    pub(crate) flows: Vec<Flow>,
+    pub(crate) metrics: Metrics,
+    /// Whether only this machine can connect.
+    pub(crate) loopback: bool,
+    /// Where requests are logged, if they are.
+    pub(crate) log: Option<Log>,
+    stopping: AtomicBool,
+    pub(crate) receiving: Arc<Semaphore>,
+}
+
+/// A flow of a site, as a handler of a request gets it.
+#[derive(Clone)]
+pub(crate) struct Served {
+    pub(crate) site: Arc<Site>,
+    at: usize,
+}
+
+impl Served {
+    pub(crate) fn flow(&self) -> Option<&Flow> {
+        self.site.flows.get(self.at)
+    }
+}
+
+impl Site {
+    /// Sets every pipeline to work. `address` is where the server will listen, `logs` whether it writes a line for each request.
+    ///
+    /// # Errors
+    /// When a pipeline cannot be served like that.
+    pub fn start(
+        opened: Vec<Opened>,
+        address: SocketAddr,
+        logs: bool,
+    ) -> Result<(Arc<Self>, Workers), StartError> {
+        let loopback = address.ip().is_loopback();
+        for one in &opened {
+            check(one, loopback)?;
+        }
+        let metrics = Metrics::new();
+        let (mut flows, mut workers) = (Vec::new(), Workers::default());
+        for one in opened {
+            let pipeline = one.plan.name().to_string();
+            let counted = metrics.of(&pipeline);
+            let started = Flow::start(one, counted);
+            let (flow, worker) =
+                started.map_err(|source| StartError::State { pipeline, source })?;
+            flows.push(flow);
+            workers.add(worker);
+        }
+        let site = Arc::new(Self {
+            flows,
+            metrics,
+            loopback,
+            log: if logs { Log::start() } else { None },
+            stopping: AtomicBool::new(false),
+            receiving: Arc::new(Semaphore::new(RECEIVING_MAX_KIB)),
+        });
+        Ok((site, workers))
+    }
+
+    /// Takes no more orders.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Gives the runners back, to be closed; nothing of one that is still used.
+    pub fn into_runners(self: Arc<Self>) -> Option<Vec<Runner>> {
+        let site = Arc::into_inner(self)?;
+        let runners = site.flows.into_iter().map(|flow| flow.runner);
+        runners.map(Arc::into_inner).collect()
+    }
+
+    pub(crate) fn routes(self: &Arc<Self>) -> Router {
+        let mut router = Router::new()
+            .route("/healthz", get(status::alive))
+            .route("/readyz", get(status::ready))
+            .route("/metrics", get(metrics::text))
+            .route("/openapi.json", get(openapi::document))
+            .with_state(Arc::clone(self));
+        for (at, flow) in self.flows.iter().enumerate() {
+            let Some(section) = flow.plan.intake() else { continue };
+            let served = Served { site: Arc::clone(self), at };
+            let collection = openapi::collection(&section.path);
+            let orders = Router::new()
+                .route(&section.path, put(intake::put).get(intake::show))
+                .route(collection, axum::routing::post(intake::post))
+                .with_state(served);
+            router = router.merge(orders);
+        }
+        router
+            .fallback(status::nothing)
+            .method_not_allowed_fallback(status::not_so)
+            .layer(middleware::from_fn_with_state(Arc::clone(self), observe::observed))
+    }
+}
+
+/// The runners of a site at work.
+#[derive(Default)]
+pub struct Workers {
+    stops: Vec<watch::Sender<bool>>,
+    tasks: JoinSet<Ended>,
+}
+
+impl Workers {
+    fn add(&mut self, worker: Worker) {
+        self.stops.push(worker.stop);
+        self.tasks.spawn(worker.work);
+    }
+
+    /// Waits until one of them fails.
+    pub(crate) async fn failed(&mut self) -> ServeError {
+        loop {
+            match self.tasks.join_next().await {
+                Some(Ok((_, Ok(())))) => {}
+                Some(Ok((pipeline, Err(source)))) => {
+                    return ServeError::Runner { pipeline: pipeline.to_string(), source };
+                }
+                Some(Err(error)) => return ServeError::Task(error),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Lets what is under way become durable, and ends.
+    ///
+    /// # Errors
+    /// What stopped one of them before.
+    pub(crate) async fn end(mut self) -> Result<(), ServeError> {
+        for stop in &self.stops {
+            stop.send_replace(true);
+        }
+        let mut ended = Ok(());
+        while let Some(result) = self.tasks.join_next().await {
+            let result = match result {
+                Ok((pipeline, result)) => result.map_err(|source| ServeError::Runner {
+                    pipeline: pipeline.to_string(),
+                    source,
+                }),
+                Err(error) => Err(ServeError::Task(error)),
+            };
+            ended = ended.and(result);
+        }
+        ended
+    }
+}
+
+fn check(opened: &Opened, loopback: bool) -> Result<(), StartError> {
+    let pipeline = opened.plan.name().to_string();
+    let Some(intake) = opened.plan.intake() else { return Err(StartError::NoIntake(pipeline)) };
+    let first = intake.path.split('/').nth(1).unwrap_or_default();
+    if let Some(path) = RESERVED.into_iter().find(|path| path.trim_start_matches('/') == first) {
+        return Err(StartError::Reserved { pipeline, path });
+    }
+    if !loopback {
+        let keys = oms_local::Keys::of(&opened.directory).read();
+        let keys =
+            keys.map_err(|source| StartError::State { pipeline: pipeline.clone(), source })?;
+        if !keys.iter().any(oms_local::Key::is_valid) {
+            return Err(StartError::NoKeys(pipeline));
+        }
+    }
+    Ok(())
+}
