@@ -13,6 +13,7 @@ mod judge;
 mod live;
 mod mailing;
 mod matrix;
+mod operate;
 mod output;
 mod preview;
 mod progress;

@@ -9,6 +9,7 @@ use oms_engine::diagnostic::did_you_mean;
 use oms_engine::plan::{Plan, RowError, read_rows};
 use oms_engine::step::StepKind;
 use oms_engine::table::TableDef;
+use oms_local::control::{self, Request, Response};
 use oms_local::{Database, export_rows, import_rows};
 
 use crate::check;
@@ -124,7 +125,14 @@ fn import(target: Target, world: &WorldOption, kinds: &[StepKind]) -> anyhow::Re
     };
     match world.outside()? {
         Some(outside) => outside.import(&table, &rows)?,
-        None => import_rows(&Database::own(&found.directory)?, &table, &rows)?,
+        None => {
+            let request = Request::Import { table: table.name.to_string(), rows: text };
+            match control::ask(&found.directory, &request).context("the server did not answer")? {
+                Some(Response::Done(_)) => {}
+                Some(Response::Failed(why)) => anyhow::bail!("the server could not do it: {why}"),
+                None => import_rows(&Database::own(&found.directory)?, &table, &rows)?,
+            }
+        }
     }
     let count = rows.len() as u64;
     output::say(&format!("{} imported into {}", output::counted(count, "row"), table.name));

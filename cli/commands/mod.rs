@@ -11,6 +11,7 @@ pub(crate) mod objects;
 pub(crate) mod render_email;
 pub(crate) mod run;
 pub(crate) mod runs;
+pub(crate) mod runs_cancel;
 pub(crate) mod runs_retry;
 pub(crate) mod schema;
 pub(crate) mod serve;

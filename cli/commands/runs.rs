@@ -1,4 +1,4 @@
-//! `oms runs`: what became of the orders, and trying parked ones again.
+//! `oms runs`: what became of the orders, trying parked ones again, and ending those that are not wanted.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use oms_local::{RunRow, StoredRun};
 use oms_sql::Wanted;
 use serde_json::{Value as Json, json};
 
-use crate::commands::{Format, runs_retry};
+use crate::commands::{Format, runs_cancel, runs_retry};
 use crate::exit::{self, Usage};
 use crate::output;
 use crate::stack::{Asked, StackOption};
 use crate::state::{Found, Reading, Target};
 
-/// List, show or retry runs
+/// List, show, retry or cancel runs
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -60,6 +60,7 @@ enum Command {
         format: Format,
     },
     Retry(runs_retry::Args),
+    Cancel(runs_cancel::Args),
 }
 
 fn state_of(name: &str) -> Result<RunState, String> {
@@ -89,6 +90,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             }
         }
         Command::Retry(args) => runs_retry::run(args, kinds),
+        Command::Cancel(args) => runs_cancel::run(args, kinds),
     }
 }
 

@@ -1,22 +1,19 @@
 //! `oms runs retry`: parked runs go on where they failed.
 
-use std::sync::Arc;
-
 use anyhow::Context as _;
 use oms_engine::run::RunState;
 use oms_engine::step::StepKind;
-use oms_local::{RunRow, Runner, Settings, Settled};
+use oms_local::RunRow;
 use serde_json::json;
 
 use crate::check;
 use crate::commands::Format;
-use crate::directory::DirectoryFiles;
 use crate::exit::{self, Usage};
 use crate::mailing::MailOption;
+use crate::operate::{Deed, Here, operate};
 use crate::output;
 use crate::stack::{Again, Asked};
 use crate::state::{Found, Reading, Target, current_plan};
-use crate::tally::Tally;
 use crate::world::WorldOption;
 
 /// Try parked runs again, on the pipeline as it is now; steps that were done stay done
@@ -81,56 +78,22 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         let reading = found.read(kinds)?;
         chosen(&reading, found, cause.as_deref())?
     };
-    let (files, name) = DirectoryFiles::of(&pipeline);
-    let outside = world.outside()?;
-    let settings = Settings {
-        concurrency: 1,
-        export: None,
-        mail: mail.mailing(&plan, outside.as_ref())?,
-        remote: outside.as_ref().map(|outside| outside.remote.clone()),
-    };
-    let runner = Runner::open(&found.directory, &plan, &checker, &name, &files, settings)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .thread_stack_size(super::run::STACK_BYTES)
-        .enable_all()
-        .build()?;
-    let mut tally = Tally { resumed: rows.len() as u64, ..Tally::default() };
-    let result: anyhow::Result<()> = runtime.block_on(async {
-        for row in &rows {
-            if let (Some(outside), Some(Held::Resend)) = (&outside, held) {
-                outside.may_do_again(&plan, &row.key).await?;
-            }
-            match runner.retry(row, held.map(Into::into)).await? {
-                Ok(settled) => tally.add(&settled),
-                Err(why) => {
-                    output::say(&format!("error: {why}"));
-                    tally.add(&Settled::Run {
-                        key: Arc::from(row.key.as_str()),
-                        resumed: true,
-                        state: RunState::Parked,
-                        cause: row.cause.clone(),
-                    });
-                }
-            }
-        }
-        Ok(())
-    });
-    runner.close()?;
-    result?;
+    let here = Here { checker: &checker, pipeline, plan, mail, outside: world.outside()? };
+    let done = operate(Deed::Retry(held.map(Into::into)), found, &rows, here)?;
+    let count = |state| done.iter().filter(|done| done.state == state).count() as u64;
+    let (completed, parked) = (count(RunState::Completed), count(RunState::Parked));
+    let (retried, cancelled) = (done.len() as u64, count(RunState::Cancelled));
+    let waiting = retried - completed - parked - cancelled;
     match format {
         Format::Json => output::json(&json!({
-            "format_version": 1, "retried": tally.resumed, "completed": tally.completed,
-            "parked": tally.parked, "waiting": tally.waiting,
+            "format_version": 1, "retried": retried, "completed": completed, "parked": parked, "waiting": waiting,
         }))?,
         Format::Human => output::answer(&format!(
-            "{} retried: {} completed, {} parked, {} waiting\n",
-            output::counted(tally.resumed, "run"),
-            tally.completed,
-            tally.parked,
-            tally.resumed.saturating_sub(tally.completed + tally.parked + tally.cancelled),
+            "{} retried: {completed} completed, {parked} parked, {waiting} waiting\n",
+            output::counted(retried, "run"),
         ))?,
     }
-    Ok(if tally.parked > 0 { exit::FINDINGS } else { exit::FINE })
+    Ok(if parked > 0 { exit::FINDINGS } else { exit::FINE })
 }
 
 /// Returns the parked runs that are meant.

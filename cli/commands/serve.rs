@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use oms_engine::plan::overlapping_intakes;
+use oms_engine::document::{Files as _, MemoryFiles};
+use oms_engine::plan::{Checker, overlapping_intakes};
 use oms_engine::step::StepKind;
 use oms_local::{Runner, Settings};
-use oms_serve::{Opened, Site, Tls};
+use oms_serve::{Opened, Renewed, Site, Source, Tls};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -59,6 +60,29 @@ pub(crate) struct Args {
     access_log: bool,
 }
 
+/// A pipeline file.
+struct File {
+    path: PathBuf,
+    checker: Arc<Checker>,
+}
+
+impl Source for File {
+    fn read(&self) -> Result<Renewed, String> {
+        let (files, file) = DirectoryFiles::of(&self.path);
+        let checked = self.checker.check(&file, &files);
+        let Some(plan) = checked.plan else {
+            let path = self.path.display();
+            return Err(format!("`{path}` is not valid now; `oms validate {path}` says why"));
+        };
+        let seeds = plan.seeds().iter().filter_map(|seed| {
+            let bytes = files.read(&seed.path).ok()?;
+            Some((seed.path.clone(), bytes))
+        });
+        let seeds = MemoryFiles::new(seeds.collect::<Vec<_>>());
+        Ok(Renewed { plan: Arc::new(plan), file, seeds })
+    }
+}
+
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     if args.state_dir.is_some() && args.pipelines.len() > 1 {
         let message = "with several pipelines each has its own state: leave out `--state-dir`";
@@ -102,7 +126,9 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         };
         let (files, name) = DirectoryFiles::of(pipeline);
         let runner = Runner::open(&directory, plan, &checker, &name, &files, settings)?;
-        opened.push(Opened { plan: Arc::clone(plan), runner, directory });
+        let source = File { path: pipeline.clone(), checker: Arc::clone(&checker) };
+        let (plan, source) = (Arc::clone(plan), Arc::new(source));
+        opened.push(Opened { plan, runner, directory, source });
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_stack_size(STACK_BYTES)

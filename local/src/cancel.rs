@@ -9,7 +9,7 @@ use crate::drive::Begun;
 use crate::error::Error;
 use crate::packet::{Outcome, RunRef};
 use crate::runner::{Runner, Settled};
-use crate::runs::{RunRow, StoredRun};
+use crate::runs::RunRow;
 use crate::world::SystemClock;
 
 /// Why a run is not cancelled.
@@ -38,17 +38,18 @@ impl Runner {
             return Ok(Err(NotCancelled::UnderWay(row.key.clone())));
         };
         // As it is now that nobody else works on it.
-        let now = self.driver.readers.read(|connection| StoredRun::load(connection, row.id))?.row;
+        let (mut run, now) = self.driver.load(row.id)?;
         if !matches!(now.state, RunState::Waiting | RunState::Parked) {
             return Ok(Err(NotCancelled::State { key: now.key, state: now.state }));
         }
-        let (mut run, bundle) = self.driver.load(row.id)?;
         let cancelled = Event::Cancelled { at: SystemClock.now() };
         if let Err(error) = run.scheduler.apply(&cancelled) {
             return Err(Error::Journal { key: now.key, why: error.to_string() });
         }
-        let begun =
-            Begun { events: vec![cancelled], ..Begun::new(RunRef::Known { id: row.id }, bundle) };
+        let begun = Begun {
+            events: vec![cancelled],
+            ..Begun::new(RunRef::Known { id: row.id }, now.bundle)
+        };
         let key = Arc::clone(&run.info.key);
         let (outcome, end) = self.driver.advance(&mut run, begun).await?;
         debug_assert_ne!(outcome, Outcome::Clash, "nothing is written that could clash");

@@ -19,7 +19,7 @@ use crate::objects::ObjectRow;
 use crate::packet::{Outcome, Packet, RunRef, Write};
 use crate::readers::Readers;
 use crate::remote::Remote;
-use crate::runs::StoredRun;
+use crate::runs::{RunRow, StoredRun};
 use crate::stage::Stage;
 use crate::world::SystemClock;
 use crate::writer::Writer;
@@ -28,7 +28,7 @@ use crate::writer::Writer;
 pub(crate) struct Driver {
     pub(crate) writer: Writer,
     pub(crate) readers: Arc<Readers>,
-    pub(crate) bundles: Bundles,
+    pub(crate) bundles: Arc<Bundles>,
     pub(crate) export: Option<PathBuf>,
     /// Where mail goes; nothing if it stays in the outbox.
     pub(crate) mailer: Option<Arc<dyn Mailer>>,
@@ -99,12 +99,12 @@ impl Driver {
     }
 
     /// Loads a run and brings it back to where its journal ends, on its own bundle.
-    pub(crate) fn load(&self, id: i64) -> Result<(Run, i64), Error> {
+    pub(crate) fn load(&self, id: i64) -> Result<(Run, RunRow), Error> {
         self.readers.read(|connection| {
             let stored = StoredRun::load(connection, id)?;
             let plan = self.bundles.plan(connection, stored.row.bundle)?;
             let run = stored.revive(&plan)?;
-            Ok((run, stored.row.bundle))
+            Ok((run, stored.row))
         })
     }
 
@@ -152,7 +152,8 @@ impl Driver {
                 // What is durable is not done again: the run goes on from there.
                 Outcome::Clash if begun.durable => {
                     let RunRef::Known { id } = begun.reference else { return Ok((outcome, end)) };
-                    (*run, begun.bundle) = self.load(id)?;
+                    let (again, row) = self.load(id)?;
+                    (*run, begun.bundle) = (again, row.bundle);
                     begun.careful = true;
                 }
                 _ => return exported.map(|()| (outcome, end)),

@@ -8,6 +8,7 @@ mod answer;
 mod bundles;
 mod cancel;
 mod column;
+pub mod control;
 mod database;
 mod drive;
 mod error;

@@ -7,6 +7,7 @@ use oms_engine::effects::Clock as _;
 use oms_engine::plan::Plan;
 use oms_engine::run::{Event, Run, RunState, StepState, take_as_done};
 use oms_engine::step::Port;
+use serde::{Deserialize, Serialize};
 
 use crate::drive::Begun;
 use crate::error::Error;
@@ -53,7 +54,8 @@ pub enum NotRetried {
 }
 
 /// What a person says about steps of which it is not known whether they did what they were to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Held {
     /// Their mails were sent.
     Sent,
@@ -88,7 +90,7 @@ impl Runner {
                 return Ok(Err(NotRetried::NotParked(row.key.clone())));
             }
             let before = stored.revive(&old)?;
-            if let Err(difference) = agree(&old, current, &before) {
+            if let Err(difference) = agree(&old, &current, &before) {
                 return Ok(Err(NotRetried::Incompatible { key: row.key.clone(), difference }));
             }
             let unknown = before.scheduler.unknown_outcomes();
@@ -97,7 +99,7 @@ impl Runner {
                 let (key, step) = (row.key.clone(), step.to_string());
                 return Ok(Err(NotRetried::Held { key, step }));
             }
-            let mut run = match stored.revive(current) {
+            let mut run = match stored.revive(&current) {
                 Ok(run) => run,
                 // What was done could not have been done in this pipeline.
                 Err(Error::Journal { why: difference, .. }) => {
@@ -116,7 +118,7 @@ impl Runner {
                 ..Begun::new(RunRef::Known { id: row.id }, bundle)
             };
             if held == Some(Held::Sent) {
-                if let Some((step, _)) = unknown.iter().find(|(step, _)| !is_mail(current, step)) {
+                if let Some((step, _)) = unknown.iter().find(|(step, _)| !is_mail(&current, step)) {
                     let (key, step) = (row.key.clone(), step.to_string());
                     return Ok(Err(NotRetried::NotMail { key, step }));
                 }

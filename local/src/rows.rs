@@ -47,8 +47,16 @@ pub fn import_rows(
     table: &Arc<TableDef>,
     rows: &[Value],
 ) -> Result<(), Error> {
-    let connection = database.connect()?;
-    ensure(&connection, table)?;
+    import_on(&database.connect()?, table, rows)
+}
+
+/// The same on a connection that writes.
+pub(crate) fn import_on(
+    connection: &Connection,
+    table: &Arc<TableDef>,
+    rows: &[Value],
+) -> Result<(), Error> {
+    ensure(connection, table)?;
     let transaction = connection.unchecked_transaction()?;
     {
         let mut statement = transaction.prepare(&Statements::new(table).upsert)?;

@@ -4,16 +4,19 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use oms_engine::document::Files;
+use oms_engine::document::{Files, MemoryFiles};
 use oms_engine::effects::{Clock as _, cause};
 use oms_engine::plan::{Checker, Plan};
 use oms_engine::run::{Rejection, Run, RunState, accept, accept_as};
+use oms_engine::table::TableDef;
+use oms_engine::value::Value;
+use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -26,6 +29,7 @@ use crate::mailing::{self, Mailing};
 use crate::packet::{Outcome, RunRef};
 use crate::readers::Readers;
 use crate::remote::{self, Remote};
+use crate::rows::import_on;
 use crate::runs::{RunRow, StoredRun};
 use crate::seeds;
 use crate::tables;
@@ -135,8 +139,7 @@ pub enum Settled {
 pub struct Runner {
     pub(crate) driver: Driver,
     pub(crate) under_way: UnderWay,
-    plan: Arc<Plan>,
-    bundle: i64,
+    current: RwLock<(Arc<Plan>, i64)>,
     concurrency: usize,
     /// Whether there were runs before this process began; only then orders are looked up before they are run.
     runs_before: bool,
@@ -147,7 +150,13 @@ pub struct Runner {
 /// What a task came to.
 enum Ended {
     Settled(Settled),
-    Waits { id: i64, until: Timestamp, resumed: bool },
+    Waits {
+        id: i64,
+        until: Timestamp,
+        resumed: bool,
+    },
+    /// Somebody ended it, or goes on with it, since it was to go on here.
+    Gone,
 }
 
 /// A run that waits: when it goes on, its row, whether it was there before, and whether it was reported as waiting.
@@ -167,7 +176,7 @@ impl Runner {
         settings: Settings,
     ) -> Result<Self, Error> {
         let database = Database::own(directory)?;
-        let bundles = Bundles::new(Arc::clone(checker));
+        let bundles = Arc::new(Bundles::new(Arc::clone(checker)));
         let connection = database.connect()?;
         seeds::claim(&connection, plan.name())?;
         remote::settle(&connection, settings.remote.as_ref())?;
@@ -195,8 +204,7 @@ impl Runner {
                 closed: AtomicBool::new(false),
             },
             under_way: UnderWay::default(),
-            plan: Arc::clone(plan),
-            bundle,
+            current: RwLock::new((Arc::clone(plan), bundle)),
             concurrency: settings.concurrency.max(1),
             runs_before,
             thread,
@@ -289,11 +297,12 @@ impl Runner {
     async fn accept(&self, order: Order) -> Result<Ended, Error> {
         let Order { name, body, origin, named, answer } = order;
         let accept = if named { accept_as } else { accept };
+        let (plan, bundle) = self.current();
         let answering = Answering::new(answer);
         let now = SystemClock.now();
         let mut careful = false;
         loop {
-            let mut run = match accept(&self.plan, &body, &name, now) {
+            let mut run = match accept(&plan, &body, &name, now) {
                 Ok(run) => run,
                 Err(rejection) => {
                     let told = rejection.clone();
@@ -316,11 +325,8 @@ impl Runner {
                 body: Arc::clone(&run.info.body),
             };
             let answering = answering.clone();
-            let begun = Begun {
-                careful,
-                answering: answering.clone(),
-                ..Begun::new(reference, self.bundle)
-            };
+            let begun =
+                Begun { careful, answering: answering.clone(), ..Begun::new(reference, bundle) };
             let (outcome, end) = self.driver.advance(&mut run, begun).await?;
             return Ok(match outcome {
                 Outcome::Duplicate | Outcome::Conflict => {
@@ -344,7 +350,7 @@ impl Runner {
         };
         let mut careful = false;
         loop {
-            let (mut run, bundle) = match self.driver.load(id) {
+            let (mut run, row) = match self.driver.load(id) {
                 Ok(loaded) => loaded,
                 // A newer program may understand less of an old pipeline; the others go on.
                 Err(Error::Bundle(_)) => {
@@ -355,7 +361,10 @@ impl Runner {
                 Err(error) => return Err(error),
             };
             let key = Arc::clone(&run.info.key);
-            let begun = Begun { careful, ..Begun::new(RunRef::Known { id }, bundle) };
+            if !matches!(row.state, RunState::InProgress | RunState::Waiting) {
+                return Ok(Ended::Gone);
+            }
+            let begun = Begun { careful, ..Begun::new(RunRef::Known { id }, row.bundle) };
             let (outcome, end) = self.driver.advance(&mut run, begun).await?;
             if outcome == Outcome::Clash {
                 careful = true;
@@ -373,6 +382,14 @@ impl Runner {
         self.driver.readers.read(|connection| RunRow::find(connection, key))
     }
 
+    /// Returns a run by its row.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or there is no such run.
+    pub fn row(&self, id: i64) -> Result<RunRow, Error> {
+        self.driver.readers.read(|connection| RunRow::of(connection, id))
+    }
+
     /// Counts the runs that have not completed, by state.
     ///
     /// # Errors
@@ -381,9 +398,56 @@ impl Runner {
         self.driver.readers.read(RunRow::count_open)
     }
 
+    /// Returns the plan on which new runs begin.
+    pub fn plan(&self) -> Arc<Plan> {
+        self.current().0
+    }
+
     /// Returns the plan and its bundle's row.
-    pub(crate) const fn current(&self) -> (&Arc<Plan>, i64) {
-        (&self.plan, self.bundle)
+    pub(crate) fn current(&self) -> (Arc<Plan>, i64) {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Begins new runs on another plan of the pipeline from now on; runs that are there go on as they began. `pipeline_file` is its file's
+    /// name, and `seeds` are the bytes of the seed files by their paths.
+    ///
+    /// # Errors
+    /// When a table differs from the one that is there, or the database fails.
+    pub async fn replace(
+        &self,
+        plan: &Arc<Plan>,
+        pipeline_file: &str,
+        seeds: MemoryFiles,
+    ) -> Result<(), Error> {
+        if plan.digest() == self.plan().digest() {
+            return Ok(());
+        }
+        let (next, bundles) = (Arc::clone(plan), Arc::clone(&self.driver.bundles));
+        let (here, file) = (self.driver.remote.is_none(), pipeline_file.to_owned());
+        let settled = self.driver.writer.work(move |connection| {
+            seeds::claim(connection, next.name())?;
+            if here {
+                for table in next.tables() {
+                    tables::ensure(connection, table)?;
+                }
+                seeds::load(connection, &next, &seeds)?;
+            }
+            bundles.keep(connection, &file, &next)
+        });
+        let bundle = settled.await?;
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        *current = (Arc::clone(plan), bundle);
+        Ok(())
+    }
+
+    /// Adds rows to a table, replacing those with the same key; all of them or none.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn import(&self, table: &Arc<TableDef>, rows: Vec<Value>) -> Result<(), Error> {
+        let table = Arc::clone(table);
+        let work = move |connection: &Connection| import_on(connection, &table, &rows);
+        self.driver.writer.work(work).await
     }
 }
 
@@ -441,6 +505,7 @@ fn take(
     };
     let settlement = match ended {
         Ended::Settled(settlement) => settlement,
+        Ended::Gone => return Ok(()),
         Ended::Waits { id, until, resumed } => {
             waiting.push(Reverse((until, id, resumed, true)));
             Settled::Waits { resumed }

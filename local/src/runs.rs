@@ -118,6 +118,17 @@ impl RunRow {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Returns a run by its row.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or there is no such run.
+    pub fn of(connection: &Connection, id: i64) -> Result<Self, Error> {
+        let row = connection
+            .prepare_cached(&format!("select {COLUMNS} from oms_runs where id = ?1"))?
+            .query_row([id], Self::read)?;
+        Ok(row)
+    }
+
     /// Returns a run by its order's key.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use oms_engine::table::TableDef;
 use oms_engine::value::{Digest, Value};
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::column::bind;
 use crate::database::Database;
@@ -25,10 +25,20 @@ const NO_EVENTS: &str = "[]";
 /// Packets that may wait for the writer.
 const QUEUE_MAX: usize = 2_048;
 
+/// What the writer is given.
+enum Item {
+    /// What a run did, committed together with others.
+    Packet(Packet),
+    /// Something else, on its own.
+    Job(Job),
+}
+
+type Job = Box<dyn FnOnce(&Connection) + Send>;
+
 /// The way to the writer thread. When the last one is dropped, the thread ends.
 #[derive(Clone)]
 pub struct Writer {
-    packets: mpsc::Sender<Packet>,
+    items: mpsc::Sender<Item>,
 }
 
 impl Writer {
@@ -38,12 +48,12 @@ impl Writer {
     /// When the database cannot be opened.
     pub fn start(database: &Database) -> Result<(Self, JoinHandle<Result<(), Error>>), Error> {
         let connection = database.connect()?;
-        let (packets, queue) = mpsc::channel(QUEUE_MAX);
+        let (items, queue) = mpsc::channel(QUEUE_MAX);
         let thread = std::thread::Builder::new()
             .name("oms-writer".to_owned())
             .spawn(move || Thread::new(connection)?.run(queue))
             .map_err(Error::directory(database.directory()))?;
-        Ok((Self { packets }, thread))
+        Ok((Self { items }, thread))
     }
 
     /// Hands a packet over; waits while too many are queued.
@@ -51,17 +61,36 @@ impl Writer {
     /// # Errors
     /// When the writer has ended.
     pub async fn submit(&self, packet: Packet) -> Result<(), Error> {
-        self.packets
-            .send(packet)
-            .await
-            .map_err(|_| Error::WriterStopped("it takes no more packets".to_owned()))
+        self.items.send(Item::Packet(packet)).await.map_err(|_| stopped())
     }
+
+    /// Does something between two transactions of runs, and returns what came of it. What it writes is its own to commit.
+    ///
+    /// # Errors
+    /// When the writer has ended, or what was done failed.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (reply, result) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            // Whoever asked may have gone.
+            let _unheard = reply.send(work(connection));
+        });
+        self.items.send(Item::Job(job)).await.map_err(|_| stopped())?;
+        result.await.map_err(|_| stopped())?
+    }
+}
+
+fn stopped() -> Error {
+    Error::WriterStopped("it takes no more packets".to_owned())
 }
 
 struct Thread {
     connection: Connection,
     next_run: i64,
-    statements: HashMap<Arc<str>, Statements>,
+    /// By the place of the table's declaration, which is kept: two plans may declare a table differently.
+    statements: HashMap<usize, (Arc<TableDef>, Statements)>,
 }
 
 impl Thread {
@@ -72,17 +101,36 @@ impl Thread {
         Ok(Self { connection, next_run: last + 1, statements: HashMap::new() })
     }
 
-    fn run(mut self, mut queue: mpsc::Receiver<Packet>) -> Result<(), Error> {
+    fn run(mut self, mut queue: mpsc::Receiver<Item>) -> Result<(), Error> {
+        let mut items = Vec::with_capacity(BATCH_MAX);
         let mut batch = Vec::with_capacity(BATCH_MAX);
-        while queue.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
-            let outcomes = self.commit(&batch)?;
-            for (packet, outcome) in batch.drain(..).zip(outcomes) {
-                // Whoever asked may have gone; the run is durable all the same.
-                let _unheard = packet.reply.send(outcome);
+        while queue.blocking_recv_many(&mut items, BATCH_MAX) > 0 {
+            for item in items.drain(..) {
+                match item {
+                    Item::Packet(packet) => batch.push(packet),
+                    Item::Job(job) => {
+                        self.together(&mut batch)?;
+                        job(&self.connection);
+                    }
+                }
             }
+            self.together(&mut batch)?;
         }
         // Leaves one file behind instead of three.
         self.connection.pragma_update(None, "wal_checkpoint", "truncate")?;
+        Ok(())
+    }
+
+    /// Commits what was gathered, and says so.
+    fn together(&mut self, batch: &mut Vec<Packet>) -> Result<(), Error> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let outcomes = self.commit(batch)?;
+        for (packet, outcome) in batch.drain(..).zip(outcomes) {
+            // Whoever asked may have gone; the run is durable all the same.
+            let _unheard = packet.reply.send(outcome);
+        }
         Ok(())
     }
 
@@ -296,7 +344,9 @@ impl Thread {
     }
 
     fn statements_of(&mut self, table: &Arc<TableDef>) -> &Statements {
-        self.statements.entry(Arc::clone(&table.name)).or_insert_with(|| Statements::new(table))
+        let place = Arc::as_ptr(table) as usize;
+        let known = self.statements.entry(place);
+        &known.or_insert_with(|| (Arc::clone(table), Statements::new(table))).1
     }
 
     fn row(&self, sql: &str, table: &TableDef, row: &Value, run: i64) -> Result<bool, Error> {

@@ -22,7 +22,7 @@ pub(crate) async fn receive(
     flow: &Flow,
     body: Body,
 ) -> Result<(Vec<u8>, OwnedSemaphorePermit), Reply> {
-    let max = flow.plan.order().max_bytes();
+    let max = flow.plan().order().max_bytes();
     let hint = body.size_hint();
     let said = usize::try_from(hint.lower()).unwrap_or(usize::MAX);
     if said > max {

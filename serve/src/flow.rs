@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use oms_engine::document::MemoryFiles;
 use oms_engine::plan::Plan;
 use oms_local::{Keys, Runner, Settled, Work};
 use tokio::sync::{mpsc, watch};
@@ -21,6 +22,27 @@ pub struct Opened {
     pub runner: Runner,
     /// The state directory.
     pub directory: PathBuf,
+    /// Where the pipeline is read again.
+    pub source: Arc<dyn Source>,
+}
+
+/// Where a pipeline comes from, to be read again when somebody mended something.
+pub trait Source: Send + Sync {
+    /// Reads it as it is now.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    fn read(&self) -> Result<Renewed, String>;
+}
+
+/// A pipeline as it is now.
+pub struct Renewed {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// The file's name, as the plan's bundle has it.
+    pub file: String,
+    /// The bytes of the seed files by their paths.
+    pub seeds: MemoryFiles,
 }
 
 /// What ends a server that should go on.
@@ -34,6 +56,14 @@ pub enum ServeError {
         /// Why.
         source: oms_local::Error,
     },
+    /// The command line could not reach this process.
+    #[error("`{path}` cannot be made, at which the command line would reach this process")]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The address cannot be used.
     #[error("connections cannot be taken")]
     Listen(#[from] std::io::Error),
@@ -44,9 +74,10 @@ pub enum ServeError {
 
 /// A pipeline that is served.
 pub(crate) struct Flow {
-    pub(crate) plan: Arc<Plan>,
     pub(crate) runner: Arc<Runner>,
     pub(crate) keys: Keys,
+    pub(crate) directory: PathBuf,
+    pub(crate) source: Arc<dyn Source>,
     pub(crate) work: mpsc::Sender<Work>,
     pub(crate) metrics: FlowMetrics,
 }
@@ -68,7 +99,7 @@ impl Flow {
         opened: Opened,
         metrics: FlowMetrics,
     ) -> Result<(Self, Worker), oms_local::Error> {
-        let Opened { plan, runner, directory } = opened;
+        let Opened { plan, runner, directory, source } = opened;
         let resume = runner.open_runs()?;
         let runner = Arc::new(runner);
         let (work, queue) = mpsc::channel(QUEUE_MAX);
@@ -88,7 +119,12 @@ impl Flow {
         };
         let worker = Worker { stop, work: Box::pin(running) };
         let keys = Keys::of(&directory);
-        Ok((Self { plan, runner, keys, work, metrics }, worker))
+        Ok((Self { runner, keys, directory, source, work, metrics }, worker))
+    }
+
+    /// Returns the plan on which orders that come now are run.
+    pub(crate) fn plan(&self) -> Arc<Plan> {
+        self.runner.plan()
     }
 
     /// Returns how many orders wait to be worked on.

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use crate::flow::Flow;
 use crate::reply::{plain, respond};
 use crate::site::Served;
-use crate::{auth, body, openapi, wait};
+use crate::{auth, body, wait};
 
 /// The header that names an order of a `POST` where the body does not (draft-ietf-httpapi-idempotency-key-header).
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -53,7 +53,7 @@ pub(crate) async fn show(
         Ok(Some(row)) => {
             let body = json!({
                 "key": row.key,
-                "run": oms_engine::run::run_id(flow.plan.name(), &row.key),
+                "run": oms_engine::run::run_id(flow.plan().name(), &row.key),
                 "state": row.state,
                 "accepted_at": row.accepted_at.to_string(),
                 "updated_at": row.updated_at.to_string(),
@@ -131,9 +131,10 @@ async fn received(
         members.insert("cause".to_owned(), json!(row.cause));
     }
     let mut response = respond(&reply);
-    let path = flow.plan.intake().map(|intake| intake.path.as_str()).unwrap_or_default();
+    let plan = flow.plan();
+    let path = plan.intake().map(|intake| intake.path.as_str()).unwrap_or_default();
     // A key has no character that a path could not have.
-    let location = format!("{}/{key}", openapi::collection(path).trim_end_matches('/'));
+    let location = path.replace("{key}", &key);
     if let Ok(location) = HeaderValue::from_str(&location) {
         response.headers_mut().insert(LOCATION, location);
     }
@@ -153,12 +154,13 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// Returns the name of an order that is in no path: the header's, which an order without a key in its body must have.
 fn from_header(flow: &Flow, headers: &HeaderMap) -> Result<String, Reply> {
+    let is_name = flow.plan().order().key_is_name();
     let given = headers.get(IDEMPOTENCY_KEY).and_then(|value| value.to_str().ok());
     // A string of structured fields (RFC 9651) has quotes; many send it without.
     let given = given.map(|text| text.trim().trim_matches('"').to_owned());
     match given {
-        Some(name) if !flow.plan.order().key_is_name() || valid_key(&name).is_ok() => Ok(name),
-        None if !flow.plan.order().key_is_name() => Ok(String::new()),
+        Some(name) if !is_name || valid_key(&name).is_ok() => Ok(name),
+        None if !is_name => Ok(String::new()),
         _ => {
             let detail = "the order's key is not in its body: PUT it under its key, or send the key as `Idempotency-Key`";
             let code = oms_engine::diagnostic::codes::ORDER_KEY_REJECTED;

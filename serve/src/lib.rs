@@ -13,11 +13,12 @@ mod log;
 mod metrics;
 mod observe;
 mod openapi;
+mod operate;
 mod reply;
 mod site;
 mod status;
 mod wait;
 
-pub use flow::{Opened, ServeError};
+pub use flow::{Opened, Renewed, ServeError, Source};
 pub use listen::{Tls, TlsError, listen};
 pub use site::{Site, StartError};

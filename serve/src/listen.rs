@@ -21,6 +21,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::flow::ServeError;
+use crate::operate;
 use crate::site::{Site, Workers};
 
 /// Connections at the same time at the most; the system lets others wait.
@@ -92,6 +93,13 @@ pub async fn listen(
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
+    for (at, flow) in site.flows.iter().enumerate() {
+        let socket = operate::open(&flow.directory).map_err(|source| ServeError::Socket {
+            path: oms_local::control::socket(&flow.directory),
+            source,
+        })?;
+        connections.spawn(operate::attend(Arc::clone(site), at, socket));
+    }
     let mut stop = std::pin::pin!(stop);
     let ended = loop {
         // Those that ended are let go of.

@@ -145,7 +145,7 @@ impl FlowMetrics {
 /// `GET /metrics`.
 pub(crate) async fn text(State(site): State<Arc<Site>>) -> Response {
     for flow in &site.flows {
-        let pipeline = flow.plan.name().to_string();
+        let pipeline = flow.plan().name().to_string();
         let of = OfFlow { pipeline: pipeline.clone() };
         let waiting = i64::try_from(flow.waiting()).unwrap_or(i64::MAX);
         site.metrics.queued.get_or_create(&of).set(waiting);

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use oms_engine::plan::Plan;
 use serde_json::{Map, Value as Json, json};
 
+use crate::flow::Flow;
 use crate::site::Site;
 
 /// Returns the path of the orders of an intake: `/order` of `/order/{key}`.
@@ -19,11 +20,11 @@ pub(crate) fn collection(path: &str) -> &str {
 
 /// `GET /openapi.json`.
 pub(crate) async fn document(State(site): State<Arc<Site>>) -> Response {
-    let plans: Vec<&Plan> = site.flows.iter().map(|flow| &*flow.plan).collect();
+    let plans: Vec<Arc<Plan>> = site.flows.iter().map(Flow::plan).collect();
     axum::Json(of(&plans)).into_response()
 }
 
-fn of(plans: &[&Plan]) -> Json {
+fn of(plans: &[Arc<Plan>]) -> Json {
     let mut paths = Map::new();
     let mut schemas = Map::from_iter([
         ("Accepted".to_owned(), accepted()),

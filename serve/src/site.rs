@@ -136,7 +136,8 @@ impl Site {
             .route("/openapi.json", get(openapi::document))
             .with_state(Arc::clone(self));
         for (at, flow) in self.flows.iter().enumerate() {
-            let Some(section) = flow.plan.intake() else { continue };
+            let plan = flow.plan();
+            let Some(section) = plan.intake() else { continue };
             let served = Served { site: Arc::clone(self), at };
             let collection = openapi::collection(&section.path);
             let orders = Router::new()

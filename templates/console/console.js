@@ -2,6 +2,7 @@
 
 const EVERY_MS = 2000;
 const TOO_LONG_MS = 10000;
+const COPIED_MS = 4000;
 
 const told = document.getElementById("told");
 
@@ -93,6 +94,7 @@ function letCopy(button) {
       getSelection().selectAllChildren(source);
       tell("It is selected. Copy it with the keyboard.");
     }
+    setTimeout(tell, COPIED_MS, "");
   });
 }
 

@@ -22,5 +22,6 @@ mod origin;
 mod postgres;
 mod property;
 mod sarif;
+mod serve;
 mod smtp;
 mod steps;

@@ -1,0 +1,98 @@
+//! Doing something with runs: by the server that has the state directory, or else here.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use oms_engine::plan::{Checker, Plan};
+use oms_local::control::{self, Done, Request, Response};
+use oms_local::{Held, RunRow, Runner, Settings};
+
+use crate::commands::run::STACK_BYTES;
+use crate::directory::DirectoryFiles;
+use crate::mailing::MailOption;
+use crate::output;
+use crate::state::Found;
+use crate::world::Outside;
+
+/// What is done with runs.
+#[derive(Clone, Copy)]
+pub(crate) enum Deed {
+    /// Parked runs are tried again.
+    Retry(Option<Held>),
+    /// Runs are ended.
+    Cancel,
+}
+
+/// What doing it here takes.
+pub(crate) struct Here<'a> {
+    pub(crate) checker: &'a Arc<Checker>,
+    pub(crate) pipeline: PathBuf,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) mail: MailOption,
+    pub(crate) outside: Option<Outside>,
+}
+
+/// Does it, and returns what became of each run. What was refused is said.
+///
+/// # Errors
+/// When the server breaks off, or the database fails.
+pub(crate) fn operate(
+    deed: Deed,
+    found: &Found,
+    rows: &[RunRow],
+    here: Here<'_>,
+) -> anyhow::Result<Vec<Done>> {
+    let runs = rows.iter().map(|row| row.id).collect();
+    let request = match deed {
+        Deed::Retry(held) => Request::Retry { runs, held },
+        Deed::Cancel => Request::Cancel { runs },
+    };
+    if let (Some(outside), Deed::Retry(Some(Held::Resend))) = (&here.outside, deed) {
+        let again = async {
+            for row in rows {
+                outside.may_do_again(&here.plan, &row.key).await?;
+            }
+            anyhow::Ok(())
+        };
+        crate::world::runtime()?.block_on(again)?;
+    }
+    let asked = control::ask(&found.directory, &request);
+    let done = match asked.context("the server that runs the pipeline did not answer")? {
+        Some(Response::Done(done)) => done,
+        Some(Response::Failed(why)) => anyhow::bail!("the server could not do it: {why}"),
+        None => alone(deed, found, rows, here)?,
+    };
+    for refused in done.iter().filter_map(|done| done.refused.as_ref()) {
+        output::say(&format!("error: {refused}"));
+    }
+    Ok(done)
+}
+
+fn alone(deed: Deed, found: &Found, rows: &[RunRow], here: Here<'_>) -> anyhow::Result<Vec<Done>> {
+    let Here { checker, pipeline, plan, mail, outside } = here;
+    let (files, name) = DirectoryFiles::of(&pipeline);
+    let settings = Settings {
+        concurrency: 1,
+        export: None,
+        mail: mail.mailing(&plan, outside.as_ref())?,
+        remote: outside.map(|outside| outside.remote),
+    };
+    let runner = Runner::open(&found.directory, &plan, checker, &name, &files, settings)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(STACK_BYTES)
+        .enable_all()
+        .build()?;
+    let done: anyhow::Result<Vec<Done>> = runtime.block_on(async {
+        let mut done = Vec::with_capacity(rows.len());
+        for row in rows {
+            done.push(match deed {
+                Deed::Retry(held) => Done::of(row, runner.retry(row, held).await?),
+                Deed::Cancel => Done::of(row, runner.cancel(row).await?),
+            });
+        }
+        Ok(done)
+    });
+    runner.close()?;
+    done
+}

@@ -1,0 +1,96 @@
+//! Asking the process that owns a state directory to do something: a socket in it, one line of JSON there and one back.
+//!
+//! The directory is nobody else's, so that whoever can reach the socket may do what the owner may.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use oms_engine::run::RunState;
+use serde::{Deserialize, Serialize};
+
+use crate::retry::Held;
+use crate::runner::Settled;
+use crate::runs::RunRow;
+
+/// The socket's name in the state directory.
+const SOCKET: &str = "control.sock";
+
+/// What is asked for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "do")]
+pub enum Request {
+    /// To try parked runs again.
+    Retry {
+        /// The rows of the runs.
+        runs: Vec<i64>,
+        /// What a person says about steps of which it is not known whether they did what they were to do.
+        held: Option<Held>,
+    },
+    /// To add rows to a table, replacing those with the same key.
+    Import {
+        /// The table.
+        table: String,
+        /// The rows, as NDJSON.
+        rows: String,
+    },
+    /// To end runs.
+    Cancel {
+        /// The rows of the runs.
+        runs: Vec<i64>,
+    },
+}
+
+/// What became of one run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Done {
+    /// The order's key.
+    pub key: String,
+    /// How far it is.
+    pub state: RunState,
+    /// Why it is parked.
+    pub cause: Option<String>,
+    /// Why nothing was done, in words.
+    pub refused: Option<String>,
+}
+
+impl Done {
+    /// Says what became of a run.
+    pub fn of<E: std::fmt::Display>(row: &RunRow, result: Result<Settled, E>) -> Self {
+        let (key, cause) = (row.key.clone(), row.cause.clone());
+        match result {
+            Ok(Settled::Run { state, cause, .. }) => Self { key, state, cause, refused: None },
+            Ok(_) => Self { key, state: row.state, cause, refused: None },
+            Err(why) => Self { key, state: row.state, cause, refused: Some(why.to_string()) },
+        }
+    }
+}
+
+/// What is answered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Response {
+    /// What became of each run.
+    Done(Vec<Done>),
+    /// Why it could not be done.
+    Failed(String),
+}
+
+/// Names the socket of a state directory.
+pub fn socket(directory: &Path) -> PathBuf {
+    directory.join(SOCKET)
+}
+
+/// Asks the owner of a state directory; nothing if nobody listens there.
+///
+/// # Errors
+/// When the owner breaks off, or does not understand.
+pub fn ask(directory: &Path, request: &Request) -> std::io::Result<Option<Response>> {
+    let Ok(mut stream) = UnixStream::connect(socket(directory)) else { return Ok(None) };
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer)?;
+    Ok(Some(serde_json::from_str(&answer)?))
+}

@@ -1,0 +1,133 @@
+//! What people do with runs: trying them again and ending them, at the socket of the state directory.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use oms_engine::effects::Clock as _;
+use oms_engine::plan::read_rows;
+use oms_engine::run::RunState;
+use oms_local::control::{Done, Request, Response, socket};
+use oms_local::{Held, RunRow, SystemClock, Work};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::flow::{Flow, Renewed};
+use crate::site::Site;
+
+/// Bytes of a request at the most: two million runs.
+const REQUEST_MAX: u64 = 32 << 20;
+
+impl Flow {
+    /// Tries a parked run again.
+    pub(crate) async fn retry(
+        &self,
+        row: &RunRow,
+        held: Option<Held>,
+    ) -> Result<Done, oms_local::Error> {
+        let retried = self.runner.retry(row, held).await?;
+        if let Ok(settled) = &retried {
+            self.metrics.settled(settled);
+        }
+        let done = Done::of(row, retried);
+        if done.refused.is_none() && done.state == RunState::Waiting {
+            let waits = self.runner.row(row.id)?;
+            let at = waits.wait_until.unwrap_or_else(|| SystemClock.now());
+            // Without a runner it goes on the next time.
+            let _unheard = self.work.send(Work::GoOn { id: row.id, at }).await;
+        }
+        Ok(done)
+    }
+
+    /// Ends a run that waits or is parked.
+    pub(crate) async fn cancel(&self, row: &RunRow) -> Result<Done, oms_local::Error> {
+        let cancelled = self.runner.cancel(row).await?;
+        if let Ok(settled) = &cancelled {
+            self.metrics.settled(settled);
+        }
+        Ok(Done::of(row, cancelled))
+    }
+
+    async fn answer(&self, request: Request) -> anyhow::Result<Vec<Done>> {
+        let (runs, held) = match request {
+            Request::Retry { runs, held } => {
+                self.renew().await?;
+                (runs, Some(held))
+            }
+            Request::Cancel { runs } => (runs, None),
+            Request::Import { table, rows } => {
+                self.renew().await?;
+                self.import(&table, &rows).await?;
+                return Ok(Vec::new());
+            }
+        };
+        let mut done = Vec::with_capacity(runs.len());
+        for id in runs {
+            let row = self.runner.row(id)?;
+            done.push(match held {
+                Some(held) => self.retry(&row, held).await?,
+                None => self.cancel(&row).await?,
+            });
+        }
+        Ok(done)
+    }
+
+    async fn import(&self, table: &str, rows: &str) -> anyhow::Result<()> {
+        let plan = self.runner.plan();
+        let table = plan.tables().iter().find(|known| *known.name == *table);
+        let table = table.context("the pipeline that is served has no such table")?;
+        let rows = read_rows(table, rows).map_err(|error| anyhow::anyhow!(error.message))?;
+        Ok(self.runner.import(table, rows).await?)
+    }
+
+    /// Begins new runs on the pipeline as its file is now, so that what was mended there counts.
+    async fn renew(&self) -> anyhow::Result<()> {
+        let source = Arc::clone(&self.source);
+        let read = tokio::task::spawn_blocking(move || source.read()).await?;
+        let Renewed { plan, file, seeds } = read.map_err(anyhow::Error::msg)?;
+        Ok(self.runner.replace(&plan, &file, seeds).await?)
+    }
+}
+
+/// Listens at the socket of a state directory.
+///
+/// # Errors
+/// When there can be no socket: its path may have too many bytes (unix(7): 108).
+pub(crate) fn open(directory: &Path) -> io::Result<UnixListener> {
+    let path = socket(directory);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Answers whoever asks at the socket of a flow, until this is dropped.
+pub(crate) async fn attend(site: Arc<Site>, at: usize, listener: UnixListener) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        let Some(flow) = site.flows.get(at) else { return };
+        // One after the other: they are people's.
+        let _broken = converse(flow, stream).await;
+    }
+}
+
+async fn converse(flow: &Flow, stream: UnixStream) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    BufReader::new(read.take(REQUEST_MAX)).read_line(&mut line).await?;
+    let response = match serde_json::from_str::<Request>(&line) {
+        Ok(request) => match flow.answer(request).await {
+            Ok(done) => Response::Done(done),
+            Err(error) => Response::Failed(format!("{error:#}")),
+        },
+        Err(error) => Response::Failed(format!("the request is not understood: {error}")),
+    };
+    let mut answer = serde_json::to_vec(&response)?;
+    answer.push(b'\n');
+    write.write_all(&answer).await
+}

@@ -1,0 +1,195 @@
+//! `oms serve`: what an order is answered, who may send one, and that the command line reaches the server.
+
+mod server;
+
+use serde_json::{Value as Json, json};
+
+use crate::harness::{Scratch, Site, oms, root};
+use server::Server;
+
+fn order() -> (String, Json) {
+    let text = std::fs::read(root().join("pipelines/storefront/samples/NW-10248.json")).unwrap();
+    let order: Json = serde_json::from_slice(&text).unwrap();
+    (order["order_id"].as_str().unwrap().to_owned(), order)
+}
+
+fn bytes(order: &Json) -> Vec<u8> {
+    serde_json::to_vec(order).unwrap()
+}
+
+#[test]
+fn an_order_is_answered_when_it_is_on_disk_and_the_answer_says_what_became_of_it() {
+    let scratch = Scratch::new();
+    let server = Server::start(Site::storefront(scratch.path("state")), &[]);
+    let (key, order) = order();
+    let new = server.put(&key, &bytes(&order)).is(201);
+    assert_eq!(new.header("location"), Some(format!("/storefront/order/{key}").as_str()));
+    assert_eq!(new.json()["key"], key.as_str());
+    // What was answered is there for whoever looks, at once.
+    assert_eq!(server.site.count("select count(*) from oms_runs"), 1);
+    let again = server.put(&key, &bytes(&order)).is(200);
+    assert_eq!(again.json(), new.json());
+    let pretty = serde_json::to_vec_pretty(&order).unwrap();
+    server.put(&key, &pretty).is(200);
+    let mut other = order.clone();
+    other["customer_id"] = json!("other");
+    assert_eq!(server.put(&key, &bytes(&other)).is(409).json()["type"], "urn:oms:OMS0604");
+    let wrong = server.put("another", &bytes(&order)).is(400).json();
+    assert_eq!(wrong["type"], "urn:oms:OMS0603");
+    let broken = server.put("x", b"{\"order_id\":\n  oops").is(400).json();
+    assert_eq!(
+        (&broken["problems"][0]["line"], &broken["problems"][0]["column"]),
+        (&json!(2), &json!(3))
+    );
+    let mut incomplete = order.clone();
+    incomplete["items"][1]["sku"] = json!(7);
+    let refused = server.put(&key, &bytes(&incomplete)).is(400).json();
+    assert_eq!(refused["problems"][0]["pointer"], "/items/1/sku", "{refused}");
+    let kind = ["content-type: text/plain"];
+    server.call("PUT", &format!("/storefront/order/{key}"), &kind, &bytes(&order)).is(415);
+    let large = server.put("x", &vec![b' '; 300_000]).is(413);
+    assert_eq!(large.header("connection"), Some("close"));
+    server.call("DELETE", &format!("/storefront/order/{key}"), &[], b"").is(405);
+    server.get("/nothing").is(404);
+    for key in ["%2e%2e", "a%2fb", "%00", "%ff", "a%20b", &"x".repeat(4_096)] {
+        server.put(key, &bytes(&order)).is(400);
+    }
+    let shown = server.get(&format!("/storefront/order/{key}")).is(200).json();
+    assert_eq!((&shown["state"], &shown["run"]), (&json!("completed"), &new.json()["run"]));
+    server.get("/storefront/order/nobody").is(404);
+    server.get("/healthz").is(200);
+    server.get("/readyz").is(200);
+    let metrics = server.get("/metrics").is(200).body;
+    assert!(
+        metrics.contains("oms_orders_total{pipeline=\"storefront\",status=\"201\"} 1\n"),
+        "{metrics}"
+    );
+    assert_eq!(server.end().exits(0).stdout, "");
+}
+
+#[test]
+fn the_key_of_a_post_is_in_its_body_and_an_answer_can_wait_for_the_end() {
+    let scratch = Scratch::new();
+    let server = Server::start(Site::storefront(scratch.path("state")), &[]);
+    let (key, order) = order();
+    let headers = ["content-type: application/json", "prefer: wait=5"];
+    let done = server.call("POST", "/storefront/order", &headers, &bytes(&order)).is(201);
+    assert_eq!(done.header("preference-applied"), Some("wait=5"));
+    assert_eq!((&done.json()["key"], &done.json()["state"]), (&json!(key), &json!("completed")));
+    drop(server);
+    // Where the key is the name that an order comes in under, a header has it.
+    let pipeline = root().join("pipelines/order-management.yaml");
+    let sample = std::fs::read(root().join("pipelines/order-management/samples/A1.json")).unwrap();
+    let server = Server::start(Site { pipeline, state: scratch.path("other") }, &[]);
+    let kind = "content-type: application/json";
+    server.call("POST", "/order", &[kind], &sample).is(400);
+    server.call("POST", "/order", &[kind, "idempotency-key: a b"], &sample).is(400);
+    for (header, status) in [("idempotency-key: A1", 201), ("idempotency-key: \"A1\"", 200)] {
+        let answer = server.call("POST", "/order", &[kind, header], &sample).is(status);
+        assert_eq!(answer.json()["key"], "A1");
+    }
+}
+
+#[test]
+fn where_there_is_a_key_it_is_asked_for_and_a_revoked_one_is_none() {
+    let scratch = Scratch::new();
+    let site = || Site::storefront(scratch.path("state"));
+    let beyond = site().call(&["serve"], &["--listen", "0.0.0.0:0"]).exits(4);
+    assert!(beyond.stderr.contains("oms keys add"), "{}", beyond.stderr);
+    let server = Server::start(site(), &[]);
+    let (key, order) = order();
+    let path = format!("/storefront/order/{key}");
+    let send = |headers: &[&str]| {
+        let headers = [&["content-type: application/json"], headers].concat();
+        server.call("PUT", &path, &headers, &bytes(&order)).status
+    };
+    assert_eq!(send(&[]), 201, "on this machine none is asked for");
+    let elsewhere = format!("GET {path} HTTP/1.1\r\nhost: shop.example.com\r\n\r\n");
+    server.raw(elsewhere.as_bytes()).is(421);
+    let made = server.site.call(&["keys", "add"], &["shop"]).exits(0);
+    let secret = made.stdout.trim().to_owned();
+    let until = |expected: u16, headers: &[&str]| {
+        let tries = (0..40).find(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            send(headers) == expected
+        });
+        assert!(tries.is_some(), "never {expected}");
+    };
+    until(401, &[]);
+    assert_eq!(send(&["x-api-key: oms_nobody_knows"]), 401);
+    assert_eq!(send(&[&format!("x-api-key: {secret}")]), 200);
+    assert_eq!(send(&[&format!("authorization: Bearer {secret}")]), 200);
+    let listed = server.site.call(&["keys", "list"], &["--format", "json"]).exits(0);
+    assert_eq!(listed.json()["keys"][0]["name"], "shop");
+    assert!(!listed.stdout.contains(secret.rsplit('_').next().unwrap()));
+    server.site.call(&["keys", "revoke"], &["shop"]).exits(0);
+    server.site.call(&["keys", "add"], &["--scope", "admin", "ann"]).exits(0);
+    until(401, &[&format!("x-api-key: {secret}")]);
+}
+
+#[test]
+fn the_command_line_mends_and_retries_and_cancels_what_a_server_runs() {
+    let scratch = Scratch::with_pipelines();
+    let pipeline = scratch.path("pipelines/storefront.yaml");
+    let site = Site { pipeline, state: scratch.path("state") };
+    let server = Server::start(site, &[]);
+    let (_, order) = order();
+    let with = |key: &str, member: &str, value: &str| {
+        let mut order = order.clone();
+        order["order_id"] = json!(key);
+        order[member] = json!(value);
+        bytes(&order)
+    };
+    server.put("lost-1", &with("lost-1", "customer_id", "nobody")).is(201);
+    server.put("lost-2", &with("lost-2", "customer_id", "nobody")).is(201);
+    server.put("poor-1", &with("poor-1", "currency", "VES")).is(201);
+    let state = |key: &str| server.get(&format!("/storefront/order/{key}")).json()["state"].clone();
+    assert_eq!((state("lost-1"), state("poor-1")), (json!("parked"), json!("parked")));
+    // Another owner is still not possible.
+    let second = server.site.call(&["run"], &[]).exits(4);
+    assert!(second.stderr.contains("in use"), "{}", second.stderr);
+    let row =
+        r#"{"customer_id":"nobody","name":"Found","email":"found@example.com","locale":"en"}"#;
+    let rows = scratch.write("rows.ndjson", row);
+    let rows = rows.to_string_lossy();
+    server.site.call(&["db", "import"], &["customer_contact_info", &rows]).exits(0);
+    let again = server.site.call(&["runs", "retry"], &["lost-1", "--format", "json"]).exits(0);
+    assert_eq!(again.json()["completed"], 1);
+    assert_eq!(state("lost-1"), json!("completed"));
+    // What is mended in a file counts, too, without a restart.
+    let extra = scratch.path("pipelines/storefront/rates-extra.csv");
+    let day = order["placed_at"].as_str().and_then(|at| at.split('T').next()).unwrap();
+    std::fs::write(&extra, format!("date,currency,per_eur\n{day},VES,36.5\n")).unwrap();
+    server.site.call(&["runs", "retry"], &["--cause", "no_rate"]).exits(0);
+    assert_eq!(state("poor-1"), json!("completed"));
+    let ended = server.site.call(&["runs", "cancel"], &["lost-2", "--format", "json"]).exits(0);
+    assert_eq!(ended.json()["cancelled"], 1);
+    assert_eq!(state("lost-2"), json!("cancelled"));
+    let refused = server.site.call(&["runs", "cancel"], &["lost-1"]).exits(1);
+    assert!(refused.stderr.contains("completed"), "{}", refused.stderr);
+    // Without a server the same commands do it themselves.
+    let site = Site { pipeline: server.site.pipeline.clone(), state: server.site.state.clone() };
+    drop(server);
+    let alone = site.call(&["runs", "cancel"], &["lost-2"]).exits(1);
+    assert!(alone.stderr.contains("cancelled"), "{}", alone.stderr);
+    assert_eq!(site.count("select count(*) from billing_data"), 3);
+    assert_eq!(site.count("select count(*) from oms_mails"), 2);
+}
+
+#[test]
+fn a_pipeline_without_an_intake_and_two_with_one_path_are_not_served() {
+    let scratch = Scratch::with_pipelines();
+    let one = scratch.path("pipelines/storefront.yaml");
+    let two = scratch.path("pipelines/other.yaml");
+    std::fs::copy(&one, &two).unwrap();
+    scratch.edit("pipelines/other.yaml", "name: storefront", "name: other");
+    let (one, two) = (one.to_string_lossy(), two.to_string_lossy());
+    let both = oms(["serve", &one, &two, "--listen", "127.0.0.1:0"]).exits(1);
+    assert!(both.stderr.contains("path"), "{}", both.stderr);
+    scratch.edit("pipelines/other.yaml", "/storefront/order/{key}", "/console/{key}");
+    let reserved = oms(["serve", &two, "--listen", "127.0.0.1:0"]).exits(4);
+    assert!(reserved.stderr.contains("the server's own"), "{}", reserved.stderr);
+    scratch.edit("pipelines/other.yaml", "intake:", "# intake:");
+    let none = oms(["serve", &two, "--listen", "127.0.0.1:0"]).exits(4);
+    assert!(none.stderr.contains("no `intake`"), "{}", none.stderr);
+}

@@ -1,0 +1,121 @@
+//! A server of a test's own, and a client of it that sends what it is told to, byte for byte.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use crate::harness::{Output, Site};
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server at work; dropped, it is killed.
+pub(crate) struct Server {
+    pub(crate) site: Site,
+    child: Child,
+    pub(crate) address: String,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn json(&self) -> Json {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Demands a status.
+    #[track_caller]
+    pub(crate) fn is(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{self:?}");
+        self
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+impl Server {
+    pub(crate) fn start(site: Site, more: &[&str]) -> Self {
+        let words = [&["--listen", "127.0.0.1:0"], more].concat();
+        let mut command = site.command(&["serve"], &words);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        let stdout = child.stdout.as_mut().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let address = line.split("://").nth(1).and_then(|rest| rest.split('/').next());
+        let address = address.unwrap_or_else(|| panic!("the server did not start: {line:?}"));
+        Self { site, address: address.to_owned(), child }
+    }
+
+    /// Sends bytes on a connection of their own, and reads until the other side closes it or an answer is complete.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        // A server that has heard enough may close before all is sent.
+        let _unheard = stream.write_all(bytes);
+        let mut reader = BufReader::new(stream);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {}
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        let mut answer = Answer { status, head, body: String::new() };
+        let length = answer.header("content-length").and_then(|length| length.parse().ok());
+        let mut body = vec![0; length.unwrap_or(0)];
+        reader.read_exact(&mut body).unwrap();
+        answer.body = String::from_utf8(body).unwrap();
+        answer
+    }
+
+    pub(crate) fn call(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", self.address);
+        for header in headers {
+            request.push_str(header);
+            request.push_str("\r\n");
+        }
+        request.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+        self.raw(&[request.as_bytes(), body].concat())
+    }
+
+    pub(crate) fn put(&self, key: &str, order: &[u8]) -> Answer {
+        let path = format!("/storefront/order/{key}");
+        self.call("PUT", &path, &["content-type: application/json"], order)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, &[], b"")
+    }
+
+    /// Ends it as a person does, and returns what it wrote.
+    pub(crate) fn end(mut self) -> Output {
+        let id = self.child.id().to_string();
+        std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        let status = self.child.wait().unwrap();
+        let read = |stream: Option<&mut dyn std::io::Read>| {
+            let mut text = String::new();
+            stream.map(|stream| stream.read_to_string(&mut text).unwrap());
+            text
+        };
+        let stdout = read(self.child.stdout.as_mut().map(|stream| stream as _));
+        let stderr = read(self.child.stderr.as_mut().map(|stream| stream as _));
+        Output { code: status.code().unwrap_or(-1), stdout, stderr }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ended = self.child.kill();
+        let _waited = self.child.wait();
+    }
+}

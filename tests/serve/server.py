@@ -1,0 +1,281 @@
+"""`oms serve` as a process of its own: it is started and stopped, talked to byte by byte, and its database is read behind its back."""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PIPELINE = ROOT / "pipelines/storefront.yaml"
+SAMPLES = ROOT / "pipelines/storefront/samples"
+PATH = "/storefront/order"
+# The pipeline's limit for an order.
+ORDER_MAX = 256 << 10
+# How long anything may take that has no limit of its own.
+PATIENCE = 60
+
+
+class Failed(Exception):
+    pass
+
+
+def check(what: str, expected, found) -> None:
+    """Holds what was found against what was expected: a value, or a set of those that are right."""
+    right = found in expected if isinstance(expected, (set, frozenset)) else found == expected
+    if not right:
+        raise Failed(f"{what}: expected {expected!r}, found {found!r}")
+    print(f"ok    {what}: {found!r}", flush=True)
+
+
+def until(what: str, reached, patience: float = PATIENCE) -> None:
+    end = time.monotonic() + patience
+    while not reached():
+        if time.monotonic() > end:
+            raise Failed(f"{what} took more than {patience} s")
+        time.sleep(0.02)
+
+
+def samples() -> list:
+    """The storefront's sample orders, all of which end completed."""
+    return [json.loads(path.read_bytes()) for path in sorted(SAMPLES.glob("*.json"))]
+
+
+def order(key: str, **changes) -> dict:
+    """A small order under a key of one's choice."""
+    return samples()[0] | {"order_id": key} | changes
+
+
+def written(order: dict) -> bytes:
+    return json.dumps(order, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+class Closed(Exception):
+    """The server closed the connection where an answer could have come."""
+
+
+class Answer:
+    """An answer of HTTP: its status, its headers by their names in small letters, its body."""
+
+    def __init__(self, status: int, headers: dict, body: bytes):
+        self.status, self.headers, self.body = status, headers, body
+
+    def json(self):
+        return json.loads(self.body)
+
+
+class Connection:
+    """A connection that sends what it is told to, right or wrong, and reads answers strictly."""
+
+    def __init__(self, port: int, timeout: float = PATIENCE):
+        self.port = port
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.left = b""
+
+    def send(self, data: bytes) -> None:
+        """Sends, and does not mind that the server may have had enough before the end."""
+        try:
+            self.socket.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    def more(self) -> bytes:
+        try:
+            return self.socket.recv(1 << 16)
+        except ConnectionResetError:
+            return b""
+
+    def line(self) -> bytes:
+        while b"\r\n" not in self.left:
+            data = self.more()
+            if not data:
+                if self.left:
+                    raise Failed(f"an answer ends in the middle of a line: {self.left[:80]!r}")
+                raise Closed
+            self.left += data
+        line, self.left = self.left.split(b"\r\n", 1)
+        return line
+
+    def exactly(self, count: int) -> bytes:
+        while len(self.left) < count:
+            data = self.more()
+            if not data:
+                raise Failed(f"an answer ends after {len(self.left)} of {count} bytes")
+            self.left += data
+        body, self.left = self.left[:count], self.left[count:]
+        return body
+
+    def answer(self, to_head: bool = False) -> Answer:
+        version, status, *_ = self.line().split(b" ")
+        if version not in (b"HTTP/1.1", b"HTTP/1.0"):
+            raise Failed(f"an answer begins with {version!r}")
+        headers = {}
+        while line := self.line():
+            name, value = line.decode("latin-1").split(":", 1)
+            headers[name.lower()] = value.strip()
+        bodiless = to_head or int(status) in (204, 304) or int(status) < 200
+        length = 0 if bodiless else int(headers.get("content-length", 0))
+        if headers.get("transfer-encoding"):
+            raise Failed("an answer is chunked, and none has a reason to")
+        return Answer(int(status), headers, self.exactly(length))
+
+    def request(self, method: str, target: str, body: bytes | None = None, headers: dict | None = None) -> Answer:
+        self.send(request(self.port, method, target, body, headers))
+        return self.answer(to_head=method == "HEAD")
+
+    def put(self, order: dict, headers: dict | None = None) -> Answer:
+        return self.request("PUT", f"{PATH}/{order['order_id']}", written(order), headers)
+
+    def ended(self, patience: float = PATIENCE) -> bool:
+        """Waits until the server closes the connection; tells whether it did, without saying anything more."""
+        self.socket.settimeout(patience)
+        try:
+            data = self.left + self.more()
+        except TimeoutError:
+            return False
+        return not data
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def request(port: int, method: str, target: str, body: bytes | None = None, headers: dict | None = None) -> bytes:
+    """A request as it should be, but for the headers that are given; a header that is None is left out."""
+    whole = {"host": f"127.0.0.1:{port}"}
+    if body is not None:
+        whole |= {"content-type": "application/json", "content-length": str(len(body))}
+    whole |= headers or {}
+    lines = [f"{name}: {value}\r\n" for name, value in whole.items() if value is not None]
+    return f"{method} {target} HTTP/1.1\r\n{''.join(lines)}\r\n".encode("latin-1") + (body or b"")
+
+
+class Server:
+    """`oms serve` with the storefront on a state directory."""
+
+    def __init__(self, oms: Path, folder: Path):
+        self.oms, self.state, self.said = oms, folder / "state", folder / "server.log"
+        self.process, self.port = None, 0
+
+    def start(self, *words, wait: bool = True) -> None:
+        command = [self.oms, "serve", PIPELINE, "--state-dir", self.state, "--listen", "127.0.0.1:0", *words]
+        with open(self.said, "ab") as said:
+            self.process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=said, text=True)
+        if wait:
+            self.ready()
+
+    def ready(self) -> None:
+        line = self.process.stdout.readline()
+        if not line.startswith("PUT http://127.0.0.1:"):
+            raise Failed(f"the server did not start: {line!r}; {self.said.read_text(errors='replace')[-2000:]}")
+        self.port = int(line.split(":")[2].split("/")[0])
+
+    def lives(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def kill(self) -> None:
+        """Ends it as a power cut would."""
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def stop(self, patience: float = 25) -> int:
+        """Ends it as an operator does; returns the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"the server did not end within {patience} s") from None
+        self.process.stdout.close()
+        return code
+
+    def connect(self, timeout: float = PATIENCE) -> Connection:
+        return Connection(self.port, timeout)
+
+    def ask(self, method: str, target: str, body: bytes | None = None, headers: dict | None = None) -> Answer:
+        """Asks one thing on a connection of its own."""
+        with self.connect() as connection:
+            return connection.request(method, target, body, headers)
+
+    def put(self, order: dict, headers: dict | None = None) -> Answer:
+        with self.connect() as connection:
+            return connection.put(order, headers)
+
+    def memory(self) -> tuple:
+        """Megabytes of memory that it has, and that it had at the most."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        fields = dict(line.split(":", 1) for line in status.splitlines())
+        return tuple(int(fields[name].split()[0]) // 1024 for name in ("VmRSS", "VmHWM"))
+
+    def files(self) -> int:
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def said_of_itself(self, needle: str) -> bool:
+        return needle in self.said.read_text(errors="replace")
+
+    def run(self, *words) -> str:
+        command = [str(word) for word in [self.oms, *words]]
+        return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+
+    def runs(self) -> dict:
+        """The states of all runs by their keys, as `oms runs list` says."""
+        listed = json.loads(self.run("runs", "list", PIPELINE, "--state-dir", self.state, "--format", "json", "--limit", 1_000_000))
+        return {run["key"]: run["state"] for run in listed["runs"]}
+
+    def key(self, name: str, scope: str = "intake", state: Path | None = None) -> str:
+        """Makes an API key."""
+        return self.run("keys", "add", PIPELINE, name, "--scope", scope, "--state-dir", state or self.state).strip()
+
+    def query(self, sql: str) -> list:
+        database = sqlite3.connect(f"file:{self.state}/oms.db?mode=ro", uri=True, timeout=PATIENCE)
+        try:
+            return database.execute(sql).fetchall()
+        finally:
+            database.close()
+
+    def stored(self) -> dict:
+        """The keys in each table, with repetitions: what an order leaves behind when it is completed."""
+        of = "(select key from oms_runs where id = run)"
+        sources = {
+            "runs": "select key from oms_runs",
+            "bills": "select order_id from billing_data",
+            "mails": f"select {of} from oms_mails",
+            "objects": "select substr(key, 1, length(key) - 5) from oms_objects where bucket = 'orders'",
+        }
+        return {name: sorted(key for (key,) in self.query(sql)) for name, sql in sources.items()}
+
+    def settle(self, patience: float = PATIENCE) -> None:
+        """Waits until every run has come to an end or a stop."""
+        open_runs = "select count(*) from oms_runs where state in ('in_progress', 'waiting')"
+        until("all runs to end", lambda: self.query(open_runs) == [(0,)], patience)
+
+
+def arguments(doc: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--oms", type=Path, default=ROOT / "target/release/oms", help="the program")
+    return parser
+
+
+def play(server: Server, story) -> int:
+    """Plays a story on a server, and gives the exit code."""
+    try:
+        story()
+    except Failed as failed:
+        print(f"FAIL  {failed}", flush=True)
+        for line in server.said.read_text(errors="replace").splitlines()[-10:] if server.said.exists() else []:
+            print(f"      {line[:400]}")
+        return 1
+    finally:
+        if server.lives():
+            server.kill()
+    return 0
