@@ -18,6 +18,7 @@ mod output;
 mod preview;
 mod progress;
 pub mod render;
+mod source;
 mod stack;
 mod state;
 mod summary;

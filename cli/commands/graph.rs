@@ -46,7 +46,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     Ok(exit::FINE)
 }
 
-fn picture(plan: &Plan) -> Graph {
+pub(crate) fn picture(plan: &Plan) -> Graph {
     let nodes = plan
         .steps()
         .iter()

@@ -1,13 +1,10 @@
 //! `oms runs`: what became of the orders, trying parked ones again, and ending those that are not wanted.
 
-use std::sync::Arc;
-
 use anyhow::Context as _;
 use clap::Subcommand;
-use oms_engine::run::{Event, RunState};
+use oms_engine::run::RunState;
 use oms_engine::step::StepKind;
-use oms_engine::value::{Type, masked};
-use oms_local::{RunRow, StoredRun};
+use oms_local::{RunRow, Shown, StoredRun};
 use oms_sql::Wanted;
 use serde_json::{Value as Json, json};
 
@@ -161,23 +158,7 @@ fn show(found: &Found, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8>
     })?;
     let stored = StoredRun::load(&reading.connection, row.id)?;
     let plan = reading.bundles.plan(&reading.connection, row.bundle)?;
-    let events = stored.events(&plan)?;
-    let run = stored.revive(&plan)?;
-    let mut steps = Vec::new();
-    for (at, planned) in plan.steps().iter().enumerate() {
-        let attempts: Vec<Json> = events
-            .iter()
-            .filter_map(|event| attempt(event, &planned.id, &planned.output))
-            .collect();
-        let ran = attempts.iter().any(|attempt| attempt["state"] != "skipped");
-        let input = run.scheduler.input(at).filter(|_| ran);
-        steps.push(json!({
-            "id": planned.id,
-            "kind": planned.kind,
-            "input": input.map(|input| masked(&input, &planned.input.ty())),
-            "events": attempts,
-        }));
-    }
+    let steps = oms_local::steps(&stored, &plan, Shown::Masked)?;
     match format {
         Format::Json => {
             let mut shown = listed(&row);
@@ -188,31 +169,6 @@ fn show(found: &Found, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8>
         Format::Human => output::answer(&page(&row, &steps))?,
     }
     Ok(exit::FINE)
-}
-
-/// Returns what an event says about a step, personal data masked.
-fn attempt(event: &Event, id: &Arc<str>, output: &Type) -> Option<Json> {
-    match event {
-        Event::Succeeded { step, element, attempt, at, micros, output: value } if step == id => {
-            Some(json!({
-                "state": "succeeded", "element": element, "attempt": attempt, "at": at.to_string(), "micros": micros,
-                "output": masked(value, output),
-            }))
-        }
-        Event::Failed { step, element, attempt, at, micros, failure, retry_at } if step == id => {
-            Some(json!({
-                "state": "failed", "element": element, "attempt": attempt, "at": at.to_string(), "micros": micros,
-                "cause": failure.cause, "message": failure.message, "retry_at": retry_at.map(|at| at.to_string()),
-            }))
-        }
-        Event::Claimed { step, element, attempt, at } if step == id => Some(json!({
-            "state": "claimed", "element": element, "attempt": attempt, "at": at.to_string(),
-        })),
-        Event::Skipped { step, at, reason } if step == id => Some(json!({
-            "state": "skipped", "at": at.to_string(), "reason": reason,
-        })),
-        _ => None,
-    }
 }
 
 fn page(row: &RunRow, steps: &[Json]) -> String {

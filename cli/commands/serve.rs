@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use oms_engine::document::{Files as _, MemoryFiles};
-use oms_engine::plan::{Checker, overlapping_intakes};
+use oms_engine::plan::overlapping_intakes;
 use oms_engine::step::StepKind;
 use oms_local::{Runner, Settings};
-use oms_serve::{Opened, Renewed, Site, Source, Tls};
+use oms_serve::{Opened, Site, Tls};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -20,6 +19,7 @@ use crate::exit::{self, Usage};
 use crate::mailing::MailOption;
 use crate::output;
 use crate::render;
+use crate::source::PipelineFile;
 use crate::state;
 use crate::world::WorldOption;
 
@@ -58,29 +58,6 @@ pub(crate) struct Args {
     /// Write a line of JSON for each request to standard error, without personal data
     #[arg(long)]
     access_log: bool,
-}
-
-/// A pipeline file.
-struct File {
-    path: PathBuf,
-    checker: Arc<Checker>,
-}
-
-impl Source for File {
-    fn read(&self) -> Result<Renewed, String> {
-        let (files, file) = DirectoryFiles::of(&self.path);
-        let checked = self.checker.check(&file, &files);
-        let Some(plan) = checked.plan else {
-            let path = self.path.display();
-            return Err(format!("`{path}` is not valid now; `oms validate {path}` says why"));
-        };
-        let seeds = plan.seeds().iter().filter_map(|seed| {
-            let bytes = files.read(&seed.path).ok()?;
-            Some((seed.path.clone(), bytes))
-        });
-        let seeds = MemoryFiles::new(seeds.collect::<Vec<_>>());
-        Ok(Renewed { plan: Arc::new(plan), file, seeds })
-    }
 }
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
@@ -126,7 +103,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         };
         let (files, name) = DirectoryFiles::of(pipeline);
         let runner = Runner::open(&directory, plan, &checker, &name, &files, settings)?;
-        let source = File { path: pipeline.clone(), checker: Arc::clone(&checker) };
+        let source = PipelineFile { path: pipeline.clone(), checker: Arc::clone(&checker) };
         let (plan, source) = (Arc::clone(plan), Arc::new(source));
         opened.push(Opened { plan, runner, directory, source });
     }
@@ -140,11 +117,12 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         let listener =
             listener.with_context(|| format!("`{}` cannot be listened at", args.listen))?;
         let address = listener.local_addr()?;
-        let (site, workers) = Site::start(opened, address, args.access_log)?;
+        let (site, workers) = Site::start(opened, address, args.access_log, tls.is_some())?;
         for plan in &plans {
             let path = plan.intake().map(|intake| intake.path.as_str()).unwrap_or_default();
             output::answer(&format!("PUT {scheme}://{address}{path}\n"))?;
         }
+        output::answer(&format!("console {scheme}://{address}/console/\n"))?;
         output::say("Ctrl-C or SIGTERM ends it, and what was accepted goes on the next time");
         let mut interrupted = signal(SignalKind::interrupt())?;
         let mut terminated = signal(SignalKind::terminate())?;

@@ -90,7 +90,11 @@ fn boxes(graph: &Graph, layout: &Layout, sizes: &[Size]) -> String {
         let class = class(tint(node), node.catch);
         let Size { width, height } = size;
         let left = x - width / 2.0;
-        text += &format!("<g class=\"{class}\"><title>{}</title>", escape(&described(node)));
+        text += &format!(
+            "<g class=\"{class}\" data-step=\"{}\"><title>{}</title>",
+            escape(&node.id),
+            escape(&described(node))
+        );
         text += &format!(
             "<rect x=\"{left}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"9\"/>"
         );

@@ -62,8 +62,13 @@ impl Key {
 /// What a secret is found to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// A key of this name, which may do it.
-    Allowed(String),
+    /// A key that may do it.
+    Allowed {
+        /// What tells it from others.
+        id: String,
+        /// What people call it.
+        name: String,
+    },
     /// A key that is for something else.
     OtherScope,
     /// No key.
@@ -91,7 +96,15 @@ impl ValidKeys {
         if !bool::from(digest.as_bytes().ct_eq(key.digest.as_bytes())) {
             return Found::Unknown;
         }
-        if key.scope >= scope { Found::Allowed(key.name.clone()) } else { Found::OtherScope }
+        if key.scope < scope {
+            return Found::OtherScope;
+        }
+        Found::Allowed { id: key.id.clone(), name: key.name.clone() }
+    }
+
+    /// Tells whether the key with an id may still do something.
+    pub fn admits(&self, id: &str, scope: Scope) -> bool {
+        self.0.iter().any(|key| key.id == id && key.scope >= scope)
     }
 }
 
@@ -214,9 +227,13 @@ mod tests {
         let (first, secret) = keys.add("shop", Scope::Intake, Timestamp::UNIX_EPOCH).unwrap();
         let (_, admin) = keys.add("ann", Scope::Admin, Timestamp::UNIX_EPOCH).unwrap();
         let valid = keys.current().unwrap();
-        assert_eq!(valid.find(&secret, Scope::Intake), Found::Allowed("shop".to_owned()));
+        let allowed = |secret: &str| match valid.find(secret, Scope::Intake) {
+            Found::Allowed { name, .. } => name,
+            found => panic!("{found:?}"),
+        };
+        assert_eq!((allowed(&secret), allowed(&admin)), ("shop".to_owned(), "ann".to_owned()));
+        assert!(valid.admits(&first.id, Scope::Intake) && !valid.admits(&first.id, Scope::Admin));
         assert_eq!(valid.find(&secret, Scope::Admin), Found::OtherScope);
-        assert_eq!(valid.find(&admin, Scope::Intake), Found::Allowed("ann".to_owned()));
         let mut other = secret.clone();
         other.pop();
         for wrong in [other.as_str(), "", "oms_", "oms__", &format!("oms_{}_", first.id)] {

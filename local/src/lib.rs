@@ -5,11 +5,13 @@
 //! [`Writer`] as one [`Packet`] together with the events, so that effects and journal become durable in one transaction.
 
 mod answer;
+mod audit;
 mod bundles;
 mod cancel;
 mod column;
 pub mod control;
 mod database;
+mod details;
 mod drive;
 mod error;
 mod failpoint;
@@ -26,6 +28,7 @@ mod rows;
 mod runner;
 mod runs;
 mod schema;
+mod search;
 mod seeds;
 mod stage;
 mod tables;
@@ -34,9 +37,11 @@ mod world;
 mod writer;
 
 pub use answer::Answer;
+pub use audit::AuditEntry;
 pub use bundles::Bundles;
 pub use cancel::NotCancelled;
 pub use database::{DATABASE_FILE, Database};
+pub use details::{Shown, steps};
 pub use error::Error;
 pub use keys::{Found, Key, Keys, Scope, ValidKeys};
 pub use mailing::Mailing;
@@ -45,10 +50,11 @@ pub use objects::ObjectRow;
 pub use packet::{Outcome, Packet, Write};
 pub use remote::Remote;
 pub use retry::{Held, NotRetried};
-pub use rows::{export_rows, import_rows};
+pub use rows::{export_rows, import_rows, row_like};
 pub use runner::{Order, Origin, Runner, Settings, Settled, Work};
 pub use runs::{RunRow, StoredRun};
 pub use rusqlite::Connection;
+pub use search::{Page, Search};
 pub use stage::Stage;
 pub use world::SystemClock;
 pub use writer::Writer;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use oms_engine::table::TableDef;
 use oms_engine::value::{Value, write_json};
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
 use crate::column::{self, bind};
 use crate::database::Database;
@@ -36,6 +36,26 @@ pub fn export_rows(
         count += 1;
     }
     Ok(count)
+}
+
+/// Returns the row with the key that `row` has, if there is one.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn row_like(
+    connection: &Connection,
+    table: &TableDef,
+    row: &Value,
+) -> Result<Option<Value>, Error> {
+    let record = row.as_record();
+    let key = table
+        .key_columns()
+        .map(|column| record.and_then(|record| record.get(&column.name)).unwrap_or(&Value::Null));
+    let found = connection
+        .prepare_cached(&Statements::new(table).select)?
+        .query_row(params_from_iter(key.map(bind)), |row| column::read_row(table, row))
+        .optional()?;
+    Ok(found)
 }
 
 /// Adds rows to a table, replacing those with the same key; all of them or none.

@@ -21,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::answer::{Answer, Answering};
+use crate::audit::AuditEntry;
 use crate::bundles::Bundles;
 use crate::database::Database;
 use crate::drive::{Begun, Driver};
@@ -372,6 +373,30 @@ impl Runner {
             }
             return Ok(end.into(id, key, resumed));
         }
+    }
+
+    /// Reads what is committed, with the plans of the runs.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection, &Bundles) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.driver.readers.read(|connection| read(connection, &self.driver.bundles))
+    }
+
+    /// Tells whether mail leaves this process.
+    pub const fn sends(&self) -> bool {
+        self.driver.mailer.is_some()
+    }
+
+    /// Writes down what a person did.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn audit(&self, entry: AuditEntry) -> Result<(), Error> {
+        self.driver.writer.work(move |connection| entry.write(connection)).await
     }
 
     /// Returns the run of the order with a key.

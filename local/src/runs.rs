@@ -77,6 +77,60 @@ impl RunRow {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Calls `each` with the runs that are so, in that order, and their orders, until it says that it has enough.
+    pub(crate) fn select(
+        connection: &Connection,
+        wanted: &str,
+        values: impl rusqlite::Params,
+        mut each: impl FnMut(Self, &[u8]) -> bool,
+    ) -> Result<(), Error> {
+        let sql = format!("select {COLUMNS}, body from oms_runs where {wanted}");
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(values)?;
+        while let Some(row) = rows.next()? {
+            let body = row.get_ref(8)?.as_blob().unwrap_or_default();
+            if !each(Self::read(row)?, body) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists runs that are parked with exactly these causes, the oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn parked(connection: &Connection, cause: &str, limit: u32) -> Result<Vec<Self>, Error> {
+        let mut statement = connection.prepare_cached(&format!(
+            "select {COLUMNS} from oms_runs where state = 'parked' and coalesce(cause, '') = ?1 order by id limit ?2"
+        ))?;
+        let rows = statement.query_map(params![cause, limit], Self::read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Counts all runs.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn total(connection: &Connection) -> Result<i64, Error> {
+        let mut statement = connection.prepare_cached("select count(*) from oms_runs")?;
+        Ok(statement.query_row([], |row| row.get(0))?)
+    }
+
+    /// Returns in how many milliseconds the runs completed that were accepted last, the quickest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn completed_in(connection: &Connection, limit: u32) -> Result<Vec<i64>, Error> {
+        let mut statement = connection.prepare_cached(
+            "select updated_at - accepted_at from oms_runs where state = 'completed' order by id desc limit ?1",
+        )?;
+        let rows = statement.query_map([limit], |row| row.get(0))?;
+        let mut times = rows.collect::<Result<Vec<i64>, _>>()?;
+        times.sort_unstable();
+        Ok(times)
+    }
+
     /// Counts runs by state.
     ///
     /// # Errors

@@ -71,6 +71,18 @@ create table oms_mails (
 ) strict;
 ";
 
+/// Tables that came later: a database of the format may lack them, and an older program leaves them alone.
+const LATER: &str = "
+create table if not exists oms_audit (
+    id integer primary key,
+    at integer not null,
+    who text not null,
+    what text not null,
+    key text,
+    detail text not null
+) strict;
+";
+
 /// Makes the tables in a new database, or checks the format of an old one.
 pub(crate) fn prepare(connection: &Connection) -> Result<(), Error> {
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -79,9 +91,10 @@ pub(crate) fn prepare(connection: &Connection) -> Result<(), Error> {
             connection.execute_batch(&format!(
                 "begin immediate; {TABLES} pragma user_version = {FORMAT}; commit;"
             ))?;
-            Ok(())
         }
-        FORMAT => Ok(()),
-        found => Err(Error::Format { found, known: FORMAT }),
+        FORMAT => {}
+        found => return Err(Error::Format { found, known: FORMAT }),
     }
+    connection.execute_batch(LATER)?;
+    Ok(())
 }

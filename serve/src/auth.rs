@@ -34,7 +34,7 @@ pub(crate) fn authorize(
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     });
     match given.map(|secret| keys.find(secret, scope)) {
-        Some(Found::Allowed(name)) => Ok(Some(name)),
+        Some(Found::Allowed { name, .. }) => Ok(Some(name)),
         Some(Found::OtherScope) => Err(plain(StatusCode::FORBIDDEN)),
         Some(Found::Unknown) | None => Err(plain(StatusCode::UNAUTHORIZED)),
     }

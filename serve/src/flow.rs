@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use oms_engine::document::MemoryFiles;
 use oms_engine::plan::Plan;
-use oms_local::{Keys, Runner, Settled, Work};
+use oms_local::{Bundles, Connection, Keys, Runner, Settled, Work};
 use tokio::sync::{mpsc, watch};
 
+use crate::bulk::Bulk;
 use crate::metrics::FlowMetrics;
+use crate::recent::Recent;
 
 /// Orders that wait to be worked on at the most; who comes then is asked to come again.
 const QUEUE_MAX: usize = 1_024;
@@ -33,6 +35,37 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// What is wrong with it, in words.
     fn read(&self) -> Result<Renewed, String>;
+
+    /// Returns how people name the file.
+    fn name(&self) -> String;
+
+    /// Draws a plan, as an SVG picture whose steps are marked with `data-step`.
+    fn draw(&self, plan: &Plan) -> String;
+
+    /// Looks at the file as it is now, right or not.
+    fn look(&self) -> Looked;
+}
+
+/// A pipeline file and what was found in it.
+pub struct Looked {
+    /// The text; empty if it cannot be read.
+    pub text: String,
+    /// What was found.
+    pub findings: Vec<Finding>,
+}
+
+/// Something that was found in a pipeline file.
+pub struct Finding {
+    /// The line, from 1.
+    pub line: usize,
+    /// `error` or `warning`.
+    pub severity: &'static str,
+    /// The code.
+    pub code: String,
+    /// What it is.
+    pub message: String,
+    /// The way out.
+    pub help: Option<String>,
 }
 
 /// A pipeline as it is now.
@@ -80,6 +113,8 @@ pub(crate) struct Flow {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) work: mpsc::Sender<Work>,
     pub(crate) metrics: FlowMetrics,
+    pub(crate) recent: Recent,
+    pub(crate) bulk: Bulk,
 }
 
 /// The pipeline whose runner ended, and why if that was not wanted.
@@ -119,12 +154,32 @@ impl Flow {
         };
         let worker = Worker { stop, work: Box::pin(running) };
         let keys = Keys::of(&directory);
-        Ok((Self { runner, keys, directory, source, work, metrics }, worker))
+        Ok((
+            Self {
+                runner,
+                keys,
+                directory,
+                source,
+                work,
+                metrics,
+                recent: Recent::default(),
+                bulk: Bulk::default(),
+            },
+            worker,
+        ))
     }
 
     /// Returns the plan on which orders that come now are run.
     pub(crate) fn plan(&self) -> Arc<Plan> {
         self.runner.plan()
+    }
+
+    /// Reads what is committed; other requests go on meanwhile.
+    pub(crate) fn reading<T>(
+        &self,
+        read: impl FnOnce(&Connection, &Bundles) -> Result<T, oms_local::Error>,
+    ) -> Result<T, oms_local::Error> {
+        tokio::task::block_in_place(|| self.runner.read(read))
     }
 
     /// Returns how many orders wait to be worked on.

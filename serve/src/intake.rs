@@ -8,9 +8,10 @@ use axum::extract::{Path, Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
+use oms_engine::effects::Clock as _;
 use oms_engine::intake::Reply;
 use oms_engine::plan::valid_key;
-use oms_local::{Answer, Order, Origin, Scope, Work};
+use oms_local::{Answer, Order, Origin, Scope, SystemClock, Work};
 use serde_json::json;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
@@ -115,7 +116,10 @@ async fn received(
     let answer = answered.await.map_err(|_| Reply::unavailable())?;
     flow.metrics.took(begun.elapsed());
     let (mut reply, key) = match answer {
-        Answer::Accepted { key, run, .. } => (Reply::accepted(&key, &run), key),
+        Answer::Accepted { key, run, .. } => {
+            flow.recent.add(SystemClock.now());
+            (Reply::accepted(&key, &run), key)
+        }
         Answer::Same { key, run } => (Reply::same(&key, &run), key),
         Answer::Conflict => return Err(Reply::conflict()),
         Answer::Rejected { rejection, body } => {

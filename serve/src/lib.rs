@@ -6,6 +6,8 @@
 
 mod auth;
 mod body;
+mod bulk;
+mod console;
 mod flow;
 mod intake;
 mod listen;
@@ -14,11 +16,12 @@ mod metrics;
 mod observe;
 mod openapi;
 mod operate;
+mod recent;
 mod reply;
 mod site;
 mod status;
 mod wait;
 
-pub use flow::{Opened, Renewed, ServeError, Source};
+pub use flow::{Finding, Looked, Opened, Renewed, ServeError, Source};
 pub use listen::{Tls, TlsError, listen};
 pub use site::{Site, StartError};

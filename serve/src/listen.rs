@@ -133,6 +133,7 @@ pub async fn listen(
     site.stop();
     // Connections that are idle are closed at once, others after their answer.
     let _late = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+    site.finish().await;
     let finished = workers.end().await;
     connections.shutdown().await;
     ended.and(finished)

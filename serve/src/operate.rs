@@ -83,7 +83,7 @@ impl Flow {
     }
 
     /// Begins new runs on the pipeline as its file is now, so that what was mended there counts.
-    async fn renew(&self) -> anyhow::Result<()> {
+    pub(crate) async fn renew(&self) -> anyhow::Result<()> {
         let source = Arc::clone(&self.source);
         let read = tokio::task::spawn_blocking(move || source.read()).await?;
         let Renewed { plan, file, seeds } = read.map_err(anyhow::Error::msg)?;

@@ -1,16 +1,17 @@
 //! What is served: the pipelines, and what holds for all of them.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::middleware;
 use axum::routing::{get, put};
-use oms_local::Runner;
+use oms_local::{RunRow, Runner};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::console::{self, Sessions};
 use crate::flow::{Ended, Flow, Opened, ServeError, Worker};
 use crate::log::Log;
 use crate::metrics::Metrics;
@@ -59,7 +60,12 @@ pub struct Site {
     pub(crate) loopback: bool,
     /// Where requests are logged, if they are.
     pub(crate) log: Option<Log>,
+    pub(crate) sessions: Sessions,
+    /// Whether connections are private.
+    pub(crate) private: bool,
     stopping: AtomicBool,
+    /// Retries of many runs.
+    tasks: Mutex<JoinSet<()>>,
     pub(crate) receiving: Arc<Semaphore>,
 }
 
@@ -77,7 +83,8 @@ impl Served {
 }
 
 impl Site {
-    /// Sets every pipeline to work. `address` is where the server will listen, `logs` whether it writes a line for each request.
+    /// Sets every pipeline to work. `address` is where the server will listen, `logs` whether it writes a line for each request,
+    /// `private` whether connections have TLS.
     ///
     /// # Errors
     /// When a pipeline cannot be served like that.
@@ -85,6 +92,7 @@ impl Site {
         opened: Vec<Opened>,
         address: SocketAddr,
         logs: bool,
+        private: bool,
     ) -> Result<(Arc<Self>, Workers), StartError> {
         let loopback = address.ip().is_loopback();
         for one in &opened {
@@ -106,10 +114,28 @@ impl Site {
             metrics,
             loopback,
             log: if logs { Log::start() } else { None },
+            sessions: Sessions::default(),
+            private,
             stopping: AtomicBool::new(false),
+            tasks: Mutex::default(),
             receiving: Arc::new(Semaphore::new(RECEIVING_MAX_KIB)),
         });
         Ok((site, workers))
+    }
+
+    /// Tries runs of a flow again in the background.
+    pub(crate) fn work(self: &Arc<Self>, at: usize, rows: Vec<RunRow>) {
+        let site = Arc::clone(self);
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(async move { site.retry_all(at, rows).await });
+    }
+
+    /// Ends what is done in the background, each thing after the run that it is at.
+    pub(crate) async fn finish(&self) {
+        let mut tasks =
+            std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        while tasks.join_next().await.is_some() {}
     }
 
     /// Takes no more orders.
@@ -147,6 +173,7 @@ impl Site {
             router = router.merge(orders);
         }
         router
+            .merge(console::routes(self))
             .fallback(status::nothing)
             .method_not_allowed_fallback(status::not_so)
             .layer(middleware::from_fn_with_state(Arc::clone(self), observe::observed))

@@ -26,10 +26,11 @@ class Failed(Exception):
 
 def check(what: str, expected, found) -> None:
     """Holds what was found against what was expected: a value, or a set of those that are right."""
-    right = found in expected if isinstance(expected, (set, frozenset)) else found == expected
-    if not right:
+    several = isinstance(expected, set) and not isinstance(found, set)
+    if found not in expected if several else found != expected:
         raise Failed(f"{what}: expected {expected!r}, found {found!r}")
-    print(f"ok    {what}: {found!r}", flush=True)
+    text = repr(found)
+    print(f"ok    {what}: {text if len(text) < 100 else f'{text[:100]} …'}", flush=True)
 
 
 def until(what: str, reached, patience: float = PATIENCE) -> None:

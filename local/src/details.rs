@@ -1,0 +1,92 @@
+//! What happened in a run, step by step, for people: personal data is masked unless it was asked for.
+
+use std::sync::Arc;
+
+use oms_engine::plan::Plan;
+use oms_engine::run::{ElementState, Event, StepState};
+use oms_engine::value::{Type, Value, masked, to_json};
+use serde_json::{Value as Json, json};
+
+use crate::error::Error;
+use crate::runs::StoredRun;
+
+/// How personal data is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// As a mark.
+    Masked,
+    /// As it is.
+    Whole,
+}
+
+impl Shown {
+    /// Writes a value of a type as JSON.
+    pub fn json(self, value: &Value, ty: &Type) -> Json {
+        match self {
+            Self::Masked => masked(value, ty),
+            Self::Whole => to_json(value),
+        }
+    }
+}
+
+/// Returns what is known of each step, in the order of the plan: `id`, `kind`, `state`, `input` and `events`.
+///
+/// # Errors
+/// When the journal does not fit the plan.
+pub fn steps(stored: &StoredRun, plan: &Arc<Plan>, shown: Shown) -> Result<Vec<Json>, Error> {
+    let events = stored.events(plan)?;
+    let run = stored.revive(plan)?;
+    let of = |(at, planned): (usize, &oms_engine::plan::PlannedStep)| {
+        let events = events.iter();
+        let events =
+            events.filter_map(|event| event_of(event, &planned.id, &planned.output, shown));
+        let events: Vec<Json> = events.collect();
+        let ran = events.iter().any(|event| event["state"] != "skipped");
+        let input = run.scheduler.input(at).filter(|_| ran);
+        json!({
+            "id": planned.id,
+            "kind": planned.kind,
+            "state": run.scheduler.steps().get(at).map(state),
+            "input": input.map(|input| shown.json(&input, &planned.input.ty())),
+            "events": events,
+        })
+    };
+    Ok(plan.steps().iter().enumerate().map(of).collect())
+}
+
+const fn state(state: &StepState) -> &'static str {
+    match state {
+        StepState::Pending => "pending",
+        StepState::One(ElementState::Waiting { .. }) => "waiting",
+        StepState::One(ElementState::Claimed { .. }) => "claimed",
+        StepState::One(_) | StepState::Each { .. } => "running",
+        StepState::Succeeded(_) => "succeeded",
+        StepState::Failed { .. } => "failed",
+        StepState::Skipped(_) => "skipped",
+    }
+}
+
+/// Returns what an event says about a step.
+fn event_of(event: &Event, id: &Arc<str>, output: &Type, shown: Shown) -> Option<Json> {
+    match event {
+        Event::Succeeded { step, element, attempt, at, micros, output: value } if step == id => {
+            Some(json!({
+                "state": "succeeded", "element": element, "attempt": attempt, "at": at.to_string(), "micros": micros,
+                "output": shown.json(value, output),
+            }))
+        }
+        Event::Failed { step, element, attempt, at, micros, failure, retry_at } if step == id => {
+            Some(json!({
+                "state": "failed", "element": element, "attempt": attempt, "at": at.to_string(), "micros": micros,
+                "cause": failure.cause, "message": failure.message, "retry_at": retry_at.map(|at| at.to_string()),
+            }))
+        }
+        Event::Claimed { step, element, attempt, at } if step == id => Some(json!({
+            "state": "claimed", "element": element, "attempt": attempt, "at": at.to_string(),
+        })),
+        Event::Skipped { step, at, reason } if step == id => Some(json!({
+            "state": "skipped", "at": at.to_string(), "reason": reason,
+        })),
+        _ => None,
+    }
+}

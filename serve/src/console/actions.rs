@@ -1,0 +1,175 @@
+//! What can be done with a run: each thing is asked for, confirmed, done, and written down.
+
+use std::sync::Arc;
+
+use axum::Form;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use oms_local::{Held, RunRow};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::guard::Visit;
+use super::pages::Page;
+use super::run::is_held;
+use super::{audit, words};
+use crate::site::Site;
+
+/// What is done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Deed {
+    Retry,
+    Sent,
+    Resend,
+    Cancel,
+    Reveal,
+}
+
+impl Deed {
+    fn parse(word: &str) -> Option<Self> {
+        [Self::Retry, Self::Sent, Self::Resend, Self::Cancel, Self::Reveal]
+            .into_iter()
+            .find(|deed| deed.word() == word)
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Sent => "sent",
+            Self::Resend => "resend",
+            Self::Cancel => "cancel",
+            Self::Reveal => "reveal",
+        }
+    }
+
+    /// The question, what follows from a yes, and what the button says.
+    const fn question(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Retry => (
+                "Retry",
+                "The run goes on where it failed, on the pipeline as its file is now. Steps that were done stay done.",
+                "Retry",
+            ),
+            Self::Sent => (
+                "Take the mail as sent for",
+                "You found out that the mail was sent. It is not sent again, and the run goes on.",
+                "It was sent",
+            ),
+            Self::Resend => (
+                "Send the mail again for",
+                "You found out that the mail was not sent, or it may come twice.",
+                "Send it again",
+            ),
+            Self::Cancel => (
+                "Cancel",
+                "A cancelled run never goes on. What it did stays done, and its key stays used.",
+                "Cancel the run",
+            ),
+            Self::Reveal => (
+                "Show the personal data of",
+                "It is shown in this session for a quarter of an hour. That you asked for it is logged.",
+                "Show it",
+            ),
+        }
+    }
+}
+
+fn unknown(visit: &mut Visit) -> Response {
+    Page::error(StatusCode::NOT_FOUND, "There is nothing here", "").of(visit)
+}
+
+/// `GET /console/{pipeline}/runs/{key}/{deed}`: asks first.
+pub(crate) async fn ask(
+    State(site): State<Arc<Site>>,
+    Path((pipeline, key, word)): Path<(String, String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let mut visit = match Visit::enter(&site, Some(&pipeline), &headers) {
+        Ok(visit) => visit,
+        Err(refused) => return *refused,
+    };
+    let Some(deed) = Deed::parse(&word) else { return unknown(&mut visit) };
+    let Some(row) = found(&visit, &key) else { return unknown(&mut visit) };
+    let base = format!("/console/{pipeline}/runs/{}", words::part(&row.key));
+    let (question, explains, button) = deed.question();
+    let cause = row.cause.as_ref().map(|cause| format!("It is parked: {cause}."));
+    let explains: Vec<String> = [explains.to_owned()].into_iter().chain(cause).collect();
+    let data = json!({
+        "question": format!("{question} {}?", row.key),
+        "explains": explains,
+        "action": format!("{base}/{}", deed.word()),
+        "back": base,
+        "button": button,
+        "danger": matches!(deed, Deed::Cancel | Deed::Resend),
+        "hidden": [],
+    });
+    Page::new("confirm", &format!("{question} {}", row.key), "confirm", data).of(&mut visit)
+}
+
+fn found(visit: &Visit, key: &str) -> Option<RunRow> {
+    visit.flow().and_then(|flow| flow.runner.find(key).ok().flatten())
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Sent {
+    csrf: String,
+}
+
+/// `POST /console/{pipeline}/runs/{key}/{deed}`.
+pub(crate) async fn act(
+    State(site): State<Arc<Site>>,
+    Path((pipeline, key, word)): Path<(String, String, String)>,
+    headers: HeaderMap,
+    Form(sent): Form<Sent>,
+) -> Response {
+    let mut visit = match Visit::act(&site, Some(&pipeline), &headers, &sent.csrf) {
+        Ok(visit) => visit,
+        Err(refused) => return *refused,
+    };
+    let (deed, row) = (Deed::parse(&word), found(&visit, &key));
+    let (Some(deed), Some(row)) = (deed, row) else { return unknown(&mut visit) };
+    let back = format!("/console/{pipeline}/runs/{}", words::part(&row.key));
+    if !audit::note(&visit, deed.word(), Some(&row.key), "").await {
+        return visit.lead(&back, "Nothing was done, since it could not be written down.");
+    }
+    let said = done(&visit, deed, &row).await;
+    visit.lead(&back, &said)
+}
+
+/// Does it, and says what came of it.
+async fn done(visit: &Visit, deed: Deed, row: &RunRow) -> String {
+    let Some(flow) = visit.flow() else { return String::new() };
+    let held = match deed {
+        Deed::Reveal => {
+            let at = visit.at.unwrap_or_default();
+            visit.session(|session| session.reveal(at, &row.key));
+            return "Personal data is shown for a quarter of an hour.".to_owned();
+        }
+        Deed::Cancel => {
+            return match flow.cancel(row).await {
+                Ok(done) => done.refused.unwrap_or_else(|| format!("{} is cancelled.", row.key)),
+                Err(error) => error.to_string(),
+            };
+        }
+        Deed::Retry => None,
+        Deed::Sent => Some(Held::Sent),
+        Deed::Resend => Some(Held::Resend),
+    };
+    if held.is_some() && !is_held(row) {
+        return format!("{} is not held.", row.key);
+    }
+    if let Err(why) = flow.renew().await {
+        return format!("Nothing was retried: {why:#}.");
+    }
+    match flow.retry(row, held).await {
+        Ok(done) => match (done.refused, done.cause) {
+            (Some(refused), _) => refused,
+            (None, Some(cause)) => {
+                format!("{} was retried, and is parked again: {cause}.", row.key)
+            }
+            (None, None) => format!("{} was retried, and is {} now.", row.key, done.state.as_str()),
+        },
+        Err(error) => error.to_string(),
+    }
+}

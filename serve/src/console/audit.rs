@@ -1,0 +1,75 @@
+//! What people did.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use oms_engine::effects::Clock as _;
+use oms_local::{AuditEntry, SystemClock};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use super::guard::Visit;
+use super::pages::Page;
+use super::words;
+use crate::site::Site;
+
+/// Entries on a page.
+const ENTRIES: u32 = 100;
+
+/// Writes down what somebody does; what cannot be written down is not done.
+pub(crate) async fn note(visit: &Visit, what: &str, key: Option<&str>, detail: &str) -> bool {
+    let Some(flow) = visit.flow() else { return false };
+    let entry = AuditEntry {
+        id: 0,
+        at: SystemClock.now(),
+        who: visit.who.clone(),
+        what: what.to_owned(),
+        key: key.map(str::to_owned),
+        detail: detail.to_owned(),
+    };
+    flow.runner.audit(entry).await.is_ok()
+}
+
+#[derive(Deserialize)]
+pub(crate) struct From {
+    before: Option<i64>,
+}
+
+/// `GET /console/{pipeline}/audit`.
+pub(crate) async fn show(
+    State(site): State<Arc<Site>>,
+    Path(pipeline): Path<String>,
+    headers: HeaderMap,
+    Query(from): Query<From>,
+) -> Response {
+    let mut visit = match Visit::enter(&site, Some(&pipeline), &headers) {
+        Ok(visit) => visit,
+        Err(refused) => return *refused,
+    };
+    let read = visit.flow().map(|flow| {
+        flow.reading(|connection, _| AuditEntry::list(connection, from.before, ENTRIES))
+    });
+    let entries = read.and_then(Result::ok).unwrap_or_default();
+    let base = format!("/console/{pipeline}");
+    let full = entries.len() == ENTRIES as usize;
+    let next = match entries.last().filter(|_| full) {
+        Some(last) => format!("{base}/audit?before={}", last.id),
+        None => String::new(),
+    };
+    let shown: Vec<Json> = entries
+        .iter()
+        .map(|entry| {
+            let link = entry.key.as_ref().map(|key| format!("{base}/runs/{}", words::part(key)));
+            json!({
+                "at": words::instant(entry.at), "who": entry.who, "what": entry.what,
+                "key": entry.key.clone().unwrap_or_default(), "link": link.unwrap_or_default(),
+                "detail": entry.detail,
+            })
+        })
+        .collect();
+    let previous = if from.before.is_some() { format!("{base}/audit") } else { String::new() };
+    let data = json!({ "entries": shown, "next": next, "previous": previous });
+    Page::new("audit", "Audit log", "audit", data).of(&mut visit)
+}

@@ -1,0 +1,140 @@
+//! Who visits a page, and whether they may.
+
+use std::sync::Arc;
+
+use axum::http::header::{HOST, HeaderMap, HeaderValue, LOCATION, ORIGIN, SET_COOKIE};
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use oms_local::Scope;
+use subtle::ConstantTimeEq as _;
+
+use super::pages::Page;
+use super::session::{Session, Token};
+use crate::auth::is_this_machine;
+use crate::flow::Flow;
+use crate::reply::{plain, respond};
+use crate::site::Site;
+
+/// A visit of a page.
+pub(crate) struct Visit {
+    pub(crate) site: Arc<Site>,
+    /// The pipeline, where the page is about one.
+    pub(crate) at: Option<usize>,
+    /// The name of the key that the session was begun with.
+    pub(crate) who: String,
+    pub(crate) logged_in: bool,
+    pub(crate) csrf: String,
+    pub(crate) notice: Option<String>,
+    pub(crate) token: Token,
+    /// Whether the browser has to be told of the session.
+    new: bool,
+}
+
+impl Visit {
+    /// Lets somebody in to the pages of a pipeline, or to the page on which one logs in (`None`).
+    pub(crate) fn enter(
+        site: &Arc<Site>,
+        pipeline: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Result<Self, Box<Response>> {
+        let named = |flow: &Flow| Some(&**flow.plan().name()) == pipeline;
+        let at = site.flows.iter().position(named);
+        if site.loopback && !is_this_machine(headers) {
+            return Err(Box::new(respond(&plain(StatusCode::MISDIRECTED_REQUEST))));
+        }
+        let taken = |session: &mut Session| {
+            (session.csrf.clone(), session.key.clone(), session.notice.take())
+        };
+        let known = Token::of(headers).and_then(|token| {
+            let found = site.sessions.with(&token, taken)?;
+            Some((token, found))
+        });
+        let (token, (csrf, key, notice), new) = match known {
+            Some((token, found)) => (token, found, false),
+            None => {
+                let begun = site.sessions.begin(None);
+                let token = begun.ok_or_else(|| Box::new(unavailable()))?;
+                let found = site.sessions.with(&token, taken);
+                (token, found.ok_or_else(|| Box::new(unavailable()))?, true)
+            }
+        };
+        let who = key.as_ref().map(|(_, name)| name.clone()).unwrap_or_default();
+        let logged_in = key.is_some();
+        let site = Arc::clone(site);
+        let mut visit = Self { site, at, who, logged_in, csrf, notice, token, new };
+        if pipeline.is_none() {
+            return Ok(visit);
+        }
+        let Some(flow) = visit.flow() else {
+            let message = "There is no such pipeline here";
+            return Err(Box::new(Page::error(StatusCode::NOT_FOUND, message, "").of(&mut visit)));
+        };
+        let keys = flow.keys.current().map_err(|_| Box::new(unavailable()))?;
+        let open = visit.site.loopback && keys.is_empty();
+        if open || key.is_some_and(|(id, _)| keys.admits(&id, Scope::Admin)) {
+            return Ok(visit);
+        }
+        Err(Box::new(visit.with_cookie(to("/console/login"))))
+    }
+
+    /// Lets somebody do something who sent a form of a session's own page.
+    pub(crate) fn act(
+        site: &Arc<Site>,
+        pipeline: Option<&str>,
+        headers: &HeaderMap,
+        csrf: &str,
+    ) -> Result<Self, Box<Response>> {
+        let mut visit = Self::enter(site, pipeline, headers)?;
+        let same = bool::from(visit.csrf.as_bytes().ct_eq(csrf.as_bytes()));
+        if !same || visit.new || !is_from_here(headers) {
+            let message = "This form is not from a page of this session";
+            let help = "Open the page again, and do it there.";
+            let page = Page::error(StatusCode::FORBIDDEN, message, help);
+            return Err(Box::new(page.of(&mut visit)));
+        }
+        Ok(visit)
+    }
+
+    pub(crate) fn flow(&self) -> Option<&Flow> {
+        self.at.and_then(|at| self.site.flows.get(at))
+    }
+
+    /// Does something with the session.
+    pub(crate) fn session<T>(&self, work: impl FnOnce(&mut Session) -> T) -> Option<T> {
+        self.site.sessions.with(&self.token, work)
+    }
+
+    /// Tells the browser of the session, where it is new.
+    pub(crate) fn with_cookie(&self, mut response: Response) -> Response {
+        let cookie = self.token.cookie(self.site.private);
+        if let (true, Ok(cookie)) = (self.new, HeaderValue::from_str(&cookie)) {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
+        response
+    }
+
+    /// Leads to another page, which says what happened.
+    pub(crate) fn lead(&self, path: &str, notice: &str) -> Response {
+        self.session(|session| session.notice = Some(notice.to_owned()));
+        self.with_cookie(to(path))
+    }
+}
+
+fn unavailable() -> Response {
+    respond(&oms_engine::intake::Reply::unavailable())
+}
+
+/// Leads to another page (RFC 9110, 15.4.4).
+pub(crate) fn to(path: &str) -> Response {
+    let location = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/console/"));
+    (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response()
+}
+
+/// Tells whether a form was sent by a page of this server, as far as the browser says.
+fn is_from_here(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(ORIGIN) else { return true };
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
+    let authority = origin.as_ref().and_then(Uri::authority).map(|authority| authority.as_str());
+    authority.is_some() && authority == host
+}

@@ -1,0 +1,157 @@
+//! Filling the templates.
+
+use std::sync::OnceLock;
+
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
+use axum::http::{HeaderName, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use handlebars::Handlebars;
+use oms_engine::effects::Clock as _;
+use oms_local::SystemClock;
+use serde_json::{Value as Json, json};
+
+use super::guard::Visit;
+
+/// What a page may do: use what comes from here, and nothing that stands in it.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; \
+     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// What a mail may do that is shown in a frame of a page: have styles, and pictures that it brings along.
+const MAIL_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox";
+
+const COOP: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+
+macro_rules! templates {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../../templates/console/", $name, ".hbs")))),*]
+    };
+}
+
+const TEMPLATES: &[(&str, &str)] = templates![
+    "audit", "confirm", "error", "figures", "layout", "login", "overview", "parked", "pipeline",
+    "progress", "run", "runs",
+];
+
+pub(crate) const STYLE: &str = include_str!("../../../templates/console/console.css");
+pub(crate) const SCRIPT: &str = include_str!("../../../templates/console/console.js");
+
+fn registry() -> &'static Handlebars<'static> {
+    static REGISTRY: OnceLock<Handlebars<'static>> = OnceLock::new();
+    REGISTRY.get_or_init(|| {
+        let mut registry = Handlebars::new();
+        registry.set_strict_mode(true);
+        for (name, text) in TEMPLATES {
+            // A test reads them all.
+            let read = registry.register_template_string(name, text);
+            debug_assert!(read.is_ok(), "{name}: {read:?}");
+        }
+        registry
+    })
+}
+
+/// Fills a template; a template that cannot be filled is an error page of one line.
+fn fill(name: &str, data: &Json) -> Result<String, Box<Response>> {
+    registry().render(name, data).map_err(|error| {
+        let text = format!("the page `{name}` cannot be made: {error}\n");
+        Box::new((StatusCode::INTERNAL_SERVER_ERROR, text).into_response())
+    })
+}
+
+fn html(status: StatusCode, policy: &'static str, text: String) -> Response {
+    let headers = [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CONTENT_SECURITY_POLICY, policy),
+        (REFERRER_POLICY, "same-origin"),
+        (CACHE_CONTROL, "no-store"),
+        (COOP, "same-origin"),
+    ];
+    (status, headers, text).into_response()
+}
+
+/// A page.
+pub(crate) struct Page<'a> {
+    pub(crate) template: &'a str,
+    /// What the browser calls it.
+    pub(crate) title: &'a str,
+    /// Which part of the console it belongs to.
+    pub(crate) area: &'a str,
+    pub(crate) status: StatusCode,
+    pub(crate) data: Json,
+}
+
+impl<'a> Page<'a> {
+    pub(crate) const fn new(template: &'a str, title: &'a str, area: &'a str, data: Json) -> Self {
+        Self { template, title, area, status: StatusCode::OK, data }
+    }
+
+    /// Makes the page of an error.
+    pub(crate) fn error(status: StatusCode, message: &'a str, help: &str) -> Self {
+        let data = json!({ "status": status.as_str(), "message": message, "help": help });
+        Self { status, ..Self::new("error", message, "error", data) }
+    }
+
+    /// Makes the answer for whoever visits.
+    pub(crate) fn of(self, visit: &mut Visit) -> Response {
+        let is = |area: &str| self.area == area;
+        let flows = visit.site.flows.iter();
+        let names: Vec<String> = flows.map(|flow| flow.plan().name().to_string()).collect();
+        let current = visit.at.and_then(|at| names.get(at)).cloned().unwrap_or_default();
+        let parked = visit.at.and_then(|at| visit.site.flows.get(at)).map_or(0, |flow| {
+            let open = flow.runner.count_open().unwrap_or_default();
+            let parked = open.iter().find(|(state, _)| state.as_str() == "parked");
+            parked.map_or(0, |(_, count)| *count)
+        });
+        let pipelines: Vec<Json> = match visit.at {
+            Some(_) => names
+                .iter()
+                .map(|name| json!({ "name": name, "current": *name == current }))
+                .collect(),
+            None => Vec::new(),
+        };
+        let data = json!({
+            "title": self.title,
+            "area": self.area,
+            "is_overview": is("overview"),
+            "is_runs": is("runs"),
+            "is_parked": is("parked"),
+            "is_pipeline": is("pipeline"),
+            "is_audit": is("audit"),
+            "pipeline": current,
+            "pipelines": pipelines,
+            "parked_count": if parked == 0 { String::new() } else { parked.to_string() },
+            "user": visit.who,
+            "can_log_out": visit.logged_in,
+            "csrf": visit.csrf,
+            "notice": visit.notice.take().unwrap_or_default(),
+            "now": format!("{:.0}", SystemClock.now()),
+            "page": self.data,
+        });
+        let response = fill(self.template, &data);
+        let response = response.map_or_else(|error| *error, |text| html(self.status, POLICY, text));
+        visit.with_cookie(response)
+    }
+}
+
+/// Makes a part of a page, to be put in the place of what it was.
+pub(crate) fn part(template: &str, pipeline: &str, data: Json) -> Response {
+    let data = json!({ "pipeline": pipeline, "page": data });
+    fill(template, &data).map_or_else(|error| *error, |text| html(StatusCode::OK, POLICY, text))
+}
+
+/// Makes the content of a frame out of a mail.
+pub(crate) fn mail(text: String) -> Response {
+    html(StatusCode::OK, MAIL_POLICY, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_can_be_read() {
+        let mut registry = Handlebars::new();
+        for (name, text) in TEMPLATES {
+            registry.register_template_string(name, text).unwrap();
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What is parked, by cause, and trying all of it again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Form;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use oms_engine::effects::cause;
+use oms_local::RunRow;
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use super::guard::Visit;
+use super::pages::{Page, part};
+use super::{audit, words};
+use crate::flow::Flow;
+use crate::site::Site;
+
+/// Keys that are shown of a cause.
+const KEYS: usize = 10;
+
+/// Which cause; a run may have several, with a comma between them.
+#[derive(Deserialize)]
+pub(crate) struct Of {
+    #[serde(default)]
+    cause: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Sent {
+    csrf: String,
+    cause: String,
+}
+
+/// `GET /console/{pipeline}/parked`.
+pub(crate) async fn show(
+    State(site): State<Arc<Site>>,
+    Path(pipeline): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    match Visit::enter(&site, Some(&pipeline), &headers) {
+        Ok(mut visit) => {
+            let data = visit
+                .flow()
+                .map(|flow| json!({ "groups": groups(flow), "progress": progress(flow) }));
+            Page::new("parked", "Parked", "parked", data.unwrap_or_default()).of(&mut visit)
+        }
+        Err(refused) => *refused,
+    }
+}
+
+/// `GET /console/{pipeline}/parked/live`: how far a retry is.
+pub(crate) async fn live(
+    State(site): State<Arc<Site>>,
+    Path(pipeline): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    match Visit::enter(&site, Some(&pipeline), &headers) {
+        Ok(visit) => {
+            let progress = visit.flow().map(progress).unwrap_or_default();
+            part("progress", &pipeline, json!({ "progress": progress }))
+        }
+        Err(refused) => *refused,
+    }
+}
+
+fn progress(flow: &Flow) -> Json {
+    let progress = flow.bulk.progress();
+    let of = if progress.of == 0 { String::new() } else { progress.of.to_string() };
+    json!({
+        "running": progress.running, "of": of,
+        "done": progress.done.to_string(), "failed": progress.parked.to_string(),
+        "live": format!("/console/{}/parked/live", flow.plan().name()),
+    })
+}
+
+fn groups(flow: &Flow) -> Vec<Json> {
+    let plan = flow.plan();
+    let base = format!("/console/{}", plan.name());
+    let read = flow.reading(|connection, _| {
+        let causes = RunRow::causes(connection)?;
+        let mut firsts = BTreeMap::new();
+        for (cause, _) in &causes {
+            firsts.insert(cause.clone(), RunRow::parked(connection, cause, KEYS as u32)?);
+        }
+        Ok((causes, firsts))
+    });
+    let (causes, firsts) = read.unwrap_or_default();
+    let group = |(cause, count): &(String, i64)| {
+        let rows = firsts.get(cause).map(Vec::as_slice).unwrap_or_default();
+        let keys: Vec<Json> = rows
+            .iter()
+            .map(|row| json!({ "key": row.key, "link": format!("{base}/runs/{}", words::part(&row.key)) }))
+            .collect();
+        let held = cause.split(',').any(|one| one == cause::UNKNOWN_OUTCOME);
+        let more = count - keys.len() as i64;
+        let oldest = rows.first().map(|row| words::instant(row.accepted_at));
+        let retry = format!("{base}/parked/retry?cause={}", words::part(cause));
+        json!({
+            "cause": cause, "text": words::causes(cause), "count": words::count(*count),
+            "oldest_at": oldest.unwrap_or_default(), "keys": keys,
+            "more": if more > 0 { words::count(more) } else { String::new() },
+            "retry": if held { String::new() } else { retry }, "held": held,
+        })
+    };
+    causes.iter().map(group).collect()
+}
+
+/// `GET /console/{pipeline}/parked/retry?cause=…`: asks first.
+pub(crate) async fn ask(
+    State(site): State<Arc<Site>>,
+    Path(pipeline): Path<String>,
+    headers: HeaderMap,
+    Query(of): Query<Of>,
+) -> Response {
+    let mut visit = match Visit::enter(&site, Some(&pipeline), &headers) {
+        Ok(visit) => visit,
+        Err(refused) => return *refused,
+    };
+    let rows = visit.flow().map(|flow| rows(flow, &of.cause)).unwrap_or_default();
+    let count = words::count(rows.len() as i64);
+    let question = format!("Retry the runs that are parked with {}: {count}?", of.cause);
+    let data = json!({
+        "question": question,
+        "explains": [
+            "Each goes on where it failed, on the pipeline as its file is now. Steps that were done stay done.",
+            "It goes on in the background; the page of what is parked shows how far it is.",
+        ],
+        "action": format!("/console/{pipeline}/parked/retry"),
+        "back": format!("/console/{pipeline}/parked"),
+        "button": "Retry all",
+        "danger": false,
+        "hidden": [{ "name": "cause", "value": of.cause }],
+    });
+    Page::new("confirm", "Retry", "confirm", data).of(&mut visit)
+}
+
+fn rows(flow: &Flow, cause: &str) -> Vec<RunRow> {
+    let read = flow.reading(|connection, _| RunRow::parked(connection, cause, u32::MAX));
+    read.unwrap_or_default()
+}
+
+/// `POST /console/{pipeline}/parked/retry`.
+pub(crate) async fn retry(
+    State(site): State<Arc<Site>>,
+    Path(pipeline): Path<String>,
+    headers: HeaderMap,
+    Form(sent): Form<Sent>,
+) -> Response {
+    let visit = match Visit::act(&site, Some(&pipeline), &headers, &sent.csrf) {
+        Ok(visit) => visit,
+        Err(refused) => return *refused,
+    };
+    let back = format!("/console/{pipeline}/parked");
+    let (Some(flow), Some(at)) = (visit.flow(), visit.at) else { return visit.lead(&back, "") };
+    if let Err(why) = flow.renew().await {
+        return visit.lead(&back, &format!("Nothing was retried: {why:#}."));
+    }
+    let rows = rows(flow, &sent.cause);
+    let detail = format!("{} runs with the cause {}", rows.len(), sent.cause);
+    if rows.is_empty() || !flow.bulk.begin(rows.len()) {
+        return visit
+            .lead(&back, "Nothing was begun: nothing is parked so, or a retry is under way.");
+    }
+    audit::note(&visit, "retry all", None, &detail).await;
+    site.work(at, rows);
+    visit.lead(&back, "They are retried in the background.")
+}

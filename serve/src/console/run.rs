@@ -1,0 +1,331 @@
+//! A run: what was ordered, what happened to it, and what came of it.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use oms_engine::effects::cause;
+use oms_engine::plan::Plan;
+use oms_engine::run::{Event, RunState, run_id};
+use oms_engine::step::{Port, Verb};
+use oms_engine::value::{Shape, Type};
+use oms_local::{
+    Bundles, Connection, Error, RunRow, Shown, StoredMail, StoredRun, row_like, steps,
+};
+use serde_json::{Value as Json, json};
+
+use super::guard::Visit;
+use super::pages::{self, Page};
+use super::words;
+use crate::flow::Flow;
+use crate::site::Site;
+
+/// `GET /console/{pipeline}/runs/{key}`.
+pub(crate) async fn show(
+    State(site): State<Arc<Site>>,
+    Path((pipeline, key)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let mut visit = match Visit::enter(&site, Some(&pipeline), &headers) {
+        Ok(visit) => visit,
+        Err(refused) => return *refused,
+    };
+    let revealed = is_revealed(&visit, &key);
+    let found = visit.flow().map(|flow| {
+        flow.reading(|connection, bundles| {
+            let Some(row) = RunRow::find(connection, &key)? else { return Ok(None) };
+            Known { flow, connection, bundles, row, revealed }.page().map(Some)
+        })
+    });
+    match found {
+        Some(Ok(Some(data))) => Page::new("run", &key, "runs", data).of(&mut visit),
+        Some(Err(error)) => {
+            let help = error.to_string();
+            let message = "This run cannot be shown";
+            Page::error(StatusCode::INTERNAL_SERVER_ERROR, message, &help).of(&mut visit)
+        }
+        Some(Ok(None)) | None => {
+            let help = "Keys are told apart by small and capital letters.";
+            let message = format!("There is no run {key}");
+            Page::error(StatusCode::NOT_FOUND, &message, help).of(&mut visit)
+        }
+    }
+}
+
+/// `GET /console/{pipeline}/runs/{key}/mail/{number}`: a mail as its reader saw it, once its personal data was asked for.
+pub(crate) async fn mail(
+    State(site): State<Arc<Site>>,
+    Path((pipeline, key, number)): Path<(String, String, usize)>,
+    headers: HeaderMap,
+) -> Response {
+    let mut visit = match Visit::enter(&site, Some(&pipeline), &headers) {
+        Ok(visit) => visit,
+        Err(refused) => return *refused,
+    };
+    let flow = visit.flow().filter(|_| is_revealed(&visit, &key));
+    let mails = flow.map(|flow| flow.reading(|connection, _| mails(connection, &key)));
+    let mail = mails.and_then(Result::ok).and_then(|mails| mails.into_iter().nth(number));
+    match mail {
+        Some(mail) => pages::mail(mail.mail.html),
+        None => {
+            let help = "A mail is shown once its run's personal data was asked for.";
+            Page::error(StatusCode::NOT_FOUND, "There is no such mail", help).of(&mut visit)
+        }
+    }
+}
+
+fn is_revealed(visit: &Visit, key: &str) -> bool {
+    let at = visit.at.unwrap_or_default();
+    visit.session(|session| session.is_revealed(at, key)).unwrap_or_default()
+}
+
+fn mails(connection: &Connection, key: &str) -> Result<Vec<StoredMail>, Error> {
+    let mut mails = Vec::new();
+    StoredMail::each(connection, Some(key), |mail| {
+        mails.push(mail);
+        Ok(())
+    })?;
+    Ok(mails)
+}
+
+/// Tells whether it is not known of a parked run whether it did something.
+pub(crate) fn is_held(row: &RunRow) -> bool {
+    let causes = row.cause.as_deref().unwrap_or_default();
+    row.state == RunState::Parked && causes.split(',').any(|one| one == cause::UNKNOWN_OUTCOME)
+}
+
+/// Leaves the picture's own style out, which no page may have; the console's has the same.
+pub(crate) fn unstyled(svg: &str) -> String {
+    let styled = svg.split_once("<style>").and_then(|(before, rest)| {
+        let (_, after) = rest.split_once("</style>")?;
+        Some(format!("{before}{after}"))
+    });
+    styled.unwrap_or_else(|| svg.to_owned())
+}
+
+/// A run that is shown.
+struct Known<'a> {
+    flow: &'a Flow,
+    connection: &'a Connection,
+    bundles: &'a Bundles,
+    row: RunRow,
+    revealed: bool,
+}
+
+impl Known<'_> {
+    fn page(&self) -> Result<Json, Error> {
+        let Self { flow, connection, row, revealed, .. } = self;
+        let shown = if *revealed { Shown::Whole } else { Shown::Masked };
+        let stored = StoredRun::load(connection, row.id)?;
+        let plan = self.bundles.plan(connection, row.bundle)?;
+        let steps = steps(&stored, &plan, shown)?;
+        let order = match plan.order().schema().read(&stored.body) {
+            Ok(parsed) => pretty(&shown.json(&parsed.value, plan.order().schema().ty())),
+            Err(_) => String::new(),
+        };
+        let base = format!("/console/{}/runs/{}", plan.name(), words::part(&row.key));
+        let took = row.updated_at.as_millisecond() - row.accepted_at.as_millisecond();
+        let (parked, held) = (row.state == RunState::Parked, is_held(row));
+        let open = parked || row.state == RunState::Waiting;
+        let mut graph = unstyled(&flow.source.draw(&plan));
+        for step in &steps {
+            let (id, state) = (&step["id"], &step["state"]);
+            let mark = format!("data-step={id}");
+            graph = graph.replace(&mark, &format!("{mark} data-state={state}"));
+        }
+        Ok(json!({
+            "key": row.key,
+            "run": run_id(plan.name(), &row.key),
+            "state": row.state,
+            "is_parked": parked,
+            "is_open": open,
+            "cause": row.cause.clone().unwrap_or_default(),
+            "cause_text": row.cause.as_deref().map(words::causes).unwrap_or_default(),
+            "accepted_at": words::instant(row.accepted_at),
+            "updated_at": words::instant(row.updated_at),
+            "took": words::millis(took),
+            "bundle": plan.digest().short(),
+            "graph_svg": graph,
+            "steps": steps.iter().map(step).collect::<Vec<_>>(),
+            "order": { "text": order },
+            "bills": self.rows(&stored, &plan, shown)?,
+            "mails": self.mails(&base)?,
+            "journal": journal(&stored.events(&plan)?),
+            "reveal_link": format!("{base}/reveal"),
+            "revealed": revealed,
+            "reproduce": self.reproduction(&plan),
+            "link": base,
+            "actions": { "retry": parked && !held, "sent": held, "resend": held, "cancel": open },
+        }))
+    }
+
+    /// The rows that the run's steps wrote, as they are now.
+    fn rows(&self, stored: &StoredRun, plan: &Arc<Plan>, shown: Shown) -> Result<Vec<Json>, Error> {
+        let run = stored.revive(plan)?;
+        let mut rows = Vec::new();
+        for (at, planned) in plan.steps().iter().enumerate() {
+            let writes = |verb| matches!(verb, Verb::Insert | Verb::Upsert);
+            let effect = planned
+                .effects
+                .iter()
+                .find(|effect| effect.port == Port::Tables && writes(effect.verb));
+            let table = effect.and_then(|effect| {
+                plan.tables().iter().find(|table| table.name == effect.resource)
+            });
+            let input = run.scheduler.input(at);
+            let row = input.as_ref().and_then(|input| input.as_record()?.get("row"));
+            let (Some(table), Some(row)) = (table, row) else { continue };
+            let Some(found) = row_like(self.connection, table, row)? else { continue };
+            let ty = Type::of(Shape::Record(Arc::clone(&table.row)));
+            let shown = shown.json(&found, &ty);
+            let fields: Vec<Json> = table
+                .columns
+                .iter()
+                .map(|column| json!({ "name": column.name, "value": text(&shown[&*column.name]) }))
+                .collect();
+            rows.push(json!({ "table": table.name, "fields": fields }));
+        }
+        Ok(rows)
+    }
+
+    fn mails(&self, base: &str) -> Result<Vec<Json>, Error> {
+        if !self.revealed {
+            return Ok(Vec::new());
+        }
+        let mails = mails(self.connection, &self.row.key)?;
+        let state = if self.flow.runner.sends() { "sent" } else { "in the outbox" };
+        let shown = |(number, mail): (usize, &StoredMail)| {
+            json!({
+                "subject": mail.mail.subject, "to": mail.mail.to,
+                "sent_at": words::instant(mail.mail.date), "state": state,
+                "frame": format!("{base}/mail/{number}"), "message_id": mail.mail.message_id,
+            })
+        };
+        Ok(mails.iter().enumerate().map(shown).collect())
+    }
+
+    /// Says how to run the same order elsewhere.
+    fn reproduction(&self, plan: &Plan) -> String {
+        let stores = |step: &&oms_engine::plan::PlannedStep| {
+            step.effects
+                .iter()
+                .any(|effect| effect.port == Port::Objects && effect.verb == Verb::Put)
+        };
+        let Some(step) = plan.steps().iter().find(stores) else { return String::new() };
+        let bucket = step.effects.iter().find(|effect| effect.port == Port::Objects);
+        let bucket = bucket.map(|effect| effect.resource.to_string()).unwrap_or_default();
+        let around = step.input.field("key").and_then(|key| key.around("run.key"));
+        let Some((before, after)) = around else { return String::new() };
+        let (file, key) = (self.flow.source.name(), &self.row.key);
+        format!(
+            "oms objects get {file} {bucket}/{before}{key}{after} > {key}.json && oms run {file} --input {key}.json --state-dir again"
+        )
+    }
+}
+
+fn pretty(json: &Json) -> String {
+    serde_json::to_string_pretty(json).unwrap_or_default()
+}
+
+fn text(json: &Json) -> String {
+    match json {
+        Json::Null => String::new(),
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Puts a step into the form that the page has.
+fn step(step: &Json) -> Json {
+    let events = step["events"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let last = events.last().cloned().unwrap_or_default();
+    let micros: u64 = events.iter().filter_map(|event| event["micros"].as_u64()).sum();
+    let attempts = events.iter().filter_map(|event| event["attempt"].as_u64()).max();
+    let failed = last["state"] == "failed";
+    let failure = failed.then(|| {
+        json!({ "cause": text(&last["cause"]), "message": text(&last["message"]), "retry_at": text(&last["retry_at"]) })
+    });
+    let value = |json: &Json| if json.is_null() { String::new() } else { pretty(json) };
+    let shown: Vec<Json> = events
+        .iter()
+        .map(|event| {
+            let detail = match event["state"].as_str() {
+                Some("succeeded") => {
+                    format!(
+                        "attempt {}, {}",
+                        event["attempt"],
+                        words::micros(event["micros"].as_u64().unwrap_or_default())
+                    )
+                }
+                Some("failed") => {
+                    format!("attempt {}: {}", event["attempt"], text(&event["cause"]))
+                }
+                Some("skipped") => reason(&event["reason"]),
+                _ => format!("attempt {}", event["attempt"]),
+            };
+            json!({ "at": event["at"], "what": event["state"], "detail": detail })
+        })
+        .collect();
+    json!({
+        "id": step["id"], "kind": step["kind"], "state": step["state"],
+        "attempts": attempts.map(|attempts| attempts.to_string()).unwrap_or_default(),
+        "took": if events.is_empty() { String::new() } else { words::micros(micros) },
+        "started_at": "",
+        "input": value(&step["input"]),
+        "output": value(&last["output"]),
+        "failure": failure,
+        "events": shown,
+    })
+}
+
+fn reason(reason: &Json) -> String {
+    match reason {
+        Json::String(word) if word == "when" => "its condition is false".to_owned(),
+        Json::String(word) if word == "nothing_to_catch" => "nothing failed".to_owned(),
+        Json::Object(members) => members
+            .iter()
+            .map(|(why, step)| {
+                let what = if why == "need_failed" { "failed" } else { "was skipped" };
+                format!("{} {what}", text(step))
+            })
+            .collect(),
+        other => text(other),
+    }
+}
+
+fn journal(events: &[Event]) -> Vec<Json> {
+    let entry = |event: &Event| {
+        let (at, what, step, detail) = match event {
+            Event::Succeeded { step, attempt, at, micros, .. } => (
+                at,
+                "succeeded",
+                Some(step),
+                format!("attempt {attempt}, {}", words::micros(*micros)),
+            ),
+            Event::Failed { step, attempt, at, failure, .. } => (
+                at,
+                "failed",
+                Some(step),
+                format!("attempt {attempt}: {} ({})", failure.message, failure.cause),
+            ),
+            Event::Claimed { step, attempt, at, .. } => {
+                (at, "claimed", Some(step), format!("attempt {attempt}"))
+            }
+            Event::Skipped { step, at, reason } => {
+                let why = serde_json::to_value(reason).unwrap_or_default();
+                (at, "skipped", Some(step), self::reason(&why))
+            }
+            Event::Retried { at } => (at, "retried", None, String::new()),
+            Event::Cancelled { at } => (at, "cancelled", None, String::new()),
+        };
+        json!({ "at": at.to_string(), "what": what, "step": step, "detail": detail })
+    };
+    let mut entries: Vec<Json> = events.iter().map(entry).collect();
+    for entry in &mut entries {
+        if entry["step"].is_null() {
+            entry["step"] = json!("");
+        }
+    }
+    entries
+}

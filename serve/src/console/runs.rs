@@ -1,0 +1,184 @@
+//! Runs, looked for by what is known of them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Form;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use oms_engine::run::RunState;
+use oms_local::{RunRow, Search};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use super::guard::Visit;
+use super::pages::Page;
+use super::words;
+use crate::flow::Flow;
+use crate::site::Site;
+
+/// Runs on a page.
+const RUNS: u32 = 50;
+/// Characters of what is searched for at the least: less is in every order.
+const TEXT_MIN: usize = 3;
+
+/// What the form says; nothing of it is an error, since people change addresses by hand.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Filter {
+    key: String,
+    state: String,
+    cause: String,
+    step: String,
+    from: String,
+    to: String,
+    before: Option<i64>,
+    after: Option<i64>,
+}
+
+/// What the other form says.
+#[derive(Deserialize)]
+pub(crate) struct OfCustomer {
+    csrf: String,
+    customer: String,
+}
+
+/// `GET /console/{pipeline}/runs`.
+pub(crate) async fn show(
+    State(site): State<Arc<Site>>,
+    Path(pipeline): Path<String>,
+    headers: HeaderMap,
+    Query(filter): Query<Filter>,
+) -> Response {
+    match Visit::enter(&site, Some(&pipeline), &headers) {
+        Ok(mut visit) => {
+            let data = visit.flow().map(|flow| list(flow, &filter, None)).unwrap_or_default();
+            Page::new("runs", "Runs", "runs", data).of(&mut visit)
+        }
+        Err(refused) => *refused,
+    }
+}
+
+/// `POST /console/{pipeline}/runs`: the orders that have a text somewhere, which is in no address and in no log.
+pub(crate) async fn of_customer(
+    State(site): State<Arc<Site>>,
+    Path(pipeline): Path<String>,
+    headers: HeaderMap,
+    Form(sent): Form<OfCustomer>,
+) -> Response {
+    let mut visit = match Visit::act(&site, Some(&pipeline), &headers, &sent.csrf) {
+        Ok(visit) => visit,
+        Err(refused) => return *refused,
+    };
+    let text = sent.customer.trim().to_owned();
+    if text.chars().count() < TEXT_MIN {
+        let path = format!("/console/{pipeline}/runs");
+        return visit.lead(&path, "A search needs three characters at the least.");
+    }
+    super::audit::note(&visit, "search", None, "by a customer's data").await;
+    let data = visit.flow().map(|flow| list(flow, &Filter::default(), Some(text)));
+    Page::new("runs", "Runs", "runs", data.unwrap_or_default()).of(&mut visit)
+}
+
+/// Reads a day, and returns its first instant.
+fn day(text: &str) -> Option<Timestamp> {
+    let date: Date = text.parse().ok()?;
+    Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp())
+}
+
+fn some(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn list(flow: &Flow, filter: &Filter, text: Option<String>) -> Json {
+    let plan = flow.plan();
+    let customer = text.is_some();
+    let known = |step: &String| plan.step(step).is_some();
+    let search = Search {
+        key: some(&filter.key),
+        state: RunState::parse(&filter.state),
+        cause: some(&filter.cause),
+        step: some(&filter.step).filter(known),
+        from: day(&filter.from),
+        to: day(&filter.to).and_then(|day| day.checked_add(jiff::Span::new().hours(24)).ok()),
+        text,
+        before: filter.before,
+        after: filter.after,
+        limit: RUNS,
+    };
+    let read = flow.reading(|connection, _| {
+        Ok((search.page(connection)?, RunRow::total(connection)?, RunRow::causes(connection)?))
+    });
+    let (page, total, causes) = read.unwrap_or_default();
+    let base = format!("/console/{}/runs", plan.name());
+    let address = |edge: &str, id: i64| {
+        let mut parts: Vec<String> = [
+            ("key", &filter.key),
+            ("state", &filter.state),
+            ("cause", &filter.cause),
+            ("step", &filter.step),
+            ("from", &filter.from),
+            ("to", &filter.to),
+        ]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| format!("{name}={}", words::part(value)))
+        .collect();
+        parts.push(format!("{edge}={id}"));
+        format!("{base}?{}", parts.join("&"))
+    };
+    // What was searched for is in no address, and keys are in another order.
+    let pages = !customer && search.key.is_none();
+    let first = page.runs.first().map_or(0, |row| row.id);
+    let last = page.runs.last().map_or(0, |row| row.id);
+    let (older, newer) = match search.after {
+        Some(_) => (true, page.more),
+        None => (page.more, search.before.is_some()),
+    };
+    let link = |wanted: bool, edge: &str, id: i64| match wanted && pages && id > 0 {
+        true => address(edge, id),
+        false => String::new(),
+    };
+    let causes: BTreeSet<&str> = causes.iter().flat_map(|(causes, _)| causes.split(',')).collect();
+    let options = |names: Vec<&str>, chosen: &str| -> Vec<Json> {
+        let option = |name| json!({ "name": name, "selected": name == chosen });
+        names.into_iter().map(option).collect()
+    };
+    let runs: Vec<Json> = page
+        .runs
+        .iter()
+        .map(|row| {
+            let took = row.updated_at.as_millisecond() - row.accepted_at.as_millisecond();
+            json!({
+                "key": row.key,
+                "link": format!("{base}/{}", words::part(&row.key)),
+                "state": row.state,
+                "cause": row.cause.clone().unwrap_or_default(),
+                "accepted_at": words::instant(row.accepted_at),
+                "updated_at": words::instant(row.updated_at),
+                "took": words::millis(took),
+            })
+        })
+        .collect();
+    let date = |text: &String| if day(text).is_some() { text.clone() } else { String::new() };
+    json!({
+        "filter": {
+            "key": filter.key, "state": filter.state, "cause": filter.cause, "step": filter.step,
+            "from": date(&filter.from), "to": date(&filter.to),
+        },
+        "states": options(RunState::ALL.iter().map(|state| state.as_str()).collect(), &filter.state),
+        "causes": options(causes.into_iter().collect(), &filter.cause),
+        "steps": options(plan.steps().iter().map(|step| &*step.id).collect(), &filter.step),
+        "customer_set": customer,
+        "searchable": [{ "name": "the order as it was sent" }],
+        "runs": runs,
+        "next": link(older, "before", last),
+        "previous": link(newer, "after", first),
+        "total": words::count(total),
+    })
+}

@@ -1,0 +1,569 @@
+"""Callers that are slow, wrong or malicious: each gets the answer that is right for it, or none, and nothing of theirs is stored.
+
+    python hostile.py [--oms FILE] [--corpus DIR]
+
+`--corpus` is the large test data; with it every body of its JSON test suite and every odd order is put, too.
+
+While slow callers hold connections open for as long as the server lets them, the others do what they do one after the other. In the end the
+database holds exactly the orders that were answered with a 2xx, each once; no answer was a 5xx but where the API keys were made unreadable;
+the server answers as before, has closed every connection, and had no more memory than it may have.
+"""
+
+import json
+import socket
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+from server import ORDER_MAX, PATH, PIPELINE, Closed, Connection, Failed, Server, arguments, check, order, play, request, until, written
+
+# The server's own limits, in seconds, and how late it may be.
+HEADERS, BODY, LATE = 15, 20, 3
+# Connections of each kind of slow caller.
+SLOW = 25
+# Megabytes that the server may have at the most.
+MEMORY_MAX = 300
+# Seconds after which a connection counts as still open.
+SILENCE = 0.3
+OPEN, CLOSED = "open", "closed"
+SMUGGLED = "SMUGGLED"
+
+
+class Hostile:
+    """A server, and the keys of all orders that it must have."""
+
+    def __init__(self, server: Server):
+        self.server, self.accepted, self.number = server, set(), 0
+
+    def fresh(self) -> str:
+        self.number += 1
+        return f"H-{self.number}"
+
+    def expect(self, what: str, expected, answer, key: str | None = None) -> None:
+        """Checks an answer's status; an order that got a 2xx must be stored."""
+        check(what, expected, answer.status)
+        if answer.status < 300 and key:
+            self.accepted.add(key)
+        if answer.status >= 400 and answer.headers.get("content-type") != "application/problem+json":
+            raise Failed(f"{what}: the refusal is no problem: {answer.headers}")
+
+    def exchange(self, data: bytes, then_end: bool = False) -> list:
+        """Sends bytes on a connection of their own: the statuses of all answers to them, and what becomes of the connection."""
+        found = []
+        with self.server.connect() as connection:
+            connection.send(data)
+            if then_end:
+                connection.socket.shutdown(socket.SHUT_WR)
+            try:
+                while True:
+                    found.append(connection.answer(to_head=data.startswith(b"HEAD ")).status)
+                    connection.socket.settimeout(SILENCE)
+            except Closed:
+                return [*found, CLOSED]
+            except TimeoutError:
+                return [*found, OPEN]
+
+    def head(self, key: str, *lines: str, method: str = "PUT", version: str = "1.1") -> bytes:
+        """The head of an order's request, with lines of one's own."""
+        begin = [f"{method} {PATH}/{key} HTTP/{version}", f"Host: 127.0.0.1:{self.server.port}", "Content-Type: application/json"]
+        return "".join(f"{line}\r\n" for line in [*begin, *lines, ""]).encode("latin-1")
+
+    def get(self, target: str = "/healthz", *lines: str) -> bytes:
+        begin = [f"GET {target} HTTP/1.1", f"Host: 127.0.0.1:{self.server.port}"]
+        return "".join(f"{line}\r\n" for line in [*begin, *lines, ""]).encode("latin-1")
+
+
+def chunked(body: bytes, size: int = 1000) -> bytes:
+    parts = [body[at : at + size] for at in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+class Slow(threading.Thread):
+    """Connections that send a beginning, and then a little every second, until the server has had enough."""
+
+    def __init__(self, what: str, port: int, beginning: bytes, drip: bytes, statuses: list, limit: float, first: bytes = b""):
+        super().__init__(daemon=True)
+        self.what, self.port, self.beginning, self.drip, self.statuses, self.limit = what, port, beginning, drip, statuses, limit
+        self.first, self.found, self.took, self.failure = first, [], [], None
+
+    def run(self) -> None:
+        try:
+            connections = [Connection(self.port) for _ in range(SLOW)]
+            for connection in connections:
+                if self.first:
+                    connection.send(self.first)
+                    connection.answer()
+                connection.send(self.beginning)
+            begun = time.monotonic()
+            while connections and time.monotonic() < begun + self.limit + LATE:
+                time.sleep(1)
+                for connection in list(connections):
+                    if self.drip:
+                        connection.send(self.drip)
+                    if (found := self.look(connection)) is not None:
+                        self.found.append(found)
+                        self.took.append(time.monotonic() - begun)
+                        connections.remove(connection)
+            self.found += [OPEN] * len(connections)
+        except Exception as failure:  # told by whoever waits for this
+            self.failure = failure
+
+    def look(self, connection: Connection) -> list | None:
+        """What the server said before it closed the connection; nothing if it did neither."""
+        connection.socket.settimeout(0.001)
+        said = []
+        try:
+            while True:
+                said.append(connection.answer().status)
+        except TimeoutError:
+            return None
+        except Closed:
+            connection.close()
+            return said
+
+    def judge(self) -> None:
+        self.join()
+        if self.failure:
+            raise Failed(f"{self.what}: {self.failure!r}")
+        check(f"{self.what}: {SLOW} connections got nothing but", [self.statuses] * SLOW, self.found)
+        check(f"{self.what}: they were closed after {self.limit} s", True, self.limit - 1 <= min(self.took) and max(self.took) <= self.limit + LATE)
+
+
+def slow(hostile: Hostile) -> list:
+    port = hostile.server.port
+    length = f"Content-Length: {len(written(order('SLOW')))}"
+    kinds = [
+        Slow("who says nothing", port, b"", b"", [], HEADERS),
+        Slow("who is idle after an answer", port, b"", b"", [], HEADERS, first=hostile.get()),
+        Slow("slow headers", port, hostile.get()[:-2], b"X-A: b\r\n", [], HEADERS),
+        Slow("a slow first line", port, b"GET /", b"a", [], HEADERS),
+        Slow("a slow body", port, hostile.head("SLOW", length), b" ", [408], BODY),
+        Slow("a slow body in chunks", port, hostile.head("SLOW", "Transfer-Encoding: chunked"), b"1\r\n \r\n", [408], BODY),
+        Slow("an endless size of a chunk", port, hostile.head("SLOW", "Transfer-Encoding: chunked"), b"0", [408], BODY),
+        Slow("a body of which nothing comes", port, hostile.head("SLOW", length), b"", [408], BODY),
+    ]
+    for kind in kinds:
+        kind.start()
+    return kinds
+
+
+def sizes(hostile: Hostile) -> None:
+    ask = hostile.server.ask
+    key = hostile.fresh()
+    padded = written(order(key)).ljust(ORDER_MAX)
+    hostile.expect("an order as large as it may be", 201, ask("PUT", f"{PATH}/{key}", padded), key)
+    for size in (ORDER_MAX + 1, 4 << 20, 32 << 20):
+        hostile.expect(f"{size} bytes", 413, ask("PUT", f"{PATH}/LARGE", b" " * size))
+        with hostile.server.connect() as connection:
+            connection.send(hostile.head("LARGE", "Transfer-Encoding: chunked") + chunked(b" " * size, 1 << 16))
+            hostile.expect(f"{size} bytes in chunks", 413, connection.answer())
+    with hostile.server.connect() as connection:
+        connection.send(hostile.head("LARGE", f"Content-Length: {1 << 50}"))
+        hostile.expect("a petabyte that is only announced", 413, connection.answer())
+        check("its connection is closed", True, connection.ended())
+    for size in (0, 1):
+        hostile.expect(f"{size} bytes", 400, ask("PUT", f"{PATH}/SMALL", b" " * size))
+    check("no length at all", [400, OPEN], hostile.exchange(hostile.head("SMALL")))
+
+
+def truncated(hostile: Hostile) -> None:
+    body = written(order("CUT"))
+    length = f"Content-Length: {len(body) + 10}"
+    for what, data in {
+        "half a body": hostile.head("CUT", length) + body[:50],
+        # What came is a whole order, and yet not all that was announced.
+        "an order, and less than was announced": hostile.head("CUT", length) + body,
+        "an order in chunks without the last one": hostile.head("CUT", "Transfer-Encoding: chunked") + chunked(body)[: -len(b"0\r\n\r\n")],
+        "an order in chunks and half the last one": hostile.head("CUT", "Transfer-Encoding: chunked") + chunked(body)[:-2],
+    }.items():
+        check(f"{what}, then the end", ({400, CLOSED}), hostile.exchange(data, then_end=True)[0])
+        with hostile.server.connect() as connection:
+            connection.send(data)
+            # The connection is reset rather than ended.
+            connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    check("half a head", [CLOSED], hostile.exchange(hostile.get()[:20], then_end=True))
+
+
+def chunks(hostile: Hostile) -> None:
+    for size in (1, 7, 1 << 20):
+        key = hostile.fresh()
+        data = hostile.head(key, "Transfer-Encoding: chunked") + chunked(written(order(key)), size)
+        check(f"an order in chunks of {size}", [201, OPEN], hostile.exchange(data))
+        hostile.accepted.add(key)
+    key = hostile.fresh()
+    trailed = chunked(written(order(key)))[:-2] + b"X-Trailer: 1\r\n\r\n"
+    check("an order in chunks, with a trailer", [201, OPEN], hostile.exchange(hostile.head(key, "Transfer-Encoding: chunked") + trailed))
+    hostile.accepted.add(key)
+    body = written(order("CHUNKS"))
+    for broken in (b"zz\r\n", b"-1\r\n", b"\r\n", b"10000000000000000\r\n", b"5\r\nhello!!\r\n", b"5;" + b"x" * 40_000, b"5\nhello\n0\n\n",
+                   b"0\r\n" + b"x: y\r\n" * 10_000 + b"\r\n", b"0x5\r\nhello\r\n", b" 5\r\nhello\r\n", chunked(body)[:-5] + b"0\r\nno trailer\r\n\r\n"):
+        data = hostile.head("CHUNKS", "Transfer-Encoding: chunked") + broken
+        check(f"the chunks {broken[:20]!r}", [400, CLOSED], hostile.exchange(data + hostile.get()))
+    # As fast as they are taken, without an end.
+    with hostile.server.connect() as connection:
+        connection.send(hostile.head("ENDLESS", "Transfer-Encoding: chunked"))
+        connection.socket.settimeout(BODY + LATE)
+        endless = threading.Thread(target=lambda: [connection.send(b"1000\r\n" + b"x" * 4096 + b"\r\n") for _ in range(20_000)], daemon=True)
+        endless.start()
+        hostile.expect("endless chunks", 413, connection.answer())
+        endless.join()
+
+
+def pipelined(hostile: Hostile) -> None:
+    server = hostile.server
+    with server.connect() as connection:
+        keys = [hostile.fresh() for _ in range(50)]
+        bodies = [written(order(key)) for key in keys]
+        bodies[20] = b"{}"
+        connection.send(b"".join(request(server.port, "PUT", f"{PATH}/{key}", body) for key, body in zip(keys, bodies)))
+        answers = [connection.answer() for _ in keys]
+        check("50 orders in one breath, one of them wrong", [400 if at == 20 else 201 for at in range(50)], [answer.status for answer in answers])
+        named = [key for at, key in enumerate(keys) if at != 20]
+        check("the answers come in the order of the questions", named, [answer.json()["key"] for answer in answers if answer.status == 201])
+        hostile.accepted |= set(named)
+        connection.send(hostile.get() * 2_000)
+        check("2,000 questions before the first answer is read", {200}, {connection.answer().status for _ in range(2_000)})
+    # After a request that has no clear end nothing is taken for the next one.
+    data = hostile.head("BROKEN", "Content-Length: 5", "Content-Length: 6") + b"hello" + request(server.port, "PUT", f"{PATH}/{SMUGGLED}", written(order(SMUGGLED)))
+    check("an order behind a broken request", [400, CLOSED], hostile.exchange(data))
+
+
+def framing(hostile: Hostile) -> None:
+    """A request within a request must stay a body, or be nothing."""
+    within = request(hostile.server.port, "PUT", f"{PATH}/{SMUGGLED}", written(order(SMUGGLED)))
+    key = hostile.fresh()
+    body = written(order(key))
+    length, te = f"Content-Length: {len(body)}", "Transfer-Encoding: chunked"
+    check("the order itself", [201, OPEN], hostile.exchange(hostile.head(key, length) + body))
+    hostile.accepted.add(key)
+    refused = [
+        ["Content-Length: 5", "Content-Length: 6"], [length, "Content-Length: 0"], [f"Content-Length: {len(body)}, {len(body)}"], ["Content-Length: 5, 6"],
+        *[[f"Content-Length: {value}"] for value in ("+5", "-1", "0x10", "1e3", "5.0", "", "5 5", "18446744073709551616", "\xb2")],
+        *[[f"Transfer-Encoding: {value}"] for value in ("xchunked", "chunked, identity", "identity", "\x0bchunked", "chunked\0", '"chunked"', "chunked;x=1", "")],
+        ["Transfer-Encoding : chunked"], ["Transfer-Encoding: chunked", "Transfer-Encoding: identity"], ["Transfer-Encoding:", " chunked"],
+        ["X: y\rTransfer-Encoding: chunked"], [length, "Content-Length : 0"], [" Content-Length: 5"], [f"X: y\0{length}"],
+    ]
+    for lines in refused:
+        check(f"{' | '.join(lines)!a}", [400, CLOSED], hostile.exchange(hostile.head(SMUGGLED, *lines) + b"0\r\n\r\n" + within))
+    check("chunks in HTTP/1.0", [400, CLOSED], hostile.exchange(hostile.head(key, te, version="1.0") + chunked(body)))
+    check("the largest length there is", {400, 413, 431}, hostile.exchange(hostile.head(key, f"Content-Length: {(1 << 64) - 1}") + within)[0])
+    # Chunks win, and the connection cannot be used for a second request (RFC 9112, section 6.3).
+    for lines in ([length, te], [te, length], ["Content-Length: 0", te]):
+        check(f"{' | '.join(lines)}", [200, CLOSED], hostile.exchange(hostile.head(key, *lines) + chunked(body) + within))
+    # The length ends the body, whatever looks like chunks in it.
+    check("a length twice", [200, OPEN], hostile.exchange(hostile.head(key, length, length) + body))
+    check("the end of chunks in a body of 5 bytes", [400, 200, OPEN], hostile.exchange(hostile.head(key, "Content-Length: 5") + b"0\r\n\r\n" + hostile.get()))
+    # hyper looks at the last coding only. What is inside is taken for JSON as it is; where the body ends is not in doubt.
+    for value in ("chunked, chunked", "gzip, chunked", "CHUNKED"):
+        check(f"Transfer-Encoding: {value}", [200, OPEN], hostile.exchange(hostile.head(key, f"Transfer-Encoding: {value}") + chunked(body)))
+    # A body that a GET or a HEAD has is a body.
+    for method in ("GET", "HEAD", "DELETE"):
+        found = hostile.exchange(hostile.head(SMUGGLED, f"Content-Length: {len(within)}", method=method) + within)
+        check(f"a request as the body of a {method}", 1, len([status for status in found if isinstance(status, int)]))
+    for what, data in {"NUL bytes": bytes(100), "TLS": b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03" + bytes(500), "an old greeting": b"HELO x\r\n\r\n"}.items():
+        check(what, [400, CLOSED], hostile.exchange(data + within))
+    check("HTTP/2", CLOSED, hostile.exchange(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + within)[-1])
+
+
+def heads(hostile: Hostile) -> None:
+    for what, status, data in [
+        ("60 headers", 200, hostile.get("/healthz", *["X: y"] * 60)),
+        ("10,000 headers", 431, hostile.get("/healthz", *["X: y"] * 10_000)),
+        ("a header of 100 kB", 431, hostile.get("/healthz", f"X: {'y' * 100_000}")),
+        ("a URL of 100 kB", {414, 431}, hostile.get("/" + "a" * 100_000)),
+        ("a URL of 20 kB", 404, hostile.get("/" + "a" * 20_000)),
+        ("a query of 20 kB", 200, hostile.get("/healthz?" + "a" * 20_000)),
+        ("a space in a header's name", 400, hostile.get("/healthz", "X Y: z")),
+        ("a header without a name", 400, hostile.get("/healthz", ": z")),
+        ("NUL in a header", 400, hostile.get("/healthz", "X: a\0b")),
+        ("no UTF-8 in a header", 200, hostile.get("/healthz", "X-Request-Id: \xff\xfe")),
+        ("no UTF-8 in a path", 400, hostile.get(f"{PATH}/\xff\xfe")),
+        ("NUL in a path", 400, hostile.get(f"{PATH}/a\0b")),
+        ("a space in a path", 400, hostile.get(f"{PATH}/a b")),
+        ("a path with two dots above the root", 404, hostile.get("/../../../../etc/passwd")),
+    ]:
+        check(what, status, hostile.exchange(data)[0])
+    given = hostile.server.ask("GET", "/healthz", headers={"x-request-id": "mine-1"})
+    check("a plain id is kept", "mine-1", given.headers["x-request-id"])
+    for bad in ("a b", "x" * 65, "<script>", "\xe9"):
+        given = hostile.server.ask("GET", "/healthz", headers={"x-request-id": bad})
+        check(f"the id {bad[:10]!a} is not given back", False, bad in given.headers["x-request-id"])
+    for value in ("wait=-1", "wait=99999999999999999999", "wait=\xff", "wait", "=", ";;,,=,wait=;", ",".join(["wait=x"] * 1000)):
+        key = hostile.fresh()
+        hostile.expect(f"Prefer: {value[:30]!a}", 201, hostile.server.put(order(key), {"prefer": value}), key)
+
+
+def keys(hostile: Hostile) -> None:
+    server = hostile.server
+    for key in ("..", ".", "%2e%2e", "%2e", "%2f", "a%2fb", "..%2f..%2fetc%2fpasswd", "%00", "a%00", "%ff", "%C3%A9", "%E2%80%AE", "%F0%9F%92%A9", "a%20b",
+                "%", "%zz", "a;b", "a\\b", "a:b", "a%0d%0ab", "x" * 257, "x" * 4096, "'%20or%201=1--", "%3Cscript%3E"):
+        # As it was sent, and as it is meant.
+        meant = bytes.fromhex(key[1:]).decode(errors="replace") if len(key) == 3 and key[0] == "%" and key != "%zz" else key
+        for body in {key, meant}:
+            hostile.expect(f"PUT under {key[:30]!r}", 400, server.ask("PUT", f"{PATH}/{key}", written(order(body))))
+        hostile.expect(f"GET of {key[:30]!r}", {400, 404}, server.ask("GET", f"{PATH}/{key}"))
+    for key in ("..", ".", "", "a/b", "\0", "é", "x" * 257, "a b", "\u202e", "\r\n", " A", 7, None, ["A"], True):
+        hostile.expect(f"POST of {key!a:.30}", 400, server.ask("POST", PATH, json.dumps(order(key)).encode()))
+    for what, target in {"no key": f"{PATH}/", "a key and a slash": f"{PATH}/A/", "two parts": f"{PATH}/A/B", "two slashes": f"{PATH}//A"}.items():
+        hostile.expect(f"PUT under {what}", 404, server.ask("PUT", target, written(order("A"))))
+    for named, said in (("A", "B"), ("A", "a"), ("A?x=1", "A?x=1"), ("A#x", "A#x"), ("%41", "%41")):
+        hostile.expect(f"{said!r} under {named!r}", 400, server.ask("PUT", f"{PATH}/{named}", written(order(said))))
+    for key, target in {"x" * 256: "x" * 256, "...": "...", "-._~": "-._~", "H-41": "%48%2d%34%31", "--help": "--help", "con": "con"}.items():
+        hostile.expect(f"PUT under {target[:30]!r}, which is a key", {200, 201}, server.ask("PUT", f"{PATH}/{target}", written(order(key))), key)
+
+
+def kinds(hostile: Hostile) -> None:
+    key = hostile.fresh()
+    for kind in ("application/json", "application/JSON; charset=utf-8", "application/vnd.shop.order+json"):
+        hostile.expect(f"Content-Type: {kind}", {200, 201}, hostile.server.put(order(key), {"content-type": kind}), key)
+    for kind in ("text/plain", "", "application/xml", "text/json", "application/json, text/plain", "\xff", "application/x-www-form-urlencoded",
+                 "multipart/form-data; boundary=x", "application/jsonx", "json"):
+        hostile.expect(f"Content-Type: {kind!a}", 415, hostile.server.put(order("KIND"), {"content-type": kind}))
+
+
+def name_of(number: int, raw: bytes) -> str:
+    """The name that an odd order is put under: its own key, where it has one."""
+    try:
+        key = json.loads(raw)["order_id"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        key = None
+    return quote(key, safe="") if isinstance(key, str) and key else f"EDGE-{number}"
+
+
+def bodies(hostile: Hostile, corpus: Path | None) -> None:
+    server = hostile.server
+    # The places of 10,000 faults would be a long answer.
+    for what, body in {
+        "no UTF-8": written(order("BODY")).replace(b"EUR", b"\xff\xfe\xfd"), "UTF-16": json.dumps(order("BODY")).encode("utf-16"),
+        "a byte order mark": b"\xef\xbb\xbf" + written(order("BODY")), "gzip": b"\x1f\x8b\x08" + bytes(50), "NUL": bytes(200),
+        "a surrogate": written(order("BODY")).replace(b"BODY", b"\\ud800"), "200,000 brackets": b"[" * 200_000, "40,000 braces": b'{"a":' * 40_000,
+        "100,000 levels": b'{"items":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "80,000 faults": b'{"items":[' + b"[]," * 79_999 + b"[]]}",
+        "40,000 faults in 10,000 items": b'{"items":[' + b"{}," * 9_999 + b"{}]}", "a member 40,000 times": b"{" + b'"k":1,' * 39_999 + b'"k":1}',
+        "a number of 250,000 digits": b'{"amount":' + b"9" * 250_000 + b"}", "an exponent": b'{"amount":1e999999999}', "two orders": written(order("BODY")) * 2,
+    }.items():
+        begun = time.monotonic()
+        answer = server.ask("PUT", f"{PATH}/BODY", body)
+        hostile.expect(what, 400, answer)
+        if len(answer.body) > 10_000 or time.monotonic() - begun > 2:
+            raise Failed(f"{what}: {len(answer.body)} bytes of problems in {time.monotonic() - begun:.1f} s")
+    if corpus is None:
+        return
+    with server.connect() as connection:
+        suite = sorted((corpus / "bad-input/json-test-suite").glob("*.json"))
+        found = {path.name: connection.request("PUT", f"{PATH}/SUITE", path.read_bytes()).status for path in suite}
+    check(f"{len(suite)} bodies of the JSON test suite are no orders", {}, {name: status for name, status in found.items() if status != 400})
+    allowed = {"reject": {400, 413}, "accept": {201}, "accept_escaped": {201}, "no_rate": {201}, "no_contact": {201}, "idempotent": {200}, "conflict": {409}}
+    wrong = []
+    lines = (corpus / "bad-input/orders/cases.ndjson").read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines):
+        case = json.loads(line)
+        raw = case["raw"].replace("EDGE-1", f"EDGE-{number}").encode()
+        answer = server.ask("PUT", f"{PATH}/{name_of(number, raw)}", raw)
+        if answer.status not in allowed.get(case["expect"], {201, 200, 400, 409, 413}):
+            wrong.append((case["case"], case["expect"], answer.status))
+        if answer.status < 300:
+            hostile.accepted.add(answer.json()["key"])
+    check(f"{len(lines)} odd orders are answered as they should be", [], wrong)
+
+
+def methods(hostile: Hostile) -> None:
+    server = hostile.server
+    key = hostile.fresh()
+    hostile.expect("PUT", 201, server.put(order(key)), key)
+    of_order, of_all, own = {"PUT", "GET", "HEAD"}, {"POST"}, {"GET", "HEAD"}
+    for target, allowed in {f"{PATH}/{key}": of_order, PATH: of_all, "/healthz": own, "/readyz": own, "/metrics": own, "/openapi.json": own}.items():
+        for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "BREW", "put", "GET" * 1000):
+            if method in allowed:
+                continue
+            answer = server.ask(method, target)
+            hostile.expect(f"{method[:10]} {target}", 405, answer)
+            if {word.strip() for word in answer.headers.get("allow", "").split(",")} != allowed:
+                raise Failed(f"{method} {target}: Allow is {answer.headers.get('allow')}")
+    for target in ("*", "/", "/nothing", "evil.example:80", "/storefront", "/storefront/orders/A", "/STOREFRONT/ORDER/A", "/console", "/healthz/"):
+        hostile.expect(f"GET {target}", 404, server.ask("GET", target))
+    head, got = server.ask("HEAD", f"{PATH}/{key}"), server.ask("GET", f"{PATH}/{key}")
+    check("HEAD is GET without a body", (200, b"", got.headers["content-length"]), (head.status, head.body, head.headers["content-length"]))
+    hostile.expect("HEAD of an order that is not there", 404, server.ask("HEAD", f"{PATH}/NOTHING"))
+
+
+def hosts(hostile: Hostile) -> None:
+    """Without API keys only callers that mean this machine are heard: a web page that was led here by another name is not."""
+    server = hostile.server
+    key = hostile.fresh()
+    for host in ("127.0.0.1", f"localhost:{server.port}", "LOCALHOST", "[::1]", "127.1.2.3:1"):
+        hostile.expect(f"Host: {host}", {200, 201}, server.put(order(key), {"host": host}), key)
+    for host in ("evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example", "localhost@evil.example", "10.0.0.1", "0.0.0.0",
+                 "", "a b", "\xff", "localhost/../evil", "2130706433", None):
+        for answer in (server.put(order("HOST"), {"host": host}), server.ask("POST", PATH, written(order("HOST")), {"host": host}),
+                       server.ask("GET", f"{PATH}/{key}", headers={"host": host})):
+            hostile.expect(f"Host: {host!a}", {400, 421}, answer)
+    check("HTTP/1.0 without Host", [421, CLOSED], hostile.exchange(f"PUT {PATH}/HOST HTTP/1.0\r\nContent-Length: 2\r\n\r\n{{}}".encode()))
+
+
+def old(hostile: Hostile) -> None:
+    key = hostile.fresh()
+    body = written(order(key))
+    length = f"Content-Length: {len(body)}"
+    check("HTTP/1.0", [201, CLOSED], hostile.exchange(hostile.head(key, length, version="1.0") + body))
+    hostile.accepted.add(key)
+    check("HTTP/1.0 that is kept alive", [200, OPEN], hostile.exchange(hostile.head(key, length, "Connection: keep-alive", version="1.0") + body))
+    check("HTTP/0.9", [400, CLOSED], hostile.exchange(f"GET {PATH}/{key}\r\n\r\n".encode()))
+    check("HTTP/1.1 that is closed", [200, CLOSED], hostile.exchange(hostile.head(key, length, "Connection: close") + body))
+    for version in ("1.2", "3.0", "9.9", "x"):
+        check(f"HTTP/{version}", [400, CLOSED], hostile.exchange(hostile.head(key, length, version=version) + body))
+    with hostile.server.connect() as connection:
+        connection.send(hostile.head(key, length, "Expect: 100-continue"))
+        check("Expect: 100-continue", 100, connection.answer().status)
+        connection.send(body)
+        hostile.expect("and its order", 200, connection.answer(), key)
+    for what, status, lines in [("of an order that is too large", 413, [f"Content-Length: {ORDER_MAX + 1}"]), ("of no JSON", 415, [length, "Content-Type: x"])]:
+        with hostile.server.connect() as connection:
+            data = hostile.head("EXPECT", *lines, "Expect: 100-continue")
+            connection.send(data.replace(b"Content-Type: application/json\r\n", b"") if status == 415 else data)
+            check(f"Expect: 100-continue {what} is not asked for", status, connection.answer().status)
+
+
+def together(hostile: Hostile) -> None:
+    """The same key from many at the same moment: it is one order."""
+    for what, bodies, statuses in [
+        ("the same order", lambda key, at: order(key), [200] * 29 + [201]),
+        ("other orders", lambda key, at: order(key, customer_id=f"C{at}"), [201] + [409] * 29),
+    ]:
+        key = hostile.fresh()
+        connections = [hostile.server.connect() for _ in range(30)]
+        for at, connection in enumerate(connections):
+            connection.send(request(hostile.server.port, "PUT", f"{PATH}/{key}", written(bodies(key, at))))
+        found = sorted(connection.answer().status for connection in connections)
+        check(f"{what} under one key, 30 at once", statuses, found)
+        for connection in connections:
+            connection.close()
+        # Nobody knows the customers of the others, so that whichever came first has no mail.
+        if what == "the same order":
+            hostile.accepted.add(key)
+        else:
+            hostile.parked = key
+
+
+def secrets(oms: Path, folder: Path) -> None:
+    """Where there is an API key, nobody is heard without one."""
+    server = Server(oms, folder)
+    intake, admin = server.key("shop"), server.key("ann", "admin")
+    gone, elsewhere = server.key("gone"), server.key("shop", state=folder / "elsewhere")
+    server.run("keys", "revoke", PIPELINE, "gone", "--state-dir", server.state)
+    try:
+        server.start()
+        found = Hostile(server)
+        # No question asks for more than an intake key yet, so that nobody gets a 403.
+        for what, headers in {"an intake key": {"x-api-key": intake}, "an admin's key": {"x-api-key": admin}, "a bearer": {"authorization": f"bearer  {intake}"},
+                              "a key, by another name": {"x-api-key": intake, "host": "evil.example"}}.items():
+            found.expect(what, {200, 201}, server.put(order("KEY"), headers), "KEY")
+            found.expect(f"{what}, asking", 200, server.ask("GET", f"{PATH}/KEY", headers=headers))
+        wrong = intake[:-1] + ("0" if intake[-1] != "0" else "1")
+        for what, headers in {
+            "no key": {}, "a wrong key": {"x-api-key": wrong}, "another state's key": {"x-api-key": elsewhere}, "a revoked key": {"x-api-key": gone},
+            "half a key": {"x-api-key": intake[:20]}, "an empty key": {"x-api-key": ""}, "a key of 20 kB": {"x-api-key": "oms_" + "a" * 20_000},
+            "a key that is no text": {"x-api-key": "\xff"}, "a key without its case": {"x-api-key": intake.upper()}, "a key and more": {"x-api-key": f"{intake}0"},
+            "a wrong key beside a right one": {"x-api-key": wrong, "authorization": f"Bearer {intake}"}, "Basic": {"authorization": f"Basic {intake}"},
+            "a bearer of nothing": {"authorization": "Bearer"}, "two keys in one": {"x-api-key": f"{intake}, {intake}"}, "only the id": {"x-api-key": intake[:17]},
+        }.items():
+            for how, answer in {"PUT": server.put(order("NOKEY"), headers), "POST": server.ask("POST", PATH, written(order("NOKEY")), headers),
+                                "GET": server.ask("GET", f"{PATH}/KEY", headers=headers)}.items():
+                found.expect(f"{how} with {what}", 401, answer)
+                if not answer.headers.get("www-authenticate") or b"KEY" in answer.body:
+                    raise Failed(f"{how} with {what}: {answer.headers} {answer.body!r}")
+        found.expect("a key in the query", 401, server.ask("PUT", f"{PATH}/NOKEY?x-api-key={intake}", written(order("NOKEY"))))
+        with server.connect() as connection:
+            connection.send(found.head("NOKEY", f"Content-Length: {ORDER_MAX}", "Expect: 100-continue"))
+            check("without a key no body is asked for", 401, connection.answer().status)
+        server.run("keys", "revoke", PIPELINE, "shop", "--state-dir", server.state)
+        time.sleep(1.1)
+        found.expect("a key a second after it was revoked", 401, server.put(order("NOKEY"), {"x-api-key": intake}))
+        file = server.state / "keys.json"
+        kept = file.read_bytes()
+        file.write_bytes(b"[")
+        time.sleep(1.1)
+        answer = server.put(order("NOKEY"), {"x-api-key": admin})
+        found.expect("keys that cannot be read", 503, answer)
+        check("when to come again", "1", answer.headers.get("retry-after"))
+        file.write_bytes(kept)
+        time.sleep(1.1)
+        found.expect("keys that can be read again", 200, server.put(order("KEY"), {"x-api-key": admin}))
+        check("nothing but the order with a key is stored", ["KEY"], server.stored()["runs"])
+        check("it ends as it should", 0, server.stop())
+    finally:
+        if server.lives():
+            server.kill()
+
+
+def vanished(hostile: Hostile) -> None:
+    """Who sends a whole order and leaves has it stored or not, and finds out by sending it again."""
+    keys = [hostile.fresh() for _ in range(100)]
+    for key in keys:
+        with hostile.server.connect() as connection:
+            connection.send(request(hostile.server.port, "PUT", f"{PATH}/{key}", written(order(key))))
+    for key in keys:
+        answer = hostile.server.put(order(key))
+        if answer.status not in (200, 201):
+            raise Failed(f"an order of somebody who had left: {answer.status}")
+        hostile.accepted.add(key)
+    print(f"ok    {len(keys)} orders of callers that left before the answer were sent again", flush=True)
+
+
+def aftermath(hostile: Hostile, files: int) -> None:
+    server = hostile.server
+    check("the server lives", True, server.lives())
+    check("it is ready", 200, server.ask("GET", "/readyz").status)
+    begun = time.monotonic()
+    key = hostile.fresh()
+    hostile.expect("it takes an order", 201, server.put(order(key), {"prefer": "wait=5"}), key)
+    check("in normal time", True, time.monotonic() - begun < 0.5)
+    until("connections to be let go of", lambda: server.files() <= files + 3, 2 * HEADERS)
+    print(f"ok    {server.files()} files are open, {files} were", flush=True)
+    server.settle()
+    stored, runs = server.stored(), server.runs()
+    expected = sorted(hostile.accepted | {hostile.parked})
+    check(f"the {len(expected)} runs are the orders that were accepted", (True, True), (stored["runs"] == expected, sorted(runs) == expected))
+    check("smuggled orders", 0, stored["runs"].count(SMUGGLED))
+    completed = sorted(key for key, state in runs.items() if state == "completed")
+    print(f"ok    {len(completed)} runs are completed", flush=True)
+    for name in ("bills", "objects"):
+        check(f"{name}: one of each completed order", True, [key for key in stored[name] if runs[key] == "completed"] == completed and len(set(stored[name])) == len(stored[name]))
+    check("mails: none twice", len(set(stored["mails"])), len(stored["mails"]))
+    lines = server.ask("GET", "/metrics").body.decode().splitlines()
+    check("the server counted no 5xx", [], [line for line in lines if line.startswith("oms_http_requests_total") and 'status="5' in line])
+    check("it said nothing of a panic", False, server.said_of_itself("panicked"))
+    now, peak = server.memory()
+    check(f"its memory, now {now} MB, at the most {peak} MB, stayed below {MEMORY_MAX} MB", True, peak < MEMORY_MAX)
+    check("it ends as it should", 0, server.stop())
+
+
+def main() -> int:
+    parser = arguments(__doc__)
+    parser.add_argument("--corpus", type=Path)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        server = Server(args.oms, Path(name))
+
+        def everything() -> None:
+            begun = time.monotonic()
+            server.start()
+            files = server.files()
+            hostile = Hostile(server)
+            waiting = slow(hostile)
+            for part in (sizes, truncated, chunks, pipelined, framing, heads, keys, kinds, methods, hosts, old, together, vanished):
+                part(hostile)
+            bodies(hostile, args.corpus)
+            secrets(args.oms, Path(name) / "secrets")
+            for kind in waiting:
+                kind.judge()
+            aftermath(hostile, files)
+            print(f"hostile: all as it should be, in {time.monotonic() - begun:.0f} s", flush=True)
+
+        return play(server, everything)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
