@@ -60,6 +60,7 @@ pub(crate) fn operate(
     let asked = control::ask(&found.directory, &request);
     let done = match asked.context("the server that runs the pipeline did not answer")? {
         Some(Response::Done(done)) => done,
+        Some(Response::Pruned(_)) => anyhow::bail!("the server did something else"),
         Some(Response::Failed(why)) => anyhow::bail!("the server could not do it: {why}"),
         None => alone(deed, found, rows, here)?,
     };

@@ -10,7 +10,7 @@ use oms_engine::plan::{Plan, RowError, read_rows};
 use oms_engine::step::StepKind;
 use oms_engine::table::TableDef;
 use oms_local::control::{self, Request, Response};
-use oms_local::{Database, export_rows, import_rows};
+use oms_local::{Database, backup, export_rows, import_rows};
 
 use crate::check;
 use crate::exit::{self, Usage};
@@ -18,7 +18,7 @@ use crate::output;
 use crate::state::{Target, current_plan};
 use crate::world::WorldOption;
 
-/// Export or import the rows of a pipeline's tables, as NDJSON, or make the tables
+/// Export or import the rows of a pipeline's tables, as NDJSON, copy the state, or make the tables
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -43,6 +43,13 @@ enum Command {
         #[command(flatten)]
         world: WorldOption,
     },
+    /// Copy the whole state into a file, also while a server runs it
+    ///
+    /// The copy is a database like the state's: `oms.db` of a new state directory. Example: oms db backup pipelines/storefront.yaml storefront.db
+    Backup {
+        #[command(flatten)]
+        target: Target,
+    },
     /// Make the pipeline's tables and our own where `--target` says, columns that were added since, and on AWS the handlers' roles
     ///
     /// Repeated, it changes nothing.
@@ -60,6 +67,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     match args.command {
         Command::Export { target } => export(target, kinds),
         Command::Import { target, world } => import(target, &world, kinds),
+        Command::Backup { target } => copy(target),
         Command::Migrate { pipeline, world } => migrate(&pipeline, &world, kinds),
     }
 }
@@ -128,7 +136,7 @@ fn import(target: Target, world: &WorldOption, kinds: &[StepKind]) -> anyhow::Re
         None => {
             let request = Request::Import { table: table.name.to_string(), rows: text };
             match control::ask(&found.directory, &request).context("the server did not answer")? {
-                Some(Response::Done(_)) => {}
+                Some(Response::Done(_) | Response::Pruned(_)) => {}
                 Some(Response::Failed(why)) => anyhow::bail!("the server could not do it: {why}"),
                 None => import_rows(&Database::own(&found.directory)?, &table, &rows)?,
             }
@@ -136,6 +144,16 @@ fn import(target: Target, world: &WorldOption, kinds: &[StepKind]) -> anyhow::Re
     }
     let count = rows.len() as u64;
     output::say(&format!("{} imported into {}", output::counted(count, "row"), table.name));
+    Ok(exit::FINE)
+}
+
+fn copy(target: Target) -> anyhow::Result<u8> {
+    let found = target.find()?;
+    let Some(path) = found.words.first() else {
+        return Err(Usage("name the file of the copy".to_owned()).into());
+    };
+    backup(&found.directory, Path::new(path))?;
+    output::say(&format!("`{path}` is a copy of `{}`", found.directory.display()));
     Ok(exit::FINE)
 }
 

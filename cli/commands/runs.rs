@@ -8,13 +8,13 @@ use oms_local::{RunRow, Shown, StoredRun};
 use oms_sql::Wanted;
 use serde_json::{Value as Json, json};
 
-use crate::commands::{Format, runs_cancel, runs_retry};
+use crate::commands::{Format, runs_cancel, runs_prune, runs_retry};
 use crate::exit::{self, Usage};
 use crate::output;
 use crate::stack::{Asked, StackOption};
 use crate::state::{Found, Reading, Target};
 
-/// List, show, retry or cancel runs
+/// List, show, retry, cancel or prune runs
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -58,6 +58,7 @@ enum Command {
     },
     Retry(runs_retry::Args),
     Cancel(runs_cancel::Args),
+    Prune(runs_prune::Args),
 }
 
 fn state_of(name: &str) -> Result<RunState, String> {
@@ -88,6 +89,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         }
         Command::Retry(args) => runs_retry::run(args, kinds),
         Command::Cancel(args) => runs_cancel::run(args, kinds),
+        Command::Prune(args) => runs_prune::run(args, kinds),
     }
 }
 

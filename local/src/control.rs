@@ -34,6 +34,11 @@ pub enum Request {
         /// The rows, as NDJSON.
         rows: String,
     },
+    /// To let go of runs that ended before an instant, in milliseconds since 1970.
+    Prune {
+        /// The instant.
+        before: i64,
+    },
     /// To end runs.
     Cancel {
         /// The rows of the runs.
@@ -72,6 +77,8 @@ impl Done {
 pub enum Response {
     /// What became of each run.
     Done(Vec<Done>),
+    /// How many runs were let go of.
+    Pruned(u64),
     /// Why it could not be done.
     Failed(String),
 }

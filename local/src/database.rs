@@ -23,6 +23,27 @@ const CACHE_KIB: i64 = 32_768;
 /// Milliseconds that a reader waits for the owner's short exclusive moments.
 const BUSY_MS: u64 = 5_000;
 
+/// Writes a copy of a state's database, whole and compact, while its owner goes on.
+///
+/// # Errors
+/// When there is no state, something has the copy's name already, or it cannot be written.
+pub fn backup(directory: &Path, copy: &Path) -> Result<(), Error> {
+    let path = directory.join(DATABASE_FILE);
+    if !path.exists() {
+        return Err(Error::NoState(directory.to_owned()));
+    }
+    // Nobody else may read it, and nothing is written over.
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(copy);
+    let file = file.map_err(Error::directory(copy))?;
+    let connection = Connection::open_with_flags(
+        &path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
+    connection.execute("vacuum into ?1", [copy.to_string_lossy()])?;
+    file.sync_all().map_err(Error::directory(copy))
+}
+
 /// A state directory that this process owns.
 pub struct Database {
     directory: PathBuf,

@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::mails::StoredMail;
 use crate::objects::ObjectRow;
 use crate::packet::{Outcome, Packet, RunRef, Write};
+use crate::prune::KNOWN;
 use crate::readers::Readers;
 use crate::remote::Remote;
 use crate::runs::{RunRow, StoredRun};
@@ -90,10 +91,8 @@ impl Driver {
     /// Returns the digest of the order with a key, if there is one.
     pub(crate) fn known(&self, key: &str) -> Result<Option<Digest>, Error> {
         self.readers.read(|connection| {
-            let digest: Option<Vec<u8>> = connection
-                .prepare_cached("select digest from oms_runs where key = ?1")?
-                .query_row([key], |row| row.get(0))
-                .optional()?;
+            let digest: Option<Vec<u8>> =
+                connection.prepare_cached(KNOWN)?.query_row([key], |row| row.get(0)).optional()?;
             Ok(digest.and_then(|digest| Digest::from_bytes(&digest)))
         })
     }

@@ -81,6 +81,11 @@ create table if not exists oms_audit (
     key text,
     detail text not null
 ) strict;
+
+create table if not exists oms_pruned (
+    key text primary key,
+    digest blob not null
+) strict, without rowid;
 ";
 
 /// Makes the tables in a new database, or checks the format of an old one.

@@ -142,7 +142,7 @@ impl Search {
 }
 
 /// Finds the first row that was accepted then or later, as far as rows are in the order of their acceptance.
-fn first_at(connection: &Connection, instant: Timestamp) -> Result<i64, Error> {
+pub(crate) fn first_at(connection: &Connection, instant: Timestamp) -> Result<i64, Error> {
     let last: i64 =
         connection.query_row("select coalesce(max(id), 0) from oms_runs", [], |row| row.get(0))?;
     let mut at = connection.prepare_cached(

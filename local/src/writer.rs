@@ -16,6 +16,7 @@ use crate::database::Database;
 use crate::error::Error;
 use crate::failpoint;
 use crate::packet::{Outcome, Packet, RunRef, Write};
+use crate::prune::KNOWN;
 use crate::tables::Statements;
 
 /// Packets in one transaction at the most: it bounds how long the first of them waits.
@@ -244,11 +245,8 @@ impl Thread {
 
     /// Says what is in the way of a new run, if something is.
     fn known(&self, key: &str, digest: Digest) -> Result<Option<Outcome>, Error> {
-        let known: Option<Vec<u8>> = self
-            .connection
-            .prepare_cached("select digest from oms_runs where key = ?1")?
-            .query_row([key], |row| row.get(0))
-            .optional()?;
+        let known: Option<Vec<u8>> =
+            self.connection.prepare_cached(KNOWN)?.query_row([key], |row| row.get(0)).optional()?;
         Ok(known.map(
             |known| {
                 if known == digest.bytes() { Outcome::Duplicate } else { Outcome::Conflict }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use oms_engine::effects::Clock as _;
 use oms_engine::plan::read_rows;
 use oms_engine::run::RunState;
@@ -50,7 +51,7 @@ impl Flow {
         Ok(Done::of(row, cancelled))
     }
 
-    async fn answer(&self, request: Request) -> anyhow::Result<Vec<Done>> {
+    async fn answer(&self, request: Request) -> anyhow::Result<Response> {
         let (runs, held) = match request {
             Request::Retry { runs, held } => {
                 self.renew().await?;
@@ -60,7 +61,11 @@ impl Flow {
             Request::Import { table, rows } => {
                 self.renew().await?;
                 self.import(&table, &rows).await?;
-                return Ok(Vec::new());
+                return Ok(Response::Done(Vec::new()));
+            }
+            Request::Prune { before } => {
+                let before = Timestamp::from_millisecond(before)?;
+                return Ok(Response::Pruned(self.runner.prune(before).await?));
             }
         };
         let mut done = Vec::with_capacity(runs.len());
@@ -71,7 +76,7 @@ impl Flow {
                 None => self.cancel(&row).await?,
             });
         }
-        Ok(done)
+        Ok(Response::Done(done))
     }
 
     async fn import(&self, table: &str, rows: &str) -> anyhow::Result<()> {
@@ -122,7 +127,7 @@ async fn converse(flow: &Flow, stream: UnixStream) -> io::Result<()> {
     BufReader::new(read.take(REQUEST_MAX)).read_line(&mut line).await?;
     let response = match serde_json::from_str::<Request>(&line) {
         Ok(request) => match flow.answer(request).await {
-            Ok(done) => Response::Done(done),
+            Ok(response) => response,
             Err(error) => Response::Failed(format!("{error:#}")),
         },
         Err(error) => Response::Failed(format!("the request is not understood: {error}")),

@@ -16,6 +16,7 @@ mod durable;
 mod generate;
 mod harness;
 mod hostile;
+mod keeping;
 mod mails;
 mod money;
 mod origin;

@@ -1,0 +1,88 @@
+//! `oms runs prune`: old runs are let go of.
+
+use anyhow::Context as _;
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
+use oms_engine::effects::Clock as _;
+use oms_engine::step::StepKind;
+use oms_local::control::{self, Request, Response};
+use oms_local::{Runner, Settings, SystemClock};
+use serde_json::json;
+
+use crate::check;
+use crate::commands::Format;
+use crate::directory::DirectoryFiles;
+use crate::exit;
+use crate::mailing::MailOption;
+use crate::output;
+use crate::state::{Target, current_plan};
+use crate::world::WorldOption;
+
+/// Let go of runs that completed or were cancelled long ago: order, journal, objects and mails
+///
+/// Rows of the pipeline's own tables stay, and so do the keys: the same order again is still a duplicate. A server that has the state is asked to
+/// do it. `oms db backup` first keeps a copy of everything.
+/// Example: oms runs prune pipelines/storefront.yaml --older-than 90d
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// How long ago a run ended at the least, such as `90d`, `12w` or `1y`
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    older_than: Span,
+    #[command(flatten)]
+    mail: MailOption,
+    #[command(flatten)]
+    world: WorldOption,
+    /// How the outcome is written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+fn span(text: &str) -> Result<Span, String> {
+    let span: Span = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    if span.is_positive() { Ok(span) } else { Err("a time such as `90d`".to_owned()) }
+}
+
+pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    let Args { target, older_than, mail, world, format } = args;
+    let found = target.find()?;
+    let now = SystemClock.now().to_zoned(TimeZone::UTC);
+    let before = now.checked_sub(older_than).context("that is too long ago")?.timestamp();
+    let request = Request::Prune { before: before.as_millisecond() };
+    let asked = control::ask(&found.directory, &request);
+    let pruned = match asked.context("the server that runs the pipeline did not answer")? {
+        Some(Response::Pruned(count)) => count,
+        Some(Response::Failed(why)) => anyhow::bail!("the server could not do it: {why}"),
+        Some(Response::Done(_)) => anyhow::bail!("the server did something else"),
+        None => {
+            let checker = check::checker(kinds)?;
+            let Some((pipeline, plan)) = current_plan(&checker, &found)? else {
+                return Ok(exit::FINDINGS);
+            };
+            let outside = world.outside()?;
+            let settings = Settings {
+                concurrency: 1,
+                export: None,
+                mail: mail.mailing(&plan, outside.as_ref())?,
+                remote: outside.map(|outside| outside.remote),
+            };
+            let (files, name) = DirectoryFiles::of(&pipeline);
+            let runner = Runner::open(&found.directory, &plan, &checker, &name, &files, settings)?;
+            let pruned = alone(&runner, before);
+            runner.close()?;
+            pruned?
+        }
+    };
+    match format {
+        Format::Json => output::json(&json!({ "format_version": 1, "pruned": pruned }))?,
+        Format::Human => {
+            output::answer(&format!("{} let go of\n", output::counted(pruned, "run")))?;
+        }
+    }
+    Ok(exit::FINE)
+}
+
+fn alone(runner: &Runner, before: Timestamp) -> anyhow::Result<u64> {
+    Ok(crate::world::runtime()?.block_on(runner.prune(before))?)
+}

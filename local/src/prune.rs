@@ -1,0 +1,58 @@
+//! Letting go of old runs: what remains is the key and the digest of each order, so that the same order again is still a duplicate.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use crate::error::Error;
+use crate::runner::Runner;
+use crate::search::first_at;
+
+/// Finds the digest of an order by its key, whether its run is still here or not.
+pub(crate) const KNOWN: &str = "select digest from oms_runs where key = ?1 union all select digest from oms_pruned where key = ?1";
+
+/// Runs that go in one transaction: others wait for it.
+const RUNS: i64 = 500;
+
+impl Runner {
+    /// Lets go of the runs that completed or were cancelled, and did not change since `before`: the order, the journal, the objects and the mails. Rows of the pipeline's own tables stay. Returns how many
+    /// there were.
+    ///
+    /// # Errors
+    /// When the database fails; what was let go of before is gone.
+    pub async fn prune(&self, before: Timestamp) -> Result<u64, Error> {
+        let (mut pruned, mut from) = (0, 0);
+        loop {
+            let some = move |connection: &Connection| some(connection, from, before);
+            match self.driver.writer.work(some).await? {
+                Some((next, count)) => (from, pruned) = (next, pruned + count),
+                None => return Ok(pruned),
+            }
+        }
+    }
+}
+
+/// Looks at some runs from a row on; returns where to go on, and how many went. Nothing if none is left.
+fn some(
+    connection: &Connection,
+    from: i64,
+    before: Timestamp,
+) -> Result<Option<(i64, u64)>, Error> {
+    let end = (from + RUNS).min(first_at(connection, before)?);
+    if from >= end {
+        return Ok(None);
+    }
+    let transaction = connection.unchecked_transaction()?;
+    let old = "state in ('completed', 'cancelled') and updated_at < ?3 and id >= ?1 and id < ?2";
+    let bounds = params![from, end, before.as_millisecond()];
+    transaction.execute(
+        &format!("insert into oms_pruned (key, digest) select key, digest from oms_runs where {old} on conflict do nothing"),
+        bounds,
+    )?;
+    for table in ["oms_journal", "oms_objects", "oms_mails"] {
+        let sql = format!("delete from {table} where run in (select id from oms_runs where {old})");
+        transaction.execute(&sql, bounds)?;
+    }
+    let count = transaction.execute(&format!("delete from oms_runs where {old}"), bounds)?;
+    transaction.commit()?;
+    Ok(Some((end, count as u64)))
+}

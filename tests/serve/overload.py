@@ -1,0 +1,165 @@
+"""More orders at once than the server can take: each gets a 2xx or a 429, and who got a 2xx has its order stored.
+
+    python overload.py [--oms FILE] [--connections N] [--seconds N]
+
+Thousands of connections put one order after the other, each as soon as it has its answer, so that as many orders wait as there are
+connections; half of them are as large as an order may be. A second after the load an order is taken as before it.
+"""
+
+import resource
+import selectors
+import socket
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from server import ORDER_MAX, PATH, Failed, Server, arguments, check, order, play, request, written
+
+# Megabytes that the server may have at the most: 256 MB for orders that come in, and as much for those that wait.
+MEMORY_MAX = 1_200
+# One of so many connections puts large orders.
+LARGE = 20
+# How long an order may take when nothing else happens, in seconds.
+NORMAL = 0.25
+# How long the last answers may take, in seconds.
+LAST = 60
+
+
+class Customer:
+    """A connection that puts orders, one after the other, without waiting for anybody."""
+
+    def __init__(self, number: int, port: int):
+        self.number, self.port, self.count, self.key = number, port, 0, None
+        self.socket = socket.socket()
+        self.socket.setblocking(False)
+        self.socket.connect_ex(("127.0.0.1", port))
+        self.out, self.into = b"", b""
+
+    def next(self) -> None:
+        self.count += 1
+        self.key = f"O-{self.number}-{self.count}"
+        body = written(order(self.key))
+        if self.number % LARGE == 0:
+            body = body.ljust(ORDER_MAX)
+        self.out = request(self.port, "PUT", f"{PATH}/{self.key}", body)
+
+    def send(self) -> None:
+        self.out = self.out[self.socket.send(self.out) :]
+
+    def receive(self) -> tuple | None:
+        """Returns an answer's status, and whether it says when to come again, once it is whole."""
+        data = self.socket.recv(1 << 16)
+        if not data:
+            raise Failed(f"a connection ended before the answer to {self.key}: {self.into!r}")
+        self.into += data
+        head, ends, body = self.into.partition(b"\r\n\r\n")
+        lines = head.lower().split(b"\r\n")
+        lengths = [int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length:")]
+        if not ends or len(body) < lengths[0]:
+            return None
+        self.into = b""
+        return int(lines[0].split()[1]), any(line.startswith(b"retry-after:") for line in lines)
+
+
+def load(server: Server, connections: int, seconds: float) -> dict:
+    """Puts orders; returns the status of each by its key."""
+    found, waiting, ready = {}, selectors.DefaultSelector(), 0
+    begun = time.monotonic()
+    for number in range(connections):
+        customer = Customer(number, server.port)
+        customer.next()
+        waiting.register(customer.socket, selectors.EVENT_WRITE, customer)
+        # So many as the system lets wait to be taken.
+        if number % 50 == 0:
+            time.sleep(0.01)
+    end, peak = time.monotonic() + seconds, 0
+    without = 0
+    while waiting.get_map():
+        if time.monotonic() > end + LAST:
+            raise Failed(f"{len(waiting.get_map())} orders had no answer {LAST} s after the load")
+        for key, _ in waiting.select(1):
+            customer = key.data
+            try:
+                if key.events == selectors.EVENT_WRITE:
+                    customer.send()
+                    if not customer.out:
+                        waiting.modify(customer.socket, selectors.EVENT_READ, customer)
+                        ready += 1
+                    continue
+                answer = customer.receive()
+            except OSError as broken:
+                raise Failed(f"the connection of {customer.key} broke: {broken!r}") from None
+            if answer is None:
+                continue
+            found[customer.key] = answer[0]
+            without += answer[0] == 429 and not answer[1]
+            if time.monotonic() < end:
+                customer.next()
+                waiting.modify(customer.socket, selectors.EVENT_WRITE, customer)
+            else:
+                waiting.unregister(customer.socket)
+                customer.socket.close()
+    print(f"      {len(found)} answers in {time.monotonic() - begun:.1f} s on {connections} connections", flush=True)
+    check("answers of 429 that do not say when to come again", 0, without)
+    return found
+
+
+def took(server: Server, key: str) -> float:
+    """How long an order takes until it is answered."""
+    with server.connect() as connection:
+        begun = time.monotonic()
+        check(f"the order {key}", 201, connection.put(order(key)).status)
+        return time.monotonic() - begun
+
+
+def main() -> int:
+    parser = arguments(__doc__)
+    parser.add_argument("--connections", type=int, default=3_000)
+    parser.add_argument("--seconds", type=float, default=6)
+    args = parser.parse_args()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard < args.connections + 100:
+        print(f"FAIL  {args.connections} connections need as many open files, and only {hard} are allowed")
+        return 1
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with tempfile.TemporaryDirectory() as name:
+        server = Server(args.oms, Path(name))
+
+        def everything() -> None:
+            server.start()
+            quiet = min(took(server, f"BEFORE-{at}") for at in range(5))
+            print(f"      before: {quiet * 1000:.0f} ms", flush=True)
+            found = load(server, args.connections, args.seconds)
+            time.sleep(1)
+            after = took(server, "AFTER-1")
+            check(f"a second later an order takes {after * 1000:.0f} ms, which is normal", True, after < NORMAL)
+            counts = Counter(found.values())
+            print(f"      {dict(counts)}", flush=True)
+            check("answers other than 201 and 429", set(), set(counts) - {201, 429})
+            check("there was more than it could take", True, counts[429] > 0)
+            check("it took what it could", True, counts[201] > 0)
+            server.settle()
+            accepted = sorted([key for key, status in found.items() if status == 201] + ["AFTER-1"] + [f"BEFORE-{at}" for at in range(5)])
+            stored, runs = server.stored(), server.runs()
+            for table, of in stored.items():
+                check(f"{table}: one of each order with a 2xx, and no other", True, of == accepted)
+            check("`oms runs list` says they are completed", {"completed": len(accepted)}, dict(Counter(runs.values())))
+            with server.connect() as connection:
+                refused = [key for key, status in found.items() if status == 429][:100]
+                statuses = {connection.put(order(key)).status for key in refused}
+            check(f"{len(refused)} that got a 429, sent again", {201}, statuses)
+            metrics = server.ask("GET", "/metrics").body.decode().splitlines()
+            counted = {line.split('status="')[1].split('"')[0]: int(line.split()[-1]) for line in metrics if line.startswith("oms_orders_total")}
+            check("the server counted the same", {"201": len(accepted) + len(refused), "429": counts[429]}, counted)
+            now, peak = server.memory()
+            check(f"its memory, now {now} MB, at the most {peak} MB, stayed below {MEMORY_MAX} MB", True, peak < MEMORY_MAX)
+            check("it ends as it should", 0, server.stop())
+            print(f"overload: {counts[201]} taken, {counts[429]} told to come again, none lost", flush=True)
+
+        return play(server, everything)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
