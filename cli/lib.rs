@@ -6,6 +6,7 @@ mod args;
 mod check;
 mod commands;
 mod directory;
+mod dropped;
 mod exit;
 pub mod graph;
 mod input;

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use crate::check;
 use crate::commands::Format;
 use crate::directory::DirectoryFiles;
+use crate::dropped::Folder;
 use crate::exit::{self, Usage};
 use crate::input::{Reader, Source};
 use crate::mailing::MailOption;
@@ -36,6 +37,10 @@ pub(crate) struct Args {
     /// A file of orders, or `-` for standard input; may be given several times
     #[arg(long, value_name = "FILE")]
     input: Vec<PathBuf>,
+    /// Then take in the files of orders that are dropped into this folder, until Ctrl-C: each is moved to `done` in it, or to `refused` if an
+    /// order of it was not accepted
+    #[arg(long, value_name = "DIR")]
+    watch: Option<PathBuf>,
     /// Run the pipeline's samples
     #[arg(long)]
     samples: bool,
@@ -95,7 +100,8 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         .thread_stack_size(STACK_BYTES)
         .enable_all()
         .build()?;
-    let call = Call { runner: Arc::clone(&runner), plan: Arc::clone(&plan), sources };
+    let (plan, watch) = (Arc::clone(&plan), args.watch.clone());
+    let call = Call { runner: Arc::clone(&runner), plan: Arc::clone(&plan), sources, watch };
     let result = runtime.block_on(call.run());
     // Interrupted, the thread that reads standard input may wait for a line that never comes.
     runtime.shutdown_background();
@@ -137,7 +143,8 @@ fn sources(args: &Args, plan: &Plan, fresh: bool) -> anyhow::Result<Vec<Source>>
         sources.push(Source::Stdin(name));
     }
     // Samples are only mailed to somebody if that is asked for.
-    if args.samples || (sources.is_empty() && fresh && !args.mail.leaves(args.world.mails())) {
+    let alone = sources.is_empty() && args.watch.is_none();
+    if args.samples || (alone && fresh && !args.mail.leaves(args.world.mails())) {
         let folder = args.pipeline.parent().map_or_else(PathBuf::new, std::path::Path::to_owned);
         sources.extend(plan.samples().iter().map(|path| Source::File(folder.join(path))));
     }
@@ -149,6 +156,7 @@ struct Call {
     runner: Arc<Runner>,
     plan: Arc<Plan>,
     sources: Vec<Source>,
+    watch: Option<PathBuf>,
 }
 
 impl Call {
@@ -167,7 +175,7 @@ impl Call {
         });
         let bytes_read = Arc::new(AtomicU64::new(0));
         let total = total_bytes(&self.sources);
-        let reading = self.reading(orders, &bytes_read);
+        let reading = self.reading(orders, &bytes_read, stopped.clone());
         let resume = self.runner.open_runs()?;
         let mut tally = Tally { resumed: resume.len() as u64, ..Tally::default() };
         let mut progress = Progress::new(total);
@@ -223,10 +231,11 @@ impl Call {
         &self,
         work: mpsc::Sender<Work>,
         bytes_read: &Arc<AtomicU64>,
+        stop: watch::Receiver<bool>,
     ) -> tokio::task::JoinHandle<Option<(String, std::io::Error)>> {
         let reader =
             Reader { bytes_max: self.plan.order().max_bytes(), bytes_read: Arc::clone(bytes_read) };
-        let sources = self.sources.clone();
+        let (sources, folder) = (self.sources.clone(), self.watch.clone());
         tokio::task::spawn_blocking(move || {
             for source in &sources {
                 let mut each = |order| work.blocking_send(Work::Order(order)).is_ok();
@@ -238,7 +247,9 @@ impl Call {
                     return Some((path, error));
                 }
             }
-            None
+            let folder = Folder { path: folder?, reader, work, stop };
+            let failed = folder.watch().err();
+            failed.map(|(path, error)| (path.display().to_string(), error))
         })
     }
 }

@@ -12,6 +12,7 @@ mod cli;
 mod corpus;
 mod crash;
 mod diagnostics;
+mod dropped;
 mod durable;
 mod generate;
 mod harness;

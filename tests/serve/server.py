@@ -162,14 +162,14 @@ def request(port: int, method: str, target: str, body: bytes | None = None, head
 
 
 class Server:
-    """`oms serve` with the storefront on a state directory."""
+    """`oms serve` with a pipeline on a state directory, the storefront if no other is named."""
 
-    def __init__(self, oms: Path, folder: Path):
-        self.oms, self.state, self.said = oms, folder / "state", folder / "server.log"
+    def __init__(self, oms: Path, folder: Path, pipeline: Path = PIPELINE):
+        self.oms, self.pipeline, self.state, self.said = oms, pipeline, folder / "state", folder / "server.log"
         self.process, self.port = None, 0
 
     def start(self, *words, wait: bool = True) -> None:
-        command = [self.oms, "serve", PIPELINE, "--state-dir", self.state, "--listen", "127.0.0.1:0", *words]
+        command = [self.oms, "serve", self.pipeline, "--state-dir", self.state, "--listen", "127.0.0.1:0", *words]
         with open(self.said, "ab") as said:
             self.process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=said, text=True)
         if wait:
@@ -230,12 +230,12 @@ class Server:
 
     def runs(self) -> dict:
         """The states of all runs by their keys, as `oms runs list` says."""
-        listed = json.loads(self.run("runs", "list", PIPELINE, "--state-dir", self.state, "--format", "json", "--limit", 1_000_000))
+        listed = json.loads(self.run("runs", "list", self.pipeline, "--state-dir", self.state, "--format", "json", "--limit", 1_000_000))
         return {run["key"]: run["state"] for run in listed["runs"]}
 
     def key(self, name: str, scope: str = "intake", state: Path | None = None) -> str:
         """Makes an API key."""
-        return self.run("keys", "add", PIPELINE, name, "--scope", scope, "--state-dir", state or self.state).strip()
+        return self.run("keys", "add", self.pipeline, name, "--scope", scope, "--state-dir", state or self.state).strip()
 
     def query(self, sql: str) -> list:
         database = sqlite3.connect(f"file:{self.state}/oms.db?mode=ro", uri=True, timeout=PATIENCE)

@@ -1,0 +1,892 @@
+// Uses the console of `oms serve` as the people do who look after orders, and as those who mean them harm.
+//
+// Usage: node console.mjs NODE_DIR AXE_DIR OMS ROOT OUT_DIR, where NODE_DIR holds node_modules/playwright-core, AXE_DIR
+// node_modules/axe-core, OMS is the program, and ROOT has `pipelines` and `templates`, which are copied. Pictures of the
+// pages go to OUT_DIR. Hostile texts are those of OMS_SHARED/data/bad-input, if it is set, and a few of our own. Ends
+// with 1 at the first thing that is not as it should be.
+
+import { execFile, spawn } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as pause } from "node:timers/promises";
+import { promisify } from "node:util";
+import { argumentsOf, failOn, main, open } from "./browser.mjs";
+
+const [nodes, axes, program, root, out] = argumentsOf("console.mjs NODE_DIR AXE_DIR OMS ROOT OUT_DIR", 5);
+const PATIENCE_MS = 15_000;
+/** A key counts, and counts no more, from the next second on. */
+const KEYS_MS = 2_000;
+const SCHEMES = ["light", "dark"];
+const WIDTHS = [1280, 360];
+/** Runs that are retried together: enough that their progress can be seen. */
+const BULK = 200;
+/** Runs that nothing is done with, so that there are some pages of them. */
+const FILLERS = 90;
+/** A run's line on a page, and how many of them a page has. */
+const LINE = "table.rows tbody tr";
+const LINES = 50;
+const TABS_MAX = 100;
+const PARKED_BY_RATE = "no_rate";
+const PARKED_BY_ROW = "no_row";
+
+/** Texts that would be more than texts on a careless page. */
+const HOSTILE = [
+  "<script>alert(1)</script>",
+  "</script><script>alert(1)</script>",
+  "</pre><img src=x onerror=alert(1)>",
+  '"><svg onload=alert(1)>',
+  "' autofocus onfocus=alert(1) x='",
+  "javascript:alert(1)",
+  "<iframe src=javascript:alert(1)></iframe>",
+  "<style>*{display:none}</style>",
+  "</title></head><body onload=alert(1)>",
+  "{{page.order.text}} {{{csrf}}} ${{ order }}",
+  "<!-- --!><math><mi xlink:href=javascript:alert(1)>",
+  "&lt;script&gt;alert(1)&lt;/script&gt;",
+  "\u202e)1(trela\u2066\u0007",
+  "W".repeat(64),
+];
+
+function check(holds, what) {
+  if (!holds) throw new Error(`console: ${what}`);
+}
+
+function ok(what) {
+  console.log(`ok ${what}`);
+}
+
+/** Asks again and again until the answer is yes, and returns how long that took. */
+async function until(what, ask, patience = PATIENCE_MS) {
+  const begun = performance.now();
+  do {
+    if (await ask()) return performance.now() - begun;
+    await pause(20);
+  } while (performance.now() < begun + patience);
+  throw new Error(`console: waited ${patience / 1000} s in vain until ${what}`);
+}
+
+/** `oms serve` with a state of its own. */
+class Serve {
+  constructor(folder) {
+    this.folder = folder;
+    this.pipeline = join(folder, "pipelines", "storefront.yaml");
+    this.samples = join(folder, "pipelines", "storefront", "samples");
+    this.state = join(folder, "state");
+    for (const name of ["pipelines", "templates"]) {
+      cpSync(join(root, name), join(folder, name), { recursive: true, filter: (path) => !path.includes("/.oms") });
+    }
+  }
+
+  async start() {
+    const words = ["serve", this.pipeline, "--state-dir", this.state, "--listen", "127.0.0.1:0"];
+    this.process = spawn(resolve(program), words, { stdio: ["ignore", "pipe", "inherit"] });
+    this.ended = new Promise((done) => this.process.once("exit", done));
+    for await (const line of createInterface(this.process.stdout)) {
+      const found = /^console (http:\S+)\/console\/$/.exec(line);
+      if (found) {
+        this.origin = found[1];
+        this.base = `${this.origin}/console/storefront`;
+        return;
+      }
+    }
+    throw new Error("console: the server ended without saying where its console is");
+  }
+
+  async end() {
+    this.process?.kill("SIGTERM");
+    await this.ended;
+  }
+
+  /** Runs a command on the server's state, and returns what it prints. */
+  async oms(...words) {
+    const { stdout } = await promisify(execFile)(resolve(program), [...words, "--state-dir", this.state]);
+    return stdout;
+  }
+
+  order(changes, sample = "NW-10248") {
+    return { ...JSON.parse(readFileSync(join(this.samples, `${sample}.json`), "utf8")), ...changes };
+  }
+
+  async put(order) {
+    const answer = await fetch(`${this.origin}/storefront/order/${order.order_id}`, {
+      method: "PUT",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(order),
+    });
+    return answer.status;
+  }
+
+  /** Puts orders, and waits until nothing is left to be done with any of them. */
+  async putAll(orders) {
+    const queue = [...orders];
+    const worker = async () => {
+      for (let order = queue.pop(); order; order = queue.pop()) {
+        const status = await this.put(order);
+        check(status === 201, `the order ${order.order_id} is answered with ${status}`);
+      }
+    };
+    await Promise.all([worker(), worker(), worker(), worker()]);
+    await until("all orders have been tried", async () => {
+      const pages = ["in_progress", "waiting"].map((state) => fetch(`${this.base}/runs?state=${state}`));
+      const texts = await Promise.all((await Promise.all(pages)).map((page) => page.text()));
+      return texts.every((text) => text.includes("No run is like that."));
+    });
+  }
+
+  /** Adds rows of customers, as somebody does who mends an order's cause. */
+  async customers(rows) {
+    const file = join(this.folder, "customers.ndjson");
+    writeFileSync(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+    await this.oms("db", "import", this.pipeline, "customer_contact_info", file);
+  }
+
+  customer(id) {
+    return { customer_id: id, name: `Nobody of ${id}`, email: `${id}@example.org`.toLowerCase(), locale: "en" };
+  }
+}
+
+/** What nobody may find in an address: it is in logs, histories and on screens. */
+class Secrets {
+  #urls = new Set();
+  #known = new Set();
+
+  hear(context) {
+    context.on("request", (request) => {
+      this.#urls.add(request.url());
+      const { referer } = request.headers();
+      if (referer) this.#urls.add(referer);
+    });
+  }
+
+  add(...texts) {
+    for (const text of texts) this.#known.add(text.toLowerCase());
+  }
+
+  check() {
+    const faults = [];
+    for (const url of this.#urls) {
+      const plain = decodeURIComponent(url.replaceAll("+", " ")).toLowerCase();
+      for (const secret of this.#known) {
+        if (plain.includes(secret)) faults.push(`${url} has ${secret} in it`);
+      }
+      if (/[?&](csrf|customer|key-|token|session)=/.test(plain)) faults.push(`${url} has what only a form may have`);
+    }
+    failOn("addresses", faults);
+    return this.#urls.size;
+  }
+}
+
+/** Somebody at a browser, with a session of their own. */
+class Person {
+  static async at(browser, serve, secrets, settings = {}) {
+    const { page, complaints } = await open(browser, { viewport: { width: 1280, height: 800 }, ...settings });
+    page.setDefaultTimeout(PATIENCE_MS);
+    secrets.hear(page.context());
+    page.on("dialog", (dialog) => {
+      complaints.push(`dialog: ${dialog.message()}`);
+      dialog.dismiss();
+    });
+    return new Person(page, complaints, serve);
+  }
+
+  constructor(page, complaints, serve) {
+    Object.assign(this, { page, complaints, serve });
+  }
+
+  /** Goes to a page by its address, which works. */
+  async goes(path) {
+    const answer = await this.page.goto(`${this.serve.base}${path}`);
+    check(answer.ok(), `${path} is answered with ${answer.status()}`);
+  }
+
+  press(role, name) {
+    return this.page.getByRole(role, { name, exact: true }).click();
+  }
+
+  heading() {
+    return this.page.innerText("h1");
+  }
+
+  state() {
+    return this.page.innerText(".heading .badge");
+  }
+
+  async says(words) {
+    await until(`${this.page.url()} says “${words}”`, async () => (await this.page.innerText("main")).includes(words));
+  }
+
+  keys() {
+    return this.page.locator(`${LINE} th a`).allInnerTexts();
+  }
+
+  cells() {
+    return this.page.locator(LINE).evaluateAll((rows) => rows.map((row) => [...row.cells].map((cell) => cell.innerText)));
+  }
+
+  /** What the audit log says, the newest first. */
+  async audit() {
+    await this.goes("/audit");
+    return (await this.cells()).map(([, who, what, key, detail]) => ({ who, what, key, detail }));
+  }
+
+  /** Checks that the audit log has each of these once. */
+  async logged(...wanted) {
+    const entries = await this.audit();
+    for (const entry of wanted) {
+      const same = entries.filter((known) => Object.entries(entry).every(([name, value]) => known[name] === value));
+      check(same.length === 1, `the audit log has ${JSON.stringify(entry)} ${same.length} times instead of once`);
+    }
+    return entries;
+  }
+
+  csrf() {
+    return this.page.locator("input[name=csrf]").first().inputValue();
+  }
+
+  /** Nothing of all that was to be complained of. */
+  content(name) {
+    failOn(name, this.complaints);
+  }
+
+  /** The browser notes each answer that is an error; these were asked for. */
+  forgive(status) {
+    const noise = new RegExp(`^console: Failed to load resource: .* status of ${status} `);
+    const kept = this.complaints.filter((complaint) => !noise.test(complaint));
+    this.complaints.splice(0, this.complaints.length, ...kept);
+  }
+
+  leaves() {
+    return this.page.context().close();
+  }
+}
+
+/** Writes the rates that mend orders in bolívares. */
+function mendRates({ folder }) {
+  const file = join(folder, "pipelines", "storefront", "rates-extra.csv");
+  writeFileSync(file, "date,currency,per_eur\n2024-07-04,VES,36.5\n");
+}
+
+/** 1: everything that the console is for, with the mouse. */
+async function mouse(person) {
+  const { serve, page } = person;
+  const found = serve.order({}, "NW-10250");
+  const bulk = Array.from({ length: BULK }, (_, at) => serve.order({ order_id: `VES-${at}`, currency: "VES" }));
+  await serve.putAll([
+    found,
+    serve.order({ order_id: "ROW-1", customer_id: "MOUSE1" }),
+    serve.order({ order_id: "ROW-2", customer_id: "MOUSE2" }),
+    // There are no rates for this one in the file either, so it is parked again.
+    serve.order({ order_id: "KPW-1", currency: "KPW" }),
+    ...bulk,
+  ]);
+
+  await person.goes("/");
+  await person.press("link", "Runs");
+  await page.getByLabel("Key begins with").fill(found.order_id.slice(0, -1));
+  await person.press("button", "Show");
+  check((await person.keys()).join() === found.order_id, "the search by a key finds another run");
+  check(page.url().includes("key=NW-1025"), "the search by a key cannot be kept as a bookmark");
+  await person.press("link", found.order_id);
+  check((await person.heading()) === found.order_id && (await person.state()) === "completed", "the found run is not the one");
+  ok("an order is found by its key");
+
+  await person.press("link", "Runs");
+  await page.getByLabel("Of a customer").fill(found.customer_id.toLowerCase());
+  await person.press("button", "Search");
+  await person.says("These are the runs of one customer.");
+  check((await person.keys()).join() === found.order_id, `a customer's text finds ${await person.keys()}`);
+  check(!(await page.content()).toLowerCase().includes(`value="${found.customer_id.toLowerCase()}"`), "the page keeps what was searched for");
+  await page.getByLabel("Of a customer").fill("no such customer");
+  await person.press("button", "Search");
+  await person.says("No run is like that.");
+  await page.getByLabel("Of a customer").fill("ab");
+  await person.press("button", "Search");
+  await person.says("three characters");
+  ok("an order is found by a customer's text");
+
+  await person.press("link", `Parked ${BULK + 3}`);
+  const group = (cause) => page.locator("section.group", { has: page.getByRole("heading", { name: cause, exact: true }) });
+  check((await group(PARKED_BY_ROW).locator("dd").first().innerText()) === "2", "not two runs are parked for want of a row");
+  await group(PARKED_BY_ROW).getByRole("link", { name: "ROW-1" }).click();
+  check((await person.state()) === "parked", "the run without a customer is not parked");
+  const failed = await page.locator("details.step[open]").evaluateAll((steps) => steps.map((step) => step.innerText));
+  check(failed.length === 1 && failed[0].startsWith("contact"), "the step that failed is not the one that is open");
+  check((await page.locator(".callout.bad").first().innerText()).includes(PARKED_BY_ROW), "the run does not say its cause");
+
+  // Before the cause is mended, a retry changes nothing, and says so.
+  await person.press("link", "Retry");
+  check((await person.heading()) === "Retry ROW-1?", "there is no question before a retry");
+  await person.press("link", "Back");
+  await person.press("link", "Retry");
+  await person.press("button", "Retry");
+  await person.says("ROW-1 was retried, and is parked again: no_row.");
+  await serve.customers([serve.customer("MOUSE1")]);
+  await person.press("link", "Retry");
+  await person.press("button", "Retry");
+  await person.says("ROW-1 was retried, and is completed now.");
+  check((await person.state()) === "completed", "the mended run is not completed");
+  check((await page.getByRole("link", { name: "Retry" }).count()) === 0, "a completed run can be retried");
+  await page.reload();
+  check((await page.locator(".notice").count()) === 0, "what happened is said twice");
+  ok("a parked run is mended, retried and completed");
+
+  await person.goes("/runs/ROW-2");
+  await person.press("link", "Cancel the run");
+  check((await page.locator("button.danger").count()) === 1, "the button that cancels looks like any other");
+  await person.press("button", "Cancel the run");
+  await person.says("ROW-2 is cancelled.");
+  check((await person.state()) === "cancelled", "the cancelled run is not cancelled");
+  check((await page.locator("main a.button").count()) === 0, "something can be done with a cancelled run");
+  ok("a parked run is cancelled");
+
+  mendRates(serve);
+  await person.press("link", `Parked ${BULK + 1}`);
+  await person.press("link", `Retry all with the cause ${PARKED_BY_RATE}`);
+  check((await person.heading()).includes(`${PARKED_BY_RATE}: ${BULK + 1}`), "the question does not say how many are retried");
+  await person.press("button", "Retry all");
+  await person.says(`of ${BULK + 1} tried`);
+  const loaded = await page.evaluate(() => performance.timeOrigin);
+  const seen = new Set();
+  await until("the progress is at its end", async () => {
+    const text = await page.innerText("main");
+    const [, done] = /(\d+) of \d+ tried/.exec(text) ?? [];
+    seen.add(done);
+    return text.includes(`Retried ${BULK + 1} of ${BULK + 1} tried, 1 parked again`);
+  });
+  check(seen.size > 1, "the progress was not seen to go on");
+  check((await page.evaluate(() => performance.timeOrigin)) === loaded, "the page was loaded again");
+  await person.press("link", "Show what is parked now");
+  check((await page.locator("section.group").count()) === 1, "more than one cause is left");
+  check((await page.locator(".keys a").allInnerTexts()).join() === "KPW-1", "another run than KPW-1 is left");
+  await person.goes("/runs/VES-7");
+  check((await person.state()) === "completed", "a run that was retried with others is not completed");
+  ok(`${BULK + 1} runs of a cause are retried, and their progress is seen`);
+
+  const entries = await person.logged(
+    { what: "cancel", key: "ROW-2" },
+    { what: "retry all", detail: `${BULK + 1} runs with the cause ${PARKED_BY_RATE}` },
+  );
+  check(entries.filter(({ what, key }) => what === "retry" && key === "ROW-1").length === 2, "not both retries are logged");
+  check(entries.filter(({ what }) => what === "search").length === 2, "not both searches are logged");
+  check(!JSON.stringify(entries).includes(found.customer_id), "the audit log says what was searched for");
+  await page.getByRole("row", { name: "cancel" }).getByRole("link", { name: "ROW-2" }).click();
+  check((await person.heading()) === "ROW-2", "the audit log leads to another run");
+  ok("the audit log has what was done");
+  person.content("with the mouse");
+}
+
+/** What has the focus: what it is called, and whether that can be seen. Run in the page. */
+function focused() {
+  const element = document.activeElement;
+  const label = element.labels?.[0]?.firstChild.textContent ?? element.getAttribute("aria-label") ?? element.innerText;
+  const outlined = [undefined, "::after"].some((part) => {
+    const { outlineStyle, outlineWidth } = getComputedStyle(element, part);
+    return outlineStyle !== "none" && parseFloat(outlineWidth) >= 2;
+  });
+  const { top, bottom } = element.getBoundingClientRect();
+  return {
+    name: label.replace(/\s+/g, " ").trim(),
+    seen: element === document.body || (outlined && bottom > 0 && top < innerHeight),
+  };
+}
+
+/** 2: the same without a mouse. */
+async function keyboard(person) {
+  const { serve, page } = person;
+  const customers = ["KEYS1", "KEYS2", "KEYS3"];
+  await serve.putAll([
+    serve.order({ order_id: "KEYS-1", customer_id: "KEYS1" }),
+    serve.order({ order_id: "KEYS-2", customer_id: "KEYS2" }),
+    serve.order({ order_id: "KEYS-3", customer_id: "KEYS3" }),
+    serve.order({ order_id: "KEYS-4", customer_id: "KEYS4" }),
+  ]);
+  const to = async (name) => {
+    for (let presses = 0; presses < TABS_MAX; presses += 1) {
+      await page.keyboard.press("Tab");
+      const at = await page.evaluate(focused);
+      check(at.seen, `nothing shows on ${page.url()} that “${at.name}” has the focus`);
+      if (at.name === name) return;
+    }
+    throw new Error(`console: “${name}” cannot be reached with the keyboard on ${page.url()}`);
+  };
+  const enter = async (name, says) => {
+    await to(name);
+    await page.keyboard.press("Enter");
+    await person.says(says);
+  };
+
+  await person.goes("/");
+  await page.keyboard.press("Tab");
+  check((await page.evaluate(focused)).name === "Skip to the content", "the first stop does not skip to the content");
+  await enter("Runs", "Key begins with");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Tab");
+  check((await page.evaluate(focused)).name === "Key begins with", "the content's first field is not next after skipping to it");
+  await page.keyboard.type("KEYS-1");
+  await page.keyboard.press("Enter");
+  await until("the search found it", async () => (await person.keys()).join() === "KEYS-1");
+  await to("Of a customer");
+  await page.keyboard.type("KEYS1");
+  await page.keyboard.press("Enter");
+  await person.says("These are the runs of one customer.");
+  await enter("KEYS-1", "Steps");
+  check((await person.state()) === "parked", "the run is not parked");
+
+  await serve.customers(customers.map((id) => serve.customer(id)));
+  await enter("Retry", "Retry KEYS-1?");
+  await enter("Retry", "KEYS-1 was retried, and is completed now.");
+  await enter("Show personal data (this is logged)", "Personal data is shown. That was logged.");
+  // A step opens and closes, and the graph and long texts can be scrolled.
+  const step = page.locator("details.step").first();
+  await to(await step.locator("summary").evaluate((summary) => summary.innerText.replace(/\s+/g, " ").trim()));
+  await page.keyboard.press("Enter");
+  check(await step.evaluate(({ open }) => open), "a step does not open with the keyboard");
+
+  await enter("Parked 4", "Retry all");
+  await enter("KEYS-4", "Steps");
+  await enter("Cancel the run", "Cancel KEYS-4?");
+  await enter("Cancel the run", "KEYS-4 is cancelled.");
+  await enter("Parked 3", "Retry all");
+  await enter(`Retry all with the cause ${PARKED_BY_ROW}`, `${PARKED_BY_ROW}: 2?`);
+  await enter("Retry all", "Retried 2 of 2 tried, 0 parked again");
+  await enter("Audit log", "Detail");
+  await person.logged(
+    { what: "retry", key: "KEYS-1" },
+    { what: "reveal", key: "KEYS-1" },
+    { what: "cancel", key: "KEYS-4" },
+    { what: "retry all", detail: `2 runs with the cause ${PARKED_BY_ROW}` },
+  );
+  person.content("with the keyboard");
+  ok("all of that works with the keyboard alone, and shows where it is");
+}
+
+/** 3: personal data is not there until somebody asks, and only for who asked. */
+async function masked(person, other, secrets) {
+  const { serve, page } = person;
+  const { customer_id: id } = serve.order({}, "NW-10250");
+  const rows = readFileSync(join(serve.folder, "pipelines", "storefront", "customers.ndjson"), "utf8").split("\n");
+  const { name, email } = JSON.parse(rows.find((row) => row.includes(`"customer_id":"${id}"`)));
+  secrets.add(name, email, encodeURIComponent(email));
+  const run = "/runs/NW-10250";
+  const hides = async (who, when) => {
+    await who.goes(run);
+    const text = await who.page.content();
+    for (const part of [name, email, name.split(" ").at(-1)]) check(!text.includes(part), `${part} is on the page ${when}`);
+    check(text.includes("«email»"), `the mail's address is not masked ${when}`);
+    check((await who.page.locator("iframe").count()) === 0, `the mail is on the page ${when}`);
+    const mail = await who.page.context().request.get(`${serve.base}${run}/mail/0`);
+    check(mail.status() === 404 && !(await mail.text()).includes(name), `the mail can be read ${when}`);
+  };
+  await hides(person, "before it was asked for");
+  await person.press("button", "Show personal data (this is logged)");
+  await person.says("Personal data is shown. That was logged.");
+  const text = await page.content();
+  for (const part of [name, email]) check(text.includes(part), `${part} is not on the page that was asked for it`);
+  await page.locator("iframe").scrollIntoViewIfNeeded();
+  const frame = page.frames().find((known) => known.url().endsWith("/mail/0"));
+  await until("the mail is there", async () => (await frame.locator("body").innerText()).includes("NW-10250"));
+  const handle = await frame.frameElement();
+  check((await handle.getAttribute("sandbox")) === "", "the mail's frame may do something");
+  const answer = await page.context().request.get(`${serve.base}${run}/mail/0`);
+  const policy = answer.headers()["content-security-policy"];
+  check(/default-src 'none'/.test(policy) && /(^|;)\s*sandbox(;|$)/.test(policy), `the mail's policy is ${policy}`);
+  await hides(other, "for somebody else who did not ask");
+  await person.logged({ what: "reveal", key: "NW-10250" });
+  person.content("personal data");
+  ok("personal data is masked until it is asked for, by whoever asks, and the asking is logged");
+}
+
+/** 4: without scripts. */
+async function scriptless(person) {
+  const { serve, page } = person;
+  await serve.putAll([1, 2, 3].map((at) => serve.order({ order_id: `PLAIN-${at}`, customer_id: `PLAIN${at}` })));
+  const pages = { "/": "Overview", "/runs": "Runs", "/parked": "Parked", "/pipeline": "storefront", "/audit": "Audit log" };
+  for (const [path, heading] of Object.entries(pages)) {
+    await person.goes(path);
+    check((await person.heading()) === heading, `${path} is called ${await person.heading()}`);
+    check(await page.locator("main").evaluate((main) => main.innerText.length > 60), `${path} says nothing`);
+  }
+  await person.press("link", "Runs");
+  await page.getByLabel("Key begins with").fill("PLAIN-");
+  await page.getByLabel("State").selectOption("parked");
+  await person.press("button", "Show");
+  check((await person.keys()).length === 3, "the search finds other runs");
+  await person.press("link", "PLAIN-1");
+  check(await page.getByRole("button", { name: "Copy" }).isHidden(), "a button is there that cannot work");
+  await serve.customers([1, 2].map((at) => serve.customer(`PLAIN${at}`)));
+  await person.press("link", "Retry");
+  await person.press("button", "Retry");
+  await person.says("PLAIN-1 was retried, and is completed now.");
+  await person.press("button", "Show personal data (this is logged)");
+  await person.says("plain1@example.org");
+  await person.goes("/parked");
+  await person.press("link", `Retry all with the cause ${PARKED_BY_ROW}`);
+  await person.press("button", "Retry all");
+  await until("the retry is at its end", async () => {
+    await page.reload();
+    return (await page.innerText("main")).includes("Retried 2 of 2 tried, 1 parked again");
+  });
+  await person.goes("/runs/PLAIN-3");
+  await person.press("link", "Cancel the run");
+  await person.press("button", "Cancel the run");
+  await person.says("PLAIN-3 is cancelled.");
+  await person.logged({ what: "retry", key: "PLAIN-1" }, { what: "reveal", key: "PLAIN-1" }, { what: "cancel", key: "PLAIN-3" });
+  person.content("without scripts");
+  ok("every page reads and everything can be done without scripts");
+}
+
+/** Looks for what a text has become that should have stayed one. Run in a page or in a mail's frame. */
+function structure(isMail) {
+  const faults = [];
+  const scripts = [...document.scripts].filter(({ src }) => isMail || new URL(src).pathname !== "/console/console.js");
+  if (scripts.length > 0) faults.push(`${scripts.length} scripts: ${scripts[0].outerHTML.slice(0, 200)}`);
+  for (const element of document.querySelectorAll("*")) {
+    for (const { name, value } of element.attributes) {
+      const place = `${element.localName}[${name}="${value.slice(0, 80)}"]`;
+      if (/^on/.test(name)) faults.push(`a handler: ${place}`);
+      const leads = ["href", "src", "action", "formaction", "xlink:href", "srcset", "background"].includes(name);
+      if (leads && /^[\s\0-\x1f]*(javascript|vbscript|data:text)/i.test(value)) faults.push(`an address: ${place}`);
+      if (!isMail && name === "style") faults.push(`a style: ${place}`);
+      if (!isMail && name === "src" && new URL(value, location).origin !== location.origin) faults.push(`from elsewhere: ${place}`);
+    }
+    if (!isMail && ["style", "base", "object", "embed", "math"].includes(element.localName)) faults.push(`a ${element.localName}`);
+    if (element.localName === "iframe" && element.getAttribute("sandbox") !== "") faults.push("a frame that may do something");
+  }
+  if (isMail && document.querySelector("iframe, object, embed, form, base, meta[http-equiv=refresh]")) faults.push("something active in the mail");
+  return faults;
+}
+
+/** All hostile texts: the collection's, if it is there, and our own. */
+function hostileTexts() {
+  const shared = process.env.OMS_SHARED && join(process.env.OMS_SHARED, "data", "bad-input", "strings", "blns.json");
+  const known = shared && existsSync(shared) ? JSON.parse(readFileSync(shared, "utf8")) : [];
+  // What UTF-8 cannot say is no text, and NUL is refused.
+  return [...HOSTILE, ...known].filter((text) => text.isWellFormed() && !text.includes("\0") && text.trim() !== "");
+}
+
+/** 6: texts in orders, customers and addresses stay texts. */
+async function hostile(person) {
+  const { serve, page } = person;
+  const faults = [];
+  const look = async (name) => {
+    const own = await page.evaluate(structure, false);
+    const wide = await page.evaluate(() => document.scrollingElement.scrollWidth - innerWidth);
+    if (wide > 0) own.push(`scrolls sideways by ${wide} px`);
+    faults.push(...own.map((fault) => `${name}: ${fault}`), ...person.complaints.map((complaint) => `${name}: ${complaint}`));
+    failOn("hostile texts", faults);
+  };
+  await page.setViewportSize({ width: 360, height: 800 });
+
+  // Every text field that the schema lets be anything: each order has the whole of a share in its items, and some in its
+  // own fields. Half of the customers are known, so that their mails are made, too.
+  const texts = hostileTexts();
+  const share = Math.ceil(texts.length / HOSTILE.length);
+  const orders = HOSTILE.map((text, at) => {
+    const items = texts.slice(at * share, (at + 1) * share);
+    return serve.order({
+      order_id: `BAD-${at}`,
+      customer_id: text,
+      shipping_country: text,
+      items: items.map((name) => ({ sku: name, name, quantity: 1, unit_price: "1.00" })),
+    });
+  });
+  orders.push(serve.order({ order_id: `BAD-${"~".repeat(252)}` }));
+  await serve.customers(HOSTILE.filter((_, at) => at % 2 === 0).map((text, at) => (
+    { customer_id: text, name: HOSTILE[(at + 3) % HOSTILE.length], email: `bad${at}@example.org`, locale: at % 3 === 0 ? text : "en" }
+  )));
+  await serve.putAll(orders);
+
+  let shown = 0;
+  for (const { order_id: key, customer_id: customer } of orders) {
+    await person.goes(`/runs/${key}`);
+    await look(`${key}, masked`);
+    await person.press("button", "Show personal data (this is logged)");
+    await person.says("Personal data is shown. That was logged.");
+    // All that is closed is looked at, too.
+    await page.evaluate(() => {
+      for (const details of document.querySelectorAll("details")) details.open = true;
+    });
+    const order = await page.locator("pre[aria-labelledby=order]").textContent();
+    check(order.includes(JSON.stringify(customer).replaceAll("\u007f", "\\u007f")), `${key}: its customer is not on the page`);
+    for (const handle of await page.locator("iframe").elementHandles()) {
+      await handle.scrollIntoViewIfNeeded();
+      const frame = await handle.contentFrame();
+      await until("the mail is there", () => frame.evaluate(() => document.body?.innerText.length > 50).catch(() => false));
+      faults.push(...(await frame.evaluate(structure, true)).map((fault) => `${key}, its mail: ${fault}`));
+      shown += 1;
+    }
+    await look(key);
+  }
+  check(shown >= HOSTILE.length / 2, `only ${shown} mails were made`);
+  for (const path of ["/", "/runs", "/runs?state=parked", "/parked", "/pipeline", "/audit"]) {
+    await person.goes(path);
+    await look(path);
+  }
+
+  // What an address says comes back on the page.
+  for (const text of HOSTILE) {
+    const part = encodeURIComponent(text);
+    const all = ["key", "state", "cause", "step", "from", "to", "before"].map((name) => `${name}=${part}`);
+    for (const path of [`/runs?${all.slice(0, -1).join("&")}`, `/parked/retry?cause=${part}`, `/runs/${part}`, `/../${part}/`]) {
+      await page.goto(`${serve.base}${path}`);
+      person.forgive("404");
+      await look(path);
+    }
+  }
+  await person.goes("/runs");
+  await page.getByLabel("Of a customer").fill(HOSTILE[0]);
+  await person.press("button", "Search");
+  await person.says("These are the runs of one customer.");
+  check((await person.keys()).includes("BAD-0"), "a hostile customer is not found");
+  await look("the search for a customer");
+  ok(`${texts.length} hostile texts stay texts, in ${orders.length} runs, ${shown} mails and ${HOSTILE.length} addresses of each kind`);
+}
+
+/** 8: pages of runs have each run once, forth and back. */
+async function paging(person) {
+  const { serve, page } = person;
+  await serve.putAll(Array.from({ length: FILLERS }, (_, at) => serve.order({ order_id: `MANY-${at}` })));
+  const walk = async (rel) => {
+    const pages = [await person.keys()];
+    while ((await page.locator(`a[rel=${rel}]`).count()) > 0) {
+      await page.locator(`a[rel=${rel}]`).click();
+      pages.push(await person.keys());
+      check(pages.length < 100, "the pages have no end");
+    }
+    return pages;
+  };
+  const there = async (path, wanted) => {
+    await person.goes(path);
+    const forth = await walk("next");
+    const back = await walk("prev");
+    const keys = forth.flat();
+    check(keys.length === wanted && new Set(keys).size === wanted, `${path}: ${keys.length} runs, ${new Set(keys).size} different ones, instead of ${wanted}`);
+    check(forth.slice(0, -1).every(({ length }) => length === LINES), `${path}: a page is not full`);
+    check(back.reverse().flat().join() === keys.join(), `${path}: the way back has other runs than the way forth`);
+    return forth.length;
+  };
+  await person.goes("/runs");
+  const total = Number((await page.innerText(".heading .quiet")).replace(/\D/g, ""));
+  check(total > BULK + FILLERS, `there are ${total} runs in all`);
+  const pages = await there("/runs", total);
+  await person.goes("/");
+  const completed = Number((await page.locator(".tiles div", { hasText: "Completed" }).locator("dd").innerText()).replace(/\D/g, ""));
+  await there("/runs?state=completed", completed);
+  person.content("paging");
+  ok(`${total} runs on ${pages} pages, forth and back, each once`);
+}
+
+/** 7: each page, light and dark, wide and narrow. */
+async function looks(person, axe) {
+  const { serve, page } = person;
+  await serve.putAll([
+    serve.order({ order_id: "SHOWN-1", customer_id: "SHOWN1" }),
+    serve.order({ order_id: "SHOWN-2", currency: "XDR" }),
+  ]);
+  await person.goes("/runs/NW-10250");
+  await person.press("button", "Show personal data (this is logged)");
+  const pages = {
+    overview: "/",
+    runs: "/runs",
+    "runs-none": "/runs?key=nothing",
+    run: "/runs/NW-10250",
+    "run-parked": "/runs/SHOWN-1",
+    "run-cancelled": "/runs/ROW-2",
+    "run-long-key": `/runs/BAD-${"~".repeat(252)}`,
+    parked: "/parked",
+    pipeline: "/pipeline",
+    audit: "/audit",
+    confirm: "/runs/SHOWN-1/retry",
+    "confirm-danger": "/runs/SHOWN-1/cancel",
+    "confirm-all": `/parked/retry?cause=${PARKED_BY_ROW}`,
+    error: "/runs/none",
+    login: "/../login",
+  };
+  mkdirSync(out, { recursive: true });
+  const faults = [];
+  let shots = 0;
+  for (const [name, path] of Object.entries(pages)) {
+    await page.goto(`${serve.base}${path}`);
+    if (name === "run") await page.locator("details.step").last().locator("summary").click();
+    for (const width of WIDTHS) {
+      await page.setViewportSize({ width, height: 800 });
+      const wide = await page.evaluate(() => document.scrollingElement.scrollWidth - innerWidth);
+      if (wide > 0) faults.push(`${name}: scrolls sideways by ${wide} px at ${width} px`);
+      for (const colorScheme of SCHEMES) {
+        await page.emulateMedia({ colorScheme });
+        faults.push(...(await violations(page, axe)).map((fault) => `${name}, ${width} px, ${colorScheme}: ${fault}`));
+        await page.screenshot({ path: join(out, `${name}-${width}-${colorScheme}.png`), fullPage: true });
+        shots += 1;
+      }
+    }
+  }
+  failOn("looks", faults);
+  ok(`${Object.keys(pages).length} pages, light and dark, are without a serious finding and do not scroll sideways; ${shots} pictures`);
+}
+
+/** The serious and critical findings of axe. What is evaluated by the driver does not fall under the page's policy. */
+async function violations(page, axe) {
+  if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(axe);
+  const found = await page.evaluate(async () => {
+    const { violations } = await globalThis.axe.run(document, { iframes: false, resultTypes: ["violations"] });
+    return violations.map(({ id, impact, nodes }) => ({ id, impact, place: nodes[0].target.join(" "), count: nodes.length }));
+  });
+  return found
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, impact, place, count }) => `${impact} ${id}, ${count} times: ${place}`);
+}
+
+/** 5: keys, sessions, and forms that are not from here. */
+async function guarded(browser, serve, secrets) {
+  await serve.putAll([1, 2].map((at) => serve.order({ order_id: `GUARD-${at}`, customer_id: `GUARD${at}` })));
+  const key = async (...words) => (await serve.oms("keys", "add", serve.pipeline, ...words)).trim().split(/\s+/).at(-1);
+  const admin = await key("ann", "--scope", "admin");
+  const second = await key("bob", "--scope", "admin");
+  const intake = await key("shop");
+  secrets.add(admin, second, intake);
+  const leads = async () => {
+    const { status, headers } = await fetch(`${serve.base}/`, { redirect: "manual" });
+    return status === 303 && headers.get("location") === "/console/login";
+  };
+  await until("the server asks for a key", leads, KEYS_MS);
+
+  const person = await Person.at(browser, serve, secrets);
+  const { page } = person;
+  const { request } = page.context();
+  const cookie = async () => (await page.context().cookies()).find(({ name }) => name === "oms_session");
+  const paths = ["/", "/runs", "/runs/NW-10250", "/runs/NW-10250/mail/0", "/runs/GUARD-1/cancel", "/parked", "/parked/live", "/live", "/pipeline", "/audit"];
+  const allLead = async (when) => {
+    for (const path of paths) {
+      await page.goto(`${serve.base}${path}`);
+      check(page.url() === `${serve.origin}/console/login`, `${path} is there ${when}`);
+      check((await person.heading()) === "Log in" && !(await page.content()).includes("GUARD-1"), `${path} says something ${when}`);
+    }
+  };
+  await allLead("without a key");
+  const logsIn = async (text) => {
+    await page.getByLabel("Admin key").fill(text);
+    await person.press("button", "Log in");
+  };
+  const refused = async (text, what) => {
+    await logsIn(text);
+    check((await page.getByRole("alert").innerText()) === "This is no admin key of this server.", `${what} is not refused`);
+    check((await page.getByLabel("Admin key").inputValue()) === "", `${what} stays on the page`);
+    person.forgive("403");
+    await allLead(`after ${what}`);
+  };
+  await refused("wrong", "a wrong key");
+  await refused(`${admin.slice(0, -1)}${admin.endsWith("A") ? "B" : "A"}`, "a key with another end");
+  await refused(intake, "a key for sending orders");
+  const before = await cookie();
+  await logsIn(admin);
+  await person.says("Overview");
+  check((await page.innerText(".user")) === "ann", "the page does not say who is there");
+  const after = await cookie();
+  check(before.value !== after.value, "the session of before goes on after the login");
+  for (const { httpOnly, sameSite } of [before, after]) check(httpOnly && sameSite === "Strict", "the cookie can be read or is sent from elsewhere");
+  check(!(await page.evaluate(() => document.cookie)), "a script can read the cookie");
+  ok("pages lead to the login, which refuses what is no admin key");
+
+  const others = await Person.at(browser, serve, secrets);
+  await others.page.goto(`${serve.origin}/console/login`);
+  const foreign = await others.csrf();
+  await person.goes("/runs/GUARD-1");
+  secrets.add(await person.csrf(), foreign);
+  const entries = (await person.audit()).length;
+  const forms = ["/runs/GUARD-1/retry", "/runs/GUARD-1/cancel", "/runs/GUARD-1/reveal", "/parked/retry", "/runs", "/../logout"];
+  const tokens = { no: {}, "an empty": { csrf: "" }, "a wrong": { csrf: "0".repeat(64) }, "somebody else's": { csrf: foreign } };
+  for (const path of forms) {
+    for (const [which, token] of Object.entries(tokens)) {
+      const form = { cause: PARKED_BY_ROW, customer: "GUARD1", ...token };
+      const answer = await request.post(`${serve.base}${path}`, { form, maxRedirects: 0 });
+      check(answer.status() === 403, `a POST to ${path} with ${which} token is answered with ${answer.status()}`);
+    }
+  }
+  const own = { csrf: await person.csrf() };
+  const elsewhere = { form: own, headers: { origin: "http://elsewhere.example" }, maxRedirects: 0 };
+  const answer = await request.post(`${serve.base}/runs/GUARD-1/cancel`, elsewhere);
+  check(answer.status() === 403, `a form from elsewhere is answered with ${answer.status()}`);
+  // The same in a browser: a page of another site sends a form here.
+  await page.route("http://elsewhere.example/", (route) => route.fulfill({
+    contentType: "text/html",
+    body: `<form method="post" action="${serve.base}/runs/GUARD-1/cancel"><input name="csrf" value="${own.csrf}"><button>Win</button></form>`,
+  }));
+  await page.goto("http://elsewhere.example/");
+  await person.press("button", "Win");
+  await until("the form was answered", () => page.url().startsWith(serve.origin));
+  person.forgive("403");
+  await person.goes("/runs/GUARD-1");
+  check((await person.state()) === "parked", "a form that is not from here changed a run");
+  check((await person.audit()).length === entries, "a form that is not from here is in the audit log");
+  ok(`${forms.length * Object.keys(tokens).length + 2} forms without the session's token are refused, and change nothing`);
+
+  await person.goes("/runs/GUARD-1/cancel");
+  await person.press("button", "Cancel the run");
+  await person.says("GUARD-1 is cancelled.");
+  await person.logged({ who: "ann", what: "cancel", key: "GUARD-1" });
+  await person.press("button", "Log out");
+  check((await person.heading()) === "Log in", "logging out leads elsewhere");
+  await allLead("after logging out");
+  await page.context().addCookies([after]);
+  await allLead("with the cookie of before logging out");
+  await page.goBack();
+  check(!(await page.content()).includes("GUARD-1"), "the way back shows what was there before logging out");
+  ok("who logs out is out");
+
+  await page.goto(`${serve.origin}/console/login`);
+  await logsIn(admin);
+  await person.says("Overview");
+  await others.page.goto(`${serve.origin}/console/login`);
+  await others.page.getByLabel("Admin key").fill(second);
+  await others.press("button", "Log in");
+  await others.says("Overview");
+  await serve.oms("keys", "revoke", serve.pipeline, "ann");
+  const took = await until("the revoked key's session is over", async () => {
+    const { url } = await page.evaluate(async (path) => ({ url: (await fetch(path)).url }), `${serve.base}/live`);
+    return url.endsWith("/login");
+  }, KEYS_MS);
+  await until("the page says so by itself", async () => (await page.innerText("#told")).startsWith("You are logged out."));
+  await allLead("after the key was revoked");
+  await others.goes("/runs");
+  ok(`a revoked key's session is over after ${Math.round(took)} ms, and the page says so; another's goes on`);
+  person.content("keys");
+  await Promise.all([person.leaves(), others.leaves()]);
+}
+
+await main(nodes, async (browser) => {
+  const axe = readFileSync(createRequire(join(resolve(axes), "x.js")).resolve("axe-core/axe.min.js"), "utf8");
+  const folder = mkdtempSync(join(tmpdir(), "oms-console-"));
+  const serve = new Serve(folder);
+  const secrets = new Secrets();
+  const begun = performance.now();
+  try {
+    await serve.start();
+    secrets.add("HANAR", "no such customer");
+    const somebody = (settings) => Person.at(browser, serve, secrets, settings);
+    const clerk = await somebody();
+    await mouse(clerk);
+    const typist = await somebody();
+    await keyboard(typist);
+    await masked(clerk, typist, secrets);
+    const reader = await somebody({ javaScriptEnabled: false });
+    await scriptless(reader);
+    await Promise.all([typist.leaves(), reader.leaves()]);
+    const target = await somebody();
+    await hostile(target);
+    await target.leaves();
+    await paging(clerk);
+    await looks(clerk, axe);
+    await clerk.leaves();
+    await guarded(browser, serve, secrets);
+    const count = secrets.check();
+    ok(`${count} addresses, none with a secret or personal data`);
+    return `console: all of it in ${Math.round((performance.now() - begun) / 1000)} s`;
+  } finally {
+    await serve.end();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});

@@ -1,0 +1,138 @@
+"""How many orders a second `oms serve` takes in, how long each waits, and how much memory that takes. It measures: nothing in it passes or fails.
+
+    python load.py --oms FILE [--seconds N] [--orders FILE] [--pipeline storefront|order-management]
+
+`--oms` is an optimised build. Orders come from wrk (Debian's), a process of its own on the same machine, on keep-alive connections, and every one is another order. Beside it stands what `oms run`
+does with as many orders of a file, in the same minutes on the same machine. It prints lines of JSON.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from server import PATH, PIPELINE, ROOT, Server
+
+LUA = Path(__file__).with_name("load.lua")
+# Connections that give the server as much as it takes, and more than it can hold.
+CONNECTIONS, TOO_MANY = 64, 6_000
+
+
+class Subject:
+    """A pipeline with orders for it."""
+
+    def __init__(self, name: str, orders: Path | None):
+        self.name = name
+        self.file = PIPELINE if name == "storefront" else ROOT / "pipelines/order-management.yaml"
+        self.path, self.member = (PATH, "order_id") if name == "storefront" else ("/order", "-")
+        samples = sorted((ROOT / "pipelines" / name / "samples").glob("*.json"))
+        self.lines = [json.dumps(json.loads(path.read_text(encoding="utf-8")), ensure_ascii=False) for path in samples]
+        if orders and name == "storefront":
+            self.lines = orders.read_text(encoding="utf-8").splitlines()
+
+
+def memory(pid: int) -> float:
+    """MiB that a process has in memory."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    [line] = [line for line in status.splitlines() if line.startswith("VmRSS")]
+    return int(line.split()[1]) / 1024
+
+
+class Watched:
+    """Looks at a process's memory once a second."""
+
+    def __init__(self, pid: int):
+        self.pid, self.seen, self.stop = pid, [], threading.Event()
+        self.thread = threading.Thread(target=self.look, daemon=True)
+
+    def look(self) -> None:
+        while not self.stop.wait(1):
+            self.seen.append(memory(self.pid))
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join()
+
+
+def wrk(server: Server, subject: Subject, lines: Path, prefix: str, seconds: int, connections: int, pause_ms: float = 0) -> dict:
+    command = ["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "30s", "-s", LUA, f"http://127.0.0.1:{server.port}",
+               "--", subject.path, lines, subject.member, prefix, pause_ms]
+    done = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def one(server: Server, subject: Subject, key: str) -> float:
+    """Milliseconds for one order alone."""
+    line = subject.lines[0] if subject.member == "-" else json.dumps(json.loads(subject.lines[0]) | {subject.member: key})
+    begun = time.monotonic()
+    with server.connect() as connection:
+        answer = connection.request("PUT", f"{subject.path}/{key}", line.encode())
+    if answer.status != 201:
+        raise SystemExit(f"one order alone was answered with {answer.status}")
+    return (time.monotonic() - begun) * 1000
+
+
+def say(what: str, **values) -> None:
+    print(json.dumps({"what": what} | values), flush=True)
+
+
+def run(oms: Path, subject: Subject, folder: Path, count: int) -> None:
+    """What `oms run` does with so many orders."""
+    path, state = folder / "orders.ndjson", folder / "run"
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(count):
+            line = subject.lines[number % len(subject.lines)]
+            file.write((line if subject.member == "-" else json.dumps(json.loads(line) | {subject.member: f"R-{number}"}, ensure_ascii=False)) + "\n")
+    done = subprocess.run([oms, "run", subject.file, "--input", path, "--state-dir", state, "--format", "json"], check=True, capture_output=True, text=True)
+    say("oms run", pipeline=subject.name, orders=count, orders_per_second=json.loads(done.stdout)["orders_per_second"])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--oms", type=Path, required=True)
+    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--orders", type=Path)
+    parser.add_argument("--pipeline", choices=["storefront", "order-management"], default="storefront")
+    args = parser.parse_args()
+    subject = Subject(args.pipeline, args.orders)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        lines = folder / "lines.ndjson"
+        lines.write_text("\n".join(subject.lines) + "\n", encoding="utf-8")
+        server = Server(args.oms, folder, subject.file)
+        server.start()
+        try:
+            say("alone", pipeline=subject.name, ms=round(min(one(server, subject, f"alone-{number}") for number in range(20)), 2))
+            with Watched(server.process.pid) as watched:
+                full = wrk(server, subject, lines, "full", args.seconds, CONNECTIONS)
+            accepted = full["statuses"].get("201", 0)
+            rate = accepted / full["seconds"]
+            say("all that it takes", pipeline=subject.name, connections=CONNECTIONS, accepted_per_second=round(rate), **full,
+                memory_mib=[round(mib) for mib in watched.seen])
+            pause = CONNECTIONS * 1000 / (rate / 2)
+            half = wrk(server, subject, lines, "half", args.seconds, CONNECTIONS, pause)
+            say("about half of it", pipeline=subject.name, accepted_per_second=round(half["statuses"].get("201", 0) / half["seconds"]), **half)
+            with Watched(server.process.pid) as watched:
+                over = wrk(server, subject, lines, "over", args.seconds // 2, TOO_MANY)
+            begun = time.monotonic()
+            alone = one(server, subject, "after")
+            say("too many", pipeline=subject.name, connections=TOO_MANY, **over, memory_mib=[round(mib) for mib in watched.seen],
+                then_alone_ms=round(alone, 2), after_s=round(time.monotonic() - begun, 3))
+            total = sum(part["statuses"].get("201", 0) for part in (full, half, over))
+            say("kept", answered_201=total, runs=server.query("select count(*) from oms_runs")[0][0] - 21)
+        finally:
+            server.stop()
+        run(args.oms, subject, folder, max(accepted, 1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
