@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, db, explain, generate, graph, keys, mail, objects, render_email, run, runs,
-    schema, serve, steps, validate,
+    completions, db, explain, forget, generate, graph, keys, mail, objects, render_email, run,
+    runs, schema, serve, steps, validate,
 };
 
 /// Runs order pipelines: one YAML file, proven right before anything runs, executed durably
@@ -24,6 +24,7 @@ pub(crate) enum Command {
     Runs(runs::Args),
     Objects(objects::Args),
     Mail(mail::Args),
+    Forget(forget::Args),
     Keys(keys::Args),
     Db(db::Args),
     Generate(generate::Args),

@@ -33,6 +33,24 @@ pub(crate) struct Here<'a> {
     pub(crate) outside: Option<Outside>,
 }
 
+impl Here<'_> {
+    /// Takes the state directory, to work on it in this process.
+    ///
+    /// # Errors
+    /// When another process has it, or it cannot be used.
+    pub(crate) fn open(self, found: &Found) -> anyhow::Result<Runner> {
+        let Here { checker, pipeline, plan, mail, outside } = self;
+        let (files, name) = DirectoryFiles::of(&pipeline);
+        let settings = Settings {
+            concurrency: 1,
+            export: None,
+            mail: mail.mailing(&plan, outside.as_ref())?,
+            remote: outside.map(|outside| outside.remote),
+        };
+        Ok(Runner::open(&found.directory, &plan, checker, &name, &files, settings)?)
+    }
+}
+
 /// Does it, and returns what became of each run. What was refused is said.
 ///
 /// # Errors
@@ -60,8 +78,8 @@ pub(crate) fn operate(
     let asked = control::ask(&found.directory, &request);
     let done = match asked.context("the server that runs the pipeline did not answer")? {
         Some(Response::Done(done)) => done,
-        Some(Response::Pruned(_)) => anyhow::bail!("the server did something else"),
         Some(Response::Failed(why)) => anyhow::bail!("the server could not do it: {why}"),
+        Some(_) => anyhow::bail!("the server did something else"),
         None => alone(deed, found, rows, here)?,
     };
     for refused in done.iter().filter_map(|done| done.refused.as_ref()) {
@@ -71,15 +89,7 @@ pub(crate) fn operate(
 }
 
 fn alone(deed: Deed, found: &Found, rows: &[RunRow], here: Here<'_>) -> anyhow::Result<Vec<Done>> {
-    let Here { checker, pipeline, plan, mail, outside } = here;
-    let (files, name) = DirectoryFiles::of(&pipeline);
-    let settings = Settings {
-        concurrency: 1,
-        export: None,
-        mail: mail.mailing(&plan, outside.as_ref())?,
-        remote: outside.map(|outside| outside.remote),
-    };
-    let runner = Runner::open(&found.directory, &plan, checker, &name, &files, settings)?;
+    let runner = here.open(found)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_stack_size(STACK_BYTES)
         .enable_all()

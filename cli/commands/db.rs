@@ -136,8 +136,8 @@ fn import(target: Target, world: &WorldOption, kinds: &[StepKind]) -> anyhow::Re
         None => {
             let request = Request::Import { table: table.name.to_string(), rows: text };
             match control::ask(&found.directory, &request).context("the server did not answer")? {
-                Some(Response::Done(_) | Response::Pruned(_)) => {}
                 Some(Response::Failed(why)) => anyhow::bail!("the server could not do it: {why}"),
+                Some(_) => {}
                 None => import_rows(&Database::own(&found.directory)?, &table, &rows)?,
             }
         }

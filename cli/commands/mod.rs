@@ -3,6 +3,7 @@
 pub(crate) mod completions;
 pub(crate) mod db;
 pub(crate) mod explain;
+pub(crate) mod forget;
 pub(crate) mod generate;
 pub(crate) mod graph;
 pub(crate) mod keys;
@@ -34,6 +35,7 @@ pub(crate) fn dispatch(command: Command, kinds: &[StepKind]) -> anyhow::Result<u
         Command::Runs(args) => runs::run(args, kinds),
         Command::Objects(args) => objects::run(args, kinds),
         Command::Mail(args) => mail::run(args, kinds),
+        Command::Forget(args) => forget::run(args, kinds),
         Command::Keys(args) => keys::run(args),
         Command::Db(args) => db::run(args, kinds),
         Command::Generate(args) => generate::run(args, kinds),

@@ -6,14 +6,14 @@ use jiff::{Span, Timestamp};
 use oms_engine::effects::Clock as _;
 use oms_engine::step::StepKind;
 use oms_local::control::{self, Request, Response};
-use oms_local::{Runner, Settings, SystemClock};
+use oms_local::{Runner, SystemClock};
 use serde_json::json;
 
 use crate::check;
 use crate::commands::Format;
-use crate::directory::DirectoryFiles;
 use crate::exit;
 use crate::mailing::MailOption;
+use crate::operate::Here;
 use crate::output;
 use crate::state::{Target, current_plan};
 use crate::world::WorldOption;
@@ -54,21 +54,14 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let pruned = match asked.context("the server that runs the pipeline did not answer")? {
         Some(Response::Pruned(count)) => count,
         Some(Response::Failed(why)) => anyhow::bail!("the server could not do it: {why}"),
-        Some(Response::Done(_)) => anyhow::bail!("the server did something else"),
+        Some(_) => anyhow::bail!("the server did something else"),
         None => {
             let checker = check::checker(kinds)?;
             let Some((pipeline, plan)) = current_plan(&checker, &found)? else {
                 return Ok(exit::FINDINGS);
             };
-            let outside = world.outside()?;
-            let settings = Settings {
-                concurrency: 1,
-                export: None,
-                mail: mail.mailing(&plan, outside.as_ref())?,
-                remote: outside.map(|outside| outside.remote),
-            };
-            let (files, name) = DirectoryFiles::of(&pipeline);
-            let runner = Runner::open(&found.directory, &plan, &checker, &name, &files, settings)?;
+            let here = Here { checker: &checker, pipeline, plan, mail, outside: world.outside()? };
+            let runner = here.open(&found)?;
             let pruned = alone(&runner, before);
             runner.close()?;
             pruned?

@@ -39,6 +39,11 @@ pub enum Request {
         /// The instant.
         before: i64,
     },
+    /// To forget whoever has a value.
+    Forget {
+        /// The value.
+        value: String,
+    },
     /// To end runs.
     Cancel {
         /// The rows of the runs.
@@ -79,6 +84,8 @@ pub enum Response {
     Done(Vec<Done>),
     /// How many runs were let go of.
     Pruned(u64),
+    /// How many runs and rows were forgotten, and how many runs are open.
+    Forgotten(u64, u64, u64),
     /// Why it could not be done.
     Failed(String),
 }

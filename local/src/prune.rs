@@ -43,16 +43,25 @@ fn some(
     }
     let transaction = connection.unchecked_transaction()?;
     let old = "state in ('completed', 'cancelled') and updated_at < ?3 and id >= ?1 and id < ?2";
-    let bounds = params![from, end, before.as_millisecond()];
-    transaction.execute(
-        &format!("insert into oms_pruned (key, digest) select key, digest from oms_runs where {old} on conflict do nothing"),
-        bounds,
-    )?;
-    for table in ["oms_journal", "oms_objects", "oms_mails"] {
-        let sql = format!("delete from {table} where run in (select id from oms_runs where {old})");
-        transaction.execute(&sql, bounds)?;
-    }
-    let count = transaction.execute(&format!("delete from oms_runs where {old}"), bounds)?;
+    let count = let_go(connection, old, params![from, end, before.as_millisecond()])?;
     transaction.commit()?;
-    Ok(Some((end, count as u64)))
+    Ok(Some((end, count)))
+}
+
+/// Deletes the runs that are so with everything of theirs, and keeps their keys; returns how many there were.
+pub(crate) fn let_go(
+    connection: &Connection,
+    wanted: &str,
+    values: impl rusqlite::Params + Copy,
+) -> Result<u64, Error> {
+    connection.prepare_cached(&format!("insert into oms_pruned (key, digest) select key, digest from oms_runs where {wanted} on conflict do nothing"))?.execute(values)?;
+    for table in ["oms_journal", "oms_objects", "oms_mails"] {
+        let sql =
+            format!("delete from {table} where run in (select id from oms_runs where {wanted})");
+        connection.prepare_cached(&sql)?.execute(values)?;
+    }
+    let count = connection
+        .prepare_cached(&format!("delete from oms_runs where {wanted}"))?
+        .execute(values)?;
+    Ok(count as u64)
 }

@@ -11,7 +11,7 @@ use oms_engine::effects::Clock as _;
 use oms_engine::plan::read_rows;
 use oms_engine::run::RunState;
 use oms_local::control::{Done, Request, Response, socket};
-use oms_local::{Held, RunRow, SystemClock, Work};
+use oms_local::{Forgotten, Held, RunRow, SystemClock, Work};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -62,6 +62,11 @@ impl Flow {
                 self.renew().await?;
                 self.import(&table, &rows).await?;
                 return Ok(Response::Done(Vec::new()));
+            }
+            Request::Forget { value } => {
+                let forgotten = self.runner.forget(&value).await?;
+                let Forgotten { runs, rows, open } = forgotten;
+                return Ok(Response::Forgotten(runs, rows, open));
             }
             Request::Prune { before } => {
                 let before = Timestamp::from_millisecond(before)?;

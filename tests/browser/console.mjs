@@ -61,8 +61,13 @@ function ok(what) {
 /** Asks again and again until the answer is yes, and returns how long that took. */
 async function until(what, ask, patience = PATIENCE_MS) {
   const begun = performance.now();
+  // A page that goes to another one just then has no answer.
+  const unknown = (failure) => {
+    if (!/context was destroyed|Frame was detached/.test(failure.message)) throw failure;
+    return false;
+  };
   do {
-    if (await ask()) return performance.now() - begun;
+    if (await Promise.resolve(ask()).catch(unknown)) return performance.now() - begun;
     await pause(20);
   } while (performance.now() < begun + patience);
   throw new Error(`console: waited ${patience / 1000} s in vain until ${what}`);
@@ -82,7 +87,11 @@ class Serve {
 
   async start() {
     const words = ["serve", this.pipeline, "--state-dir", this.state, "--listen", "127.0.0.1:0"];
-    this.process = spawn(resolve(program), words, { stdio: ["ignore", "pipe", "inherit"] });
+    this.process = spawn(resolve(program), words, { stdio: ["ignore", "pipe", "pipe"] });
+    this.errors = "";
+    this.process.stderr.on("data", (text) => {
+      this.errors += text;
+    });
     this.ended = new Promise((done) => this.process.once("exit", done));
     for await (const line of createInterface(this.process.stdout)) {
       const found = /^console (http:\S+)\/console\/$/.exec(line);
@@ -206,6 +215,11 @@ class Person {
     return this.page.getByRole(role, { name, exact: true }).click();
   }
 
+  /** The field is found by its name alone; a form may have nearly the same one. */
+  fill(name, text) {
+    return this.page.getByRole("textbox", { name, exact: true }).fill(text);
+  }
+
   heading() {
     return this.page.innerText("h1");
   }
@@ -285,7 +299,7 @@ async function mouse(person) {
 
   await person.goes("/");
   await person.press("link", "Runs");
-  await page.getByLabel("Key begins with").fill(found.order_id.slice(0, -1));
+  await person.fill("Key begins with", found.order_id.slice(0, -1));
   await person.press("button", "Show");
   check((await person.keys()).join() === found.order_id, "the search by a key finds another run");
   check(page.url().includes("key=NW-1025"), "the search by a key cannot be kept as a bookmark");
@@ -294,15 +308,15 @@ async function mouse(person) {
   ok("an order is found by its key");
 
   await person.press("link", "Runs");
-  await page.getByLabel("Of a customer").fill(found.customer_id.toLowerCase());
+  await person.fill("Of a customer", found.customer_id);
   await person.press("button", "Search");
   await person.says("These are the runs of one customer.");
   check((await person.keys()).join() === found.order_id, `a customer's text finds ${await person.keys()}`);
   check(!(await page.content()).toLowerCase().includes(`value="${found.customer_id.toLowerCase()}"`), "the page keeps what was searched for");
-  await page.getByLabel("Of a customer").fill("no such customer");
+  await person.fill("Of a customer", "no such customer");
   await person.press("button", "Search");
   await person.says("No run is like that.");
-  await page.getByLabel("Of a customer").fill("ab");
+  await person.fill("Of a customer", "ab");
   await person.press("button", "Search");
   await person.says("three characters");
   ok("an order is found by a customer's text");
@@ -511,8 +525,8 @@ async function scriptless(person) {
     check(await page.locator("main").evaluate((main) => main.innerText.length > 60), `${path} says nothing`);
   }
   await person.press("link", "Runs");
-  await page.getByLabel("Key begins with").fill("PLAIN-");
-  await page.getByLabel("State").selectOption("parked");
+  await person.fill("Key begins with", "PLAIN-");
+  await page.getByRole("combobox", { name: "State" }).selectOption("parked");
   await person.press("button", "Show");
   check((await person.keys()).length === 3, "the search finds other runs");
   await person.press("link", "PLAIN-1");
@@ -638,7 +652,7 @@ async function hostile(person) {
     }
   }
   await person.goes("/runs");
-  await page.getByLabel("Of a customer").fill(HOSTILE[0]);
+  await person.fill("Of a customer", HOSTILE[0]);
   await person.press("button", "Search");
   await person.says("These are the runs of one customer.");
   check((await person.keys()).includes("BAD-0"), "a hostile customer is not found");
@@ -685,10 +699,9 @@ async function looks(person, axe) {
   const { serve, page } = person;
   await serve.putAll([
     serve.order({ order_id: "SHOWN-1", customer_id: "SHOWN1" }),
-    serve.order({ order_id: "SHOWN-2", currency: "XDR" }),
+    serve.order({ order_id: "SHOWN-2", currency: "KPW" }),
   ]);
-  await person.goes("/runs/NW-10250");
-  await person.press("button", "Show personal data (this is logged)");
+  // Its personal data was asked for before.
   const pages = {
     overview: "/",
     runs: "/runs",

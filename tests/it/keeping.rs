@@ -61,3 +61,35 @@ fn what_was_let_go_of_is_still_a_duplicate_and_its_rows_stay() {
     assert_eq!((code, &summary["conflicts"]), (1, &json!(1)));
     site.call(&["runs", "prune"], &["--older-than", "soon"]).exits(2);
 }
+
+#[test]
+fn of_a_forgotten_customer_nothing_is_left_but_sums_and_digests() {
+    let scratch = Scratch::new();
+    let pipeline = root().join("pipelines/order-management.yaml");
+    let site = Site { pipeline, state: scratch.path("state") };
+    site.call(&["run"], &["--samples"]).exits(0);
+    let before = site.export("billing_data");
+    let others = dump(&site.connection()).lines().filter(|line| line.contains("A2")).count();
+    let done = site.call(&["forget"], &["A1", "--format", "json"]).exits(0);
+    assert_eq!(done.json(), json!({ "format_version": 1, "runs": 1, "rows": 2, "open": 0 }));
+    let after = site.export("billing_data");
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(before["bill_amount_usd"], after["bill_amount_usd"]);
+        let forgotten = before["customer_id"] == "A1";
+        assert_eq!(after["customer_name"] == before["customer_name"], !forgotten, "{after}");
+    }
+    assert_eq!(site.count("select count(*) from customer_contact_info"), 4);
+    assert_eq!(site.count("select count(*) from oms_mails"), 4);
+    assert_eq!(dump(&site.connection()).lines().filter(|line| line.contains("A2")).count(), others);
+    // Nowhere in the files, not even where something was deleted.
+    for file in ["oms.db", "oms.db-wal"] {
+        let bytes = std::fs::read(site.state.join(file)).unwrap_or_default();
+        for text in ["John Doe", "john.doe"] {
+            let found =
+                bytes.windows(text.len()).any(|part| part.eq_ignore_ascii_case(text.as_bytes()));
+            assert!(!found, "`{text}` is in {file}");
+        }
+    }
+    let (code, summary) = site.run(&root().join("pipelines/order-management/samples/A1.json"));
+    assert_eq!((code, &summary["duplicates"]), (0, &json!(1)));
+}

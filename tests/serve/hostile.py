@@ -10,13 +10,14 @@ the server answers as before, has closed every connection, and had no more memor
 """
 
 import json
+import re
 import socket
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from server import ORDER_MAX, PATH, PIPELINE, Closed, Connection, Failed, Server, arguments, check, order, play, request, until, written
 
@@ -37,6 +38,8 @@ class Hostile:
 
     def __init__(self, server: Server):
         self.server, self.accepted, self.number = server, set(), 0
+        # The order that came first of several with one key; it has a bill and no mail, since nobody knows its customer.
+        self.parked = None
 
     def fresh(self) -> str:
         self.number += 1
@@ -382,7 +385,7 @@ def methods(hostile: Hostile) -> None:
             hostile.expect(f"{method[:10]} {target}", 405, answer)
             if {word.strip() for word in answer.headers.get("allow", "").split(",")} != allowed:
                 raise Failed(f"{method} {target}: Allow is {answer.headers.get('allow')}")
-    for target in ("*", "/", "/nothing", "evil.example:80", "/storefront", "/storefront/orders/A", "/STOREFRONT/ORDER/A", "/console", "/healthz/"):
+    for target in ("*", "/nothing", "evil.example:80", "/storefront", "/storefront/orders/A", "/STOREFRONT/ORDER/A", "/console/console.map", "/healthz/"):
         hostile.expect(f"GET {target}", 404, server.ask("GET", target))
     head, got = server.ask("HEAD", f"{PATH}/{key}"), server.ask("GET", f"{PATH}/{key}")
     check("HEAD is GET without a body", (200, b"", got.headers["content-length"]), (head.status, head.body, head.headers["content-length"]))
@@ -440,11 +443,33 @@ def together(hostile: Hostile) -> None:
         check(f"{what} under one key, 30 at once", statuses, found)
         for connection in connections:
             connection.close()
-        # Nobody knows the customers of the others, so that whichever came first has no mail.
         if what == "the same order":
             hostile.accepted.add(key)
         else:
             hostile.parked = key
+
+
+def console(server: Server, intake: str, admin: str) -> None:
+    """The console is an admin's: a key that is for sending orders opens no page of it."""
+    overview = "/console/storefront/"
+    for what, headers in {"no session": {}, "an admin's key in a header": {"x-api-key": admin}, "a session that is none": {"cookie": "oms=1; oms_session=1"}}.items():
+        check(f"the console with {what}", (303, "/console/login"), leads(server.ask("GET", overview, headers=headers)))
+    check("the console by another name", 421, server.ask("GET", overview, headers={"host": "evil.example"}).status)
+    page = server.ask("GET", "/console/login")
+    cookie = page.headers["set-cookie"].split(";")[0]
+    csrf = re.search(rb'name="csrf" value="([^"]+)"', page.body)[1].decode()
+    for what, expected, key, token, more in [
+        ("an intake key", (403, None), intake, csrf, {}), ("a key that is none", (403, None), "x", csrf, {}), ("no token", (403, None), admin, "", {}),
+        ("another site's form", (403, None), admin, csrf, {"origin": "https://evil.example"}), ("no cookie", (403, None), admin, csrf, {"cookie": ""}),
+        ("an admin's key", (303, overview), admin, csrf, {}),
+    ]:
+        form = urlencode({"key": key, "csrf": token}).encode()
+        headers = {"content-type": "application/x-www-form-urlencoded", "cookie": cookie} | more
+        check(f"a login with {what}", expected, leads(server.ask("POST", "/console/login", form, headers)))
+
+
+def leads(answer) -> tuple:
+    return answer.status, answer.headers.get("location")
 
 
 def secrets(oms: Path, folder: Path) -> None:
@@ -456,7 +481,6 @@ def secrets(oms: Path, folder: Path) -> None:
     try:
         server.start()
         found = Hostile(server)
-        # No question asks for more than an intake key yet, so that nobody gets a 403.
         for what, headers in {"an intake key": {"x-api-key": intake}, "an admin's key": {"x-api-key": admin}, "a bearer": {"authorization": f"bearer  {intake}"},
                               "a key, by another name": {"x-api-key": intake, "host": "evil.example"}}.items():
             found.expect(what, {200, 201}, server.put(order("KEY"), headers), "KEY")
@@ -475,6 +499,7 @@ def secrets(oms: Path, folder: Path) -> None:
                 if not answer.headers.get("www-authenticate") or b"KEY" in answer.body:
                     raise Failed(f"{how} with {what}: {answer.headers} {answer.body!r}")
         found.expect("a key in the query", 401, server.ask("PUT", f"{PATH}/NOKEY?x-api-key={intake}", written(order("NOKEY"))))
+        console(server, intake, admin)
         with server.connect() as connection:
             connection.send(found.head("NOKEY", f"Content-Length: {ORDER_MAX}", "Expect: 100-continue"))
             check("without a key no body is asked for", 401, connection.answer().status)

@@ -3,7 +3,7 @@
     python overload.py [--oms FILE] [--connections N] [--seconds N]
 
 Thousands of connections put one order after the other, each as soon as it has its answer, so that as many orders wait as there are
-connections; half of them are as large as an order may be. A second after the load an order is taken as before it.
+connections; one in twenty puts orders as large as they may be. A second after the load an order is taken as before it.
 """
 
 import resource
@@ -65,7 +65,7 @@ class Customer:
 
 def load(server: Server, connections: int, seconds: float) -> dict:
     """Puts orders; returns the status of each by its key."""
-    found, waiting, ready = {}, selectors.DefaultSelector(), 0
+    found, waiting = {}, selectors.DefaultSelector()
     begun = time.monotonic()
     for number in range(connections):
         customer = Customer(number, server.port)
@@ -74,8 +74,7 @@ def load(server: Server, connections: int, seconds: float) -> dict:
         # So many as the system lets wait to be taken.
         if number % 50 == 0:
             time.sleep(0.01)
-    end, peak = time.monotonic() + seconds, 0
-    without = 0
+    end, without = time.monotonic() + seconds, 0
     while waiting.get_map():
         if time.monotonic() > end + LAST:
             raise Failed(f"{len(waiting.get_map())} orders had no answer {LAST} s after the load")
@@ -86,7 +85,6 @@ def load(server: Server, connections: int, seconds: float) -> dict:
                     customer.send()
                     if not customer.out:
                         waiting.modify(customer.socket, selectors.EVENT_READ, customer)
-                        ready += 1
                     continue
                 answer = customer.receive()
             except OSError as broken:
