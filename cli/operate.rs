@@ -46,6 +46,7 @@ impl Here<'_> {
             export: None,
             mail: mail.mailing(&plan, outside.as_ref())?,
             remote: outside.map(|outside| outside.remote),
+            listener: None,
         };
         Ok(Runner::open(&found.directory, &plan, checker, &name, &files, settings)?)
     }

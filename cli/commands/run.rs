@@ -94,6 +94,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         export: args.export.clone(),
         mail: args.mail.mailing(&plan, outside.as_ref())?,
         remote: outside.map(|outside| outside.remote),
+        listener: None,
     };
     let runner = Arc::new(Runner::open(&directory, &plan, &checker, &name, &files, settings)?);
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use oms_engine::plan::overlapping_intakes;
 use oms_engine::step::StepKind;
-use oms_local::{Runner, Settings};
-use oms_serve::{Opened, Site, Tls};
+use oms_local::{Listener, Runner, Settings};
+use oms_serve::{Opened, Site, Tls, Traces};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -60,6 +61,19 @@ pub(crate) struct Args {
     access_log: bool,
 }
 
+/// How long the end waits for the last spans of traces to be sent.
+const LAST_SPANS: Duration = Duration::from_secs(2);
+
+/// Tells whether the standard variables want traces (OpenTelemetry specification, "General SDK Configuration").
+#[expect(clippy::disallowed_methods, reason = "these variables are a standard of their own")]
+fn traced() -> bool {
+    let said = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let endpoints = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+    let off = said("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        || said("OTEL_TRACES_EXPORTER").is_some_and(|value| value == "none");
+    !off && endpoints.into_iter().any(|name| said(name).is_some())
+}
+
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     if args.state_dir.is_some() && args.pipelines.len() > 1 {
         let message = "with several pipelines each has its own state: leave out `--state-dir`";
@@ -86,6 +100,13 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             return Ok(exit::FINDINGS);
         }
     }
+    let (traces, sender) = match traced() {
+        true => {
+            let (traces, sender) = Traces::start()?;
+            (Some(Arc::new(traces) as Arc<dyn Listener>), Some(sender))
+        }
+        false => (None, None),
+    };
     let mut opened = Vec::new();
     for (pipeline, plan) in args.pipelines.iter().zip(&plans) {
         let directory =
@@ -100,6 +121,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             export,
             mail: args.mail.mailing(plan, outside.as_ref())?,
             remote: outside.map(|outside| outside.remote),
+            listener: traces.clone(),
         };
         let (files, name) = DirectoryFiles::of(pipeline);
         let runner = Runner::open(&directory, plan, &checker, &name, &files, settings)?;
@@ -111,6 +133,8 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         .thread_stack_size(STACK_BYTES)
         .enable_all()
         .build()?;
+    drop(traces);
+    let sending = sender.map(|sender| runtime.spawn(sender.run(|said| output::say(&said))));
     let scheme = if tls.is_some() { "https" } else { "http" };
     let (site, result) = runtime.block_on(async {
         let listener = TcpListener::bind(args.listen).await;
@@ -135,12 +159,16 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         let result = oms_serve::listen(&site, workers, listener, tls, stop).await;
         anyhow::Ok((site, result))
     })?;
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     let runners = site.into_runners().context("a request is still under way")?;
     let mut closed = Ok(());
     for runner in runners {
         closed = closed.and(runner.close());
     }
+    // The last spans, as far as somebody takes them.
+    if let Some(sending) = sending {
+        let _late = runtime.block_on(async { tokio::time::timeout(LAST_SPANS, sending).await });
+    }
+    runtime.shutdown_timeout(Duration::from_secs(1));
     // What stopped a writer explains what the others saw.
     closed?;
     result?;

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::answer::{Answer, Answering};
 use crate::bundles::Bundles;
 use crate::error::Error;
+use crate::listener::Listener;
 use crate::mails::StoredMail;
 use crate::objects::ObjectRow;
 use crate::packet::{Outcome, Packet, RunRef, Write};
@@ -35,6 +36,7 @@ pub(crate) struct Driver {
     pub(crate) mailer: Option<Arc<dyn Mailer>>,
     /// What lies elsewhere.
     pub(crate) remote: Option<Remote>,
+    pub(crate) listener: Option<Arc<dyn Listener>>,
     /// Whether the process is about to end.
     pub(crate) closed: AtomicBool,
 }
@@ -193,6 +195,9 @@ impl Driver {
         if matches!(outcome, Outcome::Committed { .. }) {
             begun.durable = true;
             begun.accepted(run, end.state);
+            if let Some(listener) = &self.listener {
+                listener.committed(&run.info, &events, end.state);
+            }
             files = self.export(run, &writes);
         }
         Ok((outcome, end, files))

@@ -26,6 +26,7 @@ use crate::bundles::Bundles;
 use crate::database::Database;
 use crate::drive::{Begun, Driver};
 use crate::error::Error;
+use crate::listener::Listener;
 use crate::mailing::{self, Mailing};
 use crate::packet::{Outcome, RunRef};
 use crate::readers::Readers;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub mail: Option<Mailing>,
     /// Where what the steps do lies, if not here.
     pub remote: Option<Remote>,
+    /// Who hears of what runs do.
+    pub listener: Option<Arc<dyn Listener>>,
 }
 
 /// What a runner is given to do.
@@ -202,6 +205,7 @@ impl Runner {
                 export: settings.export,
                 mailer,
                 remote: settings.remote,
+                listener: settings.listener,
                 closed: AtomicBool::new(false),
             },
             under_way: UnderWay::default(),

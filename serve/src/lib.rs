@@ -20,8 +20,10 @@ mod recent;
 mod reply;
 mod site;
 mod status;
+mod traces;
 mod wait;
 
 pub use flow::{Finding, Looked, Opened, Renewed, ServeError, Source};
 pub use listen::{Tls, TlsError, listen};
 pub use site::{Site, StartError};
+pub use traces::{Sender, Traces, TracesError};

@@ -2,6 +2,9 @@
 
 mod server;
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+
 use serde_json::{Value as Json, json};
 
 use crate::harness::{Scratch, Site, oms, root};
@@ -192,4 +195,50 @@ fn a_pipeline_without_an_intake_and_two_with_one_path_are_not_served() {
     scratch.edit("pipelines/other.yaml", "intake:", "# intake:");
     let none = oms(["serve", &two, "--listen", "127.0.0.1:0"]).exits(4);
     assert!(none.stderr.contains("no `intake`"), "{}", none.stderr);
+}
+
+/// Takes one request of a collector of traces, and answers it; returns its first line and its body.
+fn collected(listener: &TcpListener) -> (String, Vec<u8>) {
+    let (stream, _) = listener.accept().unwrap();
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert!(reader.read_line(&mut head).unwrap() > 0);
+    }
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.parse().unwrap())
+    });
+    let mut body = vec![0; length.unwrap()];
+    reader.read_exact(&mut body).unwrap();
+    reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+    (head.lines().next().unwrap().to_owned(), body)
+}
+
+#[test]
+fn an_order_is_a_trace_that_has_the_id_of_its_run_and_nothing_of_what_was_ordered() {
+    let scratch = Scratch::new();
+    let collector = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", collector.local_addr().unwrap());
+    let variables =
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()), ("OTEL_SERVICE_NAME", "shop-orders")];
+    let server = Server::start_where(Site::storefront(scratch.path("state")), &[], &variables);
+    let (key, order) = order();
+    let accepted = server.put(&key, &bytes(&order)).is(201).json();
+    let (line, body) = collected(&collector);
+    assert_eq!(line, "POST /v1/traces HTTP/1.1");
+    let has = |part: &[u8]| body.windows(part.len()).any(|found| found == part);
+    let run = accepted["run"].as_str().unwrap();
+    let id: Vec<u8> = (0..run.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(run.get(at..at + 2).unwrap(), 16).unwrap())
+        .collect();
+    assert!(has(&id), "the trace has the run's id");
+    for text in ["shop-orders", "order storefront", "convert", "confirm", "NW-10248", "completed"] {
+        assert!(has(text.as_bytes()), "{text}");
+    }
+    for text in ["VINET", "Queso Cabrales", "paul.henriot", "440.00"] {
+        assert!(!has(text.as_bytes()), "{text}");
+    }
+    server.end().exits(0);
 }

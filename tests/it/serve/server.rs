@@ -48,8 +48,14 @@ impl Answer {
 
 impl Server {
     pub(crate) fn start(site: Site, more: &[&str]) -> Self {
+        Self::start_where(site, more, &[])
+    }
+
+    /// Starts it with variables in its environment.
+    pub(crate) fn start_where(site: Site, more: &[&str], variables: &[(&str, &str)]) -> Self {
         let words = [&["--listen", "127.0.0.1:0"], more].concat();
         let mut command = site.command(&["serve"], &words);
+        command.envs(variables.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         let stdout = child.stdout.as_mut().unwrap();

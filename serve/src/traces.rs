@@ -1,0 +1,194 @@
+//! Traces by OTLP: one for each order, with a span for each attempt of a step, made of what the journal says once it is on disk.
+//!
+//! The id of a trace is the id of the run, so that it can be found by it. The standard variables say where traces go (OpenTelemetry specification, "OpenTelemetry
+//! Protocol Exporter" and "General SDK Configuration"). They hold names, times and causes, no data of an order but its key.
+
+use std::time::{Duration, SystemTime};
+
+use hyper_rustls::HttpsConnectorBuilder;
+use oms_engine::effects::RunInfo;
+use oms_engine::run::{Event, RunState};
+use oms_engine::value::Digest;
+use oms_local::Listener;
+use opentelemetry::trace::{
+    SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState,
+};
+use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry_http::hyper::HyperClient;
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithHttpConfig as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter as _, SpanLinks};
+use tokio::sync::mpsc;
+
+/// Spans that wait to be sent at the most; what comes then is left out.
+const SPANS_MAX: usize = 65_536;
+/// Spans that are sent together at the most.
+const BATCH_MAX: usize = 2_048;
+/// How long spans are gathered.
+const GATHER: Duration = Duration::from_millis(500);
+/// How long a collector may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Gathers spans; they are sent by the task that [`start`](Traces::start) gives.
+pub struct Traces {
+    spans: mpsc::Sender<SpanData>,
+    scope: InstrumentationScope,
+}
+
+/// Sends what was gathered.
+pub struct Sender {
+    spans: mpsc::Receiver<SpanData>,
+    exporter: SpanExporter,
+}
+
+/// Why traces cannot be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum TracesError {
+    /// The variables cannot be used.
+    #[error("the variables that say where traces go cannot be used")]
+    Exporter(#[from] ExporterBuildError),
+    /// The system's certificates cannot be read.
+    #[error("the system's certificates cannot be read")]
+    Certificates(#[from] std::io::Error),
+}
+
+impl Traces {
+    /// Begins to gather, as the standard variables say.
+    ///
+    /// # Errors
+    /// When the variables cannot be used.
+    pub fn start() -> Result<(Self, Sender), TracesError> {
+        let connector = HttpsConnectorBuilder::new()
+            .with_native_roots()?
+            .https_or_http()
+            .enable_http1()
+            .build();
+        let client = HyperClient::new(connector, ANSWER, None);
+        let mut exporter = SpanExporter::builder().with_http().with_http_client(client).build()?;
+        // What the variables say of the service; else it is called after the program.
+        let resource = Resource::builder().with_attribute(KeyValue::new("service.name", "oms"));
+        let named = Resource::builder_empty()
+            .with_detector(Box::new(opentelemetry_sdk::resource::EnvResourceDetector::new()))
+            .build();
+        let resource = resource.with_attributes(
+            named.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())),
+        );
+        exporter.set_resource(&resource.build());
+        let (spans, queue) = mpsc::channel(SPANS_MAX);
+        let scope = InstrumentationScope::builder("oms").with_version(env!("CARGO_PKG_VERSION"));
+        Ok((Self { spans, scope: scope.build() }, Sender { spans: queue, exporter }))
+    }
+
+    fn send(&self, span: SpanData) {
+        // A collector that is too slow is no reason to hold an order up.
+        let _left_out = self.spans.try_send(span);
+    }
+
+    fn span(&self, run: &RunInfo, id: SpanId, parent: SpanId, name: String) -> SpanData {
+        let trace = TraceId::from_hex(&run.id).unwrap_or(TraceId::INVALID);
+        let (flags, state) = (TraceFlags::SAMPLED, TraceState::default());
+        SpanData {
+            span_context: SpanContext::new(trace, id, flags, false, state),
+            parent_span_id: parent,
+            parent_span_is_remote: false,
+            span_kind: SpanKind::Internal,
+            name: name.into(),
+            start_time: SystemTime::UNIX_EPOCH,
+            end_time: SystemTime::UNIX_EPOCH,
+            attributes: Vec::new(),
+            dropped_attributes_count: 0,
+            events: SpanEvents::default(),
+            links: SpanLinks::default(),
+            status: Status::Unset,
+            instrumentation_scope: self.scope.clone(),
+        }
+    }
+}
+
+/// Derives a span's id, which is the same whenever it is derived.
+fn id(parts: &[&str]) -> SpanId {
+    let bytes: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
+    let digest = Digest::of_parts(bytes);
+    let mut id = [0; 8];
+    for (to, from) in id.iter_mut().zip(digest.bytes()) {
+        *to = *from;
+    }
+    SpanId::from_bytes(id)
+}
+
+impl Listener for Traces {
+    fn committed(&self, run: &RunInfo, events: &[Event], state: RunState) {
+        let root = id(&[&run.id]);
+        for event in events {
+            let (step, element, attempt, at, micros, failure) = match event {
+                Event::Succeeded { step, element, attempt, at, micros, .. } => {
+                    (step, element, attempt, at, micros, None)
+                }
+                Event::Failed { step, element, attempt, at, micros, failure, .. } => {
+                    (step, element, attempt, at, micros, Some(failure))
+                }
+                _ => continue,
+            };
+            let element = element.map(|element| element.to_string()).unwrap_or_default();
+            let number = attempt.to_string();
+            let id = id(&[&run.id, step, &element, &number]);
+            let mut span = self.span(run, id, root, step.to_string());
+            span.end_time = SystemTime::from(*at);
+            let begun = span.end_time.checked_sub(Duration::from_micros(*micros));
+            span.start_time = begun.unwrap_or(span.end_time);
+            span.attributes.push(KeyValue::new("oms.attempt", i64::from(*attempt)));
+            if !element.is_empty() {
+                span.attributes.push(KeyValue::new("oms.element", element));
+            }
+            if let Some(failure) = failure {
+                let cause = failure.cause.to_string();
+                span.status = Status::error(cause.clone());
+                span.attributes.push(KeyValue::new("oms.cause", cause));
+            }
+            self.send(span);
+        }
+        if matches!(state, RunState::InProgress | RunState::Waiting) {
+            return;
+        }
+        let name = format!("order {}", run.pipeline);
+        let mut span = self.span(run, root, SpanId::INVALID, name);
+        span.span_kind = SpanKind::Consumer;
+        span.start_time = SystemTime::from(run.accepted_at);
+        let ends = events.iter().map(|event| SystemTime::from(event.at()));
+        span.end_time = ends.max().unwrap_or(span.start_time).max(span.start_time);
+        span.attributes.extend([
+            KeyValue::new("oms.pipeline", run.pipeline.to_string()),
+            KeyValue::new("oms.key", run.key.to_string()),
+            KeyValue::new("oms.state", state.as_str()),
+        ]);
+        if state == RunState::Parked {
+            span.status = Status::error("parked");
+        }
+        self.send(span);
+    }
+}
+
+impl Sender {
+    /// Sends spans until nobody gathers any more; `said` hears of the first failure of each stretch of them.
+    pub async fn run(mut self, said: impl Fn(String) + Send) {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        let mut failing = false;
+        while self.spans.recv_many(&mut batch, BATCH_MAX).await > 0 {
+            if batch.len() < BATCH_MAX && !self.spans.is_closed() {
+                tokio::time::sleep(GATHER).await;
+                while let (true, Ok(span)) = (batch.len() < BATCH_MAX, self.spans.try_recv()) {
+                    batch.push(span);
+                }
+            }
+            let spans = std::mem::replace(&mut batch, Vec::with_capacity(BATCH_MAX));
+            match self.exporter.export(spans).await {
+                Ok(()) => failing = false,
+                Err(error) if !failing => {
+                    failing = true;
+                    said(format!("traces cannot be sent: {error}"));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+}
