@@ -13,7 +13,7 @@ use oms_local::Listener;
 use opentelemetry::trace::{
     SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState,
 };
-use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry::{InstrumentationScope, Key, KeyValue};
 use opentelemetry_http::hyper::HyperClient;
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
@@ -65,15 +65,7 @@ impl Traces {
             .build();
         let client = HyperClient::new(connector, ANSWER, None);
         let mut exporter = SpanExporter::builder().with_http().with_http_client(client).build()?;
-        // What the variables say of the service; else it is called after the program.
-        let resource = Resource::builder().with_attribute(KeyValue::new("service.name", "oms"));
-        let named = Resource::builder_empty()
-            .with_detector(Box::new(opentelemetry_sdk::resource::EnvResourceDetector::new()))
-            .build();
-        let resource = resource.with_attributes(
-            named.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())),
-        );
-        exporter.set_resource(&resource.build());
+        exporter.set_resource(&resource());
         let (spans, queue) = mpsc::channel(SPANS_MAX);
         let scope = InstrumentationScope::builder("oms").with_version(env!("CARGO_PKG_VERSION"));
         Ok((Self { spans, scope: scope.build() }, Sender { spans: queue, exporter }))
@@ -102,6 +94,16 @@ impl Traces {
             status: Status::Unset,
             instrumentation_scope: self.scope.clone(),
         }
+    }
+}
+
+/// Names the service: as the variables say, else after the program.
+fn resource() -> Resource {
+    let said = Resource::builder().build();
+    let name = said.get(&Key::new("service.name")).map(|name| name.to_string());
+    match name.is_none_or(|name| name.starts_with("unknown_service")) {
+        true => Resource::builder().with_service_name("oms").build(),
+        false => said,
     }
 }
 
