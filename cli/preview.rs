@@ -119,6 +119,16 @@ impl Rehearsed {
         locales
     }
 
+    /// Returns the templates with the locales that each has, its own first.
+    pub(crate) fn by_template(&self) -> Vec<(String, Vec<String>)> {
+        let of = |(name, template): (&Arc<str>, &Template)| {
+            let own = std::iter::once(template.own_locale());
+            let locales = own.chain(template.locales()).map(str::to_owned);
+            (name.to_string(), locales.collect())
+        };
+        self.templates.iter().map(of).collect()
+    }
+
     /// Returns the mails of the orders, and those of the templates' own samples unless the orders were named; in another locale than
     /// theirs if one is given, of one template if one is named.
     ///

@@ -11,6 +11,7 @@ use oms_serve::{Finding, Looked, Renewed, Source};
 use crate::commands::graph::picture;
 use crate::directory::DirectoryFiles;
 use crate::graph::svg;
+use crate::preview::rehearse;
 
 /// A pipeline file.
 pub(crate) struct PipelineFile {
@@ -40,6 +41,17 @@ impl Source for PipelineFile {
 
     fn draw(&self, plan: &Plan) -> String {
         svg(&picture(plan))
+    }
+
+    fn mails(&self, plan: &Arc<Plan>) -> Vec<(String, Vec<String>)> {
+        let Ok(rehearsed) = rehearse(plan, &self.path, None) else { return Vec::new() };
+        rehearsed.by_template()
+    }
+
+    fn mail(&self, plan: &Arc<Plan>, template: &str, locale: &str) -> Option<String> {
+        let rehearsed = rehearse(plan, &self.path, None).ok()?;
+        let mails = rehearsed.mails(Some(locale), Some(template)).ok()?;
+        mails.into_iter().next().map(|preview| preview.mail.html)
     }
 
     fn look(&self) -> Looked {

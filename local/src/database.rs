@@ -20,6 +20,8 @@ const CHECKPOINT_PAGES: u32 = 8_192;
 const PAGE_BYTES: u32 = 8_192;
 /// Kibibytes of pages kept in memory by the writer.
 const CACHE_KIB: i64 = 32_768;
+/// Milliseconds that the owner waits for somebody who locks the database by other means, such as the shell of SQLite.
+const OWNER_BUSY_MS: u64 = 60_000;
 /// Milliseconds that a reader waits for the owner's short exclusive moments.
 const BUSY_MS: u64 = 5_000;
 
@@ -85,6 +87,7 @@ impl Database {
     /// Opens a connection that writes. Every commit is on disk before it returns (`synchronous = full`).
     pub(crate) fn connect(&self) -> Result<Connection, Error> {
         let connection = Connection::open(self.directory.join(DATABASE_FILE))?;
+        connection.busy_timeout(std::time::Duration::from_millis(OWNER_BUSY_MS))?;
         connection.pragma_update(None, "page_size", PAGE_BYTES)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;

@@ -77,12 +77,15 @@ pub enum Found {
 
 /// The keys that are valid.
 #[derive(Clone, Debug, Default)]
-pub struct ValidKeys(Arc<[Key]>);
+pub struct ValidKeys {
+    valid: Arc<[Key]>,
+    made: bool,
+}
 
 impl ValidKeys {
-    /// Tells whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Tells whether a key was ever made, be it revoked since: then nobody comes in without one.
+    pub const fn were_made(&self) -> bool {
+        self.made
     }
 
     /// Finds out what a secret may do.
@@ -91,7 +94,7 @@ impl ValidKeys {
         else {
             return Found::Unknown;
         };
-        let Some(key) = self.0.iter().find(|key| key.id == id) else { return Found::Unknown };
+        let Some(key) = self.valid.iter().find(|key| key.id == id) else { return Found::Unknown };
         let digest = Digest::of(rest.as_bytes()).to_string();
         if !bool::from(digest.as_bytes().ct_eq(key.digest.as_bytes())) {
             return Found::Unknown;
@@ -104,7 +107,7 @@ impl ValidKeys {
 
     /// Tells whether the key with an id may still do something.
     pub fn admits(&self, id: &str, scope: Scope) -> bool {
-        self.0.iter().any(|key| key.id == id && key.scope >= scope)
+        self.valid.iter().any(|key| key.id == id && key.scope >= scope)
     }
 }
 
@@ -145,8 +148,9 @@ impl Keys {
         {
             return Ok(keys.clone());
         }
-        let valid = self.read()?.into_iter().filter(Key::is_valid);
-        let keys = ValidKeys(valid.collect());
+        let all = self.read()?;
+        let made = !all.is_empty();
+        let keys = ValidKeys { valid: all.into_iter().filter(Key::is_valid).collect(), made };
         *read = Some((Instant::now(), keys.clone()));
         Ok(keys)
     }
@@ -242,6 +246,7 @@ mod tests {
         assert_eq!(keys.revoke("shop", Timestamp::UNIX_EPOCH).unwrap(), 1);
         assert_eq!(keys.revoke("shop", Timestamp::UNIX_EPOCH).unwrap(), 0);
         let valid = Keys::of(folder.path()).current().unwrap();
+        assert!(valid.were_made());
         assert_eq!(valid.find(&secret, Scope::Intake), Found::Unknown);
         // The file has no secret in it, and is nobody else's.
         let text = std::fs::read_to_string(folder.path().join(FILE)).unwrap();

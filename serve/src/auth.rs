@@ -1,6 +1,6 @@
 //! Who may ask: API keys, which are asked for unless only this machine can connect and there are none.
 
-use axum::http::header::{AUTHORIZATION, HOST, HeaderMap};
+use axum::http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
 use axum::http::{StatusCode, Uri};
 use oms_engine::intake::Reply;
 use oms_local::{Found, Scope};
@@ -20,11 +20,12 @@ pub(crate) fn authorize(
 ) -> Result<Option<String>, Reply> {
     // What cannot be read is no reason to let anybody in.
     let keys = flow.keys.current().map_err(|_| Reply::unavailable())?;
-    if site.loopback && keys.is_empty() {
+    if site.loopback && !keys.were_made() {
         // A page that comes by another name is another site, which the browser was led here from.
-        return match is_this_machine(headers) {
-            true => Ok(None),
-            false => Err(plain(StatusCode::MISDIRECTED_REQUEST)),
+        return match (is_this_machine(headers), is_from_here(headers)) {
+            (true, true) => Ok(None),
+            (true, false) => Err(plain(StatusCode::FORBIDDEN)),
+            (false, _) => Err(plain(StatusCode::MISDIRECTED_REQUEST)),
         };
     }
     let given = headers.get(API_KEY).and_then(|value| value.to_str().ok());
@@ -47,6 +48,19 @@ pub(crate) fn is_this_machine(headers: &HeaderMap) -> bool {
     let name = address.host().unwrap_or_default();
     let ip = name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
     name.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Tells whether a request was sent by a page of this server, or by no page at all, as far as a browser says (Fetch Metadata; RFC 6454).
+pub(crate) fn is_from_here(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
+    if site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
+        return false;
+    }
+    let Some(origin) = headers.get(ORIGIN) else { return true };
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
+    let authority = origin.as_ref().and_then(Uri::authority).map(|authority| authority.as_str());
+    authority.is_some() && authority == host
 }
 
 #[cfg(test)]

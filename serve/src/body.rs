@@ -1,13 +1,14 @@
 //! Receiving an order's bytes: no more than it may have, not for longer than it may take, and not more at once than there is room for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::StatusCode;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
 use oms_engine::intake::Reply;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::flow::Flow;
 use crate::reply::plain;
@@ -15,34 +16,73 @@ use crate::site::Site;
 
 /// How long an order may take to come in.
 const RECEIVE: Duration = Duration::from_secs(20);
+/// Bytes that room is kept for at a time.
+const PIECE: usize = 4 << 10;
 
 /// Receives a body; the second part of the answer keeps room for it until it is dropped.
 pub(crate) async fn receive(
     site: &Site,
     flow: &Flow,
     body: Body,
-) -> Result<(Vec<u8>, OwnedSemaphorePermit), Reply> {
+) -> Result<(Vec<u8>, Room), Reply> {
     let max = flow.plan().order().max_bytes();
-    let hint = body.size_hint();
-    let said = usize::try_from(hint.lower()).unwrap_or(usize::MAX);
+    let said = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if said > max {
         return Err(Reply::too_large(max));
     }
-    let most = hint.upper().and_then(|most| usize::try_from(most).ok()).unwrap_or(max).min(max);
-    let kib = u32::try_from(most / 1_024 + 1).unwrap_or(u32::MAX);
-    let Ok(room) = std::sync::Arc::clone(&site.receiving).try_acquire_many_owned(kib) else {
-        return Err(Reply::busy());
-    };
-    let whole = Limited::new(body, max).collect();
+    let whole = collect(&site.receiving, body, max);
     match tokio::time::timeout(RECEIVE, whole).await {
-        Ok(Ok(whole)) => Ok((whole.to_bytes().into(), room)),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Reply::too_large(max)),
-        // The body ended before its length, or its chunks are none.
-        Ok(Err(error)) => {
-            let why = error.to_string();
-            let reply = Reply::problem(400, "body", "the body could not be received");
-            Err(reply.detailed(&why))
-        }
+        Ok(received) => received,
         Err(_) => Err(plain(StatusCode::REQUEST_TIMEOUT)),
     }
+}
+
+/// Room for bytes that were received; who only says that they will come has none.
+#[derive(Default)]
+pub(crate) struct Room {
+    pieces: Option<OwnedSemaphorePermit>,
+    bytes: usize,
+}
+
+impl Room {
+    /// Keeps room for so many bytes in all; tells whether there is.
+    fn grow(&mut self, room: &Arc<Semaphore>, bytes: usize) -> bool {
+        let more = bytes.saturating_sub(self.bytes).div_ceil(PIECE);
+        if more == 0 {
+            return true;
+        }
+        let kib = u32::try_from(more * PIECE / 1_024).unwrap_or(u32::MAX);
+        let Ok(permit) = Arc::clone(room).try_acquire_many_owned(kib) else { return false };
+        self.bytes += more * PIECE;
+        match &mut self.pieces {
+            Some(pieces) => pieces.merge(permit),
+            None => self.pieces = Some(permit),
+        }
+        true
+    }
+}
+
+/// Copies what comes into one piece: a body of many small chunks would take many times its size.
+async fn collect(
+    receiving: &Arc<Semaphore>,
+    mut body: Body,
+    max: usize,
+) -> Result<(Vec<u8>, Room), Reply> {
+    let (mut bytes, mut room) = (Vec::new(), Room::default());
+    while let Some(frame) = body.frame().await {
+        // The body ended before its length, or its chunks are none.
+        let frame = frame.map_err(|error| {
+            let reply = Reply::problem(400, "body", "the body could not be received");
+            reply.detailed(&error.to_string())
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > max {
+            return Err(Reply::too_large(max));
+        }
+        if !room.grow(receiving, bytes.len() + data.len()) {
+            return Err(Reply::busy());
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok((bytes, room))
 }

@@ -42,6 +42,12 @@ pub trait Source: Send + Sync {
     /// Draws a plan, as an SVG picture whose steps are marked with `data-step`.
     fn draw(&self, plan: &Plan) -> String;
 
+    /// Returns the templates of the mails, each with the locales that it can be shown in.
+    fn mails(&self, plan: &Arc<Plan>) -> Vec<(String, Vec<String>)>;
+
+    /// Renders a mail for a sample, as HTML; nothing if there is no such mail.
+    fn mail(&self, plan: &Arc<Plan>, template: &str, locale: &str) -> Option<String>;
+
     /// Looks at the file as it is now, right or not.
     fn look(&self) -> Looked;
 }

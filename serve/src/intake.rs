@@ -148,9 +148,9 @@ async fn received(
     Ok(response)
 }
 
-/// Tells whether the body is said to be JSON, or nothing is said.
+/// Tells whether the body is said to be JSON. A page of another site cannot say so without asking first (Fetch, "CORS-safelisted request-header").
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(kind) = headers.get(CONTENT_TYPE) else { return true };
+    let Some(kind) = headers.get(CONTENT_TYPE) else { return false };
     let kind = kind.to_str().unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))

@@ -16,6 +16,7 @@ mod metrics;
 mod observe;
 mod openapi;
 mod operate;
+mod patient;
 mod recent;
 mod reply;
 mod site;

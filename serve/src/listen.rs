@@ -11,6 +11,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -22,6 +23,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::flow::ServeError;
 use crate::operate;
+use crate::patient::Patient;
 use crate::site::{Site, Workers};
 
 /// Connections at the same time at the most; the system lets others wait.
@@ -34,6 +36,10 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const HEADERS_MAX: usize = 32 << 10;
 /// Headers of a request at the most.
 const HEADER_COUNT_MAX: usize = 64;
+/// How long somebody may take nothing of an answer.
+const ANSWERS: Duration = Duration::from_secs(20);
+/// Files that are needed besides connections: databases, the keys, the log.
+const FILES: usize = 256;
 /// How long what was begun may take when the server ends.
 const GRACE: Duration = Duration::from_secs(20);
 /// How long a listener rests that could not take a connection, since the system has none left.
@@ -90,7 +96,7 @@ pub async fn listen(
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let router = site.routes();
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let room = Arc::new(Semaphore::new(connections()));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     for (at, flow) in site.flows.iter().enumerate() {
@@ -115,6 +121,8 @@ pub async fn listen(
                 let (router, watcher, tls) = (router.clone(), graceful.watcher(), tls.clone());
                 connections.spawn(async move {
                     let _permit = permit;
+                    // An answer is one small packet, and nothing is gained by waiting for more.
+                    let _as_it_is = stream.set_nodelay(true);
                     match tls {
                         None => converse(stream, router, watcher).await,
                         Some(Tls(acceptor)) => {
@@ -139,6 +147,19 @@ pub async fn listen(
     ended.and(finished)
 }
 
+/// Asks the system for as many open files as it gives, and returns how many connections that is enough for.
+fn connections() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    let current = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    // None is no limit.
+    let files = current.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
+    CONNECTIONS_MAX.min(files.saturating_sub(FILES).max(files / 2)).max(1)
+}
+
 async fn take(
     room: &Arc<Semaphore>,
     listener: &TcpListener,
@@ -155,10 +176,13 @@ async fn converse(
     watcher: hyper_util::server::graceful::Watcher,
 ) {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
+    // Who has said all may still listen.
+    http.half_close(true)
+        .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)
         .max_buf_size(HEADERS_MAX)
         .max_headers(HEADER_COUNT_MAX);
+    let stream = Patient::new(stream, ANSWERS);
     let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     // A connection that broke is its caller's to notice.
     let _broken = watcher.watch(connection).await;

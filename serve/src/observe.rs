@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, HOST, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::Next;
 use axum::response::Response;
 use serde_json::json;
 
+use crate::auth::is_this_machine;
+use crate::reply::{plain, respond};
 use crate::site::Site;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -34,6 +37,20 @@ fn id(request: &Request) -> HeaderValue {
     }
 }
 
+/// Refuses a request that says in two ways whom it is for (RFC 9112, section 3.2), and where nobody is asked who they are, one that is for another name than this machine's.
+fn misled(site: &Site, request: &Request) -> Option<StatusCode> {
+    let headers = request.headers();
+    let mut hosts = headers.get_all(HOST).iter();
+    let (host, second) = (hosts.next(), hosts.next());
+    let named = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    let agree = named.is_none() || named == host.map(HeaderValue::as_bytes);
+    if second.is_some() || !agree {
+        return Some(StatusCode::BAD_REQUEST);
+    }
+    let lost = site.is_open() && !is_this_machine(headers);
+    lost.then_some(StatusCode::MISDIRECTED_REQUEST)
+}
+
 /// Wraps a request.
 pub(crate) async fn observed(
     State(site): State<Arc<Site>>,
@@ -45,7 +62,10 @@ pub(crate) async fn observed(
     let method = request.method().clone();
     // The path as it was declared: the one that was sent has keys in it, or anything.
     let path = request.extensions().get::<MatchedPath>().cloned();
-    let mut response = next.run(request).await;
+    let mut response = match misled(&site, &request) {
+        Some(status) => respond(&plain(status)),
+        None => next.run(request).await,
+    };
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id.clone());
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

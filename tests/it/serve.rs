@@ -129,6 +129,10 @@ fn where_there_is_a_key_it_is_asked_for_and_a_revoked_one_is_none() {
     server.site.call(&["keys", "revoke"], &["shop"]).exits(0);
     server.site.call(&["keys", "add"], &["--scope", "admin", "ann"]).exits(0);
     until(401, &[&format!("x-api-key: {secret}")]);
+    // Without a valid key the door stays shut.
+    server.site.call(&["keys", "revoke"], &["ann"]).exits(0);
+    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    assert_eq!(send(&[]), 401);
 }
 
 #[test]

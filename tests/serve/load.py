@@ -1,6 +1,6 @@
 """How many orders a second `oms serve` takes in, how long each waits, and how much memory that takes. It measures: nothing in it passes or fails.
 
-    python load.py --oms FILE [--seconds N] [--orders FILE] [--pipeline storefront|order-management]
+    python load.py --oms FILE [--seconds N] [--orders FILE] [--pipeline storefront|order-management] [--steady MINUTES]
 
 `--oms` is an optimised build. Orders come from wrk (Debian's), a process of its own on the same machine, on keep-alive connections, and every one is another order. Beside it stands what `oms run`
 does with as many orders of a file, in the same minutes on the same machine. It prints lines of JSON.
@@ -100,6 +100,7 @@ def main() -> int:
     parser.add_argument("--oms", type=Path, required=True)
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--orders", type=Path)
+    parser.add_argument("--steady", type=int, default=0, metavar="MINUTES", help="load at about half of what it takes, in the end")
     parser.add_argument("--pipeline", choices=["storefront", "order-management"], default="storefront")
     args = parser.parse_args()
     subject = Subject(args.pipeline, args.orders)
@@ -126,7 +127,14 @@ def main() -> int:
             alone = one(server, subject, "after")
             say("too many", pipeline=subject.name, connections=TOO_MANY, **over, memory_mib=[round(mib) for mib in watched.seen],
                 then_alone_ms=round(alone, 2), after_s=round(time.monotonic() - begun, 3))
-            total = sum(part["statuses"].get("201", 0) for part in (full, half, over))
+            parts = [full, half, over]
+            if args.steady:
+                with Watched(server.process.pid) as watched:
+                    steady = wrk(server, subject, lines, "steady", args.steady * 60, CONNECTIONS, pause)
+                say("steady", pipeline=subject.name, accepted_per_second=round(steady["statuses"].get("201", 0) / steady["seconds"]), **steady,
+                    memory_mib_each_minute=[round(mib) for mib in watched.seen[::60]])
+                parts.append(steady)
+            total = sum(part["statuses"].get("201", 0) for part in parts)
             say("kept", answered_201=total, runs=server.query("select count(*) from oms_runs")[0][0] - 21)
         finally:
             server.stop()

@@ -40,7 +40,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
 }
 
 /// Returns the folder of what drives the browser, if there is a browser.
-fn driver() -> anyhow::Result<Option<String>> {
+pub(crate) fn driver() -> anyhow::Result<Option<String>> {
     // Without its font Japanese mails are boxes, whose widths say nothing.
     if !debian::installed("chromium", &["--version"], &["chromium", "fonts-ipafont-gothic"]) {
         let ci = variable("CI").is_some_and(|value| value == "true");

@@ -1,5 +1,5 @@
-//! What the project does to itself: generated files, the checks that CI runs, the editor's, the mails', the browser's and
-//! AWS Lambda's tests, the benchmark.
+//! What the project does to itself: generated files, the checks that CI runs, the editor's, the mails', the browser's, the
+//! server's and AWS Lambda's tests, the benchmark.
 //!
 //! `cargo xtask --help` lists the commands.
 
@@ -13,6 +13,7 @@ mod lambda;
 mod mails;
 mod npm;
 mod python;
+mod serve;
 mod workspace;
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ enum Command {
     Lambda(lambda::Args),
     Mails(mails::Args),
     Browser(browser::Args),
+    Serve(serve::Args),
     Bench(bench::Args),
 }
 
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::Lambda(args) => lambda::run(&args),
         Command::Mails(args) => mails::run(&args),
         Command::Browser(args) => browser::run(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::Bench(args) => bench::run(&args),
     };
     match done {

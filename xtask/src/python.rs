@@ -19,6 +19,12 @@ pub(crate) const SERVERS: Environment = Environment {
     requirements: &["tests/smtp/requirements.txt", "tests/emulator/requirements.txt"],
     purpose: "the tests of SMTP and AWS",
 };
+/// What holds the server against its own description.
+pub(crate) const SERVE: Environment = Environment {
+    folder: "python-serve",
+    requirements: &["tests/serve/requirements.txt"],
+    purpose: "the tests of oms serve",
+};
 /// AWS's own linters.
 pub(crate) const SAM: Environment = Environment {
     folder: "python-sam",

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::http::header::{HOST, HeaderMap, HeaderValue, LOCATION, ORIGIN, SET_COOKIE};
-use axum::http::{StatusCode, Uri};
+use axum::http::StatusCode;
+use axum::http::header::{HeaderMap, HeaderValue, LOCATION, SET_COOKIE};
 use axum::response::{IntoResponse as _, Response};
 use oms_local::Scope;
 use subtle::ConstantTimeEq as _;
 
 use super::pages::Page;
 use super::session::{Session, Token};
-use crate::auth::is_this_machine;
+use crate::auth::is_from_here;
 use crate::flow::Flow;
-use crate::reply::{plain, respond};
+use crate::reply::respond;
 use crate::site::Site;
 
 /// A visit of a page.
@@ -39,9 +39,6 @@ impl Visit {
     ) -> Result<Self, Box<Response>> {
         let named = |flow: &Flow| Some(&**flow.plan().name()) == pipeline;
         let at = site.flows.iter().position(named);
-        if site.loopback && !is_this_machine(headers) {
-            return Err(Box::new(respond(&plain(StatusCode::MISDIRECTED_REQUEST))));
-        }
         let taken = |session: &mut Session| {
             (session.csrf.clone(), session.key.clone(), session.notice.take())
         };
@@ -70,7 +67,7 @@ impl Visit {
             return Err(Box::new(Page::error(StatusCode::NOT_FOUND, message, "").of(&mut visit)));
         };
         let keys = flow.keys.current().map_err(|_| Box::new(unavailable()))?;
-        let open = visit.site.loopback && keys.is_empty();
+        let open = visit.site.loopback && !keys.were_made();
         if open || key.is_some_and(|(id, _)| keys.admits(&id, Scope::Admin)) {
             return Ok(visit);
         }
@@ -128,13 +125,4 @@ fn unavailable() -> Response {
 pub(crate) fn to(path: &str) -> Response {
     let location = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/console/"));
     (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response()
-}
-
-/// Tells whether a form was sent by a page of this server, as far as the browser says.
-fn is_from_here(headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(ORIGIN) else { return true };
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
-    let authority = origin.as_ref().and_then(Uri::authority).map(|authority| authority.as_str());
-    authority.is_some() && authority == host
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Value as Json, json};
 
 use super::guard::Visit;
-use super::pages::Page;
+use super::pages::{self, Page};
 use super::run::unstyled;
+use super::words;
 use crate::flow::Flow;
 use crate::site::Site;
 
@@ -21,16 +22,69 @@ pub(crate) async fn show(
 ) -> Response {
     match Visit::enter(&site, Some(&pipeline), &headers) {
         Ok(mut visit) => {
-            let data = visit.flow().map(file).unwrap_or_default();
+            let data = match visit.flow() {
+                Some(flow) => file(flow).await,
+                None => Json::Null,
+            };
             Page::new("pipeline", "Pipeline", "pipeline", data).of(&mut visit)
         }
         Err(refused) => *refused,
     }
 }
 
-fn file(flow: &Flow) -> Json {
+/// `GET /console/{pipeline}/mail/{template}/{locale}`: a mail as a sample's customer would get it.
+pub(crate) async fn mail(
+    State(site): State<Arc<Site>>,
+    Path((pipeline, template, locale)): Path<(String, String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let mut visit = match Visit::enter(&site, Some(&pipeline), &headers) {
+        Ok(visit) => visit,
+        Err(refused) => return *refused,
+    };
+    let rendered = visit.flow().map(|flow| {
+        let (plan, source) = (flow.plan(), Arc::clone(&flow.source));
+        tokio::task::spawn_blocking(move || source.mail(&plan, &template, &locale))
+    });
+    let html = match rendered {
+        Some(rendered) => rendered.await.ok().flatten(),
+        None => None,
+    };
+    match html {
+        Some(html) => pages::mail(html),
+        None => {
+            let message = "There is no such mail";
+            Page::error(StatusCode::NOT_FOUND, message, "").of(&mut visit)
+        }
+    }
+}
+
+async fn file(flow: &Flow) -> Json {
     let plan = flow.plan();
-    let looked = tokio::task::block_in_place(|| flow.source.look());
+    let (shown, source) = (Arc::clone(&plan), Arc::clone(&flow.source));
+    let read = move || (source.look(), source.mails(&shown));
+    let read = tokio::task::spawn_blocking(read).await;
+    let Ok((looked, mails)) = read else { return Json::Null };
+    let base = format!("/console/{}", plan.name());
+    let mails: Vec<Json> = mails
+        .iter()
+        .map(|(name, locales)| {
+            let frame = |locale: &String| {
+                let (name, part) = (words::part(name), words::part(locale));
+                json!({ "name": locale, "frame": format!("{base}/mail/{name}/{part}") })
+            };
+            json!({ "name": name, "locales": locales.iter().map(frame).collect::<Vec<_>>() })
+        })
+        .collect();
+    let samples: Vec<Json> = plan
+        .samples()
+        .iter()
+        .map(|sample| {
+            let name = sample.rsplit('/').next().unwrap_or(sample);
+            let key = name.split('.').next().unwrap_or(name);
+            json!({ "name": name, "link": format!("{base}/runs?key={}", words::part(key)) })
+        })
+        .collect();
     let lines: Vec<Json> = looked
         .text
         .lines()
@@ -55,7 +109,7 @@ fn file(flow: &Flow) -> Json {
         "graph_svg": unstyled(&flow.source.draw(&plan)),
         "lines": lines,
         "findings": looked.findings.len().to_string(),
-        "samples": [],
-        "mails": [],
+        "samples": samples,
+        "mails": mails,
     })
 }

@@ -41,6 +41,7 @@ pub(crate) fn routes(site: &Arc<Site>) -> Router {
         .route("/console/{pipeline}/parked/live", get(parked::live))
         .route("/console/{pipeline}/parked/retry", get(parked::ask).post(parked::retry))
         .route("/console/{pipeline}/pipeline", get(pipeline::show))
+        .route("/console/{pipeline}/mail/{template}/{locale}", get(pipeline::mail))
         .route("/console/{pipeline}/audit", get(audit::show))
         .with_state(Arc::clone(site))
 }

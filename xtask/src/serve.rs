@@ -1,0 +1,83 @@
+//! `cargo xtask serve`: `oms serve` from outside: hostile callers, too many of them, kills under load, its own description held against it, and its console in a
+//! browser.
+
+use crate::browser;
+use crate::check::FEATURES;
+use crate::debian;
+use crate::npm;
+use crate::python;
+use crate::workspace::{root, run as execute, say, scratch, variable};
+
+/// Put orders by HTTP as callers do who are wrong, slow, many or killed, and use the console in Chromium
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Measure how many orders an optimised build takes in, how long each waits, and its memory instead; nothing in it passes or fails
+    #[arg(long)]
+    load: bool,
+    /// Minutes of steady load at the end of a measurement, at about half of what it takes
+    #[arg(long, default_value_t = 0, requires = "load")]
+    steady: u32,
+}
+
+/// The program that the tests are about.
+const OMS: &str = "target/debug/oms";
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    if args.load { load(args.steady) } else { check() }
+}
+
+/// Does all of it. Without Python or Chromium it says what is skipped, but not in CI.
+pub(crate) fn check() -> anyhow::Result<()> {
+    execute("cargo", &[&["build", "--workspace"][..], &FEATURES].concat())?;
+    if let Some(environment) = python::environment(python::SERVE)? {
+        let python = environment.join("bin/python3");
+        let python = python.to_string_lossy();
+        let corpus = variable("OMS_SHARED").map(|shared| format!("{shared}/data"));
+        if corpus.is_none() {
+            say(
+                "skipped: the bodies of the large test data, since OMS_SHARED does not say where it is",
+            );
+        }
+        let corpus = corpus.as_deref().map(|corpus| vec!["--corpus", corpus]).unwrap_or_default();
+        let programs: [(&str, Vec<&str>); 4] = [
+            ("hostile.py", corpus),
+            ("overload.py", vec![]),
+            // By hand it is done twenty times.
+            ("kill.py", vec!["--times", "5"]),
+            ("contract.py", vec![]),
+        ];
+        for (program, more) in programs {
+            let program = format!("tests/serve/{program}");
+            execute(&python, &[&[program.as_str(), "--oms", OMS], &more[..]].concat())?;
+        }
+    }
+    console()
+}
+
+fn console() -> anyhow::Result<()> {
+    let Some(driver) = browser::driver()? else { return Ok(()) };
+    let axe = npm::package("the console's test", "axe-core", "4.14.1")?;
+    let Some(axe) = axe.map(|folder| folder.to_string_lossy().into_owned()) else {
+        return Ok(());
+    };
+    let script = root().join("tests/browser/console.mjs");
+    let (script, shots) = (script.to_string_lossy(), scratch("browser").join("console"));
+    let (root, shots) = (root().to_string_lossy(), shots.to_string_lossy());
+    execute("node", &[&script, &driver, &axe, OMS, &root, &shots])
+}
+
+fn load(steady: u32) -> anyhow::Result<()> {
+    anyhow::ensure!(debian::installed("wrk", &["--version"], &["wrk"]), "a measurement needs wrk");
+    execute("cargo", &["build", "--release"])?;
+    let orders =
+        variable("OMS_SHARED").map(|shared| format!("{shared}/data/orders/orders-sample.ndjson"));
+    let minutes = steady.to_string();
+    for pipeline in ["storefront", "order-management"] {
+        let mut words =
+            vec!["tests/serve/load.py", "--oms", "target/release/oms", "--pipeline", pipeline];
+        words.extend(orders.iter().flat_map(|orders| ["--orders", orders]));
+        words.extend(["--steady", &minutes]);
+        execute("python3", &words)?;
+    }
+    Ok(())
+}
