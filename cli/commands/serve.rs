@@ -10,7 +10,6 @@ use oms_engine::plan::overlapping_intakes;
 use oms_engine::step::StepKind;
 use oms_local::{Listener, Runner, Settings};
 use oms_serve::{Opened, Site, Tls, Traces};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::check;
@@ -137,7 +136,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let sending = sender.map(|sender| runtime.spawn(sender.run(|said| output::say(&said))));
     let scheme = if tls.is_some() { "https" } else { "http" };
     let (site, result) = runtime.block_on(async {
-        let listener = TcpListener::bind(args.listen).await;
+        let listener = oms_serve::bind(args.listen);
         let listener =
             listener.with_context(|| format!("`{}` cannot be listened at", args.listen))?;
         let address = listener.local_addr()?;

@@ -1,6 +1,7 @@
 //! Orders: `PUT` under a key, `POST` with the key in the body, and how far one is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -23,6 +24,9 @@ use crate::{auth, body, wait};
 
 /// The header that names an order of a `POST` where the body does not (draft-ietf-httpapi-idempotency-key-header).
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// How long an order may take until it is on disk: longer only if somebody else holds the database.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// `PUT /path/{key}`: the order's key is the path's last part.
 pub(crate) async fn put(
@@ -113,7 +117,8 @@ async fn received(
         Err(TrySendError::Closed(_)) => return Err(Reply::unavailable()),
     }
     // Without an answer it is not known whether it is on disk; sent again it is found if it is.
-    let answer = answered.await.map_err(|_| Reply::unavailable())?;
+    let answer = tokio::time::timeout(ANSWER, answered).await.map_err(|_| Reply::unavailable())?;
+    let answer = answer.map_err(|_| Reply::unavailable())?;
     flow.metrics.took(begun.elapsed());
     let (mut reply, key) = match answer {
         Answer::Accepted { key, run, .. } => {

@@ -25,6 +25,6 @@ mod traces;
 mod wait;
 
 pub use flow::{Finding, Looked, Opened, Renewed, ServeError, Source};
-pub use listen::{Tls, TlsError, listen};
+pub use listen::{Tls, TlsError, bind, listen};
 pub use site::{Site, StartError};
 pub use traces::{Sender, Traces, TracesError};

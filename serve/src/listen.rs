@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -28,6 +29,8 @@ use crate::site::{Site, Workers};
 
 /// Connections at the same time at the most; the system lets others wait.
 const CONNECTIONS_MAX: usize = 4_096;
+/// Connections that wait with the system at the most.
+const BACKLOG: u32 = 4_096;
 /// How long a request's line and headers may take to come in; an idle connection is closed after it, too.
 const HEADERS: Duration = Duration::from_secs(15);
 /// How long a TLS handshake may take.
@@ -82,6 +85,21 @@ impl Tls {
             ServerConfig::builder().with_no_client_auth().with_single_cert(chain, secret)?;
         Ok(Self(TlsAcceptor::from(Arc::new(config))))
     }
+}
+
+/// Listens at an address; connections that cannot be taken at once wait with the system.
+///
+/// # Errors
+/// When the address cannot be used.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // A server that was just ended may be started again.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Takes connections until `stop` is ready, then finishes what was begun. What was accepted and is not finished goes on the next time.

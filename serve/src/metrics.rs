@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use oms_engine::run::RunState;
-use oms_local::Settled;
+use oms_local::{Scope, Settled};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -17,6 +17,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::auth::authorize;
+use crate::reply::respond;
 use crate::site::Site;
 
 /// Seconds between which the times of acceptances are counted.
@@ -143,7 +145,14 @@ impl FlowMetrics {
 }
 
 /// `GET /metrics`.
-pub(crate) async fn text(State(site): State<Arc<Site>>) -> Response {
+pub(crate) async fn text(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
+    // Where keys are asked for, a key of any pipeline will do.
+    let mut asked = site.flows.iter().map(|flow| authorize(&site, flow, &headers, Scope::Intake));
+    if let (false, Some(refused)) =
+        (asked.clone().any(|one| one.is_ok()), asked.find_map(Result::err))
+    {
+        return respond(&refused);
+    }
     for flow in &site.flows {
         let pipeline = flow.plan().name().to_string();
         let of = OfFlow { pipeline: pipeline.clone() };
