@@ -19,6 +19,8 @@ const [nodes, axes, program, root, out] = argumentsOf("console.mjs NODE_DIR AXE_
 const PATIENCE_MS = 15_000;
 /** A key counts, and counts no more, from the next second on. */
 const KEYS_MS = 2_000;
+/** How long a frame takes to be drawn, for the pictures' sake. */
+const DRAWN_MS = 200;
 const SCHEMES = ["light", "dark"];
 const WIDTHS = [1280, 360];
 /** Runs that are retried together: enough that their progress can be seen. */
@@ -29,6 +31,8 @@ const FILLERS = 90;
 const LINE = "table.rows tbody tr";
 const LINES = 50;
 const TABS_MAX = 100;
+/** Visits without a key: more than the server keeps sessions. */
+const STRANGERS = 1_200;
 const PARKED_BY_RATE = "no_rate";
 const PARKED_BY_ROW = "no_row";
 
@@ -305,6 +309,8 @@ async function mouse(person) {
   check(page.url().includes("key=NW-1025"), "the search by a key cannot be kept as a bookmark");
   await person.press("link", found.order_id);
   check((await person.heading()) === found.order_id && (await person.state()) === "completed", "the found run is not the one");
+  const row = page.locator("article", { has: page.getByRole("heading", { name: "billing_data" }) });
+  check((await row.count()) === 1 && (await row.innerText()).includes(found.customer_id), "the run does not show the row that it wrote");
   ok("an order is found by its key");
 
   await person.press("link", "Runs");
@@ -430,6 +436,8 @@ async function keyboard(person) {
     await to(name);
     await page.keyboard.press("Enter");
     await person.says(says);
+    // Keys that are pressed while a page loads may be lost.
+    await page.waitForLoadState();
   };
 
   await person.goes("/");
@@ -438,6 +446,7 @@ async function keyboard(person) {
   await enter("Runs", "Key begins with");
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
+  await until("the content has the focus", () => page.evaluate(() => document.activeElement.id === "content"));
   await page.keyboard.press("Tab");
   check((await page.evaluate(focused)).name === "Key begins with", "the content's first field is not next after skipping to it");
   await page.keyboard.type("KEYS-1");
@@ -553,6 +562,33 @@ async function scriptless(person) {
   ok("every page reads and everything can be done without scripts");
 }
 
+/** The mails that a pipeline has, each in its frame. */
+async function mails(person) {
+  const { page } = person;
+  await person.goes("/pipeline");
+  const locales = page.locator("article.mail details");
+  const count = await locales.count();
+  check(count > 1, "the pipeline's page has one mail at most");
+  for (const details of [locales.first(), locales.last()]) {
+    await details.locator("summary").click();
+    const handle = await details.locator("iframe").elementHandle();
+    await mailIn(handle);
+    check((await handle.getAttribute("sandbox")) === "", "a sample's mail may do something");
+  }
+  await page.locator("#samples + ul a").first().click();
+  check(new URL(page.url()).pathname.endsWith("/runs"), "a sample does not lead to its run");
+  person.content("the pipeline's mails");
+  ok(`${count} mails of the pipeline, in their frames`);
+}
+
+/** Waits until a mail is in its frame, and returns the frame. */
+async function mailIn(handle) {
+  await handle.scrollIntoViewIfNeeded();
+  const frame = await handle.contentFrame();
+  await until("the mail is there", () => frame.evaluate(() => document.body?.innerText.length > 50));
+  return frame;
+}
+
 /** Looks for what a text has become that should have stayed one. Run in a page or in a mail's frame. */
 function structure(isMail) {
   const faults = [];
@@ -627,9 +663,7 @@ async function hostile(person) {
     const order = await page.locator("pre[aria-labelledby=order]").textContent();
     check(order.includes(JSON.stringify(customer).replaceAll("\u007f", "\\u007f")), `${key}: its customer is not on the page`);
     for (const handle of await page.locator("iframe").elementHandles()) {
-      await handle.scrollIntoViewIfNeeded();
-      const frame = await handle.contentFrame();
-      await until("the mail is there", () => frame.evaluate(() => document.body?.innerText.length > 50).catch(() => false));
+      const frame = await mailIn(handle);
       faults.push(...(await frame.evaluate(structure, true)).map((fault) => `${key}, its mail: ${fault}`));
       shown += 1;
     }
@@ -725,6 +759,8 @@ async function looks(person, axe) {
   for (const [name, path] of Object.entries(pages)) {
     await page.goto(`${serve.base}${path}`);
     if (name === "run") await page.locator("details.step").last().locator("summary").click();
+    if (name === "pipeline") await page.locator("article.mail summary").first().click();
+    const frames = page.locator("details[open] iframe");
     for (const width of WIDTHS) {
       await page.setViewportSize({ width, height: 800 });
       const wide = await page.evaluate(() => document.scrollingElement.scrollWidth - innerWidth);
@@ -734,6 +770,13 @@ async function looks(person, axe) {
         faults.push(...(await violations(page, axe)).map((fault) => `${name}, ${width} px, ${colorScheme}: ${fault}`));
         await page.screenshot({ path: join(out, `${name}-${width}-${colorScheme}.png`), fullPage: true });
         shots += 1;
+        // What lies in a frame is drawn only where it is in sight.
+        if ((await frames.count()) > 0) {
+          await mailIn(await frames.first().elementHandle());
+          await pause(DRAWN_MS);
+          await page.screenshot({ path: join(out, `${name}-mail-${width}-${colorScheme}.png`) });
+          shots += 1;
+        }
       }
     }
   }
@@ -823,19 +866,31 @@ async function guarded(browser, serve, secrets) {
   const elsewhere = { form: own, headers: { origin: "http://elsewhere.example" }, maxRedirects: 0 };
   const answer = await request.post(`${serve.base}/runs/GUARD-1/cancel`, elsewhere);
   check(answer.status() === 403, `a form from elsewhere is answered with ${answer.status()}`);
-  // The same in a browser: a page of another site sends a form here.
+  // The same in a browser: a page of another site sends a form here, and leads here.
   await page.route("http://elsewhere.example/", (route) => route.fulfill({
     contentType: "text/html",
-    body: `<form method="post" action="${serve.base}/runs/GUARD-1/cancel"><input name="csrf" value="${own.csrf}"><button>Win</button></form>`,
+    body: `<form method="post" action="${serve.base}/runs/GUARD-1/cancel"><input name="csrf" value="${own.csrf}"><button>Win</button></form>
+      <a href="${serve.base}/runs/GUARD-1">See</a>`,
   }));
-  await page.goto("http://elsewhere.example/");
-  await person.press("button", "Win");
-  await until("the form was answered", () => page.url().startsWith(serve.origin));
-  person.forgive("403");
-  await person.goes("/runs/GUARD-1");
+  for (const [role, name] of [["button", "Win"], ["link", "See"]]) {
+    await page.goto("http://elsewhere.example/");
+    await person.press(role, name);
+    await until("another site led here", () => page.url().startsWith(serve.origin));
+    person.forgive("403");
+    await page.goto(`${serve.base}/runs/GUARD-1`);
+    check((await person.heading()) === "GUARD-1", `a ${role} of another site ends the session`);
+  }
   check((await person.state()) === "parked", "a form that is not from here changed a run");
   check((await person.audit()).length === entries, "a form that is not from here is in the audit log");
   ok(`${forms.length * Object.keys(tokens).length + 2} forms without the session's token are refused, and change nothing`);
+
+  const strangers = Array.from({ length: 8 }, async () => {
+    for (let visits = 0; visits < STRANGERS / 8; visits += 1) await (await fetch(`${serve.origin}/console/login`)).text();
+  });
+  await Promise.all(strangers);
+  await page.goto(`${serve.base}/`);
+  check((await person.heading()) === "Overview", `${STRANGERS} visits of strangers end the session`);
+  ok("visits of others, with forms, links or in crowds, do not end a session");
 
   await person.goes("/runs/GUARD-1/cancel");
   await person.press("button", "Cancel the run");
@@ -891,6 +946,7 @@ await main(nodes, async (browser) => {
     const target = await somebody();
     await hostile(target);
     await target.leaves();
+    await mails(clerk);
     await paging(clerk);
     await looks(clerk, axe);
     await clerk.leaves();

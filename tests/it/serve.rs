@@ -67,8 +67,7 @@ fn an_order_is_answered_when_it_is_on_disk_and_the_answer_says_what_became_of_it
         metrics.contains("oms_orders_total{pipeline=\"storefront\",status=\"201\"} 1\n"),
         "{metrics}"
     );
-    let said = server.end().exits(0).stdout;
-    assert!(said.starts_with("console http://"), "{said}");
+    server.end().exits(0);
 }
 
 #[test]

@@ -385,8 +385,9 @@ def methods(hostile: Hostile) -> None:
             hostile.expect(f"{method[:10]} {target}", 405, answer)
             if {word.strip() for word in answer.headers.get("allow", "").split(",")} != allowed:
                 raise Failed(f"{method} {target}: Allow is {answer.headers.get('allow')}")
-    for target in ("*", "/nothing", "evil.example:80", "/storefront", "/storefront/orders/A", "/STOREFRONT/ORDER/A", "/console/console.map", "/healthz/"):
+    for target in ("*", "/nothing", "/storefront", "/storefront/orders/A", "/STOREFRONT/ORDER/A", "/console/console.map", "/healthz/"):
         hostile.expect(f"GET {target}", 404, server.ask("GET", target))
+    hostile.expect("GET evil.example:80", 400, server.ask("GET", "evil.example:80"))
     head, got = server.ask("HEAD", f"{PATH}/{key}"), server.ask("GET", f"{PATH}/{key}")
     check("HEAD is GET without a body", (200, b"", got.headers["content-length"]), (head.status, head.body, head.headers["content-length"]))
     hostile.expect("HEAD of an order that is not there", 404, server.ask("HEAD", f"{PATH}/NOTHING"))
@@ -454,7 +455,6 @@ def console(server: Server, intake: str, admin: str) -> None:
     overview = "/console/storefront/"
     for what, headers in {"no session": {}, "an admin's key in a header": {"x-api-key": admin}, "a session that is none": {"cookie": "oms=1; oms_session=1"}}.items():
         check(f"the console with {what}", (303, "/console/login"), leads(server.ask("GET", overview, headers=headers)))
-    check("the console by another name", 421, server.ask("GET", overview, headers={"host": "evil.example"}).status)
     page = server.ask("GET", "/console/login")
     cookie = page.headers["set-cookie"].split(";")[0]
     csrf = re.search(rb'name="csrf" value="([^"]+)"', page.body)[1].decode()

@@ -113,6 +113,7 @@ fn found(visit: &Visit, key: &str) -> Option<RunRow> {
 
 #[derive(Deserialize)]
 pub(crate) struct Sent {
+    #[serde(default)]
     csrf: String,
 }
 

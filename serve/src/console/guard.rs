@@ -8,11 +8,11 @@ use axum::response::{IntoResponse as _, Response};
 use oms_local::Scope;
 use subtle::ConstantTimeEq as _;
 
-use super::pages::Page;
+use super::pages::{Page, again};
 use super::session::{Session, Token};
 use crate::auth::is_from_here;
 use crate::flow::Flow;
-use crate::reply::respond;
+use crate::reply::{plain, respond};
 use crate::site::Site;
 
 /// A visit of a page.
@@ -48,6 +48,8 @@ impl Visit {
         });
         let (token, (csrf, key, notice), new) = match known {
             Some((token, found)) => (token, found, false),
+            // The browser keeps the cookie back from a page that another site leads to; a new one would end the session that it has.
+            None if !is_from_here(headers) => return Err(Box::new(again())),
             None => {
                 let begun = site.sessions.begin(None);
                 let token = begun.ok_or_else(|| Box::new(unavailable()))?;
@@ -81,9 +83,12 @@ impl Visit {
         headers: &HeaderMap,
         csrf: &str,
     ) -> Result<Self, Box<Response>> {
+        if !is_from_here(headers) {
+            return Err(Box::new(respond(&plain(StatusCode::FORBIDDEN))));
+        }
         let mut visit = Self::enter(site, pipeline, headers)?;
         let same = bool::from(visit.csrf.as_bytes().ct_eq(csrf.as_bytes()));
-        if !same || visit.new || !is_from_here(headers) {
+        if !same || visit.new {
             let message = "This form is not from a page of this session";
             let help = "Open the page again, and do it there.";
             let page = Page::error(StatusCode::FORBIDDEN, message, help);

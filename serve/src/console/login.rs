@@ -33,6 +33,7 @@ fn page(error: &str, status: StatusCode) -> Page<'static> {
 #[derive(Deserialize)]
 pub(crate) struct Sent {
     key: String,
+    #[serde(default)]
     csrf: String,
 }
 
@@ -73,6 +74,7 @@ pub(crate) async fn log_in(
 
 #[derive(Deserialize)]
 pub(crate) struct Token {
+    #[serde(default)]
     csrf: String,
 }
 

@@ -138,6 +138,12 @@ pub(crate) fn part(template: &str, pipeline: &str, data: Json) -> Response {
     fill(template, &data).map_or_else(|error| *error, |text| html(StatusCode::OK, POLICY, text))
 }
 
+/// Makes a page that asks for itself again, so that it is this site that asks.
+pub(crate) fn again() -> Response {
+    let text = "<!doctype html><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"0\"><title>oms</title>\n";
+    html(StatusCode::OK, POLICY, text.to_owned())
+}
+
 /// Makes the content of a frame out of a mail.
 pub(crate) fn mail(text: String) -> Response {
     html(StatusCode::OK, MAIL_POLICY, text)

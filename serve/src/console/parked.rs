@@ -30,6 +30,7 @@ pub(crate) struct Of {
 
 #[derive(Deserialize)]
 pub(crate) struct Sent {
+    #[serde(default)]
     csrf: String,
     cause: String,
 }

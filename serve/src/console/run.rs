@@ -174,8 +174,8 @@ impl Known<'_> {
                 plan.tables().iter().find(|table| table.name == effect.resource)
             });
             let input = run.scheduler.input(at);
-            let row = input.as_ref().and_then(|input| input.as_record()?.get("row"));
-            let (Some(table), Some(row)) = (table, row) else { continue };
+            // What such a step takes is its row.
+            let (Some(table), Some(row)) = (table, input.as_ref()) else { continue };
             let Some(found) = row_like(self.connection, table, row)? else { continue };
             let ty = Type::of(Shape::Record(Arc::clone(&table.row)));
             let shown = shown.json(&found, &ty);

@@ -43,6 +43,7 @@ pub(crate) struct Filter {
 /// What the other form says.
 #[derive(Deserialize)]
 pub(crate) struct OfCustomer {
+    #[serde(default)]
     csrf: String,
     customer: String,
 }

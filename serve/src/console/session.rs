@@ -84,7 +84,9 @@ impl Sessions {
         let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|_, session| session.used.elapsed() < IDLE);
         if sessions.len() >= SESSIONS_MAX {
-            let oldest = sessions.iter().min_by_key(|(_, session)| session.used);
+            // Visits of strangers end nobody's session who logged in.
+            let last = |session: &Session| (session.key.is_some(), session.used);
+            let oldest = sessions.iter().min_by_key(|(_, session)| last(session));
             if let Some(oldest) = oldest.map(|(digest, _)| *digest) {
                 sessions.remove(&oldest);
             }
