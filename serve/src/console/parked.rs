@@ -161,11 +161,15 @@ pub(crate) async fn retry(
     }
     let rows = rows(flow, &sent.cause);
     let detail = format!("{} runs with the cause {}", rows.len(), sent.cause);
-    if rows.is_empty() || !flow.bulk.begin(rows.len()) {
+    if rows.is_empty() || flow.bulk.progress().running {
         return visit
             .lead(&back, "Nothing was begun: nothing is parked so, or a retry is under way.");
     }
-    audit::note(&visit, "retry all", None, &detail).await;
+    let noted = audit::note(&visit, "retry all", None, &detail).await;
+    if !noted || !flow.bulk.begin(rows.len()) {
+        let why = "Nothing was begun: it could not be written down, or another was quicker.";
+        return visit.lead(&back, why);
+    }
     site.work(at, rows);
     visit.lead(&back, "They are retried in the background.")
 }

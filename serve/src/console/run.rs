@@ -219,7 +219,7 @@ impl Known<'_> {
         let Some((before, after)) = around else { return String::new() };
         let (file, key) = (self.flow.source.name(), &self.row.key);
         format!(
-            "oms objects get {file} {bucket}/{before}{key}{after} > {key}.json && oms run {file} --input {key}.json --state-dir again"
+            "oms objects get {file} {bucket}/{before}{key}{after} > ./{key}.json && oms run {file} --input ./{key}.json --state-dir again"
         )
     }
 }
@@ -270,7 +270,7 @@ fn step(step: &Json) -> Json {
     json!({
         "id": step["id"], "kind": step["kind"], "state": step["state"],
         "attempts": attempts.map(|attempts| attempts.to_string()).unwrap_or_default(),
-        "took": if events.is_empty() { String::new() } else { words::micros(micros) },
+        "took": if attempts.is_none() { String::new() } else { words::micros(micros) },
         "started_at": "",
         "input": value(&step["input"]),
         "output": value(&last["output"]),

@@ -80,7 +80,10 @@ pub(crate) async fn of_customer(
         let path = format!("/console/{pipeline}/runs");
         return visit.lead(&path, "A search needs three characters at the least.");
     }
-    super::audit::note(&visit, "search", None, "by a customer's data").await;
+    if !super::audit::note(&visit, "search", None, "by a customer's data").await {
+        let path = format!("/console/{pipeline}/runs");
+        return visit.lead(&path, "Nothing was searched, since it could not be written down.");
+    }
     let data = visit.flow().map(|flow| list(flow, &Filter::default(), Some(text)));
     Page::new("runs", "Runs", "runs", data.unwrap_or_default()).of(&mut visit)
 }
