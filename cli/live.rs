@@ -7,13 +7,13 @@ mod current;
 mod watch;
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -21,6 +21,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use futures_util::stream::{self, Stream};
 use oms_engine::step::StepKind;
+use oms_serve::is_this_machine;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -129,13 +130,6 @@ async fn guarded(request: Request, next: Next) -> Response {
     response
 }
 
-fn is_this_machine(headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    name == "localhost" || address.is_ok_and(|address| address.is_loopback())
-}
-
 async fn state(State(shared): State<Shared>) -> Response {
     answered(shared, |current| Some(current.state())).await
 }
@@ -186,23 +180,4 @@ async fn events(
     });
     let opened = stream::once(std::future::ready(Ok(Event::default().comment("open"))));
     Sse::new(stream::StreamExt::chain(opened, news)).keep_alive(KeepAlive::default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_names_of_this_machine_are_answered() {
-        let of = |host: &'static str| {
-            let value = header::HeaderValue::from_static(host);
-            is_this_machine(&HeaderMap::from_iter([(header::HOST, value)]))
-        };
-        for host in ["127.0.0.1:8025", "localhost:8025", "localhost", "[::1]:8025", "127.0.0.1"] {
-            assert!(of(host), "{host}");
-        }
-        for host in ["example.com:8025", "localhost.example.com", "10.0.0.1:8025", ""] {
-            assert!(!of(host), "{host}");
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! Doing something with runs: by the server that has the state directory, or else here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -52,6 +52,23 @@ impl Here<'_> {
     }
 }
 
+/// Asks the server that has a state directory; nothing if there is none.
+///
+/// # Errors
+/// When it does not answer, or could not do it.
+pub(crate) fn ask(directory: &Path, request: &Request) -> anyhow::Result<Option<Response>> {
+    let asked = control::ask(directory, request);
+    match asked.context("the server that runs the pipeline did not answer")? {
+        Some(Response::Failed(why)) => anyhow::bail!("the server could not do it: {why}"),
+        response => Ok(response),
+    }
+}
+
+/// Says that an answer is to another question.
+pub(crate) fn astray() -> anyhow::Error {
+    anyhow::anyhow!("the server did something else")
+}
+
 /// Does it, and returns what became of each run. What was refused is said.
 ///
 /// # Errors
@@ -76,11 +93,9 @@ pub(crate) fn operate(
         };
         crate::world::runtime()?.block_on(again)?;
     }
-    let asked = control::ask(&found.directory, &request);
-    let done = match asked.context("the server that runs the pipeline did not answer")? {
+    let done = match ask(&found.directory, &request)? {
         Some(Response::Done(done)) => done,
-        Some(Response::Failed(why)) => anyhow::bail!("the server could not do it: {why}"),
-        Some(_) => anyhow::bail!("the server did something else"),
+        Some(_) => return Err(astray()),
         None => alone(deed, found, rows, here)?,
     };
     for refused in done.iter().filter_map(|done| done.refused.as_ref()) {

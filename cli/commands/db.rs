@@ -9,11 +9,12 @@ use oms_engine::diagnostic::did_you_mean;
 use oms_engine::plan::{Plan, RowError, read_rows};
 use oms_engine::step::StepKind;
 use oms_engine::table::TableDef;
-use oms_local::control::{self, Request, Response};
+use oms_local::control::Request;
 use oms_local::{Database, backup, export_rows, import_rows};
 
 use crate::check;
 use crate::exit::{self, Usage};
+use crate::operate::ask;
 use crate::output;
 use crate::state::{Target, current_plan};
 use crate::world::WorldOption;
@@ -135,10 +136,8 @@ fn import(target: Target, world: &WorldOption, kinds: &[StepKind]) -> anyhow::Re
         Some(outside) => outside.import(&table, &rows)?,
         None => {
             let request = Request::Import { table: table.name.to_string(), rows: text };
-            match control::ask(&found.directory, &request).context("the server did not answer")? {
-                Some(Response::Failed(why)) => anyhow::bail!("the server could not do it: {why}"),
-                Some(_) => {}
-                None => import_rows(&Database::own(&found.directory)?, &table, &rows)?,
+            if ask(&found.directory, &request)?.is_none() {
+                import_rows(&Database::own(&found.directory)?, &table, &rows)?;
             }
         }
     }

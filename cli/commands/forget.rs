@@ -1,16 +1,15 @@
 //! `oms forget`: a customer's personal data is erased.
 
-use anyhow::Context as _;
 use oms_engine::step::StepKind;
 use oms_local::Forgotten;
-use oms_local::control::{self, Request, Response};
+use oms_local::control::{Request, Response};
 use serde_json::json;
 
 use crate::check;
 use crate::commands::Format;
 use crate::exit::{self, Usage};
 use crate::mailing::MailOption;
-use crate::operate::Here;
+use crate::operate::{Here, ask, astray};
 use crate::output;
 use crate::state::{Target, current_plan};
 use crate::world::WorldOption;
@@ -39,11 +38,9 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Some(value) = found.words.first().filter(|value| !value.is_empty()) else {
         return Err(Usage("say whom to forget: a value that their orders have".to_owned()).into());
     };
-    let asked = control::ask(&found.directory, &Request::Forget { value: value.clone() });
-    let forgotten = match asked.context("the server that runs the pipeline did not answer")? {
-        Some(Response::Forgotten(runs, rows, open)) => Forgotten { runs, rows, open },
-        Some(Response::Failed(why)) => anyhow::bail!("the server could not do it: {why}"),
-        Some(_) => anyhow::bail!("the server did something else"),
+    let forgotten = match ask(&found.directory, &Request::Forget { value: value.clone() })? {
+        Some(Response::Forgotten(forgotten)) => forgotten,
+        Some(_) => return Err(astray()),
         None => {
             let checker = check::checker(kinds)?;
             let Some((pipeline, plan)) = current_plan(&checker, &found)? else {

@@ -1,19 +1,19 @@
 //! `oms runs prune`: old runs are let go of.
 
 use anyhow::Context as _;
+use jiff::Span;
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp};
 use oms_engine::effects::Clock as _;
 use oms_engine::step::StepKind;
-use oms_local::control::{self, Request, Response};
-use oms_local::{Runner, SystemClock};
+use oms_local::SystemClock;
+use oms_local::control::{Request, Response};
 use serde_json::json;
 
 use crate::check;
 use crate::commands::Format;
 use crate::exit;
 use crate::mailing::MailOption;
-use crate::operate::Here;
+use crate::operate::{Here, ask, astray};
 use crate::output;
 use crate::state::{Target, current_plan};
 use crate::world::WorldOption;
@@ -50,11 +50,9 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let now = SystemClock.now().to_zoned(TimeZone::UTC);
     let before = now.checked_sub(older_than).context("that is too long ago")?.timestamp();
     let request = Request::Prune { before: before.as_millisecond() };
-    let asked = control::ask(&found.directory, &request);
-    let pruned = match asked.context("the server that runs the pipeline did not answer")? {
+    let pruned = match ask(&found.directory, &request)? {
         Some(Response::Pruned(count)) => count,
-        Some(Response::Failed(why)) => anyhow::bail!("the server could not do it: {why}"),
-        Some(_) => anyhow::bail!("the server did something else"),
+        Some(_) => return Err(astray()),
         None => {
             let checker = check::checker(kinds)?;
             let Some((pipeline, plan)) = current_plan(&checker, &found)? else {
@@ -62,7 +60,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             };
             let here = Here { checker: &checker, pipeline, plan, mail, outside: world.outside()? };
             let runner = here.open(&found)?;
-            let pruned = alone(&runner, before);
+            let pruned = crate::world::runtime()?.block_on(runner.prune(before));
             runner.close()?;
             pruned?
         }
@@ -74,8 +72,4 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         }
     }
     Ok(exit::FINE)
-}
-
-fn alone(runner: &Runner, before: Timestamp) -> anyhow::Result<u64> {
-    Ok(crate::world::runtime()?.block_on(runner.prune(before))?)
 }

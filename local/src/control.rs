@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use oms_engine::run::RunState;
 use serde::{Deserialize, Serialize};
 
+use crate::forget::Forgotten;
 use crate::retry::Held;
 use crate::runner::Settled;
 use crate::runs::RunRow;
@@ -84,8 +85,8 @@ pub enum Response {
     Done(Vec<Done>),
     /// How many runs were let go of.
     Pruned(u64),
-    /// How many runs and rows were forgotten, and how many runs are open.
-    Forgotten(u64, u64, u64),
+    /// What was forgotten.
+    Forgotten(Forgotten),
     /// Why it could not be done.
     Failed(String),
 }

@@ -12,6 +12,7 @@ use oms_engine::step::{Port, Verb};
 use oms_engine::table::{Column, ColumnShape, TableDef};
 use oms_engine::value::Digest;
 use rusqlite::{Connection, params};
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::error::Error;
@@ -23,7 +24,7 @@ use crate::tables::quoted;
 const RUNS: usize = 500;
 
 /// What was forgotten.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forgotten {
     /// Runs that were let go of.
     pub runs: u64,

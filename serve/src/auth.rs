@@ -41,8 +41,8 @@ pub(crate) fn authorize(
     }
 }
 
-/// Tells whether a request was sent to this machine by one of its own names.
-pub(crate) fn is_this_machine(headers: &HeaderMap) -> bool {
+/// Tells whether a request was sent to this machine by one of its own names: a page that another name led to is another site's (DNS rebinding).
+pub fn is_this_machine(headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let Ok(address) = host.parse::<Uri>() else { return false };
     let name = address.host().unwrap_or_default();

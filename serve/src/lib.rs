@@ -24,6 +24,7 @@ mod status;
 mod traces;
 mod wait;
 
+pub use auth::is_this_machine;
 pub use flow::{Finding, Looked, Opened, Renewed, ServeError, Source};
 pub use listen::{Tls, TlsError, bind, listen};
 pub use site::{Site, StartError};

@@ -1,4 +1,5 @@
-//! What people do with runs: trying them again and ending them, at the socket of the state directory.
+//! What people have a server do: retries, cancellations, imports, pruning and forgetting, at the socket of the state directory; the first two in the
+//! console as well.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,7 +12,7 @@ use oms_engine::effects::Clock as _;
 use oms_engine::plan::read_rows;
 use oms_engine::run::RunState;
 use oms_local::control::{Done, Request, Response, socket};
-use oms_local::{Forgotten, Held, RunRow, SystemClock, Work};
+use oms_local::{Held, RunRow, SystemClock, Work};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -64,9 +65,7 @@ impl Flow {
                 return Ok(Response::Done(Vec::new()));
             }
             Request::Forget { value } => {
-                let forgotten = self.runner.forget(&value).await?;
-                let Forgotten { runs, rows, open } = forgotten;
-                return Ok(Response::Forgotten(runs, rows, open));
+                return Ok(Response::Forgotten(self.runner.forget(&value).await?));
             }
             Request::Prune { before } => {
                 let before = Timestamp::from_millisecond(before)?;
