@@ -81,17 +81,12 @@ fn unknown(visit: &mut Visit) -> Response {
 
 /// `GET /console/{pipeline}/runs/{key}/{deed}`: asks first.
 pub(crate) async fn ask(
-    State(site): State<Arc<Site>>,
-    Path((pipeline, key, word)): Path<(String, String, String)>,
-    headers: HeaderMap,
+    mut visit: Visit,
+    Path((_, key, word)): Path<(String, String, String)>,
 ) -> Response {
-    let mut visit = match Visit::enter(&site, Some(&pipeline), &headers) {
-        Ok(visit) => visit,
-        Err(refused) => return *refused,
-    };
     let Some(deed) = Deed::parse(&word) else { return unknown(&mut visit) };
     let Some(row) = found(&visit, &key) else { return unknown(&mut visit) };
-    let base = format!("/console/{pipeline}/runs/{}", words::part(&row.key));
+    let base = format!("{}/runs/{}", visit.base(), words::part(&row.key));
     let (question, explains, button) = deed.question();
     let cause = row.cause.as_ref().map(|cause| format!("It is parked: {cause}."));
     let explains: Vec<String> = [explains.to_owned()].into_iter().chain(cause).collect();

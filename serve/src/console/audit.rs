@@ -1,9 +1,6 @@
 //! What people did.
 
-use std::sync::Arc;
-
-use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
+use axum::extract::Query;
 use axum::response::Response;
 use oms_engine::effects::Clock as _;
 use oms_local::{AuditEntry, SystemClock};
@@ -13,7 +10,6 @@ use serde_json::{Value as Json, json};
 use super::guard::Visit;
 use super::pages::Page;
 use super::words;
-use crate::site::Site;
 
 /// Entries on a page.
 const ENTRIES: u32 = 100;
@@ -38,21 +34,12 @@ pub(crate) struct From {
 }
 
 /// `GET /console/{pipeline}/audit`.
-pub(crate) async fn show(
-    State(site): State<Arc<Site>>,
-    Path(pipeline): Path<String>,
-    headers: HeaderMap,
-    Query(from): Query<From>,
-) -> Response {
-    let mut visit = match Visit::enter(&site, Some(&pipeline), &headers) {
-        Ok(visit) => visit,
-        Err(refused) => return *refused,
-    };
+pub(crate) async fn show(mut visit: Visit, Query(from): Query<From>) -> Response {
     let read = visit.flow().map(|flow| {
         flow.reading(|connection, _| AuditEntry::list(connection, from.before, ENTRIES))
     });
     let entries = read.and_then(Result::ok).unwrap_or_default();
-    let base = format!("/console/{pipeline}");
+    let base = visit.base();
     let full = entries.len() == ENTRIES as usize;
     let next = match entries.last().filter(|_| full) {
         Some(last) => format!("{base}/audit?before={}", last.id),

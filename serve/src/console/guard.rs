@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::StatusCode;
 use axum::http::header::{HeaderMap, HeaderValue, LOCATION, SET_COOKIE};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
 use oms_local::Scope;
 use subtle::ConstantTimeEq as _;
 
@@ -32,7 +34,7 @@ pub(crate) struct Visit {
 
 impl Visit {
     /// Lets somebody in to the pages of a pipeline, or to the page on which one logs in (`None`).
-    pub(crate) fn enter(
+    fn enter(
         site: &Arc<Site>,
         pipeline: Option<&str>,
         headers: &HeaderMap,
@@ -97,6 +99,12 @@ impl Visit {
         Ok(visit)
     }
 
+    /// Returns the address of the pipeline's pages, without a slash at its end.
+    pub(crate) fn base(&self) -> String {
+        let name = self.flow().map(|flow| flow.plan().name().to_string());
+        format!("/console/{}", name.unwrap_or_default())
+    }
+
     pub(crate) fn flow(&self) -> Option<&Flow> {
         self.at.and_then(|at| self.site.flows.get(at))
     }
@@ -119,6 +127,21 @@ impl Visit {
     pub(crate) fn lead(&self, path: &str, notice: &str) -> Response {
         self.session(|session| session.notice = Some(notice.to_owned()));
         self.with_cookie(to(path))
+    }
+}
+
+/// A page is only made for somebody who may see it.
+impl FromRequestParts<Arc<Site>> for Visit {
+    type Rejection = Response;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        site: &Arc<Site>,
+    ) -> Result<Self, Self::Rejection> {
+        let named = RawPathParams::from_request_parts(parts, site).await;
+        let named = named.map_err(IntoResponse::into_response)?;
+        let pipeline = named.iter().find(|(name, _)| *name == "pipeline").map(|(_, value)| value);
+        Self::enter(site, pipeline, &parts.headers).map_err(|refused| *refused)
     }
 }
 

@@ -19,11 +19,8 @@ use crate::site::Site;
 const WRONG: Duration = Duration::from_millis(500);
 
 /// `GET /console/login`.
-pub(crate) async fn show(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
-    match Visit::enter(&site, None, &headers) {
-        Ok(mut visit) => page("", StatusCode::OK).of(&mut visit),
-        Err(refused) => *refused,
-    }
+pub(crate) async fn show(mut visit: Visit) -> Response {
+    page("", StatusCode::OK).of(&mut visit)
 }
 
 fn page(error: &str, status: StatusCode) -> Page<'static> {

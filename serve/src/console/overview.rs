@@ -1,9 +1,6 @@
 //! The overview: how much comes in, how far it is, and what is stuck.
 
-use std::sync::Arc;
-
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::extract::Path;
 use axum::response::Response;
 use oms_engine::effects::Clock as _;
 use oms_engine::run::RunState;
@@ -14,41 +11,21 @@ use super::guard::Visit;
 use super::pages::{Page, part};
 use super::words;
 use crate::flow::Flow;
-use crate::site::Site;
 
 /// Runs that the times are taken from.
 const RUNS: u32 = 1_000;
 
 /// `GET /console/{pipeline}/`.
-pub(crate) async fn show(
-    State(site): State<Arc<Site>>,
-    Path(pipeline): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    match Visit::enter(&site, Some(&pipeline), &headers) {
-        Ok(mut visit) => {
-            let figures = visit.flow().map(figures).unwrap_or_default();
-            let live = format!("/console/{pipeline}/live");
-            let data = json!({ "live": live, "figures": figures });
-            Page::new("overview", "Overview", "overview", data).of(&mut visit)
-        }
-        Err(refused) => *refused,
-    }
+pub(crate) async fn show(mut visit: Visit) -> Response {
+    let figures = visit.flow().map(figures).unwrap_or_default();
+    let data = json!({ "live": format!("{}/live", visit.base()), "figures": figures });
+    Page::new("overview", "Overview", "overview", data).of(&mut visit)
 }
 
 /// `GET /console/{pipeline}/live`: the figures alone.
-pub(crate) async fn live(
-    State(site): State<Arc<Site>>,
-    Path(pipeline): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    match Visit::enter(&site, Some(&pipeline), &headers) {
-        Ok(visit) => {
-            let figures = visit.flow().map(figures).unwrap_or_default();
-            part("figures", &pipeline, json!({ "figures": figures }))
-        }
-        Err(refused) => *refused,
-    }
+pub(crate) async fn live(visit: Visit, Path(pipeline): Path<String>) -> Response {
+    let figures = visit.flow().map(figures).unwrap_or_default();
+    part("figures", &pipeline, json!({ "figures": figures }))
 }
 
 fn figures(flow: &Flow) -> Json {

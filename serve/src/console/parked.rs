@@ -36,35 +36,16 @@ pub(crate) struct Sent {
 }
 
 /// `GET /console/{pipeline}/parked`.
-pub(crate) async fn show(
-    State(site): State<Arc<Site>>,
-    Path(pipeline): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    match Visit::enter(&site, Some(&pipeline), &headers) {
-        Ok(mut visit) => {
-            let data = visit
-                .flow()
-                .map(|flow| json!({ "groups": groups(flow), "progress": progress(flow) }));
-            Page::new("parked", "Parked", "parked", data.unwrap_or_default()).of(&mut visit)
-        }
-        Err(refused) => *refused,
-    }
+pub(crate) async fn show(mut visit: Visit) -> Response {
+    let shown = |flow| json!({ "groups": groups(flow), "progress": progress(flow) });
+    let data = visit.flow().map(shown).unwrap_or_default();
+    Page::new("parked", "Parked", "parked", data).of(&mut visit)
 }
 
 /// `GET /console/{pipeline}/parked/live`: how far a retry is.
-pub(crate) async fn live(
-    State(site): State<Arc<Site>>,
-    Path(pipeline): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    match Visit::enter(&site, Some(&pipeline), &headers) {
-        Ok(visit) => {
-            let progress = visit.flow().map(progress).unwrap_or_default();
-            part("progress", &pipeline, json!({ "progress": progress }))
-        }
-        Err(refused) => *refused,
-    }
+pub(crate) async fn live(visit: Visit, Path(pipeline): Path<String>) -> Response {
+    let progress = visit.flow().map(progress).unwrap_or_default();
+    part("progress", &pipeline, json!({ "progress": progress }))
 }
 
 fn progress(flow: &Flow) -> Json {
@@ -110,16 +91,7 @@ fn groups(flow: &Flow) -> Vec<Json> {
 }
 
 /// `GET /console/{pipeline}/parked/retry?cause=…`: asks first.
-pub(crate) async fn ask(
-    State(site): State<Arc<Site>>,
-    Path(pipeline): Path<String>,
-    headers: HeaderMap,
-    Query(of): Query<Of>,
-) -> Response {
-    let mut visit = match Visit::enter(&site, Some(&pipeline), &headers) {
-        Ok(visit) => visit,
-        Err(refused) => return *refused,
-    };
+pub(crate) async fn ask(mut visit: Visit, Query(of): Query<Of>) -> Response {
     let rows = visit.flow().map(|flow| rows(flow, &of.cause)).unwrap_or_default();
     let count = words::count(rows.len() as i64);
     let question = format!("Retry the runs that are parked with {}: {count}?", of.cause);
@@ -129,8 +101,8 @@ pub(crate) async fn ask(
             "Each goes on where it failed, on the pipeline as its file is now. Steps that were done stay done.",
             "It goes on in the background; the page of what is parked shows how far it is.",
         ],
-        "action": format!("/console/{pipeline}/parked/retry"),
-        "back": format!("/console/{pipeline}/parked"),
+        "action": format!("{}/parked/retry", visit.base()),
+        "back": format!("{}/parked", visit.base()),
         "button": "Retry all",
         "danger": false,
         "hidden": [{ "name": "cause", "value": of.cause }],

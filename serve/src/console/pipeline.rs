@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::Path;
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value as Json, json};
 
@@ -12,36 +12,21 @@ use super::pages::{self, Page};
 use super::run::unstyled;
 use super::words;
 use crate::flow::Flow;
-use crate::site::Site;
 
 /// `GET /console/{pipeline}/pipeline`.
-pub(crate) async fn show(
-    State(site): State<Arc<Site>>,
-    Path(pipeline): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    match Visit::enter(&site, Some(&pipeline), &headers) {
-        Ok(mut visit) => {
-            let data = match visit.flow() {
-                Some(flow) => file(flow).await,
-                None => Json::Null,
-            };
-            Page::new("pipeline", "Pipeline", "pipeline", data).of(&mut visit)
-        }
-        Err(refused) => *refused,
-    }
+pub(crate) async fn show(mut visit: Visit) -> Response {
+    let data = match visit.flow() {
+        Some(flow) => file(flow).await,
+        None => Json::Null,
+    };
+    Page::new("pipeline", "Pipeline", "pipeline", data).of(&mut visit)
 }
 
 /// `GET /console/{pipeline}/mail/{template}/{locale}`: a mail as a sample's customer would get it.
 pub(crate) async fn mail(
-    State(site): State<Arc<Site>>,
-    Path((pipeline, template, locale)): Path<(String, String, String)>,
-    headers: HeaderMap,
+    mut visit: Visit,
+    Path((_, template, locale)): Path<(String, String, String)>,
 ) -> Response {
-    let mut visit = match Visit::enter(&site, Some(&pipeline), &headers) {
-        Ok(visit) => visit,
-        Err(refused) => return *refused,
-    };
     let rendered = visit.flow().map(|flow| {
         let (plan, source) = (flow.plan(), Arc::clone(&flow.source));
         tokio::task::spawn_blocking(move || source.mail(&plan, &template, &locale))

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::Path;
+use axum::http::StatusCode;
 use axum::response::Response;
 use oms_engine::effects::cause;
 use oms_engine::plan::Plan;
@@ -19,18 +19,9 @@ use super::guard::Visit;
 use super::pages::{self, Page};
 use super::words;
 use crate::flow::Flow;
-use crate::site::Site;
 
 /// `GET /console/{pipeline}/runs/{key}`.
-pub(crate) async fn show(
-    State(site): State<Arc<Site>>,
-    Path((pipeline, key)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Response {
-    let mut visit = match Visit::enter(&site, Some(&pipeline), &headers) {
-        Ok(visit) => visit,
-        Err(refused) => return *refused,
-    };
+pub(crate) async fn show(mut visit: Visit, Path((_, key)): Path<(String, String)>) -> Response {
     let revealed = is_revealed(&visit, &key);
     let found = visit.flow().map(|flow| {
         flow.reading(|connection, bundles| {
@@ -55,14 +46,9 @@ pub(crate) async fn show(
 
 /// `GET /console/{pipeline}/runs/{key}/mail/{number}`: a mail as its reader saw it, once its personal data was asked for.
 pub(crate) async fn mail(
-    State(site): State<Arc<Site>>,
-    Path((pipeline, key, number)): Path<(String, String, usize)>,
-    headers: HeaderMap,
+    mut visit: Visit,
+    Path((_, key, number)): Path<(String, String, usize)>,
 ) -> Response {
-    let mut visit = match Visit::enter(&site, Some(&pipeline), &headers) {
-        Ok(visit) => visit,
-        Err(refused) => return *refused,
-    };
     let flow = visit.flow().filter(|_| is_revealed(&visit, &key));
     let mails = flow.map(|flow| flow.reading(|connection, _| mails(connection, &key)));
     let mail = mails.and_then(Result::ok).and_then(|mails| mails.into_iter().nth(number));

@@ -49,19 +49,9 @@ pub(crate) struct OfCustomer {
 }
 
 /// `GET /console/{pipeline}/runs`.
-pub(crate) async fn show(
-    State(site): State<Arc<Site>>,
-    Path(pipeline): Path<String>,
-    headers: HeaderMap,
-    Query(filter): Query<Filter>,
-) -> Response {
-    match Visit::enter(&site, Some(&pipeline), &headers) {
-        Ok(mut visit) => {
-            let data = visit.flow().map(|flow| list(flow, &filter, None)).unwrap_or_default();
-            Page::new("runs", "Runs", "runs", data).of(&mut visit)
-        }
-        Err(refused) => *refused,
-    }
+pub(crate) async fn show(mut visit: Visit, Query(filter): Query<Filter>) -> Response {
+    let data = visit.flow().map(|flow| list(flow, &filter, None)).unwrap_or_default();
+    Page::new("runs", "Runs", "runs", data).of(&mut visit)
 }
 
 /// `POST /console/{pipeline}/runs`: the orders that have a text somewhere, which is in no address and in no log.
