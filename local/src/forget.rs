@@ -11,17 +11,23 @@ use oms_engine::run::RunState;
 use oms_engine::step::{Port, Verb};
 use oms_engine::table::{Column, ColumnShape, TableDef};
 use oms_engine::value::Digest;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::error::Error;
+use crate::index::Index;
 use crate::prune::let_go;
 use crate::runner::Runner;
 use crate::tables::quoted;
+use crate::under_way::Working;
 
 /// Runs that go in one transaction.
 const RUNS: usize = 500;
+
+/// Finds a run again, if it has not gone on since it was found.
+const ENDED: &str =
+    "select id from oms_runs where id = ?1 and state not in ('in_progress', 'waiting')";
 
 /// What was forgotten.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,22 +49,37 @@ impl Runner {
         let plan = self.plan();
         let (runs, open) = self.read(|connection, _| runs_of(connection, value))?;
         let mut forgotten = Forgotten { open, ..Forgotten::default() };
-        for chunk in runs.chunks(RUNS) {
-            let (chunk, plan) = (chunk.to_vec(), Arc::clone(&plan));
-            let some = move |connection: &Connection| {
+        for some in runs.chunks(RUNS) {
+            // Nobody tries one of them again meanwhile.
+            let working: Vec<_> =
+                some.iter().filter_map(|run| self.under_way.begin(*run)).collect();
+            let chunk: Vec<i64> = working.iter().map(Working::id).collect();
+            Index::remove(self.directory(), &chunk)?;
+            let (gone, plan) = (chunk.clone(), Arc::clone(&plan));
+            let go = move |connection: &Connection| {
                 let transaction = connection.unchecked_transaction()?;
                 // What is deleted is overwritten.
                 connection.pragma_update(None, "secure_delete", true)?;
-                let rows = of_runs(connection, &plan, &chunk)?;
-                for run in &chunk {
+                let mut ended = connection.prepare_cached(ENDED)?;
+                let gone: Vec<i64> = gone
+                    .into_iter()
+                    .filter_map(|run| {
+                        ended.query_row([run], |row| row.get(0)).optional().transpose()
+                    })
+                    .collect::<Result<_, _>>()?;
+                let rows = of_runs(connection, &plan, &gone)?;
+                for run in &gone {
                     let_go(connection, "id = ?1", params![run])?;
                 }
                 transaction.commit()?;
-                Ok((chunk.len() as u64, rows))
+                Ok((rows, gone.len()))
             };
-            let (runs, rows) = self.driver.writer.work(some).await?;
-            forgotten.runs += runs;
+            let (rows, gone) = self.driver.writer.work(go).await?;
+            forgotten.open += (some.len() - gone) as u64;
             forgotten.rows += rows;
+            // Whoever was just taking orders in may have read them before.
+            Index::remove(self.directory(), &chunk)?;
+            forgotten.runs += gone as u64;
         }
         let value = value.to_owned();
         let rest = move |connection: &Connection| {
@@ -110,7 +131,7 @@ fn has(order: &Json, value: &str) -> bool {
 }
 
 /// Tells whether steps write to a table.
-fn is_written(plan: &Plan, table: &TableDef) -> bool {
+pub(crate) fn is_written(plan: &Plan, table: &TableDef) -> bool {
     let effects = plan.steps().iter().flat_map(|step| &step.effects);
     let mut tables = effects.filter(|effect| effect.port == Port::Tables);
     tables.any(|effect| effect.verb != Verb::Get && effect.resource == table.name)

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::error::Error;
+use crate::index::Index;
 use crate::runner::Runner;
+use crate::runs::last_run;
 use crate::search::first_at;
 
 /// Finds the digest of an order by its key, whether its run is still here or not.
@@ -23,45 +25,51 @@ impl Runner {
         let (mut pruned, mut from) = (0, 0);
         loop {
             let some = move |connection: &Connection| some(connection, from, before);
-            match self.driver.writer.work(some).await? {
-                Some((next, count)) => (from, pruned) = (next, pruned + count),
-                None => return Ok(pruned),
-            }
+            let Some((next, runs)) = self.driver.writer.work(some).await? else {
+                return Ok(pruned);
+            };
+            Index::remove(self.directory(), &runs)?;
+            (from, pruned) = (next, pruned + runs.len() as u64);
         }
     }
 }
 
-/// Looks at some runs from a row on; returns where to go on, and how many went. Nothing if none is left.
+/// Looks at some runs from a row on; returns where to go on, and which went. Nothing if none is left.
 fn some(
     connection: &Connection,
     from: i64,
     before: Timestamp,
-) -> Result<Option<(i64, u64)>, Error> {
+) -> Result<Option<(i64, Vec<i64>)>, Error> {
     let end = (from + RUNS).min(first_at(connection, before)?);
     if from >= end {
         return Ok(None);
     }
     let transaction = connection.unchecked_transaction()?;
     let old = "state in ('completed', 'cancelled') and updated_at < ?3 and id >= ?1 and id < ?2";
-    let count = let_go(connection, old, params![from, end, before.as_millisecond()])?;
+    let values = params![from, end, before.as_millisecond()];
+    let mut wanted = connection.prepare_cached(&format!("select id from oms_runs where {old}"))?;
+    let runs = wanted.query_map(values, |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let_go(connection, old, values)?;
     transaction.commit()?;
-    Ok(Some((end, count)))
+    Ok(Some((end, runs)))
 }
 
-/// Deletes the runs that are so with everything of theirs, and keeps their keys; returns how many there were.
+/// Deletes the runs that are so with everything of theirs, and keeps their keys.
 pub(crate) fn let_go(
     connection: &Connection,
     wanted: &str,
     values: impl rusqlite::Params + Copy,
-) -> Result<u64, Error> {
+) -> Result<(), Error> {
+    let last = last_run(connection)?;
+    connection
+        .prepare_cached("insert into oms_meta (name, value) values ('last_run', ?1) on conflict do update set value = excluded.value")?
+        .execute([last.to_string()])?;
     connection.prepare_cached(&format!("insert into oms_pruned (key, digest) select key, digest from oms_runs where {wanted} on conflict do nothing"))?.execute(values)?;
     for table in ["oms_journal", "oms_objects", "oms_mails"] {
         let sql =
             format!("delete from {table} where run in (select id from oms_runs where {wanted})");
         connection.prepare_cached(&sql)?.execute(values)?;
     }
-    let count = connection
-        .prepare_cached(&format!("delete from oms_runs where {wanted}"))?
-        .execute(values)?;
-    Ok(count as u64)
+    connection.prepare_cached(&format!("delete from oms_runs where {wanted}"))?.execute(values)?;
+    Ok(())
 }

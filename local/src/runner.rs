@@ -148,7 +148,7 @@ pub struct Runner {
     /// Whether there were runs before this process began; only then orders are looked up before they are run.
     runs_before: bool,
     thread: JoinHandle<Result<(), Error>>,
-    _database: Database,
+    database: Database,
 }
 
 /// What a task came to.
@@ -213,7 +213,7 @@ impl Runner {
             concurrency: settings.concurrency.max(1),
             runs_before,
             thread,
-            _database: database,
+            database,
         })
     }
 
@@ -363,6 +363,10 @@ impl Runner {
                     let (state, cause) = (RunState::Parked, Some(cause::PLAN.to_owned()));
                     return Ok(Ended::Settled(Settled::Run { key, resumed, state, cause }));
                 }
+                // It was cancelled while it waited, and then let go of.
+                Err(Error::Database(rusqlite::Error::QueryReturnedNoRows)) => {
+                    return Ok(Ended::Gone);
+                }
                 Err(error) => return Err(error),
             };
             let key = Arc::clone(&run.info.key);
@@ -388,6 +392,16 @@ impl Runner {
         read: impl FnOnce(&Connection, &Bundles) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.driver.readers.read(|connection| read(connection, &self.driver.bundles))
+    }
+
+    /// Returns the state directory.
+    pub(crate) fn directory(&self) -> &Path {
+        self.database.directory()
+    }
+
+    /// Tells whether the tables are elsewhere.
+    pub(crate) const fn is_remote(&self) -> bool {
+        self.driver.remote.is_some()
     }
 
     /// Tells whether mail leaves this process.

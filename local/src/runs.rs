@@ -77,23 +77,16 @@ impl RunRow {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Calls `each` with the runs that are so, in that order, and their orders, until it says that it has enough.
+    /// Returns the runs that are so, in that order.
     pub(crate) fn select(
         connection: &Connection,
         wanted: &str,
         values: impl rusqlite::Params,
-        mut each: impl FnMut(Self, &[u8]) -> bool,
-    ) -> Result<(), Error> {
-        let sql = format!("select {COLUMNS}, body from oms_runs where {wanted}");
+    ) -> Result<Vec<Self>, Error> {
+        let sql = format!("select {COLUMNS} from oms_runs where {wanted}");
         let mut statement = connection.prepare_cached(&sql)?;
-        let mut rows = statement.query(values)?;
-        while let Some(row) = rows.next()? {
-            let body = row.get_ref(8)?.as_blob().unwrap_or_default();
-            if !each(Self::read(row)?, body) {
-                break;
-            }
-        }
-        Ok(())
+        let rows = statement.query_map(values, Self::read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Lists runs that are parked with exactly these causes, the oldest first.
@@ -183,6 +176,17 @@ impl RunRow {
         Ok(row)
     }
 
+    /// Returns those of some rows that are there, in their order.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(crate) fn those(connection: &Connection, ids: &[i64]) -> Result<Vec<Self>, Error> {
+        let sql = format!("select {COLUMNS} from oms_runs where id = ?1");
+        let mut statement = connection.prepare_cached(&sql)?;
+        let found = ids.iter().map(|id| statement.query_row([id], Self::read).optional());
+        Ok(found.filter_map(Result::transpose).collect::<Result<_, _>>()?)
+    }
+
     /// Returns a run by its order's key.
     ///
     /// # Errors
@@ -194,6 +198,14 @@ impl RunRow {
             .optional()?;
         Ok(found)
     }
+}
+
+/// Returns the greatest row that a run has or had: none is given twice, since rows of tables name their run by it.
+pub(crate) fn last_run(connection: &Connection) -> Result<i64, Error> {
+    let mut statement = connection.prepare_cached(
+        "select max((select coalesce(max(id), 0) from oms_runs), coalesce((select cast(value as integer) from oms_meta where name = 'last_run'), 0))",
+    )?;
+    Ok(statement.query_row([], |row| row.get(0))?)
 }
 
 impl StoredRun {

@@ -1,7 +1,5 @@
 //! Looking for runs, a page at a time, in a time that does not grow with how many there are.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use oms_engine::run::RunState;
 use rusqlite::types::Value as Sql;
@@ -12,8 +10,6 @@ use crate::runs::RunRow;
 
 /// Runs whose instants of acceptance may be out of the order of their rows: those that were accepted side by side.
 const OUT_OF_ORDER: i64 = 4_096;
-/// How long a search through the orders themselves may take.
-const SEARCH: Duration = Duration::from_secs(2);
 
 /// Which runs are wanted. All of it has to be so; what is not said is not asked.
 #[derive(Clone, Debug, Default)]
@@ -30,8 +26,6 @@ pub struct Search {
     pub from: Option<Timestamp>,
     /// Accepted before.
     pub to: Option<Timestamp>,
-    /// A text that the order has somewhere.
-    pub text: Option<String>,
     /// Only runs older than this row.
     pub before: Option<i64>,
     /// Only runs younger than this row; the oldest of them.
@@ -47,8 +41,21 @@ pub struct Page {
     pub runs: Vec<RunRow>,
     /// Whether there are more behind the last.
     pub more: bool,
-    /// Whether the search was broken off, since it took too long.
+    /// Whether orders that came last may be missing, since they are not in the search index yet.
     pub partial: bool,
+}
+
+impl Page {
+    /// Makes a page of what was found, which is one more than fits if there is more.
+    pub(crate) fn of(mut runs: Vec<RunRow>, limit: u32, backwards: bool) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = runs.len() > limit;
+        runs.truncate(limit);
+        if backwards {
+            runs.reverse();
+        }
+        Self { runs, more, partial: false }
+    }
 }
 
 impl Search {
@@ -103,41 +110,10 @@ impl Search {
             (None, Some(_)) => "id",
             (None, None) => "id desc",
         };
-        let wanted = format!("{} order by {order}", conditions.join(" and "));
-        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        let mut page = self.bounded(connection, &wanted, &values, limit)?;
-        if order == "id" {
-            page.runs.reverse();
-        }
-        Ok(page)
-    }
-
-    /// Takes as many as there is room for; where it looks into orders, not for longer than it may take.
-    fn bounded(
-        &self,
-        connection: &Connection,
-        wanted: &str,
-        values: &[Sql],
-        limit: usize,
-    ) -> Result<Page, Error> {
-        let end = tokio::time::Instant::now() + SEARCH;
-        let mut page = Page::default();
-        let text = self.text.as_ref().filter(|text| !text.is_empty()).map(String::as_bytes);
-        RunRow::select(connection, wanted, params_from_iter(values), |row, body| {
-            if text.is_some() && tokio::time::Instant::now() >= end {
-                page.partial = true;
-                return false;
-            }
-            if text.is_none_or(|text| body.windows(text.len()).any(|part| part == text)) {
-                page.more = page.runs.len() == limit;
-                if page.more {
-                    return false;
-                }
-                page.runs.push(row);
-            }
-            true
-        })?;
-        Ok(page)
+        let wanted = conditions.join(" and ");
+        let wanted = format!("{wanted} order by {order} limit {}", i64::from(self.limit) + 1);
+        let runs = RunRow::select(connection, &wanted, params_from_iter(values))?;
+        Ok(Page::of(runs, self.limit, order == "id"))
     }
 }
 

@@ -21,6 +21,13 @@ impl UnderWay {
     }
 }
 
+impl Working {
+    /// Returns its row.
+    pub(crate) const fn id(&self) -> i64 {
+        self.id
+    }
+}
+
 impl Drop for Working {
     fn drop(&mut self) {
         self.runs.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);

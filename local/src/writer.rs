@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::failpoint;
 use crate::packet::{Outcome, Packet, RunRef, Write};
 use crate::prune::KNOWN;
+use crate::runs::last_run;
 use crate::tables::Statements;
 
 /// Packets in one transaction at the most: it bounds how long the first of them waits.
@@ -96,10 +97,8 @@ struct Thread {
 
 impl Thread {
     fn new(connection: Connection) -> Result<Self, Error> {
-        let last: i64 =
-            connection
-                .query_row("select coalesce(max(id), 0) from oms_runs", [], |row| row.get(0))?;
-        Ok(Self { connection, next_run: last + 1, statements: HashMap::new() })
+        let next_run = last_run(&connection)? + 1;
+        Ok(Self { connection, next_run, statements: HashMap::new() })
     }
 
     fn run(mut self, mut queue: mpsc::Receiver<Item>) -> Result<(), Error> {

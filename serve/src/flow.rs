@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use oms_engine::document::MemoryFiles;
 use oms_engine::plan::Plan;
-use oms_local::{Bundles, Connection, Keys, Runner, Settled, Work};
-use tokio::sync::{mpsc, watch};
+use oms_local::{Bundles, Connection, Index, Keys, Runner, Settled, Work};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::bulk::Bulk;
+use crate::indexing;
 use crate::metrics::FlowMetrics;
 use crate::recent::Recent;
 
@@ -114,6 +115,7 @@ pub enum ServeError {
 /// A pipeline that is served.
 pub(crate) struct Flow {
     pub(crate) runner: Arc<Runner>,
+    pub(crate) index: Arc<Index>,
     pub(crate) keys: Keys,
     pub(crate) directory: PathBuf,
     pub(crate) source: Arc<dyn Source>,
@@ -142,6 +144,7 @@ impl Flow {
     ) -> Result<(Self, Worker), oms_local::Error> {
         let Opened { plan, runner, directory, source } = opened;
         let resume = runner.open_runs()?;
+        let index = Arc::new(Index::open(&directory, &runner)?);
         let runner = Arc::new(runner);
         let (work, queue) = mpsc::channel(QUEUE_MAX);
         let (settled, mut outcomes) = mpsc::unbounded_channel::<Settled>();
@@ -152,10 +155,15 @@ impl Flow {
                 counted.settled(&settled);
             }
         });
-        let working = Arc::clone(&runner);
+        let (working, taking_in) = (Arc::clone(&runner), Arc::clone(&index));
         let pipeline = Arc::clone(plan.name());
         let running = async move {
+            let (end, ended) = oneshot::channel();
+            let taking_in = tokio::spawn(indexing::keep_up(taking_in, Arc::clone(&working), ended));
             let result = working.run(resume, queue, &settled, stopped).await;
+            drop(end);
+            // It held nothing that is not made again.
+            let _broken = taking_in.await;
             (pipeline, result)
         };
         let worker = Worker { stop, work: Box::pin(running) };
@@ -163,6 +171,7 @@ impl Flow {
         Ok((
             Self {
                 runner,
+                index,
                 keys,
                 directory,
                 source,

@@ -9,6 +9,7 @@ mod body;
 mod bulk;
 mod console;
 mod flow;
+mod indexing;
 mod intake;
 mod listen;
 mod log;

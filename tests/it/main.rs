@@ -11,6 +11,7 @@ mod aws;
 mod cli;
 mod corpus;
 mod crash;
+mod customer;
 mod diagnostics;
 mod dropped;
 mod durable;

@@ -1,6 +1,6 @@
 //! `oms serve`: what an order is answered, who may send one, and that the command line reaches the server.
 
-mod server;
+pub(crate) mod server;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use oms_engine::run::RunState;
-use oms_local::{RunRow, Search};
+use oms_local::{Page as Found, RunRow, Search, searched};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -54,7 +54,7 @@ pub(crate) async fn show(mut visit: Visit, Query(filter): Query<Filter>) -> Resp
     Page::new("runs", "Runs", "runs", data).of(&mut visit)
 }
 
-/// `POST /console/{pipeline}/runs`: the orders that have a text somewhere, which is in no address and in no log.
+/// `POST /console/{pipeline}/runs`: the runs of a customer, by a text that is in no address and in no log.
 pub(crate) async fn of_customer(
     State(site): State<Arc<Site>>,
     Path(pipeline): Path<String>,
@@ -74,8 +74,18 @@ pub(crate) async fn of_customer(
         let path = format!("/console/{pipeline}/runs");
         return visit.lead(&path, "Nothing was searched, since it could not be written down.");
     }
-    let data = visit.flow().map(|flow| list(flow, &Filter::default(), Some(text)));
-    Page::new("runs", "Runs", "runs", data.unwrap_or_default()).of(&mut visit)
+    let found = visit.flow().map(|flow| {
+        let index = || flow.index.customer(&flow.runner, &text, RUNS);
+        Ok(list(flow, &Filter::default(), Some(tokio::task::block_in_place(index)?)))
+    });
+    match found.transpose() {
+        Ok(data) => Page::new("runs", "Runs", "runs", data.unwrap_or_default()).of(&mut visit),
+        Err(error) => {
+            let error: oms_local::Error = error;
+            let path = format!("/console/{pipeline}/runs");
+            visit.lead(&path, &format!("Nothing was searched: {error}."))
+        }
+    }
 }
 
 /// Reads a day, and returns its first instant.
@@ -89,9 +99,10 @@ fn some(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn list(flow: &Flow, filter: &Filter, text: Option<String>) -> Json {
+/// Puts a page of runs into the form that the page has: those that the form asks for, or those of a customer.
+fn list(flow: &Flow, filter: &Filter, of_customer: Option<Found>) -> Json {
     let plan = flow.plan();
-    let customer = text.is_some();
+    let customer = of_customer.is_some();
     let known = |step: &String| plan.step(step).is_some();
     let search = Search {
         key: some(&filter.key),
@@ -100,13 +111,16 @@ fn list(flow: &Flow, filter: &Filter, text: Option<String>) -> Json {
         step: some(&filter.step).filter(known),
         from: day(&filter.from),
         to: day(&filter.to).and_then(|day| day.checked_add(jiff::Span::new().hours(24)).ok()),
-        text,
         before: filter.before,
         after: filter.after,
         limit: RUNS,
     };
     let read = flow.reading(|connection, _| {
-        Ok((search.page(connection)?, RunRow::total(connection)?, RunRow::causes(connection)?))
+        let page = match of_customer {
+            Some(found) => found,
+            None => search.page(connection)?,
+        };
+        Ok((page, RunRow::total(connection)?, RunRow::causes(connection)?))
     });
     let (page, total, causes) = read.unwrap_or_default();
     let base = format!("/console/{}/runs", plan.name());
@@ -169,7 +183,9 @@ fn list(flow: &Flow, filter: &Filter, text: Option<String>) -> Json {
         "causes": options(causes.into_iter().collect(), &filter.cause),
         "steps": options(plan.steps().iter().map(|step| &*step.id).collect(), &filter.step),
         "customer_set": customer,
-        "searchable": [{ "name": "the order as it was sent" }],
+        "partial": page.partial,
+        "more_of_customer": customer && page.more,
+        "searchable": searched(&plan).into_iter().map(|name| json!({ "name": name })).collect::<Vec<_>>(),
         "runs": runs,
         "next": link(older, "before", last),
         "previous": link(newer, "after", first),

@@ -1,0 +1,127 @@
+//! A customer calls: their orders are found by what they say of themselves, and not once they are forgotten.
+
+use serde_json::{Value as Json, json};
+
+use crate::harness::{Scratch, Site, root};
+use crate::serve::server::Server;
+
+/// Somebody at the console, by whose forms searches are made.
+struct Clerk<'a> {
+    server: &'a Server,
+    cookie: String,
+    csrf: String,
+}
+
+impl<'a> Clerk<'a> {
+    fn of(server: &'a Server) -> Self {
+        let page = server.get(&runs(server)).is(200);
+        let cookie = page.header("set-cookie").and_then(|cookie| cookie.split(';').next());
+        let csrf = page.body.split("name=\"csrf\" value=\"").nth(1);
+        let csrf = csrf.and_then(|rest| rest.split('"').next()).unwrap().to_owned();
+        Self { server, cookie: format!("cookie: {}", cookie.unwrap()), csrf }
+    }
+
+    /// Returns the keys of a customer's runs, in the order of the page.
+    fn finds(&self, customer: &str) -> Vec<String> {
+        let form = form_urlencoded(&[("csrf", &self.csrf), ("customer", customer)]);
+        let headers = ["content-type: application/x-www-form-urlencoded", &self.cookie];
+        let page = self.server.call("POST", &runs(self.server), &headers, form.as_bytes()).is(200);
+        assert!(page.body.contains("runs of one customer"), "{}", page.body);
+        assert!(!page.body.contains("may be missing"), "{}", page.body);
+        let rows = page.body.split("scope=\"row\"").skip(1);
+        rows.map(|row| row.split_once("<bdi>").unwrap().1.split_once('<').unwrap().0.to_owned())
+            .collect()
+    }
+}
+
+fn runs(server: &Server) -> String {
+    let name = server.site.pipeline.file_stem().unwrap().to_string_lossy().into_owned();
+    format!("/console/{name}/runs")
+}
+
+/// Writes a form as browsers do (WHATWG URL, 5.2).
+fn form_urlencoded(pairs: &[(&str, &str)]) -> String {
+    let part = |text: &str| -> String {
+        let byte = |byte: u8| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        };
+        text.bytes().map(byte).collect()
+    };
+    let pair = |(name, value): &(&str, &str)| format!("{}={}", part(name), part(value));
+    pairs.iter().map(pair).collect::<Vec<_>>().join("&")
+}
+
+fn order_management(scratch: &Scratch) -> Site {
+    let pipeline = root().join("pipelines/order-management.yaml");
+    Site { pipeline, state: scratch.path("state") }
+}
+
+fn put(server: &Server, key: &str, customer: &str, name: &str) {
+    let sample = std::fs::read(root().join("pipelines/order-management/samples/A1.json")).unwrap();
+    let mut order: Json = serde_json::from_slice(&sample).unwrap();
+    order["customerId"] = json!(customer);
+    order["customerName"] = json!(name);
+    let body = serde_json::to_vec(&order).unwrap();
+    let kind = ["content-type: application/json"];
+    server.call("PUT", &format!("/order/{key}"), &kind, &body).is(201);
+}
+
+#[test]
+fn a_customer_is_found_by_words_whatever_their_case_and_marks_and_by_what_tables_say() {
+    let scratch = Scratch::new();
+    let server = Server::start(order_management(&scratch), &[]);
+    put(&server, "K1", "A1", "José  Müller-Peña");
+    put(&server, "K2", "A2", "JOSE O'Hara \"Joe\" %");
+    put(&server, "K3", "A1", "somebody");
+    let clerk = Clerk::of(&server);
+    let all: [(&str, &[&str]); 12] = [
+        ("josé", &["K2", "K1"]),
+        ("JOSE müller", &["K1"]),
+        ("Peña José", &["K1"]),
+        ("pen", &["K1"]),
+        ("eña", &[]),
+        ("o'hara", &["K2"]),
+        ("jose \"joe\"", &["K2"]),
+        ("jose AND nobody", &[]),
+        ("NEAR(jose)", &[]),
+        ("* %_\\", &[]),
+        // The address is not in any order, but in the table of the pipeline.
+        ("john.doe@", &["K3", "K1"]),
+        ("a1 some", &["K3"]),
+    ];
+    for (text, keys) in all {
+        assert_eq!(clerk.finds(text), keys, "{text}");
+    }
+}
+
+#[test]
+fn the_search_index_forgets_with_the_rest_and_is_made_again_when_it_is_gone_or_of_another_state() {
+    let scratch = Scratch::new();
+    let server = Server::start(order_management(&scratch), &[]);
+    put(&server, "K1", "A1", "Remembered Nowhere");
+    put(&server, "K2", "A2", "Remembered Elsewhere");
+    assert_eq!(Clerk::of(&server).finds("remembered"), ["K2", "K1"]);
+    server.site.call(&["forget"], &["A1"]).exits(0);
+    assert_eq!(Clerk::of(&server).finds("remembered"), ["K2"]);
+    for file in ["search.db", "search.db-wal"] {
+        let bytes = std::fs::read(server.site.state.join(file)).unwrap_or_default();
+        let found = bytes.windows(7).any(|part| part.eq_ignore_ascii_case(b"nowhere"));
+        assert!(!found, "what was forgotten is in {file}");
+    }
+    server.end().exits(0);
+    let index = scratch.path("state").join("search.db");
+    std::fs::write(&index, "this is no database, as nobody would have thought it could be")
+        .unwrap();
+    let server = Server::start(order_management(&scratch), &[]);
+    assert_eq!(Clerk::of(&server).finds("remembered"), ["K2"]);
+    server.end().exits(0);
+    // Somebody puts a copy back that is older than the index, and other orders come.
+    let site = order_management(&scratch);
+    let past = "delete from oms_runs where key = 'K2'";
+    site.connection().execute(past, []).unwrap();
+    let server = Server::start(site, &[]);
+    put(&server, "K9", "A9", "Another");
+    assert_eq!(Clerk::of(&server).finds("another"), ["K9"]);
+    assert_eq!(Clerk::of(&server).finds("remembered"), [""; 0]);
+}
