@@ -104,7 +104,12 @@ fn list(
     match format {
         Format::Json => {
             let runs: Vec<Json> = runs.iter().map(listed).collect();
-            output::json(&json!({ "format_version": 1, "runs": runs }))?;
+            let counts = RunRow::count(&reading.connection)?;
+            let all: serde_json::Map<_, _> = counts
+                .into_iter()
+                .map(|(state, count)| (state.as_str().to_owned(), json!(count)))
+                .collect();
+            output::json(&json!({ "format_version": 1, "runs": runs, "all": all }))?;
         }
         Format::Human => {
             let rows: Vec<Vec<String>> = runs

@@ -50,8 +50,8 @@ impl AuditEntry {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Writes it; its number is the next one.
-    pub(crate) fn write(&self, connection: &Connection) -> Result<(), Error> {
+    /// Writes it; its number is the next one, which is returned.
+    pub(crate) fn write(&self, connection: &Connection) -> Result<i64, Error> {
         connection
             .prepare_cached(
                 "insert into oms_audit (at, who, what, key, detail) values (?1, ?2, ?3, ?4, ?5)",
@@ -63,6 +63,16 @@ impl AuditEntry {
                 self.key,
                 self.detail
             ])?;
+        Ok(connection.last_insert_rowid())
+    }
+
+    /// Adds to an entry's detail what came of it.
+    pub(crate) fn ended(connection: &Connection, id: i64, outcome: &str) -> Result<(), Error> {
+        connection
+            .prepare_cached(
+                "update oms_audit set detail = detail || iif(detail = '', '', ': ') || ?2 where id = ?1",
+            )?
+            .execute(params![id, outcome])?;
         Ok(())
     }
 }

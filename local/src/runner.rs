@@ -409,12 +409,21 @@ impl Runner {
         self.driver.mailer.is_some()
     }
 
-    /// Writes down what a person did.
+    /// Writes down what a person is about to do, and returns the entry's number.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn audit(&self, entry: AuditEntry) -> Result<(), Error> {
+    pub async fn audit(&self, entry: AuditEntry) -> Result<i64, Error> {
         self.driver.writer.work(move |connection| entry.write(connection)).await
+    }
+
+    /// Adds to an entry of the audit log what came of it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn audited(&self, entry: i64, outcome: String) -> Result<(), Error> {
+        let write = move |connection: &Connection| AuditEntry::ended(connection, entry, &outcome);
+        self.driver.writer.work(write).await
     }
 
     /// Returns the run of the order with a key.

@@ -4,6 +4,7 @@
 
 #![warn(missing_docs)]
 
+mod audit;
 mod auth;
 mod body;
 mod bulk;

@@ -16,6 +16,7 @@ use oms_local::{Held, RunRow, SystemClock, Work};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
+use crate::audit;
 use crate::flow::{Flow, Renewed};
 use crate::site::Site;
 
@@ -50,6 +51,18 @@ impl Flow {
             self.metrics.settled(settled);
         }
         Ok(Done::of(row, cancelled))
+    }
+
+    /// Does what the command line asks for, and writes it down.
+    async fn operate(&self, request: Request) -> Response {
+        let failed = |error: anyhow::Error| Response::Failed(format!("{error:#}"));
+        let entry = match self.note_request(&request).await {
+            Ok(entry) => entry,
+            Err(error) => return failed(error.into()),
+        };
+        let response = self.answer(request).await.unwrap_or_else(failed);
+        self.noted(entry, &audit::outcome(&response)).await;
+        response
     }
 
     async fn answer(&self, request: Request) -> anyhow::Result<Response> {
@@ -130,10 +143,7 @@ async fn converse(flow: &Flow, stream: UnixStream) -> io::Result<()> {
     let mut line = String::new();
     BufReader::new(read.take(REQUEST_MAX)).read_line(&mut line).await?;
     let response = match serde_json::from_str::<Request>(&line) {
-        Ok(request) => match flow.answer(request).await {
-            Ok(response) => response,
-            Err(error) => Response::Failed(format!("{error:#}")),
-        },
+        Ok(request) => flow.operate(request).await,
         Err(error) => Response::Failed(format!("the request is not understood: {error}")),
     };
     let mut answer = serde_json::to_vec(&response)?;

@@ -123,12 +123,12 @@ impl Site {
         Ok((site, workers))
     }
 
-    /// Tries runs of a flow again in the background.
-    pub(crate) fn work(self: &Arc<Self>, at: usize, rows: Vec<RunRow>) {
+    /// Tries runs of a flow again in the background; what comes of it goes to an entry of the audit log.
+    pub(crate) fn work(self: &Arc<Self>, at: usize, rows: Vec<RunRow>, entry: i64) {
         let site = Arc::clone(self);
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(async move { site.retry_all(at, rows).await });
+        tasks.spawn(async move { site.retry_all(at, rows, entry).await });
     }
 
     /// Ends what is done in the background, each thing after the run that it is at.

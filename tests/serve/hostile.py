@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from server import ORDER_MAX, PATH, PIPELINE, Closed, Connection, Failed, Server, arguments, check, order, play, request, until, written
+from server import ORDER_MAX, PATH, PIPELINE, Closed, Connection, Failed, Server, agree, arguments, check, order, play, request, until, written
 
 # The server's own limits, in seconds, and how late it may be.
 HEADERS, BODY, LATE = 15, 20, 3
@@ -559,6 +559,7 @@ def aftermath(hostile: Hostile, files: int) -> None:
     check("mails: none twice", len(set(stored["mails"])), len(stored["mails"]))
     lines = server.ask("GET", "/metrics").body.decode().splitlines()
     check("the server counted no 5xx", [], [line for line in lines if line.startswith("oms_http_requests_total") and 'status="5' in line])
+    agree(server)
     check("it said nothing of a panic", False, server.said_of_itself("panicked"))
     now, peak = server.memory()
     check(f"its memory, now {now} MB, at the most {peak} MB, stayed below {MEMORY_MAX} MB", True, peak < MEMORY_MAX)

@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from server import PATH, Closed, Failed, Server, arguments, check, play, samples
+from server import PATH, Closed, Failed, Server, agree, arguments, check, play, samples
 
 CONNECTIONS = 6
 # Seconds of load before a kill, at the most.
@@ -127,6 +127,7 @@ def whole(shop: Shop) -> None:
         check("another order with the key of one of them", 409, connection.put(shop.put[key] | {"customer_id": "other"}).status)
         state = connection.request("GET", f"{PATH}/{key}").json()["state"]
         check("the server says it is completed", "completed", state)
+    agree(server)
     check("it ends as it should", 0, server.stop())
 
 

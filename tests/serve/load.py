@@ -15,7 +15,7 @@ import threading
 import time
 from pathlib import Path
 
-from server import PATH, PIPELINE, ROOT, Server
+from server import PATH, PIPELINE, ROOT, Server, agree
 
 LUA = Path(__file__).with_name("load.lua")
 # Connections that give the server as much as it takes, and more than it can hold.
@@ -135,6 +135,8 @@ def main() -> int:
                     memory_mib_each_minute=[round(mib) for mib in watched.seen[::60]])
                 parts.append(steady)
             total = sum(part["statuses"].get("201", 0) for part in parts)
+            server.settle()
+            agree(server, pages=False)
             say("kept", answered_201=total, runs=server.query("select count(*) from oms_runs")[0][0] - 21)
         finally:
             server.stop()

@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from server import ORDER_MAX, PATH, Failed, Server, arguments, check, order, play, request, written
+from server import ORDER_MAX, PATH, Failed, Server, agree, arguments, check, order, play, request, written
 
 # Megabytes that the server may have at the most: 256 MB for orders that come in, and as much for those that wait.
 MEMORY_MAX = 1_200
@@ -151,6 +151,7 @@ def main() -> int:
             metrics = server.ask("GET", "/metrics").body.decode().splitlines()
             counted = {line.split('status="')[1].split('"')[0]: int(line.split()[-1]) for line in metrics if line.startswith("oms_orders_total")}
             check("the server counted the same", {"201": len(accepted) + len(refused), "429": counts[429]}, counted)
+            agree(server)
             now, peak = server.memory()
             check(f"its memory, now {now} MB, at the most {peak} MB, stayed below {MEMORY_MAX} MB", True, peak < MEMORY_MAX)
             check("it ends as it should", 0, server.stop())

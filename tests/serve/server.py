@@ -1,8 +1,10 @@
 """`oms serve` as a process of its own: it is started and stopped, talked to byte by byte, and its database is read behind its back."""
 
 import argparse
+import html
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -255,10 +257,50 @@ class Server:
         }
         return {name: sorted(key for (key,) in self.query(sql)) for name, sql in sources.items()}
 
+    def page(self, connection: Connection, path: str) -> str:
+        """A page of the console, which asks for no key where none was made."""
+        answer = connection.request("GET", f"/console/{self.pipeline.stem}{path}")
+        if answer.status != 200:
+            raise Failed(f"the page {path} is answered with {answer.status}")
+        return answer.body.decode()
+
+    def listed(self, connection: Connection, path: str) -> list:
+        """The keys on all pages of runs, from the newest on."""
+        keys = []
+        while path:
+            page = self.page(connection, path)
+            keys += [html.unescape(key) for key in re.findall(r'<th role="rowheader"[^>]*><a [^>]*><bdi>([^<]*)</bdi>', page)]
+            onward = re.search(r'rel="next" href="/console/[^/]+([^"]+)"', page)
+            path = html.unescape(onward[1]) if onward else None
+        return keys
+
     def settle(self, patience: float = PATIENCE) -> None:
         """Waits until every run has come to an end or a stop."""
         open_runs = "select count(*) from oms_runs where state in ('in_progress', 'waiting')"
         until("all runs to end", lambda: self.query(open_runs) == [(0,)], patience)
+
+
+def agree(server: Server, pages: bool = True) -> None:
+    """Holds the counts of the database, of `oms runs`, of the console and of the metrics against each other; the console's lists as well, if `pages`."""
+    counts = dict(server.query("select state, count(*) from oms_runs group by state"))
+    of = lambda *states: {state: count for state in states if (count := counts.get(state, 0))}
+    states = ("in_progress", "waiting", "parked", "completed", "cancelled")
+    check("the database has runs in known states", True, of(*states) == counts)
+    command = ("runs", "list", server.pipeline, "--state-dir", server.state, "--format", "json", "--limit", 1)
+    check("`oms runs list` counts the same", counts, json.loads(server.run(*command))["all"])
+    with server.connect() as connection:
+        tiles = dict(re.findall(r"<dt>(?:<a [^>]*>)?([^<]+)(?:</a>)?</dt><dd>([0-9,]+)</dd>", server.page(connection, "/live")))
+        shown = {name.lower().replace(" ", "_"): int(count.replace(",", "")) for name, count in tiles.items()}
+        check("the console counts the same", counts, {state: shown[state] for state in states if shown[state]})
+        check("the console counts them all", sum(counts.values()), shown["accepted"])
+        lines = connection.request("GET", "/metrics").body.decode().splitlines()
+        told = {line.split('state="')[1].split('"')[0]: int(line.split()[-1]) for line in lines if line.startswith("oms_runs_open")}
+        check("the metrics count the same", of("in_progress", "waiting", "parked"), {state: count for state, count in told.items() if count})
+        if pages:
+            keys = sorted(key for (key,) in server.query("select key from oms_runs"))
+            check(f"the console lists the {len(keys)} runs, each once", True, sorted(server.listed(connection, "/runs")) == keys)
+            for state, count in counts.items():
+                check(f"the console's list of what is {state}", count, len(server.listed(connection, f"/runs?state={state}")))
 
 
 def arguments(doc: str) -> argparse.ArgumentParser:

@@ -126,10 +126,12 @@ pub(crate) async fn act(
     let (deed, row) = (Deed::parse(&word), found(&visit, &key));
     let (Some(deed), Some(row)) = (deed, row) else { return unknown(&mut visit) };
     let back = format!("/console/{pipeline}/runs/{}", words::part(&row.key));
-    if !audit::note(&visit, deed.word(), Some(&row.key), "").await {
+    let noted = audit::note(&visit, deed.word(), Some(&row.key), "").await;
+    let (Some(flow), Some(entry)) = (visit.flow(), noted) else {
         return visit.lead(&back, "Nothing was done, since it could not be written down.");
-    }
+    };
     let said = done(&visit, deed, &row).await;
+    flow.noted(entry, &said).await;
     visit.lead(&back, &said)
 }
 

@@ -2,8 +2,7 @@
 
 use axum::extract::Query;
 use axum::response::Response;
-use oms_engine::effects::Clock as _;
-use oms_local::{AuditEntry, SystemClock};
+use oms_local::AuditEntry;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -14,18 +13,14 @@ use super::words;
 /// Entries on a page.
 const ENTRIES: u32 = 100;
 
-/// Writes down what somebody does; what cannot be written down is not done.
-pub(crate) async fn note(visit: &Visit, what: &str, key: Option<&str>, detail: &str) -> bool {
-    let Some(flow) = visit.flow() else { return false };
-    let entry = AuditEntry {
-        id: 0,
-        at: SystemClock.now(),
-        who: visit.who.clone(),
-        what: what.to_owned(),
-        key: key.map(str::to_owned),
-        detail: detail.to_owned(),
-    };
-    flow.runner.audit(entry).await.is_ok()
+/// Writes down what somebody is about to do, and returns the entry's number; what cannot be written down is not done.
+pub(crate) async fn note(
+    visit: &Visit,
+    what: &str,
+    key: Option<&str>,
+    detail: &str,
+) -> Option<i64> {
+    visit.flow()?.note(&visit.who, what, key, detail).await.ok()
 }
 
 #[derive(Deserialize)]

@@ -15,7 +15,7 @@ mod routes;
 mod run;
 mod runs;
 mod session;
-mod words;
+pub(crate) mod words;
 
 pub(crate) use routes::routes;
 pub(crate) use session::Sessions;

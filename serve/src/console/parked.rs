@@ -93,8 +93,7 @@ fn groups(flow: &Flow) -> Vec<Json> {
 /// `GET /console/{pipeline}/parked/retry?cause=…`: asks first.
 pub(crate) async fn ask(mut visit: Visit, Query(of): Query<Of>) -> Response {
     let rows = visit.flow().map(|flow| rows(flow, &of.cause)).unwrap_or_default();
-    let count = words::count(rows.len() as i64);
-    let question = format!("Retry the runs that are parked with {}: {count}?", of.cause);
+    let question = format!("Retry {} parked with {}?", words::runs(rows.len()), of.cause);
     let data = json!({
         "question": question,
         "explains": [
@@ -132,16 +131,18 @@ pub(crate) async fn retry(
         return visit.lead(&back, &format!("Nothing was retried: {why:#}."));
     }
     let rows = rows(flow, &sent.cause);
-    let detail = format!("{} runs with the cause {}", rows.len(), sent.cause);
+    let detail = format!("{} with the cause {}", words::runs(rows.len()), sent.cause);
     if rows.is_empty() || flow.bulk.progress().running {
         return visit
             .lead(&back, "Nothing was begun: nothing is parked so, or a retry is under way.");
     }
-    let noted = audit::note(&visit, "retry all", None, &detail).await;
-    if !noted || !flow.bulk.begin(rows.len()) {
-        let why = "Nothing was begun: it could not be written down, or another was quicker.";
-        return visit.lead(&back, why);
+    let Some(entry) = audit::note(&visit, "retry all", None, &detail).await else {
+        return visit.lead(&back, "Nothing was begun, since it could not be written down.");
+    };
+    if !flow.bulk.begin(rows.len()) {
+        flow.noted(entry, "not begun").await;
+        return visit.lead(&back, "Nothing was begun: another was quicker.");
     }
-    site.work(at, rows);
+    site.work(at, rows, entry);
     visit.lead(&back, "They are retried in the background.")
 }

@@ -70,7 +70,7 @@ pub(crate) async fn of_customer(
         let path = format!("/console/{pipeline}/runs");
         return visit.lead(&path, "A search needs three characters at the least.");
     }
-    if !super::audit::note(&visit, "search", None, "by a customer's data").await {
+    if super::audit::note(&visit, "search", None, "by a customer's data").await.is_none() {
         let path = format!("/console/{pipeline}/runs");
         return visit.lead(&path, "Nothing was searched, since it could not be written down.");
     }

@@ -30,6 +30,14 @@ pub(crate) fn count(number: i64) -> String {
     if number < 0 { format!("-{text}") } else { text }
 }
 
+/// Writes a number of runs.
+pub(crate) fn runs(number: usize) -> String {
+    match number {
+        1 => "1 run".to_owned(),
+        _ => format!("{} runs", count(i64::try_from(number).unwrap_or(i64::MAX))),
+    }
+}
+
 /// Writes how long something took, given in milliseconds.
 pub(crate) fn millis(millis: i64) -> String {
     match millis {

@@ -1,0 +1,83 @@
+//! The audit log: what a person does is written down before it is done, and then what came of it.
+
+use std::collections::BTreeMap;
+
+use oms_engine::effects::Clock as _;
+use oms_local::control::{Request, Response};
+use oms_local::{AuditEntry, Held, SystemClock};
+
+use crate::console::words;
+use crate::flow::Flow;
+
+/// Who did it, where it came by the command line: whoever owns the state directory.
+const COMMAND_LINE: &str = "command line";
+
+impl Flow {
+    /// Writes down what somebody is about to do; returns the entry's number. What cannot be written down is not to be done.
+    pub(crate) async fn note(
+        &self,
+        who: &str,
+        what: &str,
+        key: Option<&str>,
+        detail: &str,
+    ) -> Result<i64, oms_local::Error> {
+        let entry = AuditEntry {
+            id: 0,
+            at: SystemClock.now(),
+            who: who.to_owned(),
+            what: what.to_owned(),
+            key: key.map(str::to_owned),
+            detail: detail.to_owned(),
+        };
+        self.runner.audit(entry).await
+    }
+
+    /// Adds to an entry what came of it; if that fails, the entry still says what was begun.
+    pub(crate) async fn noted(&self, entry: i64, outcome: &str) {
+        let _only_begun = self.runner.audited(entry, outcome.to_owned()).await;
+    }
+
+    /// Writes down what the command line asks for.
+    pub(crate) async fn note_request(&self, request: &Request) -> Result<i64, oms_local::Error> {
+        let runs = |runs: &[i64]| match runs {
+            [run] => (self.runner.row(*run).ok().map(|row| row.key), String::new()),
+            _ => (None, words::runs(runs.len())),
+        };
+        let (what, (key, detail)) = match request {
+            Request::Retry { runs: of, held: None } => ("retry", runs(of)),
+            Request::Retry { runs: of, held: Some(Held::Sent) } => ("sent", runs(of)),
+            Request::Retry { runs: of, held: Some(Held::Resend) } => ("resend", runs(of)),
+            Request::Cancel { runs: of } => ("cancel", runs(of)),
+            Request::Import { table, .. } => ("import", (None, format!("into {table}"))),
+            Request::Prune { .. } => ("prune", (None, String::new())),
+            // Whom it is about is what has to be forgotten.
+            Request::Forget { .. } => ("forget", (None, String::new())),
+        };
+        self.note(COMMAND_LINE, what, key.as_deref(), &detail).await
+    }
+}
+
+fn number(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+/// Says what came of a request, without anything personal.
+pub(crate) fn outcome(response: &Response) -> String {
+    match response {
+        Response::Done(done) => {
+            let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+            for one in done {
+                let came = if one.refused.is_some() { "refused" } else { one.state.as_str() };
+                *counts.entry(came).or_default() += 1;
+            }
+            let counts: Vec<String> =
+                counts.iter().map(|(came, count)| format!("{count} {came}")).collect();
+            if counts.is_empty() { "done".to_owned() } else { counts.join(", ") }
+        }
+        Response::Pruned(gone) => words::runs(number(*gone)),
+        Response::Forgotten(gone) => {
+            format!("{} and {} rows", words::runs(number(gone.runs)), gone.rows)
+        }
+        Response::Failed(_) => "failed".to_owned(),
+    }
+}
