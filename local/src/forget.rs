@@ -81,6 +81,7 @@ impl Runner {
             Index::remove(self.directory(), &chunk)?;
             forgotten.runs += gone as u64;
         }
+        Index::compact(self.directory())?;
         let value = value.to_owned();
         let rest = move |connection: &Connection| {
             connection.pragma_update(None, "secure_delete", true)?;

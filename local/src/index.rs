@@ -1,7 +1,8 @@
 //! The search index: the words by which orders name their customers, in a file of its own beside the database. It is made of the orders and can be made
 //! again; it lags behind them a little, so that nothing waits for it.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
+use std::fmt::{self, Display, Write as _};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -10,9 +11,10 @@ use std::time::Duration;
 
 use oms_engine::plan::Plan;
 use oms_engine::table::TableDef;
-use oms_engine::value::{Shape, Type};
+use oms_engine::value::{Field, Shape, Type};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
-use serde_json::Value as Json;
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::error::Error;
 use crate::forget::is_written;
@@ -25,12 +27,16 @@ use crate::tables::quoted;
 const INDEX_FILE: &str = "search.db";
 /// The format of the index that this program writes; another one is made again.
 const FORMAT: i64 = 1;
-/// Orders that are taken in together: others wait for it.
-const CHUNK: u32 = 500;
+/// Orders that are taken in together: more in one transaction cost less each, and others wait for it.
+const CHUNK: u32 = 2_000;
 /// How long one waits for another that writes.
 const BUSY: Duration = Duration::from_secs(60);
 /// Chunks that a search waits for, so that it finds what was just accepted.
-const CHUNKS_BEFORE: usize = 4;
+const CHUNKS_BEFORE: usize = 2;
+/// Characters of a word's beginning at the least.
+const BEGINNING_MIN: usize = 3;
+/// Pages of the write-ahead log after which it is copied into the file.
+const CHECKPOINT_PAGES: u32 = 8_192;
 /// Customers at the most that a text may be of.
 const CUSTOMERS_MAX: u32 = 20;
 
@@ -81,7 +87,7 @@ impl Index {
         connection.pragma_update(None, "journal_mode", "wal")?;
         // What is lost with the power is taken in again.
         connection.pragma_update(None, "synchronous", "normal")?;
-        connection.pragma_update(None, "secure_delete", true)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if format == 0 {
             connection.execute_batch(&format!(
@@ -136,9 +142,10 @@ impl Index {
             while let Some(row) = rows.next()? {
                 let (id, key): (i64, String) = (row.get(0)?, row.get(1)?);
                 let body = row.get_ref(2)?.as_blob().unwrap_or_default();
-                let order: Json = serde_json::from_slice(body).unwrap_or_default();
                 said.clear();
-                write_said(&order, ty, false, &mut said);
+                // It was read when it was accepted; what cannot be read says nothing.
+                let order = Said { ty, listed: false, lines: &mut said };
+                let _unread = order.deserialize(&mut serde_json::Deserializer::from_slice(body));
                 insert.execute(params![id, said])?;
                 (taken, count) = (Some((id, key)), count + 1);
             }
@@ -166,7 +173,7 @@ impl Index {
             true => Vec::new(),
             false => runner.read(|database, _| customers(database, &plan, text))?,
         };
-        let words = words(text).map(|word| format!("{}*", phrase(word)));
+        let words = words(text).map(sought);
         let words = words.collect::<Vec<_>>().join(" AND ");
         let words = (!words.is_empty()).then(|| format!("({words})"));
         let ids = ids.iter().map(|id| phrase(id));
@@ -187,7 +194,7 @@ impl Index {
         Ok(Page { partial: behind, ..Page::of(runs, limit, false) })
     }
 
-    /// Removes what it has of runs, so that nothing of it is left in the file; nothing if there is no index.
+    /// Removes what it has of runs; nothing if there is no index. Where it stood is free, until [`compact`](Self::compact).
     pub(crate) fn remove(directory: &Path, runs: &[i64]) -> Result<(), Error> {
         let path = directory.join(INDEX_FILE);
         if runs.is_empty() || !path.exists() {
@@ -200,7 +207,19 @@ impl Index {
             connection.prepare_cached("delete from orders where rowid = ?1")?.execute([run])?;
         }
         transaction.commit()?;
+        Ok(())
+    }
+
+    /// Writes the file anew, so that nothing is left in it of what was removed; nothing if there is no index.
+    pub(crate) fn compact(directory: &Path) -> Result<(), Error> {
+        let path = directory.join(INDEX_FILE);
+        if !path.exists() {
+            return Ok(());
+        }
+        let index = Self::at(&path)?;
+        let connection = index.lock();
         // The log has what was there before.
+        connection.execute_batch("vacuum")?;
         connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))?;
         Ok(())
     }
@@ -217,31 +236,91 @@ fn says(ty: &Type) -> bool {
     matches!(ty.shape, Shape::Text { values: None, .. } | Shape::Email | Shape::Int)
 }
 
-/// Writes what an order says of its customer, a line each. What stands in a list is about articles, if it is not personal.
-fn write_said(value: &Json, ty: &Type, listed: bool, said: &mut String) {
-    match (value, &ty.shape) {
-        (Json::Object(members), Shape::Record(record)) => {
-            for field in record.fields() {
-                if let Some(member) = members.get(&*field.name) {
-                    write_said(member, &field.ty, listed, said);
-                }
-            }
-        }
-        (Json::Array(elements), Shape::List(element)) if element.holds_pii() => {
-            for value in elements {
-                write_said(value, element, true, said);
-            }
-        }
-        _ if !says(ty) || listed && !ty.pii => {}
-        (Json::String(text), _) => {
-            said.push_str(text);
-            said.push('\n');
-        }
-        (Json::Number(number), _) => {
+/// Reads what an order says of its customer, a line each, and passes over the rest. What stands in a list is about articles, if it is not personal.
+struct Said<'a> {
+    ty: &'a Type,
+    listed: bool,
+    lines: &'a mut String,
+}
+
+impl Said<'_> {
+    fn line(self, value: impl Display) {
+        if says(self.ty) && (!self.listed || self.ty.pii) {
             // A string takes whatever is written.
-            let _infallible = writeln!(said, "{number}");
+            let _infallible = writeln!(self.lines, "{value}");
         }
-        _ => {}
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Said<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Said<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(name) = members.next_key::<Cow<'de, str>>()? {
+            match self.ty.as_record().and_then(|record| record.field(&name)) {
+                Some(Field { ty, .. }) => {
+                    let (listed, lines) = (self.listed, &mut *self.lines);
+                    members.next_value_seed(Said { ty, listed, lines })?;
+                }
+                None => drop(members.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        let personal = match &self.ty.shape {
+            Shape::List(element) if element.holds_pii() => Some(element),
+            _ => None,
+        };
+        let Some(ty) = personal else {
+            while elements.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(());
+        };
+        while elements
+            .next_element_seed(Said { ty, listed: true, lines: &mut *self.lines })?
+            .is_some()
+        {}
+        Ok(())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.line(text);
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
+        self.line(number);
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<(), E> {
+        self.line(number);
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
     }
 }
 
@@ -278,8 +357,16 @@ fn phrase(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
 }
 
-/// Returns the columns of a table that name the customers that orders are of, as `oms forget` takes them: the keys of tables with personal data that no
-/// step writes to.
+/// Writes what a word is to match: itself, or what begins with it if its end is long enough not to be the beginning of nearly everything.
+fn sought(word: &str) -> String {
+    let last =
+        word.split(|character: char| !character.is_alphanumeric()).rfind(|part| !part.is_empty());
+    let beginning = last.is_some_and(|last| last.chars().count() >= BEGINNING_MIN);
+    format!("{}{}", phrase(word), if beginning { "*" } else { "" })
+}
+
+/// Tells whether the keys of a table name the customers that orders are of, as `oms forget` takes them: it has personal data, and no
+/// step writes to it.
 fn names_customers(plan: &Plan, table: &TableDef) -> bool {
     table.columns.iter().any(|column| column.pii) && !is_written(plan, table)
 }
@@ -318,4 +405,32 @@ fn customers(database: &Connection, plan: &Plan, text: &str) -> Result<Vec<Strin
         }
     }
     Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_says_texts_and_numbers_outside_lists_and_what_is_personal() {
+        let line = Type::record([("sku", Type::text()), ("to", Type::text().with_pii(true))]);
+        let name = Type::record([("last", Type::text())]);
+        let ty = Type::record([
+            ("customer", Type::of(Shape::Int)),
+            ("name", name.or_null()),
+            ("items", Type::list(line)),
+            ("mails", Type::list(Type::of(Shape::Email).with_pii(true))),
+            ("tags", Type::list(Type::text())),
+            ("price", Type::amount()),
+        ]);
+        let order = r#"{"customer": 7, "name": {"last": "O\"Hara", "first": "unknown"}, "items": [{"sku": "S", "to": "Ann"}],
+            "mails": ["a@b.org"], "tags": ["gift"], "price": "1.00", "other": [{"name": "x"}], "name2": null}"#;
+        let mut lines = String::new();
+        let said = Said { ty: &ty, listed: false, lines: &mut lines };
+        said.deserialize(&mut serde_json::Deserializer::from_str(order)).unwrap();
+        assert_eq!(lines, "7\nO\"Hara\nAnn\na@b.org\n");
+        let mut paths = Vec::new();
+        add_paths(&ty, "", false, &mut paths);
+        assert_eq!(paths, ["customer", "items[].to", "mails[]", "name.last"]);
+    }
 }

@@ -40,6 +40,7 @@ pub struct StoredRun {
     pub journal: Vec<String>,
 }
 
+/// Queries for a state other than `completed` say so as well: only then SQLite uses the indices of the runs that are open (<https://sqlite.org/partialindex.html>).
 const COLUMNS: &str = "id, key, state, accepted_at, updated_at, wait_until, cause, bundle";
 
 impl RunRow {
@@ -95,7 +96,7 @@ impl RunRow {
     /// When the database cannot be read.
     pub fn parked(connection: &Connection, cause: &str, limit: u32) -> Result<Vec<Self>, Error> {
         let mut statement = connection.prepare_cached(&format!(
-            "select {COLUMNS} from oms_runs where state = 'parked' and coalesce(cause, '') = ?1 order by id limit ?2"
+            "select {COLUMNS} from oms_runs where state <> 'completed' and state = 'parked' and coalesce(cause, '') = ?1 order by id limit ?2"
         ))?;
         let rows = statement.query_map(params![cause, limit], Self::read)?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -132,13 +133,13 @@ impl RunRow {
     /// # Errors
     /// When the database cannot be read.
     pub fn count(connection: &Connection) -> Result<Vec<(RunState, i64)>, Error> {
-        let mut statement =
-            connection.prepare("select state, count(*) from oms_runs group by state")?;
-        let rows = statement.query_map([], |row| {
-            let state: String = row.get(0)?;
-            Ok((RunState::parse(&state).unwrap_or(RunState::Parked), row.get(1)?))
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let mut counts = Self::count_open(connection)?;
+        let open: i64 = counts.iter().map(|(_, count)| count).sum();
+        let completed = Self::total(connection)? - open;
+        if completed > 0 {
+            counts.insert(0, (RunState::Completed, completed));
+        }
+        Ok(counts)
     }
 
     /// Counts runs that have not completed by state; the others are not looked at.
@@ -162,7 +163,7 @@ impl RunRow {
     /// When the database cannot be read.
     pub fn causes(connection: &Connection) -> Result<Vec<(String, i64)>, Error> {
         let mut statement = connection.prepare(
-            "select coalesce(cause, ''), count(*) from oms_runs where state = 'parked' group by 1 order by 2 desc, 1",
+            "select coalesce(cause, ''), count(*) from oms_runs where state <> 'completed' and state = 'parked' group by 1 order by 2 desc, 1",
         )?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -231,7 +232,7 @@ impl StoredRun {
     pub(crate) fn open(connection: &Connection) -> Result<Vec<i64>, Error> {
         let rows = connection
             .prepare(
-                "select id from oms_runs where state in ('in_progress', 'waiting') order by id",
+                "select id from oms_runs where state <> 'completed' and state in ('in_progress', 'waiting') order by id",
             )?
             .query_map([], |row| row.get(0))?
             .collect::<Result<_, _>>()?;

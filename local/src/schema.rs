@@ -82,6 +82,9 @@ create table if not exists oms_audit (
     detail text not null
 ) strict;
 
+-- In the order of their rows: those of one state, a page at a time.
+create index if not exists oms_runs_open_by_row on oms_runs (state) where state <> 'completed';
+
 create table if not exists oms_pruned (
     key text primary key,
     digest blob not null

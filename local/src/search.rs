@@ -3,13 +3,22 @@
 use jiff::Timestamp;
 use oms_engine::run::RunState;
 use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
 use crate::error::Error;
 use crate::runs::RunRow;
 
 /// Runs whose instants of acceptance may be out of the order of their rows: those that were accepted side by side.
 const OUT_OF_ORDER: i64 = 4_096;
+
+/// Runs that are looked at for one page, where no index knows what is asked for.
+const LOOKED_AT: usize = 5_000;
+/// All runs but those that completed, in words that let SQLite use their indices.
+const OPEN: &str =
+    "state <> 'completed' and state in ('in_progress', 'waiting', 'parked', 'cancelled')";
+/// Tells whether a step failed in a run.
+const FAILED_AT: &str =
+    "select exists (select 1 from oms_journal where run = ?1 and events like ?2)";
 
 /// Which runs are wanted. All of it has to be so; what is not said is not asked.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +50,8 @@ pub struct Page {
     pub runs: Vec<RunRow>,
     /// Whether there are more behind the last.
     pub more: bool,
+    /// The row at which the looking ended, if that is behind the last run of the page.
+    pub edge: Option<i64>,
     /// Whether orders that came last may be missing, since they are not in the search index yet.
     pub partial: bool,
 }
@@ -54,7 +65,7 @@ impl Page {
         if backwards {
             runs.reverse();
         }
-        Self { runs, more, partial: false }
+        Self { runs, more, edge: None, partial: false }
     }
 }
 
@@ -64,7 +75,31 @@ impl Search {
     /// # Errors
     /// When the database cannot be read.
     pub fn page(&self, connection: &Connection) -> Result<Page, Error> {
-        let mut conditions = vec!["1".to_owned()];
+        let (conditions, values) = self.conditions(connection)?;
+        let order = match (&self.key, self.after) {
+            (Some(_), _) => "key",
+            (None, Some(_)) => "id",
+            (None, None) => "id desc",
+        };
+        let wanted = format!("{conditions} order by {order}");
+        let backwards = order == "id";
+        if let Some(step) = &self.step {
+            return self.failed_at(connection, step, &wanted, &values, backwards);
+        }
+        let wanted = format!("{wanted} limit {}", i64::from(self.limit) + 1);
+        let runs = RunRow::select(connection, &wanted, params_from_iter(values))?;
+        Ok(Page::of(runs, self.limit, backwards))
+    }
+
+    /// Writes down what can be asked of the table of runs: conditions, and the values in them.
+    fn conditions(&self, connection: &Connection) -> Result<(String, Vec<Sql>), Error> {
+        let of = match self.state {
+            Some(RunState::Completed) => "1",
+            Some(_) => "state <> 'completed'",
+            None if self.step.is_some() => OPEN,
+            None => "1",
+        };
+        let mut conditions = vec![of.to_owned()];
         let mut values: Vec<Sql> = Vec::new();
         let mut with = |condition: &str, value: Sql| {
             values.push(value);
@@ -78,18 +113,9 @@ impl Search {
             with("state = ?", Sql::Text(state.as_str().to_owned()));
         }
         if let Some(cause) = &self.cause {
-            with("',' || cause || ',' like ?", Sql::Text(format!("%,{cause},%")));
-        }
-        if self.step.is_some() || self.cause.is_some() {
-            // Those alone are in an index.
-            with("state <> ?", Sql::Text(RunState::Completed.as_str().to_owned()));
-        }
-        if let Some(step) = &self.step {
-            let failed = format!("%\"is\":\"failed\",\"step\":\"{step}\"%");
-            with(
-                "exists (select 1 from oms_journal j where j.run = oms_runs.id and j.events like ?)",
-                Sql::Text(failed),
-            );
+            // The index of open runs has all that is asked for here.
+            let with_cause = "id in (select id from oms_runs where state <> 'completed' and state = 'parked' and ',' || cause || ',' like ?)";
+            with(with_cause, Sql::Text(format!("%,{cause},%")));
         }
         if let Some(from) = self.from {
             with("accepted_at >= ?", Sql::Integer(from.as_millisecond()));
@@ -105,15 +131,39 @@ impl Search {
         if let Some(after) = self.after {
             with("id > ?", Sql::Integer(after));
         }
-        let order = match (&self.key, self.after) {
-            (Some(_), _) => "key",
-            (None, Some(_)) => "id",
-            (None, None) => "id desc",
-        };
-        let wanted = conditions.join(" and ");
-        let wanted = format!("{wanted} order by {order} limit {}", i64::from(self.limit) + 1);
-        let runs = RunRow::select(connection, &wanted, params_from_iter(values))?;
-        Ok(Page::of(runs, self.limit, order == "id"))
+        Ok((conditions.join(" and "), values))
+    }
+
+    /// Looks through the journals of runs for those in which a step failed.
+    fn failed_at(
+        &self,
+        connection: &Connection,
+        step: &str,
+        wanted: &str,
+        values: &[Sql],
+        backwards: bool,
+    ) -> Result<Page, Error> {
+        let sql = format!("select id from oms_runs where {wanted} limit {}", LOOKED_AT + 1);
+        let mut candidates = connection.prepare_cached(&sql)?;
+        let candidates = candidates.query_map(params_from_iter(values), |row| row.get(0))?;
+        let candidates = candidates.collect::<Result<Vec<i64>, _>>()?;
+        let mut failed_at = connection.prepare_cached(FAILED_AT)?;
+        let events = format!("%\"is\":\"failed\",\"step\":\"{step}\"%");
+        let mut found = Vec::new();
+        for id in candidates.iter().take(LOOKED_AT) {
+            if found.len() as u64 > u64::from(self.limit) {
+                break;
+            }
+            if failed_at.query_row(params![id, events], |row| row.get(0))? {
+                found.push(*id);
+            }
+        }
+        let mut page = Page::of(RunRow::those(connection, &found)?, self.limit, backwards);
+        if !page.more && candidates.len() > LOOKED_AT {
+            page.more = true;
+            page.edge = candidates.get(LOOKED_AT - 1).copied();
+        }
+        Ok(page)
     }
 }
 
@@ -135,4 +185,58 @@ pub(crate) fn first_at(connection: &Connection, instant: Timestamp) -> Result<i6
         }
     }
     Ok(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema;
+
+    /// As many parked runs, of which only the tenth failed at the step `bill`.
+    fn parked(runs: i64) -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        schema::prepare(&connection).unwrap();
+        let insert = "insert into oms_runs (id, key, digest, state, accepted_at, updated_at, cause, bundle, body)
+            with recursive counted(n) as (select 1 union all select n + 1 from counted where n < ?1)
+            select n, 'K-' || n, x'00', 'parked', n, n, 'no_rate,no_row', 1, x'' from counted";
+        connection.execute(insert, [runs]).unwrap();
+        let failed = r#"insert into oms_journal select id, 1, '[{"is":"failed","step":"' || iif(id = 10, 'bill', 'mail') || '"}]' from oms_runs"#;
+        connection.execute(failed, []).unwrap();
+        connection
+    }
+
+    #[test]
+    fn where_no_index_helps_a_page_ends_after_some_runs_and_the_next_goes_on_there() {
+        let connection = parked(6_000);
+        let step = Some("bill".to_owned());
+        let search = Search { step, limit: 50, ..Search::default() };
+        let page = search.page(&connection).unwrap();
+        assert_eq!((page.runs.len(), page.more, page.edge), (0, true, Some(1_001)));
+        let next = Search { before: page.edge, ..search.clone() }.page(&connection).unwrap();
+        let found: Vec<i64> = next.runs.iter().map(|row| row.id).collect();
+        assert_eq!((found, next.more, next.edge), (vec![10], false, None));
+        let back = Search { after: Some(10), ..search }.page(&connection).unwrap();
+        assert_eq!((back.runs.len(), back.more, back.edge), (0, true, Some(5_010)));
+    }
+
+    #[test]
+    fn what_is_open_is_found_by_an_index() {
+        let connection = parked(100);
+        let (state, cause) = (Some(RunState::Parked), Some("no_row".to_owned()));
+        let step = Some("bill".to_owned());
+        let of_state = Search { state, ..Search::default() };
+        let of_cause = Search { cause, ..Search::default() };
+        let of_both = Search { state, ..of_cause.clone() };
+        for search in [of_state, of_cause, of_both, Search { step, ..Search::default() }] {
+            let (wanted, values) = search.conditions(&connection).unwrap();
+            let sql = format!(
+                "explain query plan select key from oms_runs where {wanted} order by id desc"
+            );
+            let mut plan = connection.prepare(&sql).unwrap();
+            let plan = plan.query_map(params_from_iter(values), |row| row.get(3)).unwrap();
+            let plan: Vec<String> = plan.map(Result::unwrap).collect();
+            assert!(plan.iter().any(|line| line.contains("INDEX oms_runs_open")), "{plan:?}");
+            assert!(!plan.iter().any(|line| line == "SCAN oms_runs"), "{plan:?}");
+        }
+    }
 }

@@ -152,6 +152,11 @@ fn list(flow: &Flow, filter: &Filter, of_customer: Option<Found>) -> Json {
         true => address(edge, id),
         false => String::new(),
     };
+    // Where no run of the page is the last that was looked at.
+    let (first, last) = match (search.after, page.edge) {
+        (None, edge) => (first, edge.unwrap_or(last)),
+        (Some(_), edge) => (edge.unwrap_or(first), last),
+    };
     let causes: BTreeSet<&str> = causes.iter().flat_map(|(causes, _)| causes.split(',')).collect();
     let options = |names: Vec<&str>, chosen: &str| -> Vec<Json> {
         let option = |name| json!({ "name": name, "selected": name == chosen });
@@ -185,6 +190,7 @@ fn list(flow: &Flow, filter: &Filter, of_customer: Option<Found>) -> Json {
         "customer_set": customer,
         "partial": page.partial,
         "more_of_customer": customer && page.more,
+        "looked_at": page.edge.is_some(),
         "searchable": searched(&plan).into_iter().map(|name| json!({ "name": name })).collect::<Vec<_>>(),
         "runs": runs,
         "next": link(older, "before", last),
