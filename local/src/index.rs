@@ -1,25 +1,23 @@
 //! The search index: the words by which orders name their customers, in a file of its own beside the database. It is made of the orders and can be made
 //! again; it lags behind them a little, so that nothing waits for it.
 
-use std::borrow::Cow;
-use std::fmt::{self, Display, Write as _};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use oms_engine::plan::Plan;
 use oms_engine::table::TableDef;
-use oms_engine::value::{Field, Shape, Type};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
-use serde::Deserializer;
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params,
+};
 
 use crate::error::Error;
 use crate::forget::is_written;
 use crate::runner::Runner;
 use crate::runs::{RunRow, last_run};
+use crate::said::said;
 use crate::search::Page;
 use crate::tables::quoted;
 
@@ -49,70 +47,50 @@ create table upto (run integer not null, key text not null) strict;
 insert into upto values (0, '');
 ";
 
-/// The index of a state directory.
-pub struct Index(Mutex<Connection>);
+/// The index of a state directory. It is opened when it is used, and anew after it failed.
+pub struct Index {
+    directory: PathBuf,
+    connection: Mutex<Option<Connection>>,
+}
 
 impl Index {
-    /// Opens the index of a runner's state directory. One that is damaged, or is of another database, is made again.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn open(directory: &Path, runner: &Runner) -> Result<Self, Error> {
-        let path = directory.join(INDEX_FILE);
-        let fits = |index: &Self| {
-            runner.read(|connection, _| index.fits(connection)).is_ok_and(|fits| fits)
+    /// Names the index of a state directory.
+    pub fn of(directory: &Path) -> Self {
+        Self { directory: directory.to_owned(), connection: Mutex::default() }
+    }
+
+    /// Does something with the index. One that is damaged, or is of another database, is made again.
+    fn with<T>(
+        &self,
+        runner: &Runner,
+        work: impl FnOnce(&Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut open = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = match open.take() {
+            Some(connection) => connection,
+            None => self.open(runner)?,
         };
-        if let Some(index) = Self::at(&path).ok().filter(fits) {
-            return Ok(index);
+        let result = work(&connection);
+        match &result {
+            Ok(_) => *open = Some(connection),
+            Err(error) if is_damaged(error) => delete(&self.directory)?,
+            Err(_) => {}
         }
-        for end in ["", "-wal", "-shm"] {
-            let path = directory.join(format!("{INDEX_FILE}{end}"));
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::directory(&path)(error));
-                }
-                _ => {}
-            }
-        }
-        Self::at(&path)
+        result
     }
 
-    fn at(path: &Path) -> Result<Self, Error> {
-        // Made here, so that nobody else may read it.
-        let mut file = OpenOptions::new();
-        let file = file.write(true).create(true).truncate(false).mode(0o600).open(path);
-        file.map_err(Error::directory(path))?;
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(BUSY)?;
-        connection.pragma_update(None, "journal_mode", "wal")?;
-        // What is lost with the power is taken in again.
-        connection.pragma_update(None, "synchronous", "normal")?;
-        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-        let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if format == 0 {
-            connection.execute_batch(&format!(
-                "begin immediate; {TABLES} pragma user_version = {FORMAT}; commit;"
-            ))?;
+    fn open(&self, runner: &Runner) -> Result<Connection, Error> {
+        let opened = connect(&self.directory).and_then(|connection| {
+            let fits = runner.read(|database, _| fits(&connection, database))?;
+            Ok(fits.then_some(connection))
+        });
+        match opened {
+            Ok(Some(connection)) => return Ok(connection),
+            Err(error) if !is_damaged(&error) => return Err(error),
+            Ok(None) | Err(_) => {}
         }
-        Ok(Self(Mutex::new(connection)))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Tells whether it is of this format and was made of this database, and not of one that was there before a copy was put back.
-    fn fits(&self, database: &Connection) -> Result<bool, Error> {
-        let connection = self.lock();
-        let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if format != FORMAT {
-            return Ok(false);
-        }
-        let (run, key) = upto(&connection)?;
-        let there: Option<String> = database
-            .query_row("select key from oms_runs where id = ?1", [run], |row| row.get(0))
-            .optional()?;
-        Ok(run <= last_run(database)? && there.is_none_or(|there| there == key))
+        delete(&self.directory)?;
+        connect(&self.directory)
     }
 
     /// Takes in orders that came since; returns whether there may be more.
@@ -120,43 +98,7 @@ impl Index {
     /// # Errors
     /// When the index or the database cannot be used.
     pub fn catch_up(&self, runner: &Runner) -> Result<bool, Error> {
-        let plan = runner.plan();
-        let ty = plan.order().schema().ty();
-        let connection = self.lock();
-        let (before, _) = upto(&connection)?;
-        if runner.read(|database, _| last_run(database))? <= before {
-            return Ok(false);
-        }
-        // Whoever removes what was forgotten waits for this, so that nothing comes back that was read before.
-        let transaction = Transaction::new_unchecked(&connection, TransactionBehavior::Immediate)?;
-        let mut insert =
-            connection.prepare_cached("insert into orders (rowid, said) values (?1, ?2)")?;
-        let mut said = String::new();
-        let taken = runner.read(|database, _| {
-            let mut after = database.prepare_cached(
-                "select id, key, body from oms_runs where id > ?1 order by id limit ?2",
-            )?;
-            let mut rows = after.query(params![before, CHUNK])?;
-            let mut taken = None;
-            let mut count = 0;
-            while let Some(row) = rows.next()? {
-                let (id, key): (i64, String) = (row.get(0)?, row.get(1)?);
-                let body = row.get_ref(2)?.as_blob().unwrap_or_default();
-                said.clear();
-                // It was read when it was accepted; what cannot be read says nothing.
-                let order = Said { ty, listed: false, lines: &mut said };
-                let _unread = order.deserialize(&mut serde_json::Deserializer::from_slice(body));
-                insert.execute(params![id, said])?;
-                (taken, count) = (Some((id, key)), count + 1);
-            }
-            Ok(taken.map(|taken| (taken, count == CHUNK)))
-        })?;
-        let Some(((run, key), more)) = taken else { return Ok(false) };
-        connection
-            .prepare_cached("update upto set run = ?1, key = ?2")?
-            .execute(params![run, key])?;
-        transaction.commit()?;
-        Ok(more)
+        self.with(runner, |connection| take_in(connection, runner))
     }
 
     /// Finds runs of the orders that have all the words of a text, or whose customer has it in a table, the youngest first.
@@ -181,170 +123,151 @@ impl Index {
         if wanted.is_empty() {
             return Ok(Page { partial: behind, ..Page::default() });
         }
-        let found: Vec<i64> = {
-            let connection = self.lock();
+        let found: Vec<i64> = self.with(runner, |connection| {
             let mut statement = connection.prepare_cached(
                 "select rowid from orders where orders match ?1 order by rowid desc limit ?2",
             )?;
-            let rows =
-                statement.query_map(params![wanted, limit.saturating_add(1)], |row| row.get(0))?;
-            rows.collect::<Result<_, _>>()?
-        };
+            let limit = limit.saturating_add(1);
+            let rows = statement.query_map(params![wanted, limit], |row| row.get(0))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })?;
         let runs = runner.read(|database, _| RunRow::those(database, &found))?;
         Ok(Page { partial: behind, ..Page::of(runs, limit, false) })
     }
 
-    /// Removes what it has of runs; nothing if there is no index. Where it stood is free, until [`compact`](Self::compact).
+    /// Removes what an index has of runs; nothing if there is no index. Where it stood is free, until [`compact`](Self::compact).
     pub(crate) fn remove(directory: &Path, runs: &[i64]) -> Result<(), Error> {
-        let path = directory.join(INDEX_FILE);
-        if runs.is_empty() || !path.exists() {
+        if runs.is_empty() {
             return Ok(());
         }
-        let index = Self::at(&path)?;
-        let connection = index.lock();
-        let transaction = Transaction::new_unchecked(&connection, TransactionBehavior::Immediate)?;
-        for run in runs {
-            connection.prepare_cached("delete from orders where rowid = ?1")?.execute([run])?;
-        }
-        transaction.commit()?;
-        Ok(())
+        existing(directory, |connection| {
+            let transaction =
+                Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+            for run in runs {
+                connection.prepare_cached("delete from orders where rowid = ?1")?.execute([run])?;
+            }
+            Ok(transaction.commit()?)
+        })
     }
 
-    /// Writes the file anew, so that nothing is left in it of what was removed; nothing if there is no index.
+    /// Writes an index anew, so that nothing is left in it of what was removed; nothing if there is no index.
     pub(crate) fn compact(directory: &Path) -> Result<(), Error> {
-        let path = directory.join(INDEX_FILE);
-        if !path.exists() {
-            return Ok(());
-        }
-        let index = Self::at(&path)?;
-        let connection = index.lock();
-        // The log has what was there before.
-        connection.execute_batch("vacuum")?;
-        connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))?;
-        Ok(())
+        existing(directory, |connection| {
+            connection.execute_batch("vacuum")?;
+            // The log has what was there before.
+            Ok(connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))?)
+        })
     }
+}
+
+/// Does something with an index that is there, whoever else uses it; one that is damaged is deleted.
+fn existing(
+    directory: &Path,
+    work: impl FnOnce(&Connection) -> Result<(), Error>,
+) -> Result<(), Error> {
+    if !directory.join(INDEX_FILE).exists() {
+        return Ok(());
+    }
+    match connect(directory).and_then(|connection| work(&connection)) {
+        Err(error) if is_damaged(&error) => delete(directory),
+        result => result,
+    }
+}
+
+/// Opens an index, making it if need be.
+fn connect(directory: &Path) -> Result<Connection, Error> {
+    let path = directory.join(INDEX_FILE);
+    // Made here, so that nobody else may read it.
+    let mut file = OpenOptions::new();
+    let file = file.write(true).create(true).truncate(false).mode(0o600).open(&path);
+    file.map_err(Error::directory(&path))?;
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    // What is lost with the power is taken in again.
+    connection.pragma_update(None, "synchronous", "normal")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if format == 0 {
+        connection.execute_batch(&format!(
+            "begin immediate; {TABLES} pragma user_version = {FORMAT}; commit;"
+        ))?;
+    }
+    Ok(connection)
+}
+
+fn delete(directory: &Path) -> Result<(), Error> {
+    for end in ["", "-wal", "-shm"] {
+        let path = directory.join(format!("{INDEX_FILE}{end}"));
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::directory(&path)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Tells whether a file is no index, or not a whole one.
+fn is_damaged(error: &Error) -> bool {
+    let Error::Database(error) = error else { return false };
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// Tells whether an index is of this format and was made of this database, and not of one that was there before a copy was put back.
+fn fits(index: &Connection, database: &Connection) -> Result<bool, Error> {
+    let format: i64 = index.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if format != FORMAT {
+        return Ok(false);
+    }
+    let (run, key) = upto(index)?;
+    let there: Option<String> = database
+        .query_row("select key from oms_runs where id = ?1", [run], |row| row.get(0))
+        .optional()?;
+    Ok(run <= last_run(database)? && there.is_none_or(|there| there == key))
+}
+
+/// Takes in some of the orders that came since; returns whether there may be more.
+fn take_in(connection: &Connection, runner: &Runner) -> Result<bool, Error> {
+    let plan = runner.plan();
+    let (before, _) = upto(connection)?;
+    if runner.read(|database, _| last_run(database))? <= before {
+        return Ok(false);
+    }
+    // Whoever removes what was forgotten waits for this, so that nothing comes back that was read before.
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let mut insert =
+        connection.prepare_cached("insert into orders (rowid, said) values (?1, ?2)")?;
+    let taken = runner.read(|database, _| {
+        let mut after = database.prepare_cached(
+            "select id, key, body from oms_runs where id > ?1 order by id limit ?2",
+        )?;
+        let mut rows = after.query(params![before, CHUNK])?;
+        let (mut taken, mut count, mut lines) = (None, 0, String::new());
+        while let Some(row) = rows.next()? {
+            let (id, key): (i64, String) = (row.get(0)?, row.get(1)?);
+            lines.clear();
+            said(
+                plan.order().schema().ty(),
+                row.get_ref(2)?.as_blob().unwrap_or_default(),
+                &mut lines,
+            );
+            insert.execute(params![id, lines])?;
+            (taken, count) = (Some((id, key)), count + 1);
+        }
+        Ok(taken.map(|taken| (taken, count == CHUNK)))
+    })?;
+    let Some(((run, key), more)) = taken else { return Ok(false) };
+    connection.prepare_cached("update upto set run = ?1, key = ?2")?.execute(params![run, key])?;
+    transaction.commit()?;
+    Ok(more)
 }
 
 /// Returns the last run that was taken in, and its order's key.
 fn upto(connection: &Connection) -> Result<(i64, String), Error> {
     let mut statement = connection.prepare_cached("select run, key from upto")?;
     Ok(statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?)
-}
-
-/// Tells whether a value of a type may say who a customer is.
-fn says(ty: &Type) -> bool {
-    matches!(ty.shape, Shape::Text { values: None, .. } | Shape::Email | Shape::Int)
-}
-
-/// Reads what an order says of its customer, a line each, and passes over the rest. What stands in a list is about articles, if it is not personal.
-struct Said<'a> {
-    ty: &'a Type,
-    listed: bool,
-    lines: &'a mut String,
-}
-
-impl Said<'_> {
-    fn line(self, value: impl Display) {
-        if says(self.ty) && (!self.listed || self.ty.pii) {
-            // A string takes whatever is written.
-            let _infallible = writeln!(self.lines, "{value}");
-        }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Said<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Said<'_> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("JSON")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        while let Some(name) = members.next_key::<Cow<'de, str>>()? {
-            match self.ty.as_record().and_then(|record| record.field(&name)) {
-                Some(Field { ty, .. }) => {
-                    let (listed, lines) = (self.listed, &mut *self.lines);
-                    members.next_value_seed(Said { ty, listed, lines })?;
-                }
-                None => drop(members.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        let personal = match &self.ty.shape {
-            Shape::List(element) if element.holds_pii() => Some(element),
-            _ => None,
-        };
-        let Some(ty) = personal else {
-            while elements.next_element::<IgnoredAny>()?.is_some() {}
-            return Ok(());
-        };
-        while elements
-            .next_element_seed(Said { ty, listed: true, lines: &mut *self.lines })?
-            .is_some()
-        {}
-        Ok(())
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        self.line(text);
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
-        self.line(number);
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<(), E> {
-        self.line(number);
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-}
-
-/// Returns the paths of the fields of orders that are searched, such as `customer_id`.
-pub fn searched(plan: &Plan) -> Vec<String> {
-    let mut paths = Vec::new();
-    add_paths(plan.order().schema().ty(), "", false, &mut paths);
-    paths
-}
-
-fn add_paths(ty: &Type, path: &str, listed: bool, paths: &mut Vec<String>) {
-    match &ty.shape {
-        Shape::Record(record) => {
-            let dot = if path.is_empty() { "" } else { "." };
-            for field in record.fields() {
-                add_paths(&field.ty, &format!("{path}{dot}{}", field.name), listed, paths);
-            }
-        }
-        Shape::List(element) if element.holds_pii() => {
-            add_paths(element, &format!("{path}[]"), true, paths);
-        }
-        _ if says(ty) && (!listed || ty.pii) => paths.push(path.to_owned()),
-        _ => {}
-    }
 }
 
 /// Returns the words of a text that have something to be looked for.
@@ -405,32 +328,4 @@ fn customers(database: &Connection, plan: &Plan, text: &str) -> Result<Vec<Strin
         }
     }
     Ok(ids)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_order_says_texts_and_numbers_outside_lists_and_what_is_personal() {
-        let line = Type::record([("sku", Type::text()), ("to", Type::text().with_pii(true))]);
-        let name = Type::record([("last", Type::text())]);
-        let ty = Type::record([
-            ("customer", Type::of(Shape::Int)),
-            ("name", name.or_null()),
-            ("items", Type::list(line)),
-            ("mails", Type::list(Type::of(Shape::Email).with_pii(true))),
-            ("tags", Type::list(Type::text())),
-            ("price", Type::amount()),
-        ]);
-        let order = r#"{"customer": 7, "name": {"last": "O\"Hara", "first": "unknown"}, "items": [{"sku": "S", "to": "Ann"}],
-            "mails": ["a@b.org"], "tags": ["gift"], "price": "1.00", "other": [{"name": "x"}], "name2": null}"#;
-        let mut lines = String::new();
-        let said = Said { ty: &ty, listed: false, lines: &mut lines };
-        said.deserialize(&mut serde_json::Deserializer::from_str(order)).unwrap();
-        assert_eq!(lines, "7\nO\"Hara\nAnn\na@b.org\n");
-        let mut paths = Vec::new();
-        add_paths(&ty, "", false, &mut paths);
-        assert_eq!(paths, ["customer", "items[].to", "mails[]", "name.last"]);
-    }
 }

@@ -144,7 +144,7 @@ impl Flow {
     ) -> Result<(Self, Worker), oms_local::Error> {
         let Opened { plan, runner, directory, source } = opened;
         let resume = runner.open_runs()?;
-        let index = Arc::new(Index::open(&directory, &runner)?);
+        let index = Arc::new(Index::of(&directory));
         let runner = Arc::new(runner);
         let (work, queue) = mpsc::channel(QUEUE_MAX);
         let (settled, mut outcomes) = mpsc::unbounded_channel::<Settled>();

@@ -111,8 +111,24 @@ fn the_search_index_forgets_with_the_rest_and_is_made_again_when_it_is_gone_or_o
     }
     server.end().exits(0);
     let index = scratch.path("state").join("search.db");
-    std::fs::write(&index, "this is no database, as nobody would have thought it could be")
-        .unwrap();
+    let whole = std::fs::read(&index).unwrap();
+    let other = b"this is no database, as nobody would have thought it could be".to_vec();
+    let begun = [&whole[..4_096], &vec![b'?'; whole.len() - 4_096]].concat();
+    for damaged in [other, begun, whole[..whole.len() / 2].to_vec()] {
+        std::fs::write(&index, damaged).unwrap();
+        let server = Server::start(order_management(&scratch), &[]);
+        assert_eq!(Clerk::of(&server).finds("remembered"), ["K2"]);
+        server.end().exits(0);
+    }
+    // What cannot be mended stands in nobody's way but that of searches.
+    std::fs::remove_file(&index).unwrap();
+    std::fs::create_dir(&index).unwrap();
+    let server = Server::start(order_management(&scratch), &[]);
+    put(&server, "K3", "A3", "Nobody");
+    let refused = server.site.call(&["forget"], &["A3"]).exits(4);
+    assert!(refused.stderr.contains("search.db"), "{}", refused.stderr);
+    server.end().exits(0);
+    std::fs::remove_dir(&index).unwrap();
     let server = Server::start(order_management(&scratch), &[]);
     assert_eq!(Clerk::of(&server).finds("remembered"), ["K2"]);
     server.end().exits(0);

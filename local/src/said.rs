@@ -1,0 +1,158 @@
+//! What an order says of its customer: the words by which the search index finds it.
+
+use std::borrow::Cow;
+use std::fmt::{self, Display, Write as _};
+
+use oms_engine::plan::Plan;
+use oms_engine::value::{Field, Shape, Type};
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// Writes what an order says of its customer, a line each. It was read when it was accepted; what cannot be read says nothing.
+pub(crate) fn said(ty: &Type, order: &[u8], lines: &mut String) {
+    let said = Said { ty, listed: false, lines };
+    let _unread = said.deserialize(&mut serde_json::Deserializer::from_slice(order));
+}
+
+/// Tells whether a value of a type may say who a customer is.
+fn says(ty: &Type) -> bool {
+    matches!(ty.shape, Shape::Text { values: None, .. } | Shape::Email | Shape::Int)
+}
+
+/// Reads what an order says of its customer, a line each, and passes over the rest. What stands in a list is about articles, if it is not personal.
+struct Said<'a> {
+    ty: &'a Type,
+    listed: bool,
+    lines: &'a mut String,
+}
+
+impl Said<'_> {
+    fn line(self, value: impl Display) {
+        if says(self.ty) && (!self.listed || self.ty.pii) {
+            // A string takes whatever is written.
+            let _infallible = writeln!(self.lines, "{value}");
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Said<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Said<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(name) = members.next_key::<Cow<'de, str>>()? {
+            match self.ty.as_record().and_then(|record| record.field(&name)) {
+                Some(Field { ty, .. }) => {
+                    let (listed, lines) = (self.listed, &mut *self.lines);
+                    members.next_value_seed(Said { ty, listed, lines })?;
+                }
+                None => drop(members.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        let personal = match &self.ty.shape {
+            Shape::List(element) if element.holds_pii() => Some(element),
+            _ => None,
+        };
+        let Some(ty) = personal else {
+            while elements.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(());
+        };
+        while elements
+            .next_element_seed(Said { ty, listed: true, lines: &mut *self.lines })?
+            .is_some()
+        {}
+        Ok(())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.line(text);
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
+        self.line(number);
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<(), E> {
+        self.line(number);
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+/// Returns the paths of the fields of orders that are searched, such as `customer_id`.
+pub fn searched(plan: &Plan) -> Vec<String> {
+    let mut paths = Vec::new();
+    add_paths(plan.order().schema().ty(), "", false, &mut paths);
+    paths
+}
+
+fn add_paths(ty: &Type, path: &str, listed: bool, paths: &mut Vec<String>) {
+    match &ty.shape {
+        Shape::Record(record) => {
+            let dot = if path.is_empty() { "" } else { "." };
+            for field in record.fields() {
+                add_paths(&field.ty, &format!("{path}{dot}{}", field.name), listed, paths);
+            }
+        }
+        Shape::List(element) if element.holds_pii() => {
+            add_paths(element, &format!("{path}[]"), true, paths);
+        }
+        _ if says(ty) && (!listed || ty.pii) => paths.push(path.to_owned()),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_says_texts_and_numbers_outside_lists_and_what_is_personal() {
+        let line = Type::record([("sku", Type::text()), ("to", Type::text().with_pii(true))]);
+        let name = Type::record([("last", Type::text())]);
+        let ty = Type::record([
+            ("customer", Type::of(Shape::Int)),
+            ("name", name.or_null()),
+            ("items", Type::list(line)),
+            ("mails", Type::list(Type::of(Shape::Email).with_pii(true))),
+            ("tags", Type::list(Type::text())),
+            ("price", Type::amount()),
+        ]);
+        let order = r#"{"customer": 7, "name": {"last": "O\"Hara", "first": "unknown"}, "items": [{"sku": "S", "to": "Ann"}],
+            "mails": ["a@b.org"], "tags": ["gift"], "price": "1.00", "other": [{"name": "x"}], "name2": null}"#;
+        let mut lines = String::new();
+        said(&ty, order.as_bytes(), &mut lines);
+        assert_eq!(lines, "7\nO\"Hara\nAnn\na@b.org\n");
+        let mut paths = Vec::new();
+        add_paths(&ty, "", false, &mut paths);
+        assert_eq!(paths, ["customer", "items[].to", "mails[]", "name.last"]);
+    }
+}
