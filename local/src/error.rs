@@ -74,6 +74,11 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// Somebody reads what was there before.
+    #[error(
+        "it is forgotten, but not yet overwritten in `oms.db-wal`, since another process reads that; say it again when it has ended"
+    )]
+    StillRead,
     /// The writer ended.
     #[error("the database writer stopped: {0}")]
     WriterStopped(String),

@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::error::Error;
-use crate::index::Index;
 use crate::prune::let_go;
 use crate::runner::Runner;
 use crate::tables::quoted;
@@ -24,10 +23,6 @@ use crate::under_way::Working;
 
 /// Runs that go in one transaction.
 const RUNS: usize = 500;
-
-/// Finds a run again, if it has not gone on since it was found.
-const ENDED: &str =
-    "select id from oms_runs where id = ?1 and state not in ('in_progress', 'waiting')";
 
 /// What was forgotten.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,39 +44,32 @@ impl Runner {
         let plan = self.plan();
         let (runs, open) = self.read(|connection, _| runs_of(connection, value))?;
         let mut forgotten = Forgotten { open, ..Forgotten::default() };
+        // It is made again, without them.
+        self.index.discard()?;
         for some in runs.chunks(RUNS) {
             // Nobody tries one of them again meanwhile.
             let working: Vec<_> =
                 some.iter().filter_map(|run| self.under_way.begin(*run)).collect();
-            let chunk: Vec<i64> = working.iter().map(Working::id).collect();
-            Index::remove(self.directory(), &chunk)?;
-            let (gone, plan) = (chunk.clone(), Arc::clone(&plan));
+            let chunk = working.iter().map(Working::id);
+            let chunk = self.read(|connection, _| ended(connection, chunk))?;
+            forgotten.open += (some.len() - chunk.len()) as u64;
+            forgotten.runs += chunk.len() as u64;
+            let plan = Arc::clone(&plan);
             let go = move |connection: &Connection| {
                 let transaction = connection.unchecked_transaction()?;
                 // What is deleted is overwritten.
                 connection.pragma_update(None, "secure_delete", true)?;
-                let mut ended = connection.prepare_cached(ENDED)?;
-                let gone: Vec<i64> = gone
-                    .into_iter()
-                    .filter_map(|run| {
-                        ended.query_row([run], |row| row.get(0)).optional().transpose()
-                    })
-                    .collect::<Result<_, _>>()?;
-                let rows = of_runs(connection, &plan, &gone)?;
-                for run in &gone {
+                let rows = of_runs(connection, &plan, &chunk)?;
+                for run in &chunk {
                     let_go(connection, "id = ?1", params![run])?;
                 }
                 transaction.commit()?;
-                Ok((rows, gone.len()))
+                Ok(rows)
             };
-            let (rows, gone) = self.driver.writer.work(go).await?;
-            forgotten.open += (some.len() - gone) as u64;
-            forgotten.rows += rows;
-            // Whoever was just taking orders in may have read them before.
-            Index::remove(self.directory(), &chunk)?;
-            forgotten.runs += gone as u64;
+            forgotten.rows += self.driver.writer.work(go).await?;
         }
-        Index::compact(self.directory())?;
+        // Whoever was just making it may have read them before.
+        self.index.discard()?;
         let value = value.to_owned();
         let rest = move |connection: &Connection| {
             connection.pragma_update(None, "secure_delete", true)?;
@@ -93,8 +81,9 @@ impl Runner {
             transaction.commit()?;
             connection.pragma_update(None, "secure_delete", false)?;
             // The log has what was there before.
-            connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))?;
-            Ok(rows)
+            let busy: bool =
+                connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get(0))?;
+            if busy { Err(Error::StillRead) } else { Ok(rows) }
         };
         forgotten.rows += self.driver.writer.work(rest).await?;
         Ok(forgotten)
@@ -120,8 +109,17 @@ fn runs_of(connection: &Connection, value: &str) -> Result<(Vec<i64>, u64), Erro
     Ok((ended, open))
 }
 
+/// Returns those of some runs that have ended, or stopped for a person.
+fn ended(connection: &Connection, runs: impl Iterator<Item = i64>) -> Result<Vec<i64>, Error> {
+    let mut ended = connection.prepare_cached(
+        "select id from oms_runs where id = ?1 and state not in ('in_progress', 'waiting')",
+    )?;
+    let found = runs.map(|run| ended.query_row([run], |row| row.get(0)).optional());
+    Ok(found.filter_map(Result::transpose).collect::<Result<_, _>>()?)
+}
+
 /// Tells whether a value stands somewhere in an order, by itself.
-fn has(order: &Json, value: &str) -> bool {
+pub(crate) fn has(order: &Json, value: &str) -> bool {
     match order {
         Json::String(text) => text == value,
         Json::Number(number) => number.to_string() == value,

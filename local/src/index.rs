@@ -4,20 +4,17 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use oms_engine::plan::Plan;
-use oms_engine::table::TableDef;
-use rusqlite::{
-    Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params,
-};
+use oms_engine::table::{Column, TableDef};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 
 use crate::error::Error;
-use crate::forget::is_written;
+use crate::forget::{has, is_written};
 use crate::runner::Runner;
 use crate::runs::{RunRow, last_run};
-use crate::said::said;
+use crate::said::{said, searched};
 use crate::search::Page;
 use crate::tables::quoted;
 
@@ -27,45 +24,56 @@ const INDEX_FILE: &str = "search.db";
 const FORMAT: i64 = 1;
 /// Orders that are taken in together: more in one transaction cost less each, and others wait for it.
 const CHUNK: u32 = 2_000;
-/// How long one waits for another that writes.
-const BUSY: Duration = Duration::from_secs(60);
+/// Bytes of those orders, after which no other is taken in together with them.
+const CHUNK_BYTES: usize = 16 << 20;
 /// Chunks that a search waits for, so that it finds what was just accepted.
 const CHUNKS_BEFORE: usize = 2;
 /// Characters of a word's beginning at the least.
 const BEGINNING_MIN: usize = 3;
 /// Pages of the write-ahead log after which it is copied into the file.
 const CHECKPOINT_PAGES: u32 = 8_192;
+/// Runs that are looked at for those of customers whose ids stand in tables.
+const LOOKED_AT: u32 = 5_000;
 /// Customers at the most that a text may be of.
 const CUSTOMERS_MAX: u32 = 20;
 
-/// Words are told apart as in Unicode, without regard to case and to marks on letters (<https://sqlite.org/fts5.html#unicode61_tokenizer>). What is deleted is
-/// not only marked as such (<https://sqlite.org/fts5.html#the_secure_delete_configuration_option>).
+/// Words are told apart as in Unicode, without regard to case and to marks on letters (<https://sqlite.org/fts5.html#unicode61_tokenizer>).
 const TABLES: &str = "
 create virtual table orders using fts5(said, tokenize = 'unicode61 remove_diacritics 2');
-insert into orders (orders, rank) values ('secure-delete', 1);
-create table upto (run integer not null, key text not null) strict;
-insert into upto values (0, '');
+create table upto (run integer not null, key text not null, fields text not null) strict;
+insert into upto values (0, '', '');
 ";
 
-/// The index of a state directory. It is opened when it is used, and anew after it failed.
-pub struct Index {
+/// The index of a state directory, which the directory's owner has. It is opened when it is used, and anew after it failed.
+pub(crate) struct Index {
     directory: PathBuf,
     connection: Mutex<Option<Connection>>,
 }
 
+/// How far an index is: the last run that was taken in, its order's key, and the fields that were read of each order.
+struct Upto {
+    run: i64,
+    key: String,
+    fields: String,
+}
+
 impl Index {
     /// Names the index of a state directory.
-    pub fn of(directory: &Path) -> Self {
+    pub(crate) fn of(directory: &Path) -> Self {
         Self { directory: directory.to_owned(), connection: Mutex::default() }
     }
 
-    /// Does something with the index. One that is damaged, or is of another database, is made again.
+    fn lock(&self) -> MutexGuard<'_, Option<Connection>> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the index, which is made again if it is damaged or does not fit.
     fn with<T>(
         &self,
         runner: &Runner,
         work: impl FnOnce(&Connection) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut open = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.lock();
         let connection = match open.take() {
             Some(connection) => connection,
             None => self.open(runner)?,
@@ -73,104 +81,135 @@ impl Index {
         let result = work(&connection);
         match &result {
             Ok(_) => *open = Some(connection),
-            Err(error) if is_damaged(error) => delete(&self.directory)?,
+            Err(error) if is_damaged(error) => self.delete(connection)?,
             Err(_) => {}
         }
         result
     }
 
     fn open(&self, runner: &Runner) -> Result<Connection, Error> {
+        let plan = runner.plan();
         let opened = connect(&self.directory).and_then(|connection| {
-            let fits = runner.read(|database, _| fits(&connection, database))?;
-            Ok(fits.then_some(connection))
+            let fits = runner.read(|database, _| fits(&connection, database, &plan))?;
+            Ok((connection, fits))
         });
         match opened {
-            Ok(Some(connection)) => return Ok(connection),
-            Err(error) if !is_damaged(&error) => return Err(error),
-            Ok(None) | Err(_) => {}
+            Ok((connection, true)) => return Ok(connection),
+            Ok((connection, false)) => self.delete(connection)?,
+            Err(error) if is_damaged(&error) => self.delete(())?,
+            Err(error) => return Err(error),
         }
-        delete(&self.directory)?;
         connect(&self.directory)
     }
 
-    /// Takes in orders that came since; returns whether there may be more.
-    ///
-    /// # Errors
-    /// When the index or the database cannot be used.
-    pub fn catch_up(&self, runner: &Runner) -> Result<bool, Error> {
-        self.with(runner, |connection| take_in(connection, runner))
+    /// Deletes the files. Whoever had them open is closed first: SQLite deletes the log by its name then, which must not be that of the next one.
+    fn delete(&self, closed: impl Sized) -> Result<(), Error> {
+        drop(closed);
+        for end in ["", "-wal", "-shm"] {
+            let path = self.directory.join(format!("{INDEX_FILE}{end}"));
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::directory(&path)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
-    /// Finds runs of the orders that have all the words of a text, or whose customer has it in a table, the youngest first.
-    ///
-    /// # Errors
-    /// When the index or the database cannot be read.
-    pub fn customer(&self, runner: &Runner, text: &str, limit: u32) -> Result<Page, Error> {
-        let mut behind = true;
-        for _ in 0..CHUNKS_BEFORE {
-            behind = behind && self.catch_up(runner)?;
-        }
-        let plan = runner.plan();
-        let ids = match runner.is_remote() {
-            true => Vec::new(),
-            false => runner.read(|database, _| customers(database, &plan, text))?,
-        };
-        let words = words(text).map(sought);
-        let words = words.collect::<Vec<_>>().join(" AND ");
-        let words = (!words.is_empty()).then(|| format!("({words})"));
-        let ids = ids.iter().map(|id| phrase(id));
-        let wanted = words.into_iter().chain(ids).collect::<Vec<_>>().join(" OR ");
-        if wanted.is_empty() {
-            return Ok(Page { partial: behind, ..Page::default() });
-        }
-        let found: Vec<i64> = self.with(runner, |connection| {
-            let mut statement = connection.prepare_cached(
-                "select rowid from orders where orders match ?1 order by rowid desc limit ?2",
-            )?;
-            let limit = limit.saturating_add(1);
-            let rows = statement.query_map(params![wanted, limit], |row| row.get(0))?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })?;
-        let runs = runner.read(|database, _| RunRow::those(database, &found))?;
-        Ok(Page { partial: behind, ..Page::of(runs, limit, false) })
+    /// Lets go of all of it, so that nothing is left of what was deleted; it is made again from what is there.
+    pub(crate) fn discard(&self) -> Result<(), Error> {
+        let mut open = self.lock();
+        self.delete(open.take())
     }
 
-    /// Removes what an index has of runs; nothing if there is no index. Where it stood is free, until [`compact`](Self::compact).
-    pub(crate) fn remove(directory: &Path, runs: &[i64]) -> Result<(), Error> {
-        if runs.is_empty() {
+    /// Removes what it has of runs; nothing if there is no index.
+    pub(crate) fn remove(&self, runner: &Runner, runs: &[i64]) -> Result<(), Error> {
+        if !self.directory.join(INDEX_FILE).exists() {
             return Ok(());
         }
-        existing(directory, |connection| {
-            let transaction =
-                Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+        let removed = self.with(runner, |connection| {
+            let transaction = connection.unchecked_transaction()?;
             for run in runs {
                 connection.prepare_cached("delete from orders where rowid = ?1")?.execute([run])?;
             }
             Ok(transaction.commit()?)
-        })
-    }
-
-    /// Writes an index anew, so that nothing is left in it of what was removed; nothing if there is no index.
-    pub(crate) fn compact(directory: &Path) -> Result<(), Error> {
-        existing(directory, |connection| {
-            connection.execute_batch("vacuum")?;
-            // The log has what was there before.
-            Ok(connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))?)
-        })
+        });
+        match removed {
+            Err(error) if is_damaged(&error) => Ok(()),
+            removed => removed,
+        }
     }
 }
 
-/// Does something with an index that is there, whoever else uses it; one that is damaged is deleted.
-fn existing(
-    directory: &Path,
-    work: impl FnOnce(&Connection) -> Result<(), Error>,
-) -> Result<(), Error> {
-    if !directory.join(INDEX_FILE).exists() {
-        return Ok(());
+impl Runner {
+    /// Takes orders that came since into the search index; returns whether there may be more.
+    ///
+    /// # Errors
+    /// When the index or the database cannot be used.
+    pub fn index(&self) -> Result<bool, Error> {
+        let fields = searched(&self.plan()).join(" ");
+        let outdated = self.index.with(self, |connection| {
+            let upto = Upto::read(connection)?;
+            Ok(upto.run > 0 && upto.fields != fields)
+        })?;
+        if outdated {
+            self.index.discard()?;
+        }
+        self.index.with(self, |connection| take_in(connection, self, &fields))
     }
-    match connect(directory).and_then(|connection| work(&connection)) {
-        Err(error) if is_damaged(&error) => delete(directory),
-        result => result,
+
+    /// Finds runs of the orders that have all the words of a text, or that are of a customer of whom a table has the text; the youngest first.
+    ///
+    /// # Errors
+    /// When the index or the database cannot be read.
+    pub fn customer(&self, text: &str, limit: u32) -> Result<Page, Error> {
+        let mut partial = true;
+        for _ in 0..CHUNKS_BEFORE {
+            partial = partial && self.index()?;
+        }
+        let plan = self.plan();
+        let ids = match self.is_remote() {
+            true => Vec::new(),
+            false => self.read(|database, _| customers(database, &plan, text))?,
+        };
+        let most = limit.saturating_add(1);
+        let words: Vec<String> = words(text).map(sought).collect();
+        let mut found = self.matching(&words.join(" AND "), most)?;
+        let ids_said: Vec<String> = ids.iter().map(|id| phrase(id)).collect();
+        let of_ids = self.matching(&ids_said.join(" OR "), LOOKED_AT)?;
+        self.read(|database, _| {
+            let mut body = database.prepare_cached("select body from oms_runs where id = ?1")?;
+            let mut of_ids = of_ids.into_iter();
+            let mut more = most;
+            while let (1.., Some(run)) = (more, of_ids.next()) {
+                let order: Option<Vec<u8>> = body.query_row([run], |row| row.get(0)).optional()?;
+                let order = order.and_then(|order| serde_json::from_slice(&order).ok());
+                // The id may be a part of something else.
+                if order.is_some_and(|order| ids.iter().any(|id| has(&order, id))) {
+                    found.push(run);
+                    more -= 1;
+                }
+            }
+            found.sort_unstable_by(|one, other| other.cmp(one));
+            found.dedup();
+            let page = Page::of(RunRow::those(database, &found)?, limit, false);
+            Ok(Page { partial, ..page })
+        })
+    }
+
+    /// Finds the youngest runs whose orders match, as FTS5 has it.
+    fn matching(&self, wanted: &str, most: u32) -> Result<Vec<i64>, Error> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.index.with(self, |connection| {
+            let mut statement = connection.prepare_cached(
+                "select rowid from orders where orders match ?1 order by rowid desc limit ?2",
+            )?;
+            let rows = statement.query_map(params![wanted, most], |row| row.get(0))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
     }
 }
 
@@ -182,7 +221,6 @@ fn connect(directory: &Path) -> Result<Connection, Error> {
     let file = file.write(true).create(true).truncate(false).mode(0o600).open(&path);
     file.map_err(Error::directory(&path))?;
     let connection = Connection::open(path)?;
-    connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     // What is lost with the power is taken in again.
     connection.pragma_update(None, "synchronous", "normal")?;
@@ -196,78 +234,77 @@ fn connect(directory: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
-fn delete(directory: &Path) -> Result<(), Error> {
-    for end in ["", "-wal", "-shm"] {
-        let path = directory.join(format!("{INDEX_FILE}{end}"));
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::directory(&path)(error));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
 /// Tells whether a file is no index, or not a whole one.
 fn is_damaged(error: &Error) -> bool {
     let Error::Database(error) = error else { return false };
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
-/// Tells whether an index is of this format and was made of this database, and not of one that was there before a copy was put back.
-fn fits(index: &Connection, database: &Connection) -> Result<bool, Error> {
+/// Tells whether an index is of this format, of the plan's fields and of this database, as far as it goes: it is not if a copy was put back, or if somebody was stopped
+/// between deleting runs and taking them out of the index.
+fn fits(index: &Connection, database: &Connection, plan: &Plan) -> Result<bool, Error> {
     let format: i64 = index.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if format != FORMAT {
         return Ok(false);
     }
-    let (run, key) = upto(index)?;
+    let Upto { run, key, fields } = Upto::read(index)?;
+    if run == 0 {
+        return Ok(true);
+    }
     let there: Option<String> = database
         .query_row("select key from oms_runs where id = ?1", [run], |row| row.get(0))
         .optional()?;
-    Ok(run <= last_run(database)? && there.is_none_or(|there| there == key))
+    let is_same = there.is_none_or(|there| there == key) && run <= last_run(database)?;
+    if !is_same || fields != searched(plan).join(" ") {
+        return Ok(false);
+    }
+    let count = "select count(*) from orders";
+    let taken: i64 = index.query_row(count, [], |row| row.get(0))?;
+    // With the sign it counts in the index of keys, which is small.
+    let count = "select count(*) from oms_runs where +id <= ?1";
+    let known: i64 = database.query_row(count, [run], |row| row.get(0))?;
+    Ok(taken == known)
+}
+
+impl Upto {
+    fn read(index: &Connection) -> Result<Self, Error> {
+        let mut statement = index.prepare_cached("select run, key, fields from upto")?;
+        Ok(statement.query_row([], |row| {
+            Ok(Self { run: row.get(0)?, key: row.get(1)?, fields: row.get(2)? })
+        })?)
+    }
 }
 
 /// Takes in some of the orders that came since; returns whether there may be more.
-fn take_in(connection: &Connection, runner: &Runner) -> Result<bool, Error> {
-    let plan = runner.plan();
-    let (before, _) = upto(connection)?;
+fn take_in(index: &Connection, runner: &Runner, fields: &str) -> Result<bool, Error> {
+    let before = Upto::read(index)?.run;
     if runner.read(|database, _| last_run(database))? <= before {
         return Ok(false);
     }
-    // Whoever removes what was forgotten waits for this, so that nothing comes back that was read before.
-    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    let mut insert =
-        connection.prepare_cached("insert into orders (rowid, said) values (?1, ?2)")?;
+    let plan = runner.plan();
+    let transaction = index.unchecked_transaction()?;
+    let mut insert = index.prepare_cached("insert into orders (rowid, said) values (?1, ?2)")?;
     let taken = runner.read(|database, _| {
-        let mut after = database.prepare_cached(
-            "select id, key, body from oms_runs where id > ?1 order by id limit ?2",
-        )?;
-        let mut rows = after.query(params![before, CHUNK])?;
-        let (mut taken, mut count, mut lines) = (None, 0, String::new());
-        while let Some(row) = rows.next()? {
-            let (id, key): (i64, String) = (row.get(0)?, row.get(1)?);
+        let mut after = database
+            .prepare_cached("select id, key, body from oms_runs where id > ?1 order by id")?;
+        let mut rows = after.query([before])?;
+        let (mut taken, mut count, mut bytes, mut lines) = (None, 0, 0, String::new());
+        while let (true, Some(row)) = (count < CHUNK && bytes < CHUNK_BYTES, rows.next()?) {
+            let body = row.get_ref(2)?.as_blob().unwrap_or_default();
             lines.clear();
-            said(
-                plan.order().schema().ty(),
-                row.get_ref(2)?.as_blob().unwrap_or_default(),
-                &mut lines,
-            );
+            said(plan.order().schema().ty(), body, &mut lines);
+            let (id, key): (i64, String) = (row.get(0)?, row.get(1)?);
             insert.execute(params![id, lines])?;
-            (taken, count) = (Some((id, key)), count + 1);
+            (taken, count, bytes) = (Some((id, key)), count + 1, bytes + body.len());
         }
-        Ok(taken.map(|taken| (taken, count == CHUNK)))
+        Ok(taken.map(|taken| (taken, count == CHUNK || bytes >= CHUNK_BYTES)))
     })?;
     let Some(((run, key), more)) = taken else { return Ok(false) };
-    connection.prepare_cached("update upto set run = ?1, key = ?2")?.execute(params![run, key])?;
+    index
+        .prepare_cached("update upto set run = ?1, key = ?2, fields = ?3")?
+        .execute(params![run, key, fields])?;
     transaction.commit()?;
     Ok(more)
-}
-
-/// Returns the last run that was taken in, and its order's key.
-fn upto(connection: &Connection) -> Result<(i64, String), Error> {
-    let mut statement = connection.prepare_cached("select run, key from upto")?;
-    Ok(statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 
 /// Returns the words of a text that have something to be looked for.
@@ -288,42 +325,39 @@ fn sought(word: &str) -> String {
     format!("{}{}", phrase(word), if beginning { "*" } else { "" })
 }
 
-/// Tells whether the keys of a table name the customers that orders are of, as `oms forget` takes them: it has personal data, and no
-/// step writes to it.
-fn names_customers(plan: &Plan, table: &TableDef) -> bool {
-    table.columns.iter().any(|column| column.pii) && !is_written(plan, table)
+/// Returns the key of a table that names the customers that orders are of, as `oms forget` takes them: the table has personal data, and no step writes to it.
+fn customer_key<'t>(plan: &Plan, table: &'t TableDef) -> Option<&'t Column> {
+    let is_of_customers = table.columns.iter().any(|column| column.pii) && !is_written(plan, table);
+    let mut keys = table.key_columns();
+    keys.next().filter(|_| is_of_customers && keys.next().is_none())
 }
 
 /// Finds the keys of the customers whose personal columns have a text.
 fn customers(database: &Connection, plan: &Plan, text: &str) -> Result<Vec<String>, Error> {
-    let escaped: String = text
-        .chars()
-        .flat_map(|character| {
-            let escape = matches!(character, '%' | '_' | '\\').then_some('\\');
-            escape.into_iter().chain([character])
-        })
-        .collect();
-    let like = format!("%{escaped}%");
+    let escape = |character: char| {
+        let escape = matches!(character, '%' | '_' | '\\').then_some('\\');
+        escape.into_iter().chain([character])
+    };
+    let like = format!("%{}%", text.chars().flat_map(escape).collect::<String>());
     let mut ids = Vec::new();
-    for table in plan.tables().iter().filter(|table| names_customers(plan, table)) {
+    for table in plan.tables() {
+        let Some(key) = customer_key(plan, table) else { continue };
         let personal = table.columns.iter().filter(|column| column.pii);
         let has: Vec<String> = personal
             .map(|column| format!("{} like ?1 escape '\\'", quoted(&column.name)))
             .collect();
-        for key in table.key_columns() {
-            let sql = format!(
-                "select cast({} as text) from {} where {} limit ?2",
-                quoted(&key.name),
-                quoted(&table.name),
-                has.join(" or ")
-            );
-            let mut statement = database.prepare_cached(&sql)?;
-            let found = statement.query_map(params![like, CUSTOMERS_MAX], |row| row.get(0))?;
-            for id in found {
-                let id: String = id?;
-                if words(&id).next().is_some() {
-                    ids.push(id);
-                }
+        let sql = format!(
+            "select cast({} as text) from {} where {} limit ?2",
+            quoted(&key.name),
+            quoted(&table.name),
+            has.join(" or ")
+        );
+        let mut statement = database.prepare_cached(&sql)?;
+        let found = statement.query_map(params![like, CUSTOMERS_MAX], |row| row.get(0))?;
+        for id in found {
+            let id: String = id?;
+            if words(&id).next().is_some() {
+                ids.push(id);
             }
         }
     }

@@ -49,7 +49,6 @@ pub use database::{DATABASE_FILE, Database, backup};
 pub use details::{Shown, steps};
 pub use error::Error;
 pub use forget::Forgotten;
-pub use index::Index;
 pub use keys::{Found, Key, Keys, Scope, ValidKeys};
 pub use listener::Listener;
 pub use mailing::Mailing;

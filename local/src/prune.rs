@@ -1,13 +1,16 @@
 //! Letting go of old runs: what remains is the key and the digest of each order, so that the same order again is still a duplicate.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
+use oms_engine::table::TableDef;
 use rusqlite::{Connection, params};
 
 use crate::error::Error;
-use crate::index::Index;
 use crate::runner::Runner;
 use crate::runs::last_run;
 use crate::search::first_at;
+use crate::tables::quoted;
 
 /// Finds the digest of an order by its key, whether its run is still here or not.
 pub(crate) const KNOWN: &str = "select digest from oms_runs where key = ?1 union all select digest from oms_pruned where key = ?1";
@@ -28,7 +31,7 @@ impl Runner {
             let Some((next, runs)) = self.driver.writer.work(some).await? else {
                 return Ok(pruned);
             };
-            Index::remove(self.directory(), &runs)?;
+            self.index.remove(self, &runs)?;
             (from, pruned) = (next, pruned + runs.len() as u64);
         }
     }
@@ -54,16 +57,35 @@ fn some(
     Ok(Some((end, runs)))
 }
 
+/// Remembers the greatest row that a run ever had.
+fn keep_last(connection: &Connection, last: i64) -> Result<(), Error> {
+    connection
+        .prepare_cached("insert into oms_meta (name, value) values ('last_run', ?1) on conflict do update set value = excluded.value")?
+        .execute([last.to_string()])?;
+    Ok(())
+}
+
+/// Finds the greatest row that a run ever had where runs were let go of and nobody remembered: rows of tables still name it.
+pub(crate) fn recall_last(connection: &Connection, tables: &[Arc<TableDef>]) -> Result<(), Error> {
+    let forgotten = "select exists (select 1 from oms_pruned) and not exists (select 1 from oms_meta where name = 'last_run')";
+    if !connection.query_row(forgotten, [], |row| row.get(0))? {
+        return Ok(());
+    }
+    let mut last = last_run(connection)?;
+    for table in tables {
+        let sql = format!("select coalesce(max(oms_run), 0) from {}", quoted(&table.name));
+        last = last.max(connection.query_row(&sql, [], |row| row.get(0))?);
+    }
+    keep_last(connection, last)
+}
+
 /// Deletes the runs that are so with everything of theirs, and keeps their keys.
 pub(crate) fn let_go(
     connection: &Connection,
     wanted: &str,
     values: impl rusqlite::Params + Copy,
 ) -> Result<(), Error> {
-    let last = last_run(connection)?;
-    connection
-        .prepare_cached("insert into oms_meta (name, value) values ('last_run', ?1) on conflict do update set value = excluded.value")?
-        .execute([last.to_string()])?;
+    keep_last(connection, last_run(connection)?)?;
     connection.prepare_cached(&format!("insert into oms_pruned (key, digest) select key, digest from oms_runs where {wanted} on conflict do nothing"))?.execute(values)?;
     for table in ["oms_journal", "oms_objects", "oms_mails"] {
         let sql =

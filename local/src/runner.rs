@@ -26,9 +26,11 @@ use crate::bundles::Bundles;
 use crate::database::Database;
 use crate::drive::{Begun, Driver};
 use crate::error::Error;
+use crate::index::Index;
 use crate::listener::Listener;
 use crate::mailing::{self, Mailing};
 use crate::packet::{Outcome, RunRef};
+use crate::prune::recall_last;
 use crate::readers::Readers;
 use crate::remote::{self, Remote};
 use crate::rows::import_on;
@@ -143,12 +145,13 @@ pub enum Settled {
 pub struct Runner {
     pub(crate) driver: Driver,
     pub(crate) under_way: UnderWay,
+    pub(crate) index: Index,
     current: RwLock<(Arc<Plan>, i64)>,
     concurrency: usize,
     /// Whether there were runs before this process began; only then orders are looked up before they are run.
     runs_before: bool,
     thread: JoinHandle<Result<(), Error>>,
-    database: Database,
+    _database: Database,
 }
 
 /// What a task came to.
@@ -189,6 +192,7 @@ impl Runner {
                 tables::ensure(&connection, table)?;
             }
             seeds::load(&connection, plan, files)?;
+            recall_last(&connection, plan.tables())?;
         }
         let mailer = mailing::settle(&connection, settings.mail)?;
         let bundle = bundles.keep(&connection, pipeline_file, plan)?;
@@ -209,11 +213,12 @@ impl Runner {
                 closed: AtomicBool::new(false),
             },
             under_way: UnderWay::default(),
+            index: Index::of(directory),
             current: RwLock::new((Arc::clone(plan), bundle)),
             concurrency: settings.concurrency.max(1),
             runs_before,
             thread,
-            database,
+            _database: database,
         })
     }
 
@@ -364,7 +369,7 @@ impl Runner {
                     return Ok(Ended::Settled(Settled::Run { key, resumed, state, cause }));
                 }
                 // It was cancelled while it waited, and then let go of.
-                Err(Error::Database(rusqlite::Error::QueryReturnedNoRows)) => {
+                Err(_) if self.row(id)?.is_none() => {
                     return Ok(Ended::Gone);
                 }
                 Err(error) => return Err(error),
@@ -392,11 +397,6 @@ impl Runner {
         read: impl FnOnce(&Connection, &Bundles) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.driver.readers.read(|connection| read(connection, &self.driver.bundles))
-    }
-
-    /// Returns the state directory.
-    pub(crate) fn directory(&self) -> &Path {
-        self.database.directory()
     }
 
     /// Tells whether the tables are elsewhere.
@@ -437,9 +437,9 @@ impl Runner {
     /// Returns a run by its row.
     ///
     /// # Errors
-    /// When the database cannot be read, or there is no such run.
-    pub fn row(&self, id: i64) -> Result<RunRow, Error> {
-        self.driver.readers.read(|connection| RunRow::of(connection, id))
+    /// When the database cannot be read.
+    pub fn row(&self, id: i64) -> Result<Option<RunRow>, Error> {
+        Ok(self.read(|connection, _| RunRow::those(connection, &[id]))?.pop())
     }
 
     /// Counts the runs that have not completed, by state.

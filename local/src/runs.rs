@@ -40,7 +40,7 @@ pub struct StoredRun {
     pub journal: Vec<String>,
 }
 
-/// Queries for a state other than `completed` say so as well: only then SQLite uses the indices of the runs that are open (<https://sqlite.org/partialindex.html>).
+// Queries for a state other than `completed` say so as well: only then SQLite uses the indices of the runs that are open (<https://sqlite.org/partialindex.html>).
 const COLUMNS: &str = "id, key, state, accepted_at, updated_at, wait_until, cause, bundle";
 
 impl RunRow {
@@ -111,16 +111,15 @@ impl RunRow {
         Ok(statement.query_row([], |row| row.get(0))?)
     }
 
-    /// Returns in how many milliseconds the runs completed that were accepted last, the quickest first. Runs that a person tried again are left out: they
-    /// waited for that person.
+    /// Returns in how many milliseconds those of the `limit` runs that were accepted last completed, the quickest first. Runs that a person tried again are left
+    /// out: they waited for that person.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn completed_in(connection: &Connection, limit: u32) -> Result<Vec<i64>, Error> {
         let mut statement = connection.prepare_cached(
-            "select updated_at - accepted_at from oms_runs
-             where state = 'completed' and not exists (select 1 from oms_journal where run = oms_runs.id and events like '%\"is\":\"retried\"%')
-             order by id desc limit ?1",
+            "select updated_at - accepted_at from (select * from oms_runs order by id desc limit ?1) r
+             where state = 'completed' and not exists (select 1 from oms_journal where run = r.id and events like '%\"is\":\"retried\"%')",
         )?;
         let rows = statement.query_map([limit], |row| row.get(0))?;
         let mut times = rows.collect::<Result<Vec<i64>, _>>()?;
@@ -133,6 +132,8 @@ impl RunRow {
     /// # Errors
     /// When the database cannot be read.
     pub fn count(connection: &Connection) -> Result<Vec<(RunState, i64)>, Error> {
+        // Of one moment.
+        let _snapshot = connection.unchecked_transaction()?;
         let mut counts = Self::count_open(connection)?;
         let open: i64 = counts.iter().map(|(_, count)| count).sum();
         let completed = Self::total(connection)? - open;
@@ -167,17 +168,6 @@ impl RunRow {
         )?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// Returns a run by its row.
-    ///
-    /// # Errors
-    /// When the database cannot be read, or there is no such run.
-    pub fn of(connection: &Connection, id: i64) -> Result<Self, Error> {
-        let row = connection
-            .prepare_cached(&format!("select {COLUMNS} from oms_runs where id = ?1"))?
-            .query_row([id], Self::read)?;
-        Ok(row)
     }
 
     /// Returns those of some rows that are there, in their order.

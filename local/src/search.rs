@@ -1,4 +1,4 @@
-//! Looking for runs, a page at a time, in a time that does not grow with how many there are.
+//! Looking for runs, a page at a time, in a time that hardly grows with how many there are.
 
 use jiff::Timestamp;
 use oms_engine::run::RunState;
@@ -29,7 +29,7 @@ pub struct Search {
     pub state: Option<RunState>,
     /// One of its causes.
     pub cause: Option<String>,
-    /// A step that failed, of runs that have not completed.
+    /// A step that failed; of runs that have not completed, if the state does not say otherwise.
     pub step: Option<String>,
     /// Accepted then or later.
     pub from: Option<Timestamp>,
@@ -237,6 +237,9 @@ mod tests {
             let plan: Vec<String> = plan.map(Result::unwrap).collect();
             assert!(plan.iter().any(|line| line.contains("INDEX oms_runs_open")), "{plan:?}");
             assert!(!plan.iter().any(|line| line == "SCAN oms_runs"), "{plan:?}");
+            // Several states together have to be sorted.
+            let is_sorted = plan.iter().any(|line| line.contains("TEMP B-TREE"));
+            assert_eq!(is_sorted, search.step.is_some(), "{plan:?}");
         }
     }
 }

@@ -40,7 +40,7 @@ impl Flow {
     /// Writes down what the command line asks for.
     pub(crate) async fn note_request(&self, request: &Request) -> Result<i64, oms_local::Error> {
         let runs = |runs: &[i64]| match runs {
-            [run] => (self.runner.row(*run).ok().map(|row| row.key), String::new()),
+            [run] => (self.runner.row(*run).ok().flatten().map(|row| row.key), String::new()),
             _ => (None, words::runs(runs.len())),
         };
         let (what, (key, detail)) = match request {
@@ -76,7 +76,10 @@ pub(crate) fn outcome(response: &Response) -> String {
         }
         Response::Pruned(gone) => words::runs(number(*gone)),
         Response::Forgotten(gone) => {
-            format!("{} and {} rows", words::runs(number(gone.runs)), gone.rows)
+            let (runs, open) = (words::runs(number(gone.runs)), words::runs(number(gone.open)));
+            let rows = words::of(number(gone.rows), "row");
+            let left = if gone.open > 0 { format!("; {open} left open") } else { String::new() };
+            format!("{runs} and {rows}{left}")
         }
         Response::Failed(_) => "failed".to_owned(),
     }

@@ -69,8 +69,8 @@ impl Site {
                 break;
             }
             let retried = flow.retry(&row, None).await;
-            let parked = retried.is_ok_and(|done| done.state == RunState::Parked);
-            flow.bulk.parked.fetch_add(usize::from(parked), Ordering::SeqCst);
+            let goes_on = retried.is_ok_and(|done| done.state != RunState::Parked);
+            flow.bulk.parked.fetch_add(usize::from(!goes_on), Ordering::SeqCst);
             flow.bulk.done.fetch_add(1, Ordering::SeqCst);
         }
         let Progress { done, parked, .. } = flow.bulk.progress();

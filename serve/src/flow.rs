@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use oms_engine::document::MemoryFiles;
 use oms_engine::plan::Plan;
-use oms_local::{Bundles, Connection, Index, Keys, Runner, Settled, Work};
+use oms_local::{Bundles, Connection, Keys, Runner, Settled, Work};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::bulk::Bulk;
@@ -115,7 +115,6 @@ pub enum ServeError {
 /// A pipeline that is served.
 pub(crate) struct Flow {
     pub(crate) runner: Arc<Runner>,
-    pub(crate) index: Arc<Index>,
     pub(crate) keys: Keys,
     pub(crate) directory: PathBuf,
     pub(crate) source: Arc<dyn Source>,
@@ -144,7 +143,6 @@ impl Flow {
     ) -> Result<(Self, Worker), oms_local::Error> {
         let Opened { plan, runner, directory, source } = opened;
         let resume = runner.open_runs()?;
-        let index = Arc::new(Index::of(&directory));
         let runner = Arc::new(runner);
         let (work, queue) = mpsc::channel(QUEUE_MAX);
         let (settled, mut outcomes) = mpsc::unbounded_channel::<Settled>();
@@ -155,11 +153,11 @@ impl Flow {
                 counted.settled(&settled);
             }
         });
-        let (working, taking_in) = (Arc::clone(&runner), Arc::clone(&index));
+        let working = Arc::clone(&runner);
         let pipeline = Arc::clone(plan.name());
         let running = async move {
             let (end, ended) = oneshot::channel();
-            let taking_in = tokio::spawn(indexing::keep_up(taking_in, Arc::clone(&working), ended));
+            let taking_in = tokio::spawn(indexing::keep_up(Arc::clone(&working), ended));
             let result = working.run(resume, queue, &settled, stopped).await;
             drop(end);
             // It held nothing that is not made again.
@@ -171,7 +169,6 @@ impl Flow {
         Ok((
             Self {
                 runner,
-                index,
                 keys,
                 directory,
                 source,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oms_local::{Index, Runner};
+use oms_local::Runner;
 use tokio::sync::oneshot;
 
 /// How long the index rests when it has everything.
@@ -12,13 +12,9 @@ const REST: Duration = Duration::from_millis(500);
 const FAILED: Duration = Duration::from_secs(10);
 
 /// Takes orders in as they come, until `end` is dropped.
-pub(crate) async fn keep_up(
-    index: Arc<Index>,
-    runner: Arc<Runner>,
-    mut end: oneshot::Receiver<()>,
-) {
+pub(crate) async fn keep_up(runner: Arc<Runner>, mut end: oneshot::Receiver<()>) {
     loop {
-        let rest = match tokio::task::block_in_place(|| index.catch_up(&runner)) {
+        let rest = match tokio::task::block_in_place(|| runner.index()) {
             Ok(true) => Duration::ZERO,
             Ok(false) => REST,
             Err(_) => FAILED,

@@ -36,8 +36,8 @@ impl Flow {
         }
         let done = Done::of(row, retried);
         if done.refused.is_none() && done.state == RunState::Waiting {
-            let waits = self.runner.row(row.id)?;
-            let at = waits.wait_until.unwrap_or_else(|| SystemClock.now());
+            let until = self.runner.row(row.id)?.and_then(|row| row.wait_until);
+            let at = until.unwrap_or_else(|| SystemClock.now());
             // Without a runner it goes on the next time.
             let _unheard = self.work.send(Work::GoOn { id: row.id, at }).await;
         }
@@ -87,7 +87,8 @@ impl Flow {
         };
         let mut done = Vec::with_capacity(runs.len());
         for id in runs {
-            let row = self.runner.row(id)?;
+            // It may have been let go of.
+            let Some(row) = self.runner.row(id)? else { continue };
             done.push(match held {
                 Some(held) => self.retry(&row, held).await?,
                 None => self.cancel(&row).await?,

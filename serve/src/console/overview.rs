@@ -31,6 +31,7 @@ pub(crate) async fn live(visit: Visit, Path(pipeline): Path<String>) -> Response
 fn figures(flow: &Flow) -> Json {
     let plan = flow.plan();
     let read = flow.reading(|connection, _| {
+        let _snapshot = connection.unchecked_transaction()?;
         Ok((
             RunRow::total(connection)?,
             RunRow::count_open(connection)?,

@@ -75,8 +75,8 @@ pub(crate) async fn of_customer(
         return visit.lead(&path, "Nothing was searched, since it could not be written down.");
     }
     let found = visit.flow().map(|flow| {
-        let index = || flow.index.customer(&flow.runner, &text, RUNS);
-        Ok(list(flow, &Filter::default(), Some(tokio::task::block_in_place(index)?)))
+        let found = tokio::task::block_in_place(|| flow.runner.customer(&text, RUNS))?;
+        Ok(list(flow, &Filter::default(), Some(found)))
     });
     match found.transpose() {
         Ok(data) => Page::new("runs", "Runs", "runs", data.unwrap_or_default()).of(&mut visit),
@@ -142,20 +142,22 @@ fn list(flow: &Flow, filter: &Filter, of_customer: Option<Found>) -> Json {
     };
     // What was searched for is in no address, and keys are in another order.
     let pages = !customer && search.key.is_none();
-    let first = page.runs.first().map_or(0, |row| row.id);
-    let last = page.runs.last().map_or(0, |row| row.id);
+    // Where no run of the page is the last that was looked at, or none was found.
+    let from = search.after.or(search.before.map(|before| before.saturating_sub(1)));
+    let from = from.unwrap_or_default();
+    let first = page.runs.first().map_or(from, |row| row.id);
+    let last = page.runs.last().map_or(from.saturating_add(1), |row| row.id);
+    let (first, last) = match (search.after, page.edge) {
+        (None, edge) => (first, edge.unwrap_or(last)),
+        (Some(_), edge) => (edge.unwrap_or(first), last),
+    };
     let (older, newer) = match search.after {
         Some(_) => (true, page.more),
         None => (page.more, search.before.is_some()),
     };
-    let link = |wanted: bool, edge: &str, id: i64| match wanted && pages && id > 0 {
+    let link = |wanted: bool, edge: &str, id: i64| match wanted && pages {
         true => address(edge, id),
         false => String::new(),
-    };
-    // Where no run of the page is the last that was looked at.
-    let (first, last) = match (search.after, page.edge) {
-        (None, edge) => (first, edge.unwrap_or(last)),
-        (Some(_), edge) => (edge.unwrap_or(first), last),
     };
     let causes: BTreeSet<&str> = causes.iter().flat_map(|(causes, _)| causes.split(',')).collect();
     let options = |names: Vec<&str>, chosen: &str| -> Vec<Json> {
@@ -190,7 +192,7 @@ fn list(flow: &Flow, filter: &Filter, of_customer: Option<Found>) -> Json {
         "customer_set": customer,
         "partial": page.partial,
         "more_of_customer": customer && page.more,
-        "looked_at": page.edge.is_some(),
+        "looked_at": pages && page.edge.is_some(),
         "searchable": searched(&plan).into_iter().map(|name| json!({ "name": name })).collect::<Vec<_>>(),
         "runs": runs,
         "next": link(older, "before", last),

@@ -32,9 +32,14 @@ pub(crate) fn count(number: i64) -> String {
 
 /// Writes a number of runs.
 pub(crate) fn runs(number: usize) -> String {
+    of(number, "run")
+}
+
+/// Writes a number of something.
+pub(crate) fn of(number: usize, what: &str) -> String {
     match number {
-        1 => "1 run".to_owned(),
-        _ => format!("{} runs", count(i64::try_from(number).unwrap_or(i64::MAX))),
+        1 => format!("1 {what}"),
+        _ => format!("{} {what}s", count(i64::try_from(number).unwrap_or(i64::MAX))),
     }
 }
 
