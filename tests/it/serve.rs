@@ -246,3 +246,19 @@ fn an_order_is_a_trace_that_has_the_id_of_its_run_and_nothing_of_what_was_ordere
     }
     server.end().exits(0);
 }
+
+#[test]
+fn what_cannot_be_read_is_shown_as_such_and_not_as_nothing() {
+    let scratch = Scratch::new();
+    let server = Server::start(Site::storefront(scratch.path("state")), &[]);
+    let empty = server.get("/console/storefront/audit").is(200);
+    assert!(empty.body.contains("Nothing was done here yet"), "{}", empty.body);
+    server.site.connection().execute("alter table oms_audit rename to elsewhere", []).unwrap();
+    let page = server.get("/console/storefront/audit").is(500);
+    assert!(page.body.contains("Audit log cannot be shown"), "{}", page.body);
+    server.site.connection().execute("alter table oms_runs rename to oms_ran", []).unwrap();
+    for page in ["/runs", "/parked", "/"] {
+        server.get(&format!("/console/storefront{page}")).is(500);
+    }
+    server.get("/console/storefront/live").is(503);
+}

@@ -30,28 +30,27 @@ pub(crate) struct From {
 
 /// `GET /console/{pipeline}/audit`.
 pub(crate) async fn show(mut visit: Visit, Query(from): Query<From>) -> Response {
-    let read = visit.flow().map(|flow| {
-        flow.reading(|connection, _| AuditEntry::list(connection, from.before, ENTRIES))
-    });
-    let entries = read.and_then(Result::ok).unwrap_or_default();
     let base = visit.base();
-    let full = entries.len() == ENTRIES as usize;
-    let next = match entries.last().filter(|_| full) {
-        Some(last) => format!("{base}/audit?before={}", last.id),
-        None => String::new(),
-    };
-    let shown: Vec<Json> = entries
-        .iter()
-        .map(|entry| {
-            let link = entry.key.as_ref().map(|key| format!("{base}/runs/{}", words::part(key)));
-            json!({
-                "at": words::instant(entry.at), "who": entry.who, "what": entry.what,
-                "key": entry.key.clone().unwrap_or_default(), "link": link.unwrap_or_default(),
-                "detail": entry.detail,
-            })
-        })
-        .collect();
-    let previous = if from.before.is_some() { format!("{base}/audit") } else { String::new() };
-    let data = json!({ "entries": shown, "next": next, "previous": previous });
-    Page::new("audit", "Audit log", "audit", data).of(&mut visit)
+    let read = visit.read(|flow| {
+        let list = |connection: &_| AuditEntry::list(connection, from.before, ENTRIES);
+        let entries = flow.reading(|connection, _| list(connection))?;
+        let full = entries.len() == ENTRIES as usize;
+        let next = match entries.last().filter(|_| full) {
+            Some(last) => format!("{base}/audit?before={}", last.id),
+            None => String::new(),
+        };
+        let previous = if from.before.is_some() { format!("{base}/audit") } else { String::new() };
+        let entries: Vec<Json> = entries.iter().map(|entry| shown(&base, entry)).collect();
+        Ok(json!({ "entries": entries, "next": next, "previous": previous }))
+    });
+    Page::named("audit", "Audit log", "audit").read(read, &mut visit)
+}
+
+fn shown(base: &str, entry: &AuditEntry) -> Json {
+    let link = entry.key.as_ref().map(|key| format!("{base}/runs/{}", words::part(key)));
+    json!({
+        "at": words::instant(entry.at), "who": entry.who, "what": entry.what,
+        "key": entry.key.clone().unwrap_or_default(), "link": link.unwrap_or_default(),
+        "detail": entry.detail,
+    })
 }

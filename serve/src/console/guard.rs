@@ -8,6 +8,7 @@ use axum::http::header::{HeaderMap, HeaderValue, LOCATION, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use oms_local::Scope;
+use serde_json::Value as Json;
 use subtle::ConstantTimeEq as _;
 
 use super::pages::{Page, again};
@@ -107,6 +108,14 @@ impl Visit {
 
     pub(crate) fn flow(&self) -> Option<&Flow> {
         self.at.and_then(|at| self.site.flows.get(at))
+    }
+
+    /// Reads what a page of the pipeline shows.
+    pub(crate) fn read(
+        &self,
+        read: impl FnOnce(&Flow) -> Result<Json, oms_local::Error>,
+    ) -> Result<Json, oms_local::Error> {
+        self.flow().map_or(Ok(Json::Null), read)
     }
 
     /// Does something with the session.

@@ -17,20 +17,20 @@ const RUNS: u32 = 1_000;
 
 /// `GET /console/{pipeline}/`.
 pub(crate) async fn show(mut visit: Visit) -> Response {
-    let figures = visit.flow().map(figures).unwrap_or_default();
-    let data = json!({ "live": format!("{}/live", visit.base()), "figures": figures });
-    Page::new("overview", "Overview", "overview", data).of(&mut visit)
+    let live = format!("{}/live", visit.base());
+    let read = visit.read(|flow| Ok(json!({ "live": live, "figures": figures(flow)? })));
+    Page::named("overview", "Overview", "overview").read(read, &mut visit)
 }
 
 /// `GET /console/{pipeline}/live`: the figures alone.
 pub(crate) async fn live(visit: Visit, Path(pipeline): Path<String>) -> Response {
-    let figures = visit.flow().map(figures).unwrap_or_default();
-    part("figures", &pipeline, json!({ "figures": figures }))
+    let read = visit.read(|flow| Ok(json!({ "figures": figures(flow)? })));
+    part("figures", &pipeline, read)
 }
 
-fn figures(flow: &Flow) -> Json {
+fn figures(flow: &Flow) -> Result<Json, oms_local::Error> {
     let plan = flow.plan();
-    let read = flow.reading(|connection, _| {
+    let (total, open, causes, times) = flow.reading(|connection, _| {
         let _snapshot = connection.unchecked_transaction()?;
         Ok((
             RunRow::total(connection)?,
@@ -38,8 +38,7 @@ fn figures(flow: &Flow) -> Json {
             RunRow::causes(connection)?,
             RunRow::completed_in(connection, RUNS)?,
         ))
-    });
-    let (total, open, causes, times) = read.unwrap_or_default();
+    })?;
     let of = |state| open.iter().find(|(known, _)| *known == state).map_or(0, |(_, count)| *count);
     let completed = total - open.iter().map(|(_, count)| count).sum::<i64>();
     let at = |share: usize| times.get((times.len() * share / 100).min(times.len() - 1)).copied();
@@ -75,7 +74,7 @@ fn figures(flow: &Flow) -> Json {
             json!({ "label": label, "count": count, "of_max": minute.count * 100 / most.max(1) })
         })
         .collect();
-    json!({
+    Ok(json!({
         "per_second": format!("{:.1}", flow.recent.per_second(now)),
         "accepted": words::count(total),
         "in_progress": words::count(of(RunState::InProgress)),
@@ -86,5 +85,5 @@ fn figures(flow: &Flow) -> Json {
         "latency": latency,
         "causes": causes,
         "minutes": minutes,
-    })
+    }))
 }

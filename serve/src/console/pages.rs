@@ -84,10 +84,27 @@ impl<'a> Page<'a> {
         Self { template, title, area, status: StatusCode::OK, data }
     }
 
+    /// Names a page, whose data is to be read.
+    pub(crate) const fn named(template: &'a str, title: &'a str, area: &'a str) -> Self {
+        Self::new(template, title, area, Json::Null)
+    }
+
     /// Makes the page of an error.
     pub(crate) fn error(status: StatusCode, message: &'a str, help: &str) -> Self {
         let data = json!({ "status": status.as_str(), "message": message, "help": help });
         Self { status, ..Self::new("error", message, "error", data) }
+    }
+
+    /// Makes the page of what was read, or says that it could not be.
+    pub(crate) fn read(self, read: Result<Json, oms_local::Error>, visit: &mut Visit) -> Response {
+        match read {
+            Ok(data) => Self { data, ..self }.of(visit),
+            Err(error) => {
+                let message = format!("{} cannot be shown", self.title);
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                Page::error(status, &message, &error.to_string()).of(visit)
+            }
+        }
     }
 
     /// Makes the answer for whoever visits.
@@ -132,8 +149,13 @@ impl<'a> Page<'a> {
     }
 }
 
-/// Makes a part of a page, to be put in the place of what it was.
-pub(crate) fn part(template: &str, pipeline: &str, data: Json) -> Response {
+/// Makes a part of a page, to be put in the place of what it was, of what was read.
+pub(crate) fn part(
+    template: &str,
+    pipeline: &str,
+    read: Result<Json, oms_local::Error>,
+) -> Response {
+    let Ok(data) = read else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     let data = json!({ "pipeline": pipeline, "page": data });
     fill(template, &data).map_or_else(|error| *error, |text| html(StatusCode::OK, POLICY, text))
 }

@@ -37,15 +37,15 @@ pub(crate) struct Sent {
 
 /// `GET /console/{pipeline}/parked`.
 pub(crate) async fn show(mut visit: Visit) -> Response {
-    let shown = |flow| json!({ "groups": groups(flow), "progress": progress(flow) });
-    let data = visit.flow().map(shown).unwrap_or_default();
-    Page::new("parked", "Parked", "parked", data).of(&mut visit)
+    let read =
+        visit.read(|flow| Ok(json!({ "groups": groups(flow)?, "progress": progress(flow) })));
+    Page::named("parked", "Parked", "parked").read(read, &mut visit)
 }
 
 /// `GET /console/{pipeline}/parked/live`: how far a retry is.
 pub(crate) async fn live(visit: Visit, Path(pipeline): Path<String>) -> Response {
-    let progress = visit.flow().map(progress).unwrap_or_default();
-    part("progress", &pipeline, json!({ "progress": progress }))
+    let read = visit.read(|flow| Ok(json!({ "progress": progress(flow) })));
+    part("progress", &pipeline, read)
 }
 
 fn progress(flow: &Flow) -> Json {
@@ -58,18 +58,17 @@ fn progress(flow: &Flow) -> Json {
     })
 }
 
-fn groups(flow: &Flow) -> Vec<Json> {
+fn groups(flow: &Flow) -> Result<Vec<Json>, oms_local::Error> {
     let plan = flow.plan();
     let base = format!("/console/{}", plan.name());
-    let read = flow.reading(|connection, _| {
+    let (causes, firsts) = flow.reading(|connection, _| {
         let causes = RunRow::causes(connection)?;
         let mut firsts = BTreeMap::new();
         for (cause, _) in &causes {
             firsts.insert(cause.clone(), RunRow::parked(connection, cause, KEYS as u32)?);
         }
         Ok((causes, firsts))
-    });
-    let (causes, firsts) = read.unwrap_or_default();
+    })?;
     let group = |(cause, count): &(String, i64)| {
         let rows = firsts.get(cause).map(Vec::as_slice).unwrap_or_default();
         let keys: Vec<Json> = rows
@@ -87,31 +86,32 @@ fn groups(flow: &Flow) -> Vec<Json> {
             "retry": if held { String::new() } else { retry }, "held": held,
         })
     };
-    causes.iter().map(group).collect()
+    Ok(causes.iter().map(group).collect())
 }
 
 /// `GET /console/{pipeline}/parked/retry?cause=…`: asks first.
 pub(crate) async fn ask(mut visit: Visit, Query(of): Query<Of>) -> Response {
-    let rows = visit.flow().map(|flow| rows(flow, &of.cause)).unwrap_or_default();
-    let question = format!("Retry {} parked with {}?", words::runs(rows.len()), of.cause);
-    let data = json!({
-        "question": question,
+    let base = visit.base();
+    let read = visit.read(|flow| {
+        let runs = words::runs(rows(flow, &of.cause)?.len());
+        Ok(json!({
+        "question": format!("Retry {runs} parked with {}?", of.cause),
         "explains": [
             "Each goes on where it failed, on the pipeline as its file is now. Steps that were done stay done.",
             "It goes on in the background; the page of what is parked shows how far it is.",
         ],
-        "action": format!("{}/parked/retry", visit.base()),
-        "back": format!("{}/parked", visit.base()),
+        "action": format!("{base}/parked/retry"),
+        "back": format!("{base}/parked"),
         "button": "Retry all",
         "danger": false,
         "hidden": [{ "name": "cause", "value": of.cause }],
+        }))
     });
-    Page::new("confirm", "Retry", "confirm", data).of(&mut visit)
+    Page::named("confirm", "Retry", "confirm").read(read, &mut visit)
 }
 
-fn rows(flow: &Flow, cause: &str) -> Vec<RunRow> {
-    let read = flow.reading(|connection, _| RunRow::parked(connection, cause, u32::MAX));
-    read.unwrap_or_default()
+fn rows(flow: &Flow, cause: &str) -> Result<Vec<RunRow>, oms_local::Error> {
+    flow.reading(|connection, _| RunRow::parked(connection, cause, u32::MAX))
 }
 
 /// `POST /console/{pipeline}/parked/retry`.
@@ -130,7 +130,10 @@ pub(crate) async fn retry(
     if let Err(why) = flow.renew().await {
         return visit.lead(&back, &format!("Nothing was retried: {why:#}."));
     }
-    let rows = rows(flow, &sent.cause);
+    let rows = match rows(flow, &sent.cause) {
+        Ok(rows) => rows,
+        Err(error) => return visit.lead(&back, &format!("Nothing was begun: {error}.")),
+    };
     let detail = format!("{} with the cause {}", words::runs(rows.len()), sent.cause);
     if rows.is_empty() || flow.bulk.progress().running {
         return visit

@@ -50,8 +50,8 @@ pub(crate) struct OfCustomer {
 
 /// `GET /console/{pipeline}/runs`.
 pub(crate) async fn show(mut visit: Visit, Query(filter): Query<Filter>) -> Response {
-    let data = visit.flow().map(|flow| list(flow, &filter, None)).unwrap_or_default();
-    Page::new("runs", "Runs", "runs", data).of(&mut visit)
+    let read = visit.read(|flow| list(flow, &filter, None));
+    Page::named("runs", "Runs", "runs").read(read, &mut visit)
 }
 
 /// `POST /console/{pipeline}/runs`: the runs of a customer, by a text that is in no address and in no log.
@@ -74,18 +74,11 @@ pub(crate) async fn of_customer(
         let path = format!("/console/{pipeline}/runs");
         return visit.lead(&path, "Nothing was searched, since it could not be written down.");
     }
-    let found = visit.flow().map(|flow| {
+    let read = visit.read(|flow| {
         let found = tokio::task::block_in_place(|| flow.runner.customer(&text, RUNS))?;
-        Ok(list(flow, &Filter::default(), Some(found)))
+        list(flow, &Filter::default(), Some(found))
     });
-    match found.transpose() {
-        Ok(data) => Page::new("runs", "Runs", "runs", data.unwrap_or_default()).of(&mut visit),
-        Err(error) => {
-            let error: oms_local::Error = error;
-            let path = format!("/console/{pipeline}/runs");
-            visit.lead(&path, &format!("Nothing was searched: {error}."))
-        }
-    }
+    Page::named("runs", "Runs", "runs").read(read, &mut visit)
 }
 
 /// Reads a day, and returns its first instant.
@@ -100,7 +93,11 @@ fn some(text: &str) -> Option<String> {
 }
 
 /// Puts a page of runs into the form that the page has: those that the form asks for, or those of a customer.
-fn list(flow: &Flow, filter: &Filter, of_customer: Option<Found>) -> Json {
+fn list(
+    flow: &Flow,
+    filter: &Filter,
+    of_customer: Option<Found>,
+) -> Result<Json, oms_local::Error> {
     let plan = flow.plan();
     let customer = of_customer.is_some();
     let known = |step: &String| plan.step(step).is_some();
@@ -115,14 +112,13 @@ fn list(flow: &Flow, filter: &Filter, of_customer: Option<Found>) -> Json {
         after: filter.after,
         limit: RUNS,
     };
-    let read = flow.reading(|connection, _| {
+    let (page, total, causes) = flow.reading(|connection, _| {
         let page = match of_customer {
             Some(found) => found,
             None => search.page(connection)?,
         };
         Ok((page, RunRow::total(connection)?, RunRow::causes(connection)?))
-    });
-    let (page, total, causes) = read.unwrap_or_default();
+    })?;
     let base = format!("/console/{}/runs", plan.name());
     let address = |edge: &str, id: i64| {
         let mut parts: Vec<String> = [
@@ -181,7 +177,7 @@ fn list(flow: &Flow, filter: &Filter, of_customer: Option<Found>) -> Json {
         })
         .collect();
     let date = |text: &String| if day(text).is_some() { text.clone() } else { String::new() };
-    json!({
+    Ok(json!({
         "filter": {
             "key": filter.key, "state": filter.state, "cause": filter.cause, "step": filter.step,
             "from": date(&filter.from), "to": date(&filter.to),
@@ -198,5 +194,5 @@ fn list(flow: &Flow, filter: &Filter, of_customer: Option<Found>) -> Json {
         "next": link(older, "before", last),
         "previous": link(newer, "after", first),
         "total": words::count(total),
-    })
+    }))
 }
