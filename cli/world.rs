@@ -157,6 +157,22 @@ impl Outside {
     }
 }
 
+/// Who erases personal data in a database.
+#[cfg(any(feature = "postgres", feature = "aws"))]
+struct Personal(Arc<dyn Database>);
+
+#[cfg(any(feature = "postgres", feature = "aws"))]
+impl oms_local::Erase for Personal {
+    fn erase<'a>(
+        &'a self,
+        plan: &'a Plan,
+        runs: &'a [String],
+        value: Option<&'a str>,
+    ) -> oms_engine::effects::Io<'a, u64> {
+        Box::pin(oms_sql::erase(&*self.0, plan, runs, value))
+    }
+}
+
 impl WorldOption {
     /// Tells whether mail is sent there if nothing else is said.
     pub(crate) fn mails(&self) -> bool {
@@ -195,7 +211,8 @@ impl WorldOption {
             .context("the address given by `--database` or `DATABASE_URL` cannot be used")?;
         let database: Arc<dyn Database> = Arc::new(server);
         let tables = Arc::new(SqlTables::new(Arc::clone(&database)));
-        let remote = Remote { name: "postgres", tables, objects: None, topics: None };
+        let personal = Arc::new(Personal(Arc::clone(&database)));
+        let remote = Remote { name: "postgres", tables, personal, objects: None, topics: None };
         Ok(Outside {
             database,
             remote,
@@ -222,6 +239,7 @@ impl WorldOption {
         let remote = Remote {
             name: "aws",
             tables: Arc::new(SqlTables::new(Arc::clone(&database))),
+            personal: Arc::new(Personal(Arc::clone(&database))),
             objects: Some(Arc::new(S3Objects::new(&session, resources.buckets.clone()))),
             topics: Some(Arc::new(SnsTopics::new(&session, resources.topics.clone()))),
         };

@@ -18,7 +18,7 @@ use crate::world::WorldOption;
 ///
 /// Of every order that has the value somewhere, such as a customer's id, the order itself, its journal, its objects and its mails are deleted; key and digest stay, so that the same
 /// order again is still a duplicate. Rows that steps wrote lose their `pii` columns, the customer's rows in other tables are deleted. Runs that have not ended are left, and said. It does not reach exported
-/// files, seeds, copies of the state, nor tables elsewhere. Example: oms forget pipelines/storefront.yaml VINET
+/// files, seeds, copies of the state, nor objects on S3. Example: oms forget pipelines/storefront.yaml VINET
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]

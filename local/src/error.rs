@@ -74,6 +74,14 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// The tables are elsewhere, and there they cannot be used.
+    #[error("the tables on `{name}` cannot be used")]
+    Elsewhere {
+        /// The world that they are in.
+        name: &'static str,
+        /// Why.
+        source: oms_engine::effects::StepError,
+    },
     /// Somebody reads what was there before.
     #[error(
         "it is forgotten, but not yet overwritten in `oms.db-wal`, since another process reads that; say it again when it has ended"

@@ -7,18 +7,16 @@
 use std::sync::Arc;
 
 use oms_engine::plan::Plan;
-use oms_engine::run::RunState;
-use oms_engine::step::{Port, Verb};
-use oms_engine::table::{Column, ColumnShape, TableDef};
-use oms_engine::value::Digest;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use oms_engine::run::{RunState, run_id};
+use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::erase::{of_runs, of_value};
 use crate::error::Error;
 use crate::prune::let_go;
 use crate::runner::Runner;
-use crate::tables::quoted;
+use crate::runs::RunRow;
 use crate::under_way::Working;
 
 /// Runs that go in one transaction.
@@ -50,16 +48,18 @@ impl Runner {
             // Nobody tries one of them again meanwhile.
             let working: Vec<_> =
                 some.iter().filter_map(|run| self.under_way.begin(*run)).collect();
-            let chunk = working.iter().map(Working::id);
-            let chunk = self.read(|connection, _| ended(connection, chunk))?;
+            let chunk: Vec<i64> = working.iter().map(Working::id).collect();
+            let chunk = self.read(|connection, _| ended(connection, &chunk))?;
             forgotten.open += (some.len() - chunk.len()) as u64;
             forgotten.runs += chunk.len() as u64;
-            let plan = Arc::clone(&plan);
+            forgotten.rows += self.erase_elsewhere(&plan, &chunk, None).await?;
+            let chunk: Vec<i64> = chunk.iter().map(|row| row.id).collect();
+            let here = self.here(&plan);
             let go = move |connection: &Connection| {
                 let transaction = connection.unchecked_transaction()?;
                 // What is deleted is overwritten.
                 connection.pragma_update(None, "secure_delete", true)?;
-                let rows = of_runs(connection, &plan, &chunk)?;
+                let rows = here.map_or(Ok(0), |plan| of_runs(connection, &plan, &chunk))?;
                 for run in &chunk {
                     let_go(connection, "id = ?1", params![run])?;
                 }
@@ -70,13 +70,16 @@ impl Runner {
         }
         // Whoever was just making it may have read them before.
         self.index.discard()?;
-        let value = value.to_owned();
+        forgotten.rows += self.erase_elsewhere(&plan, &[], Some(value)).await?;
+        let (value, here) = (value.to_owned(), self.here(&plan));
         let rest = move |connection: &Connection| {
             connection.pragma_update(None, "secure_delete", true)?;
             let transaction = connection.unchecked_transaction()?;
             let mut rows = 0;
-            for table in plan.tables() {
-                rows += of_value(connection, &plan, table, &value)?;
+            if let Some(plan) = here {
+                for table in plan.tables() {
+                    rows += of_value(connection, &plan, table, &value)?;
+                }
             }
             transaction.commit()?;
             connection.pragma_update(None, "secure_delete", false)?;
@@ -87,6 +90,24 @@ impl Runner {
         };
         forgotten.rows += self.driver.writer.work(rest).await?;
         Ok(forgotten)
+    }
+
+    /// Returns the plan if its tables are in this database.
+    fn here(&self, plan: &Arc<Plan>) -> Option<Arc<Plan>> {
+        self.driver.remote.is_none().then(|| Arc::clone(plan))
+    }
+
+    /// Erases in tables that lie elsewhere.
+    async fn erase_elsewhere(
+        &self,
+        plan: &Plan,
+        runs: &[RunRow],
+        value: Option<&str>,
+    ) -> Result<u64, Error> {
+        let Some(remote) = &self.driver.remote else { return Ok(0) };
+        let runs: Vec<String> = runs.iter().map(|row| run_id(plan.name(), &row.key)).collect();
+        let erased = remote.personal.erase(plan, &runs, value).await;
+        erased.map_err(|source| Error::Elsewhere { name: remote.name, source })
     }
 }
 
@@ -110,12 +131,10 @@ fn runs_of(connection: &Connection, value: &str) -> Result<(Vec<i64>, u64), Erro
 }
 
 /// Returns those of some runs that have ended, or stopped for a person.
-fn ended(connection: &Connection, runs: impl Iterator<Item = i64>) -> Result<Vec<i64>, Error> {
-    let mut ended = connection.prepare_cached(
-        "select id from oms_runs where id = ?1 and state not in ('in_progress', 'waiting')",
-    )?;
-    let found = runs.map(|run| ended.query_row([run], |row| row.get(0)).optional());
-    Ok(found.filter_map(Result::transpose).collect::<Result<_, _>>()?)
+fn ended(connection: &Connection, runs: &[i64]) -> Result<Vec<RunRow>, Error> {
+    let mut found = RunRow::those(connection, runs)?;
+    found.retain(|row| !matches!(row.state, RunState::InProgress | RunState::Waiting));
+    Ok(found)
 }
 
 /// Tells whether a value stands somewhere in an order, by itself.
@@ -127,94 +146,4 @@ pub(crate) fn has(order: &Json, value: &str) -> bool {
         Json::Object(members) => members.values().any(|member| has(member, value)),
         Json::Null | Json::Bool(_) => false,
     }
-}
-
-/// Tells whether steps write to a table.
-pub(crate) fn is_written(plan: &Plan, table: &TableDef) -> bool {
-    let effects = plan.steps().iter().flat_map(|step| &step.effects);
-    let mut tables = effects.filter(|effect| effect.port == Port::Tables);
-    tables.any(|effect| effect.verb != Verb::Get && effect.resource == table.name)
-}
-
-/// What stands in a column when it is empty: null, or what says the least and can still be read.
-const fn nothing(column: &Column) -> &'static str {
-    match (column.nullable, column.shape) {
-        (true, _) => "null",
-        (false, ColumnShape::Integer | ColumnShape::Boolean) => "0",
-        (false, ColumnShape::Decimal { .. }) => "'0'",
-        (false, ColumnShape::Date) => "'1970-01-01'",
-        (false, ColumnShape::Timestamp) => "'1970-01-01T00:00:00.000Z'",
-        (false, _) => "''",
-    }
-}
-
-/// Empties the personal columns of rows; `wanted` says of which. A key cannot be empty: its digest stands for it.
-fn empty(
-    connection: &Connection,
-    table: &TableDef,
-    wanted: &str,
-    value: &dyn rusqlite::ToSql,
-) -> Result<u64, Error> {
-    let name = quoted(&table.name);
-    let personal: Vec<&Column> = table.columns.iter().filter(|column| column.pii).collect();
-    let keys: Vec<&str> = table.key_columns().map(|column| &*column.name).collect();
-    let others = || personal.iter().filter(|column| !keys.contains(&&*column.name));
-    let pairs = |between: &str| -> Vec<String> {
-        let pair =
-            |column: &&Column| format!("{} {between} {}", quoted(&column.name), nothing(column));
-        others().map(pair).collect()
-    };
-    let mut changed = 0;
-    if others().next().is_some() {
-        let (emptied, full) = (pairs("=").join(", "), pairs("is not").join(" or "));
-        let sql = format!("update {name} set {emptied} where ({wanted}) and ({full})");
-        changed = connection.execute(&sql, [value])? as u64;
-    }
-    for column in personal.iter().filter(|column| keys.contains(&&*column.name)) {
-        let column = quoted(&column.name);
-        let mut found =
-            connection.prepare(&format!("select rowid, {column} from {name} where {wanted}"))?;
-        let rows: Vec<(i64, String)> = found
-            .query_map([value], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<Result<_, _>>()?;
-        for (row, key) in rows {
-            let digest = Digest::of(key.as_bytes()).short();
-            let sql = format!("update {name} set {column} = ?2 where rowid = ?1");
-            changed += connection.execute(&sql, params![row, digest])? as u64;
-        }
-    }
-    Ok(changed)
-}
-
-/// Empties the personal columns of what runs wrote.
-fn of_runs(connection: &Connection, plan: &Plan, runs: &[i64]) -> Result<u64, Error> {
-    let mut rows = 0;
-    for table in plan.tables().iter().filter(|table| is_written(plan, table)) {
-        if table.columns.iter().any(|column| column.pii) {
-            for run in runs {
-                rows += empty(connection, table, "oms_run = ?1", run)?;
-            }
-        }
-    }
-    Ok(rows)
-}
-
-/// Deletes or empties the rows that have a value in one of their columns.
-fn of_value(
-    connection: &Connection,
-    plan: &Plan,
-    table: &TableDef,
-    value: &str,
-) -> Result<u64, Error> {
-    if !table.columns.iter().any(|column| column.pii) {
-        return Ok(0);
-    }
-    let any: Vec<String> =
-        table.columns.iter().map(|column| format!("{} = ?1", quoted(&column.name))).collect();
-    let any = any.join(" or ");
-    if is_written(plan, table) {
-        return empty(connection, table, &any, &value);
-    }
-    let sql = format!("delete from {} where {any}", quoted(&table.name));
-    Ok(connection.execute(&sql, [value])? as u64)
 }

@@ -11,7 +11,7 @@ use oms_engine::table::{Column, TableDef};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 
 use crate::error::Error;
-use crate::forget::{has, is_written};
+use crate::forget::has;
 use crate::runner::Runner;
 use crate::runs::{RunRow, last_run};
 use crate::said::{said, searched};
@@ -327,7 +327,8 @@ fn sought(word: &str) -> String {
 
 /// Returns the key of a table that names the customers that orders are of, as `oms forget` takes them: the table has personal data, and no step writes to it.
 fn customer_key<'t>(plan: &Plan, table: &'t TableDef) -> Option<&'t Column> {
-    let is_of_customers = table.columns.iter().any(|column| column.pii) && !is_written(plan, table);
+    let is_of_customers =
+        table.columns.iter().any(|column| column.pii) && !plan.writes_to(&table.name);
     let mut keys = table.key_columns();
     keys.next().filter(|_| is_of_customers && keys.next().is_none())
 }

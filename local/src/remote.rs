@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use oms_engine::effects::{ObjectStore, Tables, Topic};
+use oms_engine::effects::{Io, ObjectStore, Tables, Topic};
+use oms_engine::plan::Plan;
 use rusqlite::Connection;
 
 use crate::error::Error;
@@ -14,10 +15,23 @@ pub struct Remote {
     pub name: &'static str,
     /// The pipeline's tables.
     pub tables: Arc<dyn Tables>,
+    /// Who erases personal data in them.
+    pub personal: Arc<dyn Erase>,
     /// Objects, if they are not kept here.
     pub objects: Option<Arc<dyn ObjectStore>>,
     /// Announcements, if somebody is to be told.
     pub topics: Option<Arc<dyn Topic>>,
+}
+
+/// Erases personal data in tables that lie elsewhere.
+pub trait Erase: Send + Sync {
+    /// Erases what the rows that runs wrote say, named by their ids, and what rows with a value say; returns how many rows changed. It can be done again.
+    fn erase<'a>(
+        &'a self,
+        plan: &'a Plan,
+        runs: &'a [String],
+        value: Option<&'a str>,
+    ) -> Io<'a, u64>;
 }
 
 /// The world in which everything is in this database.

@@ -8,6 +8,7 @@
 mod branches;
 mod claims;
 mod database;
+mod erase;
 mod failure;
 mod migrate;
 mod noted;
@@ -19,6 +20,7 @@ mod tables;
 pub use branches::SqlBranches;
 pub use claims::{Claim, Claims};
 pub use database::{Database, Rows};
+pub use erase::erase;
 pub use failure::from_state;
 pub use migrate::{MigrateError, ddl, migrate};
 pub use noted::{Noted, Wanted, noted};

@@ -92,6 +92,20 @@ impl Statement {
         self.sql(&names.map(quoted).collect::<Vec<_>>().join(", "))
     }
 
+    /// Adds another statement, with what is bound in it.
+    #[must_use]
+    pub fn then(mut self, other: Self) -> Self {
+        let before = self.parameters.len();
+        for piece in other.pieces {
+            match piece {
+                Piece::Sql(sql) => self = self.sql(&sql),
+                Piece::Bound(at) => self.pieces.push(Piece::Bound(before + at)),
+            }
+        }
+        self.parameters.extend(other.parameters);
+        self
+    }
+
     /// Adds a bound value.
     #[must_use]
     pub fn bind(mut self, hint: Hint, text: Option<String>) -> Self {

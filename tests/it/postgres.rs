@@ -202,3 +202,53 @@ fn what_a_target_needs_is_said() {
         assert!(aws.stderr.contains("--features aws"), "{}", aws.stderr);
     }
 }
+
+#[test]
+fn of_a_forgotten_customer_a_server_keeps_what_this_machine_keeps() {
+    let scratch = Scratch::new();
+    let Some(shop) = Shop::open(&scratch) else { return };
+    let pipeline = root().join("pipelines/order-management.yaml");
+    let here = Site { pipeline: pipeline.clone(), state: scratch.path("here") };
+    let shop = Shop { site: Site { pipeline, state: scratch.path("there") }, ..shop };
+    shop.outside(&["db", "migrate"], &[]).exits(0);
+    let customers = root().join("pipelines/order-management/customers.ndjson");
+    shop.outside(&["db", "import"], &["customer_contact_info", &customers.to_string_lossy()])
+        .exits(0);
+    let words = ["--samples", "--format", "json"];
+    assert_eq!(
+        shop.outside(&["run"], &words).exits(0).json()["completed"],
+        here.call(&["run"], &words).exits(0).json()["completed"]
+    );
+    let tables = [
+        "select order_key || '|' || customer_id || '|' || customer_name || '|' || bill_amount_usd from billing_data order by 1",
+        "select cust_id || '|' || cust_name || '|' || cust_email_id from customer_contact_info order by 1",
+    ];
+    let both = || {
+        tables.map(|sql| {
+            let connection = here.connection();
+            let mut statement = connection.prepare(sql).unwrap();
+            let found = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+            let found: Vec<String> = found.map(Result::unwrap).collect();
+            assert_eq!(shop.ask(sql), found);
+            found
+        })
+    };
+    let before = both();
+    assert!(before.iter().flatten().any(|row| row.contains("John Doe")), "{before:?}");
+    let forgotten = shop.outside(&["forget"], &["A1", "--format", "json"]).exits(0).json();
+    assert_eq!(forgotten, here.call(&["forget"], &["A1", "--format", "json"]).exits(0).json());
+    let after = both();
+    assert!(!after.iter().flatten().any(|row| row.contains("John Doe")), "{after:?}");
+    assert_eq!((after[0].len(), after[1].len()), (before[0].len(), before[1].len() - 1));
+    // Only the order says the day in this way, so that the row is found by its run.
+    let shaw = |rows: &[Vec<String>; 2]| rows[0].iter().any(|row| row.contains("Nancy Shaw"));
+    assert!(shaw(&after), "{after:?}");
+    for site in
+        [shop.outside(&["forget"], &["03/13/2023"]), here.call(&["forget"], &["03/13/2023"])]
+    {
+        site.exits(0);
+    }
+    assert!(!shaw(&both()));
+    let again = shop.outside(&["forget"], &["A1", "--format", "json"]).exits(0).json();
+    assert_eq!((&again["runs"], &again["rows"]), (&0.into(), &0.into()), "{again}");
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::order::OrderPlan;
 use crate::expression::Compiled;
 use crate::pipeline::{Allow, IntakeSection, RetrySection};
-use crate::step::{Effect, ErasedStep, InputPlan, MailSettings, OnUnknown, RateSource};
+use crate::step::{Effect, ErasedStep, InputPlan, MailSettings, OnUnknown, Port, RateSource, Verb};
 use crate::table::TableDef;
 use crate::value::{Digest, JsonNode, Type};
 
@@ -52,6 +52,13 @@ impl Plan {
     /// Returns the tables in the order of the file.
     pub fn tables(&self) -> &[Arc<TableDef>] {
         &self.tables
+    }
+
+    /// Tells whether a step writes to a table.
+    pub fn writes_to(&self, table: &str) -> bool {
+        let effects = self.steps.iter().flat_map(|step| &step.effects);
+        let mut tables = effects.filter(|effect| effect.port == Port::Tables);
+        tables.any(|effect| effect.verb != Verb::Get && *effect.resource == *table)
     }
 
     /// Returns the seed files.

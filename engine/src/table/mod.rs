@@ -1,6 +1,7 @@
 //! Tables as a pipeline declares them: columns with exact types, a key, and the form that a row takes.
 
 mod column;
+mod erased;
 
 use std::sync::Arc;
 
