@@ -22,6 +22,8 @@ const PAGE_BYTES: u32 = 8_192;
 const CACHE_KIB: i64 = 32_768;
 /// Milliseconds that the owner waits for somebody who locks the database by other means, such as the shell of SQLite.
 const OWNER_BUSY_MS: u64 = 60_000;
+/// How long the log's readers are waited for when it is to be emptied.
+const LOG_BUSY: std::time::Duration = std::time::Duration::from_secs(2);
 /// Milliseconds that a reader waits for the owner's short exclusive moments.
 const BUSY_MS: u64 = 5_000;
 
@@ -44,6 +46,29 @@ pub fn backup(directory: &Path, copy: &Path) -> Result<(), Error> {
     connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
     connection.execute("vacuum into ?1", [copy.to_string_lossy()])?;
     file.sync_all().map_err(Error::directory(copy))
+}
+
+/// Deletes something so that it is overwritten, also where it fills whole pages.
+pub(crate) fn overwriting<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    connection.pragma_update(None, "secure_delete", true)?;
+    let transaction = connection.unchecked_transaction()?;
+    let done = work(connection).and_then(|done| {
+        transaction.commit()?;
+        Ok(done)
+    });
+    connection.pragma_update(None, "secure_delete", "fast")?;
+    done
+}
+
+/// Empties the write-ahead log, which has what was there before; others wait for a moment at the most.
+pub(crate) fn empty_log(connection: &Connection) -> Result<(), Error> {
+    connection.busy_timeout(LOG_BUSY)?;
+    let busy = connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get(0));
+    connection.busy_timeout(std::time::Duration::from_millis(OWNER_BUSY_MS))?;
+    if busy? { Err(Error::StillRead) } else { Ok(()) }
 }
 
 /// A state directory that this process owns.
@@ -91,6 +116,8 @@ impl Database {
         connection.pragma_update(None, "page_size", PAGE_BYTES)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
+        // What moves within the file leaves no copy behind where that costs no more writing; whoever deletes asks for more.
+        connection.pragma_update(None, "secure_delete", "fast")?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         connection.set_prepared_statement_cache_capacity(64);

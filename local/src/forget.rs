@@ -12,6 +12,7 @@ use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::database::{empty_log, overwriting};
 use crate::erase::{of_runs, of_value};
 use crate::error::Error;
 use crate::prune::let_go;
@@ -56,15 +57,13 @@ impl Runner {
             let chunk: Vec<i64> = chunk.iter().map(|row| row.id).collect();
             let here = self.here(&plan);
             let go = move |connection: &Connection| {
-                let transaction = connection.unchecked_transaction()?;
-                // What is deleted is overwritten.
-                connection.pragma_update(None, "secure_delete", true)?;
-                let rows = here.map_or(Ok(0), |plan| of_runs(connection, &plan, &chunk))?;
-                for run in &chunk {
-                    let_go(connection, "id = ?1", params![run])?;
-                }
-                transaction.commit()?;
-                Ok(rows)
+                overwriting(connection, |connection| {
+                    let rows = here.map_or(Ok(0), |plan| of_runs(connection, &plan, &chunk))?;
+                    for run in &chunk {
+                        let_go(connection, "id = ?1", params![run])?;
+                    }
+                    Ok(rows)
+                })
             };
             forgotten.rows += self.driver.writer.work(go).await?;
         }
@@ -73,20 +72,19 @@ impl Runner {
         forgotten.rows += self.erase_elsewhere(&plan, &[], Some(value)).await?;
         let (value, here) = (value.to_owned(), self.here(&plan));
         let rest = move |connection: &Connection| {
-            connection.pragma_update(None, "secure_delete", true)?;
-            let transaction = connection.unchecked_transaction()?;
-            let mut rows = 0;
-            if let Some(plan) = here {
-                for table in plan.tables() {
-                    rows += of_value(connection, &plan, table, &value)?;
+            let rows = overwriting(connection, |connection| {
+                let plan = here.as_deref();
+                let tables = plan
+                    .into_iter()
+                    .flat_map(|plan| plan.tables().iter().map(move |table| (plan, table)));
+                let mut rows = 0;
+                for (plan, table) in tables {
+                    rows += of_value(connection, plan, table, &value)?;
                 }
-            }
-            transaction.commit()?;
-            connection.pragma_update(None, "secure_delete", false)?;
-            // The log has what was there before.
-            let busy: bool =
-                connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get(0))?;
-            if busy { Err(Error::StillRead) } else { Ok(rows) }
+                Ok(rows)
+            })?;
+            empty_log(connection)?;
+            Ok(rows)
         };
         forgotten.rows += self.driver.writer.work(rest).await?;
         Ok(forgotten)

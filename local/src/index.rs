@@ -28,7 +28,7 @@ const CHUNK: u32 = 2_000;
 const CHUNK_BYTES: usize = 16 << 20;
 /// Chunks that a search waits for, so that it finds what was just accepted.
 const CHUNKS_BEFORE: usize = 2;
-/// Characters of a word's beginning at the least.
+/// Bytes of a word's beginning at the least: three letters, or one sign of Chinese.
 const BEGINNING_MIN: usize = 3;
 /// Pages of the write-ahead log after which it is copied into the file.
 const CHECKPOINT_PAGES: u32 = 8_192;
@@ -40,8 +40,8 @@ const CUSTOMERS_MAX: u32 = 20;
 /// Words are told apart as in Unicode, without regard to case and to marks on letters (<https://sqlite.org/fts5.html#unicode61_tokenizer>).
 const TABLES: &str = "
 create virtual table orders using fts5(said, tokenize = 'unicode61 remove_diacritics 2');
-create table upto (run integer not null, key text not null, fields text not null) strict;
-insert into upto values (0, '', '');
+create table upto (run integer not null, digest blob not null, fields text not null) strict;
+insert into upto values (0, x'', '');
 ";
 
 /// The index of a state directory, which the directory's owner has. It is opened when it is used, and anew after it failed.
@@ -50,10 +50,10 @@ pub(crate) struct Index {
     connection: Mutex<Option<Connection>>,
 }
 
-/// How far an index is: the last run that was taken in, its order's key, and the fields that were read of each order.
+/// How far an index is: the last run that was taken in, its order's digest, and the fields that were read of each order.
 struct Upto {
     run: i64,
-    key: String,
+    digest: Vec<u8>,
     fields: String,
 }
 
@@ -164,6 +164,14 @@ impl Runner {
     /// # Errors
     /// When the index or the database cannot be read.
     pub fn customer(&self, text: &str, limit: u32) -> Result<Page, Error> {
+        match self.found(text, limit) {
+            // It has just been made again.
+            Err(error) if is_damaged(&error) => self.found(text, limit),
+            found => found,
+        }
+    }
+
+    fn found(&self, text: &str, limit: u32) -> Result<Page, Error> {
         let mut partial = true;
         for _ in 0..CHUNKS_BEFORE {
             partial = partial && self.index()?;
@@ -247,14 +255,14 @@ fn fits(index: &Connection, database: &Connection, plan: &Plan) -> Result<bool, 
     if format != FORMAT {
         return Ok(false);
     }
-    let Upto { run, key, fields } = Upto::read(index)?;
+    let Upto { run, digest, fields } = Upto::read(index)?;
     if run == 0 {
         return Ok(true);
     }
-    let there: Option<String> = database
-        .query_row("select key from oms_runs where id = ?1", [run], |row| row.get(0))
+    let there: Option<Vec<u8>> = database
+        .query_row("select digest from oms_runs where id = ?1", [run], |row| row.get(0))
         .optional()?;
-    let is_same = there.is_none_or(|there| there == key) && run <= last_run(database)?;
+    let is_same = there.is_none_or(|there| there == digest) && run <= last_run(database)?;
     if !is_same || fields != searched(plan).join(" ") {
         return Ok(false);
     }
@@ -268,9 +276,9 @@ fn fits(index: &Connection, database: &Connection, plan: &Plan) -> Result<bool, 
 
 impl Upto {
     fn read(index: &Connection) -> Result<Self, Error> {
-        let mut statement = index.prepare_cached("select run, key, fields from upto")?;
+        let mut statement = index.prepare_cached("select run, digest, fields from upto")?;
         Ok(statement.query_row([], |row| {
-            Ok(Self { run: row.get(0)?, key: row.get(1)?, fields: row.get(2)? })
+            Ok(Self { run: row.get(0)?, digest: row.get(1)?, fields: row.get(2)? })
         })?)
     }
 }
@@ -286,30 +294,31 @@ fn take_in(index: &Connection, runner: &Runner, fields: &str) -> Result<bool, Er
     let mut insert = index.prepare_cached("insert into orders (rowid, said) values (?1, ?2)")?;
     let taken = runner.read(|database, _| {
         let mut after = database
-            .prepare_cached("select id, key, body from oms_runs where id > ?1 order by id")?;
+            .prepare_cached("select id, digest, body from oms_runs where id > ?1 order by id")?;
         let mut rows = after.query([before])?;
         let (mut taken, mut count, mut bytes, mut lines) = (None, 0, 0, String::new());
         while let (true, Some(row)) = (count < CHUNK && bytes < CHUNK_BYTES, rows.next()?) {
             let body = row.get_ref(2)?.as_blob().unwrap_or_default();
             lines.clear();
             said(plan.order().schema().ty(), body, &mut lines);
-            let (id, key): (i64, String) = (row.get(0)?, row.get(1)?);
+            let (id, digest): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
             insert.execute(params![id, lines])?;
-            (taken, count, bytes) = (Some((id, key)), count + 1, bytes + body.len());
+            (taken, count, bytes) = (Some((id, digest)), count + 1, bytes + body.len());
         }
         Ok(taken.map(|taken| (taken, count == CHUNK || bytes >= CHUNK_BYTES)))
     })?;
-    let Some(((run, key), more)) = taken else { return Ok(false) };
+    let Some(((run, digest), more)) = taken else { return Ok(false) };
     index
-        .prepare_cached("update upto set run = ?1, key = ?2, fields = ?3")?
-        .execute(params![run, key, fields])?;
+        .prepare_cached("update upto set run = ?1, digest = ?2, fields = ?3")?
+        .execute(params![run, digest, fields])?;
     transaction.commit()?;
     Ok(more)
 }
 
 /// Returns the words of a text that have something to be looked for.
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric))
+    let between = |character: char| character.is_whitespace() || character.is_control();
+    text.split(between).filter(|word| word.chars().any(char::is_alphanumeric))
 }
 
 /// Writes words that are to follow each other, as FTS5 takes them.
@@ -321,7 +330,7 @@ fn phrase(text: &str) -> String {
 fn sought(word: &str) -> String {
     let last =
         word.split(|character: char| !character.is_alphanumeric()).rfind(|part| !part.is_empty());
-    let beginning = last.is_some_and(|last| last.chars().count() >= BEGINNING_MIN);
+    let beginning = last.is_some_and(|last| last.len() >= BEGINNING_MIN);
     format!("{}{}", phrase(word), if beginning { "*" } else { "" })
 }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use oms_engine::table::TableDef;
 use rusqlite::{Connection, params};
 
+use crate::database::overwriting;
 use crate::error::Error;
 use crate::runner::Runner;
 use crate::runs::last_run;
@@ -47,13 +48,15 @@ fn some(
     if from >= end {
         return Ok(None);
     }
-    let transaction = connection.unchecked_transaction()?;
     let old = "state in ('completed', 'cancelled') and updated_at < ?3 and id >= ?1 and id < ?2";
     let values = params![from, end, before.as_millisecond()];
-    let mut wanted = connection.prepare_cached(&format!("select id from oms_runs where {old}"))?;
-    let runs = wanted.query_map(values, |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let_go(connection, old, values)?;
-    transaction.commit()?;
+    let runs = overwriting(connection, |connection| {
+        let mut wanted =
+            connection.prepare_cached(&format!("select id from oms_runs where {old}"))?;
+        let runs = wanted.query_map(values, |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let_go(connection, old, values)?;
+        Ok(runs)
+    })?;
     Ok(Some((end, runs)))
 }
 

@@ -70,7 +70,7 @@ impl RunRow {
         limit: u32,
     ) -> Result<Vec<Self>, Error> {
         let mut statement = connection.prepare(&format!(
-            "select {COLUMNS} from oms_runs where (?1 is null or state = ?1) and (?2 is null or ',' || cause || ',' like '%,' || ?2 || ',%')
+            "select {COLUMNS} from oms_runs where (?1 is null or state = ?1) and (?2 is null or instr(',' || cause || ',', ',' || ?2 || ','))
              order by id limit ?3"
         ))?;
         let rows =

@@ -114,8 +114,8 @@ impl Search {
         }
         if let Some(cause) = &self.cause {
             // The index of open runs has all that is asked for here.
-            let with_cause = "id in (select id from oms_runs where state <> 'completed' and state = 'parked' and ',' || cause || ',' like ?)";
-            with(with_cause, Sql::Text(format!("%,{cause},%")));
+            let with_cause = "id in (select id from oms_runs where state <> 'completed' and state = 'parked' and instr(',' || cause || ',', ?))";
+            with(with_cause, Sql::Text(format!(",{cause},")));
         }
         if let Some(from) = self.from {
             with("accepted_at >= ?", Sql::Integer(from.as_millisecond()));

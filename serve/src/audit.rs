@@ -48,7 +48,14 @@ impl Flow {
             Request::Retry { runs: of, held: Some(Held::Sent) } => ("sent", runs(of)),
             Request::Retry { runs: of, held: Some(Held::Resend) } => ("resend", runs(of)),
             Request::Cancel { runs: of } => ("cancel", runs(of)),
-            Request::Import { table, .. } => ("import", (None, format!("into {table}"))),
+            Request::Import { table, .. } => {
+                let plan = self.plan();
+                let known = plan.tables().iter().find(|known| *known.name == **table);
+                (
+                    "import",
+                    (None, known.map_or_else(String::new, |table| format!("into {}", table.name))),
+                )
+            }
             Request::Prune { .. } => ("prune", (None, String::new())),
             // Whom it is about is what has to be forgotten.
             Request::Forget { .. } => ("forget", (None, String::new())),

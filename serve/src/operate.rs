@@ -89,10 +89,15 @@ impl Flow {
         for id in runs {
             // It may have been let go of.
             let Some(row) = self.runner.row(id)? else { continue };
-            done.push(match held {
-                Some(held) => self.retry(&row, held).await?,
-                None => self.cancel(&row).await?,
-            });
+            let result = match held {
+                Some(held) => self.retry(&row, held).await,
+                None => self.cancel(&row).await,
+            };
+            match result {
+                Ok(one) => done.push(one),
+                Err(_) if self.runner.row(id)?.is_none() => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(Response::Done(done))
     }

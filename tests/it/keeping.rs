@@ -98,3 +98,44 @@ fn of_a_forgotten_customer_nothing_is_left_but_sums_and_digests() {
     let (code, summary) = site.run(&root().join("pipelines/order-management/samples/A1.json"));
     assert_eq!((code, &summary["duplicates"]), (0, &json!(1)));
 }
+
+#[test]
+fn what_is_deleted_is_nowhere_in_the_file_whatever_moved_within_it_before() {
+    let scratch = Scratch::new();
+    let pipeline = root().join("pipelines/order-management.yaml");
+    let site = Site { pipeline, state: scratch.path("state") };
+    let sample = std::fs::read(root().join("pipelines/order-management/samples/A1.json")).unwrap();
+    let mut order: Json = serde_json::from_slice(&sample).unwrap();
+    let orders = scratch.path("orders");
+    std::fs::create_dir(&orders).unwrap();
+    // Enough that every table has several pages, and keys in no order.
+    for number in 0..300_u32 {
+        order["customerName"] = json!(format!("Name{number:04} Family"));
+        let key = number.wrapping_mul(2_654_435_761);
+        std::fs::write(orders.join(format!("K{key:08x}.json")), order.to_string()).unwrap();
+    }
+    let paths: Vec<String> = crate::harness::files(&orders, ".json")
+        .iter()
+        .map(|path| path.to_string_lossy().into_owned())
+        .collect();
+    let words: Vec<&str> = paths.iter().flat_map(|path| ["--input", path.as_str()]).collect();
+    site.call(&["run"], &words).exits(0);
+    let found = |name: &str| {
+        ["oms.db", "oms.db-wal"].iter().any(|file| {
+            let bytes = std::fs::read(site.state.join(file)).unwrap_or_default();
+            bytes.windows(name.len()).any(|part| part == name.as_bytes())
+        })
+    };
+    assert!(found("Name0003"));
+    for number in (3..300).step_by(10) {
+        let name = format!("Name{number:04}");
+        site.call(&["forget"], &[&format!("{name} Family")]).exits(0);
+        assert!(!found(&name), "{name}");
+    }
+    let past = "update oms_runs set updated_at = updated_at - 172800000, accepted_at = accepted_at - 172800000";
+    site.connection().execute(past, []).unwrap();
+    site.call(&["runs", "prune"], &["--older-than", "1d"]).exits(0);
+    // The rows that it was billed with are the owner's.
+    site.call(&["forget"], &["Name0004 Family"]).exits(0);
+    assert!(!found("Name0004"));
+}

@@ -23,8 +23,8 @@ use crate::site::Site;
 
 /// Runs on a page.
 const RUNS: u32 = 50;
-/// Characters of what is searched for at the least: less is in every order.
-const TEXT_MIN: usize = 3;
+/// Characters of what is searched for at the most.
+const TEXT_MAX: usize = 200;
 
 /// What the form says; nothing of it is an error, since people change addresses by hand.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -36,8 +36,8 @@ pub(crate) struct Filter {
     step: String,
     from: String,
     to: String,
-    before: Option<i64>,
-    after: Option<i64>,
+    before: String,
+    after: String,
 }
 
 /// What the other form says.
@@ -66,9 +66,10 @@ pub(crate) async fn of_customer(
         Err(refused) => return *refused,
     };
     let text = sent.customer.trim().to_owned();
-    if text.chars().count() < TEXT_MIN {
+    if text.is_empty() || text.chars().count() > TEXT_MAX {
         let path = format!("/console/{pipeline}/runs");
-        return visit.lead(&path, "A search needs three characters at the least.");
+        let notice = format!("A search has at least one character, and {TEXT_MAX} at the most.");
+        return visit.lead(&path, &notice);
     }
     if super::audit::note(&visit, "search", None, "by a customer's data").await.is_none() {
         let path = format!("/console/{pipeline}/runs");
@@ -108,8 +109,8 @@ fn list(
         step: some(&filter.step).filter(known),
         from: day(&filter.from),
         to: day(&filter.to).and_then(|day| day.checked_add(jiff::Span::new().hours(24)).ok()),
-        before: filter.before,
-        after: filter.after,
+        before: filter.before.parse().ok(),
+        after: filter.after.parse().ok(),
         limit: RUNS,
     };
     let (page, total, causes) = flow.reading(|connection, _| {
@@ -188,6 +189,7 @@ fn list(
         "customer_set": customer,
         "partial": page.partial,
         "more_of_customer": customer && page.more,
+        "more_of_key": search.key.is_some() && page.more,
         "looked_at": pages && page.edge.is_some(),
         "searchable": searched(&plan).into_iter().map(|name| json!({ "name": name })).collect::<Vec<_>>(),
         "runs": runs,
