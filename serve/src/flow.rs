@@ -7,10 +7,10 @@ use std::sync::Arc;
 use oms_engine::document::MemoryFiles;
 use oms_engine::plan::Plan;
 use oms_local::{Bundles, Connection, Keys, Runner, Settled, Work};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::bulk::Bulk;
-use crate::indexing;
+use crate::indexing::Indexing;
 use crate::metrics::FlowMetrics;
 use crate::recent::Recent;
 
@@ -156,12 +156,12 @@ impl Flow {
         let working = Arc::clone(&runner);
         let pipeline = Arc::clone(plan.name());
         let running = async move {
-            let (end, ended) = oneshot::channel();
-            let taking_in = tokio::spawn(indexing::keep_up(Arc::clone(&working), ended));
+            // Without the thread, searches take in what they need.
+            let indexing = Indexing::start(Arc::clone(&working)).ok();
             let result = working.run(resume, queue, &settled, stopped).await;
-            drop(end);
-            // It held nothing that is not made again.
-            let _broken = taking_in.await;
+            if let Some(indexing) = indexing {
+                indexing.end().await;
+            }
             (pipeline, result)
         };
         let worker = Worker { stop, work: Box::pin(running) };

@@ -1,6 +1,8 @@
-//! Keeping the search index near to what was accepted.
+//! Keeping the search index near to what was accepted, in a thread of its own: what blocks a worker of the runtime makes another one, with memory of its own.
 
+use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use oms_local::Runner;
@@ -11,18 +13,43 @@ const REST: Duration = Duration::from_millis(500);
 /// How long it rests when it cannot be used; searches say why.
 const FAILED: Duration = Duration::from_secs(10);
 
-/// Takes orders in as they come, until `end` is dropped.
-pub(crate) async fn keep_up(runner: Arc<Runner>, mut end: oneshot::Receiver<()>) {
+/// The thread, at work until it is ended.
+pub(crate) struct Indexing {
+    end: Sender<()>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Indexing {
+    /// Begins to take orders in as they come.
+    pub(crate) fn start(runner: Arc<Runner>) -> io::Result<Self> {
+        let (end, until) = channel();
+        let (sent, ended) = oneshot::channel::<()>();
+        std::thread::Builder::new().name("oms-index".to_owned()).spawn(move || {
+            keep_up(&runner, &until);
+            // In this order: who hears of the end may take the runner apart.
+            drop(runner);
+            drop(sent);
+        })?;
+        Ok(Self { end, ended })
+    }
+
+    /// Waits until it has ended.
+    pub(crate) async fn end(self) {
+        drop(self.end);
+        // The other side says nothing but that it is gone.
+        let _gone = self.ended.await;
+    }
+}
+
+fn keep_up(runner: &Runner, until: &Receiver<()>) {
     loop {
-        let rest = match tokio::task::block_in_place(|| runner.index()) {
+        let rest = match runner.index() {
             Ok(true) => Duration::ZERO,
             Ok(false) => REST,
             Err(_) => FAILED,
         };
-        tokio::select! {
-            biased;
-            _ = &mut end => return,
-            () = tokio::time::sleep(rest) => {}
+        if until.recv_timeout(rest) != Err(RecvTimeoutError::Timeout) {
+            return;
         }
     }
 }
