@@ -88,9 +88,8 @@ impl Index {
     }
 
     fn open(&self, runner: &Runner) -> Result<Connection, Error> {
-        let plan = runner.plan();
         let opened = connect(&self.directory).and_then(|connection| {
-            let fits = runner.read(|database, _| fits(&connection, database, &plan))?;
+            let fits = runner.read(|database, _| fits(&connection, database))?;
             Ok((connection, fits))
         });
         match opened {
@@ -248,22 +247,21 @@ fn is_damaged(error: &Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
-/// Tells whether an index is of this format, of the plan's fields and of this database, as far as it goes: it is not if a copy was put back, or if somebody was stopped
+/// Tells whether an index is of this format and of this database, as far as it goes: it is not if a copy was put back, or if somebody was stopped
 /// between deleting runs and taking them out of the index.
-fn fits(index: &Connection, database: &Connection, plan: &Plan) -> Result<bool, Error> {
+fn fits(index: &Connection, database: &Connection) -> Result<bool, Error> {
     let format: i64 = index.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if format != FORMAT {
         return Ok(false);
     }
-    let Upto { run, digest, fields } = Upto::read(index)?;
+    let Upto { run, digest, .. } = Upto::read(index)?;
     if run == 0 {
         return Ok(true);
     }
     let there: Option<Vec<u8>> = database
         .query_row("select digest from oms_runs where id = ?1", [run], |row| row.get(0))
         .optional()?;
-    let is_same = there.is_none_or(|there| there == digest) && run <= last_run(database)?;
-    if !is_same || fields != searched(plan).join(" ") {
+    if there.is_some_and(|there| there != digest) || run > last_run(database)? {
         return Ok(false);
     }
     let count = "select count(*) from orders";

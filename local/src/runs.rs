@@ -40,9 +40,9 @@ pub struct StoredRun {
     pub journal: Vec<String>,
 }
 
-// Queries for a state other than `completed` say so as well: only then SQLite uses the indices of the runs that are open (<https://sqlite.org/partialindex.html>).
 const COLUMNS: &str = "id, key, state, accepted_at, updated_at, wait_until, cause, bundle";
 
+// Queries that are to use the indices of the runs that are open say `state <> 'completed'` as well: only then SQLite does (<https://sqlite.org/partialindex.html>).
 impl RunRow {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let instant = |at: i64| Timestamp::from_millisecond(at).unwrap_or(Timestamp::UNIX_EPOCH);

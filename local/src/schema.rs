@@ -71,7 +71,7 @@ create table oms_mails (
 ) strict;
 ";
 
-/// Tables that came later: a database of the format may lack them, and an older program leaves them alone.
+/// Tables and indices that came later: a database of the format may lack them, and an older program leaves them alone.
 const LATER: &str = "
 create table if not exists oms_audit (
     id integer primary key,

@@ -53,8 +53,7 @@ fn form_urlencoded(pairs: &[(&str, &str)]) -> String {
 }
 
 fn order_management(scratch: &Scratch) -> Site {
-    let pipeline = root().join("pipelines/order-management.yaml");
-    Site { pipeline, state: scratch.path("state") }
+    Site::order_management(scratch.path("state"))
 }
 
 fn put(server: &Server, key: &str, customer: &str, name: &str) {

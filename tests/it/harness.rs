@@ -146,6 +146,11 @@ impl Site {
         Self { pipeline: root().join("pipelines/storefront.yaml"), state }
     }
 
+    /// The origin's flow as it ships.
+    pub(crate) fn order_management(state: PathBuf) -> Self {
+        Self { pipeline: root().join("pipelines/order-management.yaml"), state }
+    }
+
     /// Returns a call about this state: the command's words, the pipeline, then the others.
     pub(crate) fn command(&self, words: &[&str], others: &[&str]) -> Command {
         let mut command = command();

@@ -70,8 +70,7 @@ fn what_was_let_go_of_is_still_a_duplicate_and_its_rows_stay() {
 #[test]
 fn of_a_forgotten_customer_nothing_is_left_but_sums_and_digests() {
     let scratch = Scratch::new();
-    let pipeline = root().join("pipelines/order-management.yaml");
-    let site = Site { pipeline, state: scratch.path("state") };
+    let site = Site::order_management(scratch.path("state"));
     site.call(&["run"], &["--samples"]).exits(0);
     let before = site.export("billing_data");
     let others = dump(&site.connection()).lines().filter(|line| line.contains("A2")).count();
@@ -102,8 +101,7 @@ fn of_a_forgotten_customer_nothing_is_left_but_sums_and_digests() {
 #[test]
 fn what_is_deleted_is_nowhere_in_the_file_whatever_moved_within_it_before() {
     let scratch = Scratch::new();
-    let pipeline = root().join("pipelines/order-management.yaml");
-    let site = Site { pipeline, state: scratch.path("state") };
+    let site = Site::order_management(scratch.path("state"));
     let sample = std::fs::read(root().join("pipelines/order-management/samples/A1.json")).unwrap();
     let mut order: Json = serde_json::from_slice(&sample).unwrap();
     let orders = scratch.path("orders");

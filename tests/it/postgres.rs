@@ -207,9 +207,8 @@ fn what_a_target_needs_is_said() {
 fn of_a_forgotten_customer_a_server_keeps_what_this_machine_keeps() {
     let scratch = Scratch::new();
     let Some(shop) = Shop::open(&scratch) else { return };
-    let pipeline = root().join("pipelines/order-management.yaml");
-    let here = Site { pipeline: pipeline.clone(), state: scratch.path("here") };
-    let shop = Shop { site: Site { pipeline, state: scratch.path("there") }, ..shop };
+    let here = Site::order_management(scratch.path("here"));
+    let shop = Shop { site: Site::order_management(scratch.path("there")), ..shop };
     shop.outside(&["db", "migrate"], &[]).exits(0);
     let customers = root().join("pipelines/order-management/customers.ndjson");
     shop.outside(&["db", "import"], &["customer_contact_info", &customers.to_string_lossy()])

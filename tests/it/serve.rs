@@ -81,9 +81,8 @@ fn the_key_of_a_post_is_in_its_body_and_an_answer_can_wait_for_the_end() {
     assert_eq!((&done.json()["key"], &done.json()["state"]), (&json!(key), &json!("completed")));
     drop(server);
     // Where the key is the name that an order comes in under, a header has it.
-    let pipeline = root().join("pipelines/order-management.yaml");
     let sample = std::fs::read(root().join("pipelines/order-management/samples/A1.json")).unwrap();
-    let server = Server::start(Site { pipeline, state: scratch.path("other") }, &[]);
+    let server = Server::start(Site::order_management(scratch.path("other")), &[]);
     let kind = "content-type: application/json";
     server.call("POST", "/order", &[kind], &sample).is(400);
     server.call("POST", "/order", &[kind, "idempotency-key: a b"], &sample).is(400);
