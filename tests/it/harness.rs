@@ -117,11 +117,11 @@ impl Scratch {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a folder, except for the state of earlier runs in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
-        // The state of somebody's own runs is no part of a pipeline.
         if entry.file_name() == ".oms" {
             continue;
         }

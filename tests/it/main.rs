@@ -8,6 +8,7 @@
 
 mod architecture;
 mod aws;
+mod cases;
 mod cli;
 mod corpus;
 mod crash;

@@ -5,6 +5,7 @@
 
 mod bench;
 mod browser;
+mod cases;
 mod check;
 mod debian;
 mod editor;
@@ -30,6 +31,7 @@ enum Command {
     Lambda(lambda::Args),
     Mails(mails::Args),
     Browser(browser::Args),
+    Cases(cases::Args),
     Serve(serve::Args),
     Bench(bench::Args),
 }
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Command::Lambda(args) => lambda::run(&args),
         Command::Mails(args) => mails::run(&args),
         Command::Browser(args) => browser::run(&args),
+        Command::Cases(args) => cases::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Bench(args) => bench::run(&args),
     };
