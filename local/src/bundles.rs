@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use oms_engine::document::MemoryFiles;
 use oms_engine::effects::Clock as _;
-use oms_engine::plan::{Checker, Plan};
+use oms_engine::plan::{Checker, Plan, Semantics};
 use oms_engine::value::Digest;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::error::Error;
+use crate::schema::has_column;
 use crate::world::SystemClock;
 
 /// The plans of the bundles that are in use.
@@ -53,12 +54,13 @@ impl Bundles {
                     manifest.insert(path, digest.to_string());
                 }
                 transaction.execute(
-                    "insert into oms_bundles (digest, pipeline_file, files, made_at) values (?1, ?2, ?3, ?4)",
+                    "insert into oms_bundles (digest, pipeline_file, files, made_at, semantics) values (?1, ?2, ?3, ?4, ?5)",
                     params![
                         digest.bytes(),
                         pipeline_file,
                         serde_json::to_string(&manifest).unwrap_or_default(),
-                        SystemClock.now().as_millisecond()
+                        SystemClock.now().as_millisecond(),
+                        plan.semantics().number(),
                     ],
                 )?;
                 let id = transaction.last_insert_rowid();
@@ -99,6 +101,7 @@ impl Bundles {
         let (name, manifest): (String, String) = connection
             .prepare("select pipeline_file, files from oms_bundles where id = ?1")?
             .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let semantics = semantics(connection, id)?.ok_or_else(|| Error::Bundle(name.clone()))?;
         let manifest: BTreeMap<String, String> =
             serde_json::from_str(&manifest).map_err(|_| Error::Bundle(name.clone()))?;
         let mut files = Vec::with_capacity(manifest.len());
@@ -108,9 +111,21 @@ impl Bundles {
                 .query_row([digest], |row| row.get(0))?;
             files.push((path, Arc::from(content)));
         }
-        let checked = self.checker.check_bundle(&name, &MemoryFiles::new(files));
+        let checked = self.checker.check_bundle(&name, &MemoryFiles::new(files), semantics);
         let plan = Arc::new(checked.plan.ok_or(Error::Bundle(name))?);
         self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&plan));
         Ok(plan)
     }
+}
+
+/// Returns the semantics of a bundle, or `None` if this program does not know them. A state that is only read may be older than their
+/// column.
+fn semantics(connection: &Connection, id: i64) -> Result<Option<Semantics>, Error> {
+    if !has_column(connection, "oms_bundles", "semantics")? {
+        return Ok(Some(Semantics::FIRST));
+    }
+    let number: Option<u32> = connection
+        .prepare("select semantics from oms_bundles where id = ?1")?
+        .query_row([id], |row| row.get(0))?;
+    Ok(number.map_or(Some(Semantics::FIRST), Semantics::from_number))
 }

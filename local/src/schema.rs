@@ -91,6 +91,9 @@ create table if not exists oms_pruned (
 ) strict, without rowid;
 ";
 
+/// Columns that came later, which an older program leaves null: table, column, declaration.
+const LATER_COLUMNS: [(&str, &str, &str); 1] = [("oms_bundles", "semantics", "semantics integer")];
+
 /// Makes the tables in a new database, or checks the format of an old one.
 pub(crate) fn prepare(connection: &Connection) -> Result<(), Error> {
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -104,5 +107,23 @@ pub(crate) fn prepare(connection: &Connection) -> Result<(), Error> {
         found => return Err(Error::Format { found, known: FORMAT }),
     }
     connection.execute_batch(LATER)?;
+    for (table, column, declaration) in LATER_COLUMNS {
+        if !has_column(connection, table, column)? {
+            connection.execute_batch(&format!("alter table {table} add column {declaration}"))?;
+        }
+    }
     Ok(())
+}
+
+/// Tells whether a table has a column.
+pub(crate) fn has_column(
+    connection: &Connection,
+    table: &str,
+    column: &str,
+) -> Result<bool, Error> {
+    Ok(connection.query_row(
+        "select exists (select 1 from pragma_table_info(?1) where name = ?2)",
+        [table, column],
+        |row| row.get(0),
+    )?)
 }

@@ -19,6 +19,8 @@ pub struct Finding {
     pub elsewhere: Vec<Label>,
     /// What to type.
     pub help: Option<String>,
+    /// Whether earlier versions accepted this, so that a run that has already started goes on with it.
+    pub newly_refused: bool,
 }
 
 impl Finding {
@@ -32,6 +34,7 @@ impl Finding {
             related: Vec::new(),
             elsewhere: Vec::new(),
             help: None,
+            newly_refused: false,
         }
     }
 
@@ -51,6 +54,13 @@ impl Finding {
     #[must_use]
     pub fn also(mut self, place: Place, text: impl Into<String>) -> Self {
         self.related.push((place, text.into()));
+        self
+    }
+
+    /// Leaves the pipelines alone with which runs have already started: a bundle with this fault stays valid.
+    #[must_use]
+    pub const fn newly_refused(mut self) -> Self {
+        self.newly_refused = true;
         self
     }
 

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::checked::Plan;
 use super::choreography::choreography;
+use super::semantics::Semantics;
 use super::sink::Sink;
 use super::{graph, handlers, mail, order, rates, samples, steps, tables};
 use crate::diagnostic::{Diagnostic, Finding, Label, Place, Report, Route, Severity, codes};
@@ -76,15 +77,16 @@ impl Checker {
 
     /// Checks the pipeline in the file `name`, which `files` has, together with all that it names.
     pub fn check(&self, name: &str, files: &dyn Files) -> Checked {
-        self.check_files(name, files, true)
+        self.check_files(name, files, None)
     }
 
-    /// Checks a stored bundle: without samples and seeds, which are no part of it.
-    pub fn check_bundle(&self, name: &str, files: &dyn Files) -> Checked {
-        self.check_files(name, files, false)
+    /// Checks a stored bundle: without samples and seeds, which are not part of it, and without the refusals that are newer than it may
+    /// be. Its runs go on with the semantics that they started with.
+    pub fn check_bundle(&self, name: &str, files: &dyn Files, semantics: Semantics) -> Checked {
+        self.check_files(name, files, Some(semantics))
     }
 
-    fn check_files(&self, name: &str, files: &dyn Files, with_data: bool) -> Checked {
+    fn check_files(&self, name: &str, files: &dyn Files, bundle: Option<Semantics>) -> Checked {
         let path = files.shown(name);
         let recorder = Recorder::new(files);
         let bytes = match recorder.read(name) {
@@ -113,7 +115,7 @@ impl Checker {
             Ok(document) => document,
             Err((text, diagnostic)) => return failed(*diagnostic, &path, &text),
         };
-        let mut sink = Sink::new(&document);
+        let mut sink = Sink::new(&document, bundle.is_some());
         let (pipeline, findings) = pipeline::read(&document, &self.validator, &self.schema);
         for finding in findings {
             sink.add(finding);
@@ -130,7 +132,9 @@ impl Checker {
             };
             (intake.path.clone(), label)
         });
-        let plan = self.plan(pipeline, &mut sink, with_data.then_some(files), recorder);
+        let data = bundle.is_none().then_some(files);
+        let semantics = bundle.unwrap_or(Semantics::CURRENT);
+        let plan = self.plan(pipeline, &mut sink, data, recorder, semantics);
         let mut report = sink.report;
         report.sort();
         Checked { plan: plan.filter(|_| report.is_ok()), report, steps, intake }
@@ -142,6 +146,7 @@ impl Checker {
         sink: &mut Sink<'_>,
         data: Option<&dyn Files>,
         recorder: Recorder<'_>,
+        semantics: Semantics,
     ) -> Option<Plan> {
         let mut resources = Resources::default();
         let declared = tables::check(&pipeline, sink, &mut resources);
@@ -180,8 +185,9 @@ impl Checker {
             steps: planned?,
             handlers: handlers?,
             samples,
-            digest: bundle_digest(&files),
+            digest: bundle_digest(&files, semantics),
             files,
+            semantics,
         };
         if self.target == Target::Lambda {
             for finding in choreography(&plan).err().into_iter().flatten() {
@@ -199,8 +205,12 @@ fn failed(diagnostic: Diagnostic, path: &Arc<str>, text: &Arc<str>) -> Checked {
     Checked { plan: None, report, steps: 0, intake: None }
 }
 
-fn bundle_digest(files: &BTreeMap<String, Arc<[u8]>>) -> Digest {
-    Digest::of_parts(files.iter().flat_map(|(path, bytes)| [path.as_bytes(), bytes.as_ref()]))
+/// Computes the digest of a bundle. The first semantics add nothing to it, so that the bundles of the first version keep theirs.
+fn bundle_digest(files: &BTreeMap<String, Arc<[u8]>>, semantics: Semantics) -> Digest {
+    let number = semantics.number().to_be_bytes();
+    let suffix = (semantics != Semantics::FIRST).then_some(&number[..]);
+    let files = files.iter().flat_map(|(path, bytes)| [path.as_bytes(), bytes.as_ref()]);
+    Digest::of_parts(files.chain(suffix))
 }
 
 /// Finds pipelines that want the same intake path; `{key}` stands for anything, so `/{key}` of one and of another are the same.

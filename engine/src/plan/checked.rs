@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::order::OrderPlan;
+use super::semantics::Semantics;
 use crate::expression::Compiled;
 use crate::pipeline::{Allow, IntakeSection, RetrySection};
 use crate::step::{Effect, ErasedStep, InputPlan, MailSettings, OnUnknown, Port, RateSource, Verb};
@@ -26,6 +27,7 @@ pub struct Plan {
     pub(super) samples: Vec<String>,
     pub(super) files: BTreeMap<String, Arc<[u8]>>,
     pub(super) digest: Digest,
+    pub(super) semantics: Semantics,
 }
 
 impl Plan {
@@ -99,6 +101,11 @@ impl Plan {
     /// Returns the bundle: the pipeline file and every file that the plan was made from, by path.
     pub const fn files(&self) -> &BTreeMap<String, Arc<[u8]>> {
         &self.files
+    }
+
+    /// Returns the rules by which its runs are replayed.
+    pub const fn semantics(&self) -> Semantics {
+        self.semantics
     }
 
     /// Returns the digest of the bundle.

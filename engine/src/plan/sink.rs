@@ -8,16 +8,21 @@ use crate::document::Document;
 pub(super) struct Sink<'d> {
     pub(super) document: &'d Document,
     pub(super) report: Report,
+    /// Whether a stored bundle is checked, with which runs may have started under an earlier version.
+    pub(super) bundle: bool,
 }
 
 impl<'d> Sink<'d> {
-    pub(super) fn new(document: &'d Document) -> Self {
+    pub(super) fn new(document: &'d Document, bundle: bool) -> Self {
         let mut report = Report::new();
         report.add_source(document.path(), document.text());
-        Self { document, report }
+        Self { document, report, bundle }
     }
 
     pub(super) fn add(&mut self, finding: Finding) {
+        if self.bundle && finding.newly_refused {
+            return;
+        }
         let diagnostic = self.document.resolve(finding);
         self.report.push(diagnostic);
     }

@@ -119,7 +119,8 @@ impl Whole<'_> {
             format!("# A part of {}, made by oms generate lambda.\n{json:#}\n", self.pipeline);
         let mut files = self.plan.files().clone();
         files.insert(self.pipeline.to_owned(), Arc::from(text.into_bytes()));
-        let plan = self.checker.check_bundle(self.pipeline, &MemoryFiles::new(files)).plan?;
+        let files = MemoryFiles::new(files);
+        let plan = self.checker.check_bundle(self.pipeline, &files, self.plan.semantics()).plan?;
         let found = choreography(&plan).ok()?;
         let does = |plan: &Plan, step: &usize| {
             plan.steps()

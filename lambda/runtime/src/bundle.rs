@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oms_engine::document::MemoryFiles;
-use oms_engine::plan::{Checker, Choreography, Plan, choreography};
+use oms_engine::plan::{Checker, Choreography, Plan, Semantics, choreography};
 use oms_engine::step::{Registry, StepKind};
 
 /// A pipeline and the files that it names.
@@ -57,7 +57,8 @@ impl Bundle {
             let newer = rates.filter(|_| self.rates.contains(path));
             ((*path).to_owned(), newer.map_or_else(|| Arc::from(*bytes), Arc::clone))
         });
-        let checked = checker.check_bundle(self.pipeline, &MemoryFiles::new(files));
+        let checked =
+            checker.check_bundle(self.pipeline, &MemoryFiles::new(files), Semantics::CURRENT);
         let plan = checked.plan.ok_or_else(|| {
             let first = checked.report.diagnostics().first();
             BundleError::Pipeline(first.map_or_else(String::new, |found| found.message.clone()))
