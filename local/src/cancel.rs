@@ -46,13 +46,13 @@ impl Runner {
         if let Err(error) = run.scheduler.apply(&cancelled) {
             return Err(Error::Journal { key: now.key, why: error.to_string() });
         }
-        let begun = Begun {
+        let mut begun = Begun {
             events: vec![cancelled],
             ..Begun::new(RunRef::Known { id: row.id }, now.bundle)
         };
         let key = Arc::clone(&run.info.key);
-        let (outcome, end) = self.driver.advance(&mut run, begun).await?;
-        debug_assert_ne!(outcome, Outcome::Clash, "nothing is written that could clash");
+        let (outcome, end) = self.driver.advance(&mut run, &mut begun).await?;
+        debug_assert_ne!(outcome, Outcome::Refused, "nothing is read or written that could change");
         Ok(Ok(Settled::Run { key, resumed: true, state: end.state, cause: None }))
     }
 }

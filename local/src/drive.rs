@@ -14,17 +14,23 @@ use tokio::sync::oneshot;
 use crate::answer::{Answer, Answering};
 use crate::bundles::Bundles;
 use crate::error::Error;
+use crate::item::{Item, Reads};
 use crate::listener::Listener;
+use crate::locks::LockId;
 use crate::mails::StoredMail;
 use crate::objects::ObjectRow;
-use crate::packet::{Outcome, Packet, RunRef, Write};
+use crate::packet::{Outcome, Packet, RunRef, Write, items};
 use crate::prune::KNOWN;
 use crate::readers::Readers;
 use crate::remote::Remote;
 use crate::runs::{RunRow, StoredRun};
 use crate::stage::Stage;
+use crate::turns::Turn;
 use crate::world::SystemClock;
-use crate::writer::Writer;
+use crate::writer::{Locked, Writer};
+
+/// Refusals after which a run waits for locks on what it reads and writes, so that it cannot starve.
+const REFUSALS_MAX: u32 = 2;
 
 /// What drives runs: the way to the writer, and to what is committed.
 pub(crate) struct Driver {
@@ -46,7 +52,9 @@ pub(crate) struct Begun {
     pub(crate) reference: RunRef,
     pub(crate) bundle: i64,
     pub(crate) row: Option<i64>,
-    pub(crate) careful: bool,
+    /// The place of a new order among those that came in, until its first packet has committed.
+    pub(crate) turn: Option<Turn>,
+    pub(crate) refusals: Refusals,
     /// Whether something of it is durable already.
     pub(crate) durable: bool,
     /// What was staged before it and is not durable yet.
@@ -63,10 +71,18 @@ impl Begun {
             RunRef::Known { id } => Some(id),
             RunRef::New { .. } => None,
         };
-        let (careful, durable) = (false, false);
-        let answering = Answering::new(None);
         let (writes, events) = (Vec::new(), Vec::new());
-        Self { reference, bundle, row, careful, durable, writes, events, answering }
+        Self {
+            reference,
+            bundle,
+            row,
+            turn: None,
+            refusals: Refusals::default(),
+            durable: false,
+            writes,
+            events,
+            answering: Answering::new(None),
+        }
     }
 }
 
@@ -79,6 +95,36 @@ impl Begun {
             run: Arc::clone(id),
             state,
         });
+    }
+}
+
+/// How often a stretch was refused, and what that means for the next time.
+#[derive(Default)]
+pub(crate) struct Refusals {
+    count: u32,
+    /// What it was about the last times, read or written.
+    items: Vec<Item>,
+    locked: Option<Locked>,
+}
+
+impl Refusals {
+    /// Tells whether inserts look first at what is committed. The first time they do not, since hardly ever a row stands in the way.
+    pub(crate) const fn is_careful(&self) -> bool {
+        self.count > 0
+    }
+
+    /// Notes a refusal. A run that was refused too often, and has no turn that would do the same for it, waits for locks.
+    pub(crate) async fn note(&mut self, writer: &Writer, has_turn: bool) -> Result<(), Error> {
+        self.count += 1;
+        if self.count >= REFUSALS_MAX && !has_turn {
+            self.locked = None;
+            self.locked = Some(writer.lock(self.items.clone()).await?);
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> Option<LockId> {
+        self.locked.as_ref().map(|locked| locked.id)
     }
 }
 
@@ -112,34 +158,34 @@ impl Driver {
     /// Parks a run that cannot be brought back, and returns its key.
     pub(crate) async fn park(&self, id: i64, cause: &str) -> Result<Arc<str>, Error> {
         let row = self.readers.read(|connection| Ok(StoredRun::load(connection, id)?.row))?;
-        let begun = Begun::new(RunRef::Known { id }, row.bundle);
+        let mut begun = Begun::new(RunRef::Known { id }, row.bundle);
         let end = End { state: RunState::Parked, until: None, cause: Some(cause.to_owned()) };
-        self.commit(&begun, &end, &[], Arc::from([])).await?;
+        self.commit(&mut begun, &end, &[], Arc::from([]), Reads::new()).await?;
         Ok(Arc::from(row.key))
     }
 
     /// Drives a run until it ends or has to wait, and makes that durable: at once, and where a step reaches out of this process before and
-    /// after it. What the caller is told of is the first time, unless that went well.
+    /// after it. What the caller is told of is the first time, unless that went well. A refusal before anything of it was durable is
+    /// noted, and the caller starts again.
     pub(crate) async fn advance(
         &self,
         run: &mut Run,
-        mut begun: Begun,
+        begun: &mut Begun,
     ) -> Result<(Outcome, End), Error> {
         let mut exported = Ok(());
         if self.remote.is_some() && begun.row.is_none() {
             // Nothing of an order is done elsewhere that was not accepted here.
             let end = End { state: RunState::InProgress, until: None, cause: None };
-            match self.commit(&begun, &end, &[], Arc::from([])).await? {
+            match self.commit(begun, &end, &[], Arc::from([]), Reads::new()).await? {
                 Outcome::Committed { id } => {
                     (begun.reference, begun.row) = (RunRef::Known { id }, Some(id));
-                    begun.durable = true;
                     begun.accepted(run, end.state);
                 }
                 outcome => return Ok((outcome, end)),
             }
         }
         loop {
-            let (outcome, end, files) = self.stretch(run, &mut begun).await?;
+            let (outcome, end, files) = self.stretch(run, begun).await?;
             // What is claimed is carried out whether files can be written or not.
             exported = exported.and(files);
             match outcome {
@@ -150,12 +196,15 @@ impl Driver {
                 Outcome::Committed { id } if end.state == RunState::InProgress => {
                     (begun.reference, begun.row) = (RunRef::Known { id }, Some(id));
                 }
-                // What is durable is not done again: the run goes on from there.
-                Outcome::Clash if begun.durable => {
+                Outcome::Refused => {
+                    begun.refusals.note(&self.writer, begun.turn.is_some()).await?;
+                    // What is durable is not done again: the run goes on from there.
                     let RunRef::Known { id } = begun.reference else { return Ok((outcome, end)) };
+                    if !begun.durable {
+                        return Ok((outcome, end));
+                    }
                     let (again, row) = self.load(id)?;
                     (*run, begun.bundle) = (again, row.bundle);
-                    begun.careful = true;
                 }
                 _ => return exported.map(|()| (outcome, end)),
             }
@@ -181,19 +230,24 @@ impl Driver {
         run: &mut Run,
         begun: &mut Begun,
     ) -> Result<(Outcome, End, Result<(), Error>), Error> {
+        // What was done out of this process rests on what was so then, and is not done again.
+        let rests_on_facts = run.has_claims();
         let stage = Stage::new(self, begun);
         let progress = advance(run, &stage).await;
         let mut writes = std::mem::take(&mut begun.writes);
-        writes.extend(stage.take());
+        let (staged, mut reads) = stage.take();
+        writes.extend(staged);
+        if rests_on_facts {
+            reads.clear();
+        }
         let writes: Arc<[Write]> = writes.into();
         let cause = (progress.state == RunState::Parked).then(|| run.scheduler.causes());
         let mut events = std::mem::take(&mut begun.events);
         events.extend(progress.events);
         let end = End { state: progress.state, until: progress.until, cause };
-        let outcome = self.commit(begun, &end, &events, Arc::clone(&writes)).await?;
+        let outcome = self.commit(begun, &end, &events, Arc::clone(&writes), reads).await?;
         let mut files = Ok(());
         if matches!(outcome, Outcome::Committed { .. }) {
-            begun.durable = true;
             begun.accepted(run, end.state);
             if let Some(listener) = &self.listener {
                 listener.committed(&run.info, &events, end.state);
@@ -206,12 +260,14 @@ impl Driver {
     /// Makes durable how far a run is.
     async fn commit(
         &self,
-        begun: &Begun,
+        begun: &mut Begun,
         end: &End,
         events: &[Event],
         writes: Arc<[Write]>,
+        reads: Reads,
     ) -> Result<Outcome, Error> {
         let (reply, outcome) = oneshot::channel();
+        let reads = Arc::new(reads);
         let packet = Packet {
             run: begun.reference.clone(),
             bundle: begun.bundle,
@@ -220,11 +276,23 @@ impl Driver {
             cause: end.cause.clone(),
             now: SystemClock.now().as_millisecond(),
             events: encode(events),
-            writes,
+            writes: Arc::clone(&writes),
+            reads: Arc::clone(&reads),
+            turn: begun.turn,
+            lock: begun.refusals.lock(),
             reply,
         };
         self.writer.submit(packet).await?;
-        outcome.await.map_err(|_| Error::WriterStopped("it gave no answer".to_owned()))
+        let outcome =
+            outcome.await.map_err(|_| Error::WriterStopped("it gave no answer".to_owned()))?;
+        if outcome == Outcome::Refused {
+            begun.refusals.items.extend(items(&reads, &writes));
+        } else {
+            begun.refusals = Refusals::default();
+            begun.turn = None;
+            begun.durable |= matches!(outcome, Outcome::Committed { .. });
+        }
+        Ok(outcome)
     }
 
     /// Writes what became durable as files, where that is asked for.

@@ -65,7 +65,7 @@ impl Runner {
                     Ok(rows)
                 })
             };
-            forgotten.rows += self.driver.writer.work(go).await?;
+            forgotten.rows += self.driver.writer.change(go).await?;
         }
         // Whoever was just making it may have read them before.
         self.index.discard()?;
@@ -86,7 +86,7 @@ impl Runner {
             empty_log(connection)?;
             Ok(rows)
         };
-        forgotten.rows += self.driver.writer.work(rest).await?;
+        forgotten.rows += self.driver.writer.change(rest).await?;
         Ok(forgotten)
     }
 

@@ -7,6 +7,10 @@ use oms_engine::table::TableDef;
 use oms_engine::value::{Digest, Value};
 use tokio::sync::oneshot;
 
+use crate::item::{Item, Reads};
+use crate::locks::LockId;
+use crate::turns::Turn;
+
 /// One staged write.
 #[derive(Clone, Debug)]
 pub enum Write {
@@ -87,8 +91,26 @@ pub struct Packet {
     pub events: String,
     /// What the steps staged, in order.
     pub writes: Arc<[Write]>,
+    /// What they read of what was committed.
+    pub(crate) reads: Arc<Reads>,
+    /// The place of the order among those that came in; nothing for a run that is in the database.
+    pub(crate) turn: Option<Turn>,
+    /// The locks that the run holds.
+    pub(crate) lock: Option<LockId>,
     /// Where the outcome goes.
     pub reply: oneshot::Sender<Outcome>,
+}
+
+impl Packet {
+    /// Returns the rows and objects that it is about, read or written.
+    pub(crate) fn items(&self) -> Vec<Item> {
+        items(&self.reads, &self.writes)
+    }
+}
+
+/// Returns the rows and objects that a stretch read or wrote.
+pub(crate) fn items(reads: &Reads, writes: &[Write]) -> Vec<Item> {
+    reads.keys().copied().chain(writes.iter().filter_map(Item::written)).collect()
 }
 
 /// What became of a packet.
@@ -103,6 +125,7 @@ pub enum Outcome {
     Duplicate,
     /// Another order with that key is there.
     Conflict,
-    /// A row or an object that another run made stands in the way; nothing of the packet was kept.
-    Clash,
+    /// Another run changed what this one read, or made a row or an object that stands in its way. Nothing of the packet was kept: the
+    /// stretch is executed again.
+    Refused,
 }

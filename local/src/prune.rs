@@ -29,7 +29,7 @@ impl Runner {
         let (mut pruned, mut from) = (0, 0);
         loop {
             let some = move |connection: &Connection| some(connection, from, before);
-            let Some((next, runs)) = self.driver.writer.work(some).await? else {
+            let Some((next, runs)) = self.driver.writer.change(some).await? else {
                 return Ok(pruned);
             };
             self.index.remove(self, &runs)?;

@@ -9,7 +9,7 @@ use oms_engine::run::{Event, Run, RunState, StepState, take_as_done};
 use oms_engine::step::Port;
 use serde::{Deserialize, Serialize};
 
-use crate::drive::Begun;
+use crate::drive::{Begun, Refusals};
 use crate::error::Error;
 use crate::packet::{Outcome, RunRef};
 use crate::runner::{Runner, Settled};
@@ -78,7 +78,7 @@ impl Runner {
         let Some(_working) = self.under_way.begin(row.id) else {
             return Ok(Err(NotRetried::NotParked(row.key.clone())));
         };
-        let mut careful = false;
+        let mut refusals = Refusals::default();
         loop {
             let (current, bundle) = self.current();
             let (stored, old) = self.driver.readers.read(|connection| {
@@ -113,7 +113,7 @@ impl Runner {
                 return Ok(Err(NotRetried::Incompatible { key: row.key.clone(), difference }));
             }
             let mut begun = Begun {
-                careful,
+                refusals,
                 events: vec![retried],
                 ..Begun::new(RunRef::Known { id: row.id }, bundle)
             };
@@ -134,12 +134,12 @@ impl Runner {
                         }));
                     }
                 }
-                begun.writes = stage.take();
+                (begun.writes, _) = stage.take();
             }
             let key = Arc::clone(&run.info.key);
-            let (outcome, end) = self.driver.advance(&mut run, begun).await?;
-            if outcome == Outcome::Clash {
-                careful = true;
+            let (outcome, end) = self.driver.advance(&mut run, &mut begun).await?;
+            if outcome == Outcome::Refused {
+                refusals = begun.refusals;
                 continue;
             }
             return Ok(Ok(Settled::Run { key, resumed: true, state: end.state, cause: end.cause }));

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::answer::{Answer, Answering};
 use crate::audit::AuditEntry;
 use crate::bundles::Bundles;
 use crate::database::Database;
-use crate::drive::{Begun, Driver};
+use crate::drive::{Begun, Driver, Refusals};
 use crate::error::Error;
 use crate::index::Index;
 use crate::listener::Listener;
@@ -37,6 +37,7 @@ use crate::rows::import_on;
 use crate::runs::{RunRow, StoredRun};
 use crate::seeds;
 use crate::tables;
+use crate::turns::Turn;
 use crate::under_way::UnderWay;
 use crate::world::SystemClock;
 use crate::writer::Writer;
@@ -148,6 +149,8 @@ pub struct Runner {
     pub(crate) index: Index,
     current: RwLock<(Arc<Plan>, i64)>,
     concurrency: usize,
+    /// Orders that came in so far.
+    orders: AtomicU64,
     /// Whether there were runs before this process began; only then orders are looked up before they are run.
     runs_before: bool,
     thread: JoinHandle<Result<(), Error>>,
@@ -216,6 +219,7 @@ impl Runner {
             index: Index::of(directory),
             current: RwLock::new((Arc::clone(plan), bundle)),
             concurrency: settings.concurrency.max(1),
+            orders: AtomicU64::new(0),
             runs_before,
             thread,
             _database: database,
@@ -286,9 +290,10 @@ impl Runner {
                     Some(Work::GoOn { id, at }) => waiting.push(Reverse((at, id, true, true))),
                     Some(Work::Order(order)) => {
                         let runner = Arc::clone(self);
+                        let turn = self.orders.fetch_add(1, Ordering::Relaxed);
                         tasks.spawn(async move {
                             let _permit = permit;
-                            runner.accept(order).await
+                            runner.accept(order, turn).await
                         });
                     }
                     None => intake = false,
@@ -303,14 +308,24 @@ impl Runner {
         failed
     }
 
-    /// Accepts an order and drives its run.
-    async fn accept(&self, order: Order) -> Result<Ended, Error> {
+    /// Accepts an order and drives its run. Whatever becomes of it, the orders behind it have their turn.
+    async fn accept(&self, order: Order, turn: Turn) -> Result<Ended, Error> {
+        let mut turn = Some(turn);
+        let ended = self.take_in(order, &mut turn).await;
+        if let Some(turn) = turn {
+            self.driver.writer.pass(turn).await?;
+        }
+        ended
+    }
+
+    /// Accepts an order and drives its run. `turn` is left where no packet ended it.
+    async fn take_in(&self, order: Order, turn: &mut Option<Turn>) -> Result<Ended, Error> {
         let Order { name, body, origin, named, answer } = order;
         let accept = if named { accept_as } else { accept };
         let (plan, bundle) = self.current();
         let answering = Answering::new(answer);
         let now = SystemClock.now();
-        let mut careful = false;
+        let mut refusals = Refusals::default();
         loop {
             let mut run = match accept(&plan, &body, &name, now) {
                 Ok(run) => run,
@@ -334,18 +349,23 @@ impl Runner {
                 accepted_at: run.info.accepted_at.as_millisecond(),
                 body: Arc::clone(&run.info.body),
             };
-            let answering = answering.clone();
-            let begun =
-                Begun { careful, answering: answering.clone(), ..Begun::new(reference, bundle) };
-            let (outcome, end) = self.driver.advance(&mut run, begun).await?;
+            let mut begun = Begun {
+                turn: *turn,
+                refusals,
+                answering: answering.clone(),
+                ..Begun::new(reference, bundle)
+            };
+            let driven = self.driver.advance(&mut run, &mut begun).await;
+            *turn = begun.turn;
+            let (outcome, end) = driven?;
             return Ok(match outcome {
                 Outcome::Duplicate | Outcome::Conflict => {
                     let same = outcome == Outcome::Duplicate;
                     Ended::Settled(known(same, &run, origin, &answering))
                 }
                 Outcome::Committed { id } => end.into(id, key, false),
-                Outcome::Clash => {
-                    careful = true;
+                Outcome::Refused => {
+                    refusals = begun.refusals;
                     continue;
                 }
             });
@@ -358,7 +378,7 @@ impl Runner {
             let until = SystemClock.now() + AGAIN;
             return Ok(Ended::Waits { id, until, resumed });
         };
-        let mut careful = false;
+        let mut refusals = Refusals::default();
         loop {
             let (mut run, row) = match self.driver.load(id) {
                 Ok(loaded) => loaded,
@@ -378,10 +398,10 @@ impl Runner {
             if !matches!(row.state, RunState::InProgress | RunState::Waiting) {
                 return Ok(Ended::Gone);
             }
-            let begun = Begun { careful, ..Begun::new(RunRef::Known { id }, row.bundle) };
-            let (outcome, end) = self.driver.advance(&mut run, begun).await?;
-            if outcome == Outcome::Clash {
-                careful = true;
+            let mut begun = Begun { refusals, ..Begun::new(RunRef::Known { id }, row.bundle) };
+            let (outcome, end) = self.driver.advance(&mut run, &mut begun).await?;
+            if outcome == Outcome::Refused {
+                refusals = begun.refusals;
                 continue;
             }
             return Ok(end.into(id, key, resumed));
@@ -476,7 +496,7 @@ impl Runner {
         }
         let (next, bundles) = (Arc::clone(plan), Arc::clone(&self.driver.bundles));
         let (here, file) = (self.driver.remote.is_none(), pipeline_file.to_owned());
-        let settled = self.driver.writer.work(move |connection| {
+        let settled = self.driver.writer.change(move |connection| {
             seeds::claim(connection, next.name())?;
             if here {
                 for table in next.tables() {
@@ -499,7 +519,7 @@ impl Runner {
     pub async fn import(&self, table: &Arc<TableDef>, rows: Vec<Value>) -> Result<(), Error> {
         let table = Arc::clone(table);
         let work = move |connection: &Connection| import_on(connection, &table, &rows);
-        self.driver.writer.work(work).await
+        self.driver.writer.change(work).await
     }
 }
 

@@ -17,12 +17,14 @@ use rusqlite::{OptionalExtension as _, params_from_iter};
 use crate::column::{bind, read_row};
 use crate::drive::{Begun, Driver};
 use crate::error::Error;
+use crate::item::{Item, Reads};
 use crate::mails;
 use crate::packet::Write;
 use crate::readers::Readers;
 use crate::remote::Remote;
 use crate::tables::Statements;
 use crate::world::SystemClock;
+use crate::writer::Writer;
 
 /// What one run staged and what it may read.
 pub struct Stage {
@@ -31,17 +33,20 @@ pub struct Stage {
     /// The run's row, if it has one; a row that it wrote itself is no conflict.
     run: Option<i64>,
     /// Whether inserts look first at what is committed. The first time they do not: the writer finds a row that stands in the way, and
-    /// then the run is done again carefully.
+    /// then the stretch is executed again carefully.
     careful: bool,
     /// Where mail goes; nothing if it stays in the outbox.
     mailer: Option<Arc<dyn Mailer>>,
     /// What lies elsewhere.
     remote: Option<Remote>,
+    writer: Writer,
     staged: Mutex<Staged>,
 }
 
 #[derive(Default)]
 struct Staged {
+    /// What was read of what is committed.
+    reads: Reads,
     /// Writes of steps that are done.
     kept: Vec<Write>,
     /// Writes of attempts that are under way, by idempotency key.
@@ -61,9 +66,10 @@ impl Stage {
             readers: Arc::clone(&driver.readers),
             clock: SystemClock,
             run: begun.row,
-            careful: begun.careful,
+            careful: begun.refusals.is_careful(),
             mailer: driver.mailer.clone(),
             remote: driver.remote.clone(),
+            writer: driver.writer.clone(),
             staged: Mutex::default(),
         }
     }
@@ -73,9 +79,10 @@ impl Stage {
         Self { mailer: None, ..Self::new(driver, begun) }
     }
 
-    /// Takes what the steps that are done staged, in order.
-    pub(crate) fn take(&self) -> Vec<Write> {
-        std::mem::take(&mut self.lock().kept)
+    /// Takes what the steps that are done staged, in order, and what all of them read.
+    pub(crate) fn take(&self) -> (Vec<Write>, Reads) {
+        let mut staged = self.lock();
+        (std::mem::take(&mut staged.kept), std::mem::take(&mut staged.reads))
     }
 
     fn objects(&self) -> Option<&dyn ObjectStore> {
@@ -90,10 +97,14 @@ impl Stage {
         self.lock().pending.entry(Arc::clone(&call.key)).or_default().push(write);
     }
 
+    /// Reads a row or an object of what is committed, and notes that it was read.
     fn read<T>(
         &self,
+        item: Item,
         read: impl FnOnce(&rusqlite::Connection) -> Result<T, Error>,
     ) -> Result<T, StepError> {
+        let committed = self.writer.committed();
+        self.lock().reads.entry(item).or_insert(committed);
         self.readers.read(read).map_err(|error| {
             StepError::transient(cause::UNAVAILABLE, "the local database cannot be read")
                 .caused_by(error)
@@ -106,7 +117,8 @@ impl Stage {
         table: &TableDef,
         key: &[&Value],
     ) -> Result<Option<(Option<i64>, Value)>, StepError> {
-        self.read(|connection| {
+        let item = Item::row(table, key.iter().copied());
+        self.read(item, |connection| {
             let sql = Statements::new(table).select;
             let found = connection
                 .prepare_cached(&sql)?
@@ -125,19 +137,11 @@ impl Stage {
             Write::Insert { table: of, row } | Write::Upsert { table: of, row }
                 if of.name == table.name =>
             {
-                (key_of(table, row) == key).then(|| row.clone())
+                table.key_of(row).eq(key.iter().copied()).then(|| row.clone())
             }
             _ => None,
         })
     }
-}
-
-fn key_of<'r>(table: &TableDef, row: &'r Value) -> Vec<&'r Value> {
-    let record = row.as_record();
-    table
-        .key_columns()
-        .map(|column| record.and_then(|record| record.get(&column.name)).unwrap_or(&Value::Null))
-        .collect()
 }
 
 fn done<'a, T: Send + 'a>(result: Result<T, StepError>) -> Io<'a, T> {
@@ -152,7 +156,7 @@ impl ObjectStore for Stage {
         let body = (!Arc::ptr_eq(&object.body, &call.run.body)).then_some(object.body);
         let Put { bucket, key, content_type, .. } = object;
         if self.careful {
-            let stored = self.read(|connection| {
+            let stored = self.read(Item::object(&bucket, &key), |connection| {
                 crate::objects::stored(connection, &bucket, &key).map(|found| {
                     found.filter(|(owner, _)| Some(*owner) != self.run).map(|(_, content)| content)
                 })
@@ -192,7 +196,8 @@ impl ObjectStore for Stage {
         if staged.is_some() {
             return done(Ok(staged));
         }
-        let stored = self.read(|connection| crate::objects::stored(connection, bucket, key));
+        let item = Item::object(bucket, key);
+        let stored = self.read(item, |connection| crate::objects::stored(connection, bucket, key));
         done(stored.map(|found| found.map(|(_, content)| Arc::from(content))))
     }
 }
@@ -217,7 +222,7 @@ impl Tables for Stage {
         if let Some(remote) = &self.remote {
             return remote.tables.insert(call, table, row);
         }
-        let key = key_of(table, &row);
+        let key: Vec<&Value> = table.key_of(&row).collect();
         if let Some(staged) = self.staged_row(call, table, &key) {
             return done(repeated(table, &staged, &row));
         }

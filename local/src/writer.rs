@@ -1,9 +1,13 @@
 //! The one writer: a thread that takes whatever packets are there, applies them in one transaction, and answers when it is on disk.
 //!
 //! It never waits for more: while a transaction is being synced the next packets gather, and alone a packet is committed at once.
+//!
+//! It is also where concurrent runs become one after another. A packet says what its stretch read; if a later commit changed that, the
+//! packet is refused and the stretch executed again. The first packets of new orders commit in the order in which the orders came in.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use oms_engine::table::TableDef;
@@ -15,10 +19,14 @@ use crate::column::bind;
 use crate::database::Database;
 use crate::error::Error;
 use crate::failpoint;
+use crate::item::{CommitNumber, Item};
+use crate::locks::{self, LockId, Locks, Released};
 use crate::packet::{Outcome, Packet, RunRef, Write};
 use crate::prune::KNOWN;
+use crate::recent::Recent;
 use crate::runs::last_run;
 use crate::tables::Statements;
+use crate::turns::{Turn, Turns};
 
 /// Packets in one transaction at the most: it bounds how long the first of them waits.
 const BATCH_MAX: usize = 1_024;
@@ -28,10 +36,18 @@ const NO_EVENTS: &str = "[]";
 const QUEUE_MAX: usize = 2_048;
 
 /// What the writer is given.
-enum Item {
+enum Request {
     /// What a run did, committed together with others.
     Packet(Packet),
-    /// Something else, on its own.
+    /// Nothing comes for a turn.
+    Pass(Turn),
+    /// A run wants locks.
+    Lock(locks::Request),
+    /// Look at what was released.
+    Wake,
+    /// A change of rows or objects that belongs to no run, on its own.
+    Change(Job),
+    /// Anything else, on its own.
     Job(Job),
 }
 
@@ -40,7 +56,25 @@ type Job = Box<dyn FnOnce(&Connection) + Send>;
 /// The way to the writer thread. When the last one is dropped, the thread ends.
 #[derive(Clone)]
 pub struct Writer {
-    items: mpsc::Sender<Item>,
+    requests: mpsc::Sender<Request>,
+    /// The number of the last commit.
+    committed: Arc<AtomicU64>,
+    locks: Arc<AtomicU64>,
+    released: Released,
+}
+
+/// Locks that a run holds until this is dropped.
+pub(crate) struct Locked {
+    pub(crate) id: LockId,
+    writer: Writer,
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        self.writer.released.add(self.id);
+        // If the queue is full the writer is at work, and looks at what was released anyway.
+        let _full = self.writer.requests.try_send(Request::Wake);
+    }
 }
 
 impl Writer {
@@ -50,12 +84,19 @@ impl Writer {
     /// When the database cannot be opened.
     pub fn start(database: &Database) -> Result<(Self, JoinHandle<Result<(), Error>>), Error> {
         let connection = database.connect()?;
-        let (items, queue) = mpsc::channel(QUEUE_MAX);
+        let (requests, queue) = mpsc::channel(QUEUE_MAX);
+        let (committed, released) = (Arc::new(AtomicU64::new(0)), Released::default());
+        let (number, seen) = (Arc::clone(&committed), released.clone());
         let thread = std::thread::Builder::new()
             .name("oms-writer".to_owned())
-            .spawn(move || Thread::new(connection)?.run(queue))
+            .spawn(move || Thread::new(connection, number, seen)?.run(queue))
             .map_err(Error::directory(database.directory()))?;
-        Ok((Self { items }, thread))
+        Ok((Self { requests, committed, locks: Arc::default(), released }, thread))
+    }
+
+    /// Returns the number of the last commit, to be loaded before what is committed is read.
+    pub(crate) fn committed(&self) -> CommitNumber {
+        self.committed.load(Ordering::Acquire)
     }
 
     /// Hands a packet over; waits while too many are queued.
@@ -63,15 +104,59 @@ impl Writer {
     /// # Errors
     /// When the writer has ended.
     pub async fn submit(&self, packet: Packet) -> Result<(), Error> {
-        self.items.send(Item::Packet(packet)).await.map_err(|_| stopped())
+        self.requests.send(Request::Packet(packet)).await.map_err(|_| stopped())
     }
 
-    /// Does something between two transactions of runs, and returns what came of it. What it writes is its own to commit.
+    /// Lets the orders behind a turn go on without a packet for it.
     ///
     /// # Errors
-    /// When the writer has ended, or what was done failed.
+    /// When the writer has ended.
+    pub(crate) async fn pass(&self, turn: Turn) -> Result<(), Error> {
+        self.requests.send(Request::Pass(turn)).await.map_err(|_| stopped())
+    }
+
+    /// Waits for locks on rows and objects. Until they are dropped, nobody else's packet that is about one of them commits.
+    ///
+    /// # Errors
+    /// When the writer has ended.
+    pub(crate) async fn lock(&self, mut items: Vec<Item>) -> Result<Locked, Error> {
+        items.sort_unstable();
+        items.dedup();
+        let id = self.locks.fetch_add(1, Ordering::Relaxed);
+        let (sender, granted) = oneshot::channel();
+        let locked = Locked { id, writer: self.clone() };
+        let request = locks::Request { id, items: items.into(), granted: Some(sender) };
+        self.requests.send(Request::Lock(request)).await.map_err(|_| stopped())?;
+        granted.await.map_err(|_| stopped())?;
+        Ok(locked)
+    }
+
+    /// Changes rows or objects between two transactions of runs, and returns the result. It commits what it writes itself.
+    ///
+    /// # Errors
+    /// When the writer has ended, or the change failed.
+    pub(crate) async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.perform(Request::Change, change).await
+    }
+
+    /// Does something between two transactions of runs that changes no row or object that a run reads, and returns the result. It commits
+    /// what it writes itself.
+    ///
+    /// # Errors
+    /// When the writer has ended, or the work failed.
     pub(crate) async fn work<T: Send + 'static>(
         &self,
+        work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.perform(Request::Job, work).await
+    }
+
+    async fn perform<T: Send + 'static>(
+        &self,
+        request: impl FnOnce(Job) -> Request,
         work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (reply, result) = oneshot::channel();
@@ -79,7 +164,7 @@ impl Writer {
             // Whoever asked may have gone.
             let _unheard = reply.send(work(connection));
         });
-        self.items.send(Item::Job(job)).await.map_err(|_| stopped())?;
+        self.requests.send(request(job)).await.map_err(|_| stopped())?;
         result.await.map_err(|_| stopped())?
     }
 }
@@ -93,92 +178,215 @@ struct Thread {
     next_run: i64,
     /// By the place of the table's declaration, which is kept: two plans may declare a table differently.
     statements: HashMap<usize, (Arc<TableDef>, Statements)>,
+    committed: Arc<AtomicU64>,
+    recent: Recent,
+    /// First packets of new orders.
+    turns: Turns<Packet>,
+    /// Other packets that can be committed now.
+    ready: Vec<Packet>,
+    /// Other packets that are about something that is locked.
+    held: Vec<Packet>,
+    locks: Locks,
+    released: Released,
 }
 
 impl Thread {
-    fn new(connection: Connection) -> Result<Self, Error> {
+    fn new(
+        connection: Connection,
+        committed: Arc<AtomicU64>,
+        released: Released,
+    ) -> Result<Self, Error> {
         let next_run = last_run(&connection)? + 1;
-        Ok(Self { connection, next_run, statements: HashMap::new() })
+        Ok(Self {
+            connection,
+            next_run,
+            statements: HashMap::new(),
+            committed,
+            recent: Recent::default(),
+            turns: Turns::default(),
+            ready: Vec::new(),
+            held: Vec::new(),
+            locks: Locks::default(),
+            released,
+        })
     }
 
-    fn run(mut self, mut queue: mpsc::Receiver<Item>) -> Result<(), Error> {
-        let mut items = Vec::with_capacity(BATCH_MAX);
-        let mut batch = Vec::with_capacity(BATCH_MAX);
-        while queue.blocking_recv_many(&mut items, BATCH_MAX) > 0 {
-            for item in items.drain(..) {
-                match item {
-                    Item::Packet(packet) => batch.push(packet),
-                    Item::Job(job) => {
-                        self.together(&mut batch)?;
+    fn run(mut self, mut queue: mpsc::Receiver<Request>) -> Result<(), Error> {
+        let mut requests = Vec::with_capacity(BATCH_MAX);
+        while queue.blocking_recv_many(&mut requests, BATCH_MAX) > 0 {
+            for request in requests.drain(..) {
+                match request {
+                    Request::Packet(packet) => self.gather(packet),
+                    Request::Pass(turn) => self.turns.pass(turn),
+                    Request::Lock(request) => self.locks.add(request),
+                    Request::Wake => {}
+                    Request::Change(job) => {
+                        self.together()?;
+                        job(&self.connection);
+                        self.publish(Recent::commit_unknown);
+                    }
+                    Request::Job(job) => {
+                        self.together()?;
                         job(&self.connection);
                     }
                 }
             }
-            self.together(&mut batch)?;
+            self.release();
+            self.together()?;
+            self.locks.grant();
         }
         // Leaves one file behind instead of three.
         self.connection.pragma_update(None, "wal_checkpoint", "truncate")?;
         Ok(())
     }
 
-    /// Commits what was gathered, and says so.
-    fn together(&mut self, batch: &mut Vec<Packet>) -> Result<(), Error> {
-        if batch.is_empty() {
-            return Ok(());
+    /// Puts a packet where it waits to be committed.
+    fn gather(&mut self, packet: Packet) {
+        if let Some(turn) = packet.turn {
+            self.turns.add(turn, packet);
+        } else if packet.lock.is_none() && self.is_locked(&packet) {
+            self.held.push(packet);
+        } else {
+            self.ready.push(packet);
         }
-        let outcomes = self.commit(batch)?;
-        for (packet, outcome) in batch.drain(..).zip(outcomes) {
-            // Whoever asked may have gone; the run is durable all the same.
-            let _unheard = packet.reply.send(outcome);
-        }
-        Ok(())
     }
 
-    fn commit(&mut self, batch: &[Packet]) -> Result<Vec<Outcome>, Error> {
+    /// Tells whether a packet is about something that another run has locked, or waits to lock.
+    fn is_locked(&self, packet: &Packet) -> bool {
+        !self.locks.is_empty() && self.locks.concern(packet.lock, packet.items().iter())
+    }
+
+    /// Looks again at what waits for locks that were released.
+    fn release(&mut self) {
+        let released = self.released.take();
+        if !released.is_empty() {
+            self.locks.release(&released);
+            for packet in std::mem::take(&mut self.held) {
+                self.gather(packet);
+            }
+        }
+    }
+
+    /// Commits everything that has gathered and whose turn it is, and tells the senders.
+    fn together(&mut self) -> Result<(), Error> {
+        loop {
+            let batch = self.batch();
+            if batch.is_empty() {
+                return Ok(());
+            }
+            let outcomes = self.commit(&batch)?;
+            for (packet, outcome) in batch.into_iter().zip(outcomes) {
+                match (outcome, packet.turn) {
+                    // The sender may be gone; the run is durable all the same.
+                    (Some(outcome), _) => {
+                        let _unheard = packet.reply.send(outcome);
+                    }
+                    (None, Some(turn)) => self.turns.add(turn, packet),
+                    (None, None) => self.ready.push(packet),
+                }
+            }
+            self.turns.settle();
+        }
+    }
+
+    /// Takes what can be committed now: first what has no turn, then new orders in their order.
+    fn batch(&mut self) -> Vec<Packet> {
+        let mut batch = std::mem::take(&mut self.ready);
+        let Self { turns, locks, .. } = self;
+        let is_free = |packet: &Packet| {
+            locks.is_empty() || !locks.concern(packet.lock, packet.items().iter())
+        };
+        while batch.len() < BATCH_MAX
+            && let Some(packet) = turns.take(is_free)
+        {
+            batch.push(packet);
+        }
+        batch
+    }
+
+    /// Commits a batch and returns what became of each packet: nothing for one whose turn has not come, since one before it was refused.
+    fn commit(&mut self, batch: &[Packet]) -> Result<Vec<Option<Outcome>>, Error> {
         failpoint::hit("before_batch");
         let first_run = self.next_run;
         self.execute("begin immediate")?;
-        let outcomes = match self.apply_all(batch)? {
+        let outcomes = match self.apply_all(batch, false)? {
             Some(outcomes) => outcomes,
             None => {
                 self.execute("rollback")?;
                 self.next_run = first_run;
+                self.recent.roll_back();
                 self.execute("begin immediate")?;
-                self.apply_each(batch)?
+                self.apply_all(batch, true)?.unwrap_or_default()
             }
         };
         failpoint::hit("before_commit");
         self.execute("commit")?;
         failpoint::hit("after_commit");
+        self.publish(Recent::commit);
+        let refused = |(packet, outcome): (&Packet, &Option<Outcome>)| {
+            packet.turn.filter(|_| *outcome == Some(Outcome::Refused))
+        };
+        if let Some(turn) = batch.iter().zip(&outcomes).find_map(refused) {
+            self.turns.refuse(turn);
+        }
         Ok(outcomes)
     }
 
-    /// Applies the packets as if none of them clashed; nothing if one did, and then what was written must be rolled back.
-    fn apply_all(&mut self, batch: &[Packet]) -> Result<Option<Vec<Outcome>>, Error> {
+    /// Ends a commit for those who read what is committed.
+    fn publish(&mut self, end: impl FnOnce(&mut Recent) -> CommitNumber) {
+        let number = end(&mut self.recent);
+        self.committed.store(number, Ordering::Release);
+    }
+
+    /// Applies the packets of a batch in order. Unless each is applied `apart`, so that it can be taken back alone, one that is refused
+    /// after a part of it was written gives `None`, and then everything must be rolled back. A savepoint copies every page that is written
+    /// within it, which takes longer than the writes themselves, so that the first try goes without.
+    fn apply_all(
+        &mut self,
+        batch: &[Packet],
+        apart: bool,
+    ) -> Result<Option<Vec<Option<Outcome>>>, Error> {
         let mut outcomes = Vec::with_capacity(batch.len());
+        let mut is_turn = true;
         for packet in batch {
-            match self.apply(packet)? {
-                Outcome::Clash => return Ok(None),
-                outcome => outcomes.push(outcome),
+            if packet.turn.is_some() && !is_turn {
+                outcomes.push(None);
+                continue;
             }
+            let outcome = if self.is_stale(packet) {
+                Outcome::Refused
+            } else {
+                if apart {
+                    self.execute("savepoint packet")?;
+                }
+                let outcome = self.apply(packet)?;
+                match (&outcome, apart) {
+                    (Outcome::Refused, false) => return Ok(None),
+                    (Outcome::Refused, true) => self.execute("rollback to packet")?,
+                    (Outcome::Committed { .. }, _) => {
+                        for item in packet.writes.iter().filter_map(Item::written) {
+                            self.recent.note(item);
+                        }
+                    }
+                    _ => {}
+                }
+                if apart {
+                    self.execute("release packet")?;
+                }
+                outcome
+            };
+            is_turn &= outcome != Outcome::Refused || packet.turn.is_none();
+            outcomes.push(Some(outcome));
         }
         Ok(Some(outcomes))
     }
 
-    /// Applies the packets, each so that it can be taken back alone. A savepoint copies every page that is written within it,
-    /// which takes longer than the writes themselves.
-    fn apply_each(&mut self, batch: &[Packet]) -> Result<Vec<Outcome>, Error> {
-        let mut outcomes = Vec::with_capacity(batch.len());
-        for packet in batch {
-            self.execute("savepoint packet")?;
-            let outcome = self.apply(packet)?;
-            if outcome == Outcome::Clash {
-                self.execute("rollback to packet")?;
-            }
-            self.execute("release packet")?;
-            outcomes.push(outcome);
-        }
-        Ok(outcomes)
+    /// Tells whether a packet rests on something that is not so any more. A run that holds locks is refused, too, if it is about something
+    /// that another run has locked: it then asks for all of it.
+    fn is_stale(&self, packet: &Packet) -> bool {
+        let read = !packet.reads.is_empty()
+            && self.recent.changed(&packet.reads, self.locks.items(packet.lock));
+        read || packet.lock.is_some() && self.is_locked(packet)
     }
 
     fn execute(&self, sql: &str) -> Result<(), Error> {
@@ -186,7 +394,7 @@ impl Thread {
         Ok(())
     }
 
-    /// Applies a packet, which is durable when the transaction is. A clash leaves a part of it written; a duplicate and a conflict are
+    /// Applies a packet, which is durable when the transaction is. A refusal leaves a part of it written; a duplicate and a conflict are
     /// found before anything is.
     fn apply(&mut self, packet: &Packet) -> Result<Outcome, Error> {
         let id = match &packet.run {
@@ -232,7 +440,7 @@ impl Thread {
         };
         for write in packet.writes.iter() {
             if !self.write(id, packet.now, write)? {
-                return Ok(Outcome::Clash);
+                return Ok(Outcome::Refused);
             }
         }
         self.journal(id, packet)?;
@@ -279,7 +487,7 @@ impl Thread {
             }
             Write::Insert { table, row } => {
                 let sql = &self.statements_of(table).insert.clone();
-                // A row in the way is looked at by whoever wrote this one, who is told of the clash.
+                // A row in the way refuses the packet; executed again, the stretch looks at it.
                 self.row(sql, table, row, run)
             }
             Write::Upsert { table, row } => {

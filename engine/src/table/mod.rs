@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 pub use column::{Column, ColumnShape, ColumnTypeError};
 
-use crate::value::{RecordType, Type};
+use crate::value::{RecordType, Type, Value};
 
 /// A declared table. Only checked declarations become one.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,14 @@ impl TableDef {
     /// Returns the columns of the key, in the order that the file gives.
     pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
         self.key.iter().filter_map(|position| self.columns.get(*position))
+    }
+
+    /// Returns the values of the key's columns in a row; null for one that the row lacks.
+    pub fn key_of<'v>(&self, row: &'v Value) -> impl Iterator<Item = &'v Value> {
+        let record = row.as_record();
+        self.key_columns().map(move |column| {
+            record.and_then(|record| record.get(&column.name)).unwrap_or(&Value::Null)
+        })
     }
 
     /// Returns a column by its name.
