@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oms_engine::plan::Plan;
+use oms_engine::plan::{Plan, Target};
 use oms_engine::table::TableDef;
 use oms_engine::value::Value;
 use oms_local::Remote;
@@ -133,12 +133,18 @@ impl Outside {
     ///
     /// # Errors
     /// The row that the database refused; those before it are loaded.
-    pub(crate) fn import(&self, table: &TableDef, rows: &[Value]) -> anyhow::Result<()> {
+    pub(crate) fn import(
+        &self,
+        plan: &Plan,
+        table: &TableDef,
+        rows: &[Value],
+    ) -> anyhow::Result<()> {
         use anyhow::Context as _;
 
+        let contended = plan.contended_tables().contains(&table.name);
         runtime()?.block_on(async {
             for (at, row) in rows.iter().enumerate() {
-                let loaded = oms_sql::import(&*self.database, table, row).await;
+                let loaded = oms_sql::import(&*self.database, table, row, contended).await;
                 loaded.with_context(|| format!("row {} cannot be loaded", at + 1))?;
             }
             Ok(())
@@ -174,6 +180,14 @@ impl oms_local::Erase for Personal {
 }
 
 impl WorldOption {
+    /// Returns what a pipeline is checked for before it runs there.
+    pub(crate) fn target(&self) -> Target {
+        match self.target {
+            World::Local | World::Lambda => Target::Local,
+            World::Postgres | World::Aws => Target::Database,
+        }
+    }
+
     /// Tells whether mail is sent there if nothing else is said.
     pub(crate) fn mails(&self) -> bool {
         self.target == World::Aws

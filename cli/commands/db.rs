@@ -133,7 +133,7 @@ fn import(target: Target, world: &WorldOption, kinds: &[StepKind]) -> anyhow::Re
         }
     };
     match world.outside()? {
-        Some(outside) => outside.import(&table, &rows)?,
+        Some(outside) => outside.import(&plan, &table, &rows)?,
         None => {
             let request = Request::Import { table: table.name.to_string(), rows: text };
             if ask(&found.directory, &request)?.is_none() {

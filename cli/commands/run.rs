@@ -75,7 +75,7 @@ pub(crate) const STACK_BYTES: usize = 8 << 20;
 const TICK_MS: u64 = 100;
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
-    let checker = check::checker(kinds)?;
+    let checker = check::checker_for(kinds, args.world.target())?;
     let Some(plan) = check::plan(&checker, &args.pipeline)? else { return Ok(exit::FINDINGS) };
     let directory =
         args.state_dir.clone().unwrap_or_else(|| state::directory(&args.pipeline, plan.name()));

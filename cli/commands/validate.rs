@@ -20,7 +20,8 @@ use crate::render::{self, FileSummary};
 pub(crate) struct Args {
     /// Pipeline files, or folders of them; by default the folder `pipelines`
     paths: Vec<PathBuf>,
-    /// Where the pipelines are to run: `lambda` also reports what AWS Lambda cannot do
+    /// Where the pipelines are to run: `postgres` and `aws` also report what cannot be kept right with tables in a database of their own,
+    /// `lambda` what AWS Lambda cannot do
     #[arg(long, value_enum, default_value = "local")]
     target: Where,
     /// Findings that make the command fail besides errors
@@ -35,6 +36,10 @@ pub(crate) struct Args {
 enum Where {
     /// One process
     Local,
+    /// One process with its tables on a PostgreSQL server
+    Postgres,
+    /// One process with its tables on Aurora
+    Aws,
     /// Generated AWS Lambda handlers
     Lambda,
 }
@@ -43,6 +48,7 @@ impl From<Where> for Target {
     fn from(target: Where) -> Self {
         match target {
             Where::Local => Self::Local,
+            Where::Postgres | Where::Aws => Self::Database,
             Where::Lambda => Self::Lambda,
         }
     }

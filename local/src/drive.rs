@@ -245,6 +245,10 @@ impl Driver {
         let mut events = std::mem::take(&mut begun.events);
         events.extend(progress.events);
         let end = End { state: progress.state, until: progress.until, cause };
+        if progress.refused {
+            begun.refusals.items.extend(items(&reads, &writes));
+            return Ok((Outcome::Refused, end, Ok(())));
+        }
         let outcome = self.commit(begun, &end, &events, Arc::clone(&writes), reads).await?;
         let mut files = Ok(());
         if matches!(outcome, Outcome::Committed { .. }) {

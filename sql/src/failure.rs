@@ -7,7 +7,10 @@ use oms_engine::effects::{StepError, cause};
 pub fn from_state(state: &str) -> StepError {
     let class = state.get(..2).unwrap_or_default();
     match (class, state) {
-        (_, "40001" | "40P01" | "40003") => transient(state, "another transaction was in the way"),
+        (_, "40001" | "40P01" | "40003") => StepError::transient(
+            cause::CONTENTION,
+            format!("another transaction changed the same rows (SQLSTATE {state})"),
+        ),
         ("53", _) => transient(state, "the database is short of something"),
         (_, "57014" | "55P03") => transient(state, "the database took too long"),
         ("08" | "57" | "58", _) => transient(state, "the database is not ready"),
@@ -51,8 +54,8 @@ mod tests {
     #[test]
     fn what_passes_by_itself_is_told_from_what_does_not() {
         for (state, class, cause) in [
-            ("40001", Class::Transient, cause::UNAVAILABLE),
-            ("40P01", Class::Transient, cause::UNAVAILABLE),
+            ("40001", Class::Transient, cause::CONTENTION),
+            ("40P01", Class::Transient, cause::CONTENTION),
             ("53300", Class::Transient, cause::UNAVAILABLE),
             ("57P01", Class::Transient, cause::UNAVAILABLE),
             ("08006", Class::Transient, cause::UNAVAILABLE),

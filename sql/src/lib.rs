@@ -16,6 +16,7 @@ mod roles;
 mod row;
 mod statement;
 mod tables;
+mod versions;
 
 pub use branches::SqlBranches;
 pub use claims::{Claim, Claims};

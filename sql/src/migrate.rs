@@ -8,6 +8,7 @@ use oms_engine::table::{Column, ColumnShape, TableDef};
 use crate::database::Database;
 use crate::row::{ORDER, RUN};
 use crate::statement::Statement;
+use crate::versions;
 
 /// Tables of our own: what was claimed, which steps did what may not be repeated, which handler is done with which order, and how far the
 /// search for lost orders came.
@@ -60,7 +61,11 @@ impl From<StepError> for MigrateError {
 
 /// Returns the statements that make our own tables and the pipeline's, where none of them is there.
 pub fn ddl<'t>(tables: impl Iterator<Item = &'t TableDef>) -> Vec<Statement> {
-    OWN.iter().map(|own| Statement::default().sql(own)).chain(tables.map(create)).collect()
+    own().chain(tables.map(create)).collect()
+}
+
+fn own() -> impl Iterator<Item = Statement> {
+    OWN.iter().chain(&versions::OWN).map(|own| Statement::default().sql(own))
 }
 
 /// Makes what is missing: our own tables, the pipeline's, and columns that may be null. Repeated, it changes nothing.
@@ -71,8 +76,8 @@ pub async fn migrate(
     database: &dyn Database,
     tables: impl Iterator<Item = &TableDef> + Send,
 ) -> Result<(), MigrateError> {
-    for own in OWN {
-        database.run(&Statement::default().sql(own)).await?;
+    for statement in own() {
+        database.run(&statement).await?;
     }
     for table in tables {
         ensure(database, table).await?;

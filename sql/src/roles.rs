@@ -40,6 +40,10 @@ pub fn grants_of_branch(plan: &Plan, branch: &Branch) -> Grants {
             (Port::Objects | Port::Topics | Port::Custom, _) => {}
         }
     }
+    let contended = plan.contended_tables();
+    if grants.keys().any(|table| contended.contains(table.as_str())) {
+        grants.insert("oms_versions".to_owned(), WRITE.to_vec());
+    }
     if !grants.is_empty() {
         grants.insert("oms_branches".to_owned(), WRITE.to_vec());
     }

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use oms_engine::effects::{StepError, cause};
 use oms_engine::money::Decimal;
+#[cfg(doc)]
+use oms_engine::plan::Plan;
 use oms_engine::table::{Column, ColumnShape, TableDef};
 use oms_engine::value::{DateFormat, Record, Value, parse_date};
 
 use crate::database::Database;
 use crate::statement::Statement;
+use crate::versions;
 
 /// The column that says which run wrote a row: nothing for a row that was imported.
 pub(crate) const RUN: &str = "oms_run";
@@ -91,7 +94,8 @@ fn parse(shape: ColumnShape, text: &str) -> Option<Value> {
     })
 }
 
-/// Loads a row that no run wrote: a customer's address, say. A row with its key is replaced.
+/// Loads a row that no run wrote, such as a customer's address. A row with its key is replaced. In a [contended](Plan::contended_tables)
+/// table that is a change that runs have to notice.
 ///
 /// # Errors
 /// What the database said.
@@ -99,11 +103,18 @@ pub async fn import(
     database: &dyn Database,
     table: &TableDef,
     row: &Value,
+    contended: bool,
 ) -> Result<(), StepError> {
     let columns = table.columns.iter().map(|column| column.name.as_ref());
     let key = table.key_columns().map(|column| column.name.as_ref());
-    let statement =
-        Statement::default().sql("insert into ").name(&table.name).sql(" (").names(columns);
+    let statement = match contended {
+        true => Statement::default()
+            .sql("with changed as (insert into oms_versions as v (item, version) values (")
+            .text(versions::item(table, table.key_of(row)))
+            .sql(", 1) on conflict (item) do update set version = v.version + 1) "),
+        false => Statement::default(),
+    };
+    let statement = statement.sql("insert into ").name(&table.name).sql(" (").names(columns);
     let statement = values(statement.sql(") values ("), table, row);
     let statement = statement.sql(") on conflict (").names(key).sql(") do update set ");
     database.run(&replaced(statement, table)).await.map(drop)

@@ -19,6 +19,7 @@ mod durable;
 mod generate;
 mod harness;
 mod hostile;
+mod isolation;
 mod keeping;
 mod mails;
 mod money;

@@ -97,6 +97,8 @@ codes! {
     HANDLER = 305, "OMS0305", "a handler is wrong";
     DUPLICATE_NEED = 306, "OMS0306", "a step is needed twice";
 
+    OUTDATED_READ = 307, "OMS0307", "a row may be replaced by what was read too early";
+
     UNKNOWN_KIND = 401, "OMS0401", "unknown step kind";
     EXPRESSION_SYNTAX = 402, "OMS0402", "an expression cannot be read";
     UNKNOWN_NAME = 403, "OMS0403", "an expression uses a name that does not exist";
@@ -144,6 +146,7 @@ codes! {
     LAMBDA_REFERENCE = 703, "OMS0703", "a reference does not reach the handler";
     LAMBDA_LIMIT = 704, "OMS0704", "a limit of AWS Lambda";
     LAMBDA_DIRECT = 705, "OMS0705", "API Gateway cannot take such orders in by itself";
+    SEVERAL_WRITES = 706, "OMS0706", "several writes depend on one read, each in a transaction of its own";
 }
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ pub mod cause {
     pub const TIMEOUT: &str = "timeout";
     /// A service did not answer or was busy.
     pub const UNAVAILABLE: &str = "unavailable";
+    /// Another transaction changed the same rows at the same time.
+    pub const CONTENTION: &str = "contention";
     /// An address to which no mail can be sent.
     pub const BAD_ADDRESS: &str = "bad_address";
     /// A service refused what it was asked for good.

@@ -9,6 +9,7 @@ mod error;
 mod intake;
 pub mod memory;
 mod ports;
+mod reads;
 
 pub use clock::{Clock, Random};
 pub use error::{Class, StepError, cause};
@@ -19,3 +20,4 @@ pub use ports::{
     Admission, Call, Doubt, Effects, Inserted, Io, Leave, Mailer, Message, ObjectStore, Outside,
     Put, RunInfo, Tables, Topic, World,
 };
+pub use reads::{Reads, TableNames};

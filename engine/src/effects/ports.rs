@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::clock::{Clock, Random};
 use super::error::StepError;
 use super::intake::Mark;
+use super::reads::Reads;
 use crate::mail::Mail;
 use crate::table::TableDef;
 use crate::value::{Digest, Value};
@@ -48,6 +49,8 @@ pub struct Call {
     pub again: bool,
     /// Whether something may have been done outside of this process already.
     pub doubt: Doubt,
+    /// What the stretch read so far.
+    pub reads: Arc<Reads>,
     /// What is noted together with this call, because a handler is done with the order when it is done.
     pub mark: Option<Arc<Mark>>,
 }

@@ -10,7 +10,7 @@ use super::checked::Plan;
 use super::choreography::choreography;
 use super::semantics::Semantics;
 use super::sink::Sink;
-use super::{graph, handlers, mail, order, rates, samples, steps, tables};
+use super::{graph, handlers, isolation, mail, order, rates, samples, steps, tables};
 use crate::diagnostic::{Diagnostic, Finding, Label, Place, Report, Route, Severity, codes};
 use crate::document::{self, FileError, Files, Recorder};
 use crate::pipeline::{self, Pipeline, pipeline_schema};
@@ -31,6 +31,8 @@ pub enum Target {
     /// Where one process runs all of it.
     #[default]
     Local,
+    /// In one process whose tables are in a PostgreSQL database, where each write is a transaction of its own.
+    Database,
     /// On AWS Lambda, where each handler knows only the order.
     Lambda,
 }
@@ -173,6 +175,7 @@ impl Checker {
             return None;
         }
         let files = recorder.into_read();
+        let steps = planned?;
         let plan = Plan {
             name: Arc::from(pipeline.name?),
             description: pipeline.description,
@@ -182,13 +185,22 @@ impl Checker {
             seeds: declared.into_iter().filter_map(tables::Declared::into_seed).collect(),
             rates: resources.rates.into_values().flatten().collect(),
             mail: resources.mail,
-            steps: planned?,
+            contended: isolation::contended(&steps),
+            steps,
             handlers: handlers?,
             samples,
             digest: bundle_digest(&files, semantics),
             files,
             semantics,
         };
+        for finding in isolation::outdated(&plan) {
+            sink.add(finding);
+        }
+        if self.target != Target::Local {
+            for finding in isolation::several_writes(&plan) {
+                sink.add(finding);
+            }
+        }
         if self.target == Target::Lambda {
             for finding in choreography(&plan).err().into_iter().flatten() {
                 sink.add(finding);

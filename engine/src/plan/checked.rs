@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::order::OrderPlan;
 use super::semantics::Semantics;
+use crate::effects::TableNames;
 use crate::expression::Compiled;
 use crate::pipeline::{Allow, IntakeSection, RetrySection};
 use crate::step::{Effect, ErasedStep, InputPlan, MailSettings, OnUnknown, Port, RateSource, Verb};
@@ -27,6 +28,7 @@ pub struct Plan {
     pub(super) samples: Vec<String>,
     pub(super) files: BTreeMap<String, Arc<[u8]>>,
     pub(super) digest: Digest,
+    pub(super) contended: TableNames,
     pub(super) semantics: Semantics,
 }
 
@@ -61,6 +63,16 @@ impl Plan {
         let effects = self.steps.iter().flat_map(|step| &step.effects);
         let mut tables = effects.filter(|effect| effect.port == Port::Tables);
         tables.any(|effect| effect.verb != Verb::Get && *effect.resource == *table)
+    }
+
+    /// Returns the tables that steps read and steps write, so that a row may change between a read and what depends on it.
+    pub const fn contended_tables(&self) -> &TableNames {
+        &self.contended
+    }
+
+    /// Counts tables as contended that steps of the same pipeline write or read elsewhere.
+    pub fn contend(&mut self, tables: impl IntoIterator<Item = Arc<str>>) {
+        Arc::make_mut(&mut self.contended).extend(tables);
     }
 
     /// Returns the seed files.

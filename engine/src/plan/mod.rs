@@ -10,6 +10,7 @@ mod choreography;
 mod direct;
 mod graph;
 mod handlers;
+mod isolation;
 mod mail;
 mod order;
 mod rates;

@@ -14,9 +14,9 @@ use super::retry::wait_before;
 use super::scheduler::Scheduler;
 use super::state::{RunState, StepState};
 use crate::effects::{
-    Call, Class, Doubt, Effects, Leave, Mark, Outside, RunInfo, StepError, cause,
+    Call, Class, Doubt, Effects, Leave, Mark, Outside, Reads, RunInfo, StepError, cause,
 };
-use crate::plan::PlannedStep;
+use crate::plan::{Plan, PlannedStep};
 use crate::step::{OnUnknown, Port, StepContext};
 use crate::value::{Digest, Value};
 
@@ -73,6 +73,9 @@ pub struct Progress {
     pub state: RunState,
     /// When it can go on, if it waits.
     pub until: Option<Timestamp>,
+    /// Whether a row that a step read was changed by another run before a step could write what follows from it. Then nothing of this is
+    /// to be kept: the run is taken up again from where it was before.
+    pub refused: bool,
 }
 
 /// Returns the idempotency key of a step, or of one of its elements, in a run. It is the same on every attempt, on every machine.
@@ -83,11 +86,17 @@ fn idempotency_key(run: &RunInfo, step: &str, element: Option<u32>) -> Arc<str> 
 }
 
 /// Returns who calls when a step, or one of its elements, runs.
-pub(super) fn call(run: &Arc<RunInfo>, planned: &PlannedStep, element: Option<u32>) -> Call {
+pub(super) fn call(
+    run: &Arc<RunInfo>,
+    planned: &PlannedStep,
+    element: Option<u32>,
+    reads: &Arc<Reads>,
+) -> Call {
     let key = idempotency_key(run, &planned.id, element);
     let again = planned.on_unknown() == Some(OnUnknown::Resend);
     let (run, step) = (Arc::clone(run), Arc::clone(&planned.id));
-    Call { run, step, element, key, again, doubt: Doubt::default(), mark: None }
+    let (doubt, reads) = (Doubt::default(), Arc::clone(reads));
+    Call { run, step, element, key, again, doubt, reads, mark: None }
 }
 
 struct Ended {
@@ -108,7 +117,7 @@ pub async fn advance(run: &mut Run, effects: &dyn Effects) -> Progress {
     let plan = Arc::clone(run.scheduler.plan());
     let outside = effects.outside();
     let begins_nothing = !run.claimed.is_empty();
-    let mut stretch = Stretch::default();
+    let mut stretch = Stretch::new(&plan);
     let mut running = FuturesUnordered::new();
     for attempt in std::mem::take(&mut run.claimed) {
         if let Some(planned) = plan.steps().get(attempt.step) {
@@ -124,7 +133,7 @@ pub async fn advance(run: &mut Run, effects: &dyn Effects) -> Progress {
             end = stretch.take(decision, run, &mut decided, now).or(end);
         }
         if let Some((state, until)) = end {
-            return Progress { events: stretch.events, state, until };
+            return stretch.progress(state, until);
         }
         for attempt in decided.drain(..) {
             let Some(planned) = plan.steps().get(attempt.step) else { continue };
@@ -141,8 +150,7 @@ pub async fn advance(run: &mut Run, effects: &dyn Effects) -> Progress {
             None if stretch.outside.is_empty() && stretch.next.is_empty() => {}
             None => {
                 stretch.claim(run, effects).await;
-                let events = stretch.events;
-                return Progress { events, state: RunState::InProgress, until: None };
+                return stretch.progress(RunState::InProgress, None);
             }
         }
     }
@@ -178,7 +186,8 @@ pub async fn take_as_done(
             StepError::permanent(cause::OUT_OF_RANGE, "its input cannot be computed")
                 .caused_by(error)
         })?;
-        let call = call(&run.info, planned, *element);
+        let reads = Arc::new(Reads::new(Arc::clone(plan.contended_tables())));
+        let call = call(&run.info, planned, *element, &reads);
         let cx = StepContext { effects, call: &call };
         let output = planned.step.run(&cx, input).await?;
         effects.settle(&call, true);
@@ -194,15 +203,24 @@ pub async fn take_as_done(
 }
 
 /// What one call of the driver came to so far.
-#[derive(Default)]
 struct Stretch {
     events: Vec<Event>,
+    reads: Arc<Reads>,
     /// Attempts that have to be claimed.
     outside: Vec<Attempt>,
     next: Vec<Attempt>,
 }
 
 impl Stretch {
+    fn new(plan: &Plan) -> Self {
+        let reads = Arc::new(Reads::new(Arc::clone(plan.contended_tables())));
+        Self { events: Vec::new(), reads, outside: Vec::new(), next: Vec::new() }
+    }
+
+    fn progress(self, state: RunState, until: Option<Timestamp>) -> Progress {
+        Progress { events: self.events, state, until, refused: self.reads.is_refused() }
+    }
+
     /// Takes in a decision; returns the run's end or its wait, if it is that.
     fn take(
         &mut self,
@@ -215,7 +233,7 @@ impl Stretch {
         let id = |step: usize| plan.steps().get(step).map(|planned| Arc::clone(&planned.id));
         match decision {
             Decision::Start { step, element, attempt: number, input } => {
-                let mut call = call(&run.info, plan.steps().get(step)?, element);
+                let mut call = call(&run.info, plan.steps().get(step)?, element, &self.reads);
                 let marks = run.mark.as_ref().filter(|(marks, _)| *marks == step);
                 call.mark = marks.map(|(_, mark)| Arc::clone(mark));
                 decided.push(Attempt { step, call, number, input, leave: None });

@@ -148,7 +148,7 @@ impl Rehearsal {
     ) -> Result<impl Iterator<Item = Sent>, StepError> {
         let world = MemoryWorld::new();
         world.set_time(self.world.now());
-        let call = call(run, planned, None);
+        let call = call(run, planned, None, &Arc::default());
         planned.step.run(&StepContext { effects: &world, call: &call }, input).await?;
         let (step, template) = (Arc::clone(&planned.id), Arc::clone(template));
         let mails = world.contents().mails.into_values();

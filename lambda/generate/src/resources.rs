@@ -53,6 +53,8 @@ pub(crate) struct View {
     events: bool,
     /// Tables that no step writes to, so that somebody has to load them.
     loaded: Vec<String>,
+    /// Tables that steps of any handler read and write.
+    contended: Vec<String>,
     pub(crate) branches: Vec<BranchView>,
     crates: Vec<Crate>,
 }
@@ -228,6 +230,7 @@ pub(crate) fn view(
         }),
         resources: stack(&branches, &bucket, database, mail),
         loaded: loaded(plan),
+        contended: plan.contended_tables().iter().map(ToString::to_string).collect(),
         kinds: kinds(plan, trunk)?,
         events: origin.sample.is_some(),
         bucket,

@@ -185,7 +185,8 @@ impl BranchHandler {
             },
             _ => Arc::clone(&self.plan),
         };
-        let mut run = match accept(&plan, &stored.body, name, stored.accepted_at) {
+        let begin = || accept(&plan, &stored.body, name, stored.accepted_at);
+        let mut run = match begin() {
             Ok(run) => run,
             // What the intake let in is right; somebody else stored this, or the pipeline was changed.
             Err(rejection) => {
@@ -199,13 +200,18 @@ impl BranchHandler {
         if named.is_some_and(|key| key != Some(&*run.info.key)) {
             return parked("order", "its object is not named after its key");
         }
-        run.only(&self.steps);
         let mark = Arc::new(self.mark(place));
-        if let Some(last) = self.last {
-            run.mark(last, Arc::clone(&mark));
-        }
+        self.prepare(&mut run, &mark);
         loop {
             let progress = advance(&mut run, &self.world).await;
+            if progress.refused
+                && let Ok(again) = begin()
+            {
+                // Another run changed what this one read: its steps start again. What they have done by now is not done twice.
+                run = again;
+                self.prepare(&mut run, &mark);
+                continue;
+            }
             match (progress.state, progress.until) {
                 (RunState::Completed, _) => return self.note(&run, &mark).await,
                 (RunState::InProgress, _) => {}
@@ -225,6 +231,14 @@ impl BranchHandler {
         let reason = reasons.collect::<Vec<_>>().join("; ");
         let causes = run.scheduler.causes();
         if lasts { self::parked(&run.info.key, &causes, &reason) } else { later(&causes, &reason) }
+    }
+
+    /// Leaves the steps of other branches to others, and has it noted when this branch is done.
+    fn prepare(&self, run: &mut Run, mark: &Arc<Mark>) {
+        run.only(&self.steps);
+        if let Some(last) = self.last {
+            run.mark(last, Arc::clone(mark));
+        }
     }
 
     fn mark(&self, place: &Place) -> Mark {

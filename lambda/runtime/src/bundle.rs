@@ -15,6 +15,8 @@ pub struct Bundle {
     pub files: &'static [(&'static str, &'static [u8])],
     /// Which of the files have exchange rates that are brought up to date after the handler was built.
     pub rates: &'static [&'static str],
+    /// Tables that steps of the whole pipeline read and write, in this handler or in another one.
+    pub contended: &'static [&'static str],
     /// The kinds of its steps. What others need is not linked.
     pub kinds: &'static [StepKind],
 }
@@ -59,10 +61,11 @@ impl Bundle {
         });
         let checked =
             checker.check_bundle(self.pipeline, &MemoryFiles::new(files), Semantics::CURRENT);
-        let plan = checked.plan.ok_or_else(|| {
+        let mut plan = checked.plan.ok_or_else(|| {
             let first = checked.report.diagnostics().first();
             BundleError::Pipeline(first.map_or_else(String::new, |found| found.message.clone()))
         })?;
+        plan.contend(self.contended.iter().map(|table| Arc::from(*table)));
         let choreography = choreography(&plan).map_err(|findings| {
             let first = findings.into_iter().next();
             BundleError::Pipeline(first.map_or_else(String::new, |found| found.message))

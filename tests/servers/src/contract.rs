@@ -29,6 +29,7 @@ pub fn world(key: &str, step: &str, order: &str) -> Call {
         key: format!("{key}/{step}").into(),
         again: false,
         doubt: Doubt::default(),
+        reads: Arc::default(),
         mark: None,
     }
 }
@@ -160,8 +161,8 @@ async fn a_row_is_its_run_s(database: &Arc<dyn Database>) {
         let other = tables.insert(&call, &table, row(&table, "mine", None)).await.unwrap_err();
         assert_eq!((other.class(), other.cause()), (Class::Permanent, cause::CONFLICT));
     }
-    import(&**database, &table, &row(&table, "imported", None)).await.unwrap();
-    import(&**database, &table, &row(&table, "imported", Some("x"))).await.unwrap();
+    import(&**database, &table, &row(&table, "imported", None), false).await.unwrap();
+    import(&**database, &table, &row(&table, "imported", Some("x")), true).await.unwrap();
     let call = world("imported", "bill", "order");
     let over = tables.insert(&call, &table, row(&table, "imported", None)).await.unwrap_err();
     assert_eq!(over.cause(), cause::CONFLICT);

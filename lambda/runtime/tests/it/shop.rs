@@ -58,6 +58,7 @@ pub(crate) fn bundle(name: &str) -> Bundle {
         pipeline: format!("{name}.yaml").leak(),
         files: files.leak(),
         rates: &[],
+        contended: &[],
         kinds: oms_steps::ALL,
     }
 }
@@ -93,7 +94,7 @@ impl Shop {
         let table = plan.0.tables().iter().find(|table| &*table.name == "customer_contact_info");
         let text = std::fs::read_to_string(customers).unwrap();
         for row in read_rows(table.unwrap(), &text).unwrap() {
-            import(&*database, table.unwrap(), &row).await.unwrap();
+            import(&*database, table.unwrap(), &row, false).await.unwrap();
         }
         let session = Session::of(loader(emulator.endpoint())).await;
         let config = loader(emulator.endpoint()).load().await;

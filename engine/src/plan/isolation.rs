@@ -1,0 +1,151 @@
+//! Rows that change between a read and what depends on it: which tables that concerns, and what no order of commits can keep right.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::checked::{Plan, PlannedStep};
+use crate::diagnostic::{Finding, Place, Route, codes};
+use crate::effects::TableNames;
+use crate::step::{Effect, Port, Verb};
+
+/// Returns the tables that steps read and steps write.
+pub(super) fn contended(steps: &[PlannedStep]) -> TableNames {
+    let tables = |reads: bool| -> BTreeSet<Arc<str>> {
+        let effects = steps.iter().flat_map(|step| &step.effects);
+        let tables = effects.filter(|effect| effect.port == Port::Tables);
+        let wanted = tables.filter(|effect| (effect.verb == Verb::Get) == reads);
+        wanted.map(|effect| Arc::clone(&effect.resource)).collect()
+    };
+    Arc::new(tables(true).intersection(&tables(false)).cloned().collect())
+}
+
+/// Finds rows that are replaced by what was read before something outside of this process: the read is a fact of its time by then, and
+/// another run may have changed the row.
+pub(super) fn outdated(plan: &Plan) -> Vec<Finding> {
+    let needs = Needs::of(plan);
+    let sends = plan.mail().is_some_and(|mail| mail.smtp.is_some());
+    let reaches_out = |effect: &Effect| match effect.port {
+        Port::Mail => sends,
+        Port::Custom => effect.on_unknown().is_some(),
+        Port::Objects | Port::Topics | Port::Tables => false,
+    };
+    let mut found = Vec::new();
+    for (read, table) in reads(plan) {
+        for (write, planned) in plan.steps().iter().enumerate() {
+            let replaces = |effect: &Effect| {
+                (effect.port, effect.verb) == (Port::Tables, Verb::Upsert)
+                    && effect.resource == *table
+            };
+            if !planned.effects.iter().any(replaces) || !needs.depends(write, read) {
+                continue;
+            }
+            let between = plan.steps().iter().enumerate().find(|(at, step)| {
+                needs.depends(write, *at)
+                    && !needs.depends(read, *at)
+                    && step.effects.iter().any(reaches_out)
+            });
+            let Some((_, between)) = between else { continue };
+            let Some(reader) = plan.steps().get(read) else { continue };
+            let message = format!(
+                "`{}` may replace a row of `{table}` that another run has changed since `{}` read it",
+                planned.id, reader.id
+            );
+            found.push(
+                Finding::warning(codes::OUTDATED_READ, at(planned), message)
+                    .also(at(reader), "the row is read here")
+                    .also(at(between), "this call to the outside comes in between")
+                    .help(format!(
+                        "read the row again after `{}`: add a `table.get` with `needs: [{}]`",
+                        between.id, between.id
+                    )),
+            );
+        }
+    }
+    found
+}
+
+/// Finds reads of contended tables on which more than one write depends: where each write is a transaction of its own, the second could
+/// find the row changed after the first was done.
+pub(super) fn several_writes(plan: &Plan) -> Vec<Finding> {
+    let needs = Needs::of(plan);
+    let mut found = Vec::new();
+    for (read, table) in reads(plan) {
+        if !plan.contended_tables().contains(table) {
+            continue;
+        }
+        let Some(reader) = plan.steps().get(read) else { continue };
+        let writes: Vec<&PlannedStep> = plan
+            .steps()
+            .iter()
+            .enumerate()
+            .filter(|(at, step)| {
+                let mut tables = step.effects.iter().filter(|effect| effect.port == Port::Tables);
+                tables.any(|effect| effect.verb != Verb::Get) && needs.depends(*at, read)
+            })
+            .map(|(_, step)| step)
+            .collect();
+        let several = writes.len() > 1 || writes.iter().any(|step| step.for_each.is_some());
+        let (true, Some(last)) = (several, writes.last()) else { continue };
+        let message = format!(
+            "several rows are written that depend on what `{}` read of `{table}`, which steps write",
+            reader.id
+        );
+        let mut finding = Finding::error(codes::SEVERAL_WRITES, at(reader), message)
+            .label("the row is read here")
+            .newly_refused();
+        for step in &writes {
+            finding = finding.also(at(step), "this write depends on it");
+        }
+        found.push(finding.help(format!(
+            "outside of the state directory each write is a transaction of its own; let only one step write, and give `{}` what it \
+             needs from the order or from a table that steps do not write",
+            last.id
+        )));
+    }
+    found
+}
+
+/// Returns the steps that read a row, each with the table.
+fn reads(plan: &Plan) -> impl Iterator<Item = (usize, &Arc<str>)> {
+    plan.steps().iter().enumerate().flat_map(|(at, step)| {
+        let reads = step
+            .effects
+            .iter()
+            .filter(|effect| (effect.port, effect.verb) == (Port::Tables, Verb::Get));
+        reads.map(move |effect| (at, &effect.resource))
+    })
+}
+
+/// By step, the steps on which it depends, however many are in between.
+struct Needs(Vec<BTreeSet<usize>>);
+
+impl Needs {
+    fn of(plan: &Plan) -> Self {
+        let mut needs: Vec<BTreeSet<usize>> = plan
+            .steps()
+            .iter()
+            .map(|step| step.needs.iter().map(|need| need.step).chain(step.catches).collect())
+            .collect();
+        loop {
+            let mut grown = false;
+            for at in 0..needs.len() {
+                let further: BTreeSet<usize> =
+                    needs[at].iter().flat_map(|need| needs[*need].iter().copied()).collect();
+                let before = needs[at].len();
+                needs[at].extend(further);
+                grown |= needs[at].len() > before;
+            }
+            if !grown {
+                return Self(needs);
+            }
+        }
+    }
+
+    fn depends(&self, step: usize, on: usize) -> bool {
+        self.0.get(step).is_some_and(|needs| needs.contains(&on))
+    }
+}
+
+fn at(step: &PlannedStep) -> Place {
+    Place::key(Route::root().key("steps").key(&step.id))
+}
