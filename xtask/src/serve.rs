@@ -39,11 +39,13 @@ pub(crate) fn check() -> anyhow::Result<()> {
             );
         }
         let corpus = corpus.as_deref().map(|corpus| vec!["--corpus", corpus]).unwrap_or_default();
-        let programs: [(&str, Vec<&str>); 4] = [
+        let programs: [(&str, Vec<&str>); 5] = [
             ("hostile.py", corpus),
             ("overload.py", vec![]),
             // By hand it is done twenty times.
             ("kill.py", vec!["--times", "5"]),
+            // By hand two hundred.
+            ("serial.py", vec!["--rounds", "3"]),
             ("contract.py", vec![]),
         ];
         for (program, more) in programs {
