@@ -6,10 +6,13 @@
 mod files;
 mod limits;
 mod node;
+mod quote;
 mod read;
 mod scalar;
+mod unreadable;
 
 pub use files::{FileError, Files, MemoryFiles, Recorder};
 pub use limits::{ALIASES_MAX, BYTES_MAX, DEPTH_MAX, NODES_MAX};
 pub use node::{Entry, Node, NodeValue};
-pub use read::{Document, parse};
+pub use quote::quoted;
+pub use read::{Document, parse, parse_texts};

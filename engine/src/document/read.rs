@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{DuplicateKeyPolicy, Location, Spanned, Tagged};
 
 use super::limits::{ALIASES_MAX, BYTES_MAX, DEPTH_MAX, NODES_MAX};
 use super::node::{Entry, Node, NodeValue};
+use super::quote::quoted;
 use super::scalar;
-use crate::diagnostic::{Code, Diagnostic, Finding, Label, Part, Place, Severity, Source, codes};
+use super::unreadable::{Holds, Unreadable};
+use crate::diagnostic::{Diagnostic, Finding, Label, Part, Place, Severity, Source, codes};
 
 /// A file that was read: its values, and the way from addresses to bytes.
 #[derive(Clone, Debug)]
@@ -111,20 +112,31 @@ impl Document {
     }
 }
 
-/// Reads the text of a file.
+/// Reads the text of a pipeline file or a schema.
 ///
 /// # Errors
 /// The one finding that ends the reading: no YAML, a duplicate key, a limit, no UTF-8.
 pub fn parse(path: &Arc<str>, bytes: &[u8]) -> Result<Document, (Arc<str>, Box<Diagnostic>)> {
-    let fail = |text: Arc<str>, code, span, message: String, help: Option<&str>| {
+    read(path, bytes, Holds::Expressions)
+}
+
+/// Reads the texts of a mail.
+///
+/// # Errors
+/// As [`parse`] does.
+pub fn parse_texts(path: &Arc<str>, bytes: &[u8]) -> Result<Document, (Arc<str>, Box<Diagnostic>)> {
+    read(path, bytes, Holds::Texts)
+}
+
+fn read(
+    path: &Arc<str>,
+    bytes: &[u8],
+    holds: Holds,
+) -> Result<Document, (Arc<str>, Box<Diagnostic>)> {
+    let fail = |text: Arc<str>, code, span, message: String, help: Option<String>| {
         let label = Label { path: Arc::clone(path), span, text: String::new(), primary: true };
-        let diagnostic = Diagnostic {
-            code,
-            severity: Severity::Error,
-            message,
-            labels: vec![label],
-            help: help.map(str::to_owned),
-        };
+        let diagnostic =
+            Diagnostic { code, severity: Severity::Error, message, labels: vec![label], help };
         (text, Box::new(diagnostic))
     };
     if bytes.len() > BYTES_MAX {
@@ -139,7 +151,7 @@ pub fn parse(path: &Arc<str>, bytes: &[u8]) -> Result<Document, (Arc<str>, Box<D
                 String::from_utf8_lossy(bytes.get(..error.valid_up_to()).unwrap_or_default());
             let end = readable.len();
             let message = "the file is not UTF-8 text".to_owned();
-            let help = Some("save the file as UTF-8");
+            let help = Some("save the file as UTF-8".to_owned());
             return Err(fail(Arc::from(readable), codes::NOT_UTF8, end..end, message, help));
         }
     };
@@ -158,82 +170,21 @@ pub fn parse(path: &Arc<str>, bytes: &[u8]) -> Result<Document, (Arc<str>, Box<D
     };
     match serde_saphyr::from_str_with_options::<Raw>(&text, options) {
         Ok(raw) => {
-            let mut tags = Vec::new();
-            let root = lower(raw, &Source::new(Arc::clone(&text)), &mut tags);
-            if let Some((span, tag)) = tags.into_iter().next() {
-                let message = format!("the tag `{tag}` has no meaning here");
-                let help = Some("drop it; a value's type is what its text says");
-                return Err(fail(text, codes::YAML_SYNTAX, span, message, help));
+            let mut faults = Vec::new();
+            let root = lower(raw, &Source::new(Arc::clone(&text)), &mut faults);
+            if let Some(fault) = faults.into_iter().next() {
+                let (span, message, help) = fault.told(&text, holds);
+                return Err(fail(text, codes::YAML_SYNTAX, span, message, Some(help)));
             }
             Ok(Document { path: Arc::clone(path), text, root })
         }
         Err(error) => {
-            let (code, message, help) = explain(&error);
             let source = Source::new(Arc::clone(&text));
             let span = error.location().map_or(0..0, |location| span(location, &source));
-            // A map in a map's place of a key is what `{{ }}` means to YAML.
-            let braces = text.get(..span.start).is_some_and(|before| before.ends_with('{'))
-                && text.get(span.start..).is_some_and(|rest| rest.starts_with('{'));
-            let help = help.or_else(|| braces.then_some("an expression is written `${{ }}`"));
+            let Unreadable { code, message, span, help } =
+                Unreadable::explain(&error, &text, span, holds);
             Err(fail(text, code, span, message, help))
         }
-    }
-}
-
-/// Says in our words what the reader found.
-fn explain(error: &serde_saphyr::Error) -> (Code, String, Option<&'static str>) {
-    let mut error = error.without_snippet();
-    // What goes wrong where an alias is expanded comes wrapped.
-    while let serde_saphyr::Error::AliasError { error: inner, .. } = error {
-        error = inner;
-    }
-    let said = error.to_string();
-    let said = said.split(" at line ").next().unwrap_or(&said).to_owned();
-    match error {
-        serde_saphyr::Error::DuplicateMappingKey { key, .. } => {
-            let message = match key {
-                Some(key) => format!("the key `{key}` stands twice in one map"),
-                None => "a key stands twice in one map".to_owned(),
-            };
-            (
-                codes::DUPLICATE_KEY,
-                message,
-                Some("keep one of them; YAML readers differ in which one they take"),
-            )
-        }
-        serde_saphyr::Error::Budget { breach, .. } => {
-            (codes::DOCUMENT_LIMIT, breached(breach), None)
-        }
-        serde_saphyr::Error::MultipleDocuments { .. } => (
-            codes::YAML_SYNTAX,
-            "the file has more than one document".to_owned(),
-            Some("keep one pipeline in a file; drop the line `---` and what follows"),
-        ),
-        // The scanner has a limit of its own, which deep nesting in one line meets first.
-        _ if said.contains("recursion limit") => (
-            codes::DOCUMENT_LIMIT,
-            format!("the file is nested more than {DEPTH_MAX} levels deep"),
-            None,
-        ),
-        _ => (
-            codes::YAML_SYNTAX,
-            format!("the file is not readable YAML: {}", decapitalised(&said)),
-            None,
-        ),
-    }
-}
-
-fn breached(breach: &BudgetBreach) -> String {
-    match breach {
-        BudgetBreach::Nodes { .. } => {
-            format!("the file has more than {NODES_MAX} values once aliases are expanded")
-        }
-        BudgetBreach::Depth { .. } => {
-            format!("the file is nested more than {DEPTH_MAX} levels deep")
-        }
-        BudgetBreach::Aliases { .. } => format!("the file has more than {ALIASES_MAX} aliases"),
-        BudgetBreach::Documents { .. } => "the file has more than one document".to_owned(),
-        _ => "the file is larger than allowed once aliases are expanded".to_owned(),
     }
 }
 
@@ -241,13 +192,6 @@ fn breached(breach: &BudgetBreach) -> String {
 fn is_core(tag: &str) -> bool {
     const CORE: [&str; 7] = ["null", "bool", "int", "float", "str", "seq", "map"];
     tag == "!" || tag.strip_prefix("tag:yaml.org,2002:").is_some_and(|name| CORE.contains(&name))
-}
-
-fn decapitalised(text: &str) -> String {
-    let mut letters = text.trim_end_matches('.').chars();
-    letters
-        .next()
-        .map_or_else(String::new, |first| format!("{}{}", first.to_lowercase(), letters.as_str()))
 }
 
 fn span(location: Location, source: &Source) -> Range<usize> {
@@ -263,14 +207,54 @@ fn span(location: Location, source: &Source) -> Range<usize> {
     start..(start + length.unwrap_or(0)).min(source.text().len())
 }
 
-/// Turns what the reader gave into a node, and collects the tags that mean nothing here.
-fn lower(raw: Raw, source: &Source, tags: &mut Vec<(Range<usize>, String)>) -> Node {
+/// What YAML allows and a file of ours must not have.
+enum Fault {
+    /// A tag that means nothing here.
+    Tag(Range<usize>, String),
+    /// A key that is null or empty.
+    NullKey(Range<usize>),
+}
+
+impl Fault {
+    /// Returns its place, the message and the help.
+    fn told(self, text: &str, holds: Holds) -> (Range<usize>, String, String) {
+        match self {
+            Self::Tag(span, tag) if holds == Holds::Texts => {
+                // The place is that of the value behind the tag.
+                let start = text.get(..span.start).and_then(|before| before.rfind('!'));
+                let span = start.unwrap_or(span.start)..span.end;
+                let rest = text.get(span.start..).unwrap_or_default();
+                let line = rest.lines().next().unwrap_or_default().trim_end();
+                let span = span.start..span.start + line.len();
+                let help = format!("put quotes around the text: `{}`", quoted(line));
+                (span, format!("the tag `{tag}` has no meaning here"), help)
+            }
+            Self::Tag(span, tag) => {
+                let help = "drop it; a value's type is what its text says".to_owned();
+                (span, format!("the tag `{tag}` has no meaning here"), help)
+            }
+            Self::NullKey(span) => match text.get(span.clone()).unwrap_or_default() {
+                "" => {
+                    let help = "write a key before the colon".to_owned();
+                    (span, "a key must be text, and this one is empty".to_owned(), help)
+                }
+                key => {
+                    let message = format!("a key must be text, and `{key}` is null");
+                    (span, message, format!("put the key in quotes: `{}`", quoted(key)))
+                }
+            },
+        }
+    }
+}
+
+/// Turns what the reader gave into a node, and collects what is wrong with it.
+fn lower(raw: Raw, source: &Source, faults: &mut Vec<Fault>) -> Node {
     let Raw(spanned) = raw;
     let aliased = spanned.referenced != spanned.defined;
     let mut place = span(spanned.referenced, source);
     let Tagged(content, tag) = spanned.value;
     if let Some(tag) = tag.filter(|tag| !is_core(tag)) {
-        tags.push((place.clone(), tag));
+        faults.push(Fault::Tag(place.clone(), tag));
     }
     let value = match content {
         Content::Null => NodeValue::Null,
@@ -279,15 +263,18 @@ fn lower(raw: Raw, source: &Source, tags: &mut Vec<(Range<usize>, String)>) -> N
         Content::Float(value) => NodeValue::Float(value),
         Content::Text(text) => NodeValue::Text(text),
         Content::List(elements) => NodeValue::List(
-            elements.into_iter().map(|element| lower(element, source, tags)).collect(),
+            elements.into_iter().map(|element| lower(element, source, faults)).collect(),
         ),
         Content::Map(entries) => NodeValue::Map(
             entries
                 .into_iter()
-                .map(|(key, value)| Entry {
-                    key_span: span(key.referenced, source),
-                    key: key.value,
-                    node: lower(value, source, tags),
+                .map(|(key, value)| {
+                    let key_span = span(key.referenced, source);
+                    if key.value.is_none() {
+                        faults.push(Fault::NullKey(key_span.clone()));
+                    }
+                    let node = lower(value, source, faults);
+                    Entry { key: key.value.unwrap_or_default(), key_span, node }
                 })
                 .collect(),
         ),
@@ -309,7 +296,7 @@ enum Content {
     Float(f64),
     Text(String),
     List(Vec<Raw>),
-    Map(Vec<(Spanned<String>, Raw)>),
+    Map(Vec<(Spanned<Option<String>>, Raw)>),
 }
 
 impl<'de> Deserialize<'de> for Content {

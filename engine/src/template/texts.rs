@@ -7,7 +7,7 @@ use super::part::Part;
 use super::problem::{Fault, TemplateProblem};
 use super::program::spoken;
 use crate::diagnostic::{Place, Route, codes};
-use crate::document::parse;
+use crate::document::{Node, NodeValue, parse_texts, quoted};
 
 /// The file's name.
 pub(super) const TEXTS: &str = "texts.yaml";
@@ -20,7 +20,7 @@ pub(super) type Texts = BTreeMap<String, Arc<Part>>;
 /// # Errors
 /// With all problems: no YAML, no map of texts, no Handlebars.
 pub(super) fn texts(path: &str, file: &str) -> Result<Texts, Vec<TemplateProblem>> {
-    let document = match parse(&Arc::from(path), file.as_bytes()) {
+    let document = match parse_texts(&Arc::from(path), file.as_bytes()) {
         Ok(document) => Arc::new(document),
         Err((_, finding)) => {
             let span = finding.primary().map_or(0..0, |label| label.span.clone());
@@ -41,7 +41,8 @@ pub(super) fn texts(path: &str, file: &str) -> Result<Texts, Vec<TemplateProblem
         let Some(text) = entry.node.as_text() else {
             let span = document.span(&Place::value(route));
             let fault = Fault::new(codes::WRONG_SHAPE, span, format!("`{name}` is not a text"));
-            problems.push(fault.help("write it in quotes".to_owned()).within(path));
+            let help = in_quotes(document.text(), &entry.node);
+            problems.push(fault.help(help).within(path));
             continue;
         };
         match Part::of_entry(path, text, &document, route) {
@@ -53,4 +54,24 @@ pub(super) fn texts(path: &str, file: &str) -> Result<Texts, Vec<TemplateProblem
         }
     }
     if problems.is_empty() { Ok(texts) } else { Err(problems) }
+}
+
+/// Says how a value that is no text is written as one.
+fn in_quotes(file: &str, node: &Node) -> String {
+    let rest = file.get(node.span.start..).unwrap_or_default();
+    let line = rest.lines().next().unwrap_or_default().trim_end();
+    match node.value {
+        NodeValue::Null if node.span.is_empty() => "write the text in quotes".to_owned(),
+        // A list or a map in flow style, which was meant as text.
+        NodeValue::List(_) | NodeValue::Map(_) if !line.starts_with(['{', '[']) => {
+            "write one text in quotes".to_owned()
+        }
+        NodeValue::List(_) | NodeValue::Map(_) => {
+            format!("put quotes around the text: `{}`", quoted(line))
+        }
+        _ => {
+            let source = file.get(node.span.clone()).unwrap_or_default();
+            format!("put quotes around the text: `{}`", quoted(source))
+        }
+    }
 }

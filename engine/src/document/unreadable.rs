@@ -1,0 +1,169 @@
+//! What is wrong with a text that cannot be read as YAML, in our words, at its place and with the way out.
+//!
+//! The YAML reader reports where it stopped. The cause often stands before that place: an expression without quotes, a tab.
+
+use std::ops::Range;
+
+use serde_saphyr::budget::BudgetBreach;
+
+use super::limits::{ALIASES_MAX, DEPTH_MAX, NODES_MAX};
+use super::quote::{quoted, requoted, unquoted_value, whole_value};
+use crate::diagnostic::{Code, codes};
+
+/// What a file holds: it decides what an unquoted brace was meant to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// A pipeline or a schema, where an expression is `${{ }}`.
+    Expressions,
+    /// The texts of a mail, where `{{ }}` stands for a value.
+    Texts,
+}
+
+/// Why a text is not read.
+pub(super) struct Unreadable {
+    pub(super) code: Code,
+    pub(super) message: String,
+    pub(super) span: Range<usize>,
+    pub(super) help: Option<String>,
+}
+
+impl Unreadable {
+    /// Explains an error of the YAML reader, which it found at the bytes `span`.
+    pub(super) fn explain(
+        error: &serde_saphyr::Error,
+        text: &str,
+        span: Range<usize>,
+        holds: Holds,
+    ) -> Self {
+        let mut error = error.without_snippet();
+        // What goes wrong where an alias is expanded comes wrapped.
+        while let serde_saphyr::Error::AliasError { error: inner, .. } = error {
+            error = inner;
+        }
+        let said = error.to_string();
+        let said = said.split(" at line ").next().unwrap_or(&said);
+        let help = |help: &str| Some(help.to_owned());
+        let (code, message, help) = match error {
+            serde_saphyr::Error::DuplicateMappingKey { key, .. } => {
+                let message = match key {
+                    Some(key) => format!("the key `{key}` stands twice in one map"),
+                    None => "a key stands twice in one map".to_owned(),
+                };
+                let help = help("keep one of them; YAML readers differ in which one they take");
+                (codes::DUPLICATE_KEY, message, help)
+            }
+            serde_saphyr::Error::Budget { breach, .. } => {
+                (codes::DOCUMENT_LIMIT, breached(breach), None)
+            }
+            serde_saphyr::Error::MultipleDocuments { .. } => (
+                codes::YAML_SYNTAX,
+                "the file has more than one document".to_owned(),
+                help("keep one pipeline in a file; drop the line `---` and what follows"),
+            ),
+            // The scanner has a limit of its own, which deep nesting in one line meets first.
+            _ if said.contains("recursion limit") => (
+                codes::DOCUMENT_LIMIT,
+                format!("the file is nested more than {DEPTH_MAX} levels deep"),
+                None,
+            ),
+            _ => return Self::syntax(said, text, span, holds),
+        };
+        Self { code, message, span, help }
+    }
+
+    fn syntax(said: &str, text: &str, span: Range<usize>, holds: Holds) -> Self {
+        let code = codes::YAML_SYNTAX;
+        if let Some(span) = said.contains("tab").then(|| tab(text, span.start)).flatten() {
+            let message = "a tab is never indentation in YAML".to_owned();
+            return Self { code, message, span, help: Some("use spaces".to_owned()) };
+        }
+        let at = span.start;
+        if let Some(span) = braces(text, at).filter(|_| holds == Holds::Expressions) {
+            let expression = format!("${}", text.get(span.clone()).unwrap_or_default());
+            let message = "an expression begins with `${{`, and must be in quotes here".to_owned();
+            let help = format!("write the expression in quotes: `{}`", quoted(&expression));
+            return Self { code, message, span, help: Some(help) };
+        }
+        // A key is the only thing that has to be a text here.
+        if said == "expected string scalar" && braces(text, at).is_none() {
+            let what = if text.get(at..).is_some_and(|rest| rest.starts_with('[')) {
+                "a list"
+            } else {
+                "a map"
+            };
+            let message = format!("a key must be text, not {what}");
+            return Self { code, message, span, help: Some("put the key in quotes".to_owned()) };
+        }
+        let value = match holds {
+            Holds::Expressions => unquoted_value(text, at, said.starts_with("mapping values")),
+            Holds::Texts => whole_value(text, at),
+        };
+        let source = |value: &Range<usize>| text.get(value.clone()).unwrap_or_default();
+        let (message, span, help) = match (requoted(text, at), value) {
+            (Some(value), _) => (
+                "the text ends at a quote that belongs to it".to_owned(),
+                span,
+                Some(format!("put the other quotes around it: `{value}`")),
+            ),
+            (None, Some(value)) => {
+                let what = match holds {
+                    Holds::Expressions if source(&value).contains("${{") => "expression",
+                    _ => "text",
+                };
+                let help = format!("put quotes around it: `{}`", quoted(source(&value)));
+                (format!("the {what} must be in quotes here"), value, Some(help))
+            }
+            (None, None) => {
+                (format!("the file is not readable YAML: {}", decapitalised(said)), span, None)
+            }
+        };
+        Self { code, message, span, help }
+    }
+}
+
+/// Finds the tab that indents the line of a place, or the next such line: the reader stops before it.
+fn tab(text: &str, at: usize) -> Option<Range<usize>> {
+    let line = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
+    let mut start = line;
+    for line in text.get(line..)?.split_inclusive('\n') {
+        let blank = line.len() - line.trim_start_matches([' ', '\t']).len();
+        if let Some(tab) = line.get(..blank)?.find('\t') {
+            return Some(start + tab..start + blank);
+        }
+        start += line.len();
+    }
+    None
+}
+
+/// Recognises `{{ … }}` without quotes, which YAML takes for a map that is the key of a map, and returns its bytes.
+fn braces(text: &str, at: usize) -> Option<Range<usize>> {
+    let open = if text.get(..at)?.ends_with('{') { at - 1 } else { at };
+    let rest = text.get(open..)?;
+    if !rest.starts_with("{{") || text.get(..open)?.ends_with('$') {
+        return None;
+    }
+    let line = rest.lines().next().unwrap_or_default();
+    let length = line.find("}}").map_or(line.trim_end().len(), |close| close + 2);
+    Some(open..open + length)
+}
+
+fn breached(breach: &BudgetBreach) -> String {
+    match breach {
+        BudgetBreach::Nodes { .. } => {
+            format!("the file has more than {NODES_MAX} values once aliases are expanded")
+        }
+        BudgetBreach::Depth { .. } => {
+            format!("the file is nested more than {DEPTH_MAX} levels deep")
+        }
+        BudgetBreach::Aliases { .. } => format!("the file has more than {ALIASES_MAX} aliases"),
+        BudgetBreach::Documents { .. } => "the file has more than one document".to_owned(),
+        _ => "the file is larger than allowed once aliases are expanded".to_owned(),
+    }
+}
+
+fn decapitalised(text: &str) -> String {
+    let mut letters = text.trim_end_matches('.').chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| format!("{}{}", first.to_lowercase(), letters.as_str()))
+}
