@@ -19,6 +19,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
+use crate::one_line;
+
 /// Renders a mail template and sends it (SES, SMTP; an outbox table locally), once for each order, step and element.
 ///
 /// Every name in the template is checked against `data` when the pipeline is validated. A failed attempt is only repeated when the mail
@@ -93,6 +95,9 @@ impl Step for EmailSend {
     fn plan(config: Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults> {
         cx.expr("to", &config.to);
         let locale = config.locale.as_ref().and_then(|locale| cx.expr("locale", locale));
+        if let Some(locale) = &locale {
+            one_line::check("the locale", Route::root().key("locale"), locale, cx);
+        }
         let data = cx.value("data", &Route::root().key("data"), &Json::Object(config.data), None);
         let settings = cx.mail();
         let template = settings.as_ref().and_then(|settings| {
@@ -202,6 +207,9 @@ fn unsubscribed(unsubscribe: &Unsubscribing, cx: &mut PlanContext<'_>) {
     // Where it leads must be written, not filled in.
     let has_host = fixed.strip_prefix("https://").is_some_and(|host| !host.is_empty());
     let begins = has_host || fixed.starts_with("mailto:") && !unsubscribe.one_click;
+    if let Some(compiled) = compiled.as_ref().filter(|compiled| compiled.constant().is_none()) {
+        one_line::check("the address", route.clone(), compiled, cx);
+    }
     let constant = compiled.as_ref().and_then(|compiled| compiled.constant()?.as_text().cloned());
     let checked = constant.map(|url| Unsubscribe::new(&url, unsubscribe.one_click).map(drop));
     let why = match checked {

@@ -11,6 +11,7 @@ use oms_engine::value::{Type, Typed, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::object_key;
 use crate::table_get::Missing;
 
 /// Reads an object of a bucket as text.
@@ -54,7 +55,9 @@ impl Step for ObjectGet {
     type Output = Value;
 
     fn plan(config: Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults> {
-        cx.expr("key", &config.key);
+        if let Some(key) = cx.expr("key", &config.key) {
+            object_key::check(&key, cx);
+        }
         let bucket: Arc<str> = Arc::from(config.bucket);
         let output = Output::ty().unwrap_or_else(Type::text);
         Ok(Planned {

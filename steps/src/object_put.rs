@@ -12,7 +12,7 @@ use oms_engine::value::{Type, Value, write_json};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::unique;
+use crate::{object_key, unique};
 
 /// Stores an object in a bucket (S3; a table of the local database).
 ///
@@ -54,9 +54,6 @@ pub struct ObjectPut {
     whole_order: bool,
 }
 
-/// Bytes of an object's key at the most, as in S3.
-const KEY_BYTES_MAX: usize = 1024;
-
 impl Step for ObjectPut {
     const NAME: &'static str = "object.put";
     type Config = Config;
@@ -67,7 +64,9 @@ impl Step for ObjectPut {
         let key = cx.expr("key", &config.key);
         let body = cx.expr("body", &config.body);
         if let Some(key) = &key {
-            unique::check("the object's key", Route::root().key("key"), &[key], "", cx);
+            if object_key::check(key, cx) {
+                unique::check("the object's key", Route::root().key("key"), &[key], "", cx);
+            }
         }
         let bucket: Arc<str> = Arc::from(config.bucket);
         let pii = key.is_some_and(|key| key.ty().pii);
@@ -85,10 +84,7 @@ impl Step for ObjectPut {
     }
 
     async fn run(&self, cx: &StepContext<'_>, input: Input) -> Result<Output, StepError> {
-        if input.key.is_empty()
-            || input.key.len() > KEY_BYTES_MAX
-            || input.key.chars().any(char::is_control)
-        {
+        if !object_key::is_valid(&input.key) {
             let message = "an object's key has 1 to 1024 bytes and no control characters";
             return Err(StepError::permanent(cause::OUT_OF_RANGE, message));
         }

@@ -129,6 +129,14 @@ impl Compiled {
         })
     }
 
+    /// Returns the parts of its text that stand in the file.
+    pub fn fixed(&self) -> impl Iterator<Item = &str> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Fixed(text) => Some(text.as_str()),
+            Piece::Path(_) | Piece::Other => None,
+        })
+    }
+
     /// Tells whether it is the order as a whole.
     pub fn is_whole_order(&self) -> bool {
         self.path() == Some("order")

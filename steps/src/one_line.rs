@@ -1,0 +1,29 @@
+//! Settings whose fixed text must not have a line break or another control character: keys of objects, addresses, locales.
+
+use oms_engine::diagnostic::{Finding, Place, Route, codes};
+use oms_engine::expression::Compiled;
+use oms_engine::step::PlanContext;
+
+/// Notes a control character in what is written in the file, such as the line break at the end of a YAML block; returns whether there is none.
+pub(crate) fn check(what: &str, at: Route, text: &Compiled, cx: &mut PlanContext<'_>) -> bool {
+    let fixed = || text.fixed().flat_map(str::chars);
+    let found = match fixed().find(|letter| letter.is_control()) {
+        Some('\n' | '\r') => "a line break",
+        Some('\t') => "a tab",
+        Some(_) => "a control character",
+        None => return true,
+    };
+    let message = format!("{what} must not have {found}");
+    let help = match fixed().filter(|letter| letter.is_control()).all(|letter| letter == '\n') {
+        true => {
+            "a block that begins with `|` or `>` ends with a line break: write `|-` or `>-`, or put the text in quotes on one line"
+        }
+        false => "drop it",
+    };
+    cx.fault(
+        Finding::error(codes::VALUE_NOT_ALLOWED, Place::value(at), message)
+            .help(help.to_owned())
+            .newly_refused(),
+    );
+    false
+}
