@@ -3,20 +3,19 @@
 //! A file is read when it was left alone for a moment, and moved away when every order of it is on disk: to `done`, or to `refused` if one was not accepted.
 //! What ends the process before that is no matter: the file is read again, and its orders are known by their keys.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use oms_local::{Answer, Work};
-use tokio::sync::{mpsc, oneshot, watch};
+use oms_local::Work;
+use tokio::sync::{mpsc, watch};
 
 use crate::input::{Reader, Source};
+use crate::refused::{self, Asked};
 
 /// Between two looks at the folder; a file that is the same in both was left alone.
 const LOOK: Duration = Duration::from_millis(500);
-/// Orders of a file whose answers are waited for at the most.
-const ASKED_MAX: usize = 4_096;
 /// What files of orders end in.
 const ENDINGS: [&str; 3] = ["json", "jsonl", "ndjson"];
 
@@ -29,6 +28,7 @@ pub(crate) struct Folder {
     pub(crate) path: PathBuf,
     pub(crate) reader: Reader,
     pub(crate) work: mpsc::Sender<Work>,
+    pub(crate) asked: Asked,
     pub(crate) stop: watch::Receiver<bool>,
 }
 
@@ -84,34 +84,18 @@ impl Folder {
 
     /// Takes a file in, and moves it away; tells whether to go on.
     fn take(&self, path: &Path) -> io::Result<bool> {
-        let mut asked: VecDeque<oneshot::Receiver<Answer>> = VecDeque::new();
-        let (mut accepted, mut answered) = (true, true);
-        let mut wait = |asked: &mut VecDeque<oneshot::Receiver<Answer>>| {
-            match asked.pop_front().map(oneshot::Receiver::blocking_recv) {
-                Some(Ok(Answer::Accepted { .. } | Answer::Same { .. })) | None => {}
-                Some(Ok(Answer::Conflict | Answer::Rejected { .. })) => accepted = false,
-                // The process ends; the file is read again the next time.
-                Some(Err(_)) => answered = false,
-            }
-        };
+        let mut file = refused::File::new(&self.asked);
         let mut sent = true;
-        self.reader.read(&Source::File(path.to_owned()), &mut |mut order| {
-            let (answer, receiver) = oneshot::channel();
-            order.answer = Some(answer);
-            asked.push_back(receiver);
-            if asked.len() > ASKED_MAX {
-                wait(&mut asked);
-            }
+        self.reader.read(&Source::File(path.to_owned()), &mut |mut order, origin| {
+            file.note(&mut order, origin);
             sent = self.work.blocking_send(Work::Order(order)).is_ok();
             sent
         })?;
-        while !asked.is_empty() {
-            wait(&mut asked);
-        }
-        if !(sent && answered) {
+        file.end();
+        if !sent || file.unanswered {
             return Ok(false);
         }
-        self.put_away(path, if accepted { DONE } else { REFUSED })?;
+        self.put_away(path, if file.refused { REFUSED } else { DONE })?;
         Ok(true)
     }
 

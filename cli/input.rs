@@ -1,12 +1,13 @@
-//! Orders from files and from standard input: one JSON document, or one a line.
+//! Orders from files and from standard input.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use oms_local::{Order, Origin};
+use oms_engine::document::{OrderForm, OrderText, read_orders};
+use oms_local::Order;
 
 /// Where orders come from.
 #[derive(Clone, Debug)]
@@ -17,191 +18,88 @@ pub(crate) enum Source {
     Stdin(String),
 }
 
+/// The place of an order in its source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The file, as messages show it.
+    pub(crate) path: Arc<str>,
+    /// The line on which the order begins, from 1.
+    pub(crate) line: u64,
+    /// The column in which it begins, in characters from 1.
+    pub(crate) column: u64,
+}
+
 /// Reads sources one after the other.
 pub(crate) struct Reader {
-    /// Bytes of an order at the most; what is longer is cut one byte behind, so that it is refused as too large.
+    /// Maximum size of an order in bytes. What is longer is refused.
     pub(crate) bytes_max: usize,
     /// Bytes read so far, for the progress.
     pub(crate) bytes_read: Arc<AtomicU64>,
 }
 
-/// How the orders stand in a source.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// The whole text is one order.
-    One,
-    /// Each line is one.
-    Lines,
-    /// Lines, if the first one is an order by itself.
-    Guess,
-}
-
 impl Reader {
-    /// Calls `each` with every order of a source. `each` says whether to go on.
+    /// Calls `each` with every order of a source and its place, until `each` returns false.
     ///
     /// # Errors
     /// When the source cannot be read.
     pub(crate) fn read(
         &self,
         source: &Source,
-        each: &mut dyn FnMut(Order) -> bool,
+        each: &mut dyn FnMut(Order, Origin) -> bool,
     ) -> io::Result<()> {
-        match source {
+        let (path, name) = match source {
             Source::File(path) => {
-                let form = match path.extension().and_then(|extension| extension.to_str()) {
-                    Some("json") => Form::One,
-                    Some("ndjson" | "jsonl") => Form::Lines,
-                    _ => Form::Guess,
-                };
-                let name = path
-                    .file_stem()
-                    .map(|stem| stem.to_string_lossy().into_owned())
-                    .unwrap_or_default();
-                let file = File::open(path)?;
-                if file.metadata()?.is_dir() {
+                let stem = path.file_stem().unwrap_or_default();
+                (path.to_string_lossy(), stem.to_string_lossy())
+            }
+            Source::Stdin(name) => ("-".into(), name.into()),
+        };
+        let path: Arc<str> = Arc::from(&*path);
+        let mut each = |OrderText { name, body, line, column }: OrderText| {
+            let origin = Origin { path: Arc::clone(&path), line, column };
+            each(Order { name, body, named: false, answer: None }, origin)
+        };
+        let (mut file, mut stdin);
+        let (input, form): (&mut dyn BufRead, _) = match source {
+            Source::File(path) => {
+                let opened = File::open(path)?;
+                if opened.metadata()?.is_dir() {
                     return Err(io::Error::other("it is a folder"));
                 }
-                self.orders(
-                    &mut BufReader::with_capacity(1 << 18, file),
-                    form,
-                    &shown(path),
-                    &name,
-                    each,
-                )
+                file = BufReader::with_capacity(1 << 18, opened);
+                (&mut file, OrderForm::of_file(&path.to_string_lossy()))
             }
-            Source::Stdin(name) => {
-                self.orders(&mut io::stdin().lock(), Form::Guess, &Arc::from("-"), name, each)
+            Source::Stdin(_) => {
+                stdin = io::stdin().lock();
+                (&mut stdin, OrderForm::Stream)
             }
-        }
-    }
-
-    fn orders(
-        &self,
-        input: &mut dyn BufRead,
-        form: Form,
-        path: &Arc<str>,
-        name: &str,
-        each: &mut dyn FnMut(Order) -> bool,
-    ) -> io::Result<()> {
-        let order = |name: String, body, line| {
-            let origin = Origin { path: Arc::clone(path), line };
-            Order { name, body, origin, named: false, answer: None }
         };
-        if form == Form::One {
-            let body = self.rest(Vec::new(), input)?;
-            each(order(name.to_owned(), body, 1));
-            return Ok(());
-        }
-        let mut number = 0;
-        // The first line, while it is not clear whether it is the whole text.
-        let mut held: Option<(Vec<u8>, u64)> = None;
-        let mut guessing = form == Form::Guess;
-        while let Some(line) = self.line(input)? {
-            number += 1;
-            if line.iter().all(u8::is_ascii_whitespace) {
-                continue;
-            }
-            if guessing && held.is_none() {
-                if serde_json::from_slice::<serde::de::IgnoredAny>(&line).is_err() {
-                    let body = self.rest(line, input)?;
-                    each(order(name.to_owned(), body, number));
-                    return Ok(());
-                }
-                held = Some((line, number));
-                continue;
-            }
-            guessing = false;
-            for (body, number) in held.take().into_iter().chain([(line, number)]) {
-                let order = order(format!("{name}-{number}"), body, number);
-                if !each(order) {
-                    return Ok(());
-                }
-            }
-        }
-        // One order alone is named as if it had been written over several lines.
-        if let Some((body, number)) = held {
-            each(order(name.to_owned(), body, number));
-        }
-        Ok(())
+        let mut input = Counted { input, bytes_read: &self.bytes_read };
+        read_orders(&mut input, form, &name, self.bytes_max, &mut each)
     }
+}
 
-    /// Reads what is left, as far as an order may be long.
-    fn rest(&self, mut body: Vec<u8>, input: &mut dyn BufRead) -> io::Result<Vec<u8>> {
-        let left = (self.bytes_max + 1).saturating_sub(body.len()) as u64;
-        let count = input.take(left).read_to_end(&mut body)?;
+/// Counts the bytes that are read.
+struct Counted<'c> {
+    input: &'c mut dyn BufRead,
+    bytes_read: &'c AtomicU64,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.input.read(buffer)?;
         self.bytes_read.fetch_add(count as u64, Ordering::Relaxed);
-        Ok(body)
-    }
-
-    /// Reads a line without its end. A line that is too long is cut, and the rest of it passed over.
-    fn line(&self, input: &mut dyn BufRead) -> io::Result<Option<Vec<u8>>> {
-        let mut line = Vec::new();
-        let limit = self.bytes_max as u64 + 2;
-        let mut count = input.take(limit).read_until(b'\n', &mut line)? as u64;
-        if count == 0 {
-            return Ok(None);
-        }
-        let whole = line.last() == Some(&b'\n');
-        if whole {
-            line.pop();
-            if line.last() == Some(&b'\r') {
-                line.pop();
-            }
-        }
-        let mut ended = whole;
-        while !ended {
-            let available = input.fill_buf()?;
-            let (used, end) = match available.iter().position(|byte| *byte == b'\n') {
-                Some(at) => (at + 1, true),
-                None => (available.len(), available.is_empty()),
-            };
-            ended = end;
-            count += used as u64;
-            input.consume(used);
-        }
-        self.bytes_read.fetch_add(count, Ordering::Relaxed);
-        Ok(Some(line))
+        Ok(count)
     }
 }
 
-fn shown(path: &Path) -> Arc<str> {
-    Arc::from(path.to_string_lossy().as_ref())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str, form: Form, bytes_max: usize) -> Vec<(String, String, u64)> {
-        let reader = Reader { bytes_max, bytes_read: Arc::default() };
-        let mut orders = Vec::new();
-        let mut each = |order: Order| {
-            orders.push((order.name, String::from_utf8(order.body).unwrap(), order.origin.line));
-            true
-        };
-        reader.orders(&mut text.as_bytes(), form, &"x".into(), "x", &mut each).unwrap();
-        orders
+impl BufRead for Counted<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.input.fill_buf()
     }
 
-    #[test]
-    fn lines_are_named_by_their_number_and_blank_ones_passed_over() {
-        let row = |name: &str, body: &str, line| (name.to_owned(), body.to_owned(), line);
-        assert_eq!(
-            read("{\"a\":1}\r\n\n{\"a\":2}", Form::Lines, 100),
-            [row("x-1", "{\"a\":1}", 1), row("x-3", "{\"a\":2}", 3)]
-        );
-        assert_eq!(read("{\n}", Form::Guess, 100), [row("x", "{}", 1)]);
-        assert_eq!(read("{}\n\n", Form::Guess, 100), [row("x", "{}", 1)]);
-        assert_eq!(read("{}\n[]", Form::Guess, 100), [row("x-1", "{}", 1), row("x-2", "[]", 2)]);
-        assert_eq!(read("", Form::One, 100), [row("x", "", 1)]);
-    }
-
-    #[test]
-    fn a_line_that_is_too_long_does_not_hide_the_next_one() {
-        let text = format!("{}\n{{}}\n", "9".repeat(5000));
-        let orders = read(&text, Form::Lines, 10);
-        assert_eq!(orders.len(), 2);
-        assert!(orders[0].1.len() > 10 && orders[0].1.len() < 20);
-        assert_eq!(orders[1].1, "{}");
+    fn consume(&mut self, count: usize) {
+        self.input.consume(count);
+        self.bytes_read.fetch_add(count as u64, Ordering::Relaxed);
     }
 }

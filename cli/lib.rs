@@ -18,6 +18,7 @@ mod operate;
 mod output;
 mod preview;
 mod progress;
+mod refused;
 pub mod render;
 mod source;
 mod stack;

@@ -15,7 +15,7 @@ use oms_engine::template::Template;
 use oms_local::{Order, SystemClock};
 
 use crate::directory::DirectoryFiles;
-use crate::input::{Reader, Source};
+use crate::input::{Origin, Reader, Source};
 
 /// What stands for an order's key where a mail is made of its template's own sample.
 const SAMPLE_KEY: &str = "sample";
@@ -62,11 +62,11 @@ pub(crate) fn rehearse(
     };
     let reader =
         Reader { bytes_max: plan.order().max_bytes(), bytes_read: Arc::new(AtomicU64::new(0)) };
-    let mut found: Vec<Order> = Vec::new();
+    let mut found: Vec<(Order, Origin)> = Vec::new();
     for path in paths {
         let shown = path.display().to_string();
-        let mut each = |order| {
-            found.push(order);
+        let mut each = |order, origin| {
+            found.push((order, origin));
             true
         };
         reader
@@ -75,7 +75,7 @@ pub(crate) fn rehearse(
     }
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let (mut runs, mut unsent) = (Vec::new(), Vec::new());
-    for order in found {
+    for (order, origin) in found {
         match runtime.block_on(rehearsal.run(&order.body, &order.name)) {
             Ok(run) => {
                 let failed = run.scheduler.failures().map(|(step, failure)| {
@@ -86,7 +86,7 @@ pub(crate) fn rehearse(
             }
             Err(rejection) => {
                 let message = rejection.problems.first().map_or("", |first| first.message.as_str());
-                unsent.push(format!("{}:{}: {message}", order.origin.path, order.origin.line));
+                unsent.push(format!("{}:{}: {message}", origin.path, origin.line));
             }
         }
     }

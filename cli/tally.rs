@@ -51,9 +51,9 @@ impl Tally {
     /// Takes in an outcome.
     pub(crate) fn add(&mut self, settled: &Settled) {
         match settled {
-            Settled::Rejected { .. } => self.rejected += 1,
+            Settled::Rejected => self.rejected += 1,
             Settled::Duplicate => self.duplicates += 1,
-            Settled::Conflict { .. } => self.conflicts += 1,
+            Settled::Conflict => self.conflicts += 1,
             Settled::Waits { resumed } => {
                 self.waiting += 1;
                 self.accepted += u64::from(!resumed);

@@ -54,7 +54,11 @@ impl S3Objects {
         let there = self.client.head_object().bucket(self.bucket(bucket)).key(key).send().await;
         let there = there.map_err(|error| sorted("S3", error))?;
         let same = there.metadata().and_then(|metadata| metadata.get(DIGEST)) == Some(&digest);
-        Ok(if same { Kept::Same } else { Kept::Other })
+        if same {
+            return Ok(Kept::Same);
+        }
+        let other = objects::read(&self.client, self.bucket(bucket), key, None).await?;
+        Ok(Kept::Other(other.map(|found| found.bytes)))
     }
 
     async fn list_orders(

@@ -54,7 +54,7 @@ impl Resources {
     /// # Errors
     /// When something is missing, or is not known.
     pub fn read(json: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(json)
+        serde_json::from_slice(json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json))
     }
 
     /// Returns the real name of a bucket.

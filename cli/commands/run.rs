@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use oms_engine::plan::Plan;
 use oms_engine::step::StepKind;
-use oms_local::{Runner, Settings, Settled, Work};
+use oms_local::{Runner, Settings, Work};
 use tokio::sync::{mpsc, watch};
 
 use crate::check;
@@ -20,6 +20,7 @@ use crate::input::{Reader, Source};
 use crate::mailing::MailOption;
 use crate::output;
 use crate::progress::Progress;
+use crate::refused::{Asked, answers};
 use crate::state;
 use crate::summary;
 use crate::tally::Tally;
@@ -65,8 +66,6 @@ pub(crate) struct Args {
     format: Format,
 }
 
-/// Findings that are printed one by one at the most.
-const FINDINGS_MAX: u64 = 100;
 /// Orders that are read ahead.
 const READ_AHEAD: usize = 512;
 /// Bytes of a worker's stack: reading a deeply nested pipeline back from its bundle takes more than the usual two megabytes.
@@ -176,7 +175,8 @@ impl Call {
         });
         let bytes_read = Arc::new(AtomicU64::new(0));
         let total = total_bytes(&self.sources);
-        let reading = self.reading(orders, &bytes_read, stopped.clone());
+        let (asked, mut findings) = answers();
+        let reading = self.reading(orders, asked, &bytes_read, stopped.clone());
         let resume = self.runner.open_runs()?;
         let mut tally = Tally { resumed: resume.len() as u64, ..Tally::default() };
         let mut progress = Progress::new(total);
@@ -185,15 +185,16 @@ impl Call {
         let mut work =
             tokio::spawn(async move { runner.run(resume, queue, &settled, stopped).await });
         let mut tick = tokio::time::interval(Duration::from_millis(TICK_MS));
-        let mut findings = 0;
+        let mut reads = true;
         let outcome = loop {
             tokio::select! {
                 settled = outcomes.recv() => match settled {
-                    Some(settled) => {
-                        tell(&settled, &mut findings, &progress);
-                        tally.add(&settled);
-                    }
+                    Some(settled) => tally.add(&settled),
                     None => break (&mut work).await,
+                },
+                answer = findings.next(), if reads => match answer {
+                    Some((origin, answer)) => findings.print(&origin, &answer, &progress),
+                    None => reads = false,
                 },
                 _ = tick.tick() => {
                     progress.update(bytes_read.load(Ordering::Relaxed), tally.ended(), begun.elapsed());
@@ -202,14 +203,9 @@ impl Call {
         };
         let seconds = begun.elapsed().as_secs_f64();
         progress.finish();
+        findings.end(&progress).await;
         interrupt.abort();
         let interrupted = *watched.borrow();
-        if findings > FINDINGS_MAX {
-            output::say(&format!(
-                "… and {} more",
-                output::counted(findings - FINDINGS_MAX, "finding")
-            ));
-        }
         match outcome {
             Ok(result) => result?,
             Err(error) => match error.try_into_panic() {
@@ -231,6 +227,7 @@ impl Call {
     fn reading(
         &self,
         work: mpsc::Sender<Work>,
+        asked: Asked,
         bytes_read: &Arc<AtomicU64>,
         stop: watch::Receiver<bool>,
     ) -> tokio::task::JoinHandle<Option<(String, std::io::Error)>> {
@@ -239,7 +236,10 @@ impl Call {
         let (sources, folder) = (self.sources.clone(), self.watch.clone());
         tokio::task::spawn_blocking(move || {
             for source in &sources {
-                let mut each = |order| work.blocking_send(Work::Order(order)).is_ok();
+                let mut each = |mut order, origin| {
+                    asked.note(&mut order, origin);
+                    work.blocking_send(Work::Order(order)).is_ok()
+                };
                 if let Err(error) = reader.read(source, &mut each) {
                     let path = match source {
                         Source::File(path) => path.display().to_string(),
@@ -248,7 +248,7 @@ impl Call {
                     return Some((path, error));
                 }
             }
-            let folder = Folder { path: folder?, reader, work, stop };
+            let folder = Folder { path: folder?, reader, work, asked, stop };
             let failed = folder.watch().err();
             failed.map(|(path, error)| (path.display().to_string(), error))
         })
@@ -265,41 +265,4 @@ fn total_bytes(sources: &[Source]) -> Option<u64> {
         Source::File(path) => std::fs::metadata(path).ok().map(|metadata| sum + metadata.len()),
         Source::Stdin(_) => None,
     })
-}
-
-/// Prints what was refused, with its place in its file.
-fn tell(settled: &Settled, findings: &mut u64, progress: &Progress) {
-    match settled {
-        Settled::Rejected { origin, body, rejection } => {
-            for problem in &rejection.problems {
-                *findings += 1;
-                if *findings > FINDINGS_MAX {
-                    continue;
-                }
-                let (line, column) = problem.line_column(body);
-                let line = origin.line + line as u64 - 1;
-                let subject =
-                    if problem.pointer.is_empty() { "the order" } else { problem.pointer.as_str() };
-                progress.say(&format!(
-                    "{}:{line}:{column}: error[{}]: {subject} {}",
-                    origin.path, rejection.code, problem.message
-                ));
-            }
-        }
-        Settled::Conflict { origin, key } => {
-            *findings += 1;
-            if *findings <= FINDINGS_MAX {
-                progress.say(&format!(
-                    "{}:{}:1: error[{}]: another order with the key `{key}` was accepted before",
-                    origin.path,
-                    origin.line,
-                    oms_engine::diagnostic::codes::ORDER_CONFLICT
-                ));
-            }
-        }
-        Settled::Duplicate
-        | Settled::Run { .. }
-        | Settled::Waits { .. }
-        | Settled::GoesOn { .. } => {}
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use oms_engine::intake::Conflict;
 use oms_engine::run::{Rejection, RunState};
 use tokio::sync::oneshot;
 
@@ -25,7 +26,7 @@ pub enum Answer {
         run: Arc<str>,
     },
     /// Another order with its key was there already.
-    Conflict,
+    Conflict(Conflict),
     /// It is none.
     Rejected {
         /// Why.

@@ -63,7 +63,7 @@ pub use packet::{Outcome, Packet, Write};
 pub use remote::{Erase, Remote};
 pub use retry::{Held, NotRetried};
 pub use rows::{export_rows, import_rows, row_like};
-pub use runner::{Order, Origin, Runner, Settings, Settled, Work};
+pub use runner::{Order, Runner, Settings, Settled, Work};
 pub use runs::{RunRow, StoredRun};
 pub use rusqlite::Connection;
 pub use said::searched;

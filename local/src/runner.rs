@@ -12,8 +12,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use oms_engine::document::{Files, MemoryFiles};
 use oms_engine::effects::{Clock as _, cause};
+use oms_engine::intake::Conflict;
 use oms_engine::plan::{Checker, Plan};
-use oms_engine::run::{Rejection, Run, RunState, accept, accept_as};
+use oms_engine::run::{Run, RunState, accept, accept_as};
 use oms_engine::table::TableDef;
 use oms_engine::value::Value;
 use rusqlite::Connection;
@@ -81,44 +82,21 @@ pub struct Order {
     pub name: String,
     /// Its bytes.
     pub body: Vec<u8>,
-    /// Where it stood.
-    pub origin: Origin,
     /// Whether the name has to be its key.
     pub named: bool,
     /// Who waits to hear what became of it. Without an answer it is not known.
     pub answer: Option<oneshot::Sender<Answer>>,
 }
 
-/// Where an order stood.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// The file, as it is shown.
-    pub path: Arc<str>,
-    /// The line on which the order begins, from 1.
-    pub line: u64,
-}
-
 /// What became of an order or of a run from before.
 #[derive(Clone, Debug)]
 pub enum Settled {
     /// The order was not accepted.
-    Rejected {
-        /// Where it stood.
-        origin: Origin,
-        /// Its bytes, into which the problems point.
-        body: Vec<u8>,
-        /// Why.
-        rejection: Rejection,
-    },
+    Rejected,
     /// The same order was there already.
     Duplicate,
     /// Another order with that key was there already.
-    Conflict {
-        /// Where it stood.
-        origin: Origin,
-        /// The key.
-        key: Arc<str>,
-    },
+    Conflict,
     /// A run came as far as it can now.
     Run {
         /// The order's key.
@@ -320,7 +298,7 @@ impl Runner {
 
     /// Accepts an order and drives its run. `turn` is left where no packet ended it.
     async fn take_in(&self, order: Order, turn: &mut Option<Turn>) -> Result<Ended, Error> {
-        let Order { name, body, origin, named, answer } = order;
+        let Order { name, body, named, answer } = order;
         let accept = if named { accept_as } else { accept };
         let (plan, bundle) = self.current();
         let answering = Answering::new(answer);
@@ -330,10 +308,8 @@ impl Runner {
             let mut run = match accept(&plan, &body, &name, now) {
                 Ok(run) => run,
                 Err(rejection) => {
-                    let told = rejection.clone();
-                    let settled = Settled::Rejected { origin, body: body.clone(), rejection };
-                    answering.tell(|| Answer::Rejected { rejection: told, body });
-                    return Ok(Ended::Settled(settled));
+                    answering.tell(|| Answer::Rejected { rejection, body });
+                    return Ok(Ended::Settled(Settled::Rejected));
                 }
             };
             let key = Arc::clone(&run.info.key);
@@ -341,7 +317,7 @@ impl Runner {
                 && let Some(digest) = self.driver.known(&key)?
             {
                 let same = digest == run.info.digest;
-                return Ok(Ended::Settled(known(same, &run, origin, &answering)));
+                return Ok(Ended::Settled(self.known(same, &plan, &run, &answering)?));
             }
             let reference = RunRef::New {
                 key: Arc::clone(&key),
@@ -361,7 +337,7 @@ impl Runner {
             return Ok(match outcome {
                 Outcome::Duplicate | Outcome::Conflict => {
                     let same = outcome == Outcome::Duplicate;
-                    Ended::Settled(known(same, &run, origin, &answering))
+                    Ended::Settled(self.known(same, &plan, &run, &answering)?)
                 }
                 Outcome::Committed { id } => end.into(id, key, false),
                 Outcome::Refused => {
@@ -370,6 +346,25 @@ impl Runner {
                 }
             });
         }
+    }
+
+    /// Says what became of an order whose key is known, and tells whoever waits for it.
+    fn known(
+        &self,
+        same: bool,
+        plan: &Plan,
+        run: &Run,
+        answering: &Answering,
+    ) -> Result<Settled, Error> {
+        let (key, id) = (Arc::clone(&run.info.key), Arc::clone(&run.info.id));
+        if same {
+            answering.tell(|| Answer::Same { key, run: id });
+            return Ok(Settled::Duplicate);
+        }
+        let stored = self.driver.readers.read(|connection| StoredRun::body(connection, &key))?;
+        answering
+            .tell(|| Answer::Conflict(Conflict::new(plan.order(), &run.info, stored.as_deref())));
+        Ok(Settled::Conflict)
     }
 
     /// Goes on with a run that is in the database.
@@ -530,17 +525,6 @@ impl crate::drive::End {
             (state, _) => Ended::Settled(Settled::Run { key, resumed, state, cause: self.cause }),
         }
     }
-}
-
-/// Says what became of an order whose key is known, and tells whoever waits for it.
-fn known(same: bool, run: &Run, origin: Origin, answering: &Answering) -> Settled {
-    let (key, id) = (Arc::clone(&run.info.key), Arc::clone(&run.info.id));
-    if same {
-        answering.tell(|| Answer::Same { key, run: id });
-        return Settled::Duplicate;
-    }
-    answering.tell(|| Answer::Conflict);
-    Settled::Conflict { origin, key }
 }
 
 /// Waits until an instant has come and a run may be driven.

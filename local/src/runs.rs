@@ -218,6 +218,13 @@ impl StoredRun {
         Ok(Self { row, body: Arc::from(body), journal })
     }
 
+    /// Returns the bytes of the order with a key; nothing if its run was deleted.
+    pub(crate) fn body(connection: &Connection, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        let mut statement =
+            connection.prepare_cached("select body from oms_runs where key = ?1")?;
+        Ok(statement.query_row([key], |row| row.get(0)).optional()?)
+    }
+
     /// Lists the rows of runs that may go on by themselves.
     pub(crate) fn open(connection: &Connection) -> Result<Vec<i64>, Error> {
         let rows = connection

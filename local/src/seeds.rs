@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oms_engine::document::Files;
-use oms_engine::plan::{Plan, read_row};
+use oms_engine::plan::{Plan, read_row, row_lines};
 use oms_engine::value::{Digest, Value};
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
@@ -28,7 +28,7 @@ pub(crate) fn load(connection: &Connection, plan: &Plan, files: &dyn Files) -> R
         {
             let mut statement = transaction.prepare(&Statements::new(&seed.table).upsert)?;
             let text = String::from_utf8_lossy(&bytes);
-            for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            for (_, line) in row_lines(&text) {
                 let Ok(row) = read_row(&seed.table, line) else { continue };
                 let record = row.as_record();
                 let values = seed

@@ -1,6 +1,5 @@
 //! Orders: `PUT` under a key, `POST` with the key in the body, and how far one is.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,7 +11,8 @@ use axum::response::Response;
 use oms_engine::effects::Clock as _;
 use oms_engine::intake::Reply;
 use oms_engine::plan::valid_key;
-use oms_local::{Answer, Order, Origin, Scope, SystemClock, Work};
+use oms_engine::value::format_timestamp;
+use oms_local::{Answer, Order, Scope, SystemClock, Work};
 use serde_json::json;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
@@ -60,8 +60,8 @@ pub(crate) async fn show(
                 "key": row.key,
                 "run": oms_engine::run::run_id(flow.plan().name(), &row.key),
                 "state": row.state,
-                "accepted_at": row.accepted_at.to_string(),
-                "updated_at": row.updated_at.to_string(),
+                "accepted_at": format_timestamp(row.accepted_at),
+                "updated_at": format_timestamp(row.updated_at),
                 "cause": row.cause,
             });
             respond(&Reply { status: 200, body })
@@ -109,8 +109,7 @@ async fn received(
     let (body, _room) = body::receive(&served.site, flow, body).await?;
     let begun = tokio::time::Instant::now();
     let (answer, answered) = oneshot::channel();
-    let origin = Origin { path: Arc::from("http"), line: 1 };
-    let order = Order { name, body, origin, named, answer: Some(answer) };
+    let order = Order { name, body, named, answer: Some(answer) };
     match flow.work.try_send(Work::Order(order)) {
         Ok(()) => {}
         Err(TrySendError::Full(_)) => return Err(Reply::busy()),
@@ -126,7 +125,11 @@ async fn received(
             (Reply::accepted(&key, &run), key)
         }
         Answer::Same { key, run } => (Reply::same(&key, &run), key),
-        Answer::Conflict => return Err(Reply::conflict()),
+        Answer::Conflict(conflict) => {
+            let mut response = respond(&Reply::conflict(&conflict));
+            response.extensions_mut().insert(conflict);
+            return Ok(response);
+        }
         Answer::Rejected { rejection, body } => {
             return Err(Reply::rejected(&rejection, &body));
         }

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, HOST, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::Next;
 use axum::response::Response;
+use oms_engine::intake::Conflict;
 use serde_json::json;
 
 use crate::auth::is_this_machine;
@@ -72,7 +73,7 @@ pub(crate) async fn observed(
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     site.metrics.requested(response.status());
     if let Some(log) = &site.log {
-        let line = json!({
+        let mut line = json!({
             "level": "info",
             "message": "request",
             "id": id.to_str().unwrap_or_default(),
@@ -81,6 +82,10 @@ pub(crate) async fn observed(
             "status": response.status().as_u16(),
             "micros": u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
         });
+        if let Some(conflict) = response.extensions().get::<Conflict>() {
+            // The pointers stay out: a member's name is the sender's and may be personal.
+            line["conflict"] = json!({ "key": conflict.key, "run": conflict.run });
+        }
         log.line(&line);
     }
     response

@@ -136,6 +136,12 @@ fn problem() -> Json {
             "title": { "type": "string" },
             "status": { "type": "integer" },
             "detail": { "type": "string" },
+            "key": { "type": "string", "description": "The key that another order has (409)." },
+            "run": { "type": "string", "description": "The id of that order's run (409)." },
+            "pointers": {
+                "type": "array", "items": { "type": "string" },
+                "description": "JSON pointers (RFC 6901) to the first members that differ (409); absent if that order is no longer stored.",
+            },
             "problems": { "type": "array", "items": {
                 "type": "object", "required": ["pointer", "line", "column", "message"],
                 "properties": {
@@ -173,7 +179,7 @@ fn answers() -> Json {
         ("401", "An API key is needed."),
         ("403", "The API key is for something else."),
         ("408", "The order took too long to come in."),
-        ("409", "Another order has this key."),
+        ("409", "Another order has this key: its run, and the members that differ."),
         ("413", "The order is too large."),
         ("415", "An order is JSON."),
         ("421", "It was sent to another name than this machine's."),

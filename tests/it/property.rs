@@ -5,6 +5,7 @@
 
 pub(crate) mod chance;
 mod damage;
+mod differences;
 mod expressions;
 pub(crate) mod faults;
 mod outside;

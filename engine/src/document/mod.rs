@@ -5,7 +5,9 @@
 
 mod files;
 mod limits;
+mod mark;
 mod node;
+mod orders;
 mod quote;
 mod read;
 mod scalar;
@@ -13,6 +15,8 @@ mod unreadable;
 
 pub use files::{FileError, Files, MemoryFiles, Recorder};
 pub use limits::{ALIASES_MAX, BYTES_MAX, DEPTH_MAX, NODES_MAX};
+pub use mark::without_mark;
 pub use node::{Entry, Node, NodeValue};
+pub use orders::{OrderForm, OrderText, read_orders};
 pub use quote::quoted;
 pub use read::{Document, parse, parse_texts};

@@ -25,14 +25,14 @@ pub struct StoredOrder {
 }
 
 /// What storing an order found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kept {
     /// It is new.
     New,
     /// The same order was there.
     Same,
-    /// Another order was there.
-    Other,
+    /// Another order was there: its bytes, unless it was deleted meanwhile.
+    Other(Option<Arc<[u8]>>),
 }
 
 /// Where an order is stored, as a notification says.

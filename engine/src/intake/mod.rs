@@ -1,5 +1,7 @@
 //! What an intake answers over HTTP: the same in `oms serve` and on AWS.
 
+mod conflict;
 mod reply;
 
+pub use conflict::Conflict;
 pub use reply::Reply;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::Conflict;
 use crate::diagnostic::codes;
 use crate::run::Rejection;
 
@@ -28,10 +29,20 @@ impl Reply {
         Self { status: 200, ..Self::accepted(key, run) }
     }
 
-    /// Another order has this key: 409.
-    pub fn conflict() -> Self {
+    /// Another order has this key: 409 with the key, that order's run, and where the orders differ as long as that is known.
+    pub fn conflict(conflict: &Conflict) -> Self {
         let code = codes::ORDER_CONFLICT;
-        Self::problem(409, &code.to_string(), code.title())
+        let reply = Self::problem(409, &code.to_string(), code.title());
+        let mut reply = reply.detailed(&conflict.to_string());
+        if let Some(members) = reply.body.as_object_mut() {
+            members.insert("key".to_owned(), Json::from(&*conflict.key));
+            members.insert("run".to_owned(), Json::from(&*conflict.run));
+            if let Some(differences) = &conflict.differences {
+                let pointers = Json::from(differences.pointers.as_slice());
+                members.insert("pointers".to_owned(), pointers);
+            }
+        }
+        reply
     }
 
     /// What came is no order: 400, or 413 if it is too large, with the place of each fault in `body`.

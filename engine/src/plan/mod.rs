@@ -26,4 +26,4 @@ pub use choreography::{Branch, Choreography, LAMBDA_BODY_MAX, ObjectKey, choreog
 pub use order::{KeyError, OrderPlan, valid_key};
 pub use semantics::Semantics;
 pub(crate) use steps::{error_record, run_record};
-pub use tables::{RowError, read_row, read_rows};
+pub use tables::{RowError, read_row, read_rows, row_lines};

@@ -10,7 +10,7 @@ use crate::document::{self, Document, Files};
 use crate::expression::{self, Compiled, Env, Root, Scope};
 use crate::pipeline::{Pipeline, SchemaSource};
 use crate::schema::{OrderSchema, SchemaProblem};
-use crate::value::{Parsed, Record, RecordType, Shape, Type, Value};
+use crate::value::{JsonProblem, Parsed, ProblemKind, Record, RecordType, Shape, Type, Value};
 
 /// What an order is, and what tells one from another.
 #[derive(Debug)]
@@ -73,6 +73,12 @@ impl OrderPlan {
     /// Returns how many bytes an order may have.
     pub const fn max_bytes(&self) -> usize {
         self.max_bytes
+    }
+
+    /// Returns what is wrong with an order that is too large.
+    pub(crate) fn too_large(&self) -> JsonProblem {
+        let message = format!("has more than the {} bytes that are allowed", self.max_bytes);
+        JsonProblem { kind: ProblemKind::Shape, pointer: String::new(), offset: 0, message }
     }
 
     /// Returns the path of the field that is the key, such as `order.order_id`, if it is one.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::order::OrderPlan;
 use super::sink::{InFile, Sink};
 use crate::diagnostic::{Finding, Place, Route, codes};
-use crate::document::Files;
+use crate::document::{Files, OrderForm, OrderText, read_orders, without_mark};
 use crate::pipeline::Pipeline;
+use crate::value::JsonProblem;
 
 /// Sample files at the most.
 const SAMPLES_MAX: usize = 1_000;
@@ -64,32 +65,42 @@ fn check_file(path: &str, order: &OrderPlan, sink: &mut Sink<'_>, files: &dyn Fi
     let shown = files.shown(path);
     let Ok(bytes) = files.read(path) else { return };
     let text = String::from_utf8_lossy(&bytes);
-    let text: Arc<str> = Arc::from(text.as_ref());
-    let lines: Vec<(usize, &str)> = if path.ends_with(".ndjson") {
-        text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).collect()
-    } else {
-        vec![(0, text.as_ref())]
+    let text: Arc<str> = Arc::from(without_mark(&text));
+    let mut add = |found: &OrderText, problem: &JsonProblem| {
+        let start = (found.line, found.column);
+        let (line, column) = problem.line_column_in_file(&found.body, start);
+        let subject = match problem.pointer.as_str() {
+            "" => "the order".to_owned(),
+            pointer => format!("`{pointer}`"),
+        };
+        sink.add_in_file(InFile {
+            code: codes::SAMPLE,
+            path: &shown,
+            text: &text,
+            private: true,
+            line: usize::try_from(line).unwrap_or(usize::MAX),
+            column: usize::try_from(column).unwrap_or(usize::MAX),
+            length: 1,
+            message: format!("sample order: {subject} {}", problem.message),
+            help: None,
+        });
     };
-    for (offset, body) in lines {
-        let Err(problems) = order.schema().read(body.as_bytes()) else { continue };
-        for problem in problems {
-            let (line, column) = problem.line_column(body.as_bytes());
-            let subject = if problem.pointer.is_empty() {
-                "the order".to_owned()
-            } else {
-                format!("`{}`", problem.pointer)
-            };
-            sink.add_in_file(InFile {
-                code: codes::SAMPLE,
-                path: &shown,
-                text: &text,
-                private: true,
-                line: offset + line,
-                column,
-                length: 1,
-                message: format!("sample order: {subject} {}", problem.message),
-                help: None,
-            });
+    let mut each = |found: OrderText| {
+        if found.body.len() > order.max_bytes() {
+            add(&found, &order.too_large());
+            return true;
         }
-    }
+        for problem in order.schema().read(&found.body).err().into_iter().flatten() {
+            add(&found, &problem);
+        }
+        true
+    };
+    // Text in memory is always readable.
+    let _read = read_orders(
+        &mut text.as_bytes(),
+        OrderForm::of_file(path),
+        "",
+        order.max_bytes(),
+        &mut each,
+    );
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::checked::Seed;
 use super::sink::{InFile, Sink};
 use crate::diagnostic::{Finding, Place, Route, codes, did_you_mean};
-use crate::document::Files;
+use crate::document::{Files, without_mark};
 use crate::pipeline::{Named, Pipeline, TableSection};
 use crate::step::Resources;
 use crate::table::{Column, ColumnShape, TableDef};
@@ -151,8 +151,7 @@ pub fn read_row(table: &TableDef, text: &str) -> Result<Value, Vec<(usize, Strin
 /// # Errors
 /// The first row that does not fit.
 pub fn read_rows(table: &TableDef, text: &str) -> Result<Vec<Value>, RowError> {
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines
+    row_lines(text)
         .map(|(index, line)| {
             read_row(table, line).map_err(|problems| {
                 let first = problems.into_iter().next();
@@ -161,6 +160,11 @@ pub fn read_rows(table: &TableDef, text: &str) -> Result<Vec<Value>, RowError> {
             })
         })
         .collect()
+}
+
+/// Returns the lines of a file of rows that are not empty, each with its position in the file.
+pub fn row_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    without_mark(text).lines().enumerate().filter(|(_, line)| !line.trim().is_empty())
 }
 
 /// What is wrong with a row.
@@ -228,7 +232,7 @@ pub(super) fn check_seeds(declared: &[Declared], sink: &mut Sink<'_>, files: &dy
         let Some((path, route)) = &declared.seed else { continue };
         let shown = files.shown(path);
         let text = match files.read(path).map(|bytes| String::from_utf8(bytes.to_vec())) {
-            Ok(Ok(text)) => Arc::<str>::from(text),
+            Ok(Ok(text)) => Arc::<str>::from(without_mark(&text)),
             Ok(Err(_)) => {
                 sink.not_text(Place::value(route.clone()), &shown);
                 continue;
@@ -239,10 +243,7 @@ pub(super) fn check_seeds(declared: &[Declared], sink: &mut Sink<'_>, files: &dy
             }
         };
         let mut found = 0;
-        for (index, line) in text.lines().enumerate() {
-            if line.trim().is_empty() {
-                continue;
-            }
+        for (index, line) in row_lines(&text) {
             let Err(problems) = parse_row(&declared.table, line) else { continue };
             for RowProblem { column, message, help } in problems {
                 found += 1;

@@ -39,8 +39,8 @@ impl Rejection {
 pub fn accept(plan: &Arc<Plan>, body: &[u8], name: &str, now: Timestamp) -> Result<Run, Rejection> {
     let order = plan.order();
     if body.len() > order.max_bytes() {
-        let message = format!("has more than the {} bytes that are allowed", order.max_bytes());
-        return Err(Rejection::whole(codes::ORDER_TOO_LARGE, message));
+        let problems = vec![order.too_large()];
+        return Err(Rejection { code: codes::ORDER_TOO_LARGE, problems });
     }
     let parsed = order.schema().read(body).map_err(|problems| {
         let syntax = problems.iter().any(|problem| problem.kind == ProblemKind::Syntax);

@@ -9,7 +9,7 @@ use crate::document::Files;
 use crate::effects::memory::MemoryWorld;
 use crate::effects::{Clock as _, RunInfo, StepError};
 use crate::mail::Mail;
-use crate::plan::{Plan, PlannedStep, read_row};
+use crate::plan::{Plan, PlannedStep, read_row, row_lines};
 use crate::step::{Effect, Port, StepContext};
 use crate::template::Template;
 use crate::value::{Digest, Field, Record, RecordType, Shape, Type, Value};
@@ -56,7 +56,7 @@ impl Rehearsal {
             let failed = || SeedError { path: seed.path.clone() };
             let bytes = files.read(&seed.path).map_err(|_| failed())?;
             let text = std::str::from_utf8(&bytes).map_err(|_| failed())?;
-            for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            for (_, line) in row_lines(text) {
                 world.add_row(&seed.table, read_row(&seed.table, line).map_err(|_| failed())?);
             }
         }

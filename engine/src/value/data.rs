@@ -121,8 +121,8 @@ impl Value {
     }
 }
 
-/// Writes an instant as RFC 3339 in UTC with milliseconds, the one form in tables, mails and journals.
-pub(super) fn format_timestamp(timestamp: Timestamp) -> String {
+/// Writes an instant as RFC 3339 in UTC with milliseconds, the one form in tables, mails, journals and JSON.
+pub fn format_timestamp(timestamp: Timestamp) -> String {
     format!("{timestamp:.3}")
 }
 

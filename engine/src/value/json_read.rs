@@ -10,6 +10,7 @@ use std::sync::Arc;
 use jiter::{Jiter, JiterError, Peek};
 
 use super::data::{Record, Value};
+use super::difference::escaped;
 use super::json_node::{JsonKind, JsonNode, RecordNode};
 use super::json_scalar;
 use crate::money::Decimal;
@@ -52,6 +53,13 @@ impl JsonProblem {
         let column =
             String::from_utf8_lossy(before.get(start..).unwrap_or_default()).chars().count();
         (line, column + 1)
+    }
+
+    /// Returns the line and the column in a file in which the text begins at the line and column `start`.
+    pub fn line_column_in_file(&self, text: &[u8], start: (u64, u64)) -> (u64, u64) {
+        let (line, column) = self.line_column(text);
+        let column = column as u64 + if line == 1 { start.1 - 1 } else { 0 };
+        (start.0 + line as u64 - 1, column)
     }
 }
 
@@ -156,11 +164,7 @@ impl Reader<'_> {
     fn within<T>(&mut self, segment: &str, read: impl FnOnce(&mut Self) -> Read<T>) -> Read<T> {
         let length = self.pointer.len();
         self.pointer.push('/');
-        if segment.contains(['~', '/']) {
-            self.pointer.push_str(&segment.replace('~', "~0").replace('/', "~1"));
-        } else {
-            self.pointer.push_str(segment);
-        }
+        self.pointer.push_str(&escaped(segment));
         self.depth += 1;
         let result = if self.depth > DEPTH_MAX {
             let message = format!("is nested more than {DEPTH_MAX} levels deep");

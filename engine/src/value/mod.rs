@@ -2,6 +2,7 @@
 //! floats); a [`Type`] says what a value surely is. Both are made by the order schema, by tables and by steps.
 
 mod data;
+mod difference;
 mod digest;
 mod json_node;
 mod json_read;
@@ -11,7 +12,8 @@ mod mask;
 mod typed;
 mod types;
 
-pub use data::{Record, Value};
+pub use data::{Record, Value, format_timestamp};
+pub use difference::{Differences, differences};
 pub use digest::Digest;
 pub use json_node::{ELEMENTS_MAX, JsonKind, JsonNode, Member, RecordNode};
 pub use json_read::{JsonProblem, Parsed, ProblemKind, locate, read_json};

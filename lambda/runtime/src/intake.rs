@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use oms_engine::effects::{Clock as _, Kept, Orders, StepError, StoredOrder};
-use oms_engine::intake::Reply;
+use oms_engine::intake::{Conflict, Reply};
 use oms_engine::plan::{Choreography, Plan};
 use oms_engine::run::{Run, accept_as};
 use oms_engine::value::Value;
@@ -68,7 +68,9 @@ impl IntakeHandler {
             let answer = match self.keep(&run, &object, name).await {
                 Ok(Kept::New) => Reply::accepted(key, &run.info.id),
                 Ok(Kept::Same) => Reply::same(key, &run.info.id),
-                Ok(Kept::Other) => Reply::conflict(),
+                Ok(Kept::Other(stored)) => {
+                    Reply::conflict(&Conflict::new(self.plan.order(), &run.info, stored.as_deref()))
+                }
                 Err(error) => {
                     let number = attempt.to_string();
                     let fields =

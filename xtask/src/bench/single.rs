@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use oms_local::{Order, Origin, Runner, Settings, Settled, Work};
+use oms_local::{Order, Runner, Settings, Settled, Work};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 
@@ -44,12 +44,10 @@ async fn one_by_one(runner: &Arc<Runner>, material: &Material) -> anyhow::Result
     let (_stop, stopped) = watch::channel(false);
     let working = Arc::clone(runner);
     let work = tokio::spawn(async move { working.run(Vec::new(), queue, &settled, stopped).await });
-    let path: Arc<str> = Arc::from("bench");
     let mut seconds = Vec::with_capacity(ORDERS);
     for (line, order) in material.orders.iter().cycle().take(WARM_UP + ORDERS).enumerate() {
-        let origin = Origin { path: Arc::clone(&path), line: line as u64 + 1 };
         let (name, body) = (format!("one-{line}"), order.clone().into_bytes());
-        let order = Work::Order(Order { name, body, origin, named: false, answer: None });
+        let order = Work::Order(Order { name, body, named: false, answer: None });
         let watch = Stopwatch::start();
         orders.send(order).await.context("the runner takes no orders")?;
         let outcome = outcomes.recv().await.context("the runner gave no outcome")?;

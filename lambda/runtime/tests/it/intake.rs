@@ -17,6 +17,8 @@ async fn an_order_is_stored_once_and_every_other_answer_says_why() {
     other["customer_id"] = "somebody-else".into();
     let conflict = intake.put(&key, other.to_string().as_bytes()).await;
     assert_eq!((conflict.status, conflict.body["type"].as_str()), (409, Some("urn:oms:OMS0604")));
+    assert_eq!(conflict.body["key"], *key);
+    assert_eq!(conflict.body["pointers"], serde_json::json!(["/customer_id"]));
     let stored = shop.s3.get_object().bucket("shop-orders").key(format!("{key}.json")).send().await;
     let stored = stored.unwrap();
     assert_eq!(stored.metadata().unwrap()["oms-name"], key);

@@ -1,0 +1,171 @@
+//! The findings of orders that are refused, in the order of the input.
+//!
+//! Orders are accepted side by side, so their answers come in any order. Each one is waited for in turn.
+
+use std::collections::VecDeque;
+
+use oms_engine::diagnostic::codes;
+use oms_local::{Answer, Order};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::input::Origin;
+use crate::output;
+use crate::progress::Progress;
+
+/// Maximum number of findings that are printed.
+const FINDINGS_MAX: u64 = 100;
+/// Maximum number of orders whose answers are waited for.
+const ASKED_MAX: usize = 4_096;
+
+/// Makes the two ends of the answers: the reader of orders has one, the printer of findings the other.
+pub(crate) fn answers() -> (Asked, Findings) {
+    let (sender, receiver) = mpsc::channel(ASKED_MAX);
+    (Asked(sender), Findings { receiver, next: None, count: 0 })
+}
+
+type Waiting = (Origin, oneshot::Receiver<Answer>);
+
+/// The end that notes which orders were sent.
+#[derive(Clone)]
+pub(crate) struct Asked(mpsc::Sender<Waiting>);
+
+impl Asked {
+    /// Has the answer to an order printed if it is a refusal. Blocks while too many answers are waited for.
+    pub(crate) fn note(&self, order: &mut Order, origin: Origin) {
+        let (answer, receiver) = oneshot::channel();
+        order.answer = Some(answer);
+        self.wait(origin, receiver);
+    }
+
+    fn wait(&self, origin: Origin, receiver: oneshot::Receiver<Answer>) {
+        // The printer ends before the reader only when the whole call does.
+        let _unheard = self.0.blocking_send((origin, receiver));
+    }
+}
+
+/// The orders of one file, of which the caller has to know whether all were accepted.
+pub(crate) struct File<'a> {
+    asked: &'a Asked,
+    waiting: VecDeque<Waiting>,
+    /// Whether an order was refused.
+    pub(crate) refused: bool,
+    /// Whether an answer did not come, because the process ends.
+    pub(crate) unanswered: bool,
+}
+
+impl<'a> File<'a> {
+    pub(crate) const fn new(asked: &'a Asked) -> Self {
+        Self { asked, waiting: VecDeque::new(), refused: false, unanswered: false }
+    }
+
+    /// Notes an order that is sent next. Blocks while too many answers are waited for.
+    pub(crate) fn note(&mut self, order: &mut Order, origin: Origin) {
+        let (answer, receiver) = oneshot::channel();
+        order.answer = Some(answer);
+        self.waiting.push_back((origin, receiver));
+        if self.waiting.len() > ASKED_MAX {
+            self.take();
+        }
+    }
+
+    /// Waits for all answers.
+    pub(crate) fn end(&mut self) {
+        while !self.waiting.is_empty() {
+            self.take();
+        }
+    }
+
+    fn take(&mut self) {
+        let Some((origin, receiver)) = self.waiting.pop_front() else { return };
+        match receiver.blocking_recv() {
+            Ok(Answer::Accepted { .. } | Answer::Same { .. }) => {}
+            Ok(refusal @ (Answer::Conflict(_) | Answer::Rejected { .. })) => {
+                self.refused = true;
+                let (sender, receiver) = oneshot::channel();
+                // Its receiver is right here.
+                let _unheard = sender.send(refusal);
+                self.asked.wait(origin, receiver);
+            }
+            Err(_) => self.unanswered = true,
+        }
+    }
+}
+
+/// The end that prints.
+pub(crate) struct Findings {
+    receiver: mpsc::Receiver<Waiting>,
+    next: Option<Waiting>,
+    count: u64,
+}
+
+impl Findings {
+    /// Waits for the answer to the next order; nothing when no more orders come. Dropped before that, it loses nothing.
+    pub(crate) async fn next(&mut self) -> Option<(Origin, Answer)> {
+        loop {
+            if self.next.is_none() {
+                self.next = Some(self.receiver.recv().await?);
+            }
+            let answer = match &mut self.next {
+                Some((_, receiver)) => receiver.await,
+                None => continue,
+            };
+            let origin = self.next.take().map(|(origin, _)| origin);
+            // Without an answer the process ends, and the order is read again the next time.
+            if let (Some(origin), Ok(answer)) = (origin, answer) {
+                return Some((origin, answer));
+            }
+        }
+    }
+
+    /// Prints what is wrong with an order, with its place in its file.
+    pub(crate) fn print(&mut self, origin: &Origin, answer: &Answer, progress: &Progress) {
+        match answer {
+            Answer::Accepted { .. } | Answer::Same { .. } => {}
+            Answer::Rejected { rejection, body } => {
+                for problem in &rejection.problems {
+                    let start = (origin.line, origin.column);
+                    let place = problem.line_column_in_file(body, start);
+                    let subject = match problem.pointer.as_str() {
+                        "" => "the order",
+                        pointer => pointer,
+                    };
+                    let message = format!("{subject} {}", problem.message);
+                    self.say(origin, place, rejection.code, &message, progress);
+                }
+            }
+            Answer::Conflict(conflict) => {
+                let place = (origin.line, origin.column);
+                let code = codes::ORDER_CONFLICT;
+                self.say(origin, place, code, &conflict.to_string(), progress);
+            }
+        }
+    }
+
+    fn say(
+        &mut self,
+        origin: &Origin,
+        (line, column): (u64, u64),
+        code: oms_engine::diagnostic::Code,
+        message: &str,
+        progress: &Progress,
+    ) {
+        self.count += 1;
+        if self.count <= FINDINGS_MAX {
+            let path = &origin.path;
+            progress.say(&format!("{path}:{line}:{column}: error[{code}]: {message}"));
+        }
+    }
+
+    /// Prints the answers that are left once the runner has ended, and how many findings were not printed.
+    pub(crate) async fn end(mut self, progress: &Progress) {
+        // The reader may still wait for its input, so that the channel stays open.
+        self.receiver.close();
+        while let Some((origin, answer)) = self.next().await {
+            self.print(&origin, &answer, progress);
+        }
+        if self.count > FINDINGS_MAX {
+            let more = output::counted(self.count - FINDINGS_MAX, "finding");
+            output::say(&format!("… and {more} more"));
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Two different orders with one key: what the sender of the second one is told.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::effects::RunInfo;
+use crate::plan::OrderPlan;
+use crate::value::{Differences, JsonNode, differences, read_json};
+
+/// An order whose key belongs to the run of another order. Names members, never their values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// The key.
+    pub key: Arc<str>,
+    /// The id of the run that has the key.
+    pub run: Arc<str>,
+    /// Where the orders differ; nothing if the accepted order is not stored any more.
+    pub differences: Option<Differences>,
+}
+
+impl Conflict {
+    /// Compares an order with the accepted one, whose bytes are `stored` as long as they are kept.
+    pub fn new(order: &OrderPlan, refused: &RunInfo, stored: Option<&[u8]>) -> Self {
+        let differences = stored.and_then(|stored| compare(order, stored, &refused.body));
+        Self { key: Arc::clone(&refused.key), run: Arc::clone(&refused.id), differences }
+    }
+}
+
+/// Compares two orders as typed values. An order that was accepted under another schema may not fit the current one; then both are
+/// compared as plain JSON.
+fn compare(order: &OrderPlan, stored: &[u8], refused: &[u8]) -> Option<Differences> {
+    let typed = |body| order.schema().read(body);
+    let plain = |body| read_json(body, &JsonNode::ANY);
+    let pair = typed(stored).and_then(|stored| Ok((stored, typed(refused)?)));
+    let pair = pair.or_else(|_| Ok::<_, Vec<_>>((plain(stored)?, plain(refused)?)));
+    let (stored, refused) = pair.ok()?;
+    Some(differences(&stored.canonical, &refused.canonical))
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, run, differences } = self;
+        write!(f, "the key `{key}` belongs to another order, accepted as run {run}; ")?;
+        match differences {
+            None => f.write_str(
+                "that order is no longer stored, so the members that differ are unknown",
+            ),
+            Some(Differences { count: 0, .. }) => f.write_str(
+                "no member differs: the order schema has changed since that order was accepted",
+            ),
+            Some(Differences { pointers, count }) => {
+                f.write_str("they differ at ")?;
+                for (position, pointer) in pointers.iter().enumerate() {
+                    // A member's name is the sender's and may have any character.
+                    let separator = if position == 0 { "" } else { ", " };
+                    write!(f, "{separator}{}", pointer.escape_debug())?;
+                }
+                match count.saturating_sub(pointers.len()) {
+                    0 => Ok(()),
+                    more => write!(f, " and {more} more"),
+                }
+            }
+        }
+    }
+}
