@@ -158,7 +158,10 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         let result = oms_serve::listen(&site, workers, listener, tls, stop).await;
         anyhow::Ok((site, result))
     })?;
-    let runners = site.into_runners().context("a request is still under way")?;
+    let Some(runners) = site.into_runners() else {
+        result?;
+        anyhow::bail!("a request is still in progress");
+    };
     let mut closed = Ok(());
     for runner in runners {
         closed = closed.and(runner.close());

@@ -1,10 +1,10 @@
 //! The database file: opened by its one owner, or read beside it.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::Error;
 use crate::lock::Lock;
@@ -32,10 +32,7 @@ const BUSY_MS: u64 = 5_000;
 /// # Errors
 /// When there is no state, something has the copy's name already, or it cannot be written.
 pub fn backup(directory: &Path, copy: &Path) -> Result<(), Error> {
-    let path = directory.join(DATABASE_FILE);
-    if !path.exists() {
-        return Err(Error::NoState(directory.to_owned()));
-    }
+    let path = readable(directory)?;
     // Nobody else may read it, and nothing is written over.
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(copy);
     let file = file.map_err(Error::directory(copy))?;
@@ -69,6 +66,48 @@ pub(crate) fn empty_log(connection: &Connection) -> Result<(), Error> {
     let busy = connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get(0));
     connection.busy_timeout(std::time::Duration::from_millis(OWNER_BUSY_MS))?;
     if busy? { Err(Error::StillRead) } else { Ok(()) }
+}
+
+/// Returns the database of a state directory that this process may read.
+fn readable(directory: &Path) -> Result<PathBuf, Error> {
+    let path = directory.join(DATABASE_FILE);
+    match File::open(&path) {
+        Ok(_) => Ok(path),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::NoState(directory.to_owned()))
+        }
+        Err(source) => Err(Error::Directory { path, source }),
+    }
+}
+
+/// Opens a database for reading, and returns its format.
+fn versioned(path: &Path, flags: OpenFlags) -> Result<(Connection, i64), rusqlite::Error> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
+    connection.pragma_update(None, "query_only", true)?;
+    let found = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok((connection, found))
+}
+
+/// Returns whether an error means that this process may not write the log's shared memory.
+fn is_write_protected(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied)
+    )
+}
+
+/// Opens a database in a directory that this process may not write. Without a write-ahead log no process has it open, and it is read as it is.
+fn without_writing(directory: &Path, path: &Path) -> Result<(Connection, i64), Error> {
+    let log = directory.join(format!("{DATABASE_FILE}-wal"));
+    if std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        return Err(Error::LogUnreadable(directory.to_owned()));
+    }
+    // In an address these characters mean something (https://sqlite.org/uri.html).
+    let path = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let address = PathBuf::from(format!("file:{path}?immutable=1"));
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    Ok(versioned(&address, flags)?)
 }
 
 /// A state directory that this process owns.
@@ -129,19 +168,13 @@ impl Database {
     /// # Errors
     /// When there is no state, or it cannot be read.
     pub fn read(directory: &Path) -> Result<Connection, Error> {
-        let path = directory.join(DATABASE_FILE);
-        if !path.exists() {
-            return Err(Error::NoState(directory.to_owned()));
-        }
+        let path = readable(directory)?;
         // Reading a write-ahead log needs its shared memory, so the file is opened for writing where that is allowed.
-        let connection = Connection::open_with_flags(
-            &path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )?;
-        connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
-        connection.pragma_update(None, "query_only", true)?;
+        let (connection, found) = match versioned(&path, OpenFlags::SQLITE_OPEN_READ_WRITE) {
+            Err(error) if is_write_protected(&error) => without_writing(directory, &path)?,
+            opened => opened?,
+        };
         connection.set_prepared_statement_cache_capacity(32);
-        let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if found != schema::FORMAT {
             return Err(Error::Format { found, known: schema::FORMAT });
         }

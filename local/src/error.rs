@@ -27,6 +27,11 @@ pub enum Error {
     /// There is no database yet.
     #[error("`{0}` holds no state; `oms run` makes it")]
     NoState(PathBuf),
+    /// The state has a write-ahead log, which only a process that may write the directory can read.
+    #[error(
+        "`{0}` has commits in `oms.db-wal` that only a process with write permission can read; run the command as the owner, or let the owner run any `oms` command first"
+    )]
+    LogUnreadable(PathBuf),
     /// The database was made by a newer program.
     #[error("the database has format {found}, and this program knows {known}; use a newer `oms`")]
     Format {

@@ -117,15 +117,12 @@ pub async fn listen(
     let room = Arc::new(Semaphore::new(connections()));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
-    for (at, flow) in site.flows.iter().enumerate() {
-        let socket = operate::open(&flow.directory).map_err(|source| ServeError::Socket {
-            path: oms_local::control::socket(&flow.directory),
-            source,
-        })?;
-        connections.spawn(operate::attend(Arc::clone(site), at, socket));
-    }
+    let reachable = operable(site, &mut connections);
     let mut stop = std::pin::pin!(stop);
     let ended = loop {
+        if reachable.is_err() {
+            break reachable;
+        }
         // Those that ended are let go of.
         while connections.try_join_next().is_some() {}
         tokio::select! {
@@ -163,6 +160,18 @@ pub async fn listen(
     let finished = workers.end().await;
     connections.shutdown().await;
     ended.and(finished)
+}
+
+/// Lets the command line reach every flow.
+fn operable(site: &Arc<Site>, tasks: &mut JoinSet<()>) -> Result<(), ServeError> {
+    for (at, flow) in site.flows.iter().enumerate() {
+        let socket = operate::open(&flow.directory).map_err(|source| ServeError::Socket {
+            path: oms_local::control::socket(&flow.directory),
+            source,
+        })?;
+        tasks.spawn(operate::attend(Arc::clone(site), at, socket));
+    }
+    Ok(())
 }
 
 /// Asks the system for as many open files as it gives, and returns how many connections that is enough for.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use oms_engine::effects::Clock as _;
 use oms_engine::plan::read_rows;
 use oms_engine::run::RunState;
-use oms_local::control::{Done, Request, Response, socket};
+use oms_local::control::{Done, Request, Response, at_socket, socket};
 use oms_local::{Held, RunRow, SystemClock, Work};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -122,14 +122,14 @@ impl Flow {
 /// Listens at the socket of a state directory.
 ///
 /// # Errors
-/// When there can be no socket: its path may have too many bytes (unix(7): 108).
+/// When the socket cannot be made.
 pub(crate) fn open(directory: &Path) -> io::Result<UnixListener> {
     let path = socket(directory);
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener = UnixListener::bind(&path)?;
+    let listener = at_socket(directory, |path| UnixListener::bind(path))?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     Ok(listener)
 }

@@ -1,0 +1,13 @@
+# A state directory whose socket's path is longer than a socket's may be; the command line still reaches the server.
+directory=$PWD/$(printf 'x%.0s' $(seq 120))
+oms serve p.yaml --listen 127.0.0.1:0 --state-dir "$directory" > said 2> log &
+server=$!
+for _ in $(seq 300); do grep -q console said && break; sleep 0.1; done
+sed 's/127.0.0.1:[0-9]*/ADDRESS/; s/ .*ADDRESS/ ADDRESS/' said
+for _ in $(seq 300); do [ -S "$directory/control.sock" ] && break; sleep 0.1; done
+oms runs prune p.yaml --state-dir "$directory" --older-than 1d
+kill "$server"
+wait "$server"
+echo "exit $?"
+grep error log
+exit 0
