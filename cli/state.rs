@@ -29,6 +29,8 @@ pub(crate) struct Found {
     pub(crate) pipeline: Option<PathBuf>,
     /// The state directory.
     pub(crate) directory: PathBuf,
+    /// Whether the call names the state directory, and not only the pipeline.
+    named: bool,
     /// The other words.
     pub(crate) words: Vec<String>,
 }
@@ -41,8 +43,9 @@ impl Target {
     pub(crate) fn find(self) -> anyhow::Result<Found> {
         let mut words = self.words;
         let is_pipeline = |word: &str| word.ends_with(".yaml") || word.ends_with(".yml");
-        let named = words.first().is_some_and(|word| is_pipeline(word));
-        let pipeline = named.then(|| PathBuf::from(words.remove(0)));
+        let first = words.first().is_some_and(|word| is_pipeline(word));
+        let pipeline = first.then(|| PathBuf::from(words.remove(0)));
+        let named = self.state_dir.is_some();
         let directory = match (self.state_dir, &pipeline) {
             (Some(directory), _) => directory,
             (None, Some(pipeline)) => beside(pipeline)?,
@@ -51,7 +54,7 @@ impl Target {
                 return Err(Usage(message.to_owned()).into());
             }
         };
-        Ok(Found { pipeline, directory, words })
+        Ok(Found { pipeline, directory, named, words })
     }
 }
 
@@ -90,10 +93,25 @@ impl Found {
 
     /// Returns how the state is named in commands that are shown to people.
     pub(crate) fn shown(&self) -> String {
-        match &self.pipeline {
-            Some(pipeline) => pipeline.display().to_string(),
-            None => format!("--state-dir {}", self.directory.display()),
-        }
+        argument(self.pipeline.as_deref(), self.named.then_some(self.directory.as_path()))
+    }
+}
+
+/// Returns what names a state in commands that are shown to people: the pipeline, the state directory, or both.
+pub(crate) fn argument(pipeline: Option<&Path>, directory: Option<&Path>) -> String {
+    let pipeline = pipeline.map(|pipeline| word(&pipeline.display().to_string()));
+    let directory = directory
+        .map(|directory| format!("--state-dir {}", word(&directory.display().to_string())));
+    pipeline.into_iter().chain(directory).collect::<Vec<_>>().join(" ")
+}
+
+/// Writes a word of a command as a shell reads it.
+fn word(text: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "-_./=:,+@".contains(letter);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
     }
 }
 
@@ -122,4 +140,17 @@ pub(crate) fn current_plan(
         .into());
     };
     Ok(check::plan(checker, pipeline)?.map(|plan| (pipeline.clone(), plan)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_named_as_a_shell_reads_it() {
+        let (pipeline, directory) = (Path::new("p.yaml"), Path::new("it's here"));
+        assert_eq!(argument(Some(pipeline), None), "p.yaml");
+        assert_eq!(argument(None, Some(directory)), r"--state-dir 'it'\''s here'");
+        assert_eq!(argument(Some(pipeline), Some(Path::new("st"))), "p.yaml --state-dir st");
+    }
 }

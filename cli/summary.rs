@@ -13,17 +13,16 @@ use crate::tally::Tally;
 pub(crate) struct State<'a> {
     pub(crate) directory: &'a Path,
     pub(crate) pipeline: &'a Path,
+    /// The options that say where the effects go, for commands that go on with runs.
+    pub(crate) world: String,
 }
 
 impl State<'_> {
     /// Returns what commands about this state are given.
     fn argument(&self, plan: &Plan) -> String {
-        let pipeline = self.pipeline.display();
-        if self.directory == crate::state::directory(self.pipeline, plan.name()) {
-            pipeline.to_string()
-        } else {
-            format!("{pipeline} --state-dir {}", self.directory.display())
-        }
+        let usual = crate::state::directory(self.pipeline, plan.name());
+        let directory = (self.directory != usual).then_some(self.directory);
+        crate::state::argument(Some(self.pipeline), directory)
     }
 }
 
@@ -40,6 +39,7 @@ pub(crate) fn text(
 ) -> anyhow::Result<String> {
     let mut text = happened(plan, tally, seconds);
     let target = state.argument(plan);
+    let world = &state.world;
     text.push('\n');
     text.push_str(&columns(&places(plan, tally, state, &target)?));
     if tally.parked > 0 {
@@ -58,18 +58,18 @@ pub(crate) fn text(
         let is_held = |cause: &&String| *cause == UNKNOWN_OUTCOME;
         if let Some(cause) = tally.causes.keys().find(|cause| !is_held(cause)) {
             text.push_str(&format!(
-                "mend the cause, then: oms runs retry {target} --cause {cause}\n"
+                "mend the cause, then: oms runs retry {target}{world} --cause {cause}\n"
             ));
         }
         if let Some(cause) = tally.causes.keys().find(is_held) {
             text.push_str(&format!(
-                "find out whether it was done, then: oms runs retry {target} --cause {cause} --mail smtp --held sent (or: resend)\n"
+                "find out whether it was done, then: oms runs retry {target}{world} --cause {cause} --mail smtp --held sent (or: resend)\n"
             ));
         }
     }
     if interrupted {
         text.push_str(&format!(
-            "\ninterrupted; `oms run {target}` goes on with what was accepted\n"
+            "\ninterrupted; `oms run {target}{world}` goes on with what was accepted\n"
         ));
     }
     Ok(text)

@@ -193,6 +193,17 @@ impl WorldOption {
         self.target == World::Aws
     }
 
+    /// Returns the options as further calls need them, each behind a space. The address of a database stays out: it may have a password.
+    pub(crate) fn shown(&self) -> String {
+        use clap::ValueEnum as _;
+
+        let target = self.target.to_possible_value().filter(|_| self.target != World::Local);
+        let target = target.map(|target| format!(" --target {}", target.get_name()));
+        let resources =
+            self.resources.as_ref().map(|path| format!(" --resources {}", path.display()));
+        target.into_iter().chain(resources).collect()
+    }
+
     /// Gets ready what the call asks for; nothing where everything is here.
     ///
     /// # Errors

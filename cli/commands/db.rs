@@ -81,7 +81,8 @@ fn table(plan: &Plan, name: Option<&String>) -> anyhow::Result<Arc<TableDef>> {
     };
     let table = plan.tables().iter().find(|table| table.name.as_ref() == name.as_str());
     table.cloned().ok_or_else(|| {
-        let help = did_you_mean(name, known().collect::<Vec<_>>()).unwrap_or_default();
+        let help = did_you_mean(name, known().collect::<Vec<_>>());
+        let help = help.unwrap_or_else(|| "see `tables:` in the pipeline file".to_owned());
         Usage(format!("there is no table `{name}`; {help}")).into()
     })
 }

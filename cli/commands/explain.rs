@@ -25,7 +25,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
     let Some(code) = Code::find(&name) else {
         let known: Vec<String> = codes::ALL.iter().map(ToString::to_string).collect();
         let help = did_you_mean(&name.to_uppercase(), known.iter().map(String::as_str))
-            .unwrap_or_default();
+            .unwrap_or_else(|| "`oms explain` lists all".to_owned());
         return Err(Usage(format!("there is no code `{name}`; {help}")).into());
     };
     output::answer(code.page())?;

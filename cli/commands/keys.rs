@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 use oms_engine::effects::Clock as _;
+use oms_engine::value::format_timestamp;
 use oms_local::{Keys, SystemClock};
 use serde_json::{Value as Json, json};
 
@@ -83,8 +84,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
                         .map(|key| {
                             json!({
                                 "id": key.id, "name": key.name, "scope": key.scope,
-                                "created_at": key.created_at.to_string(),
-                                "revoked_at": key.revoked_at.map(|at| at.to_string()),
+                                "created_at": format_timestamp(key.created_at),
+                                "revoked_at": key.revoked_at.map(format_timestamp),
                             })
                         })
                         .collect();

@@ -99,11 +99,10 @@ fn list(target: Target, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8
             let rows: Vec<Vec<String>> = mails
                 .iter()
                 .map(|mail| {
-                    let sent = jiff::Timestamp::from_millisecond(mail.sent_at).unwrap_or_default();
                     vec![
                         mail.key.clone(),
                         mail.step.clone(),
-                        format!("{sent:.0}"),
+                        format!("{:.0}", mail.sent_at),
                         mail.message_id.clone(),
                     ]
                 })

@@ -35,6 +35,8 @@ use crate::world::WorldOption;
 pub(crate) struct Args {
     /// The pipeline file
     pipeline: PathBuf,
+    #[arg(hide = true, value_name = "FILE")]
+    without_option: Vec<PathBuf>,
     /// A file of orders, or `-` for standard input; may be given several times
     #[arg(long, value_name = "FILE")]
     input: Vec<PathBuf>,
@@ -74,6 +76,12 @@ pub(crate) const STACK_BYTES: usize = 8 << 20;
 const TICK_MS: u64 = 100;
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    if let Some(path) = args.without_option.first() {
+        let path = path.display();
+        let message =
+            format!("`oms run` takes one pipeline; for a file of orders write `--input {path}`");
+        return Err(Usage(message).into());
+    }
     let checker = check::checker_for(kinds, args.world.target())?;
     let Some(plan) = check::plan(&checker, &args.pipeline)? else { return Ok(exit::FINDINGS) };
     let directory =
@@ -112,7 +120,8 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     match args.format {
         Format::Json => output::json(&tally.line(plan.name(), seconds))?,
         Format::Human => {
-            let shown = summary::State { directory: &directory, pipeline: &args.pipeline };
+            let world = args.world.shown();
+            let shown = summary::State { directory: &directory, pipeline: &args.pipeline, world };
             output::answer(&summary::text(&plan, &tally, seconds, interrupted, &shown)?)?;
         }
     }

@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use oms_engine::run::RunState;
 use oms_engine::step::StepKind;
+use oms_engine::value::format_timestamp;
 use oms_local::{RunRow, Shown, StoredRun};
 use oms_sql::Wanted;
 use serde_json::{Value as Json, json};
@@ -142,9 +143,9 @@ fn listed(run: &RunRow) -> Json {
     json!({
         "key": run.key,
         "state": run.state,
-        "accepted_at": run.accepted_at.to_string(),
-        "updated_at": run.updated_at.to_string(),
-        "wait_until": run.wait_until.map(|until| until.to_string()),
+        "accepted_at": format_timestamp(run.accepted_at),
+        "updated_at": format_timestamp(run.updated_at),
+        "wait_until": run.wait_until.map(format_timestamp),
         "cause": run.cause,
     })
 }
@@ -183,7 +184,8 @@ fn page(row: &RunRow, steps: &[Json]) -> String {
     if let Some(cause) = &row.cause {
         text.push_str(&format!(" ({cause})"));
     }
-    text.push_str(&format!("\naccepted {}, last changed {}\n", row.accepted_at, row.updated_at));
+    let (accepted, updated) = (format_timestamp(row.accepted_at), format_timestamp(row.updated_at));
+    text.push_str(&format!("\naccepted {accepted}, last changed {updated}\n"));
     for step in steps {
         let word = |key: &str| step[key].as_str().unwrap_or_default().to_owned();
         text.push_str(&format!("\n{}  {}\n", word("id"), word("kind")));
@@ -218,8 +220,11 @@ fn happened(event: &Json) -> String {
     if let Some(at) = event["retry_at"].as_str() {
         text.push_str(&format!(", again at {at}"));
     }
-    if !event["reason"].is_null() {
-        text.push_str(&format!(": {}", event["reason"]));
+    if let Some(why) = event["why"].as_str() {
+        text.push_str(&format!(": {why}"));
+    }
+    if let Some(input) = event.get("input") {
+        text.push_str(&format!("\n  input    {}", shortened(input)));
     }
     match event.get("output") {
         Some(output) if output.as_object().is_none_or(|map| !map.is_empty()) => {

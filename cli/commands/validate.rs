@@ -1,9 +1,11 @@
 //! `oms validate`: every fault in every file at once.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use oms_engine::diagnostic::Report;
+use oms_engine::document;
 use oms_engine::plan::{Target, overlapping_intakes};
 use oms_engine::step::StepKind;
 
@@ -63,10 +65,11 @@ enum Deny {
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let checker = check::checker_for(kinds, args.target.into())?;
     let paths = if args.paths.is_empty() { vec![PathBuf::from("pipelines")] } else { args.paths };
-    let mut files = Vec::new();
+    let mut found = Found::default();
     for path in &paths {
-        files.extend(pipelines(path)?);
+        found.add(path)?;
     }
+    let Found { files, skipped } = found;
     let checked: Vec<_> = files.iter().map(|path| check::check(&checker, path)).collect();
     let overlaps = overlapping_intakes(&checked);
     let mut summaries = Vec::with_capacity(files.len());
@@ -85,29 +88,66 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         }
         report.push(overlap);
     }
+    if skipped > 0 {
+        let files = output::counted(skipped as u64, "YAML file");
+        output::say(&format!(
+            "skipped {files} without a top-level `oms`, or with the tests of a pipeline"
+        ));
+    }
     output::answer(&args.format.render(&report, &summaries, output::colour_on_stdout()))?;
     let denied = args.deny == Some(Deny::Warnings) && report.warnings() > 0;
     Ok(if report.is_ok() && !denied { exit::FINE } else { exit::FINDINGS })
 }
 
-/// Returns a file as it is, and of a folder the pipeline files directly in it; their tests are none.
-fn pipelines(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let failed = || format!("`{}` cannot be read", path.display());
-    if !std::fs::metadata(path).with_context(failed)?.is_dir() {
-        return Ok(vec![path.to_owned()]);
+/// Pipeline files that were found.
+#[derive(Default)]
+struct Found {
+    files: Vec<PathBuf>,
+    /// Number of YAML files in folders that are no pipelines.
+    skipped: usize,
+}
+
+impl Found {
+    /// Adds a file as it is, and of a folder the pipeline files directly in it.
+    fn add(&mut self, path: &Path) -> anyhow::Result<()> {
+        let failed = || format!("`{}` cannot be read", path.display());
+        if !std::fs::metadata(path).with_context(failed)?.is_dir() {
+            self.files.push(path.to_owned());
+            return Ok(());
+        }
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(path).with_context(failed)? {
+            let path = entry.with_context(failed)?.path();
+            let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+            if !matches!(ending, "yaml" | "yml") || !path.is_file() {
+                continue;
+            }
+            if is_pipeline(&path) {
+                files.push(path);
+            } else {
+                self.skipped += 1;
+            }
+        }
+        files.sort();
+        anyhow::ensure!(!files.is_empty(), "`{}` holds no pipeline", path.display());
+        self.files.append(&mut files);
+        Ok(())
     }
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(path).with_context(failed)? {
-        let path = entry.with_context(failed)?.path();
-        let name =
-            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let is_yaml = name.ends_with(".yaml") || name.ends_with(".yml");
-        let is_test = name.ends_with(".test.yaml") || name.ends_with(".test.yml");
-        if is_yaml && !is_test && path.is_file() {
-            found.push(path);
+}
+
+/// Returns whether a YAML file is a pipeline: it is no test of one, and has a top-level `oms`. A file that cannot be read is checked, so that this is told.
+fn is_pipeline(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if name.ends_with(".test.yaml") || name.ends_with(".test.yml") {
+        return false;
+    }
+    let Ok(bytes) = std::fs::read(path) else { return true };
+    match document::parse(&Arc::from(&*name), &bytes) {
+        Ok(document) => document.root().get("oms").is_some(),
+        // What is not YAML is a pipeline if it looks like one.
+        Err((text, _)) => {
+            let begins = |line: &str| line.trim_start_matches('\u{feff}').starts_with("oms:");
+            text.is_empty() || text.lines().any(begins)
         }
     }
-    found.sort();
-    anyhow::ensure!(!found.is_empty(), "`{}` holds no pipeline", path.display());
-    Ok(found)
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use crate::error::Error;
+use crate::runs::millisecond;
 
 /// Something that a person did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ impl AuditEntry {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             id: row.get(0)?,
-            at: Timestamp::from_millisecond(row.get(1)?).unwrap_or(Timestamp::UNIX_EPOCH),
+            at: millisecond(row.get(1)?),
             who: row.get(2)?,
             what: row.get(3)?,
             key: row.get(4)?,

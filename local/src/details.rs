@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use oms_engine::plan::Plan;
 use oms_engine::run::{ElementState, Event, StepState};
-use oms_engine::value::{Type, Value, masked, to_json};
+use oms_engine::value::{Type, Value, format_timestamp, masked, to_json};
 use serde_json::{Value as Json, json};
 
 use crate::error::Error;
@@ -29,7 +29,8 @@ impl Shown {
     }
 }
 
-/// Returns what is known of each step, in the order of the plan: `id`, `kind`, `state`, `input` and `events`.
+/// Returns what is known of each step, in the order of the plan: `id`, `kind`, `state`, `input` and `events`. With `for_each`
+/// the last event of each element has its `input`.
 ///
 /// # Errors
 /// When the journal does not fit the plan.
@@ -40,18 +41,36 @@ pub fn steps(stored: &StoredRun, plan: &Arc<Plan>, shown: Shown) -> Result<Vec<J
         let events = events.iter();
         let events =
             events.filter_map(|event| event_of(event, &planned.id, &planned.output, shown));
-        let events: Vec<Json> = events.collect();
+        let mut events: Vec<Json> = events.collect();
         let ran = events.iter().any(|event| event["state"] != "skipped");
         let input = run.scheduler.input(at).filter(|_| ran);
+        let ty = planned.input.ty();
+        let inputs = run.scheduler.element_inputs(at).unwrap_or_default();
+        add_inputs(&mut events, &inputs, |input| shown.json(input, &ty));
         json!({
             "id": planned.id,
             "kind": planned.kind,
             "state": run.scheduler.steps().get(at).map(state),
-            "input": input.map(|input| shown.json(&input, &planned.input.ty())),
+            "input": input.map(|input| shown.json(&input, &ty)),
             "events": events,
         })
     };
     Ok(plan.steps().iter().enumerate().map(of).collect())
+}
+
+/// Adds to the last event of each element what it takes: an element has no place of its own in the JSON.
+fn add_inputs(events: &mut [Json], inputs: &[Option<Value>], shown: impl Fn(&Value) -> Json) {
+    let mut seen = vec![false; inputs.len()];
+    for event in events.iter_mut().rev() {
+        let element = event["element"].as_u64().and_then(|element| usize::try_from(element).ok());
+        let Some(element) = element else { continue };
+        let (Some(seen), Some(Some(input))) = (seen.get_mut(element), inputs.get(element)) else {
+            continue;
+        };
+        if !std::mem::replace(seen, true) {
+            event["input"] = shown(input);
+        }
+    }
 }
 
 const fn state(state: &StepState) -> &'static str {
@@ -71,21 +90,22 @@ fn event_of(event: &Event, id: &Arc<str>, output: &Type, shown: Shown) -> Option
     match event {
         Event::Succeeded { step, element, attempt, at, micros, output: value } if step == id => {
             Some(json!({
-                "state": "succeeded", "element": element, "attempt": attempt, "at": at.to_string(), "micros": micros,
+                "state": "succeeded", "element": element, "attempt": attempt, "at": format_timestamp(*at), "micros": micros,
                 "output": shown.json(value, output),
             }))
         }
         Event::Failed { step, element, attempt, at, micros, failure, retry_at } if step == id => {
             Some(json!({
-                "state": "failed", "element": element, "attempt": attempt, "at": at.to_string(), "micros": micros,
-                "cause": failure.cause, "message": failure.message, "retry_at": retry_at.map(|at| at.to_string()),
+                "state": "failed", "element": element, "attempt": attempt, "at": format_timestamp(*at), "micros": micros,
+                "cause": failure.cause, "message": failure.message, "retry_at": retry_at.map(format_timestamp),
             }))
         }
         Event::Claimed { step, element, attempt, at } if step == id => Some(json!({
-            "state": "claimed", "element": element, "attempt": attempt, "at": at.to_string(),
+            "state": "claimed", "element": element, "attempt": attempt, "at": format_timestamp(*at),
         })),
         Event::Skipped { step, at, reason } if step == id => Some(json!({
-            "state": "skipped", "at": at.to_string(), "reason": reason,
+            "state": "skipped", "at": format_timestamp(*at), "reason": reason,
+            "why": reason.to_string(),
         })),
         _ => None,
     }

@@ -10,6 +10,7 @@ use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::runs::{millisecond, serialize_instant};
 
 /// How hard mails are compressed: the quickest level, which already takes repeated HTML down to a fifth.
 const LEVEL: i32 = 1;
@@ -87,7 +88,7 @@ pub(crate) fn unpack(message_id: &str, content: &[u8]) -> Option<Mail> {
         subject: parts.subject,
         text: parts.text,
         html: parts.html,
-        date: Timestamp::from_millisecond(parts.date).unwrap_or(Timestamp::UNIX_EPOCH),
+        date: millisecond(parts.date),
         unsubscribe: match parts.unsubscribe {
             Some((url, one_click)) => Some(Unsubscribe::new(&url, one_click).ok()?),
             None => None,
@@ -111,8 +112,9 @@ pub struct MailRow {
     pub element: u32,
     /// Its Message-ID, without angle brackets.
     pub message_id: String,
-    /// When it was sent, in milliseconds since 1970.
-    pub sent_at: i64,
+    /// When it was sent.
+    #[serde(serialize_with = "serialize_instant")]
+    pub sent_at: Timestamp,
 }
 
 /// A mail in the outbox.
@@ -133,7 +135,7 @@ impl MailRow {
             step: row.get(1)?,
             element: row.get(2)?,
             message_id: row.get(3)?,
-            sent_at: row.get(4)?,
+            sent_at: millisecond(row.get(4)?),
         })
     }
 

@@ -2,10 +2,12 @@
 
 use std::path::{Component, Path};
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::runs::{millisecond, serialize_instant};
 
 /// An object, without its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -18,8 +20,9 @@ pub struct ObjectRow {
     pub content_type: String,
     /// Its size.
     pub bytes: i64,
-    /// When it was stored, in milliseconds since 1970.
-    pub stored_at: i64,
+    /// When it was stored.
+    #[serde(serialize_with = "serialize_instant")]
+    pub stored_at: Timestamp,
 }
 
 /// Returns the run that stored an object, and its content.
@@ -55,7 +58,7 @@ impl ObjectRow {
                 key: row.get(1)?,
                 content_type: row.get(2)?,
                 bytes: row.get(3)?,
-                stored_at: row.get(4)?,
+                stored_at: millisecond(row.get(4)?),
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)

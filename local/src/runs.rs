@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use oms_engine::run::RunState;
+use oms_engine::value::format_timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use serde::Serializer;
 
 use crate::error::Error;
 
@@ -40,20 +42,29 @@ pub struct StoredRun {
     pub journal: Vec<String>,
 }
 
+/// Returns the instant that a column holds, in milliseconds since 1970.
+pub(crate) fn millisecond(at: i64) -> Timestamp {
+    Timestamp::from_millisecond(at).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// Writes an instant in the one form that all JSON has.
+pub(crate) fn serialize_instant<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&format_timestamp(*at))
+}
+
 const COLUMNS: &str = "id, key, state, accepted_at, updated_at, wait_until, cause, bundle";
 
 // Queries that are to use the indices of the runs that are open say `state <> 'completed'` as well: only then SQLite does (<https://sqlite.org/partialindex.html>).
 impl RunRow {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let instant = |at: i64| Timestamp::from_millisecond(at).unwrap_or(Timestamp::UNIX_EPOCH);
         let state: String = row.get(2)?;
         Ok(Self {
             id: row.get(0)?,
             key: row.get(1)?,
             state: RunState::parse(&state).unwrap_or(RunState::Parked),
-            accepted_at: instant(row.get(3)?),
-            updated_at: instant(row.get(4)?),
-            wait_until: row.get::<_, Option<i64>>(5)?.map(instant),
+            accepted_at: millisecond(row.get(3)?),
+            updated_at: millisecond(row.get(4)?),
+            wait_until: row.get::<_, Option<i64>>(5)?.map(millisecond),
             cause: row.get(6)?,
             bundle: row.get(7)?,
         })

@@ -27,7 +27,9 @@ const RESERVED: [&str; 5] = ["/console", "/healthz", "/metrics", "/openapi.json"
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A pipeline has no intake.
-    #[error("the pipeline `{0}` takes no orders by HTTP: it has no `intake`")]
+    #[error(
+        "the pipeline `{0}` takes no orders by HTTP: it has no `intake`; add `intake: {{ path: /{0}/{{key}} }}`"
+    )]
     NoIntake(String),
     /// A pipeline's path is one of the server's own.
     #[error("the intake path of `{pipeline}` begins with `{path}`, which is the server's own")]
@@ -39,7 +41,7 @@ pub enum StartError {
     },
     /// Anybody could send orders.
     #[error(
-        "the server would listen beyond this machine, and the pipeline `{0}` has no API key; make one with `oms keys add`"
+        "the server would listen beyond this machine, and the pipeline `{0}` has no API key; make one: `oms keys add PIPELINE NAME`"
     )]
     NoKeys(String),
     /// The state of a pipeline cannot be used.

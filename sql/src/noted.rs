@@ -7,7 +7,7 @@ use crate::database::Database;
 use crate::statement::{Hint, Statement};
 
 /// An instant as PostgreSQL's `to_char` writes it; bound, since it has colons.
-const ISO: &str = "YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"";
+const ISO: &str = "YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"";
 
 /// A handler's note on an order.
 #[derive(Clone, Debug, PartialEq, Eq)]

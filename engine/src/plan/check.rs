@@ -153,7 +153,7 @@ impl Checker {
         let mut resources = Resources::default();
         let declared = tables::check(&pipeline, sink, &mut resources);
         rates::check(&pipeline, sink, &recorder, &mut resources);
-        mail::check(&pipeline, sink, &mut resources);
+        mail::check(&pipeline, sink, &recorder, &mut resources);
         let order = order::check(&pipeline, sink, &recorder);
         let graph = graph::check(&pipeline, sink);
         let planned = steps::check(steps::Inputs {

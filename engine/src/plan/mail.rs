@@ -4,13 +4,31 @@ use std::sync::Arc;
 
 use super::sink::Sink;
 use crate::diagnostic::{Finding, Place, Route, codes};
+use crate::document::Files;
 use crate::mail::Mailbox;
 use crate::pipeline::{Given, Pipeline, Security, SmtpSection};
 use crate::step::{MailSettings, Resources};
 
-pub(super) fn check(pipeline: &Pipeline, sink: &mut Sink<'_>, resources: &mut Resources) {
+pub(super) fn check(
+    pipeline: &Pipeline,
+    sink: &mut Sink<'_>,
+    files: &dyn Files,
+    resources: &mut Resources,
+) {
     let Some(section) = &pipeline.mail else { return };
     let route = Route::root().key("mail");
+    resources.has_mail_section = true;
+    // A bundle without a step that sends mail has no template either.
+    if files.list(&section.templates).is_empty() {
+        let message = format!("the folder `{}` does not exist, or is empty", section.templates);
+        let place = Place::value(route.key("templates"));
+        let help = "make it beside the pipeline file, with a folder for each mail template";
+        sink.add(
+            Finding::error(codes::FILE_UNREADABLE, place, message)
+                .help(help.to_owned())
+                .newly_refused(),
+        );
+    }
     let refuse = |key: &str, message: String, help: &str| {
         let place = Place::value(route.key(key));
         Finding::error(codes::VALUE_NOT_ALLOWED, place, message).help(help.to_owned())

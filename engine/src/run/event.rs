@@ -1,5 +1,6 @@
 //! What happened in a run. Events are the only output of a run: the journal, the summary and the console are listeners.
 
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -94,6 +95,18 @@ impl SkipReason {
     /// Tells whether the step may run after all once what failed is tried again.
     pub const fn may_change(&self) -> bool {
         !matches!(self, Self::When)
+    }
+}
+
+/// Completes "skipped: …".
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::When => f.write_str("its `when` was false"),
+            Self::NeedSkipped(step) => write!(f, "since `{step}` was skipped"),
+            Self::NeedFailed(step) => write!(f, "since `{step}` failed"),
+            Self::NothingToCatch => f.write_str("no step that it catches failed"),
+        }
     }
 }
 

@@ -74,6 +74,15 @@ impl Scheduler {
         planned.input.eval(&self.env(None, error.as_ref())).ok()
     }
 
+    /// Returns what each element of a step with `for_each` takes, as far as it can be computed; nothing for another step.
+    pub fn element_inputs(&self, step: usize) -> Option<Vec<Option<Value>>> {
+        let planned = self.plan.steps().get(step).filter(|planned| planned.for_each.is_some())?;
+        let items = self.expand(planned).ok()?;
+        let error = self.error(planned);
+        let input = |item| planned.input.eval(&self.env(Some(item), error.as_ref())).ok();
+        Some(items.iter().map(input).collect())
+    }
+
     /// Decides what is to be done now. What is started counts as running from then on.
     pub fn next(&mut self, now: Timestamp) -> Vec<Decision> {
         let mut decisions = Vec::new();

@@ -52,8 +52,10 @@ pub struct Resources {
     pub tables: BTreeMap<Arc<str>, Option<Arc<TableDef>>>,
     /// Rate tables by name.
     pub rates: BTreeMap<Arc<str>, Option<Arc<RateSource>>>,
-    /// Mail, if it is declared.
+    /// Mail, if it is declared and can be used.
     pub mail: Option<Arc<MailSettings>>,
+    /// Whether mail is declared.
+    pub has_mail_section: bool,
 }
 
 /// What a step's plan may ask for.
@@ -138,7 +140,8 @@ impl PlanContext<'_> {
 
     /// Returns the pipeline's mail settings.
     pub fn mail(&mut self) -> Option<Arc<MailSettings>> {
-        if self.resources.mail.is_none() {
+        // A section that cannot be used has its own finding.
+        if self.resources.mail.is_none() && !self.resources.has_mail_section {
             self.fault(
                 Finding::error(codes::MISSING_KEY, Place::key(Route::root()), "the pipeline does not say who sends mail")
                     .help("add `mail: { from: \"Orders <orders@example.com>\", templates: templates }` to the pipeline".to_owned()),
@@ -160,6 +163,10 @@ impl PlanContext<'_> {
             Some(template) => template,
             None => {
                 let names = Template::names(self.files, &settings.templates);
+                if names.is_empty() && self.files.list(&settings.templates).is_empty() {
+                    // The section has a finding that says so.
+                    return None;
+                }
                 if !names.iter().any(|known| known == name) {
                     let known: Vec<&str> = names.iter().map(String::as_str).collect();
                     let finding = unknown(

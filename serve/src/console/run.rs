@@ -247,7 +247,7 @@ fn step(step: &Json) -> Json {
                 Some("failed") => {
                     format!("attempt {}: {}", event["attempt"], text(&event["cause"]))
                 }
-                Some("skipped") => reason(&event["reason"]),
+                Some("skipped") => text(&event["why"]),
                 _ => format!("attempt {}", event["attempt"]),
             };
             json!({ "at": event["at"], "what": event["state"], "detail": detail })
@@ -263,21 +263,6 @@ fn step(step: &Json) -> Json {
         "failure": failure,
         "events": shown,
     })
-}
-
-fn reason(reason: &Json) -> String {
-    match reason {
-        Json::String(word) if word == "when" => "its condition is false".to_owned(),
-        Json::String(word) if word == "nothing_to_catch" => "nothing failed".to_owned(),
-        Json::Object(members) => members
-            .iter()
-            .map(|(why, step)| {
-                let what = if why == "need_failed" { "failed" } else { "was skipped" };
-                format!("{} {what}", text(step))
-            })
-            .collect(),
-        other => text(other),
-    }
 }
 
 fn journal(events: &[Event]) -> Vec<Json> {
@@ -298,14 +283,11 @@ fn journal(events: &[Event]) -> Vec<Json> {
             Event::Claimed { step, attempt, at, .. } => {
                 (at, "claimed", Some(step), format!("attempt {attempt}"))
             }
-            Event::Skipped { step, at, reason } => {
-                let why = serde_json::to_value(reason).unwrap_or_default();
-                (at, "skipped", Some(step), self::reason(&why))
-            }
+            Event::Skipped { step, at, reason } => (at, "skipped", Some(step), reason.to_string()),
             Event::Retried { at } => (at, "retried", None, String::new()),
             Event::Cancelled { at } => (at, "cancelled", None, String::new()),
         };
-        json!({ "at": at.to_string(), "what": what, "step": step, "detail": detail })
+        json!({ "at": words::instant(*at), "what": what, "step": step, "detail": detail })
     };
     let mut entries: Vec<Json> = events.iter().map(entry).collect();
     for entry in &mut entries {

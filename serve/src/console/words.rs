@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use oms_engine::effects::cause;
+use oms_engine::value::format_timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// What is encoded in a part of an address: all but the unreserved characters of RFC 3986.
@@ -14,7 +15,7 @@ pub(crate) fn part(text: &str) -> String {
 
 /// Writes an instant to the millisecond.
 pub(crate) fn instant(at: Timestamp) -> String {
-    format!("{at:.3}")
+    format_timestamp(at)
 }
 
 /// Writes a number with its thousands set apart.

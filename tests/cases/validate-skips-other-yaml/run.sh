@@ -1,0 +1,6 @@
+oms validate . 2>&1
+oms validate compose.yaml | head -1
+mkdir none
+cp compose.yaml none
+oms validate none 2>&1
+echo "exit $?"
