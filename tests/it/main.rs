@@ -30,3 +30,4 @@ mod sarif;
 mod serve;
 mod smtp;
 mod steps;
+mod upgrade;
