@@ -63,10 +63,10 @@ impl Step for ObjectPut {
     fn plan(config: Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults> {
         let key = cx.expr("key", &config.key);
         let body = cx.expr("body", &config.body);
-        if let Some(key) = &key {
-            if object_key::check(key, cx) {
-                unique::check("the object's key", Route::root().key("key"), &[key], "", cx);
-            }
+        if let Some(key) = &key
+            && object_key::check(key, cx)
+        {
+            unique::check("the object's key", Route::root().key("key"), &[key], "", cx);
         }
         let bucket: Arc<str> = Arc::from(config.bucket);
         let pii = key.is_some_and(|key| key.ty().pii);
