@@ -23,6 +23,7 @@ mod isolation;
 mod keeping;
 mod mails;
 mod money;
+mod order_schema;
 mod origin;
 mod postgres;
 mod property;

@@ -1,7 +1,7 @@
 //! `cargo xtask check`: everything that CI runs, and nothing that CI runs is missing here.
 
 use crate::workspace::{has, run as execute, say};
-use crate::{browser, debian, editor, generate, lambda, mails, python, serve};
+use crate::{browser, debian, editor, generate, lambda, mails, python, schema, serve};
 
 /// Run every check of the project
 #[derive(clap::Args)]
@@ -26,6 +26,8 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     editor::check()?;
     say("$ cargo xtask mails");
     mails::check()?;
+    say("$ cargo xtask schema");
+    schema::check()?;
     say("$ cargo xtask browser");
     browser::check()?;
     say("$ cargo xtask serve");

@@ -14,6 +14,7 @@ mod lambda;
 mod mails;
 mod npm;
 mod python;
+mod schema;
 mod serve;
 mod workspace;
 
@@ -32,6 +33,7 @@ enum Command {
     Mails(mails::Args),
     Browser(browser::Args),
     Cases(cases::Args),
+    Schema(schema::Args),
     Serve(serve::Args),
     Bench(bench::Args),
 }
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Command::Mails(args) => mails::run(&args),
         Command::Browser(args) => browser::run(&args),
         Command::Cases(args) => cases::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Bench(args) => bench::run(&args),
     };

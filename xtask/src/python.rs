@@ -25,6 +25,12 @@ pub(crate) const SERVE: Environment = Environment {
     requirements: &["tests/serve/requirements.txt"],
     purpose: "the tests of oms serve",
 };
+/// A second implementation of JSON Schema.
+pub(crate) const SCHEMA: Environment = Environment {
+    folder: "python-schema",
+    requirements: &["tests/schema/requirements.txt"],
+    purpose: "the comparison of order schemas",
+};
 /// AWS's own linters.
 pub(crate) const SAM: Environment = Environment {
     folder: "python-sam",

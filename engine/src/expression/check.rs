@@ -24,7 +24,7 @@ use crate::value::{RecordType, Shape, Type, Value};
 #[derive(Clone, Debug)]
 pub(super) struct Checked {
     pub(super) node: Node,
-    /// Its type; none if something in it is wrong or comes from a broken step.
+    /// Its type; none if something in it is wrong or comes from a broken step or a broken part of the order schema.
     pub(super) ty: Option<Type>,
     /// The bytes it was written in.
     pub(super) span: Range<usize>,
@@ -41,6 +41,7 @@ pub(super) struct Checked {
 impl Checked {
     pub(super) fn new(node: Node, ty: Option<Type>, span: Range<usize>) -> Self {
         let (holds, fails) = (Facts::default(), Facts::default());
+        let ty = ty.filter(|ty| ty.shape != Shape::Broken);
         Self { node, ty, span, path: None, origin: None, pieces: Vec::new(), holds, fails }
     }
 

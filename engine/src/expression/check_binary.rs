@@ -153,7 +153,7 @@ impl Checker<'_> {
         }
         let text = widen::is_text(&shape);
         let pieces = if text { [left.pieces(), right.pieces()].concat() } else { Vec::new() };
-        let ty = fine.then_some(Type { shape, nullable: false, pii, unit });
+        let ty = fine.then_some(Type { pii, unit, ..Type::of(shape) });
         let node = Node::Binary(operator, Box::new([left.node, right.node]));
         Checked { pieces, ..Checked::new(node, ty, span) }
     }

@@ -75,7 +75,7 @@ impl Checker<'_> {
                 .origin(arg.origin);
             return Checked::broken(span);
         }
-        let ty = Type { shape, nullable: false, pii, unit: element.unit.clone() };
+        let ty = Type { pii, unit: element.unit.clone(), ..Type::of(shape) };
         Checked::new(Node::Call(function, vec![arg.node]), fine.then_some(ty), span)
     }
 
@@ -163,6 +163,6 @@ impl Checker<'_> {
         // The smallest divisor with so many decimals moves the point as far to the right.
         let shape = widen::decimal(before + after + 1, places);
         let node = Node::Divide { places, mode, operands: Box::new([a.node, b.node]) };
-        Checked::new(node, Some(Type { shape, nullable: false, pii, unit }), span)
+        Checked::new(node, Some(Type { pii, unit, ..Type::of(shape) }), span)
     }
 }

@@ -67,7 +67,7 @@ pub(super) fn finish(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let broken = checked.ty.is_none();
+    let broken = checked.ty.as_ref().is_none_or(Type::holds_broken);
     let pieces = checked.pieces();
     let ty = checked.ty.unwrap_or_else(|| Type::of(Shape::Json).or_null());
     let (node, path, facts) = (checked.node, checked.path, checked.holds);

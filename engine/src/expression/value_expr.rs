@@ -46,7 +46,8 @@ pub fn compile_value(
 }
 
 /// Anything, as a part of JSON.
-static JSON: Type = Type { shape: Shape::Json, nullable: true, pii: false, unit: None };
+static JSON: Type =
+    Type { shape: Shape::Json, nullable: true, pii: false, unit: None, length_max: None };
 
 struct Builder<'s> {
     scope: &'s Scope,

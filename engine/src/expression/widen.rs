@@ -74,7 +74,9 @@ pub(super) const fn chars_of(shape: &Shape) -> Option<Option<u64>> {
         Shape::Date(_) => Some(10),
         Shape::Timestamp => Some(24),
         Shape::Text { .. } | Shape::Currency | Shape::Email | Shape::Uri => None,
-        Shape::Null | Shape::List(_) | Shape::Record(_) | Shape::Json => return None,
+        Shape::Null | Shape::List(_) | Shape::Record(_) | Shape::Json | Shape::Broken => {
+            return None;
+        }
     })
 }
 

@@ -57,6 +57,28 @@ impl Currency {
         Err(CurrencyError::NotUpperCase { code: Self::of(upper)? })
     }
 
+    /// Returns the currency that a text which is not a code probably means: a code in another case or among blanks, a name, a symbol.
+    pub fn meant(text: &str) -> Option<Self> {
+        const NAMES: [(&str, &str); 6] = [
+            ("EURO", "EUR"),
+            ("EUROS", "EUR"),
+            ("€", "EUR"),
+            ("£", "GBP"),
+            ("US$", "USD"),
+            ("STG", "GBP"),
+        ];
+        // Longer than every name, so that little is compared, however long the text is.
+        const LENGTH_MAX: usize = 80;
+        if text.len() > LENGTH_MAX {
+            return None;
+        }
+        let upper = text.trim().to_uppercase();
+        let code = NAMES.iter().find(|(name, _)| *name == upper).map_or(&*upper, |(_, code)| code);
+        Self::parse(code)
+            .ok()
+            .or_else(|| Self::all().find(|currency| currency.name().to_uppercase() == upper))
+    }
+
     /// Returns the code, three upper-case letters.
     pub fn code(self) -> &'static str {
         self.0.code

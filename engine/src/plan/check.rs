@@ -154,7 +154,7 @@ impl Checker {
         let declared = tables::check(&pipeline, sink, &mut resources);
         rates::check(&pipeline, sink, &recorder, &mut resources);
         mail::check(&pipeline, sink, &recorder, &mut resources);
-        let order = order::check(&pipeline, sink, &recorder);
+        let order = order::check(&pipeline, sink, &recorder, semantics);
         let graph = graph::check(&pipeline, sink);
         let planned = steps::check(steps::Inputs {
             pipeline: &pipeline,

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::semantics::Semantics;
 use super::sink::Sink;
 use crate::diagnostic::{Diagnostic, Finding, Label, Place, Route, Severity, codes};
 use crate::document::{self, Document, Files};
 use crate::expression::{self, Compiled, Env, Root, Scope};
 use crate::pipeline::{Pipeline, SchemaSource};
-use crate::schema::{OrderSchema, SchemaProblem};
+use crate::schema::{OrderSchema, SchemaProblem, Typing};
 use crate::value::{JsonProblem, Parsed, ProblemKind, Record, RecordType, Shape, Type, Value};
 
 /// What an order is, and what tells one from another.
@@ -119,13 +120,16 @@ pub(super) fn check(
     pipeline: &Pipeline,
     sink: &mut Sink<'_>,
     files: &dyn Files,
+    semantics: Semantics,
 ) -> Option<OrderPlan> {
     let section = pipeline.order.as_ref()?;
     let route = Route::root().key("order");
+    let typing = if semantics.types_null_unions() { Typing::Current } else { Typing::First };
     let schema = match &section.schema {
-        SchemaSource::Inline(json) => inline(json, &route.key("schema"), sink),
-        SchemaSource::File(path) => from_file(path, &route.key("schema"), sink, files),
-    }?;
+        SchemaSource::Inline(json) => Some(inline(json, typing, &route.key("schema"), sink)),
+        SchemaSource::File(path) => from_file(path, typing, &route.key("schema"), sink, files),
+    };
+    let schema = schema.filter(OrderSchema::is_usable)?;
     let mut scope = Scope::new();
     scope.define(Root::Order, schema.ty().clone());
     let intake = Type::record([("name", Type::text())]);
@@ -149,7 +153,10 @@ pub(super) fn check(
             return None;
         }
     };
-    let fault = if key.constant().is_some() {
+    let fault = if key.is_broken() {
+        // The part of the schema that it names has its own finding.
+        None
+    } else if key.constant().is_some() {
         Some("is the same for every order".to_owned())
     } else if key.ty().nullable {
         Some("may be missing".to_owned())
@@ -172,23 +179,23 @@ pub(super) fn check(
     Some(OrderPlan { schema, key, max_bytes, intake: intake_record })
 }
 
-fn inline(json: &Json, route: &Route, sink: &mut Sink<'_>) -> Option<OrderSchema> {
-    match OrderSchema::compile(json) {
-        Ok(schema) => Some(schema),
-        Err(problems) => {
-            for problem in problems {
-                let place = place_in(sink.document, route, &problem);
-                sink.add(
-                    Finding::error(codes::ORDER_SCHEMA, place, problem.message).help(problem.help),
-                );
-            }
-            None
-        }
+fn inline(json: &Json, typing: Typing, route: &Route, sink: &mut Sink<'_>) -> OrderSchema {
+    let (schema, problems) = OrderSchema::compile(json, typing);
+    for problem in problems {
+        let place = place_in(sink.document, route, &problem);
+        // The version that stored a bundle accepted its schema, so that what is found in it now is new.
+        sink.add(
+            Finding::error(codes::ORDER_SCHEMA, place, problem.message)
+                .help(problem.help)
+                .newly_refused(),
+        );
     }
+    schema
 }
 
 fn from_file(
     path: &str,
+    typing: Typing,
     route: &Route,
     sink: &mut Sink<'_>,
     files: &dyn Files,
@@ -216,16 +223,14 @@ fn from_file(
             return None;
         }
     };
-    match OrderSchema::compile(&document.root().to_json()) {
-        Ok(schema) => Some(schema),
-        Err(problems) => {
-            sink.report.add_source(&shown, document.text());
-            for problem in problems {
-                sink.report.push(in_schema(&document, problem));
-            }
-            None
+    let (schema, problems) = OrderSchema::compile(&document.root().to_json(), typing);
+    if !problems.is_empty() && !sink.bundle {
+        sink.report.add_source(&shown, document.text());
+        for problem in problems {
+            sink.report.push(in_schema(&document, problem));
         }
     }
+    Some(schema)
 }
 
 fn in_schema(document: &Document, problem: SchemaProblem) -> Diagnostic {

@@ -171,8 +171,8 @@ impl Planner<'_, '_> {
         if let Some(order) = self.inputs.order {
             scope.define(Root::Order, order.schema().ty().clone());
         } else {
-            // The order's own faults are reported; what refers to it is not judged.
-            scope.define(Root::Order, Type::of(Shape::Json));
+            // The order has its own findings; what refers to it is not checked.
+            scope.define(Root::Order, Type::of(Shape::Broken));
         }
         scope.define(Root::Run, Type::of(Shape::Record(run_record())));
         if self.inputs.graph.catches.get(at).copied().flatten().is_some() {

@@ -74,7 +74,7 @@ pub fn accept_as(
     Err(Rejection::whole(codes::ORDER_KEY_REJECTED, message))
 }
 
-/// Brings a run back to where its journal ends.
+/// Brings a run back to where its journal ends. Its order was accepted before and is not validated again.
 ///
 /// # Errors
 /// When the order or the journal does not fit the plan.
@@ -86,7 +86,7 @@ pub fn resume(
     events: &[Event],
 ) -> Result<Run, ResumeError> {
     let Parsed { value, canonical } =
-        plan.order().schema().read(&body).map_err(|_| ResumeError::Order)?;
+        plan.order().schema().revive(&body).map_err(|_| ResumeError::Order)?;
     let digest = Digest::of(&canonical);
     let mut run = begin(plan, Arc::from(key), accepted_at, body, value, digest);
     for event in events {

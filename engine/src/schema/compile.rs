@@ -1,18 +1,24 @@
 //! JSON Schema to types and to the reader's instructions.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use super::keywords::{ANNOTATIONS, TYPED, VALIDATING};
-use super::personal;
-use crate::diagnostic::{closest, did_you_mean};
+use super::decimals::is_decimal_text;
+use super::index::{Index, Target, children};
+use super::keywords::is_annotation;
+use super::marks::{is_definition, mark_in, personal};
+use super::{formats, union};
+use crate::diagnostic::did_you_mean;
 use crate::value::{
     DateFormat, ELEMENTS_MAX, JsonKind, JsonNode, Member, RecordNode, RecordType, Shape, Type, Unit,
 };
 
-/// Nesting of a schema at the most; deeper parts, and those that contain themselves, are only validated.
-const DEPTH_MAX: usize = 32;
+/// Maximum nesting of the parts from which types are made; deeper parts, and those that contain themselves, are only validated.
+const DEPTHS: [usize; 6] = [32, 24, 16, 12, 8, 4];
+/// Maximum number of parts from which types are made. A schema that unfolds to more has types to a smaller depth.
+const NODES_MAX: usize = 10_000;
 
 /// Something in a schema that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,115 +33,164 @@ pub struct SchemaProblem {
     pub help: Option<String>,
 }
 
-/// The formats that are asserted.
-const FORMATS: [&str; 6] = ["decimal", "currency", "email", "date", "date-time", "uri"];
+/// How types are made from schemas. A bundle keeps the rules under which it was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Typing {
+    /// The rules of the first version: alternatives with null, and `enum` with null, are only validated; `items` gives the type of all
+    /// elements, those of `prefixItems` included; `properties` without `type` gives an object.
+    First,
+    /// The rules of this version.
+    Current,
+}
 
-pub(super) struct Compiler<'s> {
+/// What compiling a schema gives.
+pub(super) struct Compilation {
+    pub(super) ty: Type,
+    pub(super) node: JsonNode,
+    /// Whether the reader alone gives the verdict of the schema: it asserts every keyword itself.
+    pub(super) covered: bool,
+    pub(super) problems: Vec<SchemaProblem>,
+}
+
+/// Compiles the schema of an order, which is an object. Nothing is made of its `broken` parts.
+pub(super) fn compile<'s>(
+    index: &Index<'s>,
     root: &'s Json,
-    pointer: String,
+    broken: &HashSet<String>,
+    typing: Typing,
+) -> Compilation {
+    let personal = personal(index);
+    let mut depths = DEPTHS.into_iter();
+    loop {
+        let depth_max = depths.next().unwrap_or_default();
+        let mut compiler = Compiler::new(index, broken, &personal, typing, depth_max);
+        let (ty, node) = compiler.root(root);
+        if compiler.nodes <= NODES_MAX || depth_max == 0 {
+            let Compiler { covered, problems, .. } = compiler;
+            return Compilation { ty, node, covered, problems };
+        }
+    }
+}
+
+pub(super) struct Compiler<'i, 's> {
+    index: &'i Index<'s>,
+    broken: &'i HashSet<String>,
+    /// Which places hold personal data.
+    personal: &'i [bool],
+    typing: Typing,
+    depth_max: usize,
     depth: usize,
-    only_validates: bool,
+    nodes: usize,
+    pub(super) covered: bool,
     problems: Vec<SchemaProblem>,
     /// Where amounts name the field of their currency, to be checked when all types are known.
     units: Vec<(String, String)>,
 }
 
-impl<'s> Compiler<'s> {
-    pub(super) const fn new(root: &'s Json) -> Self {
+impl<'i, 's> Compiler<'i, 's> {
+    const fn new(
+        index: &'i Index<'s>,
+        broken: &'i HashSet<String>,
+        personal: &'i [bool],
+        typing: Typing,
+        depth_max: usize,
+    ) -> Self {
         Self {
-            root,
-            pointer: String::new(),
+            index,
+            broken,
+            personal,
+            typing,
+            depth_max,
             depth: 0,
-            only_validates: false,
+            nodes: 0,
+            covered: true,
             problems: Vec::new(),
             units: Vec::new(),
         }
     }
 
-    pub(super) fn into_problems(self) -> Vec<SchemaProblem> {
-        self.problems
-    }
-
-    pub(super) const fn only_validates(&self) -> bool {
-        self.only_validates
-    }
-
-    /// Compiles the schema of an order, which is an object.
-    pub(super) fn root(&mut self) -> (Type, JsonNode) {
-        let (ty, node) = self.node(self.root);
-        if ty.as_record().is_none() && self.problems.is_empty() {
-            self.problem(
-                if self.root.get("type").is_some() { "type" } else { "" },
-                "an order must be an object with properties",
-                Some("write `\"type\": \"object\"`"),
-            );
+    fn root(&mut self, root: &'s Json) -> (Type, JsonNode) {
+        let (mut ty, mut node) = self.node(root);
+        if ty.shape == Shape::Broken {
+            return (ty, node);
         }
+        let JsonKind::Record(record) = &mut node.kind else {
+            let keyword = if root.get("type").is_some() { "/type" } else { "" };
+            self.problem(
+                keyword.to_owned(),
+                "an order must be an object with properties",
+                Some("write `\"type\": \"object\"`".to_owned()),
+            );
+            return (Type::of(Shape::Broken), JsonNode::ANY);
+        };
+        // An order is an object, whatever else its schema allows.
+        record.lax = false;
+        node.nullable = false;
+        ty.nullable = false;
+        let mut unknown = Vec::new();
         for (at, pointer) in std::mem::take(&mut self.units) {
-            if !matches!(field_at(&ty, &pointer), Some(Type { shape: Shape::Currency, .. })) {
-                self.problems.push(SchemaProblem {
-                    pointer: at,
-                    on_key: false,
-                    message: format!("`x-currency` must point to a field of format `currency`, and `{pointer}` does not"),
-                    help: Some("a JSON pointer from the top of the order, such as \"/currency\"".to_owned()),
-                });
+            let unit = field_at(&ty, &pointer).map(|field| &field.shape);
+            if !matches!(unit, Some(Shape::Currency | Shape::Broken)) {
+                let message = format!(
+                    "`x-currency` must point to a field of format `currency`, and `{pointer}` does not"
+                );
+                let help = "write a JSON pointer from the top of the order, such as \"/currency\"";
+                self.problem(at, &message, Some(help.to_owned()));
+                unknown.push(unit_of(&pointer));
             }
+        }
+        if !unknown.is_empty() {
+            ty = without_units(&ty, &unknown);
         }
         (ty, node)
     }
 
-    /// Notes a problem with a keyword of this schema, or with the schema itself.
-    fn problem(&mut self, keyword: &str, message: impl Into<String>, help: Option<&str>) {
-        let help = help.map(str::to_owned);
-        let slash = if keyword.is_empty() { "" } else { "/" };
-        self.problems.push(SchemaProblem {
-            pointer: format!("{}{slash}{keyword}", self.pointer),
-            on_key: false,
-            message: message.into(),
-            help,
-        });
+    fn problem(&mut self, pointer: String, message: &str, help: Option<String>) {
+        // A definition is compiled once for each reference to it.
+        if !self.problems.iter().any(|known| known.pointer == pointer) {
+            let message = message.to_owned();
+            self.problems.push(SchemaProblem { pointer, on_key: false, message, help });
+        }
     }
 
-    fn below<T>(&mut self, path: &[&str], compile: impl FnOnce(&mut Self) -> T) -> T {
-        let length = self.pointer.len();
-        for token in path {
-            self.pointer.push('/');
-            self.pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
-        }
+    /// Adds a problem with a keyword of a schema.
+    fn problem_at(&mut self, schema: &Json, keyword: &str, message: &str, help: Option<String>) {
+        let pointer = self.index.place(schema).map_or("", |place| &place.pointer);
+        self.problem(format!("{pointer}/{keyword}"), message, help);
+    }
+
+    pub(super) fn below(&mut self, schema: &'s Json) -> (Type, JsonNode) {
         self.depth += 1;
-        let result = compile(self);
+        let result = self.node(schema);
         self.depth -= 1;
-        self.pointer.truncate(length);
         result
     }
 
+    /// A part that is only validated.
     fn opaque(&mut self) -> (Type, JsonNode) {
-        self.only_validates = true;
+        self.covered = false;
         (Type::of(Shape::Json).or_null(), JsonNode::ANY)
     }
 
-    fn node(&mut self, schema: &Json) -> (Type, JsonNode) {
-        if self.depth > DEPTH_MAX {
+    fn node(&mut self, schema: &'s Json) -> (Type, JsonNode) {
+        self.nodes += 1;
+        if self.depth > self.depth_max || self.nodes > NODES_MAX {
             let (ty, node) = self.opaque();
-            let pii = personal::mark_in(self.root, schema).is_some();
+            let position = self.index.position(schema);
+            let pii = position.and_then(|at| self.personal.get(at)) == Some(&true);
             return (ty.with_pii(pii), node);
         }
         let map = match schema {
             Json::Object(map) => map,
             Json::Bool(true) => return (Type::of(Shape::Json).or_null(), JsonNode::ANY),
-            _ => {
-                self.problem("", "a schema must be an object", None);
-                return self.opaque();
-            }
+            Json::Bool(false) => return self.opaque(),
+            _ => return (Type::of(Shape::Broken), JsonNode::ANY),
         };
-        self.keywords(map);
-        let (mut ty, mut node) = match map.get("$ref") {
-            Some(reference) => {
-                // What stands beside a reference holds as well.
-                self.only_validates |= map.len() > 1;
-                self.reference(reference)
-            }
-            None => self.typed(map),
-        };
+        let (mut ty, mut node, used) = self.described(schema, map);
+        self.covered &= map.iter().all(|(keyword, value)| {
+            is_annotation(keyword) || covers(&used, &node.kind, keyword, value, map)
+        });
+        self.marks(schema, &used);
         if map.get("nullable") == Some(&Json::Bool(true)) {
             ty = ty.or_null();
             node.nullable = true;
@@ -143,211 +198,214 @@ impl<'s> Compiler<'s> {
         if map.get("x-pii") == Some(&Json::Bool(true)) {
             ty = ty.with_pii(true);
         }
+        if let Some(pointer) = map.get("x-currency").and_then(Json::as_str) {
+            self.unit(schema, pointer, &mut ty);
+        }
+        if let Some(max) = map.get("maxLength").and_then(Json::as_u64) {
+            shorten(&mut ty, max);
+        }
+        let is_broken =
+            self.index.place(schema).is_some_and(|place| self.broken.contains(&place.pointer));
+        let has_parts = match &ty.shape {
+            Shape::Record(record) => !record.fields().is_empty(),
+            Shape::List(element) => element.shape != Shape::Json,
+            _ => false,
+        };
+        if is_broken && !has_parts {
+            ty.shape = Shape::Broken;
+        }
         (ty, node)
     }
 
-    /// Looks at every keyword: unknown ones are slips, validating ones are left to the library.
-    fn keywords(&mut self, map: &Map<String, Json>) {
-        for keyword in map.keys().map(String::as_str) {
-            if let Some(wanted) = map.get(keyword).and_then(|value| mistyped(keyword, value)) {
-                self.problem(keyword, format!("`{keyword}` must be {wanted}"), None);
+    /// Notes the field that holds the currency of an amount.
+    fn unit(&mut self, schema: &Json, pointer: &str, ty: &mut Type) {
+        match ty.shape {
+            Shape::Decimal { .. } => {
+                let at = self.index.place(schema).map_or("", |place| &place.pointer);
+                self.units.push((format!("{at}/x-currency"), pointer.to_owned()));
+                ty.unit = Some(unit_of(pointer));
             }
-            if TYPED.contains(&keyword) || ANNOTATIONS.contains(&keyword) {
+            Shape::Broken => {}
+            _ => {
+                let message =
+                    "`x-currency` has no effect here: `oms` derives no amount from this part";
+                let help = "write it beside `format: decimal`".to_owned();
+                self.problem_at(schema, "x-currency", message, Some(help));
+            }
+        }
+    }
+
+    /// Makes a type, and says which keywords it is made of besides those of the [`JsonKind`].
+    fn described(
+        &mut self,
+        schema: &'s Json,
+        map: &'s Map<String, Json>,
+    ) -> (Type, JsonNode, Vec<&'static str>) {
+        if let Some(reference) = map.get("$ref").and_then(Json::as_str) {
+            let (ty, node) = match self.index.resolve(schema, reference) {
+                // A schema that contains itself ends at the maximum depth.
+                Target::Schema(target) => self.below(target),
+                _ => self.opaque(),
+            };
+            return (ty, node, vec!["$ref"]);
+        }
+        if let Some((keyword, inner)) = union::or_null(map).filter(|_| self.typing != Typing::First)
+        {
+            let (ty, node) = self.below(inner);
+            // Both cases of a `oneOf` must not be null.
+            self.covered &= keyword == "anyOf" || !node.nullable;
+            return (ty.or_null(), JsonNode { nullable: true, ..node }, vec![keyword]);
+        }
+        let mut used = Vec::new();
+        let (ty, kind) = self.typed(schema, map, &mut used);
+        let nullable = ty.nullable;
+        (ty, JsonNode { kind, nullable }, used)
+    }
+
+    /// Reports marks in parts that give no type: there, they would have no effect.
+    fn marks(&mut self, schema: &'s Json, used: &[&str]) {
+        for child in children(schema) {
+            if used.contains(&child.keyword) || is_definition(child.keyword) {
                 continue;
             }
-            if VALIDATING.contains(&keyword) {
-                self.validates_only(keyword, map);
-            } else {
-                let known = || TYPED.iter().chain(&ANNOTATIONS).chain(&VALIDATING).copied();
-                let help = closest(keyword, known()).map(|name| format!("did you mean `{name}`?"));
-                let message = format!("`{keyword}` is no keyword of JSON Schema");
-                self.problems.push(SchemaProblem {
-                    pointer: format!("{}/{keyword}", self.pointer),
-                    on_key: true,
-                    message,
-                    help,
-                });
+            if let Some(mark) = mark_in(self.index, child.schema) {
+                let pointer = self.index.place(schema).map_or("", |place| &place.pointer);
+                let pointer = format!("{pointer}{}{}", child.pointer(), mark.pointer);
+                let message = format!(
+                    "`{}` has no effect here: `{}` only validates",
+                    mark.keyword, child.keyword
+                );
+                let help = format!(
+                    "write `{}` where the field has its type, among the `properties`",
+                    mark.keyword
+                );
+                self.problem(pointer, &message, Some(help));
             }
         }
     }
 
-    /// Leaves a keyword to the schema library, which knows nothing of personal data.
-    fn validates_only(&mut self, keyword: &str, map: &Map<String, Json>) {
-        self.only_validates = true;
-        let mark = map.get(keyword).and_then(|schema| personal::mark_in(self.root, schema));
-        if let Some(at) = mark {
-            self.problem(
-                &format!("{keyword}{at}"),
-                format!(
-                    "what `{keyword}` says only validates, so that `x-pii` marks nothing there"
-                ),
-                Some("write `x-pii: true` where the field has its type, among the `properties`"),
-            );
-        }
-    }
-
-    fn reference(&mut self, reference: &Json) -> (Type, JsonNode) {
-        let target = reference.as_str().and_then(|text| text.strip_prefix('#'));
-        let Some(pointer) = target else {
-            self.problem(
-                "$ref",
-                "`$ref` must point within the schema",
-                Some("such as \"#/$defs/item\""),
-            );
-            return self.opaque();
-        };
-        let Some(schema) = self.root.pointer(pointer) else {
-            self.problem(
-                "$ref",
-                format!("`$ref` points to `#{pointer}`, which is not there"),
-                None,
-            );
-            return self.opaque();
-        };
-        // A schema that contains itself ends at the depth limit and is only validated there.
-        self.below(&["$ref"], |compiler| compiler.node(schema))
-    }
-
-    fn typed(&mut self, map: &Map<String, Json>) -> (Type, JsonNode) {
+    fn typed(
+        &mut self,
+        schema: &'s Json,
+        map: &'s Map<String, Json>,
+        used: &mut Vec<&'static str>,
+    ) -> (Type, JsonKind) {
         let names: Vec<&str> = match map.get("type") {
             Some(Json::String(name)) => vec![name],
             Some(Json::Array(names)) => names.iter().filter_map(Json::as_str).collect(),
             _ => Vec::new(),
         };
-        let nullable = names.contains(&"null");
+        let values = constants(map).filter(|_| self.typing != Typing::First);
+        let nullable =
+            names.contains(&"null") && values.is_none_or(|values| values.contains(&&Json::Null));
         let mut kinds: Vec<&str> = names.iter().copied().filter(|name| *name != "null").collect();
         kinds.sort_unstable();
         let (ty, kind) = match kinds.as_slice() {
-            [] => self.untyped(map),
+            [] if names.is_empty() => return self.untyped(schema, map, used),
             ["boolean"] => (Type::of(Shape::Bool), JsonKind::Bool),
             ["integer"] => {
                 let min = map.get("minimum").and_then(Json::as_i64).unwrap_or(i64::MIN);
                 let max = map.get("maximum").and_then(Json::as_i64).unwrap_or(i64::MAX);
                 (Type::of(Shape::Int), JsonKind::Int { min, max })
             }
-            ["number"] => self.decimal(map, false, true),
-            ["number", "string"] if format(map) == Some("decimal") => self.decimal(map, true, true),
+            ["number"] => decimal(map, false, true),
+            ["number", "string"] if is_decimal_text(schema) => decimal(map, true, true),
             ["string"] => self.string(map),
-            ["array"] => self.list(map),
-            ["object"] => self.object(map),
-            _ => {
-                self.only_validates = true;
-                (Type::of(Shape::Json), JsonKind::Json)
-            }
+            ["array"] => self.list(map, used),
+            ["object"] => self.object(schema, map, used),
+            _ => (Type::of(Shape::Json), JsonKind::Json),
         };
-        let ty = Type { nullable: ty.nullable || nullable, ..ty };
-        let nullable = ty.nullable;
-        (ty, JsonNode { kind, nullable })
+        // The texts of an `enum` may have null among them, which `type` allows or not.
+        (Type { nullable, ..ty }, kind)
     }
 
-    fn untyped(&mut self, map: &Map<String, Json>) -> (Type, JsonKind) {
-        if let Some(Json::Array(cases)) = map.get("oneOf") {
-            return self.union(cases);
+    fn untyped(
+        &mut self,
+        schema: &'s Json,
+        map: &'s Map<String, Json>,
+        used: &mut Vec<&'static str>,
+    ) -> (Type, JsonKind) {
+        if let Some(Json::Array(cases)) = map.get("oneOf")
+            && let Some(union) = self.union(cases)
+        {
+            used.push("oneOf");
+            return union;
         }
-        if let Some(values) = constants(map) {
-            return self.texts(&values);
+        if let Some(values) = constants(map)
+            && values.iter().all(|value| value.is_string() || value.is_null())
+            && let Some(texts) = self.texts(&values)
+        {
+            return texts;
         }
         if map.contains_key("properties") {
-            return self.object(map);
+            let (ty, kind) = self.object(schema, map, used);
+            return match (kind, self.typing) {
+                // JSON Schema asserts nothing of other values: they are read as missing.
+                (JsonKind::Record(record), Typing::Current) => {
+                    (ty.or_null(), JsonKind::Record(RecordNode { lax: true, ..record }))
+                }
+                (kind, _) => (ty, kind),
+            };
         }
-        self.only_validates = true;
         (Type::of(Shape::Json).or_null(), JsonKind::Json)
     }
 
-    fn texts(&mut self, values: &[&Json]) -> (Type, JsonKind) {
-        let texts: Option<Vec<Arc<str>>> =
-            values.iter().map(|value| value.as_str().map(Arc::from)).collect();
-        match texts {
-            Some(texts) => {
-                let values: Option<Arc<[Arc<str>]>> = Some(texts.into());
-                let ty = Type::of(Shape::Text { chars_max: None, values: values.clone() });
-                (ty, JsonKind::Text { chars_min: 0, chars_max: None, values })
-            }
-            None => {
-                self.only_validates = true;
-                (Type::of(Shape::Json).or_null(), JsonKind::Json)
-            }
+    /// Makes a type of the texts among the only values that are allowed.
+    fn texts(&self, values: &[&Json]) -> Option<(Type, JsonKind)> {
+        if self.typing == Typing::First && !values.iter().all(|value| value.is_string()) {
+            return None;
         }
+        let texts: Arc<[Arc<str>]> =
+            values.iter().filter_map(|value| value.as_str()).map(Arc::from).collect();
+        if texts.is_empty() {
+            return None;
+        }
+        let nullable = values.contains(&&Json::Null);
+        let values = Some(texts);
+        let shape = Shape::Text { chars_max: None, values: values.clone() };
+        let kind = JsonKind::Text { chars_min: 0, chars_max: None, values };
+        Some((Type { nullable, ..Type::of(shape) }, kind))
     }
 
-    fn decimal(&mut self, map: &Map<String, Json>, text: bool, number: bool) -> (Type, JsonKind) {
-        let digits =
-            |key: &str| map.get(key).and_then(Json::as_u64).and_then(|n| u32::try_from(n).ok());
-        let scale = digits("x-scale").unwrap_or(4);
-        let precision = digits("x-precision").unwrap_or(15 + scale);
-        if precision > 28 || scale > precision || precision == 0 {
-            self.problem(
-                if map.contains_key("x-precision") { "x-precision" } else { "x-scale" },
-                "a decimal has 1 to 28 digits, and no more after the point than in all",
-                None,
-            );
-        }
-        if map.contains_key("minimum") || map.contains_key("maximum") || constants(map).is_some() {
-            self.only_validates = true;
-        }
-        let integer_digits = precision.saturating_sub(scale);
-        let mut ty = Type::of(Shape::Decimal { integer_digits, scale });
-        if let Some(pointer) = map.get("x-currency").and_then(Json::as_str) {
-            self.units.push((format!("{}/x-currency", self.pointer), pointer.to_owned()));
-            let path = format!("order{}", pointer.replace('/', "."));
-            ty.unit = Some(Unit::Field(Arc::from(path)));
-        }
-        (ty, JsonKind::Decimal { text, number, integer_digits, scale })
-    }
-
-    fn string(&mut self, map: &Map<String, Json>) -> (Type, JsonKind) {
+    fn string(&self, map: &Map<String, Json>) -> (Type, JsonKind) {
         if let Some(values) = constants(map) {
-            return self.texts(&values);
+            let opaque = || (Type::of(Shape::Json).or_null(), JsonKind::Json);
+            return self.texts(&values).unwrap_or_else(opaque);
         }
-        match format(map) {
-            Some("decimal") => self.decimal(map, true, false),
+        match map.get("format").and_then(Json::as_str) {
+            Some("decimal") => decimal(map, true, false),
             Some("currency") => (Type::of(Shape::Currency), JsonKind::Currency),
             Some("email") => (Type::of(Shape::Email), JsonKind::Email),
             Some("uri") => (Type::of(Shape::Uri), JsonKind::Uri),
             Some("date-time") => (Type::of(Shape::Timestamp), JsonKind::Timestamp),
             Some("date") => {
-                let format = match map.get("x-date-format").and_then(Json::as_str) {
-                    None | Some("YYYY-MM-DD") => DateFormat::Iso,
-                    Some("MM/DD/YYYY") => DateFormat::MonthDayYear,
-                    Some("DD/MM/YYYY") => DateFormat::DayMonthYear,
-                    Some(other) => {
-                        let message = format!("`{other}` is not a date format that is known");
-                        self.problem(
-                            "x-date-format",
-                            message,
-                            Some("one of `YYYY-MM-DD`, `MM/DD/YYYY`, `DD/MM/YYYY`"),
-                        );
-                        DateFormat::Iso
-                    }
-                };
+                let written = map.get("x-date-format").and_then(Json::as_str);
+                let format = written.and_then(formats::date_format).unwrap_or(DateFormat::Iso);
                 (Type::of(Shape::Date(format)), JsonKind::Date(format))
             }
-            Some(other) => {
-                let help = did_you_mean(other, FORMATS);
-                self.problem(
-                    "format",
-                    format!("the format `{other}` is not one that is asserted"),
-                    help.as_deref(),
-                );
-                (Type::text(), JsonKind::Text { chars_min: 0, chars_max: None, values: None })
-            }
-            None => {
+            _ => {
                 let chars = |key: &str| map.get(key).and_then(Json::as_u64);
                 let chars_max = chars("maxLength");
-                let kind = JsonKind::Text {
-                    chars_min: chars("minLength").unwrap_or(0),
-                    chars_max,
-                    values: None,
-                };
+                let chars_min = chars("minLength").unwrap_or(0);
+                let kind = JsonKind::Text { chars_min, chars_max, values: None };
                 (Type::of(Shape::Text { chars_max, values: None }), kind)
             }
         }
     }
 
-    fn list(&mut self, map: &Map<String, Json>) -> (Type, JsonKind) {
+    fn list(
+        &mut self,
+        map: &'s Map<String, Json>,
+        used: &mut Vec<&'static str>,
+    ) -> (Type, JsonKind) {
+        // The first elements have other types than the rest.
+        let mixed = self.typing != Typing::First && map.contains_key("prefixItems");
         let (element, node) = match map.get("items") {
-            Some(items) => self.below(&["items"], |compiler| compiler.node(items)),
-            None => (Type::of(Shape::Json).or_null(), JsonNode::ANY),
+            Some(items) if !mixed => {
+                used.push("items");
+                self.below(items)
+            }
+            _ => (Type::of(Shape::Json).or_null(), JsonNode::ANY),
         };
         let count = |key: &str| {
             map.get(key).and_then(Json::as_u64).and_then(|count| usize::try_from(count).ok())
@@ -357,137 +415,47 @@ impl<'s> Compiler<'s> {
         (Type::list(element), JsonKind::List { element: Box::new(node), min, max })
     }
 
-    fn object(&mut self, map: &Map<String, Json>) -> (Type, JsonKind) {
-        let empty = Map::new();
-        let properties = map.get("properties").and_then(Json::as_object).unwrap_or(&empty);
-        let required: Vec<&str> = map
-            .get("required")
-            .and_then(Json::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Json::as_str)
-            .collect();
-        // A misspelt `properties` is one slip, not one for each name.
-        let is_known = |keyword: &String| {
-            let keyword = keyword.as_str();
-            [&TYPED[..], &ANNOTATIONS, &VALIDATING].iter().any(|known| known.contains(&keyword))
-        };
-        if map.contains_key("properties") || map.keys().all(is_known) {
+    fn object(
+        &mut self,
+        schema: &Json,
+        map: &'s Map<String, Json>,
+        used: &mut Vec<&'static str>,
+    ) -> (Type, JsonKind) {
+        let properties = map.get("properties").and_then(Json::as_object);
+        let required = required(map);
+        if let Some(properties) = properties.filter(|_| !map.contains_key("patternProperties")) {
             for (position, name) in required.iter().enumerate() {
                 if !properties.contains_key(*name) {
                     let help = did_you_mean(name, properties.keys().map(String::as_str));
-                    self.problem(
-                        &format!("required/{position}"),
-                        format!("`{name}` is required, but not among the properties"),
-                        help.as_deref(),
-                    );
+                    let message = format!("`{name}` is required, but not among the properties");
+                    self.problem_at(schema, &format!("required/{position}"), &message, help);
                 }
             }
         }
-        let additional = match map.get("additionalProperties") {
-            Some(Json::Bool(allowed)) => *allowed,
-            None => true,
-            Some(_) => {
-                self.validates_only("additionalProperties", map);
-                true
-            }
-        };
-        let mut members: Vec<(Member, Type)> = Vec::with_capacity(properties.len());
-        for (name, schema) in properties {
-            let (ty, node) = self.below(&["properties", name], |compiler| compiler.node(schema));
+        used.push("properties");
+        // What patterns allow, the reader would refuse.
+        let closed = map.get("additionalProperties") == Some(&Json::Bool(false))
+            && !map.contains_key("patternProperties");
+        let mut members: Vec<(Member, Type)> = Vec::new();
+        for (name, schema) in properties.into_iter().flatten() {
+            let (ty, node) = self.below(schema);
             let required = required.contains(&name.as_str());
             let ty = if required { ty } else { ty.or_null() };
-            members.push((Member { name: Arc::from(name.as_str()), node, required }, ty));
+            let name = Arc::from(name.as_str());
+            members.push((Member { name, node, required, lax: false }, ty));
         }
-        record(members, additional)
-    }
-
-    /// A union whose cases are told apart by a constant: one record in which what only some cases have may be missing.
-    fn union(&mut self, cases: &[Json]) -> (Type, JsonKind) {
-        self.only_validates = true;
-        let mut merged: Vec<(Member, Type)> = Vec::new();
-        for (position, case) in cases.iter().enumerate() {
-            let index = position.to_string();
-            let (_, node) = self.below(&["oneOf", &index], |compiler| compiler.node(case));
-            let JsonKind::Record(record) = node.kind else {
-                self.problem(
-                    &format!("oneOf/{index}"),
-                    "each case of `oneOf` must be an object with a constant that tells it apart",
-                    None,
-                );
-                return (Type::of(Shape::Json), JsonKind::Json);
-            };
-            for (member, field) in record.members.into_iter().zip(record.ty.fields()) {
-                match merged.iter_mut().find(|(known, _)| known.name == member.name) {
-                    Some((known, ty)) => {
-                        known.required &= member.required;
-                        let joined = join(ty, &field.ty);
-                        if joined.is_none() {
-                            let message = format!(
-                                "`{}` has different types in the cases of `oneOf`",
-                                member.name
-                            );
-                            self.problem("oneOf", message, None);
-                        }
-                        *ty = joined.unwrap_or_else(|| ty.clone());
-                        known.node = JsonNode {
-                            kind: reader(ty),
-                            nullable: known.node.nullable || member.node.nullable,
-                        };
-                    }
-                    None => merged.push((
-                        Member { required: member.required && position == 0, ..member },
-                        field.ty.clone(),
-                    )),
-                }
-            }
-            // What an earlier case has and this one lacks may be missing.
-            let here: Vec<Arc<str>> =
-                record.ty.fields().iter().map(|field| Arc::clone(&field.name)).collect();
-            for (known, _) in &mut merged {
-                known.required &= here.contains(&known.name);
-            }
-        }
-        let tagged = merged.iter().any(|(member, ty)| {
-            member.required && matches!(&ty.shape, Shape::Text { values: Some(values), .. } if values.len() == cases.len())
-        });
-        if !tagged {
-            self.problem(
-                "oneOf",
-                "the cases of `oneOf` must be told apart by a required constant",
-                Some("such as \"kind\": { \"const\": \"card\" }"),
-            );
-        }
-        for (member, ty) in &mut merged {
-            if !member.required {
-                ty.nullable = true;
-            }
-        }
-        record(merged, true)
+        record(members, !closed)
     }
 }
 
-/// Joins two types; the constants of a tag add up.
-fn join(a: &Type, b: &Type) -> Option<Type> {
-    match (&a.shape, &b.shape) {
-        (Shape::Text { values: Some(first), .. }, Shape::Text { values: Some(second), .. }) => {
-            let values: Arc<[Arc<str>]> = first.iter().chain(second.iter()).cloned().collect();
-            Some(Type { shape: Shape::Text { chars_max: None, values: Some(values) }, ..a.clone() })
-        }
-        _ => a.join(b),
-    }
+fn decimal(map: &Map<String, Json>, text: bool, number: bool) -> (Type, JsonKind) {
+    let (integer_digits, scale) = decimal_size(map);
+    let kind = JsonKind::Decimal { text, number, integer_digits, scale };
+    (Type::of(Shape::Decimal { integer_digits, scale }), kind)
 }
 
-fn reader(ty: &Type) -> JsonKind {
-    match &ty.shape {
-        Shape::Text { values, chars_max } => {
-            JsonKind::Text { chars_min: 0, chars_max: *chars_max, values: values.clone() }
-        }
-        _ => JsonNode::stored(ty).kind,
-    }
-}
-
-fn record(mut members: Vec<(Member, Type)>, additional: bool) -> (Type, JsonKind) {
+/// Makes a record of its members.
+pub(super) fn record(mut members: Vec<(Member, Type)>, additional: bool) -> (Type, JsonKind) {
     members.sort_by(|a, b| a.0.name.cmp(&b.0.name));
     let ty = Arc::new(RecordType::new(
         members.iter().map(|(member, ty)| (Arc::clone(&member.name), ty.clone())),
@@ -495,23 +463,102 @@ fn record(mut members: Vec<(Member, Type)>, additional: bool) -> (Type, JsonKind
     let members = members.into_iter().map(|(member, _)| member).collect();
     (
         Type::of(Shape::Record(Arc::clone(&ty))),
-        JsonKind::Record(RecordNode { ty, members, additional }),
+        JsonKind::Record(RecordNode { ty, members, additional, lax: false }),
     )
 }
 
-/// Says what a keyword of ours must be, if its value is something else; the library knows nothing of these.
-fn mistyped(keyword: &str, value: &Json) -> Option<&'static str> {
-    match keyword {
-        "x-pii" | "nullable" if !value.is_boolean() => Some("true or false"),
-        "x-precision" | "x-scale" if !value.is_u64() => Some("a whole number of digits"),
-        "x-currency" if !value.is_string() => Some("a JSON pointer, such as \"/currency\""),
-        "x-date-format" if !value.is_string() => Some("text, such as \"MM/DD/YYYY\""),
-        _ => None,
+/// Bounds the length of a text, also of one that a reference describes.
+fn shorten(ty: &mut Type, max: u64) {
+    match &mut ty.shape {
+        Shape::Text { chars_max, values: None } => {
+            *chars_max = Some(chars_max.map_or(max, |known| known.min(max)));
+        }
+        Shape::Email | Shape::Uri => {
+            ty.length_max = Some(ty.length_max.map_or(max, |known| known.min(max)));
+        }
+        _ => {}
     }
 }
 
-fn format(map: &Map<String, Json>) -> Option<&str> {
-    map.get("format").and_then(Json::as_str)
+/// Returns the unit of an amount whose currency a pointer names.
+fn unit_of(pointer: &str) -> Unit {
+    Unit::Field(Arc::from(format!("order{}", pointer.replace('/', "."))))
+}
+
+/// Returns a type without currencies that are not known.
+fn without_units(ty: &Type, unknown: &[Unit]) -> Type {
+    let shape = match &ty.shape {
+        Shape::List(element) => Shape::List(Arc::new(without_units(element, unknown))),
+        Shape::Record(record) => {
+            let fields = record.fields().iter();
+            Shape::Record(Arc::new(RecordType::new(
+                fields.map(|field| (Arc::clone(&field.name), without_units(&field.ty, unknown))),
+            )))
+        }
+        shape => shape.clone(),
+    };
+    let unit = ty.unit.clone().filter(|unit| !unknown.contains(unit));
+    Type { shape, unit, ..ty.clone() }
+}
+
+/// Tells whether the reader asserts all that a keyword says where it reads this kind of value. What is not listed here is left to the
+/// validator.
+fn covers(
+    used: &[&str],
+    kind: &JsonKind,
+    keyword: &str,
+    value: &Json,
+    map: &Map<String, Json>,
+) -> bool {
+    match (keyword, kind) {
+        ("nullable" | "x-pii", _) => true,
+        ("$ref" | "anyOf", _) => used.contains(&keyword),
+        // Of a union, the reader knows only what all cases have in common.
+        ("oneOf", _) => used.contains(&keyword) && union::or_null(map).is_some(),
+        // What stands beside a reference is not part of the kind.
+        _ if used.iter().any(|used| ["$ref", "anyOf", "oneOf"].contains(used)) => false,
+        ("type", JsonKind::Json) => false,
+        ("type", _) => true,
+        ("format", JsonKind::Text { .. }) => false,
+        (
+            "format",
+            JsonKind::Decimal { text: true, .. }
+            | JsonKind::Currency
+            | JsonKind::Email
+            | JsonKind::Uri
+            | JsonKind::Date(_)
+            | JsonKind::Timestamp,
+        )
+        | ("x-date-format", JsonKind::Date(_))
+        | ("x-currency" | "x-precision" | "x-scale", JsonKind::Decimal { .. }) => true,
+        ("const" | "enum", JsonKind::Text { values: Some(values), .. }) => {
+            !values.is_empty() && !(map.contains_key("const") && map.contains_key("enum"))
+        }
+        ("minLength" | "maxLength", JsonKind::Text { values: None, .. })
+        | ("minItems" | "maxItems", JsonKind::List { .. }) => value.is_u64(),
+        ("minimum" | "maximum", JsonKind::Int { .. }) => value.is_i64(),
+        ("items", JsonKind::List { .. }) => used.contains(&"items"),
+        ("properties", JsonKind::Record(_)) => true,
+        ("required", JsonKind::Record(record)) => {
+            required(map).iter().all(|name| record.ty.position(name).is_some())
+        }
+        ("additionalProperties", JsonKind::Record(_)) => value.is_boolean(),
+        _ => false,
+    }
+}
+
+fn required(map: &Map<String, Json>) -> Vec<&str> {
+    let required = map.get("required").and_then(Json::as_array);
+    required.into_iter().flatten().filter_map(Json::as_str).collect()
+}
+
+/// Returns how many digits a decimal may have before and after the point.
+pub(super) fn decimal_size(map: &Map<String, Json>) -> (u32, u32) {
+    let digits =
+        |key: &str| map.get(key).and_then(Json::as_u64).and_then(|n| u32::try_from(n).ok());
+    let scale = digits("x-scale").unwrap_or(4);
+    let precision = digits("x-precision").unwrap_or_else(|| scale.saturating_add(15));
+    (precision.saturating_sub(scale), scale)
 }
 
 /// Returns the only values that `const` or `enum` allow.

@@ -7,6 +7,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::compile::SchemaProblem;
+use super::index::{Index, Target};
 
 /// Keywords of 2020-12 that have no equal in draft 4.
 const LACKING: [&str; 15] = [
@@ -40,8 +41,10 @@ const KEPT: [&str; 9] = [
     "pattern",
 ];
 
-/// Nesting of a model at the most; what lies deeper, or contains itself, is left to whoever reads the order.
+/// Maximum nesting of a model; what lies deeper, or contains itself, is left to whoever reads the order.
 const DEPTH_MAX: usize = 16;
+/// Maximum number of parts of a model; what a schema has beyond that is left to whoever reads the order, too.
+const NODES_MAX: usize = 10_000;
 
 /// Makes the model of an order schema.
 ///
@@ -50,7 +53,11 @@ const DEPTH_MAX: usize = 16;
 pub(super) fn model(schema: &Json) -> Result<Json, Vec<SchemaProblem>> {
     let mut problems = Vec::new();
     lacking(schema, &mut String::new(), &mut problems);
-    if problems.is_empty() { Ok(Lowering { root: schema }.node(schema, 0)) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(Lowering { index: Index::new(schema), nodes: 0 }.node(schema, 0))
+    } else {
+        Err(problems)
+    }
 }
 
 /// Keywords whose value is a schema, or a list of them.
@@ -94,15 +101,20 @@ fn lacking(schema: &Json, pointer: &mut String, problems: &mut Vec<SchemaProblem
 }
 
 struct Lowering<'s> {
-    root: &'s Json,
+    index: Index<'s>,
+    nodes: usize,
 }
 
 impl Lowering<'_> {
-    fn node(&self, schema: &Json, depth: usize) -> Json {
-        let Some(map) = schema.as_object().filter(|_| depth < DEPTH_MAX) else { return json!({}) };
-        if let Some(target) = map.get("$ref").and_then(Json::as_str) {
-            let target = target.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
-            return target.map_or_else(|| json!({}), |target| self.node(target, depth + 1));
+    fn node(&mut self, schema: &Json, depth: usize) -> Json {
+        self.nodes += 1;
+        let within = depth < DEPTH_MAX && self.nodes <= NODES_MAX;
+        let Some(map) = schema.as_object().filter(|_| within) else { return json!({}) };
+        if let Some(reference) = map.get("$ref").and_then(Json::as_str) {
+            return match self.index.resolve(schema, reference) {
+                Target::Schema(target) => self.node(target, depth + 1),
+                _ => json!({}),
+            };
         }
         let mut model = Map::new();
         for keyword in KEPT {

@@ -1,11 +1,25 @@
 //! The order schema: the subset of JSON Schema (2020-12) from which types come, and the rest, which only validates.
+//!
+//! One rule decides about an order: the reader alone gives the verdict if it asserts every keyword at every place of the schema (`compile`
+//! proves that); otherwise the validator does, and the reader only makes values. Decision 0019 tells why.
 
+mod bounds;
+mod check;
 mod compile;
+mod decimals;
 mod draft4;
+mod faults;
+mod formats;
+mod index;
+mod instance;
 mod keywords;
+mod lower;
+mod marks;
+mod meta;
+mod number;
 mod order;
-mod personal;
+mod union;
 pub(crate) mod words;
 
-pub use compile::SchemaProblem;
+pub use compile::{SchemaProblem, Typing};
 pub use order::OrderSchema;

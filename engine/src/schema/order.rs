@@ -1,14 +1,16 @@
 //! A compiled order schema, and reading an order with it.
 
-use jsonschema::error::ValidationErrorKind;
-use jsonschema::{ValidationError, Validator, draft202012};
+use jsonschema::{Draft, Validator};
 use serde_json::Value as Json;
 
-use super::compile::{Compiler, SchemaProblem};
-use super::draft4;
-use super::words::{bound, in_words, type_name, type_names};
-use crate::diagnostic::did_you_mean;
-use crate::value::{JsonNode, JsonProblem, Parsed, ProblemKind, Type, read_json};
+use super::check::{Findings, check};
+use super::compile::{Compilation, SchemaProblem, Typing, compile};
+use super::index::Index;
+use super::instance::{Exact, Instance};
+use super::{bounds, draft4, faults, formats, lower};
+use crate::value::{
+    JsonNode, JsonProblem, Parsed, ProblemKind, Shape, Type, read_json, revive_json,
+};
 
 /// What an order must be.
 #[derive(Debug)]
@@ -17,48 +19,47 @@ pub struct OrderSchema {
     source: Json,
     ty: Type,
     node: JsonNode,
-    /// Checks the keywords that only validate; nothing if the schema has none.
-    validator: Option<Validator>,
+    /// Gives the verdict on orders, unless the reader asserts all that the schema says.
+    validator: Option<Validator<Exact>>,
 }
 
 impl OrderSchema {
-    /// Compiles a schema.
-    ///
-    /// # Errors
-    /// Everything in it that cannot be used.
-    pub fn compile(schema: &Json) -> Result<Self, Vec<SchemaProblem>> {
-        let mut compiler = Compiler::new(schema);
-        let (ty, node) = compiler.root();
-        let only_validates = compiler.only_validates();
-        let mut problems = misused(schema);
-        for problem in compiler.into_problems() {
-            // What is no schema at all is told once.
+    /// Compiles a schema, and returns everything in it that cannot be used. The type of a part that cannot be used is [`Shape::Broken`].
+    pub fn compile(schema: &Json, typing: Typing) -> (Self, Vec<SchemaProblem>) {
+        let source = schema.clone();
+        let index = Index::new(&source);
+        let Findings { mut problems, broken } = check(&index, &source);
+        let Compilation { ty, node, covered, problems: more } =
+            compile(&index, &source, &broken, typing);
+        for problem in more {
             if !problems.iter().any(|known| known.pointer == problem.pointer) {
                 problems.push(problem);
             }
         }
         let mut validator = None;
-        if problems.is_empty() && only_validates {
-            // Formats are ours: the library knows neither `decimal` nor our strictness.
-            match jsonschema::options().should_validate_formats(false).build(schema) {
+        if problems.is_empty() && !covered {
+            match build(&lower::lower(&index, &source)) {
                 Ok(built) => validator = Some(built),
-                Err(error) => {
-                    let pointer = error.instance_path().to_string();
-                    let message = format!("the schema is not valid: {}", error.masked());
-                    problems.push(SchemaProblem { pointer, on_key: false, message, help: None });
-                }
+                Err(problem) => problems.push(problem),
             }
         }
-        if problems.is_empty() {
-            Ok(Self { source: schema.clone(), ty, node, validator })
-        } else {
-            Err(problems)
-        }
+        drop(index);
+        (Self { source, ty, node, validator }, problems)
     }
 
     /// Returns the type of an order.
     pub const fn ty(&self) -> &Type {
         &self.ty
+    }
+
+    /// Tells whether an order has a type at all.
+    pub fn is_usable(&self) -> bool {
+        self.ty.shape != Shape::Broken
+    }
+
+    /// Tells whether the reader alone gives the verdict on an order.
+    pub const fn is_decided_by_reader(&self) -> bool {
+        self.validator.is_none()
     }
 
     /// Returns it as it was written.
@@ -79,71 +80,45 @@ impl OrderSchema {
     /// # Errors
     /// Everything that is wrong with it, each with its place, without values.
     pub fn read(&self, body: &[u8]) -> Result<Parsed, Vec<JsonProblem>> {
-        let parsed = read_json(body, &self.node)?;
-        let Some(validator) = &self.validator else { return Ok(parsed) };
-        let Ok(json) = serde_json::from_slice::<Json>(body) else {
-            let problem = JsonProblem {
-                kind: ProblemKind::Syntax,
-                pointer: String::new(),
-                offset: 0,
-                message: "is not JSON".to_owned(),
-            };
-            return Err(vec![problem]);
-        };
-        let problems: Vec<JsonProblem> = validator
-            .iter_errors(&json)
-            .map(|error| {
-                let pointer = error.instance_path().to_string();
-                let offset = crate::value::locate(body, &pointer);
-                let message = format!("does not fit: {}", error.masked_with("the value"));
-                JsonProblem { kind: ProblemKind::Shape, pointer, offset, message }
-            })
-            .collect();
-        if problems.is_empty() { Ok(parsed) } else { Err(problems) }
-    }
-}
-
-/// Holds a schema against the schema of schemas, so that a keyword with a value that means nothing is not passed over.
-fn misused(schema: &Json) -> Vec<SchemaProblem> {
-    let mut problems: Vec<SchemaProblem> = Vec::new();
-    for error in draft202012::meta::validator().iter_errors(schema) {
-        let problem = misuse(&error);
-        if !problems.iter().any(|known| known.pointer == problem.pointer) {
-            problems.push(problem);
-        }
-    }
-    problems
-}
-
-fn misuse(error: &ValidationError<'_>) -> SchemaProblem {
-    const TYPES: [&str; 7] = ["string", "integer", "number", "boolean", "object", "array", "null"];
-    let pointer = error.instance_path().to_string();
-    let names = pointer.rsplit('/').filter(|token| token.parse::<usize>().is_err());
-    let key = match names.clone().next() {
-        Some(key) if !key.is_empty() => format!("`{}`", key.replace("~1", "/").replace("~0", "~")),
-        _ => "the schema".to_owned(),
-    };
-    let found = error.instance();
-    let (message, help) = match (error.kind(), found.as_str()) {
-        (ValidationErrorKind::AnyOf { .. } | ValidationErrorKind::Enum { .. }, Some(name))
-            if names.clone().next() == Some("type") =>
+        let read = read_json(body, &self.node);
+        let Some(validator) = &self.validator else { return read };
+        if let Err(problems) = &read
+            && problems.iter().any(|problem| problem.kind == ProblemKind::Syntax)
         {
-            (format!("`{name}` is no type of JSON Schema"), did_you_mean(name, TYPES))
+            return read;
         }
-        (ValidationErrorKind::Type { kind }, _) => {
-            let wanted: Vec<&str> = type_names(kind).into_iter().map(in_words).collect();
-            let found = in_words(type_name(found));
-            (format!("{key} must be {}, not {found}", wanted.join(" or ")), None)
+        let Ok(instance) = Instance::read(body) else { return read };
+        if read.is_ok() && validator.is_valid(&instance) {
+            return read;
         }
-        (kind, _) => {
-            let what = bound(kind);
-            (
-                format!("{key} {}", what.unwrap_or_else(|| "has no meaning like this".to_owned())),
-                None,
-            )
+        let found = read.err().unwrap_or_default();
+        let mut problems = faults::problems(body, found, validator.iter_errors(&instance));
+        if problems.is_empty() {
+            let (kind, pointer) = (ProblemKind::Shape, String::new());
+            let message = "does not fit the schema".to_owned();
+            problems.push(JsonProblem { kind, pointer, offset: 0, message });
         }
-    };
-    SchemaProblem { pointer, on_key: false, message, help }
+        Err(problems)
+    }
+
+    /// Reads an order that was accepted before, perhaps by a version that accepted more.
+    ///
+    /// # Errors
+    /// The syntax errors of text that is not JSON.
+    pub fn revive(&self, body: &[u8]) -> Result<Parsed, Vec<JsonProblem>> {
+        revive_json(body, &self.node)
+    }
+}
+
+/// Builds a validator of a schema without our extensions.
+fn build(schema: &Json) -> Result<Validator<Exact>, SchemaProblem> {
+    let options = jsonschema::options_for::<Exact>().with_draft(Draft::Draft202012).offline();
+    bounds::register(formats::register(options)).build(schema).map_err(|error| SchemaProblem {
+        pointer: String::new(),
+        on_key: false,
+        message: format!("the schema is not valid: {}", error.masked()),
+        help: None,
+    })
 }
 
 #[cfg(test)]
@@ -152,8 +127,18 @@ mod tests {
 
     use super::*;
 
+    fn compiled(schema: &Json) -> OrderSchema {
+        let (schema, problems) = OrderSchema::compile(schema, Typing::Current);
+        assert!(problems.is_empty(), "{problems:#?}");
+        schema
+    }
+
+    fn faults(schema: &Json) -> Vec<SchemaProblem> {
+        OrderSchema::compile(schema, Typing::Current).1
+    }
+
     fn problems(schema: &Json, body: &str) -> Vec<String> {
-        let schema = OrderSchema::compile(schema).unwrap();
+        let schema = compiled(schema);
         match schema.read(body.as_bytes()) {
             Ok(_) => Vec::new(),
             Err(problems) => problems
@@ -171,14 +156,14 @@ mod tests {
         assert!(problems(&schema, r#"{"sku":"AB"}"#).is_empty());
         let found = problems(&schema, r#"{"sku":"secret"}"#);
         assert_eq!(found.len(), 1);
-        assert!(found[0].starts_with("/sku does not fit"), "{found:?}");
+        assert!(found[0].starts_with("/sku must match the pattern `^[A-Z]+$`"), "{found:?}");
         assert!(!found[0].contains("secret"), "a value is quoted: {found:?}");
     }
 
     #[test]
     fn a_misspelt_keyword_is_told() {
         let schema = json!({ "type": "object", "propertys": {} });
-        let problems = OrderSchema::compile(&schema).unwrap_err();
+        let problems = faults(&schema);
         assert_eq!(problems[0].help.as_deref(), Some("did you mean `properties`?"));
     }
 
@@ -189,14 +174,13 @@ mod tests {
             "name": { "type": "string", "minLength": "3", "x-pii": "yes" },
             "amount": { "type": "string", "format": "decimal", "x-scale": "2" },
         } });
-        let found: Vec<String> = OrderSchema::compile(&schema)
-            .unwrap_err()
+        let found: Vec<String> = faults(&schema)
             .into_iter()
             .map(|problem| format!("{} {}", problem.pointer, problem.message))
             .collect();
         for expected in [
             "/required `required` must be a list, not text",
-            "/properties/id/type `text` is no type of JSON Schema",
+            "/properties/id/type `text` is not a type of JSON Schema",
             "/properties/name/minLength `minLength` must be a whole number, not text",
             "/properties/name/x-pii `x-pii` must be true or false",
             "/properties/amount/x-scale `x-scale` must be a whole number of digits",
@@ -210,7 +194,7 @@ mod tests {
     fn personal_data_beside_a_reference_is_personal() {
         let schema = json!({ "type": "object", "properties": { "a": { "$ref": "#/$defs/a", "x-pii": true } },
             "$defs": { "a": { "type": "string" } } });
-        let schema = OrderSchema::compile(&schema).unwrap();
+        let schema = compiled(&schema);
         let expected = Type::text().or_null().with_pii(true);
         assert_eq!(schema.ty().as_record().unwrap().field("a").unwrap().ty, expected);
     }
@@ -220,10 +204,11 @@ mod tests {
         let schema = json!({ "type": "object",
             "properties": { "a": { "type": "string", "allOf": [{ "x-pii": true }] } },
             "if": { "properties": { "b": { "$ref": "#/$defs/b" } } },
+            "then": true,
             "additionalProperties": { "x-pii": true },
             "not": { "properties": { "x-pii": { "const": true } } },
             "$defs": { "b": { "type": "string", "x-pii": true } } });
-        let found = OrderSchema::compile(&schema).unwrap_err();
+        let found = faults(&schema);
         let mut places: Vec<&str> = found.iter().map(|problem| problem.pointer.as_str()).collect();
         places.sort_unstable();
         let expected =
@@ -231,7 +216,7 @@ mod tests {
         assert_eq!(places, expected);
         // Where a schema contains itself, what is too deep for a type is as personal as the rest.
         let schema = json!({ "type": "object", "properties": { "next": { "$ref": "#" }, "name": { "type": "string", "x-pii": true } } });
-        let schema = OrderSchema::compile(&schema).unwrap();
+        let schema = compiled(&schema);
         let mut ty = schema.ty();
         while let Some(record) = ty.as_record() {
             assert!(record.field("name").unwrap().ty.pii);
@@ -249,7 +234,7 @@ mod tests {
         assert!(problems(&schema, r#"{"payment":{"kind":"cash"}}"#).is_empty());
         assert!(!problems(&schema, r#"{"payment":{"kind":"card"}}"#).is_empty());
         assert!(!problems(&schema, r#"{"payment":{"kind":"gold"}}"#).is_empty());
-        let compiled = OrderSchema::compile(&schema).unwrap();
+        let compiled = compiled(&schema);
         let payment = compiled.ty().as_record().unwrap().field("payment").unwrap();
         assert!(payment.ty.as_record().unwrap().field("last4").unwrap().ty.nullable);
     }
@@ -262,8 +247,8 @@ mod tests {
             "currency": { "type": "string", "format": "currency" },
         } })
         };
-        assert!(OrderSchema::compile(&schema("/currency")).is_ok());
-        assert!(OrderSchema::compile(&schema("/amount")).is_err());
-        assert!(OrderSchema::compile(&schema("/nothing")).is_err());
+        assert!(faults(&schema("/currency")).is_empty());
+        assert!(!faults(&schema("/amount")).is_empty());
+        assert!(!faults(&schema("/nothing")).is_empty());
     }
 }

@@ -365,7 +365,7 @@ fn kind_of(shape: &Shape) -> Option<Kind> {
         Shape::Date(_) => Kind::Date,
         Shape::Timestamp => Kind::Timestamp,
         Shape::Null => Kind::Null,
-        Shape::List(_) | Shape::Record(_) | Shape::Json => return None,
+        Shape::List(_) | Shape::Record(_) | Shape::Json | Shape::Broken => return None,
     })
 }
 

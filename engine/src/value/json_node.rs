@@ -82,6 +82,8 @@ pub struct RecordNode {
     pub members: Vec<Member>,
     /// Whether other members are allowed.
     pub additional: bool,
+    /// Whether a value that is not an object is allowed; it is read as missing.
+    pub lax: bool,
 }
 
 /// A member of an object.
@@ -93,6 +95,8 @@ pub struct Member {
     pub node: JsonNode,
     /// Whether it must be there.
     pub required: bool,
+    /// Whether another kind of value is allowed; it is read as missing.
+    pub lax: bool,
 }
 
 impl RecordNode {
@@ -109,7 +113,7 @@ impl JsonNode {
     /// Returns what a value of this type looks like in the journal: the form that [`super::write_json`] gives it.
     pub fn stored(ty: &Type) -> Self {
         let kind = match &ty.shape {
-            Shape::Null | Shape::Json => JsonKind::Json,
+            Shape::Null | Shape::Json | Shape::Broken => JsonKind::Json,
             Shape::Bool => JsonKind::Bool,
             Shape::Int => JsonKind::Int { min: i64::MIN, max: i64::MAX },
             Shape::Decimal { .. } => {
@@ -134,9 +138,11 @@ impl JsonNode {
                         name: Arc::clone(&field.name),
                         node: Self::stored(&field.ty),
                         required: !field.ty.nullable,
+                        lax: false,
                     })
                     .collect(),
                 additional: true,
+                lax: false,
             }),
         };
         Self { kind, nullable: ty.nullable }

@@ -7,18 +7,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiter::{Jiter, JiterError, Peek};
+use jiter::{Jiter, JiterError, JiterErrorType, Peek};
 
 use super::data::{Record, Value};
 use super::difference::escaped;
 use super::json_node::{JsonKind, JsonNode, RecordNode};
-use super::json_scalar;
+use super::{json_scalar, json_words};
 use crate::money::Decimal;
 
 /// Nesting of lists and maps in one document at the most.
 const DEPTH_MAX: usize = 64;
-/// Problems reported for one document at the most.
-const PROBLEMS_MAX: usize = 20;
+/// Maximum number of problems reported for one document.
+pub const PROBLEMS_MAX: usize = 20;
 
 /// What kind of trouble it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,8 +75,20 @@ pub struct Parsed {
 /// Reads a document.
 ///
 /// # Errors
-/// Everything that is wrong with it, at most 20 findings. A syntax error ends the reading.
+/// Everything that is wrong with it, at most [`PROBLEMS_MAX`] problems. Text that is not JSON has only its syntax errors.
 pub fn read_json(text: &[u8], node: &JsonNode) -> Result<Parsed, Vec<JsonProblem>> {
+    read(text, node, false)
+}
+
+/// Reads a document that was accepted before, perhaps by a version that accepted more. A value that does not fit is kept as JSON.
+///
+/// # Errors
+/// The syntax errors of text that is not JSON.
+pub fn revive_json(text: &[u8], node: &JsonNode) -> Result<Parsed, Vec<JsonProblem>> {
+    read(text, node, true)
+}
+
+fn read(text: &[u8], node: &JsonNode, revive: bool) -> Result<Parsed, Vec<JsonProblem>> {
     let fail = |offset: usize, message: &str| {
         vec![JsonProblem {
             kind: ProblemKind::Syntax,
@@ -98,39 +110,41 @@ pub fn read_json(text: &[u8], node: &JsonNode) -> Result<Parsed, Vec<JsonProblem
         pointer: String::new(),
         problems: Vec::new(),
         depth: 0,
+        revive,
     };
-    match reader.document(node) {
-        Ok(value) if reader.problems.is_empty() => {
-            Ok(Parsed { value, canonical: reader.canonical })
+    let read = reader.document(node);
+    let mut problems = reader.problems;
+    match read {
+        Ok(value) if problems.is_empty() => {
+            return Ok(Parsed { value, canonical: reader.canonical });
         }
-        Ok(_) => Err(reader.problems),
-        Err(error) => {
-            reader.problem_at(ProblemKind::Syntax, error.index.min(text.len()), &error.message);
-            Err(reader.problems)
+        Ok(_) => {}
+        Err(Unreadable { index, pointer, message }) => {
+            let offset = index.min(text.len());
+            problems.push(JsonProblem { kind: ProblemKind::Syntax, pointer, offset, message });
         }
     }
+    // What else is said of text that is not JSON would follow from the syntax error.
+    if problems.iter().any(|problem| problem.kind == ProblemKind::Syntax) {
+        problems.retain(|problem| problem.kind == ProblemKind::Syntax);
+    }
+    Err(problems)
 }
 
 /// Why reading cannot go on.
 struct Unreadable {
     index: usize,
+    pointer: String,
     message: String,
 }
 
 impl From<JiterError> for Unreadable {
     fn from(error: JiterError) -> Self {
-        let text = error.error_type.to_string().replace("EOF while parsing", "it ends within");
-        let mut letters = text.chars();
-        let message = letters.next().map_or_else(String::new, |first| {
-            let rest = letters.as_str();
-            // `EOF` stays as it is.
-            if rest.starts_with(char::is_uppercase) {
-                format!("is not JSON: {text}")
-            } else {
-                format!("is not JSON: {}{rest}", first.to_lowercase())
-            }
-        });
-        Self { index: error.index, message }
+        let why = match &error.error_type {
+            JiterErrorType::JsonError(error) => json_words::syntax(error),
+            JiterErrorType::WrongType { .. } => "expected a value",
+        };
+        Self { index: error.index, pointer: String::new(), message: format!("is not JSON: {why}") }
     }
 }
 
@@ -141,12 +155,17 @@ struct Reader<'t> {
     pointer: String,
     problems: Vec<JsonProblem>,
     depth: usize,
+    /// Whether the document was accepted before, so that it is not held against the node again.
+    revive: bool,
 }
 
 type Read<T> = Result<T, Unreadable>;
 
 impl Reader<'_> {
     fn problem_at(&mut self, kind: ProblemKind, offset: usize, message: &str) {
+        if self.revive && kind != ProblemKind::Syntax {
+            return;
+        }
         if self.problems.len() < PROBLEMS_MAX {
             let pointer = self.pointer.clone();
             self.problems.push(JsonProblem { kind, pointer, offset, message: message.to_owned() });
@@ -156,8 +175,11 @@ impl Reader<'_> {
     /// Notes that the value at `peek` does not fit and steps over it.
     fn unfit(&mut self, peek: Peek, message: &str) -> Read<Value> {
         let offset = self.json.current_index();
+        let value = self.any(peek)?;
+        if self.revive {
+            return Ok(Value::Json(Arc::new(value)));
+        }
         self.problem_at(ProblemKind::Shape, offset, message);
-        self.any(peek)?;
         Ok(Value::Missing)
     }
 
@@ -168,7 +190,8 @@ impl Reader<'_> {
         self.depth += 1;
         let result = if self.depth > DEPTH_MAX {
             let message = format!("is nested more than {DEPTH_MAX} levels deep");
-            Err(Unreadable { index: self.json.current_index(), message })
+            let pointer = String::new();
+            Err(Unreadable { index: self.json.current_index(), pointer, message })
         } else {
             read(self)
         };
@@ -195,6 +218,10 @@ impl Reader<'_> {
             return self.unfit(peek, &format!("must be {}, not null", node.wanted()));
         }
         match (&node.kind, peek) {
+            (JsonKind::Record(record), peek) if record.lax && peek != Peek::Object => {
+                self.any(peek)?;
+                Ok(Value::Missing)
+            }
             (JsonKind::Bool, Peek::True | Peek::False) => {
                 let value = self.json.known_bool(peek)?;
                 self.canonical.push(if value { b't' } else { b'f' });
@@ -228,20 +255,30 @@ impl Reader<'_> {
         let bytes = self.json.known_number_bytes(peek)?;
         let text = std::str::from_utf8(bytes).unwrap_or_default();
         let decimal = Decimal::from_json_number(text);
+        let kept = self.revive.then(|| digits(text));
         match decimal {
             Ok(decimal) => self.canonical_decimal(decimal),
             Err(_) => write_part(&mut self.canonical, b'N', text.as_bytes()),
         }
-        let checked = decimal
-            .map_err(|error| error.to_string())
-            .and_then(|decimal| json_scalar::number(decimal, node));
-        Ok(self.scalar(offset, checked))
+        if let Some(kept) = kept {
+            let number =
+                decimal.ok().and_then(|decimal| json_scalar::revived_number(decimal, node));
+            return Ok(number.unwrap_or_else(|| Value::Json(Arc::new(kept))));
+        }
+        let checked = match decimal {
+            Ok(decimal) => json_scalar::number(decimal, node),
+            Err(error) => Err(format!("must not have {error}")),
+        };
+        Ok(checked.unwrap_or_else(|message| self.refused(offset, &message)))
     }
 
     fn string(&mut self, node: &JsonNode) -> Read<Value> {
         let offset = self.json.current_index();
         let text = self.json.known_str()?;
-        let checked = json_scalar::text(text, node);
+        let checked = match json_scalar::text(text, node) {
+            Err(_) if self.revive => Ok(json_scalar::revived_text(text, node)),
+            checked => checked,
+        };
         match &checked {
             Ok(Value::Decimal(decimal)) => {
                 let decimal = *decimal;
@@ -249,14 +286,13 @@ impl Reader<'_> {
             }
             _ => write_part(&mut self.canonical, b's', text.as_bytes()),
         }
-        Ok(self.scalar(offset, checked))
+        Ok(checked.unwrap_or_else(|message| self.refused(offset, &message)))
     }
 
-    fn scalar(&mut self, offset: usize, checked: Result<Value, String>) -> Value {
-        checked.unwrap_or_else(|message| {
-            self.problem_at(ProblemKind::Shape, offset, &message);
-            Value::Missing
-        })
+    /// Notes that a scalar does not fit.
+    fn refused(&mut self, offset: usize, message: &str) -> Value {
+        self.problem_at(ProblemKind::Shape, offset, message);
+        Value::Missing
     }
 
     fn canonical_decimal(&mut self, decimal: Decimal) {
@@ -269,7 +305,7 @@ impl Reader<'_> {
         let mut elements = Vec::new();
         let mut next = self.json.known_array()?;
         while let Some(peek) = next {
-            if elements.len() == max {
+            if elements.len() == max && !self.revive {
                 // The rest is still read, so that what follows the list gets its own findings.
                 self.any(peek)?;
             } else {
@@ -281,13 +317,14 @@ impl Reader<'_> {
                 self.problem_at(
                     ProblemKind::Shape,
                     offset,
-                    &format!("has more than {max} elements"),
+                    &json_words::elements_at_most(max as u64),
                 );
             }
         }
         self.canonical.push(b']');
         if elements.len() < min {
-            self.problem_at(ProblemKind::Shape, offset, &format!("has fewer than {min} elements"));
+            let message = json_words::elements_at_least(min as u64);
+            self.problem_at(ProblemKind::Shape, offset, &message);
         }
         Ok(Value::List(elements.into()))
     }
@@ -312,7 +349,9 @@ impl Reader<'_> {
                     };
                     let twice = std::mem::replace(was_seen, true);
                     write_part(&mut self.canonical, b'k', member.name.as_bytes());
+                    let known = self.problems.len();
                     let value = self.member(&member.name, &member.node, twice)?;
+                    let value = if member.lax { self.excused(known, value) } else { value };
                     if let Some(slot) = slots.get_mut(position) {
                         *slot = value;
                     }
@@ -332,8 +371,7 @@ impl Reader<'_> {
         self.sort_members(start, parts);
         for (member, seen) in node.members.iter().zip(&seen) {
             if member.required && !seen {
-                let message = format!("lacks the member `{}`", member.name);
-                self.problem_at(ProblemKind::Shape, offset, &message);
+                self.problem_at(ProblemKind::Shape, offset, &json_words::lacks(&member.name));
             }
         }
         Ok(Value::Record(Arc::new(Record::new(Arc::clone(&node.ty), slots))))
@@ -342,29 +380,29 @@ impl Reader<'_> {
     /// Notes that there must be no member of this name, which was read just now.
     fn not_allowed(&mut self, name: &str) {
         let offset = self.name_start();
-        let message = format!("has a member `{}` that the schema does not allow", shown(name));
-        self.problem_at(ProblemKind::Unknown, offset, &message);
+        self.problem_at(ProblemKind::Unknown, offset, &json_words::not_allowed(name));
     }
 
-    /// Returns where the name begins that was read just now: after it come white space and a colon at the most.
+    /// Drops the problems since `known` of a member that may be anything, and its value with them.
+    fn excused(&mut self, known: usize, value: Value) -> Value {
+        let since = self.problems.get(known..).unwrap_or_default();
+        if since.is_empty() || since.iter().any(|problem| problem.kind == ProblemKind::Syntax) {
+            return value;
+        }
+        self.problems.truncate(known);
+        Value::Missing
+    }
+
+    /// Returns where the name begins that was read just now.
     fn name_start(&self) -> usize {
-        let here = self.json.current_index();
-        let before = self.text.get(..here).unwrap_or_default();
-        let Some(end) = before.iter().rposition(|byte| *byte == b'"') else { return here };
-        let inside = before.get(..end).unwrap_or_default();
-        let is_open = |at: &usize| {
-            let slashes = inside.get(..*at).unwrap_or_default();
-            slashes.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
-        };
-        let quotes = inside.iter().enumerate().rev().filter(|(_, byte)| **byte == b'"');
-        quotes.map(|(at, _)| at).find(is_open).unwrap_or(here)
+        name_before(self.text, self.json.current_index())
     }
 
     fn member(&mut self, name: &str, node: &JsonNode, twice: bool) -> Read<Value> {
         let peek = self.json.peek()?;
         if twice {
             let here = self.name_start();
-            let message = format!("has the member `{}` twice", shown(name));
+            let message = format!("has the member `{}` twice", json_words::shown(name));
             self.problem_at(ProblemKind::Syntax, here, &message);
         }
         self.within(name, |reader| reader.value(peek, node))
@@ -424,8 +462,7 @@ impl Reader<'_> {
                     Ok(decimal) => self.canonical_decimal(decimal),
                     Err(_) => write_part(&mut self.canonical, b'N', text.as_bytes()),
                 }
-                // Kept as its own digits: a float would change it.
-                text.parse::<i64>().map_or(Json::String(text), Json::from)
+                digits(&text)
             }
         })
     }
@@ -441,7 +478,7 @@ impl Reader<'_> {
             let peek = self.json.peek()?;
             if members.contains_key(&name) {
                 let here = self.json.current_index();
-                let message = format!("has the member `{}` twice", shown(&name));
+                let message = format!("has the member `{}` twice", json_words::shown(&name));
                 self.problem_at(ProblemKind::Syntax, here, &message);
             }
             let value = self.within(&name, |reader| reader.any(peek))?;
@@ -470,6 +507,25 @@ pub fn locate(text: &[u8], pointer: &str) -> usize {
         found = json.current_index();
     }
     found
+}
+
+/// Returns the byte at which the name of a member begins, given the pointer to its object.
+pub fn locate_name(text: &[u8], object: &str, name: &str) -> usize {
+    let name = name.replace('~', "~0").replace('/', "~1");
+    name_before(text, locate(text, &format!("{object}/{name}")))
+}
+
+/// Returns where the name begins that stands before `here`: white space and a colon at most lie between them.
+fn name_before(text: &[u8], here: usize) -> usize {
+    let before = text.get(..here).unwrap_or_default();
+    let Some(end) = before.iter().rposition(|byte| *byte == b'"') else { return here };
+    let inside = before.get(..end).unwrap_or_default();
+    let is_open = |at: &usize| {
+        let slashes = inside.get(..*at).unwrap_or_default();
+        slashes.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
+    };
+    let quotes = inside.iter().enumerate().rev().filter(|(_, byte)| **byte == b'"');
+    quotes.map(|(at, _)| at).find(is_open).unwrap_or(here)
 }
 
 /// Goes to a member or an element; says whether there is one.
@@ -504,21 +560,17 @@ fn step_into(json: &mut Jiter<'_>, token: &str) -> Read<bool> {
     }
 }
 
+/// Keeps a number as its own digits: a float would change it.
+fn digits(number: &str) -> serde_json::Value {
+    let text = || serde_json::Value::String(number.to_owned());
+    number.parse::<i64>().map_or_else(|_| text(), serde_json::Value::from)
+}
+
 /// Writes a tag, the length and the bytes, so that no two sequences of parts run together.
 fn write_part(canonical: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
     canonical.push(tag);
     canonical.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
     canonical.extend_from_slice(bytes);
-}
-
-/// Returns a member's name cut to a length that a message can hold.
-fn shown(name: &str) -> String {
-    const SHOWN_MAX: usize = 40;
-    let mut text: String = name.chars().take(SHOWN_MAX).flat_map(char::escape_debug).collect();
-    if name.chars().count() > SHOWN_MAX {
-        text.push('…');
-    }
-    text
 }
 
 #[cfg(test)]
@@ -579,14 +631,14 @@ mod tests {
         );
         assert_eq!(
             problems("{\"items\": [], \"items\": []}"),
-            ["1:15  has the member `items` twice", "1:1  lacks the member `amount`"]
+            ["1:15  has the member `items` twice"]
         );
     }
 
     #[test]
     fn what_is_no_json_ends_with_its_place() {
         let cut = problems("{\"amount\": \"1\",");
-        assert!(cut[0].starts_with("1:16  is not JSON: it ends within"), "{cut:?}");
+        assert!(cut[0].starts_with("1:16  is not JSON: it ends too early"), "{cut:?}");
         let deep = problems(&"[".repeat(100_000));
         assert!(deep.iter().any(|problem| problem.contains("levels deep")), "{deep:?}");
         assert!(problems("\u{feff}{}")[0].contains("byte order mark"));

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use crate::money::Currency;
 
+/// Maximum number of characters of an e-mail address (RFC 5321).
+const EMAIL_CHARS_MAX: u64 = 254;
+
 /// How a date is written in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum DateFormat {
@@ -74,6 +77,8 @@ pub enum Shape {
     Record(Arc<RecordType>),
     /// JSON that is only validated; nothing may refer into it.
     Json,
+    /// The type of a declaration that is wrong. The declaration has its own finding, so nothing that uses it is checked.
+    Broken,
 }
 
 /// The type of a value: its shape, whether it may be missing, and what else is known of it.
@@ -87,6 +92,8 @@ pub struct Type {
     pub pii: bool,
     /// The currency that an amount is in, where that is known.
     pub unit: Option<Unit>,
+    /// Maximum number of characters of an address or a link, where it is less than the form allows.
+    pub length_max: Option<u64>,
 }
 
 /// A field of a record.
@@ -159,7 +166,7 @@ pub enum Mismatch {
 impl Type {
     /// A type that is always there.
     pub const fn of(shape: Shape) -> Self {
-        Self { shape, nullable: false, pii: false, unit: None }
+        Self { shape, nullable: false, pii: false, unit: None, length_max: None }
     }
 
     /// Text of any length.
@@ -235,6 +242,16 @@ impl Type {
             }
     }
 
+    /// Tells whether this or anything in it is the type of a declaration that is wrong.
+    pub fn holds_broken(&self) -> bool {
+        match &self.shape {
+            Shape::Broken => true,
+            Shape::List(element) => element.holds_broken(),
+            Shape::Record(record) => record.fields().iter().any(|field| field.ty.holds_broken()),
+            _ => false,
+        }
+    }
+
     /// Says whether a value of type `found` can stand where this type is wanted, and if not, why. Whole numbers widen to
     /// decimals, and codes, addresses and links are texts; lengths and digits are not judged here, since columns
     /// report them as warnings.
@@ -258,7 +275,8 @@ impl Type {
             })
         };
         match (&self.shape, &found.shape) {
-            (Shape::Json, _)
+            (Shape::Json | Shape::Broken, _)
+            | (_, Shape::Broken)
             | (Shape::Bool, Shape::Bool)
             | (Shape::Int, Shape::Int)
             | (Shape::Decimal { .. }, Shape::Decimal { .. } | Shape::Int)
@@ -325,9 +343,11 @@ impl Type {
             (Some(a), Some(b)) if a != b => return None,
             (a, b) => a.clone().or_else(|| b.clone()),
         };
+        let length_max = self.length_max.zip(other.length_max).map(|(a, b)| a.max(b));
         let shape = match (&self.shape, &other.shape) {
             (Shape::Null, shape) | (shape, Shape::Null) => {
-                return Some(Self { shape: shape.clone(), nullable: true, pii, unit });
+                let length_max = self.length_max.or(other.length_max);
+                return Some(Self { shape: shape.clone(), nullable: true, pii, unit, length_max });
             }
             (a, b) if a == b => a.clone(),
             (
@@ -356,7 +376,7 @@ impl Type {
             }
             _ => return None,
         };
-        Some(Self { shape, nullable, pii, unit })
+        Some(Self { shape, nullable, pii, unit, length_max })
     }
 
     /// Returns how many characters a text of this type has at the most, where that is known.
@@ -367,7 +387,10 @@ impl Type {
             }
             Shape::Text { chars_max, .. } => *chars_max,
             Shape::Currency => Some(3),
-            Shape::Email => Some(254),
+            Shape::Email => {
+                Some(self.length_max.map_or(EMAIL_CHARS_MAX, |max| max.min(EMAIL_CHARS_MAX)))
+            }
+            Shape::Uri => self.length_max,
             _ => None,
         }
     }
@@ -397,6 +420,7 @@ impl fmt::Display for Shape {
             Self::List(_) => f.write_str("a list"),
             Self::Record(_) => f.write_str("a record"),
             Self::Json => f.write_str("JSON that is only validated"),
+            Self::Broken => f.write_str("of a type that is not known"),
         }
     }
 }

@@ -106,7 +106,7 @@ impl Known<'_> {
         let stored = StoredRun::load(connection, row.id)?;
         let plan = self.bundles.plan(connection, row.bundle)?;
         let steps = steps(&stored, &plan, shown)?;
-        let order = match plan.order().schema().read(&stored.body) {
+        let order = match plan.order().schema().revive(&stored.body) {
             Ok(parsed) => pretty(&shown.json(&parsed.value, plan.order().schema().ty())),
             Err(_) => String::new(),
         };

@@ -1,0 +1,325 @@
+//! Whether every keyword of a schema means something: misspelt ones, those without effect, references to nothing.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::compile::SchemaProblem;
+use super::decimals::{allows, met_by_decimal_texts};
+use super::index::{Index, Place, Target, escaped};
+use super::keywords::{Constrains, Keyword, keyword, names};
+use super::marks::referred;
+use super::{formats, meta};
+use crate::diagnostic::{closest, did_you_mean};
+
+/// The dialect that schemas are read in.
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+const NO_PATTERN: &str = "not a regular expression (ECMA-262)";
+
+/// What is wrong in a schema.
+pub(super) struct Findings {
+    pub(super) problems: Vec<SchemaProblem>,
+    /// Pointers of the subschemas from which no type can be made.
+    pub(super) broken: HashSet<String>,
+}
+
+/// Checks every subschema.
+pub(super) fn check(index: &Index<'_>, root: &Json) -> Findings {
+    let mut checking = Checking {
+        index,
+        met_by_texts: met_by_decimal_texts(index),
+        // A lone `if` still counts for what is not evaluated.
+        has_unevaluated: index.places().iter().any(|place| {
+            ["unevaluatedItems", "unevaluatedProperties"]
+                .iter()
+                .any(|name| place.schema.get(name).is_some())
+        }),
+        referred: index
+            .places()
+            .iter()
+            .filter_map(|place| index.place(referred(index, place.schema)?))
+            .map(|place| place.pointer.clone())
+            .collect(),
+        findings: Findings { problems: Vec::new(), broken: HashSet::new() },
+    };
+    for problem in meta::misused(root) {
+        let around = index.around(&problem.pointer).to_owned();
+        checking.findings.broken.insert(around);
+        checking.findings.problems.push(problem);
+    }
+    for (position, place) in index.places().iter().enumerate() {
+        if let Json::Object(map) = place.schema {
+            checking.schema(place, map, position);
+        }
+    }
+    checking.findings
+}
+
+struct Checking<'i, 's> {
+    index: &'i Index<'s>,
+    met_by_texts: Vec<bool>,
+    has_unevaluated: bool,
+    /// Pointers of the subschemas to which a `$ref` leads.
+    referred: Vec<String>,
+    findings: Findings,
+}
+
+/// A keyword in a schema.
+struct Use<'a> {
+    place: &'a Place<'a>,
+    map: &'a Map<String, Json>,
+    name: &'a str,
+    value: &'a Json,
+}
+
+impl Checking<'_, '_> {
+    fn schema(&mut self, place: &Place<'_>, map: &Map<String, Json>, position: usize) {
+        for (name, value) in map {
+            let here = Use { place, map, name, value };
+            let Some(known) = keyword(name) else {
+                let help = closest(name, names()).map(|name| format!("did you mean `{name}`?"));
+                self.wrong(&here, true, format!("unknown keyword `{name}`"), help);
+                continue;
+            };
+            if let Some(wanted) = mistyped(name, value) {
+                self.wrong(&here, false, format!("`{name}` must be {wanted}"), None);
+                continue;
+            }
+            match name.as_str() {
+                "$ref" | "$dynamicRef" => self.reference(&here),
+                "format" => self.format(&here),
+                "x-date-format" => self.date_format(&here),
+                "x-precision" | "x-scale" => self.digits(&here),
+                "$schema" => self.dialect(&here),
+                "pattern" => self.pattern(&here),
+                "patternProperties" => self.patterns(&here),
+                _ => {}
+            }
+            if let Some((message, help)) = self.without_effect(&here, known, position) {
+                self.add(&here, true, message, help);
+            }
+        }
+    }
+
+    /// Adds a problem that leaves the type of the schema known.
+    fn add(&mut self, here: &Use<'_>, on_key: bool, message: String, help: Option<String>) {
+        let pointer = format!("{}/{}", here.place.pointer, escaped(here.name));
+        // What the schema of schemas says of the same value is enough.
+        if !self.findings.problems.iter().any(|known| known.pointer == pointer) {
+            self.findings.problems.push(SchemaProblem { pointer, on_key, message, help });
+        }
+    }
+
+    /// Adds a problem from which it follows that the type of the schema is not known.
+    fn wrong(&mut self, here: &Use<'_>, on_key: bool, message: String, help: Option<String>) {
+        self.findings.broken.insert(here.place.pointer.clone());
+        self.add(here, on_key, message, help);
+    }
+
+    fn reference(&mut self, here: &Use<'_>) {
+        let Some(reference) = here.value.as_str() else { return };
+        let (message, help) = match self.index.resolve(here.place.schema, reference) {
+            Target::Schema(_) | Target::Dialect => return,
+            Target::Nothing => {
+                let message =
+                    format!("`{}` points to `{reference}`, which does not exist", here.name);
+                (message, self.definitions(reference))
+            }
+            Target::Elsewhere => {
+                let message = format!("`{}` cannot point to another document", here.name);
+                let name = definition_name(reference);
+                let help = format!(
+                    "copy the definition into this schema, below `$defs`, and write `#/$defs/{name}`"
+                );
+                (message, Some(help))
+            }
+        };
+        self.wrong(here, false, message, help);
+    }
+
+    /// Suggests a definition with a similar name.
+    fn definitions(&self, reference: &str) -> Option<String> {
+        let places = self.index.places().iter();
+        let known = places.filter(|place| {
+            let parent = place.pointer.rsplit_once('/').map_or("", |(parent, _)| parent);
+            matches!(parent, "/$defs" | "/definitions")
+        });
+        let known: Vec<String> = known.map(|place| format!("#{}", place.pointer)).collect();
+        closest(reference, known.iter().map(String::as_str))
+            .map(|name| format!("did you mean `{name}`?"))
+    }
+
+    fn format(&mut self, here: &Use<'_>) {
+        let Some(format) = here.value.as_str() else { return };
+        if !formats::names().any(|known| known == format) {
+            let help = did_you_mean(format, formats::names());
+            self.wrong(here, false, format!("unknown format `{format}`"), help);
+        }
+    }
+
+    fn date_format(&mut self, here: &Use<'_>) {
+        let Some(format) = here.value.as_str() else { return };
+        if formats::date_format(format).is_none() {
+            let help = "use one of `YYYY-MM-DD`, `MM/DD/YYYY`, `DD/MM/YYYY`".to_owned();
+            self.wrong(here, false, format!("unknown date format `{format}`"), Some(help));
+        }
+    }
+
+    fn digits(&mut self, here: &Use<'_>) {
+        const PRECISION_MAX: u64 = 28;
+        let given = |name: &str| here.map.get(name).and_then(Json::as_u64);
+        // Told once, at the precision if there is one.
+        if here.name == "x-scale" && here.map.contains_key("x-precision") {
+            return;
+        }
+        let scale = given("x-scale").unwrap_or(4);
+        let precision = given("x-precision").unwrap_or_else(|| scale.saturating_add(15));
+        if precision > PRECISION_MAX || scale > precision || precision == 0 {
+            let message = format!(
+                "a decimal has 1 to {PRECISION_MAX} digits, and no more after the point than in all"
+            );
+            self.wrong(here, false, message, None);
+        }
+    }
+
+    fn dialect(&mut self, here: &Use<'_>) {
+        let known = ["https://json-schema.org/", "http://json-schema.org/"];
+        let Some(dialect) = here.value.as_str() else { return };
+        if !known.iter().any(|known| dialect.starts_with(known)) {
+            let message = format!("unknown dialect of JSON Schema `{dialect}`");
+            let help = format!("write `{DIALECT}`, or remove `$schema`");
+            self.add(here, false, message, Some(help));
+        }
+    }
+
+    fn pattern(&mut self, here: &Use<'_>) {
+        if here.value.as_str().is_some_and(|pattern| !is_pattern(pattern)) {
+            self.add(here, false, NO_PATTERN.to_owned(), None);
+        }
+    }
+
+    fn patterns(&mut self, here: &Use<'_>) {
+        for name in here.value.as_object().into_iter().flat_map(Map::keys) {
+            if !is_pattern(name) {
+                let pointer = format!("{}/{}/{}", here.place.pointer, here.name, escaped(name));
+                let (message, help) = (NO_PATTERN.to_owned(), None);
+                self.findings.problems.push(SchemaProblem { pointer, on_key: true, message, help });
+            }
+        }
+    }
+
+    /// Tells whether a `$ref` leads to a place or into it.
+    fn is_referred(&self, pointer: &str) -> bool {
+        self.referred.iter().any(|target| {
+            target
+                .strip_prefix(pointer)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+
+    /// Says why a keyword constrains no value that the schema allows.
+    fn without_effect(
+        &self,
+        here: &Use<'_>,
+        known: &Keyword,
+        position: usize,
+    ) -> Option<(String, Option<String>)> {
+        let Use { place, map, name, value } = here;
+        let schema = place.schema;
+        let missing = !known.partners.is_empty()
+            && !known.partners.iter().any(|partner| map.contains_key(*partner))
+            && !(*name == "if" && self.has_unevaluated)
+            && !self.is_referred(&format!("{}/{name}", place.pointer));
+        if missing {
+            let partners: Vec<String> =
+                known.partners.iter().map(|partner| format!("`{partner}`")).collect();
+            let message = format!("`{name}` has no effect without {}", partners.join(" or "));
+            return Some((
+                message,
+                Some(format!("add {} or remove `{name}`", partners.join(" or "))),
+            ));
+        }
+        let number = || is_possible(map, "number") || is_possible(map, "integer");
+        let in_texts = || self.met_by_texts.get(position) == Some(&true);
+        let format = map.get("format").and_then(Json::as_str);
+        let (has_effect, of) = match known.constrains {
+            Constrains::Nothing | Constrains::Everything => return None,
+            Constrains::Numbers => (number() || in_texts(), "numbers"),
+            Constrains::Decimals => (
+                is_possible(map, "number") || (in_texts() && is_possible(map, "string")),
+                "decimals",
+            ),
+            Constrains::Texts => (is_possible(map, "string"), "texts"),
+            Constrains::Dates => {
+                (format == Some("date") && is_possible(map, "string"), "texts of `format: date`")
+            }
+            Constrains::Arrays => (is_possible(map, "array"), "arrays"),
+            Constrains::Objects => (is_possible(map, "object"), "objects"),
+        };
+        if has_effect {
+            return None;
+        }
+        let message = format!("`{name}` has no effect here: it applies only to {of}");
+        let help = match (known.constrains, *name) {
+            (Constrains::Numbers | Constrains::Decimals, _) if allows(schema, "string") => {
+                "add `format: decimal` if the text holds a decimal, or remove it".to_owned()
+            }
+            (Constrains::Texts, "format") if value.as_str() == Some("decimal") => {
+                "remove it: numbers are exact decimals without it".to_owned()
+            }
+            _ => format!("remove `{name}`"),
+        };
+        Some((message, Some(help)))
+    }
+}
+
+/// Tells whether the validator can use a regular expression.
+fn is_pattern(pattern: &str) -> bool {
+    jsonschema::draft202012::new(&json!({ "pattern": pattern })).is_ok()
+}
+
+/// Tells whether values of a type can fit `type`, `const` and `enum` of a schema.
+fn is_possible(map: &Map<String, Json>, name: &str) -> bool {
+    let typed = match map.get("type") {
+        Some(Json::String(only)) => only == name,
+        Some(Json::Array(names)) => names.iter().any(|allowed| allowed == name),
+        _ => true,
+    };
+    let is = |value: &Json| match name {
+        "string" => value.is_string(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        _ => value.is_number(),
+    };
+    let constant = map.get("const").is_none_or(is);
+    let listed = match map.get("enum") {
+        Some(Json::Array(values)) => values.iter().any(is),
+        _ => true,
+    };
+    typed && constant && listed
+}
+
+/// Says what a keyword of ours must be, if its value is something else; the schema of schemas does not know these.
+fn mistyped(keyword: &str, value: &Json) -> Option<&'static str> {
+    match keyword {
+        "x-pii" | "nullable" if !value.is_boolean() => Some("true or false"),
+        "x-precision" | "x-scale" if !value.is_u64() => Some("a whole number of digits"),
+        "x-currency" if !value.is_string() => Some("a JSON pointer, such as \"/currency\""),
+        "x-date-format" if !value.is_string() => Some("text, such as \"MM/DD/YYYY\""),
+        _ => None,
+    }
+}
+
+/// Returns a name for the definition that a reference to a file means.
+fn definition_name(reference: &str) -> &str {
+    fn last(path: &str) -> &str {
+        path.rsplit('/').next().unwrap_or_default()
+    }
+    let (file, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+    let name = match last(fragment) {
+        "" => last(file).split('.').next().unwrap_or_default(),
+        name => name,
+    };
+    if name.is_empty() { "item" } else { name }
+}

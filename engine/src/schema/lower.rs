@@ -1,0 +1,170 @@
+//! An order schema without our extensions: what the validator is given. It means the same as what was written.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::bounds::{DIGITS, Digits, IN_TEXTS};
+use super::compile::decimal_size;
+use super::decimals::{is_decimal_text, met_by_decimal_texts};
+use super::formats;
+use super::index::{Index, Target, escaped};
+use super::keywords::{Holds, keyword};
+
+/// Where the rest of a nullable schema goes: null is the first alternative.
+const NOT_NULL: &str = "/anyOf/1";
+/// Keywords that stay on a nullable schema, so that what refers to it or into its definitions still finds them.
+const STAYING: [&str; 6] = ["$anchor", "$comment", "$defs", "$dynamicAnchor", "$id", "definitions"];
+
+/// Lowers a schema whose keywords have been checked.
+pub(super) fn lower(index: &Index<'_>, root: &Json) -> Json {
+    let in_texts = met_by_decimal_texts(index);
+    Lowering { index, in_texts }.schema(root)
+}
+
+struct Lowering<'i, 's> {
+    index: &'i Index<'s>,
+    in_texts: Vec<bool>,
+}
+
+impl Lowering<'_, '_> {
+    fn schema(&self, schema: &Json) -> Json {
+        let Json::Object(map) = schema else { return schema.clone() };
+        let mut lowered = Map::new();
+        for (name, value) in map {
+            let Some(known) = keyword(name) else { continue };
+            let value = match (known.holds, value) {
+                (Holds::Schema, schema) => self.schema(schema),
+                (Holds::List, Json::Array(schemas)) => {
+                    schemas.iter().map(|schema| self.schema(schema)).collect()
+                }
+                (Holds::Named, Json::Object(schemas)) => {
+                    let schemas = schemas.iter();
+                    schemas.map(|(name, schema)| (name.clone(), self.schema(schema))).collect()
+                }
+                _ if *name == "$ref" => self.reference(schema, value),
+                // Whatever older draft is named, a schema is read as the current one.
+                _ if ["nullable", "$schema", "$vocabulary"].contains(&name.as_str())
+                    || name.starts_with("x-") =>
+                {
+                    continue;
+                }
+                _ => value.clone(),
+            };
+            lowered.insert(name.clone(), value);
+        }
+        self.decimals(schema, map, &mut lowered);
+        if let Some(written) = map.get("x-date-format").and_then(Json::as_str)
+            && lowered.get("format").and_then(Json::as_str) == Some("date")
+        {
+            lowered.insert("format".to_owned(), formats::date_in(written).into());
+        }
+        if is_nullable(schema) { nullable(lowered) } else { Json::Object(lowered) }
+    }
+
+    fn decimals(&self, schema: &Json, map: &Map<String, Json>, lowered: &mut Map<String, Json>) {
+        let all_texts = is_decimal_text(schema);
+        let position = self.index.position(schema);
+        let texts = position.and_then(|at| self.in_texts.get(at)) == Some(&true);
+        let numbers = map.contains_key("x-precision") || map.contains_key("x-scale");
+        if all_texts || numbers {
+            let (integer_digits, scale) = decimal_size(map);
+            let digits = Digits { integer_digits, scale, all_texts, texts, numbers };
+            lowered.insert(DIGITS.to_owned(), serde_json::to_value(digits).unwrap_or_default());
+        }
+        if map.get("format").and_then(Json::as_str) == Some("decimal") {
+            lowered.remove("format");
+        }
+        if texts {
+            lowered.insert(IN_TEXTS.to_owned(), Json::Bool(true));
+        }
+    }
+
+    /// Leads a pointer through the nullable schemas on its way.
+    fn reference(&self, from: &Json, reference: &Json) -> Json {
+        let Some(text) = reference.as_str() else { return reference.clone() };
+        let (Some(pointer), Target::Schema(_)) =
+            (text.strip_prefix("#/"), self.index.resolve(from, text))
+        else {
+            return reference.clone();
+        };
+        let mut at = self.index.place(from).map(|place| place.resource);
+        let mut lowered = "#".to_owned();
+        for token in pointer.split('/') {
+            let name = percent_encoding::percent_decode_str(token).decode_utf8_lossy();
+            let name = name.replace("~1", "/").replace("~0", "~");
+            let is_nullable =
+                at.is_some_and(|at| self.index.place(at).is_some() && is_nullable(at));
+            if is_nullable && !STAYING.contains(&&*name) {
+                lowered.push_str(NOT_NULL);
+            }
+            at = at.and_then(|at| at.pointer(&format!("/{}", escaped(&name))));
+            lowered.push('/');
+            lowered.push_str(token);
+        }
+        lowered.into()
+    }
+}
+
+fn is_nullable(schema: &Json) -> bool {
+    schema.get("nullable") == Some(&Json::Bool(true))
+}
+
+fn nullable(schema: Map<String, Json>) -> Json {
+    let (mut outside, inside): (Map<String, Json>, Map<String, Json>) =
+        schema.into_iter().partition(|(name, _)| STAYING.contains(&name.as_str()));
+    outside.insert("anyOf".to_owned(), json!([{ "type": "null" }, inside]));
+    Json::Object(outside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lowered(schema: &Json) -> Json {
+        lower(&Index::new(schema), schema)
+    }
+
+    #[test]
+    fn nullable_is_an_alternative_and_references_go_through_it() {
+        let schema = json!({
+            "properties": {
+                "a": { "properties": { "b": { "type": "string", "nullable": true } }, "nullable": true },
+                "b": { "$ref": "#/properties/a/properties/b", "nullable": true },
+                "nullable": true,
+            },
+        });
+        assert_eq!(
+            lowered(&schema),
+            json!({
+                "properties": {
+                    "a": { "anyOf": [{ "type": "null" }, { "properties": {
+                        "b": { "anyOf": [{ "type": "null" }, { "type": "string" }] },
+                    } }] },
+                    "b": { "anyOf": [{ "type": "null" }, { "$ref": "#/properties/a/anyOf/1/properties/b" }] },
+                    "nullable": true,
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn decimals_and_dates_keep_their_form() {
+        let schema = json!({
+            "anyOf": [{ "type": "string", "format": "decimal", "x-scale": 2 }, { "type": "null" }],
+            "minimum": 0,
+            "items": { "type": "string", "format": "date", "x-date-format": "DD/MM/YYYY", "x-pii": true },
+        });
+        let digits = json!({ "integer_digits": 15, "scale": 2, "all_texts": true, "texts": true, "numbers": true });
+        assert_eq!(
+            lowered(&schema),
+            json!({
+                "anyOf": [
+                    { "type": "string", DIGITS: digits, IN_TEXTS: true },
+                    { "type": "null", IN_TEXTS: true },
+                ],
+                "minimum": 0,
+                IN_TEXTS: true,
+                "items": { "type": "string", "format": "date:DD/MM/YYYY" },
+            })
+        );
+    }
+}

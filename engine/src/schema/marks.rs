@@ -1,0 +1,89 @@
+//! Keywords that only a type can carry, such as `x-pii`. Where a part of a schema gives no type they have no effect, and personal data
+//! would be shown.
+
+use serde_json::Value as Json;
+
+use super::index::{Index, Target, children, escaped};
+
+/// Keywords that say something about the type of a field.
+const MARKS: [&str; 2] = ["x-currency", "x-pii"];
+
+/// A mark in a schema.
+pub(super) struct Mark {
+    /// JSON pointer from the schema to the mark, or to the `$ref` through which it is reached.
+    pub(super) pointer: String,
+    pub(super) keyword: &'static str,
+}
+
+/// Finds a mark in a schema or in what it refers to.
+pub(super) fn mark_in<'s>(index: &Index<'s>, schema: &'s Json) -> Option<Mark> {
+    find(index, schema, &mut Vec::new())
+}
+
+/// Returns for each place of the index whether anything in it, or in what it refers to, is personal data.
+pub(super) fn personal(index: &Index<'_>) -> Vec<bool> {
+    let places = index.places();
+    let mut around: Vec<Vec<usize>> = vec![Vec::new(); places.len()];
+    for (position, place) in places.iter().enumerate() {
+        let below = children(place.schema).into_iter().map(|child| child.schema);
+        for schema in below.chain(referred(index, place.schema)) {
+            if let Some(around) = index.position(schema).and_then(|at| around.get_mut(at)) {
+                around.push(position);
+            }
+        }
+    }
+    let mut personal: Vec<bool> =
+        places.iter().map(|place| is_set(place.schema, "x-pii")).collect();
+    spread(&mut personal, &around);
+    personal
+}
+
+/// Marks all that can be reached from what is marked.
+pub(super) fn spread(marked: &mut [bool], neighbours: &[Vec<usize>]) {
+    let mut left: Vec<usize> =
+        (0..marked.len()).filter(|at| marked.get(*at) == Some(&true)).collect();
+    while let Some(position) = left.pop() {
+        for target in neighbours.get(position).into_iter().flatten() {
+            if let Some(mark) = marked.get_mut(*target).filter(|mark| !**mark) {
+                *mark = true;
+                left.push(*target);
+            }
+        }
+    }
+}
+
+fn find<'s>(index: &Index<'s>, schema: &'s Json, seen: &mut Vec<&'s Json>) -> Option<Mark> {
+    if seen.iter().any(|known| std::ptr::eq(*known, schema)) {
+        return None;
+    }
+    seen.push(schema);
+    if let Some(keyword) = MARKS.into_iter().find(|keyword| is_set(schema, keyword)) {
+        return Some(Mark { pointer: format!("/{}", escaped(keyword)), keyword });
+    }
+    if let Some(target) = referred(index, schema)
+        && let Some(mark) = find(index, target, seen)
+    {
+        return Some(Mark { pointer: "/$ref".to_owned(), ..mark });
+    }
+    children(schema).into_iter().filter(|child| !is_definition(child.keyword)).find_map(|child| {
+        let mark = find(index, child.schema, seen)?;
+        Some(Mark { pointer: format!("{}{}", child.pointer(), mark.pointer), ..mark })
+    })
+}
+
+fn is_set(schema: &Json, keyword: &str) -> bool {
+    schema.get(keyword).is_some_and(|value| *value != Json::Bool(false))
+}
+
+/// Tells whether the subschemas of a keyword count only where something refers to them.
+pub(super) fn is_definition(keyword: &str) -> bool {
+    matches!(keyword, "$defs" | "definitions")
+}
+
+/// Returns the subschema to which the `$ref` of a schema leads.
+pub(super) fn referred<'s>(index: &Index<'s>, schema: &'s Json) -> Option<&'s Json> {
+    match index.resolve(schema, schema.get("$ref")?.as_str()?) {
+        Target::Schema(target) => Some(target),
+        _ => None,
+    }
+}

@@ -1,0 +1,52 @@
+//! A schema held against the schema of schemas.
+
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{ValidationError, draft202012};
+use serde_json::Value as Json;
+
+use super::compile::SchemaProblem;
+use super::words::{bound, in_words, type_name, type_names};
+use crate::diagnostic::did_you_mean;
+
+/// Holds a schema against the schema of schemas, so that a keyword with a meaningless value is not ignored.
+pub(super) fn misused(schema: &Json) -> Vec<SchemaProblem> {
+    let mut problems: Vec<SchemaProblem> = Vec::new();
+    for error in draft202012::meta::validator().iter_errors(schema) {
+        let problem = misuse(&error);
+        if !problems.iter().any(|known| known.pointer == problem.pointer) {
+            problems.push(problem);
+        }
+    }
+    problems
+}
+
+fn misuse(error: &ValidationError<'_>) -> SchemaProblem {
+    const TYPES: [&str; 7] = ["string", "integer", "number", "boolean", "object", "array", "null"];
+    let pointer = error.instance_path().to_string();
+    let names = pointer.rsplit('/').filter(|token| token.parse::<usize>().is_err());
+    let key = match names.clone().next() {
+        Some(key) if !key.is_empty() => format!("`{}`", key.replace("~1", "/").replace("~0", "~")),
+        _ => "the schema".to_owned(),
+    };
+    let found = error.instance();
+    let (message, help) = match (error.kind(), found.as_str()) {
+        (ValidationErrorKind::AnyOf { .. } | ValidationErrorKind::Enum { .. }, Some(name))
+            if names.clone().next() == Some("type") =>
+        {
+            (format!("`{name}` is not a type of JSON Schema"), did_you_mean(name, TYPES))
+        }
+        (ValidationErrorKind::Type { kind }, _) => {
+            let wanted: Vec<&str> = type_names(kind).into_iter().map(in_words).collect();
+            let found = in_words(type_name(found));
+            (format!("{key} must be {}, not {found}", wanted.join(" or ")), None)
+        }
+        (kind, _) => {
+            let what = bound(kind);
+            (
+                format!("{key} {}", what.unwrap_or_else(|| "has a value that JSON Schema does not allow".to_owned())),
+                None,
+            )
+        }
+    };
+    SchemaProblem { pointer, on_key: false, message, help }
+}

@@ -1,0 +1,5 @@
+# Valid orders are accepted; what neither the patterns nor the first elements allow is not.
+verdicts() { rm -rf st; oms run "$1" --state-dir st --input "$2" 2>&1 | grep -E "error\[|read," | sort -V; }
+oms validate p.yaml
+verdicts p.yaml o.ndjson
+verdicts p.yaml siblings.ndjson

@@ -1,0 +1,218 @@
+//! The order schema held against JSON-Schema-Test-Suite: each schema as the schema of a member of an order gives every verdict of the suite,
+//! or is refused when the pipeline is validated.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use oms_engine::schema::{OrderSchema, Typing};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value as Json, json};
+
+use crate::harness::{files, root, shared};
+
+/// Groups of the suite that are refused, each with the reason.
+const REFUSED: &[(&str, &str, &str)] = &[
+    ("if-then-else", "ignore if without then or else", "`if` has no effect"),
+    ("if-then-else", "ignore then without if", "`then` has no effect"),
+    ("if-then-else", "ignore else without if", "`else` has no effect"),
+    ("if-then-else", "non-interference across combined schemas", "`if` has no effect"),
+];
+
+/// A schema and what fits it.
+#[derive(Deserialize)]
+struct Group {
+    description: String,
+    schema: Json,
+    tests: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    description: String,
+    data: Box<RawValue>,
+    valid: bool,
+}
+
+#[test]
+fn every_verdict_of_the_committed_part_of_the_suite_agrees() {
+    agree(&files(&root().join("tests/schema/suite"), ".json"), REFUSED);
+    agree(&[root().join("tests/schema/groups.json")], &[]);
+}
+
+#[test]
+fn every_verdict_of_the_suite_agrees() {
+    let Some(data) = shared("the JSON Schema test suite") else { return };
+    agree(&files(&data.join("json-schema-test-suite"), ".json"), REFUSED);
+}
+
+/// What was compared.
+#[derive(Default)]
+struct Tally {
+    verdicts: usize,
+    typed: usize,
+    wrong: Vec<String>,
+    refused: BTreeMap<(String, String), BTreeSet<String>>,
+}
+
+fn agree(paths: &[PathBuf], refused: &[(&str, &str, &str)]) {
+    assert!(!paths.is_empty());
+    let mut tally = Tally::default();
+    for path in paths {
+        let text = std::fs::read(path).unwrap();
+        let groups: Vec<Group> = serde_json::from_slice(&text).unwrap();
+        for group in groups {
+            tally.group(path, &group);
+        }
+    }
+    let Tally { verdicts, typed, wrong, refused: found } = tally;
+    eprintln!("{verdicts} verdicts, and {typed} with a `type`; {} groups are refused", found.len());
+    assert!(wrong.is_empty(), "{} verdicts differ:\n{}", wrong.len(), wrong.join("\n"));
+    let unexpected: Vec<_> = found
+        .iter()
+        .filter(|((file, group), _)| !refused.iter().any(|(f, g, _)| f == file && g == group))
+        .collect();
+    assert!(unexpected.is_empty(), "refused unexpectedly: {unexpected:#?}");
+    for (file, group, reason) in refused {
+        let messages = found.get(&((*file).to_owned(), (*group).to_owned()));
+        if let Some(messages) = messages {
+            assert!(
+                messages.iter().any(|message| message.contains(reason)),
+                "{group}: {messages:?}"
+            );
+        }
+    }
+}
+
+impl Tally {
+    fn group(&mut self, path: &Path, group: &Group) {
+        let file = path.file_stem().unwrap().to_string_lossy().into_owned();
+        for case in &group.tests {
+            let name = format!("{file}: {}: {}", group.description, case.description);
+            let plain = [embedded(&group.schema), defined(&group.schema), itself(&group.schema)];
+            for schema in plain.into_iter().flatten() {
+                self.verdicts += usize::from(self.case(&file, group, case, &name, &schema));
+            }
+            let all = group.tests.iter().map(type_of).collect();
+            for types in [BTreeSet::from([type_of(case)]), all] {
+                let Some(schema) = with_type(&group.schema, &types) else { continue };
+                let name = format!("{name}, with {types:?}");
+                self.typed += usize::from(self.typed(case, &name, &embedded(&schema).unwrap()));
+            }
+        }
+    }
+
+    /// Compares one verdict, unless the schema is refused.
+    fn case(&mut self, file: &str, group: &Group, case: &Case, name: &str, schema: &Json) -> bool {
+        let (compiled, problems) = OrderSchema::compile(schema, Typing::Current);
+        if !problems.is_empty() {
+            let key = (file.to_owned(), group.description.clone());
+            let messages = problems.into_iter().map(|problem| problem.message);
+            self.refused.entry(key).or_default().extend(messages);
+            return false;
+        }
+        self.verdict(case, name, &compiled);
+        true
+    }
+
+    /// Compares one verdict of a schema with a type, unless a keyword has no effect on values of this type.
+    fn typed(&mut self, case: &Case, name: &str, schema: &Json) -> bool {
+        let (compiled, problems) = OrderSchema::compile(schema, Typing::Current);
+        if let Some(problem) = problems.first() {
+            if !problem.message.contains("has no effect") {
+                self.wrong.push(format!("{name}: refused: {}", problem.message));
+            }
+            return false;
+        }
+        self.verdict(case, name, &compiled);
+        true
+    }
+
+    fn verdict(&mut self, case: &Case, name: &str, compiled: &OrderSchema) {
+        let body = format!(r#"{{"id":"A","v":{}}}"#, case.data.get());
+        let read = compiled.read(body.as_bytes());
+        if read.is_ok() != case.valid {
+            let problems = read.err();
+            self.wrong.push(format!("{name}: expected {}, {problems:?}", case.valid));
+        }
+    }
+}
+
+/// Makes a schema that of a member of an order, and leads its references there.
+fn embedded(schema: &Json) -> Option<Json> {
+    let mut schema = schema.clone();
+    if schema.get("$id").is_none() {
+        lead(&mut schema, "/properties/v");
+    }
+    Some(
+        json!({ "type": "object", "required": ["id"], "properties": { "id": { "type": "string" }, "v": schema } }),
+    )
+}
+
+/// Makes a schema a definition to which a member of an order refers.
+fn defined(schema: &Json) -> Option<Json> {
+    let mut schema = schema.clone();
+    if schema.get("$id").is_none() {
+        lead(&mut schema, "/$defs/v");
+    }
+    Some(
+        json!({ "type": "object", "required": ["id"], "properties": { "id": { "type": "string" }, "v": { "$ref": "#/$defs/v" } }, "$defs": { "v": schema } }),
+    )
+}
+
+/// Gives a schema an address of its own, so that its references stay as they are.
+fn itself(schema: &Json) -> Option<Json> {
+    let mut schema = schema.clone();
+    let map = schema.as_object_mut().filter(|map| !map.contains_key("$id"))?;
+    map.insert("$id".to_owned(), json!("https://example.com/v"));
+    embedded(&schema)
+}
+
+fn lead(schema: &mut Json, to: &str) {
+    match schema {
+        Json::Object(map) => {
+            for (name, value) in map.iter_mut() {
+                match value {
+                    Json::String(reference) if name == "$ref" || name == "$dynamicRef" => {
+                        if reference == "#" || reference.starts_with("#/") {
+                            reference.insert_str(1, to);
+                        }
+                    }
+                    // Another resource has references of its own.
+                    Json::Object(map) if map.contains_key("$id") => {}
+                    _ if name == "const" || name == "enum" => {}
+                    value => lead(value, to),
+                }
+            }
+        }
+        Json::Array(elements) => elements.iter_mut().for_each(|element| lead(element, to)),
+        _ => {}
+    }
+}
+
+/// Adds types to a schema that has none, unless it refers to itself, so that they would hold for other values, too.
+fn with_type(schema: &Json, types: &BTreeSet<&str>) -> Option<Json> {
+    if schema.to_string().contains(r##""$ref":"#""##) {
+        return None;
+    }
+    let mut schema = schema.clone();
+    let map = schema.as_object_mut().filter(|map| !map.contains_key("type"))?;
+    let types = match types.first().filter(|_| types.len() == 1) {
+        Some(only) => json!(only),
+        None => json!(types),
+    };
+    map.insert("type".to_owned(), types);
+    Some(schema)
+}
+
+fn type_of(case: &Case) -> &'static str {
+    match serde_json::from_str(case.data.get()).unwrap() {
+        Json::Null => "null",
+        Json::Bool(_) => "boolean",
+        Json::Number(number) if number.is_i64() || number.is_u64() => "integer",
+        Json::Number(_) => "number",
+        Json::String(_) => "string",
+        Json::Array(_) => "array",
+        Json::Object(_) => "object",
+    }
+}

@@ -1,0 +1,135 @@
+//! `cargo xtask schema`: verdicts on orders, held against those of a second implementation of JSON Schema, PyPI's `jsonschema`.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use oms_engine::schema::{OrderSchema, Typing};
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use crate::python;
+use crate::workspace::{root, say};
+
+/// Compare verdicts on generated order schemas and orders with PyPI's jsonschema
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Number of schemas; each has three orders
+    #[arg(long, default_value_t = 1000)]
+    count: u32,
+    /// Seed of the generator
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Differences that are shown.
+const SHOWN_MAX: usize = 10;
+/// Schemas that may be refused, of a hundred: the comparison is to be about verdicts.
+const REFUSED_MAX: u32 = 15;
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    compare(args.count, args.seed)
+}
+
+/// Compares as many schemas as CI has time for.
+pub(crate) fn check() -> anyhow::Result<()> {
+    compare(1000, 1)
+}
+
+/// One order, and the verdict of the other implementation.
+#[derive(Deserialize)]
+struct Line {
+    schema: Json,
+    order: String,
+    valid: bool,
+}
+
+#[derive(Default)]
+struct Tally {
+    /// Schemas of which the reader alone, and the validator, gives the verdict.
+    by_reader: u32,
+    by_validator: u32,
+    refused: u32,
+    accepted: u32,
+    rejected: u32,
+    /// Orders that are rejected because a number has more digits than a decimal of `oms`.
+    beyond: u32,
+    different: Vec<String>,
+}
+
+fn compare(count: u32, seed: u64) -> anyhow::Result<()> {
+    let Some(environment) = python::environment(python::SCHEMA)? else { return Ok(()) };
+    let mut generator = Command::new(environment.join("bin/python3"))
+        .arg(root().join("tests/schema/compare.py"))
+        .args(["--count", &count.to_string(), "--seed", &seed.to_string()])
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let output = generator.stdout.take().ok_or_else(|| anyhow::anyhow!("no output"))?;
+    let mut tally = Tally::default();
+    let mut last: Option<(Json, Option<OrderSchema>)> = None;
+    for line in BufReader::new(output).lines() {
+        let line: Line = serde_json::from_str(&line?)?;
+        if last.as_ref().is_none_or(|(schema, _)| *schema != line.schema) {
+            last = Some((line.schema.clone(), tally.compile(&line.schema)));
+        }
+        if let Some((_, Some(schema))) = &last {
+            tally.order(schema, &line);
+        }
+    }
+    anyhow::ensure!(generator.wait()?.success(), "the generator failed");
+    let Tally { by_reader, by_validator, refused, accepted, rejected, beyond, different } = tally;
+    say(&format!(
+        "{count} schemas, seed {seed}: the reader decides for {by_reader}, the validator for {by_validator}; {refused} are refused. \
+         {} verdicts: {accepted} accepted, {rejected} rejected, {beyond} beyond a limit; {} differ",
+        accepted + rejected + beyond,
+        different.len(),
+    ));
+    for difference in different.iter().take(SHOWN_MAX) {
+        say(difference);
+    }
+    anyhow::ensure!(different.is_empty(), "verdicts differ");
+    anyhow::ensure!(refused * 100 <= count * REFUSED_MAX, "too many schemas are refused");
+    Ok(())
+}
+
+impl Tally {
+    fn compile(&mut self, schema: &Json) -> Option<OrderSchema> {
+        let (compiled, problems) = OrderSchema::compile(schema, Typing::Current);
+        if let Some(problem) = problems.first() {
+            if problem.message.contains("has no effect")
+                || problem.message.contains("not among the properties")
+            {
+                self.refused += 1;
+            } else {
+                self.different.push(format!("refused: {}\n  {schema}", problem.message));
+            }
+            return None;
+        }
+        if compiled.is_decided_by_reader() {
+            self.by_reader += 1;
+        } else {
+            self.by_validator += 1;
+        }
+        Some(compiled)
+    }
+
+    fn order(&mut self, schema: &OrderSchema, line: &Line) {
+        let problems = schema.read(line.order.as_bytes()).err().unwrap_or_default();
+        let of_digits =
+            problems.iter().filter(|problem| problem.message.contains(" digit")).count();
+        if line.valid && !problems.is_empty() && of_digits == problems.len() {
+            self.beyond += 1;
+        } else if problems.is_empty() != line.valid {
+            let expected = if line.valid { "valid" } else { "invalid" };
+            let found: Vec<String> = problems
+                .iter()
+                .map(|problem| format!("{} {}", problem.pointer, problem.message))
+                .collect();
+            self.different
+                .push(format!("{expected}, but {found:?}\n  {}\n  {}", line.order, line.schema));
+        } else if line.valid {
+            self.accepted += 1;
+        } else {
+            self.rejected += 1;
+        }
+    }
+}
