@@ -25,6 +25,7 @@ mod stack;
 mod state;
 mod summary;
 mod tally;
+mod waits;
 mod world;
 
 use std::panic::AssertUnwindSafe;

@@ -1,6 +1,8 @@
 //! The summary of a run for people: what happened, where to look, and what to do about what is parked.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use oms_engine::effects::cause::UNKNOWN_OUTCOME;
 use oms_engine::plan::Plan;
@@ -19,7 +21,7 @@ pub(crate) struct State<'a> {
 
 impl State<'_> {
     /// Returns what commands about this state are given.
-    fn argument(&self, plan: &Plan) -> String {
+    pub(crate) fn argument(&self, plan: &Plan) -> String {
         let usual = crate::state::directory(self.pipeline, plan.name());
         let directory = (self.directory != usual).then_some(self.directory);
         crate::state::argument(Some(self.pipeline), directory)
@@ -47,14 +49,7 @@ pub(crate) fn text(
             "\n{} parked; each needs somebody to look at it:\n",
             counted(tally.parked, "run")
         ));
-        let rows: Vec<Vec<String>> = tally
-            .causes
-            .iter()
-            .map(|(cause, (count, key))| {
-                vec![format!("  {cause}"), grouped(*count), format!("oms runs show {target} {key}")]
-            })
-            .collect();
-        text.push_str(&columns(&rows));
+        text.push_str(&by_cause(&tally.causes, &target));
         let is_held = |cause: &&String| *cause == UNKNOWN_OUTCOME;
         if let Some(cause) = tally.causes.keys().find(|cause| !is_held(cause)) {
             text.push_str(&format!(
@@ -67,12 +62,27 @@ pub(crate) fn text(
             ));
         }
     }
+    if tally.caught > 0 {
+        text.push_str(&format!(
+            "\n{} completed although a step failed, because a catch step handled the failure:\n",
+            counted(tally.caught, "run")
+        ));
+        text.push_str(&by_cause(&tally.caught_causes, &target));
+    }
     if interrupted {
         text.push_str(&format!(
             "\ninterrupted; `oms run {target}{world}` goes on with what was accepted\n"
         ));
     }
     Ok(text)
+}
+
+/// Writes a line for each cause: how many runs, and the command that shows one of them.
+fn by_cause(causes: &BTreeMap<String, (u64, Arc<str>)>, target: &str) -> String {
+    let line = |(cause, (count, key)): (&String, &(u64, Arc<str>))| {
+        vec![format!("  {cause}"), grouped(*count), format!("oms runs show {target} {key}")]
+    };
+    columns(&causes.iter().map(line).collect::<Vec<_>>())
 }
 
 fn happened(plan: &Plan, tally: &Tally, seconds: f64) -> String {

@@ -23,6 +23,10 @@ pub(crate) struct Tally {
     pub(crate) waiting: u64,
     /// Parked runs by cause, each with one key.
     pub(crate) causes: BTreeMap<String, (u64, Arc<str>)>,
+    /// Completed runs in which a catch step handled a failure; they are among the completed ones.
+    pub(crate) caught: u64,
+    /// These runs by cause, each with one key.
+    pub(crate) caught_causes: BTreeMap<String, (u64, Arc<str>)>,
     /// The key of one run that completed.
     pub(crate) example: Option<Arc<str>>,
 }
@@ -43,6 +47,7 @@ pub(crate) struct Line<'a> {
     waiting: u64,
     cancelled: u64,
     in_progress: u64,
+    caught: u64,
     seconds: f64,
     orders_per_second: f64,
 }
@@ -62,9 +67,10 @@ impl Tally {
                 self.waiting = self.waiting.saturating_sub(1);
                 self.accepted = self.accepted.saturating_sub(u64::from(!resumed));
             }
-            Settled::Run { key, state, cause, resumed } => {
+            Settled::Run { key, state, cause, resumed, .. } => {
                 self.ended_in(key, *state, cause.as_deref(), *resumed)
             }
+            Settled::OnlyWaits { .. } => {}
         }
     }
 
@@ -74,13 +80,14 @@ impl Tally {
             RunState::Completed => {
                 self.completed += 1;
                 self.example.get_or_insert_with(|| Arc::clone(key));
+                if let Some(causes) = cause {
+                    self.caught += 1;
+                    count(&mut self.caught_causes, causes, key);
+                }
             }
             RunState::Parked => {
                 self.parked += 1;
-                for cause in cause.into_iter().flat_map(|cause| cause.split(',')) {
-                    let entry = self.causes.entry(cause.to_owned());
-                    entry.or_insert_with(|| (0, Arc::clone(key))).0 += 1;
-                }
+                count(&mut self.causes, cause.unwrap_or_default(), key);
             }
             RunState::Cancelled => self.cancelled += 1,
             RunState::InProgress | RunState::Waiting => {}
@@ -124,8 +131,16 @@ impl Tally {
             waiting: self.waiting,
             cancelled: self.cancelled,
             in_progress: (self.accepted + self.resumed).saturating_sub(known),
+            caught: self.caught,
             seconds: (seconds * 1000.0).round() / 1000.0,
             orders_per_second: (self.rate(seconds) * 10.0).round() / 10.0,
         }
+    }
+}
+
+/// Counts a run under each of its causes.
+fn count(counts: &mut BTreeMap<String, (u64, Arc<str>)>, causes: &str, key: &Arc<str>) {
+    for cause in causes.split(',').filter(|cause| !cause.is_empty()) {
+        counts.entry(cause.to_owned()).or_insert_with(|| (0, Arc::clone(key))).0 += 1;
     }
 }

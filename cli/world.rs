@@ -145,7 +145,9 @@ impl Outside {
         runtime()?.block_on(async {
             for (at, row) in rows.iter().enumerate() {
                 let loaded = oms_sql::import(&*self.database, table, row, contended).await;
-                loaded.with_context(|| format!("row {} cannot be loaded", at + 1))?;
+                loaded.with_context(|| {
+                    format!("row {} cannot be loaded; the rows before it are loaded", at + 1)
+                })?;
             }
             Ok(())
         })

@@ -106,15 +106,18 @@ fn export(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
     };
     let reading = found.read(kinds)?;
     let objects = ObjectRow::list(&reading.connection, None)?;
+    let mut written = 0;
     for object in &objects {
+        // It may have been deleted since it was listed.
         if let Some(content) = ObjectRow::content(&reading.connection, &object.bucket, &object.key)?
         {
             ObjectRow::write_file(&directory, &object.bucket, &object.key, &content)?;
+            written += 1;
         }
     }
     output::say(&format!(
         "{} written to {}",
-        output::counted(objects.len() as u64, "object"),
+        output::counted(written, "object"),
         directory.display()
     ));
     Ok(exit::FINE)

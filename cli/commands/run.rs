@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use oms_engine::plan::Plan;
+use oms_engine::run::RunState;
 use oms_engine::step::StepKind;
 use oms_local::{Runner, Settings, Work};
 use tokio::sync::{mpsc, watch};
@@ -24,6 +25,7 @@ use crate::refused::{Asked, answers};
 use crate::state;
 use crate::summary;
 use crate::tally::Tally;
+use crate::waits::Waits;
 use crate::world::WorldOption;
 
 /// Run orders through a pipeline, durably
@@ -109,7 +111,11 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         .enable_all()
         .build()?;
     let (plan, watch) = (Arc::clone(&plan), args.watch.clone());
-    let call = Call { runner: Arc::clone(&runner), plan: Arc::clone(&plan), sources, watch };
+    let world = args.world.shown();
+    let shown = summary::State { directory: &directory, pipeline: &args.pipeline, world };
+    let waits = Waits::new(format!("{}{}", shown.argument(&plan), shown.world));
+    say_parked(&runner, &shown.argument(&plan))?;
+    let call = Call { runner: Arc::clone(&runner), plan: Arc::clone(&plan), sources, watch, waits };
     let result = runtime.block_on(call.run());
     // Interrupted, the thread that reads standard input may wait for a line that never comes.
     runtime.shutdown_background();
@@ -120,8 +126,6 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     match args.format {
         Format::Json => output::json(&tally.line(plan.name(), seconds))?,
         Format::Human => {
-            let world = args.world.shown();
-            let shown = summary::State { directory: &directory, pipeline: &args.pipeline, world };
             output::answer(&summary::text(&plan, &tally, seconds, interrupted, &shown)?)?;
         }
     }
@@ -166,10 +170,11 @@ struct Call {
     plan: Arc<Plan>,
     sources: Vec<Source>,
     watch: Option<PathBuf>,
+    waits: Waits,
 }
 
 impl Call {
-    async fn run(self) -> anyhow::Result<(Tally, f64, bool)> {
+    async fn run(mut self) -> anyhow::Result<(Tally, f64, bool)> {
         let begun = now();
         let (orders, queue) = mpsc::channel(READ_AHEAD);
         let (settled, mut outcomes) = mpsc::unbounded_channel();
@@ -198,7 +203,14 @@ impl Call {
         let outcome = loop {
             tokio::select! {
                 settled = outcomes.recv() => match settled {
-                    Some(settled) => tally.add(&settled),
+                    Some(settled) => {
+                        tally.add(&settled);
+                        if let Settled::OnlyWaits { id, until } = settled
+                            && let Some(line) = self.waits.line(&self.runner, id, until, tally.waiting)?
+                        {
+                            progress.say(&line);
+                        }
+                    }
                     None => break (&mut work).await,
                 },
                 answer = findings.next(), if reads => match answer {
@@ -262,6 +274,21 @@ impl Call {
             failed.map(|(path, error)| (path.display().to_string(), error))
         })
     }
+}
+
+/// Mentions the runs that earlier calls left parked: nothing goes on with them by itself.
+fn say_parked(runner: &Runner, target: &str) -> anyhow::Result<()> {
+    let open = runner.count_open()?;
+    let parked = open.iter().find(|(state, _)| *state == RunState::Parked);
+    if let Some((_, count)) = parked {
+        let count = u64::try_from(*count).unwrap_or_default();
+        let are = if count == 1 { "is" } else { "are" };
+        output::say(&format!(
+            "{} {are} parked from earlier; list with: oms runs list {target} --state parked",
+            output::counted(count, "run")
+        ));
+    }
+    Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the summary says how long the call took")]

@@ -35,7 +35,7 @@ enum Command {
         /// Only runs in this state
         #[arg(long, value_parser = state_of)]
         state: Option<RunState>,
-        /// Only parked runs with this cause
+        /// Only runs that are parked with this cause, or completed although a step failed with it
         #[arg(long)]
         cause: Option<String>,
         /// Runs listed at the most
@@ -116,19 +116,25 @@ fn list(
             let rows: Vec<Vec<String>> = runs
                 .iter()
                 .map(|run| {
-                    let cause = run.cause.clone().unwrap_or_default();
                     vec![
                         run.key.clone(),
                         run.state.as_str().to_owned(),
                         format!("{:.0}", run.accepted_at),
-                        cause,
+                        note(run),
                     ]
                 })
                 .collect();
             output::answer(&output::columns(&rows))?;
+            let caught = match RunRow::count_caught(&reading.connection, None)? {
+                0 => String::new(),
+                caught => format!(" ({caught} with a caught failure)"),
+            };
             let counts: Vec<String> = RunRow::count(&reading.connection)?
                 .iter()
-                .map(|(state, count)| format!("{count} {}", state.as_str()))
+                .map(|(state, count)| match state {
+                    RunState::Completed => format!("{count} completed{caught}"),
+                    state => format!("{count} {}", state.as_str()),
+                })
                 .collect();
             output::say(&format!(
                 "in all: {}",
@@ -147,7 +153,18 @@ fn listed(run: &RunRow) -> Json {
         "updated_at": format_timestamp(run.updated_at),
         "wait_until": run.wait_until.map(format_timestamp),
         "cause": run.cause,
+        "caught": run.caught,
     })
+}
+
+/// Says why a run is parked, until when it waits, or what was caught in it.
+fn note(run: &RunRow) -> String {
+    let cause = run.cause.as_deref().unwrap_or_default();
+    match (run.state, run.wait_until) {
+        (RunState::Waiting, Some(until)) => format!("next attempt at {until:.0}"),
+        (RunState::Completed, _) if run.caught > 0 => format!("caught: {} ({cause})", run.caught),
+        _ => cause.to_owned(),
+    }
 }
 
 fn key(found: &Found) -> anyhow::Result<&str> {
@@ -181,8 +198,9 @@ fn show(found: &Found, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8>
 
 fn page(row: &RunRow, steps: &[Json]) -> String {
     let mut text = format!("{}  {}", row.key, row.state.as_str());
-    if let Some(cause) = &row.cause {
-        text.push_str(&format!(" ({cause})"));
+    let note = note(row);
+    if !note.is_empty() {
+        text.push_str(&format!(" ({note})"));
     }
     let (accepted, updated) = (format_timestamp(row.accepted_at), format_timestamp(row.updated_at));
     text.push_str(&format!("\naccepted {accepted}, last changed {updated}\n"));

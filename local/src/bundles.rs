@@ -10,7 +10,6 @@ use oms_engine::value::Digest;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::error::Error;
-use crate::schema::has_column;
 use crate::world::SystemClock;
 
 /// The plans of the bundles that are in use.
@@ -118,12 +117,8 @@ impl Bundles {
     }
 }
 
-/// Returns the semantics of a bundle, or `None` if this program does not know them. A state that is only read may be older than their
-/// column.
+/// Returns the semantics of a bundle, or `None` if this program does not know them.
 fn semantics(connection: &Connection, id: i64) -> Result<Option<Semantics>, Error> {
-    if !has_column(connection, "oms_bundles", "semantics")? {
-        return Ok(Some(Semantics::FIRST));
-    }
     let number: Option<u32> = connection
         .prepare("select semantics from oms_bundles where id = ?1")?
         .query_row([id], |row| row.get(0))?;

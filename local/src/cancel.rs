@@ -8,8 +8,9 @@ use oms_engine::run::{Event, RunState};
 use crate::drive::Begun;
 use crate::error::Error;
 use crate::packet::{Outcome, RunRef};
-use crate::runner::{Runner, Settled};
+use crate::runner::Runner;
 use crate::runs::RunRow;
+use crate::settled::Settled;
 use crate::world::SystemClock;
 
 /// Why a run is not cancelled.
@@ -53,6 +54,12 @@ impl Runner {
         let key = Arc::clone(&run.info.key);
         let (outcome, end) = self.driver.advance(&mut run, &mut begun).await?;
         debug_assert_ne!(outcome, Outcome::Refused, "nothing is read or written that could change");
-        Ok(Ok(Settled::Run { key, resumed: true, state: end.state, cause: None }))
+        Ok(Ok(Settled::Run {
+            key,
+            resumed: true,
+            state: end.state,
+            cause: None,
+            caught: end.caught,
+        }))
     }
 }

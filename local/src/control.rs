@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::forget::Forgotten;
 use crate::retry::Held;
-use crate::runner::Settled;
 use crate::runs::RunRow;
+use crate::settled::Settled;
 
 /// The socket's name in the state directory.
 const SOCKET: &str = "control.sock";
@@ -23,7 +23,7 @@ const SOCKET: &str = "control.sock";
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "do")]
 pub enum Request {
-    /// To try parked runs again.
+    /// To try runs again.
     Retry {
         /// The rows of the runs.
         runs: Vec<i64>,
@@ -61,8 +61,11 @@ pub struct Done {
     pub key: String,
     /// How far it is.
     pub state: RunState,
-    /// Why it is parked.
+    /// Why it is parked; of a completed run, what was caught.
     pub cause: Option<String>,
+    /// Failures that a catch step has handled.
+    #[serde(default)]
+    pub caught: u32,
     /// Why nothing was done, in words.
     pub refused: Option<String>,
 }
@@ -70,11 +73,19 @@ pub struct Done {
 impl Done {
     /// Says what became of a run.
     pub fn of<E: std::fmt::Display>(row: &RunRow, result: Result<Settled, E>) -> Self {
-        let (key, cause) = (row.key.clone(), row.cause.clone());
+        let unchanged = Self {
+            key: row.key.clone(),
+            state: row.state,
+            cause: row.cause.clone(),
+            caught: row.caught,
+            refused: None,
+        };
         match result {
-            Ok(Settled::Run { state, cause, .. }) => Self { key, state, cause, refused: None },
-            Ok(_) => Self { key, state: row.state, cause, refused: None },
-            Err(why) => Self { key, state: row.state, cause, refused: Some(why.to_string()) },
+            Ok(Settled::Run { state, cause, caught, .. }) => {
+                Self { state, cause, caught, ..unchanged }
+            }
+            Ok(_) => unchanged,
+            Err(why) => Self { refused: Some(why.to_string()), ..unchanged },
         }
     }
 }

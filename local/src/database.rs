@@ -178,6 +178,33 @@ impl Database {
         if found != schema::FORMAT {
             return Err(Error::Format { found, known: schema::FORMAT });
         }
+        schema::add_missing_columns(&connection)?;
+        connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runs::RunRow;
+
+    #[test]
+    fn a_state_without_the_columns_that_came_later_is_read_and_upgraded() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(Database::own(directory.path()).unwrap());
+        let old = Connection::open(directory.path().join(DATABASE_FILE)).unwrap();
+        old.execute_batch(
+            "drop index oms_runs_caught; alter table oms_runs drop column caught; alter table oms_bundles drop column semantics;
+             insert into oms_runs (id, key, digest, state, accepted_at, updated_at, bundle, body) values (1, 'A', x'00', 'completed', 0, 0, 1, x'')",
+        )
+        .unwrap();
+        let caught = |connection: &Connection| {
+            let row = RunRow::find(connection, "A").unwrap().unwrap();
+            (row.caught, RunRow::count_caught(connection, None).unwrap())
+        };
+        assert_eq!(caught(&Database::read(directory.path()).unwrap()), (0, 0));
+        drop(Database::own(directory.path()).unwrap());
+        assert_eq!(caught(&old), (0, 0));
     }
 }

@@ -103,6 +103,10 @@ fn event_of(event: &Event, id: &Arc<str>, output: &Type, shown: Shown) -> Option
         Event::Claimed { step, element, attempt, at } if step == id => Some(json!({
             "state": "claimed", "element": element, "attempt": attempt, "at": format_timestamp(*at),
         })),
+        Event::Rescheduled { step, element, attempts, at, retry_at } if step == id => Some(json!({
+            "state": "rescheduled", "element": element, "attempt": attempts, "at": at.to_string(),
+            "retry_at": retry_at.to_string(),
+        })),
         Event::Skipped { step, at, reason } if step == id => Some(json!({
             "state": "skipped", "at": format_timestamp(*at), "reason": reason,
             "why": reason.to_string(),

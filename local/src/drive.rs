@@ -133,6 +133,25 @@ pub(crate) struct End {
     pub(crate) state: RunState,
     pub(crate) until: Option<Timestamp>,
     pub(crate) cause: Option<String>,
+    pub(crate) caught: u32,
+}
+
+impl End {
+    /// A stretch that ended in a state, with nothing failed so far as is known.
+    pub(crate) const fn of(state: RunState) -> Self {
+        Self { state, until: None, cause: None, caught: 0 }
+    }
+
+    /// Says where a run stands after the driver came so far.
+    fn reached(run: &Run, state: RunState, until: Option<Timestamp>) -> Self {
+        let caught = u32::try_from(run.scheduler.caught().count()).unwrap_or(u32::MAX);
+        let cause = match state {
+            RunState::Parked => Some(run.scheduler.causes()),
+            RunState::Completed if caught > 0 => Some(run.scheduler.caught_causes()),
+            _ => None,
+        };
+        Self { state, until, cause, caught }
+    }
 }
 
 impl Driver {
@@ -159,7 +178,7 @@ impl Driver {
     pub(crate) async fn park(&self, id: i64, cause: &str) -> Result<Arc<str>, Error> {
         let row = self.readers.read(|connection| Ok(StoredRun::load(connection, id)?.row))?;
         let mut begun = Begun::new(RunRef::Known { id }, row.bundle);
-        let end = End { state: RunState::Parked, until: None, cause: Some(cause.to_owned()) };
+        let end = End { cause: Some(cause.to_owned()), ..End::of(RunState::Parked) };
         self.commit(&mut begun, &end, &[], Arc::from([]), Reads::new()).await?;
         Ok(Arc::from(row.key))
     }
@@ -175,7 +194,7 @@ impl Driver {
         let mut exported = Ok(());
         if self.remote.is_some() && begun.row.is_none() {
             // Nothing of an order is done elsewhere that was not accepted here.
-            let end = End { state: RunState::InProgress, until: None, cause: None };
+            let end = End::of(RunState::InProgress);
             match self.commit(begun, &end, &[], Arc::from([]), Reads::new()).await? {
                 Outcome::Committed { id } => {
                     (begun.reference, begun.row) = (RunRef::Known { id }, Some(id));
@@ -241,10 +260,9 @@ impl Driver {
             reads.clear();
         }
         let writes: Arc<[Write]> = writes.into();
-        let cause = (progress.state == RunState::Parked).then(|| run.scheduler.causes());
         let mut events = std::mem::take(&mut begun.events);
         events.extend(progress.events);
-        let end = End { state: progress.state, until: progress.until, cause };
+        let end = End::reached(run, progress.state, progress.until);
         if progress.refused {
             begun.refusals.items.extend(items(&reads, &writes));
             return Ok((Outcome::Refused, end, Ok(())));
@@ -278,6 +296,7 @@ impl Driver {
             state: end.state,
             wait_until: end.until.map(Timestamp::as_millisecond),
             cause: end.cause.clone(),
+            caught: end.caught,
             now: SystemClock.now().as_millisecond(),
             events: encode(events),
             writes: Arc::clone(&writes),
@@ -330,8 +349,16 @@ impl StoredRun {
     /// # Errors
     /// When the journal does not fit the plan.
     pub fn revive(&self, plan: &Arc<oms_engine::plan::Plan>) -> Result<Run, Error> {
-        let events = self.events(plan)?;
-        resume(plan, &self.row.key, self.row.accepted_at, Arc::clone(&self.body), &events)
+        self.resume(plan, &self.events(plan)?)
+    }
+
+    /// Brings the run on a plan to where these events end.
+    pub(crate) fn resume(
+        &self,
+        plan: &Arc<oms_engine::plan::Plan>,
+        events: &[Event],
+    ) -> Result<Run, Error> {
+        resume(plan, &self.row.key, self.row.accepted_at, Arc::clone(&self.body), events)
             .map_err(|error| self.unreadable(&error))
     }
 

@@ -83,8 +83,10 @@ pub struct Packet {
     pub state: RunState,
     /// When it goes on, in milliseconds since 1970.
     pub wait_until: Option<i64>,
-    /// Why it is parked.
+    /// Why it is parked; of a completed run, what was caught.
     pub cause: Option<String>,
+    /// Failures that a catch step has handled.
+    pub caught: u32,
     /// The time of the packet, in milliseconds since 1970.
     pub now: i64,
     /// The events, as the journal keeps them.

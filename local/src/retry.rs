@@ -1,23 +1,25 @@
-//! Trying parked runs again, on the current pipeline.
+//! Trying runs again, on the current pipeline.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use oms_engine::effects::Clock as _;
+use jiff::Timestamp;
+use oms_engine::effects::{Class, Clock as _};
 use oms_engine::plan::Plan;
-use oms_engine::run::{Event, Run, RunState, StepState, take_as_done};
+use oms_engine::run::{ElementState, Event, Run, RunState, StepState, take_as_done};
 use oms_engine::step::Port;
 use serde::{Deserialize, Serialize};
 
 use crate::drive::{Begun, Refusals};
 use crate::error::Error;
 use crate::packet::{Outcome, RunRef};
-use crate::runner::{Runner, Settled};
+use crate::runner::Runner;
 use crate::runs::{RunRow, StoredRun};
+use crate::settled::Settled;
 use crate::stage::Stage;
 use crate::world::SystemClock;
 
-/// Why a parked run is not tried again.
+/// Why a run is not tried again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotRetried {
     /// The pipeline has become another one.
@@ -38,9 +40,17 @@ pub enum NotRetried {
         /// The step.
         step: String,
     },
-    /// It is worked on, or was, since it was seen as parked.
-    #[error("`{0}` is not parked any more")]
-    NotParked(String),
+    /// There is nothing to try again.
+    #[error("`{key}` is {state}: only runs that are parked, waiting or completed with a caught failure can be retried", state = .state.as_str())]
+    State {
+        /// The order's key.
+        key: String,
+        /// How far it is.
+        state: RunState,
+    },
+    /// It is worked on at this moment.
+    #[error("`{0}` is in progress; try again")]
+    UnderWay(String),
     /// Only a person can tell whether something was done.
     #[error(
         "`{key}` is held: it is not known whether `{step}` did what it was to do; `--held sent` takes it as done, `--held resend` does it again"
@@ -64,9 +74,10 @@ pub enum Held {
 }
 
 impl Runner {
-    /// Tries a parked run again: what failed, and what was skipped because of it. Steps that were done stay done.
-    /// The run goes over to the current pipeline and rates if the completed steps' ids, kinds and output types agree. What may have been
-    /// done already is only done again, or taken as done, if `held` says so.
+    /// Tries a run again: what failed, also if that was caught, and what was skipped because of it; what waits for its next attempt is
+    /// tried now. Steps that are done stay done, catch steps included. The run goes over to the current pipeline and rates if the
+    /// completed steps' ids, kinds and output types agree. What may have been done already is only done again, or taken as done, if
+    /// `held` says so.
     ///
     /// # Errors
     /// When the database fails.
@@ -76,63 +87,21 @@ impl Runner {
         held: Option<Held>,
     ) -> Result<Result<Settled, NotRetried>, Error> {
         let Some(_working) = self.under_way.begin(row.id) else {
-            return Ok(Err(NotRetried::NotParked(row.key.clone())));
+            return Ok(Err(NotRetried::UnderWay(row.key.clone())));
         };
         let mut refusals = Refusals::default();
         loop {
-            let (current, bundle) = self.current();
-            let (stored, old) = self.driver.readers.read(|connection| {
-                let stored = StoredRun::load(connection, row.id)?;
-                let plan = self.driver.bundles.plan(connection, stored.row.bundle)?;
-                Ok((stored, plan))
-            })?;
-            if stored.row.state != RunState::Parked {
-                return Ok(Err(NotRetried::NotParked(row.key.clone())));
-            }
-            let before = stored.revive(&old)?;
-            if let Err(difference) = agree(&old, &current, &before) {
-                return Ok(Err(NotRetried::Incompatible { key: row.key.clone(), difference }));
-            }
-            let unknown = before.scheduler.unknown_outcomes();
-            let unknown: BTreeSet<_> = unknown.map(|(step, at)| (Arc::clone(step), at)).collect();
-            if let (Some((step, _)), None) = (unknown.first(), held) {
-                let (key, step) = (row.key.clone(), step.to_string());
-                return Ok(Err(NotRetried::Held { key, step }));
-            }
-            let mut run = match stored.revive(&current) {
-                Ok(run) => run,
-                // What was done could not have been done in this pipeline.
-                Err(Error::Journal { why: difference, .. }) => {
-                    return Ok(Err(NotRetried::Incompatible { key: row.key.clone(), difference }));
-                }
-                Err(error) => return Err(error),
+            let Retry { mut run, mut begun, unknown } = match self.prepare(row, held)? {
+                Ok(retry) => retry,
+                Err(refused) => return Ok(Err(refused)),
             };
-            let retried = Event::Retried { at: SystemClock.now() };
-            if let Err(error) = run.scheduler.apply(&retried) {
-                let difference = error.to_string();
-                return Ok(Err(NotRetried::Incompatible { key: row.key.clone(), difference }));
-            }
-            let mut begun = Begun {
-                refusals,
-                events: vec![retried],
-                ..Begun::new(RunRef::Known { id: row.id }, bundle)
-            };
+            begun.refusals = refusals;
             if held == Some(Held::Sent) {
-                if let Some((step, _)) = unknown.iter().find(|(step, _)| !is_mail(&current, step)) {
-                    let (key, step) = (row.key.clone(), step.to_string());
-                    return Ok(Err(NotRetried::NotMail { key, step }));
-                }
                 // In one commit with the decision, so that nothing forgets it.
                 let stage = Stage::keeping(&self.driver, &begun);
                 match take_as_done(&mut run, &stage, &unknown).await {
                     Ok(events) => begun.events.extend(events),
-                    Err(error) => {
-                        let difference = error.to_string();
-                        return Ok(Err(NotRetried::Incompatible {
-                            key: row.key.clone(),
-                            difference,
-                        }));
-                    }
+                    Err(error) => return Ok(Err(incompatible(row, &error))),
                 }
                 (begun.writes, _) = stage.take();
             }
@@ -142,8 +111,97 @@ impl Runner {
                 refusals = begun.refusals;
                 continue;
             }
-            return Ok(Ok(Settled::Run { key, resumed: true, state: end.state, cause: end.cause }));
+            let (state, cause, caught) = (end.state, end.cause, end.caught);
+            return Ok(Ok(Settled::Run { key, resumed: true, state, cause, caught }));
         }
+    }
+
+    /// Brings a run to where it is tried again, on the current pipeline.
+    fn prepare(
+        &self,
+        row: &RunRow,
+        held: Option<Held>,
+    ) -> Result<Result<Retry, NotRetried>, Error> {
+        let (current, bundle) = self.current();
+        let (stored, old) = self.driver.readers.read(|connection| {
+            let stored = StoredRun::load(connection, row.id)?;
+            let plan = self.driver.bundles.plan(connection, stored.row.bundle)?;
+            Ok((stored, plan))
+        })?;
+        if !stored.row.can_be_retried() {
+            let (key, state) = (row.key.clone(), stored.row.state);
+            return Ok(Err(NotRetried::State { key, state }));
+        }
+        let before = stored.revive(&old)?;
+        let unknown = before.scheduler.unknown_outcomes();
+        let mut unknown: BTreeSet<_> = unknown.map(|(step, at)| (Arc::clone(step), at)).collect();
+        if let (Some((step, _)), None) = (unknown.first(), held) {
+            let (key, step) = (row.key.clone(), step.to_string());
+            return Ok(Err(NotRetried::Held { key, step }));
+        }
+        unknown.retain(|(step, _)| current.step(step).is_some());
+        if let (Some((step, _)), Some(Held::Sent)) =
+            (unknown.iter().find(|(step, _)| !is_mail(&current, step)), held)
+        {
+            let (key, step) = (row.key.clone(), step.to_string());
+            return Ok(Err(NotRetried::NotMail { key, step }));
+        }
+        let at = SystemClock.now();
+        let revived = if stored.row.bundle == bundle {
+            let (mut run, retried) = (before, Event::Retried { at, done: None });
+            run.scheduler
+                .apply(&retried)
+                .map(|()| (run, retried))
+                .map_err(|error| error.to_string())
+        } else {
+            moved(&stored, (&old, &before), &current, at)
+        };
+        let (run, retried) = match revived {
+            Ok(revived) => revived,
+            Err(difference) => return Ok(Err(incompatible(row, &difference))),
+        };
+        let reference = RunRef::Known { id: row.id };
+        let begun = Begun { events: vec![retried], ..Begun::new(reference, bundle) };
+        Ok(Ok(Retry { run, begun, unknown }))
+    }
+}
+
+/// A run that is ready to be tried again.
+struct Retry {
+    run: Run,
+    begun: Begun,
+    /// The attempts of which it is not known whether they did what they were to do.
+    unknown: BTreeSet<(Arc<str>, Option<u32>)>,
+}
+
+fn incompatible(row: &RunRow, difference: &dyn std::fmt::Display) -> NotRetried {
+    NotRetried::Incompatible { key: row.key.clone(), difference: difference.to_string() }
+}
+
+/// Moves a run to the current version of the pipeline; returns it with the event that says so, or what stands in the way.
+fn moved(
+    stored: &StoredRun,
+    (old, before): (&Plan, &Run),
+    current: &Arc<Plan>,
+    at: Timestamp,
+) -> Result<(Run, Event), String> {
+    agree(old, current, before)?;
+    let states = before.scheduler.steps().iter().zip(old.steps());
+    let done = states.filter(|(state, _)| matches!(state, StepState::Succeeded(_)));
+    let done = done.map(|(_, planned)| Arc::clone(&planned.id)).collect();
+    let retried = Event::Retried { at, done: Some(done) };
+    let mut events = stored.events(current).map_err(reason)?;
+    events.push(retried.clone());
+    let run = stored.resume(current, &events).map_err(reason)?;
+    lists_agree(old, before, &run)?;
+    Ok((run, retried))
+}
+
+/// Says why a journal does not fit, without naming the run again.
+fn reason(error: Error) -> String {
+    match error {
+        Error::Journal { why, .. } => why,
+        error => error.to_string(),
     }
 }
 
@@ -153,15 +211,21 @@ fn is_mail(plan: &Plan, step: &str) -> bool {
     planned.is_some_and(|planned| planned.effects.iter().all(|effect| effect.port == Port::Mail))
 }
 
-/// Checks that what a run has done means the same in both plans.
+/// Checks that what a run has done means the same in both plans. What never succeeded may have changed or be gone.
 fn agree(old: &Plan, new: &Plan, run: &Run) -> Result<(), String> {
     for (state, was) in run.scheduler.steps().iter().zip(old.steps()) {
         let done = matches!(state, StepState::Succeeded(_));
-        if matches!(state, StepState::Pending) {
+        if !done && !has_done_elements(state) {
             continue;
         }
         let Some(is) = new.step(&was.id).and_then(|at| new.steps().get(at)) else {
-            return Err(format!("the step `{}` is gone", was.id));
+            if done {
+                return Err(format!(
+                    "the step `{}` has succeeded and is missing; add it again",
+                    was.id
+                ));
+            }
+            continue;
         };
         if is.kind != was.kind {
             return Err(format!("the step `{}` was `{}` and is `{}`", was.id, was.kind, is.kind));
@@ -169,9 +233,35 @@ fn agree(old: &Plan, new: &Plan, run: &Run) -> Result<(), String> {
         if is.for_each.is_some() != was.for_each.is_some() {
             return Err(format!("the step `{}` runs over a list in one of them only", was.id));
         }
-        if done && is.output != was.output {
+        if is.output != was.output {
             return Err(format!("the output of `{}` has another type", was.id));
         }
     }
     Ok(())
+}
+
+/// Checks that steps of which only some elements are done run over the same list as before.
+fn lists_agree(old: &Plan, before: &Run, after: &Run) -> Result<(), String> {
+    for (at, (state, was)) in before.scheduler.steps().iter().zip(old.steps()).enumerate() {
+        let Some(is) = after.scheduler.plan().step(&was.id) else { continue };
+        if has_done_elements(state) && before.scheduler.items(at) != after.scheduler.items(is) {
+            return Err(format!(
+                "`{}` runs over another list, and some of its elements are done",
+                was.id
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Tells whether a step that has not succeeded has elements that did, or of which that is not known.
+fn has_done_elements(state: &StepState) -> bool {
+    let (StepState::Failed { elements, .. } | StepState::Each { elements, .. }) = state else {
+        return false;
+    };
+    elements.iter().any(|element| match element {
+        ElementState::Succeeded(_) => true,
+        ElementState::Failed(failure) => failure.class == Class::Unknown,
+        _ => false,
+    })
 }

@@ -24,12 +24,14 @@ use tokio::task::JoinSet;
 use crate::answer::{Answer, Answering};
 use crate::audit::AuditEntry;
 use crate::bundles::Bundles;
+use crate::clock_watch::ClockWatch;
 use crate::database::Database;
 use crate::drive::{Begun, Driver, Refusals};
 use crate::error::Error;
 use crate::index::Index;
 use crate::listener::Listener;
 use crate::mailing::{self, Mailing};
+use crate::next_attempt::NextAttempt;
 use crate::packet::{Outcome, RunRef};
 use crate::prune::recall_last;
 use crate::readers::Readers;
@@ -37,6 +39,7 @@ use crate::remote::{self, Remote};
 use crate::rows::import_on;
 use crate::runs::{RunRow, StoredRun};
 use crate::seeds;
+use crate::settled::Settled;
 use crate::tables;
 use crate::turns::Turn;
 use crate::under_way::UnderWay;
@@ -45,6 +48,9 @@ use crate::writer::Writer;
 
 /// How long a run waits that somebody else works on at this moment.
 const AGAIN: Duration = Duration::from_millis(50);
+
+/// How often the clock is looked at while runs wait.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How a runner works.
 #[derive(Clone)]
@@ -86,38 +92,6 @@ pub struct Order {
     pub named: bool,
     /// Who waits to hear what became of it. Without an answer it is not known.
     pub answer: Option<oneshot::Sender<Answer>>,
-}
-
-/// What became of an order or of a run from before.
-#[derive(Clone, Debug)]
-pub enum Settled {
-    /// The order was not accepted.
-    Rejected,
-    /// The same order was there already.
-    Duplicate,
-    /// Another order with that key was there already.
-    Conflict,
-    /// A run came as far as it can now.
-    Run {
-        /// The order's key.
-        key: Arc<str>,
-        /// Whether it was there before.
-        resumed: bool,
-        /// How far it came.
-        state: RunState,
-        /// Why it is parked.
-        cause: Option<String>,
-    },
-    /// A run waits, to be tried again later.
-    Waits {
-        /// Whether it was there before.
-        resumed: bool,
-    },
-    /// A run that waited in this process goes on.
-    GoesOn {
-        /// Whether it was there before.
-        resumed: bool,
-    },
 }
 
 /// The one process that runs a pipeline on a state directory.
@@ -239,12 +213,18 @@ impl Runner {
         let now = SystemClock.now();
         let mut waiting: BinaryHeap<Waiting> =
             resume.into_iter().map(|id| Reverse((now, id, true, false))).collect();
+        let mut clock = ClockWatch::new();
         let mut intake = true;
         let mut failed = Ok(());
         while failed.is_ok() {
-            let due = waiting.peek().map(|Reverse((until, ..))| *until);
-            if !intake && due.is_none() && tasks.is_empty() {
-                return Ok(());
+            let next_wait = waiting.peek().map(|Reverse((until, id, ..))| (*until, *id));
+            let due = next_wait.map(|(until, _)| until);
+            match next_wait {
+                None if !intake && tasks.is_empty() => return Ok(()),
+                Some((until, id)) if !intake && tasks.is_empty() => {
+                    report(settled, Settled::OnlyWaits { id, until });
+                }
+                _ => {}
             }
             tokio::select! {
                 biased;
@@ -252,7 +232,14 @@ impl Runner {
                 Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
                     failed = take(ended, &mut waiting, settled);
                 }
-                permit = ready(&permits, due), if due.is_some() => {
+                permit = ready(&permits, due, &mut clock), if due.is_some() => {
+                    let Some(permit) = permit else {
+                        // The scheduler knows how long each may wait from now.
+                        let now = SystemClock.now();
+                        let again = |Reverse((_, id, resumed, reported))| Reverse((now, id, resumed, reported));
+                        waiting = waiting.into_iter().map(again).collect();
+                        continue;
+                    };
                     if let Some(Reverse((_, id, resumed, reported))) = waiting.pop() {
                         if reported {
                             report(settled, Settled::GoesOn { resumed });
@@ -380,8 +367,9 @@ impl Runner {
                 // A newer program may understand less of an old pipeline; the others go on.
                 Err(Error::Bundle(_)) => {
                     let key = self.driver.park(id, cause::PLAN).await?;
-                    let (state, cause) = (RunState::Parked, Some(cause::PLAN.to_owned()));
-                    return Ok(Ended::Settled(Settled::Run { key, resumed, state, cause }));
+                    let (state, cause, caught) =
+                        (RunState::Parked, Some(cause::PLAN.to_owned()), 0);
+                    return Ok(Ended::Settled(Settled::Run { key, resumed, state, cause, caught }));
                 }
                 // It was cancelled while it waited, and then let go of.
                 Err(_) if self.row(id)?.is_none() => {
@@ -457,6 +445,18 @@ impl Runner {
         Ok(self.read(|connection, _| RunRow::those(connection, &[id]))?.pop())
     }
 
+    /// Returns what a run waits for; nothing if it does not wait.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or the run cannot be brought back.
+    pub fn next_attempt(&self, id: i64) -> Result<Option<NextAttempt>, Error> {
+        self.read(|connection, bundles| {
+            let stored = StoredRun::load(connection, id)?;
+            let plan = bundles.plan(connection, stored.row.bundle)?;
+            NextAttempt::of(&stored, &plan)
+        })
+    }
+
     /// Counts the runs that have not completed, by state.
     ///
     /// # Errors
@@ -522,20 +522,32 @@ impl crate::drive::End {
     fn into(self, id: i64, key: Arc<str>, resumed: bool) -> Ended {
         match (self.state, self.until) {
             (RunState::Waiting, Some(until)) => Ended::Waits { id, until, resumed },
-            (state, _) => Ended::Settled(Settled::Run { key, resumed, state, cause: self.cause }),
+            (state, _) => {
+                let (cause, caught) = (self.cause, self.caught);
+                Ended::Settled(Settled::Run { key, resumed, state, cause, caught })
+            }
         }
     }
 }
 
-/// Waits until an instant has come and a run may be driven.
-async fn ready(permits: &Arc<Semaphore>, due: Option<Timestamp>) -> Option<OwnedSemaphorePermit> {
-    if let Some(due) = due {
-        let wait = due.duration_since(SystemClock.now());
-        if let Ok(wait) = std::time::Duration::try_from(wait) {
-            tokio::time::sleep(wait).await;
+/// Waits until an instant has come and a run may be driven; nothing if the clock was set back meanwhile.
+async fn ready(
+    permits: &Arc<Semaphore>,
+    due: Option<Timestamp>,
+    clock: &mut ClockWatch,
+) -> Option<OwnedSemaphorePermit> {
+    loop {
+        if clock.was_set_back() {
+            return None;
+        }
+        let wait = due.map(|due| due.duration_since(SystemClock.now()));
+        match wait.map(Duration::try_from) {
+            Some(Ok(wait)) if !wait.is_zero() => {
+                tokio::time::sleep(wait.min(CLOCK_INTERVAL)).await;
+            }
+            _ => return Arc::clone(permits).acquire_owned().await.ok(),
         }
     }
-    Arc::clone(permits).acquire_owned().await.ok()
 }
 
 /// Waits until a run may be driven and there is work. Dropped before that, it takes none.

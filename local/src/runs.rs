@@ -25,8 +25,10 @@ pub struct RunRow {
     pub updated_at: Timestamp,
     /// When it goes on, if it waits.
     pub wait_until: Option<Timestamp>,
-    /// Why it is parked.
+    /// Why it is parked; of a completed run, what was caught. Several causes have commas between them.
     pub cause: Option<String>,
+    /// Failures that a catch step has handled.
+    pub caught: u32,
     /// The bundle that it runs on.
     pub bundle: i64,
 }
@@ -52,7 +54,8 @@ pub(crate) fn serialize_instant<S: Serializer>(at: &Timestamp, to: S) -> Result<
     to.serialize_str(&format_timestamp(*at))
 }
 
-const COLUMNS: &str = "id, key, state, accepted_at, updated_at, wait_until, cause, bundle";
+const COLUMNS: &str =
+    "id, key, state, accepted_at, updated_at, wait_until, cause, bundle, coalesce(caught, 0)";
 
 // Queries that are to use the indices of the runs that are open say `state <> 'completed'` as well: only then SQLite does (<https://sqlite.org/partialindex.html>).
 impl RunRow {
@@ -67,7 +70,17 @@ impl RunRow {
             wait_until: row.get::<_, Option<i64>>(5)?.map(millisecond),
             cause: row.get(6)?,
             bundle: row.get(7)?,
+            caught: row.get(8)?,
         })
+    }
+
+    /// Tells whether a retry can do anything for it: it is parked, waits for its next attempt, or completed although a step failed.
+    pub fn can_be_retried(&self) -> bool {
+        match self.state {
+            RunState::Parked | RunState::Waiting => true,
+            RunState::Completed => self.caught > 0,
+            RunState::InProgress | RunState::Cancelled => false,
+        }
     }
 
     /// Lists runs in the order of their acceptance, of a state and a cause if they are given, at most `limit`.
@@ -181,6 +194,37 @@ impl RunRow {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Counts the completed runs in which a failure was caught, of a cause if one is given.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn count_caught(connection: &Connection, cause: Option<&str>) -> Result<i64, Error> {
+        let mut statement = connection.prepare_cached(
+            "select count(*) from oms_runs where caught > 0 and state = 'completed' and (?1 is null or instr(',' || cause || ',', ',' || ?1 || ','))",
+        )?;
+        Ok(statement.query_row([cause], |row| row.get(0))?)
+    }
+
+    /// Returns the causes of what was caught in completed runs, each once; several of one run have commas between them.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn caught_causes(connection: &Connection) -> Result<Vec<String>, Error> {
+        let mut statement = connection.prepare_cached(&Self::caught_causes_sql())?;
+        let rows = statement.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Goes through the index from each cause to the next, and not to every run.
+    pub(crate) fn caught_causes_sql() -> String {
+        let first = "select min(cause) from oms_runs where caught > 0 and state = 'completed'";
+        format!(
+            "with recursive caught_causes (cause) as (
+                {first} union all select ({first} and cause > c.cause) from caught_causes c where c.cause is not null
+             ) select cause from caught_causes where cause is not null"
+        )
+    }
+
     /// Returns those of some rows that are there, in their order.
     ///
     /// # Errors
@@ -221,7 +265,7 @@ impl StoredRun {
     pub fn load(connection: &Connection, id: i64) -> Result<Self, Error> {
         let (row, body) = connection
             .prepare_cached(&format!("select {COLUMNS}, body from oms_runs where id = ?1"))?
-            .query_row([id], |row| Ok((RunRow::read(row)?, row.get::<_, Vec<u8>>(8)?)))?;
+            .query_row([id], |row| Ok((RunRow::read(row)?, row.get::<_, Vec<u8>>(9)?)))?;
         let journal = connection
             .prepare_cached("select events from oms_journal where run = ?1 order by seq")?
             .query_map([id], |row| row.get(0))?

@@ -89,10 +89,16 @@ create table if not exists oms_pruned (
     key text primary key,
     digest blob not null
 ) strict, without rowid;
+
+create index if not exists oms_runs_caught on oms_runs (state, cause) where caught > 0;
 ";
 
 /// Columns that came later, which an older program leaves null: table, column, declaration.
-const LATER_COLUMNS: [(&str, &str, &str); 1] = [("oms_bundles", "semantics", "semantics integer")];
+const LATER_COLUMNS: [(&str, &str, &str); 2] = [
+    ("oms_bundles", "semantics", "semantics integer"),
+    // How many failures of the run a catch step has handled; null for none.
+    ("oms_runs", "caught", "caught integer"),
+];
 
 /// Makes the tables in a new database, or checks the format of an old one.
 pub(crate) fn prepare(connection: &Connection) -> Result<(), Error> {
@@ -106,21 +112,30 @@ pub(crate) fn prepare(connection: &Connection) -> Result<(), Error> {
         FORMAT => {}
         found => return Err(Error::Format { found, known: FORMAT }),
     }
-    connection.execute_batch(LATER)?;
     for (table, column, declaration) in LATER_COLUMNS {
         if !has_column(connection, table, column)? {
             connection.execute_batch(&format!("alter table {table} add column {declaration}"))?;
+        }
+    }
+    connection.execute_batch(LATER)?;
+    Ok(())
+}
+
+/// Lets queries name the columns that came later where a state is only read that does not have them yet: a view with the name of the
+/// table stands in front of it.
+pub(crate) fn add_missing_columns(connection: &Connection) -> Result<(), Error> {
+    for (table, column, _) in LATER_COLUMNS {
+        if !has_column(connection, table, column)? {
+            connection.execute_batch(&format!(
+                "create temp view {table} as select *, null as {column} from main.{table}"
+            ))?;
         }
     }
     Ok(())
 }
 
 /// Tells whether a table has a column.
-pub(crate) fn has_column(
-    connection: &Connection,
-    table: &str,
-    column: &str,
-) -> Result<bool, Error> {
+fn has_column(connection: &Connection, table: &str, column: &str) -> Result<bool, Error> {
     Ok(connection.query_row(
         "select exists (select 1 from pragma_table_info(?1) where name = ?2)",
         [table, column],

@@ -27,7 +27,7 @@ pub struct Search {
     pub key: Option<String>,
     /// The state.
     pub state: Option<RunState>,
-    /// One of its causes.
+    /// One of the causes why it is parked, or of what was caught if it completed.
     pub cause: Option<String>,
     /// A step that failed; of runs that have not completed, if the state does not say otherwise.
     pub step: Option<String>,
@@ -113,9 +113,15 @@ impl Search {
             with("state = ?", Sql::Text(state.as_str().to_owned()));
         }
         if let Some(cause) = &self.cause {
-            // The index of open runs has all that is asked for here.
-            let with_cause = "id in (select id from oms_runs where state <> 'completed' and state = 'parked' and instr(',' || cause || ',', ?))";
-            with(with_cause, Sql::Text(format!(",{cause},")));
+            // Their indices have all that is asked for here.
+            const PARKED: &str = "select id from oms_runs where state <> 'completed' and state = 'parked' and instr(',' || cause || ',', ?)";
+            const CAUGHT: &str = "select id from oms_runs where caught > 0 and state = 'completed' and instr(',' || cause || ',', ?)";
+            let with_cause = match self.state {
+                Some(RunState::Completed) => CAUGHT.to_owned(),
+                Some(_) => PARKED.to_owned(),
+                None => format!("{PARKED} union all {CAUGHT}"),
+            };
+            with(&format!("id in ({with_cause})"), Sql::Text(format!(",{cause},")));
         }
         if let Some(from) = self.from {
             with("accepted_at >= ?", Sql::Integer(from.as_millisecond()));
@@ -229,17 +235,57 @@ mod tests {
         let of_both = Search { state, ..of_cause.clone() };
         for search in [of_state, of_cause, of_both, Search { step, ..Search::default() }] {
             let (wanted, values) = search.conditions(&connection).unwrap();
-            let sql = format!(
-                "explain query plan select key from oms_runs where {wanted} order by id desc"
-            );
-            let mut plan = connection.prepare(&sql).unwrap();
-            let plan = plan.query_map(params_from_iter(values), |row| row.get(3)).unwrap();
-            let plan: Vec<String> = plan.map(Result::unwrap).collect();
+            let sql = format!("select key from oms_runs where {wanted} order by id desc");
+            let plan = plan(&connection, &sql, params_from_iter(values));
             assert!(plan.iter().any(|line| line.contains("INDEX oms_runs_open")), "{plan:?}");
             assert!(!plan.iter().any(|line| line == "SCAN oms_runs"), "{plan:?}");
             // Several states together have to be sorted.
             let is_sorted = plan.iter().any(|line| line.contains("TEMP B-TREE"));
             assert_eq!(is_sorted, search.step.is_some(), "{plan:?}");
         }
+    }
+
+    /// Completed runs, in two of which a failure was caught.
+    fn caught() -> Connection {
+        let connection = parked(100);
+        let insert = "insert into oms_runs (id, key, digest, state, accepted_at, updated_at, cause, bundle, body, caught)
+            with recursive counted(n) as (select 1 union all select n + 1 from counted where n < 100)
+            select 1000 + n, 'C-' || n, x'00', 'completed', n, n, iif(n in (7, 50), 'no_row', null), 1, x'', iif(n in (7, 50), 1, null) from counted";
+        connection.execute(insert, []).unwrap();
+        connection
+    }
+
+    #[test]
+    fn runs_whose_failure_was_caught_are_found_by_its_cause_in_an_index() {
+        let connection = caught();
+        let cause = Some("no_row".to_owned());
+        let of = |state| Search { state, cause: cause.clone(), limit: 500, ..Search::default() };
+        for (state, expected) in
+            [(Some(RunState::Completed), 2), (Some(RunState::Parked), 100), (None, 102)]
+        {
+            let search = of(state);
+            assert_eq!(search.page(&connection).unwrap().runs.len(), expected, "{state:?}");
+            let (wanted, values) = search.conditions(&connection).unwrap();
+            let plan = plan(
+                &connection,
+                &format!("select key from oms_runs where {wanted} order by id desc"),
+                params_from_iter(values),
+            );
+            let wanted =
+                if state == Some(RunState::Parked) { "oms_runs_open" } else { "oms_runs_caught" };
+            assert!(plan.iter().any(|line| line.contains(wanted)), "{plan:?}");
+            assert!(!plan.iter().any(|line| line == "SCAN oms_runs"), "{plan:?}");
+        }
+        assert_eq!(RunRow::count_caught(&connection, None).unwrap(), 2);
+        assert_eq!(RunRow::count_caught(&connection, Some("no_rate")).unwrap(), 0);
+        assert_eq!(RunRow::caught_causes(&connection).unwrap(), ["no_row"]);
+        let plan = plan(&connection, &RunRow::caught_causes_sql(), []);
+        assert!(plan.iter().all(|line| !line.starts_with("SCAN oms_runs")), "{plan:?}");
+    }
+
+    fn plan(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Vec<String> {
+        let mut statement = connection.prepare(&format!("explain query plan {sql}")).unwrap();
+        let lines = statement.query_map(values, |row| row.get(3)).unwrap();
+        lines.map(Result::unwrap).collect()
     }
 }

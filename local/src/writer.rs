@@ -397,6 +397,7 @@ impl Thread {
     /// Applies a packet, which is durable when the transaction is. A refusal leaves a part of it written; a duplicate and a conflict are
     /// found before anything is.
     fn apply(&mut self, packet: &Packet) -> Result<Outcome, Error> {
+        let caught = (packet.caught > 0).then_some(packet.caught);
         let id = match &packet.run {
             RunRef::New { key, digest, accepted_at, body } => {
                 if let Some(refused) = self.known(key, *digest)? {
@@ -405,8 +406,8 @@ impl Thread {
                 let id = self.next_run;
                 self.connection
                     .prepare_cached(
-                        "insert into oms_runs (id, key, digest, state, accepted_at, updated_at, wait_until, cause, bundle, body)
-                         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                        "insert into oms_runs (id, key, digest, state, accepted_at, updated_at, wait_until, cause, bundle, body, caught)
+                         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
                     )?
                     .execute(params![
                         id,
@@ -419,13 +420,14 @@ impl Thread {
                         packet.cause,
                         packet.bundle,
                         body.as_ref(),
+                        caught,
                     ])?;
                 id
             }
             RunRef::Known { id } => {
                 self.connection
                     .prepare_cached(
-                        "update oms_runs set state = ?2, updated_at = ?3, wait_until = ?4, cause = ?5, bundle = ?6 where id = ?1",
+                        "update oms_runs set state = ?2, updated_at = ?3, wait_until = ?4, cause = ?5, bundle = ?6, caught = ?7 where id = ?1",
                     )?
                     .execute(params![
                         id,
@@ -433,7 +435,8 @@ impl Thread {
                         packet.now,
                         packet.wait_until,
                         packet.cause,
-                        packet.bundle
+                        packet.bundle,
+                        caught,
                     ])?;
                 *id
             }

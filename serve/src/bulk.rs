@@ -1,5 +1,6 @@
 //! Trying many parked runs again, in the background.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -21,16 +22,19 @@ pub(crate) struct Bulk {
     of: AtomicUsize,
     done: AtomicUsize,
     parked: AtomicUsize,
+    causes: Mutex<BTreeSet<String>>,
 }
 
 /// How far it is, at one moment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Progress {
     pub(crate) running: bool,
     /// How many there are in all; 0 if none was tried of late.
     pub(crate) of: usize,
     pub(crate) done: usize,
     pub(crate) parked: usize,
+    /// Why they are parked again, with commas between the causes.
+    pub(crate) causes: String,
 }
 
 impl Bulk {
@@ -40,7 +44,15 @@ impl Bulk {
         let ended = *self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         let shown = running || ended.is_some_and(|ended| ended.elapsed() < SHOWN);
         let of = if shown { get(&self.of) } else { 0 };
-        Progress { running, of, done: get(&self.done), parked: get(&self.parked) }
+        let causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
+        let causes = causes.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        Progress { running, of, done: get(&self.done), parked: get(&self.parked), causes }
+    }
+
+    fn parked_again(&self, causes: &str) {
+        self.parked.fetch_add(1, Ordering::SeqCst);
+        let each = causes.split(',').filter(|cause| !cause.is_empty()).map(str::to_owned);
+        self.causes.lock().unwrap_or_else(PoisonError::into_inner).extend(each);
     }
 
     fn end(&self) {
@@ -55,6 +67,7 @@ impl Bulk {
         }
         self.done.store(0, Ordering::SeqCst);
         self.parked.store(0, Ordering::SeqCst);
+        self.causes.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.of.store(of, Ordering::SeqCst);
         true
     }
@@ -68,13 +81,16 @@ impl Site {
             if self.is_stopping() {
                 break;
             }
-            let retried = flow.retry(&row, None).await;
-            let goes_on = retried.is_ok_and(|done| done.state != RunState::Parked);
-            flow.bulk.parked.fetch_add(usize::from(!goes_on), Ordering::SeqCst);
+            match flow.retry(&row, None).await {
+                Ok(done) if done.state != RunState::Parked => {}
+                Ok(done) => flow.bulk.parked_again(done.cause.as_deref().unwrap_or_default()),
+                Err(_) => flow.bulk.parked_again(""),
+            }
             flow.bulk.done.fetch_add(1, Ordering::SeqCst);
         }
-        let Progress { done, parked, .. } = flow.bulk.progress();
-        flow.noted(entry, &format!("{done} tried, {parked} parked again")).await;
+        let Progress { done, parked, causes, .. } = flow.bulk.progress();
+        let causes = if causes.is_empty() { causes } else { format!(" ({causes})") };
+        flow.noted(entry, &format!("{done} tried, {parked} parked again{causes}")).await;
         flow.bulk.end();
     }
 }

@@ -63,6 +63,7 @@ pub(crate) async fn show(
                 "accepted_at": format_timestamp(row.accepted_at),
                 "updated_at": format_timestamp(row.updated_at),
                 "cause": row.cause,
+                "caught": row.caught,
             });
             respond(&Reply { status: 200, body })
         }
@@ -141,6 +142,7 @@ async fn received(
     if let (Some(row), Some(members)) = (&applied, reply.body.as_object_mut()) {
         members.insert("state".to_owned(), json!(row.state));
         members.insert("cause".to_owned(), json!(row.cause));
+        members.insert("caught".to_owned(), json!(row.caught));
     }
     let mut response = respond(&reply);
     let plan = flow.plan();

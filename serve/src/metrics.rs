@@ -53,6 +53,7 @@ pub(crate) struct Metrics {
     requests: Family<OfStatus, Counter>,
     answers: Family<OfAnswer, Counter>,
     ended: Family<OfState, Counter>,
+    caught: Family<OfFlow, Counter>,
     open: Family<OfState, Gauge>,
     queued: Family<OfFlow, Gauge>,
     acceptance: Family<OfFlow, Histogram, fn() -> Histogram>,
@@ -69,6 +70,7 @@ impl Metrics {
             requests: Family::default(),
             answers: Family::default(),
             ended: Family::default(),
+            caught: Family::default(),
             open: Family::default(),
             queued: Family::default(),
             acceptance: Family::new_with_constructor(histogram as fn() -> Histogram),
@@ -84,6 +86,11 @@ impl Metrics {
             "runs_ended",
             "Runs that came to an end or a stop here, by state",
             metrics.ended.clone(),
+        );
+        registry.register(
+            "runs_caught",
+            "Runs that completed here although a step failed, because a catch step handled it",
+            metrics.caught.clone(),
         );
         registry.register("runs_open", "Runs that have not ended, by state", metrics.open.clone());
         registry.register(
@@ -106,6 +113,8 @@ impl Metrics {
             pipeline: pipeline.to_owned(),
             answers: self.answers.clone(),
             ended: self.ended.clone(),
+            // Made here, so that it is 0 and not absent before the first one.
+            caught: self.caught.get_or_create(&of).clone(),
             acceptance: self.acceptance.get_or_create(&of).clone(),
         }
     }
@@ -121,6 +130,7 @@ pub(crate) struct FlowMetrics {
     pipeline: String,
     answers: Family<OfAnswer, Counter>,
     ended: Family<OfState, Counter>,
+    caught: Counter,
     acceptance: Histogram,
 }
 
@@ -138,7 +148,10 @@ impl FlowMetrics {
 
     /// Counts a run that came to an end or a stop.
     pub(crate) fn settled(&self, settled: &Settled) {
-        let Settled::Run { state, .. } = settled else { return };
+        let Settled::Run { state, caught, .. } = settled else { return };
+        if *state == RunState::Completed && *caught > 0 {
+            self.caught.inc();
+        }
         let of = OfState { pipeline: self.pipeline.clone(), state: state.as_str() };
         self.ended.get_or_create(&of).inc();
     }

@@ -110,8 +110,13 @@ fn accepted() -> Json {
             "run": { "type": "string", "description": "The id of the order's run." },
             "state": { "type": "string", "description": "How far it is, where that was waited for." },
             "cause": { "type": ["string", "null"] },
+            "caught": caught(),
         },
     })
+}
+
+fn caught() -> Json {
+    json!({ "type": "integer", "minimum": 0, "description": "How many failures a catch step handled." })
 }
 
 fn status() -> Json {
@@ -123,7 +128,11 @@ fn status() -> Json {
             "state": { "enum": oms_engine::run::RunState::ALL },
             "accepted_at": { "type": "string", "format": "date-time" },
             "updated_at": { "type": "string", "format": "date-time" },
-            "cause": { "type": ["string", "null"], "description": "Why it is parked." },
+            "cause": {
+                "type": ["string", "null"],
+                "description": "Why it is parked. If it completed: the causes of the failures that a catch step handled.",
+            },
+            "caught": caught(),
         },
     })
 }

@@ -24,7 +24,7 @@ use crate::site::Site;
 const REQUEST_MAX: u64 = 32 << 20;
 
 impl Flow {
-    /// Tries a parked run again.
+    /// Tries a run again.
     pub(crate) async fn retry(
         &self,
         row: &RunRow,

@@ -6,6 +6,7 @@
 pub(crate) mod chance;
 mod damage;
 mod differences;
+mod ends;
 mod expressions;
 pub(crate) mod faults;
 mod outside;

@@ -83,9 +83,9 @@ impl JsonSchema for NeedSection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Allow {
-    /// Its `when` was false, or something it needs was skipped or failed.
+    /// It was skipped and nothing failed: its `when` was false, or it needs a step that was skipped for such a reason.
     Skipped,
-    /// It failed for good.
+    /// It failed for good, or it was skipped because another step failed.
     Failed,
 }
 

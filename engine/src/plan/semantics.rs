@@ -2,26 +2,35 @@
 
 /// The rules by which the runs of a bundle are replayed. A version that changes what a replay gives adds a number here; the bundles of
 /// earlier versions keep theirs.
+///
+/// | number | rule that it adds |
+/// | --- | --- |
+/// | 1 | |
+/// | 2 | More of the order schema has a type: a value or null as `anyOf` or `oneOf`, null in an `enum`, elements behind `prefixItems`, `properties` without `type: object`. A step that was skipped because of a failure counts as failed for `allow`. A retry decides again about skipped steps only if they depend on a step that it tries again. |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Semantics(u32);
+
+const SECOND: Semantics = Semantics(2);
 
 impl Semantics {
     /// The rules of the first version, and of bundles without a number.
     pub const FIRST: Self = Self(1);
-    /// More of the order schema has a type: a value or null as `anyOf` or `oneOf`, and null in an `enum`. Elements behind `prefixItems`, and
-    /// `properties` without `type: object`, have the type that JSON Schema proves.
-    const NULL_UNIONS: Self = Self(2);
     /// The rules of this version.
-    pub const CURRENT: Self = Self(2);
+    pub const CURRENT: Self = SECOND;
 
     /// Returns the semantics with a number, or `None` if this version does not know them.
     pub fn from_number(number: u32) -> Option<Self> {
         (Self::FIRST.0..=Self::CURRENT.0).contains(&number).then_some(Self(number))
     }
 
-    /// Tells whether a value or null has a type in the order schema, however it is written.
+    /// Tells whether more of the order schema has a type.
     pub(super) fn types_null_unions(self) -> bool {
-        self >= Self::NULL_UNIONS
+        self >= SECOND
+    }
+
+    /// Tells whether a step that was skipped because of a failure counts as failed.
+    pub const fn failures_reach_skipped_steps(self) -> bool {
+        self.0 >= SECOND.0
     }
 
     /// Returns the number.

@@ -74,7 +74,8 @@ pub fn accept_as(
     Err(Rejection::whole(codes::ORDER_KEY_REJECTED, message))
 }
 
-/// Brings a run back to where its journal ends. Its order was accepted before and is not validated again.
+/// Brings a run back to where its journal ends. Its order was accepted before and is not validated again. If the run moved to another
+/// version of the pipeline, only those of its earlier events count that hold in every version: see [`Scheduler::inherit`].
 ///
 /// # Errors
 /// When the order or the journal does not fit the plan.
@@ -89,7 +90,17 @@ pub fn resume(
         plan.order().schema().revive(&body).map_err(|_| ResumeError::Order)?;
     let digest = Digest::of(&canonical);
     let mut run = begin(plan, Arc::from(key), accepted_at, body, value, digest);
-    for event in events {
+    let moved = events.iter().enumerate().rev().find_map(|(at, event)| match event {
+        Event::Retried { done: Some(done), at: instant } => Some((at, done, *instant)),
+        _ => None,
+    });
+    let mut after = events;
+    if let Some((at, done, instant)) = moved {
+        let (before, rest) = events.split_at(at);
+        run.scheduler.inherit(before, done, instant)?;
+        after = rest.get(1..).unwrap_or_default();
+    }
+    for event in after {
         run.scheduler.apply(event)?;
     }
     Ok(run)

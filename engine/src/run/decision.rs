@@ -51,6 +51,17 @@ pub enum Decision {
         /// Why.
         failure: Failure,
     },
+    /// Note that the next attempt begins earlier than planned, because the clock was set back since.
+    Reschedule {
+        /// The step's position.
+        step: usize,
+        /// The element, with `for_each`.
+        element: Option<u32>,
+        /// Attempts made.
+        attempts: u32,
+        /// When the next one begins.
+        until: Timestamp,
+    },
     /// Nothing more can begin before this instant.
     WaitUntil(Timestamp),
     /// The run has come to its end.

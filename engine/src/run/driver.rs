@@ -12,7 +12,7 @@ use super::event::Event;
 use super::failure::Failure;
 use super::retry::wait_before;
 use super::scheduler::Scheduler;
-use super::state::{RunState, StepState};
+use super::state::RunState;
 use crate::effects::{
     Call, Class, Doubt, Effects, Leave, Mark, Outside, Reads, RunInfo, StepError, cause,
 };
@@ -172,11 +172,10 @@ pub async fn take_as_done(
         let unplanned = || StepError::permanent(cause::PLAN, format!("there is no step `{id}`"));
         let step = plan.step(id).ok_or_else(unplanned)?;
         let planned = plan.steps().get(step).ok_or_else(unplanned)?;
-        let begun = run.scheduler.steps().get(step).is_some_and(|state| match (state, element) {
-            (StepState::Each { items, .. }, Some(element)) => items.len() > *element as usize,
-            (_, element) => element.is_none(),
-        });
-        if !begun {
+        let has_element = |element: u32| {
+            run.scheduler.items(step).is_some_and(|items| items.len() > element as usize)
+        };
+        if !element.is_none_or(has_element) {
             return Err(StepError::permanent(
                 cause::PLAN,
                 format!("`{id}` runs over another list"),
@@ -251,6 +250,11 @@ impl Stretch {
                 let (step, micros, retry_at) = (id(step)?, 0, None);
                 let event =
                     Event::Failed { step, element, attempt, at: now, micros, failure, retry_at };
+                note(run, &mut self.events, event);
+            }
+            Decision::Reschedule { step, element, attempts, until } => {
+                let (step, retry_at) = (id(step)?, until);
+                let event = Event::Rescheduled { step, element, attempts, at: now, retry_at };
                 note(run, &mut self.events, event);
             }
             Decision::WaitUntil(until) => return Some((RunState::Waiting, Some(until))),

@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::state::{ElementState, StepState};
 use crate::effects::Class;
 use crate::value::Value;
 
+/// How much longer than decided a wait may be: clocks are corrected by fractions of a second all the time.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
+
 /// What is to be done with an element.
 pub(super) enum Due {
     Start(u32),
     At(Timestamp),
+    /// The clock was set back: it waits until this instant instead, after so many attempts.
+    Sooner(u32, Timestamp),
     Running,
     Unknown(u32),
     Ended,
@@ -21,8 +26,13 @@ pub(super) enum Due {
 pub(super) fn due(state: &ElementState, now: Timestamp) -> Due {
     match state {
         ElementState::Pending => Due::Start(1),
-        ElementState::Waiting { attempts, until } if *until <= now => Due::Start(attempts + 1),
-        ElementState::Waiting { until, .. } => Due::At(*until),
+        ElementState::Waiting { attempts, until, .. } if *until <= now => Due::Start(attempts + 1),
+        ElementState::Waiting { attempts, until, wait } => {
+            match until.duration_since(now) > *wait + CLOCK_TOLERANCE {
+                true => Due::Sooner(*attempts, now.checked_add(*wait).unwrap_or(now)),
+                false => Due::At(*until),
+            }
+        }
         ElementState::Running => Due::Running,
         ElementState::Claimed { attempt } => Due::Unknown(*attempt),
         ElementState::Succeeded(_) | ElementState::Failed(_) => Due::Ended,
@@ -37,7 +47,7 @@ pub(super) fn each(items: Arc<[Value]>) -> StepState {
 
 /// Returns the end of a step over elements: when all succeeded, or when one failed and none is under way. The failure that a person has
 /// to decide about goes before the others.
-pub(super) fn together(elements: &[ElementState]) -> Option<StepState> {
+pub(super) fn together(items: &Arc<[Value]>, elements: &[ElementState]) -> Option<StepState> {
     let failures = elements.iter().filter_map(|element| match element {
         ElementState::Failed(failure) => Some(failure),
         _ => None,
@@ -48,7 +58,10 @@ pub(super) fn together(elements: &[ElementState]) -> Option<StepState> {
     };
     match failure {
         Some(_) if elements.iter().any(under_way) => None,
-        Some(failure) => Some(StepState::Failed { failure, elements: elements.to_vec() }),
+        Some(failure) => {
+            let items = Arc::clone(items);
+            Some(StepState::Failed { failure, items, elements: elements.to_vec() })
+        }
         None => {
             let outputs: Option<Vec<Value>> = elements
                 .iter()

@@ -65,10 +65,25 @@ pub enum Event {
         /// Why.
         reason: SkipReason,
     },
-    /// Somebody asked that what failed be tried again.
+    /// The next attempt begins earlier than planned, because the clock was set back since.
+    Rescheduled {
+        /// The step's id.
+        step: Arc<str>,
+        /// The element, in a step with `for_each`.
+        element: Option<u32>,
+        /// Attempts made.
+        attempts: u32,
+        /// When this was decided.
+        at: Timestamp,
+        /// When the next attempt begins.
+        retry_at: Timestamp,
+    },
+    /// A person asked to try again what failed, or to try now what waits.
     Retried {
         /// When.
         at: Timestamp,
+        /// The steps that have succeeded, if the run moves to another version of the pipeline here.
+        done: Option<Arc<[Arc<str>]>>,
     },
     /// Somebody ended the run.
     Cancelled {
@@ -83,17 +98,17 @@ pub enum Event {
 pub enum SkipReason {
     /// Its condition is false.
     When,
-    /// A step that it needs was skipped.
+    /// A step that it needs was skipped, and nothing failed.
     NeedSkipped(Arc<str>),
-    /// A step that it needs failed.
+    /// This step failed, and this one needs it, or needs a step that was skipped because of it.
     NeedFailed(Arc<str>),
     /// It is a catch step, and what it would catch did not fail.
     NothingToCatch,
 }
 
 impl SkipReason {
-    /// Tells whether the step may run after all once what failed is tried again.
-    pub const fn may_change(&self) -> bool {
+    /// Tells whether the first semantics decide again about the step at every retry.
+    pub(super) const fn is_open_to_retries(&self) -> bool {
         !matches!(self, Self::When)
     }
 }
@@ -118,7 +133,8 @@ impl Event {
             | Self::Failed { at, .. }
             | Self::Claimed { at, .. }
             | Self::Skipped { at, .. }
-            | Self::Retried { at }
+            | Self::Rescheduled { at, .. }
+            | Self::Retried { at, .. }
             | Self::Cancelled { at } => *at,
         }
     }

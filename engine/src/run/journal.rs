@@ -52,6 +52,8 @@ struct Written<'a, O> {
     retry_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     why: Option<SkipReason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    done: Option<Arc<[Arc<str>]>>,
     #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     out: Option<O>,
 }
@@ -63,6 +65,7 @@ enum Is {
     Failed,
     Claimed,
     Skipped,
+    Rescheduled,
     Retried,
     Cancelled,
 }
@@ -99,6 +102,7 @@ fn write(event: &Event) -> Written<'_, &Value> {
         failure: None,
         retry_at: None,
         why: None,
+        done: None,
         out: None,
     };
     match event {
@@ -128,12 +132,18 @@ fn write(event: &Event) -> Written<'_, &Value> {
         Event::Skipped { step, reason, .. } => {
             Written { why: Some(reason.clone()), ..bare(Is::Skipped, Some(step)) }
         }
-        Event::Retried { .. } => bare(Is::Retried, None),
+        Event::Rescheduled { step, element, attempts, retry_at, .. } => Written {
+            element: *element,
+            attempt: *attempts,
+            retry_at: Some(retry_at.as_microsecond()),
+            ..bare(Is::Rescheduled, Some(step))
+        },
+        Event::Retried { done, .. } => Written { done: done.clone(), ..bare(Is::Retried, None) },
         Event::Cancelled { .. } => bare(Is::Cancelled, None),
     }
 }
 
-/// Reads events back, outputs by the types of the plan.
+/// Reads events back, outputs by the types of the plan. An output of a step that the plan does not have is missing.
 ///
 /// # Errors
 /// When the text is damaged, or the plan is another one.
@@ -143,10 +153,14 @@ pub fn decode(text: &str, plan: &Plan) -> Result<Vec<Event>, JournalError> {
 }
 
 fn read(written: Written<'_, &RawValue>, plan: &Plan) -> Result<Event, JournalError> {
-    let Written { is, step, element, attempt, at, us, failure, retry_at, why, out } = written;
+    let Written { is, step, element, attempt, at, us, failure, retry_at, why, done, out } = written;
     let step: Arc<str> = Arc::from(step.as_deref().unwrap_or_default());
     let at = instant(at);
     Ok(match (is, failure, why) {
+        (Is::Ok, ..) if plan.step(&step).is_none() => {
+            let output = Value::Missing;
+            Event::Succeeded { step, element, attempt, at, micros: us, output }
+        }
         (Is::Ok, ..) => {
             let output = output(plan, &step, element, out)
                 .ok_or_else(|| JournalError::Output { step: Arc::clone(&step) })?;
@@ -158,7 +172,13 @@ fn read(written: Written<'_, &RawValue>, plan: &Plan) -> Result<Event, JournalEr
         }
         (Is::Claimed, ..) => Event::Claimed { step, element, attempt, at },
         (Is::Skipped, _, Some(reason)) => Event::Skipped { step, at, reason },
-        (Is::Retried, ..) => Event::Retried { at },
+        (Is::Rescheduled, ..) => {
+            let retry_at = retry_at.map(instant);
+            let retry_at =
+                retry_at.ok_or_else(|| JournalError::Incomplete { step: Arc::clone(&step) })?;
+            Event::Rescheduled { step, element, attempts: attempt, at, retry_at }
+        }
+        (Is::Retried, ..) => Event::Retried { at, done },
         (Is::Cancelled, ..) => Event::Cancelled { at },
         (Is::Failed | Is::Skipped, ..) => return Err(JournalError::Incomplete { step }),
     })

@@ -9,10 +9,10 @@ use super::decision::{Decision, IllegalEvent, out_of_range};
 use super::element::{Due, due, each, together};
 use super::event::{Event, SkipReason};
 use super::failure::Failure;
+use super::gate::Gate;
 use super::state::{ElementState, RunState, StepState};
 use crate::effects::{Class, StepError, cause};
 use crate::expression::{Env, EvalError};
-use crate::pipeline::Allow;
 use crate::plan::{Plan, PlannedStep};
 use crate::step::OnUnknown;
 use crate::value::{Record, Value};
@@ -20,14 +20,24 @@ use crate::value::{Record, Value};
 /// Elements of a `for_each` at the most.
 pub(super) const ELEMENTS_MAX: usize = 10_000;
 
+/// What a step has that begins again.
+pub(super) struct Kept {
+    /// In what state it begins.
+    pub(super) state: StepState,
+    /// Whether it has begun in this version of the pipeline, so that it surely runs here.
+    pub(super) has_begun_here: bool,
+}
+
 /// One run's state.
 pub struct Scheduler {
-    plan: Arc<Plan>,
+    pub(super) plan: Arc<Plan>,
     order: Value,
     run: Value,
-    steps: Vec<StepState>,
+    pub(super) steps: Vec<StepState>,
+    /// How a pending step begins that has begun before and is tried again.
+    pub(super) kept: Vec<Option<Kept>>,
     /// The outputs by position, missing where there is none, as expressions read them.
-    outputs: Vec<Value>,
+    pub(super) outputs: Vec<Value>,
     cancelled: bool,
 }
 
@@ -40,6 +50,7 @@ impl Scheduler {
             order,
             run,
             steps: vec![StepState::Pending; count],
+            kept: std::iter::repeat_with(|| None).take(count).collect(),
             outputs: vec![Value::Missing; count],
             cancelled: false,
         }
@@ -101,6 +112,14 @@ impl Scheduler {
                     Due::At(instant) => {
                         until = Some(until.map_or(instant, |until| until.min(instant)))
                     }
+                    Due::Sooner(attempts, until) => {
+                        decisions.push(Decision::Reschedule {
+                            step,
+                            element: None,
+                            attempts,
+                            until,
+                        });
+                    }
                     Due::Start(attempt) => self.start(step, None, attempt, &mut decisions),
                     Due::Unknown(attempt) => self.unknown(step, None, attempt, &mut decisions),
                     Due::Ended => {}
@@ -126,37 +145,13 @@ impl Scheduler {
     fn begin(&mut self, step: usize, decisions: &mut Vec<Decision>) {
         let plan = Arc::clone(&self.plan);
         let Some(planned) = plan.steps().get(step) else { return };
-        if let Some(caught) = planned.catches {
-            match self.steps.get(caught) {
-                // Whether it failed is not known; a person has to say so first.
-                Some(StepState::Failed { failure, .. }) if failure.class == Class::Unknown => {
-                    return;
-                }
-                Some(StepState::Failed { .. }) => {}
-                Some(state) if state.is_ended() => {
-                    decisions.push(Decision::Skip { step, reason: SkipReason::NothingToCatch });
-                    return;
-                }
-                _ => return,
+        match self.gate(planned) {
+            Gate::Open => {}
+            Gate::Wait => return,
+            Gate::Skip(reason) => {
+                decisions.push(Decision::Skip { step, reason });
+                return;
             }
-        }
-        for need in &planned.needs {
-            let Some(needed) = plan.steps().get(need.step) else { return };
-            let reason = match self.steps.get(need.step) {
-                Some(StepState::Succeeded(_)) => continue,
-                Some(StepState::Skipped(_)) if need.allow.contains(&Allow::Skipped) => continue,
-                Some(StepState::Failed { failure, .. }) if need.allow.contains(&Allow::Failed) => {
-                    if failure.class == Class::Unknown {
-                        return;
-                    }
-                    continue;
-                }
-                Some(StepState::Skipped(_)) => SkipReason::NeedSkipped(Arc::clone(&needed.id)),
-                Some(StepState::Failed { .. }) => SkipReason::NeedFailed(Arc::clone(&needed.id)),
-                _ => return,
-            };
-            decisions.push(Decision::Skip { step, reason });
-            return;
         }
         let error = self.error(planned);
         let env = self.env(None, error.as_ref());
@@ -172,6 +167,9 @@ impl Scheduler {
                     return;
                 }
             }
+        }
+        if self.take_up(step) {
+            return;
         }
         let begun = match &planned.for_each {
             None => StepState::One(ElementState::Pending),
@@ -192,8 +190,30 @@ impl Scheduler {
         }
     }
 
+    /// Lets a step go on that has begun before; tells whether there is such a step.
+    fn take_up(&mut self, step: usize) -> bool {
+        let kept = self.kept.get_mut(step).and_then(Option::take);
+        match (kept, self.steps.get_mut(step)) {
+            (Some(kept), Some(state)) => {
+                *state = kept.state;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Returns the list that a step runs over, if it has begun.
+    pub fn items(&self, step: usize) -> Option<&Arc<[Value]>> {
+        let kept = || self.kept.get(step)?.as_ref();
+        match self.steps.get(step) {
+            Some(StepState::Pending) => kept()?.state.items(),
+            Some(state) => state.items(),
+            None => None,
+        }
+    }
+
     /// Computes the list that a step runs over.
-    fn expand(&self, planned: &PlannedStep) -> Result<Arc<[Value]>, Failure> {
+    pub(super) fn expand(&self, planned: &PlannedStep) -> Result<Arc<[Value]>, Failure> {
         let error = self.error(planned);
         let env = self.env(None, error.as_ref());
         let items = match &planned.for_each {
@@ -233,7 +253,7 @@ impl Scheduler {
         let mut running =
             elements.iter().filter(|state| matches!(state, ElementState::Running)).count();
         let failed = elements.iter().any(|state| matches!(state, ElementState::Failed(_)));
-        let (mut start, mut unknown) = (Vec::new(), Vec::new());
+        let (mut start, mut unknown, mut sooner) = (Vec::new(), Vec::new(), Vec::new());
         let mut until: Option<Timestamp> = None;
         for (element, state) in (0..).zip(elements.iter()) {
             match due(state, now) {
@@ -242,6 +262,7 @@ impl Scheduler {
                     start.push((element, attempt));
                 }
                 Due::Unknown(attempt) => unknown.push((element, attempt)),
+                Due::Sooner(attempts, until) if !failed => sooner.push((element, attempts, until)),
                 Due::At(instant) if !failed => {
                     until = Some(until.map_or(instant, |until| until.min(instant)));
                 }
@@ -249,6 +270,10 @@ impl Scheduler {
             }
         }
         let any = running > 0;
+        for (element, attempts, until) in sooner {
+            let element = Some(element);
+            decisions.push(Decision::Reschedule { step, element, attempts, until });
+        }
         for (element, attempt) in unknown {
             self.unknown(step, Some(element), attempt, decisions);
         }
@@ -264,26 +289,30 @@ impl Scheduler {
     /// When a number leaves its range.
     pub(super) fn input_of(&self, step: usize, element: Option<u32>) -> Result<Value, EvalError> {
         let Some(planned) = self.plan.steps().get(step) else { return Ok(Value::Missing) };
-        let item = element.and_then(|element| match self.steps.get(step) {
-            Some(StepState::Each { items, .. }) => items.get(element as usize),
-            _ => None,
-        });
+        let item = element.and_then(|element| self.items(step)?.get(element as usize));
         let error = self.error(planned);
         planned.input.eval(&self.env(item, error.as_ref()))
     }
 
+    /// Returns the step whose next attempt is due first of those that wait, and when that is.
+    pub fn next_attempt(&self) -> Option<(&Arc<str>, Timestamp)> {
+        let waits = self.steps.iter().zip(self.plan.steps()).flat_map(|(state, planned)| {
+            let states = match state {
+                StepState::One(state) => std::slice::from_ref(state),
+                StepState::Each { elements, .. } => elements.as_slice(),
+                _ => &[],
+            };
+            states.iter().filter_map(|state| match state {
+                ElementState::Waiting { until, .. } => Some((&planned.id, *until)),
+                _ => None,
+            })
+        });
+        waits.min_by_key(|(_, until)| *until)
+    }
+
     /// Returns when the next attempt is due that waits for its time.
     pub(super) fn due(&self) -> Option<Timestamp> {
-        let states = self.steps.iter().flat_map(|state| match state {
-            StepState::One(state) => std::slice::from_ref(state),
-            StepState::Each { elements, .. } => elements.as_slice(),
-            _ => &[],
-        });
-        let until = states.filter_map(|state| match state {
-            ElementState::Waiting { until, .. } => Some(*until),
-            _ => None,
-        });
-        until.min()
+        self.next_attempt().map(|(_, until)| until)
     }
 
     fn start(
@@ -345,13 +374,17 @@ impl Scheduler {
                 let at = self.ready(step, *element)?;
                 self.set(at, *element, ElementState::Succeeded(output.clone()));
             }
-            Event::Failed { step, element, attempt, failure, retry_at, .. } => {
+            Event::Failed { step, element, attempt, failure, retry_at, at: ended, .. } => {
                 let at = self.ready(step, *element)?;
                 let state = match retry_at {
-                    Some(until) => ElementState::Waiting { attempts: *attempt, until: *until },
+                    Some(until) => waiting(*attempt, *until, *ended),
                     None => ElementState::Failed(failure.clone()),
                 };
                 self.set(at, *element, state);
+            }
+            Event::Rescheduled { step, element, attempts, at: decided, retry_at } => {
+                let at = self.ready(step, *element)?;
+                self.set(at, *element, waiting(*attempts, *retry_at, *decided));
             }
             Event::Claimed { step, element, attempt, .. } => {
                 let at = self.ready(step, *element)?;
@@ -368,7 +401,7 @@ impl Scheduler {
                     _ => return Err(IllegalEvent::NotRunning(Arc::clone(step))),
                 }
             }
-            Event::Retried { .. } => self.reopen(),
+            Event::Retried { at, .. } => self.reopen(*at),
             Event::Cancelled { .. } => self.cancelled = true,
         }
         Ok(())
@@ -381,7 +414,12 @@ impl Scheduler {
     /// Checks that an attempt of this step can have ended now, and opens the step if the journal did not tell of its beginning.
     fn ready(&mut self, step: &Arc<str>, element: Option<u32>) -> Result<usize, IllegalEvent> {
         let at = self.position(step)?;
-        if matches!(self.steps.get(at), Some(StepState::Pending)) {
+        let kept = self.kept.get(at).and_then(Option::as_ref);
+        let is_kept = kept.is_some_and(|kept| {
+            kept.has_begun_here && kept.state.items().is_some() == element.is_some()
+        });
+        if matches!(self.steps.get(at), Some(StepState::Pending)) && !(is_kept && self.take_up(at))
+        {
             let mut decisions = Vec::new();
             self.begin(at, &mut decisions);
             let ends =
@@ -408,7 +446,7 @@ impl Scheduler {
     /// Opens a step again that a journal says failed, for an element that was still under way then: starts are not journaled, so
     /// while a journal is applied the first failure looks like the end of the step.
     fn reopen_for(&mut self, at: usize, element: Option<u32>) {
-        let (Some(StepState::Failed { elements, .. }), Some(element)) =
+        let (Some(StepState::Failed { items, elements, .. }), Some(element)) =
             (self.steps.get(at), element)
         else {
             return;
@@ -419,11 +457,9 @@ impl Scheduler {
         if !under_way {
             return;
         }
-        let elements = elements.clone();
-        let plan = Arc::clone(&self.plan);
-        let items = plan.steps().get(at).and_then(|planned| self.expand(planned).ok());
-        if let (Some(items), Some(state)) = (items, self.steps.get_mut(at)) {
-            *state = StepState::Each { items, elements };
+        let open = StepState::Each { items: Arc::clone(items), elements: elements.clone() };
+        if let Some(state) = self.steps.get_mut(at) {
+            *state = open;
         }
     }
 
@@ -435,9 +471,10 @@ impl Scheduler {
         let ended = match state {
             StepState::One(ElementState::Succeeded(output)) => StepState::Succeeded(output.clone()),
             StepState::One(ElementState::Failed(failure)) => {
-                StepState::Failed { failure: failure.clone(), elements: Vec::new() }
+                let (items, elements) = (Arc::from([]), Vec::new());
+                StepState::Failed { failure: failure.clone(), items, elements }
             }
-            StepState::Each { elements, .. } => match together(elements) {
+            StepState::Each { items, elements } => match together(items, elements) {
                 Some(ended) => ended,
                 None => return,
             },
@@ -449,86 +486,44 @@ impl Scheduler {
         *state = ended;
     }
 
-    /// Puts what failed, and what was skipped because of it, back to its beginning; elements that succeeded stay so.
-    fn reopen(&mut self) {
-        let plan = Arc::clone(&self.plan);
-        for (state, planned) in self.steps.iter_mut().zip(plan.steps()) {
-            let kept = match state {
-                StepState::Failed { elements, .. } => std::mem::take(elements),
-                StepState::Skipped(reason) if reason.may_change() => Vec::new(),
-                _ => continue,
-            };
-            *state = StepState::Pending;
-            let again: Vec<ElementState> = kept
-                .into_iter()
-                .map(|element| match element {
-                    ElementState::Succeeded(output) => ElementState::Succeeded(output),
-                    _ => ElementState::Pending,
-                })
-                .collect();
-            if planned.for_each.is_some() && !again.is_empty() {
-                *state = StepState::Each { items: Arc::from([]), elements: again };
-            }
-        }
-        self.refill();
-    }
-
-    /// Computes the lists again of steps that were reopened with some elements done.
-    fn refill(&mut self) {
-        for at in 0..self.steps.len() {
-            let plan = Arc::clone(&self.plan);
-            let Some(planned) = plan.steps().get(at) else { continue };
-            let lost = matches!(self.steps.get(at), Some(StepState::Each { items, elements }) if items.len() != elements.len());
-            if !lost {
-                continue;
-            }
-            let expanded = self.expand(planned).ok();
-            if let Some(state) = self.steps.get_mut(at) {
-                match (expanded, std::mem::replace(state, StepState::Pending)) {
-                    (Some(items), StepState::Each { elements, .. })
-                        if items.len() == elements.len() =>
-                    {
-                        *state = StepState::Each { items, elements };
-                    }
-                    _ => {}
-                }
-            }
-        }
-    }
-
     /// Returns the end that the run has come to when nothing can go on.
     fn end(&self) -> RunState {
-        let failed_for_good = |(state, planned): (&StepState, &PlannedStep)| match state {
-            StepState::Failed { .. } => !planned.caught_by.is_some_and(|catcher| {
-                matches!(self.steps.get(catcher), Some(StepState::Succeeded(_)))
-            }),
-            _ => false,
-        };
-        if self.steps.iter().zip(self.plan.steps()).any(failed_for_good) {
-            RunState::Parked
-        } else {
-            RunState::Completed
-        }
+        if self.failures().next().is_some() { RunState::Parked } else { RunState::Completed }
     }
 
-    /// Returns the failures that nothing caught, with their steps' ids.
-    pub fn failures(&self) -> impl Iterator<Item = (&Arc<str>, &Failure)> {
+    /// Returns the failures, with their steps' ids, and whether a catch step has handled each.
+    fn all_failures(&self) -> impl Iterator<Item = (&Arc<str>, &Failure, bool)> {
         self.steps.iter().zip(self.plan.steps()).filter_map(|(state, planned)| match state {
             StepState::Failed { failure, .. } => {
                 let caught = planned.caught_by.is_some_and(|catcher| {
                     matches!(self.steps.get(catcher), Some(StepState::Succeeded(_)))
                 });
-                (!caught).then_some((&planned.id, failure))
+                Some((&planned.id, failure, caught))
             }
             _ => None,
         })
     }
 
-    /// Returns the causes of what failed, each once, in order, with commas between them.
+    /// Returns the failures that nothing caught, with their steps' ids.
+    pub fn failures(&self) -> impl Iterator<Item = (&Arc<str>, &Failure)> {
+        let failures = self.all_failures().filter(|(_, _, caught)| !caught);
+        failures.map(|(id, failure, _)| (id, failure))
+    }
+
+    /// Returns the failures that a catch step has handled, with their steps' ids.
+    pub fn caught(&self) -> impl Iterator<Item = (&Arc<str>, &Failure)> {
+        let failures = self.all_failures().filter(|(_, _, caught)| *caught);
+        failures.map(|(id, failure, _)| (id, failure))
+    }
+
+    /// Returns the causes of the failures that nothing caught, each once, in order, with commas between them.
     pub fn causes(&self) -> String {
-        let causes: BTreeSet<&str> =
-            self.failures().map(|(_, failure)| failure.cause.as_str()).collect();
-        causes.into_iter().collect::<Vec<_>>().join(",")
+        joined(self.failures())
+    }
+
+    /// Returns the causes of the failures that were caught, each once, in order, with commas between them.
+    pub fn caught_causes(&self) -> String {
+        joined(self.caught())
     }
 
     /// Returns what failed without it being known whether it was done: the step's id, and the element with `for_each`.
@@ -536,7 +531,7 @@ impl Scheduler {
         let unknown = |failure: &Failure| failure.class == Class::Unknown;
         self.steps.iter().zip(self.plan.steps()).flat_map(move |(state, planned)| {
             let held: Vec<Option<u32>> = match state {
-                StepState::Failed { failure, elements } if elements.is_empty() => {
+                StepState::Failed { failure, elements, .. } if elements.is_empty() => {
                     unknown(failure).then_some(None).into_iter().collect()
                 }
                 StepState::Failed { elements, .. } => (0..)
@@ -570,4 +565,14 @@ impl Scheduler {
         ];
         Some(Value::Record(Arc::new(Record::new(ty, fields))))
     }
+}
+
+/// Returns the state of what is tried again at an instant, as decided at another one.
+fn waiting(attempts: u32, until: Timestamp, decided: Timestamp) -> ElementState {
+    ElementState::Waiting { attempts, until, wait: until.duration_since(decided) }
+}
+
+fn joined<'a>(failures: impl Iterator<Item = (&'a Arc<str>, &'a Failure)>) -> String {
+    let causes: BTreeSet<&str> = failures.map(|(_, failure)| failure.cause.as_str()).collect();
+    causes.into_iter().collect::<Vec<_>>().join(",")
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::event::SkipReason;
@@ -69,6 +69,8 @@ pub enum StepState {
     Failed {
         /// Why.
         failure: Failure,
+        /// The list, with `for_each`.
+        items: Arc<[Value]>,
         /// What its elements had reached, with `for_each`, so that those that succeeded are not repeated.
         elements: Vec<ElementState>,
     },
@@ -92,6 +94,8 @@ pub enum ElementState {
         attempts: u32,
         /// When the next one begins.
         until: Timestamp,
+        /// How long that was from the moment of the decision. A longer wait from now means that the clock was set back.
+        wait: SignedDuration,
     },
     /// It gave an output.
     Succeeded(Value),
@@ -103,5 +107,13 @@ impl StepState {
     /// Tells whether it has come to its end.
     pub const fn is_ended(&self) -> bool {
         matches!(self, Self::Skipped(_) | Self::Succeeded(_) | Self::Failed { .. })
+    }
+
+    /// Returns the list that it runs over, with `for_each`, if it has begun and not succeeded.
+    pub(super) const fn items(&self) -> Option<&Arc<[Value]>> {
+        match self {
+            Self::Each { items, .. } | Self::Failed { items, .. } => Some(items),
+            _ => None,
+        }
     }
 }

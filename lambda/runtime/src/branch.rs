@@ -213,7 +213,10 @@ impl BranchHandler {
                 continue;
             }
             match (progress.state, progress.until) {
-                (RunState::Completed, _) => return self.note(&run, &mark).await,
+                (RunState::Completed, _) => {
+                    self.log_caught(place, &run);
+                    return self.note(&run, &mark).await;
+                }
                 (RunState::InProgress, _) => {}
                 (RunState::Waiting, Some(until)) if until < deadline => {
                     let wait = until.duration_since(self.world.now());
@@ -283,6 +286,19 @@ impl BranchHandler {
                 self.log("error", "the dead letters take nothing", &[("reason", error.message())]);
                 false
             }
+        }
+    }
+
+    /// Logs the failures that a catch step handled: the order is done, and its note says nothing of them.
+    fn log_caught(&self, place: &Place, run: &Run) {
+        for (step, failure) in run.scheduler.caught() {
+            let fields = [
+                ("object", place.key.as_str()),
+                ("step", &**step),
+                ("cause", failure.cause.as_str()),
+                ("reason", failure.message.as_str()),
+            ];
+            self.log("warn", "a failure was caught", &fields);
         }
     }
 

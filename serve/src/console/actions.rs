@@ -6,6 +6,7 @@ use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use oms_engine::run::RunState;
 use oms_local::{Held, RunRow};
 use serde::Deserialize;
 use serde_json::json;
@@ -48,7 +49,7 @@ impl Deed {
         match self {
             Self::Retry => (
                 "Retry",
-                "The run goes on where it failed, on the pipeline as its file is now. Steps that were done stay done.",
+                "The run goes on where it failed or waits, on the pipeline as its file is now. Steps that were done stay done.",
                 "Retry",
             ),
             Self::Sent => (
@@ -88,8 +89,7 @@ pub(crate) async fn ask(
     let Some(row) = found(&visit, &key) else { return unknown(&mut visit) };
     let base = format!("{}/runs/{}", visit.base(), words::part(&row.key));
     let (question, explains, button) = deed.question();
-    let cause = row.cause.as_ref().map(|cause| format!("It is parked: {cause}."));
-    let explains: Vec<String> = [explains.to_owned()].into_iter().chain(cause).collect();
+    let explains: Vec<String> = [explains.to_owned()].into_iter().chain(situation(&row)).collect();
     let data = json!({
         "question": format!("{question} {}?", row.key),
         "explains": explains,
@@ -100,6 +100,22 @@ pub(crate) async fn ask(
         "hidden": [],
     });
     Page::new("confirm", &format!("{question} {}", row.key), "confirm", data).of(&mut visit)
+}
+
+/// Says how the run stands that something is to be done with.
+fn situation(row: &RunRow) -> Option<String> {
+    let cause = row.cause.as_deref().unwrap_or_default();
+    match row.state {
+        RunState::Parked => Some(format!("It is parked: {cause}.")),
+        RunState::Waiting => {
+            let until = words::instant(row.wait_until?);
+            Some(format!("It waits for its next attempt at {until}. A retry begins it now."))
+        }
+        RunState::Completed if row.caught > 0 => Some(format!(
+            "It completed, and a failure was caught: {cause}. A retry runs the failed steps and what depends on them, and no catch step that is done."
+        )),
+        _ => None,
+    }
 }
 
 fn found(visit: &Visit, key: &str) -> Option<RunRow> {
@@ -163,8 +179,14 @@ async fn done(visit: &Visit, deed: Deed, row: &RunRow) -> String {
     match flow.retry(row, held).await {
         Ok(done) => match (done.refused, done.cause) {
             (Some(refused), _) => refused,
-            (None, Some(cause)) => {
+            (None, Some(cause)) if done.state == RunState::Parked => {
                 format!("{} was retried, and is parked again: {cause}.", row.key)
+            }
+            (None, Some(cause)) => {
+                format!(
+                    "{} was retried and completed. The failure was caught again: {cause}.",
+                    row.key
+                )
             }
             (None, None) => format!("{} was retried, and is {} now.", row.key, done.state.as_str()),
         },

@@ -53,7 +53,7 @@ fn progress(flow: &Flow) -> Json {
     let of = if progress.of == 0 { String::new() } else { progress.of.to_string() };
     json!({
         "running": progress.running, "of": of,
-        "done": progress.done.to_string(), "failed": progress.parked.to_string(),
+        "done": progress.done.to_string(), "failed": progress.parked.to_string(), "causes": progress.causes,
         "live": format!("/console/{}/parked/live", flow.plan().name()),
     })
 }

@@ -127,6 +127,7 @@ impl Known<'_> {
             "is_parked": parked,
             "is_open": open,
             "cause": row.cause.clone().unwrap_or_default(),
+            "caught": words::caught(row.caught),
             "cause_text": row.cause.as_deref().map(words::causes).unwrap_or_default(),
             "accepted_at": words::instant(row.accepted_at),
             "updated_at": words::instant(row.updated_at),
@@ -142,7 +143,7 @@ impl Known<'_> {
             "revealed": revealed,
             "reproduce": self.reproduction(&plan),
             "link": base,
-            "actions": { "retry": parked && !held, "sent": held, "resend": held, "cancel": open },
+            "actions": { "retry": row.can_be_retried() && !held, "sent": held, "resend": held, "cancel": open },
         }))
     }
 
@@ -248,6 +249,7 @@ fn step(step: &Json) -> Json {
                     format!("attempt {}: {}", event["attempt"], text(&event["cause"]))
                 }
                 Some("skipped") => text(&event["why"]),
+                Some("rescheduled") => format!("next attempt at {}", text(&event["retry_at"])),
                 _ => format!("attempt {}", event["attempt"]),
             };
             json!({ "at": event["at"], "what": event["state"], "detail": detail })
@@ -284,7 +286,13 @@ fn journal(events: &[Event]) -> Vec<Json> {
                 (at, "claimed", Some(step), format!("attempt {attempt}"))
             }
             Event::Skipped { step, at, reason } => (at, "skipped", Some(step), reason.to_string()),
-            Event::Retried { at } => (at, "retried", None, String::new()),
+            Event::Rescheduled { step, at, retry_at, .. } => {
+                (at, "rescheduled", Some(step), format!("next attempt at {retry_at}"))
+            }
+            Event::Retried { at, done } => {
+                let moved = "goes on with the pipeline as it is now".to_owned();
+                (at, "retried", None, done.as_ref().map_or_else(String::new, |_| moved))
+            }
             Event::Cancelled { at } => (at, "cancelled", None, String::new()),
         };
         json!({ "at": words::instant(*at), "what": what, "step": step, "detail": detail })

@@ -113,12 +113,13 @@ fn list(
         after: filter.after.parse().ok(),
         limit: RUNS,
     };
-    let (page, total, causes) = flow.reading(|connection, _| {
+    let (page, total, causes, caught) = flow.reading(|connection, _| {
         let page = match of_customer {
             Some(found) => found,
             None => search.page(connection)?,
         };
-        Ok((page, RunRow::total(connection)?, RunRow::causes(connection)?))
+        let caught = RunRow::caught_causes(connection)?;
+        Ok((page, RunRow::total(connection)?, RunRow::causes(connection)?, caught))
     })?;
     let base = format!("/console/{}/runs", plan.name());
     let address = |edge: &str, id: i64| {
@@ -156,7 +157,8 @@ fn list(
         true => address(edge, id),
         false => String::new(),
     };
-    let causes: BTreeSet<&str> = causes.iter().flat_map(|(causes, _)| causes.split(',')).collect();
+    let causes = causes.iter().map(|(causes, _)| causes).chain(&caught);
+    let causes: BTreeSet<&str> = causes.flat_map(|causes| causes.split(',')).collect();
     let options = |names: Vec<&str>, chosen: &str| -> Vec<Json> {
         let option = |name| json!({ "name": name, "selected": name == chosen });
         names.into_iter().map(option).collect()
@@ -171,6 +173,7 @@ fn list(
                 "link": format!("{base}/{}", words::part(&row.key)),
                 "state": row.state,
                 "cause": row.cause.clone().unwrap_or_default(),
+                "caught": words::caught(row.caught),
                 "accepted_at": words::instant(row.accepted_at),
                 "updated_at": words::instant(row.updated_at),
                 "took": words::millis(took),

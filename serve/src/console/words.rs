@@ -64,6 +64,11 @@ pub(crate) fn micros(micros: u64) -> String {
     }
 }
 
+/// Writes how many failures were caught; nothing if none was.
+pub(crate) fn caught(number: u32) -> String {
+    if number == 0 { String::new() } else { number.to_string() }
+}
+
 /// Says what causes mean, and what to do; a run may have several.
 pub(crate) fn causes(causes: &str) -> String {
     let texts = causes.split(',').map(|one| match one {

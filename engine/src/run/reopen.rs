@@ -1,0 +1,217 @@
+//! What a retry changes: what failed begins again, what waits is tried now, and what is done stays done.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::decision::IllegalEvent;
+use super::event::Event;
+use super::scheduler::{Kept, Scheduler};
+use super::state::{ElementState, StepState};
+use crate::effects::Class;
+use crate::plan::PlannedStep;
+use crate::value::Value;
+
+/// What is known of a step or its elements from before a run moved to another version of the pipeline.
+type Past = BTreeMap<Option<u32>, ElementState>;
+
+impl Scheduler {
+    /// Puts what failed back to its beginning and lets what waits go on at `at`. Elements that succeeded stay so. Skipped steps are
+    /// decided about again if they depend on a step that is tried again.
+    pub(super) fn reopen(&mut self, at: Timestamp) {
+        let mut reopened: Vec<bool> = Vec::with_capacity(self.steps.len());
+        for (state, kept) in self.steps.iter_mut().zip(&mut self.kept) {
+            let again = matches!(state, StepState::Failed { .. });
+            if let StepState::Failed { failure, items, elements } = state {
+                let begun = match (elements.is_empty(), failure.class) {
+                    (true, Class::Unknown) => Some(StepState::One(ElementState::Pending)),
+                    (true, _) => None,
+                    (false, _) => {
+                        let elements = elements.iter().map(succeeded_or_pending).collect();
+                        Some(StepState::Each { items: Arc::clone(items), elements })
+                    }
+                };
+                *kept = begun.map(|state| Kept { state, has_begun_here: true });
+                *state = StepState::Pending;
+            }
+            hurry(state, at);
+            reopened.push(again);
+        }
+        if self.plan.semantics().failures_reach_skipped_steps() {
+            self.reopen_dependents(&mut reopened);
+        } else {
+            for state in &mut self.steps {
+                if matches!(state, StepState::Skipped(reason) if reason.is_open_to_retries()) {
+                    *state = StepState::Pending;
+                }
+            }
+        }
+    }
+
+    /// Decides again about every skipped step that needs or catches one that was reopened, and so on from there.
+    fn reopen_dependents(&mut self, reopened: &mut [bool]) {
+        let is_reopened = |reopened: &[bool], step: usize| reopened.get(step) == Some(&true);
+        loop {
+            let mut changed = false;
+            for (step, planned) in self.plan.steps().iter().enumerate() {
+                let mut needs = planned.needs.iter().map(|need| need.step).chain(planned.catches);
+                let depends = needs.any(|need| is_reopened(reopened, need));
+                let Some(state @ StepState::Skipped(_)) = self.steps.get_mut(step) else {
+                    continue;
+                };
+                if depends && let Some(again) = reopened.get_mut(step) {
+                    *state = StepState::Pending;
+                    (*again, changed) = (true, true);
+                }
+            }
+            if !changed {
+                return;
+            }
+        }
+    }
+
+    /// Takes over what happened in another version of the pipeline, before a retry at `at` moved the run to this one: the outputs of the
+    /// steps that are `done`, the elements of other steps that succeeded, and how often what waits was tried. All other steps are at
+    /// their beginning, and events of steps that this version does not have are left out.
+    ///
+    /// # Errors
+    /// When a step that is done is not in this plan, or its output is not among the events.
+    pub fn inherit(
+        &mut self,
+        events: &[Event],
+        done: &[Arc<str>],
+        at: Timestamp,
+    ) -> Result<(), IllegalEvent> {
+        let plan = Arc::clone(&self.plan);
+        let mut past: Vec<Past> = vec![Past::new(); plan.steps().len()];
+        for event in events {
+            recall(&mut past, event, |step| plan.step(step), at);
+        }
+        for id in done {
+            let step = plan.step(id).ok_or_else(|| IllegalEvent::NoStep(Arc::clone(id)))?;
+            let output = past.get_mut(step).and_then(|past| output(std::mem::take(past)));
+            let output = output.ok_or_else(|| IllegalEvent::NotRunning(Arc::clone(id)))?;
+            if let (Some(state), Some(slot)) =
+                (self.steps.get_mut(step), self.outputs.get_mut(step))
+            {
+                *slot = output.clone();
+                *state = StepState::Succeeded(output);
+            }
+        }
+        // Lists are computed from outputs, so these come after all of them.
+        for (step, (past, planned)) in past.into_iter().zip(plan.steps()).enumerate() {
+            let begun = self.begun(past, planned);
+            if let Some(kept) = self.kept.get_mut(step) {
+                *kept = begun.map(|state| Kept { state, has_begun_here: false });
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the state in which a step goes on that had begun in another version of the pipeline.
+    fn begun(&self, past: Past, planned: &PlannedStep) -> Option<StepState> {
+        if planned.for_each.is_none() {
+            return past
+                .into_iter()
+                .find(|(element, _)| element.is_none())
+                .map(|(_, state)| StepState::One(from_the_beginning(&state)));
+        }
+        let last = past.keys().flatten().max()?;
+        let items = self.expand(planned).ok()?;
+        let mut elements = vec![ElementState::Pending; items.len()];
+        elements.get(*last as usize)?;
+        for (element, state) in past {
+            let slot = element.and_then(|element| elements.get_mut(element as usize));
+            if let Some(slot) = slot {
+                *slot = from_the_beginning(&state);
+            }
+        }
+        Some(StepState::Each { items, elements })
+    }
+}
+
+/// Adds what an event says of a step to what is known of the past.
+fn recall(
+    past: &mut [Past],
+    event: &Event,
+    position: impl Fn(&str) -> Option<usize>,
+    at: Timestamp,
+) {
+    let (step, element, state) = match event {
+        Event::Succeeded { step, element, output, .. } => {
+            (step, *element, ElementState::Succeeded(output.clone()))
+        }
+        Event::Failed { step, element, attempt, retry_at: Some(_), .. } => {
+            (step, *element, now(*attempt, at))
+        }
+        Event::Failed { step, element, failure, .. } => {
+            (step, *element, ElementState::Failed(failure.clone()))
+        }
+        Event::Retried { .. } => {
+            for past in past {
+                past.retain(|_, state| !matches!(state, ElementState::Failed(_)));
+            }
+            return;
+        }
+        Event::Claimed { .. }
+        | Event::Skipped { .. }
+        | Event::Rescheduled { .. }
+        | Event::Cancelled { .. } => return,
+    };
+    if let Some(past) = position(step).and_then(|step| past.get_mut(step)) {
+        past.insert(element, state);
+    }
+}
+
+/// Returns the output of a step that succeeded: its own, or the list of its elements' outputs.
+fn output(past: Past) -> Option<Value> {
+    let output = |state| match state {
+        ElementState::Succeeded(output) => Some(output),
+        _ => None,
+    };
+    let mut outputs = Vec::with_capacity(past.len());
+    for (at, (element, state)) in (0..).zip(past) {
+        match element {
+            None => return output(state),
+            Some(element) if element == at => outputs.push(output(state)?),
+            Some(_) => return None,
+        }
+    }
+    (!outputs.is_empty()).then(|| Value::List(outputs.into()))
+}
+
+/// Returns the state in which an element of a failed step is tried again.
+fn succeeded_or_pending(state: &ElementState) -> ElementState {
+    match state {
+        ElementState::Succeeded(_) => state.clone(),
+        _ => ElementState::Pending,
+    }
+}
+
+/// Returns the state in which something is tried again: what failed begins anew, and what waits counts its attempts on.
+fn from_the_beginning(state: &ElementState) -> ElementState {
+    match state {
+        ElementState::Failed(_) => ElementState::Pending,
+        other => other.clone(),
+    }
+}
+
+/// Returns the state of what is tried again now.
+const fn now(attempts: u32, at: Timestamp) -> ElementState {
+    ElementState::Waiting { attempts, until: at, wait: SignedDuration::ZERO }
+}
+
+/// Lets what waits go on now.
+fn hurry(state: &mut StepState, at: Timestamp) {
+    let states = match state {
+        StepState::One(state) => std::slice::from_mut(state),
+        StepState::Each { elements, .. } => elements.as_mut_slice(),
+        _ => return,
+    };
+    for state in states {
+        if let ElementState::Waiting { attempts, .. } = *state {
+            *state = now(attempts, at);
+        }
+    }
+}
