@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use oms_engine::plan::Plan;
 use oms_engine::run::RunState;
 use oms_engine::step::StepKind;
-use oms_local::{Runner, Settings, Work};
+use oms_local::{Runner, Settings, Settled, Work};
 use tokio::sync::{mpsc, watch};
 
 use crate::check;

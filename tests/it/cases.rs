@@ -1,7 +1,8 @@
 //! Runs every folder of `tests/cases/`: small inputs on which the program once was wrong.
 //!
 //! A case is a folder with a script `run.sh` and the file `expected` with what the script prints. The script runs in a scratch
-//! copy of the folder, with `oms` on its path and `ROOT` set to the workspace. `OMS_CASE` selects the cases whose name contains it.
+//! copy of the folder, with `oms` on its path and `ROOT` set to the workspace. `OMS_CASE` selects the cases whose name contains it, and
+//! `OMS_UPDATE=1` writes what they print anew.
 
 use std::process::Command;
 use std::sync::Mutex;
@@ -62,6 +63,10 @@ fn difference(name: &str) -> Option<String> {
         .output()
         .unwrap();
     let printed = String::from_utf8_lossy(&output.stdout).replace(&*work.to_string_lossy(), ".");
+    if setting("OMS_UPDATE").is_some() {
+        std::fs::write(folder.join("expected"), &printed).unwrap();
+        return None;
+    }
     let expected = std::fs::read_to_string(folder.join("expected")).unwrap_or_default();
     let as_expected = printed == expected && output.status.success();
     (!as_expected).then(|| {

@@ -227,11 +227,11 @@ impl Checking<'_, '_> {
     ) -> Option<(String, Option<String>)> {
         let Use { place, map, name, value } = here;
         let schema = place.schema;
-        let missing = !known.partners.is_empty()
-            && !known.partners.iter().any(|partner| map.contains_key(*partner))
-            && !(*name == "if" && self.has_unevaluated)
-            && !self.is_referred(&format!("{}/{name}", place.pointer));
-        if missing {
+        let has_partner = known.partners.is_empty()
+            || known.partners.iter().any(|partner| map.contains_key(*partner))
+            || (*name == "if" && self.has_unevaluated)
+            || self.is_referred(&format!("{}/{name}", place.pointer));
+        if !has_partner {
             let partners: Vec<String> =
                 known.partners.iter().map(|partner| format!("`{partner}`")).collect();
             let message = format!("`{name}` has no effect without {}", partners.join(" or "));

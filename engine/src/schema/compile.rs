@@ -532,7 +532,8 @@ fn covers(
         | ("x-date-format", JsonKind::Date(_))
         | ("x-currency" | "x-precision" | "x-scale", JsonKind::Decimal { .. }) => true,
         ("const" | "enum", JsonKind::Text { values: Some(values), .. }) => {
-            !values.is_empty() && !(map.contains_key("const") && map.contains_key("enum"))
+            let both = map.contains_key("const") && map.contains_key("enum");
+            !values.is_empty() && !both
         }
         ("minLength" | "maxLength", JsonKind::Text { values: None, .. })
         | ("minItems" | "maxItems", JsonKind::List { .. }) => value.is_u64(),

@@ -79,7 +79,7 @@ impl Number {
             .digits
             .iter()
             .fold(0, |rest: u128, digit| (rest * 10 + u128::from(digit - b'0')) % modulus);
-        rest * ten_to_the(scale, modulus) % modulus == 0
+        (rest * ten_to_the(scale, modulus)).is_multiple_of(modulus)
     }
 }
 

@@ -5,6 +5,7 @@ mod data;
 mod difference;
 mod digest;
 mod json_node;
+mod json_place;
 mod json_read;
 mod json_scalar;
 pub(crate) mod json_words;
@@ -17,9 +18,8 @@ pub use data::{Record, Value, format_timestamp};
 pub use difference::{Differences, differences};
 pub use digest::Digest;
 pub use json_node::{ELEMENTS_MAX, JsonKind, JsonNode, Member, RecordNode};
-pub use json_read::{
-    JsonProblem, PROBLEMS_MAX, Parsed, ProblemKind, locate, locate_name, read_json, revive_json,
-};
+pub use json_place::{locate, locate_name};
+pub use json_read::{JsonProblem, PROBLEMS_MAX, Parsed, ProblemKind, read_json, revive_json};
 pub use json_scalar::{decimal, is_email, is_uri, parse_date, parse_timestamp, sized};
 pub use json_write::{to_json, write_json};
 pub use mask::masked;

@@ -33,7 +33,7 @@ sed 's|^tables:|intake: { path: "/orders/{key}" }\n&|' p.yaml > served.yaml
 oms serve served.yaml --state-dir z --listen 127.0.0.1:0 > served 2>&1 &
 until grep -q '^console' served; do :; done
 address=$(sed -n 's|^console \(.*\)/console/|\1|p' served)
-curl -s -X PUT -H 'Prefer: wait=10' -d '{"id":"b","customer":"CX"}' "$address/orders/b" | grep -o '"state":"[a-z]*"\|"cause":"[a-z_]*"\|"caught":[0-9]' | sort
+curl -s -X PUT -H 'Content-Type: application/json' -H 'Prefer: wait=10' -d '{"id":"b","customer":"CX"}' "$address/orders/b" | grep -o '"state":"[a-z]*"\|"cause":"[a-z_]*"\|"caught":[0-9]' | sort
 curl -s "$address/metrics" | grep '^oms_runs_caught'
 curl -s "$address/console/comp/runs?cause=no_row" | grep -o '>b<\|caught: [0-9]*\|<option value="no_row" selected'
 curl -s "$address/console/comp/runs/b" | grep -o 'caught: [0-9]*\|>Retry<'

@@ -5,4 +5,4 @@ verdicts length-with-pattern-elsewhere.yaml length.json
 verdicts minimum.yaml minimum.json
 oms validate col.yaml
 verdicts col.yaml c.json
-oms validate siblings.yaml
+oms validate siblings.yaml; echo "exit $?"
