@@ -178,6 +178,8 @@ impl Database {
         if found != schema::FORMAT {
             return Err(Error::Format { found, known: schema::FORMAT });
         }
+        // A temporary view is a write to SQLite, though not one to the file.
+        connection.pragma_update(None, "query_only", false)?;
         schema::add_missing_columns(&connection)?;
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)

@@ -81,7 +81,7 @@ pub(super) fn text(text: &str, node: &JsonNode) -> Result<Value, String> {
         JsonKind::Date(format) => {
             read_date(text, *format).map(Value::Date).map_err(|error| match error {
                 NotADate::Form => unfit(),
-                NotADate::Day => "must be a day that exists".to_owned(),
+                NotADate::Day => format!("{}, and the day must exist", unfit()),
             })
         }
         JsonKind::Timestamp => {

@@ -63,7 +63,8 @@ pub(super) fn generate(chance: &mut Chance) -> Generated {
         known,
         steps: String::new(),
         tables: String::new(),
-        templates: Vec::new(),
+        // The folder of templates has to be there, whether a step sends mail or not.
+        templates: vec![("mail/README.md".to_owned(), String::new())],
         made: Vec::new(),
     };
     for _ in 0..1 + writer.chance.below(STEPS_MAX) {
