@@ -13,6 +13,7 @@ mod formats;
 mod index;
 mod instance;
 mod keywords;
+mod list_bounds;
 mod lower;
 mod marks;
 mod meta;
@@ -22,4 +23,5 @@ mod union;
 pub(crate) mod words;
 
 pub use compile::{SchemaProblem, Typing};
+pub(crate) use list_bounds::{ListBound, list_bound};
 pub use order::OrderSchema;
