@@ -10,7 +10,7 @@ use super::checked::Plan;
 use super::choreography::choreography;
 use super::semantics::Semantics;
 use super::sink::Sink;
-use super::{graph, handlers, isolation, mail, order, rates, samples, steps, tables};
+use super::{allowed, graph, handlers, isolation, mail, order, rates, samples, steps, tables};
 use crate::diagnostic::{Diagnostic, Finding, Label, Place, Report, Route, Severity, codes};
 use crate::document::{self, FileError, Files, Recorder};
 use crate::pipeline::{self, Pipeline, pipeline_schema};
@@ -138,6 +138,7 @@ impl Checker {
         let semantics = bundle.unwrap_or(Semantics::CURRENT);
         let plan = self.plan(pipeline, &mut sink, data, recorder, semantics);
         let mut report = sink.report;
+        allowed::apply(&document, &mut report);
         report.sort();
         Checked { plan: plan.filter(|_| report.is_ok()), report, steps, intake }
     }

@@ -4,6 +4,7 @@
 //! [`Plan`]: names resolved, expressions compiled, steps ready, the graph acyclic. There is no other way to a plan, so that whoever runs one
 //! need not check anything again.
 
+mod allowed;
 mod check;
 mod checked;
 mod choreography;
@@ -14,6 +15,7 @@ mod isolation;
 mod mail;
 mod order;
 mod rates;
+mod reachability;
 mod samples;
 mod semantics;
 mod sink;

@@ -92,7 +92,9 @@ impl PlanContext<'_> {
                 self.broken = true;
                 None
             }
-            Ok(compiled) => {
+            Ok(mut compiled) => {
+                let notes = compiled.take_notes().into_iter();
+                self.faults.extend(notes.map(|problem| Fault::of_problem(problem, route)));
                 self.fields.push((Arc::from(field), compiled.clone()));
                 Some(compiled)
             }
@@ -260,7 +262,9 @@ impl PlanContext<'_> {
     /// What was noted.
     pub fn finish(&mut self) -> Result<InputPlan, Faults> {
         let grave = |fault: &Fault| match fault {
-            Fault::Here { finding, .. } => finding.severity == crate::diagnostic::Severity::Error,
+            Fault::Here { finding, .. } => {
+                finding.severity == crate::diagnostic::Severity::Error && !finding.newly_refused
+            }
             Fault::Elsewhere { diagnostic, .. } => {
                 diagnostic.severity == crate::diagnostic::Severity::Error
             }
