@@ -21,12 +21,12 @@ pub(crate) struct Recent {
     forgotten: CommitNumber,
     /// The last commit after which anything may have changed, as after an import.
     everything: CommitNumber,
-    /// What the commit under way has changed so far.
+    /// What the current commit has changed so far.
     batch: HashSet<Item>,
 }
 
 impl Recent {
-    /// Tells whether something of what was read changed since. `locked` are items that only the reader could have changed since it read
+    /// Tells whether a row or object that was read has changed since. `locked` are items that only the reader could have changed since it read
     /// them, however long ago that was.
     pub(crate) fn changed(&self, reads: &Reads, locked: &[Item]) -> bool {
         reads.iter().any(|(item, seen)| {
@@ -39,17 +39,17 @@ impl Recent {
         })
     }
 
-    /// Notes a change of the commit under way.
+    /// Notes a change of the current commit.
     pub(crate) fn note(&mut self, item: Item) {
         self.batch.insert(item);
     }
 
-    /// Forgets the changes of the commit under way, which is rolled back.
+    /// Forgets the changes of the current commit, which is rolled back.
     pub(crate) fn roll_back(&mut self) {
         self.batch.clear();
     }
 
-    /// Ends the commit under way, and returns its number.
+    /// Ends the current commit and returns its number.
     pub(crate) fn commit(&mut self) -> CommitNumber {
         self.last += 1;
         let last = self.last;
@@ -85,7 +85,7 @@ mod tests {
     fn a_read_stands_until_a_later_commit_changes_its_item() {
         let mut recent = Recent::default();
         recent.note(item(1));
-        assert!(recent.changed(&read(1, 0), &[]), "the commit under way counts");
+        assert!(recent.changed(&read(1, 0), &[]), "the current commit counts");
         let first = recent.commit();
         assert!(recent.changed(&read(1, first - 1), &[]));
         assert!(!recent.changed(&read(1, first), &[]));
