@@ -394,7 +394,7 @@ async function mouse(person) {
     { what: "cancel", key: "ROW-2", detail: "ROW-2 is cancelled." },
     { what: "retry", key: "ROW-1", detail: "ROW-1 was retried, and is parked again: no_row." },
     { what: "retry", key: "ROW-1", detail: "ROW-1 was retried, and is completed now." },
-    { what: "retry all", detail: `${BULK + 1} runs with the cause ${PARKED_BY_RATE}: ${BULK + 1} tried, 1 parked again` },
+    { what: "retry all", detail: `${BULK + 1} runs with the cause ${PARKED_BY_RATE}: ${BULK + 1} tried, 1 parked again (${PARKED_BY_RATE})` },
     { who: "command line", what: "import", detail: "into customer_contact_info: done" },
   );
   check(entries.filter(({ what }) => what === "search").length === 3, "not all searches are logged");
