@@ -53,7 +53,7 @@ pub(crate) fn text(
         let is_held = |cause: &&String| *cause == UNKNOWN_OUTCOME;
         if let Some(cause) = tally.causes.keys().find(|cause| !is_held(cause)) {
             text.push_str(&format!(
-                "mend the cause, then: oms runs retry {target}{world} --cause {cause}\n"
+                "fix the cause, then: oms runs retry {target}{world} --cause {cause}\n"
             ));
         }
         if let Some(cause) = tally.causes.keys().find(is_held) {

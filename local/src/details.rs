@@ -104,8 +104,8 @@ fn event_of(event: &Event, id: &Arc<str>, output: &Type, shown: Shown) -> Option
             "state": "claimed", "element": element, "attempt": attempt, "at": format_timestamp(*at),
         })),
         Event::Rescheduled { step, element, attempts, at, retry_at } if step == id => Some(json!({
-            "state": "rescheduled", "element": element, "attempt": attempts, "at": at.to_string(),
-            "retry_at": retry_at.to_string(),
+            "state": "rescheduled", "element": element, "attempt": attempts, "at": format_timestamp(*at),
+            "retry_at": format_timestamp(*retry_at),
         })),
         Event::Skipped { step, at, reason } if step == id => Some(json!({
             "state": "skipped", "at": format_timestamp(*at), "reason": reason,

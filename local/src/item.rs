@@ -46,7 +46,7 @@ impl Item {
         Self(hasher.finish())
     }
 
-    /// Returns the row or object that a write changes; nothing for a mail, which nobody reads.
+    /// Returns the row or object that a write changes, or `None` for a mail, which no step reads.
     pub(crate) fn written(write: &Write) -> Option<Self> {
         match write {
             Write::Object { bucket, key, .. } => Some(Self::object(bucket, key)),

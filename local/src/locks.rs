@@ -72,7 +72,7 @@ impl Locks {
         request.map_or(&[], |request| &request.items)
     }
 
-    /// Tells whether nobody holds or wants a lock.
+    /// Tells whether no run holds a lock or waits for one.
     pub(crate) fn is_empty(&self) -> bool {
         self.requests.is_empty()
     }

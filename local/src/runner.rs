@@ -335,7 +335,7 @@ impl Runner {
         }
     }
 
-    /// Says what became of an order whose key is known, and tells whoever waits for it.
+    /// Returns the outcome of an order whose key is known, and sends it to the caller that waits.
     fn known(
         &self,
         same: bool,

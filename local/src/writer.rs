@@ -115,7 +115,7 @@ impl Writer {
         self.requests.send(Request::Pass(turn)).await.map_err(|_| stopped())
     }
 
-    /// Waits for locks on rows and objects. Until they are dropped, nobody else's packet that is about one of them commits.
+    /// Waits for locks on rows and objects. Until they are dropped, no packet of another run that reads or writes one of them commits.
     ///
     /// # Errors
     /// When the writer has ended.

@@ -4,7 +4,7 @@ use oms_engine::diagnostic::{Finding, Place, Route, codes};
 use oms_engine::expression::Compiled;
 use oms_engine::step::PlanContext;
 
-/// Notes a control character in what is written in the file, such as the line break at the end of a YAML block; returns whether there is none.
+/// Reports a control character in fixed text, such as the line break at the end of a YAML block. Returns whether the text has none.
 pub(crate) fn check(what: &str, at: Route, text: &Compiled, cx: &mut PlanContext<'_>) -> bool {
     let fixed = || text.fixed().flat_map(str::chars);
     let found = match fixed().find(|letter| letter.is_control()) {

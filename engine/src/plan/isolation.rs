@@ -22,7 +22,6 @@ pub(super) fn contended(steps: &[PlannedStep]) -> TableNames {
 /// Finds rows that are replaced by what was read before something outside of this process: the read is a fact of its time by then, and
 /// another run may have changed the row.
 pub(super) fn outdated(plan: &Plan) -> Vec<Finding> {
-    let needs = Needs::of(plan);
     let sends = plan.mail().is_some_and(|mail| mail.smtp.is_some());
     let reaches_out = |effect: &Effect| match effect.port {
         Port::Mail => sends,
@@ -31,20 +30,22 @@ pub(super) fn outdated(plan: &Plan) -> Vec<Finding> {
     };
     let mut found = Vec::new();
     for (read, table) in reads(plan) {
+        let before = needs(plan, read);
         for (write, planned) in plan.steps().iter().enumerate() {
             let replaces = |effect: &Effect| {
                 (effect.port, effect.verb) == (Port::Tables, Verb::Upsert)
                     && effect.resource == *table
             };
-            if !planned.effects.iter().any(replaces) || !needs.depends(write, read) {
+            if !planned.effects.iter().any(replaces) {
                 continue;
             }
-            let between = plan.steps().iter().enumerate().find(|(at, step)| {
-                needs.depends(write, *at)
-                    && !needs.depends(read, *at)
-                    && step.effects.iter().any(reaches_out)
-            });
-            let Some((_, between)) = between else { continue };
+            let needed = needs(plan, write);
+            if !needed.contains(&read) {
+                continue;
+            }
+            let mut between = needed.difference(&before).filter_map(|step| plan.steps().get(*step));
+            let between = between.find(|step| step.effects.iter().any(reaches_out));
+            let Some(between) = between else { continue };
             let Some(reader) = plan.steps().get(read) else { continue };
             let message = format!(
                 "`{}` may replace a row of `{table}` that another run has changed since `{}` read it",
@@ -67,7 +68,6 @@ pub(super) fn outdated(plan: &Plan) -> Vec<Finding> {
 /// Finds reads of contended tables on which more than one write depends: where each write is a transaction of its own, the second could
 /// find the row changed after the first was done.
 pub(super) fn several_writes(plan: &Plan) -> Vec<Finding> {
-    let needs = Needs::of(plan);
     let mut found = Vec::new();
     for (read, table) in reads(plan) {
         if !plan.contended_tables().contains(table) {
@@ -80,7 +80,7 @@ pub(super) fn several_writes(plan: &Plan) -> Vec<Finding> {
             .enumerate()
             .filter(|(at, step)| {
                 let mut tables = step.effects.iter().filter(|effect| effect.port == Port::Tables);
-                tables.any(|effect| effect.verb != Verb::Get) && needs.depends(*at, read)
+                tables.any(|effect| effect.verb != Verb::Get) && needs(plan, *at).contains(&read)
             })
             .map(|(_, step)| step)
             .collect();
@@ -116,34 +116,15 @@ fn reads(plan: &Plan) -> impl Iterator<Item = (usize, &Arc<str>)> {
     })
 }
 
-/// By step, the steps on which it depends, however many are in between.
-struct Needs(Vec<BTreeSet<usize>>);
-
-impl Needs {
-    fn of(plan: &Plan) -> Self {
-        let mut needs: Vec<BTreeSet<usize>> = plan
-            .steps()
-            .iter()
-            .map(|step| step.needs.iter().map(|need| need.step).chain(step.catches).collect())
-            .collect();
-        loop {
-            let mut grown = false;
-            for at in 0..needs.len() {
-                let further: BTreeSet<usize> =
-                    needs[at].iter().flat_map(|need| needs[*need].iter().copied()).collect();
-                let before = needs[at].len();
-                needs[at].extend(further);
-                grown |= needs[at].len() > before;
-            }
-            if !grown {
-                return Self(needs);
-            }
-        }
+/// Returns the steps that a step needs, directly or through other steps.
+fn needs(plan: &Plan, step: usize) -> BTreeSet<usize> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![step];
+    while let Some(planned) = open.pop().and_then(|step| plan.steps().get(step)) {
+        let direct = planned.needs.iter().map(|need| need.step).chain(planned.catches);
+        open.extend(direct.filter(|need| found.insert(*need)));
     }
-
-    fn depends(&self, step: usize, on: usize) -> bool {
-        self.0.get(step).is_some_and(|needs| needs.contains(&on))
-    }
+    found
 }
 
 fn at(step: &PlannedStep) -> Place {

@@ -41,9 +41,9 @@ const KEPT: [&str; 9] = [
     "pattern",
 ];
 
-/// Maximum nesting of a model; what lies deeper, or contains itself, is left to whoever reads the order.
+/// Maximum nesting of a model. It says nothing about parts that lie deeper or contain themselves; the handler that reads the order checks them.
 const DEPTH_MAX: usize = 16;
-/// Maximum number of parts of a model; what a schema has beyond that is left to whoever reads the order, too.
+/// Maximum number of parts of a model. It says nothing about further parts; the handler that reads the order checks them.
 const NODES_MAX: usize = 10_000;
 
 /// Makes the model of an order schema.
