@@ -61,7 +61,10 @@ def corpus(args) -> tuple:
     for path in sorted((args.corpus / "bad-input/orders").glob("*.json")):
         one_by_one.append(path.read_bytes())
     for path in sorted((args.corpus / "payloads").glob("*.json")):
-        one_by_one.append(path.read_bytes())
+        # A file may hold an array of orders; a request holds one order.
+        body = path.read_bytes()
+        read = json.loads(body)
+        one_by_one += [json.dumps(order).encode() for order in read] if isinstance(read, list) else [body]
     return [line.encode() for line in at_once], one_by_one
 
 
