@@ -48,7 +48,9 @@ impl Here<'_> {
             remote: outside.map(|outside| outside.remote),
             listener: None,
         };
-        Ok(Runner::open(&found.directory, &plan, checker, &name, &files, settings)?)
+        let runner = Runner::open(&found.directory, &plan, checker, &name, &files, settings)?;
+        output::say_skipped_seeds(&runner);
+        Ok(runner)
     }
 }
 

@@ -38,6 +38,13 @@ pub(crate) fn say(text: &str) {
     let _unsaid = writeln!(anstream::stderr().lock(), "{text}");
 }
 
+/// Lists the rows of seeds that were skipped, a line for each table.
+pub(crate) fn say_skipped_seeds(runner: &oms_local::Runner) {
+    for skipped in runner.skipped_seeds() {
+        say(&skipped.to_string());
+    }
+}
+
 /// Says what ended a command, with everything that led to it.
 pub(crate) fn error(error: &anyhow::Error) {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();

@@ -11,6 +11,7 @@ use oms_serve::{Finding, Looked, Renewed, Source};
 use crate::commands::graph::picture;
 use crate::directory::DirectoryFiles;
 use crate::graph::svg;
+use crate::output;
 use crate::preview::rehearse;
 
 /// A pipeline file.
@@ -52,6 +53,10 @@ impl Source for PipelineFile {
         let rehearsed = rehearse(plan, &self.path, None).ok()?;
         let mails = rehearsed.mails(Some(locale), Some(template)).ok()?;
         mails.into_iter().next().map(|preview| preview.mail.html)
+    }
+
+    fn say(&self, text: &str) {
+        output::say(text);
     }
 
     fn look(&self) -> Looked {

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
+#[cfg(any(feature = "postgres", feature = "aws"))]
+use oms_engine::effects::Io;
 use oms_engine::plan::{Plan, Target};
 use oms_engine::table::TableDef;
+#[cfg(any(feature = "postgres", feature = "aws"))]
+use oms_engine::table::{Customer, Erasing, Identity, RowCounts};
 use oms_engine::value::Value;
 use oms_local::Remote;
 use oms_sql::Database;
@@ -171,13 +175,26 @@ struct Personal(Arc<dyn Database>);
 
 #[cfg(any(feature = "postgres", feature = "aws"))]
 impl oms_local::Erase for Personal {
-    fn erase<'a>(
+    fn naming<'a>(&'a self, plan: &'a Plan, customer: &'a Customer) -> Io<'a, Vec<Identity>> {
+        Box::pin(oms_sql::naming(&*self.0, plan, customer))
+    }
+
+    fn of_runs<'a>(
         &'a self,
         plan: &'a Plan,
         runs: &'a [String],
-        value: Option<&'a str>,
-    ) -> oms_engine::effects::Io<'a, u64> {
-        Box::pin(oms_sql::erase(&*self.0, plan, runs, value))
+        erasing: Erasing,
+    ) -> Io<'a, RowCounts> {
+        Box::pin(oms_sql::erase_of_runs(&*self.0, plan, runs, erasing))
+    }
+
+    fn of_customer<'a>(
+        &'a self,
+        plan: &'a Plan,
+        customer: &'a Customer,
+        erasing: Erasing,
+    ) -> Io<'a, RowCounts> {
+        Box::pin(oms_sql::erase_of_customer(&*self.0, plan, customer, erasing))
     }
 }
 

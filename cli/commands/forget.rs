@@ -1,8 +1,10 @@
-//! `oms forget`: a customer's personal data is erased.
+//! `oms forget`: erases a customer's personal data.
+
+use std::io::IsTerminal as _;
 
 use oms_engine::step::StepKind;
-use oms_local::Forgotten;
 use oms_local::control::{Request, Response};
+use oms_local::{Candidate, Forgetting, Forgotten, Runner};
 use serde_json::json;
 
 use crate::check;
@@ -10,19 +12,31 @@ use crate::commands::Format;
 use crate::exit::{self, Usage};
 use crate::mailing::MailOption;
 use crate::operate::{Here, ask, astray};
-use crate::output;
-use crate::state::{Target, current_plan};
-use crate::world::WorldOption;
+use crate::output::{self, counted};
+use crate::state::{Found, Target, current_plan};
+use crate::world::{WorldOption, runtime};
 
-/// Erase a customer's personal data, and leave the sums
+/// Erase a customer's personal data and keep the amounts
 ///
-/// Of every order that has the value somewhere, such as a customer's id, the order itself, its journal, its objects and its mails are deleted; key and digest stay, so that the same
-/// order again is still a duplicate. Rows that steps wrote lose their `pii` columns, the customer's rows in other tables are deleted. Runs that have not ended are left, and said. It does not reach exported
-/// files, seeds, copies of the state, nor objects on S3. Example: oms forget pipelines/storefront.yaml VINET
+/// Name the customer by id or e-mail address. Only fields that the pipeline declares count: `x-customer: true` in the order schema, `customer: true` at columns. A name only lists
+/// the customers that it may mean.
+///
+/// Deletes the customer's completed and cancelled runs with their orders, journals, objects and mails. The keys stay, so that the same order is still a duplicate. Deletes the customer's rows in
+/// tables that no step writes to, and empties the `pii` columns of the others. Parked, waiting and running runs stay until you retry or cancel them, and so do the customer's rows; the exit code is then 1.
+///
+/// Shows what it would erase and asks; without a terminal, give `--yes`. Exported files, seed files, copies of the state and objects on S3 stay.
+///
+/// Example: oms forget pipelines/storefront.yaml VINET --dry-run
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]
     target: Target,
+    /// Show what would be erased, and erase nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Erase without asking
+    #[arg(long, conflicts_with = "dry_run")]
+    yes: bool,
     #[command(flatten)]
     mail: MailOption,
     #[command(flatten)]
@@ -32,14 +46,44 @@ pub(crate) struct Args {
     format: Format,
 }
 
+/// Who does it: the server that owns the state, or this process.
+enum Owner<'a> {
+    Server(&'a Found),
+    Here(Box<Runner>),
+}
+
+impl Owner<'_> {
+    fn forget(&self, who: &str, dry_run: bool) -> anyhow::Result<Forgetting> {
+        match self {
+            Self::Server(found) => {
+                let request = Request::Forget { who: who.to_owned(), dry_run };
+                match ask(&found.directory, &request)? {
+                    Some(Response::Forgotten(forgetting)) => Ok(forgetting),
+                    Some(_) => Err(astray()),
+                    None => anyhow::bail!("the server has ended; run the command again"),
+                }
+            }
+            Self::Here(runner) => Ok(runtime()?.block_on(async {
+                if dry_run { runner.would_forget(who).await } else { runner.forget(who).await }
+            })?),
+        }
+    }
+}
+
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
-    let Args { target, mail, world, format } = args;
+    let Args { target, dry_run, yes, mail, world, format } = args;
     let found = target.find()?;
-    let Some(value) = found.words.first().filter(|value| !value.is_empty()) else {
-        return Err(Usage("say whom to forget: a value that their orders have".to_owned()).into());
+    let [who] = found.words.as_slice() else {
+        return Err(Usage("name one customer by id or e-mail address".to_owned()).into());
     };
-    let forgotten = match ask(&found.directory, &Request::Forget { value: value.clone() })? {
-        Some(Response::Forgotten(forgotten)) => forgotten,
+    if who.trim().is_empty() {
+        return Err(Usage("the customer's id or e-mail address is empty".to_owned()).into());
+    }
+    // A state directory that does not exist is not created.
+    drop(found.read(kinds)?);
+    let request = Request::Forget { who: who.clone(), dry_run: true };
+    let (owner, listed) = match ask(&found.directory, &request)? {
+        Some(Response::Forgotten(listed)) => (Owner::Server(&found), listed),
         Some(_) => return Err(astray()),
         None => {
             let checker = check::checker(kinds)?;
@@ -47,27 +91,170 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
                 return Ok(exit::FINDINGS);
             };
             let here = Here { checker: &checker, pipeline, plan, mail, outside: world.outside()? };
-            let runner = here.open(&found)?;
-            let forgotten = crate::world::runtime()?.block_on(runner.forget(value));
-            runner.close()?;
-            forgotten?
+            let owner = Owner::Here(Box::new(here.open(&found)?));
+            let listed = owner.forget(who, true)?;
+            (owner, listed)
         }
     };
-    let Forgotten { runs, rows, open } = forgotten;
-    match format {
-        Format::Json => {
-            output::json(&json!({ "format_version": 1, "runs": runs, "rows": rows, "open": open }))?
-        }
-        Format::Human => output::answer(&format!(
-            "{} and {} forgotten\n",
-            output::counted(runs, "run"),
-            output::counted(rows, "row")
-        ))?,
+    let code = decide(&owner, &found, who, listed, Options { dry_run, yes, format });
+    if let Owner::Here(runner) = owner {
+        runner.close()?;
     }
-    if open > 0 {
-        let left = output::counted(open, "run");
-        output::say(&format!("{left} not ended: cancel what waits, and forget again"));
+    code
+}
+
+#[derive(Clone, Copy)]
+struct Options {
+    dry_run: bool,
+    yes: bool,
+    format: Format,
+}
+
+/// Shows what would be erased, asks, and erases it.
+fn decide(
+    owner: &Owner<'_>,
+    found: &Found,
+    who: &str,
+    listed: Forgetting,
+    options: Options,
+) -> anyhow::Result<u8> {
+    let listed = match listed {
+        Forgetting::Found(listed) => listed,
+        other => return refuse(&other, found, options.format),
+    };
+    if options.dry_run {
+        match options.format {
+            Format::Json => output::json(&as_json(&listed, true))?,
+            Format::Human => output::answer(&list(&listed))?,
+        }
+        say_left(&listed, found);
+        return Ok(code(&listed));
+    }
+    output::say(list(&listed).trim_end());
+    say_left(&listed, found);
+    let is_nothing = listed.runs == 0 && listed.rows.is_empty();
+    if !is_nothing && !options.yes && !confirm()? {
+        output::say("nothing was erased");
         return Ok(exit::FINDINGS);
     }
-    Ok(exit::FINE)
+    let done = match owner.forget(who, false)? {
+        Forgetting::Found(done) => done,
+        other => return refuse(&other, found, options.format),
+    };
+    match options.format {
+        Format::Json => output::json(&as_json(&done, false))?,
+        Format::Human => output::answer(&format!(
+            "erased {} and {}\n",
+            counted(done.runs, "run"),
+            counted(done.rows.values().sum(), "row")
+        ))?,
+    }
+    if done.left.len() > listed.left.len() {
+        say_left(&done, found);
+    }
+    Ok(code(&done))
+}
+
+const fn code(forgotten: &Forgotten) -> u8 {
+    if forgotten.left.is_empty() { exit::FINE } else { exit::FINDINGS }
+}
+
+/// Asks whether to erase.
+fn confirm() -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        let message = "this cannot be undone: give `--yes` to erase, or `--dry-run` to only list";
+        return Err(Usage(message.to_owned()).into());
+    }
+    output::say("Erase this? It cannot be undone. [y/N]");
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line)?;
+    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+}
+
+fn as_json(forgotten: &Forgotten, dry_run: bool) -> serde_json::Value {
+    let Forgotten { customers, runs, rows, left, unlinked, .. } = forgotten;
+    json!({
+        "format_version": 1, "dry_run": dry_run, "customers": customers, "runs": runs,
+        "rows": rows.values().sum::<u64>(), "tables": rows, "open": left.len(), "left": left,
+        "tables_without_customer": unlinked,
+    })
+}
+
+/// Lists what is erased, without personal data.
+fn list(forgotten: &Forgotten) -> String {
+    let Forgotten { customers, runs, keys, rows, unlinked, .. } = forgotten;
+    let mut lines = vec![match customers.as_slice() {
+        [] => "customer without an id".to_owned(),
+        [one] => format!("customer {one}"),
+        several => format!("{} customers: {}", several.len(), several.join(", ")),
+    }];
+    let more = runs - (keys.len() as u64).min(*runs);
+    let more =
+        if more > 0 { format!(" and {} more", output::grouped(more)) } else { String::new() };
+    lines.push(match runs {
+        0 => "  no run to delete".to_owned(),
+        _ => format!("  {} to delete: {}{more}", counted(*runs, "run"), keys.join(", ")),
+    });
+    for (table, count) in rows {
+        lines.push(format!("  {} to erase in `{table}`", counted(*count, "row")));
+    }
+    for table in unlinked {
+        lines.push(format!(
+            "  `{table}` has no `customer` column: only rows of these runs are erased there"
+        ));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// Lists the runs that stay, with the way out.
+fn say_left(forgotten: &Forgotten, found: &Found) {
+    for left in &forgotten.left {
+        let state = left.state.as_str().replace('_', " ");
+        output::say(&format!("run {} stays, because it is {state}", left.key));
+    }
+    if !forgotten.left.is_empty() {
+        output::say(&format!(
+            "the customer's rows stay until these runs have ended: `oms runs retry {shown} KEY` or `oms runs cancel {shown} KEY`, then run `oms forget` again",
+            shown = found.shown()
+        ));
+    }
+}
+
+/// Says why nothing is erased, and what to do.
+fn refuse(forgetting: &Forgetting, found: &Found, format: Format) -> anyhow::Result<u8> {
+    let candidates: &[Candidate] = match forgetting {
+        Forgetting::Unknown(candidates) => candidates,
+        Forgetting::Undeclared | Forgetting::Found(_) => &[],
+    };
+    if matches!(forgetting, Forgetting::Undeclared) {
+        output::say(
+            "error: the pipeline does not declare what identifies a customer; nothing was erased",
+        );
+        output::say(
+            "help: add `x-customer: true` to the member of the order schema that holds the customer's id, such as `customer_id: { type: string, x-customer: true }`, and `customer: true` to the columns that hold it",
+        );
+        return Ok(exit::FINDINGS);
+    }
+    if format == Format::Json {
+        let listed = json!({
+            "format_version": 1, "customers": [], "runs": 0, "rows": 0, "open": 0, "candidates": candidates,
+        });
+        output::json(&listed)?;
+    }
+    output::say("error: no customer has this id or e-mail address; nothing was erased");
+    for Candidate { customer, order } in candidates {
+        let order = order.as_ref().map(|order| format!(", as in order {order}"));
+        let order = order.unwrap_or_default();
+        output::say(&match customer {
+            Some(id) => format!("  it occurs in the personal data of customer {id}{order}"),
+            None => format!("  it occurs in the personal data of a customer without an id{order}"),
+        });
+    }
+    if !candidates.is_empty() {
+        output::say(&format!(
+            "help: if you mean one of them, run `oms forget {} ID` with the customer's id or e-mail address",
+            found.shown()
+        ));
+    }
+    Ok(exit::FINDINGS)
 }

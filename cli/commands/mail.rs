@@ -133,7 +133,7 @@ fn show(target: Target, open: bool, part: Part, kinds: &[StepKind]) -> anyhow::R
         if open {
             let path =
                 std::env::temp_dir().join(format!("{}.html", mail.message_id.replace('@', ".")));
-            std::fs::write(&path, &mail.html)?;
+            oms_local::private::write(&path, mail.html.as_bytes())?;
             open_in_browser(&path)?;
             output::say(&format!("opened {}", path.display()));
             continue;

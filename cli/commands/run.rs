@@ -106,6 +106,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         listener: None,
     };
     let runner = Arc::new(Runner::open(&directory, &plan, &checker, &name, &files, settings)?);
+    output::say_skipped_seeds(&runner);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_stack_size(STACK_BYTES)
         .enable_all()

@@ -124,6 +124,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         };
         let (files, name) = DirectoryFiles::of(pipeline);
         let runner = Runner::open(&directory, plan, &checker, &name, &files, settings)?;
+        output::say_skipped_seeds(&runner);
         let source = PipelineFile { path: pipeline.clone(), checker: Arc::clone(&checker) };
         let (plan, source) = (Arc::clone(plan), Arc::new(source));
         opened.push(Opened { plan, runner, directory, source });

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use oms_engine::run::RunState;
 use serde::{Deserialize, Serialize};
 
-use crate::forget::Forgotten;
+use crate::forget::Forgetting;
 use crate::retry::Held;
 use crate::runs::RunRow;
 use crate::settled::Settled;
@@ -42,10 +42,12 @@ pub enum Request {
         /// The instant.
         before: i64,
     },
-    /// To forget whoever has a value.
+    /// To forget a customer.
     Forget {
-        /// The value.
-        value: String,
+        /// The customer's id or e-mail address.
+        who: String,
+        /// Whether nothing is erased, but listed.
+        dry_run: bool,
     },
     /// To end runs.
     Cancel {
@@ -98,8 +100,8 @@ pub enum Response {
     Done(Vec<Done>),
     /// How many runs were let go of.
     Pruned(u64),
-    /// What was forgotten.
-    Forgotten(Forgotten),
+    /// What was or would be forgotten.
+    Forgotten(Forgetting),
     /// Why it could not be done.
     Failed(String),
 }

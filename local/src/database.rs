@@ -1,13 +1,13 @@
 //! The database file: opened by its one owner, or read beside it.
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::Error;
 use crate::lock::Lock;
+use crate::private;
 use crate::schema;
 
 /// The database's name in the state directory.
@@ -34,7 +34,7 @@ const BUSY_MS: u64 = 5_000;
 pub fn backup(directory: &Path, copy: &Path) -> Result<(), Error> {
     let path = readable(directory)?;
     // Nobody else may read it, and nothing is written over.
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(copy);
+    let file = private::open(copy, OpenOptions::new().write(true).create_new(true));
     let file = file.map_err(Error::directory(copy))?;
     let connection = Connection::open_with_flags(
         &path,
@@ -122,21 +122,13 @@ impl Database {
     /// # Errors
     /// When another process owns it, or it cannot be used.
     pub fn own(directory: &Path) -> Result<Self, Error> {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(Error::directory(directory))?;
+        private::state_directory(directory)?;
         let lock = Lock::acquire(directory)?;
         let path = directory.join(DATABASE_FILE);
         // Made here, so that nobody else may read it; SQLite gives its log the same mode.
-        OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(Error::directory(&path))?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        private::open(&path, &mut options).map_err(Error::directory(&path))?;
         let database = Self { directory: directory.to_owned(), _lock: lock };
         let connection = database.connect()?;
         schema::prepare(&connection)?;

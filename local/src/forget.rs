@@ -1,93 +1,317 @@
-//! Forgetting a customer: the orders with all that came of them but sums, and the customer's own rows.
+//! Forgetting a customer: the orders with everything that came of them except amounts, and the customer's rows in tables.
 //!
-//! An order counts as the customer's if it has the value somewhere, as a text or a number of its own. Of its run remain key and digest, as after
-//! [`prune`](Runner::prune), so that the same order again is still a duplicate. Rows that steps wrote stay without their personal columns; rows of tables that no step writes
-//! to, such as addresses, are deleted where they have the value or a personal column.
+//! The pipeline declares which members of an order and which columns identify a customer (`x-customer`, `customer`); no other field counts. Of an
+//! erased run remain key and digest, as after [`prune`](Runner::prune), so that the same order again is still a duplicate.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use oms_engine::plan::Plan;
 use oms_engine::run::{RunState, run_id};
+use oms_engine::schema::CustomerMembers;
+use oms_engine::table::{Customer, Erasing, Identity, RowCounts};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
 
+use crate::bundles::Bundles;
 use crate::database::{empty_log, overwriting};
-use crate::erase::{of_runs, of_value};
+use crate::erase::{naming, of_customer, of_runs};
 use crate::error::Error;
+use crate::index::customers;
 use crate::prune::let_go;
 use crate::runner::Runner;
 use crate::runs::RunRow;
+use crate::said::personal;
 use crate::under_way::Working;
 
-/// Runs that go in one transaction.
+/// Runs that are deleted in one transaction.
 const RUNS: usize = 500;
+/// Keys of erased runs that are listed.
+const KEYS_MAX: usize = 20;
+/// Customers that are listed where an argument is a part of their personal data.
+const CANDIDATES_MAX: usize = 20;
 
-/// What was forgotten.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The answer to a request to forget a customer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Forgetting {
+    /// The pipeline does not declare what identifies a customer.
+    Undeclared,
+    /// No declared field has the value. The customers are those whose personal data contains it.
+    Unknown(Vec<Candidate>),
+    /// The customer was found.
+    Found(Forgotten),
+}
+
+/// A customer whom an argument may mean.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The customer's id. Without it, only an e-mail address names the customer.
+    pub customer: Option<String>,
+    /// The key of one of the customer's orders that contains the argument.
+    pub order: Option<String>,
+}
+
+/// What is erased of a customer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forgotten {
-    /// Runs that were let go of.
+    /// The customer's ids.
+    pub customers: Vec<String>,
+    /// The number of runs that are deleted.
     pub runs: u64,
-    /// Rows that were deleted, or lost their personal columns.
-    pub rows: u64,
-    /// Runs that have not ended, and were left as they are.
-    pub open: u64,
+    /// The keys of the first of them.
+    pub keys: Vec<String>,
+    /// The numbers of rows that are deleted or lose their personal columns, by table.
+    pub rows: RowCounts,
+    /// The runs that have not ended and stay. While there is one, the rows that belong to the customer stay as well.
+    pub left: Vec<LeftRun>,
+    /// Tables with personal data of which no column names a customer. Only rows that the deleted runs wrote are erased there.
+    pub unlinked: Vec<String>,
+}
+
+/// A run that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftRun {
+    /// The order's key.
+    pub key: String,
+    /// The state.
+    pub state: RunState,
+}
+
+impl Forgotten {
+    fn add(&mut self, rows: RowCounts) {
+        for (table, count) in rows.into_iter().filter(|(_, count)| *count > 0) {
+            *self.rows.entry(table).or_default() += count;
+        }
+    }
+}
+
+/// Tells whether nothing more happens in a run. A parked run has not ended: a person may retry it.
+const fn has_ended(state: RunState) -> bool {
+    matches!(state, RunState::Completed | RunState::Cancelled)
 }
 
 impl Runner {
-    /// Forgets whoever has a value, such as a customer's id.
+    /// Finds what would be erased of the customer with an id or an e-mail address.
     ///
     /// # Errors
-    /// When the database fails; it can be done again.
-    pub async fn forget(&self, value: &str) -> Result<Forgotten, Error> {
+    /// When a database cannot be read.
+    pub async fn would_forget(&self, who: &str) -> Result<Forgetting, Error> {
         let plan = self.plan();
-        let (runs, open) = self.read(|connection, _| runs_of(connection, value))?;
-        let mut forgotten = Forgotten { open, ..Forgotten::default() };
-        // It is made again, without them.
-        self.index.discard()?;
-        for some in runs.chunks(RUNS) {
-            // Nobody tries one of them again meanwhile.
-            let working: Vec<_> =
-                some.iter().filter_map(|run| self.under_way.begin(*run)).collect();
-            let chunk: Vec<i64> = working.iter().map(Working::id).collect();
-            let chunk = self.read(|connection, _| ended(connection, &chunk))?;
-            forgotten.open += (some.len() - chunk.len()) as u64;
-            forgotten.runs += chunk.len() as u64;
-            forgotten.rows += self.erase_elsewhere(&plan, &chunk, None).await?;
-            let chunk: Vec<i64> = chunk.iter().map(|row| row.id).collect();
-            let here = self.here(&plan);
-            let go = move |connection: &Connection| {
-                overwriting(connection, |connection| {
-                    let rows = here.map_or(Ok(0), |plan| of_runs(connection, &plan, &chunk))?;
-                    for run in &chunk {
-                        let_go(connection, "id = ?1", params![run])?;
-                    }
-                    Ok(rows)
-                })
-            };
-            forgotten.rows += self.driver.writer.change(go).await?;
+        let customer = match self.customer_named(&plan, who).await? {
+            Ok(customer) => customer,
+            Err(unknown) => return Ok(unknown),
+        };
+        let (ended, mut forgotten) = self.runs_of(&plan, &customer)?;
+        let runs: Vec<i64> = ended.iter().map(|row| row.id).collect();
+        forgotten.add(match &self.driver.remote {
+            None => self.read(|connection, _| of_runs(connection, &plan, &runs, Erasing::Count))?,
+            Some(_) => self.elsewhere_of_runs(&plan, &ended, Erasing::Count).await?,
+        });
+        if forgotten.left.is_empty() {
+            forgotten.add(match &self.driver.remote {
+                None => self.read(|connection, _| {
+                    of_customer(connection, &plan, &customer, Erasing::Count)
+                })?,
+                Some(_) => self.elsewhere_of_customer(&plan, &customer, Erasing::Count).await?,
+            });
         }
-        // Whoever was just making it may have read them before.
+        Ok(Forgetting::Found(forgotten))
+    }
+
+    /// Forgets the customer with an id or an e-mail address.
+    ///
+    /// # Errors
+    /// When a database fails; it can be done again.
+    pub async fn forget(&self, who: &str) -> Result<Forgetting, Error> {
+        let plan = self.plan();
+        let customer = match self.customer_named(&plan, who).await? {
+            Ok(customer) => customer,
+            Err(unknown) => return Ok(unknown),
+        };
+        let (ended, found) = self.runs_of(&plan, &customer)?;
+        let mut forgotten = Forgotten { runs: 0, keys: Vec::new(), ..found };
+        // The index is made again, without the runs.
         self.index.discard()?;
-        forgotten.rows += self.erase_elsewhere(&plan, &[], Some(value)).await?;
-        let (value, here) = (value.to_owned(), self.here(&plan));
+        for some in ended.chunks(RUNS) {
+            self.forget_runs(&plan, some, &mut forgotten).await?;
+        }
+        // A search may have read them into the index meanwhile.
+        self.index.discard()?;
+        // A run that goes on needs the customer's rows, and its e-mail address may lead to it only by them.
+        let customer = forgotten.left.is_empty().then_some(customer);
+        if let (Some(customer), Some(_)) = (&customer, &self.driver.remote) {
+            forgotten.add(self.elsewhere_of_customer(&plan, customer, Erasing::Erase).await?);
+        }
+        let here = self.here(&plan).zip(customer);
         let rest = move |connection: &Connection| {
-            let rows = overwriting(connection, |connection| {
-                let plan = here.as_deref();
-                let tables = plan
-                    .into_iter()
-                    .flat_map(|plan| plan.tables().iter().map(move |table| (plan, table)));
-                let mut rows = 0;
-                for (plan, table) in tables {
-                    rows += of_value(connection, plan, table, &value)?;
-                }
-                Ok(rows)
-            })?;
+            let rows = match here {
+                None => RowCounts::new(),
+                Some((plan, customer)) => overwriting(connection, |connection| {
+                    of_customer(connection, &plan, &customer, Erasing::Erase)
+                })?,
+            };
             empty_log(connection)?;
             Ok(rows)
         };
-        forgotten.rows += self.driver.writer.change(rest).await?;
-        Ok(forgotten)
+        forgotten.add(self.driver.writer.change(rest).await?);
+        Ok(Forgetting::Found(forgotten))
+    }
+
+    /// Deletes some runs, and erases the rows that only they wrote.
+    async fn forget_runs(
+        &self,
+        plan: &Arc<Plan>,
+        some: &[RunRow],
+        forgotten: &mut Forgotten,
+    ) -> Result<(), Error> {
+        // Nobody retries one of them meanwhile.
+        let working: Vec<Working> =
+            some.iter().filter_map(|row| self.under_way.begin(row.id)).collect();
+        let ids: Vec<i64> = working.iter().map(Working::id).collect();
+        let mut chunk = self.read(|connection, _| RunRow::those(connection, &ids))?;
+        chunk.retain(|row| has_ended(row.state));
+        let busy = some.iter().filter(|row| !chunk.iter().any(|known| known.id == row.id));
+        let busy = busy.map(|row| LeftRun { key: row.key.clone(), state: RunState::InProgress });
+        forgotten.left.extend(busy);
+        forgotten.runs += chunk.len() as u64;
+        let room = KEYS_MAX.saturating_sub(forgotten.keys.len());
+        forgotten.keys.extend(chunk.iter().take(room).map(|row| row.key.clone()));
+        if self.driver.remote.is_some() {
+            forgotten.add(self.elsewhere_of_runs(plan, &chunk, Erasing::Erase).await?);
+        }
+        let ids: Vec<i64> = chunk.iter().map(|row| row.id).collect();
+        let here = self.here(plan);
+        let go = move |connection: &Connection| {
+            overwriting(connection, |connection| {
+                let rows = here.map_or(Ok(RowCounts::new()), |plan| {
+                    of_runs(connection, &plan, &ids, Erasing::Erase)
+                })?;
+                for run in &ids {
+                    let_go(connection, "id = ?1", params![run])?;
+                }
+                Ok(rows)
+            })
+        };
+        forgotten.add(self.driver.writer.change(go).await?);
+        Ok(())
+    }
+
+    /// Finds the customer whom an id or an e-mail address names.
+    async fn customer_named(
+        &self,
+        plan: &Arc<Plan>,
+        who: &str,
+    ) -> Result<Result<Customer, Forgetting>, Error> {
+        if plan.order().schema().customer().is_empty() {
+            return Ok(Err(Forgetting::Undeclared));
+        }
+        let (named, mut customer) = (Customer::named(who), Customer::default());
+        for identity in self.rows_naming(plan, &named).await? {
+            customer.follow(&named, &identity);
+        }
+        self.each_order(plan, |_, identity, _| customer.follow(&named, identity))?;
+        if customer.is_empty() {
+            return Ok(Err(Forgetting::Unknown(self.candidates(plan, who)?)));
+        }
+        // An order without an id belongs to whoever has its address.
+        for identity in self.rows_naming(plan, &customer).await? {
+            customer.add_emails(&identity);
+        }
+        self.each_order(plan, |_, identity, _| customer.add_emails(identity))?;
+        Ok(Ok(customer))
+    }
+
+    async fn rows_naming(&self, plan: &Plan, customer: &Customer) -> Result<Vec<Identity>, Error> {
+        match &self.driver.remote {
+            None => self.read(|connection, _| naming(connection, plan, customer)),
+            Some(remote) => remote
+                .personal
+                .naming(plan, customer)
+                .await
+                .map_err(|source| Error::Elsewhere { name: remote.name, source }),
+        }
+    }
+
+    /// Calls `each` with every run, what its order says of its customer, and the order.
+    fn each_order(
+        &self,
+        plan: &Plan,
+        mut each: impl FnMut(i64, &Identity, &[u8]),
+    ) -> Result<(), Error> {
+        self.read(|connection, bundles| {
+            let mut earlier = BTreeMap::new();
+            let mut statement = connection.prepare("select id, bundle, body from oms_runs")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let body = row.get_ref(2)?.as_blob().unwrap_or_default();
+                let mut identity = plan.order().schema().customer().read(body);
+                if identity == Identity::default() {
+                    let bundle = row.get(1)?;
+                    let members = earlier
+                        .entry(bundle)
+                        .or_insert_with(|| members_of(connection, bundles, bundle));
+                    identity = members.read(body);
+                }
+                each(row.get(0)?, &identity, body);
+            }
+            Ok(())
+        })
+    }
+
+    /// Returns the customer's runs that have ended, and what is known of the others.
+    fn runs_of(&self, plan: &Plan, customer: &Customer) -> Result<(Vec<RunRow>, Forgotten), Error> {
+        let mut ids = Vec::new();
+        self.each_order(plan, |id, identity, _| {
+            if customer.owns(identity) {
+                ids.push(id);
+            }
+        })?;
+        let runs = self.read(|connection, _| RunRow::those(connection, &ids))?;
+        let (ended, open): (Vec<RunRow>, Vec<RunRow>) =
+            runs.into_iter().partition(|row| has_ended(row.state));
+        let unlinked =
+            plan.tables().iter().filter(|table| table.is_personal() && !table.names_customers());
+        let forgotten = Forgotten {
+            customers: customer.ids().iter().cloned().collect(),
+            runs: ended.len() as u64,
+            keys: ended.iter().take(KEYS_MAX).map(|row| row.key.clone()).collect(),
+            rows: RowCounts::new(),
+            left: open.into_iter().map(|row| LeftRun { key: row.key, state: row.state }).collect(),
+            unlinked: unlinked.map(|table| table.name.to_string()).collect(),
+        };
+        Ok((ended, forgotten))
+    }
+
+    /// Finds customers whose personal data contains a text.
+    fn candidates(&self, plan: &Plan, text: &str) -> Result<Vec<Candidate>, Error> {
+        let mut found: BTreeMap<Option<String>, Option<i64>> = BTreeMap::new();
+        if !self.is_remote() {
+            let ids = self.read(|connection, _| customers(connection, plan, text))?;
+            found.extend(ids.into_iter().map(|id| (Some(id), None)));
+        }
+        let (text, mut lines) = (text.to_lowercase(), String::new());
+        self.each_order(plan, |run, identity, body| {
+            let id = identity.id().map(str::to_owned);
+            let is_known = matches!(found.get(&id), Some(Some(_)));
+            if is_known || (found.len() >= CANDIDATES_MAX && !found.contains_key(&id)) {
+                return;
+            }
+            lines.clear();
+            personal(plan.order().schema().ty(), body, &mut lines);
+            if lines.to_lowercase().contains(&text) {
+                found.insert(id, Some(run));
+            }
+        })?;
+        self.read(|connection, _| {
+            let mut candidates = Vec::new();
+            for (customer, run) in found {
+                let runs: Vec<i64> = run.into_iter().collect();
+                let order = RunRow::those(connection, &runs)?.pop().map(|row| row.key);
+                candidates.push(Candidate { customer, order });
+            }
+            Ok(candidates)
+        })
     }
 
     /// Returns the plan if its tables are in this database.
@@ -95,53 +319,35 @@ impl Runner {
         self.driver.remote.is_none().then(|| Arc::clone(plan))
     }
 
-    /// Erases in tables that lie elsewhere.
-    async fn erase_elsewhere(
+    async fn elsewhere_of_runs(
         &self,
         plan: &Plan,
         runs: &[RunRow],
-        value: Option<&str>,
-    ) -> Result<u64, Error> {
-        let Some(remote) = &self.driver.remote else { return Ok(0) };
+        erasing: Erasing,
+    ) -> Result<RowCounts, Error> {
+        let Some(remote) = &self.driver.remote else { return Ok(RowCounts::new()) };
         let runs: Vec<String> = runs.iter().map(|row| run_id(plan.name(), &row.key)).collect();
-        let erased = remote.personal.erase(plan, &runs, value).await;
-        erased.map_err(|source| Error::Elsewhere { name: remote.name, source })
+        let counts = remote.personal.of_runs(plan, &runs, erasing).await;
+        counts.map_err(|source| Error::Elsewhere { name: remote.name, source })
+    }
+
+    async fn elsewhere_of_customer(
+        &self,
+        plan: &Plan,
+        customer: &Customer,
+        erasing: Erasing,
+    ) -> Result<RowCounts, Error> {
+        let Some(remote) = &self.driver.remote else { return Ok(RowCounts::new()) };
+        let counts = remote.personal.of_customer(plan, customer, erasing).await;
+        counts.map_err(|source| Error::Elsewhere { name: remote.name, source })
     }
 }
 
-/// Finds the runs of the orders that have a value, and counts those of them that have not ended.
-fn runs_of(connection: &Connection, value: &str) -> Result<(Vec<i64>, u64), Error> {
-    let mut statement = connection.prepare("select id, state, body from oms_runs")?;
-    let mut rows = statement.query([])?;
-    let (mut ended, mut open) = (Vec::new(), 0);
-    while let Some(row) = rows.next()? {
-        let body = row.get_ref(2)?.as_blob().unwrap_or_default();
-        if !serde_json::from_slice(body).is_ok_and(|order: Json| has(&order, value)) {
-            continue;
-        }
-        let state: String = row.get(1)?;
-        match RunState::parse(&state) {
-            Some(RunState::InProgress | RunState::Waiting) => open += 1,
-            _ => ended.push(row.get(0)?),
-        }
-    }
-    Ok((ended, open))
-}
-
-/// Returns those of some runs that have ended, or stopped for a person.
-fn ended(connection: &Connection, runs: &[i64]) -> Result<Vec<RunRow>, Error> {
-    let mut found = RunRow::those(connection, runs)?;
-    found.retain(|row| !matches!(row.state, RunState::InProgress | RunState::Waiting));
-    Ok(found)
-}
-
-/// Tells whether a value stands somewhere in an order, by itself.
-pub(crate) fn has(order: &Json, value: &str) -> bool {
-    match order {
-        Json::String(text) => text == value,
-        Json::Number(number) => number.to_string() == value,
-        Json::Array(elements) => elements.iter().any(|element| has(element, value)),
-        Json::Object(members) => members.values().any(|member| has(member, value)),
-        Json::Null | Json::Bool(_) => false,
-    }
+/// Returns the members that identified a customer in the orders of an earlier bundle; none if this program cannot plan the bundle.
+fn members_of(connection: &Connection, bundles: &Bundles, bundle: i64) -> CustomerMembers {
+    let plan = bundles.plan(connection, bundle);
+    plan.map_or_else(
+        |_| CustomerMembers::default(),
+        |plan| plan.order().schema().customer().clone(),
+    )
 }

@@ -2,16 +2,16 @@
 //! again; it lags behind them a little, so that nothing waits for it.
 
 use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use oms_engine::plan::Plan;
 use oms_engine::table::{Column, TableDef};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
+use serde_json::Value as Json;
 
 use crate::error::Error;
-use crate::forget::has;
+use crate::private;
 use crate::runner::Runner;
 use crate::runs::{RunRow, last_run};
 use crate::said::{said, searched};
@@ -19,7 +19,7 @@ use crate::search::Page;
 use crate::tables::quoted;
 
 /// The index's name in the state directory.
-const INDEX_FILE: &str = "search.db";
+pub(crate) const INDEX_FILE: &str = "search.db";
 /// The format of the index that this program writes; another one is made again.
 const FORMAT: i64 = 1;
 /// Orders that are taken in together: more in one transaction cost less each, and others wait for it.
@@ -224,9 +224,9 @@ impl Runner {
 fn connect(directory: &Path) -> Result<Connection, Error> {
     let path = directory.join(INDEX_FILE);
     // Made here, so that nobody else may read it.
-    let mut file = OpenOptions::new();
-    let file = file.write(true).create(true).truncate(false).mode(0o600).open(&path);
-    file.map_err(Error::directory(&path))?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    private::open(&path, &mut options).map_err(Error::directory(&path))?;
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     // What is lost with the power is taken in again.
@@ -332,16 +332,34 @@ fn sought(word: &str) -> String {
     format!("{}{}", phrase(word), if beginning { "*" } else { "" })
 }
 
-/// Returns the key of a table that names the customers that orders are of, as `oms forget` takes them: the table has personal data, and no step writes to it.
+/// Tells whether a value is a member of an order by itself.
+fn has(order: &Json, value: &str) -> bool {
+    match order {
+        Json::String(text) => text == value,
+        Json::Number(number) => number.to_string() == value,
+        Json::Array(elements) => elements.iter().any(|element| has(element, value)),
+        Json::Object(members) => members.values().any(|member| has(member, value)),
+        Json::Null | Json::Bool(_) => false,
+    }
+}
+
+/// Returns the column that names the customers of orders in a table that is searched: one with personal data to which no step writes, so that it has a row for each customer at
+/// the most and not for each order.
 fn customer_key<'t>(plan: &Plan, table: &'t TableDef) -> Option<&'t Column> {
-    let is_of_customers =
-        table.columns.iter().any(|column| column.pii) && !plan.writes_to(&table.name);
+    if !table.is_personal() || plan.writes_to(&table.name) {
+        return None;
+    }
     let mut keys = table.key_columns();
-    keys.next().filter(|_| is_of_customers && keys.next().is_none())
+    let only_key = keys.next().filter(|_| keys.next().is_none());
+    table.customer_id().or(only_key)
 }
 
 /// Finds the keys of the customers whose personal columns have a text.
-fn customers(database: &Connection, plan: &Plan, text: &str) -> Result<Vec<String>, Error> {
+pub(crate) fn customers(
+    database: &Connection,
+    plan: &Plan,
+    text: &str,
+) -> Result<Vec<String>, Error> {
     let escape = |character: char| {
         let escape = matches!(character, '%' | '_' | '\\').then_some('\\');
         escape.into_iter().chain([character])
@@ -355,10 +373,10 @@ fn customers(database: &Connection, plan: &Plan, text: &str) -> Result<Vec<Strin
             .map(|column| format!("{} like ?1 escape '\\'", quoted(&column.name)))
             .collect();
         let sql = format!(
-            "select cast({} as text) from {} where {} limit ?2",
-            quoted(&key.name),
+            "select cast({id} as text) from {} where {id} is not null and ({}) limit ?2",
             quoted(&table.name),
-            has.join(" or ")
+            has.join(" or "),
+            id = quoted(&key.name)
         );
         let mut statement = database.prepare_cached(&sql)?;
         let found = statement.query_map(params![like, CUSTOMERS_MAX], |row| row.get(0))?;

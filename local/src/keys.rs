@@ -5,7 +5,6 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,6 +16,7 @@ use subtle::ConstantTimeEq as _;
 use tokio::time::Instant;
 
 use crate::error::Error;
+use crate::private;
 
 const FILE: &str = "keys.json";
 const LOCK: &str = "keys.lock";
@@ -195,18 +195,18 @@ impl Keys {
 
     /// Changes the file as a whole, one at a time.
     fn change(&self, change: impl FnOnce(&mut Vec<Key>)) -> Result<(), Error> {
-        std::fs::create_dir_all(&self.directory).map_err(Error::directory(&self.directory))?;
-        let private = |path: &Path| -> std::io::Result<File> {
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+        private::state_directory(&self.directory)?;
+        let open = |path: &Path| {
+            private::open(path, OpenOptions::new().write(true).create(true).truncate(true))
         };
         let lock = self.directory.join(LOCK);
-        let held = private(&lock).map_err(Error::directory(&lock))?;
+        let held = open(&lock).map_err(Error::directory(&lock))?;
         held.lock().map_err(Error::directory(&lock))?;
         let mut keys = self.read()?;
         change(&mut keys);
-        let (path, next) = (self.directory.join(FILE), self.directory.join("keys.next"));
+        let (path, next) = (self.directory.join(FILE), self.directory.join("keys.json.next"));
         let write = || {
-            let mut file = private(&next)?;
+            let mut file = open(&next)?;
             file.write_all(&serde_json::to_vec_pretty(&keys)?)?;
             file.sync_all()?;
             std::fs::rename(&next, &path)?;

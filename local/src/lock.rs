@@ -5,6 +5,7 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use crate::error::Error;
+use crate::private;
 
 /// The lock on a state directory; dropped, it is free.
 pub(crate) struct Lock {
@@ -14,13 +15,9 @@ pub(crate) struct Lock {
 impl Lock {
     pub(crate) fn acquire(directory: &Path) -> Result<Self, Error> {
         let path = directory.join("oms.lock");
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(Error::directory(&path))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = private::open(&path, &mut options).map_err(Error::directory(&path))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -10,6 +10,7 @@ use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::private;
 use crate::runs::{millisecond, serialize_instant};
 
 /// How hard mails are compressed: the quickest level, which already takes repeated HTML down to a fifth.
@@ -187,7 +188,7 @@ impl StoredMail {
     pub fn write_file(directory: &Path, mail: &Mail) -> Result<(), Error> {
         for folder in ["cur", "new", "tmp"] {
             let path = directory.join(folder);
-            std::fs::create_dir_all(&path).map_err(Error::directory(&path))?;
+            private::create_directory(&path)?;
         }
         let name = mail.message_id.replace(['/', '@', ':'], ".");
         let message = mail.to_rfc5322().map_err(|error| Error::Directory {
@@ -197,7 +198,7 @@ impl StoredMail {
         // A reader of the Maildir never sees half a message: it is moved into place.
         let (written, placed) =
             (directory.join("tmp").join(&name), directory.join("new").join(&name));
-        std::fs::write(&written, message).map_err(Error::directory(&written))?;
+        private::write(&written, &message).map_err(Error::directory(&written))?;
         std::fs::rename(&written, &placed).map_err(Error::directory(&placed))
     }
 }

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::private;
 use crate::runs::{millisecond, serialize_instant};
 
 /// An object, without its content.
@@ -93,8 +94,8 @@ impl ObjectRow {
             path.push(if plain { part } else { "_" });
         }
         if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).map_err(Error::directory(parent))?;
+            private::create_directory(parent)?;
         }
-        std::fs::write(&path, content).map_err(Error::directory(&path))
+        private::write(&path, content).map_err(Error::directory(&path))
     }
 }

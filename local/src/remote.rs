@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use oms_engine::effects::{Io, ObjectStore, Tables, Topic};
 use oms_engine::plan::Plan;
+use oms_engine::table::{Customer, Erasing, Identity, RowCounts};
 use rusqlite::Connection;
 
 use crate::error::Error;
@@ -23,15 +24,26 @@ pub struct Remote {
     pub topics: Option<Arc<dyn Topic>>,
 }
 
-/// Erases personal data in tables that lie elsewhere.
+/// Finds and erases a customer's personal data in tables that lie elsewhere. All of it can be repeated.
 pub trait Erase: Send + Sync {
-    /// Erases what the rows that runs wrote say, named by their ids, and what rows with a value say; returns how many rows changed. It can be done again.
-    fn erase<'a>(
+    /// Returns what the rows that name one of the customer's ids or addresses say of their customer.
+    fn naming<'a>(&'a self, plan: &'a Plan, customer: &'a Customer) -> Io<'a, Vec<Identity>>;
+
+    /// Erases or counts the rows that runs wrote and that name no customer. The runs are named by their ids.
+    fn of_runs<'a>(
         &'a self,
         plan: &'a Plan,
         runs: &'a [String],
-        value: Option<&'a str>,
-    ) -> Io<'a, u64>;
+        erasing: Erasing,
+    ) -> Io<'a, RowCounts>;
+
+    /// Erases or counts the rows that belong to a customer.
+    fn of_customer<'a>(
+        &'a self,
+        plan: &'a Plan,
+        customer: &'a Customer,
+        erasing: Erasing,
+    ) -> Io<'a, RowCounts>;
 }
 
 /// The world in which everything is in this database.

@@ -9,6 +9,8 @@ use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 use crate::column::{self, bind};
 use crate::database::Database;
 use crate::error::Error;
+use crate::runner::Runner;
+use crate::seed_rows::{SeedRow, key_of};
 use crate::tables::{Statements, ensure, quoted};
 
 /// Calls `each` with every row of a table as a line of JSON, in the order of its key.
@@ -70,12 +72,20 @@ pub fn import_rows(
     import_on(&database.connect()?, table, rows)
 }
 
-/// The same on a connection that writes.
-pub(crate) fn import_on(
-    connection: &Connection,
-    table: &Arc<TableDef>,
-    rows: &[Value],
-) -> Result<(), Error> {
+impl Runner {
+    /// Adds rows to a table, replacing those with the same key; all of them or none.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn import(&self, table: &Arc<TableDef>, rows: Vec<Value>) -> Result<(), Error> {
+        let table = Arc::clone(table);
+        let work = move |connection: &Connection| import_on(connection, &table, &rows);
+        self.driver.writer.change(work).await
+    }
+}
+
+/// Adds rows on a connection that writes.
+fn import_on(connection: &Connection, table: &Arc<TableDef>, rows: &[Value]) -> Result<(), Error> {
     ensure(connection, table)?;
     let transaction = connection.unchecked_transaction()?;
     {
@@ -91,6 +101,7 @@ pub(crate) fn import_on(
                 .chain([&Value::Null])
                 .map(bind);
             statement.execute(params_from_iter(values))?;
+            SeedRow::ChangedByOthers.keep(&transaction, table, &key_of(table, row))?;
         }
     }
     transaction.commit()?;

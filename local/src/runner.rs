@@ -15,8 +15,6 @@ use oms_engine::effects::{Clock as _, cause};
 use oms_engine::intake::Conflict;
 use oms_engine::plan::{Checker, Plan};
 use oms_engine::run::{Run, RunState, accept, accept_as};
-use oms_engine::table::TableDef;
-use oms_engine::value::Value;
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -36,9 +34,8 @@ use crate::packet::{Outcome, RunRef};
 use crate::prune::recall_last;
 use crate::readers::Readers;
 use crate::remote::{self, Remote};
-use crate::rows::import_on;
 use crate::runs::{RunRow, StoredRun};
-use crate::seeds;
+use crate::seeds::{self, SkippedSeed};
 use crate::settled::Settled;
 use crate::tables;
 use crate::turns::Turn;
@@ -105,6 +102,8 @@ pub struct Runner {
     orders: AtomicU64,
     /// Whether there were runs before this process began; only then orders are looked up before they are run.
     runs_before: bool,
+    /// What seeds skipped when the runner was opened.
+    skipped: Vec<SkippedSeed>,
     thread: JoinHandle<Result<(), Error>>,
     _database: Database,
 }
@@ -142,11 +141,12 @@ impl Runner {
         let connection = database.connect()?;
         seeds::claim(&connection, plan.name())?;
         remote::settle(&connection, settings.remote.as_ref())?;
+        let mut skipped = Vec::new();
         if settings.remote.is_none() {
             for table in plan.tables() {
                 tables::ensure(&connection, table)?;
             }
-            seeds::load(&connection, plan, files)?;
+            skipped = seeds::load(&connection, plan, files)?;
             recall_last(&connection, plan.tables())?;
         }
         let mailer = mailing::settle(&connection, settings.mail)?;
@@ -173,6 +173,7 @@ impl Runner {
             concurrency: settings.concurrency.max(1),
             orders: AtomicU64::new(0),
             runs_before,
+            skipped,
             thread,
             _database: database,
         })
@@ -186,6 +187,11 @@ impl Runner {
         let Self { driver, thread, .. } = self;
         drop(driver);
         thread.join().map_err(|_| Error::WriterStopped("it panicked".to_owned()))?
+    }
+
+    /// Returns the seeds of which rows were skipped when the runner was opened.
+    pub fn skipped_seeds(&self) -> &[SkippedSeed] {
+        &self.skipped
     }
 
     /// Returns the rows of runs that may go on by themselves.
@@ -485,36 +491,27 @@ impl Runner {
         plan: &Arc<Plan>,
         pipeline_file: &str,
         seeds: MemoryFiles,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<SkippedSeed>, Error> {
         if plan.digest() == self.plan().digest() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let (next, bundles) = (Arc::clone(plan), Arc::clone(&self.driver.bundles));
         let (here, file) = (self.driver.remote.is_none(), pipeline_file.to_owned());
         let settled = self.driver.writer.change(move |connection| {
             seeds::claim(connection, next.name())?;
+            let mut skipped = Vec::new();
             if here {
                 for table in next.tables() {
                     tables::ensure(connection, table)?;
                 }
-                seeds::load(connection, &next, &seeds)?;
+                skipped = seeds::load(connection, &next, &seeds)?;
             }
-            bundles.keep(connection, &file, &next)
+            Ok((bundles.keep(connection, &file, &next)?, skipped))
         });
-        let bundle = settled.await?;
+        let (bundle, skipped) = settled.await?;
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         *current = (Arc::clone(plan), bundle);
-        Ok(())
-    }
-
-    /// Adds rows to a table, replacing those with the same key; all of them or none.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn import(&self, table: &Arc<TableDef>, rows: Vec<Value>) -> Result<(), Error> {
-        let table = Arc::clone(table);
-        let work = move |connection: &Connection| import_on(connection, &table, &rows);
-        self.driver.writer.change(work).await
+        Ok(skipped)
     }
 }
 

@@ -14,6 +14,12 @@ pub(crate) fn said(ty: &Type, order: &[u8], lines: &mut String) {
     let _unread = said.deserialize(&mut serde_json::Deserializer::from_slice(order));
 }
 
+/// Writes the personal data of an order, a line for each value.
+pub(crate) fn personal(ty: &Type, order: &[u8], lines: &mut String) {
+    let said = Said { ty, listed: true, lines };
+    let _unread = said.deserialize(&mut serde_json::Deserializer::from_slice(order));
+}
+
 /// Tells whether a value of a type may say who a customer is.
 fn says(ty: &Type) -> bool {
     matches!(ty.shape, Shape::Text { values: None, .. } | Shape::Email | Shape::Int)

@@ -91,6 +91,14 @@ create table if not exists oms_pruned (
 ) strict, without rowid;
 
 create index if not exists oms_runs_caught on oms_runs (state, cause) where caught > 0;
+
+-- Digests of the rows that seeds wrote; null where others changed or deleted the row since.
+create table if not exists oms_seed_rows (
+    table_name text not null,
+    key blob not null,
+    row blob,
+    primary key (table_name, key)
+) strict, without rowid;
 ";
 
 /// Columns that came later, which an older program leaves null: table, column, declaration.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use oms_engine::effects::Clock as _;
 use oms_local::control::{Request, Response};
-use oms_local::{AuditEntry, Held, SystemClock};
+use oms_local::{AuditEntry, Forgetting, Held, SystemClock};
 
 use crate::console::words;
 use crate::flow::Flow;
@@ -58,6 +58,7 @@ impl Flow {
             }
             Request::Prune { .. } => ("prune", (None, String::new())),
             // Whom it is about is what has to be forgotten.
+            Request::Forget { dry_run: true, .. } => ("forget", (None, "dry run".to_owned())),
             Request::Forget { .. } => ("forget", (None, String::new())),
         };
         self.note(COMMAND_LINE, what, key.as_deref(), &detail).await
@@ -82,10 +83,12 @@ pub(crate) fn outcome(response: &Response) -> String {
             if counts.is_empty() { "done".to_owned() } else { counts.join(", ") }
         }
         Response::Pruned(gone) => words::runs(number(*gone)),
-        Response::Forgotten(gone) => {
-            let (runs, open) = (words::runs(number(gone.runs)), words::runs(number(gone.open)));
-            let rows = words::of(number(gone.rows), "row");
-            let left = if gone.open > 0 { format!("; {open} left open") } else { String::new() };
+        Response::Forgotten(Forgetting::Undeclared) => "no customer is declared".to_owned(),
+        Response::Forgotten(Forgetting::Unknown(_)) => "no customer found".to_owned(),
+        Response::Forgotten(Forgetting::Found(gone)) => {
+            let (runs, left) = (words::runs(number(gone.runs)), words::runs(gone.left.len()));
+            let rows = words::of(number(gone.rows.values().sum()), "row");
+            let left = if gone.left.is_empty() { String::new() } else { format!("; {left} left") };
             format!("{runs} and {rows}{left}")
         }
         Response::Failed(_) => "failed".to_owned(),

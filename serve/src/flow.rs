@@ -49,6 +49,9 @@ pub trait Source: Send + Sync {
     /// Renders a mail for a sample, as HTML; nothing if there is no such mail.
     fn mail(&self, plan: &Arc<Plan>, template: &str, locale: &str) -> Option<String>;
 
+    /// Tells the person who runs the server what a change of the file led to.
+    fn say(&self, text: &str);
+
     /// Looks at the file as it is now, right or not.
     fn look(&self) -> Looked;
 }

@@ -2,7 +2,7 @@
 //! console as well.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -77,8 +77,13 @@ impl Flow {
                 self.import(&table, &rows).await?;
                 return Ok(Response::Done(Vec::new()));
             }
-            Request::Forget { value } => {
-                return Ok(Response::Forgotten(self.runner.forget(&value).await?));
+            Request::Forget { who, dry_run } => {
+                self.renew().await?;
+                let forgetting = match dry_run {
+                    true => self.runner.would_forget(&who).await?,
+                    false => self.runner.forget(&who).await?,
+                };
+                return Ok(Response::Forgotten(forgetting));
             }
             Request::Prune { before } => {
                 let before = Timestamp::from_millisecond(before)?;
@@ -115,7 +120,10 @@ impl Flow {
         let source = Arc::clone(&self.source);
         let read = tokio::task::spawn_blocking(move || source.read()).await?;
         let Renewed { plan, file, seeds } = read.map_err(anyhow::Error::msg)?;
-        Ok(self.runner.replace(&plan, &file, seeds).await?)
+        for skipped in self.runner.replace(&plan, &file, seeds).await? {
+            self.source.say(&skipped.to_string());
+        }
+        Ok(())
     }
 }
 
@@ -125,12 +133,16 @@ impl Flow {
 /// When the socket cannot be made.
 pub(crate) fn open(directory: &Path) -> io::Result<UnixListener> {
     let path = socket(directory);
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let listener = at_socket(directory, |path| UnixListener::bind(path))?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    // A new socket has the mode that the umask leaves. It gets its own mode in a private directory before others can reach it.
+    let folder = directory.join(".new");
+    let _left_by_a_crash = std::fs::remove_dir_all(&folder);
+    std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700))?;
+    let place = socket(&folder);
+    let listener = at_socket(&folder, |path| UnixListener::bind(path))?;
+    std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&place, &path)?;
+    std::fs::remove_dir(&folder)?;
     Ok(listener)
 }
 

@@ -1,8 +1,9 @@
-//! Erasing what tables say of a person, and leaving the sums.
+//! Erasing what tables say of a customer, and keeping the amounts. The rules are those of the embedded database.
 
 use oms_engine::effects::StepError;
 use oms_engine::plan::Plan;
-use oms_engine::table::{Column, TableDef};
+use oms_engine::table::{Column, Customer, Erasing, Identity, RowCounts, TableDef};
+use oms_engine::value::Value;
 
 use crate::database::Database;
 use crate::row::RUN;
@@ -11,90 +12,242 @@ use crate::statement::Statement;
 /// Runs in one statement at the most.
 const RUNS: usize = 100;
 
-/// Adds which rows are meant.
-type Wanted<'a> = &'a (dyn Fn(Statement) -> Statement + Sync);
+/// Adds the condition that selects rows.
+type Condition<'a> = &'a (dyn Fn(Statement) -> Statement + Sync);
 
-/// Erases the personal columns of the rows that runs wrote. Of the rows that have a value, if one is given, those of tables that no step writes to are deleted, and others lose their personal columns.
-/// Returns how many rows were changed or deleted.
+/// Returns what the rows that name one of the customer's ids or addresses say of their customer.
+///
+/// # Errors
+/// What the database said.
+pub async fn naming(
+    database: &dyn Database,
+    plan: &Plan,
+    customer: &Customer,
+) -> Result<Vec<Identity>, StepError> {
+    let mut found = Vec::new();
+    for table in plan.tables().iter().filter(|table| table.names_customers()) {
+        let mut statement = Statement::default().sql("select ");
+        statement = match table.customer_id() {
+            Some(id) => as_text(statement, id),
+            None => statement.sql("cast(null as text)"),
+        };
+        for email in table.customer_emails() {
+            statement = as_text(statement.sql(", "), email);
+        }
+        statement = statement.sql(" from ").name(&table.name).sql(" where (");
+        statement = match table.customer_id() {
+            Some(id) => one_of(as_text(statement, id), customer.ids()),
+            None => statement.sql("false"),
+        };
+        statement = any_email(statement.sql(") or ("), table, customer).sql(")");
+        for row in database.run(&statement).await? {
+            let mut values = row.into_iter();
+            let mut identity = Identity::default();
+            identity.set_id(values.next().flatten().unwrap_or_default());
+            values.flatten().for_each(|email| identity.add_email(&email));
+            found.push(identity);
+        }
+    }
+    Ok(found)
+}
+
+/// Erases or counts the rows that runs wrote and that name no customer.
 ///
 /// # Errors
 /// What the database said; it can be done again.
-pub async fn erase(
+pub async fn erase_of_runs(
     database: &dyn Database,
     plan: &Plan,
     runs: &[String],
-    value: Option<&str>,
-) -> Result<u64, StepError> {
-    let mut rows = 0;
-    let is_personal = |table: &&TableDef| table.columns.iter().any(|column| column.pii);
-    for table in plan.tables().iter().map(AsRef::as_ref).filter(is_personal) {
-        let is_written = plan.writes_to(&table.name);
-        for some in runs.chunks(RUNS).filter(|_| is_written) {
-            let by_runs = |statement| written_by(statement, some);
-            rows += empty(database, table, &by_runs).await?;
+    erasing: Erasing,
+) -> Result<RowCounts, StepError> {
+    let mut counts = RowCounts::new();
+    let written = |table: &&TableDef| table.is_personal() && plan.writes_to(&table.name);
+    for table in plan.tables().iter().map(AsRef::as_ref).filter(written) {
+        let mut rows = 0;
+        for some in runs.chunks(RUNS) {
+            let condition = |statement| of_runs(statement, table, some);
+            rows += clear(database, table, &condition, erasing).await?;
         }
-        let Some(value) = value else { continue };
-        let having = |statement| has(statement, table, value);
-        rows += match is_written {
-            true => empty(database, table, &having).await?,
-            false => {
-                let statement = Statement::default().sql("delete from ").name(&table.name);
-                changed(database, having(statement.sql(" where "))).await?
-            }
-        };
+        counts.insert(table.name.to_string(), rows);
     }
-    Ok(rows)
+    Ok(counts)
 }
 
-fn written_by(statement: Statement, runs: &[String]) -> Statement {
-    let statement = statement.name(RUN).sql(" in (");
-    let bound = runs.iter().enumerate().fold(statement, |statement, (at, run)| {
-        statement.sql(if at == 0 { "" } else { ", " }).text(run)
-    });
+/// Erases or counts the rows that belong to a customer.
+///
+/// # Errors
+/// What the database said; it can be done again.
+pub async fn erase_of_customer(
+    database: &dyn Database,
+    plan: &Plan,
+    customer: &Customer,
+    erasing: Erasing,
+) -> Result<RowCounts, StepError> {
+    let mut counts = RowCounts::new();
+    // Rows with an address lead to the customer, so that they go last: if this ends early, the rest is still found.
+    let has_emails = |table: &TableDef| table.customer_emails().next().is_some();
+    let mut tables: Vec<&TableDef> = plan.tables().iter().map(AsRef::as_ref).collect();
+    tables.sort_by_key(|table| has_emails(table));
+    for table in tables.into_iter().filter(|table| table.names_customers()) {
+        let condition = |statement| of_customer(statement, table, customer);
+        let rows = match (plan.writes_to(&table.name), erasing) {
+            (true, _) => clear(database, table, &condition, erasing).await?,
+            (false, Erasing::Count) => count(database, table, &condition).await?,
+            (false, Erasing::Erase) => {
+                let statement = Statement::default().sql("delete from ").name(&table.name);
+                changed(database, condition(statement.sql(" where "))).await?
+            }
+        };
+        counts.insert(table.name.to_string(), rows);
+    }
+    Ok(counts)
+}
+
+fn as_text(statement: Statement, column: &Column) -> Statement {
+    statement.sql("cast(").name(&column.name).sql(" as text)")
+}
+
+fn one_of<'v>(statement: Statement, values: impl IntoIterator<Item = &'v String>) -> Statement {
+    // A list must not be empty, and nothing equals null.
+    let statement = statement.sql(" in (null");
+    let bound = values
+        .into_iter()
+        .fold(statement, |statement, value| statement.sql(", ").text(value.as_str()));
     bound.sql(")")
 }
 
-fn has(statement: Statement, table: &TableDef, value: &str) -> Statement {
-    table.columns.iter().enumerate().fold(statement, |statement, (at, column)| {
-        let statement = statement.sql(if at == 0 { "cast(" } else { " or cast(" });
-        statement.name(&column.name).sql(" as text) = ").text(value)
+/// Adds the condition that one of the table's addresses is the customer's. The collation compares ASCII letters alone, as elsewhere.
+fn any_email(statement: Statement, table: &TableDef, customer: &Customer) -> Statement {
+    table.customer_emails().fold(statement.sql("false"), |statement, email| {
+        let statement = statement.sql(" or lower(").name(&email.name);
+        one_of(statement.sql(" collate \"C\")"), customer.emails())
     })
 }
 
-/// Empties the personal columns of rows.
-async fn empty(
+fn of_customer(statement: Statement, table: &TableDef, customer: &Customer) -> Statement {
+    match table.customer_id() {
+        Some(id) => {
+            let statement = one_of(as_text(statement.sql("("), id), customer.ids());
+            let statement = as_text(statement.sql(" or (coalesce("), id).sql(", '') = '' and (");
+            any_email(statement, table, customer).sql(")))")
+        }
+        None => any_email(statement.sql("("), table, customer).sql(")"),
+    }
+}
+
+fn of_runs(statement: Statement, table: &TableDef, runs: &[String]) -> Statement {
+    let statement = one_of(statement.sql("(").name(RUN), runs);
+    let customers = table.columns.iter().filter(|column| column.customer);
+    let unnamed = customers.fold(statement, |statement, column| {
+        let statement = as_text(statement.sql(" and coalesce("), column);
+        statement.sql(", '') = ''")
+    });
+    unnamed.sql(")")
+}
+
+/// Empties the personal columns of rows. A digest takes the place of a personal key.
+async fn clear(
     database: &dyn Database,
     table: &TableDef,
-    wanted: Wanted<'_>,
+    condition: Condition<'_>,
+    erasing: Erasing,
 ) -> Result<u64, StepError> {
-    let (keys, others): (Vec<&Column>, Vec<&Column>) = table
-        .columns
-        .iter()
-        .filter(|column| column.pii)
-        .partition(|column| table.key_columns().any(|key| key.name == column.name));
-    let mut rows = 0;
-    let update = || Statement::default().sql("update ").name(&table.name).sql(" set ");
+    let is_key = |column: &&Column| table.key_columns().any(|key| key.name == column.name);
+    let (keys, others): (Vec<&Column>, Vec<&Column>) =
+        table.columns.iter().filter(|column| column.pii).partition(is_key);
+    let pairs = |statement: Statement, is: &str, between: &str| {
+        others.iter().enumerate().fold(statement, |statement, (at, column)| {
+            let statement = statement.sql(if at == 0 { "" } else { between });
+            statement.name(&column.name).sql(is).value(column.shape, &column.erased())
+        })
+    };
+    let full = |statement: Statement| match others.as_slice() {
+        [] => condition(statement),
+        _ => pairs(condition(statement).sql(" and ("), " is distinct from ", " or ").sql(")"),
+    };
+    if erasing == Erasing::Count {
+        return match keys.as_slice() {
+            [] => count(database, table, &full).await,
+            _ => count(database, table, condition).await,
+        };
+    }
+    // A key that names the customer is the last to go: the rows are found by it.
+    let rows = match keys.as_slice() {
+        [] => Vec::new(),
+        _ => {
+            let mut statement = Statement::default().sql("select ");
+            for (at, column) in table.key_columns().enumerate() {
+                statement = as_text(statement.sql(if at == 0 { "" } else { ", " }), column);
+            }
+            let statement = statement.sql(" from ").name(&table.name).sql(" where ");
+            database.run(&condition(statement)).await?
+        }
+    };
+    let mut cleared = 0;
     if !others.is_empty() {
-        let pairs = |statement: Statement, is: &str, between: &str| {
-            others.iter().enumerate().fold(statement, |statement, (at, column)| {
-                let statement = statement.sql(if at == 0 { "" } else { between });
-                statement.name(&column.name).sql(is).value(column.shape, &column.erased())
+        let statement = Statement::default().sql("update ").name(&table.name).sql(" set ");
+        let statement = pairs(statement, " = ", ", ").sql(" where ");
+        cleared = changed(database, full(statement)).await?;
+    }
+    for row in &rows {
+        let key: Vec<&str> = row.iter().map(|value| value.as_deref().unwrap_or_default()).collect();
+        replace_key(database, table, &key).await?;
+    }
+    Ok(if keys.is_empty() { cleared } else { rows.len() as u64 })
+}
+
+/// Replaces the personal columns of a key by digests. The row is deleted if its key cannot be replaced.
+async fn replace_key(
+    database: &dyn Database,
+    table: &TableDef,
+    key: &[&str],
+) -> Result<(), StepError> {
+    let columns: Vec<&Column> = table.key_columns().collect();
+    let old = |statement: Statement| {
+        columns.iter().zip(key).enumerate().fold(statement, |statement, (at, (column, value))| {
+            let statement = as_text(statement.sql(if at == 0 { "" } else { " and " }), column);
+            statement.sql(" = ").text(*value)
+        })
+    };
+    for attempt in 0..Column::ERASED_KEYS {
+        let erased: Option<Vec<(&Column, Value)>> = columns
+            .iter()
+            .zip(key)
+            .filter(|(column, _)| column.pii)
+            .map(|(column, value)| Some((*column, column.erased_key(value, attempt)?)))
+            .collect();
+        let Some(erased) = erased else { break };
+        let replaced = |statement: Statement, first: &str, between: &str| {
+            erased.iter().enumerate().fold(statement, |statement, (at, (column, value))| {
+                let statement = statement.sql(if at == 0 { first } else { between });
+                statement.name(&column.name).sql(" = ").value(column.shape, value)
             })
         };
-        let statement = wanted(pairs(update(), " = ", ", ").sql(" where (")).sql(") and (");
-        rows += changed(database, pairs(statement, " is distinct from ", " or ").sql(")")).await?;
-    }
-    for column in keys {
-        let statement = Statement::default().sql("select distinct cast(").name(&column.name);
-        let statement = statement.sql(" as text) from ").name(&table.name).sql(" where ");
-        for key in database.run(&wanted(statement)).await?.into_iter().flatten().flatten() {
-            let statement = update().name(&column.name).sql(" = ");
-            let statement = statement.text(column.erased_key(&key)).sql(" where (");
-            let statement = wanted(statement).sql(") and cast(").name(&column.name);
-            rows += changed(database, statement.sql(" as text) = ").text(key)).await?;
+        // Another row may have the same digest.
+        let statement = Statement::default().sql("update ").name(&table.name).sql(" set ");
+        let statement = old(replaced(statement, "", ", ").sql(" where "));
+        let statement = statement.sql(" and not exists (select 1 from ").name(&table.name);
+        let statement = replaced(statement.sql(" where "), "", " and ");
+        let rest = columns.iter().zip(key).filter(|(column, _)| !column.pii);
+        let statement = rest.fold(statement, |statement, (column, value)| {
+            as_text(statement.sql(" and "), column).sql(" = ").text(*value)
+        });
+        if changed(database, statement.sql(")")).await? > 0 {
+            return Ok(());
         }
     }
-    Ok(rows)
+    let statement = Statement::default().sql("delete from ").name(&table.name).sql(" where ");
+    changed(database, old(statement)).await.map(drop)
+}
+
+async fn count(
+    database: &dyn Database,
+    table: &TableDef,
+    condition: Condition<'_>,
+) -> Result<u64, StepError> {
+    let statement = Statement::default().sql("select cast(count(*) as text) from ");
+    first_number(database, &condition(statement.name(&table.name).sql(" where "))).await
 }
 
 /// Runs a statement that changes rows, and returns how many.
@@ -103,7 +256,11 @@ async fn changed(database: &dyn Database, statement: Statement) -> Result<u64, S
         .sql("with changed as (")
         .then(statement)
         .sql(" returning 1) select cast(count(*) as text) from changed");
-    let rows = database.run(&counted).await?;
+    first_number(database, &counted).await
+}
+
+async fn first_number(database: &dyn Database, statement: &Statement) -> Result<u64, StepError> {
+    let rows = database.run(statement).await?;
     let count = rows.into_iter().flatten().flatten().next();
     Ok(count.and_then(|count| count.parse().ok()).unwrap_or_default())
 }

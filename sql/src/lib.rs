@@ -21,7 +21,7 @@ mod versions;
 pub use branches::SqlBranches;
 pub use claims::{Claim, Claims};
 pub use database::{Database, Rows};
-pub use erase::erase;
+pub use erase::{erase_of_customer, erase_of_runs, naming};
 pub use failure::from_state;
 pub use migrate::{MigrateError, ddl, migrate};
 pub use noted::{Noted, Wanted, noted};

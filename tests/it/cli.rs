@@ -6,7 +6,7 @@ use crate::harness::{Output, Scratch, Site, lines, oms, root, setting};
 const COMMANDS: &[(&str, &str)] = &[
     ("run", "Run orders through a pipeline, durably"),
     ("serve", "Take orders by HTTP and run them, durably"),
-    ("forget", "Erase a customer's personal data, and leave the sums"),
+    ("forget", "Erase a customer's personal data and keep the amounts"),
     ("keys", "Add, list or revoke the API keys of `oms serve`"),
     ("keys add", "Make an API key"),
     ("keys list", "List the API keys"),

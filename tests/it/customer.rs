@@ -102,7 +102,7 @@ fn the_search_index_forgets_with_the_rest_and_is_made_again_when_it_is_gone_or_o
     put(&server, "K1", "A1", "Remembered Nowhere");
     put(&server, "K2", "A2", "Remembered Elsewhere");
     assert_eq!(Clerk::of(&server).finds("remembered"), ["K2", "K1"]);
-    server.site.call(&["forget"], &["A1"]).exits(0);
+    server.site.call(&["forget"], &["A1", "--yes"]).exits(0);
     assert_eq!(Clerk::of(&server).finds("remembered"), ["K2"]);
     for file in ["search.db", "search.db-wal"] {
         let bytes = std::fs::read(server.site.state.join(file)).unwrap_or_default();
@@ -133,7 +133,7 @@ fn the_search_index_forgets_with_the_rest_and_is_made_again_when_it_is_gone_or_o
     std::fs::create_dir(&index).unwrap();
     let server = Server::start(order_management(&scratch), &[]);
     put(&server, "K3", "A3", "Nobody");
-    let refused = server.site.call(&["forget"], &["A3"]).exits(4);
+    let refused = server.site.call(&["forget"], &["A3", "--yes"]).exits(4);
     assert!(refused.stderr.contains("search.db"), "{}", refused.stderr);
     server.end().exits(0);
     std::fs::remove_dir(&index).unwrap();
@@ -156,7 +156,7 @@ fn a_copy_that_is_put_back_is_searched_as_it_is() {
         std::fs::copy(&copy, state.join("oms.db")).unwrap();
     };
     // It has more than the index.
-    server.site.call(&["forget"], &["A1"]).exits(0);
+    server.site.call(&["forget"], &["A1", "--yes"]).exits(0);
     assert_eq!(Clerk::of(&server).finds("remembered"), ["K2"]);
     back(server);
     let server = Server::start(order_management(&scratch), &[]);

@@ -1,5 +1,7 @@
 //! Keeping a state for long: copies of it while it is used, and letting go of what is old.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value as Json, json};
 
 use crate::harness::{Scratch, Site, dump, root};
@@ -74,8 +76,18 @@ fn of_a_forgotten_customer_nothing_is_left_but_sums_and_digests() {
     site.call(&["run"], &["--samples"]).exits(0);
     let before = site.export("billing_data");
     let others = dump(&site.connection()).lines().filter(|line| line.contains("A2")).count();
-    let done = site.call(&["forget"], &["A1", "--format", "json"]).exits(0);
-    assert_eq!(done.json(), json!({ "format_version": 1, "runs": 1, "rows": 2, "open": 0 }));
+    let listed = site.call(&["forget"], &["A1", "--dry-run", "--format", "json"]).exits(0).json();
+    let unchanged = site.export("billing_data");
+    assert_eq!(unchanged, before);
+    let done = site.call(&["forget"], &["A1", "--yes", "--format", "json"]).exits(0).json();
+    let expected = |dry_run: bool| {
+        json!({
+            "format_version": 1, "dry_run": dry_run, "customers": ["A1"], "runs": 1, "rows": 2,
+            "tables": { "billing_data": 1, "customer_contact_info": 1 }, "open": 0, "left": [],
+            "tables_without_customer": [],
+        })
+    };
+    assert_eq!((listed, done), (expected(true), expected(false)));
     let after = site.export("billing_data");
     for (before, after) in before.iter().zip(&after) {
         assert_eq!(before["bill_amount_usd"], after["bill_amount_usd"]);
@@ -106,12 +118,18 @@ fn what_is_deleted_is_nowhere_in_the_file_whatever_moved_within_it_before() {
     let mut order: Json = serde_json::from_slice(&sample).unwrap();
     let orders = scratch.path("orders");
     std::fs::create_dir(&orders).unwrap();
+    let mut contacts = String::new();
     // Enough that every table has several pages, and keys in no order.
     for number in 0..300_u32 {
         order["customerName"] = json!(format!("Name{number:04} Family"));
+        order["customerId"] = json!(format!("C{number}"));
+        let contact = json!({ "cust_id": format!("C{number}"), "cust_name": "Any", "cust_email_id": "any@example.org" });
+        writeln!(contacts, "{contact}").unwrap();
         let key = number.wrapping_mul(2_654_435_761);
         std::fs::write(orders.join(format!("K{key:08x}.json")), order.to_string()).unwrap();
     }
+    let contacts = scratch.write("contacts.ndjson", contacts);
+    site.call(&["db", "import"], &["customer_contact_info", &contacts.to_string_lossy()]).exits(0);
     let paths: Vec<String> = crate::harness::files(&orders, ".json")
         .iter()
         .map(|path| path.to_string_lossy().into_owned())
@@ -127,13 +145,13 @@ fn what_is_deleted_is_nowhere_in_the_file_whatever_moved_within_it_before() {
     assert!(found("Name0003"));
     for number in (3..300).step_by(10) {
         let name = format!("Name{number:04}");
-        site.call(&["forget"], &[&format!("{name} Family")]).exits(0);
+        site.call(&["forget"], &[&format!("C{number}"), "--yes"]).exits(0);
         assert!(!found(&name), "{name}");
     }
     let past = "update oms_runs set updated_at = updated_at - 172800000, accepted_at = accepted_at - 172800000";
     site.connection().execute(past, []).unwrap();
     site.call(&["runs", "prune"], &["--older-than", "1d"]).exits(0);
     // The rows that it was billed with are the owner's.
-    site.call(&["forget"], &["Name0004 Family"]).exits(0);
+    site.call(&["forget"], &["C4", "--yes"]).exits(0);
     assert!(!found("Name0004"));
 }

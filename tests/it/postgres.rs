@@ -234,20 +234,24 @@ fn of_a_forgotten_customer_a_server_keeps_what_this_machine_keeps() {
     };
     let before = both();
     assert!(before.iter().flatten().any(|row| row.contains("John Doe")), "{before:?}");
-    let forgotten = shop.outside(&["forget"], &["A1", "--format", "json"]).exits(0).json();
-    assert_eq!(forgotten, here.call(&["forget"], &["A1", "--format", "json"]).exits(0).json());
+    for how in ["--dry-run", "--yes"] {
+        let words = ["John.Doe@example.com", how, "--format", "json"];
+        let forgotten = shop.outside(&["forget"], &words).exits(0).json();
+        assert_eq!(forgotten["tables"]["customer_contact_info"], 1, "{forgotten}");
+        assert_eq!(forgotten, here.call(&["forget"], &words).exits(0).json());
+    }
     let after = both();
     assert!(!after.iter().flatten().any(|row| row.contains("John Doe")), "{after:?}");
     assert_eq!((after[0].len(), after[1].len()), (before[0].len(), before[1].len() - 1));
-    // Only the order says the day in this way, so that the row is found by its run.
-    let shaw = |rows: &[Vec<String>; 2]| rows[0].iter().any(|row| row.contains("Nancy Shaw"));
-    assert!(shaw(&after), "{after:?}");
-    for site in
-        [shop.outside(&["forget"], &["03/13/2023"]), here.call(&["forget"], &["03/13/2023"])]
-    {
-        site.exits(0);
+    // Only the order has this day, and a day is nobody's id.
+    let day = ["03/13/2023", "--yes"];
+    for refused in [shop.outside(&["forget"], &day), here.call(&["forget"], &day)] {
+        refused.exits(1);
     }
-    assert!(!shaw(&both()));
-    let again = shop.outside(&["forget"], &["A1", "--format", "json"]).exits(0).json();
-    assert_eq!((&again["runs"], &again["rows"]), (&0.into(), &0.into()), "{again}");
+    assert_eq!(both(), after);
+    let again = ["A1", "--yes", "--format", "json"];
+    for again in [shop.outside(&["forget"], &again), here.call(&["forget"], &again)] {
+        let again = again.exits(0).json();
+        assert_eq!((&again["runs"], &again["rows"]), (&0.into(), &0.into()), "{again}");
+    }
 }

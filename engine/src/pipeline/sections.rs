@@ -30,6 +30,8 @@ pub struct ColumnSection {
     pub ty: String,
     /// Whether it holds personal data, which stays out of logs.
     pub pii: bool,
+    /// Whether it identifies the customer that a row belongs to.
+    pub customer: bool,
 }
 
 #[derive(Deserialize)]
@@ -41,14 +43,16 @@ enum ColumnForm {
         ty: String,
         #[serde(default)]
         pii: bool,
+        #[serde(default)]
+        customer: bool,
     },
 }
 
 impl From<ColumnForm> for ColumnSection {
     fn from(form: ColumnForm) -> Self {
         match form {
-            ColumnForm::Short(ty) => Self { ty, pii: false },
-            ColumnForm::Long { ty, pii } => Self { ty, pii },
+            ColumnForm::Short(ty) => Self { ty, pii: false, customer: false },
+            ColumnForm::Long { ty, pii, customer } => Self { ty, pii, customer },
         }
     }
 }
@@ -65,7 +69,7 @@ impl JsonSchema for ColumnSection {
             .collect();
         // One form for text and map instead of alternatives, so that a fault is told where it is.
         json_schema!({
-            "description": "A column's type, such as `decimal(19,4)` or `email?` (may be null), or a map that also says whether it holds personal data.",
+            "description": "A column's type, such as `decimal(19,4)` or `email?` (may be null), or a map that also says whether it holds personal data or identifies a customer.",
             "type": ["string", "object"],
             "examples": examples,
             "properties": {
@@ -73,6 +77,10 @@ impl JsonSchema for ColumnSection {
                 "pii": {
                     "type": "boolean",
                     "description": "Whether it holds personal data, which stays out of logs and terminal output.",
+                },
+                "customer": {
+                    "type": "boolean",
+                    "description": "Whether it identifies the customer that a row belongs to: the customer's id, or an e-mail address of the customer. `oms forget` erases the rows of a customer.",
                 },
             },
             "required": ["type"],

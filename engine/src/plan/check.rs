@@ -155,6 +155,9 @@ impl Checker {
         rates::check(&pipeline, sink, &recorder, &mut resources);
         mail::check(&pipeline, sink, &recorder, &mut resources);
         let order = order::check(&pipeline, sink, &recorder, semantics);
+        if let Some(order) = &order {
+            tables::check_customers(&declared, order, sink);
+        }
         let graph = graph::check(&pipeline, sink);
         let planned = steps::check(steps::Inputs {
             pipeline: &pipeline,

@@ -1,8 +1,11 @@
 //! The tables section: columns, keys and the rows that are there from the start.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use super::checked::Seed;
+use super::order::OrderPlan;
 use super::sink::{InFile, Sink};
 use crate::diagnostic::{Finding, Place, Route, codes, did_you_mean};
 use crate::document::{Files, without_mark};
@@ -16,6 +19,7 @@ use crate::value::{
 /// A table as it was declared.
 pub(super) struct Declared {
     pub(super) table: Arc<TableDef>,
+    route: Route,
     seed: Option<(String, Route)>,
 }
 
@@ -41,8 +45,8 @@ pub(super) fn check(
         resources.tables.insert(Arc::from(named.name.as_str()), table.clone());
         if let Some(table) = table {
             let seed = named.section.as_ref().and_then(|section| section.seed.clone());
-            declared
-                .push(Declared { table, seed: seed.map(|path| (path, named.route.key("seed"))) });
+            let seed = seed.map(|path| (path, named.route.key("seed")));
+            declared.push(Declared { table, route: named.route.clone(), seed });
         }
     }
     declared
@@ -67,7 +71,8 @@ fn check_table(
         let Some(column) = section.columns.get(&name) else { continue };
         match ColumnShape::parse(&column.ty) {
             Ok((shape, nullable)) => {
-                columns.push(Column { name: Arc::from(name), shape, nullable, pii: column.pii });
+                let (pii, customer) = (column.pii, column.customer);
+                columns.push(Column { name: Arc::from(name), shape, nullable, pii, customer });
             }
             Err(error) => {
                 sound = false;
@@ -85,6 +90,7 @@ fn check_table(
             }
         }
     }
+    sound &= check_customer(&columns, &route, sink);
     let mut key: Vec<usize> = Vec::new();
     for (index, name) in section.key.iter().enumerate() {
         let place = Place::value(named.route.key("key").index(index));
@@ -124,6 +130,70 @@ fn check_table(
     sound.then(|| TableDef::new(Arc::from(named.name.as_str()), columns, key))
 }
 
+/// Checks the columns that are declared to identify a customer; tells whether they can be used.
+fn check_customer(columns: &[Column], route: &Route, sink: &mut Sink<'_>) -> bool {
+    let mut id: Option<&Column> = None;
+    let mut sound = true;
+    let marked = || columns.iter().filter(|column| column.customer);
+    for column in marked() {
+        let name = &column.name;
+        let place = route.key(name).key("customer");
+        let fault =
+            |message: String| Finding::error(codes::TABLE, Place::value(place.clone()), message);
+        let finding = match column.shape {
+            ColumnShape::Email if column.pii => continue,
+            ColumnShape::Email => {
+                fault(format!("the customer's e-mail address in `{name}` is personal data"))
+                    .help("add `pii: true`, so that `oms forget` erases it".to_owned())
+            }
+            ColumnShape::Text(_) | ColumnShape::Integer => match id.replace(column) {
+                None => continue,
+                Some(first) => fault(format!(
+                    "a row belongs to one customer, and `{name}` is a second customer id"
+                ))
+                .also(Place::value(route.key(&first.name).key("customer")), "the first")
+                .help("remove `customer: true` from one of the two columns".to_owned()),
+            },
+            shape => fault(format!("a column of the type `{shape}` cannot identify a customer"))
+                .help("mark a column of the type `text`, `integer` or `email`".to_owned()),
+        };
+        sound = false;
+        sink.add(finding);
+    }
+    if let Some(first) =
+        marked().next().filter(|_| sound && !columns.iter().any(|column| column.pii))
+    {
+        sound = false;
+        let place = Place::value(route.key(&first.name).key("customer"));
+        sink.add(
+            Finding::error(
+                codes::TABLE,
+                place,
+                "`customer` has no effect, because no column of the table holds personal data",
+            )
+            .help(
+                "mark the personal columns with `pii: true`, or remove `customer: true`".to_owned(),
+            ),
+        );
+    }
+    sound
+}
+
+/// Checks that the orders say who their customer is if rows do.
+pub(super) fn check_customers(declared: &[Declared], order: &OrderPlan, sink: &mut Sink<'_>) {
+    if !order.schema().customer().is_empty() {
+        return;
+    }
+    for Declared { table, route, .. } in declared {
+        let Some(column) = table.columns.iter().find(|column| column.customer) else { continue };
+        let place = Place::value(route.key("columns").key(&column.name).key("customer"));
+        sink.add(
+            Finding::error(codes::TABLE, place, "`customer` has no effect, because no member of the order identifies a customer")
+                .help("add `x-customer: true` to the member of the order schema that holds the customer's id".to_owned()),
+        );
+    }
+}
+
 /// Why a row of a file does not fit its table.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {message}")]
@@ -151,13 +221,18 @@ pub fn read_row(table: &TableDef, text: &str) -> Result<Value, Vec<(usize, Strin
 /// # Errors
 /// The first row that does not fit.
 pub fn read_rows(table: &TableDef, text: &str) -> Result<Vec<Value>, RowError> {
+    let mut keys = KeyLines::default();
     row_lines(text)
         .map(|(index, line)| {
-            read_row(table, line).map_err(|problems| {
+            let row = read_row(table, line).map_err(|problems| {
                 let first = problems.into_iter().next();
                 let (column, message) = first.unwrap_or_else(|| (1, "does not fit".to_owned()));
                 RowError { line: index + 1, column, message }
-            })
+            })?;
+            match keys.add(table, &row, index + 1) {
+                None => Ok(row),
+                Some(message) => Err(RowError { line: index + 1, column: 1, message }),
+            }
         })
         .collect()
 }
@@ -165,6 +240,26 @@ pub fn read_rows(table: &TableDef, text: &str) -> Result<Vec<Value>, RowError> {
 /// Returns the lines of a file of rows that are not empty, each with its position in the file.
 pub fn row_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     without_mark(text).lines().enumerate().filter(|(_, line)| !line.trim().is_empty())
+}
+
+/// The keys of a file of rows, each with the line on which it is used first.
+#[derive(Default)]
+struct KeyLines(HashMap<Vec<String>, usize>);
+
+impl KeyLines {
+    /// Adds the key of a row; returns a message if another line has the same key.
+    fn add(&mut self, table: &TableDef, row: &Value, line: usize) -> Option<String> {
+        let key = table.key_of(row).map(Value::display).collect();
+        match self.0.entry(key) {
+            Entry::Vacant(entry) => {
+                entry.insert(line);
+                None
+            }
+            Entry::Occupied(first) => {
+                Some(format!("the key is the same as in line {}", first.get()))
+            }
+        }
+    }
 }
 
 /// What is wrong with a row.
@@ -242,9 +337,18 @@ pub(super) fn check_seeds(declared: &[Declared], sink: &mut Sink<'_>, files: &dy
                 continue;
             }
         };
-        let mut found = 0;
+        let (mut found, mut keys) = (0, KeyLines::default());
         for (index, line) in row_lines(&text) {
-            let Err(problems) = parse_row(&declared.table, line) else { continue };
+            let problems = match parse_row(&declared.table, line) {
+                Err(problems) => problems,
+                Ok(row) => match keys.add(&declared.table, &row, index + 1) {
+                    None => continue,
+                    Some(message) => {
+                        let help = "keep one of the two rows, since a key stands for one row";
+                        vec![RowProblem { column: 1, message, help: Some(help.to_owned()) }]
+                    }
+                },
+            };
             for RowProblem { column, message, help } in problems {
                 found += 1;
                 sink.add_in_file(InFile {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
+use super::customer::{CustomerMembers, MARKABLE};
 use super::decimals::is_decimal_text;
 use super::index::{Index, Target, children};
 use super::keywords::is_annotation;
@@ -47,6 +48,7 @@ pub enum Typing {
 pub(super) struct Compilation {
     pub(super) ty: Type,
     pub(super) node: JsonNode,
+    pub(super) customer: CustomerMembers,
     /// Whether the reader alone gives the verdict of the schema: it asserts every keyword itself.
     pub(super) covered: bool,
     pub(super) problems: Vec<SchemaProblem>,
@@ -66,8 +68,8 @@ pub(super) fn compile<'s>(
         let mut compiler = Compiler::new(index, broken, &personal, typing, depth_max);
         let (ty, node) = compiler.root(root);
         if compiler.nodes <= NODES_MAX || depth_max == 0 {
-            let Compiler { covered, problems, .. } = compiler;
-            return Compilation { ty, node, covered, problems };
+            let Compiler { customer, covered, problems, .. } = compiler;
+            return Compilation { ty, node, customer, covered, problems };
         }
     }
 }
@@ -85,6 +87,11 @@ pub(super) struct Compiler<'i, 's> {
     problems: Vec<SchemaProblem>,
     /// Where amounts name the field of their currency, to be checked when all types are known.
     units: Vec<(String, String)>,
+    /// The names that lead to the member that is compiled.
+    member: Vec<Arc<str>>,
+    /// How many lists it is in.
+    lists: usize,
+    customer: CustomerMembers,
 }
 
 impl<'i, 's> Compiler<'i, 's> {
@@ -106,6 +113,9 @@ impl<'i, 's> Compiler<'i, 's> {
             covered: true,
             problems: Vec::new(),
             units: Vec::new(),
+            member: Vec::new(),
+            lists: 0,
+            customer: CustomerMembers { id: None, emails: Vec::new() },
         }
     }
 
@@ -213,6 +223,11 @@ impl<'i, 's> Compiler<'i, 's> {
         };
         if is_broken && !has_parts {
             ty.shape = Shape::Broken;
+        }
+        if map.get("x-customer") == Some(&Json::Bool(true))
+            && let Some(message) = self.customer.mark(&self.member, &ty.shape, self.lists > 0)
+        {
+            self.problem_at(schema, "x-customer", message, Some(MARKABLE.to_owned()));
         }
         (ty, node)
     }
@@ -403,7 +418,10 @@ impl<'i, 's> Compiler<'i, 's> {
         let (element, node) = match map.get("items") {
             Some(items) if !mixed => {
                 used.push("items");
-                self.below(items)
+                self.lists += 1;
+                let compiled = self.below(items);
+                self.lists -= 1;
+                compiled
             }
             _ => (Type::of(Shape::Json).or_null(), JsonNode::ANY),
         };
@@ -438,7 +456,9 @@ impl<'i, 's> Compiler<'i, 's> {
             && !map.contains_key("patternProperties");
         let mut members: Vec<(Member, Type)> = Vec::new();
         for (name, schema) in properties.into_iter().flatten() {
+            self.member.push(Arc::from(name.as_str()));
             let (ty, node) = self.below(schema);
+            self.member.pop();
             let required = required.contains(&name.as_str());
             let ty = if required { ty } else { ty.or_null() };
             let name = Arc::from(name.as_str());
@@ -511,7 +531,7 @@ fn covers(
     map: &Map<String, Json>,
 ) -> bool {
     match (keyword, kind) {
-        ("nullable" | "x-pii", _) => true,
+        ("nullable" | "x-customer" | "x-pii", _) => true,
         ("$ref" | "anyOf", _) => used.contains(&keyword),
         // Of a union, the reader knows only what all cases have in common.
         ("oneOf", _) => used.contains(&keyword) && union::or_null(map).is_some(),

@@ -64,7 +64,7 @@ const fn with(keyword: Keyword, partners: &'static [&'static str]) -> Keyword {
 
 /// Every keyword, in order of the names.
 #[rustfmt::skip]
-const KEYWORDS: [Keyword; 64] = [
+const KEYWORDS: [Keyword; 65] = [
     plain("$anchor", Constrains::Nothing),
     plain("$comment", Constrains::Nothing),
     below("$defs", Holds::Named, Constrains::Nothing),
@@ -125,6 +125,7 @@ const KEYWORDS: [Keyword; 64] = [
     plain("uniqueItems", Constrains::Arrays),
     plain("writeOnly", Constrains::Nothing),
     plain("x-currency", Constrains::Decimals),
+    plain("x-customer", Constrains::Everything),
     plain("x-date-format", Constrains::Dates),
     plain("x-pii", Constrains::Everything),
     plain("x-precision", Constrains::Decimals),

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use super::index::{Index, Target, children, escaped};
 
 /// Keywords that say something about the type of a field.
-const MARKS: [&str; 2] = ["x-currency", "x-pii"];
+const MARKS: [&str; 3] = ["x-currency", "x-customer", "x-pii"];
 
 /// A mark in a schema.
 pub(super) struct Mark {

@@ -6,6 +6,7 @@
 mod bounds;
 mod check;
 mod compile;
+mod customer;
 mod decimals;
 mod draft4;
 mod faults;
@@ -22,4 +23,5 @@ mod union;
 pub(crate) mod words;
 
 pub use compile::{SchemaProblem, Typing};
+pub use customer::CustomerMembers;
 pub use order::OrderSchema;

@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 
 use super::check::{Findings, check};
 use super::compile::{Compilation, SchemaProblem, Typing, compile};
+use super::customer::CustomerMembers;
 use super::index::Index;
 use super::instance::{Exact, Instance};
 use super::{bounds, draft4, faults, formats, lower};
@@ -18,6 +19,7 @@ pub struct OrderSchema {
     /// As it was written.
     source: Json,
     ty: Type,
+    customer: CustomerMembers,
     node: JsonNode,
     /// Gives the verdict on orders, unless the reader asserts all that the schema says.
     validator: Option<Validator<Exact>>,
@@ -29,7 +31,7 @@ impl OrderSchema {
         let source = schema.clone();
         let index = Index::new(&source);
         let Findings { mut problems, broken } = check(&index, &source);
-        let Compilation { ty, node, covered, problems: more } =
+        let Compilation { ty, node, customer, covered, problems: more } =
             compile(&index, &source, &broken, typing);
         for problem in more {
             if !problems.iter().any(|known| known.pointer == problem.pointer) {
@@ -44,12 +46,17 @@ impl OrderSchema {
             }
         }
         drop(index);
-        (Self { source, ty, node, validator }, problems)
+        (Self { source, ty, customer, node, validator }, problems)
     }
 
     /// Returns the type of an order.
     pub const fn ty(&self) -> &Type {
         &self.ty
+    }
+
+    /// Returns the members that identify the customer.
+    pub const fn customer(&self) -> &CustomerMembers {
+        &self.customer
     }
 
     /// Tells whether an order has a type at all.

@@ -44,6 +44,8 @@ pub struct Column {
     pub nullable: bool,
     /// Whether it holds personal data.
     pub pii: bool,
+    /// Whether it identifies the customer that the row belongs to.
+    pub customer: bool,
 }
 
 /// Why a text is no column type.
@@ -241,6 +243,7 @@ mod tests {
             shape: ColumnShape::Decimal { precision: 5, scale: 2 },
             nullable: false,
             pii: false,
+            customer: false,
         };
         let fit = |text: &str| {
             column.fit(Value::Decimal(Decimal::parse(text).unwrap())).map(|value| value.display())

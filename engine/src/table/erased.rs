@@ -1,11 +1,25 @@
 //! What stands in a column whose personal data was erased.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::civil::date;
 
 use super::column::{Column, ColumnShape};
 use crate::money::Decimal;
 use crate::value::{Digest, Value};
+
+/// Numbers of rows by the names of their tables.
+pub type RowCounts = BTreeMap<String, u64>;
+
+/// Whether rows are erased or only counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Erasing {
+    /// They are counted.
+    Count,
+    /// They are erased.
+    Erase,
+}
 
 impl Column {
     /// Returns what says nothing: null, or what says the least and is still of the column's type.
@@ -21,12 +35,35 @@ impl Column {
         }
     }
 
-    /// Returns what stands for a key, which cannot be erased: as much of its digest as has room.
-    pub fn erased_key(&self, key: &str) -> String {
-        let mut digest = Digest::of(key.as_bytes()).short();
-        if let ColumnShape::Text(Some(length)) = self.shape {
-            digest.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+    /// How many values there are for the key of one erased row, since another row may have the first of them already.
+    pub const ERASED_KEYS: u32 = 100;
+
+    /// Returns the value that replaces a key, which cannot be empty: as much of its digest as the column holds. Returns nothing if the type of the
+    /// column has no room for a digest. `attempt` selects another digest where the first one is taken.
+    pub fn erased_key(&self, key: &str, attempt: u32) -> Option<Value> {
+        let digest = match attempt {
+            0 => Digest::of(key.as_bytes()),
+            attempt => Digest::of_parts([key.as_bytes(), attempt.to_be_bytes().as_slice()]),
+        };
+        match self.shape {
+            ColumnShape::Integer => {
+                let (first, _) = digest.bytes().split_first_chunk()?;
+                // Positive, as ids are.
+                Some(Value::Int(i64::from_be_bytes(*first) & i64::MAX))
+            }
+            ColumnShape::Text(chars) => {
+                let mut text = digest.short();
+                text.truncate(
+                    chars.map_or(usize::MAX, |chars| usize::try_from(chars).unwrap_or(usize::MAX)),
+                );
+                Some(Value::text(&text))
+            }
+            ColumnShape::Email => Some(Value::text(&digest.short())),
+            ColumnShape::Currency
+            | ColumnShape::Boolean
+            | ColumnShape::Decimal { .. }
+            | ColumnShape::Date
+            | ColumnShape::Timestamp => None,
         }
-        digest
     }
 }

@@ -1,11 +1,14 @@
 //! Tables as a pipeline declares them: columns with exact types, a key, and the form that a row takes.
 
 mod column;
+mod customer;
 mod erased;
 
 use std::sync::Arc;
 
 pub use column::{Column, ColumnShape, ColumnTypeError};
+pub use customer::{Customer, Identity};
+pub use erased::{Erasing, RowCounts};
 
 use crate::value::{RecordType, Type, Value};
 
@@ -47,6 +50,26 @@ impl TableDef {
     /// Returns a column by its name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name.as_ref() == name)
+    }
+
+    /// Returns the column with the id of the customer that a row belongs to.
+    pub fn customer_id(&self) -> Option<&Column> {
+        self.columns.iter().find(|column| column.customer && column.shape != ColumnShape::Email)
+    }
+
+    /// Returns the columns with e-mail addresses of the customer that a row belongs to.
+    pub fn customer_emails(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| column.customer && column.shape == ColumnShape::Email)
+    }
+
+    /// Tells whether columns say which customer a row belongs to.
+    pub fn names_customers(&self) -> bool {
+        self.columns.iter().any(|column| column.customer)
+    }
+
+    /// Tells whether a column holds personal data.
+    pub fn is_personal(&self) -> bool {
+        self.columns.iter().any(|column| column.pii)
     }
 
     /// Returns the type of the key: a record of the key's columns.

@@ -36,7 +36,7 @@ pub fn world(key: &str, step: &str, order: &str) -> Call {
 
 fn column(name: &str, text: &str) -> Column {
     let (shape, nullable) = ColumnShape::parse(text).unwrap();
-    Column { name: name.into(), shape, nullable, pii: false }
+    Column { name: name.into(), shape, nullable, pii: false, customer: false }
 }
 
 /// A table with a column of every type.
