@@ -100,7 +100,8 @@ fn templates(plan: &Plan, files: &DirectoryFiles) -> BTreeMap<Arc<str>, Template
     let effects = plan.steps().iter().flat_map(|step| &step.effects);
     let names = effects.filter(|effect| effect.port == Port::Mail).map(|effect| &effect.resource);
     let load = |name: &Arc<str>| {
-        let template = Template::load(files, &settings.templates, name, &settings.locale);
+        let template =
+            Template::load(files, &settings.templates, name, &settings.locale, &settings.time_zone);
         template.ok().map(|template| (Arc::clone(name), template))
     };
     names.filter_map(load).collect()

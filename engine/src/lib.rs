@@ -18,4 +18,5 @@ pub mod schema;
 pub mod step;
 pub mod table;
 pub mod template;
+pub mod time_zone;
 pub mod value;

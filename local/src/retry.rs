@@ -256,8 +256,10 @@ fn lists_agree(old: &Plan, before: &Run, after: &Run) -> Result<(), String> {
 
 /// Tells whether a step that has not succeeded has elements that did, or of which that is not known.
 fn has_done_elements(state: &StepState) -> bool {
-    let (StepState::Failed { elements, .. } | StepState::Each { elements, .. }) = state else {
-        return false;
+    let elements = match state {
+        StepState::Failed { elements, .. } => elements.as_slice(),
+        StepState::Each { elements, .. } => elements.states(),
+        _ => return false,
     };
     elements.iter().any(|element| match element {
         ElementState::Succeeded(_) => true,

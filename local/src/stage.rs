@@ -49,14 +49,32 @@ struct Staged {
     reads: Reads,
     /// Writes of steps that are done.
     kept: Vec<Write>,
+    /// The positions in `kept` of the writes to a row or an object, for the first `indexed` of them.
+    index: HashMap<Item, Vec<usize>>,
+    indexed: usize,
     /// Writes of attempts that are under way, by idempotency key.
     pending: HashMap<Arc<str>, Vec<Write>>,
 }
 
 impl Staged {
-    /// Returns what is staged, oldest first, for a read by the attempt `call`.
-    fn seen<'s>(&'s self, call: &'s Call) -> impl DoubleEndedIterator<Item = &'s Write> {
-        self.kept.iter().chain(self.pending.get(&call.key).into_iter().flatten())
+    /// Returns what is staged to a row or an object, newest first, for a read by the attempt `call`. Others may be among them.
+    fn seen<'s>(&'s mut self, call: &Call, item: Item) -> impl Iterator<Item = &'s Write> {
+        for (position, write) in self.kept.iter().enumerate().skip(self.indexed) {
+            if let Some(item) = Item::written(write) {
+                self.index.entry(item).or_default().push(position);
+            }
+        }
+        self.indexed = self.kept.len();
+        let kept = self.index.get(&item).into_iter().flatten().rev();
+        let kept = kept.filter_map(|position| self.kept.get(*position));
+        self.pending.get(&call.key).into_iter().flatten().rev().chain(kept)
+    }
+
+    /// Takes the writes of steps that are done, and what all steps read.
+    fn take(&mut self) -> (Vec<Write>, Reads) {
+        self.index.clear();
+        self.indexed = 0;
+        (std::mem::take(&mut self.kept), std::mem::take(&mut self.reads))
     }
 }
 
@@ -81,8 +99,7 @@ impl Stage {
 
     /// Takes what the steps that are done staged, in order, and what all of them read.
     pub(crate) fn take(&self) -> (Vec<Write>, Reads) {
-        let mut staged = self.lock();
-        (std::mem::take(&mut staged.kept), std::mem::take(&mut staged.reads))
+        self.lock().take()
     }
 
     fn objects(&self) -> Option<&dyn ObjectStore> {
@@ -132,8 +149,8 @@ impl Stage {
 
     /// Finds the newest staged row with a key.
     fn staged_row(&self, call: &Call, table: &TableDef, key: &[&Value]) -> Option<Value> {
-        let staged = self.lock();
-        staged.seen(call).rev().find_map(|write| match write {
+        let item = Item::row(table, key.iter().copied());
+        self.lock().seen(call, item).find_map(|write| match write {
             Write::Insert { table: of, row } | Write::Upsert { table: of, row }
                 if of.name == table.name =>
             {
@@ -185,7 +202,8 @@ impl ObjectStore for Stage {
         if let Some(objects) = self.objects() {
             return objects.get(call, bucket, key);
         }
-        let staged = self.lock().seen(call).rev().find_map(|write| match write {
+        let item = Item::object(bucket, key);
+        let staged = self.lock().seen(call, item).find_map(|write| match write {
             Write::Object { bucket: b, key: k, body, .. }
                 if b.as_ref() == bucket && k.as_ref() == key =>
             {
@@ -196,7 +214,6 @@ impl ObjectStore for Stage {
         if staged.is_some() {
             return done(Ok(staged));
         }
-        let item = Item::object(bucket, key);
         let stored = self.read(item, |connection| crate::objects::stored(connection, bucket, key));
         done(stored.map(|found| found.map(|(_, content)| Arc::from(content))))
     }

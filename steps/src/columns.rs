@@ -11,11 +11,22 @@ use oms_engine::table::{Column, TableDef};
 use oms_engine::value::{Nothing, Record, Shape, Type, Typed as _, Value};
 use serde_json::{Map, Value as Json};
 
-/// Compiles each value of a map under `field` as the column that it is for. Notes unknown columns.
+/// What a row means that has no value for a column that may be null.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LeftOut {
+    /// The column is null.
+    Null,
+    /// The row is refused.
+    Refused,
+}
+
+/// Compiles each value of a map under `field` as the column that it is for. Notes unknown columns, and
+/// columns without a value where that is not allowed.
 pub(crate) fn compile<'c>(
     field: &str,
     values: &Map<String, Json>,
     columns: impl Iterator<Item = &'c Column>,
+    left_out: LeftOut,
     cx: &mut PlanContext<'_>,
 ) -> BTreeMap<Arc<str>, Compiled> {
     let columns: Vec<&Column> = columns.collect();
@@ -45,20 +56,57 @@ pub(crate) fn compile<'c>(
             compiled.insert(Arc::clone(&column.name), value);
         }
     }
-    for column in &columns {
-        if misspelt.contains(&column.name.as_ref()) {
-            continue;
-        }
-        if !column.nullable && !values.contains_key(column.name.as_ref()) {
-            let message =
-                format!("the column `{}` gets no value, and must not be null", column.name);
-            cx.fault(
-                Finding::error(codes::ROW, Place::key(route.clone()), message)
-                    .help(format!("add `{}:`, a value of type `{column}`", column.name)),
-            );
-        }
+    let missing = columns.iter().filter(|column| {
+        let name = column.name.as_ref();
+        !misspelt.contains(&name) && !values.contains_key(name)
+    });
+    let (nullable, required): (Vec<&Column>, Vec<&Column>) =
+        missing.copied().partition(|column| column.nullable);
+    if left_out == LeftOut::Refused
+        && let Some(finding) = would_become_null(&nullable, &route)
+    {
+        cx.fault(finding);
+    }
+    for column in required {
+        let message = format!("the column `{}` gets no value, and must not be null", column.name);
+        cx.fault(
+            Finding::error(codes::ROW, Place::key(route.clone()), message)
+                .help(format!("add `{}:`, a value of type `{column}`", column.name)),
+        );
     }
     compiled
+}
+
+/// Returns the key of a row with its words and the place of its first part; nothing if a part of it is missing or wrong.
+pub(crate) fn key<'v>(
+    table: &TableDef,
+    values: &'v BTreeMap<Arc<str>, Compiled>,
+) -> Option<(String, Route, Vec<&'v Compiled>)> {
+    let columns = || table.key_columns();
+    let parts: Option<Vec<_>> = columns().map(|column| values.get(&column.name)).collect();
+    let names: Vec<String> = columns().map(|column| format!("`{}`", column.name)).collect();
+    let words = format!("the key of `{}` ({})", table.name, names.join(", "));
+    let first = columns().next().map_or("", |column| column.name.as_ref());
+    Some((words, Route::root().key("row").key(first), parts?))
+}
+
+/// Refuses a row that replaces another one and would clear columns that the file does not mention.
+fn would_become_null(left_out: &[&Column], row: &Route) -> Option<Finding> {
+    let first = left_out.first()?;
+    let names: Vec<String> = left_out.iter().map(|column| format!("`{}`", column.name)).collect();
+    let (columns, become_null) = match left_out {
+        [_] => ("column", "becomes null"),
+        _ => ("columns", "become null"),
+    };
+    let message = format!(
+        "the row leaves out the {columns} {}, which {become_null} if the row exists",
+        names.join(", ")
+    );
+    let help = format!(
+        "add a value for each, or `{}: null` to clear it; `table.get` gives the current values",
+        first.name
+    );
+    Some(Finding::error(codes::ROW, Place::key(row.clone()), message).help(help).newly_refused())
 }
 
 /// Says whether a value can be larger than what its column holds.

@@ -9,13 +9,13 @@ use oms_engine::expression::Compiled;
 use oms_engine::money::{self, ConvertError, Currency, Decimal, RATE_PLACES};
 use oms_engine::record;
 use oms_engine::step::{Expr, Faults, PlanContext, Planned, RateSource, Step, StepContext};
-use oms_engine::value::{DateFormat, Day, Shape, Type, Unit, Value};
+use oms_engine::value::{DateFormat, Shape, Type, Unit, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Converts an amount into another currency at the rate of a day.
 ///
-/// The day is the UTC calendar date of `on`; the rates are those of the newest row of the rate table on or before that day which quotes both
+/// The day of a timestamp is that of the pipeline's `time_zone`. The rates are those of the newest row of the rate table on or before that day which quotes both
 /// currencies. The amount is multiplied by the quotient of the two rates exactly, and rounded once, to the minor units (ISO 4217) of
 /// the target currency, by the rate table's `rounding`. Without a rate the run is parked with the cause `no_rate`.
 #[derive(Deserialize, JsonSchema)]
@@ -27,8 +27,8 @@ pub struct Config {
     from: Expr<Currency>,
     /// The currency that it is converted to.
     to: Expr<Currency>,
-    /// The day: a date, or an instant. Fixed rate tables need none.
-    on: Option<Expr<Day>>,
+    /// The day: a date, or a timestamp, which has its day in the pipeline's `time_zone`. Fixed rate tables need none.
+    on: Option<Expr<Value>>,
     /// The rate table's name.
     rates: String,
 }
@@ -39,7 +39,7 @@ record! {
         amount: Decimal,
         from: Currency,
         to: Currency,
-        on: Option<Day>,
+        on: Option<Date>,
     }
 }
 
@@ -83,12 +83,9 @@ impl Step for MoneyConvert {
         let amount = cx.expr("amount", &config.amount);
         let from = cx.expr("from", &config.from);
         let to = cx.expr("to", &config.to);
-        let on = config.on.as_ref().map(|on| cx.expr("on", on));
+        let on = config.on.as_ref().map(|on| cx.day("on", on));
         if let (Some(amount), Some(from)) = (&amount, &from) {
             check_unit(amount, from, cx);
-        }
-        if let Some(Some(on)) = &on {
-            check_day(on, cx);
         }
         let rates = cx.rates("rates", &config.rates);
         if let Some(rates) = &rates {
@@ -122,7 +119,7 @@ impl Step for MoneyConvert {
     async fn run(&self, _: &StepContext<'_>, input: Input) -> Result<Output, StepError> {
         let rates = &self.rates;
         // A fixed table has no days, and never looks at this one.
-        let on = input.on.map_or(Date::ZERO, |day| day.0);
+        let on = input.on.unwrap_or(Date::ZERO);
         let converted = money::convert(
             &rates.table,
             input.amount,
@@ -183,15 +180,6 @@ fn unit_of(currency: &Compiled) -> Option<Unit> {
     match currency.constant() {
         Some(Value::Text(code)) => Currency::parse(code).ok().map(Unit::Code),
         _ => currency.path().map(|path| Unit::Field(Arc::from(path))),
-    }
-}
-
-fn check_day(on: &Compiled, cx: &mut PlanContext<'_>) {
-    let day = matches!(on.ty().shape, Shape::Date(_) | Shape::Timestamp);
-    if !day || on.ty().nullable {
-        let code = if day { codes::MAY_BE_MISSING } else { codes::WRONG_TYPE };
-        let message = format!("`on` must be a date or a timestamp, and this is {}", on.ty());
-        cx.fault(Finding::error(code, Place::value(Route::root().key("on")), message));
     }
 }
 

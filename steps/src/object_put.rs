@@ -6,7 +6,7 @@ use oms_engine::diagnostic::Route;
 use oms_engine::effects::{Put, StepError, cause};
 use oms_engine::record;
 use oms_engine::step::{
-    Effect, Expr, Faults, PlanContext, Planned, Port, Safety, Step, StepContext, Verb,
+    Effect, Expr, Faults, PlanContext, Planned, Port, Safety, Step, StepContext, Target, Verb,
 };
 use oms_engine::value::{Type, Value, write_json};
 use schemars::JsonSchema;
@@ -16,7 +16,8 @@ use crate::{object_key, unique};
 
 /// Stores an object in a bucket (S3; a table of the local database).
 ///
-/// Repeating it changes nothing; another run's other content under the same key is a conflict. An order that is
+/// Repeating it changes nothing. Other content of another run under the same key is a conflict, and so is anything that another step or
+/// element of the same run stored there. An order that is
 /// stored as a whole (`body: ${{ order }}`) is stored byte for byte as it was sent.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -81,6 +82,10 @@ impl Step for ObjectPut {
             }],
             step: Self { bucket, whole_order: body.is_some_and(|body| body.is_whole_order()) },
         })
+    }
+
+    fn target(&self, input: &Input) -> Option<Target> {
+        Some(Target::object(&self.bucket, &input.key))
     }
 
     async fn run(&self, cx: &StepContext<'_>, input: Input) -> Result<Output, StepError> {

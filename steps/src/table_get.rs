@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
-use crate::columns;
+use crate::columns::{self, LeftOut};
 
 /// Reads one row of a table by its key. Its columns are the step's output.
 #[derive(Deserialize, JsonSchema)]
@@ -98,7 +98,7 @@ impl Step for TableGet {
         let Some(table) = cx.table("table", &config.table) else {
             return cx.finish().and(Err(Vec::new()));
         };
-        columns::compile("key", &config.key, table.key_columns(), cx);
+        columns::compile("key", &config.key, table.key_columns(), LeftOut::Null, cx);
         let input = cx.finish()?;
         Ok(Planned {
             input,

@@ -1,24 +1,24 @@
-//! `table.insert`: adds a row. Repeated by the same run nothing changes and the first row stands; a row that another run wrote
-//! under the same key is a conflict, never silently ignored.
+//! `table.insert`: adds a row. Repeated by the same step nothing changes and the first row stands; a row that another run, step or
+//! element wrote under the same key is a conflict, never silently ignored.
 
 use std::sync::Arc;
 
-use oms_engine::diagnostic::Route;
 use oms_engine::effects::StepError;
-use oms_engine::step::{Faults, PlanContext, Planned, Step, StepContext, Verb};
+use oms_engine::step::{Faults, PlanContext, Planned, Step, StepContext, Target, Verb};
 use oms_engine::table::TableDef;
 use oms_engine::value::{Nothing, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
-use crate::columns;
+use crate::columns::{self, LeftOut};
 use crate::unique;
 
 /// Adds a row to a table.
 ///
-/// Repeated by the same run it changes nothing: the first row stands. A row of another run with the same key is a conflict,
-/// so the key must differ from order to order.
+/// Repeated by the same step it changes nothing: the first row stands. A row of another run, another step or another element with the same
+/// key is a conflict, so the key must differ from order to order, and with `for_each` from element to element: `index: i` names the
+/// element's position.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -43,19 +43,17 @@ impl Step for TableInsert {
         let Some(table) = cx.table("table", &config.table) else {
             return cx.finish().and(Err(Vec::new()));
         };
-        let values = columns::compile("row", &config.row, table.columns.iter(), cx);
-        let key: Vec<_> =
-            table.key_columns().filter_map(|column| values.get(&column.name)).collect();
-        if key.len() == table.key.len() {
-            let names: Vec<String> =
-                table.key_columns().map(|column| format!("`{}`", column.name)).collect();
-            let what = format!("the key of `{}` ({})", table.name, names.join(", "));
-            let first = table.key_columns().next().map_or("", |column| column.name.as_ref());
-            let at = Route::root().key("row").key(first);
+        let values = columns::compile("row", &config.row, table.columns.iter(), LeftOut::Null, cx);
+        if let Some((what, at, key)) = columns::key(&table, &values) {
             unique::check(&what, at, &key, "; or use `table.upsert`", cx);
         }
         let input = cx.finish()?;
         Ok(columns::planned(Verb::Insert, input, &table, Self { table: Arc::clone(&table) }))
+    }
+
+    fn target(&self, input: &Value) -> Option<Target> {
+        // A row that does not fit its table is not written.
+        columns::row(&self.table, input).ok().map(|row| Target::row(&self.table, &row))
     }
 
     async fn run(&self, cx: &StepContext<'_>, input: Value) -> Result<Nothing, StepError> {

@@ -4,6 +4,21 @@ use oms_engine::diagnostic::{Finding, Place, Route, codes};
 use oms_engine::expression::Compiled;
 use oms_engine::step::PlanContext;
 
+/// Warns of a row that every element of a step replaces: the second element is a conflict.
+pub(crate) fn check_elements(what: &str, at: Route, parts: &[&Compiled], cx: &mut PlanContext<'_>) {
+    if !cx.runs_each_element() || parts.iter().any(|part| cx.shows_element(part)) {
+        return;
+    }
+    let message = format!("{what} may be the same for two elements, which is a conflict");
+    cx.fault(
+        Finding::warning(codes::KEY_NOT_UNIQUE, Place::value(at), message)
+            .help(PER_ELEMENT.to_owned()),
+    );
+}
+
+/// How a key differs from element to element.
+const PER_ELEMENT: &str = "let it hold the element's position, which `index: i` under `for_each` names, or a field of the element, set apart by a `/`";
+
 /// Notes that a key is not surely unique: one of its parts must hold the order's key, and one of them what the element
 /// says. `at` is where the key is written, and `instead` what to do without such a key, if there is something.
 pub(crate) fn check(
@@ -23,9 +38,7 @@ pub(crate) fn check(
             );
             ("order", help)
         }
-        (true, false) => {
-            ("element", "let it hold a field of the element as well, set apart by a `/`".to_owned())
-        }
+        (true, false) => ("element", PER_ELEMENT.to_owned()),
     };
     let message = format!("{what} is not unique per {per}");
     cx.fault(Finding::error(codes::KEY_NOT_UNIQUE, Place::value(at), message).help(help));
@@ -48,7 +61,7 @@ order:
     required: [id, lines]
     properties:
       id: { type: string, maxLength: 20 }
-      lines: { type: array, items: { type: object, required: [sku], properties: { sku: { type: string, maxLength: 20 } } } }
+      lines: { type: array, maxItems: 10, items: { type: object, required: [sku], properties: { sku: { type: string, maxLength: 20 } } } }
   key: ${{ order.id }}
 tables:
   lines: { key: [line], columns: { line: text, sku: text } }
@@ -79,7 +92,7 @@ steps:
         ))
     }
 
-    const EACH: &str = "    for_each: { items: \"${{ order.lines }}\", as: line }\n";
+    const EACH: &str = "    for_each: { items: \"${{ order.lines }}\", as: line, index: i }\n";
 
     #[test]
     fn objects_and_rows_ask_the_same_of_their_keys() {
@@ -93,6 +106,8 @@ steps:
             ("${{ run.key }}-${{ line.sku }}", EACH, Some("order")),
             ("${{ run.key }}/${{ size(line.sku) }}", EACH, Some("element")),
             ("${{ run.key }}/${{ line.sku }}", EACH, None),
+            ("${{ run.key }}/${{ i }}", EACH, None),
+            ("x/${{ i }}", EACH, Some("order")),
         ] {
             for found in [put(key, each), insert(key, each)] {
                 let errors: Vec<&String> =

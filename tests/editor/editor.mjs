@@ -94,6 +94,16 @@ const TESTS = {
     const labels = await complete(server, "|\n");
     for (const key of ["steps", "tables", "rates", "mail", "intake"]) assert.ok(labels.includes(key), `${key}: ${labels}`);
   },
+  async "time zones and the settings of for_each are offered"(server) {
+    const zones = await complete(server, "time_zone: |\n");
+    for (const zone of ["UTC", "Europe/Berlin"]) assert.ok(zones.includes(zone), `${zone}: ${zones}`);
+    const keys = await complete(server, "steps:\n  each:\n    uses: value.compute\n    for_each:\n      |\n");
+    for (const key of ["items", "as", "index"]) assert.ok(keys.includes(key), `${key}: ${keys}`);
+  },
+  async "a time zone says what it is for"(server) {
+    const text = await hover(server, "time_|zone: UTC\n");
+    assert.match(text, /an instant has its day/);
+  },
   async "a kind says what it does"(server) {
     const text = await hover(server, "steps:\n  convert:\n    uses: money.con|vert\n");
     assert.match(text, /[Cc]onverts an amount/);

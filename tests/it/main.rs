@@ -31,4 +31,5 @@ mod sarif;
 mod serve;
 mod smtp;
 mod steps;
+mod targets;
 mod upgrade;

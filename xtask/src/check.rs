@@ -1,7 +1,7 @@
 //! `cargo xtask check`: everything that CI runs, and nothing that CI runs is missing here.
 
 use crate::workspace::{has, run as execute, say};
-use crate::{browser, debian, editor, generate, lambda, mails, python, schema, serve};
+use crate::{browser, debian, editor, generate, lambda, mails, python, schema, serve, time_zones};
 
 /// Run every check of the project
 #[derive(clap::Args)]
@@ -28,6 +28,8 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     mails::check()?;
     say("$ cargo xtask schema");
     schema::check()?;
+    say("$ cargo xtask time-zones");
+    time_zones::check()?;
     say("$ cargo xtask browser");
     browser::check()?;
     say("$ cargo xtask serve");

@@ -16,6 +16,7 @@ mod npm;
 mod python;
 mod schema;
 mod serve;
+mod time_zones;
 mod workspace;
 
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ enum Command {
     Cases(cases::Args),
     Schema(schema::Args),
     Serve(serve::Args),
+    TimeZones(time_zones::Args),
     Bench(bench::Args),
 }
 
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::Cases(args) => cases::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::TimeZones(args) => time_zones::run(&args),
         Command::Bench(args) => bench::run(&args),
     };
     match done {

@@ -31,6 +31,12 @@ pub(crate) const SCHEMA: Environment = Environment {
     requirements: &["tests/schema/requirements.txt"],
     purpose: "the comparison of order schemas",
 };
+/// The time zone database that days are compared with.
+pub(crate) const TIME_ZONES: Environment = Environment {
+    folder: "python-time-zones",
+    requirements: &["tests/time_zones/requirements.txt"],
+    purpose: "the comparison of time zones",
+};
 /// AWS's own linters.
 pub(crate) const SAM: Environment = Environment {
     folder: "python-sam",

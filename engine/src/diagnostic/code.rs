@@ -89,6 +89,7 @@ codes! {
     TABLE = 211, "OMS0211", "a table declaration is wrong";
     RATES = 212, "OMS0212", "a rate table cannot be used";
     INTAKE_PATH = 213, "OMS0213", "an intake path is wrong or taken";
+    TIME_ZONE = 214, "OMS0214", "a time zone does not exist";
 
     UNKNOWN_STEP = 301, "OMS0301", "a step is named that does not exist";
     UNREACHABLE_STEP = 302, "OMS0302", "a step can never run";
@@ -117,6 +118,7 @@ codes! {
     MAY_NOT_FIT = 416, "OMS0416", "a value may be too large for its column";
     EXPRESSION_LIMIT = 417, "OMS0417", "an expression is too large or nested too deeply";
     CURRENCY_UNKNOWN = 418, "OMS0418", "a currency code does not exist";
+    LIST_LIMIT = 420, "OMS0420", "a list may be too long for a step";
 
     TEMPLATE_MISSING = 501, "OMS0501", "a mail template is incomplete";
     TEMPLATE_SYNTAX = 502, "OMS0502", "a template cannot be read";

@@ -357,9 +357,10 @@ fn literal(value: &Value, span: Range<usize>) -> Checked {
 pub(super) fn fold(checked: Checked) -> Checked {
     let constant = |nodes: &[Node]| nodes.iter().all(|node| node.constant().is_some());
     let foldable = match &checked.node {
-        Node::Not(operand) | Node::Negate(operand) | Node::Round { operand, .. } => {
-            operand.constant().is_some()
-        }
+        Node::Not(operand)
+        | Node::Negate(operand)
+        | Node::Day(operand, _)
+        | Node::Round { operand, .. } => operand.constant().is_some(),
         Node::Binary(_, operands)
         | Node::And(operands)
         | Node::Or(operands)

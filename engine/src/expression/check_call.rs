@@ -7,13 +7,13 @@ use super::node::{Function, LoopKind, Node};
 use super::syntax::{Expr, ExprKind};
 use super::widen;
 use crate::diagnostic::{codes, did_you_mean};
-use crate::value::{DateFormat, Shape, Type, Value};
+use crate::value::{Shape, Type, Value};
 
 /// Every function: its name, the arguments it takes at least and at most, how it is written.
 const FUNCTIONS: [(&str, usize, usize, &str); 21] = [
     ("coalesce", 2, 2, "coalesce(value, fallback)"),
     ("contains", 2, 2, "contains(text, part)"),
-    ("date", 1, 1, "date(timestamp)"),
+    ("date", 1, 2, "date(timestamp, \"Europe/Berlin\")"),
     ("decimal", 1, 2, "decimal(text, fallback)"),
     ("div", 4, 4, "div(a, b, places, \"half_even\")"),
     ("endsWith", 2, 2, "endsWith(text, end)"),
@@ -92,6 +92,7 @@ impl Checker<'_> {
         }
         match (name, args.as_slice()) {
             ("has", [field]) => self.has(expr, field),
+            ("date", [instant, zone @ ..]) => self.date(expr, instant, zone.first().copied()),
             ("round", [number, places, mode]) => self.round(expr, number, places, mode),
             ("div", [a, b, places, mode]) => self.division(expr, [*a, *b], places, mode),
             (_, [only]) => {
@@ -190,10 +191,6 @@ impl Checker<'_> {
                 "is_decimal" | "decimal" | "upper" | "lower" | "upperAscii" | "lowerAscii" | "trim",
                 _,
             ) => Err("text"),
-            ("date", Shape::Timestamp) => {
-                Ok((Function::Date, Type { pii, ..Type::of(Shape::Date(DateFormat::Iso)) }))
-            }
-            ("date", _) => Err("a timestamp"),
             ("string", shape) => match widen::chars_of(shape) {
                 Some(chars) => Ok((Function::Text, plain(chars_max.or(chars)))),
                 None => Err("a single value"),

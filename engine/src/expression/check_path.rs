@@ -64,6 +64,7 @@ impl Checker<'_> {
                     Root::Order => Base::Order,
                     Root::Run => Base::Run,
                     Root::Item => Base::Item,
+                    Root::Index => Base::Index,
                     Root::Error => Base::Error,
                     Root::Intake => Base::Intake,
                 };

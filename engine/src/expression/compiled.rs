@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use super::check::{Checked, Checker};
+use super::check_date::day_type;
 use super::eval::{Env, Place, VISITS_MAX};
 use super::facts::Facts;
 use super::node::Node;
@@ -13,6 +14,7 @@ use super::pieces::{self, Piece};
 use super::problem::{EvalError, Problem};
 use super::scope::Scope;
 use crate::diagnostic::{Route, codes};
+use crate::time_zone::TimeZone;
 use crate::value::{Shape, Type, Value};
 
 /// An expression, or a value made of several, that was checked against a [`Scope`].
@@ -86,6 +88,10 @@ impl Compiled {
         self.broken
     }
 
+    pub(super) const fn node(&self) -> &Node {
+        &self.node
+    }
+
     pub(super) fn expect_type(&mut self, ty: Type) {
         self.ty = ty;
     }
@@ -140,6 +146,17 @@ impl Compiled {
     /// Tells whether it is the order as a whole.
     pub fn is_whole_order(&self) -> bool {
         self.path() == Some("order")
+    }
+
+    /// Returns the day on which its instant falls in a time zone. What is not surely an instant stays as it is.
+    #[must_use]
+    pub fn day(self, zone: &TimeZone) -> Self {
+        if self.ty.shape != Shape::Timestamp || self.ty.nullable {
+            return self;
+        }
+        let ty = day_type(self.ty.pii);
+        let node = Node::Day(Box::new(self.node), zone.clone());
+        Self { node, ty, path: None, pieces: Vec::new(), ..self }
     }
 
     /// Returns what holds wherever this condition is true.

@@ -6,14 +6,17 @@ use std::cell::Cell;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use jiff::civil::Date;
+
 use super::node::{Base, Coercion, Loop, LoopKind, Node};
 use super::problem::EvalError;
 use super::syntax::Operator;
 use crate::money::Decimal;
+use crate::time_zone::TimeZone;
 use crate::value::{Record, Value};
 
-/// Elements of a list that an expression runs over or makes, at the most; the same as for `for_each`.
-pub(super) const ELEMENTS_MAX: usize = 10_000;
+/// Elements of a list that an expression or a `for_each` runs over, or that an expression makes, at the most.
+pub const ELEMENTS_MAX: usize = 10_000;
 
 /// Elements that one evaluation visits at the most, counted again each time: a loop in a loop over two lists of a thousand
 /// elements fits, and what takes longer than some tens of milliseconds does not.
@@ -35,6 +38,8 @@ pub struct Env<'a> {
     pub steps: &'a [Value],
     /// The element, in a `for_each`.
     pub item: Option<&'a Value>,
+    /// The position of the element, in a `for_each`.
+    pub index: Option<&'a Value>,
     /// The failure, in a catch step.
     pub error: Option<&'a Value>,
     /// How the order came in, in `order.key`.
@@ -44,7 +49,15 @@ pub struct Env<'a> {
 impl Env<'static> {
     /// Makes an environment without values, for constants.
     pub fn empty() -> Self {
-        Self { order: &NOTHING, run: &NOTHING, steps: &[], item: None, error: None, intake: None }
+        Self {
+            order: &NOTHING,
+            run: &NOTHING,
+            steps: &[],
+            item: None,
+            index: None,
+            error: None,
+            intake: None,
+        }
     }
 }
 
@@ -84,6 +97,7 @@ impl<'a> Place<'a> {
             Base::Run => self.env.run,
             Base::Step(index) => self.env.steps.get(index).unwrap_or(&NOTHING),
             Base::Item => self.env.item.unwrap_or(&NOTHING),
+            Base::Index => self.env.index.unwrap_or(&NOTHING),
             Base::Error => self.env.error.unwrap_or(&NOTHING),
             Base::Intake => self.env.intake.unwrap_or(&NOTHING),
             Base::Local(outwards) => {
@@ -159,6 +173,7 @@ impl Node {
                 let quotient = dividend.div(divisor, *places, *mode);
                 owned(Value::Decimal(quotient.map_err(|_| EvalError::Overflow)?))
             }
+            Self::Day(instant, zone) => owned(Value::Date(day(&*instant.eval(place)?, zone)?)),
             Self::Loop(looping) => looping.eval(place),
             Self::List(nodes) => {
                 let values = nodes.iter().map(|node| Ok(node.eval(place)?.into_owned()));
@@ -289,6 +304,13 @@ pub(super) fn decimal(value: &Value) -> Result<Decimal, EvalError> {
         Value::Int(value) => Ok(Decimal::from_int(*value)),
         _ => Err(EvalError::Mistyped),
     }
+}
+
+fn day(instant: &Value, zone: &TimeZone) -> Result<Date, EvalError> {
+    let Value::Timestamp(instant) = instant else { return Err(EvalError::Mistyped) };
+    let day = zone.day(*instant);
+    // A date is written with four digits for its year.
+    if day.year() < 0 { Err(EvalError::NoDate) } else { Ok(day) }
 }
 
 fn binary(operator: Operator, left: &Value, right: &Value) -> Result<Value, EvalError> {

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use jiff::tz::TimeZone;
-
 use super::eval::{Place, arithmetic, bounded, compare, elements, weight};
 use super::node::{Function, Node};
 use super::problem::EvalError;
@@ -80,10 +78,6 @@ impl Function {
             Self::UpperAscii => Value::text(&text(value)?.to_ascii_uppercase()),
             Self::LowerAscii => Value::text(&text(value)?.to_ascii_lowercase()),
             Self::Trim => Value::text(text(value)?.trim()),
-            Self::Date => match value {
-                Value::Timestamp(instant) => Value::Date(instant.to_zoned(TimeZone::UTC).date()),
-                _ => return Err(EvalError::Mistyped),
-            },
             _ => return Err(EvalError::Mistyped),
         })
     }

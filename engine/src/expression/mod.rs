@@ -8,6 +8,7 @@
 mod check;
 mod check_binary;
 mod check_call;
+mod check_date;
 mod check_loop;
 mod check_number;
 mod check_path;
@@ -20,6 +21,7 @@ mod fit;
 mod functions;
 mod interpolate;
 mod lex;
+mod lists;
 mod literal;
 mod node;
 mod parse;
@@ -36,7 +38,7 @@ mod widen;
 mod tests;
 
 pub use compiled::{Compiled, compile};
-pub use eval::Env;
+pub use eval::{ELEMENTS_MAX, Env};
 pub use facts::Facts;
 pub use problem::{EvalError, Origin, Problem};
 pub use references::{Reference, references};

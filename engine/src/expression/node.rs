@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::syntax::Operator;
 use crate::money::Rounding;
+use crate::time_zone::TimeZone;
 use crate::value::{RecordType, Value};
 
 /// A node of a checked expression.
@@ -36,6 +37,8 @@ pub(super) enum Node {
         mode: Rounding,
         operands: Box<[Self; 2]>,
     },
+    /// The day of an instant in a time zone.
+    Day(Box<Self>, TimeZone),
     Loop(Box<Loop>),
     List(Vec<Self>),
     Record(Arc<RecordType>, Vec<Self>),
@@ -51,6 +54,7 @@ pub(super) enum Base {
     Run,
     Step(usize),
     Item,
+    Index,
     Error,
     Intake,
     /// The variable of the loop so many loops further out.
@@ -80,7 +84,6 @@ pub(super) enum Function {
     StartsWith,
     EndsWith,
     Contains,
-    Date,
     Get,
     Coalesce,
 }

@@ -60,6 +60,9 @@ pub enum EvalError {
         /// Visits at the most.
         limit: usize,
     },
+    /// An instant falls on a day before the year 0 in the time zone that is used.
+    #[error("a date is before 0000-01-01 in its time zone")]
+    NoDate,
     /// A value does not have the type that the expression was checked with. The caller passed other values than it
     /// declared types for.
     #[error("a value does not have the type that the expression was checked with")]

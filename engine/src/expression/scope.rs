@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::facts::Facts;
-use crate::value::Type;
+use crate::time_zone::TimeZone;
+use crate::value::{Shape, Type};
 
 /// A name that an expression may begin with, besides `steps`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,6 +16,8 @@ pub enum Root {
     Run,
     /// The element of a `for_each`.
     Item,
+    /// The position of the element in a `for_each`.
+    Index,
     /// What a catch step was called for.
     Error,
     /// How an order came in.
@@ -23,14 +26,16 @@ pub enum Root {
 
 impl Root {
     /// Every root, in the order of the documentation.
-    pub const ALL: [Self; 5] = [Self::Order, Self::Run, Self::Item, Self::Error, Self::Intake];
+    pub const ALL: [Self; 6] =
+        [Self::Order, Self::Run, Self::Item, Self::Index, Self::Error, Self::Intake];
 
-    /// Returns its name; an item may have another one (see [`Scope::name_item`]).
+    /// Returns its name; an item and its position may have others (see [`Scope::name_item`] and [`Scope::name_index`]).
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Order => "order",
             Self::Run => "run",
             Self::Item => "item",
+            Self::Index => "index",
             Self::Error => "error",
             Self::Intake => "intake",
         }
@@ -42,6 +47,9 @@ impl Root {
             Self::Order => "`order` does not exist here",
             Self::Run => "`run` exists only within steps",
             Self::Item => "`item` exists only in a step with `for_each`",
+            Self::Index => {
+                "to use the position of an element, add `index: i` to `for_each` and write `i`"
+            }
             Self::Error => "`error` exists only in a catch step, one that an `on_failure` names",
             Self::Intake => "`intake` exists only in `order.key`",
         }
@@ -67,14 +75,16 @@ pub enum StepVar {
 pub struct Scope {
     roots: BTreeMap<Root, Type>,
     item_name: Option<Arc<str>>,
+    index_name: Option<Arc<str>>,
     steps: Arc<BTreeMap<String, StepVar>>,
     facts: Facts,
+    time_zone: TimeZone,
 }
 
 impl Scope {
-    /// Makes a scope without names.
-    pub fn new() -> Self {
-        Self::default()
+    /// Makes a scope without names, in which instants have their days in a time zone.
+    pub fn new(time_zone: TimeZone) -> Self {
+        Self { time_zone, ..Self::default() }
     }
 
     /// Adds a root, or changes its type.
@@ -85,6 +95,12 @@ impl Scope {
     /// Gives the item another name, as `for_each.as` does. `item` then means nothing.
     pub fn name_item(&mut self, name: &str) {
         self.item_name = Some(Arc::from(name));
+    }
+
+    /// Defines the position of the element under a name, as `for_each.index` does.
+    pub fn name_index(&mut self, name: &str) {
+        self.index_name = Some(Arc::from(name));
+        self.define(Root::Index, Type::of(Shape::Int));
     }
 
     /// Adds `steps.<id>`.
@@ -98,6 +114,10 @@ impl Scope {
         Self { facts: self.facts.clone().and(facts), ..self.clone() }
     }
 
+    pub(super) const fn time_zone(&self) -> &TimeZone {
+        &self.time_zone
+    }
+
     pub(super) fn facts(&self) -> &Facts {
         &self.facts
     }
@@ -109,10 +129,12 @@ impl Scope {
     }
 
     pub(super) fn name_of(&self, root: Root) -> &str {
-        match (&self.item_name, root) {
-            (Some(name), Root::Item) => name,
-            _ => root.as_str(),
-        }
+        let named = match root {
+            Root::Item => &self.item_name,
+            Root::Index => &self.index_name,
+            _ => &None,
+        };
+        named.as_deref().unwrap_or(root.as_str())
     }
 
     pub(super) fn item_is_renamed(&self) -> Option<&str> {

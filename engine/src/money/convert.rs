@@ -47,7 +47,7 @@ pub enum ConvertError {
 
 /// Converts an amount at the rates of a date.
 ///
-/// `on` is the UTC calendar date that counts. The rates are those of the newest row dated `on` or
+/// `on` is the date that counts. The rates are those of the newest row dated `on` or
 /// before, at most `max_age_days` days, that quotes both currencies. The amount times R(to) /
 /// R(from), where R is in units per base (or times R(from) / R(to), where a fixed table says it is
 /// the other way round), is rounded once by `rounding` to the minor units of `to`. For the same

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use super::mail::MailSection;
 use super::sections::{RatesSection, TableSection};
 use super::step::StepSection;
+use crate::time_zone::COMMON;
 
 /// What happens to an order: one file, a graph of typed steps.
 ///
@@ -25,6 +26,10 @@ pub(super) struct PipelineFile {
     name: String,
     /// What the pipeline is for, for people.
     description: Option<String>,
+    /// Time zone in which an instant has its day: for `date(t)`, `{{date t}}` in mails and the rates of `money.convert`. A name of the
+    /// IANA time zone database, such as `Europe/Berlin`.
+    #[schemars(extend("default" = "UTC", "examples" = COMMON))]
+    time_zone: Option<String>,
     /// What an order looks like, and what tells one from another.
     order: OrderSection,
     /// Where orders come in over HTTP.

@@ -32,6 +32,8 @@ pub struct Pipeline {
     pub name: Option<String>,
     /// What the pipeline is for.
     pub description: Option<String>,
+    /// The name of the time zone in which instants have their days.
+    pub time_zone: Option<String>,
     /// The order.
     pub order: Option<OrderSection>,
     /// The intake.
@@ -75,6 +77,7 @@ pub fn read(document: &Document, validator: &Validator, schema: &Json) -> (Pipel
     let pipeline = Pipeline {
         name: sections.one("name"),
         description: sections.one("description"),
+        time_zone: sections.one("time_zone"),
         order: sections.one("order"),
         intake: sections.one("intake"),
         rates: sections.named("rates"),

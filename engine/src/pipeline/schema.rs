@@ -26,7 +26,7 @@ const COLUMN_PATTERN: &str = "^(?!oms_)[a-z][a-z0-9_]{0,62}$";
 const TABLE_PATTERN: &str = "^(?!oms_|sqlite_)[a-z][a-z0-9_]{0,62}$";
 /// Handlers: names of Lambda functions, with room for the pipeline's name before them.
 const HANDLER_PATTERN: &str = "^[a-zA-Z][a-zA-Z0-9_-]{0,63}$";
-/// Elements of `for_each`: no name that an expression has a meaning for already, and none that CEL reserves.
+/// Elements of `for_each` and their positions: no name that an expression has a meaning for already, and none that CEL reserves.
 const ELEMENT_PATTERN: &str = "^(?!(order|run|steps|error|intake|true|false|null|in|as|break|const|continue|else|for|function|if|import|let|loop|package|namespace|return|var|void|while)$)[a-z][a-z0-9_]{0,62}$";
 /// Language tags of BCP 47, by their grammar only: parts of letters and digits, the first one of letters.
 const LOCALE_PATTERN: &str = "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$";
@@ -55,7 +55,10 @@ pub fn pipeline_schema(kinds: &[KindSchema]) -> Json {
         "/$defs/TableSection/properties/columns/propertyNames",
         json!({ "pattern": COLUMN_PATTERN }),
     );
-    set(&mut schema, "/$defs/ForEachSection/properties/as/pattern", json!(ELEMENT_PATTERN));
+    for name in ["as", "index"] {
+        let pointer = format!("/$defs/ForEachSection/properties/{name}/pattern");
+        set(&mut schema, &pointer, json!(ELEMENT_PATTERN));
+    }
     set(&mut schema, "/$defs/MailSection/properties/locale/pattern", json!(LOCALE_PATTERN));
     set(&mut schema, "/$defs/TableSection/properties/columns/minProperties", json!(1));
     rates_by_source(&mut schema);

@@ -99,6 +99,9 @@ pub struct ForEachSection {
     #[serde(rename = "as", default = "item")]
     #[schemars(regex(pattern = r"^[a-z][a-z0-9_]*$"))]
     pub name: String,
+    /// The name of the element's position in the step's expressions: 0 for the first element. Use it in a key so that equal elements write
+    /// different rows.
+    pub index: Option<String>,
     /// Elements that run at the same time at the most.
     #[serde(default = "concurrency_default")]
     #[schemars(range(min = 1, max = 1000))]

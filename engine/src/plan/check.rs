@@ -10,7 +10,9 @@ use super::checked::Plan;
 use super::choreography::choreography;
 use super::semantics::Semantics;
 use super::sink::Sink;
-use super::{graph, handlers, isolation, mail, order, rates, samples, steps, tables};
+use super::{
+    graph, handlers, isolation, lists, mail, order, rates, samples, steps, tables, time_zone,
+};
 use crate::diagnostic::{Diagnostic, Finding, Label, Place, Report, Route, Severity, codes};
 use crate::document::{self, FileError, Files, Recorder};
 use crate::pipeline::{self, Pipeline, pipeline_schema};
@@ -150,11 +152,12 @@ impl Checker {
         recorder: Recorder<'_>,
         semantics: Semantics,
     ) -> Option<Plan> {
-        let mut resources = Resources::default();
+        let time_zone = time_zone::check(&pipeline, sink);
+        let mut resources = Resources { time_zone, ..Resources::default() };
         let declared = tables::check(&pipeline, sink, &mut resources);
         rates::check(&pipeline, sink, &recorder, &mut resources);
         mail::check(&pipeline, sink, &recorder, &mut resources);
-        let order = order::check(&pipeline, sink, &recorder, semantics);
+        let order = order::check(&pipeline, &resources.time_zone, sink, &recorder, semantics);
         if let Some(order) = &order {
             tables::check_customers(&declared, order, sink);
         }
@@ -168,6 +171,9 @@ impl Checker {
             files: &recorder,
             sink: &mut *sink,
         });
+        if let (Some(order), Some(steps)) = (&order, &planned) {
+            lists::check(&pipeline, order, steps, sink, &recorder);
+        }
         let handlers = handlers::check(&pipeline, &graph, sink);
         let mut samples = Vec::new();
         if let Some(files) = data {
@@ -182,6 +188,7 @@ impl Checker {
         let plan = Plan {
             name: Arc::from(pipeline.name?),
             description: pipeline.description,
+            time_zone: resources.time_zone,
             order: order?,
             intake: pipeline.intake,
             tables: declared.iter().map(|declared| Arc::clone(&declared.table)).collect(),

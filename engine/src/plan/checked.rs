@@ -11,12 +11,14 @@ use crate::expression::Compiled;
 use crate::pipeline::{Allow, IntakeSection, RetrySection};
 use crate::step::{Effect, ErasedStep, InputPlan, MailSettings, OnUnknown, Port, RateSource, Verb};
 use crate::table::TableDef;
+use crate::time_zone::TimeZone;
 use crate::value::{Digest, JsonNode, Type};
 
 /// A pipeline that was proved right.
 pub struct Plan {
     pub(super) name: Arc<str>,
     pub(super) description: Option<String>,
+    pub(super) time_zone: TimeZone,
     pub(super) order: OrderPlan,
     pub(super) intake: Option<IntakeSection>,
     pub(super) tables: Vec<Arc<TableDef>>,
@@ -41,6 +43,11 @@ impl Plan {
     /// Returns what the pipeline is for.
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
+    }
+
+    /// Returns the time zone in which instants have their days.
+    pub const fn time_zone(&self) -> &TimeZone {
+        &self.time_zone
     }
 
     /// Returns what an order is.

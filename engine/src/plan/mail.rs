@@ -40,6 +40,7 @@ pub(super) fn check(
                 from,
                 templates: Arc::from(section.templates.trim_end_matches('/')),
                 locale: Arc::from(section.locale.as_str()),
+                time_zone: resources.time_zone.clone(),
                 smtp: section.smtp.clone(),
             }));
         }

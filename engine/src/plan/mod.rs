@@ -11,6 +11,7 @@ mod direct;
 mod graph;
 mod handlers;
 mod isolation;
+mod lists;
 mod mail;
 mod order;
 mod rates;
@@ -19,6 +20,7 @@ mod semantics;
 mod sink;
 mod steps;
 mod tables;
+mod time_zone;
 
 pub use check::{Checked, Checker, Target, overlapping_intakes};
 pub use checked::{ForEach, Handler, Need, Plan, PlannedStep, Retry, Seed};

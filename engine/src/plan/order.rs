@@ -6,11 +6,12 @@ use serde_json::Value as Json;
 
 use super::semantics::Semantics;
 use super::sink::Sink;
-use crate::diagnostic::{Diagnostic, Finding, Label, Place, Route, Severity, codes};
+use crate::diagnostic::{Code, Diagnostic, Finding, Label, Place, Route, Severity, codes};
 use crate::document::{self, Document, Files};
 use crate::expression::{self, Compiled, Env, Root, Scope};
 use crate::pipeline::{Pipeline, SchemaSource};
 use crate::schema::{OrderSchema, SchemaProblem, Typing};
+use crate::time_zone::TimeZone;
 use crate::value::{JsonProblem, Parsed, ProblemKind, Record, RecordType, Shape, Type, Value};
 
 /// What an order is, and what tells one from another.
@@ -100,11 +101,8 @@ impl OrderPlan {
         let intake = Record::new(Arc::clone(&self.intake), vec![Value::text(name)]);
         let env = Env {
             order: &order.value,
-            run: &Value::Missing,
-            steps: &[],
-            item: None,
-            error: None,
             intake: Some(&Value::Record(Arc::new(intake))),
+            ..Env::empty()
         };
         let value = self.key.eval(&env).map_err(|_| KeyError::Computed)?;
         let key = match value {
@@ -118,6 +116,7 @@ impl OrderPlan {
 
 pub(super) fn check(
     pipeline: &Pipeline,
+    time_zone: &TimeZone,
     sink: &mut Sink<'_>,
     files: &dyn Files,
     semantics: Semantics,
@@ -130,7 +129,7 @@ pub(super) fn check(
         SchemaSource::File(path) => from_file(path, typing, &route.key("schema"), sink, files),
     };
     let schema = schema.filter(OrderSchema::is_usable)?;
-    let mut scope = Scope::new();
+    let mut scope = Scope::new(time_zone.clone());
     scope.define(Root::Order, schema.ty().clone());
     let intake = Type::record([("name", Type::text())]);
     let intake_record = intake.as_record().cloned().unwrap_or_default();
@@ -227,13 +226,20 @@ fn from_file(
     if !problems.is_empty() && !sink.bundle {
         sink.report.add_source(&shown, document.text());
         for problem in problems {
-            sink.report.push(in_schema(&document, problem));
+            let (code, severity) = (codes::ORDER_SCHEMA, Severity::Error);
+            sink.report.push(in_schema(&document, code, severity, problem));
         }
     }
     Some(schema)
 }
 
-fn in_schema(document: &Document, problem: SchemaProblem) -> Diagnostic {
+/// Makes a diagnostic of a problem in a schema's own file.
+pub(super) fn in_schema(
+    document: &Document,
+    code: Code,
+    severity: Severity,
+    problem: SchemaProblem,
+) -> Diagnostic {
     let place = place_in(document, &Route::root(), &problem);
     let label = Label {
         path: Arc::clone(document.path()),
@@ -241,16 +247,11 @@ fn in_schema(document: &Document, problem: SchemaProblem) -> Diagnostic {
         text: String::new(),
         primary: true,
     };
-    Diagnostic {
-        code: codes::ORDER_SCHEMA,
-        severity: Severity::Error,
-        message: problem.message,
-        labels: vec![label],
-        help: problem.help,
-    }
+    Diagnostic { code, severity, message: problem.message, labels: vec![label], help: problem.help }
 }
 
-fn place_in(document: &Document, base: &Route, problem: &SchemaProblem) -> Place {
+/// Returns the place of a problem in a schema that stands at `base`.
+pub(super) fn place_in(document: &Document, base: &Route, problem: &SchemaProblem) -> Place {
     let below = Route::from_pointer(&problem.pointer, |route| {
         let whole = base.join(route);
         document

@@ -14,7 +14,7 @@ use super::sink::Sink;
 use crate::diagnostic::{Finding, Place, Route, codes};
 use crate::document::Files;
 use crate::expression::{self, Compiled, Origin, Problem, Root, Scope, StepVar, references};
-use crate::pipeline::{Allow, Named, Pipeline, RetrySection, StepSection};
+use crate::pipeline::{Allow, ForEachSection, Named, Pipeline, RetrySection, StepSection};
 use crate::step::{Effect, Fault, PlanContext, Registry, Resources, Safety};
 use crate::template::Template;
 use crate::value::{JsonNode, RecordType, Shape, Type, Value};
@@ -83,8 +83,7 @@ impl Planner<'_, '_> {
         let mut scope = self.scope(at);
         let mut sound = true;
         let when = section.when.as_ref().map(|when| {
-            let element = section.for_each.as_ref().map(|each| each.name.as_str());
-            let compiled = self.when(when, named, element, &scope);
+            let compiled = self.when(when, named, section.for_each.as_ref(), &scope);
             sound &= compiled.is_some();
             if let Some(compiled) = &compiled {
                 scope = scope.assume(&compiled.facts());
@@ -95,6 +94,10 @@ impl Planner<'_, '_> {
             let route = named.route.key("for_each").key("items");
             let compiled = self.items(&each.items, &route, &scope);
             scope.name_item(&each.name);
+            if let Some(index) = &each.index {
+                self.different_names(each, named);
+                scope.name_index(index);
+            }
             match &compiled {
                 Some((_, element)) => scope.define(Root::Item, element.clone()),
                 None => sound = false,
@@ -167,7 +170,7 @@ impl Planner<'_, '_> {
 
     /// Returns the names that a step may use: the order, the run, and the outputs of the steps that it needs.
     fn scope(&self, at: usize) -> Scope {
-        let mut scope = Scope::new();
+        let mut scope = Scope::new(self.inputs.resources.time_zone.clone());
         if let Some(order) = self.inputs.order {
             scope.define(Root::Order, order.schema().ty().clone());
         } else {
@@ -245,13 +248,16 @@ impl Planner<'_, '_> {
         &mut self,
         when: &Json,
         named: &Named<StepSection>,
-        element: Option<&str>,
+        each: Option<&ForEachSection>,
         scope: &Scope,
     ) -> Option<Compiled> {
         let route = named.route.key("when");
+        let of_element = |name: &str| {
+            each.is_some_and(|each| each.name == name || each.index.as_deref() == Some(name))
+        };
         let compiled = self.compile(when, &route, scope, |problem| {
             let at = problem.within.clone().and_then(|within| when.as_str()?.get(within));
-            if problem.code == codes::UNKNOWN_NAME && element.is_some() && at == element {
+            if problem.code == codes::UNKNOWN_NAME && at.is_some_and(of_element) {
                 problem.help = Some(
                     "the condition is decided once for the step, before its elements; filter the list in `items` instead"
                         .to_owned(),
@@ -280,6 +286,17 @@ impl Planner<'_, '_> {
             self.inputs.sink.add(Finding::warning(codes::UNREACHABLE_STEP, place, message));
         }
         Some(compiled)
+    }
+
+    /// Refuses one name for both the element and its position.
+    fn different_names(&mut self, each: &ForEachSection, named: &Named<StepSection>) {
+        let Some(index) = each.index.as_ref().filter(|index| **index == each.name) else { return };
+        let place = Place::value(named.route.key("for_each").key("index"));
+        let message = format!("`{index}` is the name of the element already");
+        self.inputs.sink.add(
+            Finding::error(codes::BAD_NAME, place, message)
+                .help("give the position another name, such as `position`".to_owned()),
+        );
     }
 
     fn items(&mut self, items: &Json, route: &Route, scope: &Scope) -> Option<(Compiled, Type)> {

@@ -53,7 +53,13 @@ pub fn accept(plan: &Arc<Plan>, body: &[u8], name: &str, now: Timestamp) -> Resu
     // An instant is kept to the millisecond everywhere, so that a run that is resumed computes the same values.
     let accepted_at = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
     let digest = Digest::of(&parsed.canonical);
-    Ok(begin(plan, key, accepted_at, Arc::from(body), parsed.value, digest))
+    let run = begin(plan, key, accepted_at, Arc::from(body), parsed.value, digest);
+    let problems = run.scheduler.lists_too_long(body);
+    if problems.is_empty() {
+        Ok(run)
+    } else {
+        Err(Rejection { code: codes::ORDER_REJECTED, problems })
+    }
 }
 
 /// Reads an order that came in under a name that has to be its key, as the last part of a path.

@@ -1,5 +1,6 @@
 //! How far the elements of a step are, and what follows for the step.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +12,7 @@ use crate::value::Value;
 /// How much longer than decided a wait may be: clocks are corrected by fractions of a second all the time.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
 
-/// What is to be done with an element.
+/// What is to be done with a step that has no elements.
 pub(super) enum Due {
     Start(u32),
     At(Timestamp),
@@ -22,7 +23,7 @@ pub(super) enum Due {
     Ended,
 }
 
-/// Looks at an element.
+/// Looks at the state of a step that has no elements.
 pub(super) fn due(state: &ElementState, now: Timestamp) -> Due {
     match state {
         ElementState::Pending => Due::Start(1),
@@ -39,38 +40,227 @@ pub(super) fn due(state: &ElementState, now: Timestamp) -> Due {
     }
 }
 
-/// Begins a step over elements.
-pub(super) fn each(items: Arc<[Value]>) -> StepState {
-    let elements = vec![ElementState::Pending; items.len()];
-    StepState::Each { items, elements }
+/// The elements of a step, with those listed that something is to be done with. Every question about them takes a time that does not grow
+/// with the list; otherwise a long list would take a time that grows with its square.
+#[derive(Clone, Debug)]
+pub struct Elements {
+    states: Vec<ElementState>,
+    pending: BTreeSet<u32>,
+    waiting: BTreeSet<(Timestamp, u32)>,
+    /// When it was decided about each that waits: after now, if the clock was set back.
+    decided: BTreeSet<(Timestamp, u32)>,
+    claimed: BTreeSet<u32>,
+    running: usize,
+    failed: usize,
 }
 
-/// Returns the end of a step over elements: when all succeeded, or when one failed and none is under way. The failure that a person has
-/// to decide about goes before the others.
-pub(super) fn together(items: &Arc<[Value]>, elements: &[ElementState]) -> Option<StepState> {
-    let failures = elements.iter().filter_map(|element| match element {
-        ElementState::Failed(failure) => Some(failure),
-        _ => None,
-    });
-    let failure = failures.min_by_key(|failure| failure.class != Class::Unknown).cloned();
-    let under_way = |element: &ElementState| {
-        matches!(element, ElementState::Running | ElementState::Claimed { .. })
-    };
-    match failure {
-        Some(_) if elements.iter().any(under_way) => None,
-        Some(failure) => {
-            let items = Arc::clone(items);
-            Some(StepState::Failed { failure, items, elements: elements.to_vec() })
+impl Elements {
+    /// Lists elements in these states.
+    pub(super) fn new(states: Vec<ElementState>) -> Self {
+        let mut elements = Self {
+            states: Vec::new(),
+            pending: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            decided: BTreeSet::new(),
+            claimed: BTreeSet::new(),
+            running: 0,
+            failed: 0,
+        };
+        for (element, state) in (0..).zip(&states) {
+            elements.list(element, state);
         }
-        None => {
-            let outputs: Option<Vec<Value>> = elements
-                .iter()
-                .map(|element| match element {
-                    ElementState::Succeeded(output) => Some(output.clone()),
-                    _ => None,
-                })
-                .collect();
-            outputs.map(|outputs| StepState::Succeeded(Value::List(outputs.into())))
+        Self { states, ..elements }
+    }
+
+    /// Returns the states in the order of the list.
+    pub fn states(&self) -> &[ElementState] {
+        &self.states
+    }
+
+    /// Changes the state of an element, if there is one at this position.
+    pub(super) fn set(&mut self, element: u32, new: ElementState) {
+        let Some(slot) = self.states.get_mut(element as usize) else { return };
+        let old = std::mem::replace(slot, new.clone());
+        match old {
+            ElementState::Pending => _ = self.pending.remove(&element),
+            ElementState::Waiting { until, wait, .. } => {
+                self.waiting.remove(&(until, element));
+                self.decided.remove(&(decided(until, wait), element));
+            }
+            ElementState::Claimed { .. } => _ = self.claimed.remove(&element),
+            ElementState::Running => self.running -= 1,
+            ElementState::Failed(_) => self.failed -= 1,
+            ElementState::Succeeded(_) => {}
         }
+        self.list(element, &new);
+    }
+
+    fn list(&mut self, element: u32, state: &ElementState) {
+        match state {
+            ElementState::Pending => _ = self.pending.insert(element),
+            ElementState::Waiting { until, wait, .. } => {
+                self.waiting.insert((*until, element));
+                self.decided.insert((decided(*until, *wait), element));
+            }
+            ElementState::Claimed { .. } => _ = self.claimed.insert(element),
+            ElementState::Running => self.running += 1,
+            ElementState::Failed(_) => self.failed += 1,
+            ElementState::Succeeded(_) => {}
+        }
+    }
+
+    /// Returns how many attempts are under way.
+    pub(super) const fn running(&self) -> usize {
+        self.running
+    }
+
+    /// Returns the elements whose next attempt can begin now, by position, so that at most `limit` run; none if one has failed.
+    pub(super) fn startable(&self, limit: usize, now: Timestamp) -> Vec<u32> {
+        let free = limit.saturating_sub(self.running);
+        if self.failed > 0 || free == 0 {
+            return Vec::new();
+        }
+        let due = self.waiting.range(..=(now, u32::MAX)).map(|(_, element)| *element).take(free);
+        let mut start: Vec<u32> = due.chain(self.pending.iter().copied().take(free)).collect();
+        start.sort_unstable();
+        start.truncate(free);
+        start
+    }
+
+    /// Returns the elements of which only the beginning of an attempt is known, with the number of that attempt.
+    pub(super) fn unknown(&self) -> Vec<(u32, u32)> {
+        let attempt = |element: &u32| match self.states.get(*element as usize)? {
+            ElementState::Claimed { attempt } => Some((*element, *attempt)),
+            _ => None,
+        };
+        self.claimed.iter().filter_map(attempt).collect()
+    }
+
+    /// Returns the elements that wait too long because the clock was set back, with the attempts made and until when they wait instead;
+    /// none if an element has failed.
+    pub(super) fn sooner(&self, now: Timestamp) -> Vec<(u32, u32, Timestamp)> {
+        let latest = now.checked_add(CLOCK_TOLERANCE).unwrap_or(Timestamp::MAX);
+        let sooner = |(_, element): &(Timestamp, u32)| {
+            let state = self.states.get(*element as usize)?;
+            match due(state, now) {
+                Due::Sooner(attempts, until) => Some((*element, attempts, until)),
+                _ => None,
+            }
+        };
+        let late = self.decided.range((latest, 0)..).filter(|_| self.failed == 0);
+        let mut found: Vec<_> = late.filter_map(sooner).collect();
+        found.sort_unstable_by_key(|(element, ..)| *element);
+        found
+    }
+
+    /// Lets every element that waits go on at an instant.
+    pub(super) fn hurry(&mut self, at: Timestamp) {
+        for (_, element) in std::mem::take(&mut self.waiting) {
+            if let Some(ElementState::Waiting { until, wait, .. }) =
+                self.states.get_mut(element as usize)
+            {
+                self.decided.remove(&(decided(*until, *wait), element));
+                (*until, *wait) = (at, SignedDuration::ZERO);
+                self.decided.insert((at, element));
+                self.waiting.insert((at, element));
+            }
+        }
+    }
+
+    /// Returns when the next attempt is due that waits for its time.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        self.waiting.first().map(|(until, _)| *until)
+    }
+
+    /// Returns when the next attempt is due that waits for its time after `now`; none if an element has failed.
+    pub(super) fn due_after(&self, now: Timestamp) -> Option<Timestamp> {
+        let mut later = self.waiting.range((now, u32::MAX)..).filter(|(until, _)| *until > now);
+        later.next().filter(|_| self.failed == 0).map(|(until, _)| *until)
+    }
+
+    /// Returns the end of the step: when all succeeded, or when one failed and none is under way. The failure that a person has to decide
+    /// about goes before the others.
+    pub(super) fn end(&self, items: &Arc<[Value]>) -> Option<StepState> {
+        let under_way = self.running > 0 || !self.claimed.is_empty();
+        let open = !self.pending.is_empty() || !self.waiting.is_empty();
+        if under_way || (open && self.failed == 0) {
+            return None;
+        }
+        let failures = self.states.iter().filter_map(|state| match state {
+            ElementState::Failed(failure) => Some(failure),
+            _ => None,
+        });
+        let failure = failures.min_by_key(|failure| failure.class != Class::Unknown).cloned();
+        if let Some(failure) = failure {
+            let (items, elements) = (Arc::clone(items), self.states.clone());
+            return Some(StepState::Failed { failure, items, elements });
+        }
+        let outputs = self.states.iter().filter_map(|state| match state {
+            ElementState::Succeeded(output) => Some(output.clone()),
+            _ => None,
+        });
+        Some(StepState::Succeeded(Value::List(outputs.collect())))
+    }
+}
+
+/// Returns when it was decided about an attempt that waits.
+fn decided(until: Timestamp, wait: SignedDuration) -> Timestamp {
+    until.checked_sub(wait).unwrap_or(Timestamp::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effects::{StepError, cause};
+    use crate::run::failure::Failure;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn pending(count: usize) -> Elements {
+        Elements::new(vec![ElementState::Pending; count])
+    }
+
+    fn done() -> ElementState {
+        ElementState::Succeeded(Value::Null)
+    }
+
+    fn failed() -> ElementState {
+        ElementState::Failed(Failure::from(&StepError::permanent(cause::CONFLICT, "conflict")))
+    }
+
+    #[test]
+    fn elements_start_by_position_up_to_the_limit() {
+        let mut elements = pending(4);
+        assert_eq!(elements.startable(2, at(0)), [0, 1]);
+        elements.set(0, ElementState::Running);
+        assert_eq!(elements.startable(2, at(0)), [1]);
+        elements.set(
+            0,
+            ElementState::Waiting { attempts: 1, until: at(5), wait: SignedDuration::from_secs(5) },
+        );
+        assert_eq!(elements.startable(2, at(4)), [1, 2]);
+        assert_eq!(elements.startable(2, at(5)), [0, 1]);
+        assert_eq!((elements.due_after(at(4)), elements.due_after(at(5))), (Some(at(5)), None));
+        assert!(elements.sooner(at(-1)).is_empty());
+        assert_eq!(elements.sooner(at(-9)), [(0, 1, at(-4))]);
+        elements.hurry(at(2));
+        assert_eq!((elements.due(), elements.sooner(at(1))), (Some(at(2)), Vec::new()));
+    }
+
+    #[test]
+    fn the_step_ends_when_all_succeeded_or_one_failed_and_none_is_under_way() {
+        let (mut elements, items) = (pending(2), Arc::from([Value::Null, Value::Null]));
+        elements.set(0, ElementState::Running);
+        elements.set(0, failed());
+        assert!(matches!(elements.end(&items), Some(StepState::Failed { .. })));
+        assert!(elements.startable(9, at(0)).is_empty());
+        elements.set(1, ElementState::Claimed { attempt: 1 });
+        assert!(elements.end(&items).is_none());
+        assert_eq!(elements.unknown(), [(1, 1)]);
+        elements.set(1, done());
+        elements.set(0, done());
+        assert!(matches!(elements.end(&items), Some(StepState::Succeeded(_))));
     }
 }

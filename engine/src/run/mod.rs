@@ -17,10 +17,13 @@ mod reopen;
 mod retry;
 mod scheduler;
 mod state;
+mod targets;
+mod too_long;
 
 pub use accept::{Rejection, ResumeError, accept, accept_as, resume, run_id};
 pub use decision::{Decision, IllegalEvent};
 pub use driver::{Progress, Run, advance, take_as_done};
+pub use element::Elements;
 pub use event::{Event, SkipReason};
 pub use failure::Failure;
 pub use journal::{JournalError, decode, encode};

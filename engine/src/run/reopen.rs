@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::decision::IllegalEvent;
+use super::element::Elements;
 use super::event::Event;
 use super::scheduler::{Kept, Scheduler};
 use super::state::{ElementState, StepState};
@@ -28,7 +29,8 @@ impl Scheduler {
                     (true, Class::Unknown) => Some(StepState::One(ElementState::Pending)),
                     (true, _) => None,
                     (false, _) => {
-                        let elements = elements.iter().map(succeeded_or_pending).collect();
+                        let again = elements.iter().map(succeeded_or_pending).collect();
+                        let elements = Elements::new(again);
                         Some(StepState::Each { items: Arc::clone(items), elements })
                     }
                 };
@@ -127,7 +129,7 @@ impl Scheduler {
                 *slot = from_the_beginning(&state);
             }
         }
-        Some(StepState::Each { items, elements })
+        Some(StepState::Each { items, elements: Elements::new(elements) })
     }
 }
 
@@ -204,14 +206,11 @@ const fn now(attempts: u32, at: Timestamp) -> ElementState {
 
 /// Lets what waits go on now.
 fn hurry(state: &mut StepState, at: Timestamp) {
-    let states = match state {
-        StepState::One(state) => std::slice::from_mut(state),
-        StepState::Each { elements, .. } => elements.as_mut_slice(),
-        _ => return,
-    };
-    for state in states {
-        if let ElementState::Waiting { attempts, .. } = *state {
-            *state = now(attempts, at);
+    match state {
+        StepState::One(ElementState::Waiting { until, wait, .. }) => {
+            (*until, *wait) = (at, SignedDuration::ZERO);
         }
+        StepState::Each { elements, .. } => elements.hurry(at),
+        _ => {}
     }
 }

@@ -6,19 +6,18 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::decision::{Decision, IllegalEvent, out_of_range};
-use super::element::{Due, due, each, together};
+use super::element::{Due, Elements, due};
 use super::event::{Event, SkipReason};
 use super::failure::Failure;
 use super::gate::Gate;
 use super::state::{ElementState, RunState, StepState};
+use super::targets::Targets;
+use super::too_long;
 use crate::effects::{Class, StepError, cause};
-use crate::expression::{Env, EvalError};
+use crate::expression::{ELEMENTS_MAX, Env, EvalError};
 use crate::plan::{Plan, PlannedStep};
 use crate::step::OnUnknown;
-use crate::value::{Record, Value};
-
-/// Elements of a `for_each` at the most.
-pub(super) const ELEMENTS_MAX: usize = 10_000;
+use crate::value::{JsonProblem, Record, Value};
 
 /// What a step has that begins again.
 pub(super) struct Kept {
@@ -38,6 +37,8 @@ pub struct Scheduler {
     pub(super) kept: Vec<Option<Kept>>,
     /// The outputs by position, missing where there is none, as expressions read them.
     pub(super) outputs: Vec<Value>,
+    /// What was written, once a step begins that could write the same.
+    pub(super) targets: Option<Targets>,
     cancelled: bool,
 }
 
@@ -52,6 +53,7 @@ impl Scheduler {
             steps: vec![StepState::Pending; count],
             kept: std::iter::repeat_with(|| None).take(count).collect(),
             outputs: vec![Value::Missing; count],
+            targets: None,
             cancelled: false,
         }
     }
@@ -82,16 +84,20 @@ impl Scheduler {
             return None;
         }
         let error = self.error(planned);
-        planned.input.eval(&self.env(None, error.as_ref())).ok()
+        planned.input.eval(&self.env(error.as_ref())).ok()
+    }
+
+    /// Finds the lists of the order, whose bytes are `body`, that are too long for a step.
+    pub(super) fn lists_too_long(&self, body: &[u8]) -> Vec<JsonProblem> {
+        too_long::problems(&self.plan, &self.order, &self.run, body)
     }
 
     /// Returns what each element of a step with `for_each` takes, as far as it can be computed; nothing for another step.
     pub fn element_inputs(&self, step: usize) -> Option<Vec<Option<Value>>> {
         let planned = self.plan.steps().get(step).filter(|planned| planned.for_each.is_some())?;
         let items = self.expand(planned).ok()?;
-        let error = self.error(planned);
-        let input = |item| planned.input.eval(&self.env(Some(item), error.as_ref())).ok();
-        Some(items.iter().map(input).collect())
+        let input = |(element, item)| self.input_for(step, Some(element), Some(item)).ok();
+        Some((0..).zip(items.iter()).map(input).collect())
     }
 
     /// Decides what is to be done now. What is started counts as running from then on.
@@ -154,7 +160,7 @@ impl Scheduler {
             }
         }
         let error = self.error(planned);
-        let env = self.env(None, error.as_ref());
+        let env = self.env(error.as_ref());
         if let Some(when) = &planned.when {
             match when.eval(&env) {
                 Ok(Value::Bool(true)) => {}
@@ -178,7 +184,10 @@ impl Scheduler {
                     decisions.push(Decision::Succeed { step, output: Value::List(items) });
                     return;
                 }
-                Ok(items) => each(items),
+                Ok(items) => {
+                    let elements = Elements::new(vec![ElementState::Pending; items.len()]);
+                    StepState::Each { items, elements }
+                }
                 Err(failure) => {
                     decisions.push(Decision::fail(step, None, failure));
                     return;
@@ -215,7 +224,7 @@ impl Scheduler {
     /// Computes the list that a step runs over.
     pub(super) fn expand(&self, planned: &PlannedStep) -> Result<Arc<[Value]>, Failure> {
         let error = self.error(planned);
-        let env = self.env(None, error.as_ref());
+        let env = self.env(error.as_ref());
         let items = match &planned.for_each {
             Some(each) => each.items.eval(&env).map_err(out_of_range)?,
             None => Value::Missing,
@@ -247,29 +256,12 @@ impl Scheduler {
             .get(step)
             .and_then(|planned| planned.for_each.as_ref())
             .map_or(1, |each| each.max_concurrency as usize);
-        let Some(StepState::Each { elements, .. }) = self.steps.get_mut(step) else {
+        let Some(StepState::Each { elements, .. }) = self.steps.get(step) else {
             return (false, None);
         };
-        let mut running =
-            elements.iter().filter(|state| matches!(state, ElementState::Running)).count();
-        let failed = elements.iter().any(|state| matches!(state, ElementState::Failed(_)));
-        let (mut start, mut unknown, mut sooner) = (Vec::new(), Vec::new(), Vec::new());
-        let mut until: Option<Timestamp> = None;
-        for (element, state) in (0..).zip(elements.iter()) {
-            match due(state, now) {
-                Due::Start(attempt) if running < limit && !failed => {
-                    running += 1;
-                    start.push((element, attempt));
-                }
-                Due::Unknown(attempt) => unknown.push((element, attempt)),
-                Due::Sooner(attempts, until) if !failed => sooner.push((element, attempts, until)),
-                Due::At(instant) if !failed => {
-                    until = Some(until.map_or(instant, |until| until.min(instant)));
-                }
-                _ => {}
-            }
-        }
-        let any = running > 0;
+        let (start, unknown) = (elements.startable(limit, now), elements.unknown());
+        let any = elements.running() + start.len() > 0;
+        let (sooner, until) = (elements.sooner(now), elements.due_after(now));
         for (element, attempts, until) in sooner {
             let element = Some(element);
             decisions.push(Decision::Reschedule { step, element, attempts, until });
@@ -277,7 +269,11 @@ impl Scheduler {
         for (element, attempt) in unknown {
             self.unknown(step, Some(element), attempt, decisions);
         }
-        for (element, attempt) in start {
+        for element in start {
+            let attempt = match self.state(step, Some(element)) {
+                Some(ElementState::Waiting { attempts, .. }) => attempts + 1,
+                _ => 1,
+            };
             self.start(step, Some(element), attempt, decisions);
         }
         (any, until)
@@ -288,24 +284,33 @@ impl Scheduler {
     /// # Errors
     /// When a number leaves its range.
     pub(super) fn input_of(&self, step: usize, element: Option<u32>) -> Result<Value, EvalError> {
-        let Some(planned) = self.plan.steps().get(step) else { return Ok(Value::Missing) };
         let item = element.and_then(|element| self.items(step)?.get(element as usize));
+        self.input_for(step, element, item)
+    }
+
+    /// Returns what an attempt takes whose element is `item`.
+    pub(super) fn input_for(
+        &self,
+        step: usize,
+        element: Option<u32>,
+        item: Option<&Value>,
+    ) -> Result<Value, EvalError> {
+        let Some(planned) = self.plan.steps().get(step) else { return Ok(Value::Missing) };
+        let index = element.map(|element| Value::Int(element.into()));
         let error = self.error(planned);
-        planned.input.eval(&self.env(item, error.as_ref()))
+        let env = Env { item, index: index.as_ref(), ..self.env(error.as_ref()) };
+        planned.input.eval(&env)
     }
 
     /// Returns the step whose next attempt is due first of those that wait, and when that is.
     pub fn next_attempt(&self) -> Option<(&Arc<str>, Timestamp)> {
-        let waits = self.steps.iter().zip(self.plan.steps()).flat_map(|(state, planned)| {
-            let states = match state {
-                StepState::One(state) => std::slice::from_ref(state),
-                StepState::Each { elements, .. } => elements.as_slice(),
-                _ => &[],
+        let waits = self.steps.iter().zip(self.plan.steps()).filter_map(|(state, planned)| {
+            let until = match state {
+                StepState::One(ElementState::Waiting { until, .. }) => *until,
+                StepState::Each { elements, .. } => elements.due()?,
+                _ => return None,
             };
-            states.iter().filter_map(|state| match state {
-                ElementState::Waiting { until, .. } => Some((&planned.id, *until)),
-                _ => None,
-            })
+            Some((&planned.id, until))
         });
         waits.min_by_key(|(_, until)| *until)
     }
@@ -322,16 +327,13 @@ impl Scheduler {
         attempt: u32,
         decisions: &mut Vec<Decision>,
     ) {
-        match self.input_of(step, element) {
+        let input = self.input_of(step, element).map_err(out_of_range);
+        match input.and_then(|input| self.claim(step, element, &input).map(|()| input)) {
             Ok(input) => {
-                if let Some(state) = self.element(step, element) {
-                    *state = ElementState::Running;
-                }
+                self.put(step, element, ElementState::Running);
                 decisions.push(Decision::Start { step, element, attempt, input });
             }
-            Err(error) => {
-                decisions.push(Decision::fail(step, element, out_of_range(error)));
-            }
+            Err(failure) => decisions.push(Decision::fail(step, element, failure)),
         }
     }
 
@@ -356,11 +358,21 @@ impl Scheduler {
         decisions.push(Decision::Fail { step, element, attempt, failure: Failure::from(&error) });
     }
 
-    fn element(&mut self, step: usize, element: Option<u32>) -> Option<&mut ElementState> {
-        match (self.steps.get_mut(step)?, element) {
+    fn state(&self, step: usize, element: Option<u32>) -> Option<&ElementState> {
+        match (self.steps.get(step)?, element) {
             (StepState::One(state), None) => Some(state),
-            (StepState::Each { elements, .. }, Some(element)) => elements.get_mut(element as usize),
+            (StepState::Each { elements, .. }, Some(element)) => {
+                elements.states().get(element as usize)
+            }
             _ => None,
+        }
+    }
+
+    fn put(&mut self, step: usize, element: Option<u32>, new: ElementState) {
+        match (self.steps.get_mut(step), element) {
+            (Some(StepState::One(state)), None) => *state = new,
+            (Some(StepState::Each { elements, .. }), Some(element)) => elements.set(element, new),
+            _ => {}
         }
     }
 
@@ -389,7 +401,7 @@ impl Scheduler {
             Event::Claimed { step, element, attempt, .. } => {
                 let at = self.ready(step, *element)?;
                 // Where the attempt was started it runs; where a journal is applied nothing more is known of it yet.
-                let state = self.element(at, *element);
+                let state = self.state(at, *element);
                 if state.is_some_and(|state| !matches!(state, ElementState::Running)) {
                     self.set(at, *element, ElementState::Claimed { attempt: *attempt });
                 }
@@ -432,7 +444,7 @@ impl Scheduler {
         match (self.steps.get(at), element) {
             (Some(StepState::One(_)), None) => Ok(at),
             (Some(StepState::Each { elements, .. }), Some(element))
-                if (element as usize) < elements.len() =>
+                if (element as usize) < elements.states().len() =>
             {
                 Ok(at)
             }
@@ -457,16 +469,17 @@ impl Scheduler {
         if !under_way {
             return;
         }
-        let open = StepState::Each { items: Arc::clone(items), elements: elements.clone() };
+        let (items, elements) = (Arc::clone(items), Elements::new(elements.clone()));
         if let Some(state) = self.steps.get_mut(at) {
-            *state = open;
+            *state = StepState::Each { items, elements };
         }
     }
 
     fn set(&mut self, step: usize, element: Option<u32>, new: ElementState) {
-        if let Some(state) = self.element(step, element) {
-            *state = new;
+        if matches!(new, ElementState::Failed(_)) {
+            self.release(step, element);
         }
+        self.put(step, element, new);
         let Some(state) = self.steps.get_mut(step) else { return };
         let ended = match state {
             StepState::One(ElementState::Succeeded(output)) => StepState::Succeeded(output.clone()),
@@ -474,7 +487,7 @@ impl Scheduler {
                 let (items, elements) = (Arc::from([]), Vec::new());
                 StepState::Failed { failure: failure.clone(), items, elements }
             }
-            StepState::Each { items, elements } => match together(items, elements) {
+            StepState::Each { items, elements } => match elements.end(items) {
                 Some(ended) => ended,
                 None => return,
             },
@@ -547,8 +560,9 @@ impl Scheduler {
         })
     }
 
-    fn env<'a>(&'a self, item: Option<&'a Value>, error: Option<&'a Value>) -> Env<'a> {
-        Env { order: &self.order, run: &self.run, steps: &self.outputs, item, error, intake: None }
+    fn env<'a>(&'a self, error: Option<&'a Value>) -> Env<'a> {
+        let (order, run, steps) = (&self.order, &self.run, self.outputs.as_slice());
+        Env { order, run, steps, error, ..Env::empty() }
     }
 
     /// Returns `error` for a catch step.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::element::Elements;
 use super::event::SkipReason;
 use super::failure::Failure;
 use crate::value::Value;
@@ -57,7 +58,7 @@ pub enum StepState {
         /// The list.
         items: Arc<[Value]>,
         /// How far each element is.
-        elements: Vec<ElementState>,
+        elements: Elements,
     },
     /// It has begun.
     One(ElementState),

@@ -14,6 +14,7 @@ mod formats;
 mod index;
 mod instance;
 mod keywords;
+mod list_bounds;
 mod lower;
 mod marks;
 mod meta;
@@ -24,4 +25,5 @@ pub(crate) mod words;
 
 pub use compile::{SchemaProblem, Typing};
 pub use customer::CustomerMembers;
+pub(crate) use list_bounds::{ListBound, list_bound};
 pub use order::OrderSchema;

@@ -9,12 +9,13 @@ use super::fault::{Fault, Faults};
 use crate::diagnostic::{Diagnostic, Finding, Label, Part, Place, Route, codes, did_you_mean};
 use crate::document::Files;
 use crate::effects::{Call, Effects};
-use crate::expression::{self, Compiled, Env, EvalError, Scope};
+use crate::expression::{self, Compiled, Env, EvalError, Problem, Scope};
 use crate::mail::Mailbox;
 use crate::money::{RateTable, Rounding};
 use crate::pipeline::SmtpSection;
 use crate::table::TableDef;
 use crate::template::{Template, TemplateProblem};
+use crate::time_zone::TimeZone;
 use crate::value::{Record, RecordType, Shape, Type, Typed, Value};
 
 /// A rate table together with the pipeline's rules for using it.
@@ -41,6 +42,8 @@ pub struct MailSettings {
     pub templates: Arc<str>,
     /// The locale of the templates themselves.
     pub locale: Arc<str>,
+    /// The time zone in which instants have their days.
+    pub time_zone: TimeZone,
     /// The server that mail may be sent by.
     pub smtp: Option<SmtpSection>,
 }
@@ -52,6 +55,8 @@ pub struct Resources {
     pub tables: BTreeMap<Arc<str>, Option<Arc<TableDef>>>,
     /// Rate tables by name.
     pub rates: BTreeMap<Arc<str>, Option<Arc<RateSource>>>,
+    /// The time zone in which instants have their days.
+    pub time_zone: TimeZone,
     /// Mail, if it is declared and can be used.
     pub mail: Option<Arc<MailSettings>>,
     /// Whether mail is declared.
@@ -78,6 +83,25 @@ impl PlanContext<'_> {
         self.value(field, &Route::root().key(field), expr.raw(), T::ty().as_ref())
     }
 
+    /// Compiles a setting as a field of the step's input that is a date. The setting gives a date, or an instant, whose day is that of the
+    /// pipeline's time zone.
+    pub fn day(&mut self, field: &str, expr: &Expr<Value>) -> Option<Compiled> {
+        let route = Route::root().key(field);
+        let compiled = expression::compile_value(expr.raw(), None, self.scope);
+        let time_zone = &self.resources.time_zone;
+        let compiled = compiled.map(|compiled| compiled.day(time_zone));
+        let compiled = self.input(field, &route, compiled)?;
+        let is_date = matches!(compiled.ty().shape, Shape::Date(_) | Shape::Timestamp);
+        if is_date && !compiled.ty().nullable {
+            return Some(compiled);
+        }
+        let code = if is_date { codes::MAY_BE_MISSING } else { codes::WRONG_TYPE };
+        let message =
+            format!("`{field}` must be a date or a timestamp, and this is {}", compiled.ty());
+        self.fault(Finding::error(code, Place::value(route), message));
+        None
+    }
+
     /// Compiles any part of the settings as the field `field` of the step's input.
     pub fn value(
         &mut self,
@@ -86,7 +110,17 @@ impl PlanContext<'_> {
         raw: &serde_json::Value,
         wanted: Option<&Type>,
     ) -> Option<Compiled> {
-        match expression::compile_value(raw, wanted, self.scope) {
+        self.input(field, route, expression::compile_value(raw, wanted, self.scope))
+    }
+
+    /// Adds a compiled setting to the step's input.
+    fn input(
+        &mut self,
+        field: &str,
+        route: &Route,
+        compiled: Result<Compiled, Vec<Problem>>,
+    ) -> Option<Compiled> {
+        match compiled {
             // What refers to a step that has faults of its own is not judged, and cannot run either.
             Ok(compiled) if compiled.is_broken() => {
                 self.broken = true;
@@ -179,7 +213,13 @@ impl PlanContext<'_> {
                     self.fault(finding);
                     return None;
                 }
-                match Template::load(self.files, &settings.templates, name, &settings.locale) {
+                match Template::load(
+                    self.files,
+                    &settings.templates,
+                    name,
+                    &settings.locale,
+                    &settings.time_zone,
+                ) {
                     Ok(template) => {
                         let template = Arc::new(template);
                         self.templates.borrow_mut().insert(name.to_owned(), Arc::clone(&template));
@@ -259,8 +299,11 @@ impl PlanContext<'_> {
     /// # Errors
     /// What was noted.
     pub fn finish(&mut self) -> Result<InputPlan, Faults> {
+        // What is only refused newly still has a plan, for runs that have started.
         let grave = |fault: &Fault| match fault {
-            Fault::Here { finding, .. } => finding.severity == crate::diagnostic::Severity::Error,
+            Fault::Here { finding, .. } => {
+                finding.severity == crate::diagnostic::Severity::Error && !finding.newly_refused
+            }
             Fault::Elsewhere { diagnostic, .. } => {
                 diagnostic.severity == crate::diagnostic::Severity::Error
             }
@@ -301,6 +344,11 @@ impl InputPlan {
     /// Returns the type of the input.
     pub fn ty(&self) -> Type {
         Type::of(Shape::Record(Arc::clone(&self.ty)))
+    }
+
+    /// Returns how the fields are computed, by name.
+    pub fn fields(&self) -> impl Iterator<Item = &Compiled> {
+        self.fields.iter()
     }
 
     /// Returns how a field is computed.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The part of the world that is touched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Port {
     /// Objects.
@@ -84,6 +84,11 @@ pub struct Effect {
 }
 
 impl Effect {
+    /// Tells whether it writes a row or an object.
+    pub const fn writes(&self) -> bool {
+        matches!(self.port, Port::Tables | Port::Objects) && !matches!(self.verb, Verb::Get)
+    }
+
     /// Returns what an unknown outcome of this effect means; nothing if a repetition does no harm.
     pub const fn on_unknown(&self) -> Option<OnUnknown> {
         match self.safety {

@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 use super::context::{InputPlan, PlanContext, StepContext};
 use super::effect::Effect;
 use super::fault::{Fault, Faults};
+use super::target::Target;
 use crate::diagnostic::{Finding, Place, Route, codes};
 use crate::effects::StepError;
 use crate::value::{Type, Typed, Value};
@@ -31,6 +32,12 @@ pub trait Step: Sized + Send + Sync + 'static {
     /// # Errors
     /// Everything that is wrong with it.
     fn plan(config: Self::Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults>;
+
+    /// Returns the row or the object that an attempt with this input writes, if it writes one. Two steps or elements of one run that write the
+    /// same one are a conflict; only an upsert may replace what another step wrote.
+    fn target(&self, _input: &Self::Input) -> Option<Target> {
+        None
+    }
 
     /// Does it. Writes through `cx.effects` are staged; the driver commits them together with the step's event.
     ///
@@ -57,6 +64,9 @@ pub struct Planned<S> {
 
 /// A step that is ready, whatever its kind.
 pub trait ErasedStep: Send + Sync {
+    /// Returns what an attempt with this input writes.
+    fn target(&self, input: &Value) -> Option<Target>;
+
     /// Runs an attempt.
     fn run<'a>(
         &'a self,
@@ -66,6 +76,10 @@ pub trait ErasedStep: Send + Sync {
 }
 
 impl<S: Step> ErasedStep for S {
+    fn target(&self, input: &Value) -> Option<Target> {
+        S::target(self, &S::Input::from_value(input)?)
+    }
+
     fn run<'a>(
         &'a self,
         cx: &'a StepContext<'a>,

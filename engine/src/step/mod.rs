@@ -18,6 +18,7 @@ mod expr;
 mod fault;
 mod kind;
 mod registry;
+mod target;
 
 pub use context::{InputPlan, MailSettings, PlanContext, RateSource, Resources, StepContext};
 pub use effect::{Effect, OnUnknown, Port, Safety, Verb};
@@ -25,3 +26,4 @@ pub use expr::Expr;
 pub use fault::{Fault, Faults};
 pub use kind::{ErasedStep, Planned, PlannedKind, Step, StepKind};
 pub use registry::{DuplicateKind, Registry};
+pub use target::Target;

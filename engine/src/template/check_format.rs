@@ -1,13 +1,16 @@
 //! The helpers that write a value as readers of a locale do: what types they take.
 
-use handlebars::template::Parameter;
+use handlebars::JsonValue;
+use handlebars::template::{HelperTemplate, Parameter};
 
 use super::check::{Checker, Cursor};
 use super::check_helper::Operand;
+use super::helpers::{DATE, ZONE};
 use super::problem::Fault;
-use super::tag::Argument;
+use super::tag::{Argument, Call};
 use crate::diagnostic::codes;
 use crate::money::Currency;
+use crate::time_zone::TimeZone;
 use crate::value::{Shape, Type, Unit};
 
 impl<'t> Checker<'t> {
@@ -17,6 +20,7 @@ impl<'t> Checker<'t> {
         name: &str,
         params: &'t [Parameter],
         places: &[Argument],
+        at: &Call,
         cursor: &Cursor<'_>,
     ) -> Option<Type> {
         let given = params.iter().zip(places);
@@ -42,8 +46,55 @@ impl<'t> Checker<'t> {
         if let Some(other) = other.filter(|_| fine) {
             fine = self.currency(value, other, cursor);
         }
+        if fine && matches!(value.ty.shape, Shape::Date(_)) {
+            fine = self.without_zone(value, at, cursor);
+        }
         let pii = operands.iter().any(|operand| operand.ty.pii);
         fine.then(|| Type::text().with_pii(pii))
+    }
+
+    /// Checks the named settings of a helper. `date` has one, the others have none.
+    pub(super) fn settings(
+        &mut self,
+        name: &str,
+        call: &HelperTemplate,
+        at: &Call,
+        cursor: &Cursor<'_>,
+    ) -> bool {
+        for (position, (key, value)) in at.named.iter().enumerate() {
+            let setting = cursor.text(key);
+            let fault = if name != DATE {
+                let message = format!("`{name}` has no setting `{setting}`");
+                Fault::new(codes::TEMPLATE_HELPER, key.clone(), message)
+            } else if setting != ZONE {
+                let message = format!("`{name}` has no setting `{setting}`");
+                Fault::new(codes::TEMPLATE_HELPER, key.clone(), message)
+                    .help(format!("write `{ZONE}=\"Europe/Berlin\"` for a time zone"))
+            } else if position > 0 {
+                let message = format!("`{ZONE}` is given twice");
+                Fault::new(codes::TEMPLATE_HELPER, key.clone(), message)
+            } else {
+                match zone(call.hash.get(ZONE)) {
+                    Ok(()) => continue,
+                    Err((message, help)) => {
+                        Fault::new(codes::TEMPLATE_SHAPE, value.span.clone(), message).help(help)
+                    }
+                }
+            };
+            self.report(cursor, fault);
+            return false;
+        }
+        true
+    }
+
+    /// Refuses a time zone for a value that is a day already.
+    fn without_zone(&mut self, value: &Operand, at: &Call, cursor: &Cursor<'_>) -> bool {
+        let Some((key, _)) = at.named.first() else { return true };
+        let shown = cursor.text(&value.span);
+        let message = format!("`{shown}` is a date, which is the same in every time zone");
+        let fault = Fault::new(codes::TEMPLATE_SHAPE, key.clone(), message);
+        self.report(cursor, fault.help(format!("remove `{ZONE}`")));
+        false
     }
 
     fn refuse_shape(&mut self, value: &Operand, name: &str, wanted: &str, cursor: &Cursor<'_>) {
@@ -82,6 +133,23 @@ impl<'t> Checker<'t> {
                 false
             }
             _ => true,
+        }
+    }
+}
+
+/// Reads the name of a time zone, which must be written in the template.
+///
+/// # Errors
+/// What is wrong with it, and what to write.
+fn zone(value: Option<&Parameter>) -> Result<(), (String, String)> {
+    match value {
+        Some(Parameter::Literal(JsonValue::String(name))) => match TimeZone::named(name) {
+            Ok(_) => Ok(()),
+            Err(error) => Err((error.to_string(), error.help())),
+        },
+        _ => {
+            let message = "the time zone must be a name in quotation marks".to_owned();
+            Err((message, format!("write the name itself, such as `{ZONE}=\"Europe/Berlin\"`")))
         }
     }
 }

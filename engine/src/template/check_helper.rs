@@ -112,9 +112,7 @@ impl<'t> Checker<'t> {
             self.report(cursor, fault);
             return None;
         }
-        if let Some((key, _)) = at.named.first() {
-            let message = format!("`{name}` has no setting `{}`", cursor.text(key));
-            self.report(cursor, Fault::new(codes::TEMPLATE_HELPER, key.clone(), message));
+        if !self.settings(name, call, at, cursor) {
             return None;
         }
         let (least, most) = match name {
@@ -147,7 +145,7 @@ impl<'t> Checker<'t> {
                 fine.then_some(truth)
             }
             ("country" | "date" | "money" | "number", params, places) => {
-                self.format_call(name, params, places, cursor)
+                self.format_call(name, params, places, at, cursor)
             }
             ("default", [value, instead], [value_at, instead_at]) => {
                 let value = self.operand(value, value_at, cursor);

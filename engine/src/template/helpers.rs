@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::locale::Formats;
 use crate::money::{Currency, Decimal};
+use crate::time_zone::TimeZone;
 use crate::value::{DateFormat, Value, parse_date};
 
 /// What may be called as a block.
@@ -17,15 +18,18 @@ pub(super) const CALLS: [&str; 14] = [
     "number", "or",
 ];
 
+/// What writes a day, and its setting that names a time zone.
+pub(super) const DATE: &str = "date";
+pub(super) const ZONE: &str = "zone";
+
 /// What says a text of `texts.yaml`.
 pub(super) const SAY: &str = "t";
 
-/// One of [`CALLS`].
+/// One of [`CALLS`], except [`DATE`], which depends on a time zone.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Call {
     And,
     Country,
-    Date,
     Default,
     Eq,
     Ge,
@@ -45,7 +49,6 @@ impl Call {
         Some(match name {
             "and" => Self::And,
             "country" => Self::Country,
-            "date" => Self::Date,
             "default" => Self::Default,
             "eq" => Self::Eq,
             "ge" => Self::Ge,
@@ -71,7 +74,7 @@ impl Call {
                 let chosen = params.get(usize::from(empty));
                 return chosen.cloned().unwrap_or(Cow::Owned(Value::Missing));
             }
-            Self::Country | Self::Date | Self::Money | Self::Number => {
+            Self::Country | Self::Money | Self::Number => {
                 let written = self.written(param(0), param(1), formats);
                 return Cow::Owned(written.map_or(Value::Missing, Value::Text));
             }
@@ -99,13 +102,17 @@ impl Call {
                 );
             }
             (Self::Number, value) => formats.number(number(value)?),
-            (Self::Date, Value::Timestamp(instant)) => {
-                formats.date(instant.to_zoned(jiff::tz::TimeZone::UTC).date())
-            }
-            (Self::Date, value) => formats.date(date(value)?),
             (_, value) => return Some(Arc::from(formats.country(value.as_text()?))),
         };
         Some(Arc::from(written))
+    }
+}
+
+/// Returns the day of a value: a date's own, or an instant's in a time zone.
+pub(super) fn day(value: &Value, time_zone: &TimeZone) -> Option<jiff::civil::Date> {
+    match value {
+        Value::Timestamp(instant) => Some(time_zone.day(*instant)),
+        value => date(value),
     }
 }
 

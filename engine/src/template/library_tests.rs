@@ -6,6 +6,7 @@ use super::property_tests::{Chance, value};
 use super::tests::{data_type, files};
 use super::*;
 use crate::diagnostic::Severity;
+use crate::time_zone::TimeZone;
 use crate::value::to_json;
 
 const TEMPLATES: usize = 1_000;
@@ -54,7 +55,7 @@ fn both_renderers_print_the_same() {
             ("partials/p.hbs", p.as_str()),
             ("partials/q.hbs", q.as_str()),
         ]);
-        let ours = Template::load(&all, "mail", "t", "en").unwrap();
+        let ours = Template::load(&all, "mail", "t", "en", &TimeZone::UTC).unwrap();
         let errors = ours.check(&ty).into_iter().filter(|found| found.severity == Severity::Error);
         assert_eq!(errors.collect::<Vec<_>>(), [], "{body}\np: {p}\nq: {q}");
         let mut theirs = Handlebars::new();

@@ -12,6 +12,7 @@ use crate::diagnostic::{closest, codes, did_you_mean};
 use crate::document::Files;
 use crate::locale::{candidates, is_language_tag};
 use crate::mail::content_type;
+use crate::time_zone::TimeZone;
 
 /// The folder beside the templates that holds what they share.
 pub const PARTIALS_FOLDER: &str = "partials";
@@ -73,6 +74,8 @@ pub struct Template {
     pub(super) partials: BTreeMap<String, Part>,
     /// What may be attached, by name.
     pub(super) attachments: BTreeMap<String, Part>,
+    /// Where instants have their days.
+    pub(super) time_zone: TimeZone,
     /// Data to show the mail with.
     pub(super) sample: Option<Sample>,
     /// What is odd about the folder.
@@ -80,7 +83,7 @@ pub struct Template {
 }
 
 impl Template {
-    /// Reads the template `name` in a folder of templates, whose own language is `locale`.
+    /// Reads the template `name` in a folder of templates, whose own language is `locale`. Instants have their days in `time_zone`.
     ///
     /// # Errors
     /// With all problems of its files: missing, unreadable, too large, or no templates. If there is no such template at all, one
@@ -90,6 +93,7 @@ impl Template {
         folder: &str,
         name: &str,
         locale: &str,
+        time_zone: &TimeZone,
     ) -> Result<Self, Vec<TemplateProblem>> {
         let at = format!("{}/{name}", folder.trim_end_matches('/'));
         let entries = files.list(&at);
@@ -144,7 +148,8 @@ impl Template {
         let sample = base.sample;
         let base = Variant { locale: Arc::from(locale), subject, html, text: base.text, texts };
         let locales = filled(&locales, &base);
-        Ok(Self { base, locales, partials, attachments, sample, notes: loader.notes })
+        let (notes, time_zone) = (loader.notes, time_zone.clone());
+        Ok(Self { base, locales, partials, attachments, time_zone, sample, notes })
     }
 
     /// Returns the names of the templates in a folder.

@@ -3,6 +3,7 @@
 use super::tests::{data_type, files, load, record, with_text};
 use super::*;
 use crate::diagnostic::{Severity, codes};
+use crate::time_zone::TimeZone;
 use crate::value::{Type, Value};
 
 #[test]
@@ -116,7 +117,8 @@ fn an_incomplete_folder_says_what_is_missing() {
     assert_eq!(problems.len(), 1);
     assert_eq!(problems[0].message, "there is no template `t`");
     let problems =
-        Template::load(&files([("order-sent/x", "")]), "mail", "order-set", "en").unwrap_err();
+        Template::load(&files([("order-sent/x", "")]), "mail", "order-set", "en", &TimeZone::UTC)
+            .unwrap_err();
     assert_eq!(problems[0].help.as_deref(), Some("did you mean `order-sent`?"));
 
     let large = "x".repeat(FILE_BYTES_MAX + 1);

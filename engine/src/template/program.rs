@@ -8,9 +8,10 @@ use handlebars::template::{
 };
 use handlebars::{JsonValue, Path as TreePath};
 
-use super::helpers::{Call, SAY};
+use super::helpers::{Call, DATE, SAY, ZONE};
 use super::path::Parts;
 use crate::money::Decimal;
+use crate::time_zone::TimeZone;
 use crate::value::Value;
 
 /// The operations of a file or a block, in order.
@@ -54,6 +55,11 @@ pub(super) enum Operand {
     Path(Path),
     Literal(Value),
     Call(Call, Vec<Self>),
+    /// `date`: the day of a value, in its own time zone if one is named.
+    Date {
+        value: Box<Self>,
+        time_zone: Option<TimeZone>,
+    },
     /// What no check lets through.
     Unknown(Box<str>),
 }
@@ -151,9 +157,24 @@ fn value(call: &HelperTemplate) -> Operand {
         return operand(&call.name);
     }
     let name = call.name.as_name().unwrap_or_default();
+    if let (DATE, [value]) = (name, call.params.as_slice()) {
+        return date(operand(value), call.hash.get(ZONE));
+    }
     match Call::named(name) {
         Some(known) => Operand::Call(known, call.params.iter().map(operand).collect()),
         None => Operand::Unknown(name.into()),
+    }
+}
+
+fn date(value: Operand, zone: Option<&Parameter>) -> Operand {
+    let value = Box::new(value);
+    match zone {
+        None => Operand::Date { value, time_zone: None },
+        Some(Parameter::Literal(JsonValue::String(name))) => match TimeZone::named(name) {
+            Ok(zone) => Operand::Date { value, time_zone: Some(zone) },
+            Err(_) => Operand::Unknown(name.as_str().into()),
+        },
+        Some(_) => Operand::Unknown(ZONE.into()),
     }
 }
 

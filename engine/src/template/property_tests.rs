@@ -6,6 +6,7 @@ use super::tests::{data_type, files};
 use super::*;
 use crate::diagnostic::Severity;
 use crate::money::Decimal;
+use crate::time_zone::TimeZone;
 use crate::value::{Record, Shape, Type, Value};
 
 /// How many templates are made. Most are faulty; hundreds must pass for the test to say anything.
@@ -177,7 +178,7 @@ fn whatever_passes_the_check_renders() {
             ("partials/p.hbs", p.as_str()),
             ("partials/q.hbs", q.as_str()),
         ]);
-        let loaded = Template::load(&all, "mail", "t", "en").unwrap();
+        let loaded = Template::load(&all, "mail", "t", "en", &TimeZone::UTC).unwrap();
         let found = loaded.check(&ty);
         assert!(!found.iter().any(|f| f.message.contains("cannot be told apart")), "{text}");
         if found.iter().any(|f| f.severity == Severity::Error) {

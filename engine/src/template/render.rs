@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::helpers::is_true;
+use super::helpers::{day, is_true};
 use super::load::{Template, Variant};
 use super::part::Part;
 use super::program::{Inclusion, Op, Operand, Path};
@@ -15,6 +15,7 @@ use super::texts::Texts;
 use super::writer::{Escape, Writer};
 use crate::locale::{Formats, candidates, language};
 use crate::mail::Attachment;
+use crate::time_zone::TimeZone;
 use crate::value::Value;
 
 /// The most bytes that one part of a mail may be rendered to.
@@ -73,10 +74,7 @@ impl Template {
     pub fn render(&self, data: &Value, locale: Option<&str>) -> Result<Rendered, TemplateError> {
         let (variant, formats) = self.spoken(locale);
         let formats = &*formats;
-        let rendered = |part, escape| {
-            let world = World { partials: &self.partials, texts: &variant.texts, formats };
-            world.rendered(part, data, escape)
-        };
+        let rendered = |part, escape| self.world(variant, formats).rendered(part, data, escape);
         let subject = rendered(&variant.subject, Escape::None)?;
         let html = rendered(variant.html.rendered(), Escape::Html)?;
         let text = match &variant.text {
@@ -92,8 +90,7 @@ impl Template {
     /// As [`Template::render`].
     pub fn render_html(&self, data: &Value, locale: Option<&str>) -> Result<String, TemplateError> {
         let (variant, formats) = self.spoken(locale);
-        let world = World { partials: &self.partials, texts: &variant.texts, formats: &formats };
-        world.rendered(variant.html.rendered(), data, Escape::Html)
+        self.world(variant, &formats).rendered(variant.html.rendered(), data, Escape::Html)
     }
 
     /// Renders an attachment of this name; nothing if the template has none.
@@ -108,8 +105,7 @@ impl Template {
     ) -> Result<Option<Attachment>, TemplateError> {
         let Some(part) = self.attachments.get(name) else { return Ok(None) };
         let (variant, formats) = self.spoken(locale);
-        let world = World { partials: &self.partials, texts: &variant.texts, formats: &formats };
-        let content = world.rendered(part, data, escape_of(name))?;
+        let content = self.world(variant, &formats).rendered(part, data, escape_of(name))?;
         Ok(Some(Attachment { name: name.to_owned(), content }))
     }
 
@@ -119,6 +115,11 @@ impl Template {
         let variant = self.variant(locale);
         let asked = locale.filter(|asked| language(asked) == language(&variant.locale));
         (variant, Formats::of(asked.unwrap_or(&variant.locale)))
+    }
+
+    fn world<'t>(&'t self, variant: &'t Variant, formats: &'t Formats) -> World<'t> {
+        let (partials, texts, time_zone) = (&self.partials, &*variant.texts, &self.time_zone);
+        World { partials, texts, formats, time_zone }
     }
 
     fn variant(&self, locale: Option<&str>) -> &Variant {
@@ -136,6 +137,7 @@ struct World<'t> {
     partials: &'t BTreeMap<String, Part>,
     texts: &'t Texts,
     formats: &'t Formats,
+    time_zone: &'t TimeZone,
 }
 
 impl<'t> World<'t> {
@@ -382,6 +384,12 @@ impl<'t> Renderer<'t> {
                     Ok(call.value(&params.collect::<Result<Vec<_>, _>>()?, self.world.formats))
                 }
             },
+            Operand::Date { value, time_zone } => {
+                let time_zone = time_zone.as_ref().unwrap_or(self.world.time_zone);
+                let day = day(&*self.value(value, scope, line)?, time_zone);
+                let written = day.map(|day| Value::text(&self.world.formats.date(day)));
+                Ok(Cow::Owned(written.unwrap_or(Value::Missing)))
+            }
             Operand::Unknown(what) => Err(self.unfit(line, what)),
         }
     }

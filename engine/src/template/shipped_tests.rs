@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::document::MemoryFiles;
 use crate::money::Decimal;
+use crate::time_zone::TimeZone;
 use crate::value::{Record, Shape, Type, Value};
 
 /// The shipped templates, below `email/`.
@@ -129,7 +130,7 @@ fn the_shipped_mails_are_right_for_their_data() {
     for (name, ty) in
         [("order-confirmation", confirmation_type()), ("order-received", received_type())]
     {
-        let template = Template::load(&shipped(), "email", name, "en").unwrap();
+        let template = Template::load(&shipped(), "email", name, "en", &TimeZone::UTC).unwrap();
         assert_eq!(template.check(&ty), [], "{name}");
     }
     assert_eq!(Template::names(&shipped(), "email"), ["order-confirmation", "order-received"]);
@@ -137,7 +138,8 @@ fn the_shipped_mails_are_right_for_their_data() {
 
 #[test]
 fn a_confirmation_shows_the_items_and_the_usd_figure_with_rate_and_date() {
-    let template = Template::load(&shipped(), "email", "order-confirmation", "en").unwrap();
+    let template =
+        Template::load(&shipped(), "email", "order-confirmation", "en", &TimeZone::UTC).unwrap();
     let date = Value::Date(jiff::civil::date(2024, 7, 8));
     let mail = template.render(&confirmation_data("BRL", date, 2), None).unwrap();
     assert_eq!(mail.subject, "Order NW-10250 is confirmed");
@@ -174,7 +176,8 @@ fn plain(text: &str) -> String {
 
 #[test]
 fn a_confirmation_speaks_the_reader_s_language_and_writes_as_in_the_reader_s_country() {
-    let template = Template::load(&shipped(), "email", "order-confirmation", "en").unwrap();
+    let template =
+        Template::load(&shipped(), "email", "order-confirmation", "en", &TimeZone::UTC).unwrap();
     let date = Value::Date(jiff::civil::date(2024, 7, 8));
     let data = confirmation_data("CHF", date, 1);
     for (locale, dir, subject, total, day) in [
@@ -204,7 +207,8 @@ const GMAIL_CLIP: usize = 102 * 1024;
 
 #[test]
 fn a_confirmation_with_a_hundred_items_is_shown_whole() {
-    let template = Template::load(&shipped(), "email", "order-confirmation", "en").unwrap();
+    let template =
+        Template::load(&shipped(), "email", "order-confirmation", "en", &TimeZone::UTC).unwrap();
     let date = Value::Date(jiff::civil::date(2024, 7, 8));
     let data = confirmation_data("EUR", date, 100);
     for locale in std::iter::once("en").chain(template.locales()) {
@@ -217,7 +221,8 @@ fn a_confirmation_with_a_hundred_items_is_shown_whole() {
 
 #[test]
 fn a_confirmation_in_usd_shows_no_conversion() {
-    let template = Template::load(&shipped(), "email", "order-confirmation", "en").unwrap();
+    let template =
+        Template::load(&shipped(), "email", "order-confirmation", "en", &TimeZone::UTC).unwrap();
     let mail = template.render(&confirmation_data("USD", Value::Null, 1), None).unwrap();
     for part in [mail.text, mail.html] {
         assert!(!part.contains("284.24") && !part.contains("0.183074"), "{part}");
@@ -226,7 +231,8 @@ fn a_confirmation_in_usd_shows_no_conversion() {
 
 #[test]
 fn the_origins_mail_has_its_slip_corrected() {
-    let template = Template::load(&shipped(), "email", "order-received", "en").unwrap();
+    let template =
+        Template::load(&shipped(), "email", "order-received", "en", &TimeZone::UTC).unwrap();
     let mail = template.render(&record(&Type::record([]), &[]), None).unwrap();
     assert_eq!(mail.subject, "Order Confirmation");
     assert_eq!(

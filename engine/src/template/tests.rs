@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::document::MemoryFiles;
 use crate::money::Decimal;
+use crate::time_zone::TimeZone;
 use crate::value::{Record, RecordType, Shape, Type, Value};
 
 pub(super) fn data_type() -> Type {
@@ -91,7 +92,7 @@ pub(super) fn with_text(text: &str) -> MemoryFiles {
 }
 
 pub(super) fn load(files: &MemoryFiles) -> Result<Template, Vec<TemplateProblem>> {
-    Template::load(files, "mail", "t", "en")
+    Template::load(files, "mail", "t", "en", &TimeZone::UTC)
 }
 
 /// Returns code, underlined text, message and help of each finding in the text part.

@@ -23,5 +23,5 @@ pub use json_read::{JsonProblem, PROBLEMS_MAX, Parsed, ProblemKind, read_json, r
 pub use json_scalar::{decimal, is_email, is_uri, parse_date, parse_timestamp, sized};
 pub use json_write::{to_json, write_json};
 pub use mask::masked;
-pub use typed::{Day, EmailAddress, Nothing, Typed};
+pub use typed::{EmailAddress, Nothing, Typed};
 pub use types::{DateFormat, Field, Mismatch, RecordType, Shape, Type, Unit};

@@ -128,30 +128,6 @@ scalar!(
     it => Value::Text(it.0)
 );
 
-/// A day, given as a date or as an instant (then its calendar date in UTC).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Day(pub Date);
-
-impl Typed for Day {
-    fn ty() -> Option<Type> {
-        None
-    }
-
-    fn from_value(value: &Value) -> Option<Self> {
-        match value {
-            Value::Date(date) => Some(Self(*date)),
-            Value::Timestamp(instant) => {
-                Some(Self(jiff::tz::TimeZone::UTC.to_datetime(*instant).date()))
-            }
-            _ => None,
-        }
-    }
-
-    fn into_value(self) -> Value {
-        Value::Date(self.0)
-    }
-}
-
 /// Nothing: the output of steps that only do something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Nothing;

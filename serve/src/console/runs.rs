@@ -7,9 +7,7 @@ use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use oms_engine::run::RunState;
 use oms_local::{Page as Found, RunRow, Search, searched};
 use serde::Deserialize;
@@ -82,10 +80,9 @@ pub(crate) async fn of_customer(
     Page::named("runs", "Runs", "runs").read(read, &mut visit)
 }
 
-/// Reads a day, and returns its first instant.
-fn day(text: &str) -> Option<Timestamp> {
-    let date: Date = text.parse().ok()?;
-    Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp())
+/// Reads a day.
+fn day(text: &str) -> Option<Date> {
+    text.parse().ok()
 }
 
 fn some(text: &str) -> Option<String> {
@@ -102,13 +99,14 @@ fn list(
     let plan = flow.plan();
     let customer = of_customer.is_some();
     let known = |step: &String| plan.step(step).is_some();
+    let start = |day: Date| plan.time_zone().start_of(day);
     let search = Search {
         key: some(&filter.key),
         state: RunState::parse(&filter.state),
         cause: some(&filter.cause),
         step: some(&filter.step).filter(known),
-        from: day(&filter.from),
-        to: day(&filter.to).and_then(|day| day.checked_add(jiff::Span::new().hours(24)).ok()),
+        from: day(&filter.from).and_then(start),
+        to: day(&filter.to).and_then(|day| start(day.tomorrow().ok()?)),
         before: filter.before.parse().ok(),
         after: filter.after.parse().ok(),
         limit: RUNS,
@@ -186,6 +184,7 @@ fn list(
             "key": filter.key, "state": filter.state, "cause": filter.cause, "step": filter.step,
             "from": date(&filter.from), "to": date(&filter.to),
         },
+        "time_zone": plan.time_zone().name(),
         "states": options(RunState::ALL.iter().map(|state| state.as_str()).collect(), &filter.state),
         "causes": options(causes.into_iter().collect(), &filter.cause),
         "steps": options(plan.steps().iter().map(|step| &*step.id).collect(), &filter.step),

@@ -126,6 +126,7 @@ impl Writer<'_> {
             let _written = writeln!(head, "    for_each:");
             let _written = writeln!(head, "      items: {}", quoted(&list.path));
             let _written = writeln!(head, "      as: each");
+            let _written = writeln!(head, "      index: at");
             let _written = writeln!(head, "      max_concurrency: 3");
             match &list.ty {
                 Ty::List(fields) => {
@@ -225,7 +226,8 @@ impl Writer<'_> {
             .filter(|k| matches!(k.ty, Ty::Text | Ty::Int | Ty::Date))
             .collect();
         let element = self.chance.pick(&texts)?;
-        Some(format!("${{{{ {order} }}}}/${{{{ {} }}}}", element.path))
+        // Elements may be equal, and their positions never are.
+        Some(format!("${{{{ {order} }}}}/${{{{ {} }}}}/${{{{ at }}}}", element.path))
     }
 
     fn row(
@@ -235,7 +237,11 @@ impl Writer<'_> {
         each: Option<&Known>,
         unique: bool,
     ) -> Option<Made> {
-        let key = if unique { self.key(id, known, each)? } else { "${{ run.key }}".to_owned() };
+        let key = match (unique, each) {
+            (true, _) => self.key(id, known, each)?,
+            (false, Some(_)) => "${{ run.key }}/${{ at }}".to_owned(),
+            (false, None) => "${{ run.key }}".to_owned(),
+        };
         let mut with = format!("      table: t_{id}\n      row:\n        k: {}", Json::from(key));
         let mut columns = vec!["k: text".to_owned()];
         for position in 0..self.chance.below(4) {
@@ -247,6 +253,10 @@ impl Writer<'_> {
             columns.push(format!("c{position}: \"{column}\""));
         }
         columns.push("left_out: \"date?\"".to_owned());
+        if !unique {
+            // An upsert has a value for every column.
+            with.push_str("\n        left_out: null");
+        }
         let columns = columns.join(", ");
         let _written = writeln!(self.tables, "  t_{id}: {{ key: [k], columns: {{ {columns} }} }}");
         Some(Made { with, output: None })

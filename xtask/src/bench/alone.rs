@@ -96,7 +96,13 @@ fn mail(prepared: &Prepared) -> anyhow::Result<(usize, Template)> {
     let effect = steps.get(step).and_then(|step| step.effects.first());
     let name = &effect.context("the mail has no effect")?.resource;
     let settings = prepared.plan.mail().context("the pipeline sends no mail")?;
-    let template = Template::load(&prepared.files, &settings.templates, name, &settings.locale)
-        .map_err(|problems| anyhow::anyhow!("the template cannot be used: {problems:?}"))?;
+    let template = Template::load(
+        &prepared.files,
+        &settings.templates,
+        name,
+        &settings.locale,
+        &settings.time_zone,
+    )
+    .map_err(|problems| anyhow::anyhow!("the template cannot be used: {problems:?}"))?;
     Ok((step, template))
 }

@@ -52,7 +52,10 @@ pub(crate) fn measure() -> anyhow::Result<Mail> {
     let (files, name) = DirectoryFiles::of(&root().join("pipelines/storefront.yaml"));
     let plan = Arc::new(checker.check(&name, &files).plan.context("the storefront is not valid")?);
     let settings = plan.mail().context("the storefront sends no mail")?;
-    let load = || Template::load(&files, &settings.templates, TEMPLATE, &settings.locale).ok();
+    let load = || {
+        Template::load(&files, &settings.templates, TEMPLATE, &settings.locale, &settings.time_zone)
+            .ok()
+    };
     let template = load().context("the template cannot be loaded")?;
     // More prices than are remembered as they were written, so that each is written anew.
     let all: Vec<Value> =

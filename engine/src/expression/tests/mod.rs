@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::{Compiled, Env, Problem, Root, Scope, StepVar, compile};
 use crate::money::{Currency, Decimal};
+use crate::time_zone::TimeZone;
 use crate::value::{DateFormat, Record, RecordType, Shape, Type, Unit, Value};
 
 fn amount_in(unit: Unit) -> Type {
@@ -58,7 +59,7 @@ fn order() -> Type {
 }
 
 fn scope() -> Scope {
-    let mut scope = Scope::new();
+    let mut scope = Scope::new(TimeZone::UTC);
     scope.define(Root::Order, order());
     scope.define(
         Root::Run,

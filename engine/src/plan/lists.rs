@@ -1,0 +1,78 @@
+//! Lists of the order that steps run over, and that the schema allows to be longer than they can process.
+
+use std::collections::BTreeMap;
+
+use super::checked::PlannedStep;
+use super::order::{self, OrderPlan};
+use super::sink::Sink;
+use crate::diagnostic::{Finding, Route, Severity, codes};
+use crate::document::{self, Files};
+use crate::expression::ELEMENTS_MAX;
+use crate::pipeline::{Pipeline, SchemaSource};
+use crate::schema::{ListBound, SchemaProblem, list_bound};
+
+/// Warns of each list that may be too long, once, where the schema declares it.
+pub(super) fn check(
+    pipeline: &Pipeline,
+    order: &OrderPlan,
+    steps: &[PlannedStep],
+    sink: &mut Sink<'_>,
+    files: &dyn Files,
+) {
+    let mut used: BTreeMap<String, &str> = BTreeMap::new();
+    for step in steps {
+        for list in lists_of(step, order) {
+            used.entry(list).or_insert(&step.id);
+        }
+    }
+    let problems: BTreeMap<String, SchemaProblem> =
+        used.iter().filter_map(|(list, step)| problem(order, list, step)).collect();
+    let Some(section) = &pipeline.order else { return };
+    let route = Route::root().key("order").key("schema");
+    match &section.schema {
+        SchemaSource::Inline(_) => {
+            for problem in problems.into_values() {
+                let place = order::place_in(sink.document, &route, &problem);
+                sink.add(
+                    Finding::warning(codes::LIST_LIMIT, place, problem.message).help(problem.help),
+                );
+            }
+        }
+        SchemaSource::File(path) => {
+            let shown = files.shown(path);
+            let Ok(bytes) = files.read(path) else { return };
+            let Ok(document) = document::parse(&shown, &bytes) else { return };
+            for problem in problems.into_values() {
+                sink.report.add_source(&shown, document.text());
+                let (code, severity) = (codes::LIST_LIMIT, Severity::Warning);
+                sink.report.push(order::in_schema(&document, code, severity, problem));
+            }
+        }
+    }
+}
+
+/// Returns the lists of the order that a step runs over.
+fn lists_of(step: &PlannedStep, order: &OrderPlan) -> Vec<String> {
+    let ty = order.schema().ty();
+    let items = step.for_each.as_ref().map(|each| &each.items);
+    let own = items.into_iter().flat_map(|items| items.lists_as_items(ty));
+    let when = step.when.iter().flat_map(|when| when.lists(ty, None));
+    let input = step.input.fields().flat_map(|field| field.lists(ty, items));
+    own.chain(when).chain(input).collect()
+}
+
+/// Says that a list may be too long, by the place of its schema.
+fn problem(order: &OrderPlan, list: &str, step: &str) -> Option<(String, SchemaProblem)> {
+    let ListBound { pointer, max } = list_bound(order.schema().source(), list)?;
+    let limit = ELEMENTS_MAX as u64;
+    if max.is_some_and(|max| max <= limit) {
+        return None;
+    }
+    let message = format!(
+        "`order.{list}` may have more elements than the {limit} that the step `{step}` can process"
+    );
+    let verb = if max.is_some() { "write" } else { "add" };
+    let help =
+        Some(format!("{verb} `maxItems: {limit}`; longer lists are then refused by the schema"));
+    Some((pointer.clone(), SchemaProblem { pointer, on_key: true, message, help }))
+}

@@ -1,0 +1,164 @@
+//! What the steps of a run write, so that two steps or two elements cannot write one row or object unnoticed.
+//!
+//! The check is here rather than in the ports, so that it is the same wherever rows and objects are stored. It is made when an attempt
+//! starts and not when a journal is applied: what a run has done stays done.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::failure::Failure;
+use super::scheduler::Scheduler;
+use super::state::{ElementState, StepState};
+use crate::effects::{Class, cause};
+use crate::plan::{Plan, PlannedStep};
+use crate::step::{Target, Verb};
+use crate::value::Value;
+
+/// A step, and the element with `for_each`.
+type Writer = (usize, Option<u32>);
+
+/// The targets of the attempts that have begun and have not failed.
+#[derive(Default)]
+pub(super) struct Targets {
+    writers: HashMap<Target, Vec<Writer>>,
+    of: HashMap<Writer, Target>,
+}
+
+impl Targets {
+    /// Notes what an attempt writes.
+    pub(super) fn note(&mut self, writer: Writer, target: Target) {
+        if self.of.insert(writer, target.clone()).as_ref() == Some(&target) {
+            return;
+        }
+        self.writers.entry(target).or_default().push(writer);
+    }
+
+    /// Forgets what a failed attempt was to write.
+    pub(super) fn forget(&mut self, writer: Writer) {
+        if let Some(target) = self.of.remove(&writer)
+            && let Some(writers) = self.writers.get_mut(&target)
+        {
+            writers.retain(|known| *known != writer);
+        }
+    }
+
+    /// Returns the failure of an attempt whose target another step or element has written, unless it may replace that.
+    pub(super) fn conflict(&self, plan: &Plan, writer: Writer, target: &Target) -> Option<Failure> {
+        let (step, element) = writer;
+        let planned = plan.steps().get(step)?;
+        // Steps may replace each other's rows by upserts; elements of one step have no order in which they could.
+        let replaces = planned.effects.iter().any(|effect| effect.verb == Verb::Upsert);
+        let mut others = self.writers.get(target)?.iter();
+        let (other, their_element) =
+            others.find(|known| **known != writer && !(replaces && known.0 != step)).copied()?;
+        let what = target.words();
+        let message = match (element, their_element) {
+            (Some(element), Some(theirs)) if other == step => format!(
+                "elements {theirs} and {element} write the same {what}; give each element its own key, for example with `index: i` under `for_each`"
+            ),
+            _ => {
+                let other = plan.steps().get(other).map_or("", |other| &other.id);
+                format!("the step `{other}` of this run wrote the same {what}")
+            }
+        };
+        Some(Failure { class: Class::Permanent, cause: cause::CONFLICT.to_owned(), message })
+    }
+}
+
+impl Scheduler {
+    /// Notes what an attempt writes.
+    ///
+    /// # Errors
+    /// When another step or element has written that.
+    pub(super) fn claim(
+        &mut self,
+        step: usize,
+        element: Option<u32>,
+        input: &Value,
+    ) -> Result<(), Failure> {
+        let plan = Arc::clone(self.plan());
+        let Some(planned) = plan.steps().get(step).filter(|step| may_share(&plan, step)) else {
+            return Ok(());
+        };
+        let Some(target) = planned.step.target(input) else { return Ok(()) };
+        let mut targets = self.targets.take().unwrap_or_else(|| self.written());
+        let conflict = targets.conflict(&plan, (step, element), &target);
+        if conflict.is_none() {
+            targets.note((step, element), target);
+        }
+        self.targets = Some(targets);
+        conflict.map_or(Ok(()), Err)
+    }
+
+    /// Lets others write what an attempt did not write after all.
+    pub(super) fn release(&mut self, step: usize, element: Option<u32>) {
+        if let Some(targets) = &mut self.targets {
+            targets.forget((step, element));
+        }
+    }
+
+    /// Gathers what the steps have written that a journal tells of.
+    fn written(&self) -> Targets {
+        let mut targets = Targets::default();
+        let plan = self.plan();
+        for (at, (planned, state)) in plan.steps().iter().zip(self.steps()).enumerate() {
+            // A step that is tried again keeps what its elements have written.
+            let kept = || self.kept.get(at)?.as_ref().map(|kept| &kept.state);
+            let state = match state {
+                StepState::Pending => kept().unwrap_or(state),
+                _ => state,
+            };
+            if !has_begun(state) || !may_share(plan, planned) {
+                continue;
+            }
+            let items = planned.for_each.as_ref().and_then(|_| self.expand(planned).ok());
+            let elements: Vec<(Option<u32>, Option<&Value>)> = match &items {
+                Some(items) => (0..).map(Some).zip(items.iter().map(Some)).collect(),
+                None => vec![(None, None)],
+            };
+            for (element, item) in elements {
+                let input = || self.input_for(at, element, item).ok();
+                if is_written(state, element)
+                    && let Some(target) = input().and_then(|input| planned.step.target(&input))
+                {
+                    targets.note((at, element), target);
+                }
+            }
+        }
+        targets
+    }
+}
+
+const fn has_begun(state: &StepState) -> bool {
+    !matches!(state, StepState::Pending | StepState::Skipped(_))
+}
+
+/// Tells whether an attempt of a step, or of one of its elements, has begun and has not failed.
+fn is_written(state: &StepState, element: Option<u32>) -> bool {
+    let begun =
+        |state: &ElementState| !matches!(state, ElementState::Pending | ElementState::Failed(_));
+    let of =
+        |elements: &[ElementState], element: u32| elements.get(element as usize).is_some_and(begun);
+    match (state, element) {
+        // What other handlers did is not known.
+        (StepState::Succeeded(output), _) => !matches!(output, Value::Missing),
+        (StepState::One(state), None) => begun(state),
+        (StepState::Each { elements, .. }, Some(element)) => of(elements.states(), element),
+        (StepState::Failed { elements, .. }, Some(element)) => of(elements, element),
+        _ => false,
+    }
+}
+
+/// Tells whether another step, or another element of this one, may write the same row or object.
+pub(super) fn may_share(plan: &Plan, step: &PlannedStep) -> bool {
+    let mut written = step.effects.iter().filter(|effect| effect.writes());
+    written.any(|effect| {
+        let same = |other: &PlannedStep| {
+            let mut effects = other.effects.iter().filter(|effect| effect.writes());
+            other.id != step.id
+                && effects
+                    .any(|other| (other.port, &other.resource) == (effect.port, &effect.resource))
+        };
+        step.for_each.is_some() || plan.steps().iter().any(same)
+    })
+}

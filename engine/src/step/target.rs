@@ -1,0 +1,39 @@
+//! Which row or object an attempt writes.
+
+use std::sync::Arc;
+
+use super::effect::Port;
+use crate::table::TableDef;
+use crate::value::{Value, write_json};
+
+/// A row or an object that a step writes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Target {
+    port: Port,
+    resource: Arc<str>,
+    key: String,
+}
+
+impl Target {
+    /// A row of a table. The values of its key must be in the form of their columns.
+    pub fn row(table: &TableDef, row: &Value) -> Self {
+        let record = row.as_record();
+        let value = |name: &str| record.and_then(|record| record.get(name)).map(write_json);
+        let key: Vec<String> =
+            table.key_columns().map(|column| value(&column.name).unwrap_or_default()).collect();
+        Self { port: Port::Tables, resource: Arc::clone(&table.name), key: key.join(",") }
+    }
+
+    /// An object of a bucket.
+    pub fn object(bucket: &Arc<str>, key: &str) -> Self {
+        Self { port: Port::Objects, resource: Arc::clone(bucket), key: key.to_owned() }
+    }
+
+    /// Says what it is, without its key, which may be personal data.
+    pub fn words(&self) -> String {
+        match self.port {
+            Port::Tables => format!("row of `{}`", self.resource),
+            _ => format!("object in `{}`", self.resource),
+        }
+    }
+}
