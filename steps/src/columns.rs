@@ -121,13 +121,20 @@ fn may_not_fit(
         return Some(Finding::error(codes::ROW, Place::value(at.clone()), error));
     }
     let holds = column.ty();
-    let (found, bound) = match (&holds.shape, &ty.shape) {
+    let (found, help) = match (&holds.shape, &ty.shape) {
         (
             Shape::Decimal { integer_digits, scale },
             Shape::Decimal { integer_digits: more, scale: finer },
         ) if more > integer_digits || finer > scale => (
             format!("a decimal with up to {more} digits before the point and {finer} after it"),
-            column.to_string(),
+            if finer > scale {
+                format!(
+                    "round it: `round(…, {scale}, \"half_even\")`, bound it in the order schema (`x-scale`), or widen the column"
+                )
+            } else {
+                "bound it in the order schema (`maximum`, `x-precision`, `maxItems`), or widen the column; if you know that it fits, end the line with `# oms: allow OMS0416`"
+                    .to_owned()
+            },
         ),
         (Shape::Text { chars_max: Some(most), .. }, _)
             if ty.chars_max().is_none_or(|chars| chars > *most) =>
@@ -136,14 +143,19 @@ fn may_not_fit(
                 || "text of any length".to_owned(),
                 |chars| format!("text of up to {chars} characters"),
             );
-            (found, column.to_string())
+            let help = "bound it in the order schema (`maxLength`), or widen the column; if you know that it fits, end the line with `# oms: allow OMS0416`";
+            (found, help.to_owned())
         }
         _ => return None,
     };
     Some(
-        Finding::warning(codes::MAY_NOT_FIT, Place::value(at.clone()), format!("`{}` may not fit its column", column.name))
-            .label(format!("{found} for `{bound}`"))
-            .help("bound it in the order schema (`maxLength`, `x-precision`, `x-scale`), or widen the column; a run whose value does not fit is parked".to_owned()),
+        Finding::warning(
+            codes::MAY_NOT_FIT,
+            Place::value(at.clone()),
+            format!("`{}` may not fit its column", column.name),
+        )
+        .label(format!("{found} for `{column}`"))
+        .help(help),
     )
 }
 

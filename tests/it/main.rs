@@ -9,6 +9,7 @@
 mod architecture;
 mod aws;
 mod cases;
+mod cel;
 mod cli;
 mod corpus;
 mod crash;

@@ -75,6 +75,7 @@ codes! {
     DOCUMENT_LIMIT = 103, "OMS0103", "the file is larger or deeper than allowed";
     NOT_UTF8 = 104, "OMS0104", "the file is not UTF-8 text";
     FILE_UNREADABLE = 105, "OMS0105", "a file that the pipeline names cannot be read";
+    USELESS_ALLOW = 107, "OMS0107", "a comment that accepts a warning has no effect";
 
     UNKNOWN_KEY = 201, "OMS0201", "unknown key";
     WRONG_SHAPE = 202, "OMS0202", "a value has the wrong shape";
@@ -92,7 +93,7 @@ codes! {
     TIME_ZONE = 214, "OMS0214", "a time zone does not exist";
 
     UNKNOWN_STEP = 301, "OMS0301", "a step is named that does not exist";
-    UNREACHABLE_STEP = 302, "OMS0302", "a step can never run";
+    UNREACHABLE_STEP = 302, "OMS0302", "a step can never run, or its condition has no effect";
     CYCLE = 303, "OMS0303", "steps wait for each other in a circle";
     CATCH = 304, "OMS0304", "a catch step is wired wrongly";
     HANDLER = 305, "OMS0305", "a handler is wrong";
@@ -118,6 +119,7 @@ codes! {
     MAY_NOT_FIT = 416, "OMS0416", "a value may be too large for its column";
     EXPRESSION_LIMIT = 417, "OMS0417", "an expression is too large or nested too deeply";
     CURRENCY_UNKNOWN = 418, "OMS0418", "a currency code does not exist";
+    FORGOTTEN_BRACES = 419, "OMS0419", "a text looks like an expression without its braces";
     LIST_LIMIT = 420, "OMS0420", "a list may be too long for a step";
 
     TEMPLATE_MISSING = 501, "OMS0501", "a mail template is incomplete";

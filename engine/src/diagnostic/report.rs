@@ -143,6 +143,11 @@ impl Report {
         self.diagnostics.push(diagnostic);
     }
 
+    /// Drops the findings that `keep` does not hold for.
+    pub fn retain(&mut self, keep: impl FnMut(&Diagnostic) -> bool) {
+        self.diagnostics.retain(keep);
+    }
+
     /// Takes over what another report found.
     pub fn merge(&mut self, other: Self) {
         self.diagnostics.extend(other.diagnostics);

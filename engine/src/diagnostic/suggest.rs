@@ -1,22 +1,26 @@
 //! Near misses: which known name somebody probably meant.
 
-/// Names further away than this share of their length are not offered.
+/// Names that begin and sound less alike than this are not offered.
 const SIMILARITY_MIN: f64 = 0.72;
 /// More names than this are not listed in full.
 const LISTED_MAX: usize = 12;
 
 /// Returns the known name that is most like `name`, if one is like it at all: of those that begin or sound alike, the one that the
-/// fewest keystrokes make out of it.
+/// fewest keystrokes make out of it. More keystrokes than a third of the longer name make another name.
 pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let found = name.to_lowercase();
     known
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(similarity, _)| *similarity >= SIMILARITY_MIN)
-        .min_by(|a, b| {
-            let strokes = |candidate: &str| strsim::damerau_levenshtein(name, candidate);
-            strokes(a.1).cmp(&strokes(b.1)).then(b.0.total_cmp(&a.0))
+        .map(|candidate| {
+            let plain = candidate.to_lowercase();
+            let strokes = strsim::damerau_levenshtein(&found, &plain);
+            let length = found.chars().count().max(plain.chars().count());
+            let similarity = strsim::jaro_winkler(&found, &plain);
+            (similarity, strokes, strokes * 3 <= length + 1, candidate)
         })
-        .map(|(_, candidate)| candidate)
+        .filter(|(similarity, _, near, _)| *near && *similarity >= SIMILARITY_MIN)
+        .min_by(|a, b| a.1.cmp(&b.1).then(b.0.total_cmp(&a.0)))
+        .map(|(.., candidate)| candidate)
 }
 
 /// Returns a help line: the closest name, otherwise the known ones where they are few.
@@ -46,9 +50,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn another_name_is_no_slip_of_the_finger() {
+        assert_eq!(closest("http.request", ["table.upsert", "table.insert"]), None);
+        assert_eq!(closest("getFullYear", ["get"]), None);
+        assert_eq!(closest("sha256", ["has"]), None);
+        assert_eq!(closest("join", ["min"]), None);
+    }
+
+    #[test]
     fn a_slip_of_the_finger_is_recognised() {
         assert_eq!(closest("ammount", ["amount", "currency"]), Some("amount"));
         assert_eq!(closest("zzz", ["amount", "currency"]), None);
         assert_eq!(closest("propertys", ["propertyNames", "properties"]), Some("properties"));
+        assert_eq!(closest("OrderId", ["order_id", "email"]), Some("order_id"));
     }
 }

@@ -3,6 +3,7 @@
 //! [`parse`] turns the text of a pipeline file into a [`Document`]: a tree of exact values in which every key and every value knows
 //! its bytes. Checks speak of [`crate::diagnostic::Place`]s; the document resolves them.
 
+mod comments;
 mod files;
 mod limits;
 mod mark;
@@ -13,6 +14,7 @@ mod read;
 mod scalar;
 mod unreadable;
 
+pub use comments::Comment;
 pub use files::{FileError, Files, MemoryFiles, Recorder};
 pub use limits::{ALIASES_MAX, BYTES_MAX, DEPTH_MAX, NODES_MAX};
 pub use mark::without_mark;

@@ -13,10 +13,10 @@ use super::eval::{Env, Place, VISITS_MAX};
 use super::facts::Facts;
 use super::node::Node;
 use super::pieces::Piece;
-use super::problem::{Origin, Problem};
+use super::problem::{EvalError, Origin, Problem, Weight};
 use super::scope::Scope;
 use super::syntax::{Expr, ExprKind, Operator};
-use super::widen;
+use super::{guard, hints, widen};
 use crate::diagnostic::{Code, Route, codes};
 use crate::value::{RecordType, Shape, Type, Value};
 
@@ -31,6 +31,8 @@ pub(super) struct Checked {
     /// The path by which facts know it, if it is one.
     pub(super) path: Option<String>,
     pub(super) origin: Option<Origin>,
+    /// The condition on a union's constant with which it is not missing.
+    pub(super) present_if: Option<String>,
     /// What its text consists of, as far as that is known.
     pub(super) pieces: Vec<Piece>,
     /// What is known when it is true, and when it is false.
@@ -42,7 +44,8 @@ impl Checked {
     pub(super) fn new(node: Node, ty: Option<Type>, span: Range<usize>) -> Self {
         let (holds, fails) = (Facts::default(), Facts::default());
         let ty = ty.filter(|ty| ty.shape != Shape::Broken);
-        Self { node, ty, span, path: None, origin: None, pieces: Vec::new(), holds, fails }
+        let pieces = Vec::new();
+        Self { node, ty, span, path: None, origin: None, present_if: None, pieces, holds, fails }
     }
 
     pub(super) fn broken(span: Range<usize>) -> Self {
@@ -131,7 +134,8 @@ impl<'s> Checker<'s> {
             ExprKind::List(elements) => self.list(expr, elements),
             ExprKind::Record(fields) => self.record(expr, fields),
         };
-        fold(checked)
+        let checked = self.folded(checked);
+        self.with_truth(expr, checked)
     }
 
     /// Checks a part where more facts hold.
@@ -168,6 +172,7 @@ impl<'s> Checker<'s> {
             label: label.into(),
             help: None,
             origin: None,
+            weight: Weight::Error,
         };
         self.problems.push(problem);
         Added(self.problems.last_mut())
@@ -175,12 +180,17 @@ impl<'s> Checker<'s> {
 
     /// Demands that a value is there, and reports it otherwise.
     pub(super) fn present(&mut self, checked: &Checked) -> bool {
+        self.present_in(checked, None)
+    }
+
+    /// Demands that a value is there where `used` takes a part of it, and reports it otherwise.
+    pub(super) fn present_in(&mut self, checked: &Checked, used: Option<&str>) -> bool {
         let Some(ty) = checked.ty.as_ref().filter(|ty| ty.nullable && ty.shape != Shape::Null)
         else {
             return true;
         };
         let written = self.written(&checked.span);
-        let help = widen::guard(written, checked.path.is_some(), ty);
+        let help = guard::help(written, checked, ty, self.scope, used);
         self.report(
             codes::MAY_BE_MISSING,
             checked.span.clone(),
@@ -198,15 +208,55 @@ impl<'s> Checker<'s> {
             Some(Shape::Bool) => self.present(checked),
             Some(shape) => {
                 let found = widen::found(shape);
+                let help = checked.ty.as_ref().and_then(|ty| {
+                    hints::condition(self.written(&checked.span), ty, place == "`!`")
+                });
                 self.report(
                     codes::EXPRESSION_TYPE,
                     checked.span.clone(),
                     format!("{place} wants a condition, not {found}"),
                     format!("this is {found}"),
-                );
+                )
+                .help(help);
                 false
             }
         }
+    }
+
+    /// Evaluates now what depends on nothing, and reports what never has a value.
+    fn folded(&mut self, checked: Checked) -> Checked {
+        let (checked, error) = match fold(checked) {
+            Ok(checked) => return checked,
+            Err(failed) => failed,
+        };
+        let span = checked.span.clone();
+        let start = span.start + self.offset;
+        let end = span.end + self.offset;
+        let reported = self.problems.iter().any(|problem| {
+            let within = problem.within.as_ref();
+            problem.code == codes::MAY_FAIL
+                && within.is_some_and(|within| start <= within.start && within.end <= end)
+        });
+        if !reported {
+            let written = self.written(&span);
+            let message = match error {
+                EvalError::Overflow => format!("`{written}` overflows"),
+                error => format!("`{written}` never has a value: {error}"),
+            };
+            let help = match (error, checked.shape()) {
+                (EvalError::Overflow, Some(Shape::Decimal { .. })) => {
+                    "a decimal has at most 28 digits"
+                }
+                (EvalError::Overflow, _) => {
+                    "whole numbers have 64 bits; with a point, as in `1.0`, a number is a decimal of up to 28 digits"
+                }
+                _ => "write the result instead",
+            };
+            self.report(codes::MAY_FAIL, span, message, "fails for every order")
+                .help(help.to_owned())
+                .weight(Weight::NewlyRefused);
+        }
+        checked
     }
 
     fn not(&mut self, expr: &Expr, operand: &Expr) -> Checked {
@@ -226,6 +276,9 @@ impl<'s> Checker<'s> {
         let place = format!("`{}`", operator.as_str());
         let left = self.check(left);
         let right = self.check_where(if and { &left.holds } else { &left.fails }, right);
+        if !and && self.is_fallback(expr, &left, &right) {
+            return Checked::broken(expr.span.clone());
+        }
         let fine = self.condition(&left, &place) & self.condition(&right, &place);
         let known = fine && left.ty.is_some() && right.ty.is_some();
         let ty = known.then(|| truth([&left, &right]));
@@ -236,6 +289,20 @@ impl<'s> Checker<'s> {
             (Node::Or(nodes), left.holds.or(&right.holds), left.fails.and(&right.fails))
         };
         Checked { holds, fails, ..Checked::new(node, ty, expr.span.clone()) }
+    }
+
+    /// Reports `value || fallback`, which other languages have.
+    fn is_fallback(&mut self, expr: &Expr, left: &Checked, right: &Checked) -> bool {
+        let condition = |side: &Checked| side.shape().is_none_or(|shape| *shape == Shape::Bool);
+        if condition(left) || condition(right) {
+            return false;
+        }
+        let (value, fallback) = (self.written(&left.span), self.written(&right.span));
+        let found = left.shape().map(widen::found).unwrap_or_default();
+        let help = format!("for a fallback, write `coalesce({value}, {fallback})`");
+        let message = format!("`||` wants conditions, not {found}");
+        self.report(codes::EXPRESSION_TYPE, expr.span.clone(), message, "no conditions").help(help);
+        true
     }
 
     fn conditional(&mut self, expr: &Expr, parts: &[Expr; 3]) -> Checked {
@@ -303,7 +370,8 @@ impl<'s> Checker<'s> {
         let empty = checked.is_empty();
         let (nodes, ty) = self.joined(expr.span.clone(), "the elements of a list", checked);
         let ty = if empty { Some(widen::no_element()) } else { ty };
-        Checked::new(Node::List(nodes), ty.map(Type::list), expr.span.clone())
+        let ty = ty.map(|ty| Type::list_of_at_most(ty, Some(elements.len() as u64)));
+        Checked::new(Node::List(nodes), ty, expr.span.clone())
     }
 
     fn record(&mut self, expr: &Expr, fields: &[(String, Range<usize>, Expr)]) -> Checked {
@@ -354,30 +422,19 @@ fn literal(value: &Value, span: Range<usize>) -> Checked {
 }
 
 /// Evaluates now what depends on nothing.
-pub(super) fn fold(checked: Checked) -> Checked {
-    let constant = |nodes: &[Node]| nodes.iter().all(|node| node.constant().is_some());
-    let foldable = match &checked.node {
-        Node::Not(operand)
-        | Node::Negate(operand)
-        | Node::Day(operand, _)
-        | Node::Round { operand, .. } => operand.constant().is_some(),
-        Node::Binary(_, operands)
-        | Node::And(operands)
-        | Node::Or(operands)
-        | Node::Divide { operands, .. } => constant(operands.as_slice()),
-        Node::Call(_, args) => constant(args),
-        Node::List(nodes) | Node::Record(_, nodes) | Node::Concat(nodes) => constant(nodes),
-        _ => false,
-    };
-    if !foldable || checked.ty.is_none() {
-        return checked;
+///
+/// # Errors
+/// The part, and why it never has a value.
+pub(super) fn fold(checked: Checked) -> Result<Checked, (Checked, EvalError)> {
+    let constant = checked.node.constant().is_some();
+    if constant || checked.ty.is_none() || !checked.node.reads_nothing(0) {
+        return Ok(checked);
     }
-    // What overflows is left for the run, which reports it.
     let (env, left) = (Env::empty(), Cell::new(VISITS_MAX));
     let value = checked.node.eval(Place::new(&env, &left)).map(Cow::into_owned);
     match value {
-        Ok(value) => Checked { node: Node::Const(value), ..checked },
-        Err(_) => checked,
+        Ok(value) => Ok(Checked { node: Node::Const(value), ..checked }),
+        Err(error) => Err((checked, error)),
     }
 }
 
@@ -396,6 +453,12 @@ impl Added<'_> {
     pub(super) fn origin(self, origin: Option<Origin>) {
         if let Some(problem) = self.0 {
             problem.origin = origin;
+        }
+    }
+
+    pub(super) fn weight(self, weight: Weight) {
+        if let Some(problem) = self.0 {
+            problem.weight = weight;
         }
     }
 }

@@ -4,14 +4,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::check::{Checked, Checker};
-use super::comparison::comparison;
 use super::literal;
 use super::node::{Function, Node};
 use super::syntax::{Expr, Operator};
 use super::widen;
 use crate::diagnostic::{closest, codes};
-use crate::money::Decimal;
-use crate::value::{Shape, Type, Unit, Value};
+use crate::money::{Decimal, Rounding};
+use crate::value::{Limits, Shape, Type, Unit, Value};
 
 impl Checker<'_> {
     pub(super) fn negate(&mut self, expr: &Expr, operand: &Expr) -> Checked {
@@ -25,7 +24,10 @@ impl Checker<'_> {
                 false
             }
         };
-        let ty = operand.ty.filter(|_| fine);
+        let ty = operand.ty.filter(|_| fine).map(|ty| match ty.interval() {
+            Some(interval) => widen::within(ty, interval.negated()),
+            None => ty,
+        });
         Checked::new(Node::Negate(Box::new(operand.node)), ty, expr.span.clone())
     }
 
@@ -114,54 +116,60 @@ impl Checker<'_> {
         let numbers = widen::is_number(&a.shape) && widen::is_number(&b.shape);
         let ints = a.shape == Shape::Int && b.shape == Shape::Int;
         let add = operator == Operator::Add;
-        let (shape, unit) = match (&a.shape, &b.shape) {
-            _ if matches!(operator, Operator::Divide | Operator::Remainder) => {
-                if !numbers {
-                    return self.misfit(expr, operator, &left, &right);
-                }
-                if !ints {
-                    return self.decimal_division(expr, operator, &left, &right);
-                }
-                (Shape::Int, None)
+        let division = matches!(operator, Operator::Divide | Operator::Remainder);
+        let result = match (&a.shape, &b.shape) {
+            _ if division && !numbers => return self.misfit(expr, operator, &left, &right),
+            _ if division && !ints => {
+                return self.decimal_division(expr, operator, &left, &right);
             }
-            _ if ints => (Shape::Int, None),
             _ if numbers => {
-                let (Some((ai, af)), Some((bi, bf))) = (
-                    widen::digits(&a.shape, left.node.constant()),
-                    widen::digits(&b.shape, right.node.constant()),
-                ) else {
+                let (Some((x, places)), Some((y, more))) = (widen::number(&a), widen::number(&b))
+                else {
                     return Checked::broken(span);
                 };
-                if operator == Operator::Multiply {
-                    (widen::decimal(ai + bi, af + bf), product_unit(&a, &b))
+                let interval = match operator {
+                    Operator::Add => x.plus(y),
+                    Operator::Subtract => x.minus(y),
+                    Operator::Multiply => x.times(y),
+                    Operator::Divide => x.divided(y, 0, 0, Rounding::Down),
+                    _ => x.remainders(y),
+                };
+                if ints {
+                    Type::int_within(interval)
+                } else if operator == Operator::Multiply {
+                    let unit = product_unit(&a, &b);
+                    Type { unit, ..Type::decimal_within(interval, places + more) }
                 } else {
                     let same = self.joins_one_currency(expr, operator, &left, &right);
                     let unit = a.unit.clone().or_else(|| b.unit.clone()).filter(|_| same);
-                    (widen::decimal(ai.max(bi) + 1, af.max(bf)), unit)
+                    Type { unit, ..Type::decimal_within(interval, places.max(more)) }
                 }
             }
             (x, y) if add && widen::is_text(x) && widen::is_text(y) => {
-                let chars_max = a.chars_max().zip(b.chars_max()).map(|(x, y)| x + y);
-                (Shape::Text { chars_max, values: None }, None)
+                let chars_max = a.chars_max().zip(b.chars_max()).map(|(x, y)| x.saturating_add(y));
+                Type::of(Shape::Text { chars_max, values: None })
             }
             (Shape::List(_), Shape::List(_)) if add => return self.append(expr, left, right),
             _ => return self.misfit(expr, operator, &left, &right),
         };
         let fine = self.present(&left) & self.present(&right);
-        if matches!(operator, Operator::Divide | Operator::Remainder) {
+        if division {
             self.nonzero(&right);
         }
-        let text = widen::is_text(&shape);
+        let text = widen::is_text(&result.shape);
         let pieces = if text { [left.pieces(), right.pieces()].concat() } else { Vec::new() };
-        let ty = fine.then_some(Type { pii, unit, ..Type::of(shape) });
+        let ty = fine.then_some(Type { pii, ..result });
         let node = Node::Binary(operator, Box::new([left.node, right.node]));
         Checked { pieces, ..Checked::new(node, ty, span) }
     }
 
     fn append(&mut self, expr: &Expr, left: Checked, right: Checked) -> Checked {
         let fine = self.present(&left) & self.present(&right);
+        let elements = |side: &Checked| side.ty.as_ref().and_then(|ty| ty.limits.elements_max);
+        let elements_max = elements(&left).zip(elements(&right)).map(|(a, b)| a.saturating_add(b));
         let (nodes, ty) =
             self.joined(expr.span.clone(), "the elements of both lists", vec![left, right]);
+        let ty = ty.map(|ty| Type { limits: Limits { elements_max, ..ty.limits }, ..ty });
         match <[Node; 2]>::try_from(nodes) {
             Ok(nodes) => Checked::new(
                 Node::Binary(Operator::Add, Box::new(nodes)),
@@ -209,7 +217,7 @@ impl Checker<'_> {
         }
         let written = self.written(&divisor.span);
         let help = match (divisor.node.constant(), &divisor.path) {
-            (Some(_), _) => None,
+            (Some(_), _) => Some("divide by a number other than zero".to_owned()),
             (None, Some(_)) => Some(format!("guard it: `{written} != 0 ? … : …`")),
             (None, None) => Some(
                 "compute the divisor in a `value.compute` step and guard it with `!= 0`".to_owned(),
@@ -269,7 +277,7 @@ impl Checker<'_> {
         let fine = self.present(&left) & self.present(&right);
         self.joins_one_currency(expr, operator, &left, &right);
         let ty = fine.then(|| truth([&left, &right]));
-        comparison(expr, operator, left, right, ty)
+        self.comparison(expr, operator, left, right, ty)
     }
 
     fn equality(
@@ -290,7 +298,7 @@ impl Checker<'_> {
             return self.misfit(expr, operator, &left, &right);
         }
         let ty = truth([&left, &right]);
-        comparison(expr, operator, left, right, Some(ty))
+        self.comparison(expr, operator, left, right, Some(ty))
     }
 
     fn membership(&mut self, expr: &Expr, left: Checked, right: Checked) -> Checked {
@@ -324,7 +332,9 @@ impl Checker<'_> {
         }
         let fine = self.present(&right);
         let ty = fine.then(|| truth([&left, &right]));
-        Checked::new(Node::Binary(Operator::In, Box::new([left.node, right.node])), ty, span)
+        let (holds, fails) = self.membership_facts(&left, &right);
+        let node = Node::Binary(Operator::In, Box::new([left.node, right.node]));
+        Checked { holds, fails, ..Checked::new(node, ty, span) }
     }
 
     /// Gives a text that stands in the expression the type of what it is compared with: a currency, one of some texts, a date.

@@ -2,12 +2,16 @@
 
 use super::check::{Checked, Checker, coerce};
 use super::check_binary::{are_ordered, truth};
+use super::check_number::read_from;
+use super::domain::Domain;
 use super::facts::Facts;
 use super::node::{Function, LoopKind, Node};
+use super::problem::Weight;
 use super::syntax::{Expr, ExprKind};
-use super::widen;
-use crate::diagnostic::{codes, did_you_mean};
-use crate::value::{Shape, Type, Value};
+use super::{hints, widen};
+use crate::diagnostic::{closest, codes};
+use crate::money::Decimal;
+use crate::value::{Interval, Shape, Type, Value};
 
 /// Every function: its name, the arguments it takes at least and at most, how it is written.
 const FUNCTIONS: [(&str, usize, usize, &str); 21] = [
@@ -72,12 +76,13 @@ impl Checker<'_> {
         }
         let known = FUNCTIONS.iter().find(|(known, ..)| *known == name && looping.is_none());
         let Some((_, least, most, usage)) = known else {
-            return self.unknown_function(expr, name, looping.is_some());
+            return self.unknown_function(expr, name, looping.is_some(), target, args);
         };
         if target.is_some() && !METHODS.contains(&name) {
+            let operands = target.into_iter().chain(args).map(|part| self.written(&part.span));
+            let help = format!("write `{name}({})`", operands.collect::<Vec<_>>().join(", "));
             let message = format!("`{name}` is a function, not a method");
-            self.report(codes::UNKNOWN_NAME, expr.at.clone(), message, "no such method")
-                .help(format!("write `{usage}`"));
+            self.report(codes::UNKNOWN_NAME, expr.at.clone(), message, "no such method").help(help);
             return Checked::broken(span);
         }
         let args: Vec<&Expr> = target.into_iter().chain(args).collect();
@@ -107,21 +112,28 @@ impl Checker<'_> {
         }
     }
 
-    fn unknown_function(&mut self, expr: &Expr, name: &str, is_loop: bool) -> Checked {
-        let help = match name {
-            _ if is_loop => Some(format!("write it behind a list: `list.{name}(x, …)`")),
-            "int" => Some(
-                "a text that may be no number is read with `decimal(text, fallback)`".to_owned(),
-            ),
-            "double" | "float" => {
-                Some("use `decimal(text, fallback)`: numbers are exact here".to_owned())
-            }
-            "len" | "length" | "count" => Some("did you mean `size`?".to_owned()),
-            "matches" => Some("use `startsWith`, `endsWith` or `contains`".to_owned()),
-            _ => {
-                let functions = FUNCTIONS.iter().map(|(known, ..)| *known);
-                did_you_mean(name, functions.chain(LOOPS.iter().map(|(known, _)| *known)))
-            }
+    fn unknown_function(
+        &mut self,
+        expr: &Expr,
+        name: &str,
+        is_loop: bool,
+        target: Option<&Expr>,
+        args: &[Expr],
+    ) -> Checked {
+        let operands: Vec<&str> =
+            target.into_iter().chain(args).map(|operand| self.written(&operand.span)).collect();
+        let functions = FUNCTIONS.iter().map(|(known, ..)| *known);
+        let known = functions.chain(LOOPS.iter().map(|(known, _)| *known));
+        let help = if is_loop {
+            format!("write it behind a list: `list.{name}(x, …)`")
+        } else if let Some(hint) = hints::function(name, &operands) {
+            hint
+        } else if let Some(near) = closest(name, known.clone()).filter(|_| !hints::is_absent(name))
+        {
+            format!("did you mean `{near}`?")
+        } else {
+            let names: Vec<String> = known.map(|name| format!("`{name}`")).collect();
+            format!("the functions are {}", names.join(", "))
         };
         let message = format!("there is no function `{name}`");
         self.report(codes::UNKNOWN_NAME, expr.at.clone(), message, "unknown function").help(help);
@@ -150,10 +162,14 @@ impl Checker<'_> {
             return Checked::broken(span);
         }
         let ty = checked.ty.as_ref().map(|_| truth([&checked]));
-        let holds = checked.path.as_deref().map(Facts::present).unwrap_or_default();
+        let known = |null| {
+            let path = checked.path.as_deref();
+            path.map(|path| Facts::about(path, Domain::null(null))).unwrap_or_default()
+        };
+        let (holds, fails) = (known(false), known(true));
         let nodes = Box::new([checked.node, Node::Const(Value::Null)]);
         let node = Node::Binary(super::syntax::Operator::NotEqual, nodes);
-        Checked { holds, ..Checked::new(node, ty, span) }
+        Checked { holds, fails, ..Checked::new(node, ty, span) }
     }
 
     fn of_one(&mut self, expr: &Expr, name: &str, arg: Checked) -> Checked {
@@ -165,8 +181,10 @@ impl Checker<'_> {
         let plain = |chars_max| Type { pii, ..Type::of(Shape::Text { chars_max, values: None }) };
         let typed = match (name, &shape) {
             // How many there are tells nothing of anybody, unless the list itself does.
-            ("size", Shape::List(_)) => Ok((Function::Size, Type::of(Shape::Int).with_pii(ty.pii))),
-            ("size", _) if text => Ok((Function::Size, Type::of(Shape::Int).with_pii(pii))),
+            ("size", Shape::List(_)) => {
+                Ok((Function::Size, up_to(ty.limits.elements_max).with_pii(ty.pii)))
+            }
+            ("size", _) if text => Ok((Function::Size, up_to(chars_max).with_pii(pii))),
             ("size", _) => Err("a list or text"),
             ("is_decimal", _) if text => {
                 Ok((Function::IsDecimal, Type::of(Shape::Bool).with_pii(pii)))
@@ -191,8 +209,8 @@ impl Checker<'_> {
                 "is_decimal" | "decimal" | "upper" | "lower" | "upperAscii" | "lowerAscii" | "trim",
                 _,
             ) => Err("text"),
-            ("string", shape) => match widen::chars_of(shape) {
-                Some(chars) => Ok((Function::Text, plain(chars_max.or(chars)))),
+            ("string", _) => match widen::chars_of(&ty) {
+                Some(chars) => Ok((Function::Text, plain(chars))),
                 None => Err("a single value"),
             },
             ("sum", Shape::List(element)) => return self.sum(expr, arg, element),
@@ -260,7 +278,23 @@ impl Checker<'_> {
                     self.unfit(name, "a number as fallback", &second);
                     return Checked::broken(span);
                 }
-                (Function::DecimalOr, Type { pii: a.pii || b.pii, ..Type::decimal() })
+                if let Some(text) = first.constant_text()
+                    && Decimal::parse(text).is_err()
+                {
+                    let message =
+                        format!("`{text}` is not a decimal, so that the fallback always counts");
+                    self.report(
+                        codes::EXPRESSION_TYPE,
+                        first.span.clone(),
+                        message,
+                        "cannot be read",
+                    )
+                    .help("write the number itself".to_owned())
+                    .weight(Weight::Warning);
+                }
+                let read = read_from(&a);
+                let joined = widen::join(&read, &b).unwrap_or_else(Type::decimal);
+                (Function::DecimalOr, Type { pii: a.pii || b.pii, nullable: false, ..joined })
             }
         };
         let fine = self.present(&first) & self.present(&second);
@@ -275,11 +309,26 @@ impl Checker<'_> {
 
     fn coalesce(&mut self, expr: &Expr, mut first: Checked, second: Checked) -> Checked {
         let span = expr.span.clone();
+        let is_there = first.ty.as_ref().is_some_and(|ty| !ty.nullable && ty.shape != Shape::Null);
+        let written = self.written(&first.span);
+        let at = first.span.clone();
         let origin = second.origin.clone();
         first.ty = first.ty.map(|ty| if ty.shape == Shape::Null { ty } else { ty.not_null() });
         let nullable = second.ty.as_ref().is_some_and(|ty| ty.nullable);
         let (nodes, ty) =
             self.joined(span.clone(), "the arguments of `coalesce`", vec![first, second]);
+        let is_reported = self.problems.iter().any(|problem| {
+            let within = problem.within.as_ref();
+            within.is_some_and(|within| {
+                at.start + self.offset <= within.start && within.end <= at.end + self.offset
+            })
+        });
+        if is_there && ty.is_some() && !is_reported {
+            let message = format!("`{written}` is never missing, so that `coalesce` has no effect");
+            self.report(codes::EXPRESSION_TYPE, at, message, "never missing")
+                .help(format!("write `{written}`"))
+                .weight(Weight::Warning);
+        }
         let ty = ty.map(|ty| Type { nullable, ..ty });
         Checked { origin, ..Checked::new(Node::Call(Function::Coalesce, nodes), ty, span) }
     }
@@ -294,9 +343,25 @@ impl Checker<'_> {
         }
         let fine = self.present(&first) & self.present(&second);
         let what = format!("the arguments of `{name}`");
+        let interval = |side: &Checked| side.ty.as_ref().and_then(Type::interval);
+        let chosen = interval(&first).zip(interval(&second)).and_then(|(a, b)| match name {
+            "min" => Interval::new(a.min().min(b.min()), a.max().min(b.max())),
+            _ => Interval::new(a.min().max(b.min()), a.max().max(b.max())),
+        });
         let (nodes, ty) = self.joined(span.clone(), &what, vec![first, second]);
+        let ty = match (ty, chosen) {
+            (Some(ty), Some(interval)) => Some(widen::within(ty, interval)),
+            (ty, _) => ty,
+        };
         let function = if name == "min" { Function::Min } else { Function::Max };
         let ty = ty.filter(|_| fine);
         Checked::new(Node::Call(function, nodes), ty, span)
     }
+}
+
+/// The type of a number of elements or characters.
+fn up_to(count: Option<u64>) -> Type {
+    let most = count.and_then(|count| i64::try_from(count).ok()).unwrap_or(i64::MAX);
+    let interval = Interval::new(Decimal::ZERO, Decimal::from_int(most));
+    Type::int_within(interval.unwrap_or_else(Interval::whole))
 }

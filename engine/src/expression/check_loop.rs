@@ -4,7 +4,7 @@ use super::check::{Checked, Checker, Local};
 use super::check_binary::truth;
 use super::node::{Loop, LoopKind, Node};
 use super::syntax::{Expr, ExprKind};
-use super::widen;
+use super::{hints, widen};
 use crate::diagnostic::codes;
 use crate::value::{Shape, Type};
 
@@ -74,7 +74,11 @@ impl Checker<'_> {
             || condition.as_ref().is_some_and(Checked::holds_pii)
             || kind == LoopKind::Filter && body.holds_pii();
         let ty = known.then(|| match kind {
-            LoopKind::Map => body.ty.clone().map(|body| Type::list(body).with_pii(chosen)),
+            LoopKind::Map => {
+                let elements_max = list.ty.as_ref().and_then(|ty| ty.limits.elements_max);
+                let element = body.ty.clone();
+                element.map(|ty| Type::list_of_at_most(ty, elements_max).with_pii(chosen))
+            }
             LoopKind::Filter => list.ty.clone().map(|list| list.not_null().with_pii(chosen)),
             LoopKind::All | LoopKind::Exists | LoopKind::ExistsOne => Some(truth([&body])),
         });
@@ -110,7 +114,12 @@ impl Checker<'_> {
                 let found = widen::found(shape);
                 let message = format!("`{name}` wants a condition, not {found}");
                 let label = format!("this is {found}");
-                self.report(codes::EXPRESSION_TYPE, condition.span.clone(), message, label);
+                let help = condition
+                    .ty
+                    .as_ref()
+                    .and_then(|ty| hints::condition(self.written(&condition.span), ty, false));
+                self.report(codes::EXPRESSION_TYPE, condition.span.clone(), message, label)
+                    .help(help);
                 false
             }
         }

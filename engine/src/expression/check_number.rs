@@ -1,17 +1,16 @@
 //! Functions that make numbers: `decimal`, `sum`, `round`, `div`.
 
 use super::check::{Checked, Checker};
+use super::eval::ELEMENTS_MAX;
 use super::node::{Function, Node};
 use super::syntax::Expr;
 use super::widen;
 use crate::diagnostic::{closest, codes};
-use crate::money::{Decimal, Rounding};
-use crate::value::{Shape, Type, Value};
+use crate::money::{DIGITS_MAX, Decimal, Rounding};
+use crate::value::{Interval, Shape, Type, Value};
 
 /// Decimals that a rounding may keep at the most; the rates of a conversion have as many.
 const PLACES_MAX: i64 = 12;
-/// Digits before the point that a sum can have more than its elements: a list is bounded by 10,000.
-const SUM_DIGITS: u32 = 4;
 
 impl Checker<'_> {
     /// Checks `decimal(text)`, which needs to know that the text is one.
@@ -32,8 +31,7 @@ impl Checker<'_> {
                 }
             };
         }
-        let pii = arg.ty.as_ref().is_some_and(|ty| ty.pii);
-        let ty = Some(Type { pii, ..Type::decimal() });
+        let ty = arg.ty.as_ref().map(read_from);
         if !self.present(&arg) {
             return Checked { ty, ..Checked::broken(span) };
         }
@@ -41,7 +39,7 @@ impl Checker<'_> {
             let written = self.written(&arg.span);
             let message = format!("`{written}` may be no decimal");
             let help = format!(
-                "write `decimal({written}, 0)` for a fallback, or guard it: `is_decimal({written}) ? … : …`"
+                "guard it: `is_decimal({written}) ? … : …`, or give a fallback: `decimal({written}, …)`"
             );
             self.report(codes::MAY_FAIL, arg.span.clone(), message, "any text")
                 .help(help)
@@ -55,11 +53,16 @@ impl Checker<'_> {
         let span = expr.span.clone();
         let fine = self.present(&arg);
         let pii = element.pii || arg.ty.as_ref().is_some_and(|ty| ty.pii);
-        let (function, shape) = match &element.shape {
-            Shape::Int => (Function::SumInt, Shape::Int),
-            Shape::Null if !element.nullable => (Function::SumInt, Shape::Int),
-            Shape::Decimal { integer_digits, scale } => {
-                (Function::Sum, widen::decimal(integer_digits + SUM_DIGITS, *scale))
+        let list = arg.ty.as_ref().and_then(|ty| ty.limits.elements_max);
+        let count = list.unwrap_or(u64::MAX).min(ELEMENTS_MAX as u64);
+        let summed = element.interval().map(|interval| interval.summed(count));
+        let (function, ty) = match (&element.shape, summed) {
+            (Shape::Int, Some(interval)) => (Function::SumInt, Type::int_within(interval)),
+            (Shape::Null, _) if !element.nullable => {
+                (Function::SumInt, Type::int_within(Interval::only(Decimal::ZERO)))
+            }
+            (Shape::Decimal { scale, .. }, Some(interval)) => {
+                (Function::Sum, Type::decimal_within(interval, *scale))
             }
             _ => {
                 self.unfit("sum", "a list of numbers", &arg);
@@ -69,22 +72,22 @@ impl Checker<'_> {
         if element.nullable {
             let written = self.written(&arg.span);
             let message = format!("an element of `{written}` may be missing");
-            let help = format!("choose what to add: `{written}.map(x, coalesce(x, 0))`");
+            let help = format!("leave out what is missing: `{written}.map(x, x != null, x)`");
             self.report(codes::MAY_BE_MISSING, arg.span, message, "used as if all were there")
                 .help(help)
                 .origin(arg.origin);
             return Checked::broken(span);
         }
-        let ty = Type { pii, unit: element.unit.clone(), ..Type::of(shape) };
+        let ty = Type { pii, unit: element.unit.clone(), ..ty };
         Checked::new(Node::Call(function, vec![arg.node]), fine.then_some(ty), span)
     }
 
-    fn number(&mut self, name: &str, arg: &Checked) -> Option<(u32, u32)> {
-        let Some(digits) = widen::digits(arg.shape()?, arg.node.constant()) else {
+    fn number(&mut self, name: &str, arg: &Checked) -> Option<(Interval, u32)> {
+        let Some(number) = widen::number(arg.ty.as_ref()?) else {
             self.unfit(name, "a number", arg);
             return None;
         };
-        self.present(arg).then_some(digits)
+        self.present(arg).then_some(number)
     }
 
     fn places_and_mode(&mut self, places: &Expr, mode: &Expr) -> Option<(u32, Rounding)> {
@@ -127,13 +130,13 @@ impl Checker<'_> {
     ) -> Checked {
         let span = expr.span.clone();
         let number = self.check(number);
-        let digits = self.number("round", &number);
+        let known = self.number("round", &number);
         let how = self.places_and_mode(places, mode);
-        let (Some((integer_digits, _)), Some((places, mode)), Some(ty)) = (digits, how, number.ty)
-        else {
+        let (Some((interval, _)), Some((places, mode)), Some(ty)) = (known, how, number.ty) else {
             return Checked::broken(span);
         };
-        let ty = Type { shape: widen::decimal(integer_digits + 1, places), ..ty };
+        let rounded = Type::decimal_within(interval.rounded(places, mode), places);
+        let ty = Type { pii: ty.pii, unit: ty.unit, ..rounded };
         let node = Node::Round { places, mode, operand: Box::new(number.node) };
         Checked::new(node, Some(ty), span)
     }
@@ -147,12 +150,13 @@ impl Checker<'_> {
     ) -> Checked {
         let span = expr.span.clone();
         let [a, b] = operands.map(|operand| self.check(operand));
-        let digits = (self.number("div", &a), self.number("div", &b));
-        if digits.1.is_some() {
+        let known = (self.number("div", &a), self.number("div", &b));
+        if known.1.is_some() {
             self.nonzero(&b);
         }
         let how = self.places_and_mode(places, mode);
-        let (Some((before, _)), Some((_, after)), Some((places, mode))) = (digits.0, digits.1, how)
+        let (Some((interval, _)), Some((by, scale)), Some((places, mode))) =
+            (known.0, known.1, how)
         else {
             return Checked::broken(span);
         };
@@ -160,9 +164,18 @@ impl Checker<'_> {
         // An amount by a plain number is an amount; an amount by an amount is a plain number.
         let unit = if divisor.unit.is_none() { dividend.unit } else { None };
         let pii = dividend.pii || divisor.pii;
-        // The smallest divisor with so many decimals moves the point as far to the right.
-        let shape = widen::decimal(before + after + 1, places);
+        let quotients = interval.divided(by, scale, places, mode);
         let node = Node::Divide { places, mode, operands: Box::new([a.node, b.node]) };
-        Checked::new(node, Some(Type { pii, unit, ..Type::of(shape) }), span)
+        let ty = Type { pii, unit, ..Type::decimal_within(quotients, places) };
+        Checked::new(node, Some(ty), span)
     }
+}
+
+/// Returns the type of the decimals that texts of a type can be.
+pub(super) fn read_from(text: &Type) -> Type {
+    let digits = text
+        .chars_max()
+        .map_or(DIGITS_MAX, |chars| u32::try_from(chars).unwrap_or(DIGITS_MAX).min(DIGITS_MAX));
+    let shape = Shape::Decimal { integer_digits: digits, scale: digits };
+    Type { pii: text.pii, ..Type::of(shape) }
 }

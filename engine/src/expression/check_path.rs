@@ -5,8 +5,8 @@ use super::node::{Base, Node};
 use super::problem::Origin;
 use super::scope::{Root, StepVar};
 use super::syntax::{Expr, ExprKind};
-use super::widen;
-use crate::diagnostic::{codes, did_you_mean};
+use super::{hints, narrow, widen};
+use crate::diagnostic::{closest, codes, did_you_mean, one_of};
 use crate::value::{Shape, Type, Value};
 
 /// What to do about a part of the order into which nothing may refer.
@@ -36,6 +36,12 @@ impl Checker<'_> {
         if let (Some(path), Some(ty)) = (&checked.path, &mut checked.ty) {
             if ty.nullable && ty.shape != Shape::Null && self.facts.is_present(path) {
                 ty.nullable = false;
+            }
+            if let Some(interval) = ty.interval() {
+                let narrowed = self.facts.narrow(path, interval);
+                if narrowed != interval {
+                    *ty = widen::within(ty.clone(), narrowed);
+                }
             }
             if whole {
                 self.reads.insert(path.clone());
@@ -102,7 +108,10 @@ impl Checker<'_> {
             _ => {
                 let locals = self.locals.iter().map(|local| local.name.as_str());
                 let names: Vec<&str> = self.scope.names().into_iter().chain(locals).collect();
-                did_you_mean(name, names.iter().copied())
+                let near = closest(name, names.iter().copied());
+                let near = near.map(|near| format!("did you mean `{near}`?"));
+                near.or_else(|| hints::name(name).map(str::to_owned))
+                    .or_else(|| one_of(names.iter().copied()))
             }
         };
         let message = format!("`{name}` does not exist");
@@ -151,9 +160,7 @@ impl Checker<'_> {
             shape => {
                 let found = widen::found(shape);
                 let message = format!("`{written}` has no fields: it is {found}");
-                let help = matches!(shape, Shape::List(_)).then(|| {
-                    format!("take one element with `get({written}, 0)`, or run over them with `{written}.map(x, x.{field})`")
-                });
+                let help = hints::field(written, field, shape);
                 self.report(codes::EXPRESSION_TYPE, expr.at.clone(), message, "no such field")
                     .help(help)
                     .origin(operand.origin);
@@ -172,12 +179,15 @@ impl Checker<'_> {
                 .origin(operand.origin);
             return Checked::broken(span);
         };
-        self.present(&operand);
+        self.present_in(&operand, Some(self.written(&span)));
         let pii = ty.pii;
-        let found = record.fields().get(position).map(|found| found.ty.clone().with_pii(pii));
+        let present_if = narrow::present_if(&record, field, written);
+        let found = narrow::field_type(&record, position, operand.path.as_deref(), &self.facts);
+        let found = found.map(|found| found.with_pii(pii));
         let path = operand.path.map(|path| format!("{path}.{field}"));
         let origin = operand.origin.map(|origin| deeper(origin, field));
-        Checked { path, origin, ..Checked::new(step_down(operand.node, position), found, span) }
+        let node = step_down(operand.node, position);
+        Checked { path, origin, present_if, ..Checked::new(node, found, span) }
     }
 
     /// Checks `list[0]`, and `record["name"]`.

@@ -11,7 +11,7 @@ use super::facts::Facts;
 use super::node::Node;
 use super::parse::{self, SyntaxError};
 use super::pieces::{self, Piece};
-use super::problem::{EvalError, Problem};
+use super::problem::{EvalError, Problem, Weight};
 use super::scope::Scope;
 use crate::diagnostic::{Route, codes};
 use crate::time_zone::TimeZone;
@@ -26,8 +26,10 @@ pub struct Compiled {
     path: Option<String>,
     pieces: Vec<Piece>,
     facts: Facts,
+    always_true: bool,
     steps: BTreeSet<usize>,
     reads: BTreeSet<String>,
+    notes: Vec<Problem>,
 }
 
 /// Compiles the text inside of `${{ }}`.
@@ -66,14 +68,27 @@ pub(super) fn finish(
     steps: BTreeSet<usize>,
     reads: BTreeSet<String>,
 ) -> Result<Compiled, Vec<Problem>> {
-    if !problems.is_empty() {
+    if problems.iter().any(|problem| problem.weight == Weight::Error) {
         return Err(problems);
     }
     let broken = checked.ty.as_ref().is_none_or(Type::holds_broken);
     let pieces = checked.pieces();
     let ty = checked.ty.unwrap_or_else(|| Type::of(Shape::Json).or_null());
-    let (node, path, facts) = (checked.node, checked.path, checked.holds);
-    Ok(Compiled { node, ty, broken, path, pieces, facts, steps, reads })
+    let constant = checked.node.constant();
+    let always_true = constant == Some(&Value::Bool(true)) || checked.fails.is_impossible();
+    let facts = if constant == Some(&Value::Bool(false)) { Facts::never() } else { checked.holds };
+    Ok(Compiled {
+        node: checked.node,
+        ty,
+        broken,
+        path: checked.path,
+        pieces,
+        facts,
+        always_true,
+        steps,
+        reads,
+        notes: problems,
+    })
 }
 
 impl Compiled {
@@ -162,6 +177,16 @@ impl Compiled {
     /// Returns what holds wherever this condition is true.
     pub fn facts(&self) -> Facts {
         self.facts.clone()
+    }
+
+    /// Tells whether this condition is true whatever the order is.
+    pub const fn is_always_true(&self) -> bool {
+        self.always_true
+    }
+
+    /// Takes out what is to be reported although it can be evaluated.
+    pub fn take_notes(&mut self) -> Vec<Problem> {
+        std::mem::take(&mut self.notes)
     }
 
     /// Evaluates it.

@@ -2,33 +2,36 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Facts about paths, such as "`order.note` is not null". A condition that holds, in `when`, before `&&` or before `?`, gives some.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+use super::domain::Domain;
+use crate::value::{Interval, Type, Value};
+
+/// Facts about values, such as "`order.note` is not null". A condition that holds, in `when`, before `&&` or before `?`, gives some.
+///
+/// A subject is a path, the size of a path, or the text of another expression without side effects.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
-    /// Paths that are not null.
-    present: BTreeSet<String>,
-    /// Lists and texts with at least so many elements or characters.
-    sizes: BTreeMap<String, u64>,
-    /// Numbers that are not zero.
-    nonzero: BTreeSet<String>,
+    known: BTreeMap<String, Domain>,
     /// Texts that are decimals.
     decimals: BTreeSet<String>,
+    /// Whether a constant says that they never hold.
+    impossible: bool,
 }
 
 impl Facts {
     /// Tells whether a path is known not to be null.
     pub fn is_present(&self, path: &str) -> bool {
-        self.present.contains(path)
+        self.known.get(path).is_some_and(Domain::is_present)
     }
 
-    /// Returns how many elements a list has at the least.
+    /// Returns how many elements or characters the value at a path has at least.
     pub fn size_min(&self, path: &str) -> u64 {
-        self.sizes.get(path).copied().unwrap_or(0)
+        let size = self.known.get(&size_of(path)).and_then(Domain::int_min);
+        size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0)
     }
 
     /// Tells whether a number is known not to be zero.
     pub fn is_nonzero(&self, path: &str) -> bool {
-        self.nonzero.contains(path)
+        self.known.get(path).is_some_and(|domain| domain.excludes(&Value::Int(0)))
     }
 
     /// Tells whether a text is known to be a decimal.
@@ -38,56 +41,87 @@ impl Facts {
 
     /// Tells whether nothing is known.
     pub fn is_empty(&self) -> bool {
-        self.present.is_empty()
-            && self.sizes.is_empty()
-            && self.nonzero.is_empty()
-            && self.decimals.is_empty()
+        self.known.is_empty() && self.decimals.is_empty() && !self.impossible
     }
 
-    pub(super) fn present(path: &str) -> Self {
-        Self { present: BTreeSet::from([path.to_owned()]), ..Self::default() }
+    /// Tells whether they exclude each other, so that they never hold together.
+    pub fn is_impossible(&self) -> bool {
+        self.impossible || self.known.values().any(Domain::is_empty)
     }
 
-    pub(super) fn size(path: &str, at_least: u64) -> Self {
-        Self { sizes: BTreeMap::from([(path.to_owned(), at_least)]), ..Self::default() }
+    /// Returns the facts without those about an expression that mentions `root`.
+    #[must_use]
+    pub fn without(&self, root: &str) -> Self {
+        let mentions = |subject: &str| {
+            let mut names = subject.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            names.any(|name| name == root)
+        };
+        let mut rest = self.clone();
+        rest.known.retain(|subject, _| !mentions(subject));
+        rest
     }
 
-    pub(super) fn nonzero(path: &str) -> Self {
-        Self { nonzero: BTreeSet::from([path.to_owned()]), ..Self::default() }
+    /// Returns the facts that never hold.
+    pub(super) fn never() -> Self {
+        Self { impossible: true, ..Self::default() }
+    }
+
+    pub(super) fn about(subject: &str, domain: Domain) -> Self {
+        Self { known: BTreeMap::from([(subject.to_owned(), domain)]), ..Self::default() }
     }
 
     pub(super) fn decimal(path: &str) -> Self {
         Self { decimals: BTreeSet::from([path.to_owned()]), ..Self::default() }
     }
 
+    /// Tells whether the value at a path can be of a type, as far as constants tell.
+    pub(super) fn allows(&self, path: &str, ty: &Type) -> bool {
+        self.known.get(path).is_none_or(|known| !known.and(&Domain::of(ty)).is_empty())
+    }
+
+    /// Returns the part of an interval in which the number at a path lies.
+    pub(super) fn narrow(&self, path: &str, interval: Interval) -> Interval {
+        self.known.get(path).map_or(interval, |known| known.narrow(interval))
+    }
+
     /// What is known when both hold.
     #[must_use]
-    pub(super) fn and(mut self, other: &Self) -> Self {
-        self.present.extend(other.present.iter().cloned());
-        self.nonzero.extend(other.nonzero.iter().cloned());
-        self.decimals.extend(other.decimals.iter().cloned());
-        for (path, size) in &other.sizes {
-            let known = self.sizes.entry(path.clone()).or_default();
-            *known = (*known).max(*size);
+    pub fn and(mut self, other: &Self) -> Self {
+        for (subject, domain) in &other.known {
+            let known = self.known.entry(subject.clone()).or_default();
+            *known = known.and(domain);
         }
+        self.decimals.extend(other.decimals.iter().cloned());
+        self.impossible |= other.impossible;
         self
     }
 
     /// What is known when one of both holds.
     #[must_use]
     pub(super) fn or(&self, other: &Self) -> Self {
-        let common = |a: &BTreeSet<String>, b: &BTreeSet<String>| a & b;
+        if self.is_impossible() {
+            return other.clone();
+        }
+        if other.is_impossible() {
+            return self.clone();
+        }
+        let both = self.known.iter().filter_map(|(subject, domain)| {
+            Some((subject.clone(), domain.or(other.known.get(subject)?)))
+        });
         Self {
-            present: common(&self.present, &other.present),
-            sizes: self
-                .sizes
-                .iter()
-                .filter_map(|(path, size)| {
-                    Some((path.clone(), (*size).min(*other.sizes.get(path)?)))
-                })
-                .collect(),
-            nonzero: common(&self.nonzero, &other.nonzero),
-            decimals: common(&self.decimals, &other.decimals),
+            known: both.collect(),
+            decimals: &self.decimals & &other.decimals,
+            impossible: false,
         }
     }
+
+    /// Tells whether the two never hold together.
+    pub fn exclude(&self, other: &Self) -> bool {
+        self.clone().and(other).is_impossible()
+    }
+}
+
+/// Returns the subject of the size of what a path leads to.
+pub(super) fn size_of(path: &str) -> String {
+    format!("size({path})")
 }

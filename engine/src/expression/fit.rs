@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::check::{Checked, coerce};
-use super::literal;
 use super::node::Node;
-use super::problem::Problem;
-use super::widen;
+use super::problem::{Problem, Weight};
+use super::scope::Scope;
+use super::{guard, literal, widen};
 use crate::diagnostic::{Code, Route, codes, did_you_mean};
 use crate::money::Currency;
 use crate::value::{Mismatch, Shape, Type, Value};
@@ -37,6 +37,7 @@ impl Written<'_> {
             label: label.into(),
             help,
             origin: None,
+            weight: Weight::Error,
         }
     }
 }
@@ -46,6 +47,7 @@ pub(super) fn fit(
     checked: Checked,
     wanted: &Type,
     at: &Written<'_>,
+    scope: &Scope,
 ) -> Result<Checked, Box<Problem>> {
     let Some(found) = &checked.ty else { return Ok(checked) };
     if let Some(text) = checked.constant_text() {
@@ -60,7 +62,11 @@ pub(super) fn fit(
         return Ok(Checked { ty: Some(wanted.clone().not_null()), ..checked });
     }
     if let Err(mismatch) = wanted.accepts(found) {
-        let problem = mismatched(mismatch, found, wanted, at);
+        let missing = matches!(&mismatch, Mismatch::MayBeMissing { path } if path.is_empty());
+        let mut problem = mismatched(mismatch, found, wanted, at);
+        if let (true, Some(code)) = (missing && found.shape != Shape::Null, at.code) {
+            problem.help = Some(guard::help(code, &checked, found, scope, None));
+        }
         return Err(Box::new(Problem { origin: checked.origin, ..problem }));
     }
     let (node, ty) = coerce(checked.node.clone(), found, wanted);
@@ -124,17 +130,8 @@ fn mismatched(mismatch: Mismatch, found: &Type, wanted: &Type, at: &Written<'_>)
             None,
         ),
         Mismatch::MayBeMissing { path } => {
-            let help = match (at.code, path.as_str()) {
-                (Some(code), "") => Some(widen::guard(code, is_path(code), found)),
-                _ => None,
-            };
             let message = format!("{} may be missing", name(&path));
-            at.problem(
-                codes::MAY_BE_MISSING,
-                message,
-                "a value is wanted that is surely there",
-                help,
-            )
+            at.problem(codes::MAY_BE_MISSING, message, "must not be missing here", None)
         }
         Mismatch::NoField { path } => at.problem(
             codes::WRONG_TYPE,
@@ -160,10 +157,14 @@ fn mismatched(mismatch: Mismatch, found: &Type, wanted: &Type, at: &Written<'_>)
 /// Returns how to make the one of the other, if there is a way.
 fn conversion(found: &Type, wanted: &Type, code: Option<&str>) -> Option<String> {
     match (&found.shape, &wanted.shape, code) {
-        (found, Shape::Text { .. }, Some(code)) if widen::chars_of(found).is_some() => {
+        (found, Shape::Text { .. }, Some(code))
+            if widen::chars_of(&Type::of(found.clone())).is_some() =>
+        {
             Some(format!("`string({code})` makes text of it"))
         }
-        (found, Shape::Text { .. }, None) if widen::chars_of(found).is_some() => {
+        (found, Shape::Text { .. }, None)
+            if widen::chars_of(&Type::of(found.clone())).is_some() =>
+        {
             Some("put it in quotes".to_owned())
         }
         (found, Shape::Email, Some(_)) if widen::is_text(found) => {
@@ -175,13 +176,9 @@ fn conversion(found: &Type, wanted: &Type, code: Option<&str>) -> Option<String>
         (Shape::Timestamp, Shape::Date(_), Some(code)) => {
             Some(format!("take the calendar date: `date({code})`"))
         }
-        (found, Shape::Decimal { .. }, Some(code)) if widen::is_text(found) => {
-            Some(format!("read it with a fallback: `decimal({code}, 0)`"))
-        }
+        (found, Shape::Decimal { .. }, Some(code)) if widen::is_text(found) => Some(format!(
+            "declare `format: decimal` for it in the order schema, or read it with a fallback: `decimal({code}, …)`"
+        )),
         _ => None,
     }
-}
-
-fn is_path(code: &str) -> bool {
-    code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.')
 }

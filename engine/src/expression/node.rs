@@ -117,6 +117,40 @@ pub(super) enum Coercion {
 }
 
 impl Node {
+    /// Tells whether its value depends on nothing but the variables of the innermost `loops` loops around it.
+    pub(super) fn reads_nothing(&self, loops: usize) -> bool {
+        let all = |nodes: &[Self]| nodes.iter().all(|node| node.reads_nothing(loops));
+        match self {
+            Self::Const(_) => true,
+            Self::Path { base: Base::Local(outwards), .. } => *outwards < loops,
+            Self::Path { .. } => false,
+            Self::Field(operand, _)
+            | Self::At(operand, _)
+            | Self::Not(operand)
+            | Self::Negate(operand)
+            | Self::Day(operand, _)
+            | Self::Round { operand, .. }
+            | Self::Coerce(operand, _) => operand.reads_nothing(loops),
+            Self::Binary(_, operands)
+            | Self::And(operands)
+            | Self::Or(operands)
+            | Self::Divide { operands, .. } => all(operands.as_slice()),
+            Self::If(parts) => all(parts.as_slice()),
+            Self::Call(_, nodes)
+            | Self::List(nodes)
+            | Self::Record(_, nodes)
+            | Self::Concat(nodes) => all(nodes),
+            Self::Loop(looping) => {
+                looping.list.reads_nothing(loops)
+                    && looping
+                        .condition
+                        .iter()
+                        .chain([&looping.body])
+                        .all(|node| node.reads_nothing(loops + 1))
+            }
+        }
+    }
+
     /// Returns the value if it is known now.
     pub(super) const fn constant(&self) -> Option<&Value> {
         match self {

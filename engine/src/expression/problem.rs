@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::diagnostic::{Code, Route};
+use crate::diagnostic::{Code, Finding, Place, Route};
 
 /// A finding about an expression, addressed relative to the JSON that was given.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +23,37 @@ pub struct Problem {
     pub help: Option<String>,
     /// Where the offending value comes from.
     pub origin: Option<Origin>,
+    /// How grave it is.
+    pub weight: Weight,
+}
+
+/// How grave a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// There is nothing that could be evaluated.
+    Error,
+    /// An error that earlier versions accepted; it can be evaluated for runs that started with it.
+    NewlyRefused,
+    /// Worth a warning.
+    Warning,
+}
+
+impl Problem {
+    /// Makes a finding of it. `at` is the place of the JSON that was given.
+    pub fn into_finding(self, at: &Route) -> Finding {
+        let route = at.join(&self.route);
+        let place = match (self.on_key, self.within) {
+            (true, _) => Place::key(route),
+            (false, Some(within)) => Place::text(route, within),
+            (false, None) => Place::value(route),
+        };
+        let finding = match self.weight {
+            Weight::Warning => Finding::warning(self.code, place, self.message),
+            Weight::Error => Finding::error(self.code, place, self.message),
+            Weight::NewlyRefused => Finding::error(self.code, place, self.message).newly_refused(),
+        };
+        finding.label(self.label).help(self.help)
+    }
 }
 
 /// Where a value comes from.

@@ -1,6 +1,6 @@
 //! The names that an expression may use, and what is known of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::facts::Facts;
@@ -77,6 +77,8 @@ pub struct Scope {
     item_name: Option<Arc<str>>,
     index_name: Option<Arc<str>>,
     steps: Arc<BTreeMap<String, StepVar>>,
+    /// Steps that exist, but whose outputs cannot be used here.
+    other_steps: Arc<BTreeSet<String>>,
     facts: Facts,
     time_zone: TimeZone,
 }
@@ -106,6 +108,20 @@ impl Scope {
     /// Adds `steps.<id>`.
     pub fn step(&mut self, id: &str, step: StepVar) {
         Arc::make_mut(&mut self.steps).insert(id.to_owned(), step);
+    }
+
+    /// Names the steps of the pipeline, whether their outputs can be used here or not.
+    pub fn know_steps(&mut self, ids: Arc<BTreeSet<String>>) {
+        self.other_steps = ids;
+    }
+
+    pub(super) fn has_other_step(&self, id: &str) -> bool {
+        self.other_steps.contains(id)
+    }
+
+    /// Tells whether this is the scope of a step, which has a condition of its own.
+    pub(super) fn is_within_step(&self) -> bool {
+        self.roots.contains_key(&Root::Run)
     }
 
     /// Returns this scope where `facts` hold as well.

@@ -1,6 +1,7 @@
 //! What is wrong with a text that is no expression, in our words. The parser speaks of token sets; the commonest slips are
 //! recognised before it is asked, the rest is told by the token at which it stopped.
 
+use super::foreign;
 use super::lex::{Kind, Tokens};
 use super::parse::SyntaxError;
 
@@ -11,60 +12,18 @@ pub(super) fn before_parsing(text: &str, tokens: &Tokens<'_>) -> Result<(), Synt
             .help("write a value, such as `${{ run.key }}`"));
     }
     for (position, token) in tokens.list().iter().enumerate() {
-        let range = token.range.clone();
-        let written = tokens.text(position);
-        let follows_operand = position > 0 && is_operand_end(tokens, position - 1);
         match token.kind {
             Kind::Text { closed: false } => {
+                let range = token.range.clone();
                 return Err(SyntaxError::new(range, "a text is not closed", "begins here")
                     .help("put the same quote at its end"));
             }
             Kind::Open | Kind::Close => bracket(tokens, position)?,
-            Kind::Name if follows_operand => {
-                let operator = match written {
-                    "and" => "&&",
-                    "or" => "||",
-                    "is" => "==",
-                    _ => continue,
-                };
-                return Err(SyntaxError::new(
-                    range,
-                    format!("`{written}` is not an operator"),
-                    "an operator is wanted here",
-                )
-                .help(format!("write `{operator}`")));
+            _ => {
+                if let Some(error) = foreign::at(text, tokens, position) {
+                    return Err(error);
+                }
             }
-            Kind::Name if written == "not" && starts_operand(tokens, position + 1) => {
-                return Err(
-                    SyntaxError::new(range, "`not` is not an operator", "here").help("write `!`")
-                );
-            }
-            Kind::Other => {
-                let next = tokens.range(position + 1);
-                let after = if next.start == range.end { tokens.text(position + 1) } else { "" };
-                let operator = match (written, after) {
-                    ("=", ">" | "<") => {
-                        let whole = range.start..next.end;
-                        let message = format!("`={after}` is not an operator");
-                        let help = format!("write `{after}=`");
-                        return Err(SyntaxError::new(whole, message, "here").help(help));
-                    }
-                    _ => written,
-                };
-                let operator = match operator {
-                    "=" => "==",
-                    "&" => "&&",
-                    "|" => "||",
-                    _ => continue,
-                };
-                return Err(SyntaxError::new(
-                    range,
-                    format!("`{written}` is not an operator"),
-                    "here",
-                )
-                .help(format!("write `{operator}`")));
-            }
-            _ => {}
         }
     }
     Ok(())
@@ -88,19 +47,6 @@ fn bracket(tokens: &Tokens<'_>, position: usize) -> Result<(), SyntaxError> {
             _ => Ok(()),
         },
     }
-}
-
-fn is_operand_end(tokens: &Tokens<'_>, position: usize) -> bool {
-    tokens.list().get(position).is_some_and(|token| {
-        matches!(token.kind, Kind::Name | Kind::Number | Kind::Text { .. } | Kind::Close)
-    })
-}
-
-fn starts_operand(tokens: &Tokens<'_>, position: usize) -> bool {
-    tokens
-        .list()
-        .get(position)
-        .is_some_and(|token| matches!(token.kind, Kind::Name | Kind::Number | Kind::Text { .. }))
 }
 
 /// Puts the parser's first error into words.
@@ -131,11 +77,14 @@ pub(super) fn from_parser(
             .help("a backslash is written `\\\\`");
     }
     if first.msg.contains("reserved identifier") {
-        return SyntaxError::new(
-            range,
-            format!("`{written}` is a reserved word"),
-            "cannot be a name",
-        );
+        let help = match written {
+            "if" | "else" => "write `condition ? value : otherwise`",
+            "for" | "while" | "loop" => "write `list.map(x, …)`",
+            "let" | "const" | "var" => "compute the value in a `value.compute` step",
+            _ => "choose another name",
+        };
+        let message = format!("`{written}` is a reserved word");
+        return SyntaxError::new(range, message, "cannot be a name").help(help);
     }
     if first.msg.contains("unsupported syntax") {
         return SyntaxError::new(range, "optional selection is not available", "here")

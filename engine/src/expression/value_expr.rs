@@ -8,14 +8,15 @@ use serde_json::Value as Json;
 use super::check::{Checked, Checker, fold, record};
 use super::compiled::{Compiled, check_text, finish};
 use super::fit::{Written, fit};
+use super::forgotten::{self, Forgotten};
 use super::interpolate::{self, Part, Unclosed};
 use super::node::Node;
 use super::pieces::Piece;
-use super::problem::Problem;
+use super::problem::{Problem, Weight};
 use super::scope::Scope;
-use super::widen;
+use super::{guard, widen};
 use crate::diagnostic::{Route, Segment, codes, did_you_mean};
-use crate::value::{RecordType, Shape, Type, Value};
+use crate::value::{Limits, RecordType, Shape, Type, Value};
 
 /// Compiles what stands in the file. A text that is one whole `${{ }}` keeps its type, text around one makes text, `$${{` is an escaped
 /// `${{`; maps become records and lists lists. With `expected` the value fits that type: texts are read as
@@ -46,8 +47,14 @@ pub fn compile_value(
 }
 
 /// Anything, as a part of JSON.
-static JSON: Type =
-    Type { shape: Shape::Json, nullable: true, pii: false, unit: None, length_max: None };
+static JSON: Type = Type {
+    shape: Shape::Json,
+    nullable: true,
+    pii: false,
+    unit: None,
+    length_max: None,
+    limits: Limits::NONE,
+};
 
 struct Builder<'s> {
     scope: &'s Scope,
@@ -86,7 +93,7 @@ impl Builder<'_> {
     fn fitted(&mut self, checked: Checked, expected: Option<&Type>, at: &Written<'_>) -> Checked {
         let Some(expected) = expected else { return checked };
         let span = checked.span.clone();
-        match fit(checked, expected, at) {
+        match fit(checked, expected, at, self.scope) {
             Ok(checked) => checked,
             Err(problem) => {
                 self.problems.push(*problem);
@@ -147,7 +154,12 @@ impl Builder<'_> {
         };
         match parts.as_slice() {
             [] => self.constant(Value::text(""), expected),
-            [Part::Text(text)] => self.constant(Value::text(text), expected),
+            [Part::Text(plain)] => {
+                let before = self.problems.len();
+                let checked = self.constant(Value::text(plain), expected);
+                self.forgotten_braces(text, before);
+                checked
+            }
             [Part::Code { code, at }] => {
                 let checked = self.code(code, *at);
                 let written = Written {
@@ -158,11 +170,28 @@ impl Builder<'_> {
                 self.fitted(checked, expected, &written)
             }
             parts => {
+                let before = self.problems.len();
+                self.forgotten_braces(text, before);
                 let checked = self.concatenation(parts);
                 let at = self.here();
                 self.fitted(checked, expected, &at)
             }
         }
+    }
+
+    /// Warns of a text that was meant as an expression. A text that is refused, by the last of the problems after the first `before`, is
+    /// reported once.
+    fn forgotten_braces(&mut self, text: &str, before: usize) {
+        let Some(Forgotten { within, code }) = forgotten::find(text, self.scope) else { return };
+        let help = format!("write `${{{{ {code} }}}}`");
+        if let Some(refused) = self.problems.get_mut(before..).and_then(<[Problem]>::last_mut) {
+            refused.help = Some(help);
+            return;
+        }
+        let at = Written { within: Some(within), ..self.here() };
+        let message = format!("`{code}` is text here, and not evaluated");
+        let problem = at.problem(codes::FORGOTTEN_BRACES, message, "not an expression", Some(help));
+        self.problems.push(Problem { weight: Weight::Warning, ..problem });
     }
 
     fn code(&mut self, code: &str, at: usize) -> Checked {
@@ -202,7 +231,7 @@ impl Builder<'_> {
                 code: Some(written),
                 ..self.here()
             };
-            let problem = match widen::chars_of(&ty.shape) {
+            let problem = match widen::chars_of(ty) {
                 None => Some(place.problem(
                     codes::WRONG_TYPE,
                     format!("{} cannot stand inside a text", widen::found(&ty.shape)),
@@ -213,11 +242,10 @@ impl Builder<'_> {
                     codes::MAY_BE_MISSING,
                     format!("`{written}` may be missing"),
                     "nothing would stand here then",
-                    Some(widen::guard(written, checked.path.is_some(), ty)),
+                    Some(guard::help(written, &checked, ty, self.scope, None)),
                 )),
                 Some(chars) => {
-                    let chars = chars.or(ty.chars_max());
-                    chars_max = chars_max.zip(chars).map(|(all, more)| all + more);
+                    chars_max = chars_max.zip(chars).map(|(all, more)| all.saturating_add(more));
                     None
                 }
             };
@@ -230,7 +258,7 @@ impl Builder<'_> {
             nodes.push(checked.node);
         }
         let ty = Type { pii, ..Type::of(Shape::Text { chars_max, values: None }) };
-        fold(Checked { pieces, ..Checked::new(Node::Concat(nodes), known.then_some(ty), 0..0) })
+        folded(Checked { pieces, ..Checked::new(Node::Concat(nodes), known.then_some(ty), 0..0) })
     }
 
     fn list(&mut self, elements: &[Json], expected: Option<&Type>) -> Checked {
@@ -260,7 +288,9 @@ impl Builder<'_> {
             (true, None) => Some(widen::no_element()),
             (false, _) => ty,
         };
-        fold(Checked::new(Node::List(nodes), ty.map(Type::list), 0..0))
+        let count = Some(elements.len() as u64);
+        let ty = ty.map(|ty| Type::list_of_at_most(ty, count));
+        folded(Checked::new(Node::List(nodes), ty, 0..0))
     }
 
     fn wrong(&mut self, wanted: &str, found: &str) -> Checked {
@@ -314,7 +344,7 @@ impl Builder<'_> {
             }
         }
         let (node, ty) = record(fields);
-        fold(Checked::new(node, known.then_some(ty), 0..0))
+        folded(Checked::new(node, known.then_some(ty), 0..0))
     }
 
     fn unknown_key(&mut self, name: &str, wanted: &RecordType) {
@@ -330,6 +360,13 @@ fn mixed(elements: Vec<Checked>) -> Checked {
     let known = elements.iter().all(|element| element.ty.is_some());
     let pii = elements.iter().filter_map(|element| element.ty.as_ref()).any(Type::holds_pii);
     let element = Type::of(Shape::Json).or_null().with_pii(pii);
+    let count = Some(elements.len() as u64);
     let nodes = elements.into_iter().map(|element| element.node).collect();
-    fold(Checked::new(Node::List(nodes), known.then(|| Type::list(element)), 0..0))
+    let ty = known.then(|| Type::list_of_at_most(element, count));
+    folded(Checked::new(Node::List(nodes), ty, 0..0))
+}
+
+/// Evaluates now what depends on nothing. What never has a value was reported where it stands.
+fn folded(checked: Checked) -> Checked {
+    fold(checked).unwrap_or_else(|(checked, _)| checked)
 }

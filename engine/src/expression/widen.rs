@@ -5,23 +5,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::node::Coercion;
-use crate::value::{DateFormat, RecordType, Shape, Type, Value};
-
-/// Digits of a decimal at the most.
-const DIGITS_MAX: u32 = 28;
-/// Digits of a whole number of 64 bits.
-const INT_DIGITS: u32 = 19;
+use crate::money::Decimal;
+use crate::value::{DateFormat, Interval, RecordType, Shape, Type, Value};
 
 /// Returns the type of a value that stands in the file.
 pub(super) fn type_of_literal(value: &Value) -> Type {
     match value {
         Value::Missing | Value::Null => Type::of(Shape::Null).or_null(),
         Value::Bool(_) => Type::of(Shape::Bool),
-        Value::Int(_) => Type::of(Shape::Int),
-        Value::Decimal(number) => Type::of(Shape::Decimal {
-            integer_digits: number.integer_digits(),
-            scale: number.scale(),
-        }),
+        Value::Int(number) => Type::int_within(Interval::only(Decimal::from_int(*number))),
+        Value::Decimal(number) => Type::decimal_within(Interval::only(*number), number.scale()),
         Value::Text(text) => Type::of(Shape::Text {
             chars_max: Some(text.chars().count() as u64),
             values: Some(Arc::from([Arc::clone(text)])),
@@ -32,21 +25,23 @@ pub(super) fn type_of_literal(value: &Value) -> Type {
     }
 }
 
-/// Returns the digits before and after the point that a number has at the most.
-pub(super) fn digits(shape: &Shape, constant: Option<&Value>) -> Option<(u32, u32)> {
-    match (shape, constant) {
-        (Shape::Int, Some(Value::Int(value))) => {
-            Some((value.unsigned_abs().checked_ilog10().map_or(0, |log| log + 1), 0))
-        }
-        (Shape::Int, _) => Some((INT_DIGITS, 0)),
-        (Shape::Decimal { integer_digits, scale }, _) => Some((*integer_digits, *scale)),
-        _ => None,
-    }
+/// Returns between which numbers a number lies, and how many decimals it has at most.
+pub(super) fn number(ty: &Type) -> Option<(Interval, u32)> {
+    let scale = match &ty.shape {
+        Shape::Decimal { scale, .. } => *scale,
+        _ => 0,
+    };
+    Some((ty.interval()?, scale))
 }
 
-/// A decimal with these digits, as many as there can be.
-pub(super) fn decimal(integer_digits: u32, scale: u32) -> Shape {
-    Shape::Decimal { integer_digits: integer_digits.min(DIGITS_MAX), scale: scale.min(DIGITS_MAX) }
+/// Returns the type of the numbers of this type that lie in an interval.
+pub(super) fn within(ty: Type, interval: Interval) -> Type {
+    let bounded = match &ty.shape {
+        Shape::Int => Type::int_within(interval),
+        Shape::Decimal { scale, .. } => Type::decimal_within(interval, *scale),
+        _ => return ty,
+    };
+    Type { shape: bounded.shape, limits: bounded.limits, ..ty }
 }
 
 /// Returns the type of the elements of `[]`: no value has it.
@@ -64,16 +59,18 @@ pub(super) const fn is_number(shape: &Shape) -> bool {
     matches!(shape, Shape::Int | Shape::Decimal { .. })
 }
 
-/// Returns whether a value of the shape can stand inside a text, and how many characters it has then at the most.
-pub(super) const fn chars_of(shape: &Shape) -> Option<Option<u64>> {
-    Some(match shape {
+/// Returns whether a value of the type can stand inside a text, and how many characters it has then at the most.
+pub(super) fn chars_of(ty: &Type) -> Option<Option<u64>> {
+    Some(match ty.shape {
         Shape::Bool => Some(5),
-        Shape::Int => Some(20),
-        // A sign, a point, and the zero before it.
-        Shape::Decimal { integer_digits, scale } => Some((*integer_digits + *scale) as u64 + 3),
+        Shape::Int | Shape::Decimal { .. } => number(ty).map(|(interval, scale)| {
+            let sign = u64::from(interval.has_negative());
+            let point = u64::from(scale > 0);
+            sign + u64::from(interval.integer_digits().max(1)) + point + u64::from(scale)
+        }),
         Shape::Date(_) => Some(10),
         Shape::Timestamp => Some(24),
-        Shape::Text { .. } | Shape::Currency | Shape::Email | Shape::Uri => None,
+        Shape::Text { .. } | Shape::Currency | Shape::Email | Shape::Uri => ty.chars_max(),
         Shape::Null | Shape::List(_) | Shape::Record(_) | Shape::Json | Shape::Broken => {
             return None;
         }
@@ -115,7 +112,10 @@ pub(super) fn join(a: &Type, b: &Type) -> Option<Type> {
 /// it is one already.
 pub(super) fn coercion(found: &Type, wanted: &Type) -> Option<(Coercion, Type)> {
     let (coercion, shape) = match (&found.shape, &wanted.shape) {
-        (Shape::Int, Shape::Decimal { .. }) => (Coercion::Number, decimal(INT_DIGITS, 0)),
+        (Shape::Int, Shape::Decimal { .. }) => {
+            let interval = found.interval().unwrap_or_else(Interval::whole);
+            (Coercion::Number, Type::decimal_within(interval, 0).shape)
+        }
         (Shape::List(element), Shape::List(wanted)) => {
             let (coercion, ty) = coercion(element, wanted)?;
             (Coercion::Elements(Box::new(coercion)), Shape::List(Arc::new(ty)))
@@ -157,25 +157,4 @@ pub(super) fn found(shape: &Shape) -> String {
 pub(super) fn found_type(ty: &Type) -> String {
     let perhaps = if ty.nullable && ty.shape != Shape::Null { " or null" } else { "" };
     format!("{}{perhaps}", found(&ty.shape))
-}
-
-/// Returns what to write where a value may be missing.
-pub(super) fn guard(written: &str, is_path: bool, ty: &Type) -> String {
-    let instead = match &ty.shape {
-        Shape::Text { values: None, .. } => Some("\"\""),
-        Shape::Int | Shape::Decimal { .. } => Some("0"),
-        Shape::Bool => Some("false"),
-        Shape::List(_) => Some("[]"),
-        _ => None,
-    };
-    match (is_path, instead) {
-        (true, Some(instead)) => {
-            format!("guard it: `{written} != null ? {written} : {instead}`")
-        }
-        (true, None) => {
-            format!("guard it with `{written} != null`, in the step's `when` or before `?` or `&&`")
-        }
-        (false, Some(instead)) => format!("give a fallback: `coalesce({written}, {instead})`"),
-        (false, None) => format!("give a fallback: `coalesce({written}, …)`"),
-    }
 }

@@ -9,6 +9,7 @@ mod read;
 mod schema;
 mod schema_fault;
 mod sections;
+mod shape_help;
 mod step;
 
 pub use file::{Handlers, IntakeMode, IntakeSection, OrderSection, SchemaSource};

@@ -10,6 +10,7 @@ use super::file::{IntakeSection, OrderSection};
 use super::mail::MailSection;
 use super::schema_fault;
 use super::sections::{RatesSection, TableSection};
+use super::shape_help;
 use super::step::StepSection;
 use crate::diagnostic::{Finding, Place, Route, closest, codes};
 use crate::document::{Document, Node, NodeValue};
@@ -107,7 +108,10 @@ fn is_misspelt(error: &ValidationError<'_>, errors: &[ValidationError<'_>]) -> b
     errors.iter().any(|other| match other.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             other.instance_path() == error.instance_path()
-                && unexpected.iter().any(|found| closest(found, [missing]).is_some())
+                && unexpected.iter().any(|found| {
+                    closest(found, [missing]).is_some()
+                        || shape_help::meant(found, &[missing]).is_some()
+                })
         }
         _ => false,
     })

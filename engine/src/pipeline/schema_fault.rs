@@ -4,6 +4,7 @@ use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use serde_json::Value as Json;
 
+use super::shape_help;
 use crate::diagnostic::{Finding, Place, Route, Segment, codes, did_you_mean, one_of};
 use crate::document::{Document, NodeValue};
 use crate::schema::words::{bound, in_words, type_name, type_names};
@@ -19,18 +20,7 @@ pub(super) fn findings(
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             let known = properties(schema, &schema_path);
-            unexpected
-                .iter()
-                .map(|key| {
-                    let names = known.iter().map(String::as_str);
-                    Finding::error(
-                        codes::UNKNOWN_KEY,
-                        Place::key(route.key(key)),
-                        format!("unknown key `{key}`"),
-                    )
-                    .help(did_you_mean(key, names))
-                })
-                .collect()
+            unexpected.iter().map(|key| unknown_key(error, &route, key, &known)).collect()
         }
         ValidationErrorKind::FalseSchema => vec![excluded(document, route)],
         ValidationErrorKind::Required { property } => {
@@ -80,6 +70,16 @@ pub(super) fn findings(
             vec![Finding::error(codes::VALUE_NOT_ALLOWED, Place::value(route), message)]
         }
     }
+}
+
+fn unknown_key(error: &ValidationError<'_>, route: &Route, key: &str, known: &[String]) -> Finding {
+    let names: Vec<&str> = known.iter().map(String::as_str).collect();
+    let help = match (shape_help::meant(key, &names), error.instance().get(key)) {
+        (Some(meant), Some(value)) => Some(shape_help::of_key(meant, key, value)),
+        _ => did_you_mean(key, names),
+    };
+    let message = format!("unknown key `{key}`");
+    Finding::error(codes::UNKNOWN_KEY, Place::key(route.key(key)), message).help(help)
 }
 
 /// A key that another one beside it makes meaningless.
@@ -269,7 +269,8 @@ fn wrong_type(
         other => in_words(type_name(other)),
     };
     let message = format!("`{key}` must be {}, not {found}", wanted.join(" or "));
-    Finding::error(codes::WRONG_SHAPE, place, message).help(quoted)
+    let help = quoted.or_else(|| shape_help::of_value(&route, &names, &instance));
+    Finding::error(codes::WRONG_SHAPE, place, message).help(help)
 }
 
 /// Tells whether an exact number is wanted: a rate of a fixed table, or a setting that is a decimal.

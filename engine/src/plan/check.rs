@@ -11,7 +11,7 @@ use super::choreography::choreography;
 use super::semantics::Semantics;
 use super::sink::Sink;
 use super::{
-    graph, handlers, isolation, lists, mail, order, rates, samples, steps, tables, time_zone,
+    allowed, graph, handlers, isolation, lists, mail, order, rates, samples, steps, tables, time_zone,
 };
 use crate::diagnostic::{Diagnostic, Finding, Label, Place, Report, Route, Severity, codes};
 use crate::document::{self, FileError, Files, Recorder};
@@ -140,6 +140,7 @@ impl Checker {
         let semantics = bundle.unwrap_or(Semantics::CURRENT);
         let plan = self.plan(pipeline, &mut sink, data, recorder, semantics);
         let mut report = sink.report;
+        allowed::apply(&document, &mut report);
         report.sort();
         Checked { plan: plan.filter(|_| report.is_ok()), report, steps, intake }
     }

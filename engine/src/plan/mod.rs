@@ -4,6 +4,7 @@
 //! [`Plan`]: names resolved, expressions compiled, steps ready, the graph acyclic. There is no other way to a plan, so that whoever runs one
 //! need not check anything again.
 
+mod allowed;
 mod check;
 mod checked;
 mod choreography;
@@ -15,6 +16,7 @@ mod lists;
 mod mail;
 mod order;
 mod rates;
+mod reachability;
 mod samples;
 mod semantics;
 mod sink;

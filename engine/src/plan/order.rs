@@ -135,23 +135,24 @@ pub(super) fn check(
     let intake_record = intake.as_record().cloned().unwrap_or_default();
     scope.define(Root::Intake, intake);
     let place = route.key("key");
-    let key = match expression::compile_value(&Json::String(section.key.clone()), None, &scope) {
-        Ok(key) => key,
-        Err(problems) => {
-            for problem in problems {
-                let at = problem.within.map_or_else(
-                    || Place::value(place.clone()),
-                    |within| Place::text(place.clone(), within),
-                );
-                sink.add(
-                    Finding::error(problem.code, at, problem.message)
-                        .label(problem.label)
-                        .help(problem.help),
-                );
-            }
-            return None;
+    let compiled = match expression::compile_value(&Json::String(section.key.clone()), None, &scope)
+    {
+        Ok(mut key) => {
+            let notes = key.take_notes();
+            (Some(key), notes)
         }
+        Err(problems) => (None, problems),
     };
+    let (key, problems) = compiled;
+    let mut expression = None;
+    for problem in problems {
+        if problem.code == codes::FORGOTTEN_BRACES {
+            expression = problem.help;
+        } else {
+            sink.add(problem.into_finding(&place));
+        }
+    }
+    let key = key?;
     let fault = if key.is_broken() {
         // The part of the schema that it names has its own finding.
         None
@@ -170,7 +171,7 @@ pub(super) fn check(
     if let Some(fault) = fault {
         sink.add(
             Finding::error(codes::ORDER_KEY, Place::value(place), format!("the order key {fault}"))
-                .help("name a required text or whole number of the order that no two orders share, or `${{ intake.name }}`".to_owned()),
+                .help(expression.unwrap_or_else(|| "name a required text or whole number of the order that no two orders share, or `${{ intake.name }}`".to_owned())),
         );
         return None;
     }

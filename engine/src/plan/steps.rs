@@ -1,23 +1,24 @@
 //! Planning every step, each after those it refers to, so that the types of their outputs are known.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::checked::{ForEach, PlannedStep, Retry};
+use super::checked::{ForEach, Need, PlannedStep, Retry};
 use super::graph::Graph;
 use super::order::OrderPlan;
+use super::reachability::{Reachability, Unreachable};
 use super::sink::Sink;
-use crate::diagnostic::{Finding, Place, Route, codes};
+use crate::diagnostic::{Finding, Place, Route, Severity, codes};
 use crate::document::Files;
-use crate::expression::{self, Compiled, Origin, Problem, Root, Scope, StepVar, references};
+use crate::expression::{self, Compiled, Facts, Origin, Problem, Root, Scope, StepVar, references};
 use crate::pipeline::{Allow, ForEachSection, Named, Pipeline, RetrySection, StepSection};
 use crate::step::{Effect, Fault, PlanContext, Registry, Resources, Safety};
 use crate::template::Template;
-use crate::value::{JsonNode, RecordType, Shape, Type, Value};
+use crate::value::{JsonNode, RecordType, Shape, Type};
 
 /// What planning the steps needs.
 pub(super) struct Inputs<'a, 'd> {
@@ -34,9 +35,11 @@ pub(super) struct Inputs<'a, 'd> {
 pub(super) fn check(inputs: Inputs<'_, '_>) -> Option<Vec<PlannedStep>> {
     let count = inputs.pipeline.steps.len();
     let mut planner = Planner {
-        inputs,
         templates: RefCell::default(),
         outputs: vec![None; count],
+        reachability: Reachability::new(count),
+        ids: Arc::new(inputs.pipeline.steps.iter().map(|step| step.name.clone()).collect()),
+        inputs,
         planned: (0..count).map(|_| None).collect(),
     };
     for at in planner.inputs.graph.order.clone() {
@@ -50,6 +53,8 @@ struct Planner<'a, 'd> {
     templates: RefCell<BTreeMap<String, Arc<Template>>>,
     /// The type of each planned step's output: a list, with `for_each`.
     outputs: Vec<Option<Type>>,
+    reachability: Reachability,
+    ids: Arc<BTreeSet<String>>,
     planned: Vec<Option<PlannedStep>>,
 }
 
@@ -90,6 +95,8 @@ impl Planner<'_, '_> {
             }
             compiled
         });
+        let facts = when.iter().flatten().next().map(Compiled::facts);
+        let can_run = self.reachable(at, named, facts);
         let for_each = section.for_each.as_ref().map(|each| {
             let route = named.route.key("for_each").key("items");
             let compiled = self.items(&each.items, &route, &scope);
@@ -128,6 +135,8 @@ impl Planner<'_, '_> {
         let planned = kind.plan(config, &mut cx);
         let warnings = std::mem::take(&mut cx.faults);
         let unjudged = self.unjudged(section);
+        // Whatever else could be said of a step that never runs is of no use.
+        let warnings = if can_run { warnings } else { errors(warnings) };
         self.report(named, about_others(warnings, &unjudged));
         let planned = match planned {
             Ok(planned) => planned,
@@ -171,6 +180,7 @@ impl Planner<'_, '_> {
     /// Returns the names that a step may use: the order, the run, and the outputs of the steps that it needs.
     fn scope(&self, at: usize) -> Scope {
         let mut scope = Scope::new(self.inputs.resources.time_zone.clone());
+        scope.know_steps(Arc::clone(&self.ids));
         if let Some(order) = self.inputs.order {
             scope.define(Root::Order, order.schema().ty().clone());
         } else {
@@ -232,16 +242,74 @@ impl Planner<'_, '_> {
         scope: &Scope,
         explain: impl Fn(&mut Problem),
     ) -> Option<Compiled> {
-        match expression::compile_value(json, None, scope) {
-            Ok(compiled) => Some(compiled).filter(|compiled| !compiled.is_broken()),
-            Err(mut problems) => {
-                problems.iter_mut().for_each(explain);
-                let faults =
-                    problems.into_iter().map(|problem| Fault::of_problem(problem, route)).collect();
-                self.report_at(&Route::root(), faults);
-                None
+        let (compiled, mut problems) = match expression::compile_value(json, None, scope) {
+            Ok(mut compiled) => {
+                let mut notes = compiled.take_notes();
+                // A text that stands for a condition or a list is refused, which says the same.
+                notes.retain(|note| note.code != codes::FORGOTTEN_BRACES);
+                (Some(compiled).filter(|compiled| !compiled.is_broken()), notes)
             }
+            Err(problems) => (None, problems),
+        };
+        problems.iter_mut().for_each(explain);
+        let faults =
+            problems.into_iter().map(|problem| Fault::of_problem(problem, route)).collect();
+        self.report_at(&Route::root(), faults);
+        compiled
+    }
+
+    /// Warns of a step that can never run; tells whether it can.
+    fn reachable(&mut self, at: usize, named: &Named<StepSection>, facts: Option<Facts>) -> bool {
+        let graph = self.inputs.graph;
+        let needs = graph.needs.get(at).map(Vec::as_slice).unwrap_or_default();
+        let catches = graph.catches.get(at).copied().flatten();
+        let name = &named.name;
+        let finding = match self.reachability.add(at, needs, catches, facts) {
+            None => return true,
+            Some(Unreachable::Inherited) => return false,
+            Some(Unreachable::Condition) => {
+                let message = format!("`{name}` can never run: its condition is always false");
+                let place = Place::value(named.route.key("when"));
+                Finding::warning(codes::UNREACHABLE_STEP, place, message)
+                    .help("write what was meant, or delete the step".to_owned())
+            }
+            Some(Unreachable::Exclusive(steps)) => {
+                let message =
+                    format!("`{name}` can never run: these conditions exclude each other");
+                let place = Place::key(named.route.clone());
+                let mut finding = Finding::warning(codes::UNREACHABLE_STEP, place, message);
+                for step in &steps {
+                    let Some(other) = self.inputs.pipeline.steps.get(*step) else { continue };
+                    let text = if *step == at {
+                        format!("`{name}` runs only if this is true")
+                    } else {
+                        format!("`{name}` needs `{}`, which runs only if this is true", other.name)
+                    };
+                    finding = finding.also(Place::value(other.route.key("when")), text);
+                }
+                finding.help(self.without_skipped(needs, &steps))
+            }
+        };
+        self.inputs.sink.add(finding);
+        false
+    }
+
+    /// Returns what to write so that a step runs although steps that it needs are skipped.
+    fn without_skipped(&self, needs: &[Need], conditions: &[usize]) -> String {
+        let responsible = self.reachability.responsible(needs, conditions);
+        let name = |step: &usize| self.inputs.pipeline.steps.get(*step).map(|named| &named.name);
+        let entries: Vec<String> = responsible
+            .iter()
+            .filter_map(name)
+            .map(|id| format!("{{ step: {id}, allow: [skipped] }}"))
+            .collect();
+        if entries.is_empty() {
+            return "change one of the conditions".to_owned();
         }
+        format!(
+            "to run it although one of them is skipped, write `needs: [{}]`",
+            entries.join(", ")
+        )
     }
 
     fn when(
@@ -257,6 +325,9 @@ impl Planner<'_, '_> {
         };
         let compiled = self.compile(when, &route, scope, |problem| {
             let at = problem.within.clone().and_then(|within| when.as_str()?.get(within));
+            if let (codes::MAY_BE_MISSING, Some(at)) = (problem.code, at) {
+                problem.help = Some(format!("guard it: `{at} != null && …`"));
+            }
             if problem.code == codes::UNKNOWN_NAME && at.is_some_and(of_element) {
                 problem.help = Some(
                     "the condition is decided once for the step, before its elements; filter the list in `items` instead"
@@ -281,9 +352,13 @@ impl Planner<'_, '_> {
                 .add(Finding::error(codes::WHEN_NOT_BOOLEAN, place, message).help(help));
             return None;
         }
-        if matches!(compiled.constant(), Some(Value::Bool(false))) {
-            let message = format!("`{}` can never run: its condition is always false", named.name);
-            self.inputs.sink.add(Finding::warning(codes::UNREACHABLE_STEP, place, message));
+        if compiled.is_always_true() {
+            let message = format!("the condition of `{}` is always true", named.name);
+            self.inputs.sink.add(
+                Finding::warning(codes::UNREACHABLE_STEP, place, message)
+                    .label("has no effect")
+                    .help("drop `when`, or write what was meant".to_owned()),
+            );
         }
         Some(compiled)
     }
@@ -434,6 +509,14 @@ fn about_others(faults: Vec<Fault>, unjudged: &[Route]) -> Vec<Fault> {
         Fault::Elsewhere { .. } => false,
     };
     faults.into_iter().filter(|fault| !is_about(fault)).collect()
+}
+
+fn errors(faults: Vec<Fault>) -> Vec<Fault> {
+    let is_error = |fault: &Fault| match fault {
+        Fault::Here { finding, .. } => finding.severity == Severity::Error,
+        Fault::Elsewhere { diagnostic, .. } => diagnostic.severity == Severity::Error,
+    };
+    faults.into_iter().filter(is_error).collect()
 }
 
 /// Tells whether this is text without any expression, where one was meant.

@@ -12,8 +12,10 @@ use super::keywords::is_annotation;
 use super::marks::{is_definition, mark_in, personal};
 use super::{formats, union};
 use crate::diagnostic::did_you_mean;
+use crate::money::Decimal;
 use crate::value::{
-    DateFormat, ELEMENTS_MAX, JsonKind, JsonNode, Member, RecordNode, RecordType, Shape, Type, Unit,
+    DateFormat, ELEMENTS_MAX, Interval, JsonKind, JsonNode, Member, RecordNode, RecordType, Shape,
+    Type, Unit,
 };
 
 /// Maximum nesting of the parts from which types are made; deeper parts, and those that contain themselves, are only validated.
@@ -321,7 +323,9 @@ impl<'i, 's> Compiler<'i, 's> {
             ["integer"] => {
                 let min = map.get("minimum").and_then(Json::as_i64).unwrap_or(i64::MIN);
                 let max = map.get("maximum").and_then(Json::as_i64).unwrap_or(i64::MAX);
-                (Type::of(Shape::Int), JsonKind::Int { min, max })
+                let interval = Interval::new(Decimal::from_int(min), Decimal::from_int(max));
+                let ty = Type::int_within(interval.unwrap_or_else(Interval::whole));
+                (ty, JsonKind::Int { min, max })
             }
             ["number"] => decimal(map, false, true),
             ["number", "string"] if is_decimal_text(schema) => decimal(map, true, true),
@@ -430,7 +434,8 @@ impl<'i, 's> Compiler<'i, 's> {
         };
         let min = count("minItems").unwrap_or(0);
         let max = count("maxItems").unwrap_or(ELEMENTS_MAX).min(ELEMENTS_MAX);
-        (Type::list(element), JsonKind::List { element: Box::new(node), min, max })
+        let ty = Type::list_of_at_most(element, u64::try_from(max).ok());
+        (ty, JsonKind::List { element: Box::new(node), min, max })
     }
 
     fn object(
@@ -471,15 +476,23 @@ impl<'i, 's> Compiler<'i, 's> {
 fn decimal(map: &Map<String, Json>, text: bool, number: bool) -> (Type, JsonKind) {
     let (integer_digits, scale) = decimal_size(map);
     let kind = JsonKind::Decimal { text, number, integer_digits, scale };
-    (Type::of(Shape::Decimal { integer_digits, scale }), kind)
+    (Type::decimal_within(bounds(map, integer_digits, scale), scale), kind)
 }
 
 /// Makes a record of its members.
-pub(super) fn record(mut members: Vec<(Member, Type)>, additional: bool) -> (Type, JsonKind) {
+pub(super) fn record(members: Vec<(Member, Type)>, additional: bool) -> (Type, JsonKind) {
+    record_of_cases(members, additional, Vec::new())
+}
+
+/// Makes a record of the members of a union, and of the cases that it has.
+pub(super) fn record_of_cases(
+    mut members: Vec<(Member, Type)>,
+    additional: bool,
+    cases: Vec<Arc<RecordType>>,
+) -> (Type, JsonKind) {
     members.sort_by(|a, b| a.0.name.cmp(&b.0.name));
-    let ty = Arc::new(RecordType::new(
-        members.iter().map(|(member, ty)| (Arc::clone(&member.name), ty.clone())),
-    ));
+    let fields = members.iter().map(|(member, ty)| (Arc::clone(&member.name), ty.clone()));
+    let ty = Arc::new(RecordType::new(fields).with_cases(cases));
     let members = members.into_iter().map(|(member, _)| member).collect();
     (
         Type::of(Shape::Record(Arc::clone(&ty))),
@@ -580,6 +593,19 @@ pub(super) fn decimal_size(map: &Map<String, Json>) -> (u32, u32) {
     let scale = digits("x-scale").unwrap_or(4);
     let precision = digits("x-precision").unwrap_or_else(|| scale.saturating_add(15));
     (precision.saturating_sub(scale), scale)
+}
+
+/// Returns between which numbers a decimal with these digits lies.
+fn bounds(map: &Map<String, Json>, integer_digits: u32, scale: u32) -> Interval {
+    let by_digits = Interval::of_digits(integer_digits, scale);
+    let bound = |key: &str| Decimal::from_json_number(&map.get(key)?.to_string()).ok();
+    let most = |a: Option<Decimal>, b: Option<Decimal>, pick: fn(Decimal, Decimal) -> Decimal| {
+        a.zip(b).map(|(a, b)| pick(a, b)).or(a).or(b)
+    };
+    let min = most(bound("minimum"), bound("exclusiveMinimum"), Decimal::max);
+    let max = most(bound("maximum"), bound("exclusiveMaximum"), Decimal::min);
+    let declared = Interval::new(min.unwrap_or(by_digits.min()), max.unwrap_or(by_digits.max()));
+    declared.and_then(|declared| declared.within(by_digits)).unwrap_or(by_digits)
 }
 
 /// Returns the only values that `const` or `enum` allow.

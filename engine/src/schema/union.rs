@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use super::compile::{Compiler, record};
+use super::compile::{Compiler, record_of_cases};
 use crate::value::{JsonKind, JsonNode, Member, RecordNode, Shape, Type};
 
 /// Returns the other alternative of an `anyOf` or `oneOf` of two, one of which is null.
@@ -46,6 +46,7 @@ impl<'s> Compiler<'_, 's> {
             records.push(record);
         }
         let lax = records.iter().filter(|record| record.lax).count() == 1;
+        let types = records.iter().map(|record| Arc::clone(&record.ty)).collect();
         let merged = merge(records)?;
         let tagged = merged.iter().any(|(member, ty)| {
             member.required && matches!(&ty.shape, Shape::Text { values: Some(values), .. } if values.len() == cases.len())
@@ -53,7 +54,7 @@ impl<'s> Compiler<'_, 's> {
         if !tagged {
             return None;
         }
-        let (ty, kind) = record(merged, true);
+        let (ty, kind) = record_of_cases(merged, true, types);
         Some(match kind {
             // With one such case, a value that is not an object fits exactly one.
             JsonKind::Record(record) if lax => {

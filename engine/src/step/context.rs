@@ -126,7 +126,9 @@ impl PlanContext<'_> {
                 self.broken = true;
                 None
             }
-            Ok(compiled) => {
+            Ok(mut compiled) => {
+                let notes = compiled.take_notes().into_iter();
+                self.faults.extend(notes.map(|problem| Fault::of_problem(problem, route)));
                 self.fields.push((Arc::from(field), compiled.clone()));
                 Some(compiled)
             }

@@ -44,15 +44,7 @@ impl From<Finding> for Fault {
 impl Fault {
     /// Takes over a problem of an expression that stands at `route`.
     pub fn of_problem(problem: Problem, route: &Route) -> Self {
-        let at = route.join(&problem.route);
-        let place = match (problem.on_key, problem.within) {
-            (true, _) => Place::key(at),
-            (false, Some(within)) => Place::text(at, within),
-            (false, None) => Place::value(at),
-        };
-        let finding = Finding::error(problem.code, place, problem.message)
-            .label(problem.label)
-            .help(problem.help);
-        Self::Here { finding: Box::new(finding), origin: problem.origin }
+        let origin = problem.origin.clone();
+        Self::Here { finding: Box::new(problem.into_finding(route)), origin }
     }
 }

@@ -4,6 +4,7 @@
 mod data;
 mod difference;
 mod digest;
+mod interval;
 mod json_node;
 mod json_place;
 mod json_read;
@@ -17,6 +18,7 @@ mod types;
 pub use data::{Record, Value, format_timestamp};
 pub use difference::{Differences, differences};
 pub use digest::Digest;
+pub use interval::Interval;
 pub use json_node::{ELEMENTS_MAX, JsonKind, JsonNode, Member, RecordNode};
 pub use json_place::{locate, locate_name};
 pub use json_read::{JsonProblem, PROBLEMS_MAX, Parsed, ProblemKind, read_json, revive_json};
@@ -24,4 +26,4 @@ pub use json_scalar::{decimal, is_email, is_uri, parse_date, parse_timestamp, si
 pub use json_write::{to_json, write_json};
 pub use mask::masked;
 pub use typed::{EmailAddress, Nothing, Typed};
-pub use types::{DateFormat, Field, Mismatch, RecordType, Shape, Type, Unit};
+pub use types::{DateFormat, Field, Limits, Mismatch, RecordType, Shape, Type, Unit};

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::money::Currency;
+use super::interval::Interval;
+use crate::money::{Currency, DIGITS_MAX};
 
 /// Maximum number of characters of an e-mail address (RFC 5321).
 const EMAIL_CHARS_MAX: u64 = 254;
@@ -94,6 +95,30 @@ pub struct Type {
     pub unit: Option<Unit>,
     /// Maximum number of characters of an address or a link, where it is less than the form allows.
     pub length_max: Option<u64>,
+    /// What is known of its size beyond the shape.
+    pub limits: Limits,
+}
+
+/// What is known of the size of a value beyond its shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Between which numbers a number lies.
+    pub numbers: Option<Interval>,
+    /// Elements of a list at most.
+    pub elements_max: Option<u64>,
+}
+
+impl Limits {
+    /// Nothing is known.
+    pub const NONE: Self = Self { numbers: None, elements_max: None };
+
+    /// Returns what is known of a value that has one of the two limits.
+    fn join(self, other: Self) -> Self {
+        Self {
+            numbers: self.numbers.zip(other.numbers).map(|(a, b)| a.hull(b)),
+            elements_max: self.elements_max.zip(other.elements_max).map(|(a, b)| a.max(b)),
+        }
+    }
 }
 
 /// A field of a record.
@@ -109,13 +134,27 @@ pub struct Field {
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct RecordType {
     fields: Vec<Field>,
+    /// The cases of a union; empty for other records.
+    cases: Vec<Arc<Self>>,
 }
 
 impl RecordType {
     /// Makes a record type; a name that comes twice keeps its last type.
     pub fn new(fields: impl IntoIterator<Item = (Arc<str>, Type)>) -> Self {
         let sorted: std::collections::BTreeMap<Arc<str>, Type> = fields.into_iter().collect();
-        Self { fields: sorted.into_iter().map(|(name, ty)| Field { name, ty }).collect() }
+        let fields = sorted.into_iter().map(|(name, ty)| Field { name, ty }).collect();
+        Self { fields, cases: Vec::new() }
+    }
+
+    /// Makes this the layout of a union: every value fits at least one of the cases.
+    #[must_use]
+    pub fn with_cases(self, cases: Vec<Arc<Self>>) -> Self {
+        Self { cases, ..self }
+    }
+
+    /// Returns the cases of a union; none for other records. A case has its own fields only, with its own types.
+    pub fn cases(&self) -> &[Arc<Self>] {
+        &self.cases
     }
 
     /// Returns the fields in the order of their names.
@@ -166,7 +205,14 @@ pub enum Mismatch {
 impl Type {
     /// A type that is always there.
     pub const fn of(shape: Shape) -> Self {
-        Self { shape, nullable: false, pii: false, unit: None, length_max: None }
+        Self {
+            shape,
+            nullable: false,
+            pii: false,
+            unit: None,
+            length_max: None,
+            limits: Limits::NONE,
+        }
     }
 
     /// Text of any length.
@@ -195,6 +241,38 @@ impl Type {
         Self::of(Shape::Record(Arc::new(RecordType::new(
             fields.into_iter().map(|(name, ty)| (Arc::from(name), ty)),
         ))))
+    }
+
+    /// A whole number of this interval.
+    pub fn int_within(interval: Interval) -> Self {
+        let numbers = interval.within(Interval::whole());
+        Self { limits: Limits { numbers, ..Limits::NONE }, ..Self::of(Shape::Int) }
+    }
+
+    /// A decimal of this interval with at most `scale` decimals.
+    pub fn decimal_within(interval: Interval, scale: u32) -> Self {
+        let integer_digits = interval.integer_digits();
+        let scale = scale.min(DIGITS_MAX);
+        let limits = Limits { numbers: Some(interval), ..Limits::NONE };
+        Self { limits, ..Self::of(Shape::Decimal { integer_digits, scale }) }
+    }
+
+    /// A list of at most so many elements of this type.
+    pub fn list_of_at_most(element: Self, elements_max: Option<u64>) -> Self {
+        Self { limits: Limits { elements_max, ..Limits::NONE }, ..Self::list(element) }
+    }
+
+    /// Returns between which numbers it lies, if it is a number.
+    pub fn interval(&self) -> Option<Interval> {
+        match self.shape {
+            Shape::Int => Some(self.limits.numbers.unwrap_or_else(Interval::whole)),
+            Shape::Decimal { integer_digits, scale } => {
+                let by_digits = Interval::of_digits(integer_digits, scale);
+                let known = self.limits.numbers.and_then(|known| known.within(by_digits));
+                Some(known.unwrap_or(by_digits))
+            }
+            _ => None,
+        }
     }
 
     /// This type, but perhaps missing.
@@ -344,19 +422,33 @@ impl Type {
             (a, b) => a.clone().or_else(|| b.clone()),
         };
         let length_max = self.length_max.zip(other.length_max).map(|(a, b)| a.max(b));
+        let limits = match (&self.shape, &other.shape) {
+            (Shape::Null, _) => other.limits,
+            (_, Shape::Null) => self.limits,
+            _ if self.limits == other.limits => self.limits,
+            _ => self.limits_of_all().join(other.limits_of_all()),
+        };
         let shape = match (&self.shape, &other.shape) {
             (Shape::Null, shape) | (shape, Shape::Null) => {
                 let length_max = self.length_max.or(other.length_max);
-                return Some(Self { shape: shape.clone(), nullable: true, pii, unit, length_max });
+                return Some(Self {
+                    shape: shape.clone(),
+                    nullable: true,
+                    pii,
+                    unit,
+                    length_max,
+                    limits,
+                });
             }
             (a, b) if a == b => a.clone(),
             (
                 Shape::Decimal { integer_digits: a, scale: b },
                 Shape::Decimal { integer_digits: c, scale: d },
             ) => Shape::Decimal { integer_digits: *a.max(c), scale: *b.max(d) },
-            (Shape::Int, Shape::Decimal { integer_digits, scale })
-            | (Shape::Decimal { integer_digits, scale }, Shape::Int) => {
-                Shape::Decimal { integer_digits: (*integer_digits).max(19), scale: *scale }
+            (Shape::Int, Shape::Decimal { scale, .. })
+            | (Shape::Decimal { scale, .. }, Shape::Int) => {
+                let numbers = limits.numbers.unwrap_or_else(Interval::whole);
+                Shape::Decimal { integer_digits: numbers.integer_digits(), scale: *scale }
             }
             (
                 Shape::Text { .. } | Shape::Currency | Shape::Email | Shape::Uri,
@@ -376,7 +468,12 @@ impl Type {
             }
             _ => return None,
         };
-        Some(Self { shape, nullable, pii, unit, length_max })
+        Some(Self { shape, nullable, pii, unit, length_max, limits })
+    }
+
+    /// Returns the limits with those that follow from the shape.
+    fn limits_of_all(&self) -> Limits {
+        Limits { numbers: self.interval(), ..self.limits }
     }
 
     /// Returns how many characters a text of this type has at the most, where that is known.

@@ -56,28 +56,36 @@ fn values_that_may_be_missing() {
         406,
         "`order.note` may be missing",
         "order.note",
-        Some("guard it: `order.note != null ? order.note : \"\"`"),
+        Some(
+            "run the step only then: `when: ${{ order.note != null }}`, or give a fallback: `coalesce(order.note, \"\")`",
+        ),
     );
     check(
         "order.tip + 1",
         406,
         "`order.tip` may be missing",
         "order.tip",
-        Some("guard it: `order.tip != null ? order.tip : 0`"),
+        Some(
+            "run the step only then: `when: ${{ order.tip != null }}`, or use it only where it is present: `order.tip != null ? … : …`",
+        ),
     );
     check(
         "order.tip > 1",
         406,
         "`order.tip` may be missing",
         "order.tip",
-        Some("guard it: `order.tip != null ? order.tip : 0`"),
+        Some(
+            "run the step only then: `when: ${{ order.tip != null }}`, or use it only where it is present: `order.tip != null ? … : …`",
+        ),
     );
     check(
         "order.address.city",
         406,
         "`order.address` may be missing",
         "order.address",
-        Some("guard it with `order.address != null`, in the step's `when` or before `?` or `&&`"),
+        Some(
+            "run the step only then: `when: ${{ order.address != null }}`, or use it only where it is present: `order.address != null ? order.address.city : …`",
+        ),
     );
     check(
         "get(order.tags, 0) + 'x'",
@@ -91,7 +99,7 @@ fn values_that_may_be_missing() {
         406,
         "an element of `order.items.map(i, i.discount)` may be missing",
         "order.items.map(i, i.discount)",
-        Some("choose what to add: `order.items.map(i, i.discount).map(x, coalesce(x, 0))`"),
+        Some("leave out what is missing: `order.items.map(i, i.discount).map(x, x != null, x)`"),
     );
 }
 
@@ -104,7 +112,8 @@ fn operations_that_may_fail() {
         "order.count",
         Some("guard it: `order.count != 0 ? … : …`"),
     );
-    check("order.count / 0", 408, "division by zero", "0", None);
+    let help = Some("divide by a number other than zero");
+    check("order.count / 0", 408, "division by zero", "0", help);
     check(
         "div(1, order.amount, 2, 'up')",
         408,
@@ -146,7 +155,7 @@ fn operations_that_may_fail() {
         "`order.order_id` may be no decimal",
         "order.order_id",
         Some(
-            "write `decimal(order.order_id, 0)` for a fallback, or guard it: `is_decimal(order.order_id) ? … : …`",
+            "guard it: `is_decimal(order.order_id) ? … : …`, or give a fallback: `decimal(order.order_id, …)`",
         ),
     );
 }

@@ -7,6 +7,7 @@ mod problems;
 mod results;
 mod sound;
 mod types;
+mod unions;
 mod values;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use super::{Compiled, Env, Problem, Root, Scope, StepVar, compile};
 use crate::money::{Currency, Decimal};
 use crate::time_zone::TimeZone;
-use crate::value::{DateFormat, Record, RecordType, Shape, Type, Unit, Value};
+use crate::value::{DateFormat, Interval, Record, RecordType, Shape, Type, Unit, Value};
 
 fn amount_in(unit: Unit) -> Type {
     Type { unit: Some(unit), ..Type::amount() }
@@ -25,6 +26,11 @@ fn texts(values: &[&str]) -> Type {
     Type::of(Shape::Text { chars_max: None, values: Some(values) })
 }
 
+fn between(min: &str, max: &str) -> Interval {
+    let decimal = |text| Decimal::parse(text).unwrap();
+    Interval::new(decimal(min), decimal(max)).unwrap()
+}
+
 fn item() -> Type {
     Type::record([
         ("sku", Type::text()),
@@ -32,6 +38,28 @@ fn item() -> Type {
         ("price", Type::amount()),
         ("discount", Type::amount().or_null()),
     ])
+}
+
+/// A union of three cases: two have an amount, one has a voucher.
+fn payment() -> Type {
+    let case = |kind: &str, fields: &[(&str, Type)]| {
+        let tag = (Arc::from("kind"), texts(&[kind]));
+        let fields = fields.iter().map(|(name, ty)| (Arc::from(*name), ty.clone()));
+        Arc::new(RecordType::new(fields.chain([tag])))
+    };
+    let amount = || ("paid", Type::amount());
+    let merged = RecordType::new([
+        (Arc::from("kind"), texts(&["card", "bank", "voucher"])),
+        (Arc::from("paid"), Type::amount().or_null()),
+        (Arc::from("iban"), Type::text().or_null()),
+        (Arc::from("voucher"), Type::text().or_null()),
+    ]);
+    let cases = vec![
+        case("card", &[amount(), ("iban", Type::text().or_null())]),
+        case("bank", &[amount(), ("iban", Type::text())]),
+        case("voucher", &[("voucher", Type::text())]),
+    ];
+    Type::of(Shape::Record(Arc::new(merged.with_cases(cases))))
 }
 
 fn order() -> Type {
@@ -54,6 +82,9 @@ fn order() -> Type {
         ("items", Type::list(item())),
         ("tags", Type::list(Type::text())),
         ("address", address.or_null()),
+        ("payment", payment()),
+        ("lines", Type::list_of_at_most(item(), Some(3))),
+        ("pieces", Type::int_within(between("1", "50"))),
         ("meta", Type::of(Shape::Json)),
     ])
 }
@@ -116,6 +147,12 @@ fn order_value() -> Value {
             ("placed_at", Value::Timestamp("2025-03-01T23:30:00-05:00".parse().unwrap())),
             ("due", Value::Date("2025-03-31".parse().unwrap())),
             ("items", Value::List(Arc::from([line("x", 2, "1.10"), line("y", 1, "8.30")]))),
+            ("pieces", Value::Int(50)),
+            ("lines", Value::List(Arc::from([line("z", 3, "-2.25")]))),
+            (
+                "payment",
+                record(&payment(), &[("kind", Value::text("card")), ("paid", decimal("3.10"))]),
+            ),
             ("tags", Value::List(Arc::from([Value::text("b"), Value::text("a")]))),
         ],
     )

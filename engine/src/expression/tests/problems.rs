@@ -41,7 +41,8 @@ fn syntax() {
         "9223372036854775808",
         Some("with a point, as in `1.0`, it is a decimal of up to 28 digits"),
     );
-    check("let + 1", 402, "`let` is a reserved word", "let", None);
+    let help = Some("compute the value in a `value.compute` step");
+    check("let + 1", 402, "`let` is a reserved word", "let", help);
     check("1u", 402, "there are no unsigned numbers", "1u", Some("leave the `u` out"));
     check("a{b: 1}", 402, "there are no named messages", "{", Some("write `{\"name\": value}`"));
     check("{'a': 1, 'a': 2}", 402, "`a` stands twice in one map", "'a'", None);
@@ -138,14 +139,14 @@ fn names() {
         403,
         "there is no function `length`",
         "length",
-        Some("did you mean `size`?"),
+        Some("write `size(order.tags)`"),
     );
     check(
         "order.amount.round(2, 'up')",
         403,
         "`round` is a function, not a method",
         "round",
-        Some("write `round(number, places, \"half_even\")`"),
+        Some("write `round(order.amount, 2, 'up')`"),
     );
     check(
         "map(order.tags, 1)",
@@ -159,7 +160,9 @@ fn names() {
         403,
         "there is no function `int`",
         "int",
-        Some("a text that may be no number is read with `decimal(text, fallback)`"),
+        Some(
+            "a text is read with a fallback, `decimal(order.order_id, …)`; numbers are exact here",
+        ),
     );
 }
 
@@ -184,9 +187,10 @@ fn operands() {
         404,
         "`&&` wants a condition, not a whole number",
         "order.count",
-        None,
+        Some("write `order.count != 0`"),
     );
-    check("!order.count", 404, "`!` wants a condition, not a whole number", "order.count", None);
+    let help = Some("write `order.count == 0`");
+    check("!order.count", 404, "`!` wants a condition, not a whole number", "order.count", help);
     check(
         "order.gift ? 1 : 'a'",
         404,
@@ -269,5 +273,6 @@ fn operands() {
         "order.count",
         None,
     );
-    check("order.tags.filter(t, t)", 404, "`filter` wants a condition, not text", "t", None);
+    let help = Some("write `t != \"\"`, or compare it with a text");
+    check("order.tags.filter(t, t)", 404, "`filter` wants a condition, not text", "t", help);
 }

@@ -18,6 +18,9 @@ const PIECES: &[&str] = &[
     "order.status",
     "order.email",
     "order.currency",
+    "order.pieces",
+    "order.lines",
+    "order.payment.kind",
     "x",
     "x.price",
     "x.discount",
@@ -74,6 +77,11 @@ const PIECES: &[&str] = &[
     "(size(order.tags) > 1 ? order.tags[1] : #)",
     "(order.count != 0 ? order.count / order.count : #)",
     "(x.discount != null ? x.discount : #)",
+    "(order.payment.kind == 'card' ? order.payment.paid : #)",
+    "(order.payment.kind in ['bank', 'voucher'] || order.payment.paid > #)",
+    "(order.pieces < 30 ? order.pieces : #)",
+    "(# == null)",
+    "(# != # && #)",
 ];
 
 /// A linear congruential generator (Knuth's MMIX constants): the same expressions on every run.
@@ -87,7 +95,7 @@ impl Generator {
     }
 
     fn expression(&mut self, depth: usize) -> String {
-        let piece = PIECES[self.below(if depth == 0 { 23 } else { PIECES.len() })];
+        let piece = PIECES[self.below(if depth == 0 { 26 } else { PIECES.len() })];
         let mut text = String::new();
         for (position, part) in piece.split('#').enumerate() {
             if position > 0 {
@@ -101,6 +109,20 @@ impl Generator {
 
 /// Tells whether a value is of the type that was promised.
 fn is_of(value: &Value, ty: &Type) -> bool {
+    let number = match value {
+        Value::Int(number) => Some(Decimal::from_int(*number)),
+        Value::Decimal(number) => Some(*number),
+        _ => None,
+    };
+    let lies_in = |numbers: Interval| {
+        number.is_none_or(|number| Interval::only(number).within(numbers).is_some())
+    };
+    let elements = value.as_list().map_or(0, |list| list.len() as u64);
+    if !ty.limits.numbers.is_none_or(lies_in)
+        || !ty.limits.elements_max.is_none_or(|most| elements <= most)
+    {
+        return false;
+    }
     match (value, &ty.shape) {
         (Value::Missing | Value::Null, shape) => ty.nullable || *shape == Shape::Json,
         (Value::Bool(_), Shape::Bool)
@@ -142,6 +164,11 @@ fn what_compiles_gives_a_value_of_its_type() {
                         "{text}: {value:?} is no {:?}",
                         compiled.ty()
                     );
+                    match value {
+                        Value::Bool(true) => assert!(!compiled.facts().is_impossible(), "{text}"),
+                        Value::Bool(false) => assert!(!compiled.is_always_true(), "{text}"),
+                        _ => {}
+                    }
                     ran += 1;
                 }
                 Err(EvalError::Overflow) => {}

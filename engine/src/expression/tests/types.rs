@@ -113,7 +113,11 @@ fn digits_and_lengths_are_carried_along() {
     for (text, integer_digits, scale) in [
         ("order.amount + order.fee", 16, 4),
         ("order.amount * order.rate", 18, 10),
-        ("order.amount * 100", 18, 4),
+        ("order.amount * 100", 17, 4),
+        ("order.amount * 0.10", 14, 6),
+        ("div(order.amount, 4, 2, 'up')", 15, 2),
+        ("min(order.amount, 10) * 3", 16, 4),
+        ("order.amount < 10 && order.amount > -10 ? order.amount : 0.0", 2, 4),
         ("round(order.amount, 2, 'up')", 16, 2),
         ("1.50", 1, 2),
     ] {
@@ -124,6 +128,8 @@ fn digits_and_lengths_are_carried_along() {
         ("order.order_id + '-1'", Some(22)),
         ("order.order_id + order.note", None),
         ("string(order.count)", Some(20)),
+        ("string(size(order.order_id))", Some(2)),
+        ("string(order.count % 100)", Some(3)),
         ("order.currency + 'x'", Some(4)),
     ] {
         let text = text.replace("order.note", "run.key");

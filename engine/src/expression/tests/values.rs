@@ -96,7 +96,7 @@ fn a_map_has_the_fields_that_are_wanted() {
     assert_eq!(
         found(&json!({ "ID": "a", "amount": 1, "curency": "EUR" }), &row()),
         [
-            "ID 201 unknown key `ID` | <key> | one of `amount`, `currency`, `id`",
+            "ID 201 unknown key `ID` | <key> | did you mean `id`?",
             "curency 201 unknown key `curency` | <key> | did you mean `currency`?",
             " 203 `id` is missing |  | add `id`: it is text",
         ]
@@ -126,12 +126,12 @@ fn what_does_not_fit_is_told_with_its_place() {
         (
             json!("${{ order.order_id }}"),
             Type::amount(),
-            " 405 wanted a decimal, found text | order.order_id | read it with a fallback: `decimal(order.order_id, 0)`",
+            " 405 wanted a decimal, found text | order.order_id | declare `format: decimal` for it in the order schema, or read it with a fallback: `decimal(order.order_id, …)`",
         ),
         (
             json!("${{ order.note }}"),
             Type::text(),
-            " 406 `order.note` may be missing | order.note | guard it: `order.note != null ? order.note : \"\"`",
+            " 406 `order.note` may be missing | order.note | run the step only then: `when: ${{ order.note != null }}`, or give a fallback: `coalesce(order.note, \"\")`",
         ),
         (
             json!("${{ order.placed_at }}"),
@@ -156,7 +156,7 @@ fn what_does_not_fit_is_told_with_its_place() {
         (
             json!("x-${{ order.note }}"),
             Type::text(),
-            " 406 `order.note` may be missing | order.note | guard it: `order.note != null ? order.note : \"\"`",
+            " 406 `order.note` may be missing | order.note | run the step only then: `when: ${{ order.note != null }}`, or give a fallback: `coalesce(order.note, \"\")`",
         ),
         (
             json!("é ${{ order.count"),
@@ -178,7 +178,7 @@ fn what_does_not_fit_is_told_with_its_place() {
         (
             json!(["${{ order.note }}"]),
             Type::list(Type::text()),
-            "[0] 406 `order.note` may be missing | order.note | guard it: `order.note != null ? order.note : \"\"`",
+            "[0] 406 `order.note` may be missing | order.note | run the step only then: `when: ${{ order.note != null }}`, or give a fallback: `coalesce(order.note, \"\")`",
         ),
         (
             json!("${{ {'id': 'a'} }}"),

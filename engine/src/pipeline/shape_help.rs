@@ -1,0 +1,207 @@
+//! What to write instead of a setting of another shape, or of a key that other formats have.
+
+use jiff::SignedDuration;
+use serde_json::{Value as Json, json};
+
+use crate::diagnostic::{Route, Segment};
+
+/// Returns what to write for a setting whose value has the wrong shape. `wanted` are the JSON types that fit.
+pub(super) fn of_value(route: &Route, wanted: &[&str], found: &Json) -> Option<String> {
+    let key = match route.segments().last()? {
+        Segment::Key(key) => key.as_str(),
+        Segment::Index(_) => return None,
+    };
+    let wants = |name: &str| wanted.contains(&name);
+    let value = match (key, found) {
+        ("oms", _) => Some(json!(1)),
+        ("retry", Json::Number(attempts)) => Some(json!({ "attempts": attempts })),
+        ("retry", Json::Bool(false)) => Some(json!({ "attempts": 1 })),
+        ("for_each", Json::String(_) | Json::Array(_)) => Some(json!({ "items": found })),
+        ("on_failure", Json::String(_)) => Some(json!({ "run": found })),
+        ("on_failure", Json::Array(steps)) => match steps.as_slice() {
+            [only] => Some(json!({ "run": only })),
+            _ => None,
+        },
+        ("intake", Json::String(_)) => Some(json!({ "path": found })),
+        (_, Json::Object(members)) if wants("array") && !members.is_empty() => {
+            Some(members.keys().cloned().map(Json::String).collect())
+        }
+        (_, Json::String(_) | Json::Number(_)) if wants("array") => Some(json!([found])),
+        (_, Json::String(text)) if wants("integer") => whole(key, text).map(Json::from),
+        (_, Json::Number(_)) if wants("integer") => None,
+        (_, Json::String(text)) if wants("boolean") => truth(text).map(Json::from),
+        _ => None,
+    };
+    let written = match (value, key, found) {
+        (Some(value), ..) => in_flow(&value),
+        (None, "columns", _) => "{ order_id: text, … }".to_owned(),
+        (None, "steps", _) => "{ store: { uses: … }, … }".to_owned(),
+        (None, "tables", _) => "{ bills: { key: [order_id], columns: { … } }, … }".to_owned(),
+        _ => return None,
+    };
+    Some(format!("write `{key}: {written}`"))
+}
+
+/// Returns the key that is meant by one of another format, beside those that are known.
+pub(super) fn meant<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
+    const NAMES: [(&str, &[&str]); 12] = [
+        ("uses", &["type", "kind", "action", "use", "task", "module"]),
+        ("with", &["args", "arguments", "params", "parameters", "inputs", "input", "config"]),
+        ("needs", &["depends_on", "dependson", "depends", "after", "requires", "dependencies"]),
+        ("when", &["if", "condition", "only_if", "onlyif", "cond"]),
+        ("for_each", &["foreach", "loop", "each", "with_items", "matrix", "map"]),
+        ("retry", &["retries", "attempts", "max_attempts", "maxattempts", "max_retries"]),
+        ("timeout_seconds", &["timeout", "timeout_ms", "timeoutseconds", "timeout_minutes"]),
+        ("on_failure", &["on_error", "onfailure", "onerror", "catch", "rescue", "except"]),
+        ("step", &["id", "name"]),
+        ("run", &["step", "then", "steps"]),
+        ("oms", &["version", "apiversion", "api_version"]),
+        ("max_concurrency", &["max", "concurrency", "parallel", "parallelism"]),
+    ];
+    let plain = found.to_lowercase().replace('-', "_");
+    let meant = NAMES.iter().filter(|(_, others)| others.contains(&plain.as_str()));
+    meant.into_iter().find_map(|(name, _)| known.iter().find(|known| **known == *name).copied())
+}
+
+/// Returns how to write with the key that is meant what stands behind another one.
+pub(super) fn of_key(meant: &str, found: &str, value: &Json) -> String {
+    let value = match (meant, value) {
+        ("retry", Json::Number(attempts)) if found.contains("retries") => {
+            // The first attempt counts as well.
+            let attempts = attempts.as_u64().map_or(1, |retries| retries.saturating_add(1));
+            Some(json!({ "attempts": attempts }))
+        }
+        ("retry", Json::Number(_)) => Some(json!({ "attempts": value })),
+        ("timeout_seconds", Json::String(text)) => whole(meant, text).map(Json::from),
+        ("timeout_seconds", Json::Number(number)) => {
+            let number = number.as_u64().unwrap_or(1);
+            let seconds = match found {
+                "timeout_ms" => number.div_ceil(1000),
+                "timeout_minutes" => number.saturating_mul(60),
+                _ => number,
+            };
+            Some(Json::from(seconds))
+        }
+        ("on_failure", Json::String(_)) => Some(json!({ "run": value })),
+        ("for_each", Json::String(_) | Json::Array(_)) => Some(json!({ "items": value })),
+        ("needs", Json::String(_)) => Some(json!([value])),
+        ("oms", _) => Some(json!(1)),
+        ("uses" | "when" | "step" | "run" | "max_concurrency", _) => Some(value.clone()),
+        _ => None,
+    };
+    match value.filter(|value| !value.is_object() || meant != "with") {
+        Some(value) => format!("write `{meant}: {}`", in_flow(&value)),
+        None => format!("it is called `{meant}` here"),
+    }
+}
+
+/// Reads a whole number, or a duration in the unit that the key names.
+fn whole(key: &str, text: &str) -> Option<i64> {
+    if let Ok(number) = text.trim().parse() {
+        return Some(number);
+    }
+    let duration: SignedDuration = text.trim().parse().ok()?;
+    match key {
+        key if key.ends_with("_seconds") => {
+            let whole = duration.as_secs();
+            Some(if duration.subsec_nanos() > 0 { whole + 1 } else { whole })
+        }
+        key if key.ends_with("_ms") => i64::try_from(duration.as_millis()).ok(),
+        _ => None,
+    }
+}
+
+fn truth(text: &str) -> Option<bool> {
+    match text.to_lowercase().as_str() {
+        "true" | "yes" | "on" | "y" => Some(true),
+        "false" | "no" | "off" | "n" => Some(false),
+        _ => None,
+    }
+}
+
+/// Writes a value as YAML in one line.
+fn in_flow(value: &Json) -> String {
+    match value {
+        Json::String(text) => {
+            let plain =
+                |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | '*');
+            let is_word =
+                text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(plain);
+            let is_other = matches!(text.as_str(), "true" | "false" | "null");
+            if is_word && !is_other {
+                text.clone()
+            } else if text.contains('"') && !text.contains('\'') {
+                format!("'{text}'")
+            } else {
+                value.to_string()
+            }
+        }
+        Json::Array(elements) => {
+            format!("[{}]", elements.iter().map(in_flow).collect::<Vec<_>>().join(", "))
+        }
+        Json::Object(members) => {
+            let members = members.iter().map(|(key, value)| format!("{key}: {}", in_flow(value)));
+            format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn help(key: &str, wanted: &str, found: Json) -> Option<String> {
+        of_value(&Route::root().key("steps").key("a").key(key), &[wanted], &found)
+    }
+
+    #[test]
+    fn a_setting_of_another_shape_says_what_to_write() {
+        for (key, wanted, found, written) in [
+            ("needs", "array", json!("store"), "needs: [store]"),
+            ("needs", "array", json!({ "store": {} }), "needs: [store]"),
+            ("allow", "array", json!("skipped"), "allow: [skipped]"),
+            ("samples", "array", json!("s/*.json"), "samples: [s/*.json]"),
+            ("retry", "object", json!(3), "retry: { attempts: 3 }"),
+            ("retry", "object", json!(false), "retry: { attempts: 1 }"),
+            ("on_failure", "object", json!("x"), "on_failure: { run: x }"),
+            ("oms", "integer", json!("1"), "oms: 1"),
+            ("timeout_seconds", "integer", json!("5s"), "timeout_seconds: 5"),
+            ("timeout_seconds", "integer", json!("2m"), "timeout_seconds: 120"),
+            ("initial_ms", "integer", json!("1s 500ms"), "initial_ms: 1500"),
+            ("attempts", "integer", json!("3"), "attempts: 3"),
+            (
+                "for_each",
+                "object",
+                json!("${{ order.items }}"),
+                "for_each: { items: \"${{ order.items }}\" }",
+            ),
+            ("pii", "boolean", json!("yes"), "pii: true"),
+        ] {
+            assert_eq!(help(key, wanted, found), Some(format!("write `{written}`")));
+        }
+        assert_eq!(help("attempts", "integer", json!("many")), None);
+    }
+
+    #[test]
+    fn a_key_of_another_format_is_recognized() {
+        let known =
+            ["uses", "with", "needs", "when", "for_each", "retry", "timeout_seconds", "on_failure"];
+        for (found, value, written) in [
+            ("timeout", json!("5s"), "write `timeout_seconds: 5`"),
+            ("timeout_minutes", json!(2), "write `timeout_seconds: 120`"),
+            ("retries", json!(3), "write `retry: { attempts: 4 }`"),
+            ("depends_on", json!(["a"]), "it is called `needs` here"),
+            ("depends-on", json!("a"), "write `needs: [a]`"),
+            ("if", json!("${{ order.gift }}"), "write `when: \"${{ order.gift }}\"`"),
+            ("on_error", json!("x"), "write `on_failure: { run: x }`"),
+            ("args", json!({ "a": 1 }), "it is called `with` here"),
+        ] {
+            assert_eq!(
+                meant(found, &known).map(|meant| of_key(meant, found, &value)).as_deref(),
+                Some(written)
+            );
+        }
+        assert_eq!(meant("id", &known), None);
+    }
+}

@@ -1,0 +1,172 @@
+//! Comments that accept a warning at its line: `# oms: allow OMS0416`.
+
+use std::sync::Arc;
+
+use crate::diagnostic::{Code, Diagnostic, Label, Report, Severity, Source, codes};
+use crate::document::{Comment, Document};
+
+/// What a comment accepts.
+struct Allow<'d> {
+    comment: Comment<'d>,
+    codes: Vec<Code>,
+    /// The line whose warnings it accepts.
+    line: usize,
+}
+
+/// Drops the warnings that comments of the pipeline file accept, and warns of comments without effect.
+pub(super) fn apply(document: &Document, report: &mut Report) {
+    let comments = document.comments_with("oms");
+    if comments.is_empty() {
+        return;
+    }
+    let source = Source::new(Arc::clone(document.text()));
+    let mut useless: Vec<Diagnostic> = Vec::new();
+    let mut allows: Vec<Allow<'_>> = Vec::new();
+    for comment in comments {
+        match read(comment.text) {
+            None => {}
+            Some(Ok(codes)) => {
+                let line = if comment.alone {
+                    line_below(document.text(), comment.line)
+                } else {
+                    comment.line
+                };
+                allows.push(Allow { comment, codes, line });
+            }
+            Some(Err(message)) => useless.push(finding(document, &comment, message)),
+        }
+    }
+    let place = |diagnostic: &Diagnostic| {
+        let label = diagnostic.primary()?;
+        (label.path == *document.path()).then(|| source.line_column(label.span.start).0)
+    };
+    let found: Vec<(Code, Severity, Option<usize>)> = report
+        .diagnostics()
+        .iter()
+        .map(|diagnostic| (diagnostic.code, diagnostic.severity, place(diagnostic)))
+        .collect();
+    // What is broken may hide the warning.
+    let complete = report.is_ok();
+    for allow in &allows {
+        for code in &allow.codes {
+            let here = |severity: Severity| found.contains(&(*code, severity, Some(allow.line)));
+            if here(Severity::Error) {
+                let message = format!("{code} is an error here, and only warnings can be accepted");
+                useless.push(finding(document, &allow.comment, message));
+            } else if complete && !here(Severity::Warning) {
+                let message = format!("no warning {code} points to line {}", allow.line);
+                useless.push(finding(document, &allow.comment, message));
+            }
+        }
+    }
+    report.retain(|diagnostic| {
+        let line = place(diagnostic);
+        let is_allowed =
+            |allow: &Allow<'_>| Some(allow.line) == line && allow.codes.contains(&diagnostic.code);
+        diagnostic.severity == Severity::Error || !allows.iter().any(is_allowed)
+    });
+    useless.into_iter().for_each(|diagnostic| report.push(diagnostic));
+}
+
+/// Reads a comment: nothing if it is another one, otherwise the codes that it accepts or what is wrong with it.
+fn read(text: &str) -> Option<Result<Vec<Code>, String>> {
+    let rest = text.strip_prefix("oms")?;
+    let (colon, rest) = match rest.trim_start().strip_prefix(':') {
+        Some(rest) => (true, rest),
+        None => (false, rest.strip_prefix([' ', '-'])?),
+    };
+    let mut words = rest.split([' ', '\t', ',']).filter(|word| !word.is_empty()).peekable();
+    let verb = words.next()?.trim_end_matches(':');
+    let is_code = |word: &str| {
+        word.len() >= 3
+            && word.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("oms"))
+            && word.get(3..).is_some_and(|digits| digits.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    let names_code = words.peek().is_some_and(|word| is_code(word));
+    match (verb, colon) {
+        ("allow", true) => {}
+        // Another verb, or a missing colon, with a code behind it is a slip and no prose.
+        _ if names_code => return Some(Err(format!("`{text}` is not understood"))),
+        _ => return None,
+    }
+    let mut accepted = Vec::new();
+    // The first word that is no code begins a note for readers.
+    for word in words.take_while(|word| is_code(word)) {
+        match Code::find(word)
+            .filter(|code| code.to_string() == word.trim_end_matches([':', ';', '.']))
+        {
+            Some(code) if !accepted.contains(&code) => accepted.push(code),
+            Some(code) => return Some(Err(format!("{code} stands twice in one comment"))),
+            None => return Some(Err(format!("there is no code `{word}`"))),
+        }
+    }
+    if accepted.is_empty() {
+        return Some(Err("the comment names no code".to_owned()));
+    }
+    Some(Ok(accepted))
+}
+
+/// Returns the next line below that is neither empty nor only a comment.
+fn line_below(text: &str, line: usize) -> usize {
+    let below = text.lines().enumerate().skip(line);
+    let content = below.map(|(position, content)| (position + 1, content.trim_start()));
+    let mut content =
+        content.filter(|(_, content)| !content.is_empty() && !content.starts_with('#'));
+    content.next().map_or(line + 1, |(line, _)| line)
+}
+
+fn finding(document: &Document, comment: &Comment<'_>, message: String) -> Diagnostic {
+    Diagnostic {
+        code: codes::USELESS_ALLOW,
+        severity: Severity::Warning,
+        message,
+        labels: vec![Label {
+            path: Arc::clone(document.path()),
+            span: comment.span.clone(),
+            text: "has no effect".to_owned(),
+            primary: true,
+        }],
+        help: Some(
+            "write `# oms: allow OMS0416` at the end of the line of the warning or alone above it, or delete the comment"
+                .to_owned(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_comments_for_this_program_are_read() {
+        for text in
+            ["oms runs order flows", "oms: 1", "oms", "omsx: allow OMS0416", "oms: the engine"]
+        {
+            assert_eq!(read(text), None, "{text}");
+        }
+        let codes = |text: &str| {
+            let read = read(text)?.ok()?;
+            Some(read.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(codes("oms: allow OMS0416").as_deref(), Some("OMS0416"));
+        assert_eq!(
+            codes("oms:allow OMS0416, OMS0302 (the shop checks it)").as_deref(),
+            Some("OMS0416 OMS0302")
+        );
+        for text in [
+            "oms: allow",
+            "oms: allow OMS9999",
+            "oms: ignore OMS0416",
+            "oms allow OMS0416",
+            "oms: allow oms0416",
+            "oms: allow OMS0416 OMS0416",
+        ] {
+            assert!(matches!(read(text), Some(Err(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_comment_of_its_own_speaks_of_the_next_line_with_content() {
+        assert_eq!(line_below("# a\n\n  # b\nx: 1\n", 1), 4);
+    }
+}

@@ -1,0 +1,100 @@
+//! Which conditions hold whenever a step runs, and whether they exclude each other.
+
+use super::checked::Need;
+use crate::expression::Facts;
+use crate::pipeline::Allow;
+
+/// A condition that holds whenever a step runs: its own, or that of a step that must have run before.
+#[derive(Clone, Debug)]
+pub(super) struct Condition {
+    /// The step with this `when`.
+    pub(super) step: usize,
+    facts: Facts,
+}
+
+/// Why a step can never run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unreachable {
+    /// Its own condition is never true.
+    Condition,
+    /// The conditions of these steps exclude each other.
+    Exclusive(Vec<usize>),
+    /// A step that it needs can never run, which has been reported.
+    Inherited,
+}
+
+/// The conditions of the steps that have been looked at.
+pub(super) struct Reachability {
+    conditions: Vec<Vec<Condition>>,
+    unreachable: Vec<bool>,
+}
+
+impl Reachability {
+    pub(super) fn new(steps: usize) -> Self {
+        Self { conditions: vec![Vec::new(); steps], unreachable: vec![false; steps] }
+    }
+
+    /// Adds a step, after all that it waits for, and says why it can never run, if that is so.
+    pub(super) fn add(
+        &mut self,
+        step: usize,
+        needs: &[Need],
+        catches: Option<usize>,
+        when: Option<Facts>,
+    ) -> Option<Unreachable> {
+        let must_run: Vec<usize> = required(needs).chain(catches).collect();
+        let mut conditions: Vec<Condition> = Vec::new();
+        for condition in must_run.iter().filter_map(|at| self.conditions.get(*at)).flatten() {
+            if !conditions.iter().any(|known| known.step == condition.step) {
+                conditions.push(condition.clone());
+            }
+        }
+        // Each catch step sees an `error` of its own.
+        let own = when.map(|facts| Condition { step, facts: facts.without("error") });
+        let never = own.as_ref().is_some_and(|own| own.facts.is_impossible());
+        conditions.extend(own);
+        let inherited = must_run.iter().any(|at| self.unreachable.get(*at).copied() == Some(true));
+        let why = if never {
+            Some(Unreachable::Condition)
+        } else if inherited {
+            Some(Unreachable::Inherited)
+        } else {
+            exclusive(&conditions).map(Unreachable::Exclusive)
+        };
+        if let (Some(slot), Some(unreachable)) =
+            (self.conditions.get_mut(step), self.unreachable.get_mut(step))
+        {
+            *slot = conditions;
+            *unreachable = why.is_some();
+        }
+        why
+    }
+
+    /// Returns the needs of a step through which one of these conditions must hold.
+    pub(super) fn responsible(&self, needs: &[Need], conditions: &[usize]) -> Vec<usize> {
+        let leads_to = |at: &usize| {
+            let known = self.conditions.get(*at).into_iter().flatten();
+            known.into_iter().any(|condition| conditions.contains(&condition.step))
+        };
+        required(needs).filter(leads_to).collect()
+    }
+}
+
+/// Returns the steps that must have run, whether they succeeded or failed.
+fn required(needs: &[Need]) -> impl Iterator<Item = usize> {
+    let required = needs.iter().filter(|need| !need.allow.contains(&Allow::Skipped));
+    required.map(|need| need.step)
+}
+
+/// Returns the first two conditions that exclude each other, or all of them if only all together do.
+fn exclusive(conditions: &[Condition]) -> Option<Vec<usize>> {
+    for (position, first) in conditions.iter().enumerate() {
+        for second in conditions.iter().skip(position + 1) {
+            if first.facts.exclude(&second.facts) {
+                return Some(vec![first.step, second.step]);
+            }
+        }
+    }
+    let all = conditions.iter().fold(Facts::default(), |all, next| all.and(&next.facts));
+    all.is_impossible().then(|| conditions.iter().map(|condition| condition.step).collect())
+}
