@@ -5,6 +5,7 @@ use std::str::Chars;
 
 use oms_engine::expression::{Env, Scope, Weight, compile};
 use oms_engine::money::Decimal;
+use oms_engine::time_zone::TimeZone;
 use oms_engine::value::Value;
 
 use crate::harness::{files, shared};
@@ -146,7 +147,7 @@ fn accepted_expressions_give_what_the_specification_wants() {
         for section in file.all("section") {
             for test in section.all("test") {
                 let expr = test.get("expr").map(Proto::text).unwrap_or_default();
-                let Ok(mut compiled) = compile(expr, &Scope::new()) else { continue };
+                let Ok(mut compiled) = compile(expr, &Scope::new(TimeZone::UTC)) else { continue };
                 if compiled.take_notes().iter().any(|note| note.weight != Weight::Warning) {
                     continue;
                 }

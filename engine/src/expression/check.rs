@@ -227,7 +227,7 @@ impl<'s> Checker<'s> {
     fn folded(&mut self, checked: Checked) -> Checked {
         let (checked, error) = match fold(checked) {
             Ok(checked) => return checked,
-            Err(failed) => failed,
+            Err(failed) => *failed,
         };
         let span = checked.span.clone();
         let start = span.start + self.offset;
@@ -425,7 +425,7 @@ fn literal(value: &Value, span: Range<usize>) -> Checked {
 ///
 /// # Errors
 /// The part, and why it never has a value.
-pub(super) fn fold(checked: Checked) -> Result<Checked, (Checked, EvalError)> {
+pub(super) fn fold(checked: Checked) -> Result<Checked, Box<(Checked, EvalError)>> {
     let constant = checked.node.constant().is_some();
     if constant || checked.ty.is_none() || !checked.node.reads_nothing(0) {
         return Ok(checked);
@@ -434,7 +434,7 @@ pub(super) fn fold(checked: Checked) -> Result<Checked, (Checked, EvalError)> {
     let value = checked.node.eval(Place::new(&env, &left)).map(Cow::into_owned);
     match value {
         Ok(value) => Ok(Checked { node: Node::Const(value), ..checked }),
-        Err(error) => Err((checked, error)),
+        Err(error) => Err(Box::new((checked, error))),
     }
 }
 

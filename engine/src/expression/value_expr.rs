@@ -368,5 +368,5 @@ fn mixed(elements: Vec<Checked>) -> Checked {
 
 /// Evaluates now what depends on nothing. What never has a value was reported where it stands.
 fn folded(checked: Checked) -> Checked {
-    fold(checked).unwrap_or_else(|(checked, _)| checked)
+    fold(checked).unwrap_or_else(|failed| failed.0)
 }

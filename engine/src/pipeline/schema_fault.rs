@@ -269,7 +269,7 @@ fn wrong_type(
         other => in_words(type_name(other)),
     };
     let message = format!("`{key}` must be {}, not {found}", wanted.join(" or "));
-    let help = quoted.or_else(|| shape_help::of_value(&route, &names, &instance));
+    let help = quoted.or_else(|| shape_help::of_value(&route, &names, instance));
     Finding::error(codes::WRONG_SHAPE, place, message).help(help)
 }
 

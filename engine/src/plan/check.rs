@@ -11,7 +11,8 @@ use super::choreography::choreography;
 use super::semantics::Semantics;
 use super::sink::Sink;
 use super::{
-    allowed, graph, handlers, isolation, lists, mail, order, rates, samples, steps, tables, time_zone,
+    allowed, graph, handlers, isolation, lists, mail, order, rates, samples, steps, tables,
+    time_zone,
 };
 use crate::diagnostic::{Diagnostic, Finding, Label, Place, Report, Route, Severity, codes};
 use crate::document::{self, FileError, Files, Recorder};

@@ -119,7 +119,7 @@ fn is_of(value: &Value, ty: &Type) -> bool {
     };
     let elements = value.as_list().map_or(0, |list| list.len() as u64);
     if !ty.limits.numbers.is_none_or(lies_in)
-        || !ty.limits.elements_max.is_none_or(|most| elements <= most)
+        || ty.limits.elements_max.is_some_and(|most| elements > most)
     {
         return false;
     }
