@@ -109,6 +109,14 @@ fn would_become_null(left_out: &[&Column], row: &Route) -> Option<Finding> {
     Some(Finding::error(codes::ROW, Place::key(row.clone()), message).help(help).newly_refused())
 }
 
+/// What else can be done about a value that may not fit.
+const UNLESS_KNOWN: &str =
+    "or widen the column; if you know that it fits, end the line with `# oms: allow OMS0416`";
+
+fn round_to(scale: u32) -> String {
+    format!("round it: `round(…, {scale}, \"half_even\")`")
+}
+
 /// Says whether a value can be larger than what its column holds.
 fn may_not_fit(
     column: &Column,
@@ -127,13 +135,20 @@ fn may_not_fit(
             Shape::Decimal { integer_digits: more, scale: finer },
         ) if more > integer_digits || finer > scale => (
             format!("a decimal with up to {more} digits before the point and {finer} after it"),
-            if finer > scale {
-                format!(
-                    "round it: `round(…, {scale}, \"half_even\")`, bound it in the order schema (`x-scale`), or widen the column"
-                )
-            } else {
-                "bound it in the order schema (`maximum`, `x-precision`, `maxItems`), or widen the column; if you know that it fits, end the line with `# oms: allow OMS0416`"
-                    .to_owned()
+            match (finer > scale, more > integer_digits) {
+                (true, false) => format!(
+                    "{}, bound it in the order schema (`x-scale`), or widen the column",
+                    round_to(*scale)
+                ),
+                (true, true) => format!(
+                    "{}, and bound it in the order schema (`maximum`, `x-precision`, `maxItems`), or widen the column",
+                    round_to(*scale)
+                ),
+                (false, _) => {
+                    format!(
+                        "bound it in the order schema (`maximum`, `x-precision`, `maxItems`), {UNLESS_KNOWN}"
+                    )
+                }
             },
         ),
         (Shape::Text { chars_max: Some(most), .. }, _)
@@ -143,8 +158,7 @@ fn may_not_fit(
                 || "text of any length".to_owned(),
                 |chars| format!("text of up to {chars} characters"),
             );
-            let help = "bound it in the order schema (`maxLength`), or widen the column; if you know that it fits, end the line with `# oms: allow OMS0416`";
-            (found, help.to_owned())
+            (found, format!("bound it in the order schema (`maxLength`), {UNLESS_KNOWN}"))
         }
         _ => return None,
     };

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
+use super::covered::{covers, required};
 use super::customer::{CustomerMembers, MARKABLE};
 use super::decimals::is_decimal_text;
 use super::index::{Index, Target, children};
 use super::keywords::is_annotation;
 use super::marks::{is_definition, mark_in, personal};
+use super::number_type::{decimal, integer};
 use super::{formats, union};
 use crate::diagnostic::did_you_mean;
-use crate::money::Decimal;
 use crate::value::{
-    DateFormat, ELEMENTS_MAX, Interval, JsonKind, JsonNode, Member, RecordNode, RecordType, Shape,
-    Type, Unit,
+    DateFormat, ELEMENTS_MAX, JsonKind, JsonNode, Member, RecordNode, RecordType, Shape, Type, Unit,
 };
 
 /// Maximum nesting of the parts from which types are made; deeper parts, and those that contain themselves, are only validated.
@@ -320,13 +320,7 @@ impl<'i, 's> Compiler<'i, 's> {
         let (ty, kind) = match kinds.as_slice() {
             [] if names.is_empty() => return self.untyped(schema, map, used),
             ["boolean"] => (Type::of(Shape::Bool), JsonKind::Bool),
-            ["integer"] => {
-                let min = map.get("minimum").and_then(Json::as_i64).unwrap_or(i64::MIN);
-                let max = map.get("maximum").and_then(Json::as_i64).unwrap_or(i64::MAX);
-                let interval = Interval::new(Decimal::from_int(min), Decimal::from_int(max));
-                let ty = Type::int_within(interval.unwrap_or_else(Interval::whole));
-                (ty, JsonKind::Int { min, max })
-            }
+            ["integer"] => integer(map),
             ["number"] => decimal(map, false, true),
             ["number", "string"] if is_decimal_text(schema) => decimal(map, true, true),
             ["string"] => self.string(map),
@@ -473,12 +467,6 @@ impl<'i, 's> Compiler<'i, 's> {
     }
 }
 
-fn decimal(map: &Map<String, Json>, text: bool, number: bool) -> (Type, JsonKind) {
-    let (integer_digits, scale) = decimal_size(map);
-    let kind = JsonKind::Decimal { text, number, integer_digits, scale };
-    (Type::decimal_within(bounds(map, integer_digits, scale), scale), kind)
-}
-
 /// Makes a record of its members.
 pub(super) fn record(members: Vec<(Member, Type)>, additional: bool) -> (Type, JsonKind) {
     record_of_cases(members, additional, Vec::new())
@@ -532,80 +520,6 @@ fn without_units(ty: &Type, unknown: &[Unit]) -> Type {
     };
     let unit = ty.unit.clone().filter(|unit| !unknown.contains(unit));
     Type { shape, unit, ..ty.clone() }
-}
-
-/// Tells whether the reader asserts all that a keyword says where it reads this kind of value. What is not listed here is left to the
-/// validator.
-fn covers(
-    used: &[&str],
-    kind: &JsonKind,
-    keyword: &str,
-    value: &Json,
-    map: &Map<String, Json>,
-) -> bool {
-    match (keyword, kind) {
-        ("nullable" | "x-customer" | "x-pii", _) => true,
-        ("$ref" | "anyOf", _) => used.contains(&keyword),
-        // Of a union, the reader knows only what all cases have in common.
-        ("oneOf", _) => used.contains(&keyword) && union::or_null(map).is_some(),
-        // What stands beside a reference is not part of the kind.
-        _ if used.iter().any(|used| ["$ref", "anyOf", "oneOf"].contains(used)) => false,
-        ("type", JsonKind::Json) => false,
-        ("type", _) => true,
-        ("format", JsonKind::Text { .. }) => false,
-        (
-            "format",
-            JsonKind::Decimal { text: true, .. }
-            | JsonKind::Currency
-            | JsonKind::Email
-            | JsonKind::Uri
-            | JsonKind::Date(_)
-            | JsonKind::Timestamp,
-        )
-        | ("x-date-format", JsonKind::Date(_))
-        | ("x-currency" | "x-precision" | "x-scale", JsonKind::Decimal { .. }) => true,
-        ("const" | "enum", JsonKind::Text { values: Some(values), .. }) => {
-            let both = map.contains_key("const") && map.contains_key("enum");
-            !values.is_empty() && !both
-        }
-        ("minLength" | "maxLength", JsonKind::Text { values: None, .. })
-        | ("minItems" | "maxItems", JsonKind::List { .. }) => value.is_u64(),
-        ("minimum" | "maximum", JsonKind::Int { .. }) => value.is_i64(),
-        ("items", JsonKind::List { .. }) => used.contains(&"items"),
-        ("properties", JsonKind::Record(_)) => true,
-        ("required", JsonKind::Record(record)) => {
-            required(map).iter().all(|name| record.ty.position(name).is_some())
-        }
-        ("additionalProperties", JsonKind::Record(_)) => value.is_boolean(),
-        _ => false,
-    }
-}
-
-fn required(map: &Map<String, Json>) -> Vec<&str> {
-    let required = map.get("required").and_then(Json::as_array);
-    required.into_iter().flatten().filter_map(Json::as_str).collect()
-}
-
-/// Returns how many digits a decimal may have before and after the point.
-pub(super) fn decimal_size(map: &Map<String, Json>) -> (u32, u32) {
-    let digits =
-        |key: &str| map.get(key).and_then(Json::as_u64).and_then(|n| u32::try_from(n).ok());
-    let scale = digits("x-scale").unwrap_or(4);
-    let precision = digits("x-precision").unwrap_or_else(|| scale.saturating_add(15));
-    (precision.saturating_sub(scale), scale)
-}
-
-/// Returns between which numbers a decimal with these digits lies.
-fn bounds(map: &Map<String, Json>, integer_digits: u32, scale: u32) -> Interval {
-    let by_digits = Interval::of_digits(integer_digits, scale);
-    let bound = |key: &str| Decimal::from_json_number(&map.get(key)?.to_string()).ok();
-    let most = |a: Option<Decimal>, b: Option<Decimal>, pick: fn(Decimal, Decimal) -> Decimal| {
-        a.zip(b).map(|(a, b)| pick(a, b)).or(a).or(b)
-    };
-    let min = most(bound("minimum"), bound("exclusiveMinimum"), Decimal::max);
-    let max = most(bound("maximum"), bound("exclusiveMaximum"), Decimal::min);
-    let declared = Interval::new(min.unwrap_or(by_digits.min()), max.unwrap_or(by_digits.max()));
-    declared.and_then(|declared| declared.within(by_digits)).unwrap_or(by_digits)
 }
 
 /// Returns the only values that `const` or `enum` allow.

@@ -3,11 +3,11 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::bounds::{DIGITS, Digits, IN_TEXTS};
-use super::compile::decimal_size;
 use super::decimals::{is_decimal_text, met_by_decimal_texts};
 use super::formats;
 use super::index::{Index, Target, escaped};
 use super::keywords::{Holds, keyword};
+use super::number_type::decimal_size;
 
 /// Where the rest of a nullable schema goes: null is the first alternative.
 const NOT_NULL: &str = "/anyOf/1";

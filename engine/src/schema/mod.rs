@@ -6,6 +6,7 @@
 mod bounds;
 mod check;
 mod compile;
+mod covered;
 mod customer;
 mod decimals;
 mod draft4;
@@ -19,6 +20,7 @@ mod lower;
 mod marks;
 mod meta;
 mod number;
+mod number_type;
 mod order;
 mod union;
 pub(crate) mod words;

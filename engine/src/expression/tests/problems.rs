@@ -273,6 +273,6 @@ fn operands() {
         "order.count",
         None,
     );
-    let help = Some("write `t != \"\"`, or compare it with a text");
+    let help = Some("write `t != \"\"`, or compare it with another text");
     check("order.tags.filter(t, t)", 404, "`filter` wants a condition, not text", "t", help);
 }
