@@ -349,15 +349,22 @@ impl Runner {
         run: &Run,
         answering: &Answering,
     ) -> Result<Settled, Error> {
-        let (key, id) = (Arc::clone(&run.info.key), Arc::clone(&run.info.id));
-        if same {
-            answering.tell(|| Answer::Same { key, run: id });
-            return Ok(Settled::Duplicate);
-        }
-        let stored = self.driver.readers.read(|connection| StoredRun::body(connection, &key))?;
-        answering
-            .tell(|| Answer::Conflict(Conflict::new(plan.order(), &run.info, stored.as_deref())));
-        Ok(Settled::Conflict)
+        let conflict = if same { None } else { self.conflict(plan, run)? };
+        Ok(if let Some(conflict) = conflict {
+            answering.tell(|| Answer::Conflict(conflict));
+            Settled::Conflict
+        } else {
+            let (key, run) = (Arc::clone(&run.info.key), Arc::clone(&run.info.id));
+            answering.tell(|| Answer::Same { key, run });
+            Settled::Duplicate
+        })
+    }
+
+    /// Compares an order with the accepted one that has its key and another digest.
+    fn conflict(&self, plan: &Plan, run: &Run) -> Result<Option<Conflict>, Error> {
+        let body = |connection: &Connection| StoredRun::body(connection, &run.info.key);
+        let stored = self.driver.readers.read(body)?;
+        Ok(Conflict::between(plan.order(), &run.info, stored.as_deref()))
     }
 
     /// Goes on with a run that is in the database.

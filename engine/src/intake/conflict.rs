@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::effects::RunInfo;
 use crate::plan::OrderPlan;
-use crate::value::{Differences, JsonNode, differences, read_json};
+use crate::value::{Differences, differences};
 
 /// An order whose key belongs to the run of another order. Names members, never their values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,21 +19,21 @@ pub struct Conflict {
 }
 
 impl Conflict {
-    /// Compares an order with the accepted one, whose bytes are `stored` as long as they are kept.
-    pub fn new(order: &OrderPlan, refused: &RunInfo, stored: Option<&[u8]>) -> Self {
+    /// Compares an order with the accepted one, whose bytes are `stored` as long as they are kept. Returns nothing if both are the same
+    /// order: the schema may have changed since the first was accepted, and its digest with it.
+    pub fn between(order: &OrderPlan, refused: &RunInfo, stored: Option<&[u8]>) -> Option<Self> {
         let differences = stored.and_then(|stored| compare(order, stored, &refused.body));
-        Self { key: Arc::clone(&refused.key), run: Arc::clone(&refused.id), differences }
+        if differences.as_ref().is_some_and(|differences| differences.count == 0) {
+            return None;
+        }
+        Some(Self { key: Arc::clone(&refused.key), run: Arc::clone(&refused.id), differences })
     }
 }
 
-/// Compares two orders as typed values. An order that was accepted under another schema may not fit the current one; then both are
-/// compared as plain JSON.
+/// Compares two orders as typed values. Both were accepted before, and are not held against the schema again.
 fn compare(order: &OrderPlan, stored: &[u8], refused: &[u8]) -> Option<Differences> {
-    let typed = |body| order.schema().read(body);
-    let plain = |body| read_json(body, &JsonNode::ANY);
-    let pair = typed(stored).and_then(|stored| Ok((stored, typed(refused)?)));
-    let pair = pair.or_else(|_| Ok::<_, Vec<_>>((plain(stored)?, plain(refused)?)));
-    let (stored, refused) = pair.ok()?;
+    let read = |body| order.schema().revive(body);
+    let (stored, refused) = (read(stored).ok()?, read(refused).ok()?);
     Some(differences(&stored.canonical, &refused.canonical))
 }
 
@@ -44,9 +44,6 @@ impl fmt::Display for Conflict {
         match differences {
             None => f.write_str(
                 "that order is no longer stored, so the members that differ are unknown",
-            ),
-            Some(Differences { count: 0, .. }) => f.write_str(
-                "no member differs: the order schema has changed since that order was accepted",
             ),
             Some(Differences { pointers, count }) => {
                 f.write_str("they differ at ")?;

@@ -69,7 +69,10 @@ impl IntakeHandler {
                 Ok(Kept::New) => Reply::accepted(key, &run.info.id),
                 Ok(Kept::Same) => Reply::same(key, &run.info.id),
                 Ok(Kept::Other(stored)) => {
-                    Reply::conflict(&Conflict::new(self.plan.order(), &run.info, stored.as_deref()))
+                    match Conflict::between(self.plan.order(), &run.info, stored.as_deref()) {
+                        Some(conflict) => Reply::conflict(&conflict),
+                        None => Reply::same(key, &run.info.id),
+                    }
                 }
                 Err(error) => {
                     let number = attempt.to_string();
