@@ -1,6 +1,6 @@
 //! JSON Schema to types and to the reader's instructions.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
@@ -10,7 +10,7 @@ use super::customer::{CustomerMembers, MARKABLE};
 use super::decimals::is_decimal_text;
 use super::index::{Index, Target, children};
 use super::keywords::is_annotation;
-use super::marks::{is_definition, mark_in, personal};
+use super::marks::{customers_in, is_definition, mark_in, personal};
 use super::number_type::{decimal, integer};
 use super::{formats, union};
 use crate::diagnostic::did_you_mean;
@@ -70,6 +70,7 @@ pub(super) fn compile<'s>(
         let mut compiler = Compiler::new(index, broken, &personal, typing, depth_max);
         let (ty, node) = compiler.root(root);
         if compiler.nodes <= NODES_MAX || depth_max == 0 {
+            compiler.customers_without_effect();
             let Compiler { customer, covered, problems, .. } = compiler;
             return Compilation { ty, node, customer, covered, problems };
         }
@@ -94,6 +95,10 @@ pub(super) struct Compiler<'i, 's> {
     /// How many lists it is in.
     lists: usize,
     customer: CustomerMembers,
+    /// The places with `x-customer` that were compiled.
+    marked: BTreeSet<usize>,
+    /// The places from which no types were made, because they lie too deep.
+    cut: BTreeSet<usize>,
 }
 
 impl<'i, 's> Compiler<'i, 's> {
@@ -118,6 +123,8 @@ impl<'i, 's> Compiler<'i, 's> {
             member: Vec::new(),
             lists: 0,
             customer: CustomerMembers { id: None, emails: Vec::new() },
+            marked: BTreeSet::new(),
+            cut: BTreeSet::new(),
         }
     }
 
@@ -189,6 +196,7 @@ impl<'i, 's> Compiler<'i, 's> {
         if self.depth > self.depth_max || self.nodes > NODES_MAX {
             let (ty, node) = self.opaque();
             let position = self.index.position(schema);
+            self.cut.extend(position);
             let pii = position.and_then(|at| self.personal.get(at)) == Some(&true);
             return (ty.with_pii(pii), node);
         }
@@ -226,12 +234,28 @@ impl<'i, 's> Compiler<'i, 's> {
         if is_broken && !has_parts {
             ty.shape = Shape::Broken;
         }
-        if map.get("x-customer") == Some(&Json::Bool(true))
-            && let Some(message) = self.customer.mark(&self.member, &ty.shape, self.lists > 0)
-        {
-            self.problem_at(schema, "x-customer", message, Some(MARKABLE.to_owned()));
+        if map.get("x-customer") == Some(&Json::Bool(true)) {
+            self.marked.extend(self.index.position(schema));
+            let fault = self.customer.mark(&self.member, &ty.shape, self.lists > 0);
+            if let Some(message) = fault {
+                self.problem_at(schema, "x-customer", message, Some(MARKABLE.to_owned()));
+            }
         }
         (ty, node)
+    }
+
+    /// Refuses `x-customer` where it lies too deep.
+    fn customers_without_effect(&mut self) {
+        for position in customers_in(self.index, &self.cut) {
+            let place = self.index.places().get(position);
+            let Some(place) = place.filter(|_| !self.marked.contains(&position)) else { continue };
+            let message = format!(
+                "`x-customer` has no effect so deep: this schema has types for the first {} levels only",
+                self.depth_max
+            );
+            let help = "mark a member further up, or use fewer `$ref`";
+            self.problem_at(place.schema, "x-customer", &message, Some(help.to_owned()));
+        }
     }
 
     /// Notes the field that holds the currency of an amount.

@@ -1,6 +1,8 @@
 //! Keywords that only a type can carry, such as `x-pii`. Where a part of a schema gives no type they have no effect, and personal data
 //! would be shown.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value as Json;
 
 use super::index::{Index, Target, children, escaped};
@@ -18,6 +20,27 @@ pub(super) struct Mark {
 /// Finds a mark in a schema or in what it refers to.
 pub(super) fn mark_in<'s>(index: &Index<'s>, schema: &'s Json) -> Option<Mark> {
     find(index, schema, &mut Vec::new())
+}
+
+/// Returns the places at which `x-customer` stands in some parts of a schema or in what they refer to.
+pub(super) fn customers_in(index: &Index<'_>, parts: &BTreeSet<usize>) -> Vec<usize> {
+    let places = index.places();
+    let mut below: Vec<Vec<usize>> = vec![Vec::new(); places.len()];
+    for (place, below) in places.iter().zip(&mut below) {
+        let inner = children(place.schema).into_iter();
+        let inner = inner.filter(|child| !is_definition(child.keyword)).map(|child| child.schema);
+        below.extend(
+            inner.chain(referred(index, place.schema)).filter_map(|part| index.position(part)),
+        );
+    }
+    let mut reached: Vec<bool> = (0..places.len()).map(|at| parts.contains(&at)).collect();
+    spread(&mut reached, &below);
+    let marked = places.iter().map(|place| is_set(place.schema, "x-customer"));
+    (0..)
+        .zip(marked.zip(reached))
+        .filter(|(_, both)| *both == (true, true))
+        .map(|(at, _)| at)
+        .collect()
 }
 
 /// Returns for each place of the index whether anything in it, or in what it refers to, is personal data.
