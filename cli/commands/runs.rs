@@ -222,7 +222,7 @@ fn page(row: &RunRow, steps: &[Json]) -> String {
 }
 
 fn happened(event: &Json) -> String {
-    let mut text = event["state"].as_str().unwrap_or_default().to_owned();
+    let mut text = event["state"].as_str().unwrap_or_default().replace('_', " ");
     if let Some(element) = event["element"].as_u64() {
         text.push_str(&format!(" element {element}"));
     }

@@ -111,6 +111,9 @@ fn event_of(event: &Event, id: &Arc<str>, output: &Type, shown: Shown) -> Option
             "state": "skipped", "at": format_timestamp(*at), "reason": reason,
             "why": reason.to_string(),
         })),
+        Event::ReadAgain { steps, at } if steps.contains(id) => {
+            Some(json!({ "state": "read_again", "at": format_timestamp(*at) }))
+        }
         _ => None,
     }
 }

@@ -28,6 +28,7 @@ mod order_schema;
 mod origin;
 mod postgres;
 mod property;
+mod read_again;
 mod sarif;
 mod serve;
 mod smtp;

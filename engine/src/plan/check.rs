@@ -198,6 +198,7 @@ impl Checker {
             rates: resources.rates.into_values().flatten().collect(),
             mail: resources.mail,
             contended: isolation::contended(&steps),
+            dependent_upserts: isolation::dependent_upserts(&steps),
             steps,
             handlers: handlers?,
             samples,

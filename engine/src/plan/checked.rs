@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::isolation::DependentUpsert;
 use super::order::OrderPlan;
 use super::semantics::Semantics;
 use crate::effects::TableNames;
@@ -31,6 +32,7 @@ pub struct Plan {
     pub(super) files: BTreeMap<String, Arc<[u8]>>,
     pub(super) digest: Digest,
     pub(super) contended: TableNames,
+    pub(super) dependent_upserts: Vec<DependentUpsert>,
     pub(super) semantics: Semantics,
 }
 
@@ -75,6 +77,11 @@ impl Plan {
     /// Returns the tables that steps read and steps write, so that a row may change between a read and what depends on it.
     pub const fn contended_tables(&self) -> &TableNames {
         &self.contended
+    }
+
+    /// Returns the reads of rows on which an upsert of the same table depends.
+    pub fn dependent_upserts(&self) -> &[DependentUpsert] {
+        &self.dependent_upserts
     }
 
     /// Counts tables as contended that steps of the same pipeline write or read elsewhere.

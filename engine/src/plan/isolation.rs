@@ -19,6 +19,47 @@ pub(super) fn contended(steps: &[PlannedStep]) -> TableNames {
     Arc::new(tables(true).intersection(&tables(false)).cloned().collect())
 }
 
+/// A read of a row, and an upsert of the same table that depends on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DependentUpsert {
+    /// The step that reads.
+    pub read: usize,
+    /// The step that replaces.
+    pub upsert: usize,
+    /// The upsert and every step that it needs, directly or through others.
+    pub before: BTreeSet<usize>,
+}
+
+/// Finds reads of rows on which an upsert of the same table depends.
+pub(super) fn dependent_upserts(steps: &[PlannedStep]) -> Vec<DependentUpsert> {
+    let of_tables = |step: usize, verb: Verb| {
+        let effects = steps.get(step).into_iter().flat_map(|step| &step.effects);
+        effects
+            .filter(move |effect| (effect.port, effect.verb) == (Port::Tables, verb))
+            .map(|effect| &effect.resource)
+    };
+    let mut found = Vec::new();
+    for upsert in 0..steps.len() {
+        let tables: BTreeSet<&Arc<str>> = of_tables(upsert, Verb::Upsert).collect();
+        if tables.is_empty() {
+            continue;
+        }
+        let mut before = needs(steps, upsert);
+        let reads: Vec<usize> = before
+            .iter()
+            .copied()
+            .filter(|read| of_tables(*read, Verb::Get).any(|table| tables.contains(table)))
+            .collect();
+        before.insert(upsert);
+        found.extend(reads.into_iter().map(|read| DependentUpsert {
+            read,
+            upsert,
+            before: before.clone(),
+        }));
+    }
+    found
+}
+
 /// Finds rows that are replaced by what was read before something outside of this process: the read is a fact of its time by then, and
 /// another run may have changed the row.
 pub(super) fn outdated(plan: &Plan) -> Vec<Finding> {
@@ -29,38 +70,33 @@ pub(super) fn outdated(plan: &Plan) -> Vec<Finding> {
         Port::Objects | Port::Topics | Port::Tables => false,
     };
     let mut found = Vec::new();
-    for (read, table) in reads(plan) {
-        let before = needs(plan, read);
-        for (write, planned) in plan.steps().iter().enumerate() {
-            let replaces = |effect: &Effect| {
-                (effect.port, effect.verb) == (Port::Tables, Verb::Upsert)
-                    && effect.resource == *table
-            };
-            if !planned.effects.iter().any(replaces) {
-                continue;
-            }
-            let needed = needs(plan, write);
-            if !needed.contains(&read) {
-                continue;
-            }
-            let mut between = needed.difference(&before).filter_map(|step| plan.steps().get(*step));
-            let between = between.find(|step| step.effects.iter().any(reaches_out));
-            let Some(between) = between else { continue };
-            let Some(reader) = plan.steps().get(read) else { continue };
-            let message = format!(
-                "`{}` may replace a row of `{table}` that another run has changed since `{}` read it",
-                planned.id, reader.id
-            );
-            found.push(
-                Finding::warning(codes::OUTDATED_READ, at(planned), message)
-                    .also(at(reader), "the row is read here")
-                    .also(at(between), "this call to the outside comes in between")
-                    .help(format!(
-                        "read the row again after `{}`: add a `table.get` with `needs: [{}]`",
-                        between.id, between.id
-                    )),
-            );
-        }
+    for dependent in plan.dependent_upserts() {
+        let earlier = needs(plan.steps(), dependent.read);
+        let mut between = dependent.before.iter().filter(|step| {
+            ![dependent.read, dependent.upsert].contains(step) && !earlier.contains(step)
+        });
+        let between = between.find_map(|step| {
+            plan.steps().get(*step).filter(|step| step.effects.iter().any(reaches_out))
+        });
+        let (Some(between), Some(reader), Some(planned)) =
+            (between, plan.steps().get(dependent.read), plan.steps().get(dependent.upsert))
+        else {
+            continue;
+        };
+        let table = reader.effects.first().map_or("", |effect| &effect.resource);
+        let message = format!(
+            "`{}` may replace a row of `{table}` that another run has changed since `{}` read it",
+            planned.id, reader.id
+        );
+        found.push(
+            Finding::warning(codes::OUTDATED_READ, at(planned), message)
+                .also(at(reader), "the row is read here")
+                .also(at(between), "this call to the outside comes in between")
+                .help(format!(
+                    "read the row again after `{}`: add a `table.get` with `needs: [{}]`",
+                    between.id, between.id
+                )),
+        );
     }
     found
 }
@@ -80,7 +116,8 @@ pub(super) fn several_writes(plan: &Plan) -> Vec<Finding> {
             .enumerate()
             .filter(|(at, step)| {
                 let mut tables = step.effects.iter().filter(|effect| effect.port == Port::Tables);
-                tables.any(|effect| effect.verb != Verb::Get) && needs(plan, *at).contains(&read)
+                tables.any(|effect| effect.verb != Verb::Get)
+                    && needs(plan.steps(), *at).contains(&read)
             })
             .map(|(_, step)| step)
             .collect();
@@ -117,10 +154,10 @@ fn reads(plan: &Plan) -> impl Iterator<Item = (usize, &Arc<str>)> {
 }
 
 /// Returns the steps that a step needs, directly or through other steps.
-fn needs(plan: &Plan, step: usize) -> BTreeSet<usize> {
+fn needs(steps: &[PlannedStep], step: usize) -> BTreeSet<usize> {
     let mut found = BTreeSet::new();
     let mut open = vec![step];
-    while let Some(planned) = open.pop().and_then(|step| plan.steps().get(step)) {
+    while let Some(planned) = open.pop().and_then(|step| steps.get(step)) {
         let direct = planned.needs.iter().map(|need| need.step).chain(planned.catches);
         open.extend(direct.filter(|need| found.insert(*need)));
     }

@@ -27,6 +27,7 @@ mod time_zone;
 pub use check::{Checked, Checker, Target, overlapping_intakes};
 pub use checked::{ForEach, Handler, Need, Plan, PlannedStep, Retry, Seed};
 pub use choreography::{Branch, Choreography, LAMBDA_BODY_MAX, ObjectKey, choreography};
+pub use isolation::DependentUpsert;
 pub use order::{KeyError, OrderPlan, valid_key};
 pub use semantics::Semantics;
 pub(crate) use steps::{error_record, run_record};

@@ -109,6 +109,7 @@ pub fn resume(
     for event in after {
         run.scheduler.apply(event)?;
     }
+    run.scheduler.begin_stretch();
     Ok(run)
 }
 

@@ -1,5 +1,6 @@
 //! What the scheduler decides, and what it refuses.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -61,6 +62,11 @@ pub enum Decision {
         attempts: u32,
         /// When the next one begins.
         until: Timestamp,
+    },
+    /// Note that rows are read again: the positions of the steps that read, and of those that only computed from that.
+    ReadAgain {
+        /// The steps.
+        steps: BTreeSet<usize>,
     },
     /// Nothing more can begin before this instant.
     WaitUntil(Timestamp),

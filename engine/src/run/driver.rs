@@ -257,6 +257,10 @@ impl Stretch {
                 let event = Event::Rescheduled { step, element, attempts, at: now, retry_at };
                 note(run, &mut self.events, event);
             }
+            Decision::ReadAgain { steps } => {
+                let steps = steps.into_iter().filter_map(id).collect();
+                note(run, &mut self.events, Event::ReadAgain { steps, at: now });
+            }
             Decision::WaitUntil(until) => return Some((RunState::Waiting, Some(until))),
             Decision::Finish(state) => return Some((state, None)),
         }

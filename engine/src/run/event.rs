@@ -78,6 +78,13 @@ pub enum Event {
         /// When the next attempt begins.
         retry_at: Timestamp,
     },
+    /// Rows are read again before an upsert that depends on them is tried again: other runs may have changed them meanwhile.
+    ReadAgain {
+        /// The steps that read, and those that only computed from what they read.
+        steps: Arc<[Arc<str>]>,
+        /// When.
+        at: Timestamp,
+    },
     /// A person asked to try again what failed, or to try now what waits.
     Retried {
         /// When.
@@ -134,6 +141,7 @@ impl Event {
             | Self::Claimed { at, .. }
             | Self::Skipped { at, .. }
             | Self::Rescheduled { at, .. }
+            | Self::ReadAgain { at, .. }
             | Self::Retried { at, .. }
             | Self::Cancelled { at } => *at,
         }

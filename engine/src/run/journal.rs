@@ -52,6 +52,7 @@ struct Written<'a, O> {
     retry_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     why: Option<SkipReason>,
+    /// The steps that were done at a retry, or those that are read again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     done: Option<Arc<[Arc<str>]>>,
     #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
@@ -66,6 +67,7 @@ enum Is {
     Claimed,
     Skipped,
     Rescheduled,
+    ReadAgain,
     Retried,
     Cancelled,
 }
@@ -138,6 +140,9 @@ fn write(event: &Event) -> Written<'_, &Value> {
             retry_at: Some(retry_at.as_microsecond()),
             ..bare(Is::Rescheduled, Some(step))
         },
+        Event::ReadAgain { steps, .. } => {
+            Written { done: Some(Arc::clone(steps)), ..bare(Is::ReadAgain, None) }
+        }
         Event::Retried { done, .. } => Written { done: done.clone(), ..bare(Is::Retried, None) },
         Event::Cancelled { .. } => bare(Is::Cancelled, None),
     }
@@ -178,6 +183,7 @@ fn read(written: Written<'_, &RawValue>, plan: &Plan) -> Result<Event, JournalEr
                 retry_at.ok_or_else(|| JournalError::Incomplete { step: Arc::clone(&step) })?;
             Event::Rescheduled { step, element, attempts: attempt, at, retry_at }
         }
+        (Is::ReadAgain, ..) => Event::ReadAgain { steps: done.unwrap_or_default(), at },
         (Is::Retried, ..) => Event::Retried { at, done },
         (Is::Cancelled, ..) => Event::Cancelled { at },
         (Is::Failed | Is::Skipped, ..) => return Err(JournalError::Incomplete { step }),

@@ -86,6 +86,7 @@ impl Scheduler {
         at: Timestamp,
     ) -> Result<(), IllegalEvent> {
         let plan = Arc::clone(&self.plan);
+        self.is_retried = true;
         let mut past: Vec<Past> = vec![Past::new(); plan.steps().len()];
         for event in events {
             recall(&mut past, event, |step| plan.step(step), at);
@@ -153,6 +154,14 @@ fn recall(
         Event::Retried { .. } => {
             for past in past {
                 past.retain(|_, state| !matches!(state, ElementState::Failed(_)));
+            }
+            return;
+        }
+        Event::ReadAgain { steps, .. } => {
+            for step in steps.iter().filter_map(|step| position(step)) {
+                if let Some(past) = past.get_mut(step) {
+                    past.clear();
+                }
             }
             return;
         }

@@ -39,6 +39,10 @@ pub struct Scheduler {
     pub(super) outputs: Vec<Value>,
     /// What was written, once a step begins that could write the same.
     pub(super) targets: Option<Targets>,
+    /// Steps that gave their outputs since the run was begun or brought back.
+    pub(super) fresh: BTreeSet<usize>,
+    /// Whether a retry is the last that happened.
+    pub(super) is_retried: bool,
     cancelled: bool,
 }
 
@@ -54,6 +58,8 @@ impl Scheduler {
             kept: std::iter::repeat_with(|| None).take(count).collect(),
             outputs: vec![Value::Missing; count],
             targets: None,
+            fresh: BTreeSet::new(),
+            is_retried: false,
             cancelled: false,
         }
     }
@@ -105,6 +111,10 @@ impl Scheduler {
         let mut decisions = Vec::new();
         if self.cancelled {
             return vec![Decision::Finish(RunState::Cancelled)];
+        }
+        let outdated = self.outdated(now);
+        if !outdated.is_empty() {
+            return vec![Decision::ReadAgain { steps: outdated }];
         }
         let mut running = false;
         let mut until: Option<Timestamp> = None;
@@ -381,9 +391,11 @@ impl Scheduler {
     /// # Errors
     /// When it cannot have happened; nothing is changed then.
     pub fn apply(&mut self, event: &Event) -> Result<(), IllegalEvent> {
+        let retries = matches!(event, Event::Retried { .. });
         match event {
             Event::Succeeded { step, element, output, .. } => {
                 let at = self.ready(step, *element)?;
+                self.fresh.insert(at);
                 self.set(at, *element, ElementState::Succeeded(output.clone()));
             }
             Event::Failed { step, element, attempt, failure, retry_at, at: ended, .. } => {
@@ -413,9 +425,14 @@ impl Scheduler {
                     _ => return Err(IllegalEvent::NotRunning(Arc::clone(step))),
                 }
             }
+            Event::ReadAgain { steps, .. } => {
+                let steps: Result<_, _> = steps.iter().map(|step| self.position(step)).collect();
+                self.read_again(&steps?);
+            }
             Event::Retried { at, .. } => self.reopen(*at),
             Event::Cancelled { .. } => self.cancelled = true,
         }
+        self.is_retried = retries;
         Ok(())
     }
 
@@ -504,62 +521,6 @@ impl Scheduler {
         if self.failures().next().is_some() { RunState::Parked } else { RunState::Completed }
     }
 
-    /// Returns the failures, with their steps' ids, and whether a catch step has handled each.
-    fn all_failures(&self) -> impl Iterator<Item = (&Arc<str>, &Failure, bool)> {
-        self.steps.iter().zip(self.plan.steps()).filter_map(|(state, planned)| match state {
-            StepState::Failed { failure, .. } => {
-                let caught = planned.caught_by.is_some_and(|catcher| {
-                    matches!(self.steps.get(catcher), Some(StepState::Succeeded(_)))
-                });
-                Some((&planned.id, failure, caught))
-            }
-            _ => None,
-        })
-    }
-
-    /// Returns the failures that nothing caught, with their steps' ids.
-    pub fn failures(&self) -> impl Iterator<Item = (&Arc<str>, &Failure)> {
-        let failures = self.all_failures().filter(|(_, _, caught)| !caught);
-        failures.map(|(id, failure, _)| (id, failure))
-    }
-
-    /// Returns the failures that a catch step has handled, with their steps' ids.
-    pub fn caught(&self) -> impl Iterator<Item = (&Arc<str>, &Failure)> {
-        let failures = self.all_failures().filter(|(_, _, caught)| *caught);
-        failures.map(|(id, failure, _)| (id, failure))
-    }
-
-    /// Returns the causes of the failures that nothing caught, each once, in order, with commas between them.
-    pub fn causes(&self) -> String {
-        joined(self.failures())
-    }
-
-    /// Returns the causes of the failures that were caught, each once, in order, with commas between them.
-    pub fn caught_causes(&self) -> String {
-        joined(self.caught())
-    }
-
-    /// Returns what failed without it being known whether it was done: the step's id, and the element with `for_each`.
-    pub fn unknown_outcomes(&self) -> impl Iterator<Item = (&Arc<str>, Option<u32>)> {
-        let unknown = |failure: &Failure| failure.class == Class::Unknown;
-        self.steps.iter().zip(self.plan.steps()).flat_map(move |(state, planned)| {
-            let held: Vec<Option<u32>> = match state {
-                StepState::Failed { failure, elements, .. } if elements.is_empty() => {
-                    unknown(failure).then_some(None).into_iter().collect()
-                }
-                StepState::Failed { elements, .. } => (0..)
-                    .zip(elements)
-                    .filter(|(_, element)| {
-                        matches!(element, ElementState::Failed(failure) if unknown(failure))
-                    })
-                    .map(|(element, _)| Some(element))
-                    .collect(),
-                _ => Vec::new(),
-            };
-            held.into_iter().map(move |element| (&planned.id, element))
-        })
-    }
-
     fn env<'a>(&'a self, error: Option<&'a Value>) -> Env<'a> {
         let (order, run, steps) = (&self.order, &self.run, self.outputs.as_slice());
         Env { order, run, steps, error, ..Env::empty() }
@@ -584,9 +545,4 @@ impl Scheduler {
 /// Returns the state of what is tried again at an instant, as decided at another one.
 fn waiting(attempts: u32, until: Timestamp, decided: Timestamp) -> ElementState {
     ElementState::Waiting { attempts, until, wait: until.duration_since(decided) }
-}
-
-fn joined<'a>(failures: impl Iterator<Item = (&'a Arc<str>, &'a Failure)>) -> String {
-    let causes: BTreeSet<&str> = failures.map(|(_, failure)| failure.cause.as_str()).collect();
-    causes.into_iter().collect::<Vec<_>>().join(",")
 }

@@ -250,9 +250,11 @@ fn step(step: &Json) -> Json {
                 }
                 Some("skipped") => text(&event["why"]),
                 Some("rescheduled") => format!("next attempt at {}", text(&event["retry_at"])),
+                Some("read_again") => "other runs may have changed it".to_owned(),
                 _ => format!("attempt {}", event["attempt"]),
             };
-            json!({ "at": event["at"], "what": event["state"], "detail": detail })
+            let what = text(&event["state"]).replace('_', " ");
+            json!({ "at": event["at"], "what": what, "detail": detail })
         })
         .collect();
     json!({
@@ -289,6 +291,7 @@ fn journal(events: &[Event]) -> Vec<Json> {
             Event::Rescheduled { step, at, retry_at, .. } => {
                 (at, "rescheduled", Some(step), format!("next attempt at {retry_at}"))
             }
+            Event::ReadAgain { steps, at } => (at, "read again", None, steps.join(", ")),
             Event::Retried { at, done } => {
                 let moved = "goes on with the pipeline as it is now".to_owned();
                 (at, "retried", None, done.as_ref().map_or_else(String::new, |_| moved))

@@ -1,0 +1,101 @@
+//! Rows that are read again when an upsert that depends on them is tried again.
+//!
+//! A stretch writes only if nothing that it read has changed. An attempt that is made after a wait or a retry is in another stretch than
+//! the read, so that the read is repeated in it, with what only computed from it. What other steps did with the first result stays done.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::scheduler::{Kept, Scheduler};
+use super::state::{ElementState, StepState};
+use crate::plan::PlannedStep;
+use crate::step::Verb;
+use crate::value::Value;
+
+impl Scheduler {
+    /// Begins a stretch of a run that was brought back: what was read is from before.
+    pub(super) fn begin_stretch(&mut self) {
+        self.fresh.clear();
+    }
+
+    /// Returns the steps that have to read again, and those that only computed from what they read.
+    pub(super) fn outdated(&self, now: Timestamp) -> BTreeSet<usize> {
+        let reads = self.plan.dependent_upserts().iter().filter(|dependent| {
+            let is_tried_again =
+                || self.is_retried || dependent.before.iter().any(|step| self.is_due(*step, now));
+            self.has_output(dependent.read)
+                && !self.fresh.contains(&dependent.read)
+                && !self.steps.get(dependent.upsert).is_none_or(StepState::is_ended)
+                && is_tried_again()
+        });
+        let mut outdated: BTreeSet<usize> = reads.map(|dependent| dependent.read).collect();
+        while !outdated.is_empty() {
+            let computed = self.plan.steps().iter().enumerate().filter(|(step, planned)| {
+                self.has_output(*step) && only_computes(planned) && needs_any(planned, &outdated)
+            });
+            let more: Vec<usize> = computed.map(|(step, _)| step).collect();
+            let known = outdated.len();
+            outdated.extend(more);
+            if outdated.len() == known {
+                break;
+            }
+        }
+        outdated
+    }
+
+    /// Puts steps back to their beginning. What has begun and needs one of them goes on after them.
+    pub(super) fn read_again(&mut self, again: &BTreeSet<usize>) {
+        let plan = Arc::clone(&self.plan);
+        for (step, planned) in plan.steps().iter().enumerate() {
+            let Some(state) = self.steps.get_mut(step) else { continue };
+            if again.contains(&step) {
+                *state = StepState::Pending;
+                if let (Some(kept), Some(output)) =
+                    (self.kept.get_mut(step), self.outputs.get_mut(step))
+                {
+                    (*kept, *output) = (None, Value::Missing);
+                }
+                self.fresh.remove(&step);
+            } else if matches!(state, StepState::One(_) | StepState::Each { .. })
+                && needs_any(planned, again)
+                && let Some(kept) = self.kept.get_mut(step)
+            {
+                let state = std::mem::replace(state, StepState::Pending);
+                *kept = Some(Kept { state, has_begun_here: true });
+            }
+        }
+    }
+
+    /// Tells whether a step of this handler has an output.
+    fn has_output(&self, step: usize) -> bool {
+        matches!(self.steps.get(step), Some(StepState::Succeeded(output)) if !matches!(output, Value::Missing))
+    }
+
+    /// Tells whether the next attempt of a step is due.
+    fn is_due(&self, step: usize, now: Timestamp) -> bool {
+        let kept = || self.kept.get(step)?.as_ref().map(|kept| &kept.state);
+        let state = match self.steps.get(step) {
+            Some(StepState::Pending) => kept(),
+            state => state,
+        };
+        match state {
+            Some(StepState::One(ElementState::Waiting { until, .. })) => *until <= now,
+            Some(StepState::Each { elements, .. }) => {
+                elements.due().is_some_and(|until| until <= now)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Tells whether a step does nothing but compute and read.
+fn only_computes(planned: &PlannedStep) -> bool {
+    planned.effects.iter().all(|effect| effect.verb == Verb::Get)
+}
+
+fn needs_any(planned: &PlannedStep, steps: &BTreeSet<usize>) -> bool {
+    let mut needs = planned.needs.iter().map(|need| need.step).chain(planned.catches);
+    needs.any(|need| steps.contains(&need))
+}
