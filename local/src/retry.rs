@@ -186,6 +186,7 @@ fn moved(
     at: Timestamp,
 ) -> Result<(Run, Event), String> {
     agree(old, current, before)?;
+    fits(old, current, &before.info.body)?;
     let states = before.scheduler.steps().iter().zip(old.steps());
     let done = states.filter(|(state, _)| matches!(state, StepState::Succeeded(_)));
     let done = done.map(|(_, planned)| Arc::clone(&planned.id)).collect();
@@ -195,6 +196,23 @@ fn moved(
     let run = stored.resume(current, &events).map_err(reason)?;
     lists_agree(old, before, &run)?;
     Ok((run, retried))
+}
+
+/// Checks that the order is one by the current schema, too. With the schema that it was accepted by, it is not held against it again.
+fn fits(old: &Plan, new: &Plan, order: &[u8]) -> Result<(), String> {
+    if old.order().schema().source() == new.order().schema().source() {
+        return Ok(());
+    }
+    let Err(problems) = new.order().schema().read(order) else { return Ok(()) };
+    let problems = problems.iter().map(|problem| match problem.pointer.as_str() {
+        "" => format!("it {}", problem.message),
+        pointer => format!("{pointer} {}", problem.message),
+    });
+    let problems: Vec<String> = problems.collect();
+    Err(format!(
+        "its order does not fit the order schema, which has changed: {}; let the schema allow what was accepted before",
+        problems.join(", ")
+    ))
 }
 
 /// Says why a journal does not fit, without naming the run again.

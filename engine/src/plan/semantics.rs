@@ -6,7 +6,7 @@
 /// | number | rule that it adds |
 /// | --- | --- |
 /// | 1 | |
-/// | 2 | More of the order schema has a type: a value or null as `anyOf` or `oneOf`, null in an `enum`, elements behind `prefixItems`, `properties` without `type: object`. A step that was skipped because of a failure counts as failed for `allow`. A retry decides again about skipped steps only if they depend on a step that it tries again. |
+/// | 2 | More of the order schema has a type: a value or null as `anyOf` or `oneOf`, null in an `enum`, elements behind `prefixItems`, `properties` without `type: object`. A step that was skipped because of a failure counts as failed for `allow`. A retry decides again about skipped steps only if they depend on a step that it tries again. Instants of an order are cut to milliseconds. |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Semantics(u32);
 

@@ -414,7 +414,10 @@ impl<'i, 's> Compiler<'i, 's> {
             Some("currency") => (Type::of(Shape::Currency), JsonKind::Currency),
             Some("email") => (Type::of(Shape::Email), JsonKind::Email),
             Some("uri") => (Type::of(Shape::Uri), JsonKind::Uri),
-            Some("date-time") => (Type::of(Shape::Timestamp), JsonKind::Timestamp),
+            Some("date-time") => {
+                let fine = self.typing == Typing::First;
+                (Type::of(Shape::Timestamp), JsonKind::Timestamp { fine })
+            }
             Some("date") => {
                 let written = map.get("x-date-format").and_then(Json::as_str);
                 let format = written.and_then(formats::date_format).unwrap_or(DateFormat::Iso);

@@ -31,7 +31,7 @@ pub(super) fn covers(
             | JsonKind::Email
             | JsonKind::Uri
             | JsonKind::Date(_)
-            | JsonKind::Timestamp,
+            | JsonKind::Timestamp { .. },
         )
         | ("x-date-format", JsonKind::Date(_))
         | ("x-currency" | "x-precision" | "x-scale", JsonKind::Decimal { .. }) => true,

@@ -57,7 +57,10 @@ pub enum JsonKind {
     /// A string with a date.
     Date(DateFormat),
     /// A string with an instant (RFC 3339).
-    Timestamp,
+    Timestamp {
+        /// Whether it keeps what is finer than a millisecond, as in the first semantics.
+        fine: bool,
+    },
     /// An array.
     List {
         /// What each element must be.
@@ -123,7 +126,7 @@ impl JsonNode {
                 JsonKind::Text { chars_min: 0, chars_max: None, values: None }
             }
             Shape::Date(_) => JsonKind::Date(DateFormat::Iso),
-            Shape::Timestamp => JsonKind::Timestamp,
+            Shape::Timestamp => JsonKind::Timestamp { fine: false },
             Shape::List(element) => JsonKind::List {
                 element: Box::new(Self::stored(element)),
                 min: 0,
@@ -170,7 +173,7 @@ impl JsonNode {
             JsonKind::Date(DateFormat::Iso) => "a date such as 2025-12-31".to_owned(),
             JsonKind::Date(DateFormat::MonthDayYear) => "a date written MM/DD/YYYY".to_owned(),
             JsonKind::Date(DateFormat::DayMonthYear) => "a date written DD/MM/YYYY".to_owned(),
-            JsonKind::Timestamp => {
+            JsonKind::Timestamp { .. } => {
                 "a date and time with an offset, such as 2025-12-31T23:59:59Z (RFC 3339)".to_owned()
             }
             JsonKind::List { .. } => "an array".to_owned(),

@@ -239,7 +239,7 @@ impl Reader<'_> {
                 | JsonKind::Email
                 | JsonKind::Uri
                 | JsonKind::Date(_)
-                | JsonKind::Timestamp,
+                | JsonKind::Timestamp { .. },
                 Peek::String,
             ) => self.string(node),
             (JsonKind::List { element, min, max }, Peek::Array) => self.list(element, *min, *max),

@@ -84,8 +84,9 @@ pub(super) fn text(text: &str, node: &JsonNode) -> Result<Value, String> {
                 NotADate::Day => format!("{}, and the day must exist", unfit()),
             })
         }
-        JsonKind::Timestamp => {
-            read_timestamp(text).map(Value::Timestamp).map_err(|error| match error {
+        JsonKind::Timestamp { fine } => {
+            let instant = if *fine { read_instant(text) } else { read_timestamp(text) };
+            instant.map(Value::Timestamp).map_err(|error| match error {
                 NotATimestamp::Form => unfit(),
                 error => error.to_string(),
             })
@@ -232,13 +233,22 @@ enum NotATimestamp {
     Range,
 }
 
-/// Reads an instant: RFC 3339 `date-time` with an offset. Stricter than the parser below it, which also knows
+/// Reads an instant: RFC 3339 `date-time` with an offset. What is finer than a millisecond is cut off, since journals and tables keep
+/// milliseconds, and an instant has to be the same before and after a restart. Stricter than the parser below it, which also knows
 /// ISO 8601's other spellings, a second of 60 (there is no such instant in UTC's usual arithmetic) and time zone names.
 pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     read_timestamp(text).ok()
 }
 
 fn read_timestamp(text: &str) -> Result<Timestamp, NotATimestamp> {
+    let instant = read_instant(text)?;
+    let millisecond = instant.as_nanosecond().div_euclid(1_000_000);
+    let cut = i64::try_from(millisecond).ok().and_then(|at| Timestamp::from_millisecond(at).ok());
+    Ok(cut.unwrap_or(instant))
+}
+
+/// Reads an instant to the nanosecond.
+fn read_instant(text: &str) -> Result<Timestamp, NotATimestamp> {
     let bytes = text.as_bytes();
     let two = |at: usize| match bytes.get(at..at + 2) {
         Some([a @ b'0'..=b'9', b @ b'0'..=b'9']) => Ok((a - b'0') * 10 + (b - b'0')),
@@ -313,6 +323,21 @@ mod tests {
             "06/02/2025",
         ] {
             assert!(parse_timestamp(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_instant_has_milliseconds_as_it_is_written() {
+        for (text, written) in [
+            ("2024-01-01T00:00:00.0009999Z", "2024-01-01T00:00:00.000Z"),
+            ("2024-01-01T00:00:00.123456789+01:00", "2023-12-31T23:00:00.123Z"),
+            ("1969-12-31T23:59:59.999999999Z", "1969-12-31T23:59:59.999Z"),
+            ("0000-01-01T00:00:00.0001Z", "0000-01-01T00:00:00.000Z"),
+        ] {
+            let instant = parse_timestamp(text).unwrap();
+            assert_eq!(super::super::format_timestamp(instant), written);
+            assert_eq!(parse_timestamp(written), Some(instant), "{text}");
+            assert_eq!(super::super::format_timestamp(read_instant(text).unwrap()), written);
         }
     }
 
