@@ -38,7 +38,7 @@ impl Here<'_> {
     ///
     /// # Errors
     /// When another process has it, or it cannot be used.
-    pub(crate) fn open(self, found: &Found) -> anyhow::Result<Runner> {
+    pub(crate) fn open(self, directory: &Path) -> anyhow::Result<Runner> {
         let Here { checker, pipeline, plan, mail, outside } = self;
         let (files, name) = DirectoryFiles::of(&pipeline);
         let settings = Settings {
@@ -48,7 +48,7 @@ impl Here<'_> {
             remote: outside.map(|outside| outside.remote),
             listener: None,
         };
-        let runner = Runner::open(&found.directory, &plan, checker, &name, &files, settings)?;
+        let runner = Runner::open(directory, &plan, checker, &name, &files, settings)?;
         output::say_skipped_seeds(&runner);
         Ok(runner)
     }
@@ -107,7 +107,7 @@ pub(crate) fn operate(
 }
 
 fn alone(deed: Deed, found: &Found, rows: &[RunRow], here: Here<'_>) -> anyhow::Result<Vec<Done>> {
-    let runner = here.open(found)?;
+    let runner = here.open(&found.directory)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_stack_size(STACK_BYTES)
         .enable_all()

@@ -1,5 +1,6 @@
 //! Which state a command is about: a pipeline's, or that of a given directory.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -82,6 +83,13 @@ pub(crate) struct Reading {
 }
 
 impl Found {
+    /// Drops words that stand there twice, so that nothing is done twice to one run.
+    pub(crate) fn with_each_word_once(mut self) -> Self {
+        let mut known = BTreeSet::new();
+        self.words.retain(|word| known.insert(word.clone()));
+        self
+    }
+
     /// Opens the state for reading.
     ///
     /// # Errors

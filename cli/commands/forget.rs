@@ -2,9 +2,10 @@
 
 use std::io::IsTerminal as _;
 
+use anyhow::Context as _;
 use oms_engine::step::StepKind;
 use oms_local::control::{Request, Response};
-use oms_local::{Candidate, Forgetting, Forgotten, Runner};
+use oms_local::{Candidate, DATABASE_FILE, Forgetting, Forgotten, Runner, backup};
 use serde_json::json;
 
 use crate::check;
@@ -91,12 +92,19 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
                 return Ok(exit::FINDINGS);
             };
             let here = Here { checker: &checker, pipeline, plan, mail, outside: world.outside()? };
-            let owner = Owner::Here(Box::new(here.open(&found)?));
+            if dry_run {
+                let listed = looked_at(here, &found, who)?;
+                return show(&listed, &found, format);
+            }
+            let owner = Owner::Here(Box::new(here.open(&found.directory)?));
             let listed = owner.forget(who, true)?;
             (owner, listed)
         }
     };
-    let code = decide(&owner, &found, who, listed, Options { dry_run, yes, format });
+    if dry_run {
+        return show(&listed, &found, format);
+    }
+    let code = decide(&owner, &found, who, listed, Options { yes, format });
     if let Owner::Here(runner) = owner {
         runner.close()?;
     }
@@ -105,9 +113,31 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
 
 #[derive(Clone, Copy)]
 struct Options {
-    dry_run: bool,
     yes: bool,
     format: Format,
+}
+
+/// Finds what would be erased in a copy of the state, since to open a state makes tables and loads seeds.
+fn looked_at(here: Here<'_>, found: &Found, who: &str) -> anyhow::Result<Forgetting> {
+    let folder = tempfile::tempdir().context("no temporary directory can be made")?;
+    backup(&found.directory, &folder.path().join(DATABASE_FILE))?;
+    let owner = Owner::Here(Box::new(here.open(folder.path())?));
+    let listed = owner.forget(who, true)?;
+    if let Owner::Here(runner) = owner {
+        runner.close()?;
+    }
+    Ok(listed)
+}
+
+/// Shows what would be erased.
+fn show(listed: &Forgetting, found: &Found, format: Format) -> anyhow::Result<u8> {
+    let Forgetting::Found(listed) = listed else { return refuse(listed, found, format) };
+    match format {
+        Format::Json => output::json(&as_json(listed, true))?,
+        Format::Human => output::answer(&list(listed))?,
+    }
+    say_left(listed, found);
+    Ok(code(listed))
 }
 
 /// Shows what would be erased, asks, and erases it.
@@ -122,14 +152,6 @@ fn decide(
         Forgetting::Found(listed) => listed,
         other => return refuse(&other, found, options.format),
     };
-    if options.dry_run {
-        match options.format {
-            Format::Json => output::json(&as_json(&listed, true))?,
-            Format::Human => output::answer(&list(&listed))?,
-        }
-        say_left(&listed, found);
-        return Ok(code(&listed));
-    }
     output::say(list(&listed).trim_end());
     say_left(&listed, found);
     let is_nothing = listed.runs == 0 && listed.rows.is_empty();

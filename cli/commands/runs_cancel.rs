@@ -34,7 +34,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Args { target, mail, world, format } = args;
-    let found = &target.find()?;
+    let found = &target.find()?.with_each_word_once();
     if found.words.is_empty() {
         return Err(Usage("name the keys of the orders to cancel".to_owned()).into());
     }

@@ -59,7 +59,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
                 return Ok(exit::FINDINGS);
             };
             let here = Here { checker: &checker, pipeline, plan, mail, outside: world.outside()? };
-            let runner = here.open(&found)?;
+            let runner = here.open(&found.directory)?;
             let pruned = crate::world::runtime()?.block_on(runner.prune(before));
             runner.close()?;
             pruned?

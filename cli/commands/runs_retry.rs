@@ -67,7 +67,11 @@ impl From<Held> for oms_local::Held {
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Args { target, all, cause, held, mail, world, format } = args;
-    let found = &target.find()?;
+    let found = &target.find()?.with_each_word_once();
+    if !found.words.is_empty() && (all || cause.is_some()) {
+        let message = "name keys, or give `--all` or `--cause`, but not both";
+        return Err(Usage(message.to_owned()).into());
+    }
     if !all && cause.is_none() && found.words.is_empty() {
         return Err(Usage("say what to retry: keys, --cause or --all".to_owned()).into());
     }

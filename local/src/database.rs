@@ -41,7 +41,11 @@ pub fn backup(directory: &Path, copy: &Path) -> Result<(), Error> {
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
-    connection.execute("vacuum into ?1", [copy.to_string_lossy()])?;
+    if let Err(error) = connection.execute("vacuum into ?1", [copy.to_string_lossy()]) {
+        // An empty file would look like a new state.
+        let _left = std::fs::remove_file(copy);
+        return Err(error.into());
+    }
     file.sync_all().map_err(Error::directory(copy))
 }
 

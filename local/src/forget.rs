@@ -206,8 +206,17 @@ impl Runner {
         if plan.order().schema().customer().is_empty() {
             return Ok(Err(Forgetting::Undeclared));
         }
-        let (named, mut customer) = (Customer::named(who), Customer::default());
-        for identity in self.rows_naming(plan, &named).await? {
+        let (mut named, mut customer) = (Customer::named(who), Customer::default());
+        let rows = self.rows_naming(plan, &named).await?;
+        let mut is_id = rows.iter().any(|identity| named.has_id_of(identity));
+        if !is_id {
+            self.each_order(plan, |_, identity, _| is_id |= named.has_id_of(identity))?;
+        }
+        if is_id {
+            // Another customer may have it for an address, and has an id to be named by.
+            named = named.by_id_only();
+        }
+        for identity in rows {
             customer.follow(&named, &identity);
         }
         self.each_order(plan, |_, identity, _| customer.follow(&named, identity))?;

@@ -84,7 +84,9 @@ pub(crate) fn state_directory(path: &Path) -> Result<(), Error> {
         }
     }
     if is_state {
-        tighten(path, DIRECTORY_MODE);
+        // The directory may be named by a link to it.
+        let directory = std::fs::canonicalize(path).map_err(Error::directory(path))?;
+        tighten(&directory, DIRECTORY_MODE);
     }
     Ok(())
 }
@@ -120,6 +122,11 @@ mod tests {
         }
         state_directory(&nested).unwrap();
         assert_eq!((mode(&nested), mode(&file)), (0o700, 0o600));
+        std::fs::set_permissions(&nested, Permissions::from_mode(0o777)).unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&nested, &link).unwrap();
+        state_directory(&link).unwrap();
+        assert_eq!(mode(&nested), 0o700);
         std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
         write(&file, b"new").unwrap();
         assert_eq!((mode(&file), std::fs::read(&file).unwrap()), (0o600, b"new".to_vec()));

@@ -139,6 +139,10 @@ impl Runner {
             let (key, step) = (row.key.clone(), step.to_string());
             return Ok(Err(NotRetried::Held { key, step }));
         }
+        let gone = unknown.iter().find(|(step, _)| current.step(step).is_none());
+        if let (Some((step, _)), Some(Held::Sent)) = (gone, held) {
+            return Ok(Err(incompatible(row, &missing("the step", step))));
+        }
         unknown.retain(|(step, _)| current.step(step).is_some());
         if let (Some((step, _)), Some(Held::Sent)) =
             (unknown.iter().find(|(step, _)| !is_mail(&current, step)), held)
@@ -229,7 +233,12 @@ fn is_mail(plan: &Plan, step: &str) -> bool {
     planned.is_some_and(|planned| planned.effects.iter().all(|effect| effect.port == Port::Mail))
 }
 
-/// Checks that what a run has done means the same in both plans. What never succeeded may have changed or be gone.
+fn missing(what: &str, step: &str) -> String {
+    format!("{what} `{step}` has succeeded and is missing; add it again")
+}
+
+/// Checks that what a run has done means the same in both plans. What never succeeded may have changed or be gone, and an output may have
+/// got members that may be null.
 fn agree(old: &Plan, new: &Plan, run: &Run) -> Result<(), String> {
     for (state, was) in run.scheduler.steps().iter().zip(old.steps()) {
         let done = matches!(state, StepState::Succeeded(_));
@@ -237,13 +246,8 @@ fn agree(old: &Plan, new: &Plan, run: &Run) -> Result<(), String> {
             continue;
         }
         let Some(is) = new.step(&was.id).and_then(|at| new.steps().get(at)) else {
-            if done {
-                return Err(format!(
-                    "the step `{}` has succeeded and is missing; add it again",
-                    was.id
-                ));
-            }
-            continue;
+            let what = if done { "the step" } else { "a part of the step" };
+            return Err(missing(what, &was.id));
         };
         if is.kind != was.kind {
             return Err(format!("the step `{}` was `{}` and is `{}`", was.id, was.kind, is.kind));
@@ -251,7 +255,7 @@ fn agree(old: &Plan, new: &Plan, run: &Run) -> Result<(), String> {
         if is.for_each.is_some() != was.for_each.is_some() {
             return Err(format!("the step `{}` runs over a list in one of them only", was.id));
         }
-        if is.output != was.output {
+        if !is.output.takes(&was.output) {
             return Err(format!("the output of `{}` has another type", was.id));
         }
     }

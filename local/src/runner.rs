@@ -38,7 +38,7 @@ use crate::runs::{RunRow, StoredRun};
 use crate::seeds::{self, SkippedSeed};
 use crate::settled::Settled;
 use crate::tables;
-use crate::turns::Turn;
+use crate::turns::{Acceptance, Turn};
 use crate::under_way::UnderWay;
 use crate::world::SystemClock;
 use crate::writer::Writer;
@@ -220,6 +220,7 @@ impl Runner {
         let mut waiting: BinaryHeap<Waiting> =
             resume.into_iter().map(|id| Reverse((now, id, true, false))).collect();
         let mut clock = ClockWatch::new();
+        let mut acceptance = Acceptance::default();
         let mut intake = true;
         let mut failed = Ok(());
         while failed.is_ok() {
@@ -262,9 +263,10 @@ impl Runner {
                     Some(Work::Order(order)) => {
                         let runner = Arc::clone(self);
                         let turn = self.orders.fetch_add(1, Ordering::Relaxed);
+                        let now = acceptance.at(SystemClock.now());
                         tasks.spawn(async move {
                             let _permit = permit;
-                            runner.accept(order, turn).await
+                            runner.accept(order, turn, now).await
                         });
                     }
                     None => intake = false,
@@ -280,9 +282,9 @@ impl Runner {
     }
 
     /// Accepts an order and drives its run. Whatever becomes of it, the orders behind it have their turn.
-    async fn accept(&self, order: Order, turn: Turn) -> Result<Ended, Error> {
+    async fn accept(&self, order: Order, turn: Turn, now: Timestamp) -> Result<Ended, Error> {
         let mut turn = Some(turn);
-        let ended = self.take_in(order, &mut turn).await;
+        let ended = self.take_in(order, &mut turn, now).await;
         if let Some(turn) = turn {
             self.driver.writer.pass(turn).await?;
         }
@@ -290,12 +292,16 @@ impl Runner {
     }
 
     /// Accepts an order and drives its run. `turn` is left where no packet ended it.
-    async fn take_in(&self, order: Order, turn: &mut Option<Turn>) -> Result<Ended, Error> {
+    async fn take_in(
+        &self,
+        order: Order,
+        turn: &mut Option<Turn>,
+        now: Timestamp,
+    ) -> Result<Ended, Error> {
         let Order { name, body, named, answer } = order;
         let accept = if named { accept_as } else { accept };
         let (plan, bundle) = self.current();
         let answering = Answering::new(answer);
-        let now = SystemClock.now();
         let mut refusals = Refusals::default();
         loop {
             let mut run = match accept(&plan, &body, &name, now) {

@@ -24,7 +24,7 @@ use crate::unique;
 pub struct Config {
     /// The table's name.
     pub(crate) table: String,
-    /// The row: a value for each column. Columns that may be null may be left out.
+    /// The row: a value for each column. In `table.insert`, a column that may be null and is left out is null.
     pub(crate) row: Map<String, Json>,
 }
 

@@ -3,13 +3,26 @@
 use super::check::{Checked, Checker, Local};
 use super::check_binary::truth;
 use super::node::{Loop, LoopKind, Node};
+use super::problem::Weight;
 use super::syntax::{Expr, ExprKind};
-use super::{hints, widen};
+use super::{ELEMENTS_MAX, hints, widen};
 use crate::diagnostic::codes;
 use crate::value::{Shape, Type};
 
 /// How deep loops nest at the most: a list has up to 10,000 elements, and a third level would be a day's work.
 const LOOPS_MAX: usize = 2;
+
+/// Says that a list may have more elements than can be processed.
+pub(crate) fn too_long(path: &str, ty: &Type) -> Option<(String, String)> {
+    let limit = ELEMENTS_MAX as u64;
+    let is_bounded = ty.limits.elements_max.is_some_and(|most| most <= limit);
+    (!is_bounded).then(|| {
+        (
+            format!("`{path}` may have more elements than the {limit} that a step can process"),
+            format!("bound the list from which it comes: `maxItems: {limit}` in the order schema"),
+        )
+    })
+}
 
 impl Checker<'_> {
     pub(super) fn looping(
@@ -103,7 +116,19 @@ impl Checker<'_> {
             return None;
         };
         let element = element.as_ref().clone().with_pii(ty.pii);
+        self.bounded(list);
         self.present(list).then_some(element)
+    }
+
+    /// Warns of a list of a step that may be too long. Lists of the order are told about where the schema declares them.
+    pub(super) fn bounded(&mut self, list: &Checked) {
+        let path = list.path.as_deref().filter(|path| path.starts_with("steps."));
+        let (Some(path), Some(ty)) = (path, &list.ty) else { return };
+        if let Some((message, help)) = too_long(path, ty) {
+            self.report(codes::LIST_LIMIT, list.span.clone(), message, "may be too long")
+                .help(help)
+                .weight(Weight::Warning);
+        }
     }
 
     fn loop_condition(&mut self, condition: &Checked, name: &str) -> bool {

@@ -52,6 +52,7 @@ impl Checker<'_> {
     pub(super) fn sum(&mut self, expr: &Expr, arg: Checked, element: &Type) -> Checked {
         let span = expr.span.clone();
         let fine = self.present(&arg);
+        self.bounded(&arg);
         let pii = element.pii || arg.ty.as_ref().is_some_and(|ty| ty.pii);
         let list = arg.ty.as_ref().and_then(|ty| ty.limits.elements_max);
         let count = list.unwrap_or(u64::MAX).min(ELEMENTS_MAX as u64);

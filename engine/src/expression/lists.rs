@@ -73,7 +73,12 @@ impl<'t> Walk<'t> {
                 let [left, right] = operands.as_ref();
                 let mut parts = self.values(left);
                 parts.extend(self.values(right));
-                if *operator == Operator::Add { parts } else { Vec::new() }
+                if *operator != Operator::Add {
+                    return Vec::new();
+                }
+                // Lists that are joined are too long together, if not each of them.
+                self.run_over(&parts);
+                parts
             }
             Node::If(parts) => {
                 let [condition, yes, no] = parts.as_ref();

@@ -43,6 +43,7 @@ mod widen;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use check_loop::too_long;
 pub use compiled::{Compiled, compile};
 pub use eval::{ELEMENTS_MAX, Env};
 pub use facts::Facts;

@@ -18,6 +18,7 @@ mod order;
 mod rates;
 mod reachability;
 mod samples;
+mod schema_values;
 mod semantics;
 mod sink;
 mod steps;

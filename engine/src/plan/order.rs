@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::schema_values;
 use super::semantics::Semantics;
 use super::sink::Sink;
 use crate::diagnostic::{Code, Diagnostic, Finding, Label, Place, Route, Severity, codes};
@@ -190,6 +191,7 @@ fn inline(json: &Json, typing: Typing, route: &Route, sink: &mut Sink<'_>) -> Or
                 .newly_refused(),
         );
     }
+    schema_values::inline(&schema, route, sink);
     schema
 }
 
@@ -231,6 +233,7 @@ fn from_file(
             sink.report.push(in_schema(&document, code, severity, problem));
         }
     }
+    schema_values::in_file(&schema, &document, sink);
     Some(schema)
 }
 

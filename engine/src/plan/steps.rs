@@ -14,7 +14,9 @@ use super::reachability::{Reachability, Unreachable};
 use super::sink::Sink;
 use crate::diagnostic::{Finding, Place, Route, Severity, codes};
 use crate::document::Files;
-use crate::expression::{self, Compiled, Facts, Origin, Problem, Root, Scope, StepVar, references};
+use crate::expression::{
+    self, Compiled, ELEMENTS_MAX, Facts, Origin, Problem, Root, Scope, StepVar, references,
+};
 use crate::pipeline::{Allow, ForEachSection, Named, Pipeline, RetrySection, StepSection};
 use crate::step::{Effect, Fault, PlanContext, Registry, Resources, Safety};
 use crate::template::Template;
@@ -151,7 +153,7 @@ impl Planner<'_, '_> {
         }
         let graph = self.inputs.graph;
         let output = if for_each.is_some() {
-            Type::list(planned.output.clone())
+            Type::list_of_at_most(planned.output.clone(), Some(ELEMENTS_MAX as u64))
         } else {
             planned.output.clone()
         };
@@ -379,6 +381,15 @@ impl Planner<'_, '_> {
         match &compiled.ty().shape {
             Shape::List(element) if !compiled.ty().nullable => {
                 let element = element.as_ref().clone();
+                let path = compiled.path().filter(|path| path.starts_with("steps."));
+                if let Some((message, help)) =
+                    path.and_then(|path| expression::too_long(path, compiled.ty()))
+                {
+                    self.inputs.sink.add(
+                        Finding::warning(codes::LIST_LIMIT, Place::value(route.clone()), message)
+                            .help(help),
+                    );
+                }
                 Some((compiled, element))
             }
             _ => {

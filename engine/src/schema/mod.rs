@@ -22,10 +22,13 @@ mod meta;
 mod number;
 mod number_type;
 mod order;
+mod unfit_values;
 mod union;
 pub(crate) mod words;
 
 pub use compile::{SchemaProblem, Typing};
 pub use customer::CustomerMembers;
 pub(crate) use list_bounds::{ListBound, list_bound};
+pub(crate) use number::is_number_of;
 pub use order::OrderSchema;
+pub(crate) use unfit_values::unfit_values;

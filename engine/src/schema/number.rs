@@ -11,6 +11,12 @@ pub(super) struct Number {
     point: i128,
 }
 
+/// Tells whether a text is exactly the number that a float is written as.
+pub(crate) fn is_number_of(float: f64, text: &str) -> bool {
+    let unsigned = text.strip_prefix('+').unwrap_or(text);
+    Number::parse(unsigned).is_some_and(|exact| Number::parse(&float.to_string()) == Some(exact))
+}
+
 impl Number {
     /// Reads a JSON number, or a decimal in plain notation.
     pub(super) fn parse(text: &str) -> Option<Self> {

@@ -45,6 +45,17 @@ impl Customer {
         customer
     }
 
+    /// Tells whether an order or a row has one of the ids.
+    pub fn has_id_of(&self, identity: &Identity) -> bool {
+        identity.id.as_ref().is_some_and(|id| self.ids.contains(id))
+    }
+
+    /// Returns the customer with these ids, whatever the addresses are.
+    #[must_use]
+    pub fn by_id_only(self) -> Self {
+        Self { emails: BTreeSet::new(), ..self }
+    }
+
     /// Returns the ids.
     pub const fn ids(&self) -> &BTreeSet<String> {
         &self.ids
@@ -62,7 +73,7 @@ impl Customer {
 
     /// Tells whether an order or a row has one of the ids or one of the e-mail addresses.
     pub fn is_named_by(&self, identity: &Identity) -> bool {
-        identity.id.as_ref().is_some_and(|id| self.ids.contains(id)) || self.has_email(identity)
+        self.has_id_of(identity) || self.has_email(identity)
     }
 
     /// Tells whether an order or a row belongs to this customer. An id decides; without an id, an e-mail address does.
@@ -84,7 +95,7 @@ impl Customer {
 
     /// Adds the e-mail addresses of an order or a row with one of the ids.
     pub fn add_emails(&mut self, identity: &Identity) {
-        if identity.id.as_ref().is_some_and(|id| self.ids.contains(id)) {
+        if self.has_id_of(identity) {
             self.emails.extend(identity.emails.iter().cloned());
         }
     }

@@ -14,6 +14,7 @@ mod json_write;
 mod mask;
 mod typed;
 mod types;
+mod widened;
 
 pub use data::{Record, Value, format_timestamp};
 pub use difference::{Differences, differences};

@@ -1,0 +1,91 @@
+//! Values in the order schema that do not mean what was written: those that no order can have, and numbers with more digits than are kept.
+
+use super::order::{in_schema, place_in};
+use super::sink::Sink;
+use crate::diagnostic::{Finding, Place, Route, Segment, Severity, codes};
+use crate::document::{Document, Node, NodeValue};
+use crate::schema::{OrderSchema, SchemaProblem, is_number_of, unfit_values};
+
+/// Keywords whose numbers count.
+const ASSERTED: [&str; 7] =
+    ["const", "enum", "exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum", "multipleOf"];
+
+/// Checks the values of a schema that stands at `base` in the pipeline file.
+pub(super) fn inline(schema: &OrderSchema, base: &Route, sink: &mut Sink<'_>) {
+    for problem in unfit_values(schema.source()) {
+        let place = place_in(sink.document, base, &problem);
+        sink.add(Finding::warning(codes::UNFIT_VALUE, place, problem.message).help(problem.help));
+    }
+    for place in inexact(sink.document, base) {
+        let (message, help) = digits_lost(sink.document, &place);
+        sink.add(Finding::error(codes::ORDER_SCHEMA, place, message).help(help).newly_refused());
+    }
+}
+
+/// Checks the values of a schema in a file of its own.
+pub(super) fn in_file(schema: &OrderSchema, document: &Document, sink: &mut Sink<'_>) {
+    if sink.bundle {
+        return;
+    }
+    let mut found = Vec::new();
+    for problem in unfit_values(schema.source()) {
+        found.push(in_schema(document, codes::UNFIT_VALUE, Severity::Warning, problem));
+    }
+    for place in inexact(document, &Route::root()) {
+        let (message, help) = digits_lost(document, &place);
+        let problem =
+            SchemaProblem { pointer: String::new(), on_key: false, message, help: Some(help) };
+        let mut diagnostic = in_schema(document, codes::ORDER_SCHEMA, Severity::Error, problem);
+        for label in &mut diagnostic.labels {
+            label.span = document.span(&place);
+        }
+        found.push(diagnostic);
+    }
+    if !found.is_empty() {
+        sink.report.add_source(document.path(), document.text());
+        found.into_iter().for_each(|diagnostic| sink.report.push(diagnostic));
+    }
+}
+
+/// Finds the numbers below a route that are another number than what was written.
+fn inexact(document: &Document, base: &Route) -> Vec<Place> {
+    let mut found = Vec::new();
+    if let Some((node, _)) = document.root().find(base) {
+        search(document, node, base, &mut found);
+    }
+    found
+}
+
+fn search(document: &Document, node: &Node, route: &Route, found: &mut Vec<Place>) {
+    match &node.value {
+        NodeValue::Float(number) => {
+            let is_asserted = route.segments().iter().any(
+                |segment| matches!(segment, Segment::Key(key) if ASSERTED.contains(&key.as_ref())),
+            );
+            let place = Place::value(route.clone());
+            let written = document.text().get(document.span(&place)).unwrap_or_default();
+            if is_asserted && number.is_finite() && !is_number_of(*number, written) {
+                found.push(place);
+            }
+        }
+        NodeValue::List(elements) => {
+            for (at, element) in elements.iter().enumerate() {
+                search(document, element, &route.index(at), found);
+            }
+        }
+        NodeValue::Map(entries) => {
+            for entry in entries {
+                search(document, &entry.node, &route.key(&entry.key), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn digits_lost(document: &Document, place: &Place) -> (String, String) {
+    let written = document.text().get(document.span(place)).unwrap_or_default();
+    (
+        format!("the number `{written}` has more digits than a schema keeps"),
+        "write at most 15 digits, or a whole number of at most 64 bits".to_owned(),
+    )
+}

@@ -1,0 +1,79 @@
+//! Values of `enum` and `const` that no order can have, because the `type` beside them does not allow them. YAML reads `1.10` as a number.
+
+use serde_json::Value as Json;
+
+use super::compile::SchemaProblem;
+use super::decimals::allows;
+use super::index::Index;
+use super::words::type_name;
+
+/// Finds the values that the `type` of their schema does not allow.
+pub(crate) fn unfit_values(root: &Json) -> Vec<SchemaProblem> {
+    let mut problems = Vec::new();
+    for place in Index::new(root).places() {
+        let only =
+            place.schema.get("const").map(|value| (format!("{}/const", place.pointer), value));
+        let listed = place.schema.get("enum").and_then(Json::as_array).into_iter().flatten();
+        let listed = (0..).zip(listed);
+        let listed = listed.map(|(at, value)| (format!("{}/enum/{at}", place.pointer), value));
+        for (pointer, value) in only.into_iter().chain(listed) {
+            if fits(place.schema, value) {
+                continue;
+            }
+            let message = format!(
+                "no order has the value `{value}`, which the `type` beside it does not allow"
+            );
+            let is_bare = matches!(value, Json::Number(_) | Json::Bool(_));
+            let help = match is_bare && allows(place.schema, "string") {
+                true => "write it in quotes, so that it is text",
+                false => "remove it, or let `type` allow it",
+            };
+            problems.push(SchemaProblem {
+                pointer,
+                on_key: false,
+                message,
+                help: Some(help.to_owned()),
+            });
+        }
+    }
+    problems
+}
+
+fn fits(schema: &Json, value: &Json) -> bool {
+    let is_whole = || value.as_f64().is_some_and(|number| number.fract() == 0.0);
+    let is_null = value.is_null() && schema.get("nullable") == Some(&Json::Bool(true));
+    is_null || allows(schema, type_name(value)) || (is_whole() && allows(schema, "integer"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_values_that_the_type_excludes_are_found() {
+        let schema = json!({
+            "properties": {
+                "a": { "type": "string", "enum": ["x", 1.1, true, null] },
+                "b": { "type": ["string", "null"], "enum": ["x", null] },
+                "c": { "type": "integer", "enum": [1, 2.0, 2.5] },
+                "d": { "type": "number", "const": 1 },
+                "e": { "enum": [1, "x"] },
+                "f": { "type": "string", "nullable": true, "enum": ["x", null] },
+                "g": { "$ref": "#/properties/a", "const": 1 },
+            },
+        });
+        let found: Vec<String> =
+            unfit_values(&schema).into_iter().map(|problem| problem.pointer).collect();
+        assert_eq!(
+            found,
+            [
+                "/properties/a/enum/1",
+                "/properties/a/enum/2",
+                "/properties/a/enum/3",
+                "/properties/c/enum/2"
+            ]
+        );
+    }
+}

@@ -1,0 +1,95 @@
+//! Whether a value that was stored under an earlier type is one of a later type.
+
+use std::sync::Arc;
+
+use super::types::{RecordType, Shape, Type};
+
+impl Type {
+    /// Tells whether every value of an earlier version of this type is one of this type: it may allow more, and records may have more members
+    /// that can be null. [Limits](super::Limits) do not count, since they are only used for warnings.
+    pub fn takes(&self, earlier: &Self) -> bool {
+        (self.nullable || !earlier.nullable)
+            && (self.pii || !earlier.pii)
+            && self.unit == earlier.unit
+            && is_at_most(earlier.length_max, self.length_max)
+            && self.shape.takes(&earlier.shape)
+    }
+}
+
+impl Shape {
+    fn takes(&self, earlier: &Self) -> bool {
+        match (self, earlier) {
+            (
+                Self::Decimal { integer_digits, scale },
+                Self::Decimal { integer_digits: earlier_digits, scale: earlier_scale },
+            ) => integer_digits >= earlier_digits && scale >= earlier_scale,
+            (
+                Self::Text { chars_max, values },
+                Self::Text { chars_max: earlier_max, values: earlier_values },
+            ) => {
+                let among = |values: &Arc<[Arc<str>]>| {
+                    let earlier = earlier_values.iter().flat_map(|values| values.iter());
+                    earlier_values.is_some() && earlier.clone().all(|value| values.contains(value))
+                };
+                is_at_most(*earlier_max, *chars_max) && values.as_ref().is_none_or(among)
+            }
+            (Self::List(element), Self::List(earlier)) => element.takes(earlier),
+            (Self::Record(record), Self::Record(earlier)) => takes_record(record, earlier),
+            _ => self == earlier,
+        }
+    }
+}
+
+fn takes_record(record: &RecordType, earlier: &RecordType) -> bool {
+    let kept = earlier
+        .fields()
+        .iter()
+        .all(|was| record.field(&was.name).is_some_and(|is| is.ty.takes(&was.ty)));
+    let added =
+        record.fields().iter().all(|is| is.ty.nullable || earlier.field(&is.name).is_some());
+    // The cases of a union tell its members apart, so that they stay as they are.
+    kept && added && record.cases() == earlier.cases()
+}
+
+/// Tells whether an earlier maximum is within a later one, where nothing means no maximum.
+fn is_at_most(earlier: Option<u64>, later: Option<u64>) -> bool {
+    later.is_none_or(|later| earlier.is_some_and(|earlier| earlier <= later))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_takes_what_it_took_before_and_may_take_more() {
+        let row = |note: bool| {
+            let mut fields = vec![("customer", Type::text()), ("total", Type::amount().or_null())];
+            fields.extend(note.then(|| ("note", Type::text().or_null())));
+            Type::record(fields)
+        };
+        assert!(row(true).takes(&row(false)) && row(false).takes(&row(false)));
+        assert!(!row(false).takes(&row(true)), "a member is gone");
+        assert!(row(false).or_null().takes(&row(false)));
+        assert!(!row(false).takes(&row(false).or_null()));
+        assert!(
+            !Type::record([("a", Type::text()), ("b", Type::text())])
+                .takes(&Type::record([("a", Type::text())])),
+            "it cannot be null"
+        );
+        assert!(Type::list(row(true)).takes(&Type::list(row(false))));
+        assert!(Type::decimal().takes(&Type::amount()) && !Type::amount().takes(&Type::decimal()));
+        assert!(!Type::text().takes(&Type::of(Shape::Email)));
+        let one =
+            Type::of(Shape::Text { chars_max: Some(1), values: Some(Arc::from([Arc::from("a")])) });
+        let two = Type::of(Shape::Text {
+            chars_max: Some(1),
+            values: Some(Arc::from([Arc::from("a"), Arc::from("b")])),
+        });
+        assert!(
+            two.takes(&one)
+                && !one.takes(&two)
+                && Type::text().takes(&one)
+                && !one.takes(&Type::text())
+        );
+    }
+}
