@@ -72,8 +72,19 @@ pub(crate) fn empty_log(connection: &Connection) -> Result<(), Error> {
     if busy? { Err(Error::StillRead) } else { Ok(()) }
 }
 
+/// Checks that SQLite can open the files of a state directory: the whole path of the longest, `oms.db-journal`, has fewer than 512 bytes
+/// (`MAX_PATHNAME` in SQLite's `os_unix.c`).
+fn short_enough(directory: &Path) -> Result<(), Error> {
+    const PATH_MAX: usize = 511;
+    let whole = std::path::absolute(directory).map_err(Error::directory(directory))?;
+    let (bytes, max) =
+        (whole.as_os_str().len(), PATH_MAX - "/".len() - DATABASE_FILE.len() - "-journal".len());
+    if bytes > max { Err(Error::PathTooLong { bytes, max }) } else { Ok(()) }
+}
+
 /// Returns the database of a state directory that this process may read.
 fn readable(directory: &Path) -> Result<PathBuf, Error> {
+    short_enough(directory)?;
     let path = directory.join(DATABASE_FILE);
     match File::open(&path) {
         Ok(_) => Ok(path),
@@ -126,6 +137,7 @@ impl Database {
     /// # Errors
     /// When another process owns it, or it cannot be used.
     pub fn own(directory: &Path) -> Result<Self, Error> {
+        short_enough(directory)?;
         private::state_directory(directory)?;
         let lock = Lock::acquire(directory)?;
         let path = directory.join(DATABASE_FILE);

@@ -24,6 +24,16 @@ pub enum Error {
         /// The other process, as far as it is known.
         owner: String,
     },
+    /// SQLite cannot open a file with such a path.
+    #[error(
+        "the path of the state directory has {bytes} bytes, and SQLite opens files in it up to {max}; give a shorter `--state-dir`, such as a relative one or a link"
+    )]
+    PathTooLong {
+        /// Its length.
+        bytes: usize,
+        /// The length that is possible.
+        max: usize,
+    },
     /// There is no database yet.
     #[error("`{0}` holds no state; `oms run` makes it")]
     NoState(PathBuf),
