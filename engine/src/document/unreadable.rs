@@ -73,7 +73,14 @@ impl Unreadable {
 
     fn syntax(said: &str, text: &str, span: Range<usize>, holds: Holds) -> Self {
         let code = codes::YAML_SYNTAX;
-        if let Some(span) = said.contains("tab").then(|| tab(text, span.start)).flatten() {
+        let at_tab = if said.contains("tab") {
+            tab(text, span.start)
+        } else {
+            // Before the first key, the reader takes the indented text for a document of its own.
+            let first = said.contains("<document start>").then(|| tab(text, 0)).flatten();
+            first.filter(|tab| tab.start < span.start)
+        };
+        if let Some(span) = at_tab {
             let message = "a tab is never indentation in YAML".to_owned();
             return Self { code, message, span, help: Some("use spaces".to_owned()) };
         }

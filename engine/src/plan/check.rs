@@ -173,7 +173,9 @@ impl Checker {
             files: &recorder,
             sink: &mut *sink,
         });
-        if let (Some(order), Some(steps)) = (&order, &planned) {
+        if let (Some(order), Some(steps)) = (&order, &planned)
+            && !sink.has_error(codes::ORDER_SCHEMA)
+        {
             lists::check(&pipeline, order, steps, sink, &recorder);
         }
         let handlers = handlers::check(&pipeline, &graph, sink);

@@ -58,13 +58,17 @@ pub fn valid_key(key: &str) -> Result<(), KeyError> {
     if key.len() > KEY_CHARS_MAX {
         return Err(KeyError::TooLong);
     }
-    if !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte)) {
+    if !key.chars().all(is_key_char) {
         return Err(KeyError::Characters);
     }
     if key == "." || key == ".." {
         return Err(KeyError::Dots);
     }
     Ok(())
+}
+
+const fn is_key_char(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '~' | '-')
 }
 
 impl OrderPlan {
@@ -154,7 +158,8 @@ pub(super) fn check(
         }
     }
     let key = key?;
-    let fault = if key.is_broken() {
+    let may_be_broken = key.ty().nullable && sink.has_error(codes::ORDER_SCHEMA);
+    let fault = if key.is_broken() || may_be_broken {
         // The part of the schema that it names has its own finding.
         None
     } else if key.constant().is_some() {
@@ -176,8 +181,27 @@ pub(super) fn check(
         );
         return None;
     }
+    if let Some(message) = fixed_fault(&key) {
+        let help = "keep only the characters A-Z a-z 0-9 . _ ~ - in the fixed text";
+        let finding = Finding::error(codes::ORDER_KEY, Place::value(place), message);
+        sink.add(finding.help(help.to_owned()).newly_refused());
+        return None;
+    }
     let max_bytes = usize::try_from(section.max_bytes).unwrap_or(usize::MAX);
     Some(OrderPlan { schema, key, max_bytes, intake: intake_record })
+}
+
+/// Says what no key may have of the fixed text of a key, such as the line break at the end of a YAML block.
+fn fixed_fault(key: &Compiled) -> Option<String> {
+    let chars: usize = key.fixed().map(|text| text.chars().count()).sum();
+    if chars > KEY_CHARS_MAX {
+        return Some(format!("the order key has more than {KEY_CHARS_MAX} characters"));
+    }
+    let unfit = key.fixed().flat_map(str::chars).find(|letter| !is_key_char(*letter))?;
+    Some(match unfit {
+        '\n' => "the order key has a line break, which no key may have".to_owned(),
+        letter => format!("the order key has the character {letter:?}, which no key may have"),
+    })
 }
 
 fn inline(json: &Json, typing: Typing, route: &Route, sink: &mut Sink<'_>) -> OrderSchema {

@@ -27,6 +27,12 @@ impl<'d> Sink<'d> {
         self.report.push(diagnostic);
     }
 
+    /// Tells whether an error with a code was found.
+    pub(super) fn has_error(&self, code: Code) -> bool {
+        let mut found = self.report.diagnostics().iter();
+        found.any(|diagnostic| diagnostic.code == code && diagnostic.severity == Severity::Error)
+    }
+
     /// Adds a finding about a line of a data file.
     pub(super) fn add_in_file(&mut self, found: InFile<'_>) {
         if found.private {

@@ -9,6 +9,7 @@ use super::decimals::{allows, met_by_decimal_texts};
 use super::index::{Index, Place, Target, escaped};
 use super::keywords::{Constrains, Keyword, keyword, names};
 use super::marks::referred;
+use super::unfit_values::unmet;
 use super::{formats, meta};
 use crate::diagnostic::{closest, did_you_mean};
 
@@ -48,9 +49,17 @@ pub(super) fn check(index: &Index<'_>, root: &Json) -> Findings {
         checking.findings.broken.insert(around);
         checking.findings.problems.push(problem);
     }
-    for (position, place) in index.places().iter().enumerate() {
+    for place in index.places() {
         if let Json::Object(map) = place.schema {
-            checking.schema(place, map, position);
+            checking.schema(place, map);
+        }
+    }
+    for (position, place) in index.places().iter().enumerate() {
+        // What is broken may be what gives another keyword its effect.
+        if let Json::Object(map) = place.schema
+            && !checking.findings.broken.contains(&place.pointer)
+        {
+            checking.effects(place, map, position);
         }
     }
     checking.findings
@@ -74,14 +83,20 @@ struct Use<'a> {
 }
 
 impl Checking<'_, '_> {
-    fn schema(&mut self, place: &Place<'_>, map: &Map<String, Json>, position: usize) {
+    fn schema(&mut self, place: &Place<'_>, map: &Map<String, Json>) {
+        if let Some((keyword, message)) = unmet(place.schema) {
+            let pointer = format!("{}/{keyword}", place.pointer);
+            let help = "correct it, since no order would be accepted that has this member";
+            let help = Some(help.to_owned());
+            self.findings.problems.push(SchemaProblem { pointer, on_key: true, message, help });
+        }
         for (name, value) in map {
             let here = Use { place, map, name, value };
-            let Some(known) = keyword(name) else {
+            if keyword(name).is_none() {
                 let help = closest(name, names()).map(|name| format!("did you mean `{name}`?"));
                 self.wrong(&here, true, format!("unknown keyword `{name}`"), help);
                 continue;
-            };
+            }
             if let Some(wanted) = mistyped(name, value) {
                 self.wrong(&here, false, format!("`{name}` must be {wanted}"), None);
                 continue;
@@ -96,6 +111,14 @@ impl Checking<'_, '_> {
                 "patternProperties" => self.patterns(&here),
                 _ => {}
             }
+        }
+    }
+
+    /// Refuses keywords that constrain nothing.
+    fn effects(&mut self, place: &Place<'_>, map: &Map<String, Json>, position: usize) {
+        for (name, value) in map {
+            let here = Use { place, map, name, value };
+            let Some(known) = keyword(name) else { continue };
             if let Some((message, help)) = self.without_effect(&here, known, position) {
                 self.add(&here, true, message, help);
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
+use super::constants::{constants, scalars};
 use super::covered::{covers, required};
 use super::customer::{CustomerMembers, MARKABLE};
 use super::decimals::is_decimal_text;
@@ -224,8 +225,7 @@ impl<'i, 's> Compiler<'i, 's> {
         if let Some(max) = map.get("maxLength").and_then(Json::as_u64) {
             shorten(&mut ty, max);
         }
-        let is_broken =
-            self.index.place(schema).is_some_and(|place| self.broken.contains(&place.pointer));
+        let is_broken = self.is_broken(schema);
         let has_parts = match &ty.shape {
             Shape::Record(record) => !record.fields().is_empty(),
             Shape::List(element) => element.shape != Shape::Json,
@@ -244,6 +244,10 @@ impl<'i, 's> Compiler<'i, 's> {
         (ty, node)
     }
 
+    fn is_broken(&self, schema: &Json) -> bool {
+        self.index.place(schema).is_some_and(|place| self.broken.contains(&place.pointer))
+    }
+
     /// Refuses `x-customer` where it lies too deep.
     fn customers_without_effect(&mut self) {
         for position in customers_in(self.index, &self.cut) {
@@ -260,6 +264,9 @@ impl<'i, 's> Compiler<'i, 's> {
 
     /// Notes the field that holds the currency of an amount.
     fn unit(&mut self, schema: &Json, pointer: &str, ty: &mut Type) {
+        if self.is_broken(schema) {
+            return;
+        }
         match ty.shape {
             Shape::Decimal { .. } => {
                 let at = self.index.place(schema).map_or("", |place| &place.pointer);
@@ -305,6 +312,9 @@ impl<'i, 's> Compiler<'i, 's> {
 
     /// Reports marks in parts that give no type: there, they would have no effect.
     fn marks(&mut self, schema: &'s Json, used: &[&str]) {
+        if self.is_broken(schema) {
+            return;
+        }
         for child in children(schema) {
             if used.contains(&child.keyword) || is_definition(child.keyword) {
                 continue;
@@ -374,6 +384,11 @@ impl<'i, 's> Compiler<'i, 's> {
         {
             return texts;
         }
+        if self.typing == Typing::Current
+            && let Some(scalars) = constants(map).and_then(|values| scalars(&values))
+        {
+            return scalars;
+        }
         if map.contains_key("properties") {
             let (ty, kind) = self.object(schema, map, used);
             return match (kind, self.typing) {
@@ -405,11 +420,15 @@ impl<'i, 's> Compiler<'i, 's> {
     }
 
     fn string(&self, map: &Map<String, Json>) -> (Type, JsonKind) {
-        if let Some(values) = constants(map) {
+        let format = map.get("format").and_then(Json::as_str);
+        // The validator asserts the constants of what is no text in expressions.
+        let is_text = self.typing == Typing::First
+            || !matches!(format, Some("decimal" | "date" | "date-time"));
+        if let Some(values) = constants(map).filter(|_| is_text) {
             let opaque = || (Type::of(Shape::Json).or_null(), JsonKind::Json);
             return self.texts(&values).unwrap_or_else(opaque);
         }
-        match map.get("format").and_then(Json::as_str) {
+        match format {
             Some("decimal") => decimal(map, true, false),
             Some("currency") => (Type::of(Shape::Currency), JsonKind::Currency),
             Some("email") => (Type::of(Shape::Email), JsonKind::Email),
@@ -547,15 +566,6 @@ fn without_units(ty: &Type, unknown: &[Unit]) -> Type {
     };
     let unit = ty.unit.clone().filter(|unit| !unknown.contains(unit));
     Type { shape, unit, ..ty.clone() }
-}
-
-/// Returns the only values that `const` or `enum` allow.
-fn constants(map: &Map<String, Json>) -> Option<Vec<&Json>> {
-    match (map.get("const"), map.get("enum")) {
-        (Some(value), _) => Some(vec![value]),
-        (None, Some(Json::Array(values))) => Some(values.iter().collect()),
-        _ => None,
-    }
 }
 
 /// Finds the type of a field by its JSON pointer.

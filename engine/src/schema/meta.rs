@@ -35,6 +35,25 @@ fn misuse(error: &ValidationError<'_>) -> SchemaProblem {
         {
             (format!("`{name}` is not a type of JSON Schema"), did_you_mean(name, TYPES))
         }
+        (ValidationErrorKind::AnyOf { .. }, None) if names.clone().next() == Some("type") => {
+            let listed = found.as_array().into_iter().flatten();
+            let mut strange =
+                listed.filter(|name| !name.as_str().is_some_and(|name| TYPES.contains(&name)));
+            match strange.next() {
+                Some(Json::Null) => (
+                    "`null` without quotes is not a type of JSON Schema".to_owned(),
+                    Some("write `\"null\"` in quotes".to_owned()),
+                ),
+                Some(strange) => (
+                    format!(
+                        "`{}` is not a type of JSON Schema",
+                        strange.as_str().map_or_else(|| strange.to_string(), str::to_owned)
+                    ),
+                    strange.as_str().and_then(|name| did_you_mean(name, TYPES)),
+                ),
+                None => ("`type` must be a type, or a list of different types".to_owned(), None),
+            }
+        }
         (ValidationErrorKind::Type { kind }, _) => {
             let wanted: Vec<&str> = type_names(kind).into_iter().map(in_words).collect();
             let found = in_words(type_name(found));

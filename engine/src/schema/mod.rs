@@ -6,12 +6,14 @@
 mod bounds;
 mod check;
 mod compile;
+mod constants;
 mod covered;
 mod customer;
 mod decimals;
 mod draft4;
 mod faults;
 mod formats;
+mod in_place;
 mod index;
 mod instance;
 mod keywords;

@@ -9,6 +9,11 @@ use crate::value::{Interval, JsonKind, Type};
 pub(super) fn integer(map: &Map<String, Json>) -> (Type, JsonKind) {
     let min = map.get("minimum").and_then(Json::as_i64).unwrap_or(i64::MIN);
     let max = map.get("maximum").and_then(Json::as_i64).unwrap_or(i64::MAX);
+    integer_within(min, max)
+}
+
+/// Returns the type of a whole number between two others, and what the reader asserts.
+pub(super) fn integer_within(min: i64, max: i64) -> (Type, JsonKind) {
     let interval = Interval::new(Decimal::from_int(min), Decimal::from_int(max));
     (Type::int_within(interval.unwrap_or_else(Interval::whole)), JsonKind::Int { min, max })
 }

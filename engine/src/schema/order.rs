@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use super::check::{Findings, check};
 use super::compile::{Compilation, SchemaProblem, Typing, compile};
 use super::customer::CustomerMembers;
+use super::in_place;
 use super::index::Index;
 use super::instance::{Exact, Instance};
 use super::{bounds, draft4, faults, formats, lower};
@@ -31,6 +32,7 @@ impl OrderSchema {
         let source = schema.clone();
         let index = Index::new(&source);
         let Findings { mut problems, broken } = check(&index, &source);
+        problems.extend(in_place::problems(&index));
         let Compilation { ty, node, customer, covered, problems: more } =
             compile(&index, &source, &broken, typing);
         for problem in more {

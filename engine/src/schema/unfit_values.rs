@@ -6,6 +6,7 @@ use super::compile::SchemaProblem;
 use super::decimals::allows;
 use super::index::Index;
 use super::words::type_name;
+use crate::money::Decimal;
 
 /// Finds the values that the `type` of their schema does not allow.
 pub(crate) fn unfit_values(root: &Json) -> Vec<SchemaProblem> {
@@ -37,6 +38,37 @@ pub(crate) fn unfit_values(root: &Json) -> Vec<SchemaProblem> {
         }
     }
     problems
+}
+
+/// Returns the keyword of a schema that no value can meet together with the others, and why.
+pub(super) fn unmet(schema: &Json) -> Option<(&'static str, String)> {
+    if let Some(only) = schema.get("const") {
+        let listed = schema.get("enum").and_then(Json::as_array);
+        if listed.is_some_and(|listed| !listed.iter().any(|value| is_same(value, only))) {
+            return Some(("const", "no value meets `const` and `enum`".to_owned()));
+        }
+    }
+    if let Some(listed) = schema.get("enum").and_then(Json::as_array) {
+        if listed.is_empty() {
+            return Some(("enum", "`enum` is empty, so that no value meets it".to_owned()));
+        }
+    }
+    const PAIRS: [(&str, &str); 5] = [
+        ("minLength", "maxLength"),
+        ("minItems", "maxItems"),
+        ("minContains", "maxContains"),
+        ("minProperties", "maxProperties"),
+        ("minimum", "maximum"),
+    ];
+    let number = |keyword: &str| Decimal::from_json_number(&schema.get(keyword)?.to_string()).ok();
+    PAIRS.into_iter().find_map(|(least, most)| {
+        (number(least)? > number(most)?)
+            .then(|| (least, format!("no value meets `{least}` and `{most}`")))
+    })
+}
+
+fn is_same(a: &Json, b: &Json) -> bool {
+    a == b || a.is_number() && b.is_number() && a.as_f64() == b.as_f64()
 }
 
 fn fits(schema: &Json, value: &Json) -> bool {

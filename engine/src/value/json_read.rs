@@ -129,6 +129,8 @@ fn read(text: &[u8], node: &JsonNode, revive: bool) -> Result<Parsed, Vec<JsonPr
     if problems.iter().any(|problem| problem.kind == ProblemKind::Syntax) {
         problems.retain(|problem| problem.kind == ProblemKind::Syntax);
     }
+    // What an object lacks is known at its end, and told at its beginning.
+    problems.sort_by_key(|problem| problem.offset);
     Err(problems)
 }
 
@@ -303,24 +305,22 @@ impl Reader<'_> {
     fn list(&mut self, element: &JsonNode, min: usize, max: usize) -> Read<Value> {
         let offset = self.json.current_index();
         self.canonical.push(b'[');
-        let mut elements = Vec::new();
+        let (mut elements, mut is_too_long) = (Vec::new(), false);
         let mut next = self.json.known_array()?;
         while let Some(peek) = next {
             if elements.len() == max && !self.revive {
                 // The rest is still read, so that what follows the list gets its own findings.
                 self.any(peek)?;
+                is_too_long = true;
             } else {
                 let index = elements.len().to_string();
                 elements.push(self.within(&index, |reader| reader.value(peek, element))?);
             }
             next = self.json.array_step()?;
-            if next.is_some() && elements.len() == max {
-                self.problem_at(
-                    ProblemKind::Shape,
-                    offset,
-                    &json_words::elements_at_most(max as u64),
-                );
-            }
+        }
+        if is_too_long {
+            let message = json_words::elements_at_most(max as u64);
+            self.problem_at(ProblemKind::Shape, offset, &message);
         }
         self.canonical.push(b']');
         if elements.len() < min {
