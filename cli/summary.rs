@@ -17,6 +17,26 @@ pub(crate) struct State<'a> {
     pub(crate) pipeline: &'a Path,
     /// The options that say where the effects go, for commands that go on with runs.
     pub(crate) world: String,
+    /// Where the tables are, if they are not in the state directory.
+    pub(crate) tables: Option<TablesElsewhere>,
+}
+
+/// Tables that are in a database of their own.
+pub(crate) struct TablesElsewhere {
+    /// The database, in words.
+    pub(crate) place: &'static str,
+    /// How `psql` names the database; nothing if `psql` cannot reach it.
+    pub(crate) address: Option<String>,
+}
+
+impl TablesElsewhere {
+    /// Returns a table's line of the summary: where the table is, and a command that shows its rows.
+    fn line(&self, name: &str) -> Vec<String> {
+        let mut line = vec!["table".to_owned(), format!("{name}: {}", self.place)];
+        let show = |address| format!("psql {address} -c 'table \"{name}\"'");
+        line.extend(self.address.as_ref().map(show));
+        line
+    }
 }
 
 impl State<'_> {
@@ -139,6 +159,11 @@ fn places(
     ]];
     for table in plan.tables() {
         let name = &table.name;
+        // The server is not asked: after the run it may not answer, which must not change how the run ended.
+        if let Some(elsewhere) = &state.tables {
+            rows.push(elsewhere.line(name));
+            continue;
+        }
         let shown = format!("{name}: {}", counted(count(name)?, "row"));
         rows.push(vec!["table".to_owned(), shown, format!("oms db export {target} {name}")]);
     }

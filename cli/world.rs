@@ -16,6 +16,7 @@ use oms_sql::SqlTables;
 
 use crate::exit::Usage;
 use crate::stack::StackOption;
+use crate::summary::TablesElsewhere;
 
 /// The options that say where effects go.
 #[derive(clap::Args, Clone, Debug)]
@@ -212,7 +213,8 @@ impl WorldOption {
         self.target == World::Aws
     }
 
-    /// Returns the options as further calls need them, each behind a space. The address of a database stays out: it may have a password.
+    /// Returns the options as further calls need them, each behind a space. The address of a database is left out if it may contain a
+    /// password or if `DATABASE_URL` has it.
     pub(crate) fn shown(&self) -> String {
         use clap::ValueEnum as _;
 
@@ -220,7 +222,31 @@ impl WorldOption {
         let target = target.map(|target| format!(" --target {}", target.get_name()));
         let resources =
             self.resources.as_ref().map(|path| format!(" --resources {}", path.display()));
-        target.into_iter().chain(resources).collect()
+        let database = self.address_of_option().filter(|_| self.target == World::Postgres);
+        let database = database.map(|address| format!(" --database {address}"));
+        target.into_iter().chain(database).chain(resources).collect()
+    }
+
+    /// Returns where the tables are, if they are not in the state directory.
+    pub(crate) fn tables_elsewhere(&self) -> Option<TablesElsewhere> {
+        match self.target {
+            World::Local | World::Lambda => None,
+            World::Postgres => {
+                let address = self.address_of_option().unwrap_or("\"$DATABASE_URL\"");
+                let address = Some(address.to_owned());
+                Some(TablesElsewhere { place: "on the PostgreSQL server", address })
+            }
+            World::Aws => Some(TablesElsewhere { place: "in Aurora", address: None }),
+        }
+    }
+
+    /// Returns the address of the database as `--database` gives it, unless it may contain a password or does not need to be repeated because
+    /// `DATABASE_URL` has it.
+    fn address_of_option(&self) -> Option<&str> {
+        let address = self.database.as_deref()?;
+        #[expect(clippy::disallowed_methods, reason = "clap does not say which value came from it")]
+        let in_variable = std::env::var("DATABASE_URL").is_ok_and(|value| value == address);
+        (!in_variable && is_plain_address(address)).then_some(address)
     }
 
     /// Gets ready what the call asks for; nothing where everything is here.
@@ -300,6 +326,16 @@ impl WorldOption {
     }
 }
 
+/// Tells whether an address can be shown: a URL of user, host, port and database, without a password, parameters or characters that a shell
+/// interprets.
+fn is_plain_address(address: &str) -> bool {
+    let rest =
+        address.strip_prefix("postgresql://").or_else(|| address.strip_prefix("postgres://"));
+    let user = rest.map(|rest| rest.rsplit_once('@').map_or("", |(user, _)| user));
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.:/@".contains(letter);
+    user.is_some_and(|user| !user.contains(':')) && address.chars().all(is_plain)
+}
+
 pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
@@ -309,4 +345,25 @@ pub(crate) fn not_built(feature: &str) -> Usage {
     Usage(format!(
         "this program was built without the target `{feature}`; build it with `cargo build --release --features {feature}`"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_only_without_a_password() {
+        for address in ["postgresql://shop@127.0.0.1:5432/shop", "postgres://localhost/shop"] {
+            assert!(is_plain_address(address), "{address}");
+        }
+        for address in [
+            "postgresql://shop:secret@host/shop",
+            "postgresql://shop@host/shop?password=secret",
+            "postgresql://shop%3Asecret@host/shop",
+            "host=localhost password=secret",
+            "postgresql://host/$(shop)",
+        ] {
+            assert!(!is_plain_address(address), "{address}");
+        }
+    }
 }

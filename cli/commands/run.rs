@@ -113,7 +113,8 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         .build()?;
     let (plan, watch) = (Arc::clone(&plan), args.watch.clone());
     let world = args.world.shown();
-    let shown = summary::State { directory: &directory, pipeline: &args.pipeline, world };
+    let tables = args.world.tables_elsewhere();
+    let shown = summary::State { directory: &directory, pipeline: &args.pipeline, world, tables };
     let waits = Waits::new(format!("{}{}", shown.argument(&plan), shown.world));
     say_parked(&runner, &shown.argument(&plan))?;
     let call = Call { runner: Arc::clone(&runner), plan: Arc::clone(&plan), sources, watch, waits };

@@ -118,6 +118,29 @@ fn the_rows_on_a_server_are_those_of_this_machine_and_are_written_once() {
     assert_eq!(shop.ask(whole), before);
 }
 
+#[test]
+fn the_summary_says_that_the_tables_are_on_the_server_and_how_to_read_them() {
+    let scratch = Scratch::new();
+    let Some(shop) = Shop::with_tables(&scratch) else { return };
+    let input = orders(&scratch);
+    let input = input.to_string_lossy();
+    let summary = shop.outside(&["run"], &["--input", &input]).exits(0).stdout;
+    assert!(summary.contains("billing_data: on the PostgreSQL server"), "{summary}");
+    let hint = "psql \"$DATABASE_URL\" -c 'table \"billing_data\"'";
+    assert!(summary.contains(hint), "{summary}");
+    // Given as an option, the address is repeated, so that the commands work as they are printed.
+    let address = shop.server.address();
+    let mut command =
+        shop.site.command(&["run"], &["--target", "postgres", "--database", &address]);
+    let summary = finish(command.env_remove("DATABASE_URL")).exits(0).stdout;
+    let hint = format!("psql {address} -c 'table \"billing_data\"'");
+    assert!(summary.contains(&hint), "{summary}");
+    let shown =
+        Command::new("/bin/sh").args(["-c", &hint]).env("PATH", &shop.programs).output().unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("order_id"), "{shown}");
+}
+
 /// Writes a text as `rows` does.
 #[cfg(feature = "failpoints")]
 fn text(value: &str) -> String {
