@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use crate::exit;
+
 /// Writes a part of the answer.
 ///
 /// # Errors
@@ -43,6 +45,30 @@ pub(crate) fn say_skipped_seeds(runner: &oms_local::Runner) {
     for skipped in runner.skipped_seeds() {
         say(&skipped.to_string());
     }
+}
+
+/// Exports to a folder, and warns of each object and mail that cannot be written there.
+pub(crate) fn export(directory: std::path::PathBuf) -> oms_local::Export {
+    let report = |failed: &oms_local::NotExported| {
+        say(&format!(
+            "warning: {failed}; correct the cause, then the next start with `--export` exports it"
+        ));
+    };
+    oms_local::Export { directory, report: std::sync::Arc::new(report) }
+}
+
+/// Warns that an export has no file for an object or a mail.
+pub(crate) fn not_exported(failed: &oms_local::NotExported) {
+    say(&format!("warning: {failed}; correct the cause, then run the command again"));
+}
+
+/// Returns the exit code of an export, and says how many files are missing.
+pub(crate) fn exported(failed: u64, noun: &str) -> u8 {
+    if failed == 0 {
+        return exit::FINE;
+    }
+    say(&format!("{} not exported; see the warnings above", counted(failed, noun)));
+    exit::FINDINGS
 }
 
 /// Says what ended a command, with everything that led to it.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use oms_engine::mail::Mail;
 use oms_engine::step::StepKind;
-use oms_local::{MailRow, StoredMail};
+use oms_local::{MailRow, NotExported, StoredMail, private};
 
 use crate::commands::Format;
 use crate::exit::{self, Usage};
@@ -156,11 +156,18 @@ fn export(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
         return Err(Usage("name the folder that the mails are written to".to_owned()).into());
     };
     let reading = found.read(kinds)?;
-    let mut count = 0;
+    private::create_directory(&directory)?;
+    let (mut count, mut failed) = (0, 0);
     StoredMail::each(&reading.connection, None, |stored| {
-        count += 1;
-        StoredMail::write_file(&directory, &stored.mail)
+        match StoredMail::write_file(&directory, &stored.mail) {
+            Ok(()) => count += 1,
+            Err(error) => {
+                output::not_exported(&NotExported::mail(&stored.mail.message_id, &error));
+                failed += 1;
+            }
+        }
+        Ok(())
     })?;
     output::say(&format!("{} written to {}", output::counted(count, "mail"), directory.display()));
-    Ok(exit::FINE)
+    Ok(output::exported(failed, "mail"))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Subcommand;
 use oms_engine::step::StepKind;
-use oms_local::ObjectRow;
+use oms_local::{NotExported, ObjectRow, private};
 
 use crate::commands::Format;
 use crate::exit::{self, Usage};
@@ -39,6 +39,10 @@ enum Command {
         target: Target,
     },
     /// Write all objects as files, `DIR/bucket/key`
+    ///
+    /// A part of a key that cannot be a file name (empty, `.`, `..`, longer than 255 bytes) and the file of a key that is also a folder (`a` beside
+    /// `a/b`) are named by the part, shortened if needed, `%` and 32 digits of its SHA-256 digest. An object that cannot be written is reported,
+    /// and the exit code is 1.
     ///
     /// Example: oms objects export pipelines/storefront.yaml out/objects
     Export {
@@ -106,13 +110,22 @@ fn export(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
     };
     let reading = found.read(kinds)?;
     let objects = ObjectRow::list(&reading.connection, None)?;
-    let mut written = 0;
+    private::create_directory(&directory)?;
+    let plan = reading.plan()?;
+    let (mut written, mut failed) = (0, 0);
     for object in &objects {
         // It may have been deleted since it was listed.
         if let Some(content) = ObjectRow::content(&reading.connection, &object.bucket, &object.key)?
         {
-            ObjectRow::write_file(&directory, &object.bucket, &object.key, &content)?;
-            written += 1;
+            let (bucket, key) = (&object.bucket, &object.key);
+            match ObjectRow::write_file(&directory, bucket, key, &content) {
+                Ok(()) => written += 1,
+                Err(error) => {
+                    let shown = if plan.has_personal_keys(bucket) { None } else { Some(&**key) };
+                    output::not_exported(&NotExported::object(bucket, shown, &error));
+                    failed += 1;
+                }
+            }
         }
     }
     output::say(&format!(
@@ -120,5 +133,5 @@ fn export(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
         output::counted(written, "object"),
         directory.display()
     ));
-    Ok(exit::FINE)
+    Ok(output::exported(failed, "object"))
 }

@@ -60,7 +60,8 @@ pub(crate) struct Args {
     /// Orders that are under way at the same time at the most
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: u16,
-    /// Also write objects and mails as files below this folder, as they come
+    /// Also write objects and mails as files below this folder, as they come: `objects/BUCKET/KEY`, with the names of `oms objects export`, and the
+    /// Maildir `mail`. A file that cannot be written is reported, and the next call with `--export` writes it
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
     #[command(flatten)]
@@ -100,7 +101,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let outside = args.world.outside()?;
     let settings = Settings {
         concurrency: args.concurrency.into(),
-        export: args.export.clone(),
+        export: args.export.clone().map(output::export),
         mail: args.mail.mailing(&plan, outside.as_ref())?,
         remote: outside.map(|outside| outside.remote),
         listener: None,
@@ -121,6 +122,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let result = runtime.block_on(call.run());
     // Interrupted, the thread that reads standard input may wait for a line that never comes.
     runtime.shutdown_background();
+    let not_exported = runner.count_not_exported();
     let runner = Arc::into_inner(runner).context("a run is still under way")?;
     // What stopped the writer explains what its users saw.
     runner.close()?;
@@ -131,9 +133,10 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             output::answer(&summary::text(&plan, &tally, seconds, interrupted, &shown)?)?;
         }
     }
+    output::exported(not_exported, "file");
     Ok(if interrupted {
         exit::INTERRUPTED
-    } else if tally.has_findings() {
+    } else if tally.has_findings() || not_exported > 0 {
         exit::FINDINGS
     } else {
         exit::FINE

@@ -44,7 +44,8 @@ pub(crate) struct Args {
     /// Orders of a pipeline that are under way at the same time at the most
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: u16,
-    /// Also write objects and mails as files below this folder, as they come; with several pipelines in a folder each
+    /// Also write objects and mails as files below this folder, as they come: `objects/BUCKET/KEY`, with the names of `oms objects export`, and the
+    /// Maildir `mail`; with several pipelines in a folder each. A file that cannot be written is reported, and the next start with `--export` writes it
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
     #[command(flatten)]
@@ -111,9 +112,11 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         let directory =
             args.state_dir.clone().unwrap_or_else(|| state::directory(pipeline, plan.name()));
         let outside = args.world.outside()?;
-        let export = args.export.as_ref().map(|folder| match args.pipelines.len() {
-            1 => folder.clone(),
-            _ => folder.join(&**plan.name()),
+        let export = args.export.as_ref().map(|folder| {
+            output::export(match args.pipelines.len() {
+                1 => folder.clone(),
+                _ => folder.join(&**plan.name()),
+            })
         });
         let settings = Settings {
             concurrency: args.concurrency.into(),

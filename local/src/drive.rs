@@ -1,6 +1,5 @@
 //! One stretch of one run: from where it is to where it has to stop, and onto the disk.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,11 +13,10 @@ use tokio::sync::oneshot;
 use crate::answer::{Answer, Answering};
 use crate::bundles::Bundles;
 use crate::error::Error;
+use crate::export::Exporter;
 use crate::item::{Item, Reads};
 use crate::listener::Listener;
 use crate::locks::LockId;
-use crate::mails::StoredMail;
-use crate::objects::ObjectRow;
 use crate::packet::{Outcome, Packet, RunRef, Write, items};
 use crate::prune::KNOWN;
 use crate::readers::Readers;
@@ -37,7 +35,8 @@ pub(crate) struct Driver {
     pub(crate) writer: Writer,
     pub(crate) readers: Arc<Readers>,
     pub(crate) bundles: Arc<Bundles>,
-    pub(crate) export: Option<PathBuf>,
+    /// Who writes objects and mails as files, where that is asked for.
+    pub(crate) exporter: Option<Exporter>,
     /// Where mail goes; nothing if it stays in the outbox.
     pub(crate) mailer: Option<Arc<dyn Mailer>>,
     /// What lies elsewhere.
@@ -191,7 +190,6 @@ impl Driver {
         run: &mut Run,
         begun: &mut Begun,
     ) -> Result<(Outcome, End), Error> {
-        let mut exported = Ok(());
         if self.remote.is_some() && begun.row.is_none() {
             // Nothing of an order is done elsewhere that was not accepted here.
             let end = End::of(RunState::InProgress);
@@ -204,13 +202,11 @@ impl Driver {
             }
         }
         loop {
-            let (outcome, end, files) = self.stretch(run, begun).await?;
-            // What is claimed is carried out whether files can be written or not.
-            exported = exported.and(files);
+            let (outcome, end) = self.stretch(run, begun).await?;
             match outcome {
                 // About to end, only what was claimed is carried out; the rest goes on the next time.
                 Outcome::Committed { .. } if self.is_closed() && !run.has_claims() => {
-                    return exported.map(|()| (outcome, end));
+                    return Ok((outcome, end));
                 }
                 Outcome::Committed { id } if end.state == RunState::InProgress => {
                     (begun.reference, begun.row) = (RunRef::Known { id }, Some(id));
@@ -225,7 +221,7 @@ impl Driver {
                     let (again, row) = self.load(id)?;
                     (*run, begun.bundle) = (again, row.bundle);
                 }
-                _ => return exported.map(|()| (outcome, end)),
+                _ => return Ok((outcome, end)),
             }
         }
     }
@@ -243,12 +239,7 @@ impl Driver {
     }
 
     /// Drives a run until something has to be durable, and makes it so.
-    /// The last part of the answer is whether files could be written.
-    async fn stretch(
-        &self,
-        run: &mut Run,
-        begun: &mut Begun,
-    ) -> Result<(Outcome, End, Result<(), Error>), Error> {
+    async fn stretch(&self, run: &mut Run, begun: &mut Begun) -> Result<(Outcome, End), Error> {
         // What was done out of this process rests on what was so then, and is not done again.
         let rests_on_facts = run.has_claims();
         let stage = Stage::new(self, begun);
@@ -265,18 +256,19 @@ impl Driver {
         let end = End::reached(run, progress.state, progress.until);
         if progress.refused {
             begun.refusals.items.extend(items(&reads, &writes));
-            return Ok((Outcome::Refused, end, Ok(())));
+            return Ok((Outcome::Refused, end));
         }
         let outcome = self.commit(begun, &end, &events, Arc::clone(&writes), reads).await?;
-        let mut files = Ok(());
-        if matches!(outcome, Outcome::Committed { .. }) {
+        if let Outcome::Committed { id } = outcome {
             begun.accepted(run, end.state);
             if let Some(listener) = &self.listener {
                 listener.committed(&run.info, &events, end.state);
             }
-            files = self.export(run, &writes);
+            if let Some(exporter) = &self.exporter {
+                exporter.export(id, run, &writes);
+            }
         }
-        Ok((outcome, end, files))
+        Ok((outcome, end))
     }
 
     /// Makes durable how far a run is.
@@ -302,6 +294,7 @@ impl Driver {
             writes: Arc::clone(&writes),
             reads: Arc::clone(&reads),
             turn: begun.turn,
+            is_exported: self.exporter.is_some(),
             lock: begun.refusals.lock(),
             reply,
         };
@@ -316,30 +309,6 @@ impl Driver {
             begun.durable |= matches!(outcome, Outcome::Committed { .. });
         }
         Ok(outcome)
-    }
-
-    /// Writes what became durable as files, where that is asked for.
-    fn export(&self, run: &Run, writes: &[Write]) -> Result<(), Error> {
-        let Some(directory) = &self.export else { return Ok(()) };
-        for write in writes {
-            match write {
-                Write::Object { bucket, key, body, .. } => {
-                    let content = body.as_deref().unwrap_or(&run.info.body);
-                    ObjectRow::write_file(&directory.join("objects"), bucket, key, content)?;
-                }
-                Write::Mail { message_id, content, .. } => {
-                    let mail = crate::mails::unpack(message_id, content).ok_or_else(|| {
-                        Error::Journal {
-                            key: run.info.key.to_string(),
-                            why: "its mail is damaged".to_owned(),
-                        }
-                    })?;
-                    StoredMail::write_file(&directory.join("mail"), &mail)?;
-                }
-                Write::Insert { .. } | Write::Upsert { .. } => {}
-            }
-        }
-        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::file_name;
 use crate::private;
 use crate::runs::{millisecond, serialize_instant};
 
@@ -191,13 +192,14 @@ impl StoredMail {
             private::create_directory(&path)?;
         }
         let name = mail.message_id.replace(['/', '@', ':'], ".");
+        let name = &*file_name::of(&name);
         let message = mail.to_rfc5322().map_err(|error| Error::Directory {
             path: directory.to_owned(),
             source: std::io::Error::other(error),
         })?;
         // A reader of the Maildir never sees half a message: it is moved into place.
         let (written, placed) =
-            (directory.join("tmp").join(&name), directory.join("new").join(&name));
+            (directory.join("tmp").join(name), directory.join("new").join(name));
         private::write(&written, &message).map_err(Error::directory(&written))?;
         std::fs::rename(&written, &placed).map_err(Error::directory(&placed))
     }

@@ -1,13 +1,13 @@
 //! Stored objects: listed, read, written out as files.
 
-use std::path::{Component, Path};
+use std::path::Path;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::private;
+use crate::file_name;
 use crate::runs::{millisecond, serialize_instant};
 
 /// An object, without its content.
@@ -53,16 +53,18 @@ impl ObjectRow {
              from oms_objects o join oms_runs r on r.id = o.run
              where ?1 is null or o.bucket = ?1 order by o.bucket, o.key",
         )?;
-        let rows = statement.query_map([bucket], |row| {
-            Ok(Self {
-                bucket: row.get(0)?,
-                key: row.get(1)?,
-                content_type: row.get(2)?,
-                bytes: row.get(3)?,
-                stored_at: millisecond(row.get(4)?),
-            })
-        })?;
+        let rows = statement.query_map([bucket], Self::read)?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            bucket: row.get(0)?,
+            key: row.get(1)?,
+            content_type: row.get(2)?,
+            bytes: row.get(3)?,
+            stored_at: millisecond(row.get(4)?),
+        })
     }
 
     /// Returns an object's content.
@@ -77,8 +79,18 @@ impl ObjectRow {
         Ok(stored(connection, bucket, key)?.map(|(_, content)| content))
     }
 
-    /// Writes an object below a directory as `bucket/key`. A key that would lead out of it has its dangerous parts
-    /// replaced by `_`.
+    /// Lists the objects that a run stored.
+    pub(crate) fn of_run(connection: &Connection, run: i64) -> Result<Vec<Self>, Error> {
+        let mut statement = connection.prepare_cached(
+            "select o.bucket, o.key, o.content_type, length(coalesce(o.body, r.body)), o.stored_at
+             from oms_objects o join oms_runs r on r.id = o.run where o.run = ?1 order by o.bucket, o.key",
+        )?;
+        let rows = statement.query_map([run], Self::read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Writes an object below a directory as `bucket/key`. A key that cannot be a path, and one that is also the folder of other keys, has
+    /// another name that follows from the key, so that each object has a file of its own.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -88,14 +100,6 @@ impl ObjectRow {
         key: &str,
         content: &[u8],
     ) -> Result<(), Error> {
-        let mut path = directory.join(bucket);
-        for part in key.split('/') {
-            let plain = matches!(Path::new(part).components().next(), Some(Component::Normal(name)) if name == part);
-            path.push(if plain { part } else { "_" });
-        }
-        if let Some(parent) = path.parent() {
-            private::create_directory(parent)?;
-        }
-        private::write(&path, content).map_err(Error::directory(&path))
+        file_name::write(&directory.join(&*file_name::of(bucket)), key, content)
     }
 }

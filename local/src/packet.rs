@@ -97,6 +97,8 @@ pub struct Packet {
     pub(crate) reads: Arc<Reads>,
     /// The place of the order among those that came in; nothing for a run that is in the database.
     pub(crate) turn: Option<Turn>,
+    /// Whether its objects and mails are to be exported.
+    pub(crate) is_exported: bool,
     /// The locks that the run holds.
     pub(crate) lock: Option<LockId>,
     /// Where the outcome goes.

@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -26,6 +26,7 @@ use crate::clock_watch::ClockWatch;
 use crate::database::Database;
 use crate::drive::{Begun, Driver, Refusals};
 use crate::error::Error;
+use crate::export::{Export, Exporter, Written};
 use crate::index::Index;
 use crate::listener::Listener;
 use crate::mailing::{self, Mailing};
@@ -55,7 +56,7 @@ pub struct Settings {
     /// Runs that are driven side by side at the most.
     pub concurrency: usize,
     /// Where objects and mails are written as files, too, as they come.
-    pub export: Option<PathBuf>,
+    pub export: Option<Export>,
     /// Where mail goes, if somebody says so.
     pub mail: Option<Mailing>,
     /// Where what the steps do lies, if not here.
@@ -154,14 +155,16 @@ impl Runner {
         let runs_before =
             connection.query_row("select exists (select 1 from oms_runs)", [], |row| row.get(0))?;
         drop(connection);
-        let (writer, thread) = Writer::start(&database)?;
+        let written = Written::default();
+        let exporter = Exporter::open(settings.export, &database, &bundles, &written)?;
+        let (writer, thread) = Writer::start(&database, written)?;
         let readers = Arc::new(Readers::new(directory));
         Ok(Self {
             driver: Driver {
                 writer,
                 readers,
                 bundles,
-                export: settings.export,
+                exporter,
                 mailer,
                 remote: settings.remote,
                 listener: settings.listener,

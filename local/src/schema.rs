@@ -99,6 +99,11 @@ create table if not exists oms_seed_rows (
     row blob,
     primary key (table_name, key)
 ) strict, without rowid;
+
+-- Runs with objects or mails that are to be exported and of which not every file is written.
+create table if not exists oms_exports (
+    run integer primary key
+) strict;
 ";
 
 /// Columns that came later, which an older program leaves null: table, column, declaration.

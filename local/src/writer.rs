@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::column::bind;
 use crate::database::Database;
 use crate::error::Error;
+use crate::export::{self, Written};
 use crate::failpoint;
 use crate::item::{CommitNumber, Item};
 use crate::locks::{self, LockId, Locks, Released};
@@ -82,14 +83,17 @@ impl Writer {
     ///
     /// # Errors
     /// When the database cannot be opened.
-    pub fn start(database: &Database) -> Result<(Self, JoinHandle<Result<(), Error>>), Error> {
+    pub(crate) fn start(
+        database: &Database,
+        exported: Written,
+    ) -> Result<(Self, JoinHandle<Result<(), Error>>), Error> {
         let connection = database.connect()?;
         let (requests, queue) = mpsc::channel(QUEUE_MAX);
         let (committed, released) = (Arc::new(AtomicU64::new(0)), Released::default());
         let (number, seen) = (Arc::clone(&committed), released.clone());
         let thread = std::thread::Builder::new()
             .name("oms-writer".to_owned())
-            .spawn(move || Thread::new(connection, number, seen)?.run(queue))
+            .spawn(move || Thread::new(connection, number, seen, exported)?.run(queue))
             .map_err(Error::directory(database.directory()))?;
         Ok((Self { requests, committed, locks: Arc::default(), released }, thread))
     }
@@ -188,6 +192,8 @@ struct Thread {
     held: Vec<Packet>,
     locks: Locks,
     released: Released,
+    /// Runs whose files were exported.
+    exported: Written,
 }
 
 impl Thread {
@@ -195,6 +201,7 @@ impl Thread {
         connection: Connection,
         committed: Arc<AtomicU64>,
         released: Released,
+        exported: Written,
     ) -> Result<Self, Error> {
         let next_run = last_run(&connection)? + 1;
         Ok(Self {
@@ -208,6 +215,7 @@ impl Thread {
             held: Vec::new(),
             locks: Locks::default(),
             released,
+            exported,
         })
     }
 
@@ -235,6 +243,9 @@ impl Thread {
             self.together()?;
             self.locks.grant();
         }
+        self.execute("begin immediate")?;
+        export::settle(&self.connection, &self.exported.take())?;
+        self.execute("commit")?;
         // Leaves one file behind instead of three.
         self.connection.pragma_update(None, "wal_checkpoint", "truncate")?;
         Ok(())
@@ -308,7 +319,9 @@ impl Thread {
     fn commit(&mut self, batch: &[Packet]) -> Result<Vec<Option<Outcome>>, Error> {
         failpoint::hit("before_batch");
         let first_run = self.next_run;
+        let exported = self.exported.take();
         self.execute("begin immediate")?;
+        export::settle(&self.connection, &exported)?;
         let outcomes = match self.apply_all(batch, false)? {
             Some(outcomes) => outcomes,
             None => {
@@ -316,6 +329,7 @@ impl Thread {
                 self.next_run = first_run;
                 self.recent.roll_back();
                 self.execute("begin immediate")?;
+                export::settle(&self.connection, &exported)?;
                 self.apply_all(batch, true)?.unwrap_or_default()
             }
         };
@@ -445,6 +459,9 @@ impl Thread {
             if !self.write(id, packet.now, write)? {
                 return Ok(Outcome::Refused);
             }
+        }
+        if packet.is_exported && packet.writes.iter().any(Write::is_exported) {
+            export::note(&self.connection, id)?;
         }
         self.journal(id, packet)?;
         if matches!(packet.run, RunRef::New { .. }) {

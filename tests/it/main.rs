@@ -17,6 +17,7 @@ mod customer;
 mod diagnostics;
 mod dropped;
 mod durable;
+mod export;
 mod generate;
 mod harness;
 mod hostile;

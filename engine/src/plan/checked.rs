@@ -74,6 +74,23 @@ impl Plan {
         tables.any(|effect| effect.verb != Verb::Get && *effect.resource == *table)
     }
 
+    /// Tells whether the keys of a bucket's objects may contain personal data. They do not if every step that stores there has a key without it.
+    pub fn has_personal_keys(&self, bucket: &str) -> bool {
+        let stores = |effect: &Effect| {
+            effect.port == Port::Objects && effect.verb == Verb::Put && *effect.resource == *bucket
+        };
+        let mut storing = self.steps.iter().filter(|step| step.effects.iter().any(stores));
+        let is_personal = |step: &PlannedStep| {
+            let input = step.input.ty();
+            let mut fields = input.as_record().into_iter().flat_map(|record| record.fields());
+            // A kind of another program may form the key from any of its inputs.
+            let key = fields.find(|field| &*field.name == "key");
+            key.map_or_else(|| input.holds_pii(), |field| field.ty.holds_pii())
+        };
+        let first = storing.next();
+        self.order.key_is_personal() || first.is_none_or(is_personal) || storing.any(is_personal)
+    }
+
     /// Returns the tables that steps read and steps write, so that a row may change between a read and what depends on it.
     pub const fn contended_tables(&self) -> &TableNames {
         &self.contended

@@ -98,6 +98,11 @@ impl OrderPlan {
         self.key.reads().any(|path| path.starts_with("intake."))
     }
 
+    /// Tells whether the key is, or is computed from, personal data.
+    pub fn key_is_personal(&self) -> bool {
+        self.key.ty().holds_pii()
+    }
+
     /// Computes the key of an order that came in under a name.
     ///
     /// # Errors
