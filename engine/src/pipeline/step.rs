@@ -123,12 +123,16 @@ pub struct RetrySection {
     /// Attempts in all.
     #[schemars(range(min = 1, max = 100))]
     pub attempts: u32,
-    /// Milliseconds before the second attempt.
+    /// Milliseconds before the second attempt, unless `max_ms` is less.
     #[schemars(range(min = 0, max = 3_600_000))]
     pub initial_ms: u64,
-    /// Milliseconds between two attempts at the most.
-    #[schemars(range(min = 0, max = 86_400_000))]
-    pub max_ms: u64,
+    /// Maximum number of milliseconds between two attempts. By default 30000, or `initial_ms` if that is more.
+    #[schemars(
+        with = "u64",
+        skip_serializing_if = "Option::is_none",
+        range(min = 0, max = 86_400_000)
+    )]
+    pub max_ms: Option<u64>,
     /// By how much the wait grows from attempt to attempt.
     #[schemars(range(min = 1, max = 100))]
     pub multiplier: f64,
@@ -138,7 +142,17 @@ pub struct RetrySection {
 
 impl Default for RetrySection {
     fn default() -> Self {
-        Self { attempts: 3, initial_ms: 200, max_ms: 30_000, multiplier: 2.0, jitter: Jitter::Full }
+        Self { attempts: 3, initial_ms: 200, max_ms: None, multiplier: 2.0, jitter: Jitter::Full }
+    }
+}
+
+/// The maximum wait in milliseconds where the file does not set one.
+const MAX_MS_DEFAULT: u64 = 30_000;
+
+impl RetrySection {
+    /// Returns the maximum wait between two attempts in milliseconds.
+    pub fn longest_ms(&self) -> u64 {
+        self.max_ms.unwrap_or_else(|| self.initial_ms.max(MAX_MS_DEFAULT))
     }
 }
 

@@ -423,6 +423,22 @@ impl Planner<'_, '_> {
     ) -> Option<Retry> {
         let unsafe_effect = effects.iter().find(|effect| effect.safety == Safety::Unsafe);
         let waits = section.retry.unwrap_or_default();
+        let route = named.route.key("retry");
+        if waits.attempts > 1 && waits.longest_ms() < waits.initial_ms {
+            let RetrySection { initial_ms, .. } = waits;
+            let message = format!(
+                "the first wait is cut from {initial_ms} to {} milliseconds, because `max_ms` is less than `initial_ms`",
+                waits.longest_ms()
+            );
+            let mut finding =
+                Finding::warning(codes::RETRY_WAIT, Place::value(route.key("max_ms")), message)
+                    .help(format!("write `max_ms: {initial_ms}` or more, or a lower `initial_ms`"));
+            let initial = route.key("initial_ms");
+            if self.inputs.sink.document.root().find(&initial).is_some() {
+                finding = finding.also(Place::value(initial), "the first wait");
+            }
+            self.inputs.sink.add(finding);
+        }
         match (unsafe_effect, &section.retry) {
             (Some(effect), Some(asked)) if asked.attempts > 1 => {
                 let message = format!(
@@ -430,16 +446,12 @@ impl Planner<'_, '_> {
                     named.name, section.uses
                 );
                 self.inputs.sink.add(
-                    Finding::error(
-                        codes::UNSAFE_RETRY,
-                        Place::key(named.route.key("retry")),
-                        message,
-                    )
-                    .also(
-                        Place::value(named.route.key("uses")),
-                        format!("does it again each time ({})", effect.resource),
-                    )
-                    .help("drop `retry`, or make the call safe to repeat".to_owned()),
+                    Finding::error(codes::UNSAFE_RETRY, Place::key(route), message)
+                        .also(
+                            Place::value(named.route.key("uses")),
+                            format!("does it again each time ({})", effect.resource),
+                        )
+                        .help("drop `retry`, or make the call safe to repeat".to_owned()),
                 );
                 None
             }

@@ -8,7 +8,8 @@ use crate::plan::Retry;
 
 /// Returns how long to wait after attempt number `attempt` (from 1) failed; nothing if that was the last.
 ///
-/// The wait before attempt n + 1 is `initial_ms` × `multiplier`^(n − 1), at most `max_ms`. Full jitter takes a random part of it
+/// The wait before attempt n + 1 is `initial_ms` × `multiplier`^(n − 1), at most `max_ms`, which is
+/// by default not less than `initial_ms`. Full jitter takes a random part of it
 /// (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015); `random` is evenly spread over `u64`.
 pub fn wait_before(retry: &Retry, class: Class, attempt: u32, random: u64) -> Option<Duration> {
     if class != Class::Transient || attempt >= retry.attempts {
@@ -18,7 +19,7 @@ pub fn wait_before(retry: &Retry, class: Class, attempt: u32, random: u64) -> Op
     let growth =
         waits.multiplier.powi(i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX));
     // Saturating casts: an endless wait becomes the longest one allowed.
-    let whole = ((waits.initial_ms as f64 * growth) as u64).min(waits.max_ms);
+    let whole = ((waits.initial_ms as f64 * growth) as u64).min(waits.longest_ms());
     let millis = match waits.jitter {
         Jitter::None => whole,
         Jitter::Full => ((u128::from(random) * (u128::from(whole) + 1)) >> 64) as u64,
@@ -32,9 +33,21 @@ mod tests {
     use crate::pipeline::RetrySection;
 
     fn retry(jitter: Jitter) -> Retry {
-        let waits =
-            RetrySection { attempts: 5, initial_ms: 200, max_ms: 1000, multiplier: 2.0, jitter };
+        let max_ms = Some(1000);
+        let waits = RetrySection { attempts: 5, initial_ms: 200, max_ms, multiplier: 2.0, jitter };
         Retry { attempts: 5, waits }
+    }
+
+    #[test]
+    fn a_first_wait_above_the_default_maximum_is_not_cut() {
+        let defaults = RetrySection { jitter: Jitter::None, ..RetrySection::default() };
+        let wait = |initial_ms, attempt| {
+            let waits = RetrySection { initial_ms, ..defaults };
+            let retry = Retry { attempts: 20, waits };
+            wait_before(&retry, Class::Transient, attempt, 0).unwrap().as_millis()
+        };
+        assert_eq!((wait(60_000, 1), wait(60_000, 2)), (60_000, 60_000));
+        assert_eq!((wait(200, 1), wait(200, 19)), (200, 30_000));
     }
 
     #[test]
