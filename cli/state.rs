@@ -114,7 +114,7 @@ pub(crate) fn argument(pipeline: Option<&Path>, directory: Option<&Path>) -> Str
 }
 
 /// Writes a word of a command as a shell reads it.
-fn word(text: &str) -> String {
+pub(crate) fn word(text: &str) -> String {
     let is_plain = |letter: char| letter.is_alphanumeric() || "-_./=:,+@".contains(letter);
     if !text.is_empty() && text.chars().all(is_plain) {
         text.to_owned()

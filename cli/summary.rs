@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use oms_engine::effects::cause::UNKNOWN_OUTCOME;
 use oms_engine::plan::Plan;
-use oms_local::Database;
+use oms_local::{Connection, Database};
 
 use crate::output::{columns, counted, grouped};
+use crate::state::word;
 use crate::tally::Tally;
 
 /// Where the state is, and how commands name it.
@@ -69,7 +70,7 @@ pub(crate) fn text(
             "\n{} parked; each needs somebody to look at it:\n",
             counted(tally.parked, "run")
         ));
-        text.push_str(&by_cause(&tally.causes, &target));
+        text.push_str(&by_cause(plan, &tally.causes, &target));
         let is_held = |cause: &&String| *cause == UNKNOWN_OUTCOME;
         if let Some(cause) = tally.causes.keys().find(|cause| !is_held(cause)) {
             text.push_str(&format!(
@@ -87,7 +88,7 @@ pub(crate) fn text(
             "\n{} completed although a step failed, because a catch step handled the failure:\n",
             counted(tally.caught, "run")
         ));
-        text.push_str(&by_cause(&tally.caught_causes, &target));
+        text.push_str(&by_cause(plan, &tally.caught_causes, &target));
     }
     if interrupted {
         text.push_str(&format!(
@@ -97,10 +98,16 @@ pub(crate) fn text(
     Ok(text)
 }
 
-/// Writes a line for each cause: how many runs, and the command that shows one of them.
-fn by_cause(causes: &BTreeMap<String, (u64, Arc<str>)>, target: &str) -> String {
+/// Writes a line for each cause: how many runs, and the command that shows one of them, or lists them if their keys are personal data.
+fn by_cause(plan: &Plan, causes: &BTreeMap<String, (u64, Arc<str>)>, target: &str) -> String {
+    let is_personal = plan.order().key_is_personal();
     let line = |(cause, (count, key)): (&String, &(u64, Arc<str>))| {
-        vec![format!("  {cause}"), grouped(*count), format!("oms runs show {target} {key}")]
+        let command = if is_personal {
+            format!("oms runs list {target} --cause {cause}")
+        } else {
+            format!("oms runs show {target} {key}")
+        };
+        vec![format!("  {cause}"), grouped(*count), command]
     };
     columns(&causes.iter().map(line).collect::<Vec<_>>())
 }
@@ -169,16 +176,11 @@ fn places(
     }
     let objects = count("oms_objects")?;
     if objects > 0 {
-        let one: String = connection.query_row(
-            "select bucket || '/' || key from oms_objects order by run desc limit 1",
-            [],
-            |row| row.get(0),
-        )?;
-        rows.push(vec![
-            "objects".to_owned(),
-            grouped(objects),
-            format!("oms objects get {target} {one}"),
-        ]);
+        let command = match example_object(&connection, plan)? {
+            Some(object) => format!("oms objects get {target} {}", word(&object)),
+            None => format!("oms objects list {target}"),
+        };
+        rows.push(vec!["objects".to_owned(), grouped(objects), command]);
     }
     let mails = count("oms_mails")?;
     if mails > 0 {
@@ -187,13 +189,14 @@ fn places(
             [],
             |row| row.get(0),
         )?;
-        rows.push(vec![
-            "mails".to_owned(),
-            grouped(mails),
-            format!("oms mail show {target} {one}"),
-        ]);
+        let command = if plan.order().key_is_personal() {
+            format!("oms mail list {target}")
+        } else {
+            format!("oms mail show {target} {one}")
+        };
+        rows.push(vec!["mails".to_owned(), grouped(mails), command]);
     }
-    if let Some(key) = &tally.example {
+    if let Some(key) = tally.example.as_ref().filter(|_| !plan.order().key_is_personal()) {
         rows.push(vec![
             "a run".to_owned(),
             key.to_string(),
@@ -201,4 +204,26 @@ fn places(
         ]);
     }
     Ok(rows)
+}
+
+/// Returns the object that was stored last, as `bucket/key`, among those whose keys have no personal data.
+fn example_object(connection: &Connection, plan: &Plan) -> anyhow::Result<Option<String>> {
+    let mut buckets = connection.prepare("select distinct bucket from oms_objects")?;
+    let buckets = buckets.query_map([], |row| row.get(0))?;
+    let mut last: Option<(i64, String)> = None;
+    for bucket in buckets {
+        let bucket: String = bucket?;
+        if plan.has_personal_keys(&bucket) {
+            continue;
+        }
+        let found: (i64, String) = connection.query_row(
+            "select run, bucket || '/' || key from oms_objects where bucket = ?1 order by run desc limit 1",
+            [&bucket],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        if last.as_ref().is_none_or(|(run, _)| *run < found.0) {
+            last = Some(found);
+        }
+    }
+    Ok(last.map(|(_, object)| object))
 }

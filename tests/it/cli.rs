@@ -403,3 +403,49 @@ fn no_colour_is_written_where_nobody_looks() {
     let output = oms(["validate", "tests/diagnostics/OMS0303-two-steps.yaml"]).exits(1);
     assert!(!output.stdout.contains('\u{1b}') && !output.stderr.contains('\u{1b}'));
 }
+
+#[test]
+fn the_summary_prints_no_personal_data() {
+    let scratch = Scratch::new();
+    let pipeline = |key: &str| {
+        format!(
+            r#"
+oms: 1
+name: personal
+order:
+  schema:
+    type: object
+    required: [id, note, phone, email]
+    properties:
+      id: {{ type: string }}
+      note: {{ type: string }}
+      phone: {{ type: string, x-pii: true }}
+      email: {{ type: string, format: email, x-pii: true }}
+  key: ${{{{ order.{key} }}}}
+steps:
+  plain: {{ uses: object.put, with: {{ bucket: plain, key: "${{{{ run.key }}}} ${{{{ order.note }}}}", body: "${{{{ order }}}}" }} }}
+  people: {{ uses: object.put, needs: [plain], with: {{ bucket: people, key: "${{{{ run.key }}}}/${{{{ order.email }}}}", body: x }} }}
+"#
+        )
+    };
+    let order = r#"{"id":"K1","note":"1","phone":"0791234567","email":"anna@example.com"}"#;
+    let again = r#"{"id":"K2","note":"\n","phone":"0791234568","email":"anna@example.com"}"#;
+    let input = scratch.write("order.ndjson", order);
+    let run = |name: &str, key: &str| {
+        let pipeline = scratch.write(&format!("{name}.yaml"), pipeline(key));
+        let site = Site { pipeline, state: scratch.path(name) };
+        site.call(&["run"], &["--input", &input.to_string_lossy()])
+    };
+    let summary = run("plain", "id").exits(0).stdout;
+    assert!(summary.contains("plain/K1 1'"), "{summary}");
+    assert!(summary.contains("oms runs show"), "{summary}");
+    assert!(!summary.contains("anna"), "{summary}");
+    // The key of an object has no line breaks, so that the second run is parked.
+    scratch.write("order.ndjson", format!("{order}\n{again}\n"));
+    let summary = run("phone", "phone").exits(1).stdout;
+    assert!(summary.contains("oms objects list"), "{summary}");
+    assert!(summary.contains("--cause out_of_range"), "{summary}");
+    for personal in ["079", "anna"] {
+        assert!(!summary.contains(personal), "{summary}");
+    }
+}

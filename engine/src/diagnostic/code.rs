@@ -92,6 +92,7 @@ codes! {
     INTAKE_PATH = 213, "OMS0213", "an intake path is wrong or taken";
     TIME_ZONE = 214, "OMS0214", "a time zone does not exist";
     RETRY_WAIT = 215, "OMS0215", "a retry waits less than it says";
+    PERSONAL_KEY = 216, "OMS0216", "the order key is personal data";
 
     UNKNOWN_STEP = 301, "OMS0301", "a step is named that does not exist";
     UNREACHABLE_STEP = 302, "OMS0302", "a step can never run, or its condition has no effect";

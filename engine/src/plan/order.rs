@@ -192,6 +192,12 @@ pub(super) fn check(
         sink.add(finding.help(help.to_owned()).newly_refused());
         return None;
     }
+    if key.ty().holds_pii() {
+        let message = "the order key is personal data, and keys are never masked";
+        sink.add(Finding::warning(codes::PERSONAL_KEY, Place::value(place), message).help(
+            "use a key without personal data, such as an order number; or remove `x-pii` if the member is not personal".to_owned(),
+        ));
+    }
     let max_bytes = usize::try_from(section.max_bytes).unwrap_or(usize::MAX);
     Some(OrderPlan { schema, key, max_bytes, intake: intake_record })
 }
