@@ -116,6 +116,33 @@ fn a_file_that_cannot_be_written_concerns_one_object_and_is_written_after_a_rest
 }
 
 #[test]
+fn a_warning_does_not_name_a_key_that_is_personal_data() {
+    let scratch = Scratch::new();
+    let name = "name: { type: string";
+    let pipeline = PIPELINE.replace(name, &format!("{name}, x-pii: true"));
+    let site =
+        Site { pipeline: scratch.write("exporting.yaml", pipeline), state: scratch.path("state") };
+    let folder = scratch.path("files");
+    std::fs::create_dir_all(folder.join("objects/out")).unwrap();
+    let way = folder.join("objects/out/k0");
+    std::os::unix::fs::symlink(scratch.path("missing/folder"), &way).unwrap();
+    let input = orders(&scratch, &["anna"]);
+    let words = ["--input", &input, "--export", &folder.to_string_lossy()];
+    let export = folder.join("objects");
+    for output in [
+        site.call(&["run"], &words),
+        site.call(&["objects", "export"], &[&export.to_string_lossy()]),
+    ] {
+        let said = output.exits(1).stderr;
+        assert!(
+            said.contains("warning: an object in `out`, whose keys have personal data"),
+            "{said}"
+        );
+        assert!(!said.contains("anna"), "{said}");
+    }
+}
+
+#[test]
 fn a_server_goes_on_after_a_file_that_cannot_be_written() {
     let scratch = Scratch::new();
     let folder = scratch.path("files");
