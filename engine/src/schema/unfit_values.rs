@@ -48,10 +48,8 @@ pub(super) fn unmet(schema: &Json) -> Option<(&'static str, String)> {
             return Some(("const", "no value meets `const` and `enum`".to_owned()));
         }
     }
-    if let Some(listed) = schema.get("enum").and_then(Json::as_array) {
-        if listed.is_empty() {
-            return Some(("enum", "`enum` is empty, so that no value meets it".to_owned()));
-        }
+    if schema.get("enum").and_then(Json::as_array).is_some_and(Vec::is_empty) {
+        return Some(("enum", "`enum` is empty, so that no value meets it".to_owned()));
     }
     const PAIRS: [(&str, &str); 5] = [
         ("minLength", "maxLength"),
