@@ -48,6 +48,7 @@ mod seeds;
 mod settled;
 mod stage;
 mod tables;
+mod taken_keys;
 mod turns;
 mod under_way;
 mod world;

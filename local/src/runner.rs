@@ -12,9 +12,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use oms_engine::document::{Files, MemoryFiles};
 use oms_engine::effects::{Clock as _, cause};
-use oms_engine::intake::Conflict;
 use oms_engine::plan::{Checker, Plan};
-use oms_engine::run::{Run, RunState, accept, accept_as};
+use oms_engine::run::{RunState, accept, accept_as};
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -348,32 +347,6 @@ impl Runner {
                 }
             });
         }
-    }
-
-    /// Returns the outcome of an order whose key is known, and sends it to the caller that waits.
-    fn known(
-        &self,
-        same: bool,
-        plan: &Plan,
-        run: &Run,
-        answering: &Answering,
-    ) -> Result<Settled, Error> {
-        let conflict = if same { None } else { self.conflict(plan, run)? };
-        Ok(if let Some(conflict) = conflict {
-            answering.tell(|| Answer::Conflict(conflict));
-            Settled::Conflict
-        } else {
-            let (key, run) = (Arc::clone(&run.info.key), Arc::clone(&run.info.id));
-            answering.tell(|| Answer::Same { key, run });
-            Settled::Duplicate
-        })
-    }
-
-    /// Compares an order with the accepted one that has its key and another digest.
-    fn conflict(&self, plan: &Plan, run: &Run) -> Result<Option<Conflict>, Error> {
-        let body = |connection: &Connection| StoredRun::body(connection, &run.info.key);
-        let stored = self.driver.readers.read(body)?;
-        Ok(Conflict::between(plan.order(), &run.info, stored.as_deref()))
     }
 
     /// Goes on with a run that is in the database.

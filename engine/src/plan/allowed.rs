@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::diagnostic::{Code, Diagnostic, Label, Report, Severity, Source, codes};
-use crate::document::{Comment, Document};
+use crate::diagnostic::{Code, Diagnostic, Label, Place, Report, Severity, Source, codes};
+use crate::document::{Comment, Document, Node, NodeValue};
 
 /// What a comment accepts.
 struct Allow<'d> {
@@ -13,8 +13,14 @@ struct Allow<'d> {
     line: usize,
 }
 
-/// Drops the warnings that comments of the pipeline file accept, and warns of comments without effect.
-pub(super) fn apply(document: &Document, report: &mut Report) {
+/// A file that the pipeline file names, and where: a comment there accepts warnings in the file, which may be JSON and have no comments.
+pub(super) struct NamedFile {
+    pub(super) path: Arc<str>,
+    pub(super) place: Place,
+}
+
+/// Drops the warnings that comments of a file accept, and warns of comments without effect.
+pub(super) fn apply(document: &Document, named: Option<&NamedFile>, report: &mut Report) {
     let comments = document.comments_with("oms");
     if comments.is_empty() {
         return;
@@ -36,20 +42,31 @@ pub(super) fn apply(document: &Document, report: &mut Report) {
             Some(Err(message)) => useless.push(finding(document, &comment, message)),
         }
     }
-    let place = |diagnostic: &Diagnostic| {
-        let label = diagnostic.primary()?;
-        (label.path == *document.path()).then(|| source.line_column(label.span.start).0)
+    let line_of = |byte: usize| source.line_column(byte).0;
+    // The lines on which a comment accepts a warning: its own, that of the key whose text goes over several lines, that which names its file.
+    let lines = |diagnostic: &Diagnostic| -> Vec<usize> {
+        let Some(label) = diagnostic.primary() else { return Vec::new() };
+        if label.path == *document.path() {
+            let key = key_of(document.root(), label.span.start);
+            return [Some(label.span.start), key].into_iter().flatten().map(line_of).collect();
+        }
+        let named = named.filter(|file| label.path == file.path);
+        named.map(|file| line_of(document.span(&file.place).start)).into_iter().collect()
     };
-    let found: Vec<(Code, Severity, Option<usize>)> = report
+    let found: Vec<(Code, Severity, Vec<usize>)> = report
         .diagnostics()
         .iter()
-        .map(|diagnostic| (diagnostic.code, diagnostic.severity, place(diagnostic)))
+        .map(|diagnostic| (diagnostic.code, diagnostic.severity, lines(diagnostic)))
         .collect();
     // What is broken may hide the warning.
     let complete = report.is_ok();
     for allow in &allows {
         for code in &allow.codes {
-            let here = |severity: Severity| found.contains(&(*code, severity, Some(allow.line)));
+            let here = |severity: Severity| {
+                found.iter().any(|(found, weight, lines)| {
+                    (found, *weight) == (code, severity) && lines.contains(&allow.line)
+                })
+            };
             if here(Severity::Error) {
                 let message = format!("{code} is an error here, and only warnings can be accepted");
                 useless.push(finding(document, &allow.comment, message));
@@ -60,9 +77,10 @@ pub(super) fn apply(document: &Document, report: &mut Report) {
         }
     }
     report.retain(|diagnostic| {
-        let line = place(diagnostic);
-        let is_allowed =
-            |allow: &Allow<'_>| Some(allow.line) == line && allow.codes.contains(&diagnostic.code);
+        let lines = lines(diagnostic);
+        let is_allowed = |allow: &Allow<'_>| {
+            lines.contains(&allow.line) && allow.codes.contains(&diagnostic.code)
+        };
         diagnostic.severity == Severity::Error || !allows.iter().any(is_allowed)
     });
     useless.into_iter().for_each(|diagnostic| report.push(diagnostic));
@@ -104,6 +122,21 @@ fn read(text: &str) -> Option<Result<Vec<Code>, String>> {
         return Some(Err("the comment names no code".to_owned()));
     }
     Some(Ok(accepted))
+}
+
+/// Returns where the key begins whose text has a byte in it.
+fn key_of(node: &Node, byte: usize) -> Option<usize> {
+    match &node.value {
+        NodeValue::Map(entries) => entries.iter().find_map(|entry| {
+            let is_text = matches!(entry.node.value, NodeValue::Text(_));
+            match is_text && entry.node.span.contains(&byte) {
+                true => Some(entry.key_span.start),
+                false => key_of(&entry.node, byte),
+            }
+        }),
+        NodeValue::List(elements) => elements.iter().find_map(|element| key_of(element, byte)),
+        _ => None,
+    }
 }
 
 /// Returns the next line below that is neither empty nor only a comment.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jsonschema::Validator;
 use serde_json::Value as Json;
 
+use super::allowed::NamedFile;
 use super::checked::Plan;
 use super::choreography::choreography;
 use super::semantics::Semantics;
@@ -15,8 +16,8 @@ use super::{
     time_zone,
 };
 use crate::diagnostic::{Diagnostic, Finding, Label, Place, Report, Route, Severity, codes};
-use crate::document::{self, FileError, Files, Recorder};
-use crate::pipeline::{self, Pipeline, pipeline_schema};
+use crate::document::{self, FileError, Files, NodeValue, Recorder};
+use crate::pipeline::{self, Pipeline, SchemaSource, pipeline_schema};
 use crate::step::{Registry, Resources};
 use crate::value::Digest;
 
@@ -139,9 +140,22 @@ impl Checker {
         });
         let data = bundle.is_none().then_some(files);
         let semantics = bundle.unwrap_or(Semantics::CURRENT);
+        let schema = match pipeline.order.as_ref().map(|order| &order.schema) {
+            Some(SchemaSource::File(path)) => Some(path.clone()),
+            _ => None,
+        };
         let plan = self.plan(pipeline, &mut sink, data, recorder, semantics);
         let mut report = sink.report;
-        allowed::apply(&document, &mut report);
+        let schema = schema.map(|path| {
+            let place = Place::value(Route::root().key("order").key("schema"));
+            (NamedFile { path: files.shown(&path), place }, files.read(&path))
+        });
+        allowed::apply(&document, schema.as_ref().map(|(named, _)| named), &mut report);
+        if let Some((named, Ok(bytes))) = &schema
+            && let Ok(document) = document::parse(&named.path, bytes)
+        {
+            allowed::apply(&document, None, &mut report);
+        }
         report.sort();
         Checked { plan: plan.filter(|_| report.is_ok()), report, steps, intake }
     }
@@ -155,7 +169,12 @@ impl Checker {
         semantics: Semantics,
     ) -> Option<Plan> {
         let time_zone = time_zone::check(&pipeline, sink);
-        let mut resources = Resources { time_zone, ..Resources::default() };
+        let is_unreadable = |section: &&'static str| {
+            let entry = sink.document.root().get(section);
+            entry.is_some_and(|entry| !matches!(entry.node.value, NodeValue::Map(_)))
+        };
+        let unreadable = ["tables", "rates"].into_iter().filter(is_unreadable).collect();
+        let mut resources = Resources { time_zone, unreadable, ..Resources::default() };
         let declared = tables::check(&pipeline, sink, &mut resources);
         rates::check(&pipeline, sink, &recorder, &mut resources);
         mail::check(&pipeline, sink, &recorder, &mut resources);

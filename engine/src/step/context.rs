@@ -61,6 +61,8 @@ pub struct Resources {
     pub mail: Option<Arc<MailSettings>>,
     /// Whether mail is declared.
     pub has_mail_section: bool,
+    /// The sections of which it is not known what they declare. They have their own findings.
+    pub unreadable: Vec<&'static str>,
 }
 
 /// What a step's plan may ask for.
@@ -150,6 +152,7 @@ impl PlanContext<'_> {
         let tables = &self.resources.tables;
         match tables.get(name) {
             Some(table) => table.clone(),
+            None if self.resources.unreadable.contains(&"tables") => None,
             None => {
                 let known: Vec<&str> = tables.keys().map(AsRef::as_ref).collect();
                 let finding = unknown("table", field, name, &known, "declare it under `tables:`");
@@ -164,6 +167,7 @@ impl PlanContext<'_> {
         let rates = &self.resources.rates;
         match rates.get(name) {
             Some(source) => source.clone(),
+            None if self.resources.unreadable.contains(&"rates") => None,
             None => {
                 let known: Vec<&str> = rates.keys().map(AsRef::as_ref).collect();
                 let finding =
