@@ -207,10 +207,15 @@ impl Checker<'_> {
         let known = match divisor.node.constant() {
             Some(Value::Int(value)) => *value != 0,
             Some(Value::Decimal(value)) => !value.is_zero(),
-            _ => divisor.path.as_ref().is_some_and(|path| match divisor.node {
-                Node::Call(Function::Size, _) => self.facts.size_min(path) > 0,
-                _ => self.facts.is_nonzero(path),
-            }),
+            _ => {
+                let numbers = divisor.ty.as_ref().and_then(Type::interval);
+                let by_type = numbers.is_some_and(|numbers| !numbers.contains(Decimal::ZERO));
+                let by_facts = |path| match divisor.node {
+                    Node::Call(Function::Size, _) => self.facts.size_min(path) > 0,
+                    _ => self.facts.is_nonzero(path),
+                };
+                by_type || divisor.path.as_deref().is_some_and(by_facts)
+            }
         };
         if known {
             return;

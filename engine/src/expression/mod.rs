@@ -51,3 +51,4 @@ pub use problem::{EvalError, Origin, Problem, Weight};
 pub use references::{Reference, references};
 pub use scope::{Root, Scope, StepVar};
 pub use value_expr::compile_value;
+pub(crate) use widen::chars_of;

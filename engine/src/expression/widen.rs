@@ -60,7 +60,7 @@ pub(super) const fn is_number(shape: &Shape) -> bool {
 }
 
 /// Returns whether a value of the type can stand inside a text, and how many characters it has then at the most.
-pub(super) fn chars_of(ty: &Type) -> Option<Option<u64>> {
+pub(crate) fn chars_of(ty: &Type) -> Option<Option<u64>> {
     Some(match ty.shape {
         Shape::Bool => Some(5),
         Shape::Int | Shape::Decimal { .. } => number(ty).map(|(interval, scale)| {

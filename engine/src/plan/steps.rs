@@ -189,7 +189,7 @@ impl Planner<'_, '_> {
             // The order has its own findings; what refers to it is not checked.
             scope.define(Root::Order, Type::of(Shape::Broken));
         }
-        scope.define(Root::Run, Type::of(Shape::Record(run_record())));
+        scope.define(Root::Run, self.run());
         if self.inputs.graph.catches.get(at).copied().flatten().is_some() {
             scope.define(Root::Error, Type::of(Shape::Record(error_record())));
         }
@@ -220,6 +220,30 @@ impl Planner<'_, '_> {
             }
         }
         scope
+    }
+
+    /// Returns the type of `run`, whose key is at most as long as the field of the order that is the key.
+    fn run(&self) -> Type {
+        let record = run_record();
+        let key = self.inputs.order.and_then(|order| {
+            let mut names = order.key_path()?.split('.');
+            let root = names.next().filter(|root| *root == Root::Order.as_str());
+            let order = root.map(|_| order.schema().ty())?;
+            names.try_fold(order, |ty, name| Some(&ty.as_record()?.field(name)?.ty))
+        });
+        let chars = key.and_then(expression::chars_of).flatten();
+        let fields = record.fields().iter().map(|field| {
+            let known = field.ty.chars_max().filter(|_| field.name.as_ref() == "key");
+            let ty = match known.zip(chars) {
+                Some((known, chars)) => Type::of(Shape::Text {
+                    chars_max: Some(known.min(chars)),
+                    values: None,
+                }),
+                None => field.ty.clone(),
+            };
+            (Arc::clone(&field.name), ty)
+        });
+        Type::of(Shape::Record(Arc::new(RecordType::new(fields))))
     }
 
     /// Returns which settings use the output of a step that does not exist or did not check.

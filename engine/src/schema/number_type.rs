@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::money::Decimal;
+use crate::money::{Decimal, Rounding};
 use crate::value::{Interval, JsonKind, Type};
 
 /// Returns the type of a whole number, and what the reader asserts.
 pub(super) fn integer(map: &Map<String, Json>) -> (Type, JsonKind) {
     let min = map.get("minimum").and_then(Json::as_i64).unwrap_or(i64::MIN);
     let max = map.get("maximum").and_then(Json::as_i64).unwrap_or(i64::MAX);
-    integer_within(min, max)
+    (Type::int_within(bounds(map, Interval::whole(), 0)), JsonKind::Int { min, max })
 }
 
 /// Returns the type of a whole number between two others, and what the reader asserts.
@@ -22,7 +22,8 @@ pub(super) fn integer_within(min: i64, max: i64) -> (Type, JsonKind) {
 pub(super) fn decimal(map: &Map<String, Json>, text: bool, number: bool) -> (Type, JsonKind) {
     let (integer_digits, scale) = decimal_size(map);
     let kind = JsonKind::Decimal { text, number, integer_digits, scale };
-    (Type::decimal_within(bounds(map, integer_digits, scale), scale), kind)
+    let by_digits = Interval::of_digits(integer_digits, scale);
+    (Type::decimal_within(bounds(map, by_digits, scale), scale), kind)
 }
 
 /// Returns how many digits a decimal may have before and after the point.
@@ -34,15 +35,89 @@ pub(super) fn decimal_size(map: &Map<String, Json>) -> (u32, u32) {
     (precision.saturating_sub(scale), scale)
 }
 
-/// Returns between which numbers a decimal with these digits lies.
-fn bounds(map: &Map<String, Json>, integer_digits: u32, scale: u32) -> Interval {
-    let by_digits = Interval::of_digits(integer_digits, scale);
+/// Returns between which numbers of an interval a number with at most `scale` decimals lies.
+fn bounds(map: &Map<String, Json>, all: Interval, scale: u32) -> Interval {
     let bound = |key: &str| Decimal::from_json_number(&map.get(key)?.to_string()).ok();
-    let most = |a: Option<Decimal>, b: Option<Decimal>, pick: fn(Decimal, Decimal) -> Decimal| {
-        a.zip(b).map(|(a, b)| pick(a, b)).or(a).or(b)
+    let step = Decimal::from_parts(1, scale).unwrap_or(Decimal::ZERO);
+    let above = |number: Decimal| {
+        let next = number.round(scale, Rounding::Floor).checked_add(step);
+        next.unwrap_or(number)
     };
-    let min = most(bound("minimum"), bound("exclusiveMinimum"), Decimal::max);
-    let max = most(bound("maximum"), bound("exclusiveMaximum"), Decimal::min);
-    let declared = Interval::new(min.unwrap_or(by_digits.min()), max.unwrap_or(by_digits.max()));
-    declared.and_then(|declared| declared.within(by_digits)).unwrap_or(by_digits)
+    let below = |number: Decimal| {
+        let next = number.round(scale, Rounding::Ceiling).checked_sub(step);
+        next.unwrap_or(number)
+    };
+    let mins = [
+        bound("minimum").map(|number| number.round(scale, Rounding::Ceiling)),
+        bound("exclusiveMinimum").map(above),
+    ];
+    let maxs = [
+        bound("maximum").map(|number| number.round(scale, Rounding::Floor)),
+        bound("exclusiveMaximum").map(below),
+    ];
+    let min = mins.into_iter().flatten().max().unwrap_or(all.min());
+    let max = maxs.into_iter().flatten().min().unwrap_or(all.max());
+    let declared = Interval::new(min, max).and_then(|declared| declared.within(all));
+    let declared = declared.unwrap_or(all);
+    constants(map).and_then(|constants| constants.within(declared)).unwrap_or(declared)
+}
+
+/// Returns the interval of the numbers that `enum` and `const` allow. Numbers that no decimal holds are refused anyway.
+fn constants(map: &Map<String, Json>) -> Option<Interval> {
+    let number = |value: &Json| match value {
+        Json::String(text) => Decimal::parse(text).ok(),
+        Json::Number(number) => Decimal::from_json_number(&number.to_string()).ok(),
+        _ => None,
+    };
+    let listed = map.get("enum").and_then(Json::as_array).map(Vec::as_slice);
+    let values = map.get("const").map(std::slice::from_ref).or(listed)?;
+    values.iter().filter_map(number).map(Interval::only).reduce(Interval::hull)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(table: &[(Json, &str, &str)], ty: impl Fn(&Map<String, Json>) -> Type) {
+        for (schema, min, max) in table {
+            let interval = ty(schema.as_object().unwrap()).interval().unwrap();
+            let decimal = |text| Decimal::parse(text).unwrap();
+            assert_eq!((interval.min(), interval.max()), (decimal(min), decimal(max)), "{schema}");
+        }
+    }
+
+    #[test]
+    fn the_bounds_of_whole_numbers_are_whole() {
+        check(
+            &[
+                (json!({ "minimum": 1, "maximum": 9 }), "1", "9"),
+                (json!({ "exclusiveMinimum": 0, "exclusiveMaximum": 10 }), "1", "9"),
+                (json!({ "minimum": 0.5, "maximum": 9.5 }), "1", "9"),
+                (json!({ "exclusiveMinimum": 0.5, "exclusiveMaximum": 9.5 }), "1", "9"),
+                (json!({ "enum": [3, 1, 2, null] }), "1", "3"),
+                (json!({ "enum": [3, 1, 2], "minimum": 2 }), "2", "3"),
+                (json!({ "const": 4 }), "4", "4"),
+            ],
+            |map| integer(map).0,
+        );
+    }
+
+    #[test]
+    fn exclusive_bounds_of_decimals_exclude_the_bound() {
+        check(
+            &[
+                (
+                    json!({ "exclusiveMinimum": -10, "exclusiveMaximum": 10, "x-scale": 2 }),
+                    "-9.99",
+                    "9.99",
+                ),
+                (json!({ "exclusiveMinimum": 0, "maximum": 1 }), "0.0001", "1"),
+                (json!({ "minimum": 1, "exclusiveMinimum": 1, "maximum": 2 }), "1.0001", "2"),
+                (json!({ "enum": ["1.50", "20"] }), "1.50", "20"),
+            ],
+            |map| decimal(map, true, false).0,
+        );
+    }
 }

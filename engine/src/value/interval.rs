@@ -45,6 +45,11 @@ impl Interval {
         self.max
     }
 
+    /// Tells whether it holds a number.
+    pub fn contains(self, number: Decimal) -> bool {
+        self.min <= number && number <= self.max
+    }
+
     /// Returns how many digits its numbers have before the point at most.
     pub fn integer_digits(self) -> u32 {
         self.min.integer_digits().max(self.max.integer_digits())

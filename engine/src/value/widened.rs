@@ -6,7 +6,8 @@ use super::types::{RecordType, Shape, Type};
 
 impl Type {
     /// Tells whether every value of an earlier version of this type is one of this type: it may allow more, and records may have more members
-    /// that can be null. [Limits](super::Limits) do not count, since they are only used for warnings.
+    /// that can be null. [Limits](super::Limits) do not count: they decide on warnings, and on divisors, where an expression fails on a value outside
+    /// of them.
     pub fn takes(&self, earlier: &Self) -> bool {
         (self.nullable || !earlier.nullable)
             && (self.pii || !earlier.pii)
