@@ -95,8 +95,8 @@ impl Step for EmailSend {
     fn plan(config: Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults> {
         cx.expr("to", &config.to);
         let locale = config.locale.as_ref().and_then(|locale| cx.expr("locale", locale));
-        if let Some(locale) = &locale {
-            one_line::check("the locale", Route::root().key("locale"), locale, cx);
+        if let (Some(locale), Some(written)) = (&locale, &config.locale) {
+            one_line::check("the locale", Route::root().key("locale"), locale, written, cx);
         }
         let data = cx.value("data", &Route::root().key("data"), &Json::Object(config.data), None);
         let settings = cx.mail();
@@ -208,7 +208,7 @@ fn unsubscribed(unsubscribe: &Unsubscribing, cx: &mut PlanContext<'_>) {
     let has_host = fixed.strip_prefix("https://").is_some_and(|host| !host.is_empty());
     let begins = has_host || fixed.starts_with("mailto:") && !unsubscribe.one_click;
     if let Some(compiled) = compiled.as_ref().filter(|compiled| compiled.constant().is_none()) {
-        one_line::check("the address", route.clone(), compiled, cx);
+        one_line::check("the address", route.clone(), compiled, &unsubscribe.url, cx);
     }
     let constant = compiled.as_ref().and_then(|compiled| compiled.constant()?.as_text().cloned());
     let checked = constant.map(|url| Unsubscribe::new(&url, unsubscribe.one_click).map(drop));

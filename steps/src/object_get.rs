@@ -56,7 +56,7 @@ impl Step for ObjectGet {
 
     fn plan(config: Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults> {
         if let Some(key) = cx.expr("key", &config.key) {
-            object_key::check(&key, cx);
+            object_key::check(&key, &config.key, cx);
         }
         let bucket: Arc<str> = Arc::from(config.bucket);
         let output = Output::ty().unwrap_or_else(Type::text);

@@ -2,7 +2,7 @@
 
 use oms_engine::diagnostic::{Finding, Place, Route, codes};
 use oms_engine::expression::Compiled;
-use oms_engine::step::PlanContext;
+use oms_engine::step::{Expr, PlanContext};
 
 use crate::one_line;
 
@@ -15,9 +15,9 @@ pub(crate) fn is_valid(key: &str) -> bool {
 }
 
 /// Notes a key of which the part that stands in the file already makes it invalid; returns whether it may be valid.
-pub(crate) fn check(key: &Compiled, cx: &mut PlanContext<'_>) -> bool {
+pub(crate) fn check(key: &Compiled, written: &Expr<String>, cx: &mut PlanContext<'_>) -> bool {
     let at = Route::root().key("key");
-    if !one_line::check("the object's key", at.clone(), key, cx) {
+    if !one_line::check("the object's key", at.clone(), key, written, cx) {
         return false;
     }
     let bytes: usize = key.fixed().map(str::len).sum();

@@ -65,7 +65,7 @@ impl Step for ObjectPut {
         let key = cx.expr("key", &config.key);
         let body = cx.expr("body", &config.body);
         if let Some(key) = &key
-            && object_key::check(key, cx)
+            && object_key::check(key, &config.key, cx)
         {
             unique::check("the object's key", Route::root().key("key"), &[key], "", cx);
         }

@@ -1,11 +1,18 @@
 //! Settings whose fixed text must not have a line break or another control character: keys of objects, addresses, locales.
 
-use oms_engine::diagnostic::{Finding, Place, Route, codes};
+use oms_engine::diagnostic::{Finding, Place, Route, codes, without_line_break};
 use oms_engine::expression::Compiled;
-use oms_engine::step::PlanContext;
+use oms_engine::step::{Expr, PlanContext};
+use oms_engine::value::Typed;
 
 /// Reports a control character in fixed text, such as the line break at the end of a YAML block. Returns whether the text has none.
-pub(crate) fn check(what: &str, at: Route, text: &Compiled, cx: &mut PlanContext<'_>) -> bool {
+pub(crate) fn check<T: Typed>(
+    what: &str,
+    at: Route,
+    text: &Compiled,
+    written: &Expr<T>,
+    cx: &mut PlanContext<'_>,
+) -> bool {
     let fixed = || text.fixed().flat_map(str::chars);
     let found = match fixed().find(|letter| letter.is_control()) {
         Some('\n' | '\r') => "a line break",
@@ -15,9 +22,7 @@ pub(crate) fn check(what: &str, at: Route, text: &Compiled, cx: &mut PlanContext
     };
     let message = format!("{what} must not have {found}");
     let help = match fixed().filter(|letter| letter.is_control()).all(|letter| letter == '\n') {
-        true => {
-            "a block that begins with `|` or `>` ends with a line break: write `|-` or `>-`, or put the text in quotes on one line"
-        }
+        true => without_line_break(written.raw().as_str().unwrap_or_default()),
         false => "drop it",
     };
     cx.fault(

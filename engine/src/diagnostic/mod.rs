@@ -11,4 +11,4 @@ pub use code::{Code, codes};
 pub use finding::Finding;
 pub use report::{Diagnostic, Label, Report, Severity, Source};
 pub use route::{Part, Place, Route, Segment};
-pub use suggest::{closest, did_you_mean, one_of};
+pub use suggest::{closest, did_you_mean, one_of, without_line_break};

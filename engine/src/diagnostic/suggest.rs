@@ -23,6 +23,15 @@ pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(.., candidate)| candidate)
 }
 
+/// Returns how to write a text without the line breaks that it has. One that ends with a line break is a block of YAML.
+pub fn without_line_break(text: &str) -> &'static str {
+    if text.ends_with('\n') {
+        "a block that begins with `|` or `>` ends with a line break: write `|-` or `>-`, or put the text in quotes on one line"
+    } else {
+        "write the text on one line, without a line break in it"
+    }
+}
+
 /// Returns a help line: the closest name, otherwise the known ones where they are few.
 pub fn did_you_mean<'a>(
     name: &str,

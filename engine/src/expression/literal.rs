@@ -1,6 +1,6 @@
 //! Texts that stand in the file where something stricter is meant: a currency, a date, an amount.
 
-use crate::diagnostic::{Code, codes};
+use crate::diagnostic::{Code, codes, without_line_break};
 use crate::money::{Currency, CurrencyError, Decimal};
 use crate::value::{DateFormat, Shape, Value, is_email, is_uri, parse_date, parse_timestamp};
 
@@ -14,6 +14,15 @@ pub(super) struct BadLiteral {
 
 /// Reads a text as a value of the shape, or returns nothing if the shape asks no more of a text or can be none.
 pub(super) fn read(text: &str, shape: &Shape) -> Option<Result<Value, BadLiteral>> {
+    let line = text.trim_end_matches(['\n', '\r']);
+    if line.len() < text.len() && matches!(read(line, shape), Some(Ok(_))) {
+        return Some(Err(BadLiteral {
+            code: codes::VALUE_NOT_ALLOWED,
+            message: format!("{shape} must not have a line break"),
+            label: "has a line break",
+            help: Some(without_line_break(text).to_owned()),
+        }));
+    }
     let same = || Value::text(text);
     let read = match shape {
         Shape::Currency => match Currency::parse(text) {

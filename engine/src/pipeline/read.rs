@@ -12,7 +12,7 @@ use super::schema_fault;
 use super::sections::{RatesSection, TableSection};
 use super::shape_help;
 use super::step::StepSection;
-use crate::diagnostic::{Finding, Place, Route, closest, codes};
+use crate::diagnostic::{Finding, Place, Route, Segment, closest, codes};
 use crate::document::{Document, Node, NodeValue};
 
 /// A named section, or the fact that it has findings of its own.
@@ -69,8 +69,13 @@ pub fn read(document: &Document, validator: &Validator, schema: &Json) -> (Pipel
     }
     let errors: Vec<ValidationError<'_>> = validator.iter_errors(&json).collect();
     for error in errors.iter().filter(|error| !is_misspelt(error, &errors)) {
+        let is_text = matches!(error.kind(), ValidationErrorKind::Pattern { .. });
         for finding in schema_fault::findings(error, document, schema) {
-            broken.push(finding.primary.0.route.clone());
+            // A name of the wrong form is a name: the rest of the step is checked with it.
+            let route = &finding.primary.0.route;
+            if !(is_text && is_setting(route)) {
+                broken.push(route.clone());
+            }
             findings.push(finding);
         }
     }
@@ -99,6 +104,15 @@ pub fn read(document: &Document, validator: &Validator, schema: &Json) -> (Pipel
         ));
     }
     (pipeline, findings)
+}
+
+/// Tells whether a route leads to a setting of a step, below `with`.
+fn is_setting(route: &Route) -> bool {
+    let key = |segment: &Segment, name: &str| matches!(segment, Segment::Key(key) if key == name);
+    match route.segments() {
+        [steps, _, with, _, ..] => key(steps, "steps") && key(with, "with"),
+        _ => false,
+    }
 }
 
 /// Tells whether a key is missing only because it is misspelt: the unknown key beside it says so already.

@@ -5,7 +5,9 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use serde_json::Value as Json;
 
 use super::shape_help;
-use crate::diagnostic::{Finding, Place, Route, Segment, codes, did_you_mean, one_of};
+use crate::diagnostic::{
+    Finding, Place, Route, Segment, closest, codes, did_you_mean, one_of, without_line_break,
+};
 use crate::document::{Document, NodeValue};
 use crate::schema::words::{bound, in_words, type_name, type_names};
 
@@ -109,6 +111,9 @@ fn excluded(document: &Document, route: Route) -> Finding {
 fn bad_text(error: &ValidationError<'_>, route: Route) -> Finding {
     let text = error.instance().as_str().unwrap_or_default().to_owned();
     let key = last_key(&route);
+    if text.contains('\n') {
+        return line_break(route, &text);
+    }
     let place = Place::value(route.clone());
     let with_help = |code, message: String, help: &str| {
         Finding::error(code, place.clone(), message).help(help.to_owned())
@@ -233,11 +238,33 @@ fn unknown_kind(
         .flatten()
         .filter_map(|case| case.get("const").and_then(Json::as_str))
         .collect();
+    if found.contains('\n') {
+        return vec![line_break(route, found)];
+    }
     let message = format!("there is no step kind `{found}`");
-    vec![
-        Finding::error(codes::UNKNOWN_KIND, Place::value(route), message)
-            .help(did_you_mean(found, kinds)),
-    ]
+    // A verb that a noun does not have is not another verb of it.
+    let noun = found.split_once('.').map(|(noun, _)| format!("{noun}."));
+    let of_noun = |kind: &&str| noun.as_ref().is_some_and(|noun| kind.starts_with(noun));
+    let siblings: Vec<&str> = kinds.iter().copied().filter(of_noun).collect();
+    let help = match noun.as_ref().filter(|_| !siblings.is_empty()) {
+        Some(noun) => {
+            let verb_of = |kind: &str| kind.get(noun.len()..).unwrap_or_default().to_owned();
+            let verbs: Vec<String> = siblings.iter().map(|kind| verb_of(kind)).collect();
+            match closest(&verb_of(found), verbs.iter().map(String::as_str)) {
+                Some(verb) => Some(format!("did you mean `{noun}{verb}`?")),
+                None => one_of(siblings),
+            }
+        }
+        None => did_you_mean(found, kinds),
+    };
+    vec![Finding::error(codes::UNKNOWN_KIND, Place::value(route), message).help(help)]
+}
+
+/// A line break in a name.
+fn line_break(route: Route, text: &str) -> Finding {
+    let message = format!("`{}` must not have a line break", last_key(&route));
+    Finding::error(codes::VALUE_NOT_ALLOWED, Place::value(route), message)
+        .help(without_line_break(text).to_owned())
 }
 
 fn wrong_type(

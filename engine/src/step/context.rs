@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::expr::Expr;
 use super::fault::{Fault, Faults};
-use crate::diagnostic::{Diagnostic, Finding, Label, Part, Place, Route, codes, did_you_mean};
+use crate::diagnostic::{
+    Diagnostic, Finding, Label, Place, Route, Severity, codes, did_you_mean, without_line_break,
+};
 use crate::document::Files;
 use crate::effects::{Call, Effects};
 use crate::expression::{self, Compiled, Env, EvalError, Problem, Scope};
@@ -308,11 +310,9 @@ impl PlanContext<'_> {
         // What is only refused newly still has a plan, for runs that have started.
         let grave = |fault: &Fault| match fault {
             Fault::Here { finding, .. } => {
-                finding.severity == crate::diagnostic::Severity::Error && !finding.newly_refused
+                finding.severity == Severity::Error && !finding.newly_refused
             }
-            Fault::Elsewhere { diagnostic, .. } => {
-                diagnostic.severity == crate::diagnostic::Severity::Error
-            }
+            Fault::Elsewhere { diagnostic, .. } => diagnostic.severity == Severity::Error,
         };
         if self.broken || self.faults.iter().any(grave) {
             return Err(std::mem::take(&mut self.faults));
@@ -322,13 +322,15 @@ impl PlanContext<'_> {
 }
 
 fn unknown(what: &str, field: &str, name: &str, known: &[&str], declare: &str) -> Finding {
+    let place = Place::value(Route::root().key(field));
+    if name.contains('\n') {
+        let message = format!("the name of a {what} must not have a line break");
+        return Finding::error(codes::VALUE_NOT_ALLOWED, place, message)
+            .help(without_line_break(name).to_owned());
+    }
     let help = did_you_mean(name, known.iter().copied()).unwrap_or_else(|| declare.to_owned());
-    Finding::error(
-        codes::UNKNOWN_RESOURCE,
-        Place { route: Route::root().key(field), part: Part::Value, within: None },
-        format!("there is no {what} `{name}`"),
-    )
-    .help(help)
+    Finding::error(codes::UNKNOWN_RESOURCE, place, format!("there is no {what} `{name}`"))
+        .help(help)
 }
 
 /// How a step's input is computed from what it refers to.
