@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use super::check::Checker;
 use super::parse;
+use super::problem::Problem;
 use super::scope::{Root, Scope};
 use super::syntax::{Expr, ExprKind};
-use crate::diagnostic::Route;
+use crate::diagnostic::{Route, codes};
 
 /// The ways in which other languages write an expression within a text.
 const BRACES: [(&str, &str); 6] =
@@ -82,7 +83,11 @@ fn resolves(code: &str, scope: &Scope) -> bool {
     }
     let mut checker = Checker::new(scope, code, 0, Route::root());
     let checked = checker.check(&expr);
-    checker.problems.is_empty() && checked.ty.is_some() && !checker.reads.is_empty()
+    // A value that may be missing is reported once the braces are there.
+    let may_be_missing =
+        |problem: &Problem| matches!(problem.code, codes::MAY_BE_MISSING | codes::MAY_FAIL);
+    let is_known = checked.ty.is_some() || !checker.problems.is_empty();
+    is_known && checker.problems.iter().all(may_be_missing) && !checker.reads.is_empty()
 }
 
 /// Tells whether a path leads to a field of a step that the step in question does not wait for; `None` for other expressions.

@@ -307,6 +307,7 @@ impl PlanContext<'_> {
     /// # Errors
     /// What was noted.
     pub fn finish(&mut self) -> Result<InputPlan, Faults> {
+        merge_forgotten(&mut self.faults);
         // What is only refused newly still has a plan, for runs that have started.
         let grave = |fault: &Fault| match fault {
             Fault::Here { finding, .. } => {
@@ -319,6 +320,45 @@ impl PlanContext<'_> {
         }
         Ok(InputPlan::new(std::mem::take(&mut self.fields)))
     }
+}
+
+/// Keeps one finding about a text that was meant as an expression: an error about the value of the text says what to write, and a warning about it is
+/// dropped.
+fn merge_forgotten(faults: &mut Faults) {
+    let (forgotten, mut others): (Faults, Faults) =
+        std::mem::take(faults).into_iter().partition(|fault| {
+            matches!(fault, Fault::Here { finding, .. } if finding.code == codes::FORGOTTEN_BRACES)
+        });
+    for fault in forgotten {
+        let Fault::Here { finding: cause, .. } = &fault else { continue };
+        let route = &cause.primary.0.route;
+        let follows = |finding: &Finding| {
+            let place = &finding.primary.0;
+            place.within.is_none()
+                && match finding.code {
+                    // The key of a row consists of several values.
+                    codes::KEY_NOT_UNIQUE => route.segments().starts_with(place.route.segments()),
+                    codes::VALUE_NOT_ALLOWED
+                    | codes::WRONG_TYPE
+                    | codes::MAY_BE_MISSING
+                    | codes::TEMPLATE_LOCALE => place.route == *route,
+                    _ => false,
+                }
+        };
+        others.retain(|other| {
+            !matches!(other, Fault::Here { finding, .. }
+                if finding.severity == Severity::Warning && follows(finding))
+        });
+        let error = others.iter_mut().find_map(|other| match other {
+            Fault::Here { finding, .. } if follows(finding) => Some(finding),
+            _ => None,
+        });
+        match error {
+            Some(error) => error.help.clone_from(&cause.help),
+            None => others.push(fault),
+        }
+    }
+    *faults = others;
 }
 
 fn unknown(what: &str, field: &str, name: &str, known: &[&str], declare: &str) -> Finding {
