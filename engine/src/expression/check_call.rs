@@ -6,6 +6,7 @@ use super::check_number::read_from;
 use super::domain::Domain;
 use super::facts::Facts;
 use super::node::{Function, LoopKind, Node};
+use super::precedence::{Level, operand};
 use super::problem::Weight;
 use super::syntax::{Expr, ExprKind};
 use super::{hints, widen};
@@ -79,8 +80,12 @@ impl Checker<'_> {
             return self.unknown_function(expr, name, looping.is_some(), target, args);
         };
         if target.is_some() && !METHODS.contains(&name) {
-            let operands = target.into_iter().chain(args).map(|part| self.written(&part.span));
-            let help = format!("write `{name}({})`", operands.collect::<Vec<_>>().join(", "));
+            let operands = target.into_iter().chain(args);
+            let operands = match (name, target, args) {
+                ("has", Some(target), [field]) => self.field_named(target, field),
+                _ => operands.map(|part| self.written(&part.span)).collect::<Vec<_>>().join(", "),
+            };
+            let help = format!("write `{name}({operands})`");
             let message = format!("`{name}` is a function, not a method");
             self.report(codes::UNKNOWN_NAME, expr.at.clone(), message, "no such method").help(help);
             return Checked::broken(span);
@@ -91,8 +96,14 @@ impl Checker<'_> {
                 if least == most { least.to_string() } else { format!("{least} or {most}") };
             let plural = if *most == 1 { "" } else { "s" };
             let message = format!("`{name}` takes {wanted} argument{plural}, not {}", args.len());
+            let help = match (name, args.as_slice()) {
+                ("has", [record, field]) => {
+                    format!("write `has({})`", self.field_named(record, field))
+                }
+                _ => format!("write `{usage}`"),
+            };
             self.report(codes::EXPRESSION_TYPE, span.clone(), message, "wrong number of arguments")
-                .help(format!("write `{usage}`"));
+                .help(help);
             return Checked::broken(span);
         }
         match (name, args.as_slice()) {
@@ -122,11 +133,15 @@ impl Checker<'_> {
     ) -> Checked {
         let operands: Vec<&str> =
             target.into_iter().chain(args).map(|operand| self.written(&operand.span)).collect();
+        let alone = self.text.trim().len() == expr.span.len();
+        let of_date = target
+            .filter(|target| self.is_date(target))
+            .and_then(|target| hints::part_of_date(name, self.written(&target.span)));
         let functions = FUNCTIONS.iter().map(|(known, ..)| *known);
         let known = functions.chain(LOOPS.iter().map(|(known, _)| *known));
         let help = if is_loop {
             format!("write it behind a list: `list.{name}(x, …)`")
-        } else if let Some(hint) = hints::function(name, &operands) {
+        } else if let Some(hint) = of_date.or_else(|| hints::function(name, &operands, alone)) {
             hint
         } else if let Some(near) = closest(name, known.clone()).filter(|_| !hints::is_absent(name))
         {
@@ -140,11 +155,35 @@ impl Checker<'_> {
         Checked::broken(expr.span.clone())
     }
 
+    /// Writes the field of a record whose name is given as a text.
+    fn field_named(&self, record: &Expr, field: &Expr) -> String {
+        match &field.kind {
+            ExprKind::Literal(Value::Text(name)) => {
+                format!("{}.{name}", operand(self.written(&record.span), Level::Member))
+            }
+            _ => "record.field".to_owned(),
+        }
+    }
+
+    /// Tells whether a part is a date, and reports nothing about it.
+    fn is_date(&mut self, part: &Expr) -> bool {
+        let before = self.problems.len();
+        let checked = self.check(part);
+        self.problems.truncate(before);
+        matches!(checked.shape(), Some(Shape::Date(_)))
+    }
+
     /// Reports an argument that a function cannot take.
     pub(super) fn unfit(&mut self, name: &str, wanted: &str, arg: &Checked) {
+        self.unfit_but(name, wanted, arg, None);
+    }
+
+    /// Reports an argument that a function cannot take, and what to write instead.
+    fn unfit_but(&mut self, name: &str, wanted: &str, arg: &Checked, help: Option<String>) {
         let found = arg.shape().map(widen::found).unwrap_or_default();
         let message = format!("`{name}` wants {wanted}, not {found}");
         self.report(codes::EXPRESSION_TYPE, arg.span.clone(), message, format!("this is {found}"))
+            .help(help)
             .origin(arg.origin.clone());
     }
 
@@ -247,7 +286,15 @@ impl Checker<'_> {
             "startsWith" | "endsWith" | "contains" => {
                 for arg in [&first, &second] {
                     if !arg.shape().is_some_and(widen::is_text) {
-                        self.unfit(name, "text", arg);
+                        let is_list = matches!(first.shape(), Some(Shape::List(_)));
+                        let help = (name == "contains" && is_list).then(|| {
+                            let (list, part) =
+                                (self.written(&first.span), self.written(&second.span));
+                            let (part, list) =
+                                (operand(part, Level::Sum), operand(list, Level::Sum));
+                            format!("write `{part} in {list}`")
+                        });
+                        self.unfit_but(name, "text", arg, help);
                         return Checked::broken(span);
                     }
                 }

@@ -3,6 +3,7 @@
 use super::check::{Checked, Checker};
 use super::eval::ELEMENTS_MAX;
 use super::node::{Function, Node};
+use super::precedence::{Level, operand};
 use super::syntax::Expr;
 use super::widen;
 use crate::diagnostic::{closest, codes};
@@ -73,7 +74,8 @@ impl Checker<'_> {
         if element.nullable {
             let written = self.written(&arg.span);
             let message = format!("an element of `{written}` may be missing");
-            let help = format!("leave out what is missing: `{written}.map(x, x != null, x)`");
+            let list = operand(written, Level::Member);
+            let help = format!("leave out what is missing: `{list}.map(x, x != null, x)`");
             self.report(codes::MAY_BE_MISSING, arg.span, message, "used as if all were there")
                 .help(help)
                 .origin(arg.origin);

@@ -2,6 +2,7 @@
 
 use super::check::{Checked, Checker};
 use super::node::{Base, Node};
+use super::precedence::{self, Level};
 use super::problem::Origin;
 use super::scope::{Root, StepVar};
 use super::syntax::{Expr, ExprKind};
@@ -181,7 +182,8 @@ impl Checker<'_> {
         };
         self.present_in(&operand, Some(self.written(&span)));
         let pii = ty.pii;
-        let present_if = narrow::present_if(&record, field, written);
+        let present_if =
+            narrow::present_if(&record, field, &precedence::operand(written, Level::Member));
         let found = narrow::field_type(&record, position, operand.path.as_deref(), &self.facts);
         let found = found.map(|found| found.with_pii(pii));
         let path = operand.path.map(|path| format!("{path}.{field}"));
@@ -225,7 +227,7 @@ impl Checker<'_> {
                         "an element is named by a whole number, not by {}",
                         index.shape().map(widen::found).unwrap_or_default()
                     ),
-                    format!("write `{written}[0]`"),
+                    format!("write `{}[0]`", precedence::operand(written, Level::Member)),
                 ),
             };
             let code = match index.shape() {

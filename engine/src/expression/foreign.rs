@@ -57,7 +57,7 @@ fn operator(text: &str, tokens: &Tokens<'_>, position: usize) -> Option<SyntaxEr
     let pair = format!("{written}{after}");
     let found = |help: &str| Some(no_operator(&pair, both.clone()).help(help));
     match (written, after) {
-        ("?", "?") => {
+        ("?", "?" | ":") => {
             let value = operand(text, tokens, 0..position);
             let fallback = operand(text, tokens, position + 2..tokens.list().len());
             let (value, fallback) = value.zip(fallback).unwrap_or(("value", "fallback"));
@@ -78,7 +78,7 @@ fn operator(text: &str, tokens: &Tokens<'_>, position: usize) -> Option<SyntaxEr
         ("+" | "-" | "*" | "/", "=") => found("values do not change; compute a new one"),
         ("|", _) => Some(pipe(tokens, position)),
         ("=", _) => Some(no_operator("=", range).help("write `==`")),
-        ("&", _) => Some(no_operator("&", range).help("write `&&`")),
+        ("&", _) => Some(no_operator("&", range).help(ampersand(tokens, position))),
         ("^", _) => Some(no_operator("^", range).help("there are no powers: multiply")),
         ("`", _) => Some(
             SyntaxError::new(range, "a text stands in quotes, not in backticks", "here").help(
@@ -94,6 +94,22 @@ fn operator(text: &str, tokens: &Tokens<'_>, position: usize) -> Option<SyntaxEr
                 .help("write names without `$`"),
         ),
         _ => None,
+    }
+}
+
+/// Returns what to write instead of a single `&`: other languages join texts with it.
+fn ampersand(tokens: &Tokens<'_>, position: usize) -> &'static str {
+    let compares = |at: usize| matches!(tokens.text(at), "==" | "!=" | "<" | "<=" | ">" | ">=");
+    let is_text = |at: usize| {
+        tokens.list().get(at).is_some_and(|token| matches!(token.kind, Kind::Text { .. }))
+    };
+    let is_joined = is_text(position + 1) || position.checked_sub(1).is_some_and(is_text);
+    if (0..tokens.list().len()).any(compares) {
+        "write `&&`"
+    } else if is_joined {
+        "to join texts, write `+`"
+    } else {
+        "write `&&`, or `+` to join texts"
     }
 }
 

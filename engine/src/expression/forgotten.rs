@@ -30,6 +30,21 @@ pub(super) fn find(text: &str, scope: &Scope) -> Option<Forgotten> {
         .or_else(|| BRACES.iter().find_map(|(open, close)| embedded(text, open, close, scope)))
 }
 
+/// Returns the expression that was probably meant by a text where no text fits.
+pub(crate) fn meant(text: &str, scope: &Scope) -> Option<String> {
+    let text = text.trim();
+    if let Some(found) = find(text, scope).filter(|found| found.within == (0..text.len())) {
+        return Some(found.code);
+    }
+    let without = |(open, close): &(&str, &str)| text.strip_prefix(*open)?.strip_suffix(*close);
+    let code = BRACES.iter().find_map(without).unwrap_or(text).trim();
+    let below = format!("order.{}", code.trim_start_matches("$."));
+    if code.starts_with("$.") || code.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return [code, below.as_str()].into_iter().find(|c| resolves(c, scope)).map(str::to_owned);
+    }
+    parse::parse(code).is_ok().then(|| code.to_owned())
+}
+
 /// Reads the whole text as an expression, such as `order.id`, `$order.id` or `$.id`.
 fn whole(text: &str, scope: &Scope) -> Option<Forgotten> {
     let trimmed = text.trim();

@@ -15,7 +15,7 @@ use super::sink::Sink;
 use crate::diagnostic::{Finding, Place, Route, Severity, codes};
 use crate::document::Files;
 use crate::expression::{
-    self, Compiled, ELEMENTS_MAX, Facts, Origin, Problem, Root, Scope, StepVar, references,
+    self, Compiled, ELEMENTS_MAX, Facts, Level, Origin, Problem, Root, Scope, StepVar, references,
 };
 use crate::pipeline::{Allow, ForEachSection, Named, Pipeline, RetrySection, StepSection};
 use crate::step::{Effect, Fault, PlanContext, Registry, Resources, Safety};
@@ -32,6 +32,9 @@ pub(super) struct Inputs<'a, 'd> {
     pub(super) files: &'a dyn Files,
     pub(super) sink: &'a mut Sink<'d>,
 }
+
+const WRITE_CONDITION: &str =
+    "write an expression that is true or false, such as `${{ order.amount > 0 }}`";
 
 /// Plans all steps; nothing if one of them cannot be planned.
 pub(super) fn check(inputs: Inputs<'_, '_>) -> Option<Vec<PlannedStep>> {
@@ -235,10 +238,9 @@ impl Planner<'_, '_> {
         let fields = record.fields().iter().map(|field| {
             let known = field.ty.chars_max().filter(|_| field.name.as_ref() == "key");
             let ty = match known.zip(chars) {
-                Some((known, chars)) => Type::of(Shape::Text {
-                    chars_max: Some(known.min(chars)),
-                    values: None,
-                }),
+                Some((known, chars)) => {
+                    Type::of(Shape::Text { chars_max: Some(known.min(chars)), values: None })
+                }
                 None => field.ty.clone(),
             };
             (Arc::clone(&field.name), ty)
@@ -352,6 +354,7 @@ impl Planner<'_, '_> {
         let compiled = self.compile(when, &route, scope, |problem| {
             let at = problem.within.clone().and_then(|within| when.as_str()?.get(within));
             if let (codes::MAY_BE_MISSING, Some(at)) = (problem.code, at) {
+                let at = expression::operand(at, Level::Sum);
                 problem.help = Some(format!("guard it: `{at} != null && …`"));
             }
             if problem.code == codes::UNKNOWN_NAME && at.is_some_and(of_element) {
@@ -366,12 +369,14 @@ impl Planner<'_, '_> {
             let what = if is_bare(when) { "text".to_owned() } else { compiled.ty().to_string() };
             let message = format!("`when` must be a condition, and this is {what}");
             let help = match (when.as_str(), compiled.path()) {
-                (Some(text), _) if is_bare(when) => format!("write `${{{{ {text} }}}}`"),
+                (Some(text), _) if is_bare(when) => match expression::meant(text, scope) {
+                    Some(code) => format!("write `${{{{ {code} }}}}`"),
+                    None => WRITE_CONDITION.to_owned(),
+                },
                 (_, Some(path)) if compiled.ty().shape == Shape::Bool => {
                     format!("write `${{{{ {path} == true }}}}`, which is false where it is missing")
                 }
-                _ => "write an expression that is true or false, such as `${{ order.amount > 0 }}`"
-                    .to_owned(),
+                _ => WRITE_CONDITION.to_owned(),
             };
             self.inputs
                 .sink
@@ -421,7 +426,11 @@ impl Planner<'_, '_> {
                     if is_bare(items) { "text".to_owned() } else { compiled.ty().to_string() };
                 let message = format!("`for_each` runs over a list, and this is {what}");
                 let help = match items.as_str() {
-                    Some(text) if is_bare(items) => Some(format!("write `${{{{ {text} }}}}`")),
+                    Some(text) if is_bare(items) => Some(match expression::meant(text, scope) {
+                        Some(code) => format!("write `${{{{ {code} }}}}`"),
+                        None => "write an expression that is a list, such as `${{ order.items }}`"
+                            .to_owned(),
+                    }),
                     _ => compiled.ty().nullable.then(|| {
                         let list = compiled.path().unwrap_or("list");
                         format!(

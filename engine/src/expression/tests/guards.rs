@@ -112,6 +112,10 @@ fn operations_that_may_fail() {
         "order.count",
         Some("guard it: `order.count != 0 ? … : …`"),
     );
+    for known in ["order.pieces", "(order.pieces + 1)", "-order.pieces", "(size(order.tags) + 1)"] {
+        assert_eq!(problems(&format!("order.count / {known}")), [], "{known}");
+        assert_eq!(problems(&format!("div(1, {known}, 2, 'up')")), [], "{known}");
+    }
     let help = Some("divide by a number other than zero");
     check("order.count / 0", 408, "division by zero", "0", help);
     check(

@@ -26,7 +26,13 @@ fn syntax() {
     check("order.gift and true", 402, "`and` is not an operator", "and", Some("write `&&`"));
     check("order.gift or true", 402, "`or` is not an operator", "or", Some("write `||`"));
     check("not order.gift", 402, "`not` is not an operator", "not", Some("write `!`"));
-    check("order.gift & true", 402, "`&` is not an operator", "&", Some("write `&&`"));
+    for (text, help) in [
+        ("order.gift & true", "write `&&`, or `+` to join texts"),
+        ("order.count > 0 & true", "write `&&`"),
+        ("order.order_id & 'x'", "to join texts, write `+`"),
+    ] {
+        check(text, 402, "`&` is not an operator", "&", Some(help));
+    }
     check("size(order.tags", 402, "`(` is not closed", "(", None);
     check("order.count)", 402, "`)` closes nothing", ")", None);
     check("[order.count)", 402, "`)` closes a `[`", ")", None);
