@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::node::{Node, NodeValue};
 use super::read::Document;
+use crate::diagnostic::{Place, Route};
 
 /// A comment of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,16 @@ pub struct Comment<'d> {
 }
 
 impl Document {
+    /// Returns the rest of the line of a value without quotes, from the value on, if a comment follows it.
+    pub fn value_with_comment(&self, route: &Route) -> Option<&str> {
+        let span = self.span(&Place::value(route.clone()));
+        let source = self.text().get(span.clone())?;
+        let rest = self.text().get(span.end..)?.lines().next()?.trim_end();
+        let is_comment = rest.starts_with([' ', '\t']) && rest.trim_start().starts_with('#');
+        let in_quotes = source.starts_with(['"', '\'']) || source.contains('\n');
+        self.text().get(span.start..span.end + rest.len()).filter(|_| is_comment && !in_quotes)
+    }
+
     /// Returns the comments that contain a word, in the order of the file.
     pub fn comments_with(&self, word: &str) -> Vec<Comment<'_>> {
         if !self.text().contains(word) {

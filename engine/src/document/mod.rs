@@ -5,6 +5,7 @@
 
 mod comments;
 mod files;
+mod flow;
 mod limits;
 mod mark;
 mod node;

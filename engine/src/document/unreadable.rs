@@ -7,7 +7,9 @@ use std::ops::Range;
 use serde_saphyr::budget::BudgetBreach;
 
 use super::limits::{ALIASES_MAX, DEPTH_MAX, NODES_MAX};
-use super::quote::{quoted, requoted, unquoted_value, whole_value};
+use super::quote::{
+    expression_key, open_expression, quoted, requoted, unquoted_value, whole_value,
+};
 use crate::diagnostic::{Code, codes};
 
 /// What a file holds: it decides what an unquoted brace was meant to be.
@@ -101,6 +103,26 @@ impl Unreadable {
             let message = format!("a key must be text, not {what}");
             return Self { code, message, span, help: Some("put the key in quotes".to_owned()) };
         }
+        if holds == Holds::Expressions {
+            if let Some(span) = expression_key(text, at) {
+                let message = "a key cannot be an expression".to_owned();
+                return Self { code, message, span, help: Some("write the key itself".to_owned()) };
+            }
+            if let Some(span) = open_expression(text, at) {
+                let source = text.get(span.clone()).unwrap_or_default();
+                let line = source.split_whitespace().collect::<Vec<_>>().join(" ");
+                let message = "the expression must be in quotes here".to_owned();
+                let help = format!(
+                    "put quotes around it, which may stand on one line: `{}`",
+                    quoted(&line)
+                );
+                return Self { code, message, span, help: Some(help) };
+            }
+            if let Some((span, help)) = joined(text, at) {
+                let message = "texts are joined within an expression only".to_owned();
+                return Self { code, message, span, help: Some(help) };
+            }
+        }
         let value = match holds {
             Holds::Expressions => unquoted_value(text, at, said.starts_with("mapping values")),
             Holds::Texts => whole_value(text, at),
@@ -114,10 +136,10 @@ impl Unreadable {
             ),
             (None, Some(value)) => {
                 let what = match holds {
-                    Holds::Expressions if source(&value).contains("${{") => "expression",
+                    Holds::Expressions if source(&value).contains("${") => "expression",
                     _ => "text",
                 };
-                let help = format!("put quotes around it: `{}`", quoted(source(&value)));
+                let help = format!("put quotes around it: `{}`", quoted(&doubled(source(&value))));
                 (format!("the {what} must be in quotes here"), value, Some(help))
             }
             (None, None) => {
@@ -126,6 +148,33 @@ impl Unreadable {
         };
         Self { code, message, span, help }
     }
+}
+
+/// Writes an expression in single braces, `${ }`, in double ones.
+fn doubled(source: &str) -> String {
+    match source.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
+        Some(code) if !code.starts_with('{') => format!("${{{{ {} }}}}", code.trim()),
+        _ => source.to_owned(),
+    }
+}
+
+/// Recognises `"text" + ${{ … }}`, where the reader stopped behind the text, and returns its bytes and what to write.
+fn joined(text: &str, at: usize) -> Option<(Range<usize>, String)> {
+    let start = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
+    let before = text.get(start..at)?.trim_end();
+    let rest = text.get(at..)?.lines().next()?;
+    let operand = rest.trim_start().strip_prefix('+')?.trim_start();
+    let quote = before.chars().next_back().filter(|last| matches!(last, '"' | '\''))?;
+    let open = before.get(..before.len() - 1)?.rfind(quote)?;
+    let fixed = before.get(open + 1..before.len() - 1)?;
+    let code = operand.strip_prefix("${{")?;
+    let close = code.find("}}")?;
+    let written = format!("{fixed}${{{{{}}}}}", code.get(..close)?);
+    let end = at + rest.len() - operand.len() + 3 + close + 2;
+    Some((
+        start + open..end,
+        format!("write the expression within the text: `{}`", quoted(&written)),
+    ))
 }
 
 /// Finds the tab that indents the line of a place, or the next such line: the reader stops before it.

@@ -53,5 +53,6 @@ pub(crate) use precedence::{Level, operand};
 pub use problem::{EvalError, Origin, Problem, Weight};
 pub use references::{Reference, references};
 pub use scope::{Root, Scope, StepVar};
+pub(crate) use value_expr::NOT_CLOSED;
 pub use value_expr::compile_value;
 pub(crate) use widen::chars_of;

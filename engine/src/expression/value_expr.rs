@@ -18,6 +18,9 @@ use super::{guard, widen};
 use crate::diagnostic::{Route, Segment, codes, did_you_mean};
 use crate::value::{Limits, RecordType, Shape, Type, Value};
 
+/// What is said of an expression without an end.
+pub(crate) const NOT_CLOSED: &str = "`${{` is not closed";
+
 /// Compiles what stands in the file. A text that is one whole `${{ }}` keeps its type, text around one makes text, `$${{` is an escaped
 /// `${{`; maps become records and lists lists. With `expected` the value fits that type: texts are read as
 /// amounts, dates or codes, whole numbers widen, and the fields of a map are those of the record that is wanted.
@@ -141,7 +144,7 @@ impl Builder<'_> {
                 self.problems.push(
                     at.problem(
                         codes::EXPRESSION_SYNTAX,
-                        "`${{` is not closed",
+                        NOT_CLOSED,
                         "opens here",
                         Some(
                             "close it with `}}`, or write `$${{` for the characters themselves"

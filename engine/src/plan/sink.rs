@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Finding, Label, Report, Severity, Source};
-use crate::document::Document;
+use crate::document::{Document, quoted};
+use crate::expression;
 
 pub(super) struct Sink<'d> {
     pub(super) document: &'d Document,
@@ -23,6 +24,7 @@ impl<'d> Sink<'d> {
         if self.bundle && finding.newly_refused {
             return;
         }
+        let finding = self.cut_by_comment(finding);
         let diagnostic = self.document.resolve(finding);
         self.report.push(diagnostic);
     }
@@ -31,6 +33,18 @@ impl<'d> Sink<'d> {
     pub(super) fn has_error(&self, code: Code) -> bool {
         let mut found = self.report.diagnostics().iter();
         found.any(|diagnostic| diagnostic.code == code && diagnostic.severity == Severity::Error)
+    }
+
+    /// Names the cause where an expression is not closed because YAML took the rest of it for a comment.
+    fn cut_by_comment(&self, finding: Finding) -> Finding {
+        if finding.message != expression::NOT_CLOSED {
+            return finding;
+        }
+        let line = self.document.value_with_comment(&finding.primary.0.route);
+        let Some(line) = line.filter(|line| line.contains("}}")) else { return finding };
+        let help = format!("put quotes around it: `{}`", quoted(line));
+        let message = "the expression is cut off: in YAML, ` #` begins a comment".to_owned();
+        Finding { message, ..finding }.help(help)
     }
 
     /// Adds a finding about a line of a data file.

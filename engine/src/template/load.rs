@@ -343,7 +343,8 @@ impl<'f> Loader<'f> {
 
     fn texts(&mut self, path: &str) -> Option<Texts> {
         let text = self.text(path)?;
-        self.kept(texts(path, &text))
+        let texts = texts(path, &text, &mut self.notes);
+        self.kept(texts)
     }
 
     fn mjml(&mut self, path: &str) -> Option<Html> {

@@ -7,7 +7,7 @@ use super::part::Part;
 use super::problem::{Fault, TemplateProblem};
 use super::program::spoken;
 use crate::diagnostic::{Place, Route, codes};
-use crate::document::{Node, NodeValue, parse_texts, quoted};
+use crate::document::{Document, Node, NodeValue, parse_texts, quoted};
 
 /// The file's name.
 pub(super) const TEXTS: &str = "texts.yaml";
@@ -15,11 +15,15 @@ pub(super) const TEXTS: &str = "texts.yaml";
 /// The texts of a locale by their names.
 pub(super) type Texts = BTreeMap<String, Arc<Part>>;
 
-/// Reads a file of texts.
+/// Reads a file of texts, and adds to `notes` what is odd about it.
 ///
 /// # Errors
 /// With all problems: no YAML, no map of texts, no Handlebars.
-pub(super) fn texts(path: &str, file: &str) -> Result<Texts, Vec<TemplateProblem>> {
+pub(super) fn texts(
+    path: &str,
+    file: &str,
+    notes: &mut Vec<TemplateProblem>,
+) -> Result<Texts, Vec<TemplateProblem>> {
     let document = match parse_texts(&Arc::from(path), file.as_bytes()) {
         Ok(document) => Arc::new(document),
         Err((_, finding)) => {
@@ -45,6 +49,7 @@ pub(super) fn texts(path: &str, file: &str) -> Result<Texts, Vec<TemplateProblem
             problems.push(fault.help(help).within(path));
             continue;
         };
+        notes.extend(cut_by_comment(&document, &route).map(|fault| fault.within(path)));
         match Part::of_entry(path, text, &document, route) {
             Ok(mut part) => {
                 spoken(&mut part.program);
@@ -54,6 +59,18 @@ pub(super) fn texts(path: &str, file: &str) -> Result<Texts, Vec<TemplateProblem
         }
     }
     if problems.is_empty() { Ok(texts) } else { Err(problems) }
+}
+
+/// Warns of a text of which YAML took a part with a value in it for a comment.
+fn cut_by_comment(document: &Document, route: &Route) -> Option<Fault> {
+    let line = document.value_with_comment(route)?;
+    let span = document.span(&Place::value(route.clone()));
+    if !line.get(span.len()..)?.contains("{{") {
+        return None;
+    }
+    let message = "the text is cut off: in YAML, ` #` begins a comment";
+    let help = format!("put quotes around it: `{}`", quoted(line));
+    Some(Fault::new(codes::TEMPLATE_SYNTAX, span, message).help(help).warning())
 }
 
 /// Says how a value that is no text is written as one.

@@ -26,3 +26,9 @@ null
 > a
 * a
 TEXTS
+echo "== in a list or a map, and before a comment"
+for line in 'title: { b: {{order.id}} }' 'title: Order #{{order.id}}' 'title: Order # {{order.id}}' 'title: Order # the subject'; do
+  printf '%s\n' "$line" > mail/m/texts.yaml
+  echo "== $line"
+  oms validate p.yaml
+done
