@@ -39,7 +39,11 @@ pub(super) fn apply(document: &Document, named: Option<&NamedFile>, report: &mut
                 };
                 allows.push(Allow { comment, codes, line });
             }
-            Some(Err(message)) => useless.push(finding(document, &comment, message)),
+            Some(Err(message)) => {
+                let named = comment.text.split([' ', '\t', ',', ':', ';', '.']);
+                let code = named.into_iter().find_map(Code::find).unwrap_or(codes::MAY_NOT_FIT);
+                useless.push(finding(document, &comment, message, &instead(code)));
+            }
         }
     }
     let line_of = |byte: usize| source.line_column(byte).0;
@@ -69,10 +73,11 @@ pub(super) fn apply(document: &Document, named: Option<&NamedFile>, report: &mut
             };
             if here(Severity::Error) {
                 let message = format!("{code} is an error here, and only warnings can be accepted");
-                useless.push(finding(document, &allow.comment, message));
+                let help = "correct the error, and delete the comment";
+                useless.push(finding(document, &allow.comment, message, help));
             } else if complete && !here(Severity::Warning) {
                 let message = format!("no warning {code} points to line {}", allow.line);
-                useless.push(finding(document, &allow.comment, message));
+                useless.push(finding(document, &allow.comment, message, &instead(*code)));
             }
         }
     }
@@ -148,7 +153,14 @@ fn line_below(text: &str, line: usize) -> usize {
     content.next().map_or(line + 1, |(line, _)| line)
 }
 
-fn finding(document: &Document, comment: &Comment<'_>, message: String) -> Diagnostic {
+/// Returns how to accept a warning.
+fn instead(code: Code) -> String {
+    format!(
+        "write `# oms: allow {code}` at the end of the line of the warning or alone above it, or delete the comment"
+    )
+}
+
+fn finding(document: &Document, comment: &Comment<'_>, message: String, help: &str) -> Diagnostic {
     Diagnostic {
         code: codes::USELESS_ALLOW,
         severity: Severity::Warning,
@@ -159,10 +171,7 @@ fn finding(document: &Document, comment: &Comment<'_>, message: String) -> Diagn
             text: "has no effect".to_owned(),
             primary: true,
         }],
-        help: Some(
-            "write `# oms: allow OMS0416` at the end of the line of the warning or alone above it, or delete the comment"
-                .to_owned(),
-        ),
+        help: Some(help.to_owned()),
     }
 }
 
