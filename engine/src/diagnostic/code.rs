@@ -123,7 +123,7 @@ codes! {
     CURRENCY_UNKNOWN = 418, "OMS0418", "a currency code does not exist";
     FORGOTTEN_BRACES = 419, "OMS0419", "a text looks like an expression without its braces";
     LIST_LIMIT = 420, "OMS0420", "a list may be too long for a step";
-    UNFIT_VALUE = 421, "OMS0421", "no order can have a value that the order schema names";
+    UNFIT_VALUE = 421, "OMS0421", "no order can have what the order schema describes";
 
     TEMPLATE_MISSING = 501, "OMS0501", "a mail template is incomplete";
     TEMPLATE_SYNTAX = 502, "OMS0502", "a template cannot be read";

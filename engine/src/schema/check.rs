@@ -9,7 +9,6 @@ use super::decimals::{allows, met_by_decimal_texts};
 use super::index::{Index, Place, Target, escaped};
 use super::keywords::{Constrains, Keyword, keyword, names};
 use super::marks::referred;
-use super::unfit_values::unmet;
 use super::{formats, meta};
 use crate::diagnostic::{closest, did_you_mean};
 
@@ -84,12 +83,6 @@ struct Use<'a> {
 
 impl Checking<'_, '_> {
     fn schema(&mut self, place: &Place<'_>, map: &Map<String, Json>) {
-        if let Some((keyword, message)) = unmet(place.schema) {
-            let pointer = format!("{}/{keyword}", place.pointer);
-            let help = "correct it, since no order would be accepted that has this member";
-            let help = Some(help.to_owned());
-            self.findings.problems.push(SchemaProblem { pointer, on_key: true, message, help });
-        }
         for (name, value) in map {
             let here = Use { place, map, name, value };
             if keyword(name).is_none() {

@@ -1,4 +1,5 @@
-//! Values of `enum` and `const` that no order can have, because the `type` beside them does not allow them. YAML reads `1.10` as a number.
+//! What no order can have: values of `enum` and `const` that the `type` beside them does not allow, since YAML reads `1.10` as a number, and
+//! keywords that no value meets together.
 
 use serde_json::Value as Json;
 
@@ -8,10 +9,16 @@ use super::index::Index;
 use super::words::type_name;
 use crate::money::Decimal;
 
-/// Finds the values that the `type` of their schema does not allow.
+/// Finds the values that the `type` of their schema does not allow, and the keywords that no value meets.
 pub(crate) fn unfit_values(root: &Json) -> Vec<SchemaProblem> {
     let mut problems = Vec::new();
     for place in Index::new(root).places() {
+        if let Some((keyword, message)) = unmet(place.schema) {
+            let pointer = format!("{}/{keyword}", place.pointer);
+            let help =
+                Some("correct it, since no order is accepted that has this member".to_owned());
+            problems.push(SchemaProblem { pointer, on_key: true, message, help });
+        }
         let only =
             place.schema.get("const").map(|value| (format!("{}/const", place.pointer), value));
         let listed = place.schema.get("enum").and_then(Json::as_array).into_iter().flatten();
@@ -41,7 +48,7 @@ pub(crate) fn unfit_values(root: &Json) -> Vec<SchemaProblem> {
 }
 
 /// Returns the keyword of a schema that no value can meet together with the others, and why.
-pub(super) fn unmet(schema: &Json) -> Option<(&'static str, String)> {
+fn unmet(schema: &Json) -> Option<(&'static str, String)> {
     if let Some(only) = schema.get("const") {
         let listed = schema.get("enum").and_then(Json::as_array);
         if listed.is_some_and(|listed| !listed.iter().any(|value| is_same(value, only))) {
