@@ -12,11 +12,11 @@ use oms_engine::value::Digest;
 use crate::error::Error;
 use crate::private;
 
-/// Bytes of a file name at the most, on the file systems in use.
+/// Maximum number of bytes of a file name on common file systems.
 const NAME_BYTES_MAX: usize = 255;
 /// Hexadecimal digits of a digest in a marked name: 128 bits, so that nobody can make two parts with one name.
 const DIGITS: usize = 32;
-/// Bytes of the folders and the file of a key at the most: systems limit whole paths to 4096 bytes.
+/// Maximum number of bytes of the path that a key becomes, since systems limit whole paths to 4096 bytes.
 const PATH_BYTES_MAX: usize = 2048;
 /// How often a name is looked for while other threads make folders and files beside it.
 const TRIES_MAX: u32 = 8;

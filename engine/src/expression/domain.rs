@@ -64,7 +64,7 @@ impl Domain {
         Self { null: Some(false), only: Some(values), ..Self::default() }
     }
 
-    /// Returns what is known of a value that is none of some constants.
+    /// Returns what is known of a value that differs from some constants.
     pub(super) fn none_of(values: Vec<Value>) -> Self {
         Self { never: values, ..Self::default() }
     }

@@ -15,7 +15,7 @@ use crate::money::Decimal;
 use crate::time_zone::TimeZone;
 use crate::value::{Record, Value};
 
-/// Elements of a list that an expression or a `for_each` runs over, or that an expression makes, at the most.
+/// Maximum number of elements of a list that an expression or a `for_each` runs over, or that an expression makes.
 pub const ELEMENTS_MAX: usize = 10_000;
 
 /// Elements that one evaluation visits at the most, counted again each time: a loop in a loop over two lists of a thousand

@@ -175,7 +175,7 @@ pub(super) fn name(name: &str) -> Option<&'static str> {
     })
 }
 
-/// Returns the condition that is probably meant where a value that is none stands for one, or for its opposite.
+/// Returns the condition that is probably meant where another value stands for a condition, or for its opposite.
 pub(super) fn condition(written: &str, ty: &Type, negated: bool) -> Option<String> {
     let equal = if negated { "==" } else { "!=" };
     let compared = operand(written, Level::Sum);

@@ -59,7 +59,7 @@ pub(super) const fn is_number(shape: &Shape) -> bool {
     matches!(shape, Shape::Int | Shape::Decimal { .. })
 }
 
-/// Returns whether a value of the type can stand inside a text, and how many characters it has then at the most.
+/// Returns whether a value of the type can stand inside a text, and the maximum number of characters that it has there.
 pub(crate) fn chars_of(ty: &Type) -> Option<Option<u64>> {
     Some(match ty.shape {
         Shape::Bool => Some(5),

@@ -47,7 +47,7 @@ pub(super) fn apply(document: &Document, named: Option<&NamedFile>, report: &mut
         }
     }
     let line_of = |byte: usize| source.line_column(byte).0;
-    // The lines on which a comment accepts a warning: its own, that of the key whose text goes over several lines, that which names its file.
+    // A comment accepts a warning on its own line, at the key of a text of several lines, and where the pipeline names the file.
     let lines = |diagnostic: &Diagnostic| -> Vec<usize> {
         let Some(label) = diagnostic.primary() else { return Vec::new() };
         if label.path == *document.path() {

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-/// Steps down a schema at the most, references included; a schema that contains itself has no end.
+/// Maximum depth of the search, references included, since a schema that contains itself has no end.
 const DEPTH_MAX: usize = 64;
 
 /// A list in a schema.
