@@ -121,11 +121,9 @@ struct Options {
 fn looked_at(here: Here<'_>, found: &Found, who: &str) -> anyhow::Result<Forgetting> {
     let folder = tempfile::tempdir().context("no temporary directory can be made")?;
     backup(&found.directory, &folder.path().join(DATABASE_FILE))?;
-    let owner = Owner::Here(Box::new(here.open(folder.path())?));
-    let listed = owner.forget(who, true)?;
-    if let Owner::Here(runner) = owner {
-        runner.close()?;
-    }
+    let runner = here.open(folder.path())?;
+    let listed = runtime()?.block_on(runner.would_forget(who))?;
+    runner.close()?;
     Ok(listed)
 }
 

@@ -223,7 +223,7 @@ impl Runner {
         if customer.is_empty() {
             return Ok(Err(Forgetting::Unknown(self.candidates(plan, who)?)));
         }
-        // An order without an id belongs to whoever has its address.
+        // Of an order without an id, the address decides whose it is.
         for identity in self.rows_naming(plan, &customer).await? {
             customer.add_emails(&identity);
         }

@@ -109,7 +109,7 @@ fn a_file_that_cannot_be_written_concerns_one_object_and_is_written_after_a_rest
     let mut contents: Vec<String> = files(&folder.join("objects")).into_values().collect();
     contents.sort();
     assert_eq!(contents, keys(&site));
-    // What is written is not written again: whoever took the files has them.
+    // The note of the run is gone, so that the next process writes nothing, although the files were removed.
     std::fs::remove_dir_all(&folder).unwrap();
     site.call(&["run"], &["--input", &input, "--export", &export]).exits(0);
     assert!(files(&folder).is_empty(), "{:?}", files(&folder));

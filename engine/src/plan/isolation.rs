@@ -22,6 +22,8 @@ pub(super) fn contended(steps: &[PlannedStep]) -> TableNames {
 /// A read of a row, and an upsert of the same table that depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DependentUpsert {
+    /// The table.
+    pub table: Arc<str>,
     /// The step that reads.
     pub read: usize,
     /// The step that replaces.
@@ -45,17 +47,13 @@ pub(super) fn dependent_upserts(steps: &[PlannedStep]) -> Vec<DependentUpsert> {
             continue;
         }
         let mut before = needs(steps, upsert);
-        let reads: Vec<usize> = before
-            .iter()
-            .copied()
-            .filter(|read| of_tables(*read, Verb::Get).any(|table| tables.contains(table)))
-            .collect();
+        let needed = before.clone();
         before.insert(upsert);
-        found.extend(reads.into_iter().map(|read| DependentUpsert {
-            read,
-            upsert,
-            before: before.clone(),
-        }));
+        for read in needed {
+            let table = of_tables(read, Verb::Get).find(|table| tables.contains(table));
+            let Some(table) = table.map(Arc::clone) else { continue };
+            found.push(DependentUpsert { table, read, upsert, before: before.clone() });
+        }
     }
     found
 }
@@ -83,10 +81,9 @@ pub(super) fn outdated(plan: &Plan) -> Vec<Finding> {
         else {
             continue;
         };
-        let table = reader.effects.first().map_or("", |effect| &effect.resource);
         let message = format!(
-            "`{}` may replace a row of `{table}` that another run has changed since `{}` read it",
-            planned.id, reader.id
+            "`{}` may replace a row of `{}` that another run has changed since `{}` read it",
+            planned.id, dependent.table, reader.id
         );
         found.push(
             Finding::warning(codes::OUTDATED_READ, at(planned), message)

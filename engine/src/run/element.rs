@@ -109,7 +109,7 @@ impl Elements {
         }
     }
 
-    /// Returns how many attempts are under way.
+    /// Returns how many attempts are running.
     pub(super) const fn running(&self) -> usize {
         self.running
     }
@@ -178,7 +178,7 @@ impl Elements {
         later.next().filter(|_| self.failed == 0).map(|(until, _)| *until)
     }
 
-    /// Returns the end of the step: when all succeeded, or when one failed and none is under way. The failure that a person has to decide
+    /// Returns the end of the step: when all succeeded, or when one failed and none is running. The failure that a person has to decide
     /// about goes before the others.
     pub(super) fn end(&self, items: &Arc<[Value]>) -> Option<StepState> {
         let under_way = self.running > 0 || !self.claimed.is_empty();
