@@ -178,7 +178,7 @@ impl Driver {
         let row = self.readers.read(|connection| Ok(StoredRun::load(connection, id)?.row))?;
         let mut begun = Begun::new(RunRef::Known { id }, row.bundle);
         let end = End { cause: Some(cause.to_owned()), ..End::of(RunState::Parked) };
-        self.commit(&mut begun, &end, &[], Arc::from([]), Reads::new()).await?;
+        self.commit(&mut begun, &end, &[], Arc::from([]), Reads::default()).await?;
         Ok(Arc::from(row.key))
     }
 
@@ -193,7 +193,7 @@ impl Driver {
         if self.remote.is_some() && begun.row.is_none() {
             // Nothing of an order is done elsewhere that was not accepted here.
             let end = End::of(RunState::InProgress);
-            match self.commit(begun, &end, &[], Arc::from([]), Reads::new()).await? {
+            match self.commit(begun, &end, &[], Arc::from([]), Reads::default()).await? {
                 Outcome::Committed { id } => {
                     (begun.reference, begun.row) = (RunRef::Known { id }, Some(id));
                     begun.accepted(run, end.state);

@@ -1,8 +1,8 @@
 //! Rows and objects by name, as far as concurrent runs have to tell them apart, and what a stretch read of them.
 
-use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use foldhash::HashMap;
 use oms_engine::table::TableDef;
 use oms_engine::value::Value;
 use rusqlite::types::{ToSqlOutput, ValueRef};

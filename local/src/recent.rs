@@ -1,6 +1,6 @@
 //! Which rows and objects changed lately, so that the writer can tell whether what a stretch read still stands.
 
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashSet};
 
 use crate::item::{CommitNumber, Item, Reads};
 
@@ -78,7 +78,7 @@ mod tests {
     }
 
     fn read(name: usize, seen: CommitNumber) -> Reads {
-        Reads::from([(item(name), seen)])
+        Reads::from_iter([(item(name), seen)])
     }
 
     #[test]

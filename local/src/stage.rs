@@ -50,7 +50,7 @@ struct Staged {
     /// Writes of steps that are done.
     kept: Vec<Write>,
     /// The positions in `kept` of the writes to a row or an object, for the first `indexed` of them.
-    index: HashMap<Item, Vec<usize>>,
+    index: foldhash::HashMap<Item, Vec<usize>>,
     indexed: usize,
     /// Writes of attempts that are under way, by idempotency key.
     pending: HashMap<Arc<str>, Vec<Write>>,

@@ -9,7 +9,9 @@ use anyhow::Context as _;
 
 use crate::debian;
 use crate::npm;
-use crate::workspace::{command, copy, quietly, root, run as execute, say, scratch, variable};
+use crate::workspace::{
+    build, command, copy, quietly, root, run as execute, say, scratch, variable,
+};
 
 /// Open the mails and the live preview in Chromium
 #[derive(clap::Args)]
@@ -28,9 +30,10 @@ const MATRICES: [(&str, Option<&str>); 3] = [
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let Some(driver) = driver()? else { return Ok(()) };
+    let oms = build()?;
     match &args.shots {
-        Some(folder) => shots(&driver, folder),
-        None => matrices(&driver).and_then(|()| live(&driver)),
+        Some(folder) => shots(oms, &driver, folder),
+        None => matrices(oms, &driver).and_then(|()| live(oms, &driver)),
     }
 }
 
@@ -56,15 +59,14 @@ fn script(name: &str) -> String {
     root().join("tests/browser").join(name).to_string_lossy().into_owned()
 }
 
-fn matrices(driver: &str) -> anyhow::Result<()> {
+fn matrices(oms: &str, driver: &str) -> anyhow::Result<()> {
     for (position, (pipeline, orders)) in MATRICES.iter().enumerate() {
         let folder = scratch("browser").join(format!("matrix-{position}"));
         let file = format!("pipelines/{pipeline}.yaml");
         let out = folder.to_string_lossy();
-        let mut oms = vec!["run", "--quiet", "--package", "oms", "--", "render-email", "preview"];
-        oms.extend([file.as_str(), "--matrix", "--out", &out]);
-        oms.extend(orders.iter().flat_map(|orders| ["--order", orders]));
-        quietly("cargo", &oms)?;
+        let mut words = vec!["render-email", "preview", &file, "--matrix", "--out", &out];
+        words.extend(orders.iter().flat_map(|orders| ["--order", orders]));
+        quietly(oms, &words)?;
         let page = folder.join("matrix.html");
         execute("node", &[&script("matrix.mjs"), driver, &page.to_string_lossy()])?;
     }
@@ -82,7 +84,7 @@ impl Drop for Background {
     }
 }
 
-fn live(driver: &str) -> anyhow::Result<()> {
+fn live(oms: &str, driver: &str) -> anyhow::Result<()> {
     let folder = scratch("browser").join("live");
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
@@ -90,9 +92,8 @@ fn live(driver: &str) -> anyhow::Result<()> {
     for name in ["pipelines", "templates"] {
         copy(&root().join(name), &folder.join(name))?;
     }
-    quietly("cargo", &["build", "--quiet", "--package", "oms"])?;
     let mut oms = command(
-        &root().join("target/debug/oms").to_string_lossy(),
+        &root().join(oms).to_string_lossy(),
         &["render-email", "preview", "pipelines/storefront.yaml", "--serve", "127.0.0.1:0"],
     );
     let mut server = Background(oms.current_dir(&folder).stdout(Stdio::piped()).spawn()?);
@@ -103,14 +104,13 @@ fn live(driver: &str) -> anyhow::Result<()> {
     execute("node", &[&script("live.mjs"), driver, address.trim(), &folder])
 }
 
-fn shots(driver: &str, folder: &Path) -> anyhow::Result<()> {
+fn shots(oms: &str, driver: &str, folder: &Path) -> anyhow::Result<()> {
     let mut mails = Vec::new();
     for locale in ["en", "ja", "ar"] {
         let out = scratch("browser").join("shots").join(locale);
         let shown = out.to_string_lossy();
-        let oms = ["run", "--quiet", "--package", "oms", "--", "render-email", "preview"];
-        let about = ["pipelines/storefront.yaml", "--locale", locale, "--out", &shown];
-        quietly("cargo", &[&oms[..], &about].concat())?;
+        let preview = ["render-email", "preview", "pipelines/storefront.yaml"];
+        quietly(oms, &[&preview[..], &["--locale", locale, "--out", &shown]].concat())?;
         let named = out.join(format!("storefront-{locale}.html"));
         std::fs::rename(out.join("NW-10248.confirm.html"), &named)?;
         mails.push(named.to_string_lossy().into_owned());

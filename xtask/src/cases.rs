@@ -1,7 +1,6 @@
 //! `cargo xtask cases`: runs the small inputs on which the program once was wrong, and prints one line for each.
 
-use crate::check::FEATURES;
-use crate::workspace::command;
+use crate::workspace::{FEATURES, command};
 
 /// Run the cases of `tests/cases/` and print one line for each
 #[derive(clap::Args)]
@@ -12,7 +11,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let name = args.name.as_deref().unwrap_or_default();
-    let test = ["test", "--quiet", "--package", "oms", "--test", "it"];
+    let test = ["test", "--quiet", "--workspace", "--test", "it"];
     let only = ["--", "cases::", "--nocapture"];
     let arguments = [&test[..], &FEATURES, &only].concat();
     let status = command("cargo", &arguments).env("OMS_CASE", name).status()?;

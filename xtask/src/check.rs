@@ -1,14 +1,27 @@
 //! `cargo xtask check`: everything that CI runs, and nothing that CI runs is missing here.
 
-use crate::workspace::{has, run as execute, say};
+use std::time::Instant;
+
+use crate::workspace::{FEATURES, has, run as execute, say};
 use crate::{browser, debian, editor, generate, lambda, mails, python, schema, serve, time_zones};
 
 /// Run every check of the project
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
-/// Everything is built in: the places at which tests end the process as a crash would, and AWS.
-pub(crate) const FEATURES: [&str; 2] = ["--features", "oms/failpoints,oms/aws"];
+type Check = fn() -> anyhow::Result<()>;
+
+/// What has a command of its own, in the order in which it is run.
+const PARTS: [(&str, Check); 8] = [
+    ("generate --check", generate::check),
+    ("editor", editor::check),
+    ("mails", mails::check),
+    ("schema", schema::check),
+    ("time-zones", time_zones::check),
+    ("browser", browser::check),
+    ("serve", serve::check),
+    ("lambda", lambda::check),
+];
 
 pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     tracer();
@@ -16,26 +29,18 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     python::environment(python::SERVERS)?;
     execute("cargo", &["fmt", "--all", "--check"])?;
     let lints = ["--", "-D", "warnings"];
-    execute(
-        "cargo",
-        &[&["clippy", "--workspace", "--all-targets"][..], &FEATURES, &lints].concat(),
-    )?;
-    say("$ cargo xtask generate --check");
-    generate::check()?;
-    say("$ cargo xtask editor");
-    editor::check()?;
-    say("$ cargo xtask mails");
-    mails::check()?;
-    say("$ cargo xtask schema");
-    schema::check()?;
-    say("$ cargo xtask time-zones");
-    time_zones::check()?;
-    say("$ cargo xtask browser");
-    browser::check()?;
-    say("$ cargo xtask serve");
-    serve::check()?;
-    say("$ cargo xtask lambda");
-    lambda::check()?;
+    timed("clippy", || {
+        let clippy = ["clippy", "--workspace", "--all-targets"];
+        execute("cargo", &[&clippy[..], &FEATURES, &lints].concat())
+    })?;
+    // First what the checks are about, and their tests, so that a check's own time does not have it.
+    timed("the build", || {
+        execute("cargo", &[&["build", "--workspace", "--all-targets"][..], &FEATURES].concat())
+    })?;
+    for (name, check) in PARTS {
+        say(&format!("$ cargo xtask {name}"));
+        timed(name, check)?;
+    }
     if has("cargo", &["deny", "--version"]) {
         // Advisories come over the network, and are asked for where there is one: `cargo deny check advisories`.
         execute("cargo", &["deny", "check", "bans", "licenses", "sources"])?;
@@ -51,6 +56,15 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
         &["test", "--workspace"]
     };
     execute("cargo", &[tests, &FEATURES].concat())
+}
+
+/// Says how long a part took, so that one that has become slow is seen.
+#[expect(clippy::disallowed_methods, reason = "the time is shown, and decides nothing")]
+fn timed(name: &str, check: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    check()?;
+    say(&format!("{name} took {} s", begun.elapsed().as_secs()));
+    Ok(())
 }
 
 /// Gets PostgreSQL from Debian, where that is possible. Without it its tests say that they were skipped, but not in CI.

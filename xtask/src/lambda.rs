@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::check::FEATURES;
 use crate::python;
-use crate::workspace::{command, root, run as execute, say, scratch, variable};
+use crate::workspace::{build, command, root, run as execute, say, scratch, variable};
 
 /// Generate the shipped pipelines for AWS Lambda, have linters read them, build the handlers, and put orders through them on an emulator
 #[derive(clap::Args)]
@@ -27,9 +26,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 /// Does all of it. Without Python it says what is skipped, but not in CI.
 pub(crate) fn check() -> anyhow::Result<()> {
     let Some(emulator) = python::environment(python::SERVERS)? else { return Ok(()) };
-    execute("cargo", &[&["build", "--workspace"][..], &FEATURES].concat())?;
+    let oms = build()?;
     for pipeline in PIPELINES {
-        generate(pipeline)?;
+        generate(oms, pipeline)?;
     }
     lint()?;
     let python = emulator.join("bin/python3");
@@ -49,16 +48,16 @@ pub(crate) fn check() -> anyhow::Result<()> {
         ]
         .map(|path| path.display().to_string());
         let mut words = vec![program.as_str(), "--generated", &generated, "--built", &built];
-        words.extend(["--oms", "target/debug/oms", "--data-api", "target/debug/oms-data-api"]);
+        words.extend(["--oms", oms, "--data-api", "target/debug/oms-data-api"]);
         words.extend(corpus.iter().flat_map(|corpus| ["--corpus", corpus]));
         execute(&python, &[&words[..], more].concat())
     };
     let quick = ["--config", "profile.dev.debug=false"];
-    build("order-management", &quick)?;
+    build_handlers("order-management", &quick)?;
     // Handlers of both have the same names: the one's are played before the other's are built.
-    build(DIRECT, &quick)?;
+    build_handlers(DIRECT, &quick)?;
     play("direct.py", DIRECT, &["--pipeline", &file(DIRECT)?])?;
-    build("storefront", &quick)?;
+    build_handlers("storefront", &quick)?;
     play("end_to_end.py", "storefront", &[])?;
     // Fewer orders, since services that fail take their time.
     play("faults.py", "storefront", &["--count", "60"])
@@ -87,16 +86,16 @@ fn file(pipeline: &str) -> anyhow::Result<String> {
 }
 
 /// Writes the folder anew, and sees that it is then what would be written.
-fn generate(pipeline: &str) -> anyhow::Result<()> {
+fn generate(oms: &str, pipeline: &str) -> anyhow::Result<()> {
     let file = file(pipeline)?;
     let out = generated(pipeline);
     let out = out.to_string_lossy();
     let mut words = vec!["generate", "lambda", &file, "--out", &out, "--crates", CRATES];
     // What the others do not have.
     words.extend(if pipeline == "storefront" { &["--rates", "refreshed"][..] } else { &[] });
-    execute("target/debug/oms", &words)?;
+    execute(oms, &words)?;
     words.push("--check");
-    execute("target/debug/oms", &words)
+    execute(oms, &words)
 }
 
 fn lint() -> anyhow::Result<()> {
@@ -123,7 +122,7 @@ fn lint() -> anyhow::Result<()> {
 }
 
 /// Builds the handlers with the versions of this workspace, whose lock file holds all of them.
-fn build(pipeline: &str, how: &[&str]) -> anyhow::Result<()> {
+fn build_handlers(pipeline: &str, how: &[&str]) -> anyhow::Result<()> {
     let folder = generated(pipeline);
     std::fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock"))?;
     let manifest = folder.join("Cargo.toml");
@@ -139,9 +138,8 @@ const RESOURCES: &str = r#"{"buckets":{"orders":"orders","rates":"rates"},"clust
 /// Measures the storefront's handlers, and beside them a handler in Python.
 fn measure() -> anyhow::Result<()> {
     let Some(python) = python::environment(python::SERVERS)? else { return Ok(()) };
-    execute("cargo", &[&["build", "--workspace"][..], &FEATURES].concat())?;
-    generate("storefront")?;
-    build("storefront", &["--release"])?;
+    generate(build()?, "storefront")?;
+    build_handlers("storefront", &["--release"])?;
     let (built, generated) = (scratch("lambda").join("release"), generated("storefront"));
     let mut words = vec!["tests/lambda/cold_start.py".to_owned(), "--python".to_owned()];
     for name in ["intake", "initiate-billing", "customer-communications", "reconcile"] {

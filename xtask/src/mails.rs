@@ -1,7 +1,7 @@
 //! `cargo xtask mails`: every shipped mail in every language, read by others: its HTML by npm's `html-validate`, the message by Python's parser.
 
 use crate::npm;
-use crate::workspace::{has, quietly, root, run as execute, say, scratch};
+use crate::workspace::{build, has, quietly, root, run as execute, say, scratch};
 
 /// Render the shipped mails and have them read by html-validate and by Python's e-mail parser
 #[derive(clap::Args)]
@@ -21,6 +21,7 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
 
 /// Renders and reads. What is not installed is skipped and said.
 pub(crate) fn check() -> anyhow::Result<()> {
+    let oms = build()?;
     let folder = scratch("mails");
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
@@ -30,13 +31,10 @@ pub(crate) fn check() -> anyhow::Result<()> {
             let file = root().join(format!("pipelines/{pipeline}.yaml"));
             let out = folder.join(position.to_string()).join(locale);
             let [file, out] = [file, out].map(|path| path.to_string_lossy().into_owned());
-            let oms = ["run", "--quiet", "--package", "oms", "--", "render-email", "preview"];
-            let about = [file.as_str(), "--locale", locale, "--out", &out, "--format", "json"];
-            let orders = orders.map(|orders| ["--order", orders]);
-            quietly(
-                "cargo",
-                &[&oms[..], &about, orders.as_ref().map_or(&[], |orders| &orders[..])].concat(),
-            )?;
+            let mut words = vec!["render-email", "preview", &file, "--locale", locale];
+            words.extend(["--out", &out, "--format", "json"]);
+            words.extend(orders.iter().flat_map(|orders| ["--order", orders]));
+            quietly(oms, &words)?;
         }
     }
     let all = folder.to_string_lossy();

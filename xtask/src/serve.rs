@@ -2,11 +2,10 @@
 //! browser.
 
 use crate::browser;
-use crate::check::FEATURES;
 use crate::debian;
 use crate::npm;
 use crate::python;
-use crate::workspace::{root, run as execute, say, scratch, variable};
+use crate::workspace::{build, root, run as execute, say, scratch, variable};
 
 /// Put orders by HTTP as callers do who are wrong, slow, many or killed, and use the console in Chromium
 #[derive(clap::Args)]
@@ -19,16 +18,13 @@ pub(crate) struct Args {
     steady: u32,
 }
 
-/// The program that the tests are about.
-const OMS: &str = "target/debug/oms";
-
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if args.load { load(args.steady) } else { check() }
 }
 
 /// Does all of it. Without Python or Chromium it says what is skipped, but not in CI.
 pub(crate) fn check() -> anyhow::Result<()> {
-    execute("cargo", &[&["build", "--workspace"][..], &FEATURES].concat())?;
+    let oms = build()?;
     if let Some(environment) = python::environment(python::SERVE)? {
         let python = environment.join("bin/python3");
         let python = python.to_string_lossy();
@@ -50,13 +46,13 @@ pub(crate) fn check() -> anyhow::Result<()> {
         ];
         for (program, more) in programs {
             let program = format!("tests/serve/{program}");
-            execute(&python, &[&[program.as_str(), "--oms", OMS], &more[..]].concat())?;
+            execute(&python, &[&[program.as_str(), "--oms", oms], &more[..]].concat())?;
         }
     }
-    console()
+    console(oms)
 }
 
-fn console() -> anyhow::Result<()> {
+fn console(oms: &str) -> anyhow::Result<()> {
     let Some(driver) = browser::driver()? else { return Ok(()) };
     let axe = npm::package("the console's test", "axe-core", "4.14.1")?;
     let Some(axe) = axe.map(|folder| folder.to_string_lossy().into_owned()) else {
@@ -65,7 +61,7 @@ fn console() -> anyhow::Result<()> {
     let script = root().join("tests/browser/console.mjs");
     let (script, shots) = (script.to_string_lossy(), scratch("browser").join("console"));
     let (root, shots) = (root().to_string_lossy(), shots.to_string_lossy());
-    execute("node", &[&script, &driver, &axe, OMS, &root, &shots])
+    execute("node", &[&script, &driver, &axe, oms, &root, &shots])
 }
 
 fn load(steady: u32) -> anyhow::Result<()> {

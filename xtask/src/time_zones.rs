@@ -1,8 +1,7 @@
 //! `cargo xtask time-zones`: compares the days of instants with those that Python's `zoneinfo` computes.
 
-use crate::check::FEATURES;
 use crate::python;
-use crate::workspace::run as execute;
+use crate::workspace::{build, run as execute};
 
 /// Compare `date(t, zone)` with Python's zoneinfo, around every change of an offset from 2024 to 2030
 #[derive(clap::Args)]
@@ -15,8 +14,8 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
 /// Compares. Without Python it says what is skipped, but not in CI.
 pub(crate) fn check() -> anyhow::Result<()> {
     let Some(environment) = python::environment(python::TIME_ZONES)? else { return Ok(()) };
-    execute("cargo", &[&["build", "--package", "oms"][..], &FEATURES].concat())?;
+    let oms = build()?;
     let python = environment.join("bin/python3");
-    let script = ["tests/time_zones/compare.py", "--oms", "target/debug/oms"];
+    let script = ["tests/time_zones/compare.py", "--oms", oms];
     execute(&python.to_string_lossy(), &script)
 }

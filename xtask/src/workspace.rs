@@ -48,6 +48,15 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Everything is built in: the places at which tests end the process as a crash would, and AWS.
+pub(crate) const FEATURES: [&str; 2] = ["--features", "oms/failpoints,oms/aws"];
+
+/// Builds the whole workspace, always with the same features, so that no crate is built a second time for another check. Returns the program.
+pub(crate) fn build() -> anyhow::Result<&'static str> {
+    run("cargo", &[&["build", "--workspace"][..], &FEATURES].concat())?;
+    Ok("target/debug/oms")
+}
+
 /// Runs it without its answer; what it says is shown if it fails.
 pub(crate) fn quietly(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     let output = command(program, arguments)
