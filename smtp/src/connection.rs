@@ -1,19 +1,27 @@
 //! One connection to the server, from the greeting to the last reply.
+//!
+//! The commands and the meaning of replies are `lettre`'s; the conversation is not, since its reader takes a line of any length, and reads a reply
+//! from its beginning again at each line.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use lettre::Address;
-use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
-use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
+use lettre::transport::smtp::commands::{Auth, Data, Ehlo, Mail, Rcpt, Starttls};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter, ServerInfo};
+use lettre::transport::smtp::response::Response;
 use oms_engine::effects::{Call, StepError, cause};
 use oms_engine::mail::Envelope;
 use oms_engine::pipeline::Security;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::failure::{Phase, late, meaning};
+use crate::fault::Fault;
+use crate::reply;
+use crate::tls::Tls;
 
 /// How long the server may take to answer for a message that it was given: RFC 5321, 4.5.3.2.6. Giving up earlier makes a mail whose outcome is
 /// not known of one that is on its way.
@@ -22,31 +30,28 @@ const FINAL_REPLY: Duration = Duration::from_secs(600);
 /// The ways to authenticate that are used, the better one first.
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 
+/// Questions that a server may ask before it believes who we are; `LOGIN` has two.
+const CHALLENGES_MAX: usize = 10;
+
 /// Where the server is and how it is talked to.
 pub(crate) struct Server {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) security: Security,
-    pub(crate) tls: Option<TlsParameters>,
+    pub(crate) tls: Option<Tls>,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) timeout: Duration,
-}
-
-/// A connection that is ready for a mail.
-pub(crate) struct Connection {
-    smtp: AsyncSmtpConnection,
-    timeout: Duration,
 }
 
 /// Waits for the server, but not for ever.
 async fn within<T>(
     limit: Duration,
     phase: Phase,
-    answer: impl Future<Output = Result<T, Error>>,
+    answer: impl Future<Output = Result<T, Fault>>,
 ) -> Result<T, StepError> {
     match timeout(limit, answer).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(meaning(phase, &error)),
+        Ok(Err(fault)) => Err(meaning(phase, &fault)),
         Err(_) => Err(late(phase)),
     }
 }
@@ -54,24 +59,108 @@ async fn within<T>(
 impl Server {
     /// Connects, encrypts and authenticates.
     pub(crate) async fn connect(&self) -> Result<Connection, StepError> {
-        let name = ClientId::default();
-        let implicit = self.tls.clone().filter(|_| self.security == Security::Tls);
-        let address = (self.host.as_str(), self.port);
-        let connecting =
-            AsyncSmtpConnection::connect_tokio1(address, Some(self.timeout), &name, implicit, None);
-        let mut smtp = within(self.timeout, Phase::Connect, connecting).await?;
-        if let (Security::Starttls, Some(tls)) = (self.security, &self.tls) {
-            if !smtp.can_starttls() {
+        let mut connection = match within(self.timeout, Phase::Connect, self.open()).await? {
+            Opened::Ready(connection) => connection,
+            Opened::OffersNoTls => {
                 let message = "the mail server offers no STARTTLS; without encryption nothing is sent, unless `security: none` says so";
                 return Err(StepError::permanent(cause::REFUSED, message));
             }
-            within(self.timeout, Phase::Connect, smtp.starttls(tls.clone(), &name)).await?;
-        }
+        };
         if let Some(credentials) = &self.credentials {
-            within(self.timeout, Phase::Login, smtp.auth(&MECHANISMS, credentials)).await?;
+            within(self.timeout, Phase::Login, connection.login(credentials)).await?;
         }
-        Ok(Connection { smtp, timeout: self.timeout })
+        Ok(connection)
     }
+
+    async fn open(&self) -> Result<Opened, Fault> {
+        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        tcp.set_nodelay(true)?;
+        let ready = match (&self.tls, self.security) {
+            (Some(tls), Security::Tls) => self.greet(tls.encrypt(tcp).await?).await?,
+            (Some(tls), _) => {
+                let mut plain = Conversation::begin(tcp).await?;
+                if !plain.says_hello().await?.supports_feature(Extension::StartTls) {
+                    return Ok(Opened::OffersNoTls);
+                }
+                plain.command(Starttls).await?;
+                // What was said before the connection is encrypted is not taken for an answer behind that.
+                if !plain.stream.buffer().is_empty() {
+                    return Err(Fault::NoReply);
+                }
+                let stream = tls.encrypt(plain.stream.into_inner()).await?;
+                self.known(Conversation::new(Box::new(stream))).await?
+            }
+            (None, _) => self.greet(tcp).await?,
+        };
+        Ok(Opened::Ready(ready))
+    }
+
+    async fn greet(&self, stream: impl Stream + 'static) -> Result<Connection, Fault> {
+        self.known(Conversation::begin(Box::new(stream) as Box<dyn Stream>).await?).await
+    }
+
+    /// Asks the server what it can do.
+    async fn known(&self, mut talk: Conversation<Box<dyn Stream>>) -> Result<Connection, Fault> {
+        let can = talk.says_hello().await?;
+        Ok(Connection { talk, can, timeout: self.timeout })
+    }
+}
+
+enum Opened {
+    Ready(Connection),
+    /// The connection cannot be encrypted.
+    OffersNoTls,
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// Commands and replies, one after the other.
+struct Conversation<S> {
+    stream: BufReader<S>,
+}
+
+impl<S: Stream> Conversation<S> {
+    fn new(stream: S) -> Self {
+        Self { stream: BufReader::new(stream) }
+    }
+
+    /// Waits for the greeting.
+    async fn begin(stream: S) -> Result<Self, Fault> {
+        let mut talk = Self::new(stream);
+        talk.reply().await?;
+        Ok(talk)
+    }
+
+    /// Says who we are, and returns what the server can do.
+    async fn says_hello(&mut self) -> Result<ServerInfo, Fault> {
+        let reply = self.command(Ehlo::new(ClientId::default())).await?;
+        ServerInfo::from_response(&reply).map_err(|_| Fault::NoReply)
+    }
+
+    async fn command(&mut self, command: impl Display) -> Result<Response, Fault> {
+        self.write(command.to_string().as_bytes()).await?;
+        self.reply().await
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.stream.write_all(bytes).await?;
+        Ok(self.stream.flush().await?)
+    }
+
+    async fn reply(&mut self) -> Result<Response, Fault> {
+        let reply = reply::read(&mut self.stream).await?;
+        if reply.is_positive() { Ok(reply) } else { Err(Fault::Refused(reply)) }
+    }
+}
+
+/// A connection that is ready for a mail.
+pub(crate) struct Connection {
+    talk: Conversation<Box<dyn Stream>>,
+    /// What the server can do.
+    can: ServerInfo,
+    timeout: Duration,
 }
 
 /// Why a mail was not taken.
@@ -88,6 +177,20 @@ impl From<StepError> for NotTaken {
 }
 
 impl Connection {
+    async fn login(&mut self, credentials: &Credentials) -> Result<(), Fault> {
+        let mechanism = self.can.get_auth_mechanism(&MECHANISMS).ok_or(Fault::Lacks)?;
+        let first = Auth::new(mechanism, credentials.clone(), None).map_err(|_| Fault::Lacks)?;
+        let mut reply = self.talk.command(first).await?;
+        for _ in 0..CHALLENGES_MAX {
+            if !reply.has_code(334) {
+                return Ok(());
+            }
+            let next = Auth::new_from_response(mechanism, credentials.clone(), &reply);
+            reply = self.talk.command(next.map_err(|_| Fault::NoReply)?).await?;
+        }
+        Err(Fault::NoReply)
+    }
+
     /// Sends a message.
     pub(crate) async fn send(
         &mut self,
@@ -102,32 +205,69 @@ impl Connection {
         };
         let mut parameters = Vec::new();
         if envelope.beyond_ascii {
-            if !self.smtp.server_info().supports_feature(Extension::SmtpUtfEight) {
+            if !self.can.supports_feature(Extension::SmtpUtfEight) {
                 let message = "the mail server takes no address beyond ASCII (it has no SMTPUTF8)";
                 return Err(StepError::permanent(cause::BAD_ADDRESS, message).into());
             }
             parameters.push(MailParameter::SmtpUtfEight);
         }
         let limit = self.timeout;
-        match timeout(limit, self.smtp.command(Mail::new(Some(from), parameters))).await {
+        match timeout(limit, self.talk.command(Mail::new(Some(from), parameters))).await {
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => {
+            Ok(Err(fault)) => {
                 // 421: the server closes a connection that was idle for too long.
-                let was_closed = error.status().is_none_or(|code| u16::from(code) == 421);
-                return Err(NotTaken { error: meaning(Phase::Sender, &error), was_closed });
+                let was_closed = fault.code().is_none_or(|code| code == 421);
+                return Err(NotTaken { error: meaning(Phase::Sender, &fault), was_closed });
             }
             Err(_) => return Err(late(Phase::Sender).into()),
         }
-        within(limit, Phase::Recipient, self.smtp.command(Rcpt::new(to, Vec::new()))).await?;
-        let go_on = within(limit, Phase::Data, self.smtp.command(Data)).await?;
+        within(limit, Phase::Recipient, self.talk.command(Rcpt::new(to, Vec::new()))).await?;
+        let go_on = within(limit, Phase::Data, self.talk.command(Data)).await?;
         // Any other word would have the message read as commands.
         if !go_on.has_code(354) {
             let message = "the mail server answers out of turn, and was not given the message";
             return Err(StepError::transient(cause::UNAVAILABLE, message).into());
         }
         call.doubt.begin();
-        let reply = within(FINAL_REPLY, Phase::Message, self.smtp.message(message)).await?;
+        let transfer = async {
+            self.talk.write(&transparent(message)).await?;
+            self.talk.reply().await
+        };
+        let reply = within(FINAL_REPLY, Phase::Message, transfer).await?;
         // Only 2xx says that the server has it (RFC 5321, 4.2.1).
         if u16::from(reply.code()) / 100 == 2 { Ok(()) } else { Err(late(Phase::Message).into()) }
+    }
+}
+
+/// Returns the message with the period that ends it; a period that begins a line is doubled (RFC 5321, 4.5.2).
+fn transparent(message: &[u8]) -> Vec<u8> {
+    let mut data = Vec::with_capacity(message.len() + 100);
+    for line in message.split_inclusive(|byte| *byte == b'\n') {
+        if line.starts_with(b".") {
+            data.push(b'.');
+        }
+        data.extend_from_slice(line);
+    }
+    if !data.ends_with(b"\r\n") {
+        data.extend_from_slice(b"\r\n");
+    }
+    data.extend_from_slice(b".\r\n");
+    data
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_of_a_message_ends_it() {
+        for (message, data) in [
+            ("a\r\n", "a\r\n.\r\n"),
+            ("a", "a\r\n.\r\n"),
+            (".\r\n..\r\na.\r\n.b", "..\r\n...\r\na.\r\n..b\r\n.\r\n"),
+            ("", "\r\n.\r\n"),
+        ] {
+            assert_eq!(String::from_utf8(transparent(message.as_bytes())).unwrap(), data);
+        }
     }
 }

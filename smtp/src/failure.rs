@@ -1,9 +1,11 @@
-//! What an error of the protocol means for a mail.
+//! What a fault of the conversation means for a mail.
 
 use std::fmt::Write as _;
 
-use lettre::transport::smtp::Error;
+use lettre::transport::smtp::response::Response;
 use oms_engine::effects::{StepError, cause};
+
+use crate::fault::Fault;
 
 /// How far a conversation with the server had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,24 +39,32 @@ impl Phase {
 
 /// Says what an error means. A reply with a code of 4xx or 5xx always means that the server did not take the mail (RFC 5321, 4.2.1); without a
 /// reply that is only sure as long as the message was not under way.
-pub(crate) fn meaning(phase: Phase, error: &Error) -> StepError {
+pub(crate) fn meaning(phase: Phase, fault: &Fault) -> StepError {
     let words = phase.words();
-    let Some(code) = error.status() else {
-        return match phase {
-            Phase::Message => unanswered(),
-            _ if error.is_client() => StepError::permanent(
-                cause::REFUSED,
-                format!("the mail server {words}: it lacks what this connection needs"),
-            ),
-            _ => StepError::transient(cause::UNAVAILABLE, format!("the mail server {words}")),
-        };
+    let reply = match (fault, phase) {
+        (Fault::Refused(reply), _) => reply,
+        (_, Phase::Message) => return unanswered(),
+        (Fault::Lacks, _) => {
+            let message = format!("the mail server {words}: it lacks what this connection needs");
+            return StepError::permanent(cause::REFUSED, message);
+        }
+        (Fault::NoReply, _) => {
+            let message =
+                format!("the mail server {words}: what it says is no reply of SMTP, or too long");
+            return StepError::transient(cause::UNAVAILABLE, message);
+        }
+        (Fault::Lost, _) => {
+            let message = format!("the mail server {words}");
+            return StepError::transient(cause::UNAVAILABLE, message);
+        }
     };
+    let code = u16::from(reply.code());
     let mut message = format!("the mail server {words}: {code}");
-    if let Some(enhanced) = enhanced_status(error) {
+    if let Some(enhanced) = enhanced_status(reply) {
         // Writing to a string cannot fail.
         let _written = write!(message, " {enhanced}");
     }
-    match (error.is_permanent(), phase) {
+    match (code / 100 == 5, phase) {
         (true, Phase::Recipient) => StepError::permanent(cause::BAD_ADDRESS, message),
         (true, _) => StepError::permanent(cause::REFUSED, message),
         (false, _) => StepError::transient(cause::UNAVAILABLE, message),
@@ -77,9 +87,8 @@ fn unanswered() -> StepError {
 }
 
 /// Returns the enhanced status code (RFC 3463) of a reply, such as `5.1.1`. The words around it are left out: they may quote an address.
-fn enhanced_status(error: &Error) -> Option<String> {
-    let said = std::error::Error::source(error)?.to_string();
-    said.split_whitespace().find(|word| is_enhanced_status(word)).map(str::to_owned)
+fn enhanced_status(reply: &Response) -> Option<&str> {
+    reply.message().flat_map(str::split_whitespace).find(|word| is_enhanced_status(word))
 }
 
 fn is_enhanced_status(word: &str) -> bool {

@@ -6,6 +6,9 @@
 
 mod connection;
 mod failure;
+mod fault;
 mod mailer;
+mod reply;
+mod tls;
 
 pub use mailer::{Credentials, Settings, SettingsError, SmtpMailer};

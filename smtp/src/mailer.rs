@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lettre::transport::smtp::client::{CertificateStore, TlsParameters};
 use oms_engine::effects::{Admission, Call, Io, Leave, Mailer, StepError, cause};
 use oms_engine::mail::Mail;
 use oms_engine::pipeline::Security;
 use tokio::sync::Semaphore;
 
 use crate::connection::{Connection, NotTaken, Server};
+use crate::tls::Tls;
 
 /// A name and a password.
 #[derive(Clone)]
@@ -46,7 +46,7 @@ pub enum SettingsError {
         /// The server.
         host: String,
         /// Why.
-        source: lettre::transport::smtp::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
@@ -62,17 +62,12 @@ impl SmtpMailer {
     /// Gets ready to send by a server; nothing is connected before the first mail.
     ///
     /// # Errors
-    /// When the system's certificates cannot be read, or the host's name is none.
+    /// When the host's name is none.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         let Settings { host, port, security, credentials, timeout, connections } = settings;
         let tls = match security {
             Security::None => None,
-            Security::Starttls | Security::Tls => {
-                let tls = TlsParameters::builder(host.clone())
-                    .certificate_store(CertificateStore::Default)
-                    .build_rustls();
-                Some(tls.map_err(|source| SettingsError::Tls { host: host.clone(), source })?)
-            }
+            Security::Starttls | Security::Tls => Some(Tls::new(&host)?),
         };
         let credentials = credentials.map(|Credentials { user, password }| {
             lettre::transport::smtp::authentication::Credentials::new(user, password)

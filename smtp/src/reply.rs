@@ -1,0 +1,105 @@
+//! What the server says, read within bounds: whoever is on the way can speak for it until the connection is encrypted.
+
+use lettre::transport::smtp::response::Response;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _};
+
+use crate::fault::Fault;
+
+/// Bytes of a line, its end included. RFC 5321, 4.5.3.1.5, has 512; some servers are more talkative.
+const LINE_MAX: usize = 2_000;
+/// Lines of a reply. The answer to `EHLO` has one for each extension of the server.
+const LINES_MAX: usize = 200;
+
+/// Reads one reply: lines that begin with the same code, a hyphen behind it in all but the last one (RFC 5321, 4.2).
+///
+/// # Errors
+/// When the connection ends before the reply does, or this is no reply or a longer one than is read.
+pub(crate) async fn read(server: &mut (impl AsyncBufRead + Unpin)) -> Result<Response, Fault> {
+    let mut reply = String::new();
+    for _ in 0..LINES_MAX {
+        let mut line = Vec::new();
+        let most = u64::try_from(LINE_MAX).unwrap_or(u64::MAX);
+        (&mut *server).take(most).read_until(b'\n', &mut line).await?;
+        let Some(said) = line.strip_suffix(b"\n") else {
+            return Err(if line.len() < LINE_MAX { Fault::Lost } else { Fault::NoReply });
+        };
+        let said = String::from_utf8_lossy(said.strip_suffix(b"\r").unwrap_or(said));
+        let (code, words) = said.split_at_checked(3).ok_or(Fault::NoReply)?;
+        let (goes_on, words) = match words.strip_prefix('-') {
+            Some(words) => (true, words),
+            // A code alone is a reply, too.
+            None if words.is_empty() => (false, words),
+            None => (false, words.strip_prefix(' ').ok_or(Fault::NoReply)?),
+        };
+        reply.extend([code, if goes_on { "-" } else { " " }, words, "\r\n"]);
+        if !goes_on {
+            // This also sees that the codes are codes, and the same in each line.
+            return reply.parse().map_err(|_| Fault::NoReply);
+        }
+    }
+    Err(Fault::NoReply)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn of(said: &[u8]) -> Result<(u16, Vec<String>), Fault> {
+        let response = read(&mut &*said).await?;
+        Ok((response.code().into(), response.message().map(str::to_owned).collect()))
+    }
+
+    #[tokio::test]
+    async fn a_reply_is_read_to_its_last_line() {
+        let text = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+        for (said, code, lines) in [
+            (&b"220 mail.example.com\r\n"[..], 220, &["mail.example.com"][..]),
+            (
+                b"250-mail\r\n250-SIZE 1\r\n250 8BITMIME\r\nmore",
+                250,
+                &["mail", "SIZE 1", "8BITMIME"],
+            ),
+            (b"250\r\n", 250, &[""]),
+            (b"250-\r\n250 \r\n", 250, &["", ""]),
+            (b"421 bye\n", 421, &["bye"]),
+            (b"550 caf\xe9\r\n", 550, &["caf\u{fffd}"]),
+        ] {
+            assert_eq!(of(said).await.ok(), Some((code, text(lines))), "{said:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_reply_is_none() {
+        for said in [
+            &b"hello\r\n"[..],
+            b"25\r\n",
+            b"\r\n",
+            b"250?x\r\n",
+            b"999 x\r\n",
+            b"250-a\r\n251 b\r\n",
+        ] {
+            assert!(matches!(of(said).await, Err(Fault::NoReply)), "{said:?}");
+        }
+        for said in [&b""[..], b"250", b"250-a\r\n", b"250-a\r\n250 b"] {
+            assert!(matches!(of(said).await, Err(Fault::Lost)), "{said:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_is_read_than_a_reply_may_have() {
+        let line = [&b"250 "[..], &vec![b'x'; LINE_MAX - 6], b"\r\n"].concat();
+        assert!(of(&line).await.is_ok());
+        let lines = |count| [b"250-X\r\n".repeat(count), b"250 X\r\n".to_vec()].concat();
+        assert!(of(&lines(LINES_MAX - 1)).await.is_ok());
+        let endless = vec![b'x'; 10 * LINE_MAX];
+        for (said, most) in [
+            (endless, LINE_MAX),
+            ([&b"250-"[..], &vec![b'x'; LINE_MAX]].concat(), LINE_MAX),
+            (lines(100_000), LINES_MAX * b"250-X\r\n".len()),
+        ] {
+            let mut rest = &*said;
+            assert!(matches!(read(&mut rest).await, Err(Fault::NoReply)));
+            assert_eq!(said.len() - rest.len(), most);
+        }
+    }
+}
