@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::data::Value;
+use super::email::is_email;
 use super::json_node::{JsonKind, JsonNode};
 use super::json_words;
 use super::types::DateFormat;
@@ -154,14 +155,6 @@ fn not_a_currency(text: &str, error: CurrencyError) -> String {
         None => message.push_str(", such as `EUR`"),
     }
     message
-}
-
-/// Tells whether a text is one e-mail address that mail can be sent to: a mailbox of RFC 5321, without name, comments or line breaks.
-pub fn is_email(text: &str) -> bool {
-    const LENGTH_MAX: usize = 254;
-    text.len() <= LENGTH_MAX
-        && !text.chars().any(char::is_control)
-        && text.parse::<lettre::Address>().is_ok()
 }
 
 /// Tells whether a text is an absolute URI (RFC 3986).
