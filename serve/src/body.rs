@@ -1,4 +1,4 @@
-//! Receiving an order's bytes: no more than it may have, not for longer than it may take, and not more at once than there is room for.
+//! Receiving the bytes of an order or a form: no more than it may have, not for longer than it may take, and not more at once than there is room for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,22 +10,16 @@ use hyper::body::Body as _;
 use oms_engine::intake::Reply;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::flow::Flow;
 use crate::reply::plain;
 use crate::site::Site;
 
-/// How long an order may take to come in.
+/// How long an order or a form may take to come in.
 const RECEIVE: Duration = Duration::from_secs(20);
 /// Bytes that room is kept for at a time.
 const PIECE: usize = 4 << 10;
 
-/// Receives a body; the second part of the answer keeps room for it until it is dropped.
-pub(crate) async fn receive(
-    site: &Site,
-    flow: &Flow,
-    body: Body,
-) -> Result<(Vec<u8>, Room), Reply> {
-    let max = flow.plan().order().max_bytes();
+/// Receives a body of at most `max` bytes; the second part of the answer keeps room for it until it is dropped.
+pub(crate) async fn receive(site: &Site, body: Body, max: usize) -> Result<(Vec<u8>, Room), Reply> {
     let said = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if said > max {
         return Err(Reply::too_large(max));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{CONTENT_TYPE, HeaderMap, LOCATION};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use oms_engine::effects::Clock as _;
@@ -99,7 +99,12 @@ async fn received(
         return Err(Reply::unavailable());
     }
     if !is_json(headers) {
-        return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+        return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+            .detailed("an order is sent as `application/json`"));
+    }
+    if !is_as_it_is(headers) {
+        return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+            .detailed("an order is sent as it is, without `Content-Encoding`"));
     }
     let named = name.is_some();
     let name = match name {
@@ -107,7 +112,8 @@ async fn received(
         None => from_header(flow, headers)?,
     };
     let wait = wait::wanted(headers);
-    let (body, _room) = body::receive(&served.site, flow, body).await?;
+    let max = flow.plan().order().max_bytes();
+    let (body, _room) = body::receive(&served.site, body, max).await?;
     let begun = tokio::time::Instant::now();
     let (answer, answered) = oneshot::channel();
     let order = Order { name, body, named, answer: Some(answer) };
@@ -164,6 +170,12 @@ fn is_json(headers: &HeaderMap) -> bool {
     let kind = kind.to_str().unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+}
+
+/// Tells whether the body comes without a content coding (RFC 9110, 8.4.1).
+fn is_as_it_is(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(CONTENT_ENCODING).iter();
+    codings.into_iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// Returns the name of an order that is in no path: the header's, which an order without a key in its body must have.

@@ -21,6 +21,7 @@ mod operate;
 mod patient;
 mod recent;
 mod reply;
+mod room;
 mod site;
 mod status;
 mod traces;

@@ -15,7 +15,6 @@ use hyper_util::service::TowerToHyperService;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -25,9 +24,10 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use crate::flow::ServeError;
 use crate::operate;
 use crate::patient::Patient;
+use crate::room::{Place, Room, Wait};
 use crate::site::{Site, Workers};
 
-/// Connections at the same time at the most; the system lets others wait.
+/// Connections at the same time at the most; beyond it the one makes way that has waited for its other side for the longest time.
 const CONNECTIONS_MAX: usize = 4_096;
 /// Connections that wait with the system at the most.
 const BACKLOG: u32 = 4_096;
@@ -114,7 +114,7 @@ pub async fn listen(
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let router = site.routes();
-    let room = Arc::new(Semaphore::new(connections()));
+    let room = Arc::new(Room::new(connections()));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let reachable = operable(site, &mut connections);
@@ -128,27 +128,30 @@ pub async fn listen(
         tokio::select! {
             () = &mut stop => break Ok(()),
             failure = workers.failed() => break Err(failure),
-            (permit, taken) = take(&room, &listener) => {
-                let Ok(stream) = taken else {
+            taken = take(&room, &listener) => {
+                let Ok((stream, place)) = taken else {
                     tokio::time::sleep(REST).await;
                     continue;
                 };
                 let (router, watcher, tls) = (router.clone(), graceful.watcher(), tls.clone());
-                connections.spawn(async move {
-                    let _permit = permit;
+                let wait = place.wait();
+                let number = place.number();
+                let conversation = connections.spawn(async move {
+                    let _place = place;
                     // An answer is one small packet, and nothing is gained by waiting for more.
                     let _as_it_is = stream.set_nodelay(true);
                     match tls {
-                        None => converse(stream, router, watcher).await,
+                        None => converse(stream, wait, router, watcher).await,
                         Some(Tls(acceptor)) => {
                             let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream));
                             // Who does not finish it is not answered.
                             if let Ok(Ok(stream)) = handshake.await {
-                                converse(stream, router, watcher).await;
+                                converse(stream, wait, router, watcher).await;
                             }
                         }
                     }
                 });
+                room.may_end(number, conversation);
             }
         }
     };
@@ -187,18 +190,16 @@ fn connections() -> usize {
     CONNECTIONS_MAX.min(files.saturating_sub(FILES).max(files / 2)).max(1)
 }
 
-async fn take(
-    room: &Arc<Semaphore>,
-    listener: &TcpListener,
-) -> (Option<tokio::sync::OwnedSemaphorePermit>, io::Result<TcpStream>) {
-    let permit = Arc::clone(room).acquire_owned().await.ok();
-    let taken = listener.accept().await.map(|(stream, _)| stream);
-    (permit, taken)
+/// Takes the next connection when there is a place for it. Dropped before that, it loses the connection at the most, which was not answered.
+async fn take(room: &Arc<Room>, listener: &TcpListener) -> io::Result<(TcpStream, Place)> {
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, room.enter().await))
 }
 
 /// Answers the requests of a connection.
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    wait: Arc<Wait>,
     router: Router,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
@@ -209,7 +210,7 @@ async fn converse(
         .header_read_timeout(HEADERS)
         .max_buf_size(HEADERS_MAX)
         .max_headers(HEADER_COUNT_MAX);
-    let stream = Patient::new(stream, ANSWERS);
+    let stream = Patient::new(stream, ANSWERS, wait);
     let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     // A connection that broke is its caller's to notice.
     let _broken = watcher.watch(connection).await;

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -15,6 +16,9 @@ use oms_local::control::{Done, Request, Response, at_socket, socket};
 use oms_local::{Held, RunRow, SystemClock, Work};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::audit;
 use crate::flow::{Flow, Renewed};
@@ -22,6 +26,12 @@ use crate::site::Site;
 
 /// Bytes of a request at the most: two million runs.
 const REQUEST_MAX: u64 = 32 << 20;
+/// How long somebody may take to ask, and to take the answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Conversations at the same time at the most; others wait with the system.
+const CONVERSATIONS_MAX: usize = 64;
+/// How long a socket rests that could not take a connection, since the system has none left.
+const REST: Duration = Duration::from_millis(50);
 
 impl Flow {
     /// Tries a run again.
@@ -87,7 +97,7 @@ impl Flow {
             }
             Request::Prune { before } => {
                 let before = Timestamp::from_millisecond(before)?;
-                return Ok(Response::Pruned(self.runner.prune(before).await?));
+                return Ok(Response::Pruned(self.runner.prune(before, false).await?));
             }
         };
         let mut done = Vec::with_capacity(runs.len());
@@ -148,23 +158,42 @@ pub(crate) fn open(directory: &Path) -> io::Result<UnixListener> {
 
 /// Answers whoever asks at the socket of a flow, until this is dropped.
 pub(crate) async fn attend(site: Arc<Site>, at: usize, listener: UnixListener) {
+    let mut conversations = JoinSet::new();
+    let turn = Arc::new(Mutex::new(()));
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
-        let Some(flow) = site.flows.get(at) else { return };
-        // One after the other: they are people's.
-        let _broken = converse(flow, stream).await;
+        while conversations.try_join_next().is_some() {}
+        if conversations.len() >= CONVERSATIONS_MAX {
+            conversations.join_next().await;
+        }
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(REST).await;
+            continue;
+        };
+        let (site, turn) = (Arc::clone(&site), Arc::clone(&turn));
+        conversations.spawn(async move {
+            if let Some(flow) = site.flows.get(at) {
+                let _broken = converse(flow, stream, &turn).await;
+            }
+        });
     }
 }
 
-async fn converse(flow: &Flow, stream: UnixStream) -> io::Result<()> {
+/// Listens to all at once, since somebody may say nothing, and does what they ask one after the other: they are people's.
+async fn converse(flow: &Flow, stream: UnixStream, turn: &Mutex<()>) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(read.take(REQUEST_MAX)).read_line(&mut line).await?;
-    let response = match serde_json::from_str::<Request>(&line) {
-        Ok(request) => flow.operate(request).await,
-        Err(error) => Response::Failed(format!("the request is not understood: {error}")),
+    let mut read = BufReader::new(read.take(REQUEST_MAX));
+    let said = timeout(PATIENCE, read.read_line(&mut line)).await;
+    let response = match said.map(|said| said.map(|_| serde_json::from_str::<Request>(&line))) {
+        Ok(Ok(Ok(request))) => {
+            let _mine = turn.lock().await;
+            flow.operate(request).await
+        }
+        Ok(Ok(Err(error))) => Response::Failed(format!("the request is not understood: {error}")),
+        Ok(Err(error)) => return Err(error),
+        Err(_) => Response::Failed("nothing was asked for".to_owned()),
     };
     let mut answer = serde_json::to_vec(&response)?;
     answer.push(b'\n');
-    write.write_all(&answer).await
+    timeout(PATIENCE, write.write_all(&answer)).await?
 }

@@ -1,12 +1,16 @@
-//! A connection whose other side has to take what is sent to it: one that takes nothing for long is given up.
+//! A connection whose other side has to take what is sent to it: one that takes nothing for long is given up. How long it waits for the other
+//! side is seen from outside, too.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
+
+use crate::room::Wait;
 
 /// A connection with patience for writing.
 pub(crate) struct Patient<S> {
@@ -14,11 +18,13 @@ pub(crate) struct Patient<S> {
     patience: Duration,
     waits: bool,
     end: Pin<Box<Sleep>>,
+    /// Since when the other side has to do something.
+    wait: Arc<Wait>,
 }
 
 impl<S> Patient<S> {
-    pub(crate) fn new(inner: S, patience: Duration) -> Self {
-        Self { inner, patience, waits: false, end: Box::pin(sleep(patience)) }
+    pub(crate) fn new(inner: S, patience: Duration, wait: Arc<Wait>) -> Self {
+        Self { inner, patience, waits: false, end: Box::pin(sleep(patience)), wait }
     }
 
     /// Passes on what came of a write, or ends it when nothing came for long.
@@ -27,6 +33,7 @@ impl<S> Patient<S> {
         context: &mut Context<'_>,
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
+        self.wait.note(written.is_pending());
         if written.is_ready() {
             self.waits = false;
             return written;
@@ -48,7 +55,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(context, buffer)
+        let read = Pin::new(&mut self.inner).poll_read(context, buffer);
+        self.wait.note(read.is_pending());
+        read
     }
 }
 

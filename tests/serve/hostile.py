@@ -12,6 +12,7 @@ the server answers as before, has closed every connection, and had no more memor
 import json
 import re
 import socket
+import sqlite3
 import sys
 import tempfile
 import threading
@@ -506,14 +507,16 @@ def secrets(oms: Path, folder: Path) -> None:
         server.run("keys", "revoke", PIPELINE, "shop", "--state-dir", server.state)
         time.sleep(1.1)
         found.expect("a key a second after it was revoked", 401, server.put(order("NOKEY"), {"x-api-key": intake}))
-        file = server.state / "keys.json"
-        kept = file.read_bytes()
-        file.write_bytes(b"[")
+        keys = sqlite3.connect(server.state / "oms.db", timeout=10)
+        with keys:
+            keys.execute("alter table oms_keys rename column digest to other")
         time.sleep(1.1)
         answer = server.put(order("NOKEY"), {"x-api-key": admin})
         found.expect("keys that cannot be read", 503, answer)
         check("when to come again", "1", answer.headers.get("retry-after"))
-        file.write_bytes(kept)
+        with keys:
+            keys.execute("alter table oms_keys rename column other to digest")
+        keys.close()
         time.sleep(1.1)
         found.expect("keys that can be read again", 200, server.put(order("KEY"), {"x-api-key": admin}))
         check("nothing but the order with a key is stored", ["KEY"], server.stored()["runs"])

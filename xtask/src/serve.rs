@@ -35,14 +35,19 @@ pub(crate) fn check() -> anyhow::Result<()> {
             );
         }
         let corpus = corpus.as_deref().map(|corpus| vec!["--corpus", corpus]).unwrap_or_default();
-        let programs: [(&str, Vec<&str>); 5] = [
+        let programs: [(&str, Vec<&str>); 8] = [
             ("hostile.py", corpus),
             ("overload.py", vec![]),
+            // By hand there are ten thousand.
+            ("crowd.py", vec!["--connections", "2000"]),
+            ("full_disk.py", vec![]),
             // By hand it is done twenty times.
             ("kill.py", vec!["--times", "5"]),
             // By hand two hundred.
             ("serial.py", vec!["--rounds", "3"]),
             ("contract.py", vec![]),
+            // By hand there are two hundred.
+            ("damaged.py", vec!["--copies", "8"]),
         ];
         for (program, more) in programs {
             let program = format!("tests/serve/{program}");

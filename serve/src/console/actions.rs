@@ -1,21 +1,17 @@
 //! What can be done with a run: each thing is asked for, confirmed, done, and written down.
 
-use std::sync::Arc;
-
-use axum::Form;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::Path;
+use axum::http::StatusCode;
 use axum::response::Response;
 use oms_engine::run::RunState;
 use oms_local::{Held, RunRow};
-use serde::Deserialize;
 use serde_json::json;
 
+use super::form::{Nothing, Sent};
 use super::guard::Visit;
 use super::pages::Page;
 use super::run::is_held;
 use super::{audit, words};
-use crate::site::Site;
 
 /// What is done.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -122,23 +118,11 @@ fn found(visit: &Visit, key: &str) -> Option<RunRow> {
     visit.flow().and_then(|flow| flow.runner.find(key).ok().flatten())
 }
 
-#[derive(Deserialize)]
-pub(crate) struct Sent {
-    #[serde(default)]
-    csrf: String,
-}
-
 /// `POST /console/{pipeline}/runs/{key}/{deed}`.
 pub(crate) async fn act(
-    State(site): State<Arc<Site>>,
     Path((pipeline, key, word)): Path<(String, String, String)>,
-    headers: HeaderMap,
-    Form(sent): Form<Sent>,
+    Sent { mut visit, form: Nothing {} }: Sent<Nothing>,
 ) -> Response {
-    let mut visit = match Visit::act(&site, Some(&pipeline), &headers, &sent.csrf) {
-        Ok(visit) => visit,
-        Err(refused) => return *refused,
-    };
     let (deed, row) = (Deed::parse(&word), found(&visit, &key));
     let (Some(deed), Some(row)) = (deed, row) else { return unknown(&mut visit) };
     let back = format!("/console/{pipeline}/runs/{}", words::part(&row.key));

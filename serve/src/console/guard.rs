@@ -79,25 +79,25 @@ impl Visit {
         Err(Box::new(visit.with_cookie(to("/console/login"))))
     }
 
-    /// Lets somebody do something who sent a form of a session's own page.
-    pub(crate) fn act(
-        site: &Arc<Site>,
-        pipeline: Option<&str>,
-        headers: &HeaderMap,
-        csrf: &str,
-    ) -> Result<Self, Box<Response>> {
-        if !is_from_here(headers) {
-            return Err(Box::new(respond(&plain(StatusCode::FORBIDDEN))));
+    /// Lets somebody in who sends something from a page of a session.
+    pub(crate) async fn of_sender(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, Response> {
+        if !is_from_here(&parts.headers) {
+            return Err(respond(&plain(StatusCode::FORBIDDEN)));
         }
-        let mut visit = Self::enter(site, pipeline, headers)?;
-        let same = bool::from(visit.csrf.as_bytes().ct_eq(csrf.as_bytes()));
-        if !same || visit.new {
-            let message = "This form is not from a page of this session";
-            let help = "Open the page again, and do it there.";
-            let page = Page::error(StatusCode::FORBIDDEN, message, help);
-            return Err(Box::new(page.of(&mut visit)));
-        }
-        Ok(visit)
+        let mut visit = Self::from_request_parts(parts, site).await?;
+        if visit.new { Err(visit.foreign()) } else { Ok(visit) }
+    }
+
+    /// Tells whether a form has the token of the session.
+    pub(crate) fn has_signed(&self, csrf: &str) -> bool {
+        self.csrf.as_bytes().ct_eq(csrf.as_bytes()).into()
+    }
+
+    /// Says that a form is not from a page of the session.
+    pub(crate) fn foreign(&mut self) -> Response {
+        let message = "This form is not from a page of this session";
+        let help = "Open the page again, and do it there.";
+        Page::error(StatusCode::FORBIDDEN, message, help).of(self)
     }
 
     /// Returns the address of the pipeline's pages, without a slash at its end.

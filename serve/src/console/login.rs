@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Form;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use oms_local::{Found, Scope};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::form::{Nothing, Sent};
 use super::guard::{Visit, to};
 use super::pages::Page;
 use crate::site::Site;
@@ -28,25 +28,18 @@ fn page(error: &str, status: StatusCode) -> Page<'static> {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Sent {
+pub(crate) struct Key {
     key: String,
-    #[serde(default)]
-    csrf: String,
 }
 
 /// `POST /console/login`.
 pub(crate) async fn log_in(
     State(site): State<Arc<Site>>,
-    headers: HeaderMap,
-    Form(sent): Form<Sent>,
+    Sent { mut visit, form }: Sent<Key>,
 ) -> Response {
-    let mut visit = match Visit::act(&site, None, &headers, &sent.csrf) {
-        Ok(visit) => visit,
-        Err(refused) => return *refused,
-    };
     let found = site.flows.iter().find_map(|flow| {
         let keys = flow.keys.current().ok()?;
-        match keys.find(sent.key.trim(), Scope::Admin) {
+        match keys.find(form.key.trim(), Scope::Admin) {
             Found::Allowed { id, name } => Some((id, name, flow.plan().name().to_string())),
             Found::OtherScope | Found::Unknown => None,
         }
@@ -69,23 +62,11 @@ pub(crate) async fn log_in(
     response
 }
 
-#[derive(Deserialize)]
-pub(crate) struct Token {
-    #[serde(default)]
-    csrf: String,
-}
-
 /// `POST /console/logout`.
 pub(crate) async fn log_out(
     State(site): State<Arc<Site>>,
-    headers: HeaderMap,
-    Form(sent): Form<Token>,
+    Sent { visit, form: Nothing {} }: Sent<Nothing>,
 ) -> Response {
-    match Visit::act(&site, None, &headers, &sent.csrf) {
-        Ok(visit) => {
-            site.sessions.end(&visit.token);
-            to("/console/login")
-        }
-        Err(refused) => *refused,
-    }
+    site.sessions.end(&visit.token);
+    to("/console/login")
 }

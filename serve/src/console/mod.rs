@@ -5,6 +5,7 @@
 
 mod actions;
 mod audit;
+mod form;
 mod guard;
 mod login;
 mod overview;

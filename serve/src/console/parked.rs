@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Form;
 use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use oms_engine::effects::cause;
 use oms_local::RunRow;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
+use super::form::Sent;
 use super::guard::Visit;
 use super::pages::{Page, part};
 use super::{audit, words};
@@ -29,9 +28,7 @@ pub(crate) struct Of {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Sent {
-    #[serde(default)]
-    csrf: String,
+pub(crate) struct OfCause {
     cause: String,
 }
 
@@ -118,23 +115,18 @@ fn rows(flow: &Flow, cause: &str) -> Result<Vec<RunRow>, oms_local::Error> {
 pub(crate) async fn retry(
     State(site): State<Arc<Site>>,
     Path(pipeline): Path<String>,
-    headers: HeaderMap,
-    Form(sent): Form<Sent>,
+    Sent { visit, form }: Sent<OfCause>,
 ) -> Response {
-    let visit = match Visit::act(&site, Some(&pipeline), &headers, &sent.csrf) {
-        Ok(visit) => visit,
-        Err(refused) => return *refused,
-    };
     let back = format!("/console/{pipeline}/parked");
     let (Some(flow), Some(at)) = (visit.flow(), visit.at) else { return visit.lead(&back, "") };
     if let Err(why) = flow.renew().await {
         return visit.lead(&back, &format!("Nothing was retried: {why:#}."));
     }
-    let rows = match rows(flow, &sent.cause) {
+    let rows = match rows(flow, &form.cause) {
         Ok(rows) => rows,
         Err(error) => return visit.lead(&back, &format!("Nothing was begun: {error}.")),
     };
-    let detail = format!("{} with the cause {}", words::runs(rows.len()), sent.cause);
+    let detail = format!("{} with the cause {}", words::runs(rows.len()), form.cause);
     if rows.is_empty() || flow.bulk.progress().running {
         return visit
             .lead(&back, "Nothing was begun: nothing is parked so, or a retry is under way.");

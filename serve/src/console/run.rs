@@ -26,16 +26,25 @@ pub(crate) async fn show(mut visit: Visit, Path((_, key)): Path<(String, String)
     let found = visit.flow().map(|flow| {
         flow.reading(|connection, bundles| {
             let Some(row) = RunRow::find(connection, &key)? else { return Ok(None) };
-            Known { flow, connection, bundles, row, revealed }.page().map(Some)
+            let open = matches!(row.state, RunState::Parked | RunState::Waiting);
+            Ok(Some((open, Known { flow, connection, bundles, row, revealed }.page())))
         })
     });
-    match found {
-        Some(Ok(Some(data))) => Page::new("run", &key, "runs", data).of(&mut visit),
-        Some(Err(error)) => {
-            let help = error.to_string();
-            let message = "This run cannot be shown";
-            Page::error(StatusCode::INTERNAL_SERVER_ERROR, message, &help).of(&mut visit)
+    let unshown = |error: Error, open: bool| {
+        let message = "This run cannot be shown";
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        let mut page = Page::error(status, message, &error.to_string());
+        if open {
+            // Whatever is damaged can be taken out of the way.
+            let cancel = format!("{}/runs/{}/cancel", visit.base(), words::part(&key));
+            page.data["action"] = json!({ "link": cancel, "text": "Cancel the run" });
         }
+        page
+    };
+    match found {
+        Some(Ok(Some((_, Ok(data))))) => Page::new("run", &key, "runs", data).of(&mut visit),
+        Some(Ok(Some((open, Err(error))))) => unshown(error, open).of(&mut visit),
+        Some(Err(error)) => unshown(error, false).of(&mut visit),
         Some(Ok(None)) | None => {
             let help = "Keys are told apart by small and capital letters.";
             let message = format!("There is no run {key}");

@@ -1,11 +1,8 @@
 //! Runs, looked for by what is known of them.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use axum::Form;
-use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
+use axum::extract::{Path, Query};
 use axum::response::Response;
 use jiff::civil::Date;
 use oms_engine::run::RunState;
@@ -13,11 +10,11 @@ use oms_local::{Page as Found, RunRow, Search, searched};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
+use super::form::Sent;
 use super::guard::Visit;
 use super::pages::Page;
 use super::words;
 use crate::flow::Flow;
-use crate::site::Site;
 
 /// Runs on a page.
 const RUNS: u32 = 50;
@@ -41,8 +38,6 @@ pub(crate) struct Filter {
 /// What the other form says.
 #[derive(Deserialize)]
 pub(crate) struct OfCustomer {
-    #[serde(default)]
-    csrf: String,
     customer: String,
 }
 
@@ -54,16 +49,10 @@ pub(crate) async fn show(mut visit: Visit, Query(filter): Query<Filter>) -> Resp
 
 /// `POST /console/{pipeline}/runs`: the runs of a customer, by a text that is in no address and in no log.
 pub(crate) async fn of_customer(
-    State(site): State<Arc<Site>>,
     Path(pipeline): Path<String>,
-    headers: HeaderMap,
-    Form(sent): Form<OfCustomer>,
+    Sent { mut visit, form }: Sent<OfCustomer>,
 ) -> Response {
-    let mut visit = match Visit::act(&site, Some(&pipeline), &headers, &sent.csrf) {
-        Ok(visit) => visit,
-        Err(refused) => return *refused,
-    };
-    let text = sent.customer.trim().to_owned();
+    let text = form.customer.trim().to_owned();
     if text.is_empty() || text.chars().count() > TEXT_MAX {
         let path = format!("/console/{pipeline}/runs");
         let notice = format!("A search has at least one character, and {TEXT_MAX} at the most.");

@@ -1,0 +1,73 @@
+//! A form of a page: who sends it is known before any of it is read, and no more of it is read than a form has.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, HeaderMap};
+use axum::response::Response;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::guard::Visit;
+use super::pages::Page;
+use crate::body::receive;
+use crate::site::Site;
+
+/// Bytes of a form at the most: its longest field is what a customer is searched by.
+const BYTES_MAX: usize = 16 << 10;
+
+/// What was sent by somebody who may send it.
+pub(crate) struct Sent<T> {
+    pub(crate) visit: Visit,
+    pub(crate) form: T,
+}
+
+/// A form in which nothing is filled in.
+#[derive(Deserialize)]
+pub(crate) struct Nothing {}
+
+/// A form with the token of its session.
+#[derive(Deserialize)]
+struct Signed<T> {
+    #[serde(default)]
+    csrf: String,
+    #[serde(flatten)]
+    form: T,
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<Site>> for Sent<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, site: &Arc<Site>) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let mut visit = Visit::of_sender(&mut parts, site).await?;
+        if !is_form(&parts.headers) {
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            return Err(Page::error(status, "This is no form", "").of(&mut visit));
+        }
+        let (bytes, _room) = match receive(site, body, BYTES_MAX).await {
+            Ok(received) => received,
+            Err(reply) => {
+                let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::BAD_REQUEST);
+                let message = "The form could not be received";
+                return Err(Page::error(status, message, "").of(&mut visit));
+            }
+        };
+        match serde_urlencoded::from_bytes::<Signed<T>>(&bytes) {
+            Ok(Signed { csrf, form }) if visit.has_signed(&csrf) => Ok(Self { visit, form }),
+            Ok(_) => Err(visit.foreign()),
+            Err(_) => {
+                let message = "The form is not one of this page";
+                Err(Page::error(StatusCode::UNPROCESSABLE_ENTITY, message, "").of(&mut visit))
+            }
+        }
+    }
+}
+
+/// Tells whether the body is said to be a form (WHATWG URL, application/x-www-form-urlencoded).
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}

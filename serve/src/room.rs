@@ -1,0 +1,184 @@
+//! Places for connections. When all are taken, the connection makes way whose other side has done nothing for the longest time, so that slow
+//! ones, however many, keep nobody out.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+/// How long the other side may do nothing before its connection makes way for another.
+const MOMENT: Duration = Duration::from_millis(100);
+/// How often it is looked whether one can make way.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Since when a connection waits for its other side: for more of a request, or for it to take an answer. One whose request is being answered
+/// does not wait.
+pub(crate) struct Wait {
+    begun: Instant,
+    /// Milliseconds since then, and one; 0 while it does not wait.
+    since: AtomicU64,
+}
+
+impl Wait {
+    fn new() -> Self {
+        Self { begun: Instant::now(), since: AtomicU64::new(1) }
+    }
+
+    /// Notes whether the connection waits now.
+    pub(crate) fn note(&self, waits: bool) {
+        if !waits {
+            self.since.store(0, Ordering::Relaxed);
+        } else if self.since.load(Ordering::Relaxed) == 0 {
+            let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+            self.since.store(now + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns since when it waits.
+    fn since(&self) -> Option<Instant> {
+        let since = self.since.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(self.begun + Duration::from_millis(since))
+    }
+}
+
+/// Who has a place.
+struct Taken {
+    wait: Arc<Wait>,
+    /// What ends its conversation, once it has begun.
+    end: Option<AbortHandle>,
+}
+
+/// All places.
+pub(crate) struct Room {
+    places: usize,
+    next: AtomicU64,
+    taken: Mutex<HashMap<u64, Taken>>,
+    left: Notify,
+}
+
+/// A place, until it is dropped.
+pub(crate) struct Place {
+    room: Arc<Room>,
+    number: u64,
+    wait: Arc<Wait>,
+}
+
+impl Place {
+    /// Returns the note of how long the connection waits.
+    pub(crate) fn wait(&self) -> Arc<Wait> {
+        Arc::clone(&self.wait)
+    }
+
+    /// Returns the number of the place.
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.room.taken().remove(&self.number);
+        self.room.left.notify_one();
+    }
+}
+
+impl Room {
+    pub(crate) fn new(places: usize) -> Self {
+        let (next, taken) = (AtomicU64::new(0), Mutex::default());
+        Self { places, next, taken, left: Notify::new() }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, HashMap<u64, Taken>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a place as soon as there is one.
+    pub(crate) async fn enter(self: &Arc<Self>) -> Place {
+        loop {
+            if self.taken().len() < self.places {
+                let number = self.next.fetch_add(1, Ordering::Relaxed);
+                let wait = Arc::new(Wait::new());
+                let taken = Taken { wait: Arc::clone(&wait), end: None };
+                self.taken().insert(number, taken);
+                return Place { room: Arc::clone(self), number, wait };
+            }
+            self.end_one();
+            // It leaves when its task is dropped; others may leave by themselves.
+            let _soon = tokio::time::timeout(LOOK, self.left.notified()).await;
+        }
+    }
+
+    /// Says what ends the conversation at a place.
+    pub(crate) fn may_end(&self, number: u64, conversation: AbortHandle) {
+        if let Some(taken) = self.taken().get_mut(&number) {
+            taken.end = Some(conversation);
+        }
+    }
+
+    /// Ends the conversation whose other side has done nothing for the longest time, if that is more than a moment.
+    fn end_one(&self) {
+        let mut taken = self.taken();
+        let waiting = taken.iter_mut().filter(|(_, taken)| taken.end.is_some());
+        let waiting = waiting.filter_map(|(_, taken)| Some((taken.wait.since()?, taken)));
+        let longest = waiting.min_by_key(|(since, _)| *since);
+        if let Some((_, taken)) = longest.filter(|(since, _)| since.elapsed() >= MOMENT)
+            && let Some(end) = taken.end.take()
+        {
+            end.abort();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes a place for a conversation that never ends by itself.
+    async fn talk(room: &Arc<Room>) -> (Arc<Wait>, AbortHandle) {
+        let place = room.enter().await;
+        let (wait, number) = (place.wait(), place.number());
+        let task = tokio::spawn(async move {
+            let _place = place;
+            std::future::pending::<()>().await;
+        });
+        let handle = task.abort_handle();
+        room.may_end(number, handle.clone());
+        (wait, handle)
+    }
+
+    #[tokio::test]
+    async fn the_longest_wait_makes_way_and_no_answer_does() {
+        let room = Arc::new(Room::new(3));
+        let (answering, first) = talk(&room).await;
+        answering.note(false);
+        let (_, second) = talk(&room).await;
+        tokio::time::sleep(MOMENT).await;
+        let (moving, third) = talk(&room).await;
+        moving.note(false);
+        moving.note(true);
+        let (_, fourth) = talk(&room).await;
+        let ended = [&first, &second, &third, &fourth].map(AbortHandle::is_finished);
+        assert_eq!(ended, [false, true, false, false]);
+        assert_eq!(room.taken().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn who_has_just_come_is_not_sent_away() {
+        let room = Arc::new(Room::new(1));
+        let (_, first) = talk(&room).await;
+        let begun = Instant::now();
+        talk(&room).await;
+        assert!(first.is_finished() && begun.elapsed() >= MOMENT);
+    }
+
+    #[tokio::test]
+    async fn a_place_that_was_left_is_taken_again() {
+        let room = Arc::new(Room::new(1));
+        drop(room.enter().await);
+        let _place = room.enter().await;
+    }
+}
