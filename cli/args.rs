@@ -1,5 +1,7 @@
 //! The arguments as a whole.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
@@ -13,6 +15,10 @@ use crate::commands::{
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// Let pipelines name files in this folder as well; otherwise only files of the project are read, which is the nearest folder above the
+    /// pipeline's with `.git`, or else the working directory
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) allow_files: Vec<PathBuf>,
 }
 
 #[derive(Subcommand, Debug)]

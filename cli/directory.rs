@@ -2,30 +2,68 @@
 
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use oms_engine::document::{FileError, Files};
 
 /// Bytes of a file that a pipeline names at the most.
 const FILE_BYTES_MAX: u64 = 64 << 20;
 
+/// Folders outside of the project that the command line allows.
+static ALLOWED: OnceLock<Vec<PathBuf>> = OnceLock::new();
+
+/// Lets pipelines name files in these folders as well.
+pub(crate) fn allow(folders: Vec<PathBuf>) {
+    // It is called once, before anything is read.
+    let _first = ALLOWED.set(folders);
+}
+
 /// The files below and around the folder of a pipeline file.
+///
+/// A finding may quote the file that it is about, and a pipeline may be a stranger's, whose check is shown to them. So only files of the
+/// project are read: those below the nearest folder above the pipeline's with `.git`, or else the working directory; below the pipeline's
+/// own folder; and below what `--allow-files` names. Links are followed before this is decided.
 pub struct DirectoryFiles {
     folder: PathBuf,
+    /// Where files may lie, without links.
+    roots: Vec<PathBuf>,
 }
 
 impl DirectoryFiles {
     /// Takes the folder that paths are relative to.
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+        let allowed = ALLOWED.get().into_iter().flatten();
+        let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let mut roots: Vec<PathBuf> =
+            allowed.filter_map(|folder| folder.canonicalize().ok()).collect();
+        if let Ok(here) = here.canonicalize() {
+            roots.extend(project(&here));
+            roots.push(here);
+        }
+        Self { folder: folder.to_owned(), roots }
     }
 
     /// Takes the folder of a pipeline file, and returns the file's name in it.
     pub fn of(pipeline: &Path) -> (Self, String) {
-        let folder = pipeline.parent().map_or_else(PathBuf::new, Path::to_owned);
+        let folder = pipeline.parent().unwrap_or(Path::new(""));
         let name = pipeline.file_name().map(|name| name.to_string_lossy().into_owned());
-        (Self { folder }, name.unwrap_or_default())
+        (Self::new(folder), name.unwrap_or_default())
     }
+
+    /// Tells whether a file or folder, links followed, may be read.
+    fn is_ours(&self, path: &Path) -> bool {
+        path.canonicalize().is_ok_and(|real| self.roots.iter().any(|root| real.starts_with(root)))
+    }
+}
+
+/// Returns the folder of the project that a folder belongs to. The whole file system is none.
+fn project(folder: &Path) -> Option<PathBuf> {
+    let with_git = folder.ancestors().find(|above| above.join(".git").exists());
+    let project = match with_git {
+        Some(above) => above.to_owned(),
+        None => Path::new(".").canonicalize().ok()?,
+    };
+    project.parent().is_some().then_some(project)
 }
 
 impl Files for DirectoryFiles {
@@ -35,10 +73,16 @@ impl Files for DirectoryFiles {
             std::io::ErrorKind::NotFound => FileError::Missing,
             _ => FileError::Unreadable(in_words(&error)),
         };
-        let file = std::fs::File::open(&path).map_err(failed)?;
-        if file.metadata().map_err(failed)?.is_dir() {
-            return Err(FileError::Unreadable("it is a folder".to_owned()));
+        // Before it is opened: a pipe that nobody writes to is opened for ever.
+        let kind = std::fs::metadata(&path).map_err(failed)?.file_type();
+        if !kind.is_file() {
+            let what = if kind.is_dir() { "it is a folder" } else { "it is no regular file" };
+            return Err(FileError::Unreadable(what.to_owned()));
         }
+        if !self.is_ours(&path) {
+            return Err(FileError::Outside);
+        }
+        let file = std::fs::File::open(&path).map_err(failed)?;
         let mut bytes = Vec::new();
         file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() as u64 > FILE_BYTES_MAX {
@@ -48,7 +92,11 @@ impl Files for DirectoryFiles {
     }
 
     fn list(&self, folder: &str) -> Vec<String> {
-        let Ok(entries) = std::fs::read_dir(self.folder.join(folder)) else { return Vec::new() };
+        let folder = self.folder.join(folder);
+        if !self.is_ours(&folder) {
+            return Vec::new();
+        }
+        let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
         let mut names: Vec<String> = entries
             .filter_map(Result::ok)
             .map(|entry| {
@@ -95,6 +143,32 @@ mod tests {
         assert_eq!(files.read(".").unwrap_err().to_string(), "it is a folder");
         let error = std::io::Error::from_raw_os_error(13);
         assert!(!in_words(&error).contains("os error"));
+    }
+
+    #[test]
+    fn only_files_of_the_project_are_read() {
+        let scratch = tempfile::tempdir().unwrap();
+        let at = |path: &str| scratch.path().join(path);
+        for folder in ["project/.git", "project/pipelines", "project/shared", "other"] {
+            std::fs::create_dir_all(at(folder)).unwrap();
+        }
+        for file in ["project/pipelines/a", "project/shared/b", "other/c"] {
+            std::fs::write(at(file), "text").unwrap();
+        }
+        std::os::unix::fs::symlink(at("other/c"), at("project/pipelines/link")).unwrap();
+        std::os::unix::fs::symlink(at("project/shared"), at("project/pipelines/near")).unwrap();
+        let files = DirectoryFiles::new(&at("project/pipelines"));
+        for path in ["a", "../shared/b", "near/b", "../pipelines/a"] {
+            assert!(files.read(path).is_ok(), "{path}");
+        }
+        for path in ["../../other/c", "link", "/proc/self/environ", "/etc/passwd"] {
+            assert_eq!(files.read(path).unwrap_err(), FileError::Outside, "{path}");
+        }
+        assert_eq!(files.list("../shared"), ["b"]);
+        assert!(files.list("../../other").is_empty());
+        assert!(files.list("/etc").is_empty());
+        let error = files.read("/dev/null").unwrap_err();
+        assert_eq!(error.to_string(), "it is no regular file");
     }
 
     #[test]

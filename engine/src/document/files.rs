@@ -14,6 +14,11 @@ pub enum FileError {
     /// It is larger than files may be.
     #[error("the file is larger than {0} bytes")]
     TooLarge(u64),
+    /// It is no part of the project, and nobody allowed it.
+    #[error(
+        "it lies outside of the project (the nearest folder above with `.git`, or else the working directory); `--allow-files DIR` allows a folder"
+    )]
+    Outside,
     /// The system refused.
     #[error("{0}")]
     Unreadable(String),
