@@ -2,8 +2,9 @@
 //!
 //! A file is read when it was left alone for a moment, and moved away when every order of it is on disk: to `done`, or to `refused` if one was not accepted.
 //! What ends the process before that is no matter: the file is read again, and its orders are known by their keys.
+//! So is a file that grows when it was read already, also where it was moved to: who writes it may have rested.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -18,6 +19,9 @@ use crate::refused::{self, Asked};
 const LOOK: Duration = Duration::from_millis(500);
 /// What files of orders end in.
 const ENDINGS: [&str; 3] = ["json", "jsonl", "ndjson"];
+
+/// Files that were moved and are still looked at: the newest ones.
+const MOVED_MAX: usize = 1_000;
 
 /// Where files go.
 const DONE: &str = "done";
@@ -42,13 +46,16 @@ impl Folder {
     /// When the folder or a file in it cannot be used.
     pub(crate) fn watch(&self) -> Result<(), (PathBuf, io::Error)> {
         let mut before = BTreeMap::new();
+        let mut moved = Moved::default();
         while !self.is_stopped() {
-            let now = self.look().map_err(|error| (self.path.clone(), error))?;
+            let mut now = self.look().map_err(|error| (self.path.clone(), error))?;
+            now.extend(moved.look());
             for (path, look) in &now {
-                if before.get(path) != Some(look) {
+                if before.get(path) != Some(look) || moved.was_read(path, *look) {
                     continue;
                 }
-                if !self.take(path).map_err(|error| (path.clone(), error))? {
+                let taken = self.take(path, *look, &mut moved);
+                if !taken.map_err(|error| (path.clone(), error))? {
                     return Ok(());
                 }
             }
@@ -72,21 +79,19 @@ impl Folder {
             if name.starts_with('.') || !ENDINGS.contains(&ending) {
                 continue;
             }
-            // It may have been taken away since.
-            if let Ok(metadata) = std::fs::metadata(&path)
-                && metadata.is_file()
-            {
-                files.insert(path, (metadata.len(), metadata.modified().ok()));
+            if let Some(look) = look_at(&path) {
+                files.insert(path, look);
             }
         }
         Ok(files)
     }
 
-    /// Takes a file in, and moves it away; tells whether to go on.
-    fn take(&self, path: &Path) -> io::Result<bool> {
+    /// Takes a file in that looks like this, and moves it away; tells whether to go on.
+    fn take(&self, path: &Path, look: Look, moved: &mut Moved) -> io::Result<bool> {
         let mut file = refused::File::new(&self.asked);
         let mut sent = true;
-        self.reader.read(&Source::File(path.to_owned()), &mut |mut order, origin| {
+        let source = moved.source(path);
+        self.reader.read(&source, &mut |mut order, origin| {
             file.note(&mut order, origin);
             sent = self.work.blocking_send(Work::Order(order)).is_ok();
             sent
@@ -95,12 +100,20 @@ impl Folder {
         if !sent || file.unanswered {
             return Ok(false);
         }
-        self.put_away(path, if file.refused { REFUSED } else { DONE })?;
+        // What was written meanwhile may not have been read: then the file is read once more, when it is left alone.
+        match source {
+            Source::Moved { path, from } => moved.note(path, from, look),
+            _ if look_at(path) == Some(look) => {
+                let place = self.put_away(path, if file.refused { REFUSED } else { DONE })?;
+                moved.note(place, path.to_owned(), look);
+            }
+            _ => {}
+        }
         Ok(true)
     }
 
     /// Moves a file into a folder, under a name that nothing there has.
-    fn put_away(&self, path: &Path, folder: &str) -> io::Result<()> {
+    fn put_away(&self, path: &Path, folder: &str) -> io::Result<PathBuf> {
         let folder = self.path.join(folder);
         std::fs::create_dir_all(&folder)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -110,6 +123,43 @@ impl Folder {
             place = folder.join(format!("{number}-{name}"));
             number += 1;
         }
-        std::fs::rename(path, place)
+        std::fs::rename(path, &place)?;
+        Ok(place)
+    }
+}
+
+/// Looks at a file; nothing if it is none, or has been taken away.
+fn look_at(path: &Path) -> Option<Look> {
+    let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    Some((metadata.len(), metadata.modified().ok()))
+}
+
+/// Files that were moved away: where each is, where it was, and how it looked when it was read.
+#[derive(Default)]
+struct Moved(VecDeque<(PathBuf, PathBuf, Look)>);
+
+impl Moved {
+    fn look(&self) -> impl Iterator<Item = (PathBuf, Look)> {
+        self.0.iter().filter_map(|(path, ..)| Some((path.clone(), look_at(path)?)))
+    }
+
+    fn was_read(&self, path: &Path, look: Look) -> bool {
+        self.0.iter().any(|(moved, _, read)| moved == path && *read == look)
+    }
+
+    /// Returns what reads a file: the names of its orders do not change because it was moved.
+    fn source(&self, path: &Path) -> Source {
+        match self.0.iter().find(|(moved, ..)| moved == path) {
+            Some((path, from, _)) => Source::Moved { path: path.clone(), from: from.clone() },
+            None => Source::File(path.to_owned()),
+        }
+    }
+
+    fn note(&mut self, path: PathBuf, from: PathBuf, look: Look) {
+        self.0.retain(|(moved, ..)| *moved != path);
+        self.0.push_back((path, from, look));
+        if self.0.len() > MOVED_MAX {
+            self.0.pop_front();
+        }
     }
 }

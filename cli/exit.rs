@@ -18,6 +18,12 @@ pub(crate) const INTERRUPTED: u8 = 130;
 #[error("{0}")]
 pub(crate) struct Usage(pub(crate) String);
 
+/// Ends the process at once.
+#[expect(clippy::exit, reason = "somebody wants no more to be waited for")]
+pub(crate) fn at_once(code: u8) -> ! {
+    std::process::exit(code.into())
+}
+
 /// Returns the code for an error that ended a command.
 pub(crate) fn of(error: &anyhow::Error) -> u8 {
     if error.is::<Usage>() { USAGE } else { ENVIRONMENT }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,6 +14,13 @@ use oms_local::Order;
 pub(crate) enum Source {
     /// A file.
     File(PathBuf),
+    /// A file that was moved; its orders come in under the name that it had.
+    Moved {
+        /// Where it is.
+        path: PathBuf,
+        /// Where it was.
+        from: PathBuf,
+    },
     /// Standard input, and the name that its orders come in under.
     Stdin(String),
 }
@@ -47,12 +54,12 @@ impl Reader {
         source: &Source,
         each: &mut dyn FnMut(Order, Origin) -> bool,
     ) -> io::Result<()> {
+        let stem =
+            |path: &'_ Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let (path, name) = match source {
-            Source::File(path) => {
-                let stem = path.file_stem().unwrap_or_default();
-                (path.to_string_lossy(), stem.to_string_lossy())
-            }
-            Source::Stdin(name) => ("-".into(), name.into()),
+            Source::File(path) => (path.to_string_lossy(), stem(path)),
+            Source::Moved { path, from } => (path.to_string_lossy(), stem(from)),
+            Source::Stdin(name) => ("-".into(), name.clone()),
         };
         let path: Arc<str> = Arc::from(&*path);
         let mut each = |OrderText { name, body, line, column }: OrderText| {
@@ -61,7 +68,7 @@ impl Reader {
         };
         let (mut file, mut stdin);
         let (input, form): (&mut dyn BufRead, _) = match source {
-            Source::File(path) => {
+            Source::File(path) | Source::Moved { path, .. } => {
                 let opened = File::open(path)?;
                 if opened.metadata()?.is_dir() {
                     return Err(io::Error::other("it is a folder"));

@@ -10,6 +10,7 @@ mod dropped;
 mod exit;
 pub mod graph;
 mod input;
+mod interrupt;
 mod judge;
 mod live;
 mod mailing;
@@ -48,6 +49,7 @@ pub fn main(kinds: &[StepKind]) -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    directory::allow(args.allow_files);
     // A panic is a bug; what led to it has been printed, and what was acknowledged is on disk.
     let outcome =
         std::panic::catch_unwind(AssertUnwindSafe(|| commands::dispatch(args.command, kinds)));

@@ -47,6 +47,7 @@ impl Here<'_> {
             mail: mail.mailing(&plan, outside.as_ref())?,
             remote: outside.map(|outside| outside.remote),
             listener: None,
+            waits_for_room: false,
         };
         let runner = Runner::open(directory, &plan, checker, &name, &files, settings)?;
         output::say_skipped_seeds(&runner);

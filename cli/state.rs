@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
+use oms_engine::document::Files as _;
 use oms_engine::plan::{Checker, Plan};
 use oms_engine::step::StepKind;
 use oms_local::{Bundles, Database};
 
 use crate::check;
+use crate::directory::DirectoryFiles;
 use crate::exit::Usage;
 
 /// The pipeline or its state directory, and what follows.
@@ -59,15 +61,23 @@ impl Target {
     }
 }
 
-/// Returns the state directory of a pipeline whose name stands in its file, without checking the rest of it.
+/// Returns the state directory of a pipeline whose name stands in its file.
 fn beside(pipeline: &Path) -> anyhow::Result<PathBuf> {
+    Ok(directory(pipeline, &name(pipeline)?))
+}
+
+/// Returns the name that stands in a pipeline file, without checking the rest of it.
+///
+/// # Errors
+/// When the file cannot be read, or has no name.
+pub(crate) fn name(pipeline: &Path) -> anyhow::Result<String> {
     let shown: Arc<str> = Arc::from(pipeline.to_string_lossy().as_ref());
-    let bytes = std::fs::read(pipeline).with_context(|| format!("`{shown}` cannot be read"))?;
+    let (files, name) = DirectoryFiles::of(pipeline);
+    let bytes = files.read(&name).with_context(|| format!("`{shown}` cannot be read"))?;
     let document = oms_engine::document::parse(&shown, &bytes)
         .map_err(|(_, diagnostic)| anyhow::anyhow!("`{shown}`: {}", diagnostic.message))?;
     let name = document.root().get("name").and_then(|entry| entry.node.as_text());
-    let name = name.with_context(|| format!("`{shown}` has no name"))?;
-    Ok(directory(pipeline, name))
+    name.map(str::to_owned).with_context(|| format!("`{shown}` has no name"))
 }
 
 /// Returns the state directory of a pipeline by its name: `.oms/<name>` beside the file.

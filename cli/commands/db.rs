@@ -6,17 +6,18 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Subcommand;
 use oms_engine::diagnostic::did_you_mean;
+use oms_engine::effects::cause;
 use oms_engine::plan::{Plan, RowError, read_rows};
 use oms_engine::step::StepKind;
 use oms_engine::table::TableDef;
 use oms_local::control::Request;
-use oms_local::{Database, backup, export_rows, import_rows};
+use oms_local::{DATABASE_FILE, Database, Restored, backup, export_rows, import_rows, restore};
 
 use crate::check;
 use crate::exit::{self, Usage};
 use crate::operate::ask;
 use crate::output;
-use crate::state::{Target, current_plan};
+use crate::state::{Target, current_plan, directory, name};
 use crate::world::WorldOption;
 
 /// Export or import the rows of a pipeline's tables, as NDJSON, copy the state, or make the tables
@@ -46,19 +47,34 @@ enum Command {
     },
     /// Copy the whole state into a file, also while a server runs it
     ///
-    /// The copy is a database like the state's: `oms.db` of a new state directory. Example: oms db backup pipelines/storefront.yaml storefront.db
+    /// `oms db restore` makes it the state again. Example: oms db backup pipelines/storefront.yaml storefront.db
     Backup {
         #[command(flatten)]
         target: Target,
     },
-    /// Make the pipeline's tables and our own where `--target` says, columns that were added since, and on AWS the handlers' roles
+    /// Make a backup the state again; what is there is put away, and not deleted
     ///
-    /// Repeated, it changes nothing.
+    /// Orders that were accepted after the backup are not in it. Runs that were under way when it was made are parked with the cause
+    /// `restored`, since their mails may have gone out since; `oms runs retry` lets them go on.
     ///
-    /// The tables of the state directory are made by `oms run`. Example: oms db migrate pipelines/storefront.yaml --target postgres
+    /// Example: oms db restore pipelines/storefront.yaml storefront.db
+    Restore {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Change the pipeline's tables to what is declared now; with `--target`, make them and our own there, and on AWS the handlers' roles
+    ///
+    /// Rows are kept, and so are columns that are not declared any more. Repeated, it changes nothing.
+    ///
+    /// In a state directory `oms run` makes tables and adds columns by itself; this changes which columns may be null.
+    ///
+    /// Example: oms db migrate pipelines/storefront.yaml --target postgres
     Migrate {
         /// The pipeline file
         pipeline: PathBuf,
+        /// The state directory; without it, `.oms/<name>` beside the pipeline file
+        #[arg(long, value_name = "DIR", conflicts_with = "target")]
+        state_dir: Option<PathBuf>,
         #[command(flatten)]
         world: WorldOption,
     },
@@ -69,7 +85,10 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         Command::Export { target } => export(target, kinds),
         Command::Import { target, world } => import(target, &world, kinds),
         Command::Backup { target } => copy(target),
-        Command::Migrate { pipeline, world } => migrate(&pipeline, &world, kinds),
+        Command::Restore { target } => restored(target),
+        Command::Migrate { pipeline, state_dir, world } => {
+            migrate(&pipeline, state_dir, &world, kinds)
+        }
     }
 }
 
@@ -157,14 +176,51 @@ fn copy(target: Target) -> anyhow::Result<u8> {
     Ok(exit::FINE)
 }
 
-fn migrate(pipeline: &Path, world: &WorldOption, kinds: &[StepKind]) -> anyhow::Result<u8> {
-    let Some(outside) = world.outside()? else {
-        let message =
-            "say where with `--target`; the tables of the state directory are made by `oms run`";
-        return Err(Usage(message.to_owned()).into());
+fn restored(target: Target) -> anyhow::Result<u8> {
+    let found = target.find()?;
+    let Some(path) = found.words.first() else {
+        return Err(Usage("name the file of the backup".to_owned()).into());
     };
+    let name = found.pipeline.as_deref().map(name).transpose()?;
+    let Restored { parked, before } = restore(&found.directory, Path::new(path), name.as_deref())?;
+    output::say(&format!("`{}` is the state of `{path}`", found.directory.display()));
+    if let Some(before) = before {
+        output::say(&format!("what was there is in `{}`", before.display()));
+    }
+    if parked > 0 {
+        let runs = output::counted(parked as u64, "run");
+        output::say(&format!(
+            "{runs} that went on after the backup may have sent mails since, and wait for a person; list with: oms runs list {} --cause {}",
+            found.shown(),
+            cause::RESTORED
+        ));
+    }
+    Ok(exit::FINE)
+}
+
+fn migrate(
+    pipeline: &Path,
+    state_dir: Option<PathBuf>,
+    world: &WorldOption,
+    kinds: &[StepKind],
+) -> anyhow::Result<u8> {
+    let outside = world.outside()?;
     let checker = check::checker(kinds)?;
     let Some(plan) = check::plan(&checker, pipeline)? else { return Ok(exit::FINDINGS) };
+    let Some(outside) = outside else {
+        let directory = state_dir.unwrap_or_else(|| directory(pipeline, plan.name()));
+        anyhow::ensure!(
+            directory.join(DATABASE_FILE).exists(),
+            "`{}` holds no state; `oms run` makes it, with the tables",
+            directory.display()
+        );
+        let changed = oms_local::migrate(&Database::own(&directory)?, &plan)?;
+        output::say(&match changed.as_slice() {
+            [] => "nothing had to be changed".to_owned(),
+            changed => format!("changed: {}", changed.join(", ")),
+        });
+        return Ok(exit::FINE);
+    };
     outside.migrate(&plan)?;
     let roles = outside.set_roles(&plan)?;
     let names: Vec<&str> = plan.tables().iter().map(|table| table.name.as_ref()).collect();

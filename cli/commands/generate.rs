@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use oms_engine::document::Files as _;
 use oms_engine::plan::{Plan, Target, choreography};
 use oms_engine::step::StepKind;
 use oms_lambda_generate::{Origin, generate};
@@ -118,9 +119,9 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
 
 /// Reads the pipeline's first sample, with the name that it comes in under.
 fn sample(plan: &Plan, pipeline: &Path) -> Option<(String, Vec<u8>)> {
-    let path = Path::new(plan.samples().first()?);
-    let bytes = std::fs::read(pipeline.parent().unwrap_or(Path::new("")).join(path)).ok()?;
-    Some((path.file_stem()?.to_string_lossy().into_owned(), bytes))
+    let path = plan.samples().first()?;
+    let bytes = DirectoryFiles::of(pipeline).0.read(path).ok()?;
+    Some((Path::new(path).file_stem()?.to_string_lossy().into_owned(), bytes.to_vec()))
 }
 
 fn write(place: &Path, content: &[u8]) -> anyhow::Result<()> {

@@ -27,6 +27,9 @@ enum Command {
     List {
         #[command(flatten)]
         target: Target,
+        /// Mails listed at the most
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
         /// How they are written
         #[arg(long, value_enum, default_value_t)]
         format: Format,
@@ -83,18 +86,22 @@ impl Part {
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     match args.command {
-        Command::List { target, format } => list(target, format, kinds),
+        Command::List { target, limit, format } => list(target, limit, format, kinds),
         Command::Show { target, open, part } => show(target, open, part, kinds),
         Command::Export { target } => export(target, kinds),
     }
 }
 
-fn list(target: Target, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8> {
+fn list(target: Target, limit: u32, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let found = target.find()?;
     let reading = found.read(kinds)?;
-    let mails = MailRow::list(&reading.connection)?;
+    let mails = MailRow::list(&reading.connection, limit)?;
+    let all = MailRow::total(&reading.connection)?;
     match format {
-        Format::Json => output::json(&serde_json::json!({ "format_version": 1, "mails": mails }))?,
+        Format::Json => {
+            let listed = serde_json::json!({ "format_version": 1, "mails": mails, "all": all });
+            output::json(&listed)?;
+        }
         Format::Human => {
             let rows: Vec<Vec<String>> = mails
                 .iter()
@@ -108,6 +115,7 @@ fn list(target: Target, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8
                 })
                 .collect();
             output::answer(&output::columns(&rows))?;
+            output::say(&format!("in all: {}", output::counted(all, "mail")));
         }
     }
     Ok(exit::FINE)

@@ -18,6 +18,7 @@ use crate::directory::DirectoryFiles;
 use crate::dropped::Folder;
 use crate::exit::{self, Usage};
 use crate::input::{Reader, Source};
+use crate::interrupt::{self, Asks};
 use crate::mailing::MailOption;
 use crate::output;
 use crate::progress::Progress;
@@ -105,6 +106,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         mail: args.mail.mailing(&plan, outside.as_ref())?,
         remote: outside.map(|outside| outside.remote),
         listener: None,
+        waits_for_room: false,
     };
     let runner = Arc::new(Runner::open(&directory, &plan, &checker, &name, &files, settings)?);
     output::say_skipped_seeds(&runner);
@@ -183,15 +185,7 @@ impl Call {
         let begun = now();
         let (orders, queue) = mpsc::channel(READ_AHEAD);
         let (settled, mut outcomes) = mpsc::unbounded_channel();
-        let (stop, stopped) = watch::channel(false);
-        let interrupt = tokio::spawn(async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                // Received by nobody, it comes too late to stop anything.
-                let _unheard = stop.send(true);
-            }
-            // Keeps the channel open, since closed it would look like a stop.
-            std::future::pending::<()>().await;
-        });
+        let stopped = interrupt::listen(Asks::Interrupt)?;
         let bytes_read = Arc::new(AtomicU64::new(0));
         let total = total_bytes(&self.sources);
         let (asked, mut findings) = answers();
@@ -230,7 +224,6 @@ impl Call {
         let seconds = begun.elapsed().as_secs_f64();
         progress.finish();
         findings.end(&progress).await;
-        interrupt.abort();
         let interrupted = *watched.borrow();
         match outcome {
             Ok(result) => result?,
@@ -268,7 +261,9 @@ impl Call {
                 };
                 if let Err(error) = reader.read(source, &mut each) {
                     let path = match source {
-                        Source::File(path) => path.display().to_string(),
+                        Source::File(path) | Source::Moved { path, .. } => {
+                            path.display().to_string()
+                        }
                         Source::Stdin(_) => "standard input".to_owned(),
                     };
                     return Some((path, error));
@@ -303,7 +298,9 @@ fn now() -> Instant {
 
 fn total_bytes(sources: &[Source]) -> Option<u64> {
     sources.iter().try_fold(0, |sum, source| match source {
-        Source::File(path) => std::fs::metadata(path).ok().map(|metadata| sum + metadata.len()),
+        Source::File(path) | Source::Moved { path, .. } => {
+            std::fs::metadata(path).ok().map(|metadata| sum + metadata.len())
+        }
         Source::Stdin(_) => None,
     })
 }

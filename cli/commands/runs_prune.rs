@@ -60,7 +60,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             };
             let here = Here { checker: &checker, pipeline, plan, mail, outside: world.outside()? };
             let runner = here.open(&found.directory)?;
-            let pruned = crate::world::runtime()?.block_on(runner.prune(before));
+            let pruned = crate::world::runtime()?.block_on(runner.prune(before, true));
             runner.close()?;
             pruned?
         }

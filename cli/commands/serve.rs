@@ -10,12 +10,12 @@ use oms_engine::plan::overlapping_intakes;
 use oms_engine::step::StepKind;
 use oms_local::{Listener, Runner, Settings};
 use oms_serve::{Opened, Site, Tls, Traces};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::check;
 use crate::commands::run::STACK_BYTES;
 use crate::directory::DirectoryFiles;
 use crate::exit::{self, Usage};
+use crate::interrupt::{self, Asks};
 use crate::mailing::MailOption;
 use crate::output;
 use crate::render;
@@ -124,6 +124,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             mail: args.mail.mailing(plan, outside.as_ref())?,
             remote: outside.map(|outside| outside.remote),
             listener: traces.clone(),
+            waits_for_room: true,
         };
         let (files, name) = DirectoryFiles::of(pipeline);
         let runner = Runner::open(&directory, plan, &checker, &name, &files, settings)?;
@@ -151,13 +152,10 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         }
         output::answer(&format!("console {scheme}://{address}/console/\n"))?;
         output::say("Ctrl-C or SIGTERM ends it, and what was accepted goes on the next time");
-        let mut interrupted = signal(SignalKind::interrupt())?;
-        let mut terminated = signal(SignalKind::terminate())?;
+        let mut asked = interrupt::listen(Asks::InterruptOrTerminate)?;
         let stop = async move {
-            tokio::select! {
-                _ = interrupted.recv() => {}
-                _ = terminated.recv() => {}
-            }
+            // It ends with the process.
+            let _ended = asked.wait_for(|asked| *asked).await;
         };
         let result = oms_serve::listen(&site, workers, listener, tls, stop).await;
         anyhow::Ok((site, result))

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use oms_engine::diagnostic::Report;
-use oms_engine::document;
+use oms_engine::document::{self, Files as _};
 use oms_engine::plan::{Target, overlapping_intakes};
 use oms_engine::step::StepKind;
 
 use crate::check;
+use crate::directory::DirectoryFiles;
 use crate::exit;
 use crate::output;
 use crate::render::{self, FileSummary};
@@ -141,7 +142,8 @@ fn is_pipeline(path: &Path) -> bool {
     if name.ends_with(".test.yaml") || name.ends_with(".test.yml") {
         return false;
     }
-    let Ok(bytes) = std::fs::read(path) else { return true };
+    let (files, file) = DirectoryFiles::of(path);
+    let Ok(bytes) = files.read(&file) else { return true };
     match document::parse(&Arc::from(&*name), &bytes) {
         Ok(document) => document.root().get("oms").is_some(),
         // What is not YAML is a pipeline if it looks like one.

@@ -10,6 +10,7 @@ use oms_engine::value::Digest;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::error::Error;
+use crate::runs::StoredRun;
 use crate::world::SystemClock;
 
 /// The plans of the bundles that are in use.
@@ -97,23 +98,53 @@ impl Bundles {
         if let Some(plan) = known {
             return Ok(plan);
         }
+        let damaged = |why| Error::DamagedBundle { bundle: id, why };
         let (name, manifest): (String, String) = connection
             .prepare("select pipeline_file, files from oms_bundles where id = ?1")?
-            .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?
+            .ok_or_else(|| damaged("it is not there"))?;
         let semantics = semantics(connection, id)?.ok_or_else(|| Error::Bundle(name.clone()))?;
         let manifest: BTreeMap<String, String> =
-            serde_json::from_str(&manifest).map_err(|_| Error::Bundle(name.clone()))?;
+            serde_json::from_str(&manifest).map_err(|_| damaged("its list of files"))?;
         let mut files = Vec::with_capacity(manifest.len());
         for (path, digest) in manifest {
             let content: Vec<u8> = connection
                 .prepare("select content from oms_files where lower(hex(digest)) = ?1")?
-                .query_row([digest], |row| row.get(0))?;
+                .query_row([&digest], |row| row.get(0))
+                .optional()?
+                .ok_or_else(|| damaged("a file of it is not there"))?;
+            if Digest::of(&content).to_string() != digest {
+                return Err(damaged("a file of it is not what was stored"));
+            }
             files.push((path, Arc::from(content)));
         }
         let checked = self.checker.check_bundle(&name, &MemoryFiles::new(files), semantics);
         let plan = Arc::new(checked.plan.ok_or(Error::Bundle(name))?);
         self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&plan));
         Ok(plan)
+    }
+}
+
+impl Bundles {
+    /// Tells whether the order of a run is the one that was accepted, by the schema of any bundle: a run may have moved to another one since, and
+    /// the digest is that of the values which the schema reads.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(crate) fn is_order(
+        &self,
+        connection: &Connection,
+        stored: &StoredRun,
+    ) -> Result<bool, Error> {
+        let ids: Vec<i64> = connection
+            .prepare("select id from oms_bundles where id <> ?1 order by id desc")?
+            .query_map([stored.row.bundle], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        // Of a bundle that cannot be planned it is not known.
+        let plans = ids.into_iter().filter_map(|id| self.plan(connection, id).ok());
+        let mut runs = plans.filter_map(|plan| stored.resume(&plan, &[]).ok());
+        Ok(runs.any(|run| Some(run.info.digest) == stored.digest))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use oms_engine::effects::Clock as _;
 use oms_engine::run::{Event, RunState};
 
-use crate::drive::Begun;
+use crate::drive::{Begun, End};
 use crate::error::Error;
 use crate::packet::{Outcome, RunRef};
 use crate::runner::Runner;
@@ -39,13 +39,23 @@ impl Runner {
             return Ok(Err(NotCancelled::UnderWay(row.key.clone())));
         };
         // As it is now that nobody else works on it.
-        let (mut run, now) = self.driver.load(row.id)?;
+        let loaded = self.driver.load(row.id);
+        if let (Err(error), Some(now)) = (&loaded, self.row(row.id)?)
+            && error.parks().is_some()
+            && matches!(now.state, RunState::Waiting | RunState::Parked)
+        {
+            // Its journal cannot say so; its row does.
+            let (key, state) = (Arc::from(now.key.as_str()), RunState::Cancelled);
+            self.driver.settle(&now, &End::of(state)).await?;
+            return Ok(Ok(Settled::Run { key, resumed: true, state, cause: None, caught: 0 }));
+        }
+        let (mut run, now) = loaded?;
         if !matches!(now.state, RunState::Waiting | RunState::Parked) {
             return Ok(Err(NotCancelled::State { key: now.key, state: now.state }));
         }
         let cancelled = Event::Cancelled { at: SystemClock.now() };
         if let Err(error) = run.scheduler.apply(&cancelled) {
-            return Err(Error::Journal { key: now.key, why: error.to_string() });
+            return Err(Error::Damaged { key: now.key, why: error.to_string() });
         }
         let mut begun = Begun {
             events: vec![cancelled],

@@ -3,10 +3,12 @@
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 
 use crate::error::Error;
+use crate::keys;
 use crate::lock::Lock;
+use crate::marker::{self, Marker};
 use crate::private;
 use crate::schema;
 
@@ -27,26 +29,44 @@ const LOG_BUSY: std::time::Duration = std::time::Duration::from_secs(2);
 /// Milliseconds that a reader waits for the owner's short exclusive moments.
 const BUSY_MS: u64 = 5_000;
 
-/// Writes a copy of a state's database, whole and compact, while its owner goes on.
+/// Writes a copy of a state's database, whole and compact, while its owner goes on. It gets its name when it is whole.
 ///
 /// # Errors
 /// When there is no state, something has the copy's name already, or it cannot be written.
 pub fn backup(directory: &Path, copy: &Path) -> Result<(), Error> {
     let path = readable(directory)?;
-    // Nobody else may read it, and nothing is written over.
-    let file = private::open(copy, OpenOptions::new().write(true).create_new(true));
-    let file = file.map_err(Error::directory(copy))?;
+    // Nothing is written over, but for what a backup left that was broken off.
+    if copy.symlink_metadata().is_ok() {
+        return Err(Error::directory(copy)(std::io::ErrorKind::AlreadyExists.into()));
+    }
+    let mut part = copy.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let _left_by_a_crash = std::fs::remove_file(&part);
+    // Nobody else may read it.
+    let file = private::open(&part, OpenOptions::new().write(true).create_new(true));
+    let file = file.map_err(Error::directory(&part))?;
     let connection = Connection::open_with_flags(
         &path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
-    if let Err(error) = connection.execute("vacuum into ?1", [copy.to_string_lossy()]) {
-        // An empty file would look like a new state.
-        let _left = std::fs::remove_file(copy);
+    if let Err(error) = connection.execute("vacuum into ?1", [part.to_string_lossy()]) {
+        let _left = std::fs::remove_file(&part);
         return Err(error.into());
     }
-    file.sync_all().map_err(Error::directory(copy))
+    let named = file.sync_all().and_then(|()| {
+        // Unlike a new name, a second one is not given where something has it since.
+        std::fs::hard_link(&part, copy)?;
+        std::fs::remove_file(&part)
+    });
+    named.map_err(Error::directory(copy))
+}
+
+/// Returns the name of the pipeline that a database belongs to, if it does.
+pub(crate) fn pipeline_of(connection: &Connection) -> Result<Option<String>, Error> {
+    let sql = "select value from oms_meta where name = 'pipeline'";
+    Ok(connection.query_row(sql, [], |row| row.get(0)).optional()?)
 }
 
 /// Deletes something so that it is overwritten, also where it fills whole pages.
@@ -140,6 +160,8 @@ impl Database {
         short_enough(directory)?;
         private::state_directory(directory)?;
         let lock = Lock::acquire(directory)?;
+        let noted = Marker::read(directory)?;
+        marker::check_file(directory, noted.as_ref())?;
         let path = directory.join(DATABASE_FILE);
         // Made here, so that nobody else may read it; SQLite gives its log the same mode.
         let mut options = OpenOptions::new();
@@ -148,6 +170,12 @@ impl Database {
         let database = Self { directory: directory.to_owned(), _lock: lock };
         let connection = database.connect()?;
         schema::prepare(&connection)?;
+        let found = Marker::of(&connection)?;
+        match noted {
+            Some(noted) => noted.admits(&found, directory)?,
+            None => found.write(directory)?,
+        }
+        keys::take_over(&connection, directory)?;
         Ok(database)
     }
 
@@ -161,6 +189,8 @@ impl Database {
         let connection = Connection::open(self.directory.join(DATABASE_FILE))?;
         connection.busy_timeout(std::time::Duration::from_millis(OWNER_BUSY_MS))?;
         connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+        // Of a new database: pages that become free can be given back.
+        connection.pragma_update(None, "auto_vacuum", "incremental")?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         // What moves within the file leaves no copy behind where that costs no more writing; whoever deletes asks for more.
@@ -168,6 +198,15 @@ impl Database {
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         connection.set_prepared_statement_cache_capacity(64);
+        Ok(connection)
+    }
+
+    /// Opens a connection that writes a little beside the process that owns the state.
+    pub(crate) fn beside(directory: &Path) -> Result<Connection, Error> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(readable(directory)?, flags)?;
+        connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
+        connection.pragma_update(None, "synchronous", "full")?;
         Ok(connection)
     }
 
@@ -183,6 +222,10 @@ impl Database {
             opened => opened?,
         };
         connection.set_prepared_statement_cache_capacity(32);
+        if found == 0 {
+            marker::check_file(directory, Marker::read(directory)?.as_ref())?;
+            return Err(Error::NoState(directory.to_owned()));
+        }
         if found != schema::FORMAT {
             return Err(Error::Format { found, known: schema::FORMAT });
         }

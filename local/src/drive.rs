@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use oms_engine::effects::{Clock as _, Mailer};
@@ -30,6 +31,9 @@ use crate::writer::{Locked, Writer};
 /// Refusals after which a run waits for locks on what it reads and writes, so that it cannot starve.
 const REFUSALS_MAX: u32 = 2;
 
+/// How long is waited until it is looked again whether there is room on the disk.
+const ROOM: Duration = Duration::from_secs(1);
+
 /// What drives runs: the way to the writer, and to what is committed.
 pub(crate) struct Driver {
     pub(crate) writer: Writer,
@@ -42,6 +46,8 @@ pub(crate) struct Driver {
     /// What lies elsewhere.
     pub(crate) remote: Option<Remote>,
     pub(crate) listener: Option<Arc<dyn Listener>>,
+    /// Whether a full disk is waited for.
+    pub(crate) waits_for_room: bool,
     /// Whether the process is about to end.
     pub(crate) closed: AtomicBool,
 }
@@ -165,21 +171,32 @@ impl Driver {
 
     /// Loads a run and brings it back to where its journal ends, on its own bundle.
     pub(crate) fn load(&self, id: i64) -> Result<(Run, RunRow), Error> {
+        let (stored, run) = self.load_whole(id)?;
+        Ok((run, stored.row))
+    }
+
+    /// Loads a run with what is stored of it, brings it back to where its journal ends, on its own bundle, and sees that its order is the
+    /// one that was accepted.
+    pub(crate) fn load_whole(&self, id: i64) -> Result<(StoredRun, Run), Error> {
         self.readers.read(|connection| {
             let stored = StoredRun::load(connection, id)?;
             let plan = self.bundles.plan(connection, stored.row.bundle)?;
             let run = stored.revive(&plan)?;
-            Ok((run, stored.row))
+            if stored.digest != Some(run.info.digest)
+                && !self.bundles.is_order(connection, &stored)?
+            {
+                let (key, why) = (stored.row.key, "its order is not the one that was accepted");
+                return Err(Error::Damaged { key, why: why.to_owned() });
+            }
+            Ok((stored, run))
         })
     }
 
-    /// Parks a run that cannot be brought back, and returns its key.
-    pub(crate) async fn park(&self, id: i64, cause: &str) -> Result<Arc<str>, Error> {
-        let row = self.readers.read(|connection| Ok(StoredRun::load(connection, id)?.row))?;
-        let mut begun = Begun::new(RunRef::Known { id }, row.bundle);
-        let end = End { cause: Some(cause.to_owned()), ..End::of(RunState::Parked) };
-        self.commit(&mut begun, &end, &[], Arc::from([]), Reads::default()).await?;
-        Ok(Arc::from(row.key))
+    /// Ends or parks a run that cannot be brought back.
+    pub(crate) async fn settle(&self, row: &RunRow, end: &End) -> Result<(), Error> {
+        let mut begun = Begun::new(RunRef::Known { id: row.id }, row.bundle);
+        self.commit(&mut begun, end, &[], Arc::from([]), Reads::default()).await?;
+        Ok(())
     }
 
     /// Drives a run until it ends or has to wait, and makes that durable: at once, and where a step reaches out of this process before and
@@ -280,27 +297,36 @@ impl Driver {
         writes: Arc<[Write]>,
         reads: Reads,
     ) -> Result<Outcome, Error> {
-        let (reply, outcome) = oneshot::channel();
         let reads = Arc::new(reads);
-        let packet = Packet {
-            run: begun.reference.clone(),
-            bundle: begun.bundle,
-            state: end.state,
-            wait_until: end.until.map(Timestamp::as_millisecond),
-            cause: end.cause.clone(),
-            caught: end.caught,
-            now: SystemClock.now().as_millisecond(),
-            events: encode(events),
-            writes: Arc::clone(&writes),
-            reads: Arc::clone(&reads),
-            turn: begun.turn,
-            is_exported: self.exporter.is_some(),
-            lock: begun.refusals.lock(),
-            reply,
+        let events = encode(events);
+        let outcome = loop {
+            let (reply, outcome) = oneshot::channel();
+            let packet = Packet {
+                run: begun.reference.clone(),
+                bundle: begun.bundle,
+                state: end.state,
+                wait_until: end.until.map(Timestamp::as_millisecond),
+                cause: end.cause.clone(),
+                caught: end.caught,
+                now: SystemClock.now().as_millisecond(),
+                events: events.clone(),
+                writes: Arc::clone(&writes),
+                reads: Arc::clone(&reads),
+                turn: begun.turn,
+                is_exported: self.exporter.is_some(),
+                lock: begun.refusals.lock(),
+                reply,
+            };
+            self.writer.submit(packet).await?;
+            let outcome = outcome.await;
+            match outcome.map_err(|_| Error::WriterStopped("it gave no answer".to_owned()))? {
+                Some(outcome) => break outcome,
+                None if begun.row.is_some() && self.waits_for_room && !self.is_closed() => {
+                    tokio::time::sleep(ROOM).await;
+                }
+                None => return Err(Error::FullDisk),
+            }
         };
-        self.writer.submit(packet).await?;
-        let outcome =
-            outcome.await.map_err(|_| Error::WriterStopped("it gave no answer".to_owned()))?;
         if outcome == Outcome::Refused {
             begun.refusals.items.extend(items(&reads, &writes));
         } else {
@@ -344,6 +370,6 @@ impl StoredRun {
     }
 
     fn unreadable(&self, error: &dyn std::error::Error) -> Error {
-        Error::Journal { key: self.row.key.clone(), why: error.to_string() }
+        Error::Damaged { key: self.row.key.clone(), why: error.to_string() }
     }
 }

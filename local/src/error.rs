@@ -2,12 +2,20 @@
 
 use std::path::PathBuf;
 
+use oms_engine::effects::cause;
+use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_SHMSIZE};
+
 /// A failure of the environment; repeating the call is safe.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database refused.
     #[error("the database cannot be used")]
     Database(#[from] rusqlite::Error),
+    /// There is no room for more.
+    #[error(
+        "the disk is full: nothing more is accepted, and nothing that was accepted is lost; make room"
+    )]
+    FullDisk,
     /// The state directory cannot be used.
     #[error("`{path}` cannot be used")]
     Directory {
@@ -33,6 +41,24 @@ pub enum Error {
         bytes: usize,
         /// The length that is possible.
         max: usize,
+    },
+    /// What is in the state directory is not the state that was there.
+    #[error(
+        "`{path}` does not hold the state that was there: {why}; `oms db restore PIPELINE BACKUP` brings it back from a backup, and without the directory a new state begins"
+    )]
+    NotTheState {
+        /// The state directory.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A file is no backup that can be used.
+    #[error("`{path}` is no backup of this pipeline: {why}")]
+    NotABackup {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
     },
     /// There is no database yet.
     #[error("`{0}` holds no state; `oms run` makes it")]
@@ -81,13 +107,21 @@ pub enum Error {
     /// A stored bundle cannot be planned any more.
     #[error("the stored pipeline {0} cannot be read by this program")]
     Bundle(String),
-    /// The journal of a run cannot be read.
-    #[error("the journal of the run `{key}` cannot be read: {why}")]
-    Journal {
+    /// What is stored of a run cannot be read, or is not what was stored.
+    #[error("the run `{key}` is damaged: {why}")]
+    Damaged {
         /// The order's key.
         key: String,
         /// Why.
         why: String,
+    },
+    /// What is stored of a pipeline is not what was stored.
+    #[error("the stored pipeline {bundle} is damaged: {why}")]
+    DamagedBundle {
+        /// Its row.
+        bundle: i64,
+        /// Why.
+        why: &'static str,
     },
     /// The tables are elsewhere, and there they cannot be used.
     #[error("the tables on `{name}` cannot be used")]
@@ -108,6 +142,26 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns the cause with which a run is parked that cannot go on because of this; nothing if it is not about one run.
+    pub(crate) const fn parks(&self) -> Option<&'static str> {
+        match self {
+            // A newer program may understand less of an old pipeline.
+            Self::Bundle(_) => Some(cause::PLAN),
+            Self::Damaged { .. } | Self::DamagedBundle { .. } => Some(cause::DAMAGED),
+            _ => None,
+        }
+    }
+
+    /// Tells whether there is no room on the disk; it may be made.
+    pub(crate) fn is_full_disk(&self) -> bool {
+        let code = match self {
+            Self::FullDisk => return true,
+            Self::Database(error) => error.sqlite_error().map(|error| error.extended_code),
+            _ => None,
+        };
+        matches!(code, Some(SQLITE_FULL | SQLITE_IOERR_SHMSIZE))
+    }
+
     pub(crate) fn directory(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Directory { path, source }

@@ -1,25 +1,27 @@
-//! API keys of a state: a file beside the database, so that they can be made and revoked while a server runs.
+//! API keys of a state. They are in its database and so in its backups: a state that ever had keys never serves without. They can be made and
+//! revoked while a server runs.
 //!
 //! A key is `oms_<id>_<secret>`; of the secret, 256 random bits, only the SHA-256 is kept. A digest that is slow on purpose is for secrets that
 //! people choose (NIST SP 800-63B, 5.1.1.2); these cannot be guessed.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use oms_engine::value::Digest;
+use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 use tokio::time::Instant;
 
+use crate::database::Database;
 use crate::error::Error;
-use crate::private;
+use crate::runs::millisecond;
 
+/// The file in which an earlier version has its keys, and its name once they are in the database.
 const FILE: &str = "keys.json";
-const LOCK: &str = "keys.lock";
+const TAKEN_OVER: &str = "keys.json.taken-over";
 /// How long a server goes by what it read: a key that is revoked is refused after that at the latest.
 const FRESH: Duration = Duration::from_secs(1);
 const SECRET_BYTES: usize = 32;
@@ -33,6 +35,15 @@ pub enum Scope {
     Intake,
     /// That, and everything that the console can do.
     Admin,
+}
+
+impl Scope {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Intake => "intake",
+            Self::Admin => "admin",
+        }
+    }
 }
 
 /// A key, without its secret.
@@ -126,21 +137,26 @@ impl Keys {
     /// Reads all of them; none if none was ever made.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the database cannot be read.
     pub fn read(&self) -> Result<Vec<Key>, Error> {
-        let path = self.directory.join(FILE);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(Error::Directory { path, source }),
+        let mut keys = match Database::read(&self.directory) {
+            Ok(connection) if is_there(&connection)? => all(&connection)?,
+            Ok(_) | Err(Error::NoState(_)) => Vec::new(),
+            Err(error) => return Err(error),
         };
-        serde_json::from_slice(&bytes).map_err(|error| Error::directory(&path)(error.into()))
+        // Those of an earlier version, until a process that writes takes them over.
+        for key in earlier(&self.directory)? {
+            if !keys.iter().any(|known| known.id == key.id) {
+                keys.push(key);
+            }
+        }
+        Ok(keys)
     }
 
     /// Returns those that are valid, as they were a second ago at the most.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the database cannot be read.
     pub fn current(&self) -> Result<ValidKeys, Error> {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, keys)) = &*read
@@ -158,11 +174,10 @@ impl Keys {
     /// Makes a key, and returns it with what its owner sends: nobody can see that again.
     ///
     /// # Errors
-    /// When the file cannot be written, or the system has no randomness.
+    /// When the database cannot be written, or the system has no randomness.
     pub fn add(&self, name: &str, scope: Scope, now: Timestamp) -> Result<(Key, String), Error> {
         let random = |bytes: &mut [u8]| {
-            let path = self.directory.join(FILE);
-            getrandom::fill(bytes).map_err(|error| Error::directory(&path)(error.into()))
+            getrandom::fill(bytes).map_err(|error| Error::directory(&self.directory)(error.into()))
         };
         let (mut id, mut secret) = ([0; ID_BYTES], [0; SECRET_BYTES]);
         random(&mut id)?;
@@ -172,48 +187,115 @@ impl Keys {
         let said = format!("oms_{id}_{secret}");
         let name = name.to_owned();
         let key = Key { id, name, scope, digest, created_at: now, revoked_at: None };
-        let made = key.clone();
-        self.change(|keys| keys.push(made))?;
+        self.write(|connection| key.keep(connection))?;
         Ok((key, said))
     }
 
     /// Revokes the valid keys with this id or name; returns how many there were.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// When the database cannot be written.
     pub fn revoke(&self, word: &str, now: Timestamp) -> Result<usize, Error> {
-        let mut count = 0;
-        self.change(|keys| {
-            let meant = |key: &&mut Key| key.is_valid() && (key.id == word || key.name == word);
-            for key in keys.iter_mut().filter(meant) {
-                key.revoked_at = Some(now);
-                count += 1;
-            }
-        })?;
-        Ok(count)
+        self.write(|connection| {
+            Ok(connection.execute(
+                "update oms_keys set revoked_at = ?2 where revoked_at is null and (id = ?1 or name = ?1)",
+                params![word, now.as_millisecond()],
+            )?)
+        })
     }
 
-    /// Changes the file as a whole, one at a time.
-    fn change(&self, change: impl FnOnce(&mut Vec<Key>)) -> Result<(), Error> {
-        private::state_directory(&self.directory)?;
-        let open = |path: &Path| {
-            private::open(path, OpenOptions::new().write(true).create(true).truncate(true))
-        };
-        let lock = self.directory.join(LOCK);
-        let held = open(&lock).map_err(Error::directory(&lock))?;
-        held.lock().map_err(Error::directory(&lock))?;
-        let mut keys = self.read()?;
-        change(&mut keys);
-        let (path, next) = (self.directory.join(FILE), self.directory.join("keys.json.next"));
-        let write = || {
-            let mut file = open(&next)?;
-            file.write_all(&serde_json::to_vec_pretty(&keys)?)?;
-            file.sync_all()?;
-            std::fs::rename(&next, &path)?;
-            File::open(&self.directory)?.sync_all()
-        };
-        write().map_err(Error::directory(&path))
+    /// Writes to the database, also while a server has the state.
+    fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        match Database::own(&self.directory) {
+            Ok(database) => work(&database.connect()?),
+            Err(Error::Locked { .. }) => work(&Database::beside(&self.directory)?),
+            Err(error) => Err(error),
+        }
     }
+}
+
+impl Key {
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let scope: String = row.get(2)?;
+        Ok(Self {
+            id: row.get(0)?,
+            name: row.get(1)?,
+            // What is not known may do the least.
+            scope: if scope == Scope::Admin.word() { Scope::Admin } else { Scope::Intake },
+            digest: row.get(3)?,
+            created_at: millisecond(row.get(4)?),
+            revoked_at: row.get::<_, Option<i64>>(5)?.map(millisecond),
+        })
+    }
+
+    /// Adds it to a database that does not have it.
+    fn keep(&self, connection: &Connection) -> Result<(), Error> {
+        connection.execute(
+            "insert into oms_keys (id, name, scope, digest, created_at, revoked_at) values (?1, ?2, ?3, ?4, ?5, ?6) on conflict (id) do nothing",
+            params![
+                self.id,
+                self.name,
+                self.scope.word(),
+                self.digest,
+                self.created_at.as_millisecond(),
+                self.revoked_at.map(Timestamp::as_millisecond),
+            ],
+        )?;
+        Ok(())
+    }
+}
+
+/// Tells whether a database has a place for keys; that of an earlier version does not.
+fn is_there(connection: &Connection) -> Result<bool, Error> {
+    let sql =
+        "select exists (select 1 from sqlite_schema where type = 'table' and name = 'oms_keys')";
+    Ok(connection.query_row(sql, [], |row| row.get(0))?)
+}
+
+fn all(connection: &Connection) -> Result<Vec<Key>, Error> {
+    let mut statement = connection.prepare(
+        "select id, name, scope, digest, created_at, revoked_at from oms_keys order by created_at, id",
+    )?;
+    let keys = statement.query_map([], Key::from_row)?;
+    Ok(keys.collect::<Result<_, _>>()?)
+}
+
+/// Reads the file in which an earlier version has its keys.
+fn earlier(directory: &Path) -> Result<Vec<Key>, Error> {
+    let path = directory.join(FILE);
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(Error::Directory { path, source }),
+    };
+    serde_json::from_slice(&bytes).map_err(|error| Error::directory(&path)(error.into()))
+}
+
+/// Takes the keys of an earlier version over into the database, where a backup has them, too.
+pub(crate) fn take_over(connection: &Connection, directory: &Path) -> Result<(), Error> {
+    let keys = earlier(directory)?;
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let transaction = connection.unchecked_transaction()?;
+    for key in &keys {
+        key.keep(&transaction)?;
+    }
+    transaction.commit()?;
+    let path = directory.join(FILE);
+    std::fs::rename(&path, directory.join(TAKEN_OVER)).map_err(Error::directory(&path))
+}
+
+/// Revokes in a database what was revoked in that of a state directory, as far as that can be read.
+pub(crate) fn stay_revoked(connection: &Connection, directory: &Path) -> Result<(), Error> {
+    let keys = Database::read(directory).and_then(|before| all(&before)).unwrap_or_default();
+    for key in keys {
+        connection.execute(
+            "update oms_keys set revoked_at = ?2 where id = ?1 and revoked_at is null",
+            params![key.id, key.revoked_at.map(Timestamp::as_millisecond)],
+        )?;
+    }
+    Ok(())
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -223,6 +305,7 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::database::DATABASE_FILE;
 
     #[test]
     fn a_key_opens_what_it_is_for_until_it_is_revoked() {
@@ -248,12 +331,29 @@ mod tests {
         let valid = Keys::of(folder.path()).current().unwrap();
         assert!(valid.were_made());
         assert_eq!(valid.find(&secret, Scope::Intake), Found::Unknown);
-        // The file has no secret in it, and is nobody else's.
-        let text = std::fs::read_to_string(folder.path().join(FILE)).unwrap();
-        assert!(!text.contains(secret.rsplit('_').next().unwrap()), "{text}");
+        // The state has no secret in it, and is nobody else's.
+        let path = folder.path().join(DATABASE_FILE);
+        let bytes = std::fs::read(&path).unwrap();
+        let secret = secret.rsplit('_').next().unwrap().as_bytes();
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret));
         let mode = std::os::unix::fs::PermissionsExt::mode(
-            &std::fs::metadata(folder.path().join(FILE)).unwrap().permissions(),
+            &std::fs::metadata(path).unwrap().permissions(),
         );
         assert_eq!(mode & 0o077, 0);
+    }
+
+    #[test]
+    fn keys_of_an_earlier_version_are_taken_over_and_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = r#"[{"id":"a","name":"shop","scope":"intake","digest":"d","created_at":"2026-01-02T03:04:05Z","revoked_at":null}]"#;
+        std::fs::write(folder.path().join(FILE), key).unwrap();
+        let keys = Keys::of(folder.path());
+        assert!(keys.current().unwrap().admits("a", Scope::Intake));
+        drop(Database::own(folder.path()).unwrap());
+        assert!(!folder.path().join(FILE).exists());
+        let keys = Keys::of(folder.path());
+        assert!(keys.current().unwrap().admits("a", Scope::Intake));
+        assert_eq!(keys.revoke("shop", Timestamp::UNIX_EPOCH).unwrap(), 1);
+        assert!(Keys::of(folder.path()).current().unwrap().were_made());
     }
 }

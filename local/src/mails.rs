@@ -128,7 +128,7 @@ pub struct StoredMail {
     pub mail: Mail,
 }
 
-const COLUMNS: &str = "r.key, m.step, m.element, m.message_id, m.sent_at, m.content";
+const COLUMNS: &str = "r.key, m.step, m.element, m.message_id, m.sent_at";
 
 impl MailRow {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -141,16 +141,26 @@ impl MailRow {
         })
     }
 
-    /// Lists the mails in the order of their runs.
+    /// Lists the first mails in the order of their runs, at most `limit`.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn list(connection: &Connection) -> Result<Vec<Self>, Error> {
+    pub fn list(connection: &Connection, limit: u32) -> Result<Vec<Self>, Error> {
         let mut statement = connection.prepare(&format!(
-            "select {COLUMNS} from oms_mails m join oms_runs r on r.id = m.run order by m.run, m.step, m.element"
+            "select {COLUMNS} from oms_mails m join oms_runs r on r.id = m.run order by m.run, m.step, m.element limit ?1"
         ))?;
-        let rows = statement.query_map([], Self::read)?;
+        let rows = statement.query_map([limit], Self::read)?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Counts all mails.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn total(connection: &Connection) -> Result<u64, Error> {
+        let count: i64 =
+            connection.query_row("select count(*) from oms_mails", [], |row| row.get(0))?;
+        Ok(count.unsigned_abs())
     }
 }
 
@@ -165,14 +175,14 @@ impl StoredMail {
         mut each: impl FnMut(Self) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut statement = connection.prepare(&format!(
-            "select {COLUMNS} from oms_mails m join oms_runs r on r.id = m.run
+            "select {COLUMNS}, m.content from oms_mails m join oms_runs r on r.id = m.run
              where ?1 is null or r.key = ?1 order by m.run, m.step, m.element"
         ))?;
         let mut rows = statement.query([key])?;
         while let Some(row) = rows.next()? {
             let listed = MailRow::read(row)?;
             let content: Vec<u8> = row.get(5)?;
-            let mail = unpack(&listed.message_id, &content).ok_or_else(|| Error::Journal {
+            let mail = unpack(&listed.message_id, &content).ok_or_else(|| Error::Damaged {
                 key: listed.key.clone(),
                 why: "its mail is damaged".to_owned(),
             })?;

@@ -102,7 +102,7 @@ pub struct Packet {
     /// The locks that the run holds.
     pub(crate) lock: Option<LockId>,
     /// Where the outcome goes.
-    pub reply: oneshot::Sender<Outcome>,
+    pub reply: oneshot::Sender<Option<Outcome>>,
 }
 
 impl Packet {

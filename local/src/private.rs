@@ -12,6 +12,7 @@ use std::path::Path;
 use crate::database::DATABASE_FILE;
 use crate::error::Error;
 use crate::index::INDEX_FILE;
+use crate::marker::MARKER_FILE;
 
 const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -19,8 +20,17 @@ const FILE_MODE: u32 = 0o600;
 const OTHERS: u32 = 0o077;
 
 /// The first parts of the names of the files in a state directory.
-const STATE_FILES: [&str; 6] =
-    [DATABASE_FILE, INDEX_FILE, "oms.lock", "keys.json", "keys.lock", "control.sock"];
+const STATE_FILES: [&str; 9] = [
+    DATABASE_FILE,
+    INDEX_FILE,
+    MARKER_FILE,
+    "oms.lock",
+    "keys.json",
+    "keys.lock",
+    "control.sock",
+    "restoring.db",
+    "before-restore-",
+];
 
 /// Creates a directory and its missing parents with the mode 0700. The modes of directories that exist stay.
 ///

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use oms_engine::table::TableDef;
 use rusqlite::{Connection, params};
 
-use crate::database::overwriting;
+use crate::database::{empty_log, overwriting};
 use crate::error::Error;
 use crate::runner::Runner;
 use crate::runs::last_run;
@@ -18,23 +18,52 @@ pub(crate) const KNOWN: &str = "select digest from oms_runs where key = ?1 union
 
 /// Runs that go in one transaction: others wait for it.
 const RUNS: i64 = 500;
+/// The mode of a database that can give free pages back (<https://sqlite.org/pragma.html#pragma_auto_vacuum>).
+const INCREMENTAL: i64 = 2;
 
 impl Runner {
     /// Lets go of the runs that completed or were cancelled, and did not change since `before`: the order, the journal, the objects and the mails. Rows of the pipeline's own tables stay. Returns how many
-    /// there were.
+    /// there were. The space that they had goes back to the system, piece by piece, so that nobody waits for long; that of a database of an
+    /// earlier version only if `alone` says that nobody waits, since it is written anew for that.
     ///
     /// # Errors
     /// When the database fails; what was let go of before is gone.
-    pub async fn prune(&self, before: Timestamp) -> Result<u64, Error> {
+    pub async fn prune(&self, before: Timestamp, alone: bool) -> Result<u64, Error> {
         let (mut pruned, mut from) = (0, 0);
         loop {
             let some = move |connection: &Connection| some(connection, from, before);
-            let Some((next, runs)) = self.driver.writer.change(some).await? else {
-                return Ok(pruned);
-            };
+            let Some((next, runs)) = self.driver.writer.change(some).await? else { break };
             self.index.remove(self, &runs)?;
             (from, pruned) = (next, pruned + runs.len() as u64);
         }
+        while pruned > 0
+            && self.driver.writer.work(move |connection| give_back(connection, alone)).await?
+        {
+        }
+        Ok(pruned)
+    }
+}
+
+/// Gives pages that are free back to the system; tells whether there are more.
+fn give_back(connection: &Connection, alone: bool) -> Result<bool, Error> {
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let free = number("freelist_count")?;
+    if number("auto_vacuum")? == INCREMENTAL {
+        let mut statement = connection.prepare_cached("pragma incremental_vacuum(2048)")?;
+        // It gives a page back with each step.
+        let mut rows = statement.query([])?;
+        while rows.next()?.is_some() {}
+    } else if alone && free > 0 {
+        connection.execute_batch("vacuum")?;
+    }
+    let left = number("freelist_count")?;
+    if left > 0 && left < free {
+        return Ok(true);
+    }
+    match empty_log(connection) {
+        // Then the next process does.
+        Err(Error::StillRead) => Ok(false),
+        emptied => emptied.map(|()| false),
     }
 }
 

@@ -30,6 +30,16 @@ pub enum NotRetried {
         /// What differs, in words.
         difference: String,
     },
+    /// What is stored of it cannot be used.
+    #[error(
+        "`{key}` cannot be retried: {why}; `oms runs cancel` ends it, and `oms db restore` brings back a state from a backup"
+    )]
+    Damaged {
+        /// The order's key.
+        key: String,
+        /// Why.
+        why: String,
+    },
     /// It is not a mail whose outcome is not known.
     #[error(
         "`{key}` is held: `{step}` is no mail, so that nothing can be taken as sent; `--held resend` does it again"
@@ -123,16 +133,19 @@ impl Runner {
         held: Option<Held>,
     ) -> Result<Result<Retry, NotRetried>, Error> {
         let (current, bundle) = self.current();
-        let (stored, old) = self.driver.readers.read(|connection| {
-            let stored = StoredRun::load(connection, row.id)?;
-            let plan = self.driver.bundles.plan(connection, stored.row.bundle)?;
-            Ok((stored, plan))
-        })?;
+        let (stored, before) = match self.driver.load_whole(row.id) {
+            Ok(loaded) => loaded,
+            Err(error) if error.parks().is_some() => {
+                let (key, why) = (row.key.clone(), reason(error));
+                return Ok(Err(NotRetried::Damaged { key, why }));
+            }
+            Err(error) => return Err(error),
+        };
+        let old = Arc::clone(before.scheduler.plan());
         if !stored.row.can_be_retried() {
             let (key, state) = (row.key.clone(), stored.row.state);
             return Ok(Err(NotRetried::State { key, state }));
         }
-        let before = stored.revive(&old)?;
         let unknown = before.scheduler.unknown_outcomes();
         let mut unknown: BTreeSet<_> = unknown.map(|(step, at)| (Arc::clone(step), at)).collect();
         if let (Some((step, _)), None) = (unknown.first(), held) {
@@ -222,7 +235,7 @@ fn fits(old: &Plan, new: &Plan, order: &[u8]) -> Result<(), String> {
 /// Says why a journal does not fit, without naming the run again.
 fn reason(error: Error) -> String {
     match error {
-        Error::Journal { why, .. } => why,
+        Error::Damaged { why, .. } => why,
         error => error.to_string(),
     }
 }

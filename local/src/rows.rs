@@ -13,7 +13,8 @@ use crate::runner::Runner;
 use crate::seed_rows::{SeedRow, key_of};
 use crate::tables::{Statements, ensure, quoted};
 
-/// Calls `each` with every row of a table as a line of JSON, in the order of its key.
+/// Calls `each` with every row of a table as a line of JSON, in the order of its key. The rows are those of one moment, copied first: while
+/// the table itself is read its log grows, and `each` may wait for somebody who reads slowly.
 ///
 /// # Errors
 /// When the database cannot be read, or `each` fails.
@@ -24,19 +25,25 @@ pub fn export_rows(
 ) -> Result<u64, Error> {
     let columns: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
     let key: Vec<String> = table.key_columns().map(|column| quoted(&column.name)).collect();
-    let sql = format!(
-        "select {} from {} order by {}",
+    // A temporary table is a write to SQLite, though not one to the file.
+    connection.pragma_update(None, "query_only", false)?;
+    connection.execute_batch(&format!(
+        "create temp table oms_exported as select {} from main.{} order by {}",
         columns.join(", "),
         quoted(&table.name),
         key.join(", ")
-    );
-    let mut statement = connection.prepare(&sql)?;
-    let mut rows = statement.query([])?;
+    ))?;
     let mut count = 0;
-    while let Some(row) = rows.next()? {
-        each(&write_json(&column::read_row(table, row)?))?;
-        count += 1;
+    {
+        let mut statement = connection.prepare("select * from temp.oms_exported order by rowid")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            each(&write_json(&column::read_row(table, row)?))?;
+            count += 1;
+        }
     }
+    connection.execute_batch("drop table temp.oms_exported")?;
+    connection.pragma_update(None, "query_only", true)?;
     Ok(count)
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use oms_engine::document::{Files, MemoryFiles};
-use oms_engine::effects::{Clock as _, cause};
+use oms_engine::effects::Clock as _;
 use oms_engine::plan::{Checker, Plan};
 use oms_engine::run::{RunState, accept, accept_as};
 use rusqlite::Connection;
@@ -23,7 +23,7 @@ use crate::audit::AuditEntry;
 use crate::bundles::Bundles;
 use crate::clock_watch::ClockWatch;
 use crate::database::Database;
-use crate::drive::{Begun, Driver, Refusals};
+use crate::drive::{Begun, Driver, End, Refusals};
 use crate::error::Error;
 use crate::export::{Export, Exporter, Written};
 use crate::index::Index;
@@ -62,6 +62,8 @@ pub struct Settings {
     pub remote: Option<Remote>,
     /// Who hears of what runs do.
     pub listener: Option<Arc<dyn Listener>>,
+    /// Whether a full disk is waited for: new orders get no answer, and what is under way goes on when there is room. Otherwise it is an error.
+    pub waits_for_room: bool,
 }
 
 /// What a runner is given to do.
@@ -167,6 +169,7 @@ impl Runner {
                 mailer,
                 remote: settings.remote,
                 listener: settings.listener,
+                waits_for_room: settings.waits_for_room,
                 closed: AtomicBool::new(false),
             },
             under_way: UnderWay::default(),
@@ -290,7 +293,11 @@ impl Runner {
         if let Some(turn) = turn {
             self.driver.writer.pass(turn).await?;
         }
-        ended
+        match ended {
+            // Without an answer the order is sent again.
+            Err(error) if error.is_full_disk() && self.driver.waits_for_room => Ok(Ended::Gone),
+            ended => ended,
+        }
     }
 
     /// Accepts an order and drives its run. `turn` is left where no packet ended it.
@@ -359,18 +366,18 @@ impl Runner {
         loop {
             let (mut run, row) = match self.driver.load(id) {
                 Ok(loaded) => loaded,
-                // A newer program may understand less of an old pipeline; the others go on.
-                Err(Error::Bundle(_)) => {
-                    let key = self.driver.park(id, cause::PLAN).await?;
-                    let (state, cause, caught) =
-                        (RunState::Parked, Some(cause::PLAN.to_owned()), 0);
-                    return Ok(Ended::Settled(Settled::Run { key, resumed, state, cause, caught }));
+                Err(error) => {
+                    // It may have been cancelled while it waited, and then let go of.
+                    let Some(row) = self.row(id)? else { return Ok(Ended::Gone) };
+                    let cause = error.parks().ok_or(error)?.to_owned();
+                    // The others go on.
+                    let state = RunState::Parked;
+                    let end = End { cause: Some(cause.clone()), ..End::of(state) };
+                    self.driver.settle(&row, &end).await?;
+                    let (key, cause) = (Arc::from(row.key), Some(cause));
+                    let settled = Settled::Run { key, resumed, state, cause, caught: 0 };
+                    return Ok(Ended::Settled(settled));
                 }
-                // It was cancelled while it waited, and then let go of.
-                Err(_) if self.row(id)?.is_none() => {
-                    return Ok(Ended::Gone);
-                }
-                Err(error) => return Err(error),
             };
             let key = Arc::clone(&run.info.key);
             if !matches!(row.state, RunState::InProgress | RunState::Waiting) {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use oms_engine::run::RunState;
-use oms_engine::value::format_timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use oms_engine::value::{Digest, format_timestamp};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 use serde::Serializer;
 
 use crate::error::Error;
@@ -40,6 +40,8 @@ pub struct StoredRun {
     pub row: RunRow,
     /// The order's bytes.
     pub body: Arc<[u8]>,
+    /// The digest of the order, as it was accepted.
+    pub(crate) digest: Option<Digest>,
     /// The events of each commit, in order.
     pub journal: Vec<String>,
 }
@@ -257,20 +259,38 @@ pub(crate) fn last_run(connection: &Connection) -> Result<i64, Error> {
     Ok(statement.query_row([], |row| row.get(0))?)
 }
 
+/// Tells whether an error is about what stands in the database, and not about reading it.
+fn is_of_content(error: &rusqlite::Error) -> bool {
+    match error.sqlite_error_code() {
+        None => true,
+        Some(code) => code == ErrorCode::DatabaseCorrupt,
+    }
+}
+
 impl StoredRun {
     /// Loads a run.
     ///
     /// # Errors
-    /// When the database cannot be read, or there is no such run.
+    /// When the database cannot be read, there is no such run, or what is there of it is damaged.
     pub fn load(connection: &Connection, id: i64) -> Result<Self, Error> {
-        let (row, body) = connection
-            .prepare_cached(&format!("select {COLUMNS}, body from oms_runs where id = ?1"))?
-            .query_row([id], |row| Ok((RunRow::read(row)?, row.get::<_, Vec<u8>>(9)?)))?;
-        let journal = connection
+        let (row, body, digest) = connection
+            .prepare_cached(&format!("select {COLUMNS}, body, digest from oms_runs where id = ?1"))?
+            .query_row([id], |row| {
+                Ok((RunRow::read(row)?, row.get::<_, Vec<u8>>(9)?, row.get::<_, Vec<u8>>(10)?))
+            })?;
+        let digest = Digest::from_bytes(&digest);
+        let journal: Result<_, rusqlite::Error> = connection
             .prepare_cached("select events from oms_journal where run = ?1 order by seq")?
             .query_map([id], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
-        Ok(Self { row, body: Arc::from(body), journal })
+            .collect();
+        match journal {
+            Ok(journal) => Ok(Self { row, body: Arc::from(body), digest, journal }),
+            // The pages of one run may be damaged, and those of the others not.
+            Err(error) if is_of_content(&error) => {
+                Err(Error::Damaged { key: row.key, why: format!("its journal: {error}") })
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Returns the bytes of the order with a key; nothing if its run was deleted.

@@ -100,6 +100,15 @@ create table if not exists oms_seed_rows (
     primary key (table_name, key)
 ) strict, without rowid;
 
+create table if not exists oms_keys (
+    id text primary key,
+    name text not null,
+    scope text not null,
+    digest text not null,
+    created_at integer not null,
+    revoked_at integer
+) strict, without rowid;
+
 -- Runs with objects or mails that are to be exported and of which not every file is written.
 create table if not exists oms_exports (
     run integer primary key

@@ -3,57 +3,166 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use oms_engine::plan::Plan;
 use oms_engine::table::TableDef;
 use rusqlite::Connection;
 
 use crate::column::sql_type;
+use crate::database::Database;
 use crate::error::Error;
+
+/// The column of each table that names the run which wrote a row.
+const RUN: &str = "oms_run";
+
+/// A column as it is in the database.
+struct There {
+    /// Its SQL type.
+    sql: String,
+    /// Its place in the key, from 1; 0 if it is no part of it.
+    key: usize,
+    not_null: bool,
+}
+
+/// How a column there differs from a declared one.
+enum Difference {
+    /// It is in the way, and the table can be made again without that: rows are kept.
+    Mendable(String),
+    /// No row says what would have to be there.
+    Final(String),
+}
+
+/// Reads the columns of a table as it is; none if there is no such table.
+fn columns_there(
+    connection: &Connection,
+    table: &TableDef,
+) -> Result<BTreeMap<String, There>, Error> {
+    let mut statement =
+        connection.prepare("select name, type, pk, \"notnull\" from pragma_table_info(?1)")?;
+    let columns = statement.query_map([table.name.as_ref()], |row| {
+        let key = usize::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
+        Ok((row.get(0)?, There { sql: row.get(1)?, key, not_null: row.get(3)? }))
+    })?;
+    Ok(columns.collect::<Result<_, _>>()?)
+}
+
+/// Finds the first difference that columns which are added cannot mend.
+fn difference(table: &TableDef, there: &BTreeMap<String, There>) -> Option<Difference> {
+    for (index, column) in table.columns.iter().enumerate() {
+        let name = &column.name;
+        let key = table.key.iter().position(|key| *key == index).map_or(0, |position| position + 1);
+        match there.get(name.as_ref()) {
+            Some(there) if !there.sql.eq_ignore_ascii_case(sql_type(column.shape)) => {
+                return Some(Difference::Final(format!("`{name}` is {} there", there.sql)));
+            }
+            Some(there) if there.key != key => {
+                return Some(Difference::Final("its key is another one".to_owned()));
+            }
+            Some(there) if there.not_null == column.nullable => {
+                let may = if there.not_null { "must not" } else { "may" };
+                return Some(Difference::Mendable(format!("`{name}` {may} be null there")));
+            }
+            Some(_) => {}
+            None if column.nullable => {}
+            None => {
+                let lacks = format!("it lacks `{name}`, which must not be null");
+                return Some(Difference::Final(lacks));
+            }
+        }
+    }
+    let undeclared = undeclared(table, there).find(|(_, there)| there.not_null || there.key > 0)?;
+    let (name, there) = undeclared;
+    Some(if there.key > 0 {
+        Difference::Final("its key is another one".to_owned())
+    } else {
+        Difference::Mendable(format!(
+            "`{name}` must not be null there, and the pipeline does not declare it"
+        ))
+    })
+}
+
+/// Returns the columns that are there and not declared, except our own.
+fn undeclared<'t>(
+    table: &'t TableDef,
+    there: &'t BTreeMap<String, There>,
+) -> impl Iterator<Item = (&'t String, &'t There)> {
+    let declared = |name: &str| table.columns.iter().any(|column| *column.name == *name);
+    there.iter().filter(move |(name, _)| *name != RUN && !declared(name))
+}
 
 /// Makes a declared table, or adds what was newly declared.
 ///
 /// # Errors
-/// When the table that is there differs in another way than by lacking columns that may be null.
+/// When the table that is there differs in another way than by lacking columns that may be null, or having such columns besides: then the
+/// first order would fail.
 pub(crate) fn ensure(connection: &Connection, table: &TableDef) -> Result<(), Error> {
-    let mut statement =
-        connection.prepare("select name, type, pk, \"notnull\" from pragma_table_info(?1)")?;
-    let existing: BTreeMap<String, (String, i64, bool)> = statement
-        .query_map([table.name.as_ref()], |row| {
-            Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?)))
-        })?
-        .collect::<Result<_, _>>()?;
-    if existing.is_empty() {
-        connection.execute_batch(&create(table))?;
+    let there = columns_there(connection, table)?;
+    if there.is_empty() {
+        connection.execute_batch(&create(&table.name, table, []))?;
         return Ok(());
     }
-    let differs = |difference: String| Error::Table { table: table.name.to_string(), difference };
-    for (index, column) in table.columns.iter().enumerate() {
-        let key = table.key.iter().position(|key| *key == index).map_or(0, |position| position + 1);
-        match existing.get(column.name.as_ref()) {
-            Some((sql, pk, not_null)) => {
-                if !sql.eq_ignore_ascii_case(sql_type(column.shape)) {
-                    return Err(differs(format!("`{}` is {sql} there", column.name)));
-                }
-                if usize::try_from(*pk).unwrap_or(0) != key {
-                    return Err(differs("its key is another one".to_owned()));
-                }
-                if *not_null == column.nullable {
-                    let there = if *not_null { "must not" } else { "may" };
-                    return Err(differs(format!("`{}` {there} be null there", column.name)));
-                }
-            }
-            None if column.nullable => {
-                connection.execute_batch(&format!(
-                    "alter table {} add column {} {}",
-                    quoted(&table.name),
-                    quoted(&column.name),
-                    sql_type(column.shape)
-                ))?;
-            }
-            None => {
-                return Err(differs(format!("it lacks `{}`, which must not be null", column.name)));
-            }
+    let (table_name, mends) =
+        (|| table.name.to_string(), " (`oms db migrate` changes it, and keeps the rows)");
+    match difference(table, &there) {
+        None => {}
+        Some(Difference::Mendable(difference)) => {
+            let difference = format!("{difference}{mends}");
+            return Err(Error::Table { table: table_name(), difference });
+        }
+        Some(Difference::Final(difference)) => {
+            return Err(Error::Table { table: table_name(), difference });
         }
     }
+    for column in table.columns.iter().filter(|column| !there.contains_key(&*column.name)) {
+        connection.execute_batch(&format!(
+            "alter table {} add column {} {}",
+            quoted(&table.name),
+            quoted(&column.name),
+            sql_type(column.shape)
+        ))?;
+    }
+    Ok(())
+}
+
+/// Makes the declared tables what they are declared to be, all of them or none. Rows are kept, and so are columns that are not declared any
+/// more, which may be null from then on. Returns the tables that changed.
+///
+/// # Errors
+/// When rows would have to be changed for it, or the database fails.
+pub fn migrate(database: &Database, plan: &Plan) -> Result<Vec<String>, Error> {
+    let connection = database.connect()?;
+    let transaction = connection.unchecked_transaction()?;
+    let mut changed = Vec::new();
+    for table in plan.tables() {
+        let there = columns_there(&transaction, table)?;
+        let name = table.name.to_string();
+        if let Some(Difference::Mendable(difference)) = difference(table, &there) {
+            make_again(&transaction, table, &there).map_err(|_| {
+                let difference = format!("{difference}, and there are rows in which it is");
+                Error::Table { table: name.clone(), difference }
+            })?;
+            changed.push(name);
+        }
+        ensure(&transaction, table)?;
+    }
+    transaction.commit()?;
+    Ok(changed)
+}
+
+/// Makes a table again with the columns that are declared and those that are there, and copies the rows
+/// (<https://sqlite.org/lang_altertable.html#otheralter>).
+fn make_again(
+    connection: &Connection,
+    table: &TableDef,
+    there: &BTreeMap<String, There>,
+) -> Result<(), Error> {
+    const NEXT: &str = "oms_next_table";
+    let kept = undeclared(table, there).map(|(name, there)| (name.as_str(), there.sql.as_str()));
+    let columns: Vec<String> = there.keys().map(|name| quoted(name)).collect();
+    let (name, columns) = (quoted(&table.name), columns.join(", "));
+    connection.execute_batch(&create(NEXT, table, kept))?;
+    connection.execute_batch(&format!(
+        "insert into {NEXT} ({columns}) select {columns} from {name}; drop table {name}; alter table {NEXT} rename to {name}"
+    ))?;
     Ok(())
 }
 
@@ -62,15 +171,23 @@ pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-fn create(table: &TableDef) -> String {
-    let mut sql = format!("create table {} (", quoted(&table.name));
+/// Returns the statement that makes a table, with further columns that may be null.
+fn create<'c>(
+    name: &str,
+    table: &TableDef,
+    further: impl IntoIterator<Item = (&'c str, &'c str)>,
+) -> String {
+    let mut sql = format!("create table {} (", quoted(name));
     for column in &table.columns {
         let null = if column.nullable { "" } else { " not null" };
         // Writing to a string cannot fail.
         let _written = write!(sql, "{} {}{null}, ", quoted(&column.name), sql_type(column.shape));
     }
+    for (column, sql_type) in further {
+        let _written = write!(sql, "{} {sql_type}, ", quoted(column));
+    }
     let key: Vec<String> = table.key_columns().map(|column| quoted(&column.name)).collect();
-    let _written = write!(sql, "oms_run integer, primary key ({})) strict", key.join(", "));
+    let _written = write!(sql, "{RUN} integer, primary key ({})) strict", key.join(", "));
     sql
 }
 

@@ -5,25 +5,26 @@
 //! It is also where concurrent runs become one after another. A packet says what its stretch read; if a later commit changed that, the
 //! packet is refused and the stretch executed again. The first packets of new orders commit in the order in which the orders came in.
 
+mod apply;
+
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use oms_engine::table::TableDef;
-use oms_engine::value::{Digest, Value};
-use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
+use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::column::bind;
-use crate::database::Database;
+use crate::database::{Database, empty_log};
 use crate::error::Error;
 use crate::export::{self, Written};
 use crate::failpoint;
 use crate::item::{CommitNumber, Item};
 use crate::locks::{self, LockId, Locks, Released};
-use crate::packet::{Outcome, Packet, RunRef, Write};
-use crate::prune::KNOWN;
+use crate::marker::{Marker, Marking};
+use crate::packet::{Outcome, Packet};
 use crate::recent::Recent;
 use crate::runs::last_run;
 use crate::tables::Statements;
@@ -31,8 +32,6 @@ use crate::turns::{Turn, Turns};
 
 /// Packets in one transaction at the most: it bounds how long the first of them waits.
 const BATCH_MAX: usize = 1_024;
-/// A journal's entry in which nothing happened, as where only a run's state changed.
-const NO_EVENTS: &str = "[]";
 /// Packets that may wait for the writer.
 const QUEUE_MAX: usize = 2_048;
 
@@ -91,9 +90,10 @@ impl Writer {
         let (requests, queue) = mpsc::channel(QUEUE_MAX);
         let (committed, released) = (Arc::new(AtomicU64::new(0)), Released::default());
         let (number, seen) = (Arc::clone(&committed), released.clone());
+        let directory = database.directory().to_owned();
         let thread = std::thread::Builder::new()
             .name("oms-writer".to_owned())
-            .spawn(move || Thread::new(connection, number, seen, exported)?.run(queue))
+            .spawn(move || Thread::new(connection, number, seen, exported, &directory)?.run(queue))
             .map_err(Error::directory(database.directory()))?;
         Ok((Self { requests, committed, locks: Arc::default(), released }, thread))
     }
@@ -194,6 +194,9 @@ struct Thread {
     released: Released,
     /// Runs whose files were exported.
     exported: Written,
+    /// The note of how far the database came, and one that is to be written.
+    marking: Marking,
+    noted: Option<Marker>,
 }
 
 impl Thread {
@@ -202,8 +205,10 @@ impl Thread {
         committed: Arc<AtomicU64>,
         released: Released,
         exported: Written,
+        directory: &Path,
     ) -> Result<Self, Error> {
         let next_run = last_run(&connection)? + 1;
+        let marking = Marking::begin(directory, &connection)?;
         Ok(Self {
             connection,
             next_run,
@@ -216,6 +221,8 @@ impl Thread {
             locks: Locks::default(),
             released,
             exported,
+            marking,
+            noted: None,
         })
     }
 
@@ -242,13 +249,30 @@ impl Thread {
             self.release();
             self.together()?;
             self.locks.grant();
+            // After the answers, which do not wait for it.
+            if let Some(marker) = self.noted.take() {
+                self.marking.write(marker);
+            }
         }
+        self.end()
+    }
+
+    /// Leaves one file behind instead of three, unless somebody reads what was there before, or there is no room: then the next process does.
+    fn end(&mut self) -> Result<(), Error> {
+        match self.settle() {
+            Err(Error::StillRead) => Ok(()),
+            Err(error) if error.is_full_disk() => Ok(()),
+            done => done,
+        }
+    }
+
+    fn settle(&mut self) -> Result<(), Error> {
         self.execute("begin immediate")?;
         export::settle(&self.connection, &self.exported.take())?;
+        let marker = self.marking.last(&self.connection)?;
         self.execute("commit")?;
-        // Leaves one file behind instead of three.
-        self.connection.pragma_update(None, "wal_checkpoint", "truncate")?;
-        Ok(())
+        self.marking.write(marker);
+        empty_log(&self.connection)
     }
 
     /// Puts a packet where it waits to be committed.
@@ -285,12 +309,18 @@ impl Thread {
             if batch.is_empty() {
                 return Ok(());
             }
-            let outcomes = self.commit(&batch)?;
+            let Some(outcomes) = self.commit_if_there_is_room(&batch)? else {
+                for packet in batch {
+                    let _unheard = packet.reply.send(None);
+                }
+                self.turns.settle();
+                continue;
+            };
             for (packet, outcome) in batch.into_iter().zip(outcomes) {
                 match (outcome, packet.turn) {
                     // The sender may be gone; the run is durable all the same.
                     (Some(outcome), _) => {
-                        let _unheard = packet.reply.send(outcome);
+                        let _unheard = packet.reply.send(Some(outcome));
                     }
                     (None, Some(turn)) => self.turns.add(turn, packet),
                     (None, None) => self.ready.push(packet),
@@ -315,6 +345,24 @@ impl Thread {
         batch
     }
 
+    /// Commits a batch, or nothing of it if there is no room on the disk.
+    fn commit_if_there_is_room(
+        &mut self,
+        batch: &[Packet],
+    ) -> Result<Option<Vec<Option<Outcome>>>, Error> {
+        let first_run = self.next_run;
+        match self.commit(batch) {
+            Err(error) if error.is_full_disk() => {
+                // SQLite may have done so by itself.
+                let _already = self.execute("rollback");
+                self.next_run = first_run;
+                self.recent.roll_back();
+                Ok(None)
+            }
+            done => done.map(Some),
+        }
+    }
+
     /// Commits a batch and returns what became of each packet: nothing for one whose turn has not come, since one before it was refused.
     fn commit(&mut self, batch: &[Packet]) -> Result<Vec<Option<Outcome>>, Error> {
         failpoint::hit("before_batch");
@@ -333,10 +381,12 @@ impl Thread {
                 self.apply_all(batch, true)?.unwrap_or_default()
             }
         };
+        let marker = self.marking.step(&self.connection)?;
         failpoint::hit("before_commit");
         self.execute("commit")?;
         failpoint::hit("after_commit");
         self.publish(Recent::commit);
+        self.noted = marker.or(self.noted.take());
         let refused = |(packet, outcome): (&Packet, &Option<Outcome>)| {
             packet.turn.filter(|_| *outcome == Some(Outcome::Refused))
         };
@@ -406,186 +456,5 @@ impl Thread {
     fn execute(&self, sql: &str) -> Result<(), Error> {
         self.connection.prepare_cached(sql)?.execute([])?;
         Ok(())
-    }
-
-    /// Applies a packet, which is durable when the transaction is. A refusal leaves a part of it written; a duplicate and a conflict are
-    /// found before anything is.
-    fn apply(&mut self, packet: &Packet) -> Result<Outcome, Error> {
-        let caught = (packet.caught > 0).then_some(packet.caught);
-        let id = match &packet.run {
-            RunRef::New { key, digest, accepted_at, body } => {
-                if let Some(refused) = self.known(key, *digest)? {
-                    return Ok(refused);
-                }
-                let id = self.next_run;
-                self.connection
-                    .prepare_cached(
-                        "insert into oms_runs (id, key, digest, state, accepted_at, updated_at, wait_until, cause, bundle, body, caught)
-                         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-                    )?
-                    .execute(params![
-                        id,
-                        key.as_ref(),
-                        digest.bytes(),
-                        packet.state.as_str(),
-                        accepted_at,
-                        packet.now,
-                        packet.wait_until,
-                        packet.cause,
-                        packet.bundle,
-                        body.as_ref(),
-                        caught,
-                    ])?;
-                id
-            }
-            RunRef::Known { id } => {
-                self.connection
-                    .prepare_cached(
-                        "update oms_runs set state = ?2, updated_at = ?3, wait_until = ?4, cause = ?5, bundle = ?6, caught = ?7 where id = ?1",
-                    )?
-                    .execute(params![
-                        id,
-                        packet.state.as_str(),
-                        packet.now,
-                        packet.wait_until,
-                        packet.cause,
-                        packet.bundle,
-                        caught,
-                    ])?;
-                *id
-            }
-        };
-        for write in packet.writes.iter() {
-            if !self.write(id, packet.now, write)? {
-                return Ok(Outcome::Refused);
-            }
-        }
-        if packet.is_exported && packet.writes.iter().any(Write::is_exported) {
-            export::note(&self.connection, id)?;
-        }
-        self.journal(id, packet)?;
-        if matches!(packet.run, RunRef::New { .. }) {
-            self.next_run += 1;
-        }
-        Ok(Outcome::Committed { id })
-    }
-
-    /// Says what is in the way of a new run, if something is.
-    fn known(&self, key: &str, digest: Digest) -> Result<Option<Outcome>, Error> {
-        let known: Option<Vec<u8>> =
-            self.connection.prepare_cached(KNOWN)?.query_row([key], |row| row.get(0)).optional()?;
-        Ok(known.map(
-            |known| {
-                if known == digest.bytes() { Outcome::Duplicate } else { Outcome::Conflict }
-            },
-        ))
-    }
-
-    fn journal(&self, id: i64, packet: &Packet) -> Result<(), Error> {
-        let first = matches!(packet.run, RunRef::New { .. });
-        if packet.events == NO_EVENTS {
-            return Ok(());
-        }
-        let seq: i64 = if first {
-            1
-        } else {
-            self.connection
-                .prepare_cached("select coalesce(max(seq), 0) + 1 from oms_journal where run = ?1")?
-                .query_row([id], |row| row.get(0))?
-        };
-        self.connection
-            .prepare_cached("insert into oms_journal (run, seq, events) values (?1, ?2, ?3)")?
-            .execute(params![id, seq, packet.events])?;
-        Ok(())
-    }
-
-    /// Applies one write; says whether nothing stood in its way.
-    fn write(&mut self, run: i64, now: i64, write: &Write) -> Result<bool, Error> {
-        match write {
-            Write::Object { bucket, key, content_type, body } => {
-                self.object(run, now, bucket, key, content_type, body.as_deref())
-            }
-            Write::Insert { table, row } => {
-                let sql = &self.statements_of(table).insert.clone();
-                // A row in the way refuses the packet; executed again, the stretch looks at it.
-                self.row(sql, table, row, run)
-            }
-            Write::Upsert { table, row } => {
-                let sql = &self.statements_of(table).upsert.clone();
-                self.row(sql, table, row, run)?;
-                Ok(true)
-            }
-            Write::Mail { step, element, message_id, content } => {
-                self.connection
-                    .prepare_cached(
-                        "insert into oms_mails (run, step, element, message_id, sent_at, content)
-                         values (?1, ?2, ?3, ?4, ?5, ?6) on conflict do nothing",
-                    )?
-                    .execute(params![run, step.as_ref(), element, message_id, now, content])?;
-                Ok(true)
-            }
-        }
-    }
-
-    fn object(
-        &self,
-        run: i64,
-        now: i64,
-        bucket: &str,
-        key: &str,
-        content_type: &str,
-        body: Option<&[u8]>,
-    ) -> Result<bool, Error> {
-        let changed = self
-            .connection
-            .prepare_cached(
-                "insert into oms_objects (bucket, key, run, content_type, stored_at, body)
-                 values (?1, ?2, ?3, ?4, ?5, ?6) on conflict do nothing",
-            )?
-            .execute(params![bucket, key, run, content_type, now, body])?;
-        if changed == 1 {
-            return Ok(true);
-        }
-        // It is there. The same content is fine, whoever stored it; this run may replace its own.
-        let (owner, same): (i64, bool) = self
-            .connection
-            .prepare_cached(
-                "select o.run, coalesce(o.body, r.body) = coalesce(?3, (select body from oms_runs where id = ?4))
-                 from oms_objects o join oms_runs r on r.id = o.run where o.bucket = ?1 and o.key = ?2",
-            )?
-            .query_row(params![bucket, key, body, run], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        if same {
-            return Ok(true);
-        }
-        if owner != run {
-            return Ok(false);
-        }
-        self.connection
-            .prepare_cached(
-                "update oms_objects set content_type = ?3, stored_at = ?4, body = ?5 where bucket = ?1 and key = ?2",
-            )?
-            .execute(params![bucket, key, content_type, now, body])?;
-        Ok(true)
-    }
-
-    fn statements_of(&mut self, table: &Arc<TableDef>) -> &Statements {
-        let place = Arc::as_ptr(table) as usize;
-        let known = self.statements.entry(place);
-        &known.or_insert_with(|| (Arc::clone(table), Statements::new(table))).1
-    }
-
-    fn row(&self, sql: &str, table: &TableDef, row: &Value, run: i64) -> Result<bool, Error> {
-        let record = row.as_record();
-        let run = Value::Int(run);
-        let values = table
-            .columns
-            .iter()
-            .map(|column| {
-                record.and_then(|record| record.get(&column.name)).unwrap_or(&Value::Null)
-            })
-            .chain([&run])
-            .map(bind);
-        let changed = self.connection.prepare_cached(sql)?.execute(params_from_iter(values))?;
-        Ok(changed == 1)
     }
 }

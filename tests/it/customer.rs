@@ -145,15 +145,17 @@ fn the_search_index_forgets_with_the_rest_and_is_made_again_when_it_is_gone_or_o
 #[test]
 fn a_copy_that_is_put_back_is_searched_as_it_is() {
     let scratch = Scratch::new();
-    let (state, copy) = (scratch.path("state"), scratch.path("copy.db"));
+    let copy = scratch.path("copy.db");
     let server = Server::start(order_management(&scratch), &[]);
     put(&server, "K1", "A1", "Remembered Nowhere");
     put(&server, "K2", "A2", "Remembered Elsewhere");
     assert_eq!(Clerk::of(&server).finds("remembered"), ["K2", "K1"]);
     server.site.call(&["db", "backup"], &[&copy.to_string_lossy()]).exits(0);
     let back = |server: Server| {
+        let Site { pipeline, state } = &server.site;
+        let site = Site { pipeline: pipeline.clone(), state: state.clone() };
         server.end().exits(0);
-        std::fs::copy(&copy, state.join("oms.db")).unwrap();
+        site.call(&["db", "restore"], &[&copy.to_string_lossy()]).exits(0);
     };
     // It has more than the index.
     server.site.call(&["forget"], &["A1", "--yes"]).exits(0);

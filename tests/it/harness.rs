@@ -88,9 +88,10 @@ impl Scratch {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    /// A scratch folder with `pipelines/` and `templates/`.
+    /// A scratch folder with `pipelines/` and `templates/`, which is a project.
     pub(crate) fn with_pipelines() -> Self {
         let scratch = Self::new();
+        std::fs::create_dir(scratch.path(".git")).unwrap();
         for name in ["pipelines", "templates"] {
             copy(&root().join(name), &scratch.path(name));
         }

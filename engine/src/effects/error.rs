@@ -54,6 +54,10 @@ pub mod cause {
     pub const TEMPLATE: &str = "template";
     /// The plan of the run cannot be made any more.
     pub const PLAN: &str = "plan";
+    /// What is stored of the run is damaged.
+    pub const DAMAGED: &str = "damaged";
+    /// The run was under way when the backup was made that the state was restored from.
+    pub const RESTORED: &str = "restored";
 }
 
 impl StepError {

@@ -28,8 +28,14 @@ pub(crate) struct Single {
 /// Runs orders one by one through the embedded world.
 pub(crate) fn measure(material: &Material, state: &Path) -> anyhow::Result<Single> {
     let Prepared { checker, plan, files, name } = prepare(material)?;
-    let settings =
-        Settings { concurrency: 1_024, export: None, mail: None, remote: None, listener: None };
+    let settings = Settings {
+        concurrency: 1_024,
+        export: None,
+        mail: None,
+        remote: None,
+        listener: None,
+        waits_for_room: false,
+    };
     let runner = Arc::new(Runner::open(state, &plan, &checker, &name, &files, settings)?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let seconds = runtime.block_on(one_by_one(&runner, material))?;
