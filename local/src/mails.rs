@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::file_name;
 use crate::private;
-use crate::runs::{millisecond, serialize_instant};
+use crate::runs::{millisecond, serialize_instant, small};
 
 /// How hard mails are compressed: the quickest level, which already takes repeated HTML down to a fifth.
 const LEVEL: i32 = 1;
@@ -135,7 +135,7 @@ impl MailRow {
         Ok(Self {
             key: row.get(0)?,
             step: row.get(1)?,
-            element: row.get(2)?,
+            element: small(row, 2)?,
             message_id: row.get(3)?,
             sent_at: millisecond(row.get(4)?),
         })
@@ -165,10 +165,10 @@ impl MailRow {
 }
 
 impl StoredMail {
-    /// Calls `each` with every mail, or those of one order, in the order of their runs.
+    /// Calls `each` with every mail, or those of one order, in the order of their runs. A damaged mail does not keep the others back.
     ///
     /// # Errors
-    /// When the database cannot be read, or `each` fails.
+    /// When the database cannot be read, `each` fails, or a mail was damaged.
     pub fn each(
         connection: &Connection,
         key: Option<&str>,
@@ -179,16 +179,19 @@ impl StoredMail {
              where ?1 is null or r.key = ?1 order by m.run, m.step, m.element"
         ))?;
         let mut rows = statement.query([key])?;
+        let mut damaged = None;
         while let Some(row) = rows.next()? {
             let listed = MailRow::read(row)?;
             let content: Vec<u8> = row.get(5)?;
-            let mail = unpack(&listed.message_id, &content).ok_or_else(|| Error::Damaged {
-                key: listed.key.clone(),
-                why: "its mail is damaged".to_owned(),
-            })?;
-            each(Self { row: listed, mail })?;
+            match unpack(&listed.message_id, &content) {
+                Some(mail) => each(Self { row: listed, mail })?,
+                None => {
+                    let (key, why) = (listed.key, "its mail cannot be unpacked".to_owned());
+                    damaged.get_or_insert(Error::Damaged { key, why });
+                }
+            }
         }
-        Ok(())
+        damaged.map_or(Ok(()), Err)
     }
 
     /// Writes the message into a Maildir (its `new` folder), under a name that follows from the Message-ID, so that writing it

@@ -51,6 +51,13 @@ pub(crate) fn millisecond(at: i64) -> Timestamp {
     Timestamp::from_millisecond(at).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
+/// Returns a small number that a column holds. One that cannot be right is as near to it as it may be, so that a damaged row does not hide the
+/// others.
+pub(crate) fn small(row: &Row<'_>, column: usize) -> rusqlite::Result<u32> {
+    let number: i64 = row.get(column)?;
+    Ok(u32::try_from(number.max(0)).unwrap_or(u32::MAX))
+}
+
 /// Writes an instant in the one form that all JSON has.
 pub(crate) fn serialize_instant<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&format_timestamp(*at))
@@ -72,7 +79,7 @@ impl RunRow {
             wait_until: row.get::<_, Option<i64>>(5)?.map(millisecond),
             cause: row.get(6)?,
             bundle: row.get(7)?,
-            caught: row.get(8)?,
+            caught: small(row, 8)?,
         })
     }
 

@@ -33,13 +33,13 @@ impl<S> Patient<S> {
         context: &mut Context<'_>,
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        self.wait.note(written.is_pending());
         if written.is_ready() {
             self.waits = false;
             return written;
         }
         if !self.waits {
             self.waits = true;
+            self.wait.begin();
             self.end.as_mut().reset(Instant::now() + self.patience);
         }
         match self.end.as_mut().poll(context) {
@@ -56,7 +56,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.inner).poll_read(context, buffer);
-        self.wait.note(read.is_pending());
+        match read {
+            Poll::Ready(_) => self.wait.end(),
+            Poll::Pending => self.wait.begin(),
+        }
         read
     }
 }
@@ -68,6 +71,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write(context, bytes);
+        self.wait.progress(written.is_ready());
         self.passed(context, written)
     }
 
@@ -77,6 +81,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write_vectored(context, slices);
+        self.wait.progress(written.is_ready());
         self.passed(context, written)
     }
 

@@ -28,14 +28,27 @@ impl Wait {
         Self { begun: Instant::now(), since: AtomicU64::new(1) }
     }
 
-    /// Notes whether the connection waits now.
-    pub(crate) fn note(&self, waits: bool) {
-        if !waits {
-            self.since.store(0, Ordering::Relaxed);
-        } else if self.since.load(Ordering::Relaxed) == 0 {
-            let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
-            self.since.store(now + 1, Ordering::Relaxed);
+    /// The connection waits from now on, unless it does already.
+    pub(crate) fn begin(&self) {
+        if self.since.load(Ordering::Relaxed) == 0 {
+            self.since.store(self.now(), Ordering::Relaxed);
         }
+    }
+
+    /// The other side has sent something.
+    pub(crate) fn end(&self) {
+        self.since.store(0, Ordering::Relaxed);
+    }
+
+    /// The other side may have taken something: where the connection waits, it does so from now on.
+    pub(crate) fn progress(&self, taken: bool) {
+        if taken && self.since.load(Ordering::Relaxed) != 0 {
+            self.since.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
     }
 
     /// Returns since when it waits.
@@ -154,12 +167,12 @@ mod tests {
     async fn the_longest_wait_makes_way_and_no_answer_does() {
         let room = Arc::new(Room::new(3));
         let (answering, first) = talk(&room).await;
-        answering.note(false);
+        answering.end();
         let (_, second) = talk(&room).await;
         tokio::time::sleep(MOMENT).await;
         let (moving, third) = talk(&room).await;
-        moving.note(false);
-        moving.note(true);
+        moving.end();
+        moving.begin();
         let (_, fourth) = talk(&room).await;
         let ended = [&first, &second, &third, &fourth].map(AbortHandle::is_finished);
         assert_eq!(ended, [false, true, false, false]);

@@ -21,6 +21,8 @@ from server import PATH, Server, agree, arguments, check, order, play
 FILES = 1_000
 # How much longer an order may take.
 TIMES = 10
+# Connections that are opened in a second, again and again.
+RATE = 500
 # A tick of the machine's, below which nothing is compared.
 TICK = 0.005
 ROUNDS = 40
@@ -53,13 +55,15 @@ class Crowd(threading.Thread):
 
     def run(self) -> None:
         while not self.ends.is_set():
-            while len(self.open) < self.count and not self.ends.is_set():
+            for _ in range(min(self.count - len(self.open), RATE // 2)):
                 try:
                     client = socket.create_connection(("127.0.0.1", self.port), 5)
                     client.setblocking(False)
                     client.send(f"PUT {PATH}/SLOW HTTP/1.1\r\nHost: x\r\n".encode())
                 except OSError:
                     break
+                if self.ends.is_set():
+                    return
                 self.open.append(client)
                 self.opened += 1
             for client in list(self.open):
