@@ -18,6 +18,9 @@ use serde::Deserialize;
 /// The day of a timestamp is that of the pipeline's `time_zone`. The rates are those of the newest row of the rate table on or before that day which quotes both
 /// currencies. The amount is multiplied by the quotient of the two rates exactly, and rounded once, to the minor units (ISO 4217) of
 /// the target currency, by the rate table's `rounding`. Without a rate the run is parked with the cause `no_rate`.
+///
+/// From the day on which the euro replaced a currency, that currency has the fixed conversion rate of the European Union in a table of the European
+/// Central Bank. `rate_source` then names `euro`. It names `override` for a rate from the file of overrides.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -56,7 +59,7 @@ record! {
         pub to_rate: Decimal,
         /// The date of the rates; nothing for a fixed table.
         pub rate_date: Option<Date>,
-        /// Where the rates come from: `ECB` or `fixed`.
+        /// Where the rates come from: `ECB`, `fixed`, `override` or `euro`, or two of them as in `euro+ECB`.
         pub rate_source: Arc<str>,
         /// Whether the amount needed no rounding.
         pub exact: bool,
@@ -110,7 +113,7 @@ impl Step for MoneyConvert {
         let pii = Told { rate, amount: rate || told(amount.as_ref()) };
         Ok(Planned {
             input,
-            output: output_type(to.as_ref(), rates.table.is_dated(), pii),
+            output: output_type(to.as_ref(), &rates, pii),
             effects: Vec::new(),
             step: Self { rates },
         })
@@ -150,7 +153,7 @@ impl Step for MoneyConvert {
             from_rate: converted.from_rate,
             to_rate: converted.to_rate,
             rate_date: converted.rate_date,
-            rate_source: Arc::clone(&rates.label),
+            rate_source: rates.named(converted.sources),
             exact: converted.exact,
         })
     }
@@ -207,7 +210,7 @@ struct Told {
     amount: bool,
 }
 
-fn output_type(to: Option<&Compiled>, dated: bool, pii: Told) -> Type {
+fn output_type(to: Option<&Compiled>, rates: &RateSource, pii: Told) -> Type {
     let unit = to.and_then(unit_of);
     let scale = match &unit {
         Some(Unit::Code(currency)) => currency.minor_units(),
@@ -216,8 +219,9 @@ fn output_type(to: Option<&Compiled>, dated: bool, pii: Told) -> Type {
     let decimal = |integer_digits, scale| Type::of(Shape::Decimal { integer_digits, scale });
     let amount = Type { unit, pii: pii.amount, ..decimal(AMOUNT_DIGITS_MAX, scale) };
     let (digits, places) = QUOTE_DIGITS_MAX;
-    let date = Type { nullable: !dated, ..Type::of(Shape::Date(DateFormat::Iso)) };
-    let source = Type::of(Shape::Text { chars_max: Some(5), values: None });
+    let date = Type { nullable: !rates.table.is_dated(), ..Type::of(Shape::Date(DateFormat::Iso)) };
+    let chars_max = Some(rates.name_chars_max());
+    let source = Type::of(Shape::Text { chars_max, values: None });
     Type::record([
         ("amount", amount),
         ("rate", decimal(28 - RATE_PLACES, RATE_PLACES).with_pii(pii.rate)),

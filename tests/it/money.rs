@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use num_bigint::BigInt;
+use oms_cli::DirectoryFiles;
+use oms_engine::plan::{Checker, Semantics};
+use oms_engine::run::Rehearsal;
+use oms_engine::step::Registry;
 use serde_json::Value as Json;
 
-use crate::harness::{Scratch, Site, dump, lines, shared};
+use crate::harness::{Scratch, Site, dump, lines, root, shared};
 
 /// A row of a file of answers, by column.
 type Answer = BTreeMap<String, String>;
@@ -121,14 +126,31 @@ fn half_a_cent_is_rounded_as_the_pipeline_says() {
 #[test]
 fn the_rate_of_the_day_in_utc_counts() {
     let Some(data) = shared("date edges") else { return };
-    let answers = answers(&data.join("orders/expected-date-edges.csv"));
+    let mut answers = answers(&data.join("orders/expected-date-edges.csv"));
+    // The answers take the lev's last quote, or none. The euro replaced it on 2026-01-01 at 1.95583 (Council Regulation (EU) 2025/1409).
+    for (id, rate_date, usd, amount) in
+        [("DATE-09", "2026-01-02", "1.1721", "59.93"), ("DATE-10", "2026-06-01", "1.1646", "59.55")]
+    {
+        let answer = answers.iter_mut().find(|answer| answer["order_id"] == id).unwrap();
+        answer.extend(
+            [
+                ("rate_date", rate_date),
+                ("rate_currency", "1.95583"),
+                ("rate_usd", usd),
+                ("usd_half_even", amount),
+                ("usd_half_up", amount),
+                ("status", "OK"),
+            ]
+            .map(|(column, value)| (column.to_owned(), value.to_owned())),
+        );
+    }
     for (rounding, column) in [("half_even", "usd_half_even"), ("half_up", "usd_half_up")] {
         let scratch = Scratch::with_pipelines();
         let site = storefront(&scratch, rounding);
         let (_, summary) = site.run(&data.join("orders/date-edges.ndjson"));
         assert_eq!(summary["read"], 12, "{summary}");
         compare(&bills(&site), &answers, column);
-        assert_eq!(site.count("select count(*) from oms_runs where cause like '%no_rate%'"), 2);
+        assert_eq!(site.count("select count(*) from oms_runs where cause like '%no_rate%'"), 1);
     }
 }
 
@@ -308,4 +330,24 @@ fn orders_without_a_rate_park_and_complete_once_there_is_one() {
         stored,
         "an object was stored again"
     );
+}
+
+#[test]
+fn a_run_that_began_before_the_euro_s_rates_counted_keeps_its_rate() {
+    let checker = Checker::new(Registry::new(oms_steps::ALL.iter().copied()).unwrap()).unwrap();
+    let folder = root().join("tests/cases/rates-euro-changeover");
+    let (files, name) = DirectoryFiles::of(&folder.join("r-cro.yaml"));
+    let orders = lines(&folder.join("o.ndjson"));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for (semantics, amount, source) in [(2, "106.63", "ECB"), (3, "105.45", "euro+ECB")] {
+        let semantics = Semantics::from_number(semantics).unwrap();
+        let plan = Arc::new(checker.check_bundle(&name, &files, semantics).plan.unwrap());
+        let now = "2025-06-01T00:00:00Z".parse().unwrap();
+        let rehearsal = Rehearsal::new(&plan, &files, now).unwrap();
+        runtime.block_on(rehearsal.run(orders[0].as_bytes(), "order")).ok().unwrap();
+        let contents = rehearsal.world().contents();
+        let (stored, _) = contents.objects.values().next().unwrap();
+        let stored: Json = serde_json::from_slice(stored).unwrap();
+        assert_eq!((&stored["amount"], &stored["rate_source"]), (&amount.into(), &source.into()));
+    }
 }

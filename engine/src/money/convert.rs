@@ -8,7 +8,7 @@
 use jiff::civil::Date;
 
 use super::arithmetic::{Rounded, mul_div};
-use super::{Currency, Decimal, NoRate, Quote, RateTable, Rounding};
+use super::{Currency, Decimal, NoRate, Quote, QuoteSource, RateTable, Rounding};
 
 /// How many decimals [`Conversion::rate`] has.
 pub const RATE_PLACES: u32 = 12;
@@ -29,6 +29,8 @@ pub struct Conversion {
     pub rate_date: Option<Date>,
     /// Whether rounding the amount lost nothing.
     pub exact: bool,
+    /// Where the two quotes come from; nothing for one that is 1 in any case.
+    pub sources: [Option<QuoteSource>; 2],
 }
 
 /// Why an amount could not be converted. Messages never name the amount.
@@ -78,6 +80,7 @@ pub fn convert(
             to_rate: Decimal::ONE,
             rate_date: table.is_dated().then_some(on),
             exact,
+            sources: [None; 2],
         });
     }
     let pair = table.lookup(from, to, on, max_age_days)?;
@@ -97,6 +100,7 @@ pub fn convert(
         to_rate: pair.to_rate,
         rate_date: pair.date,
         exact,
+        sources: pair.sources,
     })
 }
 

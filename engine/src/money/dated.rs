@@ -3,13 +3,14 @@
 //! A row quotes any number of currencies in units for 1 euro. Rows are compact and sorted, so that
 //! a look-up is a binary search and a few steps back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use jiff::civil::Date;
 
+use super::euro::changeover;
 use super::rates::EURO;
-use super::{Currency, Decimal, NoRate, RatePair};
+use super::{Currency, Decimal, NoRate, QuoteSource, RatePair};
 
 /// Rows by date, each with a cell for every currency: units of the currency for 1 euro.
 #[derive(Clone, Debug)]
@@ -20,6 +21,10 @@ pub(super) struct Dated {
     columns: BTreeMap<Currency, usize>,
     /// How many cells the longest row has: the next currency goes behind them.
     width: usize,
+    /// The cells that were added or replaced: the dates of their rows, and their positions.
+    overridden: BTreeSet<(Date, usize)>,
+    /// Whether the rates count at which the euro replaced currencies.
+    pub(super) changeovers: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -34,13 +39,26 @@ pub(super) struct Row {
 pub(super) enum Column {
     Euro,
     Cell(usize),
+    /// In none: the rate at which the euro replaced the currency, and since when.
+    Fixed(Date, Decimal),
+}
+
+impl Column {
+    /// Returns the quote that does not depend on a row, and since when it holds.
+    fn without_row(self) -> Option<(Date, Decimal)> {
+        match self {
+            Self::Euro => Some((Date::MIN, Decimal::ONE)),
+            Self::Fixed(since, per_euro) => Some((since, per_euro)),
+            Self::Cell(_) => None,
+        }
+    }
 }
 
 impl Row {
     fn quote(&self, column: Column) -> Option<Decimal> {
         match column {
-            Column::Euro => Some(Decimal::ONE),
             Column::Cell(at) => self.cells.get(at).copied().flatten(),
+            column => column.without_row().map(|(_, quote)| quote),
         }
     }
 }
@@ -57,7 +75,8 @@ impl Dated {
             .filter(|(at, _)| quoted(*at))
             .map(|(at, currency)| (*currency, at))
             .collect();
-        Self { rows, columns, width: cells.len() }
+        let width = cells.len();
+        Self { rows, columns, width, overridden: BTreeSet::new(), changeovers: false }
     }
 
     /// Adds or replaces one quote, with a row and a column of its own where there is none.
@@ -75,9 +94,40 @@ impl Dated {
         if let Some(cell) = row.cells.get_mut(at) {
             *cell = Some(per_euro);
         }
+        self.overridden.insert((date, at));
     }
 
-    pub(super) fn column(&self, currency: Currency) -> Result<Column, NoRate> {
+    /// Returns whether a currency is quoted at all.
+    pub(super) fn serves(&self, currency: Currency) -> bool {
+        self.column(currency).is_ok() || self.changeovers && changeover(currency).is_some()
+    }
+
+    /// Returns whether quotes were added or replaced.
+    pub(super) fn has_overrides(&self) -> bool {
+        !self.overridden.is_empty()
+    }
+
+    /// Returns the column of a currency on a date.
+    fn column_on(&self, currency: Currency, on: Date) -> Result<Column, NoRate> {
+        let changeover = changeover(currency).filter(|fixed| self.changeovers && fixed.since <= on);
+        match changeover {
+            Some(fixed) => Ok(Column::Fixed(fixed.since, fixed.per_euro)),
+            None => self.column(currency),
+        }
+    }
+
+    fn source(&self, row: Date, column: Column) -> Option<QuoteSource> {
+        match column {
+            Column::Euro => None,
+            Column::Fixed(..) => Some(QuoteSource::Changeover),
+            Column::Cell(at) if self.changeovers && self.overridden.contains(&(row, at)) => {
+                Some(QuoteSource::Override)
+            }
+            Column::Cell(_) => Some(QuoteSource::Table),
+        }
+    }
+
+    fn column(&self, currency: Currency) -> Result<Column, NoRate> {
         if currency.code() == EURO {
             return Ok(Column::Euro);
         }
@@ -92,7 +142,14 @@ impl Dated {
         on: Date,
         max_age_days: u32,
     ) -> Result<RatePair, NoRate> {
-        let (from_column, to_column) = (self.column(from)?, self.column(to)?);
+        let (from_column, to_column) = (self.column_on(from, on)?, self.column_on(to, on)?);
+        let sources = |row| [from_column, to_column].map(|column| self.source(row, column));
+        let changeovers = [from_column, to_column].map(Column::without_row);
+        if let [Some((from_since, from_rate)), Some((to_since, to_rate))] = changeovers {
+            // No row is needed, as soon as both have a rate for ever.
+            let date = from_since.max(to_since);
+            return Ok(RatePair { date: Some(date), from_rate, to_rate, sources: sources(date) });
+        }
         let oldest = on.saturating_sub(SignedDuration::from_hours(24 * i64::from(max_age_days)));
         let end = self.rows.partition_point(|row| row.date <= on);
         // Rows too old are walked as well, but only when the answer is an error that names the
@@ -106,7 +163,7 @@ impl Dated {
             .find_map(|row| Some((row.date, row.quote(from_column)?, row.quote(to_column)?)));
         match newest {
             Some((date, from_rate, to_rate)) if date >= oldest => {
-                Ok(RatePair { date: Some(date), from_rate, to_rate })
+                Ok(RatePair { date: Some(date), from_rate, to_rate, sources: sources(date) })
             }
             Some((newest, ..)) => Err(NoRate::TooOld { from, to, on, newest, max_age_days }),
             None => Err(NoRate::NoRow { from, to, on }),
@@ -176,6 +233,79 @@ mod tests {
         assert!(table.lookup(currency("BGN"), currency("USD"), date(2026, 1, 2), 1).is_err());
         assert!(table.lookup(currency("EUR"), currency("USD"), date(2026, 1, 5), 0).is_ok());
         assert!(table.lookup(currency("EUR"), currency("USD"), Date::MAX, u32::MAX).is_ok());
+    }
+
+    #[test]
+    fn a_currency_that_the_euro_replaced_has_its_rate_from_that_day_on() {
+        let row = |date, usd, hrk: Option<&str>| Row {
+            date,
+            cells: vec![Some(decimal(usd)), hrk.map(decimal)],
+        };
+        let rows = vec![
+            row(date(2022, 12, 30), "1.0666", Some("7.5365")),
+            row(date(2023, 1, 3), "1.0545", None),
+        ];
+        let mut dated = Dated::new(rows, &["USD", "HRK"].map(currency));
+        dated.set(date(2023, 1, 3), currency("XOF"), decimal("655.957"));
+        let before = RateTable::dated(dated);
+        let table = before.clone().with_changeovers();
+        let found = |table: &RateTable, from: &str, to: &str, on| {
+            let pair = table.lookup(currency(from), currency(to), on, 7).ok()?;
+            let rates = [pair.from_rate, pair.to_rate].map(|rate| rate.to_string());
+            Some((pair.date.unwrap(), rates.join(" "), pair.sources))
+        };
+        use QuoteSource::{Changeover, Override, Table};
+        let (last, first) = (date(2022, 12, 31), date(2023, 1, 1));
+        let row = |at, rates: &str, from, to| Some((at, rates.to_owned(), [from, to]));
+        for (from, to, on, wanted) in [
+            (
+                "HRK",
+                "USD",
+                last,
+                row(date(2022, 12, 30), "7.5365 1.0666", Some(Table), Some(Table)),
+            ),
+            (
+                "HRK",
+                "USD",
+                first,
+                row(date(2022, 12, 30), "7.53450 1.0666", Some(Changeover), Some(Table)),
+            ),
+            (
+                "USD",
+                "HRK",
+                date(2023, 1, 3),
+                row(date(2023, 1, 3), "1.0545 7.53450", Some(Table), Some(Changeover)),
+            ),
+            ("HRK", "EUR", date(2030, 1, 1), row(first, "7.53450 1", Some(Changeover), None)),
+            (
+                "DEM",
+                "HRK",
+                date(2030, 1, 1),
+                row(first, "1.95583 7.53450", Some(Changeover), Some(Changeover)),
+            ),
+            (
+                "XOF",
+                "EUR",
+                date(2023, 1, 3),
+                row(date(2023, 1, 3), "655.957 1", Some(Override), None),
+            ),
+            (
+                "XOF",
+                "HRK",
+                date(2023, 1, 3),
+                row(date(2023, 1, 3), "655.957 7.53450", Some(Override), Some(Changeover)),
+            ),
+            ("HRK", "USD", date(2023, 6, 1), None),
+            ("BGN", "USD", date(2023, 1, 3), None),
+        ] {
+            assert_eq!(found(&table, from, to, on), wanted, "{from} {to} {on}");
+        }
+        assert!(table.serves(currency("DEM")) && !before.serves(currency("DEM")));
+        // As it was before the euro's rates counted.
+        let earlier = row(date(2022, 12, 30), "7.5365 1.0666", Some(Table), Some(Table));
+        assert_eq!(found(&before, "HRK", "USD", date(2023, 1, 3)), earlier);
+        let earlier = row(date(2023, 1, 3), "655.957 1", Some(Table), None);
+        assert_eq!(found(&before, "XOF", "EUR", date(2023, 1, 3)), earlier);
     }
 
     #[test]

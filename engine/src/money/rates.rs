@@ -51,6 +51,19 @@ pub struct RatePair {
     pub from_rate: Decimal,
     /// The quote of the currency converted to.
     pub to_rate: Decimal,
+    /// Where the two quotes come from; nothing for the euro, whose quote is 1 in any case.
+    pub sources: [Option<QuoteSource>; 2],
+}
+
+/// Where one quote comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuoteSource {
+    /// The file of the table, or the table itself.
+    Table,
+    /// A row of the overrides.
+    Override,
+    /// The rate at which the euro replaced the currency.
+    Changeover,
 }
 
 /// Why a table has no rate for a pair of currencies.
@@ -133,6 +146,26 @@ impl RateTable {
         Self { source: ECB_SOURCE.to_owned(), quotes: Quotes::Dated(dated) }
     }
 
+    /// Lets a currency that the euro replaced have its rate for ever from that day on, whatever the rows quote, and tells quotes of overrides
+    /// from others. A fixed table stays as it is.
+    #[must_use]
+    pub fn with_changeovers(mut self) -> Self {
+        if let Some(dated) = self.as_dated_mut() {
+            dated.changeovers = true;
+        }
+        self
+    }
+
+    /// Returns whether [`Self::with_changeovers`] counts.
+    pub fn has_changeovers(&self) -> bool {
+        self.as_dated().is_some_and(|dated| dated.changeovers)
+    }
+
+    /// Returns whether overrides were added.
+    pub fn has_overrides(&self) -> bool {
+        self.as_dated().is_some_and(Dated::has_overrides)
+    }
+
     /// Replaces the text that says where the rates come from.
     #[must_use]
     pub fn with_source(self, source: impl Into<String>) -> Self {
@@ -160,7 +193,8 @@ impl RateTable {
     /// Returns the quotes of two currencies that hold on a date.
     ///
     /// In a dated table they come from the newest row dated `on` or before, at most `max_age_days`
-    /// days, that quotes both; a fixed table has one answer for all dates.
+    /// days, that quotes both; a fixed table has one answer for all dates. With changeovers a currency that the euro replaced on `on` or before
+    /// needs no row, and two of them, or one and the euro, are dated by the later changeover.
     ///
     /// # Errors
     ///
@@ -178,7 +212,8 @@ impl RateTable {
                 let rate = |currency| {
                     rates.get(&currency).copied().ok_or(NoRate::NeverQuoted { currency })
                 };
-                Ok(RatePair { date: None, from_rate: rate(from)?, to_rate: rate(to)? })
+                let sources = [Some(QuoteSource::Table); 2];
+                Ok(RatePair { date: None, from_rate: rate(from)?, to_rate: rate(to)?, sources })
             }
         }
     }
@@ -186,7 +221,7 @@ impl RateTable {
     /// Returns whether any row quotes the currency; the base always is.
     pub fn serves(&self, currency: Currency) -> bool {
         match &self.quotes {
-            Quotes::Dated(dated) => dated.column(currency).is_ok(),
+            Quotes::Dated(dated) => dated.serves(currency),
             Quotes::Fixed { rates, .. } => rates.contains_key(&currency),
         }
     }

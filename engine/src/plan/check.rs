@@ -176,7 +176,7 @@ impl Checker {
         let unreadable = ["tables", "rates"].into_iter().filter(is_unreadable).collect();
         let mut resources = Resources { time_zone, unreadable, ..Resources::default() };
         let declared = tables::check(&pipeline, sink, &mut resources);
-        rates::check(&pipeline, sink, &recorder, &mut resources);
+        rates::check(&pipeline, sink, &recorder, &mut resources, semantics);
         mail::check(&pipeline, sink, &recorder, &mut resources);
         let order = order::check(&pipeline, &resources.time_zone, sink, &recorder, semantics);
         if let Some(order) = &order {

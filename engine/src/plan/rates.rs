@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::semantics::Semantics;
 use super::sink::{InFile, Sink};
 use crate::diagnostic::{Finding, Place, Route, Source, closest, codes};
 use crate::document::{FileError, Files};
@@ -15,6 +16,7 @@ pub(super) fn check(
     sink: &mut Sink<'_>,
     files: &dyn Files,
     resources: &mut Resources,
+    semantics: Semantics,
 ) {
     for named in &pipeline.rates {
         let source = named.section.as_ref().and_then(|section| {
@@ -22,6 +24,8 @@ pub(super) fn check(
                 RatesSource::Ecb => (ecb(named, section, sink, files)?, "ECB"),
                 RatesSource::Fixed => (fixed(named, section, sink)?, "fixed"),
             };
+            let table =
+                if semantics.knows_changeovers() { table.with_changeovers() } else { table };
             Some(Arc::new(RateSource {
                 name: Arc::from(named.name.as_str()),
                 table,

@@ -13,7 +13,7 @@ use crate::document::Files;
 use crate::effects::{Call, Effects};
 use crate::expression::{self, Compiled, Env, EvalError, Problem, Scope};
 use crate::mail::Mailbox;
-use crate::money::{RateTable, Rounding};
+use crate::money::{QuoteSource, RateTable, Rounding};
 use crate::pipeline::SmtpSection;
 use crate::table::TableDef;
 use crate::template::{Template, TemplateProblem};
@@ -33,6 +33,39 @@ pub struct RateSource {
     pub rounding: Rounding,
     /// Where the rates come from, for the record: `ECB` or `fixed`.
     pub label: Arc<str>,
+}
+
+/// What is on record for a rate at which the euro replaced a currency, and for one of the overrides.
+const CHANGEOVER: &str = "euro";
+const OVERRIDE: &str = "override";
+
+impl RateSource {
+    /// Returns where the quotes of a conversion come from, for the record: one name, or two with a `+` between them.
+    pub fn named(&self, sources: [Option<QuoteSource>; 2]) -> Arc<str> {
+        let name = |source| match source {
+            QuoteSource::Table => &*self.label,
+            QuoteSource::Override => OVERRIDE,
+            QuoteSource::Changeover => CHANGEOVER,
+        };
+        match sources.map(|source| source.map(name)) {
+            [Some(from), Some(to)] if from != to => Arc::from(format!("{from}+{to}")),
+            [Some(one), _] | [None, Some(one)] => Arc::from(one),
+            [None, None] => Arc::clone(&self.label),
+        }
+    }
+
+    /// Returns the most characters that [`Self::named`] gives.
+    pub fn name_chars_max(&self) -> u64 {
+        // A fixed table, and one as it was before the euro's rates counted.
+        const LABEL: u64 = 5;
+        let changeover = (self.label.len() + "+".len() + CHANGEOVER.len()) as u64;
+        let overridden = (self.label.len() + "+".len() + OVERRIDE.len()) as u64;
+        match (self.table.has_changeovers(), self.table.has_overrides()) {
+            (false, _) => LABEL,
+            (true, false) => changeover,
+            (true, true) => overridden.max((CHANGEOVER.len() + "+".len() + OVERRIDE.len()) as u64),
+        }
+    }
 }
 
 /// Who sends mail, and where its templates lie.

@@ -1,0 +1,83 @@
+//! The rates at which the euro replaced currencies. From its day on each holds for ever.
+//!
+//! | regulation of the Council | fixes the rates of |
+//! | --- | --- |
+//! | (EC) No 2866/98 | ATS, BEF, DEM, ESP, FIM, FRF, IEP, ITL, LUF, NLG, PTE |
+//! | (EC) No 1478/2000 | GRD |
+//! | (EC) No 1086/2006 | SIT |
+//! | (EC) No 1134/2007 | MTL |
+//! | (EC) No 1135/2007 | CYP |
+//! | (EC) No 694/2008 | SKK |
+//! | (EU) No 671/2010 | EEK |
+//! | (EU) No 870/2013 | LVL |
+//! | (EU) No 851/2014 | LTL |
+//! | (EU) 2022/1208 | HRK |
+//! | (EU) 2025/1409 | BGN |
+//!
+//! Each amends the first one. Regulation (EC) No 1103/97, article 4, says how to use them: with all their digits, and from one such currency to
+//! another by way of the euro.
+
+use jiff::civil::{Date, date};
+
+use super::{Currency, Decimal};
+
+/// The rate at which the euro replaced a currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Changeover {
+    /// The first day of the rate.
+    pub(super) since: Date,
+    /// Units of the currency for 1 euro.
+    pub(super) per_euro: Decimal,
+}
+
+/// Code, units for 1 euro, and the first day.
+const RATES: [(&str, &str, Date); 21] = [
+    ("ATS", "13.7603", date(1999, 1, 1)),
+    ("BEF", "40.3399", date(1999, 1, 1)),
+    ("BGN", "1.95583", date(2026, 1, 1)),
+    ("CYP", "0.585274", date(2008, 1, 1)),
+    ("DEM", "1.95583", date(1999, 1, 1)),
+    ("EEK", "15.6466", date(2011, 1, 1)),
+    ("ESP", "166.386", date(1999, 1, 1)),
+    ("FIM", "5.94573", date(1999, 1, 1)),
+    ("FRF", "6.55957", date(1999, 1, 1)),
+    ("GRD", "340.750", date(2001, 1, 1)),
+    ("HRK", "7.53450", date(2023, 1, 1)),
+    ("IEP", "0.787564", date(1999, 1, 1)),
+    ("ITL", "1936.27", date(1999, 1, 1)),
+    ("LTL", "3.45280", date(2015, 1, 1)),
+    ("LUF", "40.3399", date(1999, 1, 1)),
+    ("LVL", "0.702804", date(2014, 1, 1)),
+    ("MTL", "0.429300", date(2008, 1, 1)),
+    ("NLG", "2.20371", date(1999, 1, 1)),
+    ("PTE", "200.482", date(1999, 1, 1)),
+    ("SIT", "239.640", date(2007, 1, 1)),
+    ("SKK", "30.1260", date(2009, 1, 1)),
+];
+
+/// Returns the rate at which the euro replaced a currency, if it did.
+pub(super) fn changeover(currency: Currency) -> Option<Changeover> {
+    let at = RATES.binary_search_by(|(code, ..)| (*code).cmp(currency.code())).ok()?;
+    let (_, per_euro, since) = RATES.get(at)?;
+    Some(Changeover { since: *since, per_euro: Decimal::parse(per_euro).ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_currency_that_the_euro_replaced_has_a_rate_of_six_digits() {
+        for currency in Currency::all() {
+            let found = changeover(currency);
+            assert_eq!(found.is_some(), currency.is_replaced_by_euro(), "{}", currency.code());
+        }
+        for (code, per_euro, since) in RATES {
+            let found = changeover(Currency::parse(code).unwrap()).unwrap();
+            assert_eq!((found.per_euro.to_string(), found.since), (per_euro.to_owned(), since));
+            // Regulation (EC) No 1103/97, article 4: six significant figures.
+            let digits = per_euro.replace('.', "");
+            assert_eq!(digits.trim_start_matches('0').len(), 6, "{code}");
+        }
+    }
+}
