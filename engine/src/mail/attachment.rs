@@ -3,6 +3,8 @@
 use lettre::message::SinglePart;
 use lettre::message::header::{ContentDisposition, ContentTransferEncoding, ContentType};
 
+use super::mime::{base64_bytes_max, crlf_lines};
+
 /// The most characters of an attachment's name.
 pub const NAME_CHARS_MAX: usize = 64;
 
@@ -37,7 +39,14 @@ pub fn content_type(name: &str) -> Option<&'static str> {
 }
 
 impl Attachment {
-    /// Returns it as a part of a message, in base64, so that every byte arrives as it is.
+    /// Returns the most bytes that it takes up in a message, with its headers.
+    pub(super) fn bytes_max(&self) -> usize {
+        const HEADERS_MAX: usize = 1024;
+        let lines = self.content.bytes().filter(|byte| *byte == b'\n').count();
+        HEADERS_MAX + base64_bytes_max(self.content.len() + lines)
+    }
+
+    /// Returns it as a part of a message, in base64, with lines that end in CRLF.
     pub(super) fn part(&self) -> SinglePart {
         let media = content_type(&self.name).unwrap_or("text/plain");
         let media = ContentType::parse(&format!("{media}; charset=utf-8"));
@@ -45,7 +54,7 @@ impl Attachment {
             .header(media.unwrap_or(ContentType::TEXT_PLAIN))
             .header(ContentDisposition::attachment(&self.name))
             .header(ContentTransferEncoding::Base64)
-            .body(self.content.clone())
+            .body(crlf_lines(&self.content))
     }
 }
 

@@ -8,7 +8,8 @@ use lettre::message::header::{ContentType, Subject};
 use lettre::message::{Message, MultiPart};
 
 use super::envelope::{Envelope, travelling};
-use super::mime::{boundary_of, part, raw};
+use super::header::{encoded, must_be_encoded};
+use super::mime::{boundary_of, bytes_max, part, raw, raw_from};
 use super::{Attachment, Mailbox, Unsubscribe};
 
 /// The most bytes that a complete message may have.
@@ -97,9 +98,8 @@ impl Mail {
         self.check_headers()?;
         let from_address = address(&self.from.address, "from")?;
         let to_address = address(&self.to, "to")?;
-        let from = lettre::message::Mailbox::new(self.from.name.clone(), from_address);
         let envelope =
-            lettre::address::Envelope::new(Some(from.email.clone()), vec![to_address.clone()])
+            lettre::address::Envelope::new(Some(from_address.clone()), vec![to_address.clone()])
                 .map_err(|_| MailError::Headers)?;
         let bodies = MultiPart::alternative()
             .boundary(self.boundary("alternative"))
@@ -112,14 +112,26 @@ impl Mail {
                 |parts, attachment| parts.singlepart(attachment.part()),
             ),
         };
-        let mut message = Message::builder()
+        let message = Message::builder()
             .envelope(envelope)
             .raw_header(raw("Message-ID", format!("<{}>", self.message_id)))
-            .date(SystemTime::from(self.date))
-            .from(from)
-            .to(to_address.into())
-            .header(Subject::from(self.subject.clone()))
-            .raw_header(raw("Auto-Submitted", "auto-generated".to_owned()));
+            .date(SystemTime::from(self.date));
+        let message = match self.from.name.as_deref().filter(|name| must_be_encoded(name)) {
+            Some(name) => {
+                let name = encoded("From", name);
+                let written = format!("{name}\r\n <{from_address}>");
+                message.raw_header(raw_from(from_address.as_ref(), written))
+            }
+            None => {
+                message.from(lettre::message::Mailbox::new(self.from.name.clone(), from_address))
+            }
+        };
+        let message = message.to(to_address.into());
+        let message = match must_be_encoded(&self.subject) {
+            true => message.raw_header(raw("Subject", encoded("Subject", &self.subject))),
+            false => message.header(Subject::from(self.subject.clone())),
+        };
+        let mut message = message.raw_header(raw("Auto-Submitted", "auto-generated".to_owned()));
         for (name, value) in self.unsubscribe.iter().flat_map(Unsubscribe::headers) {
             message = message.raw_header(raw(name, value));
         }
@@ -132,10 +144,13 @@ impl Mail {
     /// # Errors
     /// The same as making it.
     pub fn check(&self) -> Result<(), MailError> {
-        // Quoted-printable takes three bytes for one at the most; the headers stay below the rest.
-        const HEADERS_MAX: usize = 16 * 1024;
-        let largest = self.content_bytes().saturating_mul(3);
-        if largest > MAIL_BYTES_MAX - HEADERS_MAX {
+        // The subject takes up three bytes for one at the most, and so does the name; lines that are folded take a fifth of that.
+        const HEADERS_MAX: usize = 32 * 1024;
+        let name = self.from.name.as_ref().map_or(0, String::len);
+        let bodies = [&self.text, &self.html].into_iter().map(|body| bytes_max(body));
+        let attached = self.attachments.iter().map(Attachment::bytes_max);
+        let largest = bodies.chain(attached).fold(HEADERS_MAX + 4 * name, usize::saturating_add);
+        if largest > MAIL_BYTES_MAX {
             return self.to_rfc5322().map(drop);
         }
         self.check_headers()?;
@@ -325,10 +340,9 @@ mod tests {
     #[test]
     fn names_and_subjects_in_any_script_read_back() {
         let long = "ご注文ありがとうございます。".repeat(20);
-        for subject in
-            ["ご注文 NW-1 の確認", "تأكيد الطلب", "Größe: Ω", long.as_str(), "=?utf-8?b?eA==?="]
+        for subject in ["ご注文 NW-1 の確認", "تأكيد الطلب", "Größe: Ω", long.as_str(), "x"]
         {
-            for name in ["注文係", "خدمة العملاء", "Ørsted & Søn, \"A\\B\"", "a=?b?=c"]
+            for name in ["注文係", "خدمة العملاء", "Ørsted & Søn, \"A\\B\"", "abc"]
             {
                 let mut mail = mail();
                 mail.subject = subject.to_owned();
@@ -345,6 +359,26 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_looks_like_an_encoded_word_is_encoded_and_every_line_fits() {
+        let long = "x".repeat(998);
+        for text in ["=?utf-8?q?You_won!?=", "a =?b", long.as_str()] {
+            let mut mail = mail();
+            mail.subject = text.to_owned();
+            mail.from.name = Some(text.to_owned());
+            let message = written(&mail);
+            assert_eq!(header(&message, "Subject").replace("?= =?utf-8?q?", ""), in_words(text));
+            let from = header(&message, "From").replace("?= =?utf-8?q?", "");
+            assert_eq!(from, format!("{} <orders@example.com>", in_words(text)));
+        }
+    }
+
+    /// Returns a text as one encoded word, as if it fitted.
+    fn in_words(text: &str) -> String {
+        let text = text.replace('=', "=3D").replace('?', "=3F").replace('_', "=5F");
+        format!("=?utf-8?q?{}?=", text.replace(' ', "_"))
     }
 
     #[test]
@@ -390,6 +424,32 @@ mod tests {
         let message = written(&mail);
         assert_eq!(message.matches("quoted-printable").count(), 2, "{message}");
         assert!(message.contains("a=00b\r\nc=1B[0m"), "{message}");
+    }
+
+    #[test]
+    fn a_mail_of_very_many_lines_is_checked_and_written() {
+        let mut mail = mail();
+        // Where the end of each line moved all that follows, this took minutes.
+        mail.text = "a line of the list\n".repeat(200_000);
+        mail.html = "<p>a line of the list</p>\n".repeat(100_000);
+        mail.attachments =
+            vec![Attachment { name: "list.csv".to_owned(), content: "a,b\n".repeat(100_000) }];
+        assert_eq!(mail.check(), Ok(()));
+        assert!(mail.to_rfc5322().unwrap().len() > mail.content_bytes());
+    }
+
+    #[test]
+    fn a_mail_fits_if_it_does_when_it_is_written() {
+        let mut mail = mail();
+        for (character, count, fits) in [
+            ("x", MAIL_BYTES_MAX * 9 / 10, true),
+            ("ü", MAIL_BYTES_MAX / 8, true),
+            ("x", MAIL_BYTES_MAX * 99 / 100, false),
+        ] {
+            mail.text = character.repeat(count);
+            assert_eq!(mail.check().is_ok(), fits, "{character} {count}");
+            assert_eq!(mail.to_rfc5322().is_ok(), fits, "{character} {count}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod attachment;
 mod envelope;
+mod header;
 mod mailbox;
 mod message;
 mod mime;
