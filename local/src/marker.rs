@@ -169,27 +169,33 @@ pub(crate) struct Marking {
     marker: Marker,
     /// When the counter was moved last.
     moved: Option<Instant>,
+    /// Whether something was committed since.
+    is_behind: bool,
 }
 
 impl Marking {
     pub(crate) fn begin(directory: &Path, connection: &Connection) -> Result<Self, Error> {
         let (directory, marker) = (directory.to_owned(), Marker::of(connection)?);
-        Ok(Self { directory, marker, moved: None })
+        Ok(Self { directory, marker, moved: None, is_behind: false })
     }
 
     /// Moves the counter within a transaction, if that is due. Once it has committed, [`write`](Self::write) writes the note.
-    pub(crate) fn step(&self, connection: &Connection) -> Result<Option<Marker>, Error> {
+    pub(crate) fn step(&mut self, connection: &Connection) -> Result<Option<Marker>, Error> {
+        self.is_behind = true;
         if self.moved.is_some_and(|moved| moved.elapsed() < INTERVAL) {
             return Ok(None);
         }
-        self.last(connection).map(Some)
+        self.last(connection)
     }
 
-    /// Moves the counter within a transaction.
-    pub(crate) fn last(&self, connection: &Connection) -> Result<Marker, Error> {
+    /// Moves the counter within a transaction, if something was committed since it was moved last.
+    pub(crate) fn last(&self, connection: &Connection) -> Result<Option<Marker>, Error> {
+        if !self.is_behind {
+            return Ok(None);
+        }
         let marker = self.marker.clone().after(None);
         marker.set(connection)?;
-        Ok(marker)
+        Ok(Some(marker))
     }
 
     /// Writes the note of a counter that was moved.
@@ -197,5 +203,6 @@ impl Marking {
         // A note that could not be written is behind, and the next one is not.
         let _behind = marker.write(&self.directory);
         (self.marker, self.moved) = (marker, Some(Instant::now()));
+        self.is_behind = false;
     }
 }

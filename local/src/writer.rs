@@ -271,7 +271,9 @@ impl Thread {
         export::settle(&self.connection, &self.exported.take())?;
         let marker = self.marking.last(&self.connection)?;
         self.execute("commit")?;
-        self.marking.write(marker);
+        if let Some(marker) = marker {
+            self.marking.write(marker);
+        }
         empty_log(&self.connection)
     }
 
@@ -381,7 +383,11 @@ impl Thread {
                 self.apply_all(batch, true)?.unwrap_or_default()
             }
         };
-        let marker = self.marking.step(&self.connection)?;
+        let is_new = |outcome: &Option<Outcome>| matches!(outcome, Some(Outcome::Committed { .. }));
+        let marker = match outcomes.iter().any(is_new) {
+            true => self.marking.step(&self.connection)?,
+            false => None,
+        };
         failpoint::hit("before_commit");
         self.execute("commit")?;
         failpoint::hit("after_commit");

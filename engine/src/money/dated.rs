@@ -278,10 +278,10 @@ mod tests {
             ),
             ("HRK", "EUR", date(2030, 1, 1), row(first, "7.53450 1", Some(Changeover), None)),
             (
-                "DEM",
+                "SKK",
                 "HRK",
                 date(2030, 1, 1),
-                row(first, "1.95583 7.53450", Some(Changeover), Some(Changeover)),
+                row(first, "30.1260 7.53450", Some(Changeover), Some(Changeover)),
             ),
             (
                 "XOF",
@@ -297,10 +297,11 @@ mod tests {
             ),
             ("HRK", "USD", date(2023, 6, 1), None),
             ("BGN", "USD", date(2023, 1, 3), None),
+            ("DEM", "EUR", date(2023, 1, 3), None),
         ] {
             assert_eq!(found(&table, from, to, on), wanted, "{from} {to} {on}");
         }
-        assert!(table.serves(currency("DEM")) && !before.serves(currency("DEM")));
+        assert!(table.serves(currency("SKK")) && !before.serves(currency("SKK")));
         // As it was before the euro's rates counted.
         let earlier = row(date(2022, 12, 30), "7.5365 1.0666", Some(Table), Some(Table));
         assert_eq!(found(&before, "HRK", "USD", date(2023, 1, 3)), earlier);

@@ -5,6 +5,7 @@ oms keys add p.yaml --state-dir s late > key 2> /dev/null
 late=$(grep -o 'oms_[0-9a-f]*_[0-9a-f]*' key | head -1)
 echo '{"id":"A","amount":"1"}' > a.json
 serve() {
+  : > said
   oms serve p.yaml --state-dir "$1" --listen 127.0.0.1:0 > said 2> log & server=$!
   until grep -q console said; do kill -0 $server || return; sleep 0.05; done
   address=$(grep -o '127.0.0.1:[0-9]*' said | head -1)
@@ -36,5 +37,5 @@ cat > e/keys.json <<'JSON'
 [{"id":"000000000000","name":"old","scope":"admin","digest":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","created_at":"2026-01-02T03:04:05Z","revoked_at":null}]
 JSON
 oms keys list p.yaml --state-dir e
-secret=oms_000000000000_; late=$secret; serve e; ls e
+secret=oms_000000000000_; late=$secret; serve e; ls e | grep keys
 oms keys list p.yaml --state-dir e
