@@ -125,13 +125,22 @@ impl ValidKeys {
 /// The keys of a state directory.
 pub struct Keys {
     directory: PathBuf,
-    read: Mutex<Option<(Instant, ValidKeys)>>,
+    known: Mutex<Known>,
+}
+
+/// What a server knows of its keys.
+#[derive(Default)]
+struct Known {
+    /// When they were read, and what they were.
+    read: Option<(Instant, ValidKeys)>,
+    /// Where they are read, once there is a database.
+    connection: Option<Connection>,
 }
 
 impl Keys {
     /// Names the keys of a state directory.
     pub fn of(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), read: Mutex::default() }
+        Self { directory: directory.to_owned(), known: Mutex::default() }
     }
 
     /// Reads all of them; none if none was ever made.
@@ -139,10 +148,22 @@ impl Keys {
     /// # Errors
     /// When the database cannot be read.
     pub fn read(&self) -> Result<Vec<Key>, Error> {
-        let mut keys = match Database::read(&self.directory) {
-            Ok(connection) if is_there(&connection)? => all(&connection)?,
-            Ok(_) | Err(Error::NoState(_)) => Vec::new(),
-            Err(error) => return Err(error),
+        self.read_on(self.connect()?.as_ref())
+    }
+
+    /// Opens the database; nothing if there is none.
+    fn connect(&self) -> Result<Option<Connection>, Error> {
+        match Database::read(&self.directory) {
+            Ok(connection) => Ok(Some(connection)),
+            Err(Error::NoState(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read_on(&self, connection: Option<&Connection>) -> Result<Vec<Key>, Error> {
+        let mut keys = match connection {
+            Some(connection) if is_there(connection)? => all(connection)?,
+            _ => Vec::new(),
         };
         // Those of an earlier version, until a process that writes takes them over.
         for key in earlier(&self.directory)? {
@@ -158,16 +179,19 @@ impl Keys {
     /// # Errors
     /// When the database cannot be read.
     pub fn current(&self) -> Result<ValidKeys, Error> {
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, keys)) = &*read
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, keys)) = &known.read
             && at.elapsed() < FRESH
         {
             return Ok(keys.clone());
         }
-        let all = self.read()?;
+        if known.connection.is_none() {
+            known.connection = self.connect()?;
+        }
+        let all = self.read_on(known.connection.as_ref())?;
         let made = !all.is_empty();
         let keys = ValidKeys { valid: all.into_iter().filter(Key::is_valid).collect(), made };
-        *read = Some((Instant::now(), keys.clone()));
+        known.read = Some((Instant::now(), keys.clone()));
         Ok(keys)
     }
 

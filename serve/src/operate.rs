@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use oms_engine::effects::Clock as _;
 use oms_engine::plan::read_rows;
@@ -17,7 +19,6 @@ use oms_local::{Held, RunRow, SystemClock, Work};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Mutex;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::audit;
@@ -158,23 +159,17 @@ pub(crate) fn open(directory: &Path) -> io::Result<UnixListener> {
 
 /// Answers whoever asks at the socket of a flow, until this is dropped.
 pub(crate) async fn attend(site: Arc<Site>, at: usize, listener: UnixListener) {
-    let mut conversations = JoinSet::new();
-    let turn = Arc::new(Mutex::new(()));
+    let Some(flow) = site.flows.get(at) else { return };
+    let turn = Mutex::new(());
+    let mut conversations = FuturesUnordered::new();
     loop {
-        while conversations.try_join_next().is_some() {}
-        if conversations.len() >= CONVERSATIONS_MAX {
-            conversations.join_next().await;
+        tokio::select! {
+            Some(_broken) = conversations.next(), if !conversations.is_empty() => {}
+            taken = listener.accept(), if conversations.len() < CONVERSATIONS_MAX => match taken {
+                Ok((stream, _)) => conversations.push(converse(flow, stream, &turn)),
+                Err(_) => tokio::time::sleep(REST).await,
+            },
         }
-        let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(REST).await;
-            continue;
-        };
-        let (site, turn) = (Arc::clone(&site), Arc::clone(&turn));
-        conversations.spawn(async move {
-            if let Some(flow) = site.flows.get(at) {
-                let _broken = converse(flow, stream, &turn).await;
-            }
-        });
     }
 }
 
