@@ -19,7 +19,7 @@ use serde::Deserialize;
 /// currencies. The amount is multiplied by the quotient of the two rates exactly, and rounded once, to the minor units (ISO 4217) of
 /// the target currency, by the rate table's `rounding`. Without a rate the run is parked with the cause `no_rate`.
 ///
-/// From the day on which the euro replaced a currency, that currency has the fixed conversion rate of the European Union in a table of the European
+/// From the day on which the euro replaced a currency (after 1 January 1999), that currency has the fixed conversion rate of the European Union in a table of the European
 /// Central Bank. `rate_source` then names `euro`. It names `override` for a rate from the file of overrides.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
