@@ -103,19 +103,19 @@ impl Bundles {
             .prepare("select pipeline_file, files from oms_bundles where id = ?1")?
             .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?
-            .ok_or_else(|| damaged("it is not there"))?;
+            .ok_or_else(|| damaged("it is missing"))?;
         let semantics = semantics(connection, id)?.ok_or_else(|| Error::Bundle(name.clone()))?;
         let manifest: BTreeMap<String, String> =
-            serde_json::from_str(&manifest).map_err(|_| damaged("its list of files"))?;
+            serde_json::from_str(&manifest).map_err(|_| damaged("its list of files is invalid"))?;
         let mut files = Vec::with_capacity(manifest.len());
         for (path, digest) in manifest {
             let content: Vec<u8> = connection
                 .prepare("select content from oms_files where lower(hex(digest)) = ?1")?
                 .query_row([&digest], |row| row.get(0))
                 .optional()?
-                .ok_or_else(|| damaged("a file of it is not there"))?;
+                .ok_or_else(|| damaged("one of its files is missing"))?;
             if Digest::of(&content).to_string() != digest {
-                return Err(damaged("a file of it is not what was stored"));
+                return Err(damaged("one of its files was changed"));
             }
             files.push((path, Arc::from(content)));
         }
@@ -127,8 +127,8 @@ impl Bundles {
 }
 
 impl Bundles {
-    /// Tells whether the order of a run is the one that was accepted, by the schema of any bundle: a run may have moved to another one since, and
-    /// the digest is that of the values which the schema reads.
+    /// Returns whether the order of a run has its accepted digest under the schema of any bundle. The run may have moved to another bundle, and the digest
+    /// depends on the schema.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -141,7 +141,7 @@ impl Bundles {
             .prepare("select id from oms_bundles where id <> ?1 order by id desc")?
             .query_map([stored.row.bundle], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
-        // Of a bundle that cannot be planned it is not known.
+        // Bundles that cannot be planned are skipped.
         let plans = ids.into_iter().filter_map(|id| self.plan(connection, id).ok());
         let mut runs = plans.filter_map(|plan| stored.resume(&plan, &[]).ok());
         Ok(runs.any(|run| Some(run.info.digest) == stored.digest))

@@ -44,7 +44,7 @@ impl Runner {
             && error.parks().is_some()
             && matches!(now.state, RunState::Waiting | RunState::Parked)
         {
-            // Its journal cannot say so; its row does.
+            // The journal is damaged, so only the row records the cancellation.
             let (key, state) = (Arc::from(now.key.as_str()), RunState::Cancelled);
             self.driver.settle(&now, &End::of(state)).await?;
             return Ok(Ok(Settled::Run { key, resumed: true, state, cause: None, caught: 0 }));

@@ -29,13 +29,13 @@ const LOG_BUSY: std::time::Duration = std::time::Duration::from_secs(2);
 /// Milliseconds that a reader waits for the owner's short exclusive moments.
 const BUSY_MS: u64 = 5_000;
 
-/// Writes a copy of a state's database, whole and compact, while its owner goes on. It gets its name when it is whole.
+/// Writes a compact copy of a state's database while its owner continues. The copy is written to a temporary file and then renamed.
 ///
 /// # Errors
 /// When there is no state, something has the copy's name already, or it cannot be written.
 pub fn backup(directory: &Path, copy: &Path) -> Result<(), Error> {
     let path = readable(directory)?;
-    // Nothing is written over, but for what a backup left that was broken off.
+    // Nothing is overwritten except the partial file of an interrupted backup.
     if copy.symlink_metadata().is_ok() {
         return Err(Error::directory(copy)(std::io::ErrorKind::AlreadyExists.into()));
     }
@@ -56,14 +56,14 @@ pub fn backup(directory: &Path, copy: &Path) -> Result<(), Error> {
         return Err(error.into());
     }
     let named = file.sync_all().and_then(|()| {
-        // Unlike a new name, a second one is not given where something has it since.
+        // A link fails if the name exists meanwhile; a rename would overwrite the file.
         std::fs::hard_link(&part, copy)?;
         std::fs::remove_file(&part)
     });
     named.map_err(Error::directory(copy))
 }
 
-/// Returns the name of the pipeline that a database belongs to, if it does.
+/// Returns the name of the pipeline to which a database belongs.
 pub(crate) fn pipeline_of(connection: &Connection) -> Result<Option<String>, Error> {
     let sql = "select value from oms_meta where name = 'pipeline'";
     Ok(connection.query_row(sql, [], |row| row.get(0)).optional()?)
@@ -175,7 +175,7 @@ impl Database {
             Some(noted) => noted.admits(&found, directory)?,
             None => found.write(directory)?,
         }
-        keys::take_over(&connection, directory)?;
+        keys::import(&connection, directory)?;
         Ok(database)
     }
 
@@ -189,7 +189,7 @@ impl Database {
         let connection = Connection::open(self.directory.join(DATABASE_FILE))?;
         connection.busy_timeout(std::time::Duration::from_millis(OWNER_BUSY_MS))?;
         connection.pragma_update(None, "page_size", PAGE_BYTES)?;
-        // Of a new database: pages that become free can be given back.
+        // In a new database, this lets `oms runs prune` shrink the file.
         connection.pragma_update(None, "auto_vacuum", "incremental")?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
@@ -201,7 +201,7 @@ impl Database {
         Ok(connection)
     }
 
-    /// Opens a connection that writes a little beside the process that owns the state.
+    /// Opens a connection for short writes beside the process that owns the state.
     pub(crate) fn beside(directory: &Path) -> Result<Connection, Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(readable(directory)?, flags)?;

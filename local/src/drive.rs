@@ -31,7 +31,7 @@ use crate::writer::{Locked, Writer};
 /// Refusals after which a run waits for locks on what it reads and writes, so that it cannot starve.
 const REFUSALS_MAX: u32 = 2;
 
-/// How long is waited until it is looked again whether there is room on the disk.
+/// Delay between two attempts to commit while the disk is full.
 const ROOM: Duration = Duration::from_secs(1);
 
 /// What drives runs: the way to the writer, and to what is committed.
@@ -46,7 +46,7 @@ pub(crate) struct Driver {
     /// What lies elsewhere.
     pub(crate) remote: Option<Remote>,
     pub(crate) listener: Option<Arc<dyn Listener>>,
-    /// Whether a full disk is waited for.
+    /// Whether runs wait while the disk is full.
     pub(crate) waits_for_room: bool,
     /// Whether the process is about to end.
     pub(crate) closed: AtomicBool,
@@ -175,8 +175,7 @@ impl Driver {
         Ok((run, stored.row))
     }
 
-    /// Loads a run with what is stored of it, brings it back to where its journal ends, on its own bundle, and sees that its order is the
-    /// one that was accepted.
+    /// Loads a run with its stored data, replays its journal on its own bundle, and checks that its order was not changed.
     pub(crate) fn load_whole(&self, id: i64) -> Result<(StoredRun, Run), Error> {
         self.readers.read(|connection| {
             let stored = StoredRun::load(connection, id)?;
@@ -185,14 +184,14 @@ impl Driver {
             if stored.digest != Some(run.info.digest)
                 && !self.bundles.is_order(connection, &stored)?
             {
-                let (key, why) = (stored.row.key, "its order is not the one that was accepted");
+                let (key, why) = (stored.row.key, "its order was changed after it was accepted");
                 return Err(Error::Damaged { key, why: why.to_owned() });
             }
             Ok((stored, run))
         })
     }
 
-    /// Ends or parks a run that cannot be brought back.
+    /// Ends or parks a run whose journal cannot be replayed.
     pub(crate) async fn settle(&self, row: &RunRow, end: &End) -> Result<(), Error> {
         let mut begun = Begun::new(RunRef::Known { id: row.id }, row.bundle);
         self.commit(&mut begun, end, &[], Arc::from([]), Reads::default()).await?;

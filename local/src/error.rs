@@ -42,9 +42,9 @@ pub enum Error {
         /// The length that is possible.
         max: usize,
     },
-    /// What is in the state directory is not the state that was there.
+    /// The state directory contains another state, or none, although it was used before.
     #[error(
-        "`{path}` does not hold the state that was there: {why}; `oms db restore PIPELINE BACKUP` brings it back from a backup, and without the directory a new state begins"
+        "`{path}` does not contain the expected state: {why}; restore a backup with `oms db restore PIPELINE BACKUP`, or delete the directory to start a new state"
     )]
     NotTheState {
         /// The state directory.
@@ -52,8 +52,8 @@ pub enum Error {
         /// Why.
         why: String,
     },
-    /// A file is no backup that can be used.
-    #[error("`{path}` is no backup of this pipeline: {why}")]
+    /// A file is not a usable backup.
+    #[error("`{path}` is not a backup of this pipeline: {why}")]
     NotABackup {
         /// The file.
         path: PathBuf,
@@ -107,7 +107,7 @@ pub enum Error {
     /// A stored bundle cannot be planned any more.
     #[error("the stored pipeline {0} cannot be read by this program")]
     Bundle(String),
-    /// What is stored of a run cannot be read, or is not what was stored.
+    /// The stored data of a run is unreadable or was changed.
     #[error("the run `{key}` is damaged: {why}")]
     Damaged {
         /// The order's key.
@@ -115,7 +115,7 @@ pub enum Error {
         /// Why.
         why: String,
     },
-    /// What is stored of a pipeline is not what was stored.
+    /// The stored data of a bundle is missing or was changed.
     #[error("the stored pipeline {bundle} is damaged: {why}")]
     DamagedBundle {
         /// Its row.
@@ -142,7 +142,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns the cause with which a run is parked that cannot go on because of this; nothing if it is not about one run.
+    /// Returns the cause with which a run is parked after this error, or `None` if the error affects more than one run.
     pub(crate) const fn parks(&self) -> Option<&'static str> {
         match self {
             // A newer program may understand less of an old pipeline.
@@ -152,7 +152,7 @@ impl Error {
         }
     }
 
-    /// Tells whether there is no room on the disk; it may be made.
+    /// Returns whether the disk is full.
     pub(crate) fn is_full_disk(&self) -> bool {
         let code = match self {
             Self::FullDisk => return true,

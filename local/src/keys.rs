@@ -1,5 +1,5 @@
-//! API keys of a state. They are in its database and so in its backups: a state that ever had keys never serves without. They can be made and
-//! revoked while a server runs.
+//! API keys of a state. The database and its backups contain them, so that a state that ever had keys never serves without keys. You can add and
+//! revoke keys while a server runs.
 //!
 //! A key is `oms_<id>_<secret>`; of the secret, 256 random bits, only the SHA-256 is kept. A digest that is slow on purpose is for secrets that
 //! people choose (NIST SP 800-63B, 5.1.1.2); these cannot be guessed.
@@ -19,9 +19,9 @@ use crate::database::Database;
 use crate::error::Error;
 use crate::runs::millisecond;
 
-/// The file in which an earlier version has its keys, and its name once they are in the database.
+/// The key file of an earlier version, and its name after the import.
 const FILE: &str = "keys.json";
-const TAKEN_OVER: &str = "keys.json.taken-over";
+const IMPORTED: &str = "keys.json.imported";
 /// How long a server goes by what it read: a key that is revoked is refused after that at the latest.
 const FRESH: Duration = Duration::from_secs(1);
 const SECRET_BYTES: usize = 32;
@@ -128,12 +128,12 @@ pub struct Keys {
     known: Mutex<Known>,
 }
 
-/// What a server knows of its keys.
+/// The keys that a server has read.
 #[derive(Default)]
 struct Known {
-    /// When they were read, and what they were.
+    /// The time of the last read, and its result.
     read: Option<(Instant, ValidKeys)>,
-    /// Where they are read, once there is a database.
+    /// The connection on which keys are read.
     connection: Option<Connection>,
 }
 
@@ -151,7 +151,7 @@ impl Keys {
         self.read_on(self.connect()?.as_ref())
     }
 
-    /// Opens the database; nothing if there is none.
+    /// Opens the database, or returns `None` if it does not exist.
     fn connect(&self) -> Result<Option<Connection>, Error> {
         match Database::read(&self.directory) {
             Ok(connection) => Ok(Some(connection)),
@@ -165,7 +165,7 @@ impl Keys {
             Some(connection) if is_there(connection)? => all(connection)?,
             _ => Vec::new(),
         };
-        // Those of an earlier version, until a process that writes takes them over.
+        // Keys of an earlier version, until a writing process imports them.
         for key in earlier(&self.directory)? {
             if !keys.iter().any(|known| known.id == key.id) {
                 keys.push(key);
@@ -228,7 +228,7 @@ impl Keys {
         })
     }
 
-    /// Writes to the database, also while a server has the state.
+    /// Writes to the database, even while a server owns the state.
     fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
         match Database::own(&self.directory) {
             Ok(database) => work(&database.connect()?),
@@ -244,7 +244,7 @@ impl Key {
         Ok(Self {
             id: row.get(0)?,
             name: row.get(1)?,
-            // What is not known may do the least.
+            // An unknown scope gets the fewest rights.
             scope: if scope == Scope::Admin.word() { Scope::Admin } else { Scope::Intake },
             digest: row.get(3)?,
             created_at: millisecond(row.get(4)?),
@@ -252,7 +252,7 @@ impl Key {
         })
     }
 
-    /// Adds it to a database that does not have it.
+    /// Adds the key to a database unless it exists.
     fn keep(&self, connection: &Connection) -> Result<(), Error> {
         connection.execute(
             "insert into oms_keys (id, name, scope, digest, created_at, revoked_at) values (?1, ?2, ?3, ?4, ?5, ?6) on conflict (id) do nothing",
@@ -269,7 +269,7 @@ impl Key {
     }
 }
 
-/// Tells whether a database has a place for keys; that of an earlier version does not.
+/// Returns whether a database has the table of keys. Earlier versions lack it.
 fn is_there(connection: &Connection) -> Result<bool, Error> {
     let sql =
         "select exists (select 1 from sqlite_schema where type = 'table' and name = 'oms_keys')";
@@ -284,7 +284,7 @@ fn all(connection: &Connection) -> Result<Vec<Key>, Error> {
     Ok(keys.collect::<Result<_, _>>()?)
 }
 
-/// Reads the file in which an earlier version has its keys.
+/// Reads the key file of an earlier version.
 fn earlier(directory: &Path) -> Result<Vec<Key>, Error> {
     let path = directory.join(FILE);
     let bytes = match std::fs::read(&path) {
@@ -295,8 +295,8 @@ fn earlier(directory: &Path) -> Result<Vec<Key>, Error> {
     serde_json::from_slice(&bytes).map_err(|error| Error::directory(&path)(error.into()))
 }
 
-/// Takes the keys of an earlier version over into the database, where a backup has them, too.
-pub(crate) fn take_over(connection: &Connection, directory: &Path) -> Result<(), Error> {
+/// Imports the key file of an earlier version into the database.
+pub(crate) fn import(connection: &Connection, directory: &Path) -> Result<(), Error> {
     let keys = earlier(directory)?;
     if keys.is_empty() {
         return Ok(());
@@ -307,10 +307,10 @@ pub(crate) fn take_over(connection: &Connection, directory: &Path) -> Result<(),
     }
     transaction.commit()?;
     let path = directory.join(FILE);
-    std::fs::rename(&path, directory.join(TAKEN_OVER)).map_err(Error::directory(&path))
+    std::fs::rename(&path, directory.join(IMPORTED)).map_err(Error::directory(&path))
 }
 
-/// Revokes in a database what was revoked in that of a state directory, as far as that can be read.
+/// Revokes keys in a database that are revoked in the database of a state directory, if that is readable.
 pub(crate) fn stay_revoked(connection: &Connection, directory: &Path) -> Result<(), Error> {
     let keys = Database::read(directory).and_then(|before| all(&before)).unwrap_or_default();
     for key in keys {
@@ -355,7 +355,7 @@ mod tests {
         let valid = Keys::of(folder.path()).current().unwrap();
         assert!(valid.were_made());
         assert_eq!(valid.find(&secret, Scope::Intake), Found::Unknown);
-        // The state has no secret in it, and is nobody else's.
+        // The database does not contain the secret, and only its owner can read it.
         let path = folder.path().join(DATABASE_FILE);
         let bytes = std::fs::read(&path).unwrap();
         let secret = secret.rsplit('_').next().unwrap().as_bytes();
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_an_earlier_version_are_taken_over_and_stay() {
+    fn keys_of_an_earlier_version_are_imported() {
         let folder = tempfile::tempdir().unwrap();
         let key = r#"[{"id":"a","name":"shop","scope":"intake","digest":"d","created_at":"2026-01-02T03:04:05Z","revoked_at":null}]"#;
         std::fs::write(folder.path().join(FILE), key).unwrap();

@@ -165,7 +165,7 @@ impl MailRow {
 }
 
 impl StoredMail {
-    /// Calls `each` with every mail, or those of one order, in the order of their runs. A damaged mail does not keep the others back.
+    /// Calls `each` with every mail, or those of one order, in the order of their runs. A damaged mail does not hide the others.
     ///
     /// # Errors
     /// When the database cannot be read, `each` fails, or a mail was damaged.
@@ -186,7 +186,7 @@ impl StoredMail {
             match unpack(&listed.message_id, &content) {
                 Some(mail) => each(Self { row: listed, mail })?,
                 None => {
-                    let (key, why) = (listed.key, "its mail cannot be unpacked".to_owned());
+                    let (key, why) = (listed.key, "its mail is damaged".to_owned());
                     damaged.get_or_insert(Error::Damaged { key, why });
                 }
             }

@@ -1,8 +1,7 @@
-//! A note beside the database of which state it is and how far it came, so that no other database is taken for it: an empty one, an older one, or
-//! one whose write-ahead log was deleted with what was accepted last.
+//! A marker file beside the database, by which a process detects that the database is empty, older, from another state, or lost its write-ahead log.
 //!
-//! The database has a random id and a counter. While orders come in, a commit moves the counter about once a second, and then the note is
-//! written; so the note is never ahead of the database that it is about.
+//! The database and the file store a random id and a commit counter. While orders arrive, about one commit per second increments the counter, and the file
+//! is written after that commit. The file is therefore never ahead of the database.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -17,25 +16,25 @@ use crate::database::DATABASE_FILE;
 use crate::error::Error;
 use crate::private;
 
-/// The note's name in the state directory.
+/// The name of the marker file.
 pub(crate) const MARKER_FILE: &str = "oms.state";
-/// Files that only a state has that was used.
+/// Files that exist only in a state directory that was used before.
 const TRACES: [&str; 3] = ["keys.json", "search.db", "oms.db-wal"];
-/// Between two notes while orders come in.
+/// Minimum time between two increments of the counter.
 const INTERVAL: Duration = Duration::from_secs(1);
 const ID_BYTES: usize = 16;
 
-/// Which state a database is, and how far it came.
+/// The id of a state, and its commit counter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Marker {
-    /// What tells it from others.
+    /// The random id.
     state: String,
-    /// How often the counter was moved.
+    /// The commit counter.
     commits: u64,
 }
 
 impl Marker {
-    /// Reads the note of a state directory; nothing if there is none.
+    /// Reads the marker file of a state directory, or returns `None` if the file does not exist.
     pub(crate) fn read(directory: &Path) -> Result<Option<Self>, Error> {
         let path = directory.join(MARKER_FILE);
         match std::fs::read(&path) {
@@ -47,7 +46,7 @@ impl Marker {
         }
     }
 
-    /// Writes the note, whole or not at all.
+    /// Writes the marker file atomically.
     pub(crate) fn write(&self, directory: &Path) -> Result<(), Error> {
         let (path, next) =
             (directory.join(MARKER_FILE), directory.join(format!("{MARKER_FILE}.next")));
@@ -62,7 +61,7 @@ impl Marker {
         write().map_err(Error::directory(&path))
     }
 
-    /// Returns what a database says of itself; it gets an id if it has none.
+    /// Returns the marker that a database stores. A database without an id gets one.
     pub(crate) fn of(connection: &Connection) -> Result<Self, Error> {
         let mut id = [0; ID_BYTES];
         getrandom::fill(&mut id)
@@ -79,13 +78,13 @@ impl Marker {
         Ok(Self { state, commits: count(connection)? })
     }
 
-    /// Returns a database's marker further on than both, once [`set`](Self::set) there.
+    /// Returns a marker with a counter above those of both markers.
     pub(crate) fn after(self, before: Option<&Self>) -> Self {
         let commits = before.map_or(0, |before| before.commits).max(self.commits) + 1;
         Self { commits, ..self }
     }
 
-    /// Sets the counter of a database.
+    /// Stores the counter in a database.
     pub(crate) fn set(&self, connection: &Connection) -> Result<(), Error> {
         connection
             .prepare_cached(
@@ -95,13 +94,13 @@ impl Marker {
         Ok(())
     }
 
-    /// Checks that a database is the one that the note is about.
+    /// Checks a database's marker against this marker file.
     pub(crate) fn admits(&self, found: &Self, directory: &Path) -> Result<(), Error> {
         if self.state != found.state {
-            return Err(not_the_state(directory, "`oms.db` is the database of another state"));
+            return Err(not_the_state(directory, "`oms.db` belongs to another state"));
         }
         if found.commits < self.commits {
-            let why = "`oms.db` is older than it was, or its log `oms.db-wal` was deleted, and orders that were accepted are missing";
+            let why = "`oms.db` is an older copy, or `oms.db-wal` was deleted; accepted orders are missing";
             return Err(not_the_state(directory, why));
         }
         Ok(())
@@ -119,31 +118,30 @@ fn not_the_state(directory: &Path, why: &str) -> Error {
     Error::NotTheState { path: directory.to_owned(), why: why.to_owned() }
 }
 
-/// Checks, before a database is opened, that the file is one that can have been left there: a state that was used has more than an empty file,
-/// and a file is as long as it says.
+/// Checks the database file before it is opened: it exists and is not empty if the state was used, and it is not truncated.
 pub(crate) fn check_file(directory: &Path, marker: Option<&Marker>) -> Result<(), Error> {
     let bytes = |name: &str| std::fs::metadata(directory.join(name)).ok().map(|file| file.len());
     let used = marker.is_some() || TRACES.iter().any(|name| bytes(name).is_some_and(|len| len > 0));
     match bytes(DATABASE_FILE) {
         None if marker.is_some() => {
-            return Err(not_the_state(directory, "`oms.db` is not there"));
+            return Err(not_the_state(directory, "`oms.db` is missing"));
         }
         Some(0) if used => return Err(not_the_state(directory, "`oms.db` is empty")),
         None | Some(0) => return Ok(()),
         Some(_) => {}
     }
-    // With a log the file may be behind.
+    // With a write-ahead log, the file may be shorter than its header says.
     if bytes("oms.db-wal").is_some_and(|len| len > 0) {
         return Ok(());
     }
     match is_whole(&directory.join(DATABASE_FILE)) {
-        Ok(false) => Err(not_the_state(directory, "`oms.db` was cut off")),
-        // What it is instead, SQLite says.
+        Ok(false) => Err(not_the_state(directory, "`oms.db` is truncated")),
+        // SQLite reports what is wrong with the file.
         Ok(true) | Err(_) => Ok(()),
     }
 }
 
-/// Tells whether a database file has as many pages as its header says (<https://sqlite.org/fileformat2.html#the_database_header>).
+/// Returns whether a database file has as many pages as its header says (<https://sqlite.org/fileformat2.html#the_database_header>).
 fn is_whole(path: &Path) -> std::io::Result<bool> {
     let mut header = [0; 100];
     let mut file = File::open(path)?;
@@ -158,18 +156,18 @@ fn is_whole(path: &Path) -> std::io::Result<bool> {
             .get(at..at + 4)
             .map_or(0, |bytes| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
     };
-    // The number of pages is only right if it was written with the last change.
+    // The number of pages is valid only if it was written with the last change.
     let (pages, is_right) = (number(28), number(24) == number(92));
     Ok(!is_right || file.metadata()?.len() >= pages * page)
 }
 
-/// The note of a database that is written to.
+/// Increments the counter and writes the marker file while a database is in use.
 pub(crate) struct Marking {
     directory: PathBuf,
     marker: Marker,
-    /// When the counter was moved last.
+    /// The time of the last increment.
     moved: Option<Instant>,
-    /// Whether something was committed since.
+    /// Whether there was a commit since the last increment.
     is_behind: bool,
 }
 
@@ -179,7 +177,7 @@ impl Marking {
         Ok(Self { directory, marker, moved: None, is_behind: false })
     }
 
-    /// Moves the counter within a transaction, if that is due. Once it has committed, [`write`](Self::write) writes the note.
+    /// Increments the counter within a transaction if it is due. Call [`write`](Self::write) after the commit.
     pub(crate) fn step(&mut self, connection: &Connection) -> Result<Option<Marker>, Error> {
         self.is_behind = true;
         if self.moved.is_some_and(|moved| moved.elapsed() < INTERVAL) {
@@ -188,7 +186,7 @@ impl Marking {
         self.last(connection)
     }
 
-    /// Moves the counter within a transaction, if something was committed since it was moved last.
+    /// Increments the counter within a transaction if there was a commit since the last increment.
     pub(crate) fn last(&self, connection: &Connection) -> Result<Option<Marker>, Error> {
         if !self.is_behind {
             return Ok(None);
@@ -198,9 +196,9 @@ impl Marking {
         Ok(Some(marker))
     }
 
-    /// Writes the note of a counter that was moved.
+    /// Writes the marker file after a commit.
     pub(crate) fn write(&mut self, marker: Marker) {
-        // A note that could not be written is behind, and the next one is not.
+        // If this write fails, the file is behind, which is allowed. The next write corrects it.
         let _behind = marker.write(&self.directory);
         (self.marker, self.moved) = (marker, Some(Instant::now()));
         self.is_behind = false;

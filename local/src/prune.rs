@@ -18,13 +18,13 @@ pub(crate) const KNOWN: &str = "select digest from oms_runs where key = ?1 union
 
 /// Runs that go in one transaction: others wait for it.
 const RUNS: i64 = 500;
-/// The mode of a database that can give free pages back (<https://sqlite.org/pragma.html#pragma_auto_vacuum>).
+/// The mode in which a database file can shrink (<https://sqlite.org/pragma.html#pragma_auto_vacuum>).
 const INCREMENTAL: i64 = 2;
 
 impl Runner {
     /// Lets go of the runs that completed or were cancelled, and did not change since `before`: the order, the journal, the objects and the mails. Rows of the pipeline's own tables stay. Returns how many
-    /// there were. The space that they had goes back to the system, piece by piece, so that nobody waits for long; that of a database of an
-    /// earlier version only if `alone` says that nobody waits, since it is written anew for that.
+    /// there were. The database file shrinks in small steps, so that orders do not wait. A database of an earlier version shrinks only if `alone` is true,
+    /// because SQLite rewrites the whole file.
     ///
     /// # Errors
     /// When the database fails; what was let go of before is gone.
@@ -44,13 +44,13 @@ impl Runner {
     }
 }
 
-/// Gives pages that are free back to the system; tells whether there are more.
+/// Shrinks the file by some free pages, and returns whether there are more.
 fn give_back(connection: &Connection, alone: bool) -> Result<bool, Error> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let free = number("freelist_count")?;
     if number("auto_vacuum")? == INCREMENTAL {
         let mut statement = connection.prepare_cached("pragma incremental_vacuum(2048)")?;
-        // It gives a page back with each step.
+        // Each step frees one page.
         let mut rows = statement.query([])?;
         while rows.next()?.is_some() {}
     } else if alone && free > 0 {
@@ -61,7 +61,7 @@ fn give_back(connection: &Connection, alone: bool) -> Result<bool, Error> {
         return Ok(true);
     }
     match empty_log(connection) {
-        // Then the next process does.
+        // The next process empties the log.
         Err(Error::StillRead) => Ok(false),
         emptied => emptied.map(|()| false),
     }

@@ -1,4 +1,4 @@
-//! The way back from a backup.
+//! Restoring a backup.
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -14,25 +14,25 @@ use crate::marker::{MARKER_FILE, Marker};
 use crate::private;
 use crate::schema;
 
-/// What the files of the state that was there are put away by: the beginnings of their names.
+/// Prefixes of the files that are moved away.
 const PUT_AWAY: [&str; 2] = ["oms.db", "search.db"];
-/// The copy while it is prepared.
+/// The name of the copy during the restore.
 const NEXT: &str = "restoring.db";
 
-/// What was restored.
+/// The result of a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
-    /// Runs that were under way when the backup was made, and are parked now: what they did since is not known.
+    /// Number of runs that were in progress at the time of the backup and are parked now.
     pub parked: usize,
-    /// Where the files of the state are that was there before.
+    /// The folder with the previous files, if there were any.
     pub before: Option<PathBuf>,
 }
 
-/// Makes a backup the state of a directory, of a pipeline if it is named. What is there is put away, and not deleted. Runs that were under way when the backup was made are
-/// parked, since their mails may have gone out since. Keys that were revoked stay revoked.
+/// Replaces the state in a directory with a backup, and checks that the backup belongs to `pipeline`. The previous files are moved to a folder. Runs that were in progress at
+/// the time of the backup are parked, because their e-mails may have been sent since. Revoked keys stay revoked.
 ///
 /// # Errors
-/// When the backup is none, is damaged, or is of another pipeline; when another process has the state; when files cannot be written.
+/// The backup is invalid, damaged or from another pipeline; another process uses the state; or a file cannot be written.
 pub fn restore(directory: &Path, backup: &Path, pipeline: Option<&str>) -> Result<Restored, Error> {
     let not_one = |why: &str| Error::NotABackup { path: backup.to_owned(), why: why.to_owned() };
     private::state_directory(directory)?;
@@ -51,23 +51,23 @@ pub fn restore(directory: &Path, backup: &Path, pipeline: Option<&str>) -> Resul
     let connection = Connection::open(&next)?;
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found == 0 {
-        return Err(not_one("it is empty"));
+        return Err(not_one("the file is empty"));
     }
     let sound: String = connection.query_row("pragma quick_check(1)", [], |row| row.get(0))?;
     if sound != "ok" {
-        return Err(not_one(&format!("it is damaged: {sound}")));
+        return Err(not_one(&format!("the file is damaged: {sound}")));
     }
     schema::prepare(&connection)?;
     let other = |name: &String| pipeline.is_some_and(|pipeline| pipeline != name);
     if let Some(name) = pipeline_of(&connection)?.filter(other) {
-        return Err(not_one(&format!("it is of the pipeline `{name}`")));
+        return Err(not_one(&format!("it belongs to the pipeline `{name}`")));
     }
     let parked = connection.execute(
         "update oms_runs set state = 'parked', cause = ?1, wait_until = null where state in ('in_progress', 'waiting')",
         [cause::RESTORED],
     )?;
     keys::stay_revoked(&connection, directory)?;
-    // A note that cannot be read says nothing of how far the state was.
+    // An unreadable marker file has no counter.
     let noted = Marker::read(directory).unwrap_or_default();
     let marker = Marker::of(&connection)?.after(noted.as_ref());
     marker.set(&connection)?;
@@ -80,7 +80,7 @@ pub fn restore(directory: &Path, backup: &Path, pipeline: Option<&str>) -> Resul
     Ok(Restored { parked, before })
 }
 
-/// Moves the files of a state into a folder of it that is new.
+/// Moves the files of a state to a new folder in the state directory.
 fn put_away(directory: &Path) -> Result<Option<PathBuf>, Error> {
     let failed = Error::directory(directory);
     let entries = std::fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);

@@ -30,9 +30,9 @@ pub enum NotRetried {
         /// What differs, in words.
         difference: String,
     },
-    /// What is stored of it cannot be used.
+    /// Its stored data is damaged.
     #[error(
-        "`{key}` cannot be retried: {why}; `oms runs cancel` ends it, and `oms db restore` brings back a state from a backup"
+        "`{key}` cannot be retried: {why}; cancel the run with `oms runs cancel`, or restore a backup with `oms db restore`"
     )]
     Damaged {
         /// The order's key.

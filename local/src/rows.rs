@@ -13,8 +13,8 @@ use crate::runner::Runner;
 use crate::seed_rows::{SeedRow, key_of};
 use crate::tables::{Statements, ensure, quoted};
 
-/// Calls `each` with every row of a table as a line of JSON, in the order of its key. The rows are those of one moment, copied first: while
-/// the table itself is read its log grows, and `each` may wait for somebody who reads slowly.
+/// Calls `each` with every row of a table as a line of JSON, in the order of its key. The rows are copied to a temporary table first: a long read of the
+/// table itself would make the write-ahead log grow, and `each` may be slow.
 ///
 /// # Errors
 /// When the database cannot be read, or `each` fails.

@@ -62,7 +62,7 @@ pub struct Settings {
     pub remote: Option<Remote>,
     /// Who hears of what runs do.
     pub listener: Option<Arc<dyn Listener>>,
-    /// Whether a full disk is waited for: new orders get no answer, and what is under way goes on when there is room. Otherwise it is an error.
+    /// Whether runs wait while the disk is full. New orders then get no answer. Otherwise a full disk is an error.
     pub waits_for_room: bool,
 }
 
@@ -294,7 +294,7 @@ impl Runner {
             self.driver.writer.pass(turn).await?;
         }
         match ended {
-            // Without an answer the order is sent again.
+            // The caller sends an unanswered order again.
             Err(error) if error.is_full_disk() && self.driver.waits_for_room => Ok(Ended::Gone),
             ended => ended,
         }
@@ -367,10 +367,10 @@ impl Runner {
             let (mut run, row) = match self.driver.load(id) {
                 Ok(loaded) => loaded,
                 Err(error) => {
-                    // It may have been cancelled while it waited, and then let go of.
+                    // The run may have been cancelled and pruned while it waited.
                     let Some(row) = self.row(id)? else { return Ok(Ended::Gone) };
                     let cause = error.parks().ok_or(error)?.to_owned();
-                    // The others go on.
+                    // Other runs continue.
                     let state = RunState::Parked;
                     let end = End { cause: Some(cause.clone()), ..End::of(state) };
                     self.driver.settle(&row, &end).await?;

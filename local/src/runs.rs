@@ -40,7 +40,7 @@ pub struct StoredRun {
     pub row: RunRow,
     /// The order's bytes.
     pub body: Arc<[u8]>,
-    /// The digest of the order, as it was accepted.
+    /// The digest of the order at its acceptance.
     pub(crate) digest: Option<Digest>,
     /// The events of each commit, in order.
     pub journal: Vec<String>,
@@ -51,8 +51,7 @@ pub(crate) fn millisecond(at: i64) -> Timestamp {
     Timestamp::from_millisecond(at).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// Returns a small number that a column holds. One that cannot be right is as near to it as it may be, so that a damaged row does not hide the
-/// others.
+/// Returns a small number from a column. A number out of range is clamped, so that a damaged row does not hide other rows.
 pub(crate) fn small(row: &Row<'_>, column: usize) -> rusqlite::Result<u32> {
     let number: i64 = row.get(column)?;
     Ok(u32::try_from(number.max(0)).unwrap_or(u32::MAX))
@@ -266,7 +265,7 @@ pub(crate) fn last_run(connection: &Connection) -> Result<i64, Error> {
     Ok(statement.query_row([], |row| row.get(0))?)
 }
 
-/// Tells whether an error is about what stands in the database, and not about reading it.
+/// Returns whether an error is about the content of the database and not about access to it.
 fn is_of_content(error: &rusqlite::Error) -> bool {
     match error.sqlite_error_code() {
         None => true,
@@ -278,7 +277,7 @@ impl StoredRun {
     /// Loads a run.
     ///
     /// # Errors
-    /// When the database cannot be read, there is no such run, or what is there of it is damaged.
+    /// The database cannot be read, the run does not exist, or its data is damaged.
     pub fn load(connection: &Connection, id: i64) -> Result<Self, Error> {
         let (row, body, digest) = connection
             .prepare_cached(&format!("select {COLUMNS}, body, digest from oms_runs where id = ?1"))?
@@ -292,7 +291,7 @@ impl StoredRun {
             .collect();
         match journal {
             Ok(journal) => Ok(Self { row, body: Arc::from(body), digest, journal }),
-            // The pages of one run may be damaged, and those of the others not.
+            // Possibly only the pages of this run are damaged.
             Err(error) if is_of_content(&error) => {
                 Err(Error::Damaged { key: row.key, why: format!("its journal: {error}") })
             }

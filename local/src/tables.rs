@@ -11,10 +11,10 @@ use crate::column::sql_type;
 use crate::database::Database;
 use crate::error::Error;
 
-/// The column of each table that names the run which wrote a row.
+/// The column with the run that wrote a row.
 const RUN: &str = "oms_run";
 
-/// A column as it is in the database.
+/// A column in the database.
 struct There {
     /// Its SQL type.
     sql: String,
@@ -25,13 +25,13 @@ struct There {
 
 /// How a column there differs from a declared one.
 enum Difference {
-    /// It is in the way, and the table can be made again without that: rows are kept.
-    Mendable(String),
-    /// No row says what would have to be there.
+    /// `oms db migrate` can remove the difference and keep the rows.
+    Migratable(String),
+    /// The rows lack the values that the declaration requires.
     Final(String),
 }
 
-/// Reads the columns of a table as it is; none if there is no such table.
+/// Reads the columns of a table in the database, or none if the table does not exist.
 fn columns_there(
     connection: &Connection,
     table: &TableDef,
@@ -45,7 +45,7 @@ fn columns_there(
     Ok(columns.collect::<Result<_, _>>()?)
 }
 
-/// Finds the first difference that columns which are added cannot mend.
+/// Finds the first difference that adding columns cannot remove.
 fn difference(table: &TableDef, there: &BTreeMap<String, There>) -> Option<Difference> {
     for (index, column) in table.columns.iter().enumerate() {
         let name = &column.name;
@@ -59,7 +59,7 @@ fn difference(table: &TableDef, there: &BTreeMap<String, There>) -> Option<Diffe
             }
             Some(there) if there.not_null == column.nullable => {
                 let may = if there.not_null { "must not" } else { "may" };
-                return Some(Difference::Mendable(format!("`{name}` {may} be null there")));
+                return Some(Difference::Migratable(format!("`{name}` {may} be null in the database")));
             }
             Some(_) => {}
             None if column.nullable => {}
@@ -74,13 +74,13 @@ fn difference(table: &TableDef, there: &BTreeMap<String, There>) -> Option<Diffe
     Some(if there.key > 0 {
         Difference::Final("its key is another one".to_owned())
     } else {
-        Difference::Mendable(format!(
-            "`{name}` must not be null there, and the pipeline does not declare it"
+        Difference::Migratable(format!(
+            "`{name}` must not be null in the database, and the pipeline does not declare it"
         ))
     })
 }
 
-/// Returns the columns that are there and not declared, except our own.
+/// Returns the undeclared columns in the database, except `oms_run`.
 fn undeclared<'t>(
     table: &'t TableDef,
     there: &'t BTreeMap<String, There>,
@@ -92,8 +92,7 @@ fn undeclared<'t>(
 /// Makes a declared table, or adds what was newly declared.
 ///
 /// # Errors
-/// When the table that is there differs in another way than by lacking columns that may be null, or having such columns besides: then the
-/// first order would fail.
+/// The table in the database differs by more than nullable columns, so that the first order would fail.
 pub(crate) fn ensure(connection: &Connection, table: &TableDef) -> Result<(), Error> {
     let there = columns_there(connection, table)?;
     if there.is_empty() {
@@ -101,10 +100,10 @@ pub(crate) fn ensure(connection: &Connection, table: &TableDef) -> Result<(), Er
         return Ok(());
     }
     let (table_name, mends) =
-        (|| table.name.to_string(), " (`oms db migrate` changes it, and keeps the rows)");
+        (|| table.name.to_string(), "; run `oms db migrate` to change the table and keep its rows");
     match difference(table, &there) {
         None => {}
-        Some(Difference::Mendable(difference)) => {
+        Some(Difference::Migratable(difference)) => {
             let difference = format!("{difference}{mends}");
             return Err(Error::Table { table: table_name(), difference });
         }
@@ -123,11 +122,11 @@ pub(crate) fn ensure(connection: &Connection, table: &TableDef) -> Result<(), Er
     Ok(())
 }
 
-/// Makes the declared tables what they are declared to be, all of them or none. Rows are kept, and so are columns that are not declared any
-/// more, which may be null from then on. Returns the tables that changed.
+/// Migrates the tables of a plan in one transaction, and returns the names of the tables that changed. Rows are kept. Undeclared columns are kept and become
+/// nullable.
 ///
 /// # Errors
-/// When rows would have to be changed for it, or the database fails.
+/// A table has a difference that needs new values in its rows, or the database fails.
 pub fn migrate(database: &Database, plan: &Plan) -> Result<Vec<String>, Error> {
     let connection = database.connect()?;
     let transaction = connection.unchecked_transaction()?;
@@ -135,9 +134,9 @@ pub fn migrate(database: &Database, plan: &Plan) -> Result<Vec<String>, Error> {
     for table in plan.tables() {
         let there = columns_there(&transaction, table)?;
         let name = table.name.to_string();
-        if let Some(Difference::Mendable(difference)) = difference(table, &there) {
+        if let Some(Difference::Migratable(difference)) = difference(table, &there) {
             make_again(&transaction, table, &there).map_err(|_| {
-                let difference = format!("{difference}, and there are rows in which it is");
+                let difference = format!("{difference}, and some rows contain null");
                 Error::Table { table: name.clone(), difference }
             })?;
             changed.push(name);
@@ -148,7 +147,7 @@ pub fn migrate(database: &Database, plan: &Plan) -> Result<Vec<String>, Error> {
     Ok(changed)
 }
 
-/// Makes a table again with the columns that are declared and those that are there, and copies the rows
+/// Recreates a table with its declared and undeclared columns, and copies the rows
 /// (<https://sqlite.org/lang_altertable.html#otheralter>).
 fn make_again(
     connection: &Connection,
@@ -171,7 +170,7 @@ pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Returns the statement that makes a table, with further columns that may be null.
+/// Returns the statement that creates a table with further nullable columns.
 fn create<'c>(
     name: &str,
     table: &TableDef,

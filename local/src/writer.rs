@@ -194,7 +194,7 @@ struct Thread {
     released: Released,
     /// Runs whose files were exported.
     exported: Written,
-    /// The note of how far the database came, and one that is to be written.
+    /// The marker file, and the marker that is to be written next.
     marking: Marking,
     noted: Option<Marker>,
 }
@@ -249,7 +249,7 @@ impl Thread {
             self.release();
             self.together()?;
             self.locks.grant();
-            // After the answers, which do not wait for it.
+            // After the answers, so that they do not wait for this write.
             if let Some(marker) = self.noted.take() {
                 self.marking.write(marker);
             }
@@ -257,7 +257,7 @@ impl Thread {
         self.end()
     }
 
-    /// Leaves one file behind instead of three, unless somebody reads what was there before, or there is no room: then the next process does.
+    /// Merges the write-ahead log into the database file. If the log is still being read, or the disk is full, the next process merges it.
     fn end(&mut self) -> Result<(), Error> {
         match self.settle() {
             Err(Error::StillRead) => Ok(()),
@@ -347,7 +347,7 @@ impl Thread {
         batch
     }
 
-    /// Commits a batch, or nothing of it if there is no room on the disk.
+    /// Commits a batch, or rolls it back and returns `None` if the disk is full.
     fn commit_if_there_is_room(
         &mut self,
         batch: &[Packet],
@@ -355,7 +355,7 @@ impl Thread {
         let first_run = self.next_run;
         match self.commit(batch) {
             Err(error) if error.is_full_disk() => {
-                // SQLite may have done so by itself.
+                // SQLite may have rolled back already.
                 let _already = self.execute("rollback");
                 self.next_run = first_run;
                 self.recent.roll_back();
