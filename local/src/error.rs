@@ -11,9 +11,9 @@ pub enum Error {
     /// The database refused.
     #[error("the database cannot be used")]
     Database(#[from] rusqlite::Error),
-    /// There is no room for more.
+    /// The disk is full.
     #[error(
-        "the disk is full: nothing more is accepted, and nothing that was accepted is lost; make room"
+        "the disk is full; free some space and run the command again (no accepted order is lost)"
     )]
     FullDisk,
     /// The state directory cannot be used.

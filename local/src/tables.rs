@@ -59,7 +59,9 @@ fn difference(table: &TableDef, there: &BTreeMap<String, There>) -> Option<Diffe
             }
             Some(there) if there.not_null == column.nullable => {
                 let may = if there.not_null { "must not" } else { "may" };
-                return Some(Difference::Migratable(format!("`{name}` {may} be null in the database")));
+                return Some(Difference::Migratable(format!(
+                    "`{name}` {may} be null in the database"
+                )));
             }
             Some(_) => {}
             None if column.nullable => {}
