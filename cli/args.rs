@@ -15,8 +15,8 @@ use crate::commands::{
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// Let pipelines name files in this folder as well; otherwise only files of the project are read, which is the nearest folder above the
-    /// pipeline's with `.git`, or else the working directory
+    /// Allow pipelines to use files in this folder outside of the project. The project is the nearest parent folder with `.git`, or else the
+    /// working directory
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) allow_files: Vec<PathBuf>,
 }

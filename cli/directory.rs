@@ -9,23 +9,23 @@ use oms_engine::document::{FileError, Files};
 /// Bytes of a file that a pipeline names at the most.
 const FILE_BYTES_MAX: u64 = 64 << 20;
 
-/// Folders outside of the project that the command line allows.
+/// The folders of `--allow-files`.
 static ALLOWED: OnceLock<Vec<PathBuf>> = OnceLock::new();
 
-/// Lets pipelines name files in these folders as well.
+/// Sets the folders of `--allow-files`.
 pub(crate) fn allow(folders: Vec<PathBuf>) {
-    // It is called once, before anything is read.
+    // Called once at startup.
     let _first = ALLOWED.set(folders);
 }
 
 /// The files below and around the folder of a pipeline file.
 ///
-/// A finding may quote the file that it is about, and a pipeline may be a stranger's, whose check is shown to them. So only files of the
-/// project are read: those below the nearest folder above the pipeline's with `.git`, or else the working directory; below the pipeline's
-/// own folder; and below what `--allow-files` names. Links are followed before this is decided.
+/// A finding can quote a file, and CI may validate a pipeline from an untrusted pull request. Therefore only files of the project are read: the
+/// nearest parent folder with `.git` or else the working directory, the pipeline's own folder, and the folders of `--allow-files`. Symbolic links
+/// are resolved first.
 pub struct DirectoryFiles {
     folder: PathBuf,
-    /// Where files may lie, without links.
+    /// The allowed folders, with symbolic links resolved.
     roots: Vec<PathBuf>,
 }
 
@@ -50,13 +50,13 @@ impl DirectoryFiles {
         (Self::new(folder), name.unwrap_or_default())
     }
 
-    /// Tells whether a file or folder, links followed, may be read.
+    /// Returns whether a file or folder may be read, with symbolic links resolved.
     fn is_ours(&self, path: &Path) -> bool {
         path.canonicalize().is_ok_and(|real| self.roots.iter().any(|root| real.starts_with(root)))
     }
 }
 
-/// Returns the folder of the project that a folder belongs to. The whole file system is none.
+/// Returns the project that contains a folder. The root of the file system is not a project.
 fn project(folder: &Path) -> Option<PathBuf> {
     let with_git = folder.ancestors().find(|above| above.join(".git").exists());
     let project = match with_git {
@@ -73,10 +73,10 @@ impl Files for DirectoryFiles {
             std::io::ErrorKind::NotFound => FileError::Missing,
             _ => FileError::Unreadable(in_words(&error)),
         };
-        // Before it is opened: a pipe that nobody writes to is opened for ever.
+        // Checked before opening: opening a pipe without a writer blocks.
         let kind = std::fs::metadata(&path).map_err(failed)?.file_type();
         if !kind.is_file() {
-            let what = if kind.is_dir() { "it is a folder" } else { "it is no regular file" };
+            let what = if kind.is_dir() { "it is a folder" } else { "it is not a regular file" };
             return Err(FileError::Unreadable(what.to_owned()));
         }
         if !self.is_ours(&path) {
@@ -168,7 +168,7 @@ mod tests {
         assert!(files.list("../../other").is_empty());
         assert!(files.list("/etc").is_empty());
         let error = files.read("/dev/null").unwrap_err();
-        assert_eq!(error.to_string(), "it is no regular file");
+        assert_eq!(error.to_string(), "it is not a regular file");
     }
 
     #[test]

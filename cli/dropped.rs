@@ -2,7 +2,7 @@
 //!
 //! A file is read when it was left alone for a moment, and moved away when every order of it is on disk: to `done`, or to `refused` if one was not accepted.
 //! What ends the process before that is no matter: the file is read again, and its orders are known by their keys.
-//! So is a file that grows when it was read already, also where it was moved to: who writes it may have rested.
+//! A file that grows after it was read is read again, even after it was moved: its writer may have paused.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// What files of orders end in.
 const ENDINGS: [&str; 3] = ["json", "jsonl", "ndjson"];
 
-/// Files that were moved and are still looked at: the newest ones.
+/// Maximum number of moved files that are still watched.
 const MOVED_MAX: usize = 1_000;
 
 /// Where files go.
@@ -86,7 +86,7 @@ impl Folder {
         Ok(files)
     }
 
-    /// Takes a file in that looks like this, and moves it away; tells whether to go on.
+    /// Reads the orders of a file and moves the file. Returns whether to continue.
     fn take(&self, path: &Path, look: Look, moved: &mut Moved) -> io::Result<bool> {
         let mut file = refused::File::new(&self.asked);
         let mut sent = true;
@@ -100,7 +100,7 @@ impl Folder {
         if !sent || file.unanswered {
             return Ok(false);
         }
-        // What was written meanwhile may not have been read: then the file is read once more, when it is left alone.
+        // If the file changed while it was read, it is read again once it is stable.
         match source {
             Source::Moved { path, from } => moved.note(path, from, look),
             _ if look_at(path) == Some(look) => {
@@ -128,13 +128,13 @@ impl Folder {
     }
 }
 
-/// Looks at a file; nothing if it is none, or has been taken away.
+/// Returns the size and time of a file, or `None` if it does not exist.
 fn look_at(path: &Path) -> Option<Look> {
     let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
     Some((metadata.len(), metadata.modified().ok()))
 }
 
-/// Files that were moved away: where each is, where it was, and how it looked when it was read.
+/// Moved files: the current path, the previous path, and size and time at the last read.
 #[derive(Default)]
 struct Moved(VecDeque<(PathBuf, PathBuf, Look)>);
 
@@ -147,7 +147,7 @@ impl Moved {
         self.0.iter().any(|(moved, _, read)| moved == path && *read == look)
     }
 
-    /// Returns what reads a file: the names of its orders do not change because it was moved.
+    /// Returns the source for a file. A moved file keeps its previous name for the keys of its orders.
     fn source(&self, path: &Path) -> Source {
         match self.0.iter().find(|(moved, ..)| moved == path) {
             Some((path, from, _)) => Source::Moved { path: path.clone(), from: from.clone() },

@@ -18,8 +18,8 @@ pub(crate) const INTERRUPTED: u8 = 130;
 #[error("{0}")]
 pub(crate) struct Usage(pub(crate) String);
 
-/// Ends the process at once.
-#[expect(clippy::exit, reason = "somebody wants no more to be waited for")]
+/// Terminates the process immediately.
+#[expect(clippy::exit, reason = "a second Ctrl-C skips the shutdown")]
 pub(crate) fn at_once(code: u8) -> ! {
     std::process::exit(code.into())
 }

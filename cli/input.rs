@@ -14,11 +14,11 @@ use oms_local::Order;
 pub(crate) enum Source {
     /// A file.
     File(PathBuf),
-    /// A file that was moved; its orders come in under the name that it had.
+    /// A moved file, whose orders keep keys from its previous name.
     Moved {
-        /// Where it is.
+        /// The current path.
         path: PathBuf,
-        /// Where it was.
+        /// The previous path.
         from: PathBuf,
     },
     /// Standard input, and the name that its orders come in under.

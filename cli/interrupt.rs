@@ -1,4 +1,4 @@
-//! Being asked to end: Ctrl-C, and SIGTERM.
+//! Shutdown signals: Ctrl-C and SIGTERM.
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::exit;
 
-/// What asks a process to end.
+/// The signals that shut down a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asks {
     /// Ctrl-C.
@@ -15,14 +15,14 @@ pub(crate) enum Asks {
     InterruptOrTerminate,
 }
 
-/// Becomes true when the process is asked to end. Asked again by Ctrl-C, the process ends at once, whatever it is at: that is a crash, and the
-/// next call goes on from there.
+/// Returns a value that becomes true at the first signal. A second Ctrl-C terminates the process immediately, which is equivalent to a crash: the next
+/// call resumes.
 ///
 /// # Errors
-/// When the system gives no signals.
+/// The signal handlers cannot be installed.
 pub(crate) fn listen(asks: Asks) -> anyhow::Result<watch::Receiver<bool>> {
     let (asked, receiver) = watch::channel(false);
-    // On a thread of its own, which nothing else keeps busy.
+    // On a separate thread, so that other work cannot delay it.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let (mut interrupts, mut terminations) = {
         let _inside = runtime.enter();
@@ -47,7 +47,7 @@ pub(crate) fn listen(asks: Asks) -> anyhow::Result<watch::Receiver<bool>> {
         }
     };
     let thread = std::thread::Builder::new().name("oms-signals".to_owned());
-    thread.spawn(move || runtime.block_on(listening)).context("Ctrl-C cannot be heard")?;
+    thread.spawn(move || runtime.block_on(listening)).context("cannot listen for Ctrl-C")?;
     Ok(receiver)
 }
 

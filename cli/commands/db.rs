@@ -47,26 +47,26 @@ enum Command {
     },
     /// Copy the whole state into a file, also while a server runs it
     ///
-    /// `oms db restore` makes it the state again. Example: oms db backup pipelines/storefront.yaml storefront.db
+    /// Restore it with `oms db restore`. Example: oms db backup pipelines/storefront.yaml storefront.db
     Backup {
         #[command(flatten)]
         target: Target,
     },
-    /// Make a backup the state again; what is there is put away, and not deleted
+    /// Replace the state with a backup; the current files are moved to a folder
     ///
-    /// Orders that were accepted after the backup are not in it. Runs that were under way when it was made are parked with the cause
-    /// `restored`, since their mails may have gone out since; `oms runs retry` lets them go on.
+    /// The backup does not contain orders that were accepted later. Runs that were in progress at the time of the backup are parked with the
+    /// cause `restored`, because their e-mails may have been sent since. Retry them with `oms runs retry`.
     ///
     /// Example: oms db restore pipelines/storefront.yaml storefront.db
     Restore {
         #[command(flatten)]
         target: Target,
     },
-    /// Change the pipeline's tables to what is declared now; with `--target`, make them and our own there, and on AWS the handlers' roles
+    /// Migrate the pipeline's tables; with `--target`, create them and the tables of `oms`, and on AWS the roles of the handlers
     ///
-    /// Rows are kept, and so are columns that are not declared any more. Repeated, it changes nothing.
+    /// Rows and undeclared columns are kept. The command is idempotent.
     ///
-    /// In a state directory `oms run` makes tables and adds columns by itself; this changes which columns may be null.
+    /// In a state directory, `oms run` creates tables and adds columns by itself. This command changes which columns are nullable.
     ///
     /// Example: oms db migrate pipelines/storefront.yaml --target postgres
     Migrate {
@@ -179,18 +179,18 @@ fn copy(target: Target) -> anyhow::Result<u8> {
 fn restored(target: Target) -> anyhow::Result<u8> {
     let found = target.find()?;
     let Some(path) = found.words.first() else {
-        return Err(Usage("name the file of the backup".to_owned()).into());
+        return Err(Usage("specify the backup file".to_owned()).into());
     };
     let name = found.pipeline.as_deref().map(name).transpose()?;
     let Restored { parked, before } = restore(&found.directory, Path::new(path), name.as_deref())?;
-    output::say(&format!("`{}` is the state of `{path}`", found.directory.display()));
+    output::say(&format!("restored `{path}` to `{}`", found.directory.display()));
     if let Some(before) = before {
-        output::say(&format!("what was there is in `{}`", before.display()));
+        output::say(&format!("the previous files are in `{}`", before.display()));
     }
     if parked > 0 {
         let runs = output::counted(parked as u64, "run");
         output::say(&format!(
-            "{runs} that went on after the backup may have sent mails since, and wait for a person; list with: oms runs list {} --cause {}",
+            "{runs} parked, because e-mails may have been sent after the backup; list with: oms runs list {} --cause {}",
             found.shown(),
             cause::RESTORED
         ));
@@ -211,12 +211,12 @@ fn migrate(
         let directory = state_dir.unwrap_or_else(|| directory(pipeline, plan.name()));
         anyhow::ensure!(
             directory.join(DATABASE_FILE).exists(),
-            "`{}` holds no state; `oms run` makes it, with the tables",
+            "`{}` contains no state; create it with `oms run`",
             directory.display()
         );
         let changed = oms_local::migrate(&Database::own(&directory)?, &plan)?;
         output::say(&match changed.as_slice() {
-            [] => "nothing had to be changed".to_owned(),
+            [] => "all tables are up to date".to_owned(),
             changed => format!("changed: {}", changed.join(", ")),
         });
         return Ok(exit::FINE);

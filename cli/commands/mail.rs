@@ -27,7 +27,7 @@ enum Command {
     List {
         #[command(flatten)]
         target: Target,
-        /// Mails listed at the most
+        /// Maximum number of mails to list
         #[arg(long, default_value_t = 100)]
         limit: u32,
         /// How they are written

@@ -100,11 +100,11 @@ async fn received(
     }
     if !is_json(headers) {
         return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE)
-            .detailed("an order is sent as `application/json`"));
+            .detailed("send the order as `application/json`"));
     }
     if !is_as_it_is(headers) {
         return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE)
-            .detailed("an order is sent as it is, without `Content-Encoding`"));
+            .detailed("send the order uncompressed, without `Content-Encoding`"));
     }
     let named = name.is_some();
     let name = match name {
@@ -172,7 +172,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
-/// Tells whether the body comes without a content coding (RFC 9110, 8.4.1).
+/// Returns whether the body has no content coding (RFC 9110, 8.4.1).
 fn is_as_it_is(headers: &HeaderMap) -> bool {
     let codings = headers.get_all(CONTENT_ENCODING).iter();
     codings.into_iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))

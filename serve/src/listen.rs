@@ -27,7 +27,7 @@ use crate::patient::Patient;
 use crate::room::{Place, Room, Wait};
 use crate::site::{Site, Workers};
 
-/// Connections at the same time at the most; beyond it the one makes way that has waited for its other side for the longest time.
+/// Maximum number of concurrent connections. At the limit, the connection that has waited longest for its peer is closed.
 const CONNECTIONS_MAX: usize = 4_096;
 /// Connections that wait with the system at the most.
 const BACKLOG: u32 = 4_096;
@@ -190,7 +190,7 @@ fn connections() -> usize {
     CONNECTIONS_MAX.min(files.saturating_sub(FILES).max(files / 2)).max(1)
 }
 
-/// Takes the next connection when there is a place for it. Dropped before that, it loses the connection at the most, which was not answered.
+/// Accepts the next connection and waits for a place for it. If the future is dropped, at most this connection is lost, before any response.
 async fn take(room: &Arc<Room>, listener: &TcpListener) -> io::Result<(TcpStream, Place)> {
     let (stream, _) = listener.accept().await?;
     Ok((stream, room.enter().await))

@@ -27,11 +27,11 @@ use crate::site::Site;
 
 /// Bytes of a request at the most: two million runs.
 const REQUEST_MAX: u64 = 32 << 20;
-/// How long somebody may take to ask, and to take the answer.
+/// Time limit for reading a request, and for writing the response.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Conversations at the same time at the most; others wait with the system.
+/// Maximum number of concurrent clients. Others wait in the socket's backlog.
 const CONVERSATIONS_MAX: usize = 64;
-/// How long a socket rests that could not take a connection, since the system has none left.
+/// Delay after a failed `accept`, such as without free file descriptors.
 const REST: Duration = Duration::from_millis(50);
 
 impl Flow {
@@ -173,7 +173,7 @@ pub(crate) async fn attend(site: Arc<Site>, at: usize, listener: UnixListener) {
     }
 }
 
-/// Listens to all at once, since somebody may say nothing, and does what they ask one after the other: they are people's.
+/// Answers one client. Requests of several clients are read concurrently, because a client may be silent, and executed one after the other.
 async fn converse(flow: &Flow, stream: UnixStream, turn: &Mutex<()>) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
@@ -186,7 +186,7 @@ async fn converse(flow: &Flow, stream: UnixStream, turn: &Mutex<()>) -> io::Resu
         }
         Ok(Ok(Err(error))) => Response::Failed(format!("the request is not understood: {error}")),
         Ok(Err(error)) => return Err(error),
-        Err(_) => Response::Failed("nothing was asked for".to_owned()),
+        Err(_) => Response::Failed("no request within the time limit".to_owned()),
     };
     let mut answer = serde_json::to_vec(&response)?;
     answer.push(b'\n');

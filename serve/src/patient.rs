@@ -1,5 +1,5 @@
-//! A connection whose other side has to take what is sent to it: one that takes nothing for long is given up. How long it waits for the other
-//! side is seen from outside, too.
+//! A connection whose other side has to take what is sent to it: one that takes nothing for long is given up. It also records how long it waits for its
+//! peer.
 
 use std::io;
 use std::pin::Pin;
@@ -18,7 +18,7 @@ pub(crate) struct Patient<S> {
     patience: Duration,
     waits: bool,
     end: Pin<Box<Sleep>>,
-    /// Since when the other side has to do something.
+    /// The wait for the peer.
     wait: Arc<Wait>,
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn respond(reply: &Reply) -> Response {
         StatusCode::UNAUTHORIZED => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        // What would be taken instead (RFC 9110, 15.5.16).
+        // The accepted types (RFC 9110, 15.5.16).
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
             headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));

@@ -1,5 +1,5 @@
-//! Places for connections. When all are taken, the connection makes way whose other side has done nothing for the longest time, so that slow
-//! ones, however many, keep nobody out.
+//! The limit of open connections. At the limit, the connection that has waited longest for its peer is closed, so that slow clients cannot
+//! lock out others.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,16 +10,16 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-/// How long the other side may do nothing before its connection makes way for another.
+/// Minimum idle time before a connection may be closed in favor of a new one.
 const MOMENT: Duration = Duration::from_millis(100);
-/// How often it is looked whether one can make way.
+/// Delay between two attempts to close an idle connection.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Since when a connection waits for its other side: for more of a request, or for it to take an answer. One whose request is being answered
-/// does not wait.
+/// The time since which a connection waits for its peer, either to send more of a request or to read a response. While the server works on a
+/// request, the connection does not wait.
 pub(crate) struct Wait {
     begun: Instant,
-    /// Milliseconds since then, and one; 0 while it does not wait.
+    /// Milliseconds since `begun` plus one, or 0 while the connection does not wait.
     since: AtomicU64,
 }
 
@@ -28,19 +28,19 @@ impl Wait {
         Self { begun: Instant::now(), since: AtomicU64::new(1) }
     }
 
-    /// The connection waits from now on, unless it does already.
+    /// Starts the wait unless it has started already.
     pub(crate) fn begin(&self) {
         if self.since.load(Ordering::Relaxed) == 0 {
             self.since.store(self.now(), Ordering::Relaxed);
         }
     }
 
-    /// The other side has sent something.
+    /// Ends the wait: the peer has sent bytes.
     pub(crate) fn end(&self) {
         self.since.store(0, Ordering::Relaxed);
     }
 
-    /// The other side may have taken something: where the connection waits, it does so from now on.
+    /// Restarts a wait after the peer has read bytes.
     pub(crate) fn progress(&self, taken: bool) {
         if taken && self.since.load(Ordering::Relaxed) != 0 {
             self.since.store(self.now(), Ordering::Relaxed);
@@ -51,21 +51,21 @@ impl Wait {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
     }
 
-    /// Returns since when it waits.
+    /// Returns the start of the wait.
     fn since(&self) -> Option<Instant> {
         let since = self.since.load(Ordering::Relaxed).checked_sub(1)?;
         Some(self.begun + Duration::from_millis(since))
     }
 }
 
-/// Who has a place.
+/// A connection that has a place.
 struct Taken {
     wait: Arc<Wait>,
-    /// What ends its conversation, once it has begun.
+    /// Aborts the connection's task.
     end: Option<AbortHandle>,
 }
 
-/// All places.
+/// All places for connections.
 pub(crate) struct Room {
     places: usize,
     next: AtomicU64,
@@ -73,7 +73,7 @@ pub(crate) struct Room {
     left: Notify,
 }
 
-/// A place, until it is dropped.
+/// A place for one connection. Dropping it frees the place.
 pub(crate) struct Place {
     room: Arc<Room>,
     number: u64,
@@ -81,7 +81,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Returns the note of how long the connection waits.
+    /// Returns the connection's wait.
     pub(crate) fn wait(&self) -> Arc<Wait> {
         Arc::clone(&self.wait)
     }
@@ -109,7 +109,7 @@ impl Room {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a place as soon as there is one.
+    /// Waits for a free place and takes it.
     pub(crate) async fn enter(self: &Arc<Self>) -> Place {
         loop {
             if self.taken().len() < self.places {
@@ -120,19 +120,19 @@ impl Room {
                 return Place { room: Arc::clone(self), number, wait };
             }
             self.end_one();
-            // It leaves when its task is dropped; others may leave by themselves.
+            // The place is free when the aborted task is dropped. Other connections may end meanwhile.
             let _soon = tokio::time::timeout(LOOK, self.left.notified()).await;
         }
     }
 
-    /// Says what ends the conversation at a place.
+    /// Sets the task that serves the connection at a place.
     pub(crate) fn may_end(&self, number: u64, conversation: AbortHandle) {
         if let Some(taken) = self.taken().get_mut(&number) {
             taken.end = Some(conversation);
         }
     }
 
-    /// Ends the conversation whose other side has done nothing for the longest time, if that is more than a moment.
+    /// Aborts the connection that has waited longest for its peer, if it has waited long enough.
     fn end_one(&self) {
         let mut taken = self.taken();
         let waiting = taken.iter_mut().filter(|(_, taken)| taken.end.is_some());
@@ -150,7 +150,7 @@ impl Room {
 mod tests {
     use super::*;
 
-    /// Takes a place for a conversation that never ends by itself.
+    /// Takes a place for a connection that never ends by itself.
     async fn talk(room: &Arc<Room>) -> (Arc<Wait>, AbortHandle) {
         let place = room.enter().await;
         let (wait, number) = (place.wait(), place.number());
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_longest_wait_makes_way_and_no_answer_does() {
+    async fn the_connection_with_the_longest_wait_is_closed() {
         let room = Arc::new(Room::new(3));
         let (answering, first) = talk(&room).await;
         answering.end();
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_just_come_is_not_sent_away() {
+    async fn a_new_connection_is_not_closed() {
         let room = Arc::new(Room::new(1));
         let (_, first) = talk(&room).await;
         let begun = Instant::now();
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_place_that_was_left_is_taken_again() {
+    async fn a_free_place_is_reused() {
         let room = Arc::new(Room::new(1));
         drop(room.enter().await);
         let _place = room.enter().await;

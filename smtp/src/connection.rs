@@ -1,7 +1,7 @@
 //! One connection to the server, from the greeting to the last reply.
 //!
-//! The commands and the meaning of replies are `lettre`'s; the conversation is not, since its reader takes a line of any length, and reads a reply
-//! from its beginning again at each line.
+//! `lettre` formats the commands and parses the replies. It does not read them: its reader accepts lines of any length and parses a reply again at
+//! each line.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -30,7 +30,7 @@ const FINAL_REPLY: Duration = Duration::from_secs(600);
 /// The ways to authenticate that are used, the better one first.
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 
-/// Questions that a server may ask before it believes who we are; `LOGIN` has two.
+/// Maximum number of authentication challenges; `LOGIN` has two.
 const CHALLENGES_MAX: usize = 10;
 
 /// Where the server is and how it is talked to.
@@ -83,7 +83,7 @@ impl Server {
                     return Ok(Opened::OffersNoTls);
                 }
                 plain.command(Starttls).await?;
-                // What was said before the connection is encrypted is not taken for an answer behind that.
+                // Bytes from before the handshake must not count as replies after it.
                 if !plain.stream.buffer().is_empty() {
                     return Err(Fault::NoReply);
                 }
@@ -99,7 +99,7 @@ impl Server {
         self.known(Conversation::begin(Box::new(stream) as Box<dyn Stream>).await?).await
     }
 
-    /// Asks the server what it can do.
+    /// Sends `EHLO` and completes the connection.
     async fn known(&self, mut talk: Conversation<Box<dyn Stream>>) -> Result<Connection, Fault> {
         let can = talk.says_hello().await?;
         Ok(Connection { talk, can, timeout: self.timeout })
@@ -108,7 +108,7 @@ impl Server {
 
 enum Opened {
     Ready(Connection),
-    /// The connection cannot be encrypted.
+    /// The server does not support STARTTLS.
     OffersNoTls,
 }
 
@@ -116,7 +116,7 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// Commands and replies, one after the other.
+/// A sequence of commands and replies.
 struct Conversation<S> {
     stream: BufReader<S>,
 }
@@ -126,14 +126,14 @@ impl<S: Stream> Conversation<S> {
         Self { stream: BufReader::new(stream) }
     }
 
-    /// Waits for the greeting.
+    /// Reads the greeting.
     async fn begin(stream: S) -> Result<Self, Fault> {
         let mut talk = Self::new(stream);
         talk.reply().await?;
         Ok(talk)
     }
 
-    /// Says who we are, and returns what the server can do.
+    /// Sends `EHLO` and returns the server's extensions.
     async fn says_hello(&mut self) -> Result<ServerInfo, Fault> {
         let reply = self.command(Ehlo::new(ClientId::default())).await?;
         ServerInfo::from_response(&reply).map_err(|_| Fault::NoReply)
@@ -158,7 +158,7 @@ impl<S: Stream> Conversation<S> {
 /// A connection that is ready for a mail.
 pub(crate) struct Connection {
     talk: Conversation<Box<dyn Stream>>,
-    /// What the server can do.
+    /// The server's extensions.
     can: ServerInfo,
     timeout: Duration,
 }
@@ -239,7 +239,7 @@ impl Connection {
     }
 }
 
-/// Returns the message with the period that ends it; a period that begins a line is doubled (RFC 5321, 4.5.2).
+/// Returns the message with the final period. A period at the start of a line is doubled (RFC 5321, 4.5.2).
 fn transparent(message: &[u8]) -> Vec<u8> {
     let mut data = Vec::with_capacity(message.len() + 100);
     for line in message.split_inclusive(|byte| *byte == b'\n') {
@@ -260,7 +260,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_line_of_a_message_ends_it() {
+    fn a_period_at_the_start_of_a_line_is_doubled() {
         for (message, data) in [
             ("a\r\n", "a\r\n.\r\n"),
             ("a", "a\r\n.\r\n"),

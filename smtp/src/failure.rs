@@ -1,4 +1,4 @@
-//! What a fault of the conversation means for a mail.
+//! The meaning of an SMTP error for a mail.
 
 use std::fmt::Write as _;
 
@@ -49,8 +49,7 @@ pub(crate) fn meaning(phase: Phase, fault: &Fault) -> StepError {
             return StepError::permanent(cause::REFUSED, message);
         }
         (Fault::NoReply, _) => {
-            let message =
-                format!("the mail server {words}: what it says is no reply of SMTP, or too long");
+            let message = format!("the mail server {words}: it sent an invalid or too long reply");
             return StepError::transient(cause::UNAVAILABLE, message);
         }
         (Fault::Lost, _) => {

@@ -1,22 +1,22 @@
-//! How a conversation with the server can go wrong.
+//! Errors of an SMTP session.
 
 use lettre::transport::smtp::response::Response;
 
-/// What went wrong.
+/// An error of an SMTP session.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// The server said no: a reply of 4xx or 5xx.
+    /// The server replied with 4xx or 5xx.
     Refused(Response),
-    /// What the server says is no reply, or a longer one than is read.
+    /// The reply is invalid or exceeds a limit.
     NoReply,
-    /// There is no connection, or it was lost.
+    /// The connection could not be established, or was lost.
     Lost,
-    /// The server offers no way to do what this connection needs.
+    /// The server lacks a required feature.
     Lacks,
 }
 
 impl Fault {
-    /// Returns the code of the server's refusal.
+    /// Returns the code of a negative reply.
     pub(crate) fn code(&self) -> Option<u16> {
         match self {
             Self::Refused(reply) => Some(reply.code().into()),

@@ -62,7 +62,7 @@ impl SmtpMailer {
     /// Gets ready to send by a server; nothing is connected before the first mail.
     ///
     /// # Errors
-    /// When the host's name is none.
+    /// The host name is invalid.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         let Settings { host, port, security, credentials, timeout, connections } = settings;
         let tls = match security {

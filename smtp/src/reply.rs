@@ -1,19 +1,19 @@
-//! What the server says, read within bounds: whoever is on the way can speak for it until the connection is encrypted.
+//! Reading one reply of the server, with limits. Until the connection is encrypted, an attacker on the network path can send replies, too.
 
 use lettre::transport::smtp::response::Response;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _};
 
 use crate::fault::Fault;
 
-/// Bytes of a line, its end included. RFC 5321, 4.5.3.1.5, has 512; some servers are more talkative.
+/// Maximum length of a line in bytes, including its end. RFC 5321, 4.5.3.1.5, allows 512; some servers send longer lines.
 const LINE_MAX: usize = 2_000;
-/// Lines of a reply. The answer to `EHLO` has one for each extension of the server.
+/// Maximum number of lines of a reply. The reply to `EHLO` has one line for each extension.
 const LINES_MAX: usize = 200;
 
 /// Reads one reply: lines that begin with the same code, a hyphen behind it in all but the last one (RFC 5321, 4.2).
 ///
 /// # Errors
-/// When the connection ends before the reply does, or this is no reply or a longer one than is read.
+/// The connection ends within the reply, the reply is invalid, or it exceeds a limit.
 pub(crate) async fn read(server: &mut (impl AsyncBufRead + Unpin)) -> Result<Response, Fault> {
     let mut reply = String::new();
     for _ in 0..LINES_MAX {
@@ -27,13 +27,13 @@ pub(crate) async fn read(server: &mut (impl AsyncBufRead + Unpin)) -> Result<Res
         let (code, words) = said.split_at_checked(3).ok_or(Fault::NoReply)?;
         let (goes_on, words) = match words.strip_prefix('-') {
             Some(words) => (true, words),
-            // A code alone is a reply, too.
+            // A reply may consist of the code only.
             None if words.is_empty() => (false, words),
             None => (false, words.strip_prefix(' ').ok_or(Fault::NoReply)?),
         };
         reply.extend([code, if goes_on { "-" } else { " " }, words, "\r\n"]);
         if !goes_on {
-            // This also sees that the codes are codes, and the same in each line.
+            // Parsing also checks that all lines have the same valid code.
             return reply.parse().map_err(|_| Fault::NoReply);
         }
     }
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_reply_is_none() {
+    async fn an_invalid_reply_is_an_error() {
         for said in [
             &b"hello\r\n"[..],
             b"25\r\n",
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_is_read_than_a_reply_may_have() {
+    async fn a_reply_has_limits() {
         let line = [&b"250 "[..], &vec![b'x'; LINE_MAX - 6], b"\r\n"].concat();
         assert!(of(&line).await.is_ok());
         let lines = |count| [b"250-X\r\n".repeat(count), b"250 X\r\n".to_vec()].concat();

@@ -11,17 +11,17 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::mailer::SettingsError;
 
-/// How a server with a name is recognised.
+/// The TLS configuration for a server with a given name.
 pub(crate) struct Tls {
     connector: TlsConnector,
     name: ServerName<'static>,
 }
 
 impl Tls {
-    /// Reads the certificates that the system trusts.
+    /// Loads the root certificates of the system.
     ///
     /// # Errors
-    /// When the host's name is none.
+    /// The host name is invalid.
     pub(crate) fn new(host: &str) -> Result<Self, SettingsError> {
         let unprepared = |source: Box<dyn std::error::Error + Send + Sync>| SettingsError::Tls {
             host: host.to_owned(),
@@ -29,7 +29,7 @@ impl Tls {
         };
         let name = ServerName::try_from(host.to_owned()).map_err(|why| unprepared(why.into()))?;
         let mut roots = RootCertStore::empty();
-        // A certificate that cannot be read is not trusted; the others are.
+        // Certificates that cannot be parsed are skipped.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         let provider = Arc::new(aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
@@ -40,7 +40,7 @@ impl Tls {
         Ok(Self { connector: TlsConnector::from(Arc::new(config)), name })
     }
 
-    /// Agrees on keys with the server, and sees that it is who it should be.
+    /// Performs the TLS handshake and verifies the server's certificate.
     pub(crate) async fn encrypt(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
         self.connector.connect(self.name.clone(), stream).await
     }

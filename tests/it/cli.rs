@@ -33,7 +33,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("db backup", "Copy the whole state into a file, also while a server runs it"),
     ("db export", "Write a table's rows to standard output"),
     ("db import", "Add rows to a table"),
-    ("db migrate", "Change the pipeline's tables to what is declared now"),
+    ("db migrate", "Migrate the pipeline's tables"),
     ("generate", "Write what deploys a pipeline"),
     ("generate lambda", "Write AWS Lambda handlers in Rust"),
     ("graph", "Draw a pipeline's steps and what they wait for"),

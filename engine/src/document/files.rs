@@ -14,9 +14,9 @@ pub enum FileError {
     /// It is larger than files may be.
     #[error("the file is larger than {0} bytes")]
     TooLarge(u64),
-    /// It is no part of the project, and nobody allowed it.
+    /// The file is outside of the project.
     #[error(
-        "it lies outside of the project (the nearest folder above with `.git`, or else the working directory); `--allow-files DIR` allows a folder"
+        "it is outside of the project (the nearest parent folder with `.git`, or else the working directory); use `--allow-files DIR` to allow a folder"
     )]
     Outside,
     /// The system refused.

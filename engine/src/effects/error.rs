@@ -54,9 +54,9 @@ pub mod cause {
     pub const TEMPLATE: &str = "template";
     /// The plan of the run cannot be made any more.
     pub const PLAN: &str = "plan";
-    /// What is stored of the run is damaged.
+    /// The stored data of the run is damaged.
     pub const DAMAGED: &str = "damaged";
-    /// The run was under way when the backup was made that the state was restored from.
+    /// The run was in progress at the time of the backup from which the state was restored.
     pub const RESTORED: &str = "restored";
 }
 

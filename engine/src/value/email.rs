@@ -1,4 +1,4 @@
-//! What is an e-mail address: one that mail can be sent to, and that a reader takes for what it is.
+//! Validation of e-mail addresses.
 
 use unicode_security::{RestrictionLevel, RestrictionLevelDetection as _, skeleton};
 
@@ -8,11 +8,11 @@ const LENGTH_MAX: usize = 254;
 const DOMAIN_MAX: usize = 255;
 const LABEL_MAX: usize = 63;
 
-/// Tells whether a text is one e-mail address that mail can be sent to: a mailbox of RFC 5321, without name, comments or line breaks.
+/// Returns whether a text is a deliverable e-mail address: a mailbox of RFC 5321 without name, comments or line breaks.
 ///
-/// Stricter than the RFC, since an order's address is a stranger's word: the domain is a name of at least two labels (no `localhost`, no address
-/// of a host in brackets), nothing begins with a hyphen (programs would take it for an option), and no part mixes letters in a way that makes
-/// one address look like another (Unicode Technical Standard 39, "moderately restrictive", and whole-script confusables of ASCII).
+/// The check is stricter than the RFC, because addresses in orders are untrusted. The domain must be a name with at least two labels: no `localhost`,
+/// no address literal. The address must not start with a hyphen, because programs would parse it as an option. No part may resemble another address by
+/// mixed scripts (Unicode Technical Standard 39, "moderately restrictive", and whole-script confusables of ASCII).
 pub fn is_email(text: &str) -> bool {
     text.len() <= LENGTH_MAX
         && !text.chars().any(char::is_control)
@@ -23,7 +23,7 @@ pub fn is_email(text: &str) -> bool {
         && text.parse::<lettre::Address>().is_ok()
 }
 
-/// Tells whether a text is the name of a host on the Internet, in ASCII or internationalised.
+/// Returns whether a text is an Internet host name, in ASCII or internationalized.
 fn is_domain(domain: &str) -> bool {
     let Ok(ascii) = idna::domain_to_ascii_cow(domain.as_bytes(), idna::AsciiDenyList::STD3) else {
         return false;
@@ -32,7 +32,7 @@ fn is_domain(domain: &str) -> bool {
     let is_label = |label: &&str| {
         (1..=LABEL_MAX).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
     };
-    // A last label of digits is that of an IPv4 address.
+    // A numeric last label belongs to an IPv4 address.
     let is_top = |label: &&str| !label.bytes().all(|byte| byte.is_ascii_digit());
     let (shown, _) = idna::domain_to_unicode(domain);
     labels.len() >= 2
@@ -42,8 +42,7 @@ fn is_domain(domain: &str) -> bool {
         && !shown.split('.').any(misleads)
 }
 
-/// Tells whether a part of an address looks like another one: letters of scripts that share shapes, or a text of another script that looks like
-/// one in ASCII.
+/// Returns whether a part of an address resembles another one: it mixes confusable scripts, or its letters of another script look like ASCII.
 fn misleads(part: &str) -> bool {
     if part.is_ascii() {
         return false;

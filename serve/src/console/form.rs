@@ -1,4 +1,4 @@
-//! A form of a page: who sends it is known before any of it is read, and no more of it is read than a form has.
+//! Forms of the console. The session is checked before the body is read, and the body is limited in size and time.
 
 use std::sync::Arc;
 
@@ -14,20 +14,20 @@ use super::pages::Page;
 use crate::body::receive;
 use crate::site::Site;
 
-/// Bytes of a form at the most: its longest field is what a customer is searched by.
+/// Maximum size of a form in bytes. The longest field is the search text for customers.
 const BYTES_MAX: usize = 16 << 10;
 
-/// What was sent by somebody who may send it.
+/// A form from an authenticated session.
 pub(crate) struct Sent<T> {
     pub(crate) visit: Visit,
     pub(crate) form: T,
 }
 
-/// A form in which nothing is filled in.
+/// A form without fields.
 #[derive(Deserialize)]
 pub(crate) struct Nothing {}
 
-/// A form with the token of its session.
+/// A form with the CSRF token of its session.
 #[derive(Deserialize)]
 struct Signed<T> {
     #[serde(default)]
@@ -44,7 +44,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Site>> for Sent<T> {
         let mut visit = Visit::of_sender(&mut parts, site).await?;
         if !is_form(&parts.headers) {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            return Err(Page::error(status, "This is no form", "").of(&mut visit));
+            return Err(Page::error(status, "Unsupported form", "").of(&mut visit));
         }
         let (bytes, _room) = match receive(site, body, BYTES_MAX).await {
             Ok(received) => received,
@@ -58,14 +58,14 @@ impl<T: DeserializeOwned> FromRequest<Arc<Site>> for Sent<T> {
             Ok(Signed { csrf, form }) if visit.has_signed(&csrf) => Ok(Self { visit, form }),
             Ok(_) => Err(visit.foreign()),
             Err(_) => {
-                let message = "The form is not one of this page";
+                let message = "Invalid form";
                 Err(Page::error(StatusCode::UNPROCESSABLE_ENTITY, message, "").of(&mut visit))
             }
         }
     }
 }
 
-/// Tells whether the body is said to be a form (WHATWG URL, application/x-www-form-urlencoded).
+/// Returns whether the content type is that of a form (WHATWG URL, application/x-www-form-urlencoded).
 fn is_form(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();

@@ -79,7 +79,7 @@ impl Visit {
         Err(Box::new(visit.with_cookie(to("/console/login"))))
     }
 
-    /// Lets somebody in who sends something from a page of a session.
+    /// Admits the sender of a form from a page of an existing session.
     pub(crate) async fn of_sender(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, Response> {
         if !is_from_here(&parts.headers) {
             return Err(respond(&plain(StatusCode::FORBIDDEN)));
@@ -88,12 +88,12 @@ impl Visit {
         if visit.new { Err(visit.foreign()) } else { Ok(visit) }
     }
 
-    /// Tells whether a form has the token of the session.
+    /// Returns whether a form has the CSRF token of the session.
     pub(crate) fn has_signed(&self, csrf: &str) -> bool {
         self.csrf.as_bytes().ct_eq(csrf.as_bytes()).into()
     }
 
-    /// Says that a form is not from a page of the session.
+    /// Returns the page for a form from outside the session.
     pub(crate) fn foreign(&mut self) -> Response {
         let message = "This form is not from a page of this session";
         let help = "Open the page again, and do it there.";

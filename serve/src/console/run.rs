@@ -35,7 +35,7 @@ pub(crate) async fn show(mut visit: Visit, Path((_, key)): Path<(String, String)
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         let mut page = Page::error(status, message, &error.to_string());
         if open {
-            // Whatever is damaged can be taken out of the way.
+            // A damaged run can still be cancelled.
             let cancel = format!("{}/runs/{}/cancel", visit.base(), words::part(&key));
             page.data["action"] = json!({ "link": cancel, "text": "Cancel the run" });
         }
