@@ -84,6 +84,8 @@ class Serve {
     this.pipeline = join(folder, "pipelines", "storefront.yaml");
     this.samples = join(folder, "pipelines", "storefront", "samples");
     this.state = join(folder, "state");
+    // The copy is a project of its own, so that its pipelines may use `templates`.
+    mkdirSync(join(folder, ".git"));
     for (const name of ["pipelines", "templates"]) {
       cpSync(join(root, name), join(folder, name), { recursive: true, filter: (path) => !path.includes("/.oms") });
     }
