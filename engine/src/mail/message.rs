@@ -146,10 +146,14 @@ impl Mail {
     pub fn check(&self) -> Result<(), MailError> {
         // The subject takes up three bytes for one at the most, and so does the name; lines that are folded take a fifth of that.
         const HEADERS_MAX: usize = 32 * 1024;
-        let name = self.from.name.as_ref().map_or(0, String::len);
-        let bodies = [&self.text, &self.html].into_iter().map(|body| bytes_max(body));
-        let attached = self.attachments.iter().map(Attachment::bytes_max);
-        let largest = bodies.chain(attached).fold(HEADERS_MAX + 4 * name, usize::saturating_add);
+        let headers = HEADERS_MAX + 4 * self.from.name.as_ref().map_or(0, String::len);
+        // No encoding makes more than four bytes of one. Only what is larger is looked at.
+        let mut largest = headers.saturating_add(self.content_bytes().saturating_mul(4));
+        if largest > MAIL_BYTES_MAX {
+            let bodies = [&self.text, &self.html].into_iter().map(|body| bytes_max(body));
+            let attached = self.attachments.iter().map(Attachment::bytes_max);
+            largest = bodies.chain(attached).fold(headers, usize::saturating_add);
+        }
         if largest > MAIL_BYTES_MAX {
             return self.to_rfc5322().map(drop);
         }
