@@ -67,6 +67,8 @@ pub fn restore(directory: &Path, backup: &Path, pipeline: Option<&str>) -> Resul
         [cause::RESTORED],
     )?;
     keys::stay_revoked(&connection, directory)?;
+    // Who has logged out since stays out.
+    connection.execute("delete from oms_sessions", [])?;
     // A note that cannot be read says nothing of how far the state was.
     let noted = Marker::read(directory).unwrap_or_default();
     let marker = Marker::of(&connection)?.after(noted.as_ref());
