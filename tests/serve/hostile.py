@@ -580,8 +580,7 @@ def main() -> int:
         def everything() -> None:
             begun = time.monotonic()
             server.start()
-            # The search index opens its files shortly after the start.
-            until("the search index", lambda: (server.state / "search.db-shm").exists())
+            until("the search index to open its files", lambda: (server.state / "search.db-shm").exists())
             files = server.files()
             hostile = Hostile(server)
             waiting = slow(hostile)

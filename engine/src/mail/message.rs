@@ -144,7 +144,7 @@ impl Mail {
     /// # Errors
     /// The same as making it.
     pub fn check(&self) -> Result<(), MailError> {
-        // The subject takes up three bytes for one at the most, and so does the name; lines that are folded take a fifth of that.
+        // A subject or name takes at most three bytes for one, and folded lines a fifth of that.
         const HEADERS_MAX: usize = 32 * 1024;
         let name = self.from.name.as_ref().map_or(0, String::len);
         // No encoding quadruples a text: quoted-printable takes three bytes for one, and three more for each line of 72. Most mails are small enough
