@@ -189,8 +189,6 @@ impl Database {
         let connection = Connection::open(self.directory.join(DATABASE_FILE))?;
         connection.busy_timeout(std::time::Duration::from_millis(OWNER_BUSY_MS))?;
         connection.pragma_update(None, "page_size", PAGE_BYTES)?;
-        // In a new database, this lets `oms runs prune` shrink the file.
-        connection.pragma_update(None, "auto_vacuum", "incremental")?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         // What moves within the file leaves no copy behind where that costs no more writing; whoever deletes asks for more.
