@@ -124,9 +124,7 @@ impl Bundles {
         self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&plan));
         Ok(plan)
     }
-}
 
-impl Bundles {
     /// Returns whether the order of a run has its accepted digest under the schema of any bundle. The run may have moved to another bundle, and the digest
     /// depends on the schema.
     ///

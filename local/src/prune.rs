@@ -21,8 +21,7 @@ const RUNS: i64 = 500;
 
 impl Runner {
     /// Lets go of the runs that completed or were cancelled, and did not change since `before`: the order, the journal, the objects and the mails. Rows of the pipeline's own tables stay. Returns how many
-    /// there were. If `alone` is true, SQLite then rewrites the
-    /// database file without the free pages; other commands wait for that. Otherwise later orders reuse the pages.
+    /// there were. If `alone` is true, SQLite then rewrites the database file without the free pages. Otherwise later orders reuse the pages.
     ///
     /// # Errors
     /// When the database fails; what was let go of before is gone.
@@ -41,7 +40,7 @@ impl Runner {
     }
 }
 
-/// Rewrites the database file without its free pages. A smaller file at all times (`auto_vacuum`) would cost 2 % of the throughput.
+/// Rewrites the database file without its free pages. The alternative, `auto_vacuum`, would slow down every commit.
 fn shrink(connection: &Connection) -> Result<(), Error> {
     connection.execute_batch("vacuum")?;
     match empty_log(connection) {

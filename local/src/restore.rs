@@ -10,7 +10,7 @@ use crate::database::{DATABASE_FILE, pipeline_of};
 use crate::error::Error;
 use crate::keys;
 use crate::lock::Lock;
-use crate::marker::{MARKER_FILE, Marker};
+use crate::marker::Marker;
 use crate::private;
 use crate::schema;
 
@@ -88,7 +88,7 @@ fn put_away(directory: &Path) -> Result<Option<PathBuf>, Error> {
     let files: Vec<_> = names
         .filter(|name| {
             let name = name.to_string_lossy();
-            PUT_AWAY.iter().any(|begin| name.starts_with(begin)) && name != MARKER_FILE
+            PUT_AWAY.iter().any(|begin| name.starts_with(begin))
         })
         .collect();
     if files.is_empty() {

@@ -1,4 +1,4 @@
-//! Receiving the bytes of an order or a form: no more than it may have, not for longer than it may take, and not more at once than there is room for.
+//! Receiving the body of an order or a form, with limits on its size, its time, and the memory of all bodies.
 
 use std::sync::Arc;
 use std::time::Duration;

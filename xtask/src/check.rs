@@ -11,7 +11,7 @@ pub(crate) struct Args {}
 
 type Check = fn() -> anyhow::Result<()>;
 
-/// What has a command of its own, in the order in which it is run.
+/// The checks with their own command, in the order of execution.
 const PARTS: [(&str, Check); 8] = [
     ("generate --check", generate::check),
     ("editor", editor::check),
@@ -33,7 +33,7 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
         let clippy = ["clippy", "--workspace", "--all-targets"];
         execute("cargo", &[&clippy[..], &FEATURES, &lints].concat())
     })?;
-    // First what the checks are about, and their tests, so that a check's own time does not have it.
+    // Built first, so that the time of a check does not include the build.
     timed("the build", || {
         execute("cargo", &[&["build", "--workspace", "--all-targets"][..], &FEATURES].concat())
     })?;
@@ -58,7 +58,7 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     execute("cargo", &[tests, &FEATURES].concat())
 }
 
-/// Says how long a part took, so that one that has become slow is seen.
+/// Prints how long a part took, so that a slow part is noticed.
 #[expect(clippy::disallowed_methods, reason = "the time is shown, and decides nothing")]
 fn timed(name: &str, check: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
     let begun = Instant::now();

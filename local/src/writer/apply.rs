@@ -1,4 +1,4 @@
-//! A packet onto the database, within a transaction: the run's row, its journal, its rows, objects and mails.
+//! Applying a packet within a transaction: the run's row, its journal, its rows, objects and mails.
 
 use std::sync::Arc;
 
@@ -156,7 +156,7 @@ impl Thread {
         if changed == 1 {
             return Ok(true);
         }
-        // It is there. The same content is fine, whoever stored it; this run may replace its own.
+        // The object exists. Equal content is accepted from any run, and a run may replace its own object.
         let (owner, same): (i64, bool) = self
             .connection
             .prepare_cached(
