@@ -1,6 +1,8 @@
-//! `cargo xtask mails`: every shipped mail in every language, read by others: its HTML by npm's `html-validate`, the message by Python's parser.
+//! `cargo xtask mails`: every shipped mail in every language, read by others: its HTML by npm's `html-validate`, the message by Python's parser. And what
+//! mails write, held against others: amounts and plural forms against Node's Intl, text of both directions against `python-bidi`.
 
 use crate::npm;
+use crate::python;
 use crate::workspace::{build, has, quietly, root, run as execute, say, scratch};
 
 /// Render the shipped mails and have them read by html-validate and by Python's e-mail parser
@@ -43,6 +45,21 @@ pub(crate) fn check() -> anyhow::Result<()> {
         execute("python3", &[&script.to_string_lossy(), &all])?;
     } else {
         say("skipped: reading mails by Python, since python3 is not installed");
+    }
+    if let Some(environment) = python::environment(python::BIDI)? {
+        let python = environment.join("bin/python3");
+        let script = root().join("tests/mails/directions.py");
+        let out = scratch("mails-bidi");
+        let words = [&script, &out].map(|path| path.to_string_lossy().into_owned());
+        execute(&python.to_string_lossy(), &[&words[0], oms, &words[1]])?;
+    }
+    if has("node", &["--version"]) {
+        let script = root().join("tests/mails/locales.mjs");
+        let out = scratch("mails-locales");
+        let words = [&script, &out].map(|path| path.to_string_lossy().into_owned());
+        execute("node", &[&words[0], oms, &words[1]])?;
+    } else {
+        say("skipped: comparing locales with Node's Intl, since node is not installed");
     }
     let validator = npm::program("the test of the mails' HTML", "html-validate", "10.17.0")?;
     let Some(validator) = validator else { return Ok(()) };

@@ -37,6 +37,12 @@ pub(crate) const TIME_ZONES: Environment = Environment {
     requirements: &["tests/time_zones/requirements.txt"],
     purpose: "the comparison of time zones",
 };
+/// The Unicode Bidirectional Algorithm, as others wrote it.
+pub(crate) const BIDI: Environment = Environment {
+    folder: "python-bidi",
+    requirements: &["tests/mails/requirements.txt"],
+    purpose: "the comparison of text in both directions",
+};
 /// AWS's own linters.
 pub(crate) const SAM: Environment = Environment {
     folder: "python-sam",

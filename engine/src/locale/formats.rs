@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use fixed_decimal::Decimal as Digits;
+use fixed_decimal::{Decimal as Digits, Sign};
 use icu_calendar::Gregorian;
 use icu_datetime::FixedCalendarDateTimeFormatter;
 use icu_datetime::fieldsets::YMD;
@@ -14,7 +14,10 @@ use icu_experimental::dimension::currency::CurrencyCode;
 use icu_experimental::dimension::currency::formatter::CurrencyFormatter;
 use icu_experimental::displaynames::multi::RegionDisplayNames;
 use icu_locale::{Direction, Locale, LocaleDirectionality};
+use icu_plurals::{PluralCategory, PluralRules};
 
+use super::amount::{Own, Written};
+use super::tag::candidates;
 use crate::money::{Currency, Decimal};
 
 /// Locales whose formatters a thread keeps. Which locales there are is up to the orders.
@@ -29,10 +32,12 @@ pub struct Formats {
     tag: Arc<str>,
     right_to_left: bool,
     sides: Sides,
+    own: Own,
     currency: Option<CurrencyFormatter>,
     decimal: Option<DecimalFormatter>,
     date: Option<FixedCalendarDateTimeFormatter<Gregorian, YMD>>,
     regions: Option<RegionDisplayNames>,
+    plurals: Option<PluralRules>,
     /// Amounts that were written before. A mail says each of them twice, in HTML and in text, and orders have prices in common.
     amounts: RefCell<HashMap<(Decimal, &'static str), Arc<str>>>,
 }
@@ -75,7 +80,7 @@ impl Formats {
     }
 
     fn new(tag: &str) -> Self {
-        let locale = tag.parse::<Locale>().unwrap_or(Locale::UNKNOWN);
+        let locale = known(tag).unwrap_or(Locale::UNKNOWN);
         let direction = LocaleDirectionality::new_common().get(&locale.id);
         let right_to_left = direction == Some(Direction::RightToLeft);
         // The data of every locale is built in, with that of no language to fall back to, so that none of these fails.
@@ -83,10 +88,12 @@ impl Formats {
             tag: locale.to_string().into(),
             right_to_left,
             sides: Sides::of(right_to_left),
+            own: Own::of(tag),
             currency: CurrencyFormatter::try_new((&locale).into(), Default::default()).ok(),
             decimal: DecimalFormatter::try_new((&locale).into(), Default::default()).ok(),
             date: FixedCalendarDateTimeFormatter::try_new((&locale).into(), YMD::long()).ok(),
             regions: RegionDisplayNames::try_new((&locale).into(), Default::default()).ok(),
+            plurals: PluralRules::try_new_cardinal((&plural_locale(&locale)).into()).ok(),
             amounts: RefCell::default(),
         }
     }
@@ -124,10 +131,18 @@ impl Formats {
         let mut digits = digits(amount);
         digits.absolute.trim_end();
         digits.absolute.pad_end(-i16::try_from(currency.minor_units()).unwrap_or_default());
-        match (&self.currency, currency.code().parse()) {
-            (Some(formatter), Ok(code)) => {
-                let money =
-                    formatter.format_fixed_decimal(&digits, &CurrencyCode(code)).to_string();
+        match (&self.currency, &self.decimal, currency.code().parse()) {
+            (Some(formatter), Some(decimal), Ok(code)) => {
+                const NUMBER: &str = "#";
+                let signed = decimal.format_sign(digits.sign(), NUMBER).to_string();
+                let sign = signed.split_once(NUMBER).filter(|_| digits.sign() == Sign::Negative);
+                digits.set_sign(Sign::None);
+                let number = decimal.format(&digits).to_string();
+                let code = CurrencyCode(code);
+                let money = formatter.format_fixed_decimal(&digits, &code).to_string();
+                let has_fraction = *digits.absolute.magnitude_range().start() < 0;
+                let written = Written { money: &money, number: &number, has_fraction, sign };
+                let money = self.own.amount(&written);
                 if self.right_to_left { held_together(&money) } else { money }
             }
             _ => format!("{} {digits}", currency.code()),
@@ -139,9 +154,27 @@ impl Formats {
         let mut digits = digits(number);
         digits.absolute.trim_end();
         match &self.decimal {
-            Some(formatter) => formatter.format(&digits).to_string(),
+            Some(formatter) => {
+                let has_fraction = *digits.absolute.magnitude_range().start() < 0;
+                self.own.number(formatter.format(&digits).to_string(), has_fraction)
+            }
             None => digits.to_string(),
         }
+    }
+
+    /// Returns the plural category of a number as it is written here: `one`, `few` and so on (UTS #35, part 3, "Language Plural Rules").
+    pub fn plural(&self, number: Decimal) -> &'static str {
+        let mut digits = digits(number);
+        digits.absolute.trim_end();
+        let category = self.plurals.as_ref().map(|rules| rules.category_for(&digits));
+        category.map_or(PLURAL_OTHER, category_name)
+    }
+
+    /// Returns the plural categories that the language has.
+    pub fn plural_categories(&self) -> Vec<&'static str> {
+        let Some(rules) = &self.plurals else { return vec![PLURAL_OTHER] };
+        let has = |name: &&str| rules.categories().any(|category| category_name(category) == *name);
+        PLURAL_CATEGORIES.into_iter().filter(has).collect()
     }
 
     /// Writes a date in words, such as `9 March 2026`.
@@ -160,6 +193,43 @@ impl Formats {
         let known = code.parse().ok().and_then(|region| self.regions.as_ref()?.of(region));
         known.unwrap_or(code)
     }
+}
+
+/// All plural categories. The last one is that of every number without another.
+pub const PLURAL_CATEGORIES: [&str; 6] = ["zero", "one", "two", "few", "many", PLURAL_OTHER];
+const PLURAL_OTHER: &str = "other";
+
+const fn category_name(category: PluralCategory) -> &'static str {
+    match category {
+        PluralCategory::Zero => "zero",
+        PluralCategory::One => "one",
+        PluralCategory::Two => "two",
+        PluralCategory::Few => "few",
+        PluralCategory::Many => "many",
+        PluralCategory::Other => PLURAL_OTHER,
+    }
+}
+
+/// Reads a tag. ICU4X finds nothing for some that name what goes without saying, such as `zh-Hans-HK`; the next shorter one stands in for it.
+fn known(tag: &str) -> Option<Locale> {
+    let exact = tag.parse::<Locale>().ok()?;
+    let has_data =
+        |locale: &Locale| RegionDisplayNames::try_new(locale.into(), Default::default()).is_ok();
+    if has_data(&exact) {
+        return Some(exact);
+    }
+    let shorter = candidates(tag).skip(1).filter_map(|tag| tag.parse().ok());
+    Some(shorter.into_iter().find(has_data).unwrap_or(exact))
+}
+
+/// Returns what decides about plural rules: the language, and in Portuguese the region. With the script of `sr-Latn`, ICU4X would find none.
+fn plural_locale(locale: &Locale) -> Locale {
+    let mut plain = locale.clone();
+    plain.id.script = None;
+    if plain.id.language.as_str() != "pt" {
+        plain.id.region = None;
+    }
+    plain
 }
 
 /// Puts marks of direction around Latin letters and what stands with them, so that between words from the right `US$` does not become `$US`.
@@ -207,6 +277,11 @@ mod tests {
             ("de", "1234567.5", "EUR", "1.234.567,50 €"),
             ("de-CH", "1234567.5", "CHF", "CHF 1'234'567.50"),
             ("fr", "-0.1", "EUR", "-0,10 €"),
+            ("fr-CH", "1234567.5", "CHF", "1 234 567.50 CHF"),
+            ("de-AT", "1234567.5", "CHF", "CHF 1.234.567,50"),
+            ("nl", "-1234.5", "EUR", "€ -1.234,50"),
+            ("de-CH", "-1234.5", "EUR", "EUR-1'234.50"),
+            ("en-ZA", "1234567.5", "CHF", "CHF 1 234 567,50"),
             ("es", "1234.00", "EUR", "1234,00 €"),
             ("ja", "1234567", "JPY", "￥1,234,567"),
             ("ja", "1234.00", "JPY", "￥1,234"),
@@ -224,12 +299,34 @@ mod tests {
     fn symbols_keep_their_order_between_words_from_the_right() {
         for (amount, code, written) in [
             ("1234.5", "USD", "\u{200f}1,234.50 \u{200e}US$\u{200e}"),
-            ("-5", "JPY", "\u{200e}-\u{200f}5 \u{200e}JP¥\u{200e}"),
+            ("-5", "JPY", "\u{200f}\u{200e}-5 \u{200e}JP¥\u{200e}"),
             ("5", "EUR", "\u{200f}5.00 €"),
             ("5", "CHF", "\u{200f}5.00 CHF"),
         ] {
             assert_eq!(money("ar", amount, code), written, "{code}");
         }
+    }
+
+    #[test]
+    fn plural_categories_are_those_of_the_language() {
+        for (tag, categories, number, category) in [
+            ("en", "one other", "1", "one"),
+            ("en", "one other", "1.5", "other"),
+            // As it is written, without zeros at the end.
+            ("en", "one other", "1.00", "one"),
+            ("ar", "zero one two few many other", "11", "many"),
+            ("ru", "one few many other", "22", "few"),
+            ("sr-Latn-ME", "one few other", "2", "few"),
+            ("pt-PT", "one many other", "0", "other"),
+            ("pt", "one many other", "0", "one"),
+            ("zh-Hans-HK", "other", "1", "other"),
+            ("no locale", "other", "1", "other"),
+        ] {
+            let formats = Formats::of(tag);
+            assert_eq!(formats.plural_categories().join(" "), categories, "{tag}");
+            assert_eq!(formats.plural(Decimal::parse(number).unwrap()), category, "{tag} {number}");
+        }
+        assert_eq!(money("zh-Hans-HK", "1234", "EUR"), "€1,234.00");
     }
 
     #[test]
@@ -241,10 +338,12 @@ mod tests {
             ("de", "1.234,5", "9. März 2026", "Deutschland", false),
             ("ja", "1,234.5", "2026年3月9日", "ドイツ", false),
             ("ar", "1,234.5", "9 مارس 2026", "ألمانيا", true),
+            ("fr-CH", "1 234,5", "9 mars 2026", "Allemagne", false),
             ("no locale", "1,234.5", "2026 M03 9", "DE", false),
         ] {
             let formats = Formats::of(tag);
-            assert_eq!(formats.number(Decimal::parse("1234.50").unwrap()), number, "{tag}");
+            let shown = formats.number(Decimal::parse("1234.50").unwrap());
+            assert_eq!(shown.replace(['\u{a0}', '\u{202f}'], " "), number, "{tag}");
             assert_eq!(formats.date(date), day, "{tag}");
             assert_eq!(formats.country("DE"), country, "{tag}");
             assert_eq!(formats.country("nowhere"), "nowhere");

@@ -1,0 +1,205 @@
+//! Amounts of money as CLDR writes them, where ICU4X leaves something out: patterns of negative amounts, separators of amounts that differ from those
+//! of other numbers, and the space between a symbol of letters and the digits (UTS #35, part 3, "Currencies").
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::tag::candidates;
+
+/// What belongs to one locale; `data/SOURCES.md` says where it comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Own {
+    /// The pattern of amounts, where ICU4X has another one.
+    positive: Option<&'static str>,
+    /// The pattern of negative amounts.
+    negative: Option<&'static str>,
+    /// The decimal separator of amounts, and that of groups.
+    separators: Option<(char, char)>,
+    /// Whether groups have three digits in amounts alone.
+    threes: bool,
+    /// The separator of groups in all numbers, where ICU4X has another one.
+    group: Option<char>,
+}
+
+static OWN: LazyLock<HashMap<&str, Own>> = LazyLock::new(|| {
+    let lines = include_str!("data/money.txt").lines().filter(|line| !line.starts_with('#'));
+    let own = |line: &'static str| {
+        let mut parts = line.split('\t');
+        let locale = parts.next()?;
+        let mut pattern = || parts.next().filter(|pattern| !pattern.is_empty());
+        let (positive, negative) = (pattern(), pattern());
+        let mut separators = parts.next().unwrap_or_default().chars();
+        let separators = separators.next().zip(separators.next());
+        let threes = parts.next() == Some("3");
+        let group = parts.next().and_then(|group| group.chars().next());
+        Some((locale, Own { positive, negative, separators, threes, group }))
+    };
+    lines.filter_map(own).collect()
+});
+
+/// An amount, written by ICU4X.
+pub(super) struct Written<'w> {
+    /// Without its sign, with its symbol.
+    pub(super) money: &'w str,
+    /// The digits of it, and whether some stand behind the point.
+    pub(super) number: &'w str,
+    pub(super) has_fraction: bool,
+    /// What stands before and behind a negative number.
+    pub(super) sign: Option<(&'w str, &'w str)>,
+}
+
+impl Own {
+    /// Returns what belongs to a locale.
+    pub(super) fn of(tag: &str) -> Self {
+        candidates(tag).find_map(|tag| OWN.get(tag.as_str()).copied()).unwrap_or_default()
+    }
+
+    /// Writes an amount as CLDR does.
+    pub(super) fn amount(self, written: &Written<'_>) -> String {
+        let Written { money, number, has_fraction, sign } = written;
+        let Some((before, behind)) = money.split_once(number) else { return (*money).to_owned() };
+        let number = self.separated(number, *has_fraction);
+        let (minus, end) = sign.unwrap_or_default();
+        if let (Some(_), Some(pattern)) = (sign, self.negative) {
+            return filled(pattern, symbol(before, behind), &number, minus);
+        }
+        let money = match self.positive {
+            Some(pattern) => {
+                let symbol = symbol(before, behind);
+                // A letter beside the digits has its space in between.
+                let beside =
+                    pattern.find('¤').zip(pattern.find('#')).map(|(at, digits)| at < digits);
+                let letter = match beside {
+                    Some(true) => symbol.chars().next_back(),
+                    _ => symbol.chars().next(),
+                };
+                let spaced = letter.is_some_and(stands_off) && !pattern.contains('\u{a0}');
+                let pattern =
+                    if spaced { pattern.replace('#', "\u{a0}#") } else { pattern.to_owned() };
+                filled(&pattern, symbol, &number, "")
+            }
+            None => {
+                let gap =
+                    |char: Option<char>| if char.is_some_and(stands_off) { "\u{a0}" } else { "" };
+                let gaps = [gap(before.chars().next_back()), gap(behind.chars().next())];
+                format!("{before}{}{number}{}{behind}", gaps[0], gaps[1])
+            }
+        };
+        // Some symbols have a space in them, at which no line may be divided.
+        format!("{minus}{money}{end}").replace(' ', "\u{a0}")
+    }
+
+    /// Writes a number that ICU4X wrote.
+    pub(super) fn number(self, number: String, has_fraction: bool) -> String {
+        let Some(group) = self.group else { return number };
+        let digits = |char: char| char.is_numeric();
+        let point = number.rfind(|char| !digits(char)).filter(|_| has_fraction);
+        let own = |(at, char): (usize, char)| match char {
+            // A sign stands before all digits.
+            other if !digits(other) && at > 0 && Some(at) != point => group,
+            other => other,
+        };
+        number.char_indices().map(own).collect()
+    }
+
+    /// Writes the digits of an amount with its own separators.
+    fn separated(self, number: &str, has_fraction: bool) -> String {
+        let number = if self.threes { in_threes(number, has_fraction) } else { number.to_owned() };
+        let Some((decimal, group)) = self.separators else { return number };
+        let point = number.rfind(|char: char| !char.is_numeric()).filter(|_| has_fraction);
+        let own = |(at, char): (usize, char)| match char {
+            digit if digit.is_numeric() => digit,
+            _ if Some(at) == point => decimal,
+            _ => group,
+        };
+        number.char_indices().map(own).collect()
+    }
+}
+
+/// Puts what belongs into a pattern into its place.
+fn filled(pattern: &str, symbol: &str, number: &str, minus: &str) -> String {
+    pattern.chars().fold(String::new(), |mut amount, char| {
+        match char {
+            '¤' => amount.push_str(symbol),
+            '#' => amount.push_str(number),
+            '-' => amount.push_str(minus),
+            other => amount.push(other),
+        }
+        amount
+    })
+}
+
+/// Writes digits in groups of three.
+fn in_threes(number: &str, has_fraction: bool) -> String {
+    let is_sign = |char: char| !char.is_numeric();
+    let point = number.rfind(is_sign).filter(|_| has_fraction).unwrap_or(number.len());
+    let (whole, fraction) = number.split_at(point);
+    let Some(group) = whole.chars().find(|char| is_sign(*char)) else { return number.to_owned() };
+    let digits: Vec<char> = whole.chars().filter(|char| !is_sign(*char)).collect();
+    let mut written = String::with_capacity(number.len());
+    for (at, digit) in digits.iter().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            written.push(group);
+        }
+        written.push(*digit);
+    }
+    written + fraction
+}
+
+/// Returns the symbol of a currency out of what stands around the digits.
+fn symbol<'w>(before: &'w str, behind: &'w str) -> &'w str {
+    let around = |char: char| char.is_whitespace() || matches!(char, '\u{200e}' | '\u{200f}');
+    let first = before.trim_matches(around);
+    if first.is_empty() { behind.trim_start_matches(around).trim_end() } else { first }
+}
+
+/// Tells whether a symbol that has this character beside the digits is set off from them: it is neither a symbol nor a space (`[[:^S:]&[:^Z:]]`).
+fn stands_off(char: char) -> bool {
+    const SYMBOLS: &str = "$+<=>^`|~";
+    char.is_alphanumeric() || char.is_ascii_punctuation() && !SYMBOLS.contains(char)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(tag: &str, money: &str, number: &str, negative: bool) -> String {
+        let sign = negative.then_some(("-", ""));
+        let has_fraction = number.contains([',', '.']);
+        Own::of(tag).amount(&Written { money, number, has_fraction, sign })
+    }
+
+    #[test]
+    fn patterns_and_separators_are_those_of_the_locale() {
+        for (tag, money, number, negative, amount) in [
+            ("nl", "€\u{a0}1.234,50", "1.234,50", true, "€\u{a0}-1.234,50"),
+            ("nl-BE", "€\u{a0}1.234,50", "1.234,50", true, "€\u{a0}-1.234,50"),
+            ("de-CH", "CHF\u{a0}1’234.50", "1’234.50", true, "CHF-1’234.50"),
+            (
+                "fr-CH",
+                "1\u{202f}234,50\u{a0}CHF",
+                "1\u{202f}234,50",
+                false,
+                "1\u{202f}234.50\u{a0}CHF",
+            ),
+            ("de-AT", "CHF\u{a0}1\u{a0}234,50", "1\u{a0}234,50", false, "CHF\u{a0}1.234,50"),
+            ("en-ZA", "CHF1\u{a0}234,50", "1\u{a0}234,50", false, "CHF\u{a0}1\u{a0}234,50"),
+            ("en", "$5.00", "5.00", true, "-$5.00"),
+            (
+                "ar",
+                "\u{200f}5.00\u{a0}د.إ.\u{200f}",
+                "5.00",
+                true,
+                "\u{200f}-5.00\u{a0}د.إ.\u{200f}",
+            ),
+            ("ar-EG", "\u{200f}5.00\u{a0}€", "5.00", true, "-\u{200f}5.00\u{a0}€"),
+            ("ml", "€12,34,567.50", "12,34,567.50", false, "€1,234,567.50"),
+            ("fa", "\u{200e}€\u{a0}۱٬۲۳۴", "۱٬۲۳۴", false, "\u{200e}€۱٬۲۳۴"),
+            ("fa", "\u{200e}CHF\u{a0}۱", "۱", true, "-\u{200e}CHF\u{a0}۱"),
+            ("sd", "€\u{a0}۱", "۱", false, "۱\u{a0}€"),
+            ("fy", "€\u{a0}5,00", "5,00", true, "€\u{a0}5,00-"),
+        ] {
+            assert_eq!(written(tag, money, number, negative), amount, "{tag}");
+        }
+    }
+}
