@@ -52,7 +52,8 @@ pub struct Config {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Unsubscribing {
-    /// An address that begins with `https://` or `mailto:`, such as `https://shop.example/stop?c=${{ order.customer_id }}`.
+    /// An address that begins with `https://` or `mailto:`, such as `https://shop.example/stop?c=${{ order.customer_id }}`. Values in it are
+    /// percent-encoded.
     url: Expr<Arc<str>>,
     /// Whether one `POST` to the address is enough, without a question (RFC 8058).
     #[serde(default)]
@@ -201,7 +202,7 @@ fn wanted(attach: &Value) -> impl Iterator<Item = &str> {
 fn unsubscribed(unsubscribe: &Unsubscribing, cx: &mut PlanContext<'_>) {
     let route = Route::root().key("unsubscribe").key("url");
     let raw = unsubscribe.url.raw();
-    let compiled = cx.value("unsubscribe", &route, raw, Some(&Type::text()));
+    let compiled = cx.url("unsubscribe", &route, raw);
     let text = raw.as_str().unwrap_or_default();
     let fixed = text.split("${{").next().unwrap_or_default();
     // Where it leads must be written, not filled in.

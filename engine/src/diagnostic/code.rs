@@ -141,6 +141,7 @@ codes! {
     TEMPLATE_CONTRAST = 514, "OMS0514", "text in a mail is hard to read";
     TEMPLATE_CSS = 515, "OMS0515", "mail programs drop this CSS";
     TEMPLATE_LENGTH = 516, "OMS0516", "a mail is longer than mail programs show";
+    TEMPLATE_LINK_TARGET = 517, "OMS0517", "a link in a mail may be left out";
 
     ORDER_SYNTAX = 601, "OMS0601", "an order is not JSON";
     ORDER_REJECTED = 602, "OMS0602", "an order does not fit the order schema";

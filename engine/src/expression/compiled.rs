@@ -14,6 +14,7 @@ use super::pieces::{self, Piece};
 use super::problem::{EvalError, Problem, Weight};
 use super::scope::Scope;
 use crate::diagnostic::{Route, codes};
+use crate::mail::UrlPart;
 use crate::time_zone::TimeZone;
 use crate::value::{Shape, Type, Value};
 
@@ -172,6 +173,31 @@ impl Compiled {
         let ty = day_type(self.ty.pii);
         let node = Node::Day(Box::new(self.node), zone.clone());
         Self { node, ty, path: None, pieces: Vec::new(), ..self }
+    }
+
+    /// Returns the text with its values encoded as parts of the URL that it is (RFC 3986, 2.1), so that none of them adds to it. A text that is one
+    /// value stays as it is.
+    #[must_use]
+    pub fn url(self) -> Self {
+        let Node::Concat(parts) = self.node else { return self };
+        let mut written = String::new();
+        let mut encoded = Vec::with_capacity(parts.len());
+        for part in parts {
+            let value = match &part {
+                Node::Const(Value::Text(text)) => {
+                    written.push_str(text);
+                    false
+                }
+                _ => true,
+            };
+            let position = UrlPart::behind(&written);
+            encoded.push(if value { Node::Encoded(Box::new(part), position) } else { part });
+        }
+        let pieces = self.pieces.into_iter().map(|piece| match piece {
+            Piece::Fixed(_) => piece,
+            Piece::Path(_) | Piece::Other => Piece::Other,
+        });
+        Self { node: Node::Concat(encoded), pieces: pieces.collect(), ..self }
     }
 
     /// Returns what holds wherever this condition is true.

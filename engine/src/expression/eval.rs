@@ -195,6 +195,13 @@ impl Node {
                 place.visit(text.len() / BYTES_PER_VISIT)?;
                 owned(Value::text(&text))
             }
+            Self::Encoded(operand, part) => {
+                let value = operand.eval(place)?;
+                let mut encoded = String::new();
+                part.encode(&value.display(), &mut encoded);
+                place.visit(encoded.len() / BYTES_PER_VISIT)?;
+                owned(Value::text(&encoded))
+            }
             Self::Coerce(operand, coercion) => {
                 let value = operand.eval(place)?;
                 place.visit(weight(&value))?;

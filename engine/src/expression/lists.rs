@@ -68,6 +68,7 @@ impl<'t> Walk<'t> {
             Node::Not(operand)
             | Node::Negate(operand)
             | Node::Day(operand, _)
+            | Node::Encoded(operand, _)
             | Node::Round { operand, .. } => self.visit([operand.as_ref()]),
             Node::Binary(operator, operands) => {
                 let [left, right] = operands.as_ref();

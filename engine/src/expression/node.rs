@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::syntax::Operator;
+use crate::mail::UrlPart;
 use crate::money::Rounding;
 use crate::time_zone::TimeZone;
 use crate::value::{RecordType, Value};
@@ -44,6 +45,8 @@ pub(super) enum Node {
     Record(Arc<RecordType>, Vec<Self>),
     /// Texts and the values between them.
     Concat(Vec<Self>),
+    /// A value as a part of a URL.
+    Encoded(Box<Self>, UrlPart),
     Coerce(Box<Self>, Coercion),
 }
 
@@ -129,6 +132,7 @@ impl Node {
             | Self::Not(operand)
             | Self::Negate(operand)
             | Self::Day(operand, _)
+            | Self::Encoded(operand, _)
             | Self::Round { operand, .. }
             | Self::Coerce(operand, _) => operand.reads_nothing(loops),
             Self::Binary(_, operands)

@@ -11,9 +11,11 @@ mod mailbox;
 mod message;
 mod mime;
 mod unsubscribe;
+mod url;
 
 pub use attachment::{Attachment, NAME_CHARS_MAX, content_type};
 pub use envelope::Envelope;
 pub use mailbox::{Mailbox, MailboxError};
 pub use message::{MAIL_BYTES_MAX, Mail, MailError};
 pub use unsubscribe::{Unsubscribe, UnsubscribeError};
+pub use url::UrlPart;

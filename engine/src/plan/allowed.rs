@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Label, Place, Report, Severity, Source, codes};
-use crate::document::{Comment, Document, Node, NodeValue};
+use crate::document::{Comment, Document, Files, Node, NodeValue};
+use crate::pipeline::Pipeline;
+use crate::template::PARTIALS_FOLDER;
 
 /// What a comment accepts.
 struct Allow<'d> {
@@ -13,14 +15,49 @@ struct Allow<'d> {
     line: usize,
 }
 
-/// A file that the pipeline file names, and where: a comment there accepts warnings in the file, which may be JSON and have no comments.
-pub(super) struct NamedFile {
-    pub(super) path: Arc<str>,
-    pub(super) place: Place,
+/// A file or a folder of files that the pipeline file names, and where: a comment there accepts warnings in it, since JSON and templates have
+/// no such comments.
+pub(super) struct Named {
+    path: Arc<str>,
+    is_folder: bool,
+    place: Place,
+}
+
+impl Named {
+    /// Returns a file.
+    pub(super) const fn file(path: Arc<str>, place: Place) -> Self {
+        Self { path, is_folder: false, place }
+    }
+
+    /// Returns the folders of the mail templates that the steps name, and of the partials that they share.
+    pub(super) fn templates(pipeline: &Pipeline, files: &dyn Files) -> Vec<Self> {
+        let Some(mail) = &pipeline.mail else { return Vec::new() };
+        let folder = mail.templates.trim_end_matches('/');
+        let steps = pipeline.steps.iter().filter_map(|step| {
+            let template = step.section.as_ref()?.with.get("template")?.as_str()?;
+            Some((template, Place::value(step.route.key("with").key("template"))))
+        });
+        let named = steps.flat_map(|(template, place)| {
+            [template, PARTIALS_FOLDER].map(|name| Self {
+                path: files.shown(&format!("{folder}/{name}")),
+                is_folder: true,
+                place: place.clone(),
+            })
+        });
+        named.collect()
+    }
+
+    fn has(&self, path: &str) -> bool {
+        match path.strip_prefix(&*self.path) {
+            Some(rest) if self.is_folder => rest.starts_with('/'),
+            Some(rest) => rest.is_empty(),
+            None => false,
+        }
+    }
 }
 
 /// Drops the warnings that comments of a file accept, and warns of comments without effect.
-pub(super) fn apply(document: &Document, named: Option<&NamedFile>, report: &mut Report) {
+pub(super) fn apply(document: &Document, named: &[Named], report: &mut Report) {
     let comments = document.comments_with("oms");
     if comments.is_empty() {
         return;
@@ -54,8 +91,8 @@ pub(super) fn apply(document: &Document, named: Option<&NamedFile>, report: &mut
             let key = key_of(document.root(), label.span.start);
             return [Some(label.span.start), key].into_iter().flatten().map(line_of).collect();
         }
-        let named = named.filter(|file| label.path == file.path);
-        named.map(|file| line_of(document.span(&file.place).start)).into_iter().collect()
+        let named = named.iter().filter(|named| named.has(&label.path));
+        named.map(|named| line_of(document.span(&named.place).start)).collect()
     };
     let found: Vec<(Code, Severity, Vec<usize>)> = report
         .diagnostics()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jsonschema::Validator;
 use serde_json::Value as Json;
 
-use super::allowed::NamedFile;
+use super::allowed::Named;
 use super::checked::Plan;
 use super::choreography::choreography;
 use super::semantics::Semantics;
@@ -144,17 +144,19 @@ impl Checker {
             Some(SchemaSource::File(path)) => Some(path.clone()),
             _ => None,
         };
+        let mut named = Named::templates(&pipeline, files);
         let plan = self.plan(pipeline, &mut sink, data, recorder, semantics);
         let mut report = sink.report;
-        let schema = schema.map(|path| {
+        let schema = schema.map(|path| (files.shown(&path), files.read(&path)));
+        if let Some((path, _)) = &schema {
             let place = Place::value(Route::root().key("order").key("schema"));
-            (NamedFile { path: files.shown(&path), place }, files.read(&path))
-        });
-        allowed::apply(&document, schema.as_ref().map(|(named, _)| named), &mut report);
-        if let Some((named, Ok(bytes))) = &schema
-            && let Ok(document) = document::parse(&named.path, bytes)
+            named.push(Named::file(Arc::clone(path), place));
+        }
+        allowed::apply(&document, &named, &mut report);
+        if let Some((path, Ok(bytes))) = &schema
+            && let Ok(document) = document::parse(path, bytes)
         {
-            allowed::apply(&document, None, &mut report);
+            allowed::apply(&document, &[], &mut report);
         }
         report.sort();
         Checked { plan: plan.filter(|_| report.is_ok()), report, steps, intake }

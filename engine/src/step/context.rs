@@ -139,6 +139,12 @@ impl PlanContext<'_> {
         None
     }
 
+    /// Compiles a setting as a field of the step's input that is a URL: the values in it are percent-encoded.
+    pub fn url(&mut self, field: &str, route: &Route, raw: &serde_json::Value) -> Option<Compiled> {
+        let compiled = expression::compile_value(raw, Some(&Type::text()), self.scope);
+        self.input(field, route, compiled.map(Compiled::url))
+    }
+
     /// Compiles any part of the settings as the field `field` of the step's input.
     pub fn value(
         &mut self,

@@ -1,10 +1,11 @@
 //! Walks the tree of a template and reports what is wrong with it for data of one type.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use handlebars::template::{HelperTemplate, Parameter, Template as Tree, TemplateElement};
 
+use super::check_link::{beginnings, first_printed};
 use super::check_partial::second_line;
 use super::check_path::{Known, Scopes};
 use super::helpers::{BLOCKS, CALLS, SAY};
@@ -12,8 +13,10 @@ use super::lint::lint;
 use super::load::{Template, Variant};
 use super::part::Part;
 use super::problem::{Fault, PROBLEMS_MAX, TemplateProblem};
+use super::render::escape_of;
 use super::scan::{Tag, TagKind};
 use super::texts::Texts;
+use super::writer::Escape;
 use crate::diagnostic::{Severity, codes};
 use crate::value::{Shape, Type};
 
@@ -24,6 +27,8 @@ const UNESCAPED: &str = "unescaped:";
 pub(super) struct Checker<'t> {
     pub(super) partials: &'t BTreeMap<String, Part>,
     pub(super) texts: &'t Texts,
+    /// The locale of the words.
+    pub(super) locale: &'t str,
     pub(super) scopes: Scopes,
     problems: Vec<TemplateProblem>,
     /// The partials around the place of the walk.
@@ -32,12 +37,29 @@ pub(super) struct Checker<'t> {
     /// How many blocks around this place are not understood: what is in them is not judged.
     pub(super) muted: usize,
     pub(super) one_line: bool,
+    /// Whether links are looked at: in HTML as it is written.
+    links: bool,
+    /// Whether what is walked stands at the beginning of a link.
+    pub(super) in_link: bool,
+}
+
+/// What a part of a mail is checked as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// One line of text.
+    Subject,
+    Text,
+    Html,
+    /// What MJML made of HTML that was checked as it is written.
+    Made,
 }
 
 /// The place of the walk in one file.
 pub(super) struct Cursor<'t> {
     pub(super) part: &'t Part,
     next: usize,
+    /// Where the tags begin that print the beginning of a link.
+    links: BTreeSet<usize>,
 }
 
 impl<'t> Cursor<'t> {
@@ -77,46 +99,50 @@ impl Template {
         };
         add(self.notes().cloned().collect());
         for variant in self.variants() {
-            let check = |part: &Part, one_line| self.check_part(part, variant, data, one_line);
-            add(check(&variant.subject, true));
-            add(variant.text.as_ref().map(|text| check(text, false)).unwrap_or_default());
+            let check = |part: &Part, role| self.check_part(part, variant, data, role);
+            add(check(&variant.subject, Role::Subject));
+            add(variant.text.as_ref().map(|text| check(text, Role::Text)).unwrap_or_default());
             let html = &variant.html;
             add(lint(variant));
-            let mut found = check(&html.source, false);
-            found.extend(html.included.iter().flat_map(|part| check(part, false)));
+            let mut found = check(&html.source, Role::Html);
+            found.extend(html.included.iter().flat_map(|part| check(part, Role::Html)));
             // MJML moves things. What is right where it is written must be right where it came to stand.
-            if let (Some(made), []) = (&html.made, found.as_slice()) {
-                let moved = check(made, false);
-                found.extend(
-                    moved.into_iter().map(|problem| moved_by_mjml(problem, &html.source, made)),
-                );
+            let is_error = |problem: &TemplateProblem| problem.severity == Severity::Error;
+            if let Some(made) = html.made.as_ref().filter(|_| !found.iter().any(is_error)) {
+                let moved = check(made, Role::Made).into_iter().filter(is_error);
+                found.extend(moved.map(|problem| moved_by_mjml(problem, &html.source, made)));
             }
             add(found);
-            for part in self.attachments.values() {
-                add(check(part, false));
+            for (name, part) in &self.attachments {
+                let html = escape_of(name) == Escape::Html;
+                add(check(part, if html { Role::Html } else { Role::Text }));
             }
         }
         add(self.sample(data).err().unwrap_or_default());
         problems
     }
 
-    /// Checks one part of a mail in one locale, which must be a single line if `one_line`.
+    /// Checks one part of a mail in one locale.
     fn check_part(
         &self,
         part: &Part,
         variant: &Variant,
         data: &Type,
-        one_line: bool,
+        role: Role,
     ) -> Vec<TemplateProblem> {
+        let one_line = role == Role::Subject;
         let mut checker = Checker {
             partials: &self.partials,
             texts: &variant.texts,
+            locale: &variant.locale,
             scopes: Scopes::new(data),
             problems: Vec::new(),
             including: Vec::new(),
             inclusions: 0,
             muted: 0,
             one_line,
+            links: role == Role::Html,
+            in_link: false,
         };
         if let Some(fault) = second_line(part).filter(|_| one_line) {
             checker.problems.push(part.problem(fault));
@@ -147,7 +173,11 @@ impl<'t> Checker<'t> {
     }
 
     pub(super) fn file(&mut self, part: &'t Part) {
-        let mut cursor = Cursor { part, next: 0 };
+        let mut links = if self.links { beginnings(part) } else { BTreeSet::new() };
+        if self.in_link {
+            links.extend(first_printed(part, 0..part.text.len()));
+        }
+        let mut cursor = Cursor { part, next: 0, links };
         self.walk(&part.tree, &mut cursor);
         if cursor.tag().is_some() {
             self.lost(&cursor);
@@ -185,7 +215,7 @@ impl<'t> Checker<'t> {
                     self.block(call, tag, cursor);
                 }
                 (TemplateElement::PartialExpression(partial), TagKind::Partial) => {
-                    self.partial(partial, tag, cursor);
+                    self.at_link(tag, cursor, |checker| checker.partial(partial, tag, cursor));
                 }
                 _ => return self.lost(cursor),
             }
@@ -210,7 +240,7 @@ impl<'t> Checker<'t> {
     fn print(&mut self, call: &'t HelperTemplate, tag: &Tag, cursor: &Cursor<'_>) {
         let name = cursor.text(&tag.call.name);
         if name == SAY && !(call.params.is_empty() && call.hash.is_empty()) {
-            return self.say(call, tag, cursor);
+            return self.at_link(tag, cursor, |checker| checker.say(call, tag, cursor));
         }
         let known = if call.params.is_empty() && call.hash.is_empty() {
             if matches!(call.name, Parameter::Subexpression(_)) {
@@ -236,7 +266,17 @@ impl<'t> Checker<'t> {
         };
         if let Some(ty) = known {
             self.printable(&ty, tag.call.name.clone(), cursor);
+            if cursor.links.contains(&tag.span.start) {
+                self.link(&ty, tag, cursor);
+            }
         }
+    }
+
+    /// Walks what a tag includes, which stands where the tag does.
+    fn at_link(&mut self, tag: &Tag, cursor: &Cursor<'_>, walk: impl FnOnce(&mut Self)) {
+        let outer = std::mem::replace(&mut self.in_link, cursor.links.contains(&tag.span.start));
+        walk(self);
+        self.in_link = outer;
     }
 
     /// Reports what cannot be printed, and tells whether it can.

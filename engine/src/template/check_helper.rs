@@ -6,7 +6,7 @@ use handlebars::JsonValue;
 use handlebars::template::{HelperTemplate, Parameter, TemplateElement};
 
 use super::check::{Checker, Cursor};
-use super::helpers::{BLOCKS, CALLS};
+use super::helpers::{BLOCKS, CALLS, PLURAL};
 use super::problem::Fault;
 use super::tag::{Argument, Call};
 use crate::diagnostic::{codes, did_you_mean};
@@ -111,6 +111,9 @@ impl<'t> Checker<'t> {
             };
             self.report(cursor, fault);
             return None;
+        }
+        if name == PLURAL {
+            return self.plural(call, at, cursor);
         }
         if !self.settings(name, call, at, cursor) {
             return None;

@@ -13,19 +13,23 @@ use crate::value::{DateFormat, Value, parse_date};
 pub(super) const BLOCKS: [&str; 4] = ["each", "if", "unless", "with"];
 
 /// What may be called for a value.
-pub(super) const CALLS: [&str; 14] = [
+pub(super) const CALLS: [&str; 15] = [
     "and", "country", "date", "default", "eq", "ge", "gt", "le", "lt", "money", "ne", "not",
-    "number", "or",
+    "number", "or", "plural",
 ];
 
 /// What writes a day, and its setting that names a time zone.
 pub(super) const DATE: &str = "date";
 pub(super) const ZONE: &str = "zone";
 
+/// What writes the words that go with a number, and what stands for the number in them.
+pub(super) const PLURAL: &str = "plural";
+pub(super) const NUMBER_MARK: char = '#';
+
 /// What says a text of `texts.yaml`.
 pub(super) const SAY: &str = "t";
 
-/// One of [`CALLS`], except [`DATE`], which depends on a time zone.
+/// One of [`CALLS`], except [`DATE`], which depends on a time zone, and [`PLURAL`], which has words.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Call {
     And,
@@ -146,7 +150,7 @@ fn compare(left: &Value, right: &Value) -> Option<Ordering> {
     }
 }
 
-fn number(value: &Value) -> Option<Decimal> {
+pub(super) fn number(value: &Value) -> Option<Decimal> {
     match value {
         Value::Int(value) => Some(Decimal::from_int(*value)),
         Value::Decimal(value) => Some(*value),

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use super::attribute::is_link;
+use super::check_link::LEFT_OUT;
 use super::contrast::faint;
 use super::css::{Declaration, declarations, dropped, sheet};
 use super::load::{Html, Variant};
@@ -42,6 +44,7 @@ fn markup(part: &Part) -> Vec<TemplateProblem> {
                 in_style = matches!(slice(&text, &element.name), "style" | "mj-style");
                 picture(&text, &element, &mut faults);
                 links(&text, &element, &mut faults);
+                target(part, &text, &element, &mut faults);
                 let style = element.attribute(&text, "style");
                 let own = style.map(|style| declarations(&text, style)).unwrap_or_default();
                 style_of(&text, &own, &mut faults);
@@ -70,6 +73,24 @@ fn links(text: &str, element: &Element, faults: &mut Vec<Fault>) {
             let fault = Fault::new(codes::TEMPLATE_LINK, value, "this link is not encrypted");
             faults.push(fault.warning().help("write `https://`".to_owned()));
         }
+    }
+}
+
+/// Elements of MJML that put something before the address.
+const COMPLETED: [&str; 2] = ["mj-navbar-link", "mj-social-element"];
+
+/// Warns of a link that is written and will be left out.
+fn target(part: &Part, text: &str, element: &Element, faults: &mut Vec<Fault>) {
+    let name = slice(text, &element.name);
+    let Some(value) = element.attribute(text, "href") else { return };
+    let tag = part.tags.iter().map(|tag| tag.span.start).find(|start| value.contains(start));
+    let fixed = slice(text, &(value.start..tag.unwrap_or(value.end)));
+    // What a tag of Handlebars begins is judged by its type.
+    let is_known = tag.is_none() || fixed.contains(':');
+    if is_known && !is_link(fixed) && !COMPLETED.contains(&name) {
+        let message = format!("this link does not appear: {LEFT_OUT}");
+        let fault = Fault::new(codes::TEMPLATE_LINK_TARGET, value, message);
+        faults.push(fault.warning().help("write the whole address".to_owned()));
     }
 }
 
@@ -150,7 +171,7 @@ fn length(variant: &Variant) -> Vec<TemplateProblem> {
 /// Counts the characters that are printed in any case.
 fn fixed_chars(program: &Program, variant: &Variant) -> usize {
     let of = |op: &Op| match op {
-        Op::Text(text) => text.chars().count(),
+        Op::Text { text, .. } => text.chars().count(),
         Op::Print { value, .. } => value.literal().map_or(0, |text| text.chars().count()),
         // A text that says itself was refused.
         Op::Say { name, .. } => {
@@ -186,6 +207,7 @@ mod tests {
                 (codes::TEMPLATE_ALT, "img"),
                 (codes::TEMPLATE_LINK, "http://a.example/x.png"),
                 (codes::TEMPLATE_ALT, "mj-image"),
+                (codes::TEMPLATE_LINK_TARGET, "x"),
                 (codes::TEMPLATE_ALT, "img"),
                 (codes::TEMPLATE_CSS, "top:0"),
             ]

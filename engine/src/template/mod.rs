@@ -6,15 +6,20 @@
 //! [`Type`](crate::value::Type): after a check without errors, rendering data of that type cannot fail but by size. Nothing in here may print
 //! what was rendered or what was in the data, which is personal.
 
+mod attribute;
 mod check;
 mod check_block;
 mod check_format;
 mod check_helper;
+mod check_link;
 mod check_partial;
 mod check_path;
+mod check_plural;
 mod contrast;
 mod css;
+mod entity;
 mod helpers;
+mod isolate;
 mod lint;
 mod load;
 mod markup;
@@ -23,6 +28,8 @@ mod mjml_check;
 mod mjml_include;
 mod part;
 mod path;
+mod place;
+mod plain;
 mod problem;
 mod program;
 mod render;

@@ -59,6 +59,46 @@ fn html_is_escaped_and_the_other_parts_are_not() {
 }
 
 #[test]
+fn words_in_a_link_are_the_author_s_and_values_in_them_are_not() {
+    let all = [
+        ("t/subject.hbs", "x"),
+        (
+            "t/body.html.hbs",
+            "<a href=\"{{t \"page\"}}\">x</a><a href=\"mailto:a@b.example?subject={{t \"words\"}}\">{{t \"words\"}}</a>",
+        ),
+        ("t/body.txt.hbs", "x"),
+        (
+            "t/texts.yaml",
+            "page: \"https://a.example/de/orders?n={{name}}\"\nwords: \"A & B: {{name}}\"\n",
+        ),
+    ];
+    let template = load(&files(all)).unwrap();
+    let rendered = template.render(&record([("name", Value::text("a&b"))]), None).unwrap();
+    assert_eq!(
+        rendered.html,
+        "<a href=\"https://a.example/de/orders?n&#x3D;a%26b\">x</a>\
+         <a href=\"mailto:a@b.example?subject=A%20%26%20B%3A%20a%26b\">A &amp; B: a&amp;b</a>"
+    );
+}
+
+#[test]
+fn each_language_needs_its_own_plural_forms() {
+    let all = [
+        ("t/subject.hbs", "{{t \"count\"}}"),
+        ("t/body.html.hbs", "x"),
+        ("t/body.txt.hbs", "x"),
+        ("t/texts.yaml", "count: '{{plural order.items_count one=\"# item\" other=\"# items\"}}'"),
+        ("t/ar/texts.yaml", "count: '{{plural order.items_count one=\"واحد\" other=\"#\"}}'"),
+    ];
+    let template = load(&files(all)).unwrap();
+    let order = Type::record([("items_count", Type::of(crate::value::Shape::Int))]);
+    let found = template.check(&Type::record([("order", order)]));
+    let places: Vec<_> = found.iter().map(|p| (p.path.as_str(), p.message.as_str())).collect();
+    let message = "`plural` lacks `zero`, `two`, `few`, `many` for `ar`";
+    assert_eq!(places, [("mail/t/ar/texts.yaml", message)]);
+}
+
+#[test]
 fn a_locale_renders_its_own_files_and_falls_back_for_the_rest() {
     let all = [
         ("t/subject.hbs", "en"),

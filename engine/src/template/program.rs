@@ -8,8 +8,9 @@ use handlebars::template::{
 };
 use handlebars::{JsonValue, Path as TreePath};
 
-use super::helpers::{Call, DATE, SAY, ZONE};
+use super::helpers::{Call, DATE, PLURAL, SAY, ZONE};
 use super::path::Parts;
+use super::place::is_inert;
 use crate::money::Decimal;
 use crate::time_zone::TimeZone;
 use crate::value::Value;
@@ -20,8 +21,8 @@ pub(super) type Program = Vec<Op>;
 /// One operation.
 #[derive(Debug)]
 pub(super) enum Op {
-    /// Text as it is.
-    Text(Box<str>),
+    /// Text as it is; `inert` if in HTML it begins and ends between tags, and has no link that a mail must not have.
+    Text { text: Box<str>, inert: bool },
     /// A value; escaped in HTML if `escaped`.
     Print { value: Operand, escaped: bool, line: usize },
     /// `{{#if}}`; and `{{#unless}}`, with its branches exchanged.
@@ -60,11 +61,25 @@ pub(super) enum Operand {
         value: Box<Self>,
         time_zone: Option<TimeZone>,
     },
+    /// `plural`: words by the plural category of a number.
+    Plural {
+        value: Box<Self>,
+        forms: Vec<(Box<str>, Box<str>)>,
+    },
     /// What no check lets through.
     Unknown(Box<str>),
 }
 
 impl Operand {
+    /// Tells whether it is written by the author of the mail, not filled in.
+    pub(super) fn is_words(&self) -> bool {
+        match self {
+            Self::Literal(_) | Self::Plural { .. } => true,
+            Self::Path(path) => path.local,
+            Self::Call(..) | Self::Date { .. } | Self::Unknown(_) => false,
+        }
+    }
+
     /// Returns the text that it is in any case.
     pub(super) fn literal(&self) -> Option<&str> {
         match self {
@@ -97,7 +112,9 @@ pub(super) fn program(tree: &Tree) -> Program {
 
 fn op(element: &TemplateElement, before: Option<&TemplateElement>, line: usize) -> Option<Op> {
     Some(match element {
-        TemplateElement::RawString(text) => Op::Text(text.as_str().into()),
+        TemplateElement::RawString(text) => {
+            Op::Text { inert: is_inert(text), text: text.as_str().into() }
+        }
         TemplateElement::Comment(_) => return None,
         // Words are escaped in any case.
         TemplateElement::Expression(call) | TemplateElement::HtmlExpression(call)
@@ -126,7 +143,7 @@ fn op(element: &TemplateElement, before: Option<&TemplateElement>, line: usize) 
 pub(super) fn spoken(program: &mut Program) {
     for op in program {
         match op {
-            Op::Text(text) => {
+            Op::Text { text, .. } => {
                 let value = Operand::Literal(Value::text(text));
                 *op = Op::Print { value, escaped: true, line: 0 };
             }
@@ -159,6 +176,19 @@ fn value(call: &HelperTemplate) -> Operand {
     let name = call.name.as_name().unwrap_or_default();
     if let (DATE, [value]) = (name, call.params.as_slice()) {
         return date(operand(value), call.hash.get(ZONE));
+    }
+    if let (PLURAL, [value]) = (name, call.params.as_slice()) {
+        let form = |(name, form): (&String, &Parameter)| match form {
+            Parameter::Literal(JsonValue::String(words)) => {
+                Some((name.as_str().into(), words.as_str().into()))
+            }
+            _ => None,
+        };
+        let forms: Option<Vec<_>> = call.hash.iter().map(form).collect();
+        return match forms {
+            Some(forms) => Operand::Plural { value: Box::new(operand(value)), forms },
+            None => Operand::Unknown(PLURAL.into()),
+        };
     }
     match Call::named(name) {
         Some(known) => Operand::Call(known, call.params.iter().map(operand).collect()),

@@ -2,19 +2,21 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::helpers::{day, is_true};
+use super::helpers::{NUMBER_MARK, day, is_true, number};
+use super::isolate::Isolating;
 use super::load::{Template, Variant};
 use super::part::Part;
+use super::plain::text_of;
 use super::program::{Inclusion, Op, Operand, Path};
 use super::texts::Texts;
 use super::writer::{Escape, Writer};
-use crate::locale::{Formats, candidates, language};
+use crate::locale::{Formats, PLURAL_CATEGORIES, candidates, language};
 use crate::mail::Attachment;
+use crate::money::Decimal;
 use crate::time_zone::TimeZone;
 use crate::value::Value;
 
@@ -148,11 +150,12 @@ impl<'t> World<'t> {
         escape: Escape,
     ) -> Result<String, TemplateError> {
         let expected = part.rendered_max.load(Ordering::Relaxed).max(part.text.len());
+        let isolating = Isolating::within(self.formats.is_right_to_left());
         let mut renderer = Renderer {
             world: self,
             path: &part.path,
             depth: 0,
-            out: Writer::new(expected, escape),
+            out: Writer::new(expected, escape, isolating),
         };
         renderer.run(&part.program, &Scope::root(data))?;
         let text = renderer.out.into_text();
@@ -253,12 +256,17 @@ impl<'t> Renderer<'t> {
 
     fn step(&mut self, op: &'t Op, scope: &Scope<'_>) -> Result<(), TemplateError> {
         match op {
-            Op::Text(text) => self.write(|out| out.raw(text)),
+            Op::Text { text, inert } => self.write(|out| out.fixed(text, *inert)),
             Op::Print { value: operand, escaped, line } => {
                 let value = self.value(operand, scope, *line)?;
-                match operand {
-                    Operand::Path(path) if value.is_null() => Err(self.unfit(*line, &path.raw)),
-                    _ => self.print(&value, *escaped, *line),
+                match (operand, &*value) {
+                    (Operand::Path(path), value) if value.is_null() => {
+                        Err(self.unfit(*line, &path.raw))
+                    }
+                    (operand, Value::Text(text)) if operand.is_words() && *escaped => {
+                        self.write(|out| out.words(text))
+                    }
+                    (_, value) => self.print(value, *escaped, *line),
                 }
             }
             Op::If { condition, zero_is_true, yes, no, line } => {
@@ -350,7 +358,10 @@ impl<'t> Renderer<'t> {
 
     /// Carries out a text that is one field of CSV as a whole.
     fn field(&mut self, part: &'t Part, scope: &Scope<'_>) -> Result<(), TemplateError> {
-        let outer = std::mem::replace(&mut self.out, Writer::new(part.text.len(), Escape::None));
+        let outer = std::mem::replace(
+            &mut self.out,
+            Writer::new(part.text.len(), Escape::None, Isolating::Nothing),
+        );
         let done = self.within(part, scope);
         let text = std::mem::replace(&mut self.out, outer).into_text();
         done?;
@@ -390,6 +401,11 @@ impl<'t> Renderer<'t> {
                 let written = day.map(|day| Value::text(&self.world.formats.date(day)));
                 Ok(Cow::Owned(written.unwrap_or(Value::Missing)))
             }
+            Operand::Plural { value, forms } => {
+                let number = number(&*self.value(value, scope, line)?);
+                let words = number.and_then(|number| worded(number, forms, self.world.formats));
+                Ok(Cow::Owned(words.map_or(Value::Missing, |words| Value::text(&words))))
+            }
             Operand::Unknown(what) => Err(self.unfit(line, what)),
         }
     }
@@ -397,9 +413,9 @@ impl<'t> Renderer<'t> {
     fn print(&mut self, value: &Value, escaped: bool, line: usize) -> Result<(), TemplateError> {
         match value {
             Value::Text(text) => self.write(|out| out.value(text, escaped)),
-            Value::Bool(value) => self.write(|out| write!(out, "{value}")),
-            Value::Int(value) => self.write(|out| write!(out, "{value}")),
-            Value::Decimal(value) => self.write(|out| write!(out, "{value}")),
+            Value::Bool(_) | Value::Int(_) | Value::Decimal(_) => {
+                self.write(|out| out.plain(&value.display()))
+            }
             Value::Date(_) | Value::Timestamp(_) => {
                 self.write(|out| out.value(&value.display(), escaped))
             }
@@ -425,6 +441,14 @@ impl<'t> Renderer<'t> {
     }
 }
 
+/// Returns the words that go with a number, with the number in them.
+fn worded(number: Decimal, forms: &[(Box<str>, Box<str>)], formats: &Formats) -> Option<String> {
+    let of = |wanted: &str| forms.iter().find(|(name, _)| &**name == wanted);
+    let [.., other] = PLURAL_CATEGORIES;
+    let (_, words) = of(formats.plural(number)).or_else(|| of(other))?;
+    Some(words.replace(NUMBER_MARK, &formats.number(number)))
+}
+
 /// Returns how values are escaped in an attachment of this name.
 pub(super) fn escape_of(name: &str) -> Escape {
     match name.rsplit_once('.') {
@@ -432,14 +456,6 @@ pub(super) fn escape_of(name: &str) -> Escape {
         Some((_, "csv")) => Escape::Csv,
         _ => Escape::None,
     }
-}
-
-/// Columns of a text that is made of HTML.
-const TEXT_COLUMNS: usize = 78;
-
-/// Makes the text part of an HTML body: tables stay aligned, links become notes.
-fn text_of(html: &str) -> String {
-    html2text::from_read(html.as_bytes(), TEXT_COLUMNS).unwrap_or_default()
 }
 
 /// Makes one line of a rendered subject: what is in the data may hold line breaks and other control characters.

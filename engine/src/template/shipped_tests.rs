@@ -158,7 +158,7 @@ fn a_confirmation_shows_the_items_and_the_usd_figure_with_rate_and_date() {
     for part in [
         "<html lang=\"en\" dir=\"ltr\"",
         "Dear Mário &amp; Söhne,",
-        "Jack&#x27;s New England Clam Chowder</span><br /><small>NW-002</small></td>",
+        "Jack&#x27;s New England Clam Chowder<br /><small>NW-002</small></td>",
         "<strong>R$1,552.60</strong>",
         ">$284.24</td>",
         "1 BRL &#x3D; 0.183074 USD, reference rate of July 8, 2024 (ECB)",
@@ -192,7 +192,10 @@ fn a_confirmation_speaks_the_reader_s_language_and_writes_as_in_the_reader_s_cou
         ("en-GB", "ltr", "Order NW-10250 is confirmed", "CHF 1,552.60", "8 July 2024"),
     ] {
         let mail = template.render(&data, Some(locale)).unwrap();
-        assert_eq!(mail.subject, subject, "{locale}");
+        // Isolates stand around values between words from the right.
+        let without = |text: &str| text.replace(['\u{2068}', '\u{2069}'], "");
+        assert_eq!(without(&mail.subject), subject, "{locale}");
+        assert_eq!(mail.subject.contains('\u{2068}'), dir == "rtl", "{locale}");
         for part in [&mail.html, &mail.text] {
             let shown = plain(part).replace("&#x27;", "'");
             assert!(shown.contains(total), "{locale}: {total} in {part}");

@@ -1,29 +1,46 @@
-//! The text that a rendering makes: it has an end, and values are escaped as its language wants it.
+//! The text that a rendering makes: it has an end, and values are escaped as its language and their place want it.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use super::attribute::Attribute;
+use super::isolate::{Isolating, Marks, contained};
+use super::place::{Ended, Place, Spot};
 use super::render::RENDERED_BYTES_MAX;
+use crate::mail::UrlPart;
 
 /// How a value is kept from being more than a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Escape {
     /// Plain text: not at all.
     None,
-    /// HTML: the same characters as Handlebars, for content and quoted attributes.
+    /// HTML: the same characters as Handlebars, for content and quoted attributes; percent-encoded in URLs.
     Html,
     /// CSV (RFC 4180): a value is one whole field.
     Csv,
 }
 
+/// Bytes of an attribute that are looked at to tell what a value in it is; a longer URL is at its query.
+const WRITTEN_MAX: usize = 4096;
+
+/// What begins a URL among words.
+const SHOWN_SCHEMES: [&str; 3] = ["https://", "http://", "mailto:"];
+
 /// Text that grows to [`RENDERED_BYTES_MAX`] at the most; an error means that it is full.
 pub(super) struct Writer {
     text: String,
     escape: Escape,
+    isolating: Isolating,
+    /// Where in HTML the text ends.
+    place: Place,
+    /// Where the word begins that the text ends in.
+    word: usize,
 }
 
 impl Writer {
-    pub(super) fn new(bytes_expected: usize, escape: Escape) -> Self {
-        Self { text: String::with_capacity(bytes_expected.min(RENDERED_BYTES_MAX)), escape }
+    pub(super) fn new(bytes_expected: usize, escape: Escape, isolating: Isolating) -> Self {
+        let text = String::with_capacity(bytes_expected.min(RENDERED_BYTES_MAX));
+        Self { text, escape, isolating, place: Place::default(), word: 0 }
     }
 
     pub(super) const fn escape(&self) -> Escape {
@@ -38,42 +55,204 @@ impl Writer {
         self.text
     }
 
-    /// Writes text as it is.
-    pub(super) fn raw(&mut self, text: &str) -> fmt::Result {
+    /// Writes the text of a template.
+    pub(super) fn fixed(&mut self, text: &str, inert: bool) -> fmt::Result {
+        if inert && self.place.spot() == Spot::Content { self.push(text) } else { self.raw(text) }
+    }
+
+    /// Writes text as it is. In HTML it takes out links that a mail must not have.
+    fn raw(&mut self, text: &str) -> fmt::Result {
+        if self.escape != Escape::Html {
+            return self.push(text);
+        }
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (taken, ended) = self.place.take(rest, self.text.len());
+            let (now, later) = rest.split_at(taken);
+            self.push(now)?;
+            if let Some(ended) = ended {
+                self.end_attribute(&ended);
+            }
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Writes a value, escaped for its place if it is to be, and isolated between words of the other direction.
+    pub(super) fn value(&mut self, text: &str, escaped: bool) -> fmt::Result {
+        match self.escape {
+            _ if !escaped && self.escape == Escape::Html => self.raw(text),
+            Escape::Html => self.html_value(text),
+            Escape::Csv if escaped => self.field(text),
+            Escape::Csv => self.push(text),
+            Escape::None => self.shown(text, Marks::Characters, Self::push),
+        }
+    }
+
+    /// Writes a number or a truth value, which in CSV is no formula whatever it begins with.
+    pub(super) fn plain(&mut self, text: &str) -> fmt::Result {
+        match self.escape {
+            Escape::Csv => self.push(text),
+            _ => self.value(text, true),
+        }
+    }
+
+    /// Writes words of the mail: escaped as values are, and not isolated.
+    pub(super) fn words(&mut self, text: &str) -> fmt::Result {
+        match self.escape {
+            Escape::Html => match self.spot() {
+                Spot::Attribute { attribute: Attribute::Link | Attribute::Source, quoted } => {
+                    let mut encoded = String::with_capacity(text.len());
+                    self.url_part().encode_fixed(text, &mut encoded);
+                    self.html(&encoded, quoted)
+                }
+                Spot::Attribute { quoted, .. } => self.html(text, quoted),
+                _ => self.html(text, true),
+            },
+            Escape::Csv => self.field(text),
+            Escape::None => self.push(text),
+        }
+    }
+
+    fn push(&mut self, text: &str) -> fmt::Result {
         if self.text.len() + text.len() > RENDERED_BYTES_MAX {
             return Err(fmt::Error);
+        }
+        let ends = |char: char| char.is_whitespace() || matches!(char, '<' | '>' | '"' | '(' | '[');
+        if let Some(at) = text.rfind(ends) {
+            self.word = self.text.len() + at;
         }
         self.text.push_str(text);
         Ok(())
     }
 
-    /// Writes text, escaped if it is to be.
-    pub(super) fn value(&mut self, text: &str, escaped: bool) -> fmt::Result {
-        match self.escape {
-            Escape::Html if escaped => self.html(text),
-            Escape::Csv if escaped => self.field(text),
-            _ => self.raw(text),
+    fn spot(&mut self) -> Spot {
+        self.place.begin_value(self.text.len());
+        self.place.spot()
+    }
+
+    fn html_value(&mut self, text: &str) -> fmt::Result {
+        match self.spot() {
+            Spot::Content => {
+                self.shown(text, Marks::Element, |writer, text| writer.html(text, true))
+            }
+            Spot::Words => {
+                self.shown(text, Marks::Characters, |writer, text| writer.html(text, true))
+            }
+            Spot::Attribute { attribute: Attribute::Words, quoted } => {
+                self.shown(text, Marks::Characters, |writer, text| writer.html(text, quoted))
+            }
+            Spot::Attribute { attribute: Attribute::Link | Attribute::Source, quoted } => {
+                let part = self.url_part();
+                self.url(text, part, quoted)
+            }
+            Spot::Attribute { attribute: Attribute::Style, quoted } => match self.style_url() {
+                Some(part) => self.url(text, part, quoted),
+                None => self.html(text, quoted),
+            },
+            Spot::Attribute { attribute: Attribute::Plain, quoted } => self.html(text, quoted),
+            Spot::Other => {
+                let start = self.text.len();
+                self.html(text, true)?;
+                // What is printed into a tag may be the name of an attribute.
+                let written = self.text.split_off(start);
+                self.raw(&written)
+            }
         }
     }
 
-    fn html(&mut self, text: &str) -> fmt::Result {
+    /// Writes a value that a reader sees: as a part of the URL that it stands in, or with an isolate around it if its direction may differ from
+    /// that of the words around it.
+    fn shown(
+        &mut self,
+        text: &str,
+        marks: Marks,
+        write: impl Fn(&mut Self, &str) -> fmt::Result,
+    ) -> fmt::Result {
+        if let Some(part) = self.shown_url() {
+            let mut encoded = String::with_capacity(text.len());
+            part.encode(text, &mut encoded);
+            return write(self, &encoded);
+        }
+        if !self.isolating.takes(text) {
+            return write(self, text);
+        }
+        let (before, behind) = marks.around();
+        self.push(before)?;
+        write(self, &contained(text))?;
+        self.push(behind)
+    }
+
+    /// Returns the part of a URL that comes next in the attribute at hand.
+    fn url_part(&self) -> UrlPart {
+        match self.written() {
+            long if long.len() > WRITTEN_MAX => UrlPart::Query,
+            written => UrlPart::behind(&without_references(written)),
+        }
+    }
+
+    /// Returns what is written of the attribute at hand.
+    fn written(&self) -> &str {
+        self.text.get(self.place.value_start()..).unwrap_or_default()
+    }
+
+    /// Returns the part of a URL that comes next, if the text ends within one that a reader sees.
+    fn shown_url(&self) -> Option<UrlPart> {
+        let word = self.text.get(self.word..).filter(|word| word.len() <= WRITTEN_MAX)?;
+        let start = SHOWN_SCHEMES.iter().filter_map(|scheme| word.rfind(scheme)).max()?;
+        Some(UrlPart::behind(&without_references(word.get(start..)?)))
+    }
+
+    /// Returns the part of a URL that comes next in a declaration of CSS, if this is within `url()`.
+    fn style_url(&self) -> Option<UrlPart> {
+        let written = self.written();
+        let last = written.ceil_char_boundary(written.len().saturating_sub(WRITTEN_MAX));
+        let (_, url) =
+            written.get(last..)?.rsplit_once("url(").filter(|(_, url)| !url.contains(')'))?;
+        let url = without_references(url);
+        Some(UrlPart::behind(url.trim_start_matches(['\'', '"', ' '])))
+    }
+
+    fn url(&mut self, text: &str, part: UrlPart, quoted: bool) -> fmt::Result {
+        let mut encoded = String::with_capacity(text.len());
+        part.encode(text, &mut encoded);
+        if self.spot() == (Spot::Attribute { attribute: Attribute::Style, quoted }) {
+            // These end `url()` in CSS, and a quoted URL in it.
+            encoded = encoded.replace('\'', "%27").replace('(', "%28").replace(')', "%29");
+        }
+        self.html(&encoded, quoted)
+    }
+
+    /// Takes an attribute out of the text that must not be there: a link that leads elsewhere than to the web, to mail or to a telephone.
+    fn end_attribute(&mut self, ended: &Ended) {
+        let end = self.text.len() - usize::from(ended.quoted);
+        let value = self.text.get(ended.value_start..end).unwrap_or_default();
+        if !ended.attribute.allows(value) {
+            self.text.truncate(ended.start);
+        }
+    }
+
+    /// Writes text with what is special in HTML escaped, and spaces, too, where they would end an attribute.
+    fn html(&mut self, text: &str, quoted: bool) -> fmt::Result {
+        let special = |byte| is_special(byte) || !quoted && byte.is_ascii_whitespace();
         let mut rest = text;
-        while let Some(at) = rest.bytes().position(is_special) {
+        while let Some(at) = rest.bytes().position(special) {
             let (clean, special) = rest.split_at(at);
-            self.raw(clean)?;
+            self.push(clean)?;
             let mut chars = special.chars();
-            self.raw(match chars.next() {
+            self.push(match chars.next() {
                 Some('<') => "&lt;",
                 Some('>') => "&gt;",
                 Some('"') => "&quot;",
                 Some('&') => "&amp;",
                 Some('\'') => "&#x27;",
                 Some('`') => "&#x60;",
-                _ => "&#x3D;",
+                Some('=') => "&#x3D;",
+                _ => "&#x20;",
             })?;
             rest = chars.as_str();
         }
-        self.raw(rest)
+        self.push(rest)
     }
 
     /// Writes a field of CSV. What a spreadsheet would take for a formula is marked as text (OWASP, "CSV Injection").
@@ -84,11 +263,11 @@ impl Writer {
             || text.ends_with(' ')
             || text.contains([',', ';', '"', '\n', '\r']);
         if !quoted {
-            return self.raw(text);
+            return self.push(text);
         }
-        self.raw(if formula { "\"'" } else { "\"" })?;
-        self.raw(&text.replace('"', "\"\""))?;
-        self.raw("\"")
+        self.push(if formula { "\"'" } else { "\"" })?;
+        self.push(&text.replace('"', "\"\""))?;
+        self.push("\"")
     }
 
     /// Begins each line from `start` on with an indent, as a partial that stands alone on its line is indented.
@@ -97,18 +276,24 @@ impl Writer {
             return Ok(());
         }
         let lines = self.text.split_off(start);
+        // Where in the lines each begins, before it is indented.
+        let mut begins = Vec::new();
+        let mut at = start;
         for line in lines.split_inclusive('\n') {
-            self.raw(indent)?;
-            self.raw(line)?;
+            begins.push(at);
+            at += line.len();
+            self.push(indent)?;
+            self.push(line)?;
         }
+        self.place
+            .moved(|place| place + indent.len() * begins.partition_point(|begin| *begin <= place));
         Ok(())
     }
 }
 
-impl fmt::Write for Writer {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.raw(text)
-    }
+/// Returns a text without the number signs of character references, so that none is taken for the beginning of a fragment.
+fn without_references(text: &str) -> Cow<'_, str> {
+    if text.contains("&#") { Cow::Owned(text.replace("&#", "&")) } else { Cow::Borrowed(text) }
 }
 
 const fn is_special(byte: u8) -> bool {
@@ -123,10 +308,109 @@ mod tests {
     fn html_is_escaped_as_handlebars_escapes_it() {
         for text in ["<script>alert('x')</script>", "\" onload=\"x", "a&b`c", "plain", "", "Ωß<"]
         {
-            let mut writer = Writer::new(0, Escape::Html);
+            let mut writer = Writer::new(0, Escape::Html, Isolating::Turning);
             writer.value(text, true).unwrap();
             assert_eq!(writer.into_text(), handlebars::html_escape(text));
         }
+    }
+
+    fn written(isolating: Isolating, parts: &[&str]) -> String {
+        let mut writer = Writer::new(0, Escape::Html, isolating);
+        for (at, part) in parts.iter().enumerate() {
+            if at % 2 == 0 { writer.raw(part) } else { writer.value(part, true) }.unwrap();
+        }
+        writer.into_text()
+    }
+
+    #[test]
+    fn a_value_is_written_as_its_place_demands() {
+        for (parts, html) in [
+            (
+                &[
+                    "<a href=\"https://a.example/o?e=",
+                    "j+x@y.example",
+                    "&n=",
+                    "A & B=1",
+                    "\">x</a>",
+                ][..],
+                "<a href=\"https://a.example/o?e=j%2Bx%40y.example&n=A%20%26%20B%3D1\">x</a>",
+            ),
+            (
+                &["<a href='", "https://a.example/?a=1&b=ü", "/", "c/d", "'>x"],
+                "<a href='https://a.example/?a&#x3D;1&amp;b&#x3D;%C3%BC/c%2Fd'>x",
+            ),
+            (
+                &["<a href=\"", "javascript:alert(1)", "\" id=\"a\">", "<b>", "</a>"],
+                "<a id=\"a\">&lt;b&gt;</a>",
+            ),
+            (&["<a id=a href=", "javascript:alert(1)", ">x</a>"], "<a id=a>x</a>"),
+            (
+                &["<a href=", "https://a.example/ x", " id=a>x</a>"],
+                "<a href=https://a.example/%20x id=a>x</a>",
+            ),
+            (&["<a title=", "a b", ">x</a>"], "<a title=a&#x20;b>x</a>"),
+            (
+                &["<a href=\"&#106;avascript:", "x", "\">y</a><a href='//a.example'>z</a>"],
+                "<a>y</a><a>z</a>",
+            ),
+            (&["<a href=\"#", "a b", "\">x</a>"], "<a href=\"#a%20b\">x</a>"),
+            (
+                &["<a href=\"mailto:", "j+x@y.example?bcc=z", "?subject=", "a+b c", "\">x</a>"],
+                "<a href=\"mailto:j+x@y.example%3Fbcc%3Dz?subject=a%2Bb%20c\">x</a>",
+            ),
+            (
+                &[
+                    "<b style=\"background: url('https://a.example/",
+                    "a')b",
+                    "'); color: ",
+                    "red",
+                    "\">x</b>",
+                ],
+                "<b style=\"background: url('https://a.example/a%27%29b'); color: red\">x</b>",
+            ),
+            (
+                &["<!--[if mso]><v:rect href=\"", "javascript:x", "\"><![endif]-->"],
+                "<!--[if mso]><v:rect><![endif]-->",
+            ),
+            (
+                &["<a href=\"https://a.example/?a&#x3D;1/", "a/b", "\">x</a>"],
+                "<a href=\"https://a.example/?a&#x3D;1/a%2Fb\">x</a>",
+            ),
+        ] {
+            assert_eq!(written(Isolating::Turning, parts), html, "{parts:?}");
+        }
+    }
+
+    #[test]
+    fn values_between_words_from_the_right_are_isolated_where_words_are_shown() {
+        let parts = [
+            "<title>",
+            "A-1",
+            "</title><p title=\"",
+            "A-1",
+            "\" class=\"",
+            "A-1",
+            "\"><a href=\"https://a.example/",
+            "A-1",
+            "\">",
+            "A-1",
+            "</a>",
+        ];
+        assert_eq!(
+            written(Isolating::All, &parts),
+            "<title>\u{2068}A-1\u{2069}</title><p title=\"\u{2068}A-1\u{2069}\" class=\"A-1\"><a href=\"https://a.example/A-1\"><bdi>A-1</bdi></a>"
+        );
+        assert_eq!(
+            written(
+                Isolating::All,
+                &["<p>https://a.example/", "A 1", "?b=", "c&d", " ", "e", "</p>"]
+            ),
+            "<p>https://a.example/A%201?b=c%26d <bdi>e</bdi></p>"
+        );
+        assert_eq!(
+            written(Isolating::Turning, &["<p>", "A-1", " ", "\u{202e}محمد", "</p>"]),
+            "<p>A-1 <bdi>محمد</bdi></p>"
+        );
     }
 
     #[test]
@@ -141,7 +425,7 @@ mod tests {
             ("Ω", "Ω"),
             ("", ""),
         ] {
-            let mut writer = Writer::new(0, Escape::Csv);
+            let mut writer = Writer::new(0, Escape::Csv, Isolating::Turning);
             writer.value(text, true).unwrap();
             assert_eq!(writer.into_text(), field);
         }

@@ -1,0 +1,373 @@
+//! Where in HTML the next text stands: between tags, or in which attribute. A tokenizer after the HTML standard (13.2.5) that keeps its place
+//! and nothing else, so that a value is written as its place demands.
+//!
+//! What conditional comments hold is markup to Outlook, and so it is here.
+
+use super::attribute::Attribute;
+
+/// The place behind the text that was taken so far.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    state: State,
+    /// The name of the element whose start tag was read last, in lower case.
+    element: String,
+    /// The name of the attribute that was read last, in lower case.
+    name: String,
+    /// Where that attribute begins, with the spaces before it.
+    attribute_start: usize,
+    /// Where its value begins.
+    value_start: usize,
+    attribute: Attribute,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// Between tags.
+    #[default]
+    Content,
+    /// In an element whose content is text, such as `title`.
+    Words,
+    /// In `style` or `script`.
+    Foreign,
+    /// Behind `<`.
+    Open,
+    /// Behind `<!`, with so many dashes.
+    Declaring(u8),
+    /// Behind `<!--`, with so many dashes before this place.
+    Comment {
+        dashes: u8,
+        empty: bool,
+    },
+    /// In `</a`, `<!doctype` or `<?xml`, up to the next `>`.
+    Closing,
+    Element,
+    /// Between attributes, behind spaces that begin there.
+    Tag {
+        gap: Option<usize>,
+    },
+    Name,
+    /// Behind the name of an attribute.
+    Named {
+        gap: usize,
+    },
+    /// Behind the `=` of an attribute.
+    Equals,
+    Value(Quote),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quote {
+    None,
+    Single,
+    Double,
+}
+
+/// What a value is written into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spot {
+    /// Between tags.
+    Content,
+    /// In an element whose content is text, such as `title`.
+    Words,
+    /// In the value of an attribute.
+    Attribute { attribute: Attribute, quoted: bool },
+    /// Anywhere else.
+    Other,
+}
+
+/// An attribute whose value has just ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ended {
+    pub(super) attribute: Attribute,
+    /// Where it begins in the text, with the spaces before it.
+    pub(super) start: usize,
+    /// Where its value begins.
+    pub(super) value_start: usize,
+    /// Whether a quote ends it, which is the last byte that was taken.
+    pub(super) quoted: bool,
+}
+
+impl Place {
+    /// Returns what the next value is written into.
+    pub(super) const fn spot(&self) -> Spot {
+        match self.state {
+            State::Content => Spot::Content,
+            State::Words => Spot::Words,
+            State::Value(quote) => {
+                let quoted = !matches!(quote, Quote::None);
+                Spot::Attribute { attribute: self.attribute, quoted }
+            }
+            _ => Spot::Other,
+        }
+    }
+
+    /// Returns where the value of the attribute begins that this place is in.
+    pub(super) const fn value_start(&self) -> usize {
+        self.value_start
+    }
+
+    /// Begins the value of an attribute without quotes, if this place is before one: what follows is printed.
+    pub(super) fn begin_value(&mut self, at: usize) {
+        if self.state == State::Equals {
+            self.value(Quote::None, at);
+        }
+    }
+
+    /// Takes the next bytes of a text, up to the end of an attribute's value at the most, and returns how many. `base` is where they stand in
+    /// the whole text.
+    pub(super) fn take(&mut self, text: &str, base: usize) -> (usize, Option<Ended>) {
+        let bytes = text.as_bytes();
+        let mut at = 0;
+        while let Some(byte) = bytes.get(at).copied() {
+            let rest = text.get(at..).unwrap_or_default();
+            match self.state {
+                State::Content => match rest.find('<') {
+                    Some(found) => {
+                        at += found + 1;
+                        self.state = State::Open;
+                    }
+                    None => return (bytes.len(), None),
+                },
+                State::Words | State::Foreign => match rest.find("</") {
+                    Some(found) => {
+                        at += found + "</".len();
+                        if self.closes(text.get(at..).unwrap_or_default()) {
+                            self.state = State::Closing;
+                        }
+                    }
+                    None => return (bytes.len(), None),
+                },
+                State::Closing => match rest.find('>') {
+                    Some(found) => {
+                        at += found + 1;
+                        self.state = State::Content;
+                    }
+                    None => return (bytes.len(), None),
+                },
+                State::Value(quote) => match value_length(rest, quote) {
+                    Some(length) => {
+                        let quoted = quote != Quote::None;
+                        at += length + usize::from(quoted);
+                        self.state = State::Tag { gap: None };
+                        return (at, Some(self.ended(quoted)));
+                    }
+                    None => return (bytes.len(), None),
+                },
+                _ => at += self.step(byte, base + at),
+            }
+        }
+        (bytes.len(), None)
+    }
+
+    /// Takes one byte in a tag or at its beginning, or none if it belongs to what follows.
+    fn step(&mut self, byte: u8, here: usize) -> usize {
+        let space = byte.is_ascii_whitespace();
+        match (self.state, byte) {
+            (State::Open, b'!') => self.state = State::Declaring(0),
+            (State::Open, b'/' | b'?') => self.state = State::Closing,
+            (State::Open, _) if byte.is_ascii_alphabetic() => {
+                self.element.clear();
+                self.state = State::Element;
+                return 0;
+            }
+            (State::Open, _) => {
+                self.state = State::Content;
+                return 0;
+            }
+            (State::Declaring(0), b'-') => self.state = State::Declaring(1),
+            (State::Declaring(1), b'-') => self.state = State::Comment { dashes: 0, empty: true },
+            (State::Declaring(_), _) => {
+                self.state = State::Closing;
+                return 0;
+            }
+            // `<!--[if mso]>`, of which the rest is markup.
+            (State::Comment { empty: true, .. }, b'[') => self.state = State::Closing,
+            (State::Comment { empty: true, .. }, b'>') => self.state = State::Content,
+            (State::Comment { dashes: 2.., .. }, b'>') => self.state = State::Content,
+            (State::Comment { dashes, .. }, b'-') => {
+                self.state = State::Comment { dashes: dashes.saturating_add(1), empty: false };
+            }
+            (State::Comment { .. }, _) => {
+                self.state = State::Comment { dashes: 0, empty: false };
+            }
+            (State::Element, b'>') | (State::Tag { .. } | State::Named { .. }, b'>') => {
+                self.opened();
+            }
+            (State::Equals, b'>') => self.opened(),
+            (State::Element, _) if space || byte == b'/' => {
+                self.state = State::Tag { gap: space.then_some(here) };
+            }
+            (State::Element, _) => self.element.push(char::from(byte.to_ascii_lowercase())),
+            (State::Tag { gap }, _) if space => {
+                self.state = State::Tag { gap: Some(gap.unwrap_or(here)) };
+            }
+            (State::Tag { .. }, b'/') => self.state = State::Tag { gap: None },
+            (State::Tag { gap }, _) => {
+                self.attribute_start = gap.unwrap_or(here);
+                self.name.clear();
+                self.state = State::Name;
+                self.name.push(char::from(byte.to_ascii_lowercase()));
+            }
+            (State::Name, b'=') | (State::Named { .. }, b'=') => self.state = State::Equals,
+            (State::Name, b'>' | b'/') => {
+                self.state = State::Tag { gap: None };
+                return 0;
+            }
+            (State::Name, _) if space => self.state = State::Named { gap: here },
+            (State::Name, _) => self.name.push(char::from(byte.to_ascii_lowercase())),
+            (State::Named { .. }, _) if space => {}
+            (State::Named { gap }, _) => {
+                self.state = State::Tag { gap: Some(gap) };
+                return 0;
+            }
+            (State::Equals, _) if space => {}
+            (State::Equals, b'"') => self.value(Quote::Double, here + 1),
+            (State::Equals, b'\'') => self.value(Quote::Single, here + 1),
+            (State::Equals, _) => {
+                self.value(Quote::None, here);
+                return 0;
+            }
+            _ => {}
+        }
+        1
+    }
+
+    fn value(&mut self, quote: Quote, at: usize) {
+        self.value_start = at;
+        self.attribute = Attribute::named(&self.name);
+        self.state = State::Value(quote);
+    }
+
+    fn ended(&self, quoted: bool) -> Ended {
+        let (attribute, start) = (self.attribute, self.attribute_start);
+        Ended { attribute, start, value_start: self.value_start, quoted }
+    }
+
+    /// Begins the content of the element whose start tag has ended.
+    fn opened(&mut self) {
+        self.state = match self.element.as_str() {
+            "title" | "textarea" => State::Words,
+            "style" | "script" => State::Foreign,
+            _ => State::Content,
+        };
+    }
+
+    fn closes(&self, name: &str) -> bool {
+        name.get(..self.element.len()).is_some_and(|name| name.eq_ignore_ascii_case(&self.element))
+    }
+
+    /// Follows text that was put in: `moved` gives the new place of each.
+    pub(super) fn moved(&mut self, moved: impl Fn(usize) -> usize) {
+        self.attribute_start = moved(self.attribute_start);
+        self.value_start = moved(self.value_start);
+    }
+}
+
+/// Tells whether a text between tags ends there, too, and has nothing that must not be there.
+pub(super) fn is_inert(text: &str) -> bool {
+    let (mut place, mut at) = (Place::default(), 0);
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let (taken, ended) = place.take(rest, at);
+        at += taken;
+        if let Some(Ended { attribute, value_start, quoted, .. }) = ended {
+            let value = text.get(value_start..at - usize::from(quoted)).unwrap_or_default();
+            if !attribute.allows(value) {
+                return false;
+            }
+        }
+    }
+    place.state == State::Content
+}
+
+/// Returns how many bytes are left of an attribute's value, if it ends in this text.
+fn value_length(rest: &str, quote: Quote) -> Option<usize> {
+    match quote {
+        Quote::Double => rest.find('"'),
+        Quote::Single => rest.find('\''),
+        Quote::None => rest.find(|char: char| char.is_ascii_whitespace() || char == '>'),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the place behind a text that is taken in two parts, wherever they are divided.
+    fn behind(text: &str) -> Place {
+        let taken = |parts: [&str; 2]| {
+            let (mut place, mut base) = (Place::default(), 0);
+            for mut part in parts {
+                while !part.is_empty() {
+                    let (taken, _) = place.take(part, base);
+                    base += taken;
+                    part = part.get(taken..).unwrap();
+                }
+            }
+            place
+        };
+        let whole = taken([text, ""]);
+        for (at, _) in text.char_indices() {
+            let (first, second) = text.split_at(at);
+            // The end of a style sheet is only found in one piece.
+            if first.ends_with('<') || first.contains("</") {
+                continue;
+            }
+            let divided = taken([first, second]);
+            assert_eq!(format!("{divided:?}"), format!("{whole:?}"), "{first:?} {second:?}");
+        }
+        whole
+    }
+
+    #[test]
+    fn places_are_those_of_html() {
+        let attribute =
+            |name: &str, quoted| Spot::Attribute { attribute: Attribute::named(name), quoted };
+        for (text, spot) in [
+            ("", Spot::Content),
+            ("<p>1 < 2 ", Spot::Content),
+            ("<p", Spot::Other),
+            ("<p class", Spot::Other),
+            ("<p class='a'", Spot::Other),
+            ("<a title=\"b\" HREF = \"x", attribute("href", true)),
+            ("<a href='\"", attribute("href", true)),
+            ("<a hidden href=x", attribute("href", false)),
+            ("<a href=x>", Spot::Content),
+            ("<a href=x/>", Spot::Content),
+            ("<title>a", Spot::Words),
+            ("<title>a</title>", Spot::Content),
+            ("<style>a > b </b ", Spot::Other),
+            ("<style>a</STYLE >", Spot::Content),
+            ("<!-- <p> -- ", Spot::Other),
+            ("<!-- <p> --->", Spot::Content),
+            ("<!--[if mso]><a href=\"", attribute("href", true)),
+            ("<!--[if mso]></td><![endif]-->", Spot::Content),
+            ("<!--[if !mso]><!--><b", Spot::Other),
+            ("<!--[if !mso]><!--><p><!--<![endif]-->", Spot::Content),
+            ("<!doctype html><?x ?>", Spot::Content),
+            ("<v:rect xlink:href=\"", attribute("xlink:href", true)),
+        ] {
+            assert_eq!(behind(text).spot(), spot, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_attribute_ends_where_its_value_does() {
+        for (text, start, value_start, taken) in [
+            ("<a  href=\"x\" b>", 2, 10, 12),
+            ("<a title='y'href='x'>", 12, 18, 20),
+            ("<a href=x>", 2, 8, 9),
+            ("<a b href = x >", 4, 12, 13),
+        ] {
+            let (mut place, mut at) = (Place::default(), 0);
+            let ended = loop {
+                let (taken, ended) = place.take(text.get(at..).unwrap(), at);
+                at += taken;
+                match ended {
+                    Some(ended) if ended.attribute == Attribute::Link => break ended,
+                    _ => assert!(at < text.len(), "{text}"),
+                }
+            };
+            assert_eq!((ended.start, ended.value_start, at), (start, value_start, taken), "{text}");
+        }
+    }
+}
