@@ -54,6 +54,15 @@ impl Own {
         candidates(tag).find_map(|tag| OWN.get(tag.as_str()).copied()).unwrap_or_default()
     }
 
+    /// Tells whether ICU4X writes this amount, which is not negative, as CLDR does, so that nothing is left to do.
+    pub(super) fn is_complete(self, money: &str) -> bool {
+        let digits = |char: char| char.is_numeric();
+        let before = money.split(digits).next().and_then(|symbol| symbol.chars().next_back());
+        let behind = money.rsplit(digits).next().and_then(|symbol| symbol.chars().next());
+        let tight = before.is_some_and(stands_off) || behind.is_some_and(stands_off);
+        self == Self::default() && !tight && !money.contains(' ')
+    }
+
     /// Writes an amount as CLDR does.
     pub(super) fn amount(self, written: &Written<'_>) -> String {
         let Written { money, number, has_fraction, sign } = written;

@@ -134,15 +134,18 @@ impl Formats {
         match (&self.currency, &self.decimal, currency.code().parse()) {
             (Some(formatter), Some(decimal), Ok(code)) => {
                 const NUMBER: &str = "#";
-                let signed = decimal.format_sign(digits.sign(), NUMBER).to_string();
-                let sign = signed.split_once(NUMBER).filter(|_| digits.sign() == Sign::Negative);
+                let is_negative = digits.sign() == Sign::Negative;
                 digits.set_sign(Sign::None);
-                let number = decimal.format(&digits).to_string();
                 let code = CurrencyCode(code);
-                let money = formatter.format_fixed_decimal(&digits, &code).to_string();
-                let has_fraction = *digits.absolute.magnitude_range().start() < 0;
-                let written = Written { money: &money, number: &number, has_fraction, sign };
-                let money = self.own.amount(&written);
+                let mut money = formatter.format_fixed_decimal(&digits, &code).to_string();
+                if is_negative || !self.own.is_complete(&money) {
+                    let signed = decimal.format_sign(Sign::Negative, NUMBER).to_string();
+                    let sign = signed.split_once(NUMBER).filter(|_| is_negative);
+                    let number = decimal.format(&digits).to_string();
+                    let has_fraction = *digits.absolute.magnitude_range().start() < 0;
+                    let written = Written { money: &money, number: &number, has_fraction, sign };
+                    money = self.own.amount(&written);
+                }
                 if self.right_to_left { held_together(&money) } else { money }
             }
             _ => format!("{} {digits}", currency.code()),

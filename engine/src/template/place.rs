@@ -113,6 +113,40 @@ impl Place {
         }
     }
 
+    /// Returns how many bytes of a text have to be taken one by one, if where it leads is known from there on.
+    pub(super) fn known_from(&self, passage: &Passage) -> Option<usize> {
+        match self.state {
+            State::Content => passage.content.as_ref().map(|_| 0),
+            State::Value(Quote::Double) if self.opens() == State::Content => {
+                passage.quoted.as_ref().map(|(length, _)| *length)
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes the text of a passage behind the bytes that were taken one by one; `here` is where it stands in the whole text.
+    pub(super) fn pass(&mut self, passage: &Passage, here: usize) {
+        let (taken, end) = match (self.state, &passage.content, &passage.quoted) {
+            (State::Content, Some(end), _) => (0, end),
+            (_, _, Some((taken, end))) => (*taken, end),
+            _ => return,
+        };
+        let moved = |at: usize| at.saturating_sub(taken) + here;
+        self.state = match end.state {
+            State::Tag { gap } => State::Tag { gap: gap.map(moved) },
+            State::Named { gap } => State::Named { gap: moved(gap) },
+            state => state,
+        };
+        // Without an element in the text, this is still the one before.
+        if !end.element.is_empty() {
+            self.element.clone_from(&end.element);
+        }
+        self.name.clone_from(&end.name);
+        self.attribute = end.attribute;
+        self.attribute_start = moved(end.attribute_start);
+        self.value_start = moved(end.value_start);
+    }
+
     /// Takes the next bytes of a text, up to the end of an attribute's value at the most, and returns how many. `base` is where they stand in
     /// the whole text.
     pub(super) fn take(&mut self, text: &str, base: usize) -> (usize, Option<Ended>) {
@@ -245,11 +279,16 @@ impl Place {
 
     /// Begins the content of the element whose start tag has ended.
     fn opened(&mut self) {
-        self.state = match self.element.as_str() {
+        self.state = self.opens();
+    }
+
+    /// Returns where the content of the element stands whose start tag was read last.
+    fn opens(&self) -> State {
+        match self.element.as_str() {
             "title" | "textarea" => State::Words,
             "style" | "script" => State::Foreign,
             _ => State::Content,
-        };
+        }
     }
 
     fn closes(&self, name: &str) -> bool {
@@ -263,20 +302,40 @@ impl Place {
     }
 }
 
-/// Tells whether a text between tags ends there, too, and has nothing that must not be there.
-pub(super) fn is_inert(text: &str) -> bool {
-    let (mut place, mut at) = (Place::default(), 0);
+/// Where a text of a template leads, worked out once: most are passed again and again, from between tags or from within an attribute.
+#[derive(Debug)]
+pub(super) struct Passage {
+    /// Where it ends if it begins between tags; nothing if it has an attribute that must not be there.
+    content: Option<Place>,
+    /// How many bytes belong to an attribute in double quotes if it begins in one, and where it ends then.
+    quoted: Option<(usize, Place)>,
+}
+
+impl Passage {
+    /// Works out where a text leads.
+    pub(super) fn of(text: &str) -> Self {
+        let quoted = text.find('"').and_then(|at| {
+            let (length, place) =
+                (at + 1, Place { state: State::Tag { gap: None }, ..Place::default() });
+            Some((length, through(place, text, length)?))
+        });
+        Self { content: through(Place::default(), text, 0), quoted }
+    }
+}
+
+/// Returns the place behind a text from these bytes on, if it has nothing that must not be there.
+fn through(mut place: Place, text: &str, mut at: usize) -> Option<Place> {
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let (taken, ended) = place.take(rest, at);
         at += taken;
         if let Some(Ended { attribute, value_start, quoted, .. }) = ended {
             let value = text.get(value_start..at - usize::from(quoted)).unwrap_or_default();
             if !attribute.allows(value) {
-                return false;
+                return None;
             }
         }
     }
-    place.state == State::Content
+    Some(place)
 }
 
 /// Returns how many bytes are left of an attribute's value, if it ends in this text.
@@ -347,6 +406,50 @@ mod tests {
             ("<v:rect xlink:href=\"", attribute("xlink:href", true)),
         ] {
             assert_eq!(behind(text).spot(), spot, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_passage_leads_where_its_text_does() {
+        for (before, text) in [
+            ("", "<p>x</p><a href=\""),
+            ("a", "b<!-- c -->d"),
+            ("<p class=\"", "x\"><style>p{}</style><b title='y' id=\""),
+            ("<p class=\"", "\" id"),
+            ("<p class=\"", "\" id = "),
+            ("<p class=\"", "\">a <"),
+            ("<p class=\"", "no end"),
+            ("<title lang=\"", "\">a"),
+            ("<p class='", "'>a <b id=\""),
+        ] {
+            let mut slow = Place::default();
+            let mut quick = Place::default();
+            let take = |place: &mut Place, text: &str, base: usize| {
+                let mut at = 0;
+                while at < text.len() {
+                    at += place.take(text.get(at..).unwrap(), base + at).0;
+                }
+            };
+            take(&mut slow, before, 0);
+            take(&mut slow, text, before.len());
+            take(&mut quick, before, 0);
+            let passage = Passage::of(text);
+            match quick.known_from(&passage) {
+                Some(at) => {
+                    take(&mut quick, text.get(..at).unwrap(), before.len());
+                    quick.pass(&passage, before.len() + at);
+                }
+                None => take(&mut quick, text, before.len()),
+            }
+            assert_eq!(
+                (quick.spot(), quick.state, &quick.element),
+                (slow.spot(), slow.state, &slow.element),
+                "{before}|{text}"
+            );
+            if matches!(slow.state, State::Value(_)) {
+                let places = |place: &Place| (place.attribute_start, place.value_start);
+                assert_eq!(places(&quick), places(&slow), "{before}|{text}");
+            }
         }
     }
 

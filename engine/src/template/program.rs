@@ -10,7 +10,7 @@ use handlebars::{JsonValue, Path as TreePath};
 
 use super::helpers::{Call, DATE, PLURAL, SAY, ZONE};
 use super::path::Parts;
-use super::place::is_inert;
+use super::place::Passage;
 use crate::money::Decimal;
 use crate::time_zone::TimeZone;
 use crate::value::Value;
@@ -21,8 +21,8 @@ pub(super) type Program = Vec<Op>;
 /// One operation.
 #[derive(Debug)]
 pub(super) enum Op {
-    /// Text as it is; `inert` if in HTML it begins and ends between tags, and has no link that a mail must not have.
-    Text { text: Box<str>, inert: bool },
+    /// Text as it is, and where it leads in HTML.
+    Text { text: Box<str>, passage: Box<Passage> },
     /// A value; escaped in HTML if `escaped`.
     Print { value: Operand, escaped: bool, line: usize },
     /// `{{#if}}`; and `{{#unless}}`, with its branches exchanged.
@@ -113,7 +113,7 @@ pub(super) fn program(tree: &Tree) -> Program {
 fn op(element: &TemplateElement, before: Option<&TemplateElement>, line: usize) -> Option<Op> {
     Some(match element {
         TemplateElement::RawString(text) => {
-            Op::Text { inert: is_inert(text), text: text.as_str().into() }
+            Op::Text { passage: Box::new(Passage::of(text)), text: text.as_str().into() }
         }
         TemplateElement::Comment(_) => return None,
         // Words are escaped in any case.

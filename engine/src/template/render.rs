@@ -256,7 +256,7 @@ impl<'t> Renderer<'t> {
 
     fn step(&mut self, op: &'t Op, scope: &Scope<'_>) -> Result<(), TemplateError> {
         match op {
-            Op::Text { text, inert } => self.write(|out| out.fixed(text, *inert)),
+            Op::Text { text, passage } => self.write(|out| out.fixed(text, passage)),
             Op::Print { value: operand, escaped, line } => {
                 let value = self.value(operand, scope, *line)?;
                 match (operand, &*value) {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::attribute::Attribute;
 use super::isolate::{Isolating, Marks, contained};
-use super::place::{Ended, Place, Spot};
+use super::place::{Ended, Passage, Place, Spot};
 use super::render::RENDERED_BYTES_MAX;
 use crate::mail::UrlPart;
 
@@ -25,6 +25,7 @@ const WRITTEN_MAX: usize = 4096;
 
 /// What begins a URL among words.
 const SHOWN_SCHEMES: [&str; 3] = ["https://", "http://", "mailto:"];
+const SHOWN_SCHEME_MIN: usize = "http://".len();
 
 /// Text that grows to [`RENDERED_BYTES_MAX`] at the most; an error means that it is full.
 pub(super) struct Writer {
@@ -56,8 +57,17 @@ impl Writer {
     }
 
     /// Writes the text of a template.
-    pub(super) fn fixed(&mut self, text: &str, inert: bool) -> fmt::Result {
-        if inert && self.place.spot() == Spot::Content { self.push(text) } else { self.raw(text) }
+    pub(super) fn fixed(&mut self, text: &str, passage: &Passage) -> fmt::Result {
+        let known = match self.escape {
+            Escape::Html => self.place.known_from(passage),
+            _ => None,
+        };
+        let Some((first, rest)) = known.and_then(|at| text.split_at_checked(at)) else {
+            return self.raw(text);
+        };
+        self.raw(first)?;
+        self.place.pass(passage, self.text.len());
+        self.push(rest)
     }
 
     /// Writes text as it is. In HTML it takes out links that a mail must not have.
@@ -198,7 +208,10 @@ impl Writer {
 
     /// Returns the part of a URL that comes next, if the text ends within one that a reader sees.
     fn shown_url(&self) -> Option<UrlPart> {
-        let word = self.text.get(self.word..).filter(|word| word.len() <= WRITTEN_MAX)?;
+        let word = self.text.get(self.word..)?;
+        if !(SHOWN_SCHEME_MIN..=WRITTEN_MAX).contains(&word.len()) {
+            return None;
+        }
         let start = SHOWN_SCHEMES.iter().filter_map(|scheme| word.rfind(scheme)).max()?;
         Some(UrlPart::behind(&without_references(word.get(start..)?)))
     }
@@ -378,6 +391,17 @@ mod tests {
             ),
         ] {
             assert_eq!(written(Isolating::Turning, parts), html, "{parts:?}");
+            let mut writer = Writer::new(0, Escape::Html, Isolating::Turning);
+            for (at, part) in parts.iter().enumerate() {
+                let fixed = at % 2 == 0;
+                if fixed {
+                    writer.fixed(part, &Passage::of(part))
+                } else {
+                    writer.value(part, true)
+                }
+                .unwrap();
+            }
+            assert_eq!(writer.into_text(), html, "{parts:?}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! Blocks below each other: paragraphs, lists, quotations. A blank line stands between those that HTML sets apart.
 
+use std::collections::HashMap;
+
 use super::hidden::Hidden;
 use super::table;
 use super::tree::{Element, Node, read};
@@ -40,18 +42,38 @@ const LINES: [&str; 20] = [
 pub(in crate::template) fn text_of(html: &str) -> String {
     let document = read(html);
     let hidden = Hidden::of(&document);
-    let mut links = Vec::new();
+    let mut links = Links::default();
     let mut flow = Flow::new(&hidden, &mut links, COLUMNS);
     flow.nodes(&document.children);
     let mut text = flow.finished().join("\n");
-    if !links.is_empty() {
+    if !links.targets.is_empty() {
         text.push('\n');
     }
-    for (position, link) in links.iter().enumerate() {
+    for (position, link) in links.targets.iter().enumerate() {
         text.push_str(&format!("\n[{}]: {link}", position + 1));
     }
     text.push('\n');
     text
+}
+
+/// What the links of a text lead to.
+#[derive(Default)]
+pub(super) struct Links {
+    /// In the order of their numbers.
+    targets: Vec<String>,
+    numbers: HashMap<String, usize>,
+}
+
+impl Links {
+    /// Returns the number of a target, which is the same wherever it is linked.
+    fn number(&mut self, target: &str) -> usize {
+        if let Some(number) = self.numbers.get(target) {
+            return *number;
+        }
+        self.targets.push(target.to_owned());
+        self.numbers.insert(target.to_owned(), self.targets.len());
+        self.targets.len()
+    }
 }
 
 /// What comes between two blocks.
@@ -65,8 +87,7 @@ enum Gap {
 /// Text that grows downwards.
 pub(super) struct Flow<'f> {
     hidden: &'f Hidden,
-    /// What the links lead to, in the order of their numbers.
-    links: &'f mut Vec<String>,
+    links: &'f mut Links,
     columns: usize,
     lines: Vec<String>,
     /// The paragraph under way, with line breaks where HTML has them.
@@ -75,7 +96,7 @@ pub(super) struct Flow<'f> {
 }
 
 impl<'f> Flow<'f> {
-    pub(super) fn new(hidden: &'f Hidden, links: &'f mut Vec<String>, columns: usize) -> Self {
+    pub(super) fn new(hidden: &'f Hidden, links: &'f mut Links, columns: usize) -> Self {
         Self { hidden, links, columns, lines: Vec::new(), inline: String::new(), gap: Gap::Nothing }
     }
 
@@ -138,7 +159,8 @@ impl<'f> Flow<'f> {
             "img" => {
                 let alt = element.attribute("alt").unwrap_or_default().trim();
                 if !alt.is_empty() {
-                    self.text(&format!("[{alt}]"));
+                    let space = if self.inline.ends_with(']') { " " } else { "" };
+                    self.text(&format!("{space}[{alt}]"));
                 }
             }
             "a" => self.link(element),
@@ -207,8 +229,7 @@ impl<'f> Flow<'f> {
         if said(target) || bare.iter().filter_map(|scheme| target.strip_prefix(scheme)).any(said) {
             return;
         }
-        self.links.push(target.to_owned());
-        let number = format!("[{}]", self.links.len());
+        let number = format!("[{}]", self.links.number(target));
         if words.is_empty() {
             self.text(&format!(" {number}"));
         } else {
@@ -219,7 +240,7 @@ impl<'f> Flow<'f> {
             let space = if self.inline.ends_with(' ') { " " } else { "" };
             let before = self.inline.get(start..).is_some_and(|rest| rest.starts_with(' '));
             self.inline.truncate(start);
-            self.inline.push_str(if before { " " } else { "" });
+            self.inline.push_str(if before || self.inline.ends_with(']') { " " } else { "" });
             self.inline.push_str(&format!("[{words}]{number}{space}"));
         }
     }

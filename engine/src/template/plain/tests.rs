@@ -86,6 +86,14 @@ fn links_become_notes_unless_they_say_where_they_lead() {
 }
 
 #[test]
+fn what_stands_beside_each_other_stays_apart_and_one_target_has_one_number() {
+    check(
+        "<a href='https://a.example/'>a</a><a href='https://b.example/x'>b</a><img alt=c><a href='https://a.example/'>d</a>",
+        "[a][1] [b][2] [c] [d][1]\n\n[1]: https://a.example/\n[2]: https://b.example/x",
+    );
+}
+
+#[test]
 fn values_stay_isolated() {
     check("<p>طلب <bdi>2026-001</bdi></p>", "طلب \u{2068}2026-001\u{2069}");
 }
