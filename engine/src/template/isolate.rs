@@ -6,10 +6,8 @@ use std::borrow::Cow;
 /// Which values are isolated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Isolating {
-    /// None, since programs read the text.
+    /// None: the words around them are written from left to right, or programs read the text.
     Nothing,
-    /// Those that turn words from the left.
-    Turning,
     /// All, since the words around them are written from right to left.
     All,
 }
@@ -17,14 +15,13 @@ pub(super) enum Isolating {
 impl Isolating {
     /// Returns which values are isolated between words of a direction.
     pub(super) const fn within(right_to_left: bool) -> Self {
-        if right_to_left { Self::All } else { Self::Turning }
+        if right_to_left { Self::All } else { Self::Nothing }
     }
 
     /// Tells whether a value is isolated.
     pub(super) fn takes(self, value: &str) -> bool {
         match self {
             Self::Nothing => false,
-            Self::Turning => turns(value),
             Self::All => !value.is_empty(),
         }
     }
@@ -50,12 +47,6 @@ impl Marks {
     }
 }
 
-/// Tells whether a value has letters that are written from right to left, or characters that change a direction. One without either keeps its
-/// order between words from the left.
-fn turns(value: &str) -> bool {
-    !value.is_ascii() && value.chars().any(|char| is_right_to_left(char) || is_embedding(char))
-}
-
 /// Returns a value without what would reach beyond its isolate: explicit embeddings, overrides and isolates.
 pub(super) fn contained(value: &str) -> Cow<'_, str> {
     if value.is_ascii() || !value.contains(is_embedding) {
@@ -69,37 +60,9 @@ const fn is_embedding(char: char) -> bool {
     matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Tells whether a character is in a block whose letters are written from right to left (Unicode, `DerivedBidiClass.txt`, the defaults of R and
-/// AL), or is one of the marks with that direction.
-const fn is_right_to_left(char: char) -> bool {
-    matches!(
-        char,
-        '\u{590}'..='\u{8ff}'
-            | '\u{200f}'
-            | '\u{fb1d}'..='\u{fdff}'
-            | '\u{fe70}'..='\u{feff}'
-            | '\u{10800}'..='\u{10fff}'
-            | '\u{1e800}'..='\u{1efff}'
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_values_that_turn_the_text_are_isolated_between_words_from_the_left() {
-        for (value, turning) in [
-            ("2026-001", false),
-            ("Zoë 注文", false),
-            ("محمد", true),
-            ("דנה", true),
-            ("x\u{202e}y", true),
-            ("\u{1e900}", true),
-        ] {
-            assert_eq!(turns(value), turning, "{value}");
-        }
-    }
 
     #[test]
     fn no_value_reaches_beyond_its_isolate() {

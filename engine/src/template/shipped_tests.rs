@@ -158,7 +158,7 @@ fn a_confirmation_shows_the_items_and_the_usd_figure_with_rate_and_date() {
     for part in [
         "<html lang=\"en\" dir=\"ltr\"",
         "Dear Mário &amp; Söhne,",
-        "Jack&#x27;s New England Clam Chowder<br /><small>NW-002</small></td>",
+        "Jack&#x27;s New England Clam Chowder</span><br /><small>NW-002</small></td>",
         "<strong>R$1,552.60</strong>",
         ">$284.24</td>",
         "1 BRL &#x3D; 0.183074 USD, reference rate of July 8, 2024 (ECB)",

@@ -321,7 +321,7 @@ mod tests {
     fn html_is_escaped_as_handlebars_escapes_it() {
         for text in ["<script>alert('x')</script>", "\" onload=\"x", "a&b`c", "plain", "", "Ωß<"]
         {
-            let mut writer = Writer::new(0, Escape::Html, Isolating::Turning);
+            let mut writer = Writer::new(0, Escape::Html, Isolating::Nothing);
             writer.value(text, true).unwrap();
             assert_eq!(writer.into_text(), handlebars::html_escape(text));
         }
@@ -390,8 +390,8 @@ mod tests {
                 "<a href=\"https://a.example/?a&#x3D;1/a%2Fb\">x</a>",
             ),
         ] {
-            assert_eq!(written(Isolating::Turning, parts), html, "{parts:?}");
-            let mut writer = Writer::new(0, Escape::Html, Isolating::Turning);
+            assert_eq!(written(Isolating::Nothing, parts), html, "{parts:?}");
+            let mut writer = Writer::new(0, Escape::Html, Isolating::Nothing);
             for (at, part) in parts.iter().enumerate() {
                 let fixed = at % 2 == 0;
                 if fixed {
@@ -432,8 +432,12 @@ mod tests {
             "<p>https://a.example/A%201?b=c%26d <bdi>e</bdi></p>"
         );
         assert_eq!(
-            written(Isolating::Turning, &["<p>", "A-1", " ", "\u{202e}محمد", "</p>"]),
-            "<p>A-1 <bdi>محمد</bdi></p>"
+            written(Isolating::All, &["<p>", "A-1", " ", "\u{202e}محمد", "</p>"]),
+            "<p><bdi>A-1</bdi> <bdi>محمد</bdi></p>"
+        );
+        assert_eq!(
+            written(Isolating::Nothing, &["<p>", "A-1", " ", "\u{202e}محمد", "</p>"]),
+            "<p>A-1 \u{202e}محمد</p>"
         );
     }
 
@@ -449,7 +453,7 @@ mod tests {
             ("Ω", "Ω"),
             ("", ""),
         ] {
-            let mut writer = Writer::new(0, Escape::Csv, Isolating::Turning);
+            let mut writer = Writer::new(0, Escape::Csv, Isolating::Nothing);
             writer.value(text, true).unwrap();
             assert_eq!(writer.into_text(), field);
         }

@@ -93,12 +93,23 @@ fn cells(row: &Element) -> impl Iterator<Item = &Element> {
     row.elements().filter(|cell| matches!(cell.name.as_str(), "td" | "th"))
 }
 
-/// Tells whether a table is only there for its looks: it says so (WAI-ARIA, `presentation`), holds tables, or has no two cells beside each other.
+/// Tells whether a table is only there for its looks: it says so (WAI-ARIA, `presentation`), holds tables or whole blocks of text, or has no two
+/// cells beside each other.
 fn is_layout(table: &Element, rows: &[&Element]) -> bool {
     matches!(table.attribute("role"), Some("presentation" | "none"))
         || holds_table(table)
+        || rows.iter().any(|row| cells(row).any(holds_blocks))
         || rows.iter().all(|row| cells(row).count() < 2)
         || rows.iter().any(|row| cells(row).map(span).sum::<usize>() > CELLS_MAX)
+}
+
+/// Tells whether a cell holds what no cell of data does: a heading, a list, or several paragraphs.
+fn holds_blocks(cell: &Element) -> bool {
+    let named = |names: &[&str]| {
+        cell.elements().filter(|inner| names.contains(&inner.name.as_str())).count()
+    };
+    named(&["h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "blockquote", "hr", "form"]) > 0
+        || named(&["p", "div"]) > 1
 }
 
 fn holds_table(element: &Element) -> bool {

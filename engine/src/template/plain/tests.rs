@@ -26,6 +26,7 @@ fn a_table_of_the_layout_flows() {
     );
     check(&format!("<table><tr><td>{inner}</td><td>x</td></tr></table>"), "Hello\n\nx");
     check("<table><tr><td>a</td></tr><tr><td>b</td></tr></table>", "a\n\nb");
+    check("<table><tr><td><p>a</p><p>b</p></td><td>c</td></tr></table>", "a\n\nb\n\nc");
     check("<table><tr><td>&nbsp;</td></tr></table>a", "a");
 }
 
