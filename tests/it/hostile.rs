@@ -92,8 +92,6 @@ fn every_hostile_order_gets_its_verdict() {
             submit(&scratch, &state, name, case["raw"].as_str().unwrap().as_bytes());
         let answer = answer(&site, &output);
         let expected = match case["expect"].as_str().unwrap() {
-            // The euro replaced the mark at a rate that holds since 1999 (Council Regulation (EC) No 2866/98).
-            _ if name == "currency-historic-dem" => "billed",
             "accept" | "accept_escaped" => "billed",
             "reject" => "refused",
             "no_contact" => "no_row",
