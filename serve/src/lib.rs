@@ -6,6 +6,7 @@
 
 mod audit;
 mod auth;
+mod bare;
 mod body;
 mod bulk;
 mod console;

@@ -21,6 +21,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::bare::Explained;
 use crate::flow::ServeError;
 use crate::operate;
 use crate::patient::Patient;
@@ -210,7 +211,7 @@ async fn converse(
         .header_read_timeout(HEADERS)
         .max_buf_size(HEADERS_MAX)
         .max_headers(HEADER_COUNT_MAX);
-    let stream = Patient::new(stream, ANSWERS, wait);
+    let stream = Explained::new(Patient::new(stream, ANSWERS, wait));
     let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     // A connection that broke is its caller's to notice.
     let _broken = watcher.watch(connection).await;

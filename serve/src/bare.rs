@@ -1,0 +1,174 @@
+//! Refusals of hyper: what cannot be read as a request is answered by hyper itself, with a status and nothing else. Here such an answer becomes
+//! a problem document.
+//!
+//! hyper writes such an answer last on a connection, and no request of ours is being answered then. An answer of ours has the header `x-request-id`
+//! (`observe.rs`), so the two are told apart by their bytes: hyper's is one piece that is exactly this head, and nothing besides.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use axum::http::StatusCode;
+use oms_engine::intake::Reply;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::reply::plain;
+
+/// What the answers of hyper say besides their status: each line begins with one of these.
+const LINES: [&str; 3] = ["connection: close", "content-length: 0", "date: "];
+
+/// A connection whose bare refusals become problem documents.
+pub(crate) struct Explained<S> {
+    inner: S,
+    /// What is to be written instead of what hyper wrote, and how much of it was.
+    instead: Vec<u8>,
+    written: usize,
+}
+
+impl<S> Explained<S> {
+    pub(crate) const fn new(inner: S) -> Self {
+        Self { inner, instead: Vec::new(), written: 0 }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Explained<S> {
+    /// Writes what is left of the document.
+    fn poll_instead(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(rest) = self.instead.get(self.written..).filter(|rest| !rest.is_empty()) {
+            let count = ready!(Pin::new(&mut self.inner).poll_write(context, rest))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.written += count;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Returns the document for an answer that hyper made by itself; nothing for any other bytes.
+fn explained(bytes: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (line, lines) = text.strip_suffix("\r\n\r\n")?.split_once("\r\n")?;
+    let (version, status) = line.split_once(' ')?;
+    let status: u16 = status.get(..3)?.parse().ok()?;
+    let known = |line: &str| LINES.iter().any(|begin| line.starts_with(begin));
+    let mut has_length = false;
+    for line in lines.split("\r\n") {
+        if !known(line) {
+            return None;
+        }
+        has_length |= line == "content-length: 0";
+    }
+    if !has_length || !matches!(version, "HTTP/1.1" | "HTTP/1.0") {
+        return None;
+    }
+    let reply = problem(StatusCode::from_u16(status).ok()?)?;
+    let body = reply.body.to_string();
+    let kept = lines.split("\r\n").filter(|line| *line != "content-length: 0");
+    let kept: String = kept.map(|line| format!("{line}\r\n")).collect();
+    let head = format!(
+        "{line}\r\n{kept}content-type: {}\r\ncontent-length: {}\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\n\r\n",
+        reply.media_type(),
+        body.len()
+    );
+    Some([head.into_bytes(), body.into_bytes()].concat())
+}
+
+fn problem(status: StatusCode) -> Option<Reply> {
+    let detail = match status {
+        StatusCode::BAD_REQUEST => "this is not a request of HTTP/1.1",
+        StatusCode::URI_TOO_LONG => "the address is too long",
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+            "the request line and the headers have more than 32 KiB, or there are more than 64 headers"
+        }
+        _ => return None,
+    };
+    Some(plain(status).detailed(detail))
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Explained<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Explained<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_instead(context))?;
+        match explained(bytes) {
+            Some(instead) => {
+                (self.instead, self.written) = (instead, 0);
+                Poll::Ready(Ok(bytes.len()))
+            }
+            None => Pin::new(&mut self.inner).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut pieces = slices.iter().filter(|slice| !slice.is_empty());
+        if let (Some(piece), None) = (pieces.next(), pieces.next()) {
+            return self.poll_write(context, piece);
+        }
+        ready!(self.poll_instead(context))?;
+        Pin::new(&mut self.inner).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_instead(context))?;
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_instead(context))?;
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_bare_refusal_is_replaced() {
+        let bare = "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\ndate: Sun, 29 Nov 2026 12:00:00 GMT\r\n\r\n";
+        let told = String::from_utf8(explained(bare.as_bytes()).unwrap()).unwrap();
+        let (head, body) = told.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.starts_with(
+                "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ndate: "
+            ),
+            "{head}"
+        );
+        assert!(head.contains("\r\ncontent-type: application/problem+json\r\n"), "{head}");
+        assert!(head.contains(&format!("\r\ncontent-length: {}\r\n", body.len())), "{head}");
+        assert!(body.contains("\"status\":431"), "{body}");
+        for other in [
+            bare.replace("431", "200"),
+            bare.replace("date:", "x-request-id: 1\r\ndate:"),
+            bare.replace("content-length: 0\r\n", ""),
+            bare.replace(": 0", ": 5"),
+            format!("{bare}x"),
+            format!("x{bare}"),
+            bare.trim_end().to_owned(),
+            "HTTP/1.1 100 Continue\r\n\r\n".to_owned(),
+        ] {
+            assert_eq!(explained(other.as_bytes()), None, "{other}");
+        }
+    }
+}
