@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use oms_engine::run::RunState;
@@ -157,16 +157,21 @@ impl FlowMetrics {
     }
 }
 
-/// `GET /metrics`.
+/// `GET /metrics`: what is counted of the pipelines whose keys admit the caller. Requests are counted for all pipelines together, and are shown to
+/// those only whom all of them admit.
 pub(crate) async fn text(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
-    // Where keys are asked for, a key of any pipeline will do.
-    let mut asked = site.flows.iter().map(|flow| authorize(&site, flow, &headers, Scope::Intake));
-    if let (false, Some(refused)) =
-        (asked.clone().any(|one| one.is_ok()), asked.find_map(Result::err))
-    {
-        return respond(&refused);
-    }
+    let mut admitting = Vec::new();
+    let mut refused = None;
     for flow in &site.flows {
+        match authorize(&site, flow, &headers, Scope::Intake) {
+            Ok(_) => admitting.push(flow),
+            Err(reply) => refused = refused.or(Some(reply)),
+        }
+    }
+    if let (true, Some(refused)) = (admitting.is_empty(), &refused) {
+        return respond(refused);
+    }
+    for flow in &admitting {
         let pipeline = flow.plan().name().to_string();
         let of = OfFlow { pipeline: pipeline.clone() };
         let waiting = i64::try_from(flow.waiting()).unwrap_or(i64::MAX);
@@ -179,11 +184,130 @@ pub(crate) async fn text(State(site): State<Arc<Site>>, headers: HeaderMap) -> R
         }
     }
     let mut text = String::new();
-    match encode(&mut text, &site.metrics.registry) {
-        Ok(()) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(CONTENT_TYPE, kind)], text).into_response()
+    if encode(&mut text, &site.metrics.registry).is_err() {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
+    let names: Vec<String> = admitting.iter().map(|flow| flow.plan().name().to_string()).collect();
+    let shown = |pipeline: Option<&str>| match pipeline {
+        Some(pipeline) => names.iter().any(|name| name == pipeline),
+        None => refused.is_none(),
+    };
+    let format = Format::wanted(&headers);
+    let text = format.write(&text, shown);
+    ([(CONTENT_TYPE, format.media_type()), (VARY, "Accept")], text).into_response()
+}
+
+/// How metrics are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    /// The text format of Prometheus (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
+    Prometheus,
+    /// OpenMetrics 1.0.0.
+    OpenMetrics,
+}
+
+impl Format {
+    /// Returns the format that the header `Accept` prefers (RFC 9110, 12.5.1).
+    fn wanted(headers: &HeaderMap) -> Self {
+        let (mut open, mut text) = (0.0, 0.0);
+        let accepts = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        for range in accepts.flat_map(|accept| accept.split(',')) {
+            let mut parts = range.split(';').map(str::trim);
+            let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok());
+            let weight = weight.unwrap_or(1.0);
+            match kind.as_str() {
+                "application/openmetrics-text" => open = weight.max(open),
+                "text/plain" | "text/*" => text = weight.max(text),
+                _ => {}
+            }
         }
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        if open > 0.0 && open >= text { Self::OpenMetrics } else { Self::Prometheus }
+    }
+
+    const fn media_type(self) -> &'static str {
+        match self {
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+
+    /// Writes metrics that are given as OpenMetrics: those of the pipelines that are shown, and those of none if they are.
+    fn write(self, text: &str, shown: impl Fn(Option<&str>) -> bool) -> String {
+        // In the older format the name of a counter ends in `_total` everywhere.
+        let counters: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
+            .collect();
+        let mut written = String::with_capacity(text.len());
+        for line in text.lines() {
+            match line.strip_prefix("# ").and_then(|rest| rest.split_once(' ')) {
+                Some((word @ ("HELP" | "TYPE"), rest)) if self == Self::Prometheus => {
+                    let (name, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+                    let end = if counters.contains(&name) { "_total" } else { "" };
+                    written.extend(["# ", word, " ", name, end, " ", rest, "\n"]);
+                    continue;
+                }
+                None if line.starts_with('#') && self == Self::Prometheus => continue,
+                _ => {}
+            }
+            // The name of a pipeline has no character that would be escaped.
+            let pipeline =
+                line.split_once("{pipeline=\"").and_then(|(_, rest)| rest.split('"').next());
+            if line.starts_with('#') || shown(pipeline) {
+                written.extend([line, "\n"]);
+            }
+        }
+        written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_format_is_the_one_that_is_preferred() {
+        let of = |accept: &'static str| {
+            Format::wanted(&HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]))
+        };
+        assert_eq!(Format::wanted(&HeaderMap::new()), Format::Prometheus);
+        for (accept, format) in [
+            ("*/*", Format::Prometheus),
+            ("text/plain", Format::Prometheus),
+            ("application/openmetrics-text", Format::OpenMetrics),
+            (
+                "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1",
+                Format::OpenMetrics,
+            ),
+            (
+                "text/plain;version=0.0.4;q=0.6, Application/OpenMetrics-Text; q=0.5",
+                Format::Prometheus,
+            ),
+            ("application/openmetrics-text;q=0, */*", Format::Prometheus),
+        ] {
+            assert_eq!(of(accept), format, "{accept}");
+        }
+    }
+
+    #[test]
+    fn a_pipeline_is_shown_to_those_whom_its_keys_admit() {
+        let metrics = Metrics::new();
+        for pipeline in ["one", "two"] {
+            metrics.of(pipeline).answered(StatusCode::CREATED);
+        }
+        metrics.requested(StatusCode::OK);
+        let mut text = String::new();
+        encode(&mut text, &metrics.registry).unwrap();
+        let one = Format::OpenMetrics.write(&text, |pipeline| pipeline == Some("one"));
+        assert!(one.contains("oms_orders_total{pipeline=\"one\",status=\"201\"} 1\n"), "{one}");
+        assert!(!one.contains("two") && !one.contains("oms_http_requests_total"), "{one}");
+        assert!(one.contains("# TYPE oms_orders counter\n") && one.ends_with("# EOF\n"), "{one}");
+        let all = Format::Prometheus.write(&text, |_| true);
+        assert!(all.contains("# TYPE oms_orders_total counter\n"), "{all}");
+        assert!(all.contains("oms_http_requests_total{status=\"200\"} 1\n"), "{all}");
+        assert!(!all.contains("EOF") && !all.contains("# TYPE oms_orders counter"), "{all}");
     }
 }

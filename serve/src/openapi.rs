@@ -73,18 +73,26 @@ fn of(plans: &[Arc<Plan>]) -> Json {
         [("/healthz", "The process answers."), ("/readyz", "Orders are taken in.")]
     {
         let fine = json!({ "description": summary, "content": { "application/json": { "schema": { "type": "object" } } } });
-        let mut responses = json!({ "200": fine });
+        let elsewhere = refusal("It was sent to another name than this machine's.");
+        let mut responses = json!({ "200": fine, "421": elsewhere });
         if path == "/readyz" {
             responses["503"] = refusal("It is about to end.");
         }
         paths.insert(
             path.to_owned(),
-            json!({ "get": { "summary": summary, "security": [], "responses": responses } }),
+            json!({ "get": {
+                "operationId": path.trim_start_matches('/'), "summary": summary, "security": [], "responses": responses,
+            } }),
         );
     }
     json!({
         "openapi": "3.1.0",
-        "info": { "title": "oms", "version": env!("CARGO_PKG_VERSION") },
+        "info": {
+            "title": "oms", "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "MIT OR Apache-2.0", "identifier": env!("CARGO_PKG_LICENSE") },
+        },
+        // The server that the document was read from.
+        "servers": [{ "url": "/" }],
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -186,7 +194,7 @@ fn answers() -> Json {
     answers.extend(refusals(&[
         ("400", "What came is no order, or its key is none."),
         ("401", "An API key is needed."),
-        ("403", "The API key is for something else."),
+        ("403", "The API key is for something else, or a proxy forwarded the request and there are no API keys."),
         ("408", "The order took too long to come in."),
         ("409", "Another order has this key: its run, and the members that differ."),
         ("413", "The order is too large."),
@@ -203,7 +211,7 @@ fn shown() -> Json {
     answers.extend(refusals(&[
         ("400", "The key is none."),
         ("401", "An API key is needed."),
-        ("403", "The API key is for something else."),
+        ("403", "The API key is for something else, or a proxy forwarded the request and there are no API keys."),
         ("404", "There is no such order."),
         ("421", "It was sent to another name than this machine's."),
         ("503", "It could not be looked up; try again."),

@@ -53,8 +53,26 @@ pub(crate) fn check() -> anyhow::Result<()> {
             let program = format!("tests/serve/{program}");
             execute(&python, &[&[program.as_str(), "--oms", oms], &more[..]].concat())?;
         }
+        standards(&python, oms)?;
     }
     console(oms)
+}
+
+/// Has the metrics and the OpenAPI document judged by Debian's `promtool` and by npm's `@redocly/cli`, as far as they are there.
+fn standards(python: &str, oms: &str) -> anyhow::Result<()> {
+    let mut words = vec!["tests/serve/standards.py", "--oms", oms];
+    if debian::installed("promtool", &["--version"], &["prometheus"]) {
+        words.extend(["--promtool", "promtool"]);
+    } else {
+        let ci = variable("CI").is_some_and(|value| value == "true");
+        anyhow::ensure!(!ci, "the check of the metrics needs promtool");
+        say("skipped: promtool, since it is not there and could not be installed");
+    }
+    let linter = npm::package("the linter of the OpenAPI document", "@redocly/cli", "2.77.0")?;
+    let linter = linter.map(|folder| folder.join("node_modules/.bin/redocly"));
+    let linter = linter.as_ref().map(|linter| linter.to_string_lossy());
+    words.extend(linter.iter().flat_map(|linter| ["--redocly", linter]));
+    execute(python, &words)
 }
 
 fn console(oms: &str) -> anyhow::Result<()> {

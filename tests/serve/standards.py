@@ -1,0 +1,90 @@
+"""The metrics and the OpenAPI document of the server, judged by the tools of those who read them.
+
+    pip install -r requirements.txt
+    python standards.py [--oms FILE] [--promtool FILE] [--redocly FILE]
+
+The OpenMetrics parser of prometheus-client always judges the metrics. Promtool and the linter of Redocly judge where they are named.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from prometheus_client.parser import text_string_to_metric_families as older_families
+
+from server import ROOT, Server, arguments, check, order, play
+
+OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+# The header that Prometheus 2.42 sends.
+ACCEPT = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+FAMILIES = {"oms_http_requests", "oms_orders", "oms_runs_ended", "oms_runs_caught", "oms_runs_open", "oms_orders_queued", "oms_acceptance_seconds"}
+
+
+def told(command: list, data: bytes | None = None) -> tuple:
+    """Runs a program; returns its exit code and what it said."""
+    ended = subprocess.run([str(word) for word in command], input=data, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    return ended.returncode, ended.stdout.decode(errors="replace").strip()
+
+
+def metrics(server: Server, promtool: Path | None) -> None:
+    answer = server.ask("GET", "/metrics", headers={"accept": ACCEPT})
+    check("the media type for Prometheus", OPEN_METRICS, answer.headers["content-type"])
+    families = list(text_string_to_metric_families(answer.body.decode()))
+    check("the families that prometheus-client reads", FAMILIES, {family.name for family in families})
+    counts = {family.name: sum(sample.value for sample in family.samples if sample.name.endswith("_total")) for family in families if family.type == "counter"}
+    check("the orders that were answered", 3, counts["oms_orders"])
+    answer = server.ask("GET", "/metrics")
+    check("the media type for others", TEXT, answer.headers["content-type"])
+    older = {family.name for family in older_families(answer.body.decode())}
+    check("the families of the older format", FAMILIES, older)
+    if promtool:
+        check("promtool check metrics", (0, ""), told([promtool, "check", "metrics"], answer.body))
+
+
+def description(server: Server, folder: Path, redocly: Path | None) -> None:
+    document = server.ask("GET", "/openapi.json").json()
+    if not redocly:
+        return
+    file = folder / "openapi.json"
+    file.write_text(json.dumps(document), encoding="utf-8")
+    code, said = told([redocly, "lint", file, "--format", "json"])
+    found = json.loads(said[said.index("{") : said.rindex("}") + 1])
+    errors = [(problem["ruleId"], problem["message"], problem["location"][0].get("pointer")) for problem in found["problems"] if problem["severity"] == "error"]
+    print(f"      {found['totals']}", flush=True)
+    check("redocly lint: errors", [], errors)
+    check("redocly lint: exit code", 0, code)
+
+
+def main() -> int:
+    parser = arguments(__doc__)
+    parser.add_argument("--promtool", type=Path)
+    parser.add_argument("--redocly", type=Path)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        server = Server(args.oms, Path(name))
+
+        def everything() -> None:
+            server.start()
+            for changes in ({}, {}, {"customer_id": "other"}):
+                server.put(order("A", **changes))
+            server.settle()
+            metrics(server, args.promtool)
+            description(server, Path(name), args.redocly)
+            check("it ends as it should", 0, server.stop())
+            other = Server(args.oms, Path(name) / "other", ROOT / "pipelines/order-management.yaml")
+            other.state.parent.mkdir()
+            try:
+                other.start()
+                description(other, Path(name), args.redocly)
+            finally:
+                other.kill()
+
+        return play(server, everything)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
