@@ -4,7 +4,10 @@ use std::io::Write as _;
 use std::sync::Mutex;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use serde_json::Value as Json;
+use oms_engine::effects::Clock as _;
+use oms_engine::value::format_timestamp;
+use oms_local::SystemClock;
+use serde_json::{Value as Json, json};
 
 /// Lines that wait to be written at the most; what comes then is left out, and that is said.
 const LINES_MAX: usize = 4_096;
@@ -29,12 +32,13 @@ impl Log {
         Some(Self { lines, left_out: Mutex::new(0) })
     }
 
+    /// Writes a line, or counts it where too many wait.
     pub(crate) fn line(&self, line: &Json) {
         let Ok(mut left_out) = self.left_out.lock() else { return };
         if *left_out > 0 {
-            let said =
-                format!("{{\"level\":\"warn\",\"message\":\"{left_out} lines were left out\"}}");
-            if self.lines.try_send(said).is_ok() {
+            let message = format!("{left_out} lines were left out");
+            let said = json!({ "timestamp": now(), "level": "warn", "message": message });
+            if self.lines.try_send(said.to_string()).is_ok() {
                 *left_out = 0;
             }
         }
@@ -42,4 +46,9 @@ impl Log {
             *left_out += 1;
         }
     }
+}
+
+/// Returns the instant that a line is written at: RFC 3339 in UTC, to the millisecond.
+pub(crate) fn now() -> String {
+    format_timestamp(SystemClock.now())
 }

@@ -12,6 +12,7 @@ use oms_engine::intake::Conflict;
 use serde_json::json;
 
 use crate::auth::is_this_machine;
+use crate::log::now;
 use crate::reply::{plain, respond};
 use crate::site::Site;
 
@@ -74,6 +75,7 @@ pub(crate) async fn observed(
     site.metrics.requested(response.status());
     if let Some(log) = &site.log {
         let mut line = json!({
+            "timestamp": now(),
             "level": "info",
             "message": "request",
             "id": id.to_str().unwrap_or_default(),
