@@ -23,6 +23,7 @@ pub(crate) fn authorize(
     if site.loopback && !keys.were_made() {
         // A page that comes by another name is another site, which the browser was led here from.
         return match (is_this_machine(headers), is_from_here(headers)) {
+            (true, _) if is_forwarded(headers) => Err(forwarded()),
             (true, true) => Ok(None),
             (true, false) => Err(plain(StatusCode::FORBIDDEN)),
             (false, _) => Err(plain(StatusCode::MISDIRECTED_REQUEST)),
@@ -39,6 +40,21 @@ pub(crate) fn authorize(
         Some(Found::OtherScope) => Err(plain(StatusCode::FORBIDDEN)),
         Some(Found::Unknown) | None => Err(plain(StatusCode::UNAUTHORIZED)),
     }
+}
+
+/// Tells whether a proxy forwarded a request (RFC 7239, and the older headers that proxies add): then it may come from any machine, although its
+/// connection comes from this one.
+pub(crate) fn is_forwarded(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| {
+        let name = name.as_str();
+        matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-")
+    })
+}
+
+/// Refuses a request that a proxy forwarded to a server without API keys.
+pub(crate) fn forwarded() -> Reply {
+    let detail = "a proxy forwarded this request, and a server without API keys answers its own machine only; make a key: `oms keys add PIPELINE NAME`";
+    plain(StatusCode::FORBIDDEN).detailed(detail)
 }
 
 /// Tells whether a request was sent to this machine by one of its own names: a page that another name led to is another site's (DNS rebinding).
@@ -68,6 +84,20 @@ mod tests {
     use axum::http::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn what_a_proxy_forwards_is_told_by_its_headers() {
+        let of = |name: &'static str| {
+            let name = axum::http::HeaderName::from_static(name);
+            is_forwarded(&HeaderMap::from_iter([(name, HeaderValue::from_static("10.0.0.1"))]))
+        };
+        for name in ["forwarded", "x-forwarded-for", "x-forwarded-proto", "x-real-ip", "via"] {
+            assert!(of(name), "{name}");
+        }
+        for name in ["host", "x-forward", "x-request-id", "forwarded-for"] {
+            assert!(!of(name), "{name}");
+        }
+    }
 
     #[test]
     fn only_names_of_this_machine_are_its_own() {
