@@ -6,25 +6,23 @@ use crate::preview::Preview;
 
 /// Widths in pixels of a small telephone, and of a window beside a list of mails.
 const WIDTHS: [u32; 2] = [320, 600];
-/// Mails whose frames are filled at once; those of the others when they come into view.
-const EAGER: usize = 24;
+/// The height in pixels of a frame that is not filled yet.
+const HEIGHT: u32 = 640;
 const SCHEMES: [&str; 2] = ["light", "dark"];
 
-/// Makes the page. Each mail stands in a frame that runs nothing; the frames of the dark ones ask for dark.
+/// Makes the page. Each mail stands in frames that run nothing and are filled when they come into view; the frames of the dark ones ask for dark.
 pub(crate) fn page(name: &str, cells: &[(String, Preview)]) -> String {
     let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>Mails of {}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>Mails of {}</h1>\n",
-        escaped(name),
-        escaped(name)
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>Mails of {name}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>Mails of {name}</h1>\n",
+        name = escaped(name)
     );
+    index(&mut page, cells);
     for (position, (locale, Preview { key, template, mail, .. })) in cells.iter().enumerate() {
-        let loading = if position < EAGER { "eager" } else { "lazy" };
         let id = format!("{template}-{locale}-{key}");
         // Writing to a string cannot fail.
         let _written = write!(
             page,
-            "<section id=\"{}\">\n<h2>{} <small>{} · {}</small></h2>\n<p dir=\"auto\">{}</p>\n<div class=\"row\">\n",
-            escaped(&id),
+            "<section id=\"mail-{position}\">\n<h2>{} <small>{} · {} · <a href=\"#mails\">All mails</a></small></h2>\n<p dir=\"auto\">{}</p>\n<div class=\"row\">\n",
             escaped(key),
             escaped(template),
             escaped(locale),
@@ -34,7 +32,7 @@ pub(crate) fn page(name: &str, cells: &[(String, Preview)]) -> String {
             for width in WIDTHS {
                 let _written = writeln!(
                     page,
-                    "<figure><figcaption>{scheme}, {width} px</figcaption><iframe title=\"{}, {scheme}, {width} pixels\" sandbox loading=\"{loading}\" width=\"{width}\" height=\"640\" style=\"color-scheme:{scheme}\" srcdoc=\"{}\"></iframe></figure>",
+                    "<figure><figcaption>{scheme}, {width} px</figcaption><iframe title=\"{}, {scheme}, {width} pixels\" sandbox=\"allow-same-origin\" loading=\"lazy\" width=\"{width}\" height=\"{HEIGHT}\" style=\"color-scheme:{scheme}\" srcdoc=\"{}\"></iframe></figure>",
                     escaped(&id),
                     escaped(&mail.html),
                 );
@@ -42,13 +40,35 @@ pub(crate) fn page(name: &str, cells: &[(String, Preview)]) -> String {
         }
         page.push_str("</div>\n</section>\n");
     }
-    page.push_str("</body>\n</html>\n");
+    let _written = write!(page, "<script>{SCRIPT}</script>\n</body>\n</html>\n");
     page
 }
+
+/// Writes a list of all mails, each with a link to its place.
+fn index(page: &mut String, cells: &[(String, Preview)]) {
+    page.push_str("<nav id=\"mails\" aria-label=\"Mails\">\n<ol>\n");
+    for (position, (locale, Preview { key, template, .. })) in cells.iter().enumerate() {
+        let _written = writeln!(
+            page,
+            "<li><a href=\"#mail-{position}\">{}</a> <small>{} · {}</small></li>",
+            escaped(key),
+            escaped(template),
+            escaped(locale),
+        );
+    }
+    page.push_str("</ol>\n</nav>\n");
+}
+
+/// Makes each frame as high as its mail once it is filled. A mail itself still runs nothing.
+const SCRIPT: &str = "for(const frame of document.querySelectorAll('iframe'))frame.addEventListener('load',()=>{\
+const page=frame.contentDocument;if(!page||page.URL!=='about:srcdoc')return;\
+const fit=()=>{frame.height=1;const high=page.documentElement.scrollHeight;frame.height=high+frame.offsetHeight-frame.clientHeight};\
+fit();new ResizeObserver(fit).observe(page.body)});";
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:1.5rem;color:#1d2430;background:#e9ecf1}\
 h2{font-size:1.1rem;margin:2rem 0 0}small{font-weight:400;color:#4d5666}p{margin:.25rem 0 .75rem}\
 .row{display:flex;flex-wrap:wrap;gap:1rem;align-items:flex-start}figure{margin:0}\
+nav ol{columns:18rem;margin:1rem 0;padding-inline-start:2.5rem}section{scroll-margin:1rem}\
 figcaption{font-size:.85rem;color:#4d5666}iframe{border:1px solid #b4bcc8;background:Canvas}";
 
 fn escaped(text: &str) -> String {

@@ -1,7 +1,7 @@
 // Looks at every mail of a matrix page as Chromium draws it.
 //
 // Usage: node matrix.mjs NODE_DIR MATRIX_HTML, where NODE_DIR holds node_modules/playwright-core. Ends with 1 if a
-// frame stays empty, has another width or scheme than it says, scrolls sideways, cuts words off, or is hard to read.
+// frame stays empty, is higher or lower than its mail, has another width or scheme than it says, scrolls sideways, cuts words off, or is hard to read.
 
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -33,12 +33,17 @@ await main(folder, async (browser) => {
     const frame = await handle.contentFrame();
     await frame.waitForURL("about:srcdoc");
     const seen = await frame.evaluate(inspect);
+    const [room, high] = await handle.evaluate((frame) => [frame.clientHeight, frame.contentDocument.documentElement.scrollHeight]);
+    if (room < high || room > high + 2) faults.push(`${asked.title}: its frame is ${room} px high, and the mail ${high} px`);
     faults.push(...seen.faults.map((fault) => `${asked.title}: ${fault}`));
     for (const name of ["width", "scheme"]) {
       if (seen[name] !== asked[name]) faults.push(`${asked.title}: its ${name} is ${seen[name]}, not ${asked[name]}`);
     }
     contrast.add(seen, asked.title);
   }
+  const lost = await page.evaluate(() => [...document.querySelectorAll("nav a")].filter(({ hash }) => !document.querySelector(hash)).length);
+  const links = await page.locator("nav a").count();
+  if (lost > 0 || links * 4 !== frames.length) faults.push(`the index has ${links} links for ${frames.length} frames, and ${lost} lead nowhere`);
   if (frames.length === 0) faults.push("the page has no frame");
   for (const place of contrast.places) console.log(`  least in ${place}`);
   failOn("matrix", [...complaints, ...faults]);
