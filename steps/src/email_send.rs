@@ -7,7 +7,7 @@ use oms_engine::diagnostic::{Finding, Place, Route, codes, did_you_mean};
 use oms_engine::effects::{StepError, cause};
 use oms_engine::expression::Compiled;
 use oms_engine::locale::language;
-use oms_engine::mail::{Mail, Unsubscribe};
+use oms_engine::mail::{Mail, Unsubscribe, message_id};
 use oms_engine::record;
 use oms_engine::step::{
     Effect, Expr, Faults, MailSettings, OnUnknown, PlanContext, Planned, Port, Safety, Step,
@@ -152,7 +152,7 @@ impl Step for EmailSend {
             )
             .caused_by(error)
         })?;
-        let message_id = format!("{}@{}", cx.call.key, self.domain);
+        let message_id = message_id(&cx.call.key, &self.domain);
         let mail = Mail {
             message_id: message_id.clone(),
             from: self.settings.from.clone(),

@@ -21,6 +21,11 @@ const SUBJECT_CHARS_MAX: usize = 998;
 /// The most bytes of a Message-ID, so that its line stays within RFC 5322's 998.
 const MESSAGE_ID_BYTES_MAX: usize = 900;
 
+/// Returns the Message-ID, without its angle brackets, of the mail that a call with this idempotency key sends from a domain.
+pub fn message_id(key: &str, domain: &str) -> String {
+    format!("{key}@{domain}")
+}
+
 /// A rendered mail to one person.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mail {

@@ -16,6 +16,6 @@ mod url;
 pub use attachment::{Attachment, NAME_CHARS_MAX, content_type};
 pub use envelope::Envelope;
 pub use mailbox::{Mailbox, MailboxError};
-pub use message::{MAIL_BYTES_MAX, Mail, MailError};
+pub use message::{MAIL_BYTES_MAX, Mail, MailError, message_id};
 pub use unsubscribe::{Unsubscribe, UnsubscribeError};
 pub use url::UrlPart;

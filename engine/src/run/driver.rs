@@ -79,7 +79,7 @@ pub struct Progress {
 }
 
 /// Returns the idempotency key of a step, or of one of its elements, in a run. It is the same on every attempt, on every machine.
-fn idempotency_key(run: &RunInfo, step: &str, element: Option<u32>) -> Arc<str> {
+pub fn idempotency_key(run: &RunInfo, step: &str, element: Option<u32>) -> Arc<str> {
     let element = element.map_or_else(String::new, |element| element.to_string());
     let parts = [run.pipeline.as_bytes(), run.key.as_bytes(), step.as_bytes(), element.as_bytes()];
     Arc::from(Digest::of_parts(parts).short())

@@ -37,7 +37,7 @@ pub fn masked(value: &Value, ty: &Type) -> Json {
     }
 }
 
-const fn mark(shape: &Shape) -> &'static str {
+pub(super) const fn mark(shape: &Shape) -> &'static str {
     match shape {
         Shape::Email => "«email»",
         Shape::Text { .. } => "«text»",

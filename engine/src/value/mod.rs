@@ -13,6 +13,7 @@ mod json_scalar;
 pub(crate) mod json_words;
 mod json_write;
 mod mask;
+mod mask_text;
 mod typed;
 mod types;
 mod widened;
@@ -28,5 +29,6 @@ pub use json_read::{JsonProblem, PROBLEMS_MAX, Parsed, ProblemKind, read_json, r
 pub use json_scalar::{decimal, is_uri, parse_date, parse_timestamp, sized};
 pub use json_write::{to_json, write_json};
 pub use mask::masked;
+pub use mask_text::masked_text;
 pub use typed::{EmailAddress, Nothing, Typed};
 pub use types::{DateFormat, Field, Limits, Mismatch, RecordType, Shape, Type, Unit};
