@@ -1,18 +1,24 @@
 //! A pipeline file as a server reads it: to run it, to read it again, to draw it and to show it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use oms_engine::diagnostic::Severity;
+use oms_engine::diagnostic::{Diagnostic, Severity};
 use oms_engine::document::{Files as _, MemoryFiles};
 use oms_engine::plan::{Checker, Plan};
-use oms_serve::{Finding, Looked, Renewed, Source};
+use oms_serve::{Finding, Looked, LookedFile, Renewed, Source};
 
 use crate::commands::graph::picture;
 use crate::directory::DirectoryFiles;
 use crate::graph::svg;
 use crate::output;
 use crate::preview::rehearse;
+
+/// Lines that are shown before and behind one with a finding, in other files than the pipeline's.
+const AROUND: usize = 2;
+/// Maximum number of characters that are shown of such a line.
+const LINE_MAX: usize = 400;
 
 /// A pipeline file.
 pub(crate) struct PipelineFile {
@@ -64,27 +70,53 @@ impl Source for PipelineFile {
         let report = self.checker.check(&file, &files).report;
         let bytes = files.read(&file).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        let line = |at: usize| text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
         let shown = files.shown(&file);
-        let findings = report
-            .diagnostics()
-            .iter()
-            .map(|diagnostic| {
-                // What is wrong in another file is shown at the top.
-                let label = diagnostic.labels.iter().find(|label| label.primary);
-                let here = label.filter(|label| label.path == shown);
-                Finding {
-                    line: here.map_or(1, |label| line(label.span.start)),
-                    severity: match diagnostic.severity {
-                        Severity::Error => "error",
-                        Severity::Warning => "warning",
-                    },
-                    code: diagnostic.code.to_string(),
-                    message: diagnostic.message.clone(),
-                    help: diagnostic.help.clone(),
-                }
-            })
-            .collect();
-        Looked { text, findings }
+        let (mut findings, mut others) = (Vec::new(), BTreeMap::<Arc<str>, LookedFile>::new());
+        for diagnostic in report.diagnostics() {
+            let label = diagnostic.labels.iter().find(|label| label.primary);
+            let source = label.and_then(|label| report.source(&label.path));
+            let line =
+                label.zip(source).map(|(label, source)| source.line_column(label.span.start).0);
+            let finding = finding(diagnostic, line.unwrap_or(1));
+            // What is in no file is shown at the top of the pipeline's.
+            let Some(label) = label.filter(|label| label.path != shown) else {
+                findings.push(finding);
+                continue;
+            };
+            let other = others.entry(Arc::clone(&label.path)).or_insert_with(|| LookedFile {
+                path: label.path.to_string(),
+                findings: Vec::new(),
+                lines: BTreeMap::new(),
+            });
+            if let Some(source) = source.filter(|source| !source.is_private()) {
+                let first = finding.line.saturating_sub(AROUND).max(1);
+                let lines = source.text().lines().enumerate().skip(first - 1).take(2 * AROUND + 1);
+                other.lines.extend(lines.map(|(at, text)| (at + 1, cut(text))));
+            }
+            other.findings.push(finding);
+        }
+        Looked { text, findings, others: others.into_values().collect() }
+    }
+}
+
+/// Puts a finding into the form that the console shows.
+fn finding(diagnostic: &Diagnostic, line: usize) -> Finding {
+    Finding {
+        line,
+        severity: match diagnostic.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        },
+        code: diagnostic.code.to_string(),
+        message: diagnostic.message.clone(),
+        help: diagnostic.help.clone(),
+    }
+}
+
+/// Cuts a line, which is as long as the whole file where a tool wrote it.
+fn cut(line: &str) -> String {
+    match line.char_indices().nth(LINE_MAX) {
+        Some((at, _)) => format!("{} …", line.get(..at).unwrap_or_default()),
+        None => line.to_owned(),
     }
 }

@@ -1,9 +1,13 @@
 //! What happened in a run, step by step, for people: personal data is masked unless it was asked for.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use oms_engine::effects::cause;
+use oms_engine::mail::message_id;
 use oms_engine::plan::Plan;
-use oms_engine::run::{ElementState, Event, StepState};
+use oms_engine::run::{ElementState, Event, StepState, idempotency_key};
+use oms_engine::step::Port;
 use oms_engine::value::{Type, Value, format_timestamp, masked, to_json};
 use serde_json::{Value as Json, json};
 
@@ -56,6 +60,71 @@ pub fn steps(stored: &StoredRun, plan: &Arc<Plan>, shown: Shown) -> Result<Vec<J
         })
     };
     Ok(plan.steps().iter().enumerate().map(of).collect())
+}
+
+/// A mail of which it is not known whether it was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldMail {
+    /// The step that sends it.
+    pub step: Arc<str>,
+    /// The element, with `for_each`.
+    pub element: Option<u32>,
+    /// Its Message-ID, without angle brackets, by which the mail server knows it.
+    pub message_id: String,
+    /// The address; a mark unless personal data was asked for.
+    pub to: String,
+}
+
+/// Returns the mails of a run of which it is not known whether they were sent.
+///
+/// # Errors
+/// When the journal does not fit the plan.
+pub fn held_mails(
+    stored: &StoredRun,
+    plan: &Arc<Plan>,
+    shown: Shown,
+) -> Result<Vec<HeldMail>, Error> {
+    let Some(domain) = plan.mail().and_then(|mail| mail.from.domain().ok()) else {
+        return Ok(Vec::new());
+    };
+    let events = stored.events(plan)?;
+    let run = stored.revive(plan)?;
+    let mut held = Vec::new();
+    for (at, planned) in plan.steps().iter().enumerate() {
+        if !planned.effects.iter().any(|effect| effect.port == Port::Mail) {
+            continue;
+        }
+        // Whether the last that is known of each element is that nothing is known.
+        let mut unknown: BTreeMap<Option<u32>, bool> = BTreeMap::new();
+        for event in &events {
+            let (element, is_unknown) = match event {
+                Event::Failed { step, element, failure, .. } if *step == planned.id => {
+                    (element, failure.cause == cause::UNKNOWN_OUTCOME)
+                }
+                Event::Claimed { step, element, .. } if *step == planned.id => (element, true),
+                Event::Succeeded { step, element, .. } if *step == planned.id => (element, false),
+                _ => continue,
+            };
+            unknown.insert(*element, is_unknown);
+        }
+        let elements = run.scheduler.element_inputs(at).unwrap_or_default();
+        for element in unknown.into_iter().filter(|(_, held)| *held).map(|(element, _)| element) {
+            let input = match element {
+                None => run.scheduler.input(at),
+                Some(element) => elements.get(element as usize).cloned().flatten(),
+            };
+            let to = input.as_ref().and_then(|input| input.as_record()?.get("to")?.as_text());
+            let to = to.map(|to| to.to_string()).unwrap_or_default();
+            let key = idempotency_key(&run.info, &planned.id, element);
+            held.push(HeldMail {
+                step: Arc::clone(&planned.id),
+                element,
+                message_id: message_id(&key, &domain),
+                to: if shown == Shown::Whole { to } else { "«email»".to_owned() },
+            });
+        }
+    }
+    Ok(held)
 }
 
 /// Adds to the last event of each element what it takes: an element has no place of its own in the JSON.

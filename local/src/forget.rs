@@ -17,7 +17,7 @@ use crate::bundles::Bundles;
 use crate::database::{empty_log, overwriting};
 use crate::erase::{naming, of_customer, of_runs};
 use crate::error::Error;
-use crate::index::customers;
+use crate::found::Customers;
 use crate::prune::let_go;
 use crate::runner::Runner;
 use crate::runs::RunRow;
@@ -296,8 +296,8 @@ impl Runner {
     fn candidates(&self, plan: &Plan, text: &str) -> Result<Vec<Candidate>, Error> {
         let mut found: BTreeMap<Option<String>, Option<i64>> = BTreeMap::new();
         if !self.is_remote() {
-            let ids = self.read(|connection, _| customers(connection, plan, text))?;
-            found.extend(ids.into_iter().map(|id| (Some(id), None)));
+            let of_tables = self.read(|connection, _| Customers::find(connection, plan, text))?;
+            found.extend(of_tables.found.into_iter().map(|known| (Some(known.id), None)));
         }
         let (text, mut lines) = (text.to_lowercase(), String::new());
         self.each_order(plan, |run, identity, body| {

@@ -1,22 +1,22 @@
 //! The search index: the words by which orders name their customers, in a file of its own beside the database. It is made of the orders and can be made
 //! again; it lags behind them a little, so that nothing waits for it.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use oms_engine::plan::Plan;
-use oms_engine::table::{Column, TableDef};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use serde_json::Value as Json;
 
 use crate::error::Error;
+use crate::found::{CustomerRuns, Customers, FoundCustomer, Match, words};
 use crate::private;
 use crate::runner::Runner;
-use crate::runs::{RunRow, last_run};
-use crate::said::{said, searched};
+use crate::runs::{RunRow, StoredRun, last_run};
+use crate::said::{Place, places, said, searched};
 use crate::search::Page;
-use crate::tables::quoted;
 
 /// The index's name in the state directory.
 pub(crate) const INDEX_FILE: &str = "search.db";
@@ -32,10 +32,8 @@ const CHUNKS_BEFORE: usize = 2;
 const BEGINNING_MIN: usize = 3;
 /// Pages of the write-ahead log after which it is copied into the file.
 const CHECKPOINT_PAGES: u32 = 8_192;
-/// Runs that are looked at for those of customers whose ids stand in tables.
+/// Runs that are looked at for one search; of more it is only said that there are more.
 const LOOKED_AT: u32 = 5_000;
-/// Customers at the most that a text may be of.
-const CUSTOMERS_MAX: u32 = 20;
 
 /// Words are told apart as in Unicode, without regard to case and to marks on letters (<https://sqlite.org/fts5.html#unicode61_tokenizer>).
 const TABLES: &str = "
@@ -162,7 +160,7 @@ impl Runner {
     ///
     /// # Errors
     /// When the index or the database cannot be read.
-    pub fn customer(&self, text: &str, limit: u32) -> Result<Page, Error> {
+    pub fn customer(&self, text: &str, limit: u32) -> Result<CustomerRuns, Error> {
         match self.found(text, limit) {
             // It has just been made again.
             Err(error) if is_damaged(&error) => self.found(text, limit),
@@ -170,38 +168,99 @@ impl Runner {
         }
     }
 
-    fn found(&self, text: &str, limit: u32) -> Result<Page, Error> {
+    fn found(&self, text: &str, limit: u32) -> Result<CustomerRuns, Error> {
         let mut partial = true;
         for _ in 0..CHUNKS_BEFORE {
             partial = partial && self.index()?;
         }
         let plan = self.plan();
-        let ids = match self.is_remote() {
-            true => Vec::new(),
-            false => self.read(|database, _| customers(database, &plan, text))?,
+        let customers = match self.is_remote() {
+            true => Customers::default(),
+            false => self.read(|database, _| Customers::find(database, &plan, text))?,
         };
-        let most = limit.saturating_add(1);
         let words: Vec<String> = words(text).map(sought).collect();
-        let mut found = self.matching(&words.join(" AND "), most)?;
-        let ids_said: Vec<String> = ids.iter().map(|id| phrase(id)).collect();
-        let of_ids = self.matching(&ids_said.join(" OR "), LOOKED_AT)?;
-        self.read(|database, _| {
+        let words = words.join(" AND ");
+        let by_words = self.matching(&words, LOOKED_AT + 1)?;
+        let ids: Vec<String> = customers.found.iter().map(|known| phrase(&known.id)).collect();
+        let by_ids = self.matching(&ids.join(" OR "), LOOKED_AT + 1)?;
+        let looked_at = LOOKED_AT as usize;
+        let has_all = by_words.len() <= looked_at && by_ids.len() <= looked_at;
+        // The runs, the youngest first, each with the customers whose ids its order has.
+        let mut found: BTreeMap<Reverse<i64>, Vec<&FoundCustomer>> =
+            by_words.iter().map(|run| (Reverse(*run), Vec::new())).collect();
+        let page = self.read(|database, _| {
             let mut body = database.prepare_cached("select body from oms_runs where id = ?1")?;
-            let mut of_ids = of_ids.into_iter();
-            let mut more = most;
-            while let (1.., Some(run)) = (more, of_ids.next()) {
+            for run in by_ids.into_iter().take(looked_at) {
                 let order: Option<Vec<u8>> = body.query_row([run], |row| row.get(0)).optional()?;
-                let order = order.and_then(|order| serde_json::from_slice(&order).ok());
+                let order: Option<Json> =
+                    order.and_then(|order| serde_json::from_slice(&order).ok());
                 // The id may be a part of something else.
-                if order.is_some_and(|order| ids.iter().any(|id| has(&order, id))) {
-                    found.push(run);
-                    more -= 1;
+                let is_of = |known: &&FoundCustomer| {
+                    order.as_ref().is_some_and(|order| has(order, &known.id))
+                };
+                let of: Vec<&FoundCustomer> = customers.found.iter().filter(is_of).collect();
+                if !of.is_empty() {
+                    found.insert(Reverse(run), of);
                 }
             }
-            found.sort_unstable_by(|one, other| other.cmp(one));
-            found.dedup();
-            let page = Page::of(RunRow::those(database, &found)?, limit, false);
-            Ok(Page { partial, ..page })
+            let runs: Vec<i64> = found.keys().map(|Reverse(run)| *run).collect();
+            let first = runs.iter().take(limit.saturating_add(1) as usize);
+            let first: Vec<i64> = first.copied().collect();
+            Ok(Page { partial, ..Page::of(RunRow::those(database, &first)?, limit, false) })
+        })?;
+        let mut matched = BTreeMap::new();
+        for row in &page.runs {
+            let mut places = self.said_by(row.id, &words)?;
+            for known in found.get(&Reverse(row.id)).into_iter().flatten() {
+                let of_table = |place: &String| Match { place: place.clone(), value: None };
+                places.extend(known.places.iter().map(of_table));
+            }
+            matched.insert(row.id, places);
+        }
+        let (runs, of) = (found.len(), customers.found.len());
+        Ok(CustomerRuns {
+            page,
+            matched,
+            runs,
+            has_all,
+            customers: of,
+            of_customers: customers.all,
+        })
+    }
+
+    /// Returns the members by which an order matches, as FTS5 has it.
+    fn said_by(&self, run: i64, wanted: &str) -> Result<Vec<Match>, Error> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let marked: Option<String> = self.index.with(self, |connection| {
+            let mut statement = connection.prepare_cached(
+                "select highlight(orders, 0, char(1), char(2)) from orders where orders match ?1 and rowid = ?2",
+            )?;
+            Ok(statement.query_row(params![wanted, run], |row| row.get(0)).optional()?)
+        })?;
+        let Some(marked) = marked else { return Ok(Vec::new()) };
+        let mut lines = marked.split('\n');
+        self.read(|database, bundles| {
+            let Some(row) = RunRow::those(database, &[run])?.pop() else { return Ok(Vec::new()) };
+            let body = StoredRun::body(database, &row.key)?.unwrap_or_default();
+            // The plan by which it was taken into the index; the run's own may mask more.
+            let plan = self.plan();
+            let own = bundles.plan(database, row.bundle).ok();
+            let own = own.map(|own| places(own.order().schema().ty(), &body)).unwrap_or_default();
+            let mut matched: Vec<Match> = Vec::new();
+            for place in places(plan.order().schema().ty(), &body) {
+                let count = place.value.split('\n').count();
+                let is_marked = |line: &str| line.contains(['\u{1}', '\u{2}']);
+                let has_it = lines.by_ref().take(count).filter(|line| is_marked(line)).count() > 0;
+                if has_it && !matched.iter().any(|known| known.place == place.path) {
+                    let masks = |known: &Place| known.path == place.path && known.is_personal;
+                    let is_personal = place.is_personal || own.iter().any(masks);
+                    let value = (!is_personal).then_some(place.value);
+                    matched.push(Match { place: place.path, value });
+                }
+            }
+            Ok(matched)
         })
     }
 
@@ -313,12 +372,6 @@ fn take_in(index: &Connection, runner: &Runner, fields: &str) -> Result<bool, Er
     Ok(more)
 }
 
-/// Returns the words of a text that have something to be looked for.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    let between = |character: char| character.is_whitespace() || character.is_control();
-    text.split(between).filter(|word| word.chars().any(char::is_alphanumeric))
-}
-
 /// Writes words that are to follow each other, as FTS5 takes them.
 fn phrase(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
@@ -341,51 +394,4 @@ fn has(order: &Json, value: &str) -> bool {
         Json::Object(members) => members.values().any(|member| has(member, value)),
         Json::Null | Json::Bool(_) => false,
     }
-}
-
-/// Returns the column that names the customers of orders in a table that is searched: one with personal data to which no step writes, so that it has a row for each customer at
-/// the most and not for each order.
-fn customer_key<'t>(plan: &Plan, table: &'t TableDef) -> Option<&'t Column> {
-    if !table.is_personal() || plan.writes_to(&table.name) {
-        return None;
-    }
-    let mut keys = table.key_columns();
-    let only_key = keys.next().filter(|_| keys.next().is_none());
-    table.customer_id().or(only_key)
-}
-
-/// Finds the keys of the customers whose personal columns have a text.
-pub(crate) fn customers(
-    database: &Connection,
-    plan: &Plan,
-    text: &str,
-) -> Result<Vec<String>, Error> {
-    let escape = |character: char| {
-        let escape = matches!(character, '%' | '_' | '\\').then_some('\\');
-        escape.into_iter().chain([character])
-    };
-    let like = format!("%{}%", text.chars().flat_map(escape).collect::<String>());
-    let mut ids = Vec::new();
-    for table in plan.tables() {
-        let Some(key) = customer_key(plan, table) else { continue };
-        let personal = table.columns.iter().filter(|column| column.pii);
-        let has: Vec<String> = personal
-            .map(|column| format!("{} like ?1 escape '\\'", quoted(&column.name)))
-            .collect();
-        let sql = format!(
-            "select cast({id} as text) from {} where {id} is not null and ({}) limit ?2",
-            quoted(&table.name),
-            has.join(" or "),
-            id = quoted(&key.name)
-        );
-        let mut statement = database.prepare_cached(&sql)?;
-        let found = statement.query_map(params![like, CUSTOMERS_MAX], |row| row.get(0))?;
-        for id in found {
-            let id: String = id?;
-            if words(&id).next().is_some() {
-                ids.push(id);
-            }
-        }
-    }
-    Ok(ids)
 }

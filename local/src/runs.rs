@@ -9,6 +9,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 use serde::Serializer;
 
 use crate::error::Error;
+use crate::search::{OUT_OF_ORDER, first_at};
 
 /// A run, without its order and its journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,6 +142,37 @@ impl RunRow {
     pub fn total(connection: &Connection) -> Result<i64, Error> {
         let mut statement = connection.prepare_cached("select count(*) from oms_runs")?;
         Ok(statement.query_row([], |row| row.get(0))?)
+    }
+
+    /// Counts the runs behind a row by the second of their acceptance, since 1970; with the last row that was counted.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn accepted_after(
+        connection: &Connection,
+        row: i64,
+    ) -> Result<(Vec<(i64, u64)>, i64), Error> {
+        let mut statement = connection.prepare_cached(
+            "select accepted_at / 1000, count(*), max(id) from oms_runs where id > ?1 group by 1 order by 1",
+        )?;
+        let rows = statement.query_map([row], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?.unsigned_abs(), row.get::<_, i64>(2)?))
+        })?;
+        let (mut counts, mut last) = (Vec::new(), row);
+        for counted in rows {
+            let (second, count, id) = counted?;
+            counts.push((second, count));
+            last = last.max(id);
+        }
+        Ok((counts, last))
+    }
+
+    /// Returns a row before which no run was accepted at an instant or later.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn before(connection: &Connection, instant: Timestamp) -> Result<i64, Error> {
+        Ok(first_at(connection, instant)? - OUT_OF_ORDER)
     }
 
     /// Returns in how many milliseconds those of the `limit` runs that were accepted last completed, the quickest first. Runs that a person tried again are left

@@ -10,14 +10,76 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// Writes what an order says of its customer, a line each. It was read when it was accepted; what cannot be read says nothing.
 pub(crate) fn said(ty: &Type, order: &[u8], lines: &mut String) {
-    let said = Said { ty, listed: false, lines };
+    let said = Said { ty, listed: false, to: lines };
     let _unread = said.deserialize(&mut serde_json::Deserializer::from_slice(order));
 }
 
 /// Writes the personal data of an order, a line for each value.
 pub(crate) fn personal(ty: &Type, order: &[u8], lines: &mut String) {
-    let said = Said { ty, listed: true, lines };
+    let said = Said { ty, listed: true, to: lines };
     let _unread = said.deserialize(&mut serde_json::Deserializer::from_slice(order));
+}
+
+/// Returns the values that [`said`] writes, in the same order, each with its member.
+pub(crate) fn places(ty: &Type, order: &[u8]) -> Vec<Place> {
+    let mut places = Places::default();
+    let said = Said { ty, listed: false, to: &mut places };
+    let _unread = said.deserialize(&mut serde_json::Deserializer::from_slice(order));
+    places.found
+}
+
+/// A value by which an order names its customer.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The path of the member, such as `items[].to`.
+    pub(crate) path: String,
+    pub(crate) value: String,
+    /// Whether the value is personal data.
+    pub(crate) is_personal: bool,
+}
+
+/// Takes what an order says.
+trait Hear {
+    /// Hears of a value.
+    fn hear(&mut self, ty: &Type, value: &dyn Display);
+    /// Enters a member or, without a name, an element of a list.
+    fn enter(&mut self, _name: Option<&str>) {}
+    /// Leaves what was entered last.
+    fn leave(&mut self) {}
+}
+
+impl Hear for String {
+    fn hear(&mut self, _: &Type, value: &dyn Display) {
+        // A string takes whatever is written.
+        let _infallible = writeln!(self, "{value}");
+    }
+}
+
+#[derive(Default)]
+struct Places {
+    path: String,
+    /// The lengths that the path had before each member that was entered.
+    before: Vec<usize>,
+    found: Vec<Place>,
+}
+
+impl Hear for Places {
+    fn hear(&mut self, ty: &Type, value: &dyn Display) {
+        let (path, value) = (self.path.clone(), value.to_string());
+        self.found.push(Place { path, value, is_personal: ty.pii });
+    }
+
+    fn enter(&mut self, name: Option<&str>) {
+        self.before.push(self.path.len());
+        match name {
+            Some(name) => self.path.extend([if self.path.is_empty() { "" } else { "." }, name]),
+            None => self.path.push_str("[]"),
+        }
+    }
+
+    fn leave(&mut self) {
+        self.path.truncate(self.before.pop().unwrap_or_default());
+    }
 }
 
 /// Tells whether a value of a type may say who a customer is.
@@ -26,22 +88,21 @@ fn says(ty: &Type) -> bool {
 }
 
 /// Reads what an order says of its customer, a line each, and passes over the rest. What stands in a list is about articles, if it is not personal.
-struct Said<'a> {
+struct Said<'a, H> {
     ty: &'a Type,
     listed: bool,
-    lines: &'a mut String,
+    to: &'a mut H,
 }
 
-impl Said<'_> {
+impl<H: Hear> Said<'_, H> {
     fn line(self, value: impl Display) {
         if says(self.ty) && (!self.listed || self.ty.pii) {
-            // A string takes whatever is written.
-            let _infallible = writeln!(self.lines, "{value}");
+            self.to.hear(self.ty, &value);
         }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Said<'_> {
+impl<'de, H: Hear> DeserializeSeed<'de> for Said<'_, H> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -49,7 +110,7 @@ impl<'de> DeserializeSeed<'de> for Said<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Said<'_> {
+impl<'de, H: Hear> Visitor<'de> for Said<'_, H> {
     type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,8 +121,9 @@ impl<'de> Visitor<'de> for Said<'_> {
         while let Some(name) = members.next_key::<Cow<'de, str>>()? {
             match self.ty.as_record().and_then(|record| record.field(&name)) {
                 Some(Field { ty, .. }) => {
-                    let (listed, lines) = (self.listed, &mut *self.lines);
-                    members.next_value_seed(Said { ty, listed, lines })?;
+                    self.to.enter(Some(&name));
+                    members.next_value_seed(Said { ty, listed: self.listed, to: &mut *self.to })?;
+                    self.to.leave();
                 }
                 None => drop(members.next_value::<IgnoredAny>()?),
             }
@@ -78,10 +140,9 @@ impl<'de> Visitor<'de> for Said<'_> {
             while elements.next_element::<IgnoredAny>()?.is_some() {}
             return Ok(());
         };
-        while elements
-            .next_element_seed(Said { ty, listed: true, lines: &mut *self.lines })?
-            .is_some()
-        {}
+        self.to.enter(None);
+        while elements.next_element_seed(Said { ty, listed: true, to: &mut *self.to })?.is_some() {}
+        self.to.leave();
         Ok(())
     }
 
@@ -157,6 +218,11 @@ mod tests {
         let mut lines = String::new();
         said(&ty, order.as_bytes(), &mut lines);
         assert_eq!(lines, "7\nO\"Hara\nAnn\na@b.org\n");
+        let found = places(&ty, order.as_bytes());
+        let found: Vec<_> = found.iter().map(|place| (&*place.path, place.is_personal)).collect();
+        let wanted =
+            [("customer", false), ("name.last", false), ("items[].to", true), ("mails[]", true)];
+        assert_eq!(found, wanted);
         let mut paths = Vec::new();
         add_paths(&ty, "", false, &mut paths);
         assert_eq!(paths, ["customer", "items[].to", "mails[]", "name.last"]);

@@ -109,6 +109,13 @@ create table if not exists oms_keys (
     revoked_at integer
 ) strict, without rowid;
 
+-- Sessions of the console that were begun with a key, by the digest of what their cookies say.
+create table if not exists oms_sessions (
+    digest blob primary key,
+    key_id text not null,
+    used_at integer not null
+) strict, without rowid;
+
 -- Runs with objects or mails that are to be exported and of which not every file is written.
 create table if not exists oms_exports (
     run integer primary key

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::runs::RunRow;
 
 /// Runs whose instants of acceptance may be out of the order of their rows: those that were accepted side by side.
-const OUT_OF_ORDER: i64 = 4_096;
+pub(crate) const OUT_OF_ORDER: i64 = 4_096;
 
 /// Runs that are looked at for one page, where no index knows what is asked for.
 const LOOKED_AT: usize = 5_000;
@@ -29,6 +29,8 @@ pub struct Search {
     pub state: Option<RunState>,
     /// One of the causes why it is parked, or of what was caught if it completed.
     pub cause: Option<String>,
+    /// All of the causes why it is parked, in their order, with commas between them.
+    pub causes: Option<String>,
     /// A step that failed; of runs that have not completed, if the state does not say otherwise.
     pub step: Option<String>,
     /// Accepted then or later.
@@ -122,6 +124,12 @@ impl Search {
                 None => format!("{PARKED} union all {CAUGHT}"),
             };
             with(&format!("id in ({with_cause})"), Sql::Text(format!(",{cause},")));
+        }
+        if let Some(causes) = &self.causes {
+            with(
+                "state <> 'completed' and state = 'parked' and coalesce(cause, '') = ?",
+                Sql::Text(causes.clone()),
+            );
         }
         if let Some(from) = self.from {
             with("accepted_at >= ?", Sql::Integer(from.as_millisecond()));

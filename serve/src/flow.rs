@@ -1,12 +1,13 @@
 //! One pipeline that is served: its runner at work, and the way to give it orders.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use oms_engine::document::MemoryFiles;
 use oms_engine::plan::Plan;
-use oms_local::{Bundles, Connection, Keys, Runner, Settled, Work};
+use oms_local::{Bundles, Connection, KeptSessions, Keys, Runner, Settled, Work};
 use tokio::sync::{mpsc, watch};
 
 use crate::bulk::Bulk;
@@ -56,15 +57,27 @@ pub trait Source: Send + Sync {
     fn look(&self) -> Looked;
 }
 
-/// A pipeline file and what was found in it.
+/// A pipeline file and what was found in it and in the files that it names.
 pub struct Looked {
     /// The text; empty if it cannot be read.
     pub text: String,
-    /// What was found.
+    /// What was found in it, or in no file in particular.
     pub findings: Vec<Finding>,
+    /// The other files in which something was found.
+    pub others: Vec<LookedFile>,
 }
 
-/// Something that was found in a pipeline file.
+/// A file that a pipeline names, such as its schema or a template.
+pub struct LookedFile {
+    /// Its path, as people write it.
+    pub path: String,
+    /// What was found in it.
+    pub findings: Vec<Finding>,
+    /// The lines around what was found, by their numbers from 1; none where they may have personal data.
+    pub lines: BTreeMap<usize, String>,
+}
+
+/// Something that was found in a file.
 pub struct Finding {
     /// The line, from 1.
     pub line: usize,
@@ -119,11 +132,12 @@ pub enum ServeError {
 pub(crate) struct Flow {
     pub(crate) runner: Arc<Runner>,
     pub(crate) keys: Keys,
+    pub(crate) kept: KeptSessions,
     pub(crate) directory: PathBuf,
     pub(crate) source: Arc<dyn Source>,
     pub(crate) work: mpsc::Sender<Work>,
     pub(crate) metrics: FlowMetrics,
-    pub(crate) recent: Recent,
+    pub(crate) recent: Arc<Recent>,
     pub(crate) bulk: Bulk,
 }
 
@@ -156,11 +170,12 @@ impl Flow {
                 counted.settled(&settled);
             }
         });
-        let working = Arc::clone(&runner);
+        let recent = Arc::new(Recent::default());
+        let (working, counting) = (Arc::clone(&runner), Arc::clone(&recent));
         let pipeline = Arc::clone(plan.name());
         let running = async move {
             // Without the thread, searches take in what they need.
-            let indexing = Indexing::start(Arc::clone(&working)).ok();
+            let indexing = Indexing::start(Arc::clone(&working), counting).ok();
             let result = working.run(resume, queue, &settled, stopped).await;
             if let Some(indexing) = indexing {
                 indexing.end().await;
@@ -168,16 +183,17 @@ impl Flow {
             (pipeline, result)
         };
         let worker = Worker { stop, work: Box::pin(running) };
-        let keys = Keys::of(&directory);
+        let (keys, kept) = (Keys::of(&directory), KeptSessions::of(&directory));
         Ok((
             Self {
                 runner,
                 keys,
+                kept,
                 directory,
                 source,
                 work,
                 metrics,
-                recent: Recent::default(),
+                recent,
                 bulk: Bulk::default(),
             },
             worker,

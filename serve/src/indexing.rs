@@ -1,12 +1,15 @@
-//! Keeping the search index near to what was accepted, in a thread of its own: what blocks a worker of the runtime makes another one, with memory of its own.
+//! Keeping the search index and the counts of orders near to what was accepted, in a thread of its own: what blocks a worker of the runtime makes another one, with memory of its own.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use oms_local::Runner;
+use oms_engine::effects::Clock as _;
+use oms_local::{Runner, SystemClock};
 use tokio::sync::oneshot;
+
+use crate::recent::Recent;
 
 /// How long the index rests when it has everything.
 const REST: Duration = Duration::from_millis(500);
@@ -21,11 +24,11 @@ pub(crate) struct Indexing {
 
 impl Indexing {
     /// Begins to take orders in as they come.
-    pub(crate) fn start(runner: Arc<Runner>) -> io::Result<Self> {
+    pub(crate) fn start(runner: Arc<Runner>, recent: Arc<Recent>) -> io::Result<Self> {
         let (end, until) = channel();
         let (sent, ended) = oneshot::channel::<()>();
         std::thread::Builder::new().name("oms-index".to_owned()).spawn(move || {
-            keep_up(&runner, &until);
+            keep_up(&runner, &recent, &until);
             // In this order: who hears of the end may take the runner apart.
             drop(runner);
             drop(sent);
@@ -41,8 +44,10 @@ impl Indexing {
     }
 }
 
-fn keep_up(runner: &Runner, until: &Receiver<()>) {
+fn keep_up(runner: &Runner, recent: &Recent, until: &Receiver<()>) {
     loop {
+        // Whoever looks at the counts catches up as well, and sees what is wrong.
+        let _later = runner.read(|connection, _| recent.catch_up(connection, SystemClock.now()));
         let rest = match runner.index() {
             Ok(true) => Duration::ZERO,
             Ok(false) => REST,

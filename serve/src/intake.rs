@@ -8,11 +8,10 @@ use axum::extract::{Path, Request, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use oms_engine::effects::Clock as _;
 use oms_engine::intake::Reply;
 use oms_engine::plan::valid_key;
 use oms_engine::value::format_timestamp;
-use oms_local::{Answer, Order, Scope, SystemClock, Work};
+use oms_local::{Answer, Order, Scope, Work};
 use serde_json::json;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
@@ -127,10 +126,7 @@ async fn received(
     let answer = answer.map_err(|_| Reply::unavailable())?;
     flow.metrics.took(begun.elapsed());
     let (mut reply, key) = match answer {
-        Answer::Accepted { key, run, .. } => {
-            flow.recent.add(SystemClock.now());
-            (Reply::accepted(&key, &run), key)
-        }
+        Answer::Accepted { key, run, .. } => (Reply::accepted(&key, &run), key),
         Answer::Same { key, run } => (Reply::same(&key, &run), key),
         Answer::Conflict(conflict) => {
             let mut response = respond(&Reply::conflict(&conflict));

@@ -1,18 +1,27 @@
-//! How many orders were accepted of late, second by second.
+//! How many orders were accepted of late, second by second. The database is counted, so that a restart changes nothing; each run is counted once.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
+use oms_local::{Connection, Error, RunRow};
 
 /// Seconds that are remembered: half an hour.
 const SECONDS: i64 = 30 * 60;
 /// Seconds over which a rate is taken.
 const RATE_SECONDS: i64 = 10;
 
-/// Counts by second since 1970, the oldest first.
 #[derive(Default)]
-pub(crate) struct Recent(Mutex<VecDeque<(i64, u32)>>);
+struct Counts {
+    /// The last row that was counted.
+    last: Option<i64>,
+    /// Counts by second since 1970.
+    seconds: BTreeMap<i64, u64>,
+}
+
+/// What was accepted of late.
+#[derive(Default)]
+pub(crate) struct Recent(Mutex<Counts>);
 
 /// What was accepted in a minute.
 pub(crate) struct Minute {
@@ -23,25 +32,32 @@ pub(crate) struct Minute {
 }
 
 impl Recent {
-    /// Counts an order.
-    pub(crate) fn add(&self, now: Timestamp) {
-        let second = now.as_second();
+    /// Counts what was accepted since the last time.
+    pub(crate) fn catch_up(&self, connection: &Connection, now: Timestamp) -> Result<(), Error> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match counts.back_mut() {
-            Some((last, count)) if *last >= second => *count += 1,
-            _ => counts.push_back((second, 1)),
+        let oldest = now.as_second() - SECONDS;
+        let last = match counts.last {
+            Some(last) => last,
+            None => {
+                let instant = Timestamp::from_second(oldest).unwrap_or(Timestamp::UNIX_EPOCH);
+                RunRow::before(connection, instant)?.max(0)
+            }
+        };
+        let (found, last) = RunRow::accepted_after(connection, last)?;
+        counts.last = Some(last);
+        for (second, count) in found {
+            *counts.seconds.entry(second).or_default() += count;
         }
-        while counts.front().is_some_and(|(first, _)| *first <= second - SECONDS) {
-            counts.pop_front();
-        }
+        counts.seconds = counts.seconds.split_off(&oldest);
+        Ok(())
     }
 
     /// Returns how many came in a second, over the last ten.
     pub(crate) fn per_second(&self, now: Timestamp) -> f64 {
         let from = now.as_second() - RATE_SECONDS;
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let sum: u32 = counts.iter().filter(|(at, _)| *at > from).map(|(_, count)| count).sum();
-        f64::from(sum) / 10.0
+        let sum: u64 = counts.seconds.range(from + 1..).map(|(_, count)| count).sum();
+        u32::try_from(sum).map_or(f64::INFINITY, f64::from) / 10.0
     }
 
     /// Returns the last thirty minutes, the oldest first.
@@ -49,8 +65,8 @@ impl Recent {
         let last = now.as_second() / 60;
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of = |minute: i64| {
-            let counts = counts.iter().filter(|(at, _)| at / 60 == minute);
-            Minute { minute, count: counts.map(|(_, count)| u64::from(*count)).sum() }
+            let seconds = counts.seconds.range(minute * 60..(minute + 1) * 60);
+            Minute { minute, count: seconds.map(|(_, count)| count).sum() }
         };
         (last - 29..=last).map(of).collect()
     }
@@ -60,15 +76,32 @@ impl Recent {
 mod tests {
     use super::*;
 
+    fn accepted(connection: &Connection, row: i64, second: i64) {
+        let insert = "insert into oms_runs (id, accepted_at) values (?1, ?2)";
+        connection.execute(insert, [row, second * 1_000]).unwrap();
+    }
+
     #[test]
-    fn what_is_long_ago_is_forgotten() {
+    fn each_run_is_counted_once_and_what_is_long_ago_is_forgotten() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute("create table oms_runs (id integer primary key, accepted_at)", [])
+            .unwrap();
+        for (row, second) in [(1, 0), (2, 1), (3, 1), (4, 2_000), (5, 2_005), (6, 2_005)] {
+            accepted(&connection, row, second);
+        }
         let at = |second| Timestamp::from_second(second).unwrap();
         let recent = Recent::default();
-        for second in [0, 1, 1, 2_000, 2_005, 2_005] {
-            recent.add(at(second));
+        let count = || -> u64 { recent.minutes(at(2_006)).iter().map(|minute| minute.count).sum() };
+        for _ in 0..2 {
+            recent.catch_up(&connection, at(2_006)).unwrap();
+            assert_eq!((recent.minutes(at(2_006)).len(), count()), (30, 3));
         }
-        let minutes = recent.minutes(at(2_005));
-        assert_eq!((minutes.len(), minutes.iter().map(|minute| minute.count).sum()), (30, 3_u64));
         assert!((recent.per_second(at(2_006)) - 0.3).abs() < 1e-9);
+        accepted(&connection, 7, 2_006);
+        recent.catch_up(&connection, at(2_006)).unwrap();
+        assert_eq!(count(), 4);
+        recent.catch_up(&connection, at(3_806)).unwrap();
+        assert_eq!(count(), 1, "that of the second 2006");
     }
 }

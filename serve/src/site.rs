@@ -5,16 +5,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
 use axum::middleware;
 use axum::routing::{get, put};
-use oms_local::{RunRow, Runner};
+use oms_engine::effects::Clock as _;
+use oms_local::{RunRow, Runner, SystemClock};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::console::{self, Sessions};
+use crate::console::{self, SessionKey, Sessions, Token};
 use crate::flow::{Ended, Flow, Opened, ServeError, Worker};
 use crate::log::Log;
 use crate::metrics::Metrics;
+use crate::reply::{plain, respond};
 use crate::{intake, metrics, observe, openapi, status};
 
 /// Kibibytes of orders that are being received or wait for their answer at the most.
@@ -146,6 +150,33 @@ impl Site {
         self.loopback && self.flows.iter().all(never)
     }
 
+    /// Finds the key of a session that was begun before a restart, or of which it has to be noted that it is used.
+    pub(crate) fn kept_session(
+        &self,
+        token: &Token,
+    ) -> Result<Option<SessionKey>, oms_local::Error> {
+        let (digest, now) = (token.digest(), SystemClock.now());
+        for flow in &self.flows {
+            let find = |connection: &_| flow.kept.find(connection, &digest, now);
+            if let Some(kept) = flow.reading(|connection, _| find(connection))? {
+                return Ok(Some(SessionKey { id: kept.key_id, name: kept.key_name }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Ends a session, here and in the databases.
+    pub(crate) fn end_session(&self, token: &Token) -> Result<(), oms_local::Error> {
+        let known = self.sessions.with(token, |session| session.key.is_some());
+        if known == Some(true) {
+            tokio::task::block_in_place(|| {
+                self.flows.iter().try_for_each(|flow| flow.kept.end(&token.digest()))
+            })?;
+        }
+        self.sessions.end(token);
+        Ok(())
+    }
+
     /// Takes no more orders.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
@@ -180,10 +211,19 @@ impl Site {
                 .with_state(served);
             router = router.merge(orders);
         }
+        let (nowhere, not_so) = (Arc::clone(self), Arc::clone(self));
+        let lost = |site: &Arc<Self>, request: &Request, status| match request.uri().path() {
+            path if console::is_console(path) => console::lost(site, request, status),
+            _ => respond(&plain(status)),
+        };
         router
             .merge(console::routes(self))
-            .fallback(status::nothing)
-            .method_not_allowed_fallback(status::not_so)
+            .fallback(move |request: Request| async move {
+                lost(&nowhere, &request, StatusCode::NOT_FOUND)
+            })
+            .method_not_allowed_fallback(move |request: Request| async move {
+                lost(&not_so, &request, StatusCode::METHOD_NOT_ALLOWED)
+            })
             .layer(middleware::from_fn_with_state(Arc::clone(self), observe::observed))
     }
 }

@@ -1,14 +1,13 @@
-//! Health, and answers to what nobody serves.
+//! Health.
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 use oms_engine::intake::Reply;
 use serde_json::json;
 
-use crate::reply::{plain, respond};
+use crate::reply::respond;
 use crate::site::Site;
 
 /// `GET /healthz`: the process answers.
@@ -23,14 +22,4 @@ pub(crate) async fn ready(State(site): State<Arc<Site>>) -> Response {
         true => respond(&Reply { status: 200, body: json!({ "status": "ready" }) }),
         false => respond(&Reply::unavailable()),
     }
-}
-
-/// What no path leads to.
-pub(crate) async fn nothing() -> Response {
-    respond(&plain(StatusCode::NOT_FOUND))
-}
-
-/// What is not done with a path.
-pub(crate) async fn not_so() -> Response {
-    respond(&plain(StatusCode::METHOD_NOT_ALLOWED))
 }

@@ -64,6 +64,11 @@ function keepLive(element) {
         ended = body.querySelector("[data-done]") !== null;
         // Numbers that change all the time are not read out; how it ended is.
         if (ended) element.setAttribute("aria-live", "polite");
+        for (const part of body.querySelectorAll("[data-for]")) {
+          const place = document.getElementById(part.dataset.for);
+          if (place) becomeWithin(place, part);
+          part.remove();
+        }
         becomeWithin(element, body);
         tell("");
       }

@@ -11,6 +11,7 @@ mod aws;
 mod cases;
 mod cel;
 mod cli;
+mod console;
 mod corpus;
 mod crash;
 mod customer;

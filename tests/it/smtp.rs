@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value as Json, json};
 
-use crate::harness::finish;
+use crate::harness::{Site, finish};
 use post::{BETWEEN_LOOKS, LOOKS, Post};
 
 const ONE: &[(&str, &str)] = &[("A", "jane@example.com")];
@@ -470,4 +470,38 @@ fn where_mail_went_out_once_nobody_keeps_it_back_unnoticed() {
     std::fs::write(folder.join("smtp"), "x\n").unwrap();
     let mut command = post.command(&["run"], &["--mail", "smtp"]);
     finish(command.env("CREDENTIALS_DIRECTORY", folder)).exits(0);
+}
+
+#[test]
+fn the_console_says_by_what_the_mail_server_knows_a_held_mail() {
+    let Some(post) = Post::plain("a held mail in the console") else { return };
+    post.server.fail(&[json!({ "at": "message", "do": "close", "times": 1 })]);
+    assert_eq!((post.send(ONE).0, post.cause().as_str()), (1, "unknown_outcome"));
+    let intake = "name: post\nintake: { path: \"/post/{key}\" }\n";
+    post.scratch.edit("post.yaml", "name: post\n", intake);
+    let site = Site { pipeline: post.site.pipeline.clone(), state: post.site.state.clone() };
+    let server = crate::serve::server::Server::start(site, &["--mail", "smtp"]);
+    let page = server.get("/console/post/runs/A").is(200);
+    let sent = post.server.accepted()[0]["message_id"].as_str().unwrap().to_owned();
+    let id = sent.trim_matches(['<', '>']);
+    assert!(
+        page.body.contains(&format!("<dt>Message-ID</dt><dd><code>{id}</code></dd>")),
+        "{id}: {}",
+        page.body
+    );
+    assert!(page.body.contains("<dt>Recipient</dt><dd><bdi>«email»</bdi></dd>"), "{}", page.body);
+    assert!(!page.body.contains(ONE[0].1), "{}", page.body);
+    let cookie = page.header("set-cookie").and_then(|cookie| cookie.split(';').next()).unwrap();
+    let csrf =
+        page.body.split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let headers =
+        ["content-type: application/x-www-form-urlencoded".to_owned(), format!("cookie: {cookie}")];
+    let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+    let form = format!("csrf={}", csrf.unwrap());
+    server.call("POST", "/console/post/runs/A/reveal", &headers, form.as_bytes()).is(303);
+    let page = server.call("GET", "/console/post/runs/A", &headers, b"").is(200).body;
+    assert!(
+        page.contains(&format!("<dt>Recipient</dt><dd><bdi>{}</bdi></dd>", ONE[0].1)),
+        "{page}"
+    );
 }

@@ -63,7 +63,10 @@ class Hostile:
                 connection.socket.shutdown(socket.SHUT_WR)
             try:
                 while True:
-                    found.append(connection.answer(to_head=data.startswith(b"HEAD ")).status)
+                    answer = connection.answer(to_head=data.startswith(b"HEAD "))
+                    if answer.status >= 400 and answer.headers.get("content-type") != "application/problem+json":
+                        raise Failed(f"{data[:60]!r}: the refusal is no problem: {answer.headers}")
+                    found.append(answer.status)
                     connection.socket.settimeout(SILENCE)
             except Closed:
                 return [*found, CLOSED]
@@ -386,8 +389,11 @@ def methods(hostile: Hostile) -> None:
             hostile.expect(f"{method[:10]} {target}", 405, answer)
             if {word.strip() for word in answer.headers.get("allow", "").split(",")} != allowed:
                 raise Failed(f"{method} {target}: Allow is {answer.headers.get('allow')}")
-    for target in ("*", "/nothing", "/storefront", "/storefront/orders/A", "/STOREFRONT/ORDER/A", "/console/console.map", "/healthz/"):
+    for target in ("*", "/nothing", "/storefront", "/storefront/orders/A", "/STOREFRONT/ORDER/A", "/healthz/"):
         hostile.expect(f"GET {target}", 404, server.ask("GET", target))
+    for method, target, status in [("GET", "/console/console.map", 404), ("GET", "/console/storefront/x", 404), ("PATCH", "/console/storefront/runs", 405)]:
+        answer = server.ask(method, target)
+        check(f"{method} {target} is answered with a page", (status, "text/html; charset=utf-8"), (answer.status, answer.headers["content-type"]))
     hostile.expect("GET evil.example:80", 400, server.ask("GET", "evil.example:80"))
     head, got = server.ask("HEAD", f"{PATH}/{key}"), server.ask("GET", f"{PATH}/{key}")
     check("HEAD is GET without a body", (200, b"", got.headers["content-length"]), (head.status, head.body, head.headers["content-length"]))
@@ -406,6 +412,15 @@ def hosts(hostile: Hostile) -> None:
                        server.ask("GET", f"{PATH}/{key}", headers={"host": host})):
             hostile.expect(f"Host: {host!a}", {400, 421}, answer)
     check("HTTP/1.0 without Host", [421, CLOSED], hostile.exchange(f"PUT {PATH}/HOST HTTP/1.0\r\nContent-Length: 2\r\n\r\n{{}}".encode()))
+
+
+def proxies(hostile: Hostile) -> None:
+    """Without API keys only this machine is heard, and a proxy on it speaks for others."""
+    server = hostile.server
+    for name in ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-FORWARDED-PROTO", "X-Forwarded-Prefix", "X-Real-IP", "Via"):
+        for answer in (server.put(order("PROXY"), {name: "127.0.0.1"}), server.ask("POST", PATH, written(order("PROXY")), {name: "127.0.0.1"}),
+                       server.ask("GET", "/metrics", headers={name: ""}), server.ask("GET", "/console/storefront/", headers={name: "for=_x"})):
+            hostile.expect(f"{name}", 403, answer)
 
 
 def old(hostile: Hostile) -> None:
@@ -584,7 +599,7 @@ def main() -> int:
             files = server.files()
             hostile = Hostile(server)
             waiting = slow(hostile)
-            for part in (sizes, truncated, chunks, pipelined, framing, heads, keys, kinds, methods, hosts, old, together, vanished):
+            for part in (sizes, truncated, chunks, pipelined, framing, heads, keys, kinds, methods, hosts, proxies, old, together, vanished):
                 part(hostile)
             bodies(hostile, args.corpus)
             secrets(args.oms, Path(name) / "secrets")

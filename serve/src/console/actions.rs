@@ -11,6 +11,7 @@ use super::form::{Nothing, Sent};
 use super::guard::Visit;
 use super::pages::Page;
 use super::run::is_held;
+use super::session::Notice;
 use super::{audit, words};
 
 /// What is done.
@@ -128,26 +129,31 @@ pub(crate) async fn act(
     let back = format!("/console/{pipeline}/runs/{}", words::part(&row.key));
     let noted = audit::note(&visit, deed.word(), Some(&row.key), "").await;
     let (Some(flow), Some(entry)) = (visit.flow(), noted) else {
-        return visit.lead(&back, "Nothing was done, since it could not be written down.");
+        let notice = "Nothing was done, since it could not be written down.";
+        return visit.lead(&back, Notice::bad(notice));
     };
-    let said = done(&visit, deed, &row).await;
-    flow.noted(entry, &said).await;
-    visit.lead(&back, &said)
+    let notice = done(&visit, deed, &row).await;
+    flow.noted(entry, &notice.text).await;
+    visit.lead(&back, notice)
 }
 
 /// Does it, and says what came of it.
-async fn done(visit: &Visit, deed: Deed, row: &RunRow) -> String {
-    let Some(flow) = visit.flow() else { return String::new() };
+async fn done(visit: &Visit, deed: Deed, row: &RunRow) -> Notice {
+    let Some(flow) = visit.flow() else { return Notice::default() };
+    let key = &row.key;
     let held = match deed {
         Deed::Reveal => {
             let at = visit.at.unwrap_or_default();
-            visit.session(|session| session.reveal(at, &row.key));
-            return "Personal data is shown for a quarter of an hour.".to_owned();
+            visit.session(|session| session.reveal(at, key));
+            return Notice::open("Personal data is shown for a quarter of an hour.");
         }
         Deed::Cancel => {
             return match flow.cancel(row).await {
-                Ok(done) => done.refused.unwrap_or_else(|| format!("{} is cancelled.", row.key)),
-                Err(error) => error.to_string(),
+                Ok(done) => match done.refused {
+                    Some(refused) => Notice::bad(refused),
+                    None => Notice::good(format!("{key} is cancelled.")),
+                },
+                Err(error) => Notice::bad(error.to_string()),
             };
         }
         Deed::Retry => None,
@@ -155,25 +161,30 @@ async fn done(visit: &Visit, deed: Deed, row: &RunRow) -> String {
         Deed::Resend => Some(Held::Resend),
     };
     if held.is_some() && !is_held(row) {
-        return format!("{} is not held.", row.key);
+        return Notice::bad(format!("{key} is not held."));
     }
     if let Err(why) = flow.renew().await {
-        return format!("Nothing was retried: {why:#}.");
+        return Notice::bad(format!("Nothing was retried: {why:#}."));
     }
-    match flow.retry(row, held).await {
-        Ok(done) => match (done.refused, done.cause) {
-            (Some(refused), _) => refused,
-            (None, Some(cause)) if done.state == RunState::Parked => {
-                format!("{} was retried, and is parked again: {cause}.", row.key)
+    let done = match flow.retry(row, held).await {
+        Ok(done) => done,
+        Err(error) => return Notice::bad(error.to_string()),
+    };
+    match (done.refused, done.cause) {
+        (Some(refused), _) => Notice::bad(refused),
+        (None, Some(cause)) if done.state == RunState::Parked => {
+            Notice::bad(format!("{key} was retried, and is parked again: {cause}."))
+        }
+        (None, Some(cause)) => Notice::bad(format!(
+            "{key} was retried and completed. The failure was caught again: {cause}."
+        )),
+        (None, None) => {
+            let text = format!("{key} was retried, and is {} now.", done.state.as_str());
+            match done.state {
+                RunState::Completed => Notice::good(text),
+                RunState::Parked => Notice::bad(text),
+                _ => Notice::open(text),
             }
-            (None, Some(cause)) => {
-                format!(
-                    "{} was retried and completed. The failure was caught again: {cause}.",
-                    row.key
-                )
-            }
-            (None, None) => format!("{} was retried, and is {} now.", row.key, done.state.as_str()),
-        },
-        Err(error) => error.to_string(),
+        }
     }
 }

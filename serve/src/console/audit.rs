@@ -1,6 +1,7 @@
 //! What people did.
 
 use axum::extract::Query;
+use axum::extract::rejection::QueryRejection;
 use axum::response::Response;
 use oms_local::AuditEntry;
 use serde::Deserialize;
@@ -23,13 +24,14 @@ pub(crate) async fn note(
     visit.flow()?.note(&visit.who, what, key, detail).await.ok()
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(crate) struct From {
     before: Option<i64>,
 }
 
 /// `GET /console/{pipeline}/audit`.
-pub(crate) async fn show(mut visit: Visit, Query(from): Query<From>) -> Response {
+pub(crate) async fn show(mut visit: Visit, from: Result<Query<From>, QueryRejection>) -> Response {
+    let from = from.map(|Query(from)| from).unwrap_or_default();
     let base = visit.base();
     let read = visit.read(|flow| {
         let list = |connection: &_| AuditEntry::list(connection, from.before, ENTRIES);

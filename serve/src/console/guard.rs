@@ -3,20 +3,24 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, RawPathParams};
-use axum::http::StatusCode;
 use axum::http::header::{HeaderMap, HeaderValue, LOCATION, SET_COOKIE};
 use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use oms_local::Scope;
 use serde_json::Value as Json;
 use subtle::ConstantTimeEq as _;
 
 use super::pages::{Page, again};
-use super::session::{Session, Token};
-use crate::auth::is_from_here;
+use super::session::{Notice, Session, Token};
+use crate::auth::{forwarded, is_forwarded, is_from_here, is_this_machine};
 use crate::flow::Flow;
 use crate::reply::{plain, respond};
 use crate::site::Site;
+
+/// Characters of an address at the most that a login returns to.
+const WANTED_MAX: usize = 2_048;
 
 /// A visit of a page.
 pub(crate) struct Visit {
@@ -27,41 +31,41 @@ pub(crate) struct Visit {
     pub(crate) who: String,
     pub(crate) logged_in: bool,
     pub(crate) csrf: String,
-    pub(crate) notice: Option<String>,
+    pub(crate) notice: Option<Notice>,
     pub(crate) token: Token,
     /// Whether the browser has to be told of the session.
     new: bool,
 }
 
 impl Visit {
-    /// Lets somebody in to the pages of a pipeline, or to the page on which one logs in (`None`).
-    fn enter(
+    /// Lets somebody in to the pages of a pipeline, or to the page on which one logs in (`None`). `wanted` is the page that a login returns to.
+    pub(super) fn enter(
         site: &Arc<Site>,
         pipeline: Option<&str>,
         headers: &HeaderMap,
+        wanted: Option<String>,
     ) -> Result<Self, Box<Response>> {
         let named = |flow: &Flow| Some(&**flow.plan().name()) == pipeline;
         let at = site.flows.iter().position(named);
-        let taken = |session: &mut Session| {
-            (session.csrf.clone(), session.key.clone(), session.notice.take())
-        };
-        let known = Token::of(headers).and_then(|token| {
-            let found = site.sessions.with(&token, taken)?;
-            Some((token, found))
-        });
-        let (token, (csrf, key, notice), new) = match known {
-            Some((token, found)) => (token, found, false),
+        let (token, new) = match Token::of(headers) {
+            Some(token) if site.sessions.knows(&token) => (token, false),
             // The browser keeps the cookie back from a page that another site leads to; a new one would end the session that it has.
-            None if !is_from_here(headers) => return Err(Box::new(again())),
+            _ if !is_from_here(headers) => return Err(Box::new(again())),
+            Some(token) => {
+                let key = site.kept_session(&token).map_err(|_| Box::new(unavailable()))?;
+                site.sessions.check(&token, key);
+                (token, false)
+            }
             None => {
-                let begun = site.sessions.begin(None);
-                let token = begun.ok_or_else(|| Box::new(unavailable()))?;
-                let found = site.sessions.with(&token, taken);
-                (token, found.ok_or_else(|| Box::new(unavailable()))?, true)
+                let token = Token::new().ok_or_else(|| Box::new(unavailable()))?;
+                site.sessions.begin(&token, None);
+                (token, true)
             }
         };
-        let who = key.as_ref().map(|(_, name)| name.clone()).unwrap_or_default();
-        let logged_in = key.is_some();
+        let taken = |session: &mut Session| (session.key.clone(), session.notice.take());
+        let (key, notice) = site.sessions.with(&token, taken).unwrap_or_default();
+        let who = key.as_ref().map(|key| key.name.clone()).unwrap_or_default();
+        let (logged_in, csrf) = (key.is_some(), token.csrf());
         let site = Arc::clone(site);
         let mut visit = Self { site, at, who, logged_in, csrf, notice, token, new };
         if pipeline.is_none() {
@@ -72,9 +76,18 @@ impl Visit {
             return Err(Box::new(Page::error(StatusCode::NOT_FOUND, message, "").of(&mut visit)));
         };
         let keys = flow.keys.current().map_err(|_| Box::new(unavailable()))?;
-        let open = visit.site.loopback && !keys.were_made();
-        if open || key.is_some_and(|(id, _)| keys.admits(&id, Scope::Admin)) {
+        if visit.site.loopback && !keys.were_made() {
+            return match (is_this_machine(headers), is_forwarded(headers)) {
+                (true, false) => Ok(visit),
+                (true, true) => Err(Box::new(respond(&forwarded()))),
+                (false, _) => Err(Box::new(respond(&plain(StatusCode::MISDIRECTED_REQUEST)))),
+            };
+        }
+        if key.is_some_and(|key| keys.admits(&key.id, Scope::Admin)) {
             return Ok(visit);
+        }
+        if wanted.is_some() {
+            visit.session(|session| session.wanted = wanted);
         }
         Err(Box::new(visit.with_cookie(to("/console/login"))))
     }
@@ -82,7 +95,8 @@ impl Visit {
     /// Admits the sender of a form from a page of an existing session.
     pub(crate) async fn of_sender(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, Response> {
         if !is_from_here(&parts.headers) {
-            return Err(respond(&plain(StatusCode::FORBIDDEN)));
+            let message = "This form is from a page of another site";
+            return Err(Page::error(StatusCode::FORBIDDEN, message, "").bare());
         }
         let mut visit = Self::from_request_parts(parts, site).await?;
         if visit.new { Err(visit.foreign()) } else { Ok(visit) }
@@ -133,8 +147,8 @@ impl Visit {
     }
 
     /// Leads to another page, which says what happened.
-    pub(crate) fn lead(&self, path: &str, notice: &str) -> Response {
-        self.session(|session| session.notice = Some(notice.to_owned()));
+    pub(crate) fn lead(&self, path: &str, notice: Notice) -> Response {
+        self.session(|session| session.notice = Some(notice));
         self.with_cookie(to(path))
     }
 }
@@ -148,14 +162,30 @@ impl FromRequestParts<Arc<Site>> for Visit {
         site: &Arc<Site>,
     ) -> Result<Self, Self::Rejection> {
         let named = RawPathParams::from_request_parts(parts, site).await;
-        let named = named.map_err(IntoResponse::into_response)?;
+        let named = named.map_err(|_| {
+            let message = "This address is not valid";
+            Page::error(StatusCode::BAD_REQUEST, message, "Check the address.").bare()
+        })?;
         let pipeline = named.iter().find(|(name, _)| *name == "pipeline").map(|(_, value)| value);
-        Self::enter(site, pipeline, &parts.headers).map_err(|refused| *refused)
+        let wanted = wanted(parts);
+        Self::enter(site, pipeline, &parts.headers, wanted).map_err(|refused| *refused)
     }
 }
 
-fn unavailable() -> Response {
-    respond(&oms_engine::intake::Reply::unavailable())
+/// Returns the address that was asked for, if it is that of a page: a path of this server, and neither a form nor a part of a page.
+fn wanted(parts: &Parts) -> Option<String> {
+    let kind = parts.headers.get("sec-fetch-dest");
+    let is_page = kind.is_none_or(|kind| kind == "document")
+        && parts.method == Method::GET
+        && !parts.uri.path().ends_with("/live");
+    let address = parts.uri.path_and_query().map(PathAndQuery::as_str)?;
+    (is_page && address.len() <= WANTED_MAX).then(|| address.to_owned())
+}
+
+/// Says that a page cannot be made at the moment.
+pub(super) fn unavailable() -> Response {
+    let message = "The state of the pipeline cannot be read";
+    Page::error(StatusCode::SERVICE_UNAVAILABLE, message, "Try again in a moment.").bare()
 }
 
 /// Leads to another page (RFC 9110, 15.4.4).

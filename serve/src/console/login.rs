@@ -6,13 +6,15 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use oms_local::{Found, Scope};
+use oms_engine::effects::Clock as _;
+use oms_local::{Found, Scope, SystemClock};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::form::{Nothing, Sent};
-use super::guard::{Visit, to};
+use super::guard::{Visit, to, unavailable};
 use super::pages::Page;
+use super::session::{SessionKey, Token};
 use crate::site::Site;
 
 /// How long somebody waits who sent a key that is none.
@@ -40,22 +42,33 @@ pub(crate) async fn log_in(
     let found = site.flows.iter().find_map(|flow| {
         let keys = flow.keys.current().ok()?;
         match keys.find(form.key.trim(), Scope::Admin) {
-            Found::Allowed { id, name } => Some((id, name, flow.plan().name().to_string())),
+            Found::Allowed { id, name } => Some((flow, SessionKey { id, name })),
             Found::OtherScope | Found::Unknown => None,
         }
     });
-    let Some((id, name, pipeline)) = found else {
+    let Some((flow, key)) = found else {
         tokio::time::sleep(WRONG).await;
         let error = "This is no admin key of this server.";
         return page(error, StatusCode::FORBIDDEN).of(&mut visit);
     };
     // Another session, so that nobody has it who had the first one.
-    site.sessions.end(&visit.token);
-    let Some(token) = site.sessions.begin(Some((id, name))) else {
+    let Some(token) = Token::new() else {
         return page("The system has no randomness.", StatusCode::SERVICE_UNAVAILABLE)
             .of(&mut visit);
     };
-    let mut response = to(&format!("/console/{pipeline}/"));
+    let wanted = visit.session(|session| session.wanted.take()).flatten();
+    let kept = tokio::task::block_in_place(|| {
+        flow.kept.begin(&token.digest(), &key.id, SystemClock.now())
+    });
+    if kept.and_then(|()| site.end_session(&visit.token)).is_err() {
+        let error = "The session could not be stored. Try again in a moment.";
+        return page(error, StatusCode::SERVICE_UNAVAILABLE).of(&mut visit);
+    }
+    site.sessions.begin(&token, Some(key));
+    // A page of another pipeline would ask for another key.
+    let home = format!("/console/{}/", flow.plan().name());
+    let wanted = wanted.filter(|wanted| wanted.starts_with(&home)).unwrap_or(home);
+    let mut response = to(&wanted);
     if let Ok(cookie) = HeaderValue::from_str(&token.cookie(site.private)) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -67,6 +80,9 @@ pub(crate) async fn log_out(
     State(site): State<Arc<Site>>,
     Sent { visit, form: Nothing {} }: Sent<Nothing>,
 ) -> Response {
-    site.sessions.end(&visit.token);
-    to("/console/login")
+    match site.end_session(&visit.token) {
+        Ok(()) => to("/console/login"),
+        // The session goes on, and whoever ends it has to know.
+        Err(_) => unavailable(),
+    }
 }

@@ -8,6 +8,7 @@ mod audit;
 mod form;
 mod guard;
 mod login;
+mod lost;
 mod overview;
 mod pages;
 mod parked;
@@ -18,5 +19,6 @@ mod runs;
 mod session;
 pub(crate) mod words;
 
+pub(crate) use lost::{is_console, lost};
 pub(crate) use routes::routes;
-pub(crate) use session::Sessions;
+pub(crate) use session::{SessionKey, Sessions, Token};

@@ -1,5 +1,8 @@
 //! The overview: how much comes in, how far it is, and what is stuck.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use axum::extract::Path;
 use axum::response::Response;
 use oms_engine::effects::Clock as _;
@@ -18,20 +21,28 @@ const RUNS: u32 = 1_000;
 /// `GET /console/{pipeline}/`.
 pub(crate) async fn show(mut visit: Visit) -> Response {
     let live = format!("{}/live", visit.base());
-    let read = visit.read(|flow| Ok(json!({ "live": live, "figures": figures(flow)? })));
+    let read = visit.read(|flow| {
+        let (figures, parked) = figures(flow)?;
+        Ok(json!({ "live": live, "figures": figures, "parked_now": parked }))
+    });
     Page::named("overview", "Overview", "overview").read(read, &mut visit)
 }
 
-/// `GET /console/{pipeline}/live`: the figures alone.
+/// `GET /console/{pipeline}/live`: the figures, and what stands beside them.
 pub(crate) async fn live(visit: Visit, Path(pipeline): Path<String>) -> Response {
-    let read = visit.read(|flow| Ok(json!({ "figures": figures(flow)? })));
+    let read = visit.read(|flow| {
+        let (figures, parked) = figures(flow)?;
+        Ok(json!({ "figures": figures, "parked_now": parked }))
+    });
     part("figures", &pipeline, read)
 }
 
-fn figures(flow: &Flow) -> Result<Json, oms_local::Error> {
-    let plan = flow.plan();
+/// Returns what the overview counts, all of it of one moment, and how many runs are parked.
+fn figures(flow: &Flow) -> Result<(Json, i64), oms_local::Error> {
+    let (plan, now) = (flow.plan(), SystemClock.now());
     let (total, open, causes, times) = flow.reading(|connection, _| {
         let _snapshot = connection.unchecked_transaction()?;
+        flow.recent.catch_up(connection, now)?;
         Ok((
             RunRow::total(connection)?,
             RunRow::count_open(connection)?,
@@ -51,18 +62,23 @@ fn figures(flow: &Flow) -> Result<Json, oms_local::Error> {
             })
             .collect(),
     };
-    let causes: Vec<Json> = causes
-        .iter()
+    // Each cause by itself, as the list behind it counts: a run may have several.
+    let mut runs: BTreeMap<&str, i64> = BTreeMap::new();
+    for (causes, count) in &causes {
+        for cause in causes.split(',') {
+            *runs.entry(cause).or_default() += count;
+        }
+    }
+    let mut runs: Vec<(&str, i64)> = runs.into_iter().collect();
+    runs.sort_by_key(|(_, count)| Reverse(*count));
+    let causes: Vec<Json> = runs
+        .into_iter()
         .map(|(cause, count)| {
-            let link = format!(
-                "/console/{}/runs?state=parked&cause={}",
-                plan.name(),
-                words::part(cause.split(',').next().unwrap_or_default())
-            );
-            json!({ "cause": cause, "count": words::count(*count), "link": link })
+            let (name, part) = (plan.name(), words::part(cause));
+            let link = format!("/console/{name}/runs?state=parked&cause={part}");
+            json!({ "cause": cause, "count": words::count(count), "link": link })
         })
         .collect();
-    let now = SystemClock.now();
     let minutes = flow.recent.minutes(now);
     let most = minutes.iter().map(|minute| minute.count).max().unwrap_or_default();
     let minutes: Vec<Json> = minutes
@@ -74,16 +90,18 @@ fn figures(flow: &Flow) -> Result<Json, oms_local::Error> {
             json!({ "label": label, "count": count, "of_max": minute.count * 100 / most.max(1) })
         })
         .collect();
-    Ok(json!({
+    let parked = of(RunState::Parked);
+    let figures = json!({
         "per_second": format!("{:.1}", flow.recent.per_second(now)),
         "accepted": words::count(total),
         "in_progress": words::count(of(RunState::InProgress)),
         "waiting": words::count(of(RunState::Waiting)),
-        "parked": words::count(of(RunState::Parked)),
+        "parked": words::count(parked),
         "completed": words::count(completed),
         "cancelled": words::count(of(RunState::Cancelled)),
         "latency": latency,
         "causes": causes,
         "minutes": minutes,
-    }))
+    });
+    Ok((figures, parked))
 }

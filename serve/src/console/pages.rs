@@ -7,10 +7,13 @@ use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use handlebars::Handlebars;
 use oms_engine::effects::Clock as _;
+use oms_engine::run::RunState;
 use oms_local::SystemClock;
 use serde_json::{Value as Json, json};
 
 use super::guard::Visit;
+use super::words;
+use crate::flow::Flow;
 
 /// What a page may do: use what comes from here, and nothing that stands in it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; \
@@ -28,8 +31,8 @@ macro_rules! templates {
 }
 
 const TEMPLATES: &[(&str, &str)] = templates![
-    "audit", "confirm", "error", "figures", "layout", "login", "overview", "parked", "pipeline",
-    "progress", "run", "runs",
+    "audit", "badge", "beside", "confirm", "error", "figures", "layout", "login", "overview",
+    "parked", "pipeline", "progress", "run", "runs",
 ];
 
 pub(crate) const STYLE: &str = include_str!("../../../templates/console/console.css");
@@ -109,15 +112,12 @@ impl<'a> Page<'a> {
 
     /// Makes the answer for whoever visits.
     pub(crate) fn of(self, visit: &mut Visit) -> Response {
-        let is = |area: &str| self.area == area;
         let flows = visit.site.flows.iter();
         let names: Vec<String> = flows.map(|flow| flow.plan().name().to_string()).collect();
         let current = visit.at.and_then(|at| names.get(at)).cloned().unwrap_or_default();
-        let parked = visit.at.and_then(|at| visit.site.flows.get(at)).map_or(0, |flow| {
-            let open = flow.runner.count_open().unwrap_or_default();
-            let parked = open.iter().find(|(state, _)| state.as_str() == "parked");
-            parked.map_or(0, |(_, count)| *count)
-        });
+        // What the page itself counts is of the same moment.
+        let parked = self.data["parked_now"].as_i64();
+        let parked = parked.or_else(|| visit.flow().map(parked_now)).unwrap_or_default();
         let pipelines: Vec<Json> = match visit.at {
             Some(_) => names
                 .iter()
@@ -125,39 +125,66 @@ impl<'a> Page<'a> {
                 .collect(),
             None => Vec::new(),
         };
-        let data = json!({
-            "title": self.title,
-            "area": self.area,
-            "is_overview": is("overview"),
-            "is_runs": is("runs"),
-            "is_parked": is("parked"),
-            "is_pipeline": is("pipeline"),
-            "is_audit": is("audit"),
+        let notice = visit.notice.take().unwrap_or_default();
+        let frame = json!({
             "pipeline": current,
             "pipelines": pipelines,
-            "parked_count": if parked == 0 { String::new() } else { parked.to_string() },
             "user": visit.who,
             "can_log_out": visit.logged_in,
             "csrf": visit.csrf,
-            "notice": visit.notice.take().unwrap_or_default(),
-            "now": format!("{:.0}", SystemClock.now()),
-            "page": self.data,
+            "notice": notice.text,
+            "notice_tone": notice.tone.class(),
         });
-        let response = fill(self.template, &data);
-        let response = response.map_or_else(|error| *error, |text| html(self.status, POLICY, text));
-        visit.with_cookie(response)
+        visit.with_cookie(self.framed(frame, parked))
+    }
+
+    /// Makes the answer where it is not known who visits, or nobody is let in.
+    pub(crate) fn bare(self) -> Response {
+        let frame = json!({
+            "pipeline": "", "pipelines": [], "user": "", "can_log_out": false, "csrf": "", "notice": "", "notice_tone": "",
+        });
+        self.framed(frame, 0)
+    }
+
+    /// Puts the page into what is around every page.
+    fn framed(self, mut frame: Json, parked: i64) -> Response {
+        let own = json!({ "title": self.title, "area": self.area, "page": self.data });
+        let of_area = ["overview", "runs", "parked", "pipeline", "audit"];
+        if let (Some(frame), Json::Object(own), Json::Object(beside)) =
+            (frame.as_object_mut(), own, beside(parked))
+        {
+            frame.extend(own);
+            frame.extend(beside);
+            frame.extend(of_area.map(|area| (format!("is_{area}"), json!(self.area == area))));
+        }
+        let response = fill(self.template, &frame);
+        response.map_or_else(|error| *error, |text| html(self.status, POLICY, text))
     }
 }
 
-/// Makes a part of a page, to be put in the place of what it was, of what was read.
+/// Returns how many runs of a flow are parked.
+pub(crate) fn parked_now(flow: &Flow) -> i64 {
+    let open = flow.runner.count_open().unwrap_or_default();
+    open.iter().find(|(state, _)| *state == RunState::Parked).map_or(0, |(_, count)| *count)
+}
+
+/// What stands beside every page and changes with time: how many runs are parked, and when that was.
+fn beside(parked: i64) -> Json {
+    let count = if parked == 0 { String::new() } else { words::count(parked) };
+    json!({ "parked_count": count, "now": format!("{:.0}", SystemClock.now()) })
+}
+
+/// Makes a part of a page, to be put in the place of what it was, of what was read. What stands beside the page comes with it.
 pub(crate) fn part(
     template: &str,
     pipeline: &str,
     read: Result<Json, oms_local::Error>,
 ) -> Response {
     let Ok(data) = read else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let beside = fill("beside", &beside(data["parked_now"].as_i64().unwrap_or_default()));
     let data = json!({ "pipeline": pipeline, "page": data });
-    fill(template, &data).map_or_else(|error| *error, |text| html(StatusCode::OK, POLICY, text))
+    let whole = fill(template, &data).and_then(|text| Ok(text + &beside?));
+    whole.map_or_else(|error| *error, |text| html(StatusCode::OK, POLICY, text))
 }
 
 /// Makes a page that asks for itself again, so that it is this site that asks.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use oms_engine::effects::cause;
@@ -11,8 +12,9 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::form::Sent;
-use super::guard::Visit;
-use super::pages::{Page, part};
+use super::guard::{Visit, to};
+use super::pages::{Page, parked_now, part};
+use super::session::Notice;
 use super::{audit, words};
 use crate::flow::Flow;
 use crate::site::Site;
@@ -21,7 +23,7 @@ use crate::site::Site;
 const KEYS: usize = 10;
 
 /// Which cause; a run may have several, with a comma between them.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(crate) struct Of {
     #[serde(default)]
     cause: String,
@@ -34,14 +36,17 @@ pub(crate) struct OfCause {
 
 /// `GET /console/{pipeline}/parked`.
 pub(crate) async fn show(mut visit: Visit) -> Response {
-    let read =
-        visit.read(|flow| Ok(json!({ "groups": groups(flow)?, "progress": progress(flow) })));
+    let read = visit.read(|flow| {
+        let (groups, parked) = groups(flow)?;
+        Ok(json!({ "groups": groups, "progress": progress(flow), "parked_now": parked }))
+    });
     Page::named("parked", "Parked", "parked").read(read, &mut visit)
 }
 
 /// `GET /console/{pipeline}/parked/live`: how far a retry is.
 pub(crate) async fn live(visit: Visit, Path(pipeline): Path<String>) -> Response {
-    let read = visit.read(|flow| Ok(json!({ "progress": progress(flow) })));
+    let read = visit
+        .read(|flow| Ok(json!({ "progress": progress(flow), "parked_now": parked_now(flow) })));
     part("progress", &pipeline, read)
 }
 
@@ -50,12 +55,13 @@ fn progress(flow: &Flow) -> Json {
     let of = if progress.of == 0 { String::new() } else { progress.of.to_string() };
     json!({
         "running": progress.running, "of": of,
-        "done": progress.done.to_string(), "failed": progress.parked.to_string(), "causes": progress.causes,
+        "done": progress.done.to_string(), "failed": progress.parked, "causes": progress.causes,
         "live": format!("/console/{}/parked/live", flow.plan().name()),
     })
 }
 
-fn groups(flow: &Flow) -> Result<Vec<Json>, oms_local::Error> {
+/// Returns the groups of runs with the same causes, and how many runs there are in all of them.
+fn groups(flow: &Flow) -> Result<(Vec<Json>, i64), oms_local::Error> {
     let plan = flow.plan();
     let base = format!("/console/{}", plan.name());
     let (causes, firsts) = flow.reading(|connection, _| {
@@ -83,11 +89,13 @@ fn groups(flow: &Flow) -> Result<Vec<Json>, oms_local::Error> {
             "retry": if held { String::new() } else { retry }, "held": held,
         })
     };
-    Ok(causes.iter().map(group).collect())
+    let parked = causes.iter().map(|(_, count)| count).sum();
+    Ok((causes.iter().map(group).collect(), parked))
 }
 
 /// `GET /console/{pipeline}/parked/retry?cause=…`: asks first.
-pub(crate) async fn ask(mut visit: Visit, Query(of): Query<Of>) -> Response {
+pub(crate) async fn ask(mut visit: Visit, of: Result<Query<Of>, QueryRejection>) -> Response {
+    let of = of.map(|Query(of)| of).unwrap_or_default();
     let base = visit.base();
     let read = visit.read(|flow| {
         let runs = words::runs(rows(flow, &of.cause)?.len());
@@ -118,26 +126,29 @@ pub(crate) async fn retry(
     Sent { visit, form }: Sent<OfCause>,
 ) -> Response {
     let back = format!("/console/{pipeline}/parked");
-    let (Some(flow), Some(at)) = (visit.flow(), visit.at) else { return visit.lead(&back, "") };
+    let (Some(flow), Some(at)) = (visit.flow(), visit.at) else { return to(&back) };
     if let Err(why) = flow.renew().await {
-        return visit.lead(&back, &format!("Nothing was retried: {why:#}."));
+        return visit.lead(&back, Notice::bad(format!("Nothing was retried: {why:#}.")));
     }
     let rows = match rows(flow, &form.cause) {
         Ok(rows) => rows,
-        Err(error) => return visit.lead(&back, &format!("Nothing was begun: {error}.")),
+        Err(error) => {
+            return visit.lead(&back, Notice::bad(format!("Nothing was begun: {error}.")));
+        }
     };
     let detail = format!("{} with the cause {}", words::runs(rows.len()), form.cause);
     if rows.is_empty() || flow.bulk.progress().running {
-        return visit
-            .lead(&back, "Nothing was begun: nothing is parked so, or a retry is under way.");
+        let notice = "Nothing was begun: nothing is parked so, or a retry is under way.";
+        return visit.lead(&back, Notice::bad(notice));
     }
     let Some(entry) = audit::note(&visit, "retry all", None, &detail).await else {
-        return visit.lead(&back, "Nothing was begun, since it could not be written down.");
+        let notice = "Nothing was begun, since it could not be written down.";
+        return visit.lead(&back, Notice::bad(notice));
     };
     if !flow.bulk.begin(rows.len()) {
         flow.noted(entry, "not begun").await;
-        return visit.lead(&back, "Nothing was begun: another was quicker.");
+        return visit.lead(&back, Notice::bad("Nothing was begun: another was quicker."));
     }
     site.work(at, rows, entry);
-    visit.lead(&back, "They are retried in the background.")
+    visit.lead(&back, Notice::open("They are retried in the background."))
 }

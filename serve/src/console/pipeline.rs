@@ -11,7 +11,7 @@ use super::guard::Visit;
 use super::pages::{self, Page};
 use super::run::unstyled;
 use super::words;
-use crate::flow::Flow;
+use crate::flow::{Finding, Flow};
 
 /// `GET /console/{pipeline}/pipeline`.
 pub(crate) async fn show(mut visit: Visit) -> Response {
@@ -70,31 +70,50 @@ async fn file(flow: &Flow) -> Json {
             json!({ "name": name, "link": format!("{base}/runs?key={}", words::part(key)) })
         })
         .collect();
-    let lines: Vec<Json> = looked
-        .text
-        .lines()
+    let lines = looked.text.lines().enumerate().map(|(at, text)| (at + 1, text));
+    let lines: Vec<Json> = lines.map(|(at, text)| line(at, text, &looked.findings)).collect();
+    let others: Vec<Json> = looked
+        .others
+        .iter()
         .enumerate()
-        .map(|(at, text)| {
-            let marks = looked.findings.iter().filter(|finding| finding.line == at + 1);
-            let marks: Vec<Json> = marks
-                .map(|finding| {
-                    json!({
-                        "severity": finding.severity, "code": finding.code, "message": finding.message,
-                        "help": finding.help.clone().unwrap_or_default(), "link": "",
-                    })
-                })
-                .collect();
-            json!({ "number": (at + 1).to_string(), "text": text, "marks": marks })
+        .map(|(number, other)| {
+            let lines = other.lines.iter().map(|(at, text)| line(*at, text, &other.findings));
+            let unseen =
+                other.findings.iter().filter(|finding| !other.lines.contains_key(&finding.line));
+            let unseen = unseen.map(|finding| {
+                let mut mark = mark(finding);
+                mark["line"] = json!(finding.line.to_string());
+                mark
+            });
+            json!({
+                "path": other.path, "number": number,
+                "lines": lines.collect::<Vec<_>>(), "marks": unseen.collect::<Vec<_>>(),
+            })
         })
         .collect();
+    let elsewhere = looked.others.iter().map(|other| other.findings.len()).sum::<usize>();
     json!({
         "description": plan.description().unwrap_or_default(),
         "file": flow.source.name(),
         "digest": plan.digest().short(),
         "graph_svg": unstyled(&flow.source.draw(&plan)),
         "lines": lines,
-        "findings": looked.findings.len().to_string(),
+        "others": others,
+        "findings": (looked.findings.len() + elsewhere).to_string(),
         "samples": samples,
         "mails": mails,
+    })
+}
+
+/// Puts a line of a file and what was found in it into the form that the page has.
+fn line(number: usize, text: &str, findings: &[Finding]) -> Json {
+    let marks = findings.iter().filter(|finding| finding.line == number).map(mark);
+    json!({ "number": number.to_string(), "text": text, "marks": marks.collect::<Vec<_>>() })
+}
+
+fn mark(finding: &Finding) -> Json {
+    json!({
+        "severity": finding.severity, "code": finding.code, "message": finding.message,
+        "help": finding.help.clone().unwrap_or_default(), "link": "",
     })
 }

@@ -9,9 +9,10 @@ use oms_engine::effects::cause;
 use oms_engine::plan::Plan;
 use oms_engine::run::{Event, RunState, run_id};
 use oms_engine::step::{Port, Verb};
-use oms_engine::value::{Shape, Type};
+use oms_engine::value::{Shape, Type, masked_text};
 use oms_local::{
-    Bundles, Connection, Error, RunRow, Shown, StoredMail, StoredRun, row_like, steps,
+    Bundles, Connection, Error, HeldMail, RunRow, Shown, StoredMail, StoredRun, held_mails,
+    row_like, steps,
 };
 use serde_json::{Value as Json, json};
 
@@ -56,8 +57,9 @@ pub(crate) async fn show(mut visit: Visit, Path((_, key)): Path<(String, String)
 /// `GET /console/{pipeline}/runs/{key}/mail/{number}`: a mail as its reader saw it, once its personal data was asked for.
 pub(crate) async fn mail(
     mut visit: Visit,
-    Path((_, key, number)): Path<(String, String, usize)>,
+    Path((_, key, number)): Path<(String, String, String)>,
 ) -> Response {
+    let number = number.parse().unwrap_or(usize::MAX);
     let flow = visit.flow().filter(|_| is_revealed(&visit, &key));
     let mails = flow.map(|flow| flow.reading(|connection, _| mails(connection, &key)));
     let mail = mails.and_then(Result::ok).and_then(|mails| mails.into_iter().nth(number));
@@ -115,13 +117,19 @@ impl Known<'_> {
         let stored = StoredRun::load(connection, row.id)?;
         let plan = self.bundles.plan(connection, row.bundle)?;
         let steps = steps(&stored, &plan, shown)?;
-        let order = match plan.order().schema().revive(&stored.body) {
-            Ok(parsed) => pretty(&shown.json(&parsed.value, plan.order().schema().ty())),
-            Err(_) => String::new(),
+        // As it was sent, byte by byte; what the schema does not know may be personal, too.
+        let sent = String::from_utf8_lossy(&stored.body);
+        let order = match shown {
+            Shown::Masked => masked_text(&sent, plan.order().schema().ty()),
+            Shown::Whole => sent.into_owned(),
+        };
+        let (parked, held) = (row.state == RunState::Parked, is_held(row));
+        let held_mails: Vec<Json> = match held {
+            true => held_mails(&stored, &plan, shown)?.iter().map(held_mail).collect(),
+            false => Vec::new(),
         };
         let base = format!("/console/{}/runs/{}", plan.name(), words::part(&row.key));
         let took = row.updated_at.as_millisecond() - row.accepted_at.as_millisecond();
-        let (parked, held) = (row.state == RunState::Parked, is_held(row));
         let open = parked || row.state == RunState::Waiting;
         let mut graph = unstyled(&flow.source.draw(&plan));
         for step in &steps {
@@ -142,6 +150,7 @@ impl Known<'_> {
             "updated_at": words::instant(row.updated_at),
             "took": words::millis(took),
             "bundle": plan.digest().short(),
+            "held_mails": held_mails,
             "graph_svg": graph,
             "steps": steps.iter().map(step).collect::<Vec<_>>(),
             "order": { "text": order },
@@ -218,6 +227,11 @@ impl Known<'_> {
             "oms objects get {file} {bucket}/{before}{key}{after} > ./{key}.json && oms run {file} --input ./{key}.json --state-dir again"
         )
     }
+}
+
+fn held_mail(held: &HeldMail) -> Json {
+    let element = held.element.map(|element| format!("[{element}]")).unwrap_or_default();
+    json!({ "step": format!("{}{element}", held.step), "message_id": held.message_id, "to": held.to })
 }
 
 fn pretty(json: &Json) -> String {

@@ -1,18 +1,20 @@
 //! Runs, looked for by what is known of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query};
 use axum::response::Response;
 use jiff::civil::Date;
 use oms_engine::run::RunState;
-use oms_local::{Page as Found, RunRow, Search, searched};
+use oms_local::{Connection, CustomerRuns, RunRow, Search, searched};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::form::Sent;
 use super::guard::Visit;
 use super::pages::Page;
+use super::session::Notice;
 use super::words;
 use crate::flow::Flow;
 
@@ -21,6 +23,9 @@ const RUNS: u32 = 50;
 /// Characters of what is searched for at the most.
 const TEXT_MAX: usize = 200;
 
+/// What stands for a value that is personal data.
+const MASK: &str = "«hidden»";
+
 /// What the form says; nothing of it is an error, since people change addresses by hand.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -28,6 +33,7 @@ pub(crate) struct Filter {
     key: String,
     state: String,
     cause: String,
+    causes: String,
     step: String,
     from: String,
     to: String,
@@ -42,7 +48,11 @@ pub(crate) struct OfCustomer {
 }
 
 /// `GET /console/{pipeline}/runs`.
-pub(crate) async fn show(mut visit: Visit, Query(filter): Query<Filter>) -> Response {
+pub(crate) async fn show(
+    mut visit: Visit,
+    filter: Result<Query<Filter>, QueryRejection>,
+) -> Response {
+    let filter = filter.map(|Query(filter)| filter).unwrap_or_default();
     let read = visit.read(|flow| list(flow, &filter, None));
     Page::named("runs", "Runs", "runs").read(read, &mut visit)
 }
@@ -56,11 +66,12 @@ pub(crate) async fn of_customer(
     if text.is_empty() || text.chars().count() > TEXT_MAX {
         let path = format!("/console/{pipeline}/runs");
         let notice = format!("A search has at least one character, and {TEXT_MAX} at the most.");
-        return visit.lead(&path, &notice);
+        return visit.lead(&path, Notice::bad(notice));
     }
     if super::audit::note(&visit, "search", None, "by a customer's data").await.is_none() {
         let path = format!("/console/{pipeline}/runs");
-        return visit.lead(&path, "Nothing was searched, since it could not be written down.");
+        let notice = "Nothing was searched, since it could not be written down.";
+        return visit.lead(&path, Notice::bad(notice));
     }
     let read = visit.read(|flow| {
         let found = tokio::task::block_in_place(|| flow.runner.customer(&text, RUNS))?;
@@ -79,20 +90,43 @@ fn some(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
+/// Counts the runs by state; the caller has a snapshot.
+fn counts(connection: &Connection) -> Result<Vec<(RunState, i64)>, oms_local::Error> {
+    let mut counts = RunRow::count_open(connection)?;
+    let open: i64 = counts.iter().map(|(_, count)| count).sum();
+    counts.push((RunState::Completed, RunRow::total(connection)? - open));
+    Ok(counts)
+}
+
+/// Says how much a search for a customer found, and what it left out.
+fn found(found: &CustomerRuns) -> Json {
+    let count = |count: usize| words::count(i64::try_from(count).unwrap_or(i64::MAX));
+    let (shown, more) = (found.page.runs.len(), found.runs > found.page.runs.len());
+    let all = if found.has_all { "" } else { "more than " };
+    let customers = usize::try_from(found.of_customers).unwrap_or(usize::MAX);
+    let left_out = customers > found.customers;
+    json!({
+        "runs": if more { format!("{} of {all}{}", count(shown), count(found.runs)) } else { String::new() },
+        "customers": if left_out { count(customers) } else { String::new() },
+        "searched_customers": count(found.customers),
+    })
+}
+
 /// Puts a page of runs into the form that the page has: those that the form asks for, or those of a customer.
 fn list(
     flow: &Flow,
     filter: &Filter,
-    of_customer: Option<Found>,
+    of_customer: Option<CustomerRuns>,
 ) -> Result<Json, oms_local::Error> {
     let plan = flow.plan();
-    let customer = of_customer.is_some();
+    let customer = of_customer.as_ref().map(found);
     let known = |step: &String| plan.step(step).is_some();
     let start = |day: Date| plan.time_zone().start_of(day);
     let search = Search {
         key: some(&filter.key),
         state: RunState::parse(&filter.state),
         cause: some(&filter.cause),
+        causes: some(&filter.causes),
         step: some(&filter.step).filter(known),
         from: day(&filter.from).and_then(start),
         to: day(&filter.to).and_then(|day| start(day.tomorrow().ok()?)),
@@ -100,20 +134,25 @@ fn list(
         after: filter.after.parse().ok(),
         limit: RUNS,
     };
-    let (page, total, causes, caught) = flow.reading(|connection, _| {
-        let page = match of_customer {
-            Some(found) => found,
-            None => search.page(connection)?,
+    let (page, matched, counts, causes, caught) = flow.reading(|connection, _| {
+        let _snapshot = connection.unchecked_transaction()?;
+        let (page, matched) = match of_customer {
+            Some(found) => (found.page, found.matched),
+            None => (search.page(connection)?, BTreeMap::new()),
         };
+        let counts = counts(connection)?;
         let caught = RunRow::caught_causes(connection)?;
-        Ok((page, RunRow::total(connection)?, RunRow::causes(connection)?, caught))
+        Ok((page, matched, counts, RunRow::causes(connection)?, caught))
     })?;
+    let total: i64 = counts.iter().map(|(_, count)| count).sum();
+    let count = |state| counts.iter().find(|(of, _)| *of == state).map_or(0, |(_, count)| *count);
     let base = format!("/console/{}/runs", plan.name());
     let address = |edge: &str, id: i64| {
         let mut parts: Vec<String> = [
             ("key", &filter.key),
             ("state", &filter.state),
             ("cause", &filter.cause),
+            ("causes", &filter.causes),
             ("step", &filter.step),
             ("from", &filter.from),
             ("to", &filter.to),
@@ -126,7 +165,7 @@ fn list(
         format!("{base}?{}", parts.join("&"))
     };
     // What was searched for is in no address, and keys are in another order.
-    let pages = !customer && search.key.is_none();
+    let pages = customer.is_none() && search.key.is_none();
     // Where no run of the page is the last that was looked at, or none was found.
     let from = search.after.or(search.before.map(|before| before.saturating_sub(1)));
     let from = from.unwrap_or_default();
@@ -154,6 +193,11 @@ fn list(
         .runs
         .iter()
         .map(|row| {
+            let matched = matched.get(&row.id).map(Vec::as_slice).unwrap_or_default();
+            let matched: Vec<Json> = matched
+                .iter()
+                .map(|found| json!({ "place": found.place, "value": found.value.as_deref().unwrap_or(MASK) }))
+                .collect();
             let took = row.updated_at.as_millisecond() - row.accepted_at.as_millisecond();
             json!({
                 "key": row.key,
@@ -164,9 +208,13 @@ fn list(
                 "accepted_at": words::instant(row.accepted_at),
                 "updated_at": words::instant(row.updated_at),
                 "took": words::millis(took),
+                "matched": matched,
             })
         })
         .collect();
+    let narrows =
+        [&filter.key, &filter.cause, &filter.causes, &filter.step, &filter.from, &filter.to];
+    let is_only_state = customer.is_none() && narrows.iter().all(|text| text.is_empty());
     let date = |text: &String| if day(text).is_some() { text.clone() } else { String::new() };
     Ok(json!({
         "filter": {
@@ -177,15 +225,20 @@ fn list(
         "states": options(RunState::ALL.iter().map(|state| state.as_str()).collect(), &filter.state),
         "causes": options(causes.into_iter().collect(), &filter.cause),
         "steps": options(plan.steps().iter().map(|step| &*step.id).collect(), &filter.step),
-        "customer_set": customer,
+        "customer": customer,
         "partial": page.partial,
-        "more_of_customer": customer && page.more,
+        "exact_causes": filter.causes,
         "more_of_key": search.key.is_some() && page.more,
         "looked_at": pages && page.edge.is_some(),
         "searchable": searched(&plan).into_iter().map(|name| json!({ "name": name })).collect::<Vec<_>>(),
         "runs": runs,
         "next": link(older, "before", last),
         "previous": link(newer, "after", first),
+        "count": match (search.state, is_only_state) {
+            (Some(state), true) => words::count(count(state)),
+            _ => String::new(),
+        },
         "total": words::count(total),
+        "parked_now": count(RunState::Parked),
     }))
 }

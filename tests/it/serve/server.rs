@@ -2,7 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value as Json;
@@ -56,6 +57,18 @@ impl Server {
         let words = [&["--listen", "127.0.0.1:0"], more].concat();
         let mut command = site.command(&["serve"], &words);
         command.envs(variables.iter().copied());
+        Self::started(site, command)
+    }
+
+    /// Starts it with several pipelines, each with its own state beside it.
+    pub(crate) fn of(pipelines: &[&Path]) -> Self {
+        let mut command = crate::harness::command();
+        command.arg("serve").args(pipelines).args(["--listen", "127.0.0.1:0"]);
+        let none = Site { pipeline: PathBuf::new(), state: PathBuf::new() };
+        Self::started(none, command)
+    }
+
+    fn started(site: Site, mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         let stdout = child.stdout.as_mut().unwrap();

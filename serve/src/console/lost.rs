@@ -1,0 +1,36 @@
+//! Addresses of the console that lead nowhere, and methods that a page does not take: pages like the others, since a person reads them.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::guard::Visit;
+use super::pages::Page;
+use crate::site::Site;
+
+/// Tells whether an address is one of the console.
+pub(crate) fn is_console(path: &str) -> bool {
+    path == "/console" || path.starts_with("/console/")
+}
+
+/// Makes the page for an address or a method that the console does not have.
+pub(crate) fn lost(site: &Arc<Site>, request: &Request, status: StatusCode) -> Response {
+    let path = request.uri().path();
+    let (message, help) = match status {
+        StatusCode::METHOD_NOT_ALLOWED => {
+            (format!("This page does not take {}", request.method()), "Open it as a page.")
+        }
+        _ => ("This page does not exist".to_owned(), "Check the address."),
+    };
+    let name = path.split('/').nth(2).unwrap_or_default();
+    let is_served = site.flows.iter().any(|flow| **flow.plan().name() == *name);
+    if !is_served {
+        return Page::error(status, &message, help).bare();
+    }
+    match Visit::enter(site, Some(name), request.headers(), None) {
+        Ok(mut visit) => Page::error(status, &message, help).of(&mut visit),
+        Err(refused) => *refused,
+    }
+}

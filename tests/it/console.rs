@@ -1,0 +1,484 @@
+//! The console of `oms serve`, page by page: who may see it, what it shows, and that it says the same as everything else.
+
+use serde_json::{Value as Json, json};
+
+use crate::harness::{Scratch, Site, command, root};
+use crate::serve::server::{Answer, Server};
+
+/// A browser: it keeps its cookie, and sends forms with the token of the page.
+struct Browser {
+    cookie: String,
+    csrf: String,
+}
+
+/// Returns what stands between two texts on a page.
+fn between<'p>(page: &'p str, before: &str, after: &str) -> Option<&'p str> {
+    page.split_once(before)?.1.split_once(after).map(|(found, _)| found)
+}
+
+impl Browser {
+    /// Opens a page for the first time.
+    fn at(server: &Server, path: &str) -> Self {
+        let answer = server.get(path);
+        let cookie = answer.header("set-cookie").and_then(|cookie| cookie.split(';').next());
+        let mut browser =
+            Self { cookie: format!("cookie: {}", cookie.unwrap()), csrf: String::new() };
+        let page = match answer.header("location") {
+            Some(location) => browser.get(server, location).body,
+            None => answer.body,
+        };
+        browser.csrf = between(&page, "name=\"csrf\" value=\"", "\"").unwrap().to_owned();
+        browser
+    }
+
+    fn get(&self, server: &Server, path: &str) -> Answer {
+        server.call("GET", path, &[&self.cookie], b"")
+    }
+
+    fn post(&self, server: &Server, path: &str, fields: &str) -> Answer {
+        let kind = "content-type: application/x-www-form-urlencoded";
+        let form = format!("csrf={}&{fields}", self.csrf);
+        server.call("POST", path, &[kind, &self.cookie], form.as_bytes())
+    }
+
+    /// Sends a form that leads to a page, and returns that page.
+    fn follows(&self, server: &Server, path: &str, fields: &str) -> String {
+        let answer = self.post(server, path, fields).is(303);
+        self.get(server, answer.header("location").unwrap()).is(200).body
+    }
+
+    /// Logs in, and returns where that leads.
+    fn log_in(&mut self, server: &Server, secret: &str) -> String {
+        let answer = self.post(server, "/console/login", &format!("key={secret}")).is(303);
+        let cookie = answer.header("set-cookie").and_then(|cookie| cookie.split(';').next());
+        self.cookie = format!("cookie: {}", cookie.unwrap());
+        let page = self.get(server, "/console/storefront/").is(200).body;
+        self.csrf = between(&page, "name=\"csrf\" value=\"", "\"").unwrap().to_owned();
+        answer.header("location").unwrap().to_owned()
+    }
+}
+
+fn order(key: &str) -> Json {
+    let text = std::fs::read(root().join("pipelines/storefront/samples/NW-10248.json")).unwrap();
+    let mut order: Json = serde_json::from_slice(&text).unwrap();
+    order["order_id"] = json!(key);
+    order
+}
+
+fn put(server: &Server, order: &Json) {
+    let key = order["order_id"].as_str().unwrap();
+    server.put(key, &serde_json::to_vec(order).unwrap()).is(201);
+}
+
+/// Puts orders that are parked, since nobody knows their customer or their currency.
+fn put_parked(server: &Server) {
+    for key in ["lost-1", "lost-2"] {
+        let mut order = order(key);
+        order["customer_id"] = json!("nobody");
+        put(server, &order);
+    }
+    let mut poor = order("poor-1");
+    poor["currency"] = json!("VES");
+    put(server, &poor);
+}
+
+/// Waits until a key that was made counts.
+fn until_asked(server: &Server) {
+    let asked = (0..60).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        server.get("/console/storefront/").status == 303
+    });
+    assert!(asked, "the server never asks for the key");
+}
+
+#[test]
+fn without_keys_nothing_is_answered_that_a_proxy_forwarded_and_with_keys_it_is() {
+    let scratch = Scratch::new();
+    let server = Server::start(Site::storefront(scratch.path("state")), &[]);
+    put(&server, &order("A"));
+    let paths =
+        ["/storefront/order/A", "/metrics", "/console/storefront/", "/console/storefront/runs/A"];
+    let proxies = [
+        "forwarded: for=203.0.113.7",
+        "x-forwarded-for: 203.0.113.7",
+        "X-Forwarded-Proto: https",
+        "x-forwarded-host: shop.example",
+        "x-real-ip: 203.0.113.7",
+        "via: 1.1 proxy",
+    ];
+    for path in paths {
+        server.get(path).is(200);
+        for header in proxies {
+            let refused = server.call("GET", path, &[header], b"").is(403);
+            assert_eq!(refused.header("content-type"), Some("application/problem+json"), "{path}");
+            assert!(refused.body.contains("oms keys add"), "{path}: {}", refused.body);
+        }
+    }
+    let headers = ["content-type: application/json", proxies[1]];
+    let body = serde_json::to_vec(&order("B")).unwrap();
+    server.call("PUT", "/storefront/order/B", &headers, &body).is(403);
+    server.call("POST", "/storefront/order", &headers, &body).is(403);
+    assert_eq!(server.site.count("select count(*) from oms_runs"), 1);
+    let secret = server.site.call(&["keys", "add"], &["--scope", "admin", "ann"]).exits(0).stdout;
+    until_asked(&server);
+    let key = format!("x-api-key: {}", secret.trim());
+    for path in ["/storefront/order/A", "/metrics"] {
+        server.call("GET", path, &[proxies[1], &key], b"").is(200);
+    }
+    server.call("GET", "/console/storefront/", &[proxies[1]], b"").is(303);
+}
+
+#[test]
+fn a_key_opens_the_metrics_of_its_own_pipeline() {
+    let scratch = Scratch::with_pipelines();
+    let pipelines = ["storefront", "order-management"];
+    let [one, two] = pipelines.map(|name| scratch.path(&format!("pipelines/{name}.yaml")));
+    let server = Server::of(&[&one, &two]);
+    server.get("/healthz").is(200);
+    let all = server.get("/metrics").is(200).body;
+    for part in
+        ["pipeline=\"storefront\"", "pipeline=\"order-management\"", "oms_http_requests_total{"]
+    {
+        assert!(all.contains(part), "{part}: {all}");
+    }
+    let keys: Vec<String> = [&one, &two]
+        .into_iter()
+        .map(|pipeline| {
+            let output =
+                command().args(["keys", "add"]).arg(pipeline).arg("shop").output().unwrap();
+            format!("x-api-key: {}", String::from_utf8(output.stdout).unwrap().trim())
+        })
+        .collect();
+    let refused = (0..60).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        server.get("/metrics").status == 401
+    });
+    assert!(refused, "metrics need a key where every pipeline has one");
+    for (key, (own, other)) in
+        keys.iter().zip([(pipelines[0], pipelines[1]), (pipelines[1], pipelines[0])])
+    {
+        let told = server.call("GET", "/metrics", &[key], b"").is(200).body;
+        assert!(told.contains(&format!("oms_runs_open{{pipeline=\"{own}\"")), "{told}");
+        assert!(!told.contains(other) && !told.contains("oms_http_requests_total{"), "{told}");
+    }
+}
+
+#[test]
+fn metrics_are_written_in_the_format_that_is_asked_for() {
+    let scratch = Scratch::new();
+    let server = Server::start(Site::storefront(scratch.path("state")), &[]);
+    put(&server, &order("A"));
+    let text = server.get("/metrics").is(200);
+    assert_eq!(text.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert!(text.body.contains("# TYPE oms_orders_total counter\n"), "{}", text.body);
+    assert!(!text.body.contains("# EOF"), "{}", text.body);
+    let accept = ["accept: application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1"];
+    let open = server.call("GET", "/metrics", &accept, b"").is(200);
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!((open.header("content-type"), open.header("vary")), (Some(kind), Some("Accept")));
+    assert!(open.body.contains("# TYPE oms_orders counter\n") && open.body.ends_with("# EOF\n"));
+}
+
+#[test]
+fn what_is_no_request_is_answered_with_a_problem_as_well() {
+    let scratch = Scratch::new();
+    let server = Server::start(Site::storefront(scratch.path("state")), &[]);
+    let many = "x: y\r\n".repeat(100);
+    for (head, status) in [
+        ("HELO x\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\nhost: localhost\r\nx y: z\r\n\r\n".to_owned(), 400),
+        (format!("GET / HTTP/1.1\r\nhost: localhost\r\n{many}\r\n"), 431),
+    ] {
+        let answer = server.raw(head.as_bytes()).is(status);
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{answer:?}");
+        assert_eq!(
+            (&answer.json()["status"], &answer.json()["type"]),
+            (&json!(status), &json!("about:blank"))
+        );
+        assert!(answer.json()["detail"].is_string(), "{answer:?}");
+        assert_eq!(answer.header("connection"), Some("close"));
+    }
+    // What comes before stays as it was.
+    let two = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\nHELO x\r\n\r\n";
+    assert!(server.raw(two.as_bytes()).is(200).body.contains("ok"));
+}
+
+#[test]
+fn what_the_console_does_not_have_is_a_page_and_a_login_returns_to_the_page_asked_for() {
+    let scratch = Scratch::new();
+    let server = Server::start(Site::storefront(scratch.path("state")), &[]);
+    put(&server, &order("A"));
+    let is_page = |answer: Answer, status: u16| {
+        let answer = answer.is(status);
+        let kind = answer.header("content-type");
+        assert!(kind.is_some_and(|kind| kind.starts_with("text/html")), "{answer:?}");
+        assert!(answer.body.contains("<h1>"), "{answer:?}");
+    };
+    for path in [
+        "/console/nothing",
+        "/console/nothing/",
+        "/console/console.map",
+        "/console/storefront/nothing",
+        "/console/storefront/runs/A/b/c/d",
+        "/console/storefront/runs/A/mail/x",
+    ] {
+        is_page(server.get(path), 404);
+    }
+    is_page(server.get("/console/%ff/"), 400);
+    is_page(server.call("DELETE", "/console/storefront/runs/A", &[], b""), 405);
+    is_page(server.call("PUT", "/console/nothing", &[], b""), 404);
+    for path in ["/console/storefront/runs?key=a&key=b", "/console/storefront/audit?before=x"] {
+        is_page(server.get(path), 200);
+    }
+    let form = ["content-type: application/x-www-form-urlencoded", "origin: https://evil.example"];
+    is_page(server.call("POST", "/console/login", &form, b"key=x"), 403);
+    server.get("/elsewhere").is(404).json();
+    let secret = server.site.call(&["keys", "add"], &["--scope", "admin", "ann"]).exits(0).stdout;
+    until_asked(&server);
+    for (asked, leads) in [
+        (
+            "/console/storefront/runs?state=parked&key=A",
+            "/console/storefront/runs?state=parked&key=A",
+        ),
+        ("/console/storefront/runs/A", "/console/storefront/runs/A"),
+        ("/console/storefront/live", "/console/storefront/"),
+        ("/console/login", "/console/storefront/"),
+        ("/console/login?next=https://evil.example/", "/console/storefront/"),
+        ("/console/storefront//evil.example", "/console/storefront/"),
+    ] {
+        let mut browser = Browser::at(&server, asked);
+        let wrong = browser.post(&server, "/console/login", "key=wrong");
+        assert!(wrong.body.contains("no admin key"), "{wrong:?}");
+        is_page(wrong, 403);
+        assert_eq!(browser.log_in(&server, secret.trim()), leads, "{asked}");
+    }
+}
+
+#[test]
+fn an_order_is_shown_as_it_was_sent_and_what_the_schema_does_not_know_is_masked() {
+    let scratch = Scratch::with_pipelines();
+    let pipeline = scratch.path("pipelines/storefront.yaml");
+    let server = Server::start(Site { pipeline, state: scratch.path("state") }, &[]);
+    let sent = order("A");
+    let members = sent.as_object().unwrap().iter();
+    let known: Vec<String> = members.map(|(name, value)| format!("\"{name}\" : {value}")).collect();
+    let text =
+        format!("{{\r\n\t\"zz_note\": \"Call <Ann> on 555-1234\",\n {} }}\n", known.join(" ,\n  "));
+    server.put("A", text.as_bytes()).is(201);
+    let browser = Browser::at(&server, "/console/storefront/runs/A");
+    let shown = |page: &str| {
+        let text = between(page, "role=\"group\" aria-labelledby=\"order\">", "</pre>")
+            .unwrap()
+            .to_owned();
+        text.replace("&quot;", "\"")
+            .replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&#x27;", "'")
+            .replace("&#x3D;", "=")
+            .replace("&amp;", "&")
+    };
+    let page = browser.get(&server, "/console/storefront/runs/A").is(200).body;
+    let hidden = text.replace("\"Call <Ann> on 555-1234\"", "\"«hidden»\"");
+    assert_eq!(shown(&page), hidden);
+    assert!(!page.contains("555-1234"), "{page}");
+    let page = browser.follows(&server, "/console/storefront/runs/A/reveal", "");
+    assert_eq!(shown(&page), text);
+}
+
+#[test]
+fn a_search_for_a_customer_says_where_it_found_what_and_how_much_it_left_out() {
+    let scratch = Scratch::new();
+    let server = Server::start(Site::storefront(scratch.path("state")), &[]);
+    put(&server, &order("A"));
+    for at in 0..55 {
+        let mut order = order(&format!("MANY-{at}"));
+        order["customer_id"] = json!("Crowd");
+        put(&server, &order);
+    }
+    let browser = Browser::at(&server, "/console/storefront/runs");
+    let search = |text: &str| {
+        browser.post(&server, "/console/storefront/runs", &format!("customer={text}")).is(200).body
+    };
+    let by_member = search("VINET");
+    assert!(by_member.contains("<code>customer_id</code> <bdi>VINET</bdi>"), "{by_member}");
+    let by_row = search("paul.henriot");
+    assert!(
+        by_row.contains("<code>customer_contact_info.email</code> <bdi>«hidden»</bdi>"),
+        "{by_row}"
+    );
+    assert!(!by_row.to_lowercase().contains("paul.henriot"), "{by_row}");
+    let many = search("Crowd");
+    assert!(many.contains("the newest runs of one customer: 50 of 55."), "{many}");
+    // Most addresses in the table of customers have an `@`, and far more than 20 customers are in it.
+    let all = server.site.count(
+        "select count(*) from customer_contact_info where email like '%@%' or name like '%@%'",
+    );
+    let wide = search("%40");
+    assert!(
+        wide.contains(&format!("in the rows of {all} customers; orders of the first 20 are shown")),
+        "{wide}"
+    );
+}
+
+#[test]
+fn a_session_survives_a_restart_and_ends_with_the_logout_or_with_its_key() {
+    let scratch = Scratch::new();
+    let site = || Site::storefront(scratch.path("state"));
+    let [ann, bob] = ["ann", "bob"].map(|name| {
+        let made = site().call(&["keys", "add"], &["--scope", "admin", name]).exits(0);
+        made.stdout.trim().to_owned()
+    });
+    let server = Server::start(site(), &[]);
+    let [mut first, mut second] = [(); 2].map(|()| Browser::at(&server, "/console/login"));
+    first.log_in(&server, &ann);
+    second.log_in(&server, &bob);
+    let cookie = first.cookie.split_once("oms_session=").unwrap().1.to_owned();
+    for file in ["oms.db", "oms.db-wal"] {
+        let bytes = std::fs::read(server.site.state.join(file)).unwrap_or_default();
+        let kept = bytes.windows(cookie.len()).any(|part| part == cookie.as_bytes());
+        assert!(!kept, "the cookie itself is in {file}");
+    }
+    server.end().exits(0);
+    let server = Server::start(site(), &[]);
+    let page = first.get(&server, "/console/storefront/").is(200).body;
+    assert!(page.contains("<p class=\"user\">ann</p>"), "{page}");
+    // A form that was opened before the restart works as well.
+    first.post(&server, "/console/storefront/runs", "customer=VINET").is(200);
+    first.post(&server, "/console/logout", "").is(303);
+    first.get(&server, "/console/storefront/").is(303);
+    server.end().exits(0);
+    let server = Server::start(site(), &[]);
+    first.get(&server, "/console/storefront/").is(303);
+    second.get(&server, "/console/storefront/").is(200);
+    server.end().exits(0);
+    site().call(&["keys", "revoke"], &["bob"]).exits(0);
+    let server = Server::start(site(), &[]);
+    second.get(&server, "/console/storefront/").is(303);
+}
+
+/// Returns the number on a tile of the overview.
+fn tile(page: &str, name: &str) -> String {
+    let rest = between(page, &format!(">{name}</a></dt><dd>"), "</dd>").map(str::to_owned);
+    rest.unwrap_or_else(|| panic!("no tile {name}: {page}"))
+}
+
+#[test]
+fn the_same_thing_is_counted_alike_everywhere_and_after_a_restart() {
+    let scratch = Scratch::new();
+    let site = || Site::storefront(scratch.path("state"));
+    let server = Server::start(site(), &[]);
+    put_parked(&server);
+    put(&server, &order("A"));
+    let counted = |server: &Server| {
+        let overview = server.get("/console/storefront/").is(200).body;
+        let minutes: Vec<&str> = overview
+            .split("<span class=\"tip\">")
+            .skip(1)
+            .map(|rest| rest.split('<').next().unwrap().rsplit(' ').next().unwrap())
+            .collect();
+        let minutes: u32 = minutes.iter().map(|count| count.parse::<u32>().unwrap()).sum();
+        assert_eq!(
+            (tile(&overview, "Parked").as_str(), tile(&overview, "Accepted").as_str(), minutes),
+            ("3", "4", 4)
+        );
+        assert!(overview.contains("<span class=\"count\">3</span>"), "{overview}");
+        let causes =
+            between(&overview, "<h2>Why runs are parked</h2>", "</dl>").unwrap().to_owned();
+        let mut found = 0;
+        for line in causes.split("<a href=\"").skip(1) {
+            let link = line.split('"').next().unwrap().replace("&amp;", "&").replace("&#x3D;", "=");
+            let count: usize = between(line, "<dd>", "</dd>").unwrap().parse().unwrap();
+            let list = server.get(&link).is(200).body;
+            assert_eq!(list.matches("scope=\"row\"").count(), count, "{link}");
+            found += 1;
+        }
+        assert_eq!(found, 2, "{causes}");
+        let list = server.get("/console/storefront/runs?state=parked").is(200).body;
+        assert!(
+            list.contains("3 of 4 in all") && list.contains("<span class=\"count\">3</span>"),
+            "{list}"
+        );
+        let exact = server.get("/console/storefront/runs?causes=no_row").is(200).body;
+        assert_eq!(exact.matches("scope=\"row\"").count(), 2, "{exact}");
+        let metrics = server.get("/metrics").is(200).body;
+        assert!(
+            metrics.contains("oms_runs_open{pipeline=\"storefront\",state=\"parked\"} 3\n"),
+            "{metrics}"
+        );
+    };
+    counted(&server);
+    server.end().exits(0);
+    let server = Server::start(site(), &[]);
+    counted(&server);
+    // What a page renews is all that changes: the figures, the badge and the time.
+    let live = server.get("/console/storefront/live").is(200).body;
+    for part in [
+        "data-for=\"parked-count\"> <span class=\"count\">3</span>",
+        "data-for=\"as-of\"><time ",
+        "class=\"bars\"",
+        ">no_row</code>",
+    ] {
+        assert!(live.contains(part), "{part}: {live}");
+    }
+}
+
+#[test]
+fn only_what_went_well_is_green() {
+    let scratch = Scratch::new();
+    let server = Server::start(Site::storefront(scratch.path("state")), &[]);
+    put_parked(&server);
+    let browser = Browser::at(&server, "/console/storefront/runs");
+    let failed = browser.follows(&server, "/console/storefront/runs/lost-1/retry", "");
+    assert!(
+        failed.contains(
+            "<p class=\"notice bad\" role=\"status\">lost-1 was retried, and is parked again"
+        ),
+        "{failed}"
+    );
+    let done = browser.follows(&server, "/console/storefront/runs/lost-2/cancel", "");
+    assert!(
+        done.contains("<p class=\"notice good\" role=\"status\">lost-2 is cancelled."),
+        "{done}"
+    );
+    let begun = browser.follows(&server, "/console/storefront/parked/retry", "cause=no_row");
+    assert!(begun.contains("<p class=\"notice open\""), "{begun}");
+    let ended = (0..100).map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        browser.get(&server, "/console/storefront/parked/live").body
+    });
+    let ended = ended.into_iter().find(|page| page.contains("data-done")).unwrap();
+    assert!(ended.contains("<div class=\"callout bad\" data-done>"), "{ended}");
+    assert!(ended.contains("1 of 1 tried, 1 parked again"), "{ended}");
+}
+
+#[test]
+fn a_finding_stands_under_the_file_that_it_is_in() {
+    let scratch = Scratch::with_pipelines();
+    let pipeline = scratch.path("pipelines/storefront.yaml");
+    let server = Server::start(Site { pipeline, state: scratch.path("state") }, &[]);
+    scratch.edit(
+        "pipelines/storefront/order.schema.json",
+        "\"type\": \"object\"",
+        "\"type\": \"objekt\"",
+    );
+    let page = server.get("/console/storefront/pipeline").is(200).body;
+    let (of_pipeline, of_others) = page.split_once("id=\"other-0\"").unwrap();
+    assert!(!of_pipeline.contains("class=\"mark error\""), "{of_pipeline}");
+    let (name, marks) = of_others.split_once("</h3>").unwrap();
+    assert!(name.contains("order.schema.json"), "{name}");
+    let marked = marks.split("<li>").find(|line| line.contains("class=\"mark error\"")).unwrap();
+    assert!(marked.contains("&quot;objekt&quot;</code>") || marked.contains("objekt"), "{marked}");
+}
+
+#[test]
+fn a_line_of_the_access_log_says_when() {
+    let scratch = Scratch::new();
+    let server = Server::start(Site::storefront(scratch.path("state")), &["--access-log"]);
+    server.get("/healthz").is(200);
+    let said = server.end().exits(0).stderr;
+    let line: Json =
+        serde_json::from_str(said.lines().find(|line| line.contains("/healthz")).unwrap()).unwrap();
+    let at = line["timestamp"].as_str().unwrap();
+    // Such as 2026-01-02T03:04:05.678Z.
+    assert_eq!((at.len(), at.get(19..20), at.get(23..)), (24, Some("."), Some("Z")), "{line}");
+}
