@@ -13,7 +13,7 @@ const SCHEMES: [&str; 2] = ["light", "dark"];
 /// Makes the page. Each mail stands in frames that run nothing and are filled when they come into view; the frames of the dark ones ask for dark.
 pub(crate) fn page(name: &str, cells: &[(String, Preview)]) -> String {
     let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>Mails of {name}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>Mails of {name}</h1>\n",
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>Mails of {name}</title>\n<style>{STYLE}</style>\n<script>{SCRIPT}</script>\n</head>\n<body>\n<h1>Mails of {name}</h1>\n",
         name = escaped(name)
     );
     index(&mut page, cells);
@@ -32,15 +32,17 @@ pub(crate) fn page(name: &str, cells: &[(String, Preview)]) -> String {
             for width in WIDTHS {
                 let _written = writeln!(
                     page,
-                    "<figure><figcaption>{scheme}, {width} px</figcaption><iframe title=\"{}, {scheme}, {width} pixels\" sandbox=\"allow-same-origin\" loading=\"lazy\" width=\"{width}\" height=\"{HEIGHT}\" style=\"color-scheme:{scheme}\" srcdoc=\"{}\"></iframe></figure>",
+                    "<figure><figcaption>{scheme}, {width} px</figcaption><iframe title=\"{}, {scheme}, {width} pixels\" sandbox=\"allow-same-origin\" loading=\"lazy\" width=\"{width}\" height=\"{HEIGHT}\" style=\"color-scheme:{scheme}\"></iframe></figure>",
                     escaped(&id),
-                    escaped(&mail.html),
                 );
             }
         }
+        // Once for all of its frames. A `<` in it would begin markup of the page.
+        let html = serde_json::Value::from(&*mail.html).to_string().replace('<', "\\u003c");
+        let _written = writeln!(page, "<script type=\"application/json\">{html}</script>");
         page.push_str("</div>\n</section>\n");
     }
-    let _written = write!(page, "<script>{SCRIPT}</script>\n</body>\n</html>\n");
+    page.push_str("</body>\n</html>\n");
     page
 }
 
@@ -59,11 +61,17 @@ fn index(page: &mut String, cells: &[(String, Preview)]) {
     page.push_str("</ol>\n</nav>\n");
 }
 
-/// Makes each frame as high as its mail once it is filled. A mail itself still runs nothing.
-const SCRIPT: &str = "for(const frame of document.querySelectorAll('iframe'))frame.addEventListener('load',()=>{\
+/// Fills a frame when it comes near to what is seen (Chromium fills frames with `srcdoc` at once, whatever `loading` says), and makes it as high as its mail
+/// then. A mail itself still runs nothing.
+const SCRIPT: &str = "const fill=frame=>{if(!frame.srcdoc)frame.srcdoc=JSON.parse(frame.closest('section').querySelector('script').textContent)};\
+document.addEventListener('load',({target:frame})=>{\
 const page=frame.contentDocument;if(!page||page.URL!=='about:srcdoc')return;\
-const fit=()=>{frame.height=1;const high=page.documentElement.scrollHeight;frame.height=high+frame.offsetHeight-frame.clientHeight};\
-fit();new ResizeObserver(fit).observe(page.body)});";
+const fit=()=>{frame.height=1;frame.height=page.documentElement.scrollHeight+frame.offsetHeight-frame.clientHeight};\
+fit();new ResizeObserver(fit).observe(page.body)},true);\
+document.addEventListener('DOMContentLoaded',()=>{\
+const near=new IntersectionObserver(frames=>{for(const{target,isIntersecting}of frames)if(isIntersecting){near.unobserve(target);fill(target)}},{rootMargin:'1000px'});\
+for(const frame of document.querySelectorAll('iframe'))near.observe(frame)});\
+addEventListener('beforeprint',()=>document.querySelectorAll('iframe').forEach(fill));";
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:1.5rem;color:#1d2430;background:#e9ecf1}\
 h2{font-size:1.1rem;margin:2rem 0 0}small{font-weight:400;color:#4d5666}p{margin:.25rem 0 .75rem}\
