@@ -156,19 +156,25 @@ impl Runner {
         self.index.with(self, |connection| take_in(connection, self, &fields))
     }
 
-    /// Finds runs of the orders that have all the words of a text, or that are of a customer of whom a table has the text; the youngest first.
+    /// Finds runs of the orders that have all the words of a text, or that are of a customer of whom a table has the text; the youngest first, and
+    /// only those older than the row `before`, if one is given.
     ///
     /// # Errors
     /// When the index or the database cannot be read.
-    pub fn customer(&self, text: &str, limit: u32) -> Result<CustomerRuns, Error> {
-        match self.found(text, limit) {
+    pub fn customer(
+        &self,
+        text: &str,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<CustomerRuns, Error> {
+        match self.found(text, before, limit) {
             // It has just been made again.
-            Err(error) if is_damaged(&error) => self.found(text, limit),
+            Err(error) if is_damaged(&error) => self.found(text, before, limit),
             found => found,
         }
     }
 
-    fn found(&self, text: &str, limit: u32) -> Result<CustomerRuns, Error> {
+    fn found(&self, text: &str, before: Option<i64>, limit: u32) -> Result<CustomerRuns, Error> {
         let mut partial = true;
         for _ in 0..CHUNKS_BEFORE {
             partial = partial && self.index()?;
@@ -203,9 +209,9 @@ impl Runner {
                     found.insert(Reverse(run), of);
                 }
             }
-            let runs: Vec<i64> = found.keys().map(|Reverse(run)| *run).collect();
-            let first = runs.iter().take(limit.saturating_add(1) as usize);
-            let first: Vec<i64> = first.copied().collect();
+            let runs = found.keys().map(|Reverse(run)| *run);
+            let runs = runs.filter(|run| before.is_none_or(|before| *run < before));
+            let first: Vec<i64> = runs.take(limit.saturating_add(1) as usize).collect();
             Ok(Page { partial, ..Page::of(RunRow::those(database, &first)?, limit, false) })
         })?;
         let mut matched = BTreeMap::new();

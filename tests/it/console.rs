@@ -309,6 +309,12 @@ fn a_search_for_a_customer_says_where_it_found_what_and_how_much_it_left_out() {
     assert!(!by_row.to_lowercase().contains("paul.henriot"), "{by_row}");
     let many = search("Crowd");
     assert!(many.contains("the newest runs of one customer: 50 of 55."), "{many}");
+    let before = between(&many, "name=\"before\" value=\"", "\"").unwrap();
+    let form = format!("before={before}");
+    let rest = browser.post(&server, "/console/storefront/runs", &form).is(200).body;
+    assert!(rest.contains("the older runs of one customer: 5 of 55."), "{rest}");
+    assert_eq!(rest.matches("scope=\"row\"").count(), 5, "{rest}");
+    assert!(rest.contains(">MANY-0<") && !rest.contains("name=\"before\""), "{rest}");
     // Most addresses in the table of customers have an `@`, and far more than 20 customers are in it.
     let all = server.site.count(
         "select count(*) from customer_contact_info where email like '%@%' or name like '%@%'",

@@ -42,9 +42,13 @@ pub(crate) struct Filter {
 }
 
 /// What the other form says.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct OfCustomer {
-    customer: String,
+    /// The text; without it the last search goes on.
+    customer: Option<String>,
+    /// Only runs older than this row.
+    before: String,
 }
 
 /// `GET /console/{pipeline}/runs`.
@@ -62,7 +66,8 @@ pub(crate) async fn of_customer(
     Path(pipeline): Path<String>,
     Sent { mut visit, form }: Sent<OfCustomer>,
 ) -> Response {
-    let text = form.customer.trim().to_owned();
+    let last = visit.session(|session| session.searched.clone()).flatten();
+    let text = form.customer.or(last).unwrap_or_default().trim().to_owned();
     if text.is_empty() || text.chars().count() > TEXT_MAX {
         let path = format!("/console/{pipeline}/runs");
         let notice = format!("A search has at least one character, and {TEXT_MAX} at the most.");
@@ -73,10 +78,15 @@ pub(crate) async fn of_customer(
         let notice = "Nothing was searched, since it could not be written down.";
         return visit.lead(&path, Notice::bad(notice));
     }
+    let before = form.before.parse().ok();
     let read = visit.read(|flow| {
-        let found = tokio::task::block_in_place(|| flow.runner.customer(&text, RUNS))?;
-        list(flow, &Filter::default(), Some(found))
+        let find = || flow.runner.customer(&text, before, RUNS);
+        let found = tokio::task::block_in_place(find)?;
+        let mut page = list(flow, &Filter::default(), Some(found))?;
+        page["customer"]["is_older"] = json!(before.is_some());
+        Ok(page)
     });
+    visit.session(|session| session.searched = Some(text));
     Page::named("runs", "Runs", "runs").read(read, &mut visit)
 }
 
@@ -105,7 +115,9 @@ fn found(found: &CustomerRuns) -> Json {
     let all = if found.has_all { "" } else { "more than " };
     let customers = usize::try_from(found.of_customers).unwrap_or(usize::MAX);
     let left_out = customers > found.customers;
+    let older = found.page.runs.last().filter(|_| found.page.more).map(|row| row.id.to_string());
     json!({
+        "older": older.unwrap_or_default(),
         "runs": if more { format!("{} of {all}{}", count(shown), count(found.runs)) } else { String::new() },
         "customers": if left_out { count(customers) } else { String::new() },
         "searched_customers": count(found.customers),

@@ -79,6 +79,8 @@ pub(crate) struct Session {
     pub(crate) notice: Option<Notice>,
     /// The page that was asked for before the login: a path of this server.
     pub(crate) wanted: Option<String>,
+    /// The last text that a customer was searched by, so that no page and no address has it.
+    pub(crate) searched: Option<String>,
     used: Instant,
     /// When the database was looked at.
     checked: Instant,
@@ -90,7 +92,8 @@ impl Session {
     fn of(key: Option<SessionKey>) -> Self {
         let now = Instant::now();
         let revealed = HashMap::new();
-        Self { key, notice: None, wanted: None, used: now, checked: now, revealed }
+        let (notice, wanted, searched) = (None, None, None);
+        Self { key, notice, wanted, searched, used: now, checked: now, revealed }
     }
 
     /// Shows the personal data of a run from now on, for a while.
