@@ -86,6 +86,7 @@ fn settings(section: &SmtpSection) -> anyhow::Result<Settings> {
         port,
         security: section.security,
         credentials: user.zip(password).map(|(user, password)| Credentials { user, password }),
+        helo_name: section.helo_name.clone(),
         timeout: Duration::from_secs(section.timeout_seconds.into()),
         connections: section.connections as usize,
     })

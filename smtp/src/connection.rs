@@ -4,20 +4,25 @@
 //! each line.
 
 use std::fmt::Display;
+use std::pin::pin;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use lettre::Address;
-use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::authentication::Mechanism;
 use lettre::transport::smtp::commands::{Auth, Data, Ehlo, Mail, Rcpt, Starttls};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter, ServerInfo};
 use lettre::transport::smtp::response::Response;
 use oms_engine::effects::{Call, StepError, cause};
 use oms_engine::mail::Envelope;
 use oms_engine::pipeline::Security;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::Credentials;
 use crate::failure::{Phase, late, meaning};
 use crate::fault::Fault;
 use crate::reply;
@@ -30,9 +35,6 @@ const FINAL_REPLY: Duration = Duration::from_secs(600);
 /// The ways to authenticate that are used, the better one first.
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 
-/// Maximum number of authentication challenges; `LOGIN` has two.
-const CHALLENGES_MAX: usize = 10;
-
 /// Where the server is and how it is talked to.
 pub(crate) struct Server {
     pub(crate) host: String,
@@ -40,6 +42,8 @@ pub(crate) struct Server {
     pub(crate) security: Security,
     pub(crate) tls: Option<Tls>,
     pub(crate) credentials: Option<Credentials>,
+    /// The name in `EHLO`.
+    pub(crate) hello: ClientId,
     pub(crate) timeout: Duration,
 }
 
@@ -79,7 +83,7 @@ impl Server {
             (Some(tls), Security::Tls) => self.greet(tls.encrypt(tcp).await?).await?,
             (Some(tls), _) => {
                 let mut plain = Conversation::begin(tcp).await?;
-                if !plain.says_hello().await?.supports_feature(Extension::StartTls) {
+                if !plain.says_hello(&self.hello).await?.supports_feature(Extension::StartTls) {
                     return Ok(Opened::OffersNoTls);
                 }
                 plain.command(Starttls).await?;
@@ -101,7 +105,7 @@ impl Server {
 
     /// Sends `EHLO` and completes the connection.
     async fn known(&self, mut talk: Conversation<Box<dyn Stream>>) -> Result<Connection, Fault> {
-        let can = talk.says_hello().await?;
+        let can = talk.says_hello(&self.hello).await?;
         Ok(Connection { talk, can, timeout: self.timeout })
     }
 }
@@ -134,14 +138,24 @@ impl<S: Stream> Conversation<S> {
     }
 
     /// Sends `EHLO` and returns the server's extensions.
-    async fn says_hello(&mut self) -> Result<ServerInfo, Fault> {
-        let reply = self.command(Ehlo::new(ClientId::default())).await?;
+    async fn says_hello(&mut self, hello: &ClientId) -> Result<ServerInfo, Fault> {
+        let reply = self.command(Ehlo::new(hello.clone())).await?;
         ServerInfo::from_response(&reply).map_err(|_| Fault::NoReply)
     }
 
     async fn command(&mut self, command: impl Display) -> Result<Response, Fault> {
+        // A reply that is already there would count as the reply to this command.
+        if self.has_unread() {
+            return Err(Fault::NoReply);
+        }
         self.write(command.to_string().as_bytes()).await?;
         self.reply().await
+    }
+
+    /// Returns whether the server has sent bytes that were not read, or has closed the connection.
+    fn has_unread(&mut self) -> bool {
+        let fill = pin!(self.stream.fill_buf());
+        fill.poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
@@ -179,16 +193,21 @@ impl From<StepError> for NotTaken {
 impl Connection {
     async fn login(&mut self, credentials: &Credentials) -> Result<(), Fault> {
         let mechanism = self.can.get_auth_mechanism(&MECHANISMS).ok_or(Fault::Lacks)?;
-        let first = Auth::new(mechanism, credentials.clone(), None).map_err(|_| Fault::Lacks)?;
+        let first =
+            Auth::new(mechanism, credentials.for_lettre(), None).map_err(|_| Fault::Lacks)?;
         let mut reply = self.talk.command(first).await?;
-        for _ in 0..CHALLENGES_MAX {
+        // `PLAIN` sends all at once; `LOGIN` sends the name and the password, whatever the challenges say (draft-murchison-sasl-login-00).
+        let answers: &[&str] = match mechanism {
+            Mechanism::Login => &[&credentials.user, &credentials.password],
+            _ => &[],
+        };
+        for answer in answers {
             if !reply.has_code(334) {
                 return Ok(());
             }
-            let next = Auth::new_from_response(mechanism, credentials.clone(), &reply);
-            reply = self.talk.command(next.map_err(|_| Fault::NoReply)?).await?;
+            reply = self.talk.command(format!("{}\r\n", BASE64_STANDARD.encode(answer))).await?;
         }
-        Err(Fault::NoReply)
+        if reply.has_code(334) { Err(Fault::NoReply) } else { Ok(()) }
     }
 
     /// Sends a message.
@@ -200,7 +219,7 @@ impl Connection {
     ) -> Result<(), NotTaken> {
         let [from, to] = [&envelope.from, &envelope.to].map(|address| address.parse::<Address>());
         let (Ok(from), Ok(to)) = (from, to) else {
-            let message = "the mail's address is none";
+            let message = "the e-mail address is invalid";
             return Err(StepError::permanent(cause::BAD_ADDRESS, message).into());
         };
         let mut parameters = Vec::new();

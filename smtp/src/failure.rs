@@ -4,8 +4,12 @@ use std::fmt::Write as _;
 
 use lettre::transport::smtp::response::Response;
 use oms_engine::effects::{StepError, cause};
+use tokio_rustls::rustls::CertificateError;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, certificate_error};
+
+const UNKNOWN_ISSUER: &str =
+    "its issuer is unknown; set `SSL_CERT_FILE` to a file with the certificates that you trust";
 
 /// How far a conversation with the server had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +56,22 @@ pub(crate) fn meaning(phase: Phase, fault: &Fault) -> StepError {
             let message = format!("the mail server {words}: it sent an invalid or too long reply");
             return StepError::transient(cause::UNAVAILABLE, message);
         }
-        (Fault::Lost, _) => {
-            let message = format!("the mail server {words}");
-            return StepError::transient(cause::UNAVAILABLE, message);
-        }
+        (Fault::Lost(error), _) => match certificate_error(error) {
+            Some(reason) => {
+                let reason = match reason {
+                    CertificateError::UnknownIssuer => UNKNOWN_ISSUER.to_owned(),
+                    reason => reason.to_string(),
+                };
+                let message = format!("the certificate of the mail server is invalid: {reason}");
+                return StepError::permanent(cause::REFUSED, message);
+            }
+            None => {
+                let message = format!("the mail server {words}: {error}");
+                return StepError::transient(cause::UNAVAILABLE, message);
+            }
+        },
     };
+    let words = if phase == Phase::Connect { "rejects the connection" } else { words };
     let code = u16::from(reply.code());
     let mut message = format!("the mail server {words}: {code}");
     if let Some(enhanced) = enhanced_status(reply) {

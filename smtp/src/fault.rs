@@ -1,6 +1,7 @@
 //! Errors of an SMTP session.
 
 use lettre::transport::smtp::response::Response;
+use tokio_rustls::rustls::{self, CertificateError};
 
 /// An error of an SMTP session.
 #[derive(Debug)]
@@ -10,7 +11,7 @@ pub(crate) enum Fault {
     /// The reply is invalid or exceeds a limit.
     NoReply,
     /// The connection could not be established, or was lost.
-    Lost,
+    Lost(std::io::Error),
     /// The server lacks a required feature.
     Lacks,
 }
@@ -20,13 +21,21 @@ impl Fault {
     pub(crate) fn code(&self) -> Option<u16> {
         match self {
             Self::Refused(reply) => Some(reply.code().into()),
-            Self::NoReply | Self::Lost | Self::Lacks => None,
+            Self::NoReply | Self::Lost(_) | Self::Lacks => None,
         }
     }
 }
 
+/// Returns the reason why TLS rejected the server's certificate.
+pub(crate) fn certificate_error(error: &std::io::Error) -> Option<&CertificateError> {
+    match error.get_ref()?.downcast_ref::<rustls::Error>()? {
+        rustls::Error::InvalidCertificate(reason) => Some(reason),
+        _ => None,
+    }
+}
+
 impl From<std::io::Error> for Fault {
-    fn from(_: std::io::Error) -> Self {
-        Self::Lost
+    fn from(error: std::io::Error) -> Self {
+        Self::Lost(error)
     }
 }

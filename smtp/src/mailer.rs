@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use lettre::transport::smtp::authentication;
+use lettre::transport::smtp::extension::ClientId;
 use oms_engine::effects::{Admission, Call, Io, Leave, Mailer, StepError, cause};
 use oms_engine::mail::Mail;
 use oms_engine::pipeline::Security;
@@ -20,6 +22,13 @@ pub struct Credentials {
     pub password: String,
 }
 
+impl Credentials {
+    /// Returns them in the form of `lettre`.
+    pub(crate) fn for_lettre(&self) -> authentication::Credentials {
+        authentication::Credentials::new(self.user.clone(), self.password.clone())
+    }
+}
+
 /// Where the server is and how it is talked to.
 #[derive(Clone)]
 pub struct Settings {
@@ -29,8 +38,10 @@ pub struct Settings {
     pub port: u16,
     /// How the connection is encrypted. The server's certificate is held against what the system trusts (`SSL_CERT_FILE` names another list).
     pub security: Security,
-    /// Who we say that we are.
+    /// The name and the password to log in with.
     pub credentials: Option<Credentials>,
+    /// The name of this machine in `EHLO`: a domain or an address literal. The default is `[127.0.0.1]`.
+    pub helo_name: Option<String>,
     /// How long the server may take to answer a command.
     pub timeout: Duration,
     /// Connections that are open at the same time at the most.
@@ -64,16 +75,16 @@ impl SmtpMailer {
     /// # Errors
     /// The host name is invalid.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
-        let Settings { host, port, security, credentials, timeout, connections } = settings;
+        let Settings { host, port, security, credentials, helo_name, timeout, connections } =
+            settings;
         let tls = match security {
             Security::None => None,
             Security::Starttls | Security::Tls => Some(Tls::new(&host)?),
         };
-        let credentials = credentials.map(|Credentials { user, password }| {
-            lettre::transport::smtp::authentication::Credentials::new(user, password)
-        });
+        // An address literal is already in brackets, so it is written like a domain.
+        let hello = helo_name.map_or_else(ClientId::default, ClientId::Domain);
         Ok(Self {
-            server: Server { host, port, security, tls, credentials, timeout },
+            server: Server { host, port, security, tls, credentials, hello, timeout },
             permits: Arc::new(Semaphore::new(connections.max(1))),
             idle: Mutex::default(),
         })

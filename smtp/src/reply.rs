@@ -1,5 +1,7 @@
 //! Reading one reply of the server, with limits. Until the connection is encrypted, an attacker on the network path can send replies, too.
 
+use std::io::ErrorKind;
+
 use lettre::transport::smtp::response::Response;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _};
 
@@ -9,6 +11,7 @@ use crate::fault::Fault;
 const LINE_MAX: usize = 2_000;
 /// Maximum number of lines of a reply. The reply to `EHLO` has one line for each extension.
 const LINES_MAX: usize = 200;
+const CLOSED: &str = "it closed the connection";
 
 /// Reads one reply: lines that begin with the same code, a hyphen behind it in all but the last one (RFC 5321, 4.2).
 ///
@@ -21,7 +24,10 @@ pub(crate) async fn read(server: &mut (impl AsyncBufRead + Unpin)) -> Result<Res
         let most = u64::try_from(LINE_MAX).unwrap_or(u64::MAX);
         (&mut *server).take(most).read_until(b'\n', &mut line).await?;
         let Some(said) = line.strip_suffix(b"\n") else {
-            return Err(if line.len() < LINE_MAX { Fault::Lost } else { Fault::NoReply });
+            return Err(match line.len() < LINE_MAX {
+                true => std::io::Error::new(ErrorKind::UnexpectedEof, CLOSED).into(),
+                false => Fault::NoReply,
+            });
         };
         let said = String::from_utf8_lossy(said.strip_suffix(b"\r").unwrap_or(said));
         let (code, words) = said.split_at_checked(3).ok_or(Fault::NoReply)?;
@@ -81,7 +87,7 @@ mod tests {
             assert!(matches!(of(said).await, Err(Fault::NoReply)), "{said:?}");
         }
         for said in [&b""[..], b"250", b"250-a\r\n", b"250-a\r\n250 b"] {
-            assert!(matches!(of(said).await, Err(Fault::Lost)), "{said:?}");
+            assert!(matches!(of(said).await, Err(Fault::Lost(_))), "{said:?}");
         }
     }
 

@@ -39,6 +39,9 @@ pub struct SmtpSection {
     pub user: Option<Given>,
     /// The password: `{ env: NAME }` for a variable of the environment, `{ secret: NAME }` for a file in `$CREDENTIALS_DIRECTORY`.
     pub password: Option<Given>,
+    /// The name of this machine in the SMTP greeting `EHLO`, such as `shop.example.com`. Without it: `[127.0.0.1]`.
+    #[schemars(length(min = 1, max = 253))]
+    pub helo_name: Option<String>,
     /// Seconds that the server may take to answer a command.
     #[serde(default = "timeout_default")]
     #[schemars(range(min = 1, max = 600))]

@@ -55,6 +55,20 @@ pub(super) fn check(
     }
 }
 
+/// Tells whether a server accepts a name in `EHLO`: labels of letters, digits and hyphens, or an address in brackets.
+fn is_helo_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.trim_start_matches("IPv6:").parse::<std::net::IpAddr>().is_ok(),
+        None => name.split('.').all(is_label),
+    }
+}
+
 /// Checks how a server is authenticated to.
 fn server(smtp: &SmtpSection, sink: &mut Sink<'_>) {
     let route = Route::root().key("mail").key("smtp");
@@ -75,6 +89,13 @@ fn server(smtp: &SmtpSection, sink: &mut Sink<'_>) {
         let help = "write where it is: `{ env: SMTP_PASSWORD }`";
         sink.add(
             Finding::error(codes::VALUE_NOT_ALLOWED, at("password"), message).help(help.to_owned()),
+        );
+    }
+    if smtp.helo_name.as_deref().is_some_and(|name| !is_helo_name(name)) {
+        let message = "`helo_name` is not a domain or an address literal (RFC 5321, 4.1.1.1)";
+        sink.add(
+            Finding::error(codes::VALUE_NOT_ALLOWED, at("helo_name"), message)
+                .help("write a domain such as `shop.example.com`".to_owned()),
         );
     }
     let here = matches!(smtp.host.as_str(), "localhost" | "127.0.0.1" | "::1");
