@@ -26,6 +26,19 @@ pub(crate) fn answer_bytes(bytes: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Writes a text of an order or a mail: as it is into a file or a pipe, without control characters to a terminal.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub(crate) fn answer_content(text: &str) -> anyhow::Result<()> {
+    if !io::stdout().is_terminal() {
+        return answer_bytes(text.as_bytes());
+    }
+    let is_printed = |char: char| !char.is_control() || matches!(char, '\n' | '\t');
+    let shown = |char: char| if is_printed(char) { char } else { char::REPLACEMENT_CHARACTER };
+    answer_bytes(text.chars().map(shown).collect::<String>().as_bytes())
+}
+
 /// Writes one JSON document and a line end.
 ///
 /// # Errors

@@ -77,9 +77,9 @@ impl Part {
     pub(crate) fn answer(self, mail: &Mail) -> anyhow::Result<()> {
         match self {
             Self::Eml => output::answer_bytes(&mail.to_rfc5322()?),
-            Self::Html => output::answer(&mail.html),
-            Self::Text => output::answer(&mail.text),
-            Self::Subject => output::answer(&format!("{}\n", mail.subject)),
+            Self::Html => output::answer_content(&mail.html),
+            Self::Text => output::answer_content(&mail.text),
+            Self::Subject => output::answer_content(&format!("{}\n", mail.subject)),
         }
     }
 }

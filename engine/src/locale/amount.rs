@@ -1,23 +1,23 @@
-//! Amounts of money as CLDR writes them, where ICU4X leaves something out: patterns of negative amounts, separators of amounts that differ from those
-//! of other numbers, and the space between a symbol of letters and the digits (UTS #35, part 3, "Currencies").
+//! CLDR formats for amounts of money that ICU4X does not implement: patterns of negative amounts, separators that differ between amounts and other
+//! numbers, and the space between an alphabetic currency symbol and the digits (UTS #35, part 3, "Currencies").
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::tag::candidates;
 
-/// What belongs to one locale; `data/SOURCES.md` says where it comes from.
+/// CLDR data of one locale that ICU4X does not use. `data/SOURCES.md` names its source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Own {
-    /// The pattern of amounts, where ICU4X has another one.
+    /// The pattern of amounts, if it differs from that of ICU4X.
     positive: Option<&'static str>,
     /// The pattern of negative amounts.
     negative: Option<&'static str>,
-    /// The decimal separator of amounts, and that of groups.
+    /// The decimal separator and the group separator of amounts.
     separators: Option<(char, char)>,
-    /// Whether groups have three digits in amounts alone.
+    /// Whether amounts group three digits although other numbers group two.
     threes: bool,
-    /// The separator of groups in all numbers, where ICU4X has another one.
+    /// The group separator of all numbers, if it differs from that of ICU4X.
     group: Option<char>,
 }
 
@@ -37,24 +37,24 @@ static OWN: LazyLock<HashMap<&str, Own>> = LazyLock::new(|| {
     lines.filter_map(own).collect()
 });
 
-/// An amount, written by ICU4X.
+/// An amount as ICU4X formats it.
 pub(super) struct Written<'w> {
-    /// Without its sign, with its symbol.
+    /// The amount without its sign and with its symbol.
     pub(super) money: &'w str,
-    /// The digits of it, and whether some stand behind the point.
+    /// The number without its symbol, and whether it has decimals.
     pub(super) number: &'w str,
     pub(super) has_fraction: bool,
-    /// What stands before and behind a negative number.
+    /// The text before and after a negative number.
     pub(super) sign: Option<(&'w str, &'w str)>,
 }
 
 impl Own {
-    /// Returns what belongs to a locale.
+    /// Returns the data of a locale.
     pub(super) fn of(tag: &str) -> Self {
         candidates(tag).find_map(|tag| OWN.get(tag.as_str()).copied()).unwrap_or_default()
     }
 
-    /// Tells whether ICU4X writes this amount, which is not negative, as CLDR does, so that nothing is left to do.
+    /// Returns whether ICU4X formats this non-negative amount as CLDR does, so that it needs no change.
     pub(super) fn is_complete(self, money: &str) -> bool {
         let digits = |char: char| char.is_numeric();
         let before = money.split(digits).next().and_then(|symbol| symbol.chars().next_back());
@@ -63,7 +63,7 @@ impl Own {
         self == Self::default() && !tight && !money.contains(' ')
     }
 
-    /// Writes an amount as CLDR does.
+    /// Formats an amount as CLDR does.
     pub(super) fn amount(self, written: &Written<'_>) -> String {
         let Written { money, number, has_fraction, sign } = written;
         let Some((before, behind)) = money.split_once(number) else { return (*money).to_owned() };
@@ -75,7 +75,7 @@ impl Own {
         let money = match self.positive {
             Some(pattern) => {
                 let symbol = symbol(before, behind);
-                // A letter beside the digits has its space in between.
+                // CLDR puts a space between a letter and the digits.
                 let beside =
                     pattern.find('¤').zip(pattern.find('#')).map(|(at, digits)| at < digits);
                 let letter = match beside {
@@ -94,24 +94,24 @@ impl Own {
                 format!("{before}{}{number}{}{behind}", gaps[0], gaps[1])
             }
         };
-        // Some symbols have a space in them, at which no line may be divided.
+        // Some symbols contain a space. A line must not break there.
         format!("{minus}{money}{end}").replace(' ', "\u{a0}")
     }
 
-    /// Writes a number that ICU4X wrote.
+    /// Replaces the group separators in a number that ICU4X formatted.
     pub(super) fn number(self, number: String, has_fraction: bool) -> String {
         let Some(group) = self.group else { return number };
         let digits = |char: char| char.is_numeric();
         let point = number.rfind(|char| !digits(char)).filter(|_| has_fraction);
         let own = |(at, char): (usize, char)| match char {
-            // A sign stands before all digits.
+            // The sign comes before the digits.
             other if !digits(other) && at > 0 && Some(at) != point => group,
             other => other,
         };
         number.char_indices().map(own).collect()
     }
 
-    /// Writes the digits of an amount with its own separators.
+    /// Replaces the separators in an amount by those of the locale's amounts.
     fn separated(self, number: &str, has_fraction: bool) -> String {
         let number = if self.threes { in_threes(number, has_fraction) } else { number.to_owned() };
         let Some((decimal, group)) = self.separators else { return number };
@@ -125,7 +125,7 @@ impl Own {
     }
 }
 
-/// Puts what belongs into a pattern into its place.
+/// Fills in a pattern.
 fn filled(pattern: &str, symbol: &str, number: &str, minus: &str) -> String {
     pattern.chars().fold(String::new(), |mut amount, char| {
         match char {
@@ -138,7 +138,7 @@ fn filled(pattern: &str, symbol: &str, number: &str, minus: &str) -> String {
     })
 }
 
-/// Writes digits in groups of three.
+/// Groups digits in threes.
 fn in_threes(number: &str, has_fraction: bool) -> String {
     let is_sign = |char: char| !char.is_numeric();
     let point = number.rfind(is_sign).filter(|_| has_fraction).unwrap_or(number.len());
@@ -155,14 +155,14 @@ fn in_threes(number: &str, has_fraction: bool) -> String {
     written + fraction
 }
 
-/// Returns the symbol of a currency out of what stands around the digits.
+/// Returns the currency symbol from the text around the digits.
 fn symbol<'w>(before: &'w str, behind: &'w str) -> &'w str {
     let around = |char: char| char.is_whitespace() || matches!(char, '\u{200e}' | '\u{200f}');
     let first = before.trim_matches(around);
     if first.is_empty() { behind.trim_start_matches(around).trim_end() } else { first }
 }
 
-/// Tells whether a symbol that has this character beside the digits is set off from them: it is neither a symbol nor a space (`[[:^S:]&[:^Z:]]`).
+/// Returns whether CLDR puts a space between this character and the digits: it is neither a symbol nor a space (`[[:^S:]&[:^Z:]]`).
 fn stands_off(char: char) -> bool {
     const SYMBOLS: &str = "$+<=>^`|~";
     char.is_alphanumeric() || char.is_ascii_punctuation() && !SYMBOLS.contains(char)

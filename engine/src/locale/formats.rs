@@ -165,7 +165,7 @@ impl Formats {
         }
     }
 
-    /// Returns the plural category of a number as it is written here: `one`, `few` and so on (UTS #35, part 3, "Language Plural Rules").
+    /// Returns the plural category of a number, such as `one` or `few` (UTS #35, part 3, "Language Plural Rules").
     pub fn plural(&self, number: Decimal) -> &'static str {
         let mut digits = digits(number);
         digits.absolute.trim_end();
@@ -173,7 +173,7 @@ impl Formats {
         category.map_or(PLURAL_OTHER, category_name)
     }
 
-    /// Returns the plural categories that the language has.
+    /// Returns the plural categories of the language.
     pub fn plural_categories(&self) -> Vec<&'static str> {
         let Some(rules) = &self.plurals else { return vec![PLURAL_OTHER] };
         let has = |name: &&str| rules.categories().any(|category| category_name(category) == *name);
@@ -198,7 +198,7 @@ impl Formats {
     }
 }
 
-/// All plural categories. The last one is that of every number without another.
+/// All plural categories. The last one is the fallback.
 pub const PLURAL_CATEGORIES: [&str; 6] = ["zero", "one", "two", "few", "many", PLURAL_OTHER];
 const PLURAL_OTHER: &str = "other";
 
@@ -213,9 +213,10 @@ const fn category_name(category: PluralCategory) -> &'static str {
     }
 }
 
-/// Reads a tag. ICU4X finds nothing for some that name what goes without saying, such as `zh-Hans-HK`; the next shorter one stands in for it.
+/// Parses a tag. ICU4X has no data for some tags with a redundant subtag, such as `zh-Hans-HK`; then the next shorter tag is used.
 fn known(tag: &str) -> Option<Locale> {
-    let exact = tag.parse::<Locale>().ok()?;
+    // `de_AT`, as POSIX and CLDR write it, names the locale `de-AT`.
+    let exact = tag.trim().replace('_', "-").parse::<Locale>().ok()?;
     let has_data =
         |locale: &Locale| RegionDisplayNames::try_new(locale.into(), Default::default()).is_ok();
     if has_data(&exact) {
@@ -225,7 +226,7 @@ fn known(tag: &str) -> Option<Locale> {
     Some(shorter.into_iter().find(has_data).unwrap_or(exact))
 }
 
-/// Returns what decides about plural rules: the language, and in Portuguese the region. With the script of `sr-Latn`, ICU4X would find none.
+/// Returns the locale for plural rules: the language, and for Portuguese the region. ICU4X finds no rules for a tag with a script, such as `sr-Latn`.
 fn plural_locale(locale: &Locale) -> Locale {
     let mut plain = locale.clone();
     plain.id.script = None;
@@ -315,7 +316,7 @@ mod tests {
         for (tag, categories, number, category) in [
             ("en", "one other", "1", "one"),
             ("en", "one other", "1.5", "other"),
-            // As it is written, without zeros at the end.
+            // Trailing zeros are not written and do not count.
             ("en", "one other", "1.00", "one"),
             ("ar", "zero one two few many other", "11", "many"),
             ("ru", "one few many other", "22", "few"),

@@ -16,7 +16,9 @@ const CLOSE: &str = "?=";
 
 /// Tells whether a text has to be written in encoded words as a whole.
 pub(super) fn must_be_encoded(text: &str) -> bool {
-    text.contains("=?") || text.split(' ').any(|word| word.len() > WORD_BYTES_MAX)
+    // A reader drops white space between two encoded words (RFC 2047, 6.2).
+    let loses_spaces = !text.is_ascii() && text.contains("  ");
+    loses_spaces || text.contains("=?") || text.split(' ').any(|word| word.len() > WORD_BYTES_MAX)
 }
 
 /// Returns a text in encoded words, folded for a header of this name. A character is never divided (RFC 2047, 5).
@@ -69,6 +71,8 @@ mod tests {
         for (text, encoded) in [
             ("Order NW-10248", false),
             ("Größe", false),
+            ("Größe  Ω", true),
+            ("a  b", false),
             ("a = b?", false),
             ("=?utf-8?q?You_won!?=", true),
             ("x=?", true),

@@ -21,7 +21,7 @@ const SUBJECT_CHARS_MAX: usize = 998;
 /// The most bytes of a Message-ID, so that its line stays within RFC 5322's 998.
 const MESSAGE_ID_BYTES_MAX: usize = 900;
 
-/// Returns the Message-ID, without its angle brackets, of the mail that a call with this idempotency key sends from a domain.
+/// Returns the Message-ID, without angle brackets, of the mail with this idempotency key and sender domain.
 pub fn message_id(key: &str, domain: &str) -> String {
     format!("{key}@{domain}")
 }

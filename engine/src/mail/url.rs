@@ -1,23 +1,23 @@
-//! Values in URLs: what is filled in stays one value, whatever characters it has (RFC 3986).
+//! Percent-encoding of values in URLs (RFC 3986), so that no value can change the structure of the URL.
 
-/// Where in a URL a value is filled in.
+/// The part of a URL in which a value stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UrlPart {
-    /// At the beginning: the value is the URL, or its first part.
+    /// The start: the value is the whole URL or its first part.
     Start,
-    /// Behind the scheme of `https` and the like, before a `?`.
+    /// After the scheme of `https` and similar URLs, before a `?`.
     Path,
-    /// The addresses of `mailto:` or the number of `tel:`, before a `?`.
+    /// The addresses in `mailto:` or the number in `tel:`, before a `?`.
     Address,
-    /// Behind a `?` or a `#`.
+    /// After a `?` or a `#`.
     Query,
 }
 
-/// Schemes whose path is an address or a telephone number.
+/// Schemes whose path is an e-mail address or a phone number.
 const ADDRESS_SCHEMES: [&str; 3] = ["mailto:", "tel:", "sms:"];
 
 impl UrlPart {
-    /// Returns the part that follows `before`, the URL as it is written so far.
+    /// Returns the part that follows `before`, the URL so far.
     pub fn behind(before: &str) -> Self {
         let before = before.trim_start();
         if before.is_empty() {
@@ -32,8 +32,8 @@ impl UrlPart {
         if ADDRESS_SCHEMES.iter().any(|scheme| begins(scheme)) { Self::Address } else { Self::Path }
     }
 
-    /// Writes a value for this part of a URL: percent-encoded (RFC 3986, 2.1) except for the unreserved characters. An address keeps `@`
-    /// (RFC 6068) and `+` (RFC 3966). A URL as a whole keeps the reserved characters and what is encoded already.
+    /// Appends a value for this part of a URL, percent-encoded except for the unreserved characters (RFC 3986, 2.1). An address keeps `@`
+    /// (RFC 6068) and `+` (RFC 3966). A whole URL keeps its reserved characters and existing percent-encoding.
     pub fn encode(self, value: &str, out: &mut String) {
         let value = match self {
             Self::Start => value.trim(),
@@ -56,7 +56,7 @@ impl UrlPart {
         }
     }
 
-    /// Writes a text that the author of the URL wrote: as [`Self::encode`], but in a path with the reserved characters.
+    /// Appends a text from the template's author. It is encoded as by [`Self::encode`], but keeps reserved characters outside of a query.
     pub fn encode_fixed(self, text: &str, out: &mut String) {
         match self {
             Self::Start | Self::Path | Self::Address => Self::Start.encode(text, out),
@@ -65,7 +65,7 @@ impl UrlPart {
     }
 }
 
-/// Tells whether a percent sign begins an encoded byte.
+/// Returns whether a percent sign starts an encoded byte.
 fn is_encoded(bytes: &[u8], at: usize) -> bool {
     let is_hex = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
     is_hex(at + 1) && is_hex(at + 2)

@@ -1,41 +1,43 @@
-//! What the attributes of HTML hold, and which addresses a link may lead to.
+//! Kinds of HTML attributes, and the URLs that a link may have.
 
 use super::entity::decoded;
 
-/// What an attribute's value is.
+/// The kind of an attribute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Attribute {
-    /// A URL that a reader follows.
+    /// The URL of a link.
     Link,
-    /// A URL that is loaded.
+    /// The URL of an image or another resource.
     Source,
-    /// Words that are shown or read out.
+    /// Text for readers or screen readers.
     Words,
-    /// Declarations of CSS.
+    /// CSS declarations.
     Style,
-    /// Anything else.
+    /// Any other attribute.
     #[default]
     Plain,
 }
 
-/// Schemes of links that a mail may have. Any other may run a program at the reader's, or lead nowhere.
-const LINK_SCHEMES: [&str; 4] = ["http:", "https:", "mailto:", "tel:"];
-/// Schemes of what a mail may load, `cid:` being a part of itself (RFC 2392). What has no scheme is not loaded and does no harm.
+/// Schemes that are allowed in links. Other schemes may run code in a webmail client or do not work in a mail.
+pub(super) const LINK_SCHEMES: [&str; 4] = ["http:", "https:", "mailto:", "tel:"];
+/// Schemes that are allowed for resources. `cid:` names a part of the mail (RFC 2392). A URL without a scheme does not load in a mail and is harmless.
 const SOURCE_SCHEMES: [&str; 4] = ["http:", "https:", "cid:", "data:image/"];
 
 impl Attribute {
-    /// Returns what an attribute of this name, in lower case, holds.
+    /// Returns the kind of the attribute with this lower-case name.
     pub(super) fn named(name: &str) -> Self {
         match name.rsplit(':').next().unwrap_or_default() {
-            "href" | "action" | "formaction" => Self::Link,
-            "src" | "background" | "poster" | "cite" | "longdesc" | "data" => Self::Source,
+            "href" | "action" | "formaction" | "ping" => Self::Link,
+            "src" | "srcset" | "background" | "poster" | "cite" | "longdesc" | "data" => {
+                Self::Source
+            }
             "alt" | "title" | "placeholder" | "aria-label" | "aria-description" => Self::Words,
             "style" => Self::Style,
             _ => Self::Plain,
         }
     }
 
-    /// Tells whether an attribute with this value, as it is written in HTML, may stay.
+    /// Returns whether an attribute may have this value. `value` is the HTML source of the value.
     pub(super) fn allows(self, value: &str) -> bool {
         match self {
             Self::Link => is_link(value),
@@ -48,18 +50,17 @@ impl Attribute {
     }
 }
 
-/// Tells whether a value of `href`, as it is written in HTML, is a link that a mail may have: one of [`LINK_SCHEMES`], or a place in the mail
-/// itself.
+/// Returns whether the HTML source of an `href` value is an allowed link: it has one of [`LINK_SCHEMES`] or points to an anchor in the mail.
 pub(super) fn is_link(value: &str) -> bool {
     let start = beginning(value);
     start.starts_with('#') || begins(&start, &LINK_SCHEMES)
 }
 
-/// Characters of a value that tell its scheme.
+/// Number of characters that are examined to find the scheme.
 const BEGINNING_CHARS: usize = 32;
 
-/// Returns the beginning of a URL as a browser reads it: character references are read, control characters and spaces before it and
-/// line breaks within it are dropped (WHATWG URL, 4.4).
+/// Returns the start of a URL as a browser parses it: character references are decoded, leading control characters and spaces as well as tabs
+/// and line breaks are removed (WHATWG URL, 4.4).
 fn beginning(value: &str) -> String {
     let chars = decoded(value).filter(|char| !matches!(char, '\t' | '\n' | '\r'));
     let chars = chars.skip_while(|char| char.is_control() || char.is_whitespace());
@@ -73,7 +74,7 @@ fn begins(url: &str, schemes: &[&str]) -> bool {
     schemes.iter().any(begins)
 }
 
-/// Returns the scheme of a URL, if it has one (RFC 3986, 3.1). A reference that was not read may stand for any character.
+/// Returns the scheme of a URL, if it has one (RFC 3986, 3.1). A character reference that was not decoded may stand for a colon.
 fn scheme(url: &str) -> Option<&str> {
     let end = url.find([':', '/', '?', '#', '&'])?;
     let (scheme, rest) = url.split_at(end);

@@ -8,7 +8,7 @@ use handlebars::template::{HelperTemplate, Parameter, Template as Tree, Template
 use super::check_link::{beginnings, first_printed};
 use super::check_partial::second_line;
 use super::check_path::{Known, Scopes};
-use super::helpers::{BLOCKS, CALLS, SAY};
+use super::helpers::{BLOCKS, CALLS, PLURAL, SAY};
 use super::lint::lint;
 use super::load::{Template, Variant};
 use super::part::Part;
@@ -27,7 +27,7 @@ const UNESCAPED: &str = "unescaped:";
 pub(super) struct Checker<'t> {
     pub(super) partials: &'t BTreeMap<String, Part>,
     pub(super) texts: &'t Texts,
-    /// The locale of the words.
+    /// The locale of the texts.
     pub(super) locale: &'t str,
     pub(super) scopes: Scopes,
     problems: Vec<TemplateProblem>,
@@ -37,20 +37,20 @@ pub(super) struct Checker<'t> {
     /// How many blocks around this place are not understood: what is in them is not judged.
     pub(super) muted: usize,
     pub(super) one_line: bool,
-    /// Whether links are looked at: in HTML as it is written.
+    /// Whether links are checked. They are checked only in HTML source files.
     links: bool,
-    /// Whether what is walked stands at the beginning of a link.
+    /// Whether the current position is at the start of a link's URL.
     pub(super) in_link: bool,
 }
 
-/// What a part of a mail is checked as.
+/// The role of a part in a mail, which determines its checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
-    /// One line of text.
+    /// A single line of text.
     Subject,
     Text,
     Html,
-    /// What MJML made of HTML that was checked as it is written.
+    /// HTML that MJML generated from a source that was checked already.
     Made,
 }
 
@@ -58,7 +58,7 @@ enum Role {
 pub(super) struct Cursor<'t> {
     pub(super) part: &'t Part,
     next: usize,
-    /// Where the tags begin that print the beginning of a link.
+    /// Start positions of the tags that print the start of a link's URL.
     links: BTreeSet<usize>,
 }
 
@@ -251,7 +251,9 @@ impl<'t> Checker<'t> {
                 );
                 return self.report(cursor, fault.help("write it without them".to_owned()));
             }
-            if BLOCKS.contains(&name) || CALLS.contains(&name) {
+            // `plural` was not a helper at first, and templates of runs that have started may print data of that name.
+            let is_helper = BLOCKS.contains(&name) || CALLS.contains(&name) && name != PLURAL;
+            if is_helper {
                 let fault = Fault::new(
                     codes::TEMPLATE_HELPER,
                     tag.call.name.clone(),
@@ -272,7 +274,7 @@ impl<'t> Checker<'t> {
         }
     }
 
-    /// Walks what a tag includes, which stands where the tag does.
+    /// Walks the contents of a tag that includes other content at its position.
     fn at_link(&mut self, tag: &Tag, cursor: &Cursor<'_>, walk: impl FnOnce(&mut Self)) {
         let outer = std::mem::replace(&mut self.in_link, cursor.links.contains(&tag.span.start));
         walk(self);

@@ -1,9 +1,9 @@
-//! Links whose address is filled in from its beginning: nobody knows where they lead.
+//! Checks for links whose URL starts with a value: their target depends on the data.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::attribute::{Attribute, is_link};
+use super::attribute::{Attribute, LINK_SCHEMES, is_link};
 use super::check::{Checker, Cursor};
 use super::markup::{Piece, pieces, slice};
 use super::mjml::masked;
@@ -13,11 +13,10 @@ use super::scan::{Tag, TagKind};
 use crate::diagnostic::codes;
 use crate::value::{Shape, Type};
 
-/// What is left out of a mail, in messages.
-pub(super) const LEFT_OUT: &str =
-    "a mail only links to `https:`, `http:`, `mailto:` and `tel:`, and any other link is left out";
+/// The rule for links, as messages state it.
+pub(super) const LEFT_OUT: &str = "only links to `https:`, `http:`, `mailto:` and `tel:` are allowed; any other `href` is removed";
 
-/// Returns where the tags begin that print the beginning of a link in a file of HTML or MJML.
+/// Returns the start positions of the tags that print the start of a link's URL in an HTML or MJML file.
 pub(super) fn beginnings(part: &Part) -> BTreeSet<usize> {
     let text = masked(&part.text);
     let mut found = BTreeSet::new();
@@ -33,14 +32,14 @@ pub(super) fn beginnings(part: &Part) -> BTreeSet<usize> {
     found
 }
 
-/// A block that is open: whether nothing was written before it, and before the ends of its branches.
+/// An open block, with whether the range was still empty at its start and at the ends of its branches.
 struct Fork {
     start: bool,
     end: bool,
     has_else: bool,
 }
 
-/// Returns where the tags begin that print the first thing in a range of a file, in whichever branches.
+/// Returns the start positions of all tags that may print first in a range of a file, across all branches.
 pub(super) fn first_printed(part: &Part, range: Range<usize>) -> BTreeSet<usize> {
     let mut found = BTreeSet::new();
     let (mut first, mut at) = (true, range.start);
@@ -74,8 +73,96 @@ pub(super) fn first_printed(part: &Part, range: Range<usize>) -> BTreeSet<usize>
     found
 }
 
+/// Fixed text at the beginning of a link, and where its first piece stands.
+struct Beginning {
+    text: String,
+    span: Range<usize>,
+}
+
+/// Characters of a link's beginning that decide where it leads.
+const DECIDING_CHARS: usize = 64;
+/// Maximum number of beginnings that branches can give one link; any more are not checked.
+const BEGINNINGS_MAX: usize = 16;
+
+/// Returns the fixed text at the beginning of a link that makes a mail leave it out, in whichever branch. Links that a value begins are judged
+/// by the value's type.
+pub(super) fn left_out(part: &Part, range: &Range<usize>) -> Option<Range<usize>> {
+    let tags = || part.tags.iter().filter(|tag| range.contains(&tag.span.start));
+    if tags().next().is_none() {
+        return (!is_link(slice(&part.text, range))).then(|| range.clone());
+    }
+    let mut forks: Vec<(Vec<Beginning>, Vec<Beginning>, bool)> = Vec::new();
+    let mut open = vec![Beginning { text: String::new(), span: range.start..range.start }];
+    let ends = tags().map(|tag| (tag.span.clone(), Some(tag.kind)));
+    let mut at = range.start;
+    for (span, kind) in ends.chain([(range.end..range.end, None)]) {
+        let text = part.text.get(at..span.start).unwrap_or_default();
+        for beginning in &mut open {
+            if beginning.text.is_empty() {
+                beginning.span = at..span.start;
+            }
+            beginning.text.push_str(text);
+        }
+        at = span.end;
+        match kind {
+            Some(TagKind::Comment) => {}
+            Some(TagKind::Print | TagKind::Partial) => {
+                let bad = open.drain(..).find(|beginning| {
+                    let text = beginning.text.trim_start();
+                    !text.is_empty() && !is_link(text) && !may_become_link(text)
+                });
+                if let Some(bad) = bad {
+                    return Some(bad.span);
+                }
+            }
+            Some(TagKind::Open) => forks.push((copied(&open), Vec::new(), false)),
+            Some(kind @ (TagKind::Else | TagKind::Chain)) => {
+                if let Some((start, ends, has_else)) = forks.last_mut() {
+                    ends.append(&mut open);
+                    *has_else |= kind == TagKind::Else;
+                    open = copied(start);
+                }
+            }
+            Some(TagKind::Close) => {
+                if let Some((mut start, mut ends, has_else)) = forks.pop() {
+                    ends.append(&mut open);
+                    open = ends;
+                    if !has_else {
+                        open.append(&mut start);
+                    }
+                    open.truncate(BEGINNINGS_MAX);
+                }
+            }
+            None => {
+                let bad = open.drain(..).find(|beginning| {
+                    !beginning.text.trim().is_empty() && !is_link(&beginning.text)
+                });
+                if let Some(bad) = bad {
+                    return Some(bad.span);
+                }
+            }
+        }
+    }
+    None
+}
+
+fn copied(beginnings: &[Beginning]) -> Vec<Beginning> {
+    let copy = |one: &Beginning| Beginning {
+        text: one.text.chars().take(DECIDING_CHARS).collect(),
+        span: one.span.clone(),
+    };
+    beginnings.iter().map(copy).collect()
+}
+
+/// Tells whether a value may complete a text to the scheme of a link, such as `http` before `s://…`.
+fn may_become_link(text: &str) -> bool {
+    LINK_SCHEMES.iter().any(|scheme| {
+        scheme.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text))
+    })
+}
+
 impl Checker<'_> {
-    /// Warns of a value at the beginning of a link, unless its type says where it leads.
+    /// Warns about a value at the start of a link's URL, unless its type guarantees an allowed scheme.
     pub(super) fn link(&mut self, ty: &Type, tag: &Tag, cursor: &Cursor<'_>) {
         if let Shape::Text { values: Some(values), .. } = &ty.shape
             && values.iter().all(|value| is_link(value))
@@ -83,8 +170,8 @@ impl Checker<'_> {
             return;
         }
         let name = cursor.text(&tag.call.name);
-        let message = format!("`{name}` begins a link and may be any address: {LEFT_OUT}");
-        let help = "write the beginning of the address, such as `https://shop.example/orders/{{…}}`, or accept this at the step's `template` with `# oms: allow OMS0517`";
+        let message = format!("`{name}` is the start of a link and can be any URL: {LEFT_OUT}");
+        let help = "write the start of the URL in the template, such as `https://shop.example/orders/{{…}}`, or accept the warning at the step's `template` with `# oms: allow OMS0517`";
         let fault = Fault::new(codes::TEMPLATE_LINK_TARGET, tag.call.name.clone(), message);
         self.report(cursor, fault.warning().help(help.to_owned()));
     }
@@ -93,6 +180,31 @@ impl Checker<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_that_is_left_out_is_found_in_every_branch() {
+        for (value, found) in [
+            ("https://a.example/{{x}}", None),
+            ("http{{x}}", None),
+            ("{{x}}", None),
+            ("#top", None),
+            ("{{#if a}}https://a.example{{/if}}", None),
+            ("{{#if a}}https://{{x}}{{else}}mailto:{{y}}{{/if}}", None),
+            ("/orders", Some("/orders")),
+            ("//{{x}}/y", Some("//")),
+            ("/orders/{{x}}", Some("/orders/")),
+            ("www.shop.example/{{x}}", Some("www.shop.example/")),
+            ("{{#if a}}/en/{{else}}/de/{{/if}}orders", Some("/en/")),
+            ("{{#if a}}javascript:x{{/if}}", Some("javascript:x")),
+            ("{{#if a}}https://{{x}}{{else if b}}tel:1{{else}}x{{/if}}", Some("x")),
+            ("{{#if a}}{{#if b}}ftp:{{x}}{{/if}}{{/if}}https://b", Some("ftp:")),
+        ] {
+            let part = Part::of_file("t", &format!("<a href=\"{value}\">")).unwrap();
+            let range = 9..9 + value.len();
+            let left_out = left_out(&part, &range).map(|span| slice(&part.text, &span));
+            assert_eq!(left_out, found, "{value}");
+        }
+    }
 
     #[test]
     fn the_first_thing_printed_is_found_in_every_branch() {

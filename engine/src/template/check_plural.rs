@@ -1,4 +1,4 @@
-//! `{{plural n one="…" other="…"}}`: the forms that a language needs (UTS #35, part 3, "Language Plural Rules").
+//! Checks `{{plural n one="…" other="…"}}`: each plural form of the language is required (UTS #35, part 3, "Language Plural Rules").
 
 use handlebars::JsonValue;
 use handlebars::template::{HelperTemplate, Parameter};
@@ -13,7 +13,7 @@ use crate::locale::{Formats, PLURAL_CATEGORIES};
 use crate::value::{Shape, Type};
 
 impl<'t> Checker<'t> {
-    /// Checks the number and the forms, and returns the type of what is written.
+    /// Checks the number and the forms, and returns the type of the result.
     pub(super) fn plural(
         &mut self,
         call: &'t HelperTemplate,
@@ -24,7 +24,8 @@ impl<'t> Checker<'t> {
             Fault::new(codes::TEMPLATE_HELPER, span.clone(), message)
         };
         let ([param], [place]) = (call.params.as_slice(), at.params.as_slice()) else {
-            let message = format!("`{PLURAL}` is given {} and takes 1", values(call.params.len()));
+            let message =
+                format!("`{PLURAL}` expects 1 value, found {}", values(call.params.len()));
             self.report(cursor, refuse(&at.name, message));
             return None;
         };
@@ -34,14 +35,13 @@ impl<'t> Checker<'t> {
             let name = cursor.text(key);
             let fault = if !PLURAL_CATEGORIES.contains(&name) {
                 let help = did_you_mean(name, PLURAL_CATEGORIES);
-                refuse(key, format!("there is no plural form `{name}`")).help(help)
+                refuse(key, format!("unknown plural form `{name}`")).help(help)
             } else if given.contains(&name) {
                 refuse(key, format!("the form `{name}` is given twice"))
             } else if !matches!(call.hash.get(name), Some(Parameter::Literal(JsonValue::String(_))))
             {
-                let help = format!("write the words themselves: `{name}=\"# items\"`");
-                refuse(&value.span, format!("the form `{name}` is not a text in quotation marks"))
-                    .help(help)
+                let help = format!("write a constant text: `{name}=\"# items\"`");
+                refuse(&value.span, format!("the form `{name}` must be a quoted text")).help(help)
             } else {
                 given.push(name);
                 continue;
@@ -63,7 +63,7 @@ impl<'t> Checker<'t> {
         if fine && !missing.is_empty() {
             let locale = self.locale;
             let forms: Vec<String> = missing.iter().map(|form| format!("`{form}`")).collect();
-            let message = format!("`{PLURAL}` lacks {} for `{locale}`", forms.join(", "));
+            let message = format!("`{PLURAL}` requires {} for `{locale}`", forms.join(", "));
             let forms: Vec<String> = missing.iter().map(|form| format!("{form}=\"…\"")).collect();
             let help = format!(
                 "add `{}`, or write each language's forms in its `texts.yaml`",

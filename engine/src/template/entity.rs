@@ -1,8 +1,8 @@
-//! Character references of HTML, as far as they tell the scheme of a URL: numbers, and the names of signs.
+//! Decodes the HTML character references that can hide the scheme of a URL: numeric ones, and the names of punctuation.
 
 use std::str::Chars;
 
-/// Names of characters that may stand at the beginning of a URL.
+/// Names of characters that can occur at the start of a URL.
 const NAMES: [(&str, char); 12] = [
     ("amp", '&'),
     ("apos", '\''),
@@ -18,7 +18,7 @@ const NAMES: [(&str, char); 12] = [
     ("period", '.'),
 ];
 
-/// Returns the characters of a text with their references read. One that is not known stays as it is written.
+/// Returns the characters of a text with its character references decoded. Unknown references stay as they are.
 pub(super) fn decoded(text: &str) -> impl Iterator<Item = char> {
     let mut chars = text.chars();
     std::iter::from_fn(move || {
@@ -36,7 +36,7 @@ pub(super) fn decoded(text: &str) -> impl Iterator<Item = char> {
     })
 }
 
-/// Reads the reference behind an `&`, and returns what it stands for and what follows it.
+/// Decodes the reference after an `&`. Returns the character and the rest of the text.
 fn reference<'t>(chars: &Chars<'t>) -> Option<(char, Chars<'t>)> {
     let text = chars.as_str();
     let (char, length) = match text.strip_prefix('#') {

@@ -22,14 +22,16 @@ pub(super) const CALLS: [&str; 15] = [
 pub(super) const DATE: &str = "date";
 pub(super) const ZONE: &str = "zone";
 
-/// What writes the words that go with a number, and what stands for the number in them.
+/// The helper that selects a plural form, and the placeholder for the number in its forms.
 pub(super) const PLURAL: &str = "plural";
 pub(super) const NUMBER_MARK: char = '#';
+/// A number sign in such words.
+pub(super) const NUMBER_ESCAPED: &str = "##";
 
 /// What says a text of `texts.yaml`.
 pub(super) const SAY: &str = "t";
 
-/// One of [`CALLS`], except [`DATE`], which depends on a time zone, and [`PLURAL`], which has words.
+/// One of [`CALLS`], except [`DATE`], which depends on a time zone, and [`PLURAL`], which has plural forms.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Call {
     And,

@@ -1,24 +1,23 @@
-//! Values between words of the other direction, kept in their own order by the Unicode Bidirectional Algorithm (UAX #9): an isolate goes around
-//! each, as the W3C advises ("Inline markup and bidirectional text in HTML").
+//! Bidirectional isolation of values in right-to-left text (UAX #9), as the W3C recommends ("Inline markup and bidirectional text in HTML").
 
 use std::borrow::Cow;
 
 /// Which values are isolated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Isolating {
-    /// None: the words around them are written from left to right, or programs read the text.
+    /// None: the surrounding text is left-to-right, or the output is machine-readable.
     Nothing,
-    /// All, since the words around them are written from right to left.
+    /// All: the surrounding text is right-to-left.
     All,
 }
 
 impl Isolating {
-    /// Returns which values are isolated between words of a direction.
+    /// Returns which values are isolated in text of a direction.
     pub(super) const fn within(right_to_left: bool) -> Self {
         if right_to_left { Self::All } else { Self::Nothing }
     }
 
-    /// Tells whether a value is isolated.
+    /// Returns whether a value is isolated.
     pub(super) fn takes(self, value: &str) -> bool {
         match self {
             Self::Nothing => false,
@@ -37,17 +36,17 @@ pub(super) enum Marks {
 }
 
 impl Marks {
-    /// Returns what goes before and behind a value.
+    /// Returns the markup before and after a value.
     pub(super) const fn around(self) -> (&'static str, &'static str) {
         match self {
-            // First strong isolate, and what ends it.
+            // First strong isolate and pop directional isolate.
             Self::Characters => ("\u{2068}", "\u{2069}"),
             Self::Element => ("<bdi>", "</bdi>"),
         }
     }
 }
 
-/// Returns a value without what would reach beyond its isolate: explicit embeddings, overrides and isolates.
+/// Returns a value without characters that could end its isolate or extend past it: explicit embeddings, overrides and isolates.
 pub(super) fn contained(value: &str) -> Cow<'_, str> {
     if value.is_ascii() || !value.contains(is_embedding) {
         return Cow::Borrowed(value);
@@ -55,7 +54,7 @@ pub(super) fn contained(value: &str) -> Cow<'_, str> {
     Cow::Owned(value.chars().filter(|char| !is_embedding(*char)).collect())
 }
 
-/// Tells whether a character begins or ends an embedding, an override or an isolate (UAX #9, 2.1 to 2.5).
+/// Returns whether a character starts or ends an embedding, an override or an isolate (UAX #9, 2.1 to 2.5).
 const fn is_embedding(char: char) -> bool {
     matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use super::attribute::is_link;
-use super::check_link::LEFT_OUT;
+use super::attribute::Attribute;
+use super::check_link::{LEFT_OUT, left_out};
 use super::contrast::faint;
 use super::css::{Declaration, declarations, dropped, sheet};
 use super::load::{Html, Variant};
@@ -76,21 +76,25 @@ fn links(text: &str, element: &Element, faults: &mut Vec<Fault>) {
     }
 }
 
-/// Elements of MJML that put something before the address.
+/// MJML elements that prepend a base URL to `href`.
 const COMPLETED: [&str; 2] = ["mj-navbar-link", "mj-social-element"];
 
-/// Warns of a link that is written and will be left out.
+/// Warns about a link in the source whose `href` will be removed.
 fn target(part: &Part, text: &str, element: &Element, faults: &mut Vec<Fault>) {
     let name = slice(text, &element.name);
-    let Some(value) = element.attribute(text, "href") else { return };
-    let tag = part.tags.iter().map(|tag| tag.span.start).find(|start| value.contains(start));
-    let fixed = slice(text, &(value.start..tag.unwrap_or(value.end)));
-    // What a tag of Handlebars begins is judged by its type.
-    let is_known = tag.is_none() || fixed.contains(':');
-    if is_known && !is_link(fixed) && !COMPLETED.contains(&name) {
-        let message = format!("this link does not appear: {LEFT_OUT}");
-        let fault = Fault::new(codes::TEMPLATE_LINK_TARGET, value, message);
-        faults.push(fault.warning().help("write the whole address".to_owned()));
+    if COMPLETED.contains(&name) {
+        return;
+    }
+    for attribute in &element.attributes {
+        let named = slice(text, &attribute.name).to_ascii_lowercase();
+        if Attribute::named(&named) != Attribute::Link {
+            continue;
+        }
+        if let Some(span) = left_out(part, &attribute.value) {
+            let message = format!("this link will be removed: {LEFT_OUT}");
+            let fault = Fault::new(codes::TEMPLATE_LINK_TARGET, span, message);
+            faults.push(fault.warning().help("write the full URL with its scheme".to_owned()));
+        }
     }
 }
 

@@ -94,7 +94,7 @@ fn each_language_needs_its_own_plural_forms() {
     let order = Type::record([("items_count", Type::of(crate::value::Shape::Int))]);
     let found = template.check(&Type::record([("order", order)]));
     let places: Vec<_> = found.iter().map(|p| (p.path.as_str(), p.message.as_str())).collect();
-    let message = "`plural` lacks `zero`, `two`, `few`, `many` for `ar`";
+    let message = "`plural` requires `zero`, `two`, `few`, `many` for `ar`";
     assert_eq!(places, [("mail/t/ar/texts.yaml", message)]);
 }
 

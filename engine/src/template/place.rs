@@ -1,21 +1,21 @@
-//! Where in HTML the next text stands: between tags, or in which attribute. A tokenizer after the HTML standard (13.2.5) that keeps its place
-//! and nothing else, so that a value is written as its place demands.
+//! Tracks the position in HTML output: between tags, or in which attribute. It is a tokenizer that follows the HTML standard (13.2.5) and keeps only its
+//! state, so that the writer can escape each value for its context.
 //!
-//! What conditional comments hold is markup to Outlook, and so it is here.
+//! The contents of conditional comments count as markup, because Outlook renders them.
 
 use super::attribute::Attribute;
 
-/// The place behind the text that was taken so far.
+/// The position after the text that was read so far.
 #[derive(Debug, Default)]
 pub(super) struct Place {
     state: State,
-    /// The name of the element whose start tag was read last, in lower case.
+    /// The lower-case name of the element whose start tag was read last.
     element: String,
-    /// The name of the attribute that was read last, in lower case.
+    /// The lower-case name of the attribute that was read last.
     name: String,
-    /// Where that attribute begins, with the spaces before it.
+    /// Start position of that attribute, including the whitespace before it.
     attribute_start: usize,
-    /// Where its value begins.
+    /// Start position of its value.
     value_start: usize,
     attribute: Attribute,
 }
@@ -29,28 +29,30 @@ enum State {
     Words,
     /// In `style` or `script`.
     Foreign,
-    /// Behind `<`.
+    /// After `<`.
     Open,
-    /// Behind `<!`, with so many dashes.
+    /// After `<!` and this number of dashes.
     Declaring(u8),
-    /// Behind `<!--`, with so many dashes before this place.
+    /// After `<!--`, with this number of dashes just before the position.
     Comment {
         dashes: u8,
         empty: bool,
     },
+    /// Behind `--!` in a comment, which ends at `--!>` as well.
+    CommentEndBang,
     /// In `</a`, `<!doctype` or `<?xml`, up to the next `>`.
     Closing,
     Element,
-    /// Between attributes, behind spaces that begin there.
+    /// Between attributes. `gap` is the start of the whitespace before the position.
     Tag {
         gap: Option<usize>,
     },
     Name,
-    /// Behind the name of an attribute.
+    /// After the name of an attribute.
     Named {
         gap: usize,
     },
-    /// Behind the `=` of an attribute.
+    /// After the `=` of an attribute.
     Equals,
     Value(Quote),
 }
@@ -62,7 +64,7 @@ enum Quote {
     Double,
 }
 
-/// What a value is written into.
+/// The context of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spot {
     /// Between tags.
@@ -71,24 +73,24 @@ pub(super) enum Spot {
     Words,
     /// In the value of an attribute.
     Attribute { attribute: Attribute, quoted: bool },
-    /// Anywhere else.
+    /// Any other position.
     Other,
 }
 
-/// An attribute whose value has just ended.
+/// An attribute whose value has just been read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ended {
     pub(super) attribute: Attribute,
-    /// Where it begins in the text, with the spaces before it.
+    /// Start position of the attribute, including the whitespace before it.
     pub(super) start: usize,
-    /// Where its value begins.
+    /// Start position of its value.
     pub(super) value_start: usize,
-    /// Whether a quote ends it, which is the last byte that was taken.
+    /// Whether the value is quoted. If so, the closing quote is the last byte that was read.
     pub(super) quoted: bool,
 }
 
 impl Place {
-    /// Returns what the next value is written into.
+    /// Returns the context of the next value.
     pub(super) const fn spot(&self) -> Spot {
         match self.state {
             State::Content => Spot::Content,
@@ -101,19 +103,19 @@ impl Place {
         }
     }
 
-    /// Returns where the value of the attribute begins that this place is in.
+    /// Returns the start position of the current attribute's value.
     pub(super) const fn value_start(&self) -> usize {
         self.value_start
     }
 
-    /// Begins the value of an attribute without quotes, if this place is before one: what follows is printed.
+    /// Starts an unquoted attribute value if the position is after an `=`. The template prints a value next.
     pub(super) fn begin_value(&mut self, at: usize) {
         if self.state == State::Equals {
             self.value(Quote::None, at);
         }
     }
 
-    /// Returns how many bytes of a text have to be taken one by one, if where it leads is known from there on.
+    /// Returns how many bytes of a text have to be read before the precomputed end position applies, or `None` if it does not apply.
     pub(super) fn known_from(&self, passage: &Passage) -> Option<usize> {
         match self.state {
             State::Content => passage.content.as_ref().map(|_| 0),
@@ -124,7 +126,7 @@ impl Place {
         }
     }
 
-    /// Takes the text of a passage behind the bytes that were taken one by one; `here` is where it stands in the whole text.
+    /// Skips the rest of a passage after the bytes that were read. `here` is the position of that rest in the output.
     pub(super) fn pass(&mut self, passage: &Passage, here: usize) {
         let (taken, end) = match (self.state, &passage.content, &passage.quoted) {
             (State::Content, Some(end), _) => (0, end),
@@ -137,7 +139,7 @@ impl Place {
             State::Named { gap } => State::Named { gap: moved(gap) },
             state => state,
         };
-        // Without an element in the text, this is still the one before.
+        // If the passage has no start tag, the previous element stays current.
         if !end.element.is_empty() {
             self.element.clone_from(&end.element);
         }
@@ -147,8 +149,8 @@ impl Place {
         self.value_start = moved(end.value_start);
     }
 
-    /// Takes the next bytes of a text, up to the end of an attribute's value at the most, and returns how many. `base` is where they stand in
-    /// the whole text.
+    /// Reads bytes of a text, at most up to the end of an attribute's value, and returns their number. `base` is the position of the text in
+    /// the output.
     pub(super) fn take(&mut self, text: &str, base: usize) -> (usize, Option<Ended>) {
         let bytes = text.as_bytes();
         let mut at = 0;
@@ -193,7 +195,7 @@ impl Place {
         (bytes.len(), None)
     }
 
-    /// Takes one byte in a tag or at its beginning, or none if it belongs to what follows.
+    /// Reads one byte in or at the start of a tag. Returns 0 if the byte belongs to the next token.
     fn step(&mut self, byte: u8, here: usize) -> usize {
         let space = byte.is_ascii_whitespace();
         match (self.state, byte) {
@@ -214,10 +216,18 @@ impl Place {
                 self.state = State::Closing;
                 return 0;
             }
-            // `<!--[if mso]>`, of which the rest is markup.
+            // The contents of `<!--[if mso]>` are markup.
             (State::Comment { empty: true, .. }, b'[') => self.state = State::Closing,
             (State::Comment { empty: true, .. }, b'>') => self.state = State::Content,
             (State::Comment { dashes: 2.., .. }, b'>') => self.state = State::Content,
+            (State::Comment { dashes: 2.., .. }, b'!') => self.state = State::CommentEndBang,
+            (State::CommentEndBang, b'>') => self.state = State::Content,
+            (State::CommentEndBang, b'-') => {
+                self.state = State::Comment { dashes: 1, empty: false };
+            }
+            (State::CommentEndBang, _) => {
+                self.state = State::Comment { dashes: 0, empty: false };
+            }
             (State::Comment { dashes, .. }, b'-') => {
                 self.state = State::Comment { dashes: dashes.saturating_add(1), empty: false };
             }
@@ -277,12 +287,12 @@ impl Place {
         Ended { attribute, start, value_start: self.value_start, quoted }
     }
 
-    /// Begins the content of the element whose start tag has ended.
+    /// Enters the content of the element whose start tag has ended.
     fn opened(&mut self) {
         self.state = self.opens();
     }
 
-    /// Returns where the content of the element stands whose start tag was read last.
+    /// Returns the state for the content of the current element.
     fn opens(&self) -> State {
         match self.element.as_str() {
             "title" | "textarea" => State::Words,
@@ -295,24 +305,24 @@ impl Place {
         name.get(..self.element.len()).is_some_and(|name| name.eq_ignore_ascii_case(&self.element))
     }
 
-    /// Follows text that was put in: `moved` gives the new place of each.
+    /// Adjusts the positions after text was inserted. `moved` maps an old position to the new one.
     pub(super) fn moved(&mut self, moved: impl Fn(usize) -> usize) {
         self.attribute_start = moved(self.attribute_start);
         self.value_start = moved(self.value_start);
     }
 }
 
-/// Where a text of a template leads, worked out once: most are passed again and again, from between tags or from within an attribute.
+/// The effect of a fixed text of a template on the position, computed once when the template is loaded. Most texts start between tags or within an attribute.
 #[derive(Debug)]
 pub(super) struct Passage {
-    /// Where it ends if it begins between tags; nothing if it has an attribute that must not be there.
+    /// The end position if the text starts between tags, or `None` if the text has an attribute that is not allowed.
     content: Option<Place>,
-    /// How many bytes belong to an attribute in double quotes if it begins in one, and where it ends then.
+    /// If the text starts in a double-quoted value: the length up to the closing quote, and the end position.
     quoted: Option<(usize, Place)>,
 }
 
 impl Passage {
-    /// Works out where a text leads.
+    /// Computes the passage of a text.
     pub(super) fn of(text: &str) -> Self {
         let quoted = text.find('"').and_then(|at| {
             let (length, place) =
@@ -323,7 +333,7 @@ impl Passage {
     }
 }
 
-/// Returns the place behind a text from these bytes on, if it has nothing that must not be there.
+/// Returns the position after a text that is read from `at`, or `None` if it has an attribute that is not allowed.
 fn through(mut place: Place, text: &str, mut at: usize) -> Option<Place> {
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let (taken, ended) = place.take(rest, at);
@@ -338,7 +348,7 @@ fn through(mut place: Place, text: &str, mut at: usize) -> Option<Place> {
     Some(place)
 }
 
-/// Returns how many bytes are left of an attribute's value, if it ends in this text.
+/// Returns the remaining length of an attribute's value, if it ends in this text.
 fn value_length(rest: &str, quote: Quote) -> Option<usize> {
     match quote {
         Quote::Double => rest.find('"'),
@@ -351,7 +361,7 @@ fn value_length(rest: &str, quote: Quote) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// Returns the place behind a text that is taken in two parts, wherever they are divided.
+    /// Returns the position after a text, and checks that splitting the text anywhere gives the same position.
     fn behind(text: &str) -> Place {
         let taken = |parts: [&str; 2]| {
             let (mut place, mut base) = (Place::default(), 0);
@@ -367,7 +377,7 @@ mod tests {
         let whole = taken([text, ""]);
         for (at, _) in text.char_indices() {
             let (first, second) = text.split_at(at);
-            // The end of a style sheet is only found in one piece.
+            // The end tag of a style sheet is recognized only if it is in one piece.
             if first.ends_with('<') || first.contains("</") {
                 continue;
             }
@@ -398,6 +408,8 @@ mod tests {
             ("<style>a</STYLE >", Spot::Content),
             ("<!-- <p> -- ", Spot::Other),
             ("<!-- <p> --->", Spot::Content),
+            ("<!-- <p> --!>", Spot::Content),
+            ("<!-- <p> --!->", Spot::Other),
             ("<!--[if mso]><a href=\"", attribute("href", true)),
             ("<!--[if mso]></td><![endif]-->", Spot::Content),
             ("<!--[if !mso]><!--><b", Spot::Other),

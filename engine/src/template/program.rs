@@ -21,7 +21,7 @@ pub(super) type Program = Vec<Op>;
 /// One operation.
 #[derive(Debug)]
 pub(super) enum Op {
-    /// Text as it is, and where it leads in HTML.
+    /// Fixed text, and its effect on the position in HTML.
     Text { text: Box<str>, passage: Box<Passage> },
     /// A value; escaped in HTML if `escaped`.
     Print { value: Operand, escaped: bool, line: usize },
@@ -61,7 +61,7 @@ pub(super) enum Operand {
         value: Box<Self>,
         time_zone: Option<TimeZone>,
     },
-    /// `plural`: words by the plural category of a number.
+    /// `plural`: a text that is selected by the plural category of a number.
     Plural {
         value: Box<Self>,
         forms: Vec<(Box<str>, Box<str>)>,
@@ -71,7 +71,7 @@ pub(super) enum Operand {
 }
 
 impl Operand {
-    /// Tells whether it is written by the author of the mail, not filled in.
+    /// Returns whether the text comes from the template's author and not from the data.
     pub(super) fn is_words(&self) -> bool {
         match self {
             Self::Literal(_) | Self::Plural { .. } => true,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::helpers::{NUMBER_MARK, day, is_true, number};
+use super::helpers::{Call, NUMBER_ESCAPED, NUMBER_MARK, day, is_true, number};
 use super::isolate::Isolating;
 use super::load::{Template, Variant};
 use super::part::Part;
@@ -266,6 +266,9 @@ impl<'t> Renderer<'t> {
                     (operand, Value::Text(text)) if operand.is_words() && *escaped => {
                         self.write(|out| out.words(text))
                     }
+                    (Operand::Call(Call::Money | Call::Number, _), Value::Text(text)) => {
+                        self.write(|out| out.amount(text))
+                    }
                     (_, value) => self.print(value, *escaped, *line),
                 }
             }
@@ -360,7 +363,7 @@ impl<'t> Renderer<'t> {
     fn field(&mut self, part: &'t Part, scope: &Scope<'_>) -> Result<(), TemplateError> {
         let outer = std::mem::replace(
             &mut self.out,
-            Writer::new(part.text.len(), Escape::None, Isolating::Nothing),
+            Writer::new(part.text.len(), Escape::File, Isolating::Nothing),
         );
         let done = self.within(part, scope);
         let text = std::mem::replace(&mut self.out, outer).into_text();
@@ -441,12 +444,21 @@ impl<'t> Renderer<'t> {
     }
 }
 
-/// Returns the words that go with a number, with the number in them.
+/// Returns the plural form for a number, with the number filled in.
 fn worded(number: Decimal, forms: &[(Box<str>, Box<str>)], formats: &Formats) -> Option<String> {
     let of = |wanted: &str| forms.iter().find(|(name, _)| &**name == wanted);
     let [.., other] = PLURAL_CATEGORIES;
     let (_, words) = of(formats.plural(number)).or_else(|| of(other))?;
-    Some(words.replace(NUMBER_MARK, &formats.number(number)))
+    let number = formats.number(number);
+    let mut written = String::with_capacity(words.len() + number.len());
+    let mut pieces = words.split(NUMBER_ESCAPED).peekable();
+    while let Some(piece) = pieces.next() {
+        written.push_str(&piece.replace(NUMBER_MARK, &number));
+        if pieces.peek().is_some() {
+            written.push(NUMBER_MARK);
+        }
+    }
+    Some(written)
 }
 
 /// Returns how values are escaped in an attachment of this name.
@@ -454,7 +466,7 @@ pub(super) fn escape_of(name: &str) -> Escape {
     match name.rsplit_once('.') {
         Some((_, "html")) => Escape::Html,
         Some((_, "csv")) => Escape::Csv,
-        _ => Escape::None,
+        _ => Escape::File,
     }
 }
 

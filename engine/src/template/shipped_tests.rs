@@ -192,7 +192,7 @@ fn a_confirmation_speaks_the_reader_s_language_and_writes_as_in_the_reader_s_cou
         ("en-GB", "ltr", "Order NW-10250 is confirmed", "CHF 1,552.60", "8 July 2024"),
     ] {
         let mail = template.render(&data, Some(locale)).unwrap();
-        // Isolates stand around values between words from the right.
+        // Values in right-to-left text are isolated.
         let without = |text: &str| text.replace(['\u{2068}', '\u{2069}'], "");
         assert_eq!(without(&mail.subject), subject, "{locale}");
         assert_eq!(mail.subject.contains('\u{2068}'), dir == "rtl", "{locale}");

@@ -164,7 +164,7 @@ fn every_fault_is_found_at_its_place() {
         ),
         (504, "{{#if (gt order.discount 1)}}x{{/if}}", "order.discount", "may be missing", "{{#if"),
         (504, "{{#each order.items}}{{note}}{{/each}}", "note", "may be missing", "default note"),
-        (505, "{{plural 1 one=\"a\"}}", "plural", "lacks `other` for `en`", "other=\"…\""),
+        (505, "{{plural 1 one=\"a\"}}", "plural", "requires `other` for `en`", "other=\"…\""),
         (505, "{{plural 1 ones=\"a\" other=\"b\"}}", "ones", "no plural form `ones`", "`one`"),
         (
             505,
@@ -296,8 +296,8 @@ fn what_passes_the_check_renders_as_written() {
         ("{{#if (lt order.placed_on \"2025-02-01\")}}early{{/if}}", "early"),
         ("{{order.log}}{{#with order}}{{log}}{{/with}}", "loggedlogged"),
         (
-            "{{#each order.items}}{{plural quantity one=\"# item\" other=\"# items\" few=\"-\"}} {{/each}}{{plural 1 one=\"an item\" other=\"-\"}}",
-            "2 items 0 items an item",
+            "{{#each order.items}}{{plural quantity one=\"# item\" other=\"# items\" few=\"-\"}} {{/each}}{{plural 1 one=\"an item in ##1\" other=\"-\"}}",
+            "2 items 0 items an item in #1",
         ),
         ("{{!-- unescaped: plain text --}} {{{name}}}", " <b>\"Jo\"</b>"),
         ("\\{{name}} {{~ order.id ~}} !", "{{name}}A-1!"),

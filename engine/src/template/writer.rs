@@ -1,9 +1,10 @@
-//! The text that a rendering makes: it has an end, and values are escaped as its language and their place want it.
+//! Output of a rendering: limited in size, with values escaped for the format and their context.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use super::attribute::Attribute;
+use super::entity::decoded;
 use super::isolate::{Isolating, Marks, contained};
 use super::place::{Ended, Passage, Place, Spot};
 use super::render::RENDERED_BYTES_MAX;
@@ -14,16 +15,18 @@ use crate::mail::UrlPart;
 pub(super) enum Escape {
     /// Plain text: not at all.
     None,
-    /// HTML: the same characters as Handlebars, for content and quoted attributes; percent-encoded in URLs.
+    /// HTML: the same characters as Handlebars in content and quoted attributes, and percent-encoding in URLs.
     Html,
     /// CSV (RFC 4180): a value is one whole field.
     Csv,
+    /// Another file, such as JSON for a program: a value is written as it is, also within a URL and between words of the other direction.
+    File,
 }
 
-/// Bytes of an attribute that are looked at to tell what a value in it is; a longer URL is at its query.
+/// Maximum number of bytes of a URL that are examined to find its current part. A longer URL counts as being in its query.
 const WRITTEN_MAX: usize = 4096;
 
-/// What begins a URL among words.
+/// Prefixes of a URL in running text.
 const SHOWN_SCHEMES: [&str; 3] = ["https://", "http://", "mailto:"];
 const SHOWN_SCHEME_MIN: usize = "http://".len();
 
@@ -32,9 +35,9 @@ pub(super) struct Writer {
     text: String,
     escape: Escape,
     isolating: Isolating,
-    /// Where in HTML the text ends.
+    /// The position in HTML at the end of the text.
     place: Place,
-    /// Where the word begins that the text ends in.
+    /// Start position of the last word.
     word: usize,
 }
 
@@ -56,7 +59,7 @@ impl Writer {
         self.text
     }
 
-    /// Writes the text of a template.
+    /// Writes fixed text of a template.
     pub(super) fn fixed(&mut self, text: &str, passage: &Passage) -> fmt::Result {
         let known = match self.escape {
             Escape::Html => self.place.known_from(passage),
@@ -70,7 +73,7 @@ impl Writer {
         self.push(rest)
     }
 
-    /// Writes text as it is. In HTML it takes out links that a mail must not have.
+    /// Writes text without escaping it. In HTML, links that are not allowed are removed.
     fn raw(&mut self, text: &str) -> fmt::Result {
         if self.escape != Escape::Html {
             return self.push(text);
@@ -88,18 +91,19 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes a value, escaped for its place if it is to be, and isolated between words of the other direction.
+    /// Writes a value. It is escaped for its context if `escaped`, and isolated in right-to-left text.
     pub(super) fn value(&mut self, text: &str, escaped: bool) -> fmt::Result {
         match self.escape {
             _ if !escaped && self.escape == Escape::Html => self.raw(text),
             Escape::Html => self.html_value(text),
-            Escape::Csv if escaped => self.field(text),
+            Escape::Csv if escaped => self.field(text, is_formula(text)),
             Escape::Csv => self.push(text),
             Escape::None => self.shown(text, Marks::Characters, Self::push),
+            Escape::File => self.push(text),
         }
     }
 
-    /// Writes a number or a truth value, which in CSV is no formula whatever it begins with.
+    /// Writes a number or a boolean. In CSV these are never formulas, whatever their first character.
     pub(super) fn plain(&mut self, text: &str) -> fmt::Result {
         match self.escape {
             Escape::Csv => self.push(text),
@@ -107,7 +111,15 @@ impl Writer {
         }
     }
 
-    /// Writes words of the mail: escaped as values are, and not isolated.
+    /// Writes a number or an amount as readers of the locale write it. In CSV it may begin with a minus sign and is still no formula.
+    pub(super) fn amount(&mut self, text: &str) -> fmt::Result {
+        match self.escape {
+            Escape::Csv => self.field(text, false),
+            _ => self.value(text, true),
+        }
+    }
+
+    /// Writes text from the template's author: escaped like a value, but not isolated.
     pub(super) fn words(&mut self, text: &str) -> fmt::Result {
         match self.escape {
             Escape::Html => match self.spot() {
@@ -117,10 +129,11 @@ impl Writer {
                     self.html(&encoded, quoted)
                 }
                 Spot::Attribute { quoted, .. } => self.html(text, quoted),
-                _ => self.html(text, true),
+                Spot::Content | Spot::Words => self.html(text, true),
+                Spot::Other => self.in_tag(text),
             },
-            Escape::Csv => self.field(text),
-            Escape::None => self.push(text),
+            Escape::Csv => self.field(text, is_formula(text)),
+            Escape::None | Escape::File => self.push(text),
         }
     }
 
@@ -161,18 +174,19 @@ impl Writer {
                 None => self.html(text, quoted),
             },
             Spot::Attribute { attribute: Attribute::Plain, quoted } => self.html(text, quoted),
-            Spot::Other => {
-                let start = self.text.len();
-                self.html(text, true)?;
-                // What is printed into a tag may be the name of an attribute.
-                let written = self.text.split_off(start);
-                self.raw(&written)
-            }
+            Spot::Other => self.in_tag(text),
         }
     }
 
-    /// Writes a value that a reader sees: as a part of the URL that it stands in, or with an isolate around it if its direction may differ from
-    /// that of the words around it.
+    /// Writes a value into a tag, where it may be the name of an attribute.
+    fn in_tag(&mut self, text: &str) -> fmt::Result {
+        let start = self.text.len();
+        self.html(text, true)?;
+        let written = self.text.split_off(start);
+        self.raw(&written)
+    }
+
+    /// Writes a visible value: percent-encoded if it is part of a visible URL, otherwise isolated in right-to-left text.
     fn shown(
         &mut self,
         text: &str,
@@ -193,7 +207,7 @@ impl Writer {
         self.push(behind)
     }
 
-    /// Returns the part of a URL that comes next in the attribute at hand.
+    /// Returns the part of the URL at the current position of the attribute.
     fn url_part(&self) -> UrlPart {
         match self.written() {
             long if long.len() > WRITTEN_MAX => UrlPart::Query,
@@ -201,22 +215,29 @@ impl Writer {
         }
     }
 
-    /// Returns what is written of the attribute at hand.
+    /// Returns the current attribute's value so far.
     fn written(&self) -> &str {
         self.text.get(self.place.value_start()..).unwrap_or_default()
     }
 
-    /// Returns the part of a URL that comes next, if the text ends within one that a reader sees.
+    /// Returns the part of the URL at the current position, if the text ends in a visible URL.
     fn shown_url(&self) -> Option<UrlPart> {
         let word = self.text.get(self.word..)?;
         if !(SHOWN_SCHEME_MIN..=WRITTEN_MAX).contains(&word.len()) {
             return None;
         }
         let start = SHOWN_SCHEMES.iter().filter_map(|scheme| word.rfind(scheme)).max()?;
-        Some(UrlPart::behind(&without_references(word.get(start..)?)))
+        let url = word.get(start..)?;
+        // Most words are plain text, in which no reference has to be decoded.
+        let url: Cow<'_, str> = match self.escape == Escape::Html && url.contains('&') {
+            true => Cow::Owned(decoded(url).collect()),
+            false => Cow::Borrowed(url),
+        };
+        let goes_on = !url.contains(ends_url) && !url.ends_with([';', '.', '!']);
+        goes_on.then(|| UrlPart::behind(&url))
     }
 
-    /// Returns the part of a URL that comes next in a declaration of CSS, if this is within `url()`.
+    /// Returns the part of the URL at the current position of a CSS declaration, if it is within `url()`.
     fn style_url(&self) -> Option<UrlPart> {
         let written = self.written();
         let last = written.ceil_char_boundary(written.len().saturating_sub(WRITTEN_MAX));
@@ -230,13 +251,13 @@ impl Writer {
         let mut encoded = String::with_capacity(text.len());
         part.encode(text, &mut encoded);
         if self.spot() == (Spot::Attribute { attribute: Attribute::Style, quoted }) {
-            // These end `url()` in CSS, and a quoted URL in it.
+            // These characters end an unquoted or quoted URL in `url()`.
             encoded = encoded.replace('\'', "%27").replace('(', "%28").replace(')', "%29");
         }
         self.html(&encoded, quoted)
     }
 
-    /// Takes an attribute out of the text that must not be there: a link that leads elsewhere than to the web, to mail or to a telephone.
+    /// Removes an attribute with a URL that is not allowed.
     fn end_attribute(&mut self, ended: &Ended) {
         let end = self.text.len() - usize::from(ended.quoted);
         let value = self.text.get(ended.value_start..end).unwrap_or_default();
@@ -245,7 +266,7 @@ impl Writer {
         }
     }
 
-    /// Writes text with what is special in HTML escaped, and spaces, too, where they would end an attribute.
+    /// Writes text with HTML's special characters escaped. In an unquoted attribute, whitespace is escaped as well.
     fn html(&mut self, text: &str, quoted: bool) -> fmt::Result {
         let special = |byte| is_special(byte) || !quoted && byte.is_ascii_whitespace();
         let mut rest = text;
@@ -268,9 +289,8 @@ impl Writer {
         self.push(rest)
     }
 
-    /// Writes a field of CSV. What a spreadsheet would take for a formula is marked as text (OWASP, "CSV Injection").
-    fn field(&mut self, text: &str) -> fmt::Result {
-        let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    /// Writes a field of CSV, marked as text if a spreadsheet would read it as a formula.
+    fn field(&mut self, text: &str, formula: bool) -> fmt::Result {
         let quoted = formula
             || text.starts_with(' ')
             || text.ends_with(' ')
@@ -288,8 +308,10 @@ impl Writer {
         if indent.is_empty() {
             return Ok(());
         }
+        // A partial that ends an attribute may have removed text from before its start.
+        let start = start.min(self.text.len());
         let lines = self.text.split_off(start);
-        // Where in the lines each begins, before it is indented.
+        // The first positions of the lines before they are indented.
         let mut begins = Vec::new();
         let mut at = start;
         for line in lines.split_inclusive('\n') {
@@ -304,7 +326,18 @@ impl Writer {
     }
 }
 
-/// Returns a text without the number signs of character references, so that none is taken for the beginning of a fragment.
+/// Tells whether a spreadsheet reads a field as a formula (OWASP, "CSV Injection"). Lines of an attachment end in CRLF, so a line feed at the
+/// start becomes a carriage return.
+fn is_formula(text: &str) -> bool {
+    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n'])
+}
+
+/// Tells whether a character cannot be part of a URL that stands in a text (RFC 3986, 2).
+fn ends_url(char: char) -> bool {
+    char.is_whitespace() || "<>\"'()[]{}|\\^`,".contains(char)
+}
+
+/// Returns a text without the `#` of numeric character references, so that it is not mistaken for the start of a fragment.
 fn without_references(text: &str) -> Cow<'_, str> {
     if text.contains("&#") { Cow::Owned(text.replace("&#", "&")) } else { Cow::Borrowed(text) }
 }
@@ -450,6 +483,8 @@ mod tests {
             ("two\nlines", "\"two\nlines\""),
             ("=1+1", "\"'=1+1\""),
             ("@SUM(A1)", "\"'@SUM(A1)\""),
+            ("\n=1+1", "\"'\n=1+1\""),
+            ("-12,50", "\"'-12,50\""),
             ("Ω", "Ω"),
             ("", ""),
         ] {
@@ -457,5 +492,43 @@ mod tests {
             writer.value(text, true).unwrap();
             assert_eq!(writer.into_text(), field);
         }
+        for (amount, field) in [("-12.50", "-12.50"), ("-12,50 €", "\"-12,50 €\"")] {
+            let mut writer = Writer::new(0, Escape::Csv, Isolating::Nothing);
+            writer.amount(amount).unwrap();
+            assert_eq!(writer.into_text(), field);
+        }
+    }
+
+    #[test]
+    fn a_value_behind_a_shown_url_is_not_part_of_it() {
+        for (parts, html) in [
+            (
+                ["https://a.example&nbsp;|&nbsp;", "M & Co"],
+                "https://a.example&nbsp;|&nbsp;M &amp; Co",
+            ),
+            (["(https://a.example)", "M & Co"], "(https://a.example)M &amp; Co"),
+            (["https://a.example,", "M & Co"], "https://a.example,M &amp; Co"),
+            (["https://a.example;", "M & Co"], "https://a.example;M &amp; Co"),
+            (
+                ["https://a.example/?a=1&amp;b=", "M & Co"],
+                "https://a.example/?a=1&amp;b=M%20%26%20Co",
+            ),
+            (["https://a.example/order-", "M & Co"], "https://a.example/order-M%20%26%20Co"),
+        ] {
+            assert_eq!(written(Isolating::Nothing, &parts), html, "{parts:?}");
+        }
+    }
+
+    #[test]
+    fn a_partial_may_end_an_attribute_that_is_left_out() {
+        let mut writer = Writer::new(0, Escape::Html, Isolating::Nothing);
+        writer.raw("<a href=\"").unwrap();
+        writer.value("javascript:alert(1)", true).unwrap();
+        writer.raw("\n").unwrap();
+        let start = writer.len();
+        writer.raw("\">").unwrap();
+        writer.indent(start, "  ").unwrap();
+        writer.raw("x</a>").unwrap();
+        assert_eq!(writer.into_text(), "<a>x</a>");
     }
 }

@@ -1,4 +1,4 @@
-# A mail links to the web, to mail and to telephones. Any other link is left out, and a warning says so beforehand.
+# Links with a scheme other than http, https, mailto or tel are removed, and `validate` warns about them.
 oms validate p.yaml
 oms render-email preview p.yaml --part html
 for link in 'https://shop.example.com/o' 'mailto:a@example.com' 'tel:+49123' ' JavaScript:alert(1)' '\\tjavascript:x' 'java\\nscript:x' 'data:text/html,x' \

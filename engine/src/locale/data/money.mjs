@@ -1,29 +1,29 @@
-// Prints money.txt from the npm package cldr-numbers-full below the folder that is given.
+// Generates money.txt from the npm package cldr-numbers-full in the given folder.
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
 const main = join(process.argv[2], "node_modules/cldr-numbers-full/main");
 
-/** Locales whose pattern or groups of digits ICU4X has otherwise, seen by comparing with Node. */
+/** Locales for which ICU4X has another pattern or grouping than Node. */
 const OTHERWISE = ["fa", "ml", "mr", "or", "sd", "sd-Arab"];
 
-/** Locales whose groups ICU4X separates otherwise, in all numbers. */
+/** Locales for which ICU4X has another group separator in all numbers. */
 const GROUPS = ["fr-CH"];
 
-/** What a locale has that ICU4X does not use: its patterns, its separators in amounts, and that groups have three digits. */
+/** Returns the data of a locale that ICU4X does not use: patterns, separators of amounts, and groups of three digits. */
 function own(locale) {
   const { numbers } = JSON.parse(readFileSync(join(main, locale, "numbers.json"), "utf8")).main[locale];
   const system = numbers.defaultNumberingSystem;
   const symbols = numbers[`symbols-numberSystem-${system}`];
   const [positive, negative] = numbers[`currencyFormats-numberSystem-${system}`].standard.split(";");
-  // What a negative amount would be without a pattern of its own.
+  // Without its own pattern, a negative amount has a leading minus sign.
   const pattern = (text) => text.replace(/[#0.,]+/, "#");
   const differs = negative && pattern(negative) !== `-${pattern(positive)}`;
   const own = ["Decimal", "Group"].some((name) => symbols[`currency${name}`] !== undefined);
   const separator = (name) => symbols[`currency${name}`] ?? symbols[name.toLowerCase()];
   const separators = own ? separator("Decimal") + separator("Group") : "";
   const otherwise = OTHERWISE.includes(locale);
-  // Groups of other numbers have two digits from the second one on.
+  // Other numbers have groups of two digits after the first group.
   const threes = /#,##,##0/.test(numbers[`decimalFormats-numberSystem-${system}`].standard) && !/#,##,##0/.test(positive);
   return [otherwise ? pattern(positive) : "", differs ? pattern(negative) : "", separators, threes ? "3" : "", GROUPS.includes(locale) ? symbols.group : ""].join("\t");
 }
@@ -31,7 +31,7 @@ function own(locale) {
 const NOTHING = "\t\t\t\t";
 const locales = readdirSync(main).sort();
 const known = new Map(locales.map((locale) => [locale, own(locale)]));
-/** What a locale would get from the next one that it is looked up as. */
+/** Returns the data that a locale inherits from its parent. */
 function above(locale) {
   const parts = locale.split("-");
   while (parts.pop() && parts.length > 0) {
