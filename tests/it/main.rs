@@ -28,6 +28,7 @@ mod mails;
 mod money;
 mod order_schema;
 mod origin;
+mod panics;
 mod postgres;
 mod property;
 mod read_again;

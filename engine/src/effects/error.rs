@@ -54,6 +54,8 @@ pub mod cause {
     pub const TEMPLATE: &str = "template";
     /// The plan of the run cannot be made any more.
     pub const PLAN: &str = "plan";
+    /// The step panicked, which is a bug in its kind.
+    pub const PANIC: &str = "panic";
     /// The stored data of the run is damaged.
     pub const DAMAGED: &str = "damaged";
     /// The run was in progress at the time of the backup from which the state was restored.

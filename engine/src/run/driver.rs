@@ -1,8 +1,11 @@
 //! The driver: carries out what the scheduler decides, through the ports, and collects the events.
 
 use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
@@ -342,19 +345,32 @@ async fn attempt_step(
     }
     let begun = effects.clock().now();
     let cx = StepContext { effects, call: &call };
-    let work = planned.step.run(&cx, input);
-    let result = match planned.timeout {
-        None => work.await,
-        Some(limit) => match select(work, effects.clock().sleep(limit)).await {
-            Either::Left((result, _)) => result,
-            Either::Right(_) => {
-                let message = format!("the attempt took longer than {} seconds", limit.as_secs());
-                Err(match call.doubt.has_begun() {
-                    true => StepError::unknown(message),
-                    false => StepError::transient(cause::TIMEOUT, message),
-                })
-            }
-        },
+    let ended = {
+        // A panic is a bug, but it must not stop the other runs.
+        let work = AssertUnwindSafe(async { planned.step.run(&cx, input).await });
+        let work = pin!(work.catch_unwind());
+        match planned.timeout {
+            None => Some(work.await),
+            Some(limit) => match select(work, effects.clock().sleep(limit)).await {
+                Either::Left((ended, _)) => Some(ended),
+                Either::Right(_) => None,
+            },
+        }
+    };
+    let failed = |error: StepError| match call.doubt.has_begun() {
+        true => Err(StepError::unknown(error.message())),
+        false => Err(error),
+    };
+    let result = match (ended, planned.timeout) {
+        (Some(Ok(result)), _) => result,
+        (None, Some(limit)) => {
+            let message = format!("the attempt took longer than {} seconds", limit.as_secs());
+            failed(StepError::transient(cause::TIMEOUT, message))
+        }
+        (Some(Err(_)) | None, _) => {
+            let message = "the step panicked, which is a bug in its kind";
+            failed(StepError::permanent(cause::PANIC, message))
+        }
     };
     drop(leave);
     let at = effects.clock().now();
