@@ -62,20 +62,20 @@ pub fn steps(stored: &StoredRun, plan: &Arc<Plan>, shown: Shown) -> Result<Vec<J
     Ok(plan.steps().iter().enumerate().map(of).collect())
 }
 
-/// A mail of which it is not known whether it was sent.
+/// A mail with an unknown delivery outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldMail {
     /// The step that sends it.
     pub step: Arc<str>,
-    /// The element, with `for_each`.
+    /// The index of the element, for a step with `for_each`.
     pub element: Option<u32>,
-    /// Its Message-ID, without angle brackets, by which the mail server knows it.
+    /// Its Message-ID without angle brackets, for a search in the mail server's log.
     pub message_id: String,
-    /// The address; a mark unless personal data was asked for.
+    /// The recipient's address, masked unless personal data is shown.
     pub to: String,
 }
 
-/// Returns the mails of a run of which it is not known whether they were sent.
+/// Returns the mails of a run with an unknown delivery outcome.
 ///
 /// # Errors
 /// When the journal does not fit the plan.
@@ -94,7 +94,7 @@ pub fn held_mails(
         if !planned.effects.iter().any(|effect| effect.port == Port::Mail) {
             continue;
         }
-        // Whether the last that is known of each element is that nothing is known.
+        // Whether the outcome of each element's last attempt is unknown.
         let mut unknown: BTreeMap<Option<u32>, bool> = BTreeMap::new();
         for event in &events {
             let (element, is_unknown) = match event {

@@ -198,6 +198,17 @@ impl Driver {
         Ok(())
     }
 
+    /// Accepts a new run without driving it.
+    pub(crate) async fn keep(&self, run: &Run, begun: &mut Begun) -> Result<(Outcome, End), Error> {
+        let end = End::of(RunState::InProgress);
+        let outcome = self.commit(begun, &end, &[], Arc::from([]), Reads::default()).await?;
+        if let Outcome::Committed { id } = outcome {
+            (begun.reference, begun.row) = (RunRef::Known { id }, Some(id));
+            begun.accepted(run, end.state);
+        }
+        Ok((outcome, end))
+    }
+
     /// Drives a run until it ends or has to wait, and makes that durable: at once, and where a step reaches out of this process before and
     /// after it. What the caller is told of is the first time, unless that went well. A refusal before anything of it was durable is
     /// noted, and the caller starts again.
@@ -208,13 +219,9 @@ impl Driver {
     ) -> Result<(Outcome, End), Error> {
         if self.remote.is_some() && begun.row.is_none() {
             // Nothing of an order is done elsewhere that was not accepted here.
-            let end = End::of(RunState::InProgress);
-            match self.commit(begun, &end, &[], Arc::from([]), Reads::default()).await? {
-                Outcome::Committed { id } => {
-                    (begun.reference, begun.row) = (RunRef::Known { id }, Some(id));
-                    begun.accepted(run, end.state);
-                }
-                outcome => return Ok((outcome, end)),
+            let kept = self.keep(run, begun).await?;
+            if !matches!(kept.0, Outcome::Committed { .. }) {
+                return Ok(kept);
             }
         }
         loop {

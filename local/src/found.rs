@@ -1,6 +1,6 @@
-//! What a search for a customer found, and why: the members of orders and the columns of tables that have what was searched for.
+//! Results of a customer search, with the order members and table columns that match.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use oms_engine::plan::Plan;
 use oms_engine::table::{Column, TableDef};
@@ -10,60 +10,62 @@ use crate::error::Error;
 use crate::search::Page;
 use crate::tables::quoted;
 
-/// Maximum number of customers whose orders are searched for in addition to orders that have the text themselves.
+/// Maximum number of customers from tables whose orders are searched, in addition to orders that contain the text.
 const CUSTOMERS_MAX: usize = 20;
 
-/// The runs of a customer.
+/// The result of a customer search.
 #[derive(Clone, Debug, Default)]
 pub struct CustomerRuns {
-    /// The youngest of them.
+    /// One page of the runs, newest first.
     pub page: Page,
-    /// Why each run of the page is there, by its row.
+    /// The matches of each run on the page, by row.
     pub matched: BTreeMap<i64, Vec<Match>>,
-    /// How many runs were found.
+    /// Number of runs that were found.
     pub runs: usize,
-    /// Whether these are all; otherwise there are more.
+    /// Whether `runs` is the total; otherwise there are more.
     pub has_all: bool,
-    /// How many customers in tables the orders were looked for of.
+    /// Number of customers from tables whose orders were searched.
     pub customers: usize,
-    /// How many customers in tables have the text.
+    /// Number of customers in tables that match the text.
     pub of_customers: u64,
 }
 
-/// A place that has what was searched for.
+/// A place that matches the search text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match {
-    /// The path of a member of the order, or a table and its column with a dot between them.
+    /// The path of an order member, or `table.column`.
     pub place: String,
-    /// The value, unless it is personal data.
+    /// The value, or `None` if it is personal data.
     pub value: Option<String>,
 }
 
-/// A customer of whom a table has what was searched for.
+/// A customer in a table that matches the search text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FoundCustomer {
     pub(crate) id: String,
-    /// The table and the column of each value that has the text.
+    /// The matching columns, as `table.column`.
     pub(crate) places: Vec<String>,
 }
 
-/// The customers of whom tables have a text.
+/// The customers in tables that match a text.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Customers {
-    /// The first of them.
+    /// The first [`CUSTOMERS_MAX`] customers.
     pub(crate) found: Vec<FoundCustomer>,
-    /// How many there are.
+    /// Total number of customers.
     pub(crate) all: u64,
 }
 
 impl Customers {
-    /// Finds the customers whose personal columns have a text.
+    /// Finds the customers whose personal columns contain a text.
     pub(crate) fn find(database: &Connection, plan: &Plan, text: &str) -> Result<Self, Error> {
         let escape = |character: char| {
             let escape = matches!(character, '%' | '_' | '\\').then_some('\\');
             escape.into_iter().chain([character])
         };
         let like = format!("%{}%", text.chars().flat_map(escape).collect::<String>());
+        // By id, since a customer may have several rows in several tables.
+        let mut positions: HashMap<String, Option<usize>> = HashMap::new();
         let mut customers = Self::default();
         for table in plan.tables() {
             let Some(key) = customer_key(plan, table) else { continue };
@@ -86,24 +88,30 @@ impl Customers {
                 if words(&id).next().is_none() {
                     continue;
                 }
-                customers.all += 1;
-                if customers.found.len() >= CUSTOMERS_MAX {
+                let position = *positions.entry(id).or_insert_with_key(|id| {
+                    customers.all += 1;
+                    let at = customers.found.len();
+                    (at < CUSTOMERS_MAX).then(|| {
+                        customers.found.push(FoundCustomer { id: id.clone(), places: Vec::new() });
+                        at
+                    })
+                });
+                let Some(customer) = position.and_then(|at| customers.found.get_mut(at)) else {
                     continue;
-                }
-                let mut places = Vec::new();
+                };
                 for (at, column) in personal.iter().enumerate() {
-                    if row.get(at + 1)? {
-                        places.push(format!("{}.{}", table.name, column.name));
+                    let place = format!("{}.{}", table.name, column.name);
+                    if row.get(at + 1)? && !customer.places.contains(&place) {
+                        customer.places.push(place);
                     }
                 }
-                customers.found.push(FoundCustomer { id, places });
             }
         }
         Ok(customers)
     }
 }
 
-/// Returns the words of a text that have something to be looked for.
+/// Returns the words of a text that contain a letter or a digit.
 pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     let between = |character: char| character.is_whitespace() || character.is_control();
     text.split(between).filter(|word| word.chars().any(char::is_alphanumeric))

@@ -32,7 +32,7 @@ const CHUNKS_BEFORE: usize = 2;
 const BEGINNING_MIN: usize = 3;
 /// Pages of the write-ahead log after which it is copied into the file.
 const CHECKPOINT_PAGES: u32 = 8_192;
-/// Runs that are looked at for one search; of more it is only said that there are more.
+/// Maximum number of runs that one search examines. The result says whether there are more.
 const LOOKED_AT: u32 = 5_000;
 
 /// Words are told apart as in Unicode, without regard to case and to marks on letters (<https://sqlite.org/fts5.html#unicode61_tokenizer>).
@@ -156,8 +156,8 @@ impl Runner {
         self.index.with(self, |connection| take_in(connection, self, &fields))
     }
 
-    /// Finds runs of the orders that have all the words of a text, or that are of a customer of whom a table has the text; the youngest first, and
-    /// only those older than the row `before`, if one is given.
+    /// Finds the runs of orders that contain all words of a text or that belong to a customer in a table that contains the text, newest first. With
+    /// `before`, only runs older than that row are returned.
     ///
     /// # Errors
     /// When the index or the database cannot be read.
@@ -191,7 +191,7 @@ impl Runner {
         let by_ids = self.matching(&ids.join(" OR "), LOOKED_AT + 1)?;
         let looked_at = LOOKED_AT as usize;
         let has_all = by_words.len() <= looked_at && by_ids.len() <= looked_at;
-        // The runs, the youngest first, each with the customers whose ids its order has.
+        // The runs, newest first, each with the customers whose ids occur in its order.
         let mut found: BTreeMap<Reverse<i64>, Vec<&FoundCustomer>> =
             by_words.iter().map(|run| (Reverse(*run), Vec::new())).collect();
         let page = self.read(|database, _| {
@@ -234,7 +234,7 @@ impl Runner {
         })
     }
 
-    /// Returns the members by which an order matches, as FTS5 has it.
+    /// Returns the order members that match, according to FTS5.
     fn said_by(&self, run: i64, wanted: &str) -> Result<Vec<Match>, Error> {
         if wanted.is_empty() {
             return Ok(Vec::new());
@@ -250,7 +250,7 @@ impl Runner {
         self.read(|database, bundles| {
             let Some(row) = RunRow::those(database, &[run])?.pop() else { return Ok(Vec::new()) };
             let body = StoredRun::body(database, &row.key)?.unwrap_or_default();
-            // The plan by which it was taken into the index; the run's own may mask more.
+            // The order was indexed with this plan. The plan of the run may mask more.
             let plan = self.plan();
             let own = bundles.plan(database, row.bundle).ok();
             let own = own.map(|own| places(own.order().schema().ty(), &body)).unwrap_or_default();

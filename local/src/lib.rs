@@ -33,6 +33,7 @@ mod marker;
 mod next_attempt;
 mod objects;
 mod packet;
+mod permits;
 pub mod private;
 mod prune;
 mod readers;

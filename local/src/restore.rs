@@ -67,7 +67,7 @@ pub fn restore(directory: &Path, backup: &Path, pipeline: Option<&str>) -> Resul
         [cause::RESTORED],
     )?;
     keys::stay_revoked(&connection, directory)?;
-    // A session that has ended since the backup stays ended.
+    // Sessions that ended after the backup must not become valid again.
     connection.execute("delete from oms_sessions", [])?;
     // An unreadable marker file has no counter.
     let noted = Marker::read(directory).unwrap_or_default();

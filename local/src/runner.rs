@@ -15,7 +15,7 @@ use oms_engine::effects::Clock as _;
 use oms_engine::plan::{Checker, Plan};
 use oms_engine::run::{RunState, accept, accept_as};
 use rusqlite::Connection;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::answer::{Answer, Answering};
@@ -31,6 +31,7 @@ use crate::listener::Listener;
 use crate::mailing::{self, Mailing};
 use crate::next_attempt::NextAttempt;
 use crate::packet::{Outcome, RunRef};
+use crate::permits::{Permit, Permits};
 use crate::prune::recall_last;
 use crate::readers::Readers;
 use crate::remote::{self, Remote};
@@ -45,9 +46,6 @@ use crate::writer::Writer;
 
 /// How long a run waits that somebody else works on at this moment.
 const AGAIN: Duration = Duration::from_millis(50);
-
-/// How often the clock is looked at while runs wait.
-const CLOCK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How a runner works.
 #[derive(Clone)]
@@ -64,6 +62,8 @@ pub struct Settings {
     pub listener: Option<Arc<dyn Listener>>,
     /// Whether runs wait while the disk is full. New orders then get no answer. Otherwise a full disk is an error.
     pub waits_for_room: bool,
+    /// Whether orders are accepted while all concurrent runs are stalled, such as by a mail server that does not answer. Their runs start later.
+    pub accepts_while_stalled: bool,
 }
 
 /// What a runner is given to do.
@@ -100,6 +100,7 @@ pub struct Runner {
     pub(crate) index: Index,
     current: RwLock<(Arc<Plan>, i64)>,
     concurrency: usize,
+    accepts_while_stalled: bool,
     /// Orders that came in so far.
     orders: AtomicU64,
     /// Whether there were runs before this process began; only then orders are looked up before they are run.
@@ -118,7 +119,11 @@ enum Ended {
         until: Timestamp,
         resumed: bool,
     },
-    /// Somebody ended it, or goes on with it, since it was to go on here.
+    /// The order was accepted; its run starts when another one ends.
+    Queued {
+        id: i64,
+    },
+    /// The run was cancelled or resumed elsewhere after it was scheduled here.
     Gone,
 }
 
@@ -176,6 +181,7 @@ impl Runner {
             index: Index::of(directory),
             current: RwLock::new((Arc::clone(plan), bundle)),
             concurrency: settings.concurrency.max(1),
+            accepts_while_stalled: settings.accepts_while_stalled,
             orders: AtomicU64::new(0),
             runs_before,
             skipped,
@@ -219,7 +225,7 @@ impl Runner {
         settled: &mpsc::UnboundedSender<Settled>,
         mut stop: watch::Receiver<bool>,
     ) -> Result<(), Error> {
-        let permits = Arc::new(Semaphore::new(self.concurrency));
+        let mut permits = Permits::new(self.concurrency, self.accepts_while_stalled);
         let mut tasks: JoinSet<Result<Ended, Error>> = JoinSet::new();
         let now = SystemClock.now();
         let mut waiting: BinaryHeap<Waiting> =
@@ -238,13 +244,14 @@ impl Runner {
                 }
                 _ => {}
             }
+            let backlog = waiting.len();
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
                 Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
                     failed = take(ended, &mut waiting, settled);
                 }
-                permit = ready(&permits, due, &mut clock), if due.is_some() => {
+                permit = permits.at(due, &mut clock), if due.is_some() => {
                     let Some(permit) = permit else {
                         // The scheduler knows how long each may wait from now.
                         let now = SystemClock.now();
@@ -263,15 +270,19 @@ impl Runner {
                         });
                     }
                 }
-                (permit, work) = next(&permits, &mut work), if intake => match work {
+                (permit, work) = permits.with_work(backlog, &mut work), if intake => match work {
                     Some(Work::GoOn { id, at }) => waiting.push(Reverse((at, id, true, true))),
                     Some(Work::Order(order)) => {
                         let runner = Arc::clone(self);
                         let turn = self.orders.fetch_add(1, Ordering::Relaxed);
                         let now = acceptance.at(SystemClock.now());
+                        let drive = !matches!(permit, Some(Permit::Accept(_)));
+                        if drive {
+                            permits.drove();
+                        }
                         tasks.spawn(async move {
                             let _permit = permit;
-                            runner.accept(order, turn, now).await
+                            runner.accept(order, turn, now, drive).await
                         });
                     }
                     None => intake = false,
@@ -287,9 +298,15 @@ impl Runner {
     }
 
     /// Accepts an order and drives its run. Whatever becomes of it, the orders behind it have their turn.
-    async fn accept(&self, order: Order, turn: Turn, now: Timestamp) -> Result<Ended, Error> {
+    async fn accept(
+        &self,
+        order: Order,
+        turn: Turn,
+        now: Timestamp,
+        drive: bool,
+    ) -> Result<Ended, Error> {
         let mut turn = Some(turn);
-        let ended = self.take_in(order, &mut turn, now).await;
+        let ended = self.take_in(order, &mut turn, now, drive).await;
         if let Some(turn) = turn {
             self.driver.writer.pass(turn).await?;
         }
@@ -306,6 +323,7 @@ impl Runner {
         order: Order,
         turn: &mut Option<Turn>,
         now: Timestamp,
+        drive: bool,
     ) -> Result<Ended, Error> {
         let Order { name, body, named, answer } = order;
         let accept = if named { accept_as } else { accept };
@@ -339,7 +357,10 @@ impl Runner {
                 answering: answering.clone(),
                 ..Begun::new(reference, bundle)
             };
-            let driven = self.driver.advance(&mut run, &mut begun).await;
+            let driven = match drive {
+                true => self.driver.advance(&mut run, &mut begun).await,
+                false => self.driver.keep(&run, &mut begun).await,
+            };
             *turn = begun.turn;
             let (outcome, end) = driven?;
             return Ok(match outcome {
@@ -347,6 +368,7 @@ impl Runner {
                     let same = outcome == Outcome::Duplicate;
                     Ended::Settled(self.known(same, &plan, &run, &answering)?)
                 }
+                Outcome::Committed { id } if !drive => Ended::Queued { id },
                 Outcome::Committed { id } => end.into(id, key, false),
                 Outcome::Refused => {
                     refusals = begun.refusals;
@@ -523,35 +545,6 @@ impl crate::drive::End {
     }
 }
 
-/// Waits until an instant has come and a run may be driven; nothing if the clock was set back meanwhile.
-async fn ready(
-    permits: &Arc<Semaphore>,
-    due: Option<Timestamp>,
-    clock: &mut ClockWatch,
-) -> Option<OwnedSemaphorePermit> {
-    loop {
-        if clock.was_set_back() {
-            return None;
-        }
-        let wait = due.map(|due| due.duration_since(SystemClock.now()));
-        match wait.map(Duration::try_from) {
-            Some(Ok(wait)) if !wait.is_zero() => {
-                tokio::time::sleep(wait.min(CLOCK_INTERVAL)).await;
-            }
-            _ => return Arc::clone(permits).acquire_owned().await.ok(),
-        }
-    }
-}
-
-/// Waits until a run may be driven and there is work. Dropped before that, it takes none.
-async fn next(
-    permits: &Arc<Semaphore>,
-    work: &mut mpsc::Receiver<Work>,
-) -> (Option<OwnedSemaphorePermit>, Option<Work>) {
-    let permit = Arc::clone(permits).acquire_owned().await.ok();
-    (permit, work.recv().await)
-}
-
 fn take(
     ended: Result<Result<Ended, Error>, tokio::task::JoinError>,
     waiting: &mut BinaryHeap<Waiting>,
@@ -567,6 +560,10 @@ fn take(
     let settlement = match ended {
         Ended::Settled(settlement) => settlement,
         Ended::Gone => return Ok(()),
+        Ended::Queued { id } => {
+            waiting.push(Reverse((SystemClock.now(), id, false, false)));
+            return Ok(());
+        }
         Ended::Waits { id, until, resumed } => {
             waiting.push(Reverse((until, id, resumed, true)));
             Settled::Waits { resumed }

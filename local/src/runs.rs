@@ -144,7 +144,7 @@ impl RunRow {
         Ok(statement.query_row([], |row| row.get(0))?)
     }
 
-    /// Counts the runs behind a row by the second of their acceptance, since 1970; with the last row that was counted.
+    /// Counts the runs after a row by the second of their acceptance (Unix time). Also returns the last row that was counted.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -167,7 +167,7 @@ impl RunRow {
         Ok((counts, last))
     }
 
-    /// Returns a row before which no run was accepted at an instant or later.
+    /// Returns a row such that every run up to it was accepted before an instant.
     ///
     /// # Errors
     /// When the database cannot be read.

@@ -20,7 +20,7 @@ pub(crate) fn personal(ty: &Type, order: &[u8], lines: &mut String) {
     let _unread = said.deserialize(&mut serde_json::Deserializer::from_slice(order));
 }
 
-/// Returns the values that [`said`] writes, in the same order, each with its member.
+/// Returns the values that [`said`] writes, in the same order, each with the path of its member.
 pub(crate) fn places(ty: &Type, order: &[u8]) -> Vec<Place> {
     let mut places = Places::default();
     let said = Said { ty, listed: false, to: &mut places };
@@ -28,7 +28,7 @@ pub(crate) fn places(ty: &Type, order: &[u8]) -> Vec<Place> {
     places.found
 }
 
-/// A value by which an order names its customer.
+/// An order member that is searched.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The path of the member, such as `items[].to`.
@@ -38,19 +38,19 @@ pub(crate) struct Place {
     pub(crate) is_personal: bool,
 }
 
-/// Takes what an order says.
+/// Receives the searched values of an order.
 trait Hear {
-    /// Hears of a value.
+    /// Receives a value.
     fn hear(&mut self, ty: &Type, value: &dyn Display);
-    /// Enters a member or, without a name, an element of a list.
+    /// Enters a member, or a list element if there is no name.
     fn enter(&mut self, _name: Option<&str>) {}
-    /// Leaves what was entered last.
+    /// Leaves the member or element that was entered last.
     fn leave(&mut self) {}
 }
 
 impl Hear for String {
     fn hear(&mut self, _: &Type, value: &dyn Display) {
-        // A string takes whatever is written.
+        // Writing to a string cannot fail.
         let _infallible = writeln!(self, "{value}");
     }
 }
@@ -58,7 +58,7 @@ impl Hear for String {
 #[derive(Default)]
 struct Places {
     path: String,
-    /// The lengths that the path had before each member that was entered.
+    /// The length of the path before each entered member.
     before: Vec<usize>,
     found: Vec<Place>,
 }

@@ -29,7 +29,7 @@ pub struct Search {
     pub state: Option<RunState>,
     /// One of the causes why it is parked, or of what was caught if it completed.
     pub cause: Option<String>,
-    /// All of the causes why it is parked, in their order, with commas between them.
+    /// The exact list of causes of a parked run, in order and separated by commas.
     pub causes: Option<String>,
     /// A step that failed; of runs that have not completed, if the state does not say otherwise.
     pub step: Option<String>,

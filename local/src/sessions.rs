@@ -1,5 +1,5 @@
-//! Sessions of the console that were begun with a key, so that a restart of the server does not end them. Of what a cookie says only the SHA-256
-//! is kept. A session ends when its person logs out, when nobody has used it for long, and when its key is revoked.
+//! Console sessions that were started with an API key. They survive a restart of the server. Only the SHA-256 of the cookie's token is stored. A session
+//! ends at logout, after a period of inactivity, or when its key is revoked.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,19 +11,19 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use crate::database::Database;
 use crate::error::Error;
 
-/// How long a session is kept that nobody uses.
+/// Idle time after which a session expires.
 const IDLE: Duration = Duration::from_hours(12);
-/// How old the note of the last use may be: a note for each request would cost a transaction for each.
+/// Minimum time between updates of `used_at`. An update on each request would cost a transaction each.
 const NOTED: Duration = Duration::from_mins(10);
-/// Maximum number of sessions of a state; beyond it the one that was not used for the longest time ends.
+/// Maximum number of sessions per state. The least recently used session is deleted when it is exceeded.
 const SESSIONS_MAX: u32 = 1_000;
 
-/// A session that was kept.
+/// A stored session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptSession {
-    /// The id of the key that it was begun with.
+    /// The id of the API key of the session.
     pub key_id: String,
-    /// The name of that key.
+    /// The name of the API key.
     pub key_name: String,
 }
 
@@ -33,12 +33,21 @@ pub struct KeptSessions {
 }
 
 impl KeptSessions {
-    /// Names the sessions of a state directory.
+    /// Returns the sessions of a state directory without opening it.
     pub fn of(directory: &Path) -> Self {
         Self { directory: directory.to_owned() }
     }
 
-    /// Keeps a session that begins.
+    /// Returns the random id of the state, which distinguishes the sessions of two servers on one host.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn state_id(connection: &Connection) -> Result<String, Error> {
+        let sql = "select value from oms_meta where name = 'state'";
+        Ok(connection.query_row(sql, [], |row| row.get(0))?)
+    }
+
+    /// Stores a new session.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -57,7 +66,7 @@ impl KeptSessions {
         Ok(transaction.commit()?)
     }
 
-    /// Finds a session in a state, if its key is valid and it was used of late, and notes that it is used.
+    /// Finds a session that has not expired and whose key is valid, and records its use.
     ///
     /// # Errors
     /// When the database cannot be read or written.
@@ -86,7 +95,7 @@ impl KeptSessions {
         Ok(Some(session))
     }
 
-    /// Ends a session, if it is one of this state.
+    /// Deletes a session, if it belongs to this state.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -101,7 +110,7 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Returns the instant since which a session has to have been used, in milliseconds since 1970.
+/// Returns the latest `used_at` of an expired session, in milliseconds of Unix time.
 fn over(now: Timestamp) -> i64 {
     now.as_millisecond() - millis(IDLE)
 }
