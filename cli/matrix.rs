@@ -6,11 +6,11 @@ use crate::preview::Preview;
 
 /// Widths in pixels of a small telephone, and of a window beside a list of mails.
 const WIDTHS: [u32; 2] = [320, 600];
-/// The height in pixels of a frame that is not filled yet.
+/// Height of an empty frame in pixels.
 const HEIGHT: u32 = 640;
 const SCHEMES: [&str; 2] = ["light", "dark"];
 
-/// Makes the page. Each mail stands in frames that run nothing and are filled when they come into view; the frames of the dark ones ask for dark.
+/// Returns the page. It shows each mail in sandboxed frames without scripts, which are filled when they come into view. The frames for the dark scheme set `color-scheme: dark`.
 pub(crate) fn page(name: &str, cells: &[(String, Preview)]) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>Mails of {name}</title>\n<style>{STYLE}</style>\n<script>{SCRIPT}</script>\n</head>\n<body>\n<h1>Mails of {name}</h1>\n",
@@ -37,7 +37,7 @@ pub(crate) fn page(name: &str, cells: &[(String, Preview)]) -> String {
                 );
             }
         }
-        // Once for all of its frames. A `<` in it would begin markup of the page.
+        // All frames of a mail share one copy. An unescaped `<` could close the script element.
         let html = serde_json::Value::from(&*mail.html).to_string().replace('<', "\\u003c");
         let _written = writeln!(page, "<script type=\"application/json\">{html}</script>");
         page.push_str("</div>\n</section>\n");
@@ -46,7 +46,7 @@ pub(crate) fn page(name: &str, cells: &[(String, Preview)]) -> String {
     page
 }
 
-/// Writes a list of all mails, each with a link to its place.
+/// Writes the index: a list of all mails with links to their sections.
 fn index(page: &mut String, cells: &[(String, Preview)]) {
     page.push_str("<nav id=\"mails\" aria-label=\"Mails\">\n<ol>\n");
     for (position, (locale, Preview { key, template, .. })) in cells.iter().enumerate() {
@@ -61,8 +61,8 @@ fn index(page: &mut String, cells: &[(String, Preview)]) {
     page.push_str("</ol>\n</nav>\n");
 }
 
-/// Fills a frame when it comes near to what is seen (Chromium fills frames with `srcdoc` at once, whatever `loading` says), and makes it as high as its mail
-/// then. A mail itself still runs nothing.
+/// Fills a frame when it comes near the viewport and sets its height to that of the mail. Chromium ignores `loading` for frames with `srcdoc`. Scripts in the
+/// mail stay disabled.
 const SCRIPT: &str = "const fill=frame=>{if(!frame.srcdoc)frame.srcdoc=JSON.parse(frame.closest('section').querySelector('script').textContent)};\
 document.addEventListener('load',({target:frame})=>{\
 const page=frame.contentDocument;if(!page||page.URL!=='about:srcdoc')return;\

@@ -48,6 +48,7 @@ impl Here<'_> {
             remote: outside.map(|outside| outside.remote),
             listener: None,
             waits_for_room: false,
+            accepts_while_stalled: false,
         };
         let runner = Runner::open(directory, &plan, checker, &name, &files, settings)?;
         output::say_skipped_seeds(&runner);

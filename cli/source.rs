@@ -15,9 +15,9 @@ use crate::graph::svg;
 use crate::output;
 use crate::preview::rehearse;
 
-/// Lines that are shown before and behind one with a finding, in other files than the pipeline's.
+/// Number of context lines before and after a finding in a file other than the pipeline file.
 const AROUND: usize = 2;
-/// Maximum number of characters that are shown of such a line.
+/// Maximum number of characters of a context line.
 const LINE_MAX: usize = 400;
 
 /// A pipeline file.
@@ -78,7 +78,7 @@ impl Source for PipelineFile {
             let line =
                 label.zip(source).map(|(label, source)| source.line_column(label.span.start).0);
             let finding = finding(diagnostic, line.unwrap_or(1));
-            // What is in no file is shown at the top of the pipeline's.
+            // Findings without a file are shown at the top of the pipeline file.
             let Some(label) = label.filter(|label| label.path != shown) else {
                 findings.push(finding);
                 continue;
@@ -99,7 +99,7 @@ impl Source for PipelineFile {
     }
 }
 
-/// Puts a finding into the form that the console shows.
+/// Converts a finding to the form that the console shows.
 fn finding(diagnostic: &Diagnostic, line: usize) -> Finding {
     Finding {
         line,
@@ -113,7 +113,7 @@ fn finding(diagnostic: &Diagnostic, line: usize) -> Finding {
     }
 }
 
-/// Cuts a line, which is as long as the whole file where a tool wrote it.
+/// Truncates a line. A generated file may consist of a single long line.
 fn cut(line: &str) -> String {
     match line.char_indices().nth(LINE_MAX) {
         Some((at, _)) => format!("{} …", line.get(..at).unwrap_or_default()),

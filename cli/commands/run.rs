@@ -107,6 +107,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         remote: outside.map(|outside| outside.remote),
         listener: None,
         waits_for_room: false,
+        accepts_while_stalled: false,
     };
     let runner = Arc::new(Runner::open(&directory, &plan, &checker, &name, &files, settings)?);
     output::say_skipped_seeds(&runner);

@@ -125,6 +125,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             remote: outside.map(|outside| outside.remote),
             listener: traces.clone(),
             waits_for_room: true,
+            accepts_while_stalled: true,
         };
         let (files, name) = DirectoryFiles::of(pipeline);
         let runner = Runner::open(&directory, plan, &checker, &name, &files, settings)?;

@@ -11,6 +11,19 @@ use crate::site::Site;
 
 const API_KEY: &str = "x-api-key";
 
+/// Headers, besides `X-Forwarded-*`, that name the client of a proxy: RFC 7239, RFC 9110, nginx, Cloudflare, Akamai, Fastly, Envoy.
+const PROXY_HEADERS: [&str; 9] = [
+    "forwarded",
+    "via",
+    "x-forwarded",
+    "x-real-ip",
+    "x-client-ip",
+    "x-envoy-external-address",
+    "cf-connecting-ip",
+    "true-client-ip",
+    "fastly-client-ip",
+];
+
 /// Checks that whoever sent these headers may do what `scope` says; the answer is the key's name, if one was asked for.
 pub(crate) fn authorize(
     site: &Site,
@@ -42,18 +55,18 @@ pub(crate) fn authorize(
     }
 }
 
-/// Tells whether a proxy forwarded a request (RFC 7239, and the older headers that proxies add): then it may come from any machine, although its
-/// connection comes from this one.
+/// Returns whether a proxy forwarded a request (RFC 7239, or one of the older headers). Such a request may come from any machine, even if the proxy runs
+/// on this one.
 pub(crate) fn is_forwarded(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| {
         let name = name.as_str();
-        matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-")
+        PROXY_HEADERS.contains(&name) || name.starts_with("x-forwarded-")
     })
 }
 
-/// Refuses a request that a proxy forwarded to a server without API keys.
+/// Returns the refusal of a forwarded request to a server without API keys.
 pub(crate) fn forwarded() -> Reply {
-    let detail = "a proxy forwarded this request, and a server without API keys answers its own machine only; make a key: `oms keys add PIPELINE NAME`";
+    let detail = "a server without API keys rejects requests that a proxy forwarded; create a key with `oms keys add PIPELINE NAME`";
     plain(StatusCode::FORBIDDEN).detailed(detail)
 }
 
@@ -86,12 +99,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_proxy_forwards_is_told_by_its_headers() {
+    fn forwarding_headers_are_recognized() {
         let of = |name: &'static str| {
             let name = axum::http::HeaderName::from_static(name);
             is_forwarded(&HeaderMap::from_iter([(name, HeaderValue::from_static("10.0.0.1"))]))
         };
-        for name in ["forwarded", "x-forwarded-for", "x-forwarded-proto", "x-real-ip", "via"] {
+        for name in [
+            "forwarded",
+            "x-forwarded",
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-real-ip",
+            "via",
+            "cf-connecting-ip",
+        ] {
             assert!(of(name), "{name}");
         }
         for name in ["host", "x-forward", "x-request-id", "forwarded-for"] {

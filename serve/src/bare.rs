@@ -1,8 +1,8 @@
-//! Refusals of hyper: what cannot be read as a request is answered by hyper itself, with a status and nothing else. Here such an answer becomes
-//! a problem document.
+//! Problem documents for requests that hyper rejects. hyper answers a malformed request itself, with a status line and no body. This wrapper replaces
+//! such a response with a problem document.
 //!
-//! hyper writes such an answer last on a connection, and no request of ours is being answered then. An answer of ours has the header `x-request-id`
-//! (`observe.rs`), so the two are told apart by their bytes: hyper's is one piece that is exactly this head, and nothing besides.
+//! hyper sends such a response as the last one on a connection. Responses of `oms` have the header `x-request-id` (`observe.rs`). A write that consists
+//! of exactly hyper's headers is therefore a rejection by hyper.
 
 use std::io;
 use std::pin::Pin;
@@ -14,13 +14,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::reply::plain;
 
-/// What the answers of hyper say besides their status: each line begins with one of these.
+/// Prefixes of the header lines in hyper's own responses.
 const LINES: [&str; 3] = ["connection: close", "content-length: 0", "date: "];
 
-/// A connection whose bare refusals become problem documents.
+/// A connection that replaces hyper's own error responses with problem documents.
 pub(crate) struct Explained<S> {
     inner: S,
-    /// What is to be written instead of what hyper wrote, and how much of it was.
+    /// The replacement for hyper's response, and how many bytes of it were written.
     instead: Vec<u8>,
     written: usize,
 }
@@ -32,7 +32,7 @@ impl<S> Explained<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Explained<S> {
-    /// Writes what is left of the document.
+    /// Writes the rest of the replacement.
     fn poll_instead(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(rest) = self.instead.get(self.written..).filter(|rest| !rest.is_empty()) {
             let count = ready!(Pin::new(&mut self.inner).poll_write(context, rest))?;
@@ -45,7 +45,7 @@ impl<S: AsyncWrite + Unpin> Explained<S> {
     }
 }
 
-/// Returns the document for an answer that hyper made by itself; nothing for any other bytes.
+/// Returns the replacement for hyper's own error response, or `None` for other bytes.
 fn explained(bytes: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(bytes).ok()?;
     let (line, lines) = text.strip_suffix("\r\n\r\n")?.split_once("\r\n")?;
@@ -76,10 +76,10 @@ fn explained(bytes: &[u8]) -> Option<Vec<u8>> {
 
 fn problem(status: StatusCode) -> Option<Reply> {
     let detail = match status {
-        StatusCode::BAD_REQUEST => "this is not a request of HTTP/1.1",
-        StatusCode::URI_TOO_LONG => "the address is too long",
+        StatusCode::BAD_REQUEST => "the request is not valid HTTP/1.1",
+        StatusCode::URI_TOO_LONG => "the URL is too long",
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
-            "the request line and the headers have more than 32 KiB, or there are more than 64 headers"
+            "the request line and headers are larger than 32 KiB, or there are more than 64 headers"
         }
         _ => return None,
     };

@@ -14,6 +14,7 @@ use crate::bulk::Bulk;
 use crate::indexing::Indexing;
 use crate::metrics::FlowMetrics;
 use crate::recent::Recent;
+use crate::wait::Waiters;
 
 /// Orders that wait to be worked on at the most; who comes then is asked to come again.
 const QUEUE_MAX: usize = 1_024;
@@ -57,27 +58,27 @@ pub trait Source: Send + Sync {
     fn look(&self) -> Looked;
 }
 
-/// A pipeline file and what was found in it and in the files that it names.
+/// A pipeline file, with the findings in it and in the files that it names.
 pub struct Looked {
     /// The text; empty if it cannot be read.
     pub text: String,
-    /// What was found in it, or in no file in particular.
+    /// Findings in the pipeline file or without a file.
     pub findings: Vec<Finding>,
-    /// The other files in which something was found.
+    /// Other files with findings.
     pub others: Vec<LookedFile>,
 }
 
 /// A file that a pipeline names, such as its schema or a template.
 pub struct LookedFile {
-    /// Its path, as people write it.
+    /// Its path as shown to users.
     pub path: String,
-    /// What was found in it.
+    /// Its findings.
     pub findings: Vec<Finding>,
-    /// The lines around what was found, by their numbers from 1; none where they may have personal data.
+    /// The lines around the findings, by line number from 1. Empty if the file may contain personal data.
     pub lines: BTreeMap<usize, String>,
 }
 
-/// Something that was found in a file.
+/// A finding in a file.
 pub struct Finding {
     /// The line, from 1.
     pub line: usize,
@@ -139,6 +140,7 @@ pub(crate) struct Flow {
     pub(crate) metrics: FlowMetrics,
     pub(crate) recent: Arc<Recent>,
     pub(crate) bulk: Bulk,
+    pub(crate) waiters: Arc<Waiters>,
 }
 
 /// The pipeline whose runner ended, and why if that was not wanted.
@@ -165,9 +167,14 @@ impl Flow {
         let (settled, mut outcomes) = mpsc::unbounded_channel::<Settled>();
         let (stop, stopped) = watch::channel(false);
         let counted = metrics.clone();
+        let waiters = Arc::new(Waiters::default());
+        let woken = Arc::clone(&waiters);
         tokio::spawn(async move {
             while let Some(settled) = outcomes.recv().await {
                 counted.settled(&settled);
+                if let Settled::Run { key, .. } = &settled {
+                    woken.wake(key);
+                }
             }
         });
         let recent = Arc::new(Recent::default());
@@ -195,6 +202,7 @@ impl Flow {
                 metrics,
                 recent,
                 bulk: Bulk::default(),
+                waiters,
             },
             worker,
         ))

@@ -1,4 +1,4 @@
-//! Keeping the search index and the counts of orders near to what was accepted, in a thread of its own: what blocks a worker of the runtime makes another one, with memory of its own.
+//! Updates the search index and the order counts in a separate thread. Blocking a runtime worker would make the runtime start another worker with its own memory.
 
 use std::io;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ impl Indexing {
 
 fn keep_up(runner: &Runner, recent: &Recent, until: &Receiver<()>) {
     loop {
-        // Whoever looks at the counts catches up as well, and sees what is wrong.
+        // The overview catches up as well and reports an error.
         let _later = runner.read(|connection, _| recent.catch_up(connection, SystemClock.now()));
         let rest = match runner.index() {
             Ok(true) => Duration::ZERO,

@@ -138,7 +138,7 @@ async fn received(
         }
     };
     let applied = match wait {
-        Some(wait) => wait::until_ended(flow, &key, wait).await,
+        Some(wait) => wait::until_ended(&served.site, flow, &key, wait).await,
         None => None,
     };
     if let (Some(row), Some(members)) = (&applied, reply.body.as_object_mut()) {

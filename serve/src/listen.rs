@@ -115,7 +115,7 @@ pub async fn listen(
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let router = site.routes();
-    let room = Arc::new(Room::new(connections()));
+    let room = Arc::clone(&site.room);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let reachable = operable(site, &mut connections);
@@ -179,7 +179,7 @@ fn operable(site: &Arc<Site>, tasks: &mut JoinSet<()>) -> Result<(), ServeError>
 }
 
 /// Asks the system for as many open files as it gives, and returns how many connections that is enough for.
-fn connections() -> usize {
+pub(crate) fn connections() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, ..limit };
     let current = match setrlimit(Resource::Nofile, raised) {

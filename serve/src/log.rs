@@ -32,11 +32,11 @@ impl Log {
         Some(Self { lines, left_out: Mutex::new(0) })
     }
 
-    /// Writes a line, or counts it where too many wait.
+    /// Writes a line, or counts it as dropped if the queue is full.
     pub(crate) fn line(&self, line: &Json) {
         let Ok(mut left_out) = self.left_out.lock() else { return };
         if *left_out > 0 {
-            let message = format!("{left_out} lines were left out");
+            let message = format!("{left_out} lines were dropped");
             let said = json!({ "timestamp": now(), "level": "warn", "message": message });
             if self.lines.try_send(said.to_string()).is_ok() {
                 *left_out = 0;
@@ -48,7 +48,7 @@ impl Log {
     }
 }
 
-/// Returns the instant that a line is written at: RFC 3339 in UTC, to the millisecond.
+/// Returns the current time for a log line: RFC 3339 in UTC with milliseconds.
 pub(crate) fn now() -> String {
     format_timestamp(SystemClock.now())
 }

@@ -157,8 +157,8 @@ impl FlowMetrics {
     }
 }
 
-/// `GET /metrics`: what is counted of the pipelines whose keys admit the caller. Requests are counted for all pipelines together, and are shown to
-/// those only whom all of them admit.
+/// `GET /metrics`: the metrics of the pipelines whose keys admit the caller. Requests are counted for all pipelines together, so only callers that all
+/// pipelines admit see them.
 pub(crate) async fn text(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
     let mut admitting = Vec::new();
     let mut refused = None;
@@ -197,7 +197,7 @@ pub(crate) async fn text(State(site): State<Arc<Site>>, headers: HeaderMap) -> R
     ([(CONTENT_TYPE, format.media_type()), (VARY, "Accept")], text).into_response()
 }
 
-/// How metrics are written.
+/// The format of the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     /// The text format of Prometheus (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
@@ -232,9 +232,9 @@ impl Format {
         }
     }
 
-    /// Writes metrics that are given as OpenMetrics: those of the pipelines that are shown, and those of none if they are.
+    /// Converts metrics from OpenMetrics to this format and keeps only the lines that `shown` accepts for their pipeline, or for no pipeline.
     fn write(self, text: &str, shown: impl Fn(Option<&str>) -> bool) -> String {
-        // In the older format the name of a counter ends in `_total` everywhere.
+        // In the Prometheus format, `# HELP` and `# TYPE` use the counter's name with `_total`.
         let counters: Vec<&str> = text
             .lines()
             .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
@@ -251,9 +251,9 @@ impl Format {
                 None if line.starts_with('#') && self == Self::Prometheus => continue,
                 _ => {}
             }
-            // The name of a pipeline has no character that would be escaped.
-            let pipeline =
-                line.split_once("{pipeline=\"").and_then(|(_, rest)| rest.split('"').next());
+            // No label value contains a character that is escaped, so the label may stand anywhere.
+            let label = line.split_once("{pipeline=\"").or_else(|| line.split_once(",pipeline=\""));
+            let pipeline = label.and_then(|(_, rest)| rest.split('"').next());
             if line.starts_with('#') || shown(pipeline) {
                 written.extend([line, "\n"]);
             }
@@ -298,12 +298,15 @@ mod tests {
         for pipeline in ["one", "two"] {
             metrics.of(pipeline).answered(StatusCode::CREATED);
         }
+        metrics.of("one").took(Duration::from_millis(3));
         metrics.requested(StatusCode::OK);
         let mut text = String::new();
         encode(&mut text, &metrics.registry).unwrap();
         let one = Format::OpenMetrics.write(&text, |pipeline| pipeline == Some("one"));
         assert!(one.contains("oms_orders_total{pipeline=\"one\",status=\"201\"} 1\n"), "{one}");
         assert!(!one.contains("two") && !one.contains("oms_http_requests_total"), "{one}");
+        let buckets = one.matches("oms_acceptance_seconds_bucket{").count();
+        assert_eq!(buckets, SECONDS.len() + 1, "{one}");
         assert!(one.contains("# TYPE oms_orders counter\n") && one.ends_with("# EOF\n"), "{one}");
         let all = Format::Prometheus.write(&text, |_| true);
         assert!(all.contains("# TYPE oms_orders_total counter\n"), "{all}");

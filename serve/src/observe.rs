@@ -8,10 +8,10 @@ use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, HOST, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::Next;
 use axum::response::Response;
-use oms_engine::intake::Conflict;
+use oms_engine::intake::{Conflict, Reply};
 use serde_json::json;
 
-use crate::auth::is_this_machine;
+use crate::auth::{forwarded, is_forwarded, is_this_machine};
 use crate::log::now;
 use crate::reply::{plain, respond};
 use crate::site::Site;
@@ -39,18 +39,24 @@ fn id(request: &Request) -> HeaderValue {
     }
 }
 
-/// Refuses a request that says in two ways whom it is for (RFC 9112, section 3.2), and where nobody is asked who they are, one that is for another name than this machine's.
-fn misled(site: &Site, request: &Request) -> Option<StatusCode> {
+/// Refuses a request with contradictory hosts (RFC 9112, section 3.2). A server without API keys also refuses a request for another host
+/// than this machine, and a request that a proxy forwarded.
+fn misled(site: &Site, request: &Request) -> Option<Reply> {
     let headers = request.headers();
     let mut hosts = headers.get_all(HOST).iter();
     let (host, second) = (hosts.next(), hosts.next());
     let named = request.uri().authority().map(|authority| authority.as_str().as_bytes());
     let agree = named.is_none() || named == host.map(HeaderValue::as_bytes);
     if second.is_some() || !agree {
-        return Some(StatusCode::BAD_REQUEST);
+        return Some(plain(StatusCode::BAD_REQUEST));
     }
-    let lost = site.is_open() && !is_this_machine(headers);
-    lost.then_some(StatusCode::MISDIRECTED_REQUEST)
+    if !site.is_open() {
+        return None;
+    }
+    if is_forwarded(headers) {
+        return Some(forwarded());
+    }
+    (!is_this_machine(headers)).then(|| plain(StatusCode::MISDIRECTED_REQUEST))
 }
 
 /// Wraps a request.
@@ -65,7 +71,7 @@ pub(crate) async fn observed(
     // The path as it was declared: the one that was sent has keys in it, or anything.
     let path = request.extensions().get::<MatchedPath>().cloned();
     let mut response = match misled(&site, &request) {
-        Some(status) => respond(&plain(status)),
+        Some(reply) => respond(&reply),
         None => next.run(request).await,
     };
     let headers = response.headers_mut();

@@ -91,7 +91,7 @@ fn of(plans: &[Arc<Plan>]) -> Json {
             "title": "oms", "version": env!("CARGO_PKG_VERSION"),
             "license": { "name": "MIT OR Apache-2.0", "identifier": env!("CARGO_PKG_LICENSE") },
         },
-        // The server that the document was read from.
+        // The server of this document.
         "servers": [{ "url": "/" }],
         "paths": paths,
         "components": {

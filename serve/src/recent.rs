@@ -1,4 +1,4 @@
-//! How many orders were accepted of late, second by second. The database is counted, so that a restart changes nothing; each run is counted once.
+//! Counts of recently accepted orders per second. They are read from the database, so that they survive a restart.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,11 +15,11 @@ const RATE_SECONDS: i64 = 10;
 struct Counts {
     /// The last row that was counted.
     last: Option<i64>,
-    /// Counts by second since 1970.
+    /// Counts by second of Unix time.
     seconds: BTreeMap<i64, u64>,
 }
 
-/// What was accepted of late.
+/// The counts of recently accepted orders.
 #[derive(Default)]
 pub(crate) struct Recent(Mutex<Counts>);
 
@@ -32,7 +32,7 @@ pub(crate) struct Minute {
 }
 
 impl Recent {
-    /// Counts what was accepted since the last time.
+    /// Counts the orders that were accepted since the last call.
     pub(crate) fn catch_up(&self, connection: &Connection, now: Timestamp) -> Result<(), Error> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let oldest = now.as_second() - SECONDS;

@@ -109,6 +109,11 @@ impl Room {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns whether all places are taken.
+    pub(crate) fn is_full(&self) -> bool {
+        self.taken().len() >= self.places
+    }
+
     /// Waits for a free place and takes it.
     pub(crate) async fn enter(self: &Arc<Self>) -> Place {
         loop {

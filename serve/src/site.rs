@@ -10,15 +10,17 @@ use axum::http::StatusCode;
 use axum::middleware;
 use axum::routing::{get, put};
 use oms_engine::effects::Clock as _;
-use oms_local::{RunRow, Runner, SystemClock};
+use oms_local::{KeptSessions, RunRow, Runner, SystemClock};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::console::{self, SessionKey, Sessions, Token};
 use crate::flow::{Ended, Flow, Opened, ServeError, Worker};
+use crate::listen::connections;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::reply::{plain, respond};
+use crate::room::Room;
 use crate::{intake, metrics, observe, openapi, status};
 
 /// Kibibytes of orders that are being received or wait for their answer at the most.
@@ -58,6 +60,9 @@ pub enum StartError {
     },
 }
 
+/// Maximum number of console pages that are rendered at the same time; others wait.
+const PAGES_MAX: usize = 16;
+
 /// What is served.
 pub struct Site {
     pub(crate) flows: Vec<Flow>,
@@ -67,6 +72,10 @@ pub struct Site {
     /// Where requests are logged, if they are.
     pub(crate) log: Option<Log>,
     pub(crate) sessions: Sessions,
+    /// The pages of the console that may be rendered at the same time. Each needs a thread and a connection to the database.
+    pub(crate) pages: Arc<Semaphore>,
+    /// The places for connections.
+    pub(crate) room: Arc<Room>,
     /// Whether connections are private.
     pub(crate) private: bool,
     stopping: AtomicBool,
@@ -115,12 +124,18 @@ impl Site {
             flows.push(flow);
             workers.add(worker);
         }
+        let id = flows
+            .first()
+            .and_then(|flow| flow.reading(|connection, _| KeptSessions::state_id(connection)).ok());
+        let id = id.unwrap_or_default();
         let site = Arc::new(Self {
             flows,
             metrics,
             loopback,
             log: if logs { Log::start() } else { None },
-            sessions: Sessions::default(),
+            sessions: Sessions::of_state(&id),
+            pages: Arc::new(Semaphore::new(PAGES_MAX)),
+            room: Arc::new(Room::new(connections())),
             private,
             stopping: AtomicBool::new(false),
             tasks: Mutex::default(),
@@ -150,7 +165,7 @@ impl Site {
         self.loopback && self.flows.iter().all(never)
     }
 
-    /// Finds the key of a session that was begun before a restart, or of which it has to be noted that it is used.
+    /// Finds the API key of a stored session and records the session's use.
     pub(crate) fn kept_session(
         &self,
         token: &Token,
@@ -165,7 +180,7 @@ impl Site {
         Ok(None)
     }
 
-    /// Ends a session, here and in the databases.
+    /// Ends a session in memory and in the databases.
     pub(crate) fn end_session(&self, token: &Token) -> Result<(), oms_local::Error> {
         let known = self.sessions.with(token, |session| session.key.is_some());
         if known == Some(true) {

@@ -1,4 +1,4 @@
-//! Health.
+//! Health checks.
 
 use std::sync::Arc;
 

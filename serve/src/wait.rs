@@ -1,17 +1,52 @@
 //! `Prefer: wait=N` (RFC 7240): an answer that waits until the run has ended.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue};
 use oms_engine::run::RunState;
 use oms_local::RunRow;
+use tokio::sync::Notify;
 
 use crate::flow::Flow;
+use crate::site::Site;
 
 /// Seconds that an answer waits at the most, whatever is asked for.
 const WAIT_MAX: u64 = 60;
-/// Between two looks at a run.
-const LOOK: Duration = Duration::from_millis(25);
+/// Time between two looks at a run of which nothing is heard: a retry or a cancellation ends it without a notice.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// The requests that wait for runs, by key.
+#[derive(Default)]
+pub(crate) struct Waiters(Mutex<HashMap<String, Arc<Notify>>>);
+
+impl Waiters {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<String, Arc<Notify>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the requests that wait for a run.
+    pub(crate) fn wake(&self, key: &str) {
+        if let Some(notify) = self.waiting().remove(key) {
+            notify.notify_waiters();
+        }
+    }
+
+    fn of(&self, key: &str) -> Arc<Notify> {
+        Arc::clone(self.waiting().entry(key.to_owned()).or_default())
+    }
+
+    /// Forgets a run for which no request waits any more.
+    fn leave(&self, key: &str, notify: Arc<Notify>) {
+        let mut waiting = self.waiting();
+        let is_same = waiting.get(key).is_some_and(|known| Arc::ptr_eq(known, &notify));
+        drop(notify);
+        if is_same && waiting.get(key).is_some_and(|known| Arc::strong_count(known) == 1) {
+            waiting.remove(key);
+        }
+    }
+}
 
 /// Returns how long the caller wants to wait, if it does.
 pub(crate) fn wanted(headers: &HeaderMap) -> Option<u64> {
@@ -31,16 +66,34 @@ pub(crate) fn applied(seconds: u64) -> HeaderValue {
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("wait"))
 }
 
-/// Waits until a run has ended or is parked, but not for longer than that; returns how far it is.
-pub(crate) async fn until_ended(flow: &Flow, key: &str, seconds: u64) -> Option<RunRow> {
+/// Waits until a run has ended or is parked, the time is over or the server shuts down. Returns the run as it is then.
+pub(crate) async fn until_ended(
+    site: &Site,
+    flow: &Flow,
+    key: &str,
+    seconds: u64,
+) -> Option<RunRow> {
     let end = tokio::time::Instant::now() + Duration::from_secs(seconds.min(WAIT_MAX));
     loop {
-        let row = flow.runner.find(key).ok().flatten()?;
-        let open = matches!(row.state, RunState::InProgress | RunState::Waiting);
-        if !open || tokio::time::Instant::now() >= end {
-            return Some(row);
+        let notify = flow.waiters.of(key);
+        let mut ended = Box::pin(Arc::clone(&notify).notified_owned());
+        ended.as_mut().enable();
+        let row = flow.runner.find(key).ok().flatten();
+        let is_open = row
+            .as_ref()
+            .is_some_and(|row| matches!(row.state, RunState::InProgress | RunState::Waiting));
+        // At the limit of connections nobody waits: the client may have left long ago.
+        if !is_open
+            || site.is_stopping()
+            || site.room.is_full()
+            || tokio::time::Instant::now() >= end
+        {
+            drop(ended);
+            flow.waiters.leave(key, notify);
+            return row;
         }
-        tokio::time::sleep(LOOK).await;
+        let _looks_again = tokio::time::timeout(LOOK, ended).await;
+        flow.waiters.leave(key, notify);
     }
 }
 

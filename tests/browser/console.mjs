@@ -349,11 +349,11 @@ async function mouse(person) {
   await person.press("link", "Back");
   await person.press("link", "Retry");
   await person.press("button", "Retry");
-  await person.says("ROW-1 was retried, and is parked again: no_row.");
+  await person.says("ROW-1 was retried and is parked again: no_row.");
   await serve.customers([serve.customer("MOUSE1")]);
   await person.press("link", "Retry");
   await person.press("button", "Retry");
-  await person.says("ROW-1 was retried, and is completed now.");
+  await person.says("ROW-1 was retried and is now completed.");
   check((await person.state()) === "completed", "the mended run is not completed");
   check((await page.getByRole("link", { name: "Retry" }).count()) === 0, "a completed run can be retried");
   await page.reload();
@@ -394,8 +394,8 @@ async function mouse(person) {
 
   const entries = await person.logged(
     { what: "cancel", key: "ROW-2", detail: "ROW-2 is cancelled." },
-    { what: "retry", key: "ROW-1", detail: "ROW-1 was retried, and is parked again: no_row." },
-    { what: "retry", key: "ROW-1", detail: "ROW-1 was retried, and is completed now." },
+    { what: "retry", key: "ROW-1", detail: "ROW-1 was retried and is parked again: no_row." },
+    { what: "retry", key: "ROW-1", detail: "ROW-1 was retried and is now completed." },
     { what: "retry all", detail: `${BULK + 1} runs with the cause ${PARKED_BY_RATE}: ${BULK + 1} tried, 1 parked again (${PARKED_BY_RATE})` },
     { who: "command line", what: "import", detail: "into customer_contact_info: done" },
   );
@@ -470,7 +470,7 @@ async function keyboard(person) {
 
   await serve.customers(customers.map((id) => serve.customer(id)));
   await enter("Retry", "Retry KEYS-1?");
-  await enter("Retry", "KEYS-1 was retried, and is completed now.");
+  await enter("Retry", "KEYS-1 was retried and is now completed.");
   await enter("Show personal data (this is logged)", "Personal data is shown. That was logged.");
   // A step opens and closes, and the graph and long texts can be scrolled.
   const step = page.locator("details.step").first();
@@ -552,7 +552,7 @@ async function scriptless(person) {
   await serve.customers([1, 2].map((at) => serve.customer(`PLAIN${at}`)));
   await person.press("link", "Retry");
   await person.press("button", "Retry");
-  await person.says("PLAIN-1 was retried, and is completed now.");
+  await person.says("PLAIN-1 was retried and is now completed.");
   await person.press("button", "Show personal data (this is logged)");
   await person.says("plain1@example.org");
   await person.goes("/parked");
@@ -796,7 +796,7 @@ async function looks(person, axe) {
   ok(`${Object.keys(pages).length} pages, light and dark, are without a serious finding and do not scroll sideways; ${shots} pictures`);
 }
 
-/** A run on paper: all of it, and nothing that only a screen is for. */
+/** Checks the print view of a run: it shows the whole run and no interactive elements. */
 async function printed(person) {
   const { page } = person;
   await person.goes("/runs/SHOWN-1");
@@ -820,7 +820,7 @@ async function printed(person) {
   return faults;
 }
 
-/** 9: the overview renews itself, all of it. */
+/** 9: live updates of the whole overview. */
 async function live(person) {
   const { serve, page } = person;
   await person.goes("/");
@@ -874,7 +874,7 @@ async function guarded(browser, serve, secrets) {
   const person = await Person.at(browser, serve, secrets);
   const { page } = person;
   const { request } = page.context();
-  const cookie = async () => (await page.context().cookies()).find(({ name }) => name === "oms_session");
+  const cookie = async () => (await page.context().cookies()).find(({ name }) => name.startsWith("oms_session_"));
   const paths = ["/", "/runs", "/runs/NW-10250", "/runs/NW-10250/mail/0", "/runs/GUARD-1/cancel", "/parked", "/parked/live", "/live", "/pipeline", "/audit"];
   const allLead = async (when) => {
     for (const path of paths) {
@@ -900,7 +900,7 @@ async function guarded(browser, serve, secrets) {
   await refused(intake, "a key for sending orders");
   const before = await cookie();
   await logsIn(admin);
-  // The page that was asked for last.
+  // The page that was requested last.
   await person.says("Audit log");
   check((await page.innerText(".user")) === "ann", "the page does not say who is there");
   const after = await cookie();

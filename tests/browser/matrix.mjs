@@ -19,7 +19,7 @@ await main(folder, async (browser) => {
   const filled = () => page.evaluate(() => [...document.querySelectorAll("iframe")].filter((frame) => frame.srcdoc).length);
   await page.waitForFunction(() => document.querySelector("iframe")?.srcdoc);
   const first = await filled();
-  // As for a printer: those out of sight would wait to be scrolled to.
+  // Printing fills all frames. Otherwise the frames outside of the viewport stay empty.
   await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
 
   const faults = [];

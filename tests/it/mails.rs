@@ -139,7 +139,7 @@ fn the_matrix_has_every_mail_in_every_language_four_times() {
     // A mail runs nothing in its frame, and cannot get out of it.
     let sandboxed = " sandbox=\"allow-same-origin\" loading=\"lazy\" ";
     assert_eq!(page.matches(sandboxed).count(), MAILS * LOCALES.len() * 4);
-    // The page's own script fills the frames, with a mail that stands in the page once.
+    // The page's script fills the frames. The page contains each mail only once.
     assert_eq!(page.matches("<script>").count(), 1);
     let data = "<script type=\"application/json\">";
     assert_eq!(page.matches(data).count(), MAILS * LOCALES.len());

@@ -342,10 +342,11 @@ def hosts(hostile: Hostile) -> None:
 
 
 def proxies(hostile: Hostile) -> None:
-    """Without API keys only this machine is heard, and a proxy on it speaks for others."""
+    """A server without API keys rejects requests that a proxy on the same machine forwarded."""
     server = hostile.server
-    for name in ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-FORWARDED-PROTO", "X-Forwarded-Prefix", "X-Real-IP", "Via"):
-        for answer in (server.put(order("PROXY"), {name: "127.0.0.1"}), server.ask("POST", PATH, written(order("PROXY")), {name: "127.0.0.1"}),
+    for name in ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-FORWARDED-PROTO", "X-Forwarded-Prefix", "X-Real-IP", "Via", "X-Forwarded", "CF-Connecting-IP"):
+        for answer in (*(server.ask("GET", target, headers={name: "x"}) for target in ("/", "/healthz", "/readyz", "/openapi.json", "/console/login")),
+                       server.put(order("PROXY"), {name: "127.0.0.1"}), server.ask("POST", PATH, written(order("PROXY")), {name: "127.0.0.1"}),
                        server.ask("GET", "/metrics", headers={name: ""}), server.ask("GET", "/console/storefront/", headers={name: "for=_x"})):
             hostile.expect(f"{name}", 403, answer)
 
@@ -396,7 +397,7 @@ def together(hostile: Hostile) -> None:
 def console(server: Server, intake: str, admin: str) -> None:
     """The console is an admin's: a key that is for sending orders opens no page of it."""
     overview = "/console/storefront/"
-    for what, headers in {"no session": {}, "an admin's key in a header": {"x-api-key": admin}, "a session that is none": {"cookie": "oms=1; oms_session=1"}}.items():
+    for what, headers in {"no session": {}, "an admin's key in a header": {"x-api-key": admin}, "a session that is none": {"cookie": "oms=1; oms_session_1=1"}}.items():
         check(f"the console with {what}", (303, "/console/login"), leads(server.ask("GET", overview, headers=headers)))
     page = server.ask("GET", "/console/login")
     cookie = page.headers["set-cookie"].split(";")[0]

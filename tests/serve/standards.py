@@ -1,9 +1,9 @@
-"""The metrics and the OpenAPI document of the server, judged by the tools of those who read them.
+"""Checks the metrics and the OpenAPI document of the server with the tools of their consumers.
 
     pip install -r requirements.txt
     python standards.py [--oms FILE] [--promtool FILE] [--redocly FILE]
 
-The OpenMetrics parser of prometheus-client always judges the metrics. Promtool and the linter of Redocly judge where they are named.
+The metrics are always parsed with prometheus-client. promtool and Redocly's linter run only if their options are given.
 """
 
 import json
@@ -25,7 +25,7 @@ FAMILIES = {"oms_http_requests", "oms_orders", "oms_runs_ended", "oms_runs_caugh
 
 
 def told(command: list, data: bytes | None = None) -> tuple:
-    """Runs a program; returns its exit code and what it said."""
+    """Runs a program and returns its exit code and output."""
     ended = subprocess.run([str(word) for word in command], input=data, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     return ended.returncode, ended.stdout.decode(errors="replace").strip()
 

@@ -1,5 +1,5 @@
-//! `cargo xtask mails`: every shipped mail in every language, read by others: its HTML by npm's `html-validate`, the message by Python's parser. And what
-//! mails write, held against others: amounts and plural forms against Node's Intl, text of both directions against `python-bidi`.
+//! `cargo xtask mails`: checks every shipped mail in every language with other tools: the HTML with npm's `html-validate`, the message with Python's parser.
+//! It also compares amounts and plural forms with Node's Intl, and bidirectional text with `python-bidi`.
 
 use crate::npm;
 use crate::python;

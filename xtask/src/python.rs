@@ -37,7 +37,7 @@ pub(crate) const TIME_ZONES: Environment = Environment {
     requirements: &["tests/time_zones/requirements.txt"],
     purpose: "the comparison of time zones",
 };
-/// The Unicode Bidirectional Algorithm, as others wrote it.
+/// An independent implementation of the Unicode Bidirectional Algorithm.
 pub(crate) const BIDI: Environment = Environment {
     folder: "python-bidi",
     requirements: &["tests/mails/requirements.txt"],

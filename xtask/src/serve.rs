@@ -58,7 +58,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
     console(oms)
 }
 
-/// Has the metrics and the OpenAPI document judged by Debian's `promtool` and by npm's `@redocly/cli`, as far as they are there.
+/// Checks the metrics with Debian's `promtool` and the OpenAPI document with npm's `@redocly/cli`, if these are installed.
 fn standards(python: &str, oms: &str) -> anyhow::Result<()> {
     let mut words = vec!["tests/serve/standards.py", "--oms", oms];
     if debian::installed("promtool", &["--version"], &["prometheus"]) {

@@ -175,8 +175,8 @@ impl Compiled {
         Self { node, ty, path: None, pieces: Vec::new(), ..self }
     }
 
-    /// Returns the text with its values encoded as parts of the URL that it is (RFC 3986, 2.1), so that none of them adds to it. A text that is one
-    /// value stays as it is.
+    /// Returns the expression with its values percent-encoded as parts of a URL (RFC 3986, 2.1), so that no value can add a parameter or a path. An
+    /// expression that is a single value stays as it is.
     #[must_use]
     pub fn url(self) -> Self {
         let Node::Concat(parts) = self.node else { return self };

@@ -45,7 +45,7 @@ pub(super) enum Node {
     Record(Arc<RecordType>, Vec<Self>),
     /// Texts and the values between them.
     Concat(Vec<Self>),
-    /// A value as a part of a URL.
+    /// A value that is percent-encoded as a part of a URL.
     Encoded(Box<Self>, UrlPart),
     Coerce(Box<Self>, Coercion),
 }

@@ -98,7 +98,7 @@ pub struct RatesSection {
     /// For `ecb`: the file, in the European Central Bank's history or daily format (CSV).
     pub file: Option<String>,
     /// For `ecb`: a file of rates to add (`date,currency,per_eur`), read at every start; it may be missing. A currency that the euro replaced
-    /// keeps its fixed conversion rate from that day on.
+    /// after 1 January 1999 keeps its fixed conversion rate from that day on.
     pub overrides: Option<String>,
     /// For `ecb`: how many days a rate may be old.
     #[schemars(range(min = 0, max = 366))]

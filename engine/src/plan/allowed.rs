@@ -15,8 +15,8 @@ struct Allow<'d> {
     line: usize,
 }
 
-/// A file or a folder of files that the pipeline file names, and where: a comment there accepts warnings in it, since JSON and templates have
-/// no such comments.
+/// A file or a folder that the pipeline file names, and the place where it does. A comment at that place accepts warnings in the file or folder, because
+/// JSON and templates have no `# oms:` comments.
 pub(super) struct Named {
     path: Arc<str>,
     is_folder: bool,
@@ -24,12 +24,12 @@ pub(super) struct Named {
 }
 
 impl Named {
-    /// Returns a file.
+    /// Returns the entry for a file.
     pub(super) const fn file(path: Arc<str>, place: Place) -> Self {
         Self { path, is_folder: false, place }
     }
 
-    /// Returns the folders of the mail templates that the steps name, and of the partials that they share.
+    /// Returns the folders of the mail templates that the steps name, and the folder of shared partials.
     pub(super) fn templates(pipeline: &Pipeline, files: &dyn Files) -> Vec<Self> {
         let Some(mail) = &pipeline.mail else { return Vec::new() };
         let folder = mail.templates.trim_end_matches('/');

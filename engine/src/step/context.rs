@@ -139,7 +139,7 @@ impl PlanContext<'_> {
         None
     }
 
-    /// Compiles a setting as a field of the step's input that is a URL: the values in it are percent-encoded.
+    /// Compiles a setting that is a URL as a field of the step's input. Values in the URL are percent-encoded.
     pub fn url(&mut self, field: &str, route: &Route, raw: &serde_json::Value) -> Option<Compiled> {
         let compiled = expression::compile_value(raw, Some(&Type::text()), self.scope);
         self.input(field, route, compiled.map(Compiled::url))

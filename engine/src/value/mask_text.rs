@@ -1,13 +1,13 @@
-//! The text of an order for people to see: every byte as it was sent, but for values that are or may be personal data.
+//! Masks the JSON text of an order: every byte stays as it was sent, except for values that are or may be personal data.
 
 use super::mask::mark;
 use super::types::{RecordType, Shape, Type};
 
-/// What stands for a value that the schema does not know: it is not known to be harmless.
+/// The mark for a value that the schema does not describe and that may therefore be personal.
 const HIDDEN: &str = "«hidden»";
 
-/// Returns a JSON text in which a mark such as `"«email»"` replaces each value that is personal data by its type, and each value that the type does
-/// not know. Everything else stays as it is: spaces, the order of members, the spelling of numbers. A text that is not JSON is hidden as a whole.
+/// Returns a JSON text in which a mark such as `"«email»"` replaces each value whose type is personal data and each value that the type does not
+/// describe. Everything else stays unchanged: whitespace, the order of members, the notation of numbers. If the text is not JSON, the whole text is hidden.
 pub fn masked_text(text: &str, ty: &Type) -> String {
     let mut scanner = Scanner { text, at: 0, shown: String::with_capacity(text.len()) };
     let whole = scanner.value(Some(ty)).and_then(|()| {
@@ -17,7 +17,7 @@ pub fn masked_text(text: &str, ty: &Type) -> String {
     whole.map_or_else(|| format!("\"{HIDDEN}\""), |()| scanner.shown)
 }
 
-/// Goes through a text that was read before, when it was accepted.
+/// Scans the text of an order that was validated when it was accepted.
 struct Scanner<'t> {
     text: &'t str,
     at: usize,
@@ -29,28 +29,28 @@ impl Scanner<'_> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// Shows what lies between here and there.
+    /// Copies the text up to a position.
     fn show(&mut self, to: usize) -> Option<()> {
         self.shown.push_str(self.text.get(self.at..to)?);
         self.at = to;
         Some(())
     }
 
-    /// Shows one character that is expected here.
+    /// Copies one expected character.
     fn sign(&mut self, sign: u8) -> Option<()> {
         (self.peek() == Some(sign)).then(|| self.show(self.at + 1)).flatten()
     }
 
-    /// Shows blanks, and a byte order mark before the text.
+    /// Copies whitespace and a byte order mark.
     fn blanks(&mut self) {
         let rest = self.text.get(self.at..).unwrap_or_default();
         let blank = |character: char| matches!(character, ' ' | '\t' | '\n' | '\r' | '\u{feff}');
         let length = rest.len() - rest.trim_start_matches(blank).len();
-        // It ends between two characters.
+        // The end is a character boundary, so this cannot fail.
         let _shown = self.show(self.at + length);
     }
 
-    /// Shows a value of a type, or a mark in its place.
+    /// Copies a value of a type, or writes a mark instead.
     fn value(&mut self, ty: Option<&Type>) -> Option<()> {
         self.blanks();
         let begins = self.peek()?;
@@ -110,7 +110,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// Puts a mark in the place of a value.
+    /// Replaces a value with a mark.
     fn hide(&mut self, mark: &str) -> Option<()> {
         self.at = self.end()?;
         self.shown.push('"');
@@ -119,7 +119,7 @@ impl Scanner<'_> {
         Some(())
     }
 
-    /// Finds the end of the value that begins here.
+    /// Returns the end of the value at the current position.
     fn end(&self) -> Option<usize> {
         let rest = self.text.get(self.at..)?;
         let mut values =

@@ -129,7 +129,7 @@ pub(crate) async fn act(
     let back = format!("/console/{pipeline}/runs/{}", words::part(&row.key));
     let noted = audit::note(&visit, deed.word(), Some(&row.key), "").await;
     let (Some(flow), Some(entry)) = (visit.flow(), noted) else {
-        let notice = "Nothing was done, since it could not be written down.";
+        let notice = "Nothing was changed, because the audit log could not be written.";
         return visit.lead(&back, Notice::bad(notice));
     };
     let notice = done(&visit, deed, &row).await;
@@ -145,13 +145,13 @@ async fn done(visit: &Visit, deed: Deed, row: &RunRow) -> Notice {
         Deed::Reveal => {
             let at = visit.at.unwrap_or_default();
             visit.session(|session| session.reveal(at, key));
-            return Notice::open("Personal data is shown for a quarter of an hour.");
+            return Notice::open("Personal data is shown for 15 minutes.");
         }
         Deed::Cancel => {
             return match flow.cancel(row).await {
                 Ok(done) => match done.refused {
                     Some(refused) => Notice::bad(refused),
-                    None => Notice::good(format!("{key} is cancelled.")),
+                    None => Notice::good(format!("{key} was cancelled.")),
                 },
                 Err(error) => Notice::bad(error.to_string()),
             };
@@ -173,13 +173,13 @@ async fn done(visit: &Visit, deed: Deed, row: &RunRow) -> Notice {
     match (done.refused, done.cause) {
         (Some(refused), _) => Notice::bad(refused),
         (None, Some(cause)) if done.state == RunState::Parked => {
-            Notice::bad(format!("{key} was retried, and is parked again: {cause}."))
+            Notice::bad(format!("{key} was retried and is parked again: {cause}."))
         }
         (None, Some(cause)) => Notice::bad(format!(
-            "{key} was retried and completed. The failure was caught again: {cause}."
+            "{key} was retried and completed. A catch step handled the failure again: {cause}."
         )),
         (None, None) => {
-            let text = format!("{key} was retried, and is {} now.", done.state.as_str());
+            let text = format!("{key} was retried and is now {}.", done.state.as_str());
             match done.state {
                 RunState::Completed => Notice::good(text),
                 RunState::Parked => Notice::bad(text),

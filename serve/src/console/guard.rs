@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use oms_local::Scope;
 use serde_json::Value as Json;
 use subtle::ConstantTimeEq as _;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::pages::{Page, again};
 use super::session::{Notice, Session, Token};
@@ -19,7 +20,7 @@ use crate::flow::Flow;
 use crate::reply::{plain, respond};
 use crate::site::Site;
 
-/// Characters of an address at the most that a login returns to.
+/// Maximum length of a URL to which the login returns.
 const WANTED_MAX: usize = 2_048;
 
 /// A visit of a page.
@@ -35,10 +36,12 @@ pub(crate) struct Visit {
     pub(crate) token: Token,
     /// Whether the browser has to be told of the session.
     new: bool,
+    /// The turn to render a page.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 impl Visit {
-    /// Lets somebody in to the pages of a pipeline, or to the page on which one logs in (`None`). `wanted` is the page that a login returns to.
+    /// Admits a visitor to the pages of a pipeline, or to the login page (`None`). `wanted` is the page to which the login returns.
     pub(super) fn enter(
         site: &Arc<Site>,
         pipeline: Option<&str>,
@@ -47,19 +50,22 @@ impl Visit {
     ) -> Result<Self, Box<Response>> {
         let named = |flow: &Flow| Some(&**flow.plan().name()) == pipeline;
         let at = site.flows.iter().position(named);
-        let (token, new) = match Token::of(headers) {
+        let (token, new) = match site.sessions.token(headers) {
             Some(token) if site.sessions.knows(&token) => (token, false),
             // The browser keeps the cookie back from a page that another site leads to; a new one would end the session that it has.
             _ if !is_from_here(headers) => return Err(Box::new(again())),
-            Some(token) => {
-                let key = site.kept_session(&token).map_err(|_| Box::new(unavailable()))?;
-                site.sessions.check(&token, key);
-                (token, false)
-            }
-            None => {
-                let token = Token::new().ok_or_else(|| Box::new(unavailable()))?;
-                site.sessions.begin(&token, None);
-                (token, true)
+            given => {
+                let kept = given.map(|token| site.kept_session(&token).map(|key| (token, key)));
+                let kept = kept.transpose().map_err(|_| Box::new(unavailable()))?;
+                match kept {
+                    Some((token, Some(key))) if site.sessions.check(&token, &key) => (token, false),
+                    // The server does not accept a token that the client chose.
+                    _ => {
+                        let token = Token::new().ok_or_else(|| Box::new(unavailable()))?;
+                        site.sessions.begin(&token, None);
+                        (token, true)
+                    }
+                }
             }
         };
         let taken = |session: &mut Session| (session.key.clone(), session.notice.take());
@@ -67,7 +73,7 @@ impl Visit {
         let who = key.as_ref().map(|key| key.name.clone()).unwrap_or_default();
         let (logged_in, csrf) = (key.is_some(), token.csrf());
         let site = Arc::clone(site);
-        let mut visit = Self { site, at, who, logged_in, csrf, notice, token, new };
+        let mut visit = Self { site, at, who, logged_in, csrf, notice, token, new, turn: None };
         if pipeline.is_none() {
             return Ok(visit);
         }
@@ -139,11 +145,16 @@ impl Visit {
 
     /// Tells the browser of the session, where it is new.
     pub(crate) fn with_cookie(&self, mut response: Response) -> Response {
-        let cookie = self.token.cookie(self.site.private);
+        let cookie = self.site.sessions.cookie(&self.token, self.site.private);
         if let (true, Ok(cookie)) = (self.new, HeaderValue::from_str(&cookie)) {
             response.headers_mut().append(SET_COOKIE, cookie);
         }
         response
+    }
+
+    /// Waits for the turn to render a page, which ends with this visit.
+    pub(crate) async fn take_turn(&mut self) {
+        self.turn = Arc::clone(&self.site.pages).acquire_owned().await.ok();
     }
 
     /// Leads to another page, which says what happened.
@@ -168,11 +179,14 @@ impl FromRequestParts<Arc<Site>> for Visit {
         })?;
         let pipeline = named.iter().find(|(name, _)| *name == "pipeline").map(|(_, value)| value);
         let wanted = wanted(parts);
-        Self::enter(site, pipeline, &parts.headers, wanted).map_err(|refused| *refused)
+        let mut visit =
+            Self::enter(site, pipeline, &parts.headers, wanted).map_err(|refused| *refused)?;
+        visit.take_turn().await;
+        Ok(visit)
     }
 }
 
-/// Returns the address that was asked for, if it is that of a page: a path of this server, and neither a form nor a part of a page.
+/// Returns the requested path and query, if the request is for a page and not for a form or a page fragment.
 fn wanted(parts: &Parts) -> Option<String> {
     let kind = parts.headers.get("sec-fetch-dest");
     let is_page = kind.is_none_or(|kind| kind == "document")
@@ -182,7 +196,7 @@ fn wanted(parts: &Parts) -> Option<String> {
     (is_page && address.len() <= WANTED_MAX).then(|| address.to_owned())
 }
 
-/// Says that a page cannot be made at the moment.
+/// Returns the error page for a state that cannot be read.
 pub(super) fn unavailable() -> Response {
     let message = "The state of the pipeline cannot be read";
     Page::error(StatusCode::SERVICE_UNAVAILABLE, message, "Try again in a moment.").bare()

@@ -65,11 +65,11 @@ pub(crate) async fn log_in(
         return page(error, StatusCode::SERVICE_UNAVAILABLE).of(&mut visit);
     }
     site.sessions.begin(&token, Some(key));
-    // A page of another pipeline would ask for another key.
+    // A page of another pipeline requires another key.
     let home = format!("/console/{}/", flow.plan().name());
     let wanted = wanted.filter(|wanted| wanted.starts_with(&home)).unwrap_or(home);
     let mut response = to(&wanted);
-    if let Ok(cookie) = HeaderValue::from_str(&token.cookie(site.private)) {
+    if let Ok(cookie) = HeaderValue::from_str(&site.sessions.cookie(&token, site.private)) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
@@ -82,7 +82,7 @@ pub(crate) async fn log_out(
 ) -> Response {
     match site.end_session(&visit.token) {
         Ok(()) => to("/console/login"),
-        // The session goes on, and whoever ends it has to know.
+        // The session is still valid, so the user must see an error.
         Err(_) => unavailable(),
     }
 }

@@ -1,4 +1,4 @@
-//! Addresses of the console that lead nowhere, and methods that a page does not take: pages like the others, since a person reads them.
+//! Error pages for unknown paths and unsupported methods below `/console`.
 
 use std::sync::Arc;
 
@@ -10,18 +10,19 @@ use super::guard::Visit;
 use super::pages::Page;
 use crate::site::Site;
 
-/// Tells whether an address is one of the console.
+/// Returns whether a path belongs to the console.
 pub(crate) fn is_console(path: &str) -> bool {
     path == "/console" || path.starts_with("/console/")
 }
 
-/// Makes the page for an address or a method that the console does not have.
+/// Returns the error page for an unknown path or an unsupported method.
 pub(crate) fn lost(site: &Arc<Site>, request: &Request, status: StatusCode) -> Response {
     let path = request.uri().path();
     let (message, help) = match status {
-        StatusCode::METHOD_NOT_ALLOWED => {
-            (format!("This page does not take {}", request.method()), "Open it as a page.")
-        }
+        StatusCode::METHOD_NOT_ALLOWED => (
+            format!("This page does not support {}", request.method()),
+            "Open the page with a link or in the address bar.",
+        ),
         _ => ("This page does not exist".to_owned(), "Check the address."),
     };
     let name = path.split('/').nth(2).unwrap_or_default();

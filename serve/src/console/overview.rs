@@ -28,7 +28,7 @@ pub(crate) async fn show(mut visit: Visit) -> Response {
     Page::named("overview", "Overview", "overview").read(read, &mut visit)
 }
 
-/// `GET /console/{pipeline}/live`: the figures, and what stands beside them.
+/// `GET /console/{pipeline}/live`: the figures, the badge and the time.
 pub(crate) async fn live(visit: Visit, Path(pipeline): Path<String>) -> Response {
     let read = visit.read(|flow| {
         let (figures, parked) = figures(flow)?;
@@ -37,7 +37,7 @@ pub(crate) async fn live(visit: Visit, Path(pipeline): Path<String>) -> Response
     part("figures", &pipeline, read)
 }
 
-/// Returns what the overview counts, all of it of one moment, and how many runs are parked.
+/// Returns the figures of the overview from one snapshot, and the number of parked runs.
 fn figures(flow: &Flow) -> Result<(Json, i64), oms_local::Error> {
     let (plan, now) = (flow.plan(), SystemClock.now());
     let (total, open, causes, times) = flow.reading(|connection, _| {
@@ -62,7 +62,7 @@ fn figures(flow: &Flow) -> Result<(Json, i64), oms_local::Error> {
             })
             .collect(),
     };
-    // Each cause by itself, as the list behind it counts: a run may have several.
+    // A run may have several causes. Each is counted separately, as in the linked list.
     let mut runs: BTreeMap<&str, i64> = BTreeMap::new();
     for (causes, count) in &causes {
         for cause in causes.split(',') {

@@ -115,7 +115,7 @@ impl<'a> Page<'a> {
         let flows = visit.site.flows.iter();
         let names: Vec<String> = flows.map(|flow| flow.plan().name().to_string()).collect();
         let current = visit.at.and_then(|at| names.get(at)).cloned().unwrap_or_default();
-        // What the page itself counts is of the same moment.
+        // If the page counted the parked runs, the badge shows the same number.
         let parked = self.data["parked_now"].as_i64();
         let parked = parked.or_else(|| visit.flow().map(parked_now)).unwrap_or_default();
         let pipelines: Vec<Json> = match visit.at {
@@ -138,7 +138,7 @@ impl<'a> Page<'a> {
         visit.with_cookie(self.framed(frame, parked))
     }
 
-    /// Makes the answer where it is not known who visits, or nobody is let in.
+    /// Returns the page for a visitor without a session.
     pub(crate) fn bare(self) -> Response {
         let frame = json!({
             "pipeline": "", "pipelines": [], "user": "", "can_log_out": false, "csrf": "", "notice": "", "notice_tone": "",
@@ -146,7 +146,7 @@ impl<'a> Page<'a> {
         self.framed(frame, 0)
     }
 
-    /// Puts the page into what is around every page.
+    /// Renders the page within the layout.
     fn framed(self, mut frame: Json, parked: i64) -> Response {
         let own = json!({ "title": self.title, "area": self.area, "page": self.data });
         let of_area = ["overview", "runs", "parked", "pipeline", "audit"];
@@ -168,13 +168,13 @@ pub(crate) fn parked_now(flow: &Flow) -> i64 {
     open.iter().find(|(state, _)| *state == RunState::Parked).map_or(0, |(_, count)| *count)
 }
 
-/// What stands beside every page and changes with time: how many runs are parked, and when that was.
+/// Returns the live values of the layout: the number of parked runs and the current time.
 fn beside(parked: i64) -> Json {
     let count = if parked == 0 { String::new() } else { words::count(parked) };
     json!({ "parked_count": count, "now": format!("{:.0}", SystemClock.now()) })
 }
 
-/// Makes a part of a page, to be put in the place of what it was, of what was read. What stands beside the page comes with it.
+/// Returns a page fragment for a live update, together with the live values of the layout.
 pub(crate) fn part(
     template: &str,
     pipeline: &str,

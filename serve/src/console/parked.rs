@@ -60,7 +60,7 @@ fn progress(flow: &Flow) -> Json {
     })
 }
 
-/// Returns the groups of runs with the same causes, and how many runs there are in all of them.
+/// Returns the groups of parked runs by cause, and the total number of runs.
 fn groups(flow: &Flow) -> Result<(Vec<Json>, i64), oms_local::Error> {
     let plan = flow.plan();
     let base = format!("/console/{}", plan.name());
@@ -128,27 +128,30 @@ pub(crate) async fn retry(
     let back = format!("/console/{pipeline}/parked");
     let (Some(flow), Some(at)) = (visit.flow(), visit.at) else { return to(&back) };
     if let Err(why) = flow.renew().await {
-        return visit.lead(&back, Notice::bad(format!("Nothing was retried: {why:#}.")));
+        return visit.lead(&back, Notice::bad(format!("No run was retried: {why:#}.")));
     }
     let rows = match rows(flow, &form.cause) {
         Ok(rows) => rows,
         Err(error) => {
-            return visit.lead(&back, Notice::bad(format!("Nothing was begun: {error}.")));
+            return visit.lead(&back, Notice::bad(format!("The retry was not started: {error}.")));
         }
     };
     let detail = format!("{} with the cause {}", words::runs(rows.len()), form.cause);
     if rows.is_empty() || flow.bulk.progress().running {
-        let notice = "Nothing was begun: nothing is parked so, or a retry is under way.";
+        let notice = "The retry was not started: no run is parked with this cause, or another retry is in progress.";
         return visit.lead(&back, Notice::bad(notice));
     }
     let Some(entry) = audit::note(&visit, "retry all", None, &detail).await else {
-        let notice = "Nothing was begun, since it could not be written down.";
+        let notice = "The retry was not started, because the audit log could not be written.";
         return visit.lead(&back, Notice::bad(notice));
     };
     if !flow.bulk.begin(rows.len()) {
         flow.noted(entry, "not begun").await;
-        return visit.lead(&back, Notice::bad("Nothing was begun: another was quicker."));
+        return visit.lead(
+            &back,
+            Notice::bad("The retry was not started, because another retry has just started."),
+        );
     }
     site.work(at, rows, entry);
-    visit.lead(&back, Notice::open("They are retried in the background."))
+    visit.lead(&back, Notice::open("The runs are being retried in the background."))
 }

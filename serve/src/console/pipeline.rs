@@ -105,7 +105,7 @@ async fn file(flow: &Flow) -> Json {
     })
 }
 
-/// Puts a line of a file and what was found in it into the form that the page has.
+/// Converts a line and its findings to template data.
 fn line(number: usize, text: &str, findings: &[Finding]) -> Json {
     let marks = findings.iter().filter(|finding| finding.line == number).map(mark);
     json!({ "number": number.to_string(), "text": text, "marks": marks.collect::<Vec<_>>() })

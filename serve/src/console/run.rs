@@ -117,7 +117,7 @@ impl Known<'_> {
         let stored = StoredRun::load(connection, row.id)?;
         let plan = self.bundles.plan(connection, row.bundle)?;
         let steps = steps(&stored, &plan, shown)?;
-        // As it was sent, byte by byte; what the schema does not know may be personal, too.
+        // The order is shown byte by byte. Members that the schema does not describe may be personal, too.
         let sent = String::from_utf8_lossy(&stored.body);
         let order = match shown {
             Shown::Masked => masked_text(&sent, plan.order().schema().ty()),

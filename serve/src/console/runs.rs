@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 use super::form::Sent;
 use super::guard::Visit;
 use super::pages::Page;
-use super::session::Notice;
+use super::session::{Notice, Session};
 use super::words;
 use crate::flow::Flow;
 
@@ -23,7 +23,7 @@ const RUNS: u32 = 50;
 /// Characters of what is searched for at the most.
 const TEXT_MAX: usize = 200;
 
-/// What stands for a value that is personal data.
+/// The mark for a value that is personal data.
 const MASK: &str = "«hidden»";
 
 /// What the form says; nothing of it is an error, since people change addresses by hand.
@@ -45,8 +45,10 @@ pub(crate) struct Filter {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct OfCustomer {
-    /// The text; without it the last search goes on.
+    /// The text of a new search.
     customer: Option<String>,
+    /// The number of an earlier search, whose next page is asked for.
+    search: String,
     /// Only runs older than this row.
     before: String,
 }
@@ -66,27 +68,41 @@ pub(crate) async fn of_customer(
     Path(pipeline): Path<String>,
     Sent { mut visit, form }: Sent<OfCustomer>,
 ) -> Response {
-    let last = visit.session(|session| session.searched.clone()).flatten();
-    let text = form.customer.or(last).unwrap_or_default().trim().to_owned();
+    let path = format!("/console/{pipeline}/runs");
+    let number = form.search.parse().unwrap_or_default();
+    let text = match form.customer {
+        Some(text) => text.trim().to_owned(),
+        None => {
+            let text = |session: &mut Session| session.search(number).map(str::to_owned);
+            let Some(text) = visit.session(text).flatten() else {
+                let notice = "This search is no longer known. Search again.";
+                return visit.lead(&path, Notice::bad(notice));
+            };
+            text
+        }
+    };
     if text.is_empty() || text.chars().count() > TEXT_MAX {
-        let path = format!("/console/{pipeline}/runs");
-        let notice = format!("A search has at least one character, and {TEXT_MAX} at the most.");
+        let notice = format!("Enter 1 to {TEXT_MAX} characters to search for.");
         return visit.lead(&path, Notice::bad(notice));
     }
     if super::audit::note(&visit, "search", None, "by a customer's data").await.is_none() {
-        let path = format!("/console/{pipeline}/runs");
-        let notice = "Nothing was searched, since it could not be written down.";
+        let notice = "The search did not run, because it could not be recorded in the audit log.";
         return visit.lead(&path, Notice::bad(notice));
     }
+    visit.take_turn().await;
     let before = form.before.parse().ok();
+    let number = match before {
+        Some(_) => Some(number),
+        None => visit.session(|session| session.remember_search(&text)),
+    };
     let read = visit.read(|flow| {
         let find = || flow.runner.customer(&text, before, RUNS);
         let found = tokio::task::block_in_place(find)?;
         let mut page = list(flow, &Filter::default(), Some(found))?;
         page["customer"]["is_older"] = json!(before.is_some());
+        page["customer"]["search"] = json!(number);
         Ok(page)
     });
-    visit.session(|session| session.searched = Some(text));
     Page::named("runs", "Runs", "runs").read(read, &mut visit)
 }
 
@@ -100,7 +116,7 @@ fn some(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// Counts the runs by state; the caller has a snapshot.
+/// Counts the runs by state. The caller holds a snapshot.
 fn counts(connection: &Connection) -> Result<Vec<(RunState, i64)>, oms_local::Error> {
     let mut counts = RunRow::count_open(connection)?;
     let open: i64 = counts.iter().map(|(_, count)| count).sum();
@@ -108,7 +124,7 @@ fn counts(connection: &Connection) -> Result<Vec<(RunState, i64)>, oms_local::Er
     Ok(counts)
 }
 
-/// Says how much a search for a customer found, and what it left out.
+/// Returns the totals of a customer search, including what it left out.
 fn found(found: &CustomerRuns) -> Json {
     let count = |count: usize| words::count(i64::try_from(count).unwrap_or(i64::MAX));
     let (shown, more) = (found.page.runs.len(), found.runs > found.page.runs.len());

@@ -1,8 +1,8 @@
-//! Sessions: who is there. A cookie that nobody else sees names a session; what belongs to it is in memory, and with which key it was begun also in the
-//! database of the pipeline that the key is of, so that it survives a restart.
+//! Sessions of the console. A cookie names a session. Its contents are in memory; the key that it was begun with is also in the database of the
+//! key's pipeline, so that the session survives a restart.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -10,38 +10,41 @@ use axum::http::header::COOKIE;
 use oms_engine::value::Digest;
 use tokio::time::Instant;
 
-const COOKIE_NAME: &str = "oms_session";
+/// The beginning of the cookie's name. The rest is the id of the state, since browsers send cookies to all ports of a host.
+const COOKIE_PREFIX: &str = "oms_session_";
 /// How long a session lasts that nobody uses.
 const IDLE: Duration = Duration::from_hours(12);
-/// How long it is relied on without a look at the database, which notes that a session is used.
+/// Time for which a session in memory is used without checking the database. The check also records the use.
 const CHECKED: Duration = Duration::from_mins(10);
 /// How long personal data is shown that was asked for.
 const REVEALED: Duration = Duration::from_mins(15);
 /// Sessions at the most; beyond it the one that was not used for the longest time ends.
 const SESSIONS_MAX: usize = 1_000;
+/// Maximum number of searches that a session remembers.
+const SEARCHES_MAX: usize = 50;
 const TOKEN_BYTES: usize = 32;
 
-/// What the next page says at its top.
+/// A message at the top of the next page.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Notice {
     pub(crate) text: String,
     pub(crate) tone: Tone,
 }
 
-/// How something went.
+/// The tone of a notice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// As it was wanted.
+    /// Success.
     Good,
-    /// It is not known yet.
+    /// Neutral: the outcome is not known yet.
     #[default]
     Open,
-    /// Not as it was wanted.
+    /// Failure.
     Bad,
 }
 
 impl Tone {
-    /// Returns the name of the tone in the style.
+    /// Returns the CSS class of the tone.
     pub(crate) const fn class(self) -> &'static str {
         match self {
             Self::Good => "good",
@@ -65,7 +68,7 @@ impl Notice {
     }
 }
 
-/// The key that a session was begun with.
+/// The API key of a session.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionKey {
     pub(crate) id: String,
@@ -74,26 +77,49 @@ pub(crate) struct SessionKey {
 
 /// A session.
 pub(crate) struct Session {
-    /// Nothing where no key is asked for, or nobody has logged in yet.
+    /// `None` if no key is required or the visitor has not logged in.
     pub(crate) key: Option<SessionKey>,
     pub(crate) notice: Option<Notice>,
-    /// The page that was asked for before the login: a path of this server.
+    /// The path that was requested before the login.
     pub(crate) wanted: Option<String>,
-    /// The last text that a customer was searched by, so that no page and no address has it.
-    pub(crate) searched: Option<String>,
+    searches: Searches,
     used: Instant,
-    /// When the database was looked at.
+    /// Time of the last check of the database.
     checked: Instant,
     /// Runs whose personal data was asked for: the pipeline's position, and the order's key.
     revealed: HashMap<(usize, String), Instant>,
+}
+
+/// The texts by which customers were searched. A page has only the number of a search, so that no page and no address has the text.
+#[derive(Default)]
+struct Searches {
+    texts: VecDeque<(u64, String)>,
+    last: u64,
 }
 
 impl Session {
     fn of(key: Option<SessionKey>) -> Self {
         let now = Instant::now();
         let revealed = HashMap::new();
-        let (notice, wanted, searched) = (None, None, None);
-        Self { key, notice, wanted, searched, used: now, checked: now, revealed }
+        let (notice, wanted, searches) = (None, None, Searches::default());
+        Self { key, notice, wanted, searches, used: now, checked: now, revealed }
+    }
+
+    /// Remembers the text of a search and returns the search's number.
+    pub(crate) fn remember_search(&mut self, text: &str) -> u64 {
+        let Searches { texts, last } = &mut self.searches;
+        *last += 1;
+        texts.push_back((*last, text.to_owned()));
+        if texts.len() > SEARCHES_MAX {
+            texts.pop_front();
+        }
+        *last
+    }
+
+    /// Returns the text of a search, unless it was too long ago.
+    pub(crate) fn search(&self, number: u64) -> Option<&str> {
+        let mut texts = self.searches.texts.iter();
+        texts.find_map(|(of, text)| (*of == number).then_some(text.as_str()))
     }
 
     /// Shows the personal data of a run from now on, for a while.
@@ -108,43 +134,46 @@ impl Session {
     }
 }
 
-/// All sessions that are in memory, by the digest of what their cookies say.
+/// All sessions that are in memory.
+pub(crate) struct Sessions {
+    cookie_name: String,
+    known: Mutex<Known>,
+}
+
 #[derive(Default)]
-pub(crate) struct Sessions(Mutex<HashMap<Digest, Session>>);
+struct Known {
+    /// The sessions by the digest of their cookies.
+    sessions: HashMap<Digest, Session>,
+    /// The sessions that ended last, so that a request that is still in progress cannot begin one again.
+    ended: VecDeque<Digest>,
+}
 
 /// What a cookie says.
 #[derive(Clone)]
 pub(crate) struct Token(String);
 
 impl Token {
-    /// Makes one; nothing if the system has no randomness.
+    /// Creates a token, or returns `None` if the system has no randomness.
     pub(crate) fn new() -> Option<Self> {
         let mut bytes = [0; TOKEN_BYTES];
         getrandom::fill(&mut bytes).ok()?;
         Some(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
     }
 
-    /// Reads it from the headers of a request.
-    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+    /// Reads the token in the cookie of this name.
+    fn of(headers: &HeaderMap, cookie_name: &str) -> Option<Self> {
         let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
         let mut pairs = cookies.flat_map(|cookies| cookies.split(';'));
         pairs.find_map(|pair| {
             let (name, value) = pair.trim().split_once('=')?;
             let is_whole = value.len() == 2 * TOKEN_BYTES
                 && value.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-            (name == COOKIE_NAME && is_whole).then(|| Self(value.to_owned()))
+            (name == cookie_name && is_whole).then(|| Self(value.to_owned()))
         })
     }
 
-    /// Writes the header that keeps it in the browser.
-    pub(crate) fn cookie(&self, private: bool) -> String {
-        let secure = if private { "; Secure" } else { "" };
-        let value = &self.0;
-        format!("{COOKIE_NAME}={value}; Path=/console; HttpOnly; SameSite=Strict{secure}")
-    }
-
-    /// Returns what forms of the session carry (OWASP, "Cross-Site Request Forgery Prevention"): it follows from the token, which no page and no
-    /// script sees, and says nothing about it.
+    /// Returns the CSRF token for forms of the session (OWASP, "Cross-Site Request Forgery Prevention"). It is a hash of the session token, so it does not
+    /// reveal it.
     pub(crate) fn csrf(&self) -> String {
         Digest::of_parts([b"oms console form".as_slice(), self.0.as_bytes()]).to_string()
     }
@@ -155,9 +184,84 @@ impl Token {
 }
 
 impl Sessions {
-    /// Begins the session of a token, in the place of one that it may have had.
+    /// Makes an empty one for the server of a state.
+    pub(crate) fn of_state(id: &str) -> Self {
+        let id: String = id.chars().take(8).collect();
+        Self { cookie_name: format!("{COOKIE_PREFIX}{id}"), known: Mutex::default() }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the token that the cookie of a request has.
+    pub(crate) fn token(&self, headers: &HeaderMap) -> Option<Token> {
+        Token::of(headers, &self.cookie_name)
+    }
+
+    /// Returns the `Set-Cookie` header that stores a token in the browser.
+    pub(crate) fn cookie(&self, token: &Token, private: bool) -> String {
+        let secure = if private { "; Secure" } else { "" };
+        let (name, value) = (&self.cookie_name, &token.0);
+        format!("{name}={value}; Path=/console; HttpOnly; SameSite=Strict{secure}")
+    }
+
+    /// Starts a session for a token and replaces an existing one.
     pub(crate) fn begin(&self, token: &Token, key: Option<SessionKey>) {
-        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.known().begin(token.digest(), key);
+    }
+
+    /// Returns whether a session is in memory and was checked recently.
+    pub(crate) fn knows(&self, token: &Token) -> bool {
+        let known = self.known();
+        known.sessions.get(&token.digest()).is_some_and(|session| {
+            let checked = session.key.is_none() || session.checked.elapsed() < CHECKED;
+            session.used.elapsed() < IDLE && checked
+        })
+    }
+
+    /// Accepts the session of a key as the database has it. Returns false if the session has ended since.
+    pub(crate) fn check(&self, token: &Token, key: &SessionKey) -> bool {
+        let (mut known, digest) = (self.known(), token.digest());
+        if known.ended.contains(&digest) {
+            return false;
+        }
+        let id = |key: &Option<SessionKey>| key.as_ref().map(|key| key.id.clone());
+        let same = known.sessions.get_mut(&digest).filter(|session| {
+            session.used.elapsed() < IDLE && id(&session.key).as_ref() == Some(&key.id)
+        });
+        match same {
+            Some(session) => session.checked = Instant::now(),
+            None => known.begin(digest, Some(key.clone())),
+        }
+        true
+    }
+
+    /// Does something with a session, if there is one.
+    pub(crate) fn with<T>(&self, token: &Token, work: impl FnOnce(&mut Session) -> T) -> Option<T> {
+        let mut known = self.known();
+        let session = known.sessions.get_mut(&token.digest())?;
+        if session.used.elapsed() >= IDLE {
+            return None;
+        }
+        session.used = Instant::now();
+        Some(work(session))
+    }
+
+    /// Ends a session.
+    pub(crate) fn end(&self, token: &Token) {
+        let (mut known, digest) = (self.known(), token.digest());
+        known.sessions.remove(&digest);
+        known.ended.push_back(digest);
+        if known.ended.len() > SESSIONS_MAX {
+            known.ended.pop_front();
+        }
+    }
+}
+
+impl Known {
+    fn begin(&mut self, digest: Digest, key: Option<SessionKey>) {
+        let sessions = &mut self.sessions;
         sessions.retain(|_, session| session.used.elapsed() < IDLE);
         if sessions.len() >= SESSIONS_MAX {
             // Visits of strangers end nobody's session who logged in.
@@ -167,45 +271,7 @@ impl Sessions {
                 sessions.remove(&oldest);
             }
         }
-        sessions.insert(token.digest(), Session::of(key));
-    }
-
-    /// Tells whether a session is in memory, and the database need not be looked at.
-    pub(crate) fn knows(&self, token: &Token) -> bool {
-        let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = sessions.get(&token.digest());
-        session.is_some_and(|session| {
-            let checked = session.key.is_none() || session.checked.elapsed() < CHECKED;
-            session.used.elapsed() < IDLE && checked
-        })
-    }
-
-    /// Takes over what the database says of a session.
-    pub(crate) fn check(&self, token: &Token, key: Option<SessionKey>) {
-        let is_same = self.with(token, |session| {
-            let id = |key: &Option<SessionKey>| key.as_ref().map(|key| key.id.clone());
-            session.checked = Instant::now();
-            id(&session.key) == id(&key)
-        });
-        if is_same != Some(true) {
-            self.begin(token, key);
-        }
-    }
-
-    /// Does something with a session, if there is one.
-    pub(crate) fn with<T>(&self, token: &Token, work: impl FnOnce(&mut Session) -> T) -> Option<T> {
-        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = sessions.get_mut(&token.digest())?;
-        if session.used.elapsed() >= IDLE {
-            return None;
-        }
-        session.used = Instant::now();
-        Some(work(session))
-    }
-
-    /// Ends one.
-    pub(crate) fn end(&self, token: &Token) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&token.digest());
+        sessions.insert(digest, Session::of(key));
     }
 }
 
@@ -217,15 +283,20 @@ mod tests {
 
     #[test]
     fn only_a_whole_token_names_a_session() {
+        let sessions = Sessions::of_state("0123456789");
         let of = |cookie: &str| {
             let value = HeaderValue::from_str(cookie).unwrap();
-            Token::of(&HeaderMap::from_iter([(COOKIE, value)]))
+            sessions.token(&HeaderMap::from_iter([(COOKIE, value)]))
         };
         let token = Token::new().unwrap();
-        let cookie = token.cookie(false);
+        let cookie = sessions.cookie(&token, false);
         let pair = cookie.split(';').next().unwrap();
         assert_eq!(of(&format!("a=b; {pair}")).unwrap().digest(), token.digest());
-        for other in ["oms_session=1", "oms_session=", &pair.to_uppercase(), &format!("{pair}0")] {
+        let elsewhere = Sessions::of_state("1").cookie(&token, false);
+        let elsewhere = elsewhere.split(';').next().unwrap();
+        for other in
+            ["oms_session_01234567=1", elsewhere, &pair.to_uppercase(), &format!("{pair}0")]
+        {
             assert!(of(other).is_none(), "{other}");
         }
         assert!(!token.csrf().contains(&token.0) && token.csrf() != Token::new().unwrap().csrf());
@@ -233,14 +304,35 @@ mod tests {
 
     #[test]
     fn visits_of_strangers_end_no_session_of_somebody_who_logged_in() {
-        let sessions = Sessions::default();
+        let sessions = Sessions::of_state("1");
+        let key = || SessionKey { id: "1".to_owned(), name: "ann".to_owned() };
         let ann = Token::new().unwrap();
-        sessions.begin(&ann, Some(SessionKey { id: "1".to_owned(), name: "ann".to_owned() }));
+        sessions.begin(&ann, Some(key()));
         for _ in 0..SESSIONS_MAX + 1 {
             sessions.begin(&Token::new().unwrap(), None);
         }
         assert!(sessions.knows(&ann));
-        sessions.check(&ann, None);
-        assert_eq!(sessions.with(&ann, |session| session.key.is_some()), Some(false));
+        assert!(sessions.check(&ann, &key()));
+    }
+
+    #[test]
+    fn a_session_that_ended_does_not_begin_again() {
+        let sessions = Sessions::of_state("1");
+        let key = || SessionKey { id: "1".to_owned(), name: "ann".to_owned() };
+        let ann = Token::new().unwrap();
+        assert!(sessions.check(&ann, &key()) && sessions.knows(&ann));
+        sessions.end(&ann);
+        assert!(!sessions.check(&ann, &key()) && !sessions.knows(&ann));
+    }
+
+    #[test]
+    fn a_search_is_found_by_its_number() {
+        let mut session = Session::of(None);
+        let (first, second) = (session.remember_search("ann"), session.remember_search("bob"));
+        assert_eq!((session.search(first), session.search(second)), (Some("ann"), Some("bob")));
+        for _ in 0..SEARCHES_MAX {
+            session.remember_search("x");
+        }
+        assert_eq!(session.search(first), None);
     }
 }

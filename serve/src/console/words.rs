@@ -85,6 +85,7 @@ pub(crate) fn causes(causes: &str) -> String {
         cause::ENVIRONMENT => "Something that somebody has to set up is not there: a table, a right, a bucket.",
         cause::TEMPLATE => "A mail could not be made from its template.",
         cause::PLAN => "The pipeline that the run began with cannot be read by this program.",
+        cause::PANIC => "A step kind has a bug. Report it to its authors with the lines that the process wrote to standard error.",
         cause::DAMAGED => "The stored data of the run is damaged. Cancel the run, or restore a backup.",
         cause::RESTORED => "The run was in progress at the time of the backup from which the state was restored. Check whether its e-mails were sent since, then retry it.",
         _ => "A step failed.",

@@ -60,7 +60,7 @@ impl Server {
         Self::started(site, command)
     }
 
-    /// Starts it with several pipelines, each with its own state beside it.
+    /// Starts the server with several pipelines, each with its own state directory.
     pub(crate) fn of(pipelines: &[&Path]) -> Self {
         let mut command = crate::harness::command();
         command.arg("serve").args(pipelines).args(["--listen", "127.0.0.1:0"]);

@@ -35,6 +35,7 @@ pub(crate) fn measure(material: &Material, state: &Path) -> anyhow::Result<Singl
         remote: None,
         listener: None,
         waits_for_room: false,
+        accepts_while_stalled: false,
     };
     let runner = Arc::new(Runner::open(state, &plan, &checker, &name, &files, settings)?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
