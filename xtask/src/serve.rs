@@ -1,4 +1,4 @@
-//! `cargo xtask serve`: `oms serve` from outside: hostile callers, too many of them, kills under load, its own description held against it, and its console in a
+//! `cargo xtask serve`: `oms serve` from outside: hostile callers and mail servers, too many of them, kills under load, its own description held against it, and its console in a
 //! browser.
 
 use crate::browser;
@@ -35,11 +35,13 @@ pub(crate) fn check() -> anyhow::Result<()> {
             );
         }
         let corpus = corpus.as_deref().map(|corpus| vec!["--corpus", corpus]).unwrap_or_default();
-        let programs: [(&str, Vec<&str>); 8] = [
+        let programs: [(&str, Vec<&str>); 10] = [
             ("hostile.py", corpus),
             ("overload.py", vec![]),
             // By hand there are ten thousand.
             ("crowd.py", vec!["--connections", "2000"]),
+            ("attacks_http.py", vec![]),
+            ("attacks_mail.py", vec![]),
             ("full_disk.py", vec![]),
             // By hand it is done twenty times.
             ("kill.py", vec!["--times", "5"]),
