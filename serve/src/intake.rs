@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use oms_engine::intake::Reply;
@@ -79,7 +80,7 @@ fn not_a_key() -> Response {
 async fn take(served: &Served, name: Option<String>, request: Request) -> Response {
     let Some(flow) = served.flow() else { return respond(&plain(StatusCode::NOT_FOUND)) };
     let (parts, body) = request.into_parts();
-    let received = received(served, flow, name, &parts.headers, body).await;
+    let received = received(served, flow, name, &parts, body).await;
     let response = received.unwrap_or_else(|reply| respond(&reply));
     flow.metrics.answered(response.status());
     response
@@ -90,9 +91,10 @@ async fn received(
     served: &Served,
     flow: &Flow,
     name: Option<String>,
-    headers: &HeaderMap,
+    parts: &Parts,
     body: Body,
 ) -> Result<Response, Reply> {
+    let headers = &parts.headers;
     auth::authorize(&served.site, flow, headers, Scope::Intake)?;
     if served.site.is_stopping() {
         return Err(Reply::unavailable());
@@ -138,7 +140,9 @@ async fn received(
         }
     };
     let applied = match wait {
-        Some(wait) => wait::until_ended(&served.site, flow, &key, wait).await,
+        Some(wait) => {
+            wait::until_ended(&served.site, flow, parts.extensions.get(), &key, wait).await
+        }
         None => None,
     };
     if let (Some(row), Some(members)) = (&applied, reply.body.as_object_mut()) {

@@ -20,6 +20,7 @@ mod observe;
 mod openapi;
 mod operate;
 mod patient;
+mod peer;
 mod recent;
 mod reply;
 mod room;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -25,6 +26,7 @@ use crate::bare::Explained;
 use crate::flow::ServeError;
 use crate::operate;
 use crate::patient::Patient;
+use crate::peer::{Peer, shared};
 use crate::room::{Place, Room, Wait};
 use crate::site::{Site, Workers};
 
@@ -141,13 +143,14 @@ pub async fn listen(
                     let _place = place;
                     // An answer is one small packet, and nothing is gained by waiting for more.
                     let _as_it_is = stream.set_nodelay(true);
+                    let (stream, peer) = shared(stream);
                     match tls {
-                        None => converse(stream, wait, router, watcher).await,
+                        None => converse(stream, peer, wait, router, watcher).await,
                         Some(Tls(acceptor)) => {
                             let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream));
                             // Who does not finish it is not answered.
                             if let Ok(Ok(stream)) = handshake.await {
-                                converse(stream, wait, router, watcher).await;
+                                converse(stream, peer, wait, router, watcher).await;
                             }
                         }
                     }
@@ -200,6 +203,7 @@ async fn take(room: &Arc<Room>, listener: &TcpListener) -> io::Result<(TcpStream
 /// Answers the requests of a connection.
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
     wait: Arc<Wait>,
     router: Router,
     watcher: hyper_util::server::graceful::Watcher,
@@ -212,7 +216,12 @@ async fn converse(
         .max_buf_size(HEADERS_MAX)
         .max_headers(HEADER_COUNT_MAX);
     let stream = Explained::new(Patient::new(stream, ANSWERS, wait));
-    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let routes = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer.clone());
+        routes.call(request)
+    });
+    let connection = http.serve_connection(TokioIo::new(stream), service);
     // A connection that broke is its caller's to notice.
     let _broken = watcher.watch(connection).await;
 }

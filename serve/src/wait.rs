@@ -10,6 +10,7 @@ use oms_local::RunRow;
 use tokio::sync::Notify;
 
 use crate::flow::Flow;
+use crate::peer::Peer;
 use crate::site::Site;
 
 /// Seconds that an answer waits at the most, whatever is asked for.
@@ -66,10 +67,11 @@ pub(crate) fn applied(seconds: u64) -> HeaderValue {
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("wait"))
 }
 
-/// Waits until a run has ended or is parked, the time is over or the server shuts down. Returns the run as it is then.
+/// Waits until a run has ended or is parked, the time is over, the client has left or the server shuts down. Returns the run as it is then.
 pub(crate) async fn until_ended(
     site: &Site,
     flow: &Flow,
+    peer: Option<&Peer>,
     key: &str,
     seconds: u64,
 ) -> Option<RunRow> {
@@ -86,6 +88,7 @@ pub(crate) async fn until_ended(
         if !is_open
             || site.is_stopping()
             || site.room.is_full()
+            || peer.is_some_and(Peer::has_left)
             || tokio::time::Instant::now() >= end
         {
             drop(ended);

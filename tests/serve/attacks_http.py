@@ -343,6 +343,8 @@ def open_runs(oms: Path, folder: Path, kinds: list, arena: Arena) -> None:
     try:
         server.start("--mail", "smtp")
         other = Arena(server)
+        # The default number of connections to the mail server.
+        other.calm += 4
         for number, kind in enumerate(kinds):
             other.run(kind, number)
         arena.kinds, arena.faults, arena.peak = arena.kinds + other.kinds, arena.faults + other.faults, max(arena.peak, other.peak)

@@ -181,7 +181,10 @@ impl FromRequestParts<Arc<Site>> for Visit {
         let wanted = wanted(parts);
         let mut visit =
             Self::enter(site, pipeline, &parts.headers, wanted).map_err(|refused| *refused)?;
-        visit.take_turn().await;
+        // A form may wait for a run, so that it takes its turn only where it renders a list.
+        if matches!(parts.method, Method::GET | Method::HEAD) {
+            visit.take_turn().await;
+        }
         Ok(visit)
     }
 }
