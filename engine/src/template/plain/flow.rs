@@ -1,8 +1,8 @@
 //! Blocks below each other: paragraphs, lists, quotations. A blank line stands between those that HTML sets apart.
 
-use std::collections::HashMap;
-
-use super::hidden::Hidden;
+use super::hidden;
+use super::links::Links;
+use super::picture::ends_picture;
 use super::table;
 use super::tree::{Element, Node, read};
 use super::wrap::wrapped;
@@ -40,64 +40,41 @@ const LINES: [&str; 20] = [
 
 /// Makes the text part of an HTML body.
 pub(in crate::template) fn text_of(html: &str) -> String {
-    let document = read(html);
-    let hidden = Hidden::of(&document);
-    let mut links = Links::default();
-    let mut flow = Flow::new(&hidden, &mut links, COLUMNS);
+    let mut document = read(html);
+    hidden::mark(&mut document);
+    let mut links = Links::of(&document);
+    let mut flow = Flow::new(&mut links, COLUMNS);
     flow.nodes(&document.children);
     let mut text = flow.finished().join("\n");
-    if !links.targets.is_empty() {
-        text.push('\n');
-    }
-    for (position, link) in links.targets.iter().enumerate() {
-        text.push_str(&format!("\n[{}]: {link}", position + 1));
-    }
+    links.write_notes(&mut text);
     text.push('\n');
     text
 }
 
-/// What the links of a text lead to.
-#[derive(Default)]
-pub(super) struct Links {
-    /// In the order of their numbers.
-    targets: Vec<String>,
-    numbers: HashMap<String, usize>,
-}
-
-impl Links {
-    /// Returns the number of a target, which is the same wherever it is linked.
-    fn number(&mut self, target: &str) -> usize {
-        if let Some(number) = self.numbers.get(target) {
-            return *number;
-        }
-        self.targets.push(target.to_owned());
-        self.numbers.insert(target.to_owned(), self.targets.len());
-        self.targets.len()
-    }
-}
-
 /// What comes between two blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Gap {
+pub(super) enum Gap {
     Nothing,
     Line,
     Blank,
 }
 
 /// Text that grows downwards.
-pub(super) struct Flow<'f> {
-    hidden: &'f Hidden,
-    links: &'f mut Links,
+pub(super) struct Flow<'f, 'd> {
+    pub(super) links: &'f mut Links<'d>,
     columns: usize,
-    lines: Vec<String>,
+    pub(super) lines: Vec<String>,
     /// The paragraph under way, with line breaks where HTML has them.
-    inline: String,
-    gap: Gap,
+    pub(super) inline: String,
+    /// Whether a picture ended the inline text, so that a space follows.
+    pub(super) is_after_picture: bool,
+    pub(super) gap: Gap,
 }
 
-impl<'f> Flow<'f> {
-    pub(super) fn new(hidden: &'f Hidden, links: &'f mut Links, columns: usize) -> Self {
-        Self { hidden, links, columns, lines: Vec::new(), inline: String::new(), gap: Gap::Nothing }
+impl<'f, 'd> Flow<'f, 'd> {
+    pub(super) fn new(links: &'f mut Links<'d>, columns: usize) -> Self {
+        let (lines, inline) = (Vec::new(), String::new());
+        Self { links, columns, lines, inline, is_after_picture: false, gap: Gap::Nothing }
     }
 
     /// Returns the lines.
@@ -108,10 +85,6 @@ impl<'f> Flow<'f> {
 
     pub(super) fn columns(&self) -> usize {
         self.columns
-    }
-
-    pub(super) fn is_hidden(&self, element: &Element) -> bool {
-        self.hidden.has(element)
     }
 
     pub(super) fn nodes(&mut self, nodes: &[Node]) {
@@ -125,7 +98,7 @@ impl<'f> Flow<'f> {
 
     /// Returns the lines of what an element holds, in columns of their own.
     pub(super) fn within(&mut self, nodes: &[Node], columns: usize) -> Vec<String> {
-        let mut inner = Flow::new(self.hidden, self.links, columns);
+        let mut inner = Flow::new(self.links, columns);
         inner.nodes(nodes);
         inner.finished()
     }
@@ -147,7 +120,7 @@ impl<'f> Flow<'f> {
     }
 
     fn element(&mut self, element: &Element) {
-        if self.hidden.has(element) {
+        if element.is_hidden {
             return;
         }
         match element.name.as_str() {
@@ -159,11 +132,13 @@ impl<'f> Flow<'f> {
             "img" => {
                 let alt = element.attribute("alt").unwrap_or_default().trim();
                 if !alt.is_empty() {
-                    let space = if self.inline.ends_with(']') { " " } else { "" };
-                    self.text(&format!("{space}[{alt}]"));
+                    self.picture(&format!("[{alt}]"));
                 }
             }
             "a" => self.link(element),
+            "s" | "del" | "strike" => self.enclosed(element, "~~", "~~"),
+            "q" => self.enclosed(element, "“", "”"),
+            "span" if is_struck(element) => self.enclosed(element, "~~", "~~"),
             "bdi" => {
                 let (before, behind) = Marks::Characters.around();
                 self.inline.push_str(before);
@@ -194,8 +169,11 @@ impl<'f> Flow<'f> {
         }
     }
 
-    fn text(&mut self, text: &str) {
+    pub(super) fn text(&mut self, text: &str) {
         for char in text.chars() {
+            if std::mem::take(&mut self.is_after_picture) && !ends_picture(char) {
+                self.inline.push(' ');
+            }
             match char {
                 // A hyphen that shows only where a line is divided.
                 '\u{ad}' => {}
@@ -209,40 +187,20 @@ impl<'f> Flow<'f> {
         }
     }
 
-    /// Writes the words of a link, and notes where it leads unless they say so.
-    fn link(&mut self, element: &Element) {
-        let start = self.inline.len();
-        let lines = self.lines.len();
+    /// Writes inline text between two marks.
+    fn enclosed(&mut self, element: &Element, before: &str, behind: &str) {
+        let (start, lines) = (self.inline.len(), self.lines.len());
         self.nodes(&element.children);
-        let Some(target) = element.attribute("href").map(str::trim) else { return };
-        // A link around blocks has its number behind them.
-        let words = self.inline.get(start..).filter(|_| lines == self.lines.len());
-        let words = words.unwrap_or_default().trim();
-        if target.is_empty()
-            || target.starts_with('#')
-            || words.is_empty() && lines == self.lines.len()
-        {
+        let written = self.inline.get(start..).unwrap_or_default();
+        let words = written.trim();
+        if words.is_empty() || lines != self.lines.len() {
             return;
         }
-        let said = |target: &str| words == target || words == target.trim_end_matches('/');
-        let bare = ["mailto:", "tel:", "https://", "http://"];
-        if said(target) || bare.iter().filter_map(|scheme| target.strip_prefix(scheme)).any(said) {
-            return;
-        }
-        let number = format!("[{}]", self.links.number(target));
-        if words.is_empty() {
-            self.text(&format!(" {number}"));
-        } else {
-            // A picture has brackets of its own.
-            let inner = words.strip_prefix('[').and_then(|words| words.strip_suffix(']'));
-            let words =
-                inner.filter(|inner| !inner.contains(['[', ']'])).unwrap_or(words).to_owned();
-            let space = if self.inline.ends_with(' ') { " " } else { "" };
-            let before = self.inline.get(start..).is_some_and(|rest| rest.starts_with(' '));
-            self.inline.truncate(start);
-            self.inline.push_str(if before || self.inline.ends_with(']') { " " } else { "" });
-            self.inline.push_str(&format!("[{words}]{number}{space}"));
-        }
+        let [first, last] = [written.starts_with(' '), written.ends_with(' ')];
+        let [first, last] = [first, last].map(|is_there| if is_there { " " } else { "" });
+        let marked = format!("{first}{before}{words}{behind}{last}");
+        self.inline.truncate(start);
+        self.inline.push_str(&marked);
     }
 
     fn list(&mut self, element: &Element) {
@@ -250,9 +208,11 @@ impl<'f> Flow<'f> {
             element.attribute("start").and_then(|start| start.parse().ok()).unwrap_or(1_i64);
         let mut lines = Vec::new();
         for item in element.elements().filter(|item| item.name == "li") {
-            if self.hidden.has(item) {
+            if item.is_hidden {
                 continue;
             }
+            let value = item.attribute("value").and_then(|value| value.trim().parse().ok());
+            number = value.unwrap_or(number);
             let mark = if element.name == "ol" { format!("{number}. ") } else { "* ".to_owned() };
             number = number.saturating_add(1);
             let indent = " ".repeat(mark.len());
@@ -275,11 +235,17 @@ impl<'f> Flow<'f> {
     /// Ends the paragraph under way, if there is one, and says what comes between it and the next.
     fn end(&mut self, gap: Gap) {
         let inline = std::mem::take(&mut self.inline);
+        self.is_after_picture = false;
         let text = inline.trim_matches([' ', '\n']);
         if text.chars().all(|char| char.is_whitespace() || is_mark(char)) {
             self.gap = self.gap.max(gap);
             return;
         }
+        if self.is_said_by_link(text) {
+            self.gap = self.gap.max(gap);
+            return;
+        }
+        self.drop_picture_of(text);
         self.space();
         for line in text.split('\n') {
             self.lines.extend(wrapped(line.trim(), self.columns));
@@ -288,8 +254,13 @@ impl<'f> Flow<'f> {
     }
 }
 
+/// Tells whether the style of an element strikes its words through, as an old price.
+fn is_struck(element: &Element) -> bool {
+    element.attribute("style").is_some_and(|style| style.contains("line-through"))
+}
+
 /// Tells whether a character only changes how others are shown, so that a paragraph of such is empty.
-const fn is_mark(char: char) -> bool {
+pub(super) const fn is_mark(char: char) -> bool {
     matches!(char, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2069}' | '\u{34f}' | '\u{feff}')
 }
 

@@ -1,7 +1,6 @@
 //! What a reader of HTML does not see: the preheader, captions for screen readers, what only programs read.
 
-use std::collections::BTreeSet;
-
+use super::selector::Selector;
 use super::tree::{Element, Node};
 
 /// Elements whose content is never shown.
@@ -10,80 +9,117 @@ const UNSEEN: [&str; 12] = [
     "svg", "select", "textarea",
 ];
 
-/// What is hidden in one document.
-#[derive(Debug, Default)]
-pub(super) struct Hidden {
-    /// Classes and ids, with `.` and `#` before them, that a style sheet hides wherever they are.
-    selectors: BTreeSet<String>,
+/// Selectors that are read, since each is compared with each element.
+const SELECTORS_MAX: usize = 200;
+
+/// The classes of MJML's carousel: a small picture that repeats a large one, and a large one, which a click shows.
+const THUMBNAIL: &str = "mj-carousel-thumbnail";
+const CAROUSEL_IMAGE: &str = "mj-carousel-image";
+
+/// Marks the elements of a document that a reader does not see.
+pub(super) fn mark(document: &mut Element) {
+    let mut selectors = Vec::new();
+    collect(document, &mut selectors);
+    mark_within(document, &mut Vec::new(), &selectors);
 }
 
-impl Hidden {
-    /// Reads the style sheets of a document.
-    pub(super) fn of(document: &Element) -> Self {
-        let mut hidden = Self::default();
-        hidden.read(document);
-        hidden
-    }
+/// What selectors look at in an element that holds others.
+pub(super) struct Outer {
+    pub(super) name: String,
+    pub(super) id: Option<String>,
+    pub(super) classes: Vec<String>,
+}
 
-    fn read(&mut self, element: &Element) {
-        for inner in element.elements() {
-            if inner.name == "style" {
-                for child in &inner.children {
-                    if let Node::Text(sheet) = child {
-                        self.sheet(sheet);
-                    }
-                }
-            } else {
-                self.read(inner);
+fn mark_within(element: &mut Element, outer: &mut Vec<Outer>, selectors: &[Selector]) {
+    for child in &mut element.children {
+        let Node::Element(inner) = child else { continue };
+        let classes = inner.attribute("class").unwrap_or_default();
+        let has_class =
+            |wanted: &str| classes.split_ascii_whitespace().any(|class| class == wanted);
+        let is_hidden = UNSEEN.contains(&inner.name.as_str())
+            || inner.attribute("hidden").is_some()
+            || inner.attribute("style").is_some_and(hides) && !has_class(CAROUSEL_IMAGE)
+            || has_class(THUMBNAIL);
+        if is_hidden || selectors.is_empty() {
+            inner.is_hidden = is_hidden;
+            if !is_hidden {
+                mark_within(inner, outer, selectors);
             }
+            continue;
+        }
+        let this = Outer {
+            name: inner.name.clone(),
+            id: inner.attribute("id").map(str::to_owned),
+            classes: classes.split_ascii_whitespace().map(str::to_owned).collect(),
+        };
+        outer.push(this);
+        inner.is_hidden = selectors.iter().any(|selector| selector.fits(outer));
+        if !inner.is_hidden {
+            mark_within(inner, outer, selectors);
+        }
+        outer.pop();
+    }
+}
+
+/// Collects what the style sheets of a document hide.
+fn collect(element: &Element, selectors: &mut Vec<Selector>) {
+    for inner in element.elements() {
+        if inner.name == "style" {
+            for child in &inner.children {
+                if let Node::Text(text) = child {
+                    sheet(text, selectors);
+                }
+            }
+        } else {
+            collect(inner, selectors);
         }
     }
+}
 
-    /// Reads a style sheet. What is in `@media` depends on the screen.
-    fn sheet(&mut self, sheet: &str) {
-        let mut depth = 0_u32;
-        let mut start = 0;
-        let mut selectors = "";
-        for (at, char) in sheet.char_indices() {
-            let part = sheet.get(start..at).unwrap_or_default();
-            match char {
-                '{' => {
-                    if depth == 0 {
-                        selectors = part;
-                    }
-                    depth += 1;
+/// Collects what a style sheet hides on every screen: what is in `@media` depends on the screen.
+fn sheet(sheet: &str, selectors: &mut Vec<Selector>) {
+    let sheet = without_comments(sheet);
+    let mut depth = 0_u32;
+    let mut start = 0;
+    let mut prelude = "";
+    for (at, char) in sheet.char_indices() {
+        let part = sheet.get(start..at).unwrap_or_default();
+        match char {
+            '{' => {
+                if depth == 0 {
+                    prelude = part;
                 }
-                '}' => {
-                    depth = depth.saturating_sub(1);
-                    if depth == 0 && !selectors.trim_start().starts_with('@') && hides(part) {
-                        let single = selectors.split(',').map(str::trim).filter(|s| is_single(s));
-                        self.selectors.extend(single.map(str::to_owned));
-                    }
-                }
-                _ => continue,
+                depth += 1;
             }
-            start = at + 1;
+            '}' => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 && !prelude.trim_start().starts_with('@') && hides(part) {
+                    let room = SELECTORS_MAX.saturating_sub(selectors.len());
+                    selectors.extend(prelude.split(',').filter_map(Selector::read).take(room));
+                }
+            }
+            // A statement such as `@import` has no block.
+            ';' if depth == 0 => {}
+            _ => continue,
         }
-    }
-
-    /// Tells whether a reader does not see an element.
-    pub(super) fn has(&self, element: &Element) -> bool {
-        let classes = element.attribute("class").unwrap_or_default().split_ascii_whitespace();
-        UNSEEN.contains(&element.name.as_str())
-            || element.attribute("hidden").is_some()
-            || element.attribute("style").is_some_and(hides)
-            || classes.map(|class| format!(".{class}")).any(|class| self.selectors.contains(&class))
-            || element.attribute("id").is_some_and(|id| self.selectors.contains(&format!("#{id}")))
+        start = at + 1;
     }
 }
 
-/// Tells whether a selector is a class or an id and nothing else.
-fn is_single(selector: &str) -> bool {
-    let name = |char: char| char.is_alphanumeric() || matches!(char, '-' | '_');
-    selector.strip_prefix(['.', '#']).is_some_and(|rest| !rest.is_empty() && rest.chars().all(name))
+/// Returns CSS without its comments.
+fn without_comments(css: &str) -> String {
+    let mut out = String::with_capacity(css.len());
+    let mut rest = css;
+    while let Some((before, comment)) = rest.split_once("/*") {
+        out.push_str(before);
+        out.push(' ');
+        rest = comment.split_once("*/").map_or("", |(_, behind)| behind);
+    }
+    out.push_str(rest);
+    out
 }
 
-/// Tells whether declarations of CSS hide what they are for.
+/// Tells whether declarations of CSS hide what they are for. `mso-hide` hides it from Outlook alone.
 fn hides(declarations: &str) -> bool {
     let mut is_low = false;
     let mut is_cut = false;
@@ -96,7 +132,6 @@ fn hides(declarations: &str) -> bool {
             "display" if value == "none" => return true,
             "visibility" if value == "hidden" => return true,
             "opacity" if nothing => return true,
-            "mso-hide" if value == "all" => return true,
             "max-height" | "height" => is_low |= nothing,
             "overflow" => is_cut |= value == "hidden",
             _ => {}
@@ -107,6 +142,7 @@ fn hides(declarations: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::text_of;
     use super::*;
 
     #[test]
@@ -117,14 +153,47 @@ mod tests {
             ("max-height:0px;overflow:hidden", true),
             ("max-height:0", false),
             ("visibility:hidden", true),
-            ("mso-hide:all", true),
+            ("mso-hide:all", false),
             ("opacity:0.5;font-size:0px", false),
         ] {
             assert_eq!(hides(style), hidden, "{style}");
         }
-        let mut hidden = Hidden::default();
-        hidden.sheet(".a, #b { display:none } .c{color:red} @media print { .d{display:none} } p .e{display:none}");
-        let selectors: Vec<&str> = hidden.selectors.iter().map(String::as_str).collect();
-        assert_eq!(selectors, ["#b", ".a"]);
+    }
+
+    #[test]
+    fn rules_of_style_sheets_hide_elements() {
+        let body = "<div class='gone' id='i'><p class='a b'>x</p></div>";
+        for (sheet, hidden) in [
+            (".a { display:none }", true),
+            (".a{DISPLAY:NONE}", true),
+            ("/* .c */ .a{display:none}", true),
+            ("@import url(x.css); .a { display:none }", true),
+            ("p.a{display:none}", true),
+            ("span.a{display:none}", false),
+            ("P.a.b{display:none}", true),
+            (".a.c{display:none}", false),
+            ("div#i{display:none}", true),
+            (".gone p{display:none}", true),
+            (".gone > p{display:none}", true),
+            ("body > p{display:none}", false),
+            (".a .gone{display:none}", false),
+            (".c, #i .b{display:none}", true),
+            (".a:hover{display:none}", false),
+            ("*{display:none}", false),
+            (".a{color:red} @media print { .a{display:none} }", false),
+            ("@media print { .b{color:red} } .a{visibility:hidden}", true),
+        ] {
+            let text = text_of(&format!("<style>{sheet}</style><body>{body}</body>"));
+            assert_eq!(text, if hidden { "\n" } else { "x\n" }, "{sheet}");
+        }
+    }
+
+    #[test]
+    fn a_carousel_shows_each_picture_once() {
+        let html = "<a href='#1' class='mj-carousel-thumbnail x'><img alt='One'></a>\
+                    <div class='mj-carousel-image'><a href='https://a.example/1'><img alt='One'></a></div>\
+                    <div class='mj-carousel-image' style='display:none'><a href='https://a.example/2'><img alt='Two'></a></div>";
+        let text = "[One][1]\n[Two][2]\n\n[1]: https://a.example/1\n[2]: https://a.example/2\n";
+        assert_eq!(text_of(html), text);
     }
 }

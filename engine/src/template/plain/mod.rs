@@ -4,7 +4,12 @@
 //! HTML is left out, and nothing is divided but at spaces.
 
 mod flow;
+mod grid;
 mod hidden;
+mod links;
+mod money;
+mod picture;
+mod selector;
 mod table;
 mod tree;
 mod wrap;

@@ -2,50 +2,25 @@
 //! head of each column before its values.
 
 use super::flow::Flow;
-use super::tree::Element;
-use super::wrap::{width, width_min, wrapped};
+use super::grid::{Cell, GAP, Row, drop_empty_columns, drop_repeated_pictures, place, widths};
+use super::picture::{mentions, picture_of};
+use super::tree::{Element, Node};
+use super::wrap::{width, wrapped};
 
-/// Columns between two cells.
-const GAP: usize = 2;
 /// Cells of a row that are aligned; a table with more flows.
 const CELLS_MAX: usize = 50;
+/// Rows that one cell covers.
+const ROWS_MAX: usize = 1_000;
 /// Columns of a cell before the table is laid out.
 const UNBOUNDED: usize = usize::MAX;
-
-/// A cell of a table that is aligned.
-struct Cell {
-    lines: Vec<String>,
-    span: usize,
-    is_head: bool,
-    at_end: bool,
-}
-
-impl Cell {
-    /// Returns the lines in a width.
-    fn wrapped(&self, columns: usize) -> Vec<String> {
-        self.lines.iter().flat_map(|line| wrapped(line, columns)).collect()
-    }
-
-    fn width(&self) -> usize {
-        self.lines.iter().map(|line| width(line)).max().unwrap_or(0)
-    }
-
-    fn width_min(&self) -> usize {
-        self.lines.iter().map(|line| width_min(line)).max().unwrap_or(0)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.lines.iter().all(|line| line.trim().is_empty())
-    }
-}
-
-type Row = Vec<Cell>;
+/// Characters of a cell that is a number with its unit.
+const FIGURE_CHARS_MAX: usize = 20;
 
 /// Writes a table.
-pub(super) fn table(flow: &mut Flow<'_>, table: &Element) {
+pub(super) fn table(flow: &mut Flow<'_, '_>, table: &Element) {
     let rows = rows(table);
     for caption in table.elements().filter(|inner| inner.name == "caption") {
-        if !flow.is_hidden(caption) {
+        if !caption.is_hidden {
             flow.paragraph();
             flow.nodes(&caption.children);
         }
@@ -54,7 +29,7 @@ pub(super) fn table(flow: &mut Flow<'_>, table: &Element) {
     if is_layout(table, &rows) {
         for row in rows {
             for cell in cells(row) {
-                if !flow.is_hidden(row) && !flow.is_hidden(cell) {
+                if !row.is_hidden && !cell.is_hidden {
                     flow.nodes(&cell.children);
                     flow.paragraph();
                 }
@@ -63,12 +38,16 @@ pub(super) fn table(flow: &mut Flow<'_>, table: &Element) {
         return;
     }
     let mut read: Vec<Row> = Vec::new();
-    for row in rows {
-        if !flow.is_hidden(row) {
-            let shown = cells(row).filter(|cell| !flow.is_hidden(cell)).collect::<Vec<_>>();
-            read.push(shown.into_iter().map(|cell| self::read(flow, cell)).collect());
-        }
+    for row in rows.into_iter().filter(|row| !row.is_hidden) {
+        let shown = cells(row).filter(|cell| !cell.is_hidden);
+        read.push(shown.map(|cell| self::read(flow, cell)).collect());
     }
+    place(&mut read);
+    drop_repeated_pictures(&mut read, |line, text| {
+        picture_of(line).is_some_and(|alt| mentions(text, alt))
+            || line.starts_with('[') && line == text
+    });
+    drop_empty_columns(&mut read);
     read.retain(|row: &Row| !row.iter().all(Cell::is_empty));
     let lines = aligned(&read, flow.columns()).unwrap_or_else(|| listed(&read, flow.columns()));
     flow.block(lines);
@@ -93,14 +72,47 @@ fn cells(row: &Element) -> impl Iterator<Item = &Element> {
     row.elements().filter(|cell| matches!(cell.name.as_str(), "td" | "th"))
 }
 
-/// Tells whether a table is only there for its looks: it says so (WAI-ARIA, `presentation`), holds tables or whole blocks of text, or has no two
-/// cells beside each other.
+/// Tells whether a table is only there for its looks: it says so (WAI-ARIA, `presentation`), has no two cells beside each other, or holds tables or
+/// whole blocks of text and looks like no table of data.
 fn is_layout(table: &Element, rows: &[&Element]) -> bool {
     matches!(table.attribute("role"), Some("presentation" | "none"))
-        || holds_table(table)
-        || rows.iter().any(|row| cells(row).any(holds_blocks))
         || rows.iter().all(|row| cells(row).count() < 2)
         || rows.iter().any(|row| cells(row).map(span).sum::<usize>() > CELLS_MAX)
+        || (holds_table(table) || rows.iter().any(|row| cells(row).any(holds_blocks)))
+            && !has_heads(rows)
+            && !ends_in_figures(rows)
+}
+
+/// Tells whether some cells are heads and others are not. Where all are heads, they are there for their looks.
+fn has_heads(rows: &[&Element]) -> bool {
+    let mut all = rows.iter().flat_map(|row| cells(row));
+    let first = all.next().map(|cell| cell.name.as_str());
+    all.any(|cell| Some(cell.name.as_str()) != first)
+}
+
+/// Tells whether each row ends in a number, such as an amount.
+fn ends_in_figures(rows: &[&Element]) -> bool {
+    let is_figure = |row: &&Element| {
+        let mut text = String::new();
+        if let Some(last) = cells(row).last() {
+            collect(last, &mut text);
+        }
+        let text = text.trim();
+        text.contains(|char: char| char.is_numeric()) && text.chars().count() <= FIGURE_CHARS_MAX
+    };
+    rows.len() > 1 && rows.iter().all(is_figure)
+}
+
+/// Collects the text of an element, as much as a figure has.
+fn collect(element: &Element, text: &mut String) {
+    for child in &element.children {
+        match child {
+            Node::Text(part) if text.len() <= FIGURE_CHARS_MAX * 4 => text.push_str(part.trim()),
+            Node::Text(_) => return,
+            Node::Element(inner) if inner.is_hidden => {}
+            Node::Element(inner) => collect(inner, text),
+        }
+    }
 }
 
 /// Tells whether a cell holds what no cell of data does: a heading, a list, or several paragraphs.
@@ -121,15 +133,25 @@ fn span(cell: &Element) -> usize {
     span.unwrap_or(1).clamp(1, CELLS_MAX + 1)
 }
 
-fn read(flow: &mut Flow<'_>, cell: &Element) -> Cell {
+fn row_span(cell: &Element) -> usize {
+    let span = cell.attribute("rowspan").and_then(|span| span.trim().parse().ok());
+    span.unwrap_or(1).clamp(1, ROWS_MAX)
+}
+
+fn read(flow: &mut Flow<'_, '_>, cell: &Element) -> Cell {
     let style = cell.attribute("style").unwrap_or_default().replace(' ', "").to_ascii_lowercase();
     let align = cell.attribute("align").unwrap_or_default().to_ascii_lowercase();
+    let mut lines = flow.within(&cell.children, UNBOUNDED);
+    lines.retain(|line| !line.is_empty());
     Cell {
-        lines: flow.within(&cell.children, UNBOUNDED),
+        lines,
+        column: 0,
         span: span(cell),
+        rows: row_span(cell),
         is_head: cell.name == "th",
         at_end: align == "right"
             || ["text-align:right", "text-align:end"].iter().any(|end| style.contains(end)),
+        is_whole: cell.attribute("nowrap").is_some() || style.contains("white-space:nowrap"),
     }
 }
 
@@ -138,67 +160,29 @@ fn aligned(rows: &[Row], columns: usize) -> Option<Vec<String>> {
     let widths = widths(rows, columns)?;
     let mut lines = Vec::new();
     for row in rows {
-        let mut at = 0;
         let mut parts = Vec::new();
         for cell in row {
-            let spanned = widths.get(at..at + cell.span).unwrap_or_default();
+            let offset = widths.iter().take(cell.column).map(|width| width + GAP).sum::<usize>();
+            let spanned = widths.get(cell.column..cell.column + cell.span).unwrap_or_default();
             let width = spanned.iter().sum::<usize>() + GAP * cell.span.saturating_sub(1);
-            parts.push((cell.wrapped(width), width, cell.at_end));
-            at += cell.span;
+            parts.push((cell.wrapped(width), offset, width, cell.at_end));
         }
         let height = parts.iter().map(|(lines, ..)| lines.len()).max().unwrap_or(0);
         for position in 0..height {
             let mut line = String::new();
-            for (part, (lines, column, at_end)) in parts.iter().enumerate() {
+            let mut used = 0;
+            for (lines, offset, column, at_end) in &parts {
                 let text = lines.get(position).map_or("", String::as_str);
-                let fill = " ".repeat(column.saturating_sub(width(text)));
-                let gap = if part > 0 { " ".repeat(GAP) } else { String::new() };
-                let (before, behind) =
-                    if *at_end { (fill.as_str(), "") } else { ("", fill.as_str()) };
-                line.extend([gap.as_str(), before, text, behind]);
+                let fill = if *at_end { column.saturating_sub(width(text)) } else { 0 };
+                let gap = (offset + fill).saturating_sub(used);
+                line.extend(std::iter::repeat_n(' ', gap));
+                line.push_str(text);
+                used += gap + width(text);
             }
             lines.push(line.trim_end().to_owned());
         }
     }
     Some(lines)
-}
-
-/// Returns the width of each column, if none has to be narrower than its widest word.
-fn widths(rows: &[Row], columns: usize) -> Option<Vec<usize>> {
-    let count = rows.iter().map(|row| row.iter().map(|cell| cell.span).sum()).max().unwrap_or(0);
-    let mut least = vec![0_usize; count];
-    let mut most = vec![0_usize; count];
-    // Cells over several columns come last: they only widen the last of theirs.
-    let mut spans: Vec<(usize, &Cell)> = Vec::new();
-    for row in rows {
-        let mut at = 0;
-        for cell in row {
-            spans.push((at, cell));
-            at += cell.span;
-        }
-    }
-    spans.sort_by_key(|(_, cell)| cell.span);
-    for (at, cell) in spans {
-        let widen = |widths: &mut Vec<usize>, wanted: usize| {
-            let spanned = widths.get(at..at + cell.span).unwrap_or_default();
-            let there = spanned.iter().sum::<usize>() + GAP * (cell.span - 1);
-            if let Some(last) = widths.get_mut(at + cell.span - 1) {
-                *last += wanted.saturating_sub(there);
-            }
-        };
-        widen(&mut least, cell.width_min());
-        // Words over several columns are divided rather than make these wider.
-        widen(&mut most, if cell.span == 1 { cell.width() } else { cell.width_min() });
-    }
-    let gaps = GAP * count.saturating_sub(1);
-    let left = columns.checked_sub(gaps + least.iter().sum::<usize>())?;
-    let wanted: usize = most.iter().zip(&least).map(|(most, least)| most - least).sum();
-    let share = |(most, least): (&usize, &usize)| match wanted <= left {
-        true => *most,
-        // Rounded down, so that the sum fits.
-        false => least + (most - least) * left / wanted,
-    };
-    Some(most.iter().zip(&least).map(share).collect())
 }
 
 /// Returns the lines of a table as a list: the cells of a row below each other, each behind the head of its column or of its row.
@@ -210,6 +194,7 @@ fn listed(rows: &[Row], columns: usize) -> Vec<String> {
     };
     let mut names: Vec<String> = Vec::new();
     for head in heads {
+        names.resize(head.column, String::new());
         names.extend(std::iter::repeat_n(head.lines.join(" "), head.span));
     }
     let mut lines = Vec::new();
@@ -217,11 +202,10 @@ fn listed(rows: &[Row], columns: usize) -> Vec<String> {
         if !lines.is_empty() {
             lines.push(String::new());
         }
-        let mut at = 0;
         let mut row_head: Option<String> = None;
         for cell in row {
-            let name = row_head.take().or_else(|| names.get(at).cloned()).unwrap_or_default();
-            at += cell.span;
+            let name = row_head.take().or_else(|| names.get(cell.column).cloned());
+            let name = name.unwrap_or_default();
             let text = cell.lines.join(" ");
             if cell.is_head && row.len() > 1 {
                 row_head = Some(text);

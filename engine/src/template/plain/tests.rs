@@ -95,6 +95,102 @@ fn what_stands_beside_each_other_stays_apart_and_one_target_has_one_number() {
 }
 
 #[test]
+fn a_link_without_words_says_where_it_leads_once() {
+    check("<a href='https://a.example/sale'><img alt=''></a>", "https://a.example/sale");
+    check(
+        "<a href='https://a.example'><img></a> <a href='https://a.example'>Shop</a>",
+        "[Shop][1]\n\n[1]: https://a.example",
+    );
+    check(
+        "x<a href='https://a.example'><img></a><a href='https://a.example'><img></a>",
+        "x https://a.example",
+    );
+    check("<a href='https://a.example'> </a>x", "x");
+    check(
+        "<a href='tel:+49221123'>+49 221 123</a> <a href='tel:110'>Help 110</a>",
+        "+49 221 123 [Help 110][1]\n\n[1]: tel:110",
+    );
+}
+
+#[test]
+fn a_link_around_blocks_has_its_number_behind_them() {
+    check(
+        "<a href='https://a.example/1'><h2>Title</h2><p>Read it</p></a><a href='https://a.example/2'>b</a>",
+        "Title\n\nRead it [1]\n\n[b][2]\n\n[1]: https://a.example/1\n[2]: https://a.example/2",
+    );
+    check("<a href='https://a.example/1'><p>a</p>b</a>", "a\n\nb [1]\n\n[1]: https://a.example/1");
+}
+
+#[test]
+fn old_prices_quotations_and_numbers_of_lists_are_marked() {
+    check("Was <s>€20.00 </s>€15.00, <del>no</del>", "Was ~~€20.00~~ €15.00, ~~no~~");
+    check("<span style='text-decoration: line-through'>€2</span> €1", "~~€2~~ €1");
+    check("<q>a</q>", "“a”");
+    check("<ol start=3><li>a<li value=7>b<li>c</ol>", "3. a\n7. b\n8. c");
+}
+
+#[test]
+fn a_table_of_data_keeps_its_form_with_blocks_in_its_cells() {
+    let heads = "<tr><th>Item<th>Qty<th align=right>Price</tr>";
+    check(
+        &format!(
+            "<table>{heads}<tr><td><p>Tea</p><p>Size: L</p><td>2<td align=right>€12.50</tr></table>"
+        ),
+        "Item     Qty   Price\nTea      2    €12.50\nSize: L",
+    );
+    check(
+        &format!("<table>{heads}<tr><td>Tea<ul><li>green</ul><td>2<td align=right>€1</tr></table>"),
+        "Item     Qty  Price\nTea      2       €1\n* green",
+    );
+    let inner = "<table><tr><td><img alt=''><td>Tea</tr></table>";
+    check(
+        &format!("<table>{heads}<tr><td>{inner}<td>2<td align=right>€1</tr></table>"),
+        "Item  Qty  Price\nTea   2       €1",
+    );
+    check(
+        "<table><tr><td><p>Tea</p><p>L</p><td>€1</tr><tr><td>Cup<td>€2</tr></table>",
+        "Tea  €1\nL\nCup  €2",
+    );
+    // Frameworks of mails lay out by heads.
+    check("<table><tr><th><p>a</p><p>b</p></th><th><p>c</p></th></tr></table>", "a\n\nb\n\nc");
+}
+
+#[test]
+fn empty_columns_are_left_out() {
+    check(
+        "<table><tr><td><td>A<td>&nbsp;<td>B</tr><tr><td colspan=3>CC<td>D</tr></table>",
+        "A   B\nCC  D",
+    );
+}
+
+#[test]
+fn a_cell_over_several_rows_keeps_its_column() {
+    check(
+        "<table><tr><td rowspan=2>Tea<td>500 g<td>€1</tr><tr><td>1 kg<td>€2</tr><tr><td>Cup<td>-<td>€3</tr></table>",
+        "Tea  500 g  €1\n     1 kg   €2\nCup  -      €3",
+    );
+    check("<table><tr><td rowspan=0>a<td>b</tr><tr><td>c<td>d</tr></table>", "a  b\nc  d");
+    let html = "<tr><td rowspan=999999 colspan=40>a<td>b</tr>".repeat(50);
+    assert_eq!(text_of(&format!("<table>{html}</table>")).lines().count(), 50);
+}
+
+#[test]
+fn numbers_in_a_table_stay_whole() {
+    let words =
+        "A tea pot of Japanese cast iron with a sieve of stainless steel, 1.2 litres, and a cup";
+    for figures in
+        ["<td>€ 1,112.50", "<td>2 pcs<td>3 Nov 2026", "<td style='white-space: nowrap'>+49 221 12"]
+    {
+        let text = text_of(&format!("<table><tr><td>{words}{figures}</tr></table>"));
+        let whole = figures.split("<td").skip(1).filter_map(|cell| cell.split_once('>'));
+        for (_, figure) in whole {
+            assert!(text.contains(figure), "{text}");
+        }
+        assert!(text.lines().all(|line| line.chars().count() <= 78), "{text}");
+    }
+}
+
+#[test]
 fn values_stay_isolated() {
     check("<p>طلب <bdi>2026-001</bdi></p>", "طلب \u{2068}2026-001\u{2069}");
 }

@@ -59,6 +59,8 @@ pub(super) struct Element {
     /// In lower case.
     pub(super) name: String,
     attributes: Vec<(String, StrTendril)>,
+    /// Whether a reader does not see it.
+    pub(super) is_hidden: bool,
     pub(super) children: Vec<Node>,
 }
 
@@ -145,7 +147,7 @@ fn start(open: &mut Vec<Element>, tag: Tag) -> TokenSinkResult<()> {
         _ => None,
     };
     let holds_nothing = VOID.contains(&name.as_str());
-    let element = Element { name, attributes, children: Vec::new() };
+    let element = Element { name, attributes, is_hidden: false, children: Vec::new() };
     if holds_nothing || open.len() > DEPTH_MAX {
         add(open, Node::Element(element));
     } else {

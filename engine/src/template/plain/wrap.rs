@@ -1,6 +1,9 @@
-//! Lines of a width. They are divided at spaces, and between ideographs; never at a no-break space or within a word, so that no amount is.
+//! Lines of a width. They are divided at spaces, and between ideographs; never at a no-break space, within a word, or between an amount and its
+//! currency.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::money::is_amount;
 
 /// Signs that do not begin a line, and those that do not end one (JIS X 4051).
 const NOT_FIRST: &str =
@@ -13,8 +16,11 @@ struct Word<'t> {
     space: bool,
 }
 
-/// Divides a text into lines of a width. A word that is wider has a line of its own.
+/// Divides a text into lines of a width. A word that is wider has a line of its own. What fits stays as it is, with the spaces that align it.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    if text.width() <= width {
+        return vec![text.to_owned()];
+    }
     let mut lines = Vec::new();
     let (mut line, mut used, mut space) = (String::new(), 0, false);
     for word in words(text) {
@@ -46,8 +52,7 @@ pub(super) fn width(text: &str) -> usize {
 }
 
 fn words(text: &str) -> impl Iterator<Item = Word<'_>> {
-    let spaced = text.split(' ').filter(|part| !part.is_empty());
-    spaced.flat_map(|part| {
+    spaced(text).into_iter().flat_map(|part| {
         let mut parts: Vec<Word<'_>> = Vec::new();
         let mut rest = part;
         while let Some(at) = division(rest) {
@@ -58,6 +63,32 @@ fn words(text: &str) -> impl Iterator<Item = Word<'_>> {
         parts.push(Word { text: rest, space: true });
         parts
     })
+}
+
+/// Returns what stands between spaces, amounts with their currency as one.
+fn spaced(text: &str) -> Vec<&str> {
+    let mut parts: Vec<&str> = Vec::new();
+    let mut last: Option<(usize, &str)> = None;
+    let mut at = 0;
+    for word in text.split(' ') {
+        let (start, end) = (at, at + word.len());
+        at = end + 1;
+        if word.is_empty() {
+            continue;
+        }
+        match last.filter(|(_, before)| is_amount(before, word)) {
+            Some((from, _)) => {
+                parts.pop();
+                parts.extend(text.get(from..end));
+                last = Some((from, word));
+            }
+            None => {
+                parts.push(word);
+                last = Some((start, word));
+            }
+        }
+    }
+    parts
 }
 
 /// Returns where a word without spaces may be divided first: between two ideographs.
@@ -83,6 +114,12 @@ mod tests {
     #[test]
     fn lines_are_divided_at_spaces_and_between_ideographs() {
         assert_eq!(wrapped("a bc def", 4), ["a bc", "def"]);
+        assert_eq!(
+            wrapped("the sum of € 1,112.50 is due", 13),
+            ["the sum of", "€ 1,112.50 is", "due"]
+        );
+        assert_eq!(wrapped("EUR 5 USD", 4), ["EUR 5 USD"]);
+        assert_eq!(wrapped("a  b", 4), ["a  b"]);
         assert_eq!(wrapped("a 1.234,50\u{a0}€ b", 5), ["a", "1.234,50\u{a0}€", "b"]);
         assert_eq!(wrapped("ご注文を承りました。", 8), ["ご注文を", "承りまし", "た。"]);
         assert_eq!(wrapped("￥1,234 です。", 8), ["￥1,234", "です。"]);

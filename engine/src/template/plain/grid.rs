@@ -1,0 +1,231 @@
+//! The cells of a table at their columns, and how wide the columns are.
+
+use super::wrap::{width, width_min, wrapped};
+
+/// Columns between two cells.
+pub(super) const GAP: usize = 2;
+/// Columns of a grid. A table whose `rowspan`s ask for more has none.
+const COLUMNS_MAX: usize = 100;
+
+/// A cell of a table that is aligned.
+pub(super) struct Cell {
+    pub(super) lines: Vec<String>,
+    /// Its first column, and how many columns and rows it covers.
+    pub(super) column: usize,
+    pub(super) span: usize,
+    pub(super) rows: usize,
+    pub(super) is_head: bool,
+    pub(super) at_end: bool,
+    /// Whether its lines are not divided.
+    pub(super) is_whole: bool,
+}
+
+impl Cell {
+    /// Returns the lines in a width.
+    pub(super) fn wrapped(&self, columns: usize) -> Vec<String> {
+        self.lines.iter().flat_map(|line| wrapped(line, columns)).collect()
+    }
+
+    fn width(&self) -> usize {
+        self.lines.iter().map(|line| width(line)).max().unwrap_or(0)
+    }
+
+    fn width_min(&self) -> usize {
+        self.lines.iter().map(|line| width_min(line)).max().unwrap_or(0)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.iter().all(|line| line.trim().is_empty())
+    }
+}
+
+pub(super) type Row = Vec<Cell>;
+
+/// Gives each cell its column: the first one that no cell of the row and none from above covers.
+pub(super) fn place(rows: &mut [Row]) {
+    if !try_place(rows, true) {
+        let _placed = try_place(rows, false);
+    }
+}
+
+fn try_place(rows: &mut [Row], with_row_spans: bool) -> bool {
+    // For each column, the number of rows that a cell from above still covers.
+    let mut covered: Vec<usize> = Vec::new();
+    for row in rows {
+        let mut at = 0;
+        let mut below: Vec<(usize, usize, usize)> = Vec::new();
+        for cell in row {
+            while covered.get(at).is_some_and(|rows| *rows > 0) {
+                at += 1;
+            }
+            cell.column = at;
+            if with_row_spans && cell.rows > 1 {
+                below.push((at, cell.span, cell.rows));
+            }
+            at += cell.span;
+        }
+        if with_row_spans && at > COLUMNS_MAX {
+            return false;
+        }
+        covered.iter_mut().for_each(|rows| *rows = rows.saturating_sub(1));
+        for (at, span, rows) in below {
+            covered.resize(covered.len().max(at + span), 0);
+            if let Some(columns) = covered.get_mut(at..at + span) {
+                columns.fill(rows - 1);
+            }
+        }
+    }
+    true
+}
+
+/// Takes out the columns that are empty in every row.
+pub(super) fn drop_empty_columns(rows: &mut [Row]) {
+    let count = column_count(rows);
+    let mut kept = vec![false; count];
+    let full = |cell: &&Cell| !cell.is_empty();
+    for cell in rows.iter().flatten().filter(full).filter(|cell| cell.span == 1) {
+        kept.iter_mut().skip(cell.column).take(1).for_each(|kept| *kept = true);
+    }
+    for cell in rows.iter().flatten().filter(full) {
+        let covered = kept.iter_mut().skip(cell.column).take(cell.span);
+        let mut columns: Vec<&mut bool> = covered.collect();
+        if columns.iter().all(|kept| !**kept)
+            && let Some(last) = columns.last_mut()
+        {
+            **last = true;
+        }
+    }
+    if kept.iter().all(|kept| *kept) {
+        return;
+    }
+    let before = |at: usize| kept.iter().take(at).filter(|kept| **kept).count();
+    for row in rows {
+        for cell in row.iter_mut() {
+            let end = before(cell.column + cell.span);
+            cell.column = before(cell.column);
+            cell.span = end - cell.column;
+        }
+        row.retain(|cell| cell.span > 0);
+    }
+}
+
+/// Empties cells that only hold a picture of what another cell of their row says.
+pub(super) fn drop_repeated_pictures(rows: &mut [Row], repeats: impl Fn(&str, &str) -> bool) {
+    for row in rows {
+        let is_repeated = |position: usize, cell: &Cell| match cell.lines.as_slice() {
+            [line] => row.iter().enumerate().any(|(other, said)| {
+                other != position && said.lines.iter().any(|text| repeats(line, text))
+            }),
+            _ => false,
+        };
+        let repeated: Vec<bool> =
+            row.iter().enumerate().map(|(position, cell)| is_repeated(position, cell)).collect();
+        for (cell, is_repeated) in row.iter_mut().zip(repeated) {
+            if is_repeated {
+                cell.lines.clear();
+            }
+        }
+    }
+}
+
+fn column_count(rows: &[Row]) -> usize {
+    rows.iter().flatten().map(|cell| cell.column + cell.span).max().unwrap_or(0)
+}
+
+/// Returns the width of each column, if none has to be narrower than its widest word.
+pub(super) fn widths(rows: &[Row], columns: usize) -> Option<Vec<usize>> {
+    let has_whole = rows.iter().flatten().any(|cell| cell.is_whole);
+    let whole = has_whole.then(|| widths_of(rows, columns, true)).flatten();
+    whole.or_else(|| widths_of(rows, columns, false))
+}
+
+fn widths_of(rows: &[Row], columns: usize, keeps_whole: bool) -> Option<Vec<usize>> {
+    let count = column_count(rows);
+    let mut least = vec![0_usize; count];
+    let mut most = vec![0_usize; count];
+    // Cells over several columns come last: they only widen the last of theirs.
+    let mut cells: Vec<&Cell> = rows.iter().flatten().collect();
+    cells.sort_by_key(|cell| cell.span);
+    for cell in cells {
+        let at = cell.column;
+        let widen = |widths: &mut Vec<usize>, wanted: usize| {
+            let spanned = widths.get(at..at + cell.span).unwrap_or_default();
+            let there = spanned.iter().sum::<usize>() + GAP * (cell.span - 1);
+            if let Some(last) = widths.get_mut(at + cell.span - 1) {
+                *last += wanted.saturating_sub(there);
+            }
+        };
+        let is_whole = keeps_whole && cell.is_whole;
+        let width_min = if is_whole { cell.width() } else { cell.width_min() };
+        widen(&mut least, width_min);
+        // Words over several columns are divided rather than make these wider.
+        widen(&mut most, if cell.span == 1 { cell.width() } else { width_min });
+    }
+    for (most, least) in most.iter_mut().zip(&least) {
+        *most = (*most).max(*least);
+    }
+    let room = columns.checked_sub(GAP * count.saturating_sub(1))?;
+    if least.iter().sum::<usize>() > room {
+        return None;
+    }
+    let is_narrowed = most.iter().sum::<usize>() > room;
+    let widths = narrowed(&least, &most, room);
+    Some(if is_narrowed { trimmed(rows, widths) } else { widths })
+}
+
+/// Takes away what the lines of narrowed columns leave free at their ends.
+fn trimmed(rows: &[Row], widths: Vec<usize>) -> Vec<usize> {
+    let mut used = vec![0_usize; widths.len()];
+    let mut cells: Vec<&Cell> = rows.iter().flatten().collect();
+    cells.sort_by_key(|cell| cell.span);
+    for cell in cells {
+        let columns = cell.column..cell.column + cell.span;
+        let gaps = GAP * (cell.span - 1);
+        let sum = |widths: &[usize]| {
+            widths.get(columns.clone()).unwrap_or_default().iter().sum::<usize>() + gaps
+        };
+        let lines = cell.wrapped(sum(&widths));
+        let longest = lines.iter().map(|line| width(line)).max().unwrap_or(0);
+        let missing = longest.saturating_sub(sum(&used));
+        if let Some(last) = used.get_mut(columns.end - 1) {
+            *last += missing;
+        }
+    }
+    if used.iter().sum::<usize>() <= widths.iter().sum() { used } else { widths }
+}
+
+/// Narrows the widest columns until all fit. A narrow column is a number, a unit or a day, and stays whole.
+fn narrowed(least: &[usize], most: &[usize], room: usize) -> Vec<usize> {
+    let at = |cap: usize| -> Vec<usize> {
+        most.iter().zip(least).map(|(most, least)| cap.clamp(*least, *most)).collect()
+    };
+    let fits = |widths: &[usize]| widths.iter().sum::<usize>() <= room;
+    // The largest cap that fits, found by halving.
+    let (mut low, mut high) = (0, most.iter().copied().max().unwrap_or(0));
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        if fits(&at(middle)) { low = middle } else { high = middle - 1 }
+    }
+    let mut widths = at(low);
+    let mut left = room.saturating_sub(widths.iter().sum());
+    for (width, most) in widths.iter_mut().zip(most) {
+        if left > 0 && *width < *most {
+            *width += 1;
+            left -= 1;
+        }
+    }
+    widths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_widest_columns_are_narrowed() {
+        assert_eq!(narrowed(&[5, 2], &[40, 10], 50), [40, 10]);
+        assert_eq!(narrowed(&[5, 2], &[40, 10], 30), [20, 10]);
+        assert_eq!(narrowed(&[5, 2, 5], &[40, 3, 40], 30), [14, 3, 13]);
+        assert_eq!(narrowed(&[5, 8], &[40, 8], 13), [5, 8]);
+    }
+}

@@ -1,0 +1,153 @@
+//! Links: the words of each, and the notes at the end of the text that say where they lead.
+
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
+
+use super::flow::Flow;
+use super::tree::{Element, Node};
+
+/// What the links of a text lead to.
+pub(super) struct Links<'d> {
+    document: &'d Element,
+    /// In the order of their numbers.
+    targets: Vec<String>,
+    numbers: HashMap<String, usize>,
+    /// What links with words lead to; read when a link without words comes.
+    worded: OnceCell<HashSet<&'d str>>,
+    /// What was written without words.
+    bare: HashSet<String>,
+}
+
+impl<'d> Links<'d> {
+    pub(super) fn of(document: &'d Element) -> Self {
+        let (targets, numbers) = (Vec::new(), HashMap::new());
+        Self { document, targets, numbers, worded: OnceCell::new(), bare: HashSet::new() }
+    }
+
+    /// Writes the notes behind a text.
+    pub(super) fn write_notes(&self, text: &mut String) {
+        if !self.targets.is_empty() {
+            text.push('\n');
+        }
+        for (position, link) in self.targets.iter().enumerate() {
+            text.push_str(&format!("\n[{}]: {link}", position + 1));
+        }
+    }
+
+    /// Returns the number of a target, which is the same wherever it is linked.
+    fn number(&mut self, target: &str) -> usize {
+        if let Some(number) = self.numbers.get(target) {
+            return *number;
+        }
+        self.targets.push(target.to_owned());
+        self.numbers.insert(target.to_owned(), self.targets.len());
+        self.targets.len()
+    }
+
+    /// Tells whether a link with words leads to a target.
+    fn has_words_for(&self, target: &str) -> bool {
+        let worded = self.worded.get_or_init(|| {
+            let mut worded = HashSet::new();
+            collect_worded(self.document, &mut worded);
+            worded
+        });
+        worded.contains(target)
+    }
+}
+
+impl Flow<'_, '_> {
+    /// Writes the words of a link, and notes where it leads unless they say so.
+    pub(super) fn link(&mut self, element: &Element) {
+        let start = self.inline.len();
+        let lines = self.lines.len();
+        self.nodes(&element.children);
+        let target = element.attribute("href").map_or("", str::trim);
+        if target.is_empty() || target.starts_with('#') {
+            return;
+        }
+        if lines != self.lines.len() {
+            return self.link_around_blocks(target);
+        }
+        let written = self.inline.get(start..).unwrap_or_default();
+        let words = written.trim();
+        if words.is_empty() {
+            return self.link_without_words(element, target);
+        }
+        if says_target(words, target) {
+            return;
+        }
+        // A picture has brackets of its own.
+        let inner = words.strip_prefix('[').and_then(|words| words.strip_suffix(']'));
+        let words = inner.filter(|inner| !inner.contains(['[', ']'])).unwrap_or(words).to_owned();
+        let (is_apart, space) = (written.starts_with(' '), written.ends_with(' '));
+        let number = self.links.number(target);
+        self.inline.truncate(start);
+        let is_apart = is_apart || self.inline.ends_with(']');
+        let [before, behind] = [is_apart, space].map(|is_there| if is_there { " " } else { "" });
+        self.inline.push_str(&format!("{before}[{words}][{number}]{behind}"));
+    }
+
+    /// Writes the number of a link that holds paragraphs behind the last of them.
+    fn link_around_blocks(&mut self, target: &str) {
+        let number = format!(" [{}]", self.links.number(target));
+        if self.inline.trim().is_empty() {
+            if let Some(last) = self.lines.last_mut() {
+                last.push_str(&number);
+            }
+        } else {
+            self.text(&number);
+        }
+    }
+
+    /// Writes where a picture without words leads, unless a link with words leads there, too.
+    fn link_without_words(&mut self, element: &Element, target: &str) {
+        if has_picture(element)
+            && !self.links.has_words_for(target)
+            && self.links.bare.insert(target.to_owned())
+        {
+            let said = SCHEMES.iter().find_map(|scheme| target.strip_prefix(scheme));
+            self.picture(said.unwrap_or(target));
+        }
+    }
+}
+
+/// Schemes of addresses that say what they are without them.
+const SCHEMES: [&str; 2] = ["mailto:", "tel:"];
+
+/// Tells whether the words of a link say where it leads.
+fn says_target(words: &str, target: &str) -> bool {
+    let is_said = |target: &str| words == target || words == target.trim_end_matches('/');
+    let schemes = ["mailto:", "tel:", "https://", "http://"];
+    let number = |text: &str| -> String {
+        text.chars().filter(|char| char.is_ascii_digit() || *char == '+').collect()
+    };
+    is_said(target)
+        || schemes.iter().filter_map(|scheme| target.strip_prefix(scheme)).any(is_said)
+        || target.strip_prefix("tel:").is_some_and(|called| {
+            !words.contains(char::is_alphabetic) && number(called) == number(words)
+        })
+}
+
+fn collect_worded<'d>(element: &'d Element, worded: &mut HashSet<&'d str>) {
+    for inner in element.elements().filter(|inner| !inner.is_hidden) {
+        if inner.name == "a" && has_words(inner) {
+            worded.extend(inner.attribute("href").map(str::trim));
+        }
+        collect_worded(inner, worded);
+    }
+}
+
+/// Tells whether an element has words that a reader sees.
+fn has_words(element: &Element) -> bool {
+    !element.is_hidden
+        && (element.name == "img"
+            && element.attribute("alt").is_some_and(|alt| !alt.trim().is_empty())
+            || element.children.iter().any(|child| match child {
+                Node::Text(text) => !text.trim().is_empty(),
+                Node::Element(inner) => has_words(inner),
+            }))
+}
+
+fn has_picture(element: &Element) -> bool {
+    element.elements().any(|inner| !inner.is_hidden && (inner.name == "img" || has_picture(inner)))
+}

@@ -1,0 +1,104 @@
+//! Pictures: their words in brackets, with spaces to the words beside them, and not where the text beside them says the same.
+
+use super::flow::{Flow, Gap, is_mark};
+
+/// Signs with no space behind them, and with none before.
+const OPENING: &str = "([{«„“‚‘¿¡/-";
+const CLOSING: &str = ")]}»”’.,;:!?/-、。";
+
+impl Flow<'_, '_> {
+    /// Writes what stands for a picture, with a space to the words beside it.
+    pub(super) fn picture(&mut self, text: &str) {
+        self.is_after_picture = false;
+        let is_open = |last: char| last.is_whitespace() || is_mark(last) || OPENING.contains(last);
+        if self.inline.chars().next_back().is_some_and(|last| !is_open(last)) {
+            self.inline.push(' ');
+        }
+        self.text(text);
+        self.is_after_picture = true;
+    }
+
+    /// Tells whether the line before is a link of a picture with these words.
+    pub(super) fn is_said_by_link(&self, text: &str) -> bool {
+        let line = self.lines.last().filter(|_| self.gap != Gap::Nothing);
+        let linked =
+            line.and_then(|line| line.strip_prefix('[')?.split_once("][")).map(|(words, _)| words);
+        linked == Some(text)
+    }
+
+    /// Takes back the line before if it only stands for a picture of what the text at hand says.
+    pub(super) fn drop_picture_of(&mut self, text: &str) {
+        let Some(line) = self.lines.last().filter(|_| self.gap != Gap::Nothing) else { return };
+        let is_repeated = line.starts_with('[') && line == text;
+        if is_repeated || picture_of(line).is_some_and(|alt| begins_with(text, alt)) {
+            self.lines.pop();
+            while self.lines.last().is_some_and(String::is_empty) {
+                self.lines.pop();
+            }
+            self.gap = Gap::Blank;
+        }
+    }
+}
+
+/// Tells whether a character follows a picture without a space between.
+pub(super) fn ends_picture(char: char) -> bool {
+    char.is_whitespace() || CLOSING.contains(char) || is_mark(char)
+}
+
+/// Returns the words of a picture if a line has nothing else.
+pub(super) fn picture_of(line: &str) -> Option<&str> {
+    let alt = line.trim().strip_prefix('[')?.strip_suffix(']')?;
+    (!alt.is_empty() && !alt.contains(['[', ']'])).then_some(alt)
+}
+
+/// Tells whether a text begins with these words.
+fn begins_with(text: &str, words: &str) -> bool {
+    let text = text.strip_prefix('[').unwrap_or(text);
+    text.strip_prefix(words).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+}
+
+/// Tells whether a text has these words in it.
+pub(super) fn mentions(text: &str, words: &str) -> bool {
+    text.match_indices(words).any(|(at, _)| {
+        let (before, rest) = text.split_at(at);
+        !before.ends_with(char::is_alphanumeric) && begins_with(rest, words)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::text_of;
+    use super::*;
+
+    #[test]
+    fn a_picture_stands_apart_from_words() {
+        for (html, text) in [
+            ("<img alt=Check>Free shipping", "[Check] Free shipping"),
+            ("New:<img alt=Hot>, and (<img alt=a>)", "New: [Hot], and ([a])"),
+            (
+                "<a href='https://a.example'><img alt=Shop></a>now",
+                "[Shop][1] now\n\n[1]: https://a.example",
+            ),
+            ("<img alt=''>x", "x"),
+        ] {
+            assert_eq!(text_of(html), format!("{text}\n"), "{html}");
+        }
+    }
+
+    #[test]
+    fn a_picture_does_not_repeat_the_text_beside_it() {
+        for (html, text) in [
+            ("<p><img alt=Tea></p><p>Tea, 500 g</p>", "Tea, 500 g"),
+            ("<p><img alt=Tea></p><p>Teapot</p>", "[Tea]\n\nTeapot"),
+            ("<p>x</p><p><img alt=Tea></p><p>Tea</p>", "x\n\nTea"),
+            ("<table><tr><td><img alt=Cup><td>1 x Cup<td>€1</tr></table>", "1 x Cup  €1"),
+            (
+                "<p><a href='https://a.example'><img alt=Buy></a></p><p>Buy</p><p>x</p>",
+                "[Buy][1]\n\nx\n\n[1]: https://a.example",
+            ),
+        ] {
+            assert_eq!(text_of(html), format!("{text}\n"), "{html}");
+        }
+        assert!(mentions("2 x Tea (green)", "Tea") && !mentions("Steam", "Tea"));
+    }
+}

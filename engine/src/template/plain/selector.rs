@@ -1,0 +1,86 @@
+//! Selectors of CSS, as far as style sheets of mails use them to hide elements: names, classes and ids, one within another.
+
+use super::hidden::Outer;
+
+/// Selectors that are longer hide nothing. Those of mails have some twenty bytes.
+const BYTES_MAX: usize = 200;
+
+/// A selector such as `.gone > div#note p.small`.
+#[derive(Debug)]
+pub(super) struct Selector {
+    /// From the outside in; each says whether the next one stands directly in it.
+    compounds: Vec<(Compound, bool)>,
+}
+
+/// What one element has to be.
+#[derive(Debug, Default)]
+struct Compound {
+    name: Option<String>,
+    id: Option<String>,
+    classes: Vec<String>,
+}
+
+impl Selector {
+    /// Reads a selector; nothing if it is of another kind.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let mut compounds: Vec<(Compound, bool)> = Vec::new();
+        if text.len() > BYTES_MAX {
+            return None;
+        }
+        for part in text.replace('>', " > ").split_ascii_whitespace() {
+            if part == ">" {
+                compounds.last_mut()?.1 = true;
+            } else {
+                compounds.push((Compound::read(part)?, false));
+            }
+        }
+        (!compounds.is_empty()).then_some(Self { compounds })
+    }
+
+    /// Tells whether the last of these elements, each within the one before, is selected.
+    pub(super) fn fits(&self, elements: &[Outer]) -> bool {
+        let [outer @ .., this] = elements else { return false };
+        let [compounds @ .., (last, _)] = self.compounds.as_slice() else { return false };
+        last.fits(this) && within(compounds, outer)
+    }
+}
+
+/// Tells whether elements have these compounds among them.
+fn within(compounds: &[(Compound, bool)], elements: &[Outer]) -> bool {
+    let [before @ .., (compound, is_direct)] = compounds else { return true };
+    let depth = if *is_direct { 1 } else { elements.len() };
+    // The nearest one is as good as any, but for what stands directly in another; mails have no selectors where that matters.
+    let found = elements.iter().rev().take(depth).position(|element| compound.fits(element));
+    let rest = found.and_then(|found| elements.get(..elements.len() - found - 1));
+    rest.is_some_and(|rest| within(before, rest))
+}
+
+impl Compound {
+    fn read(text: &str) -> Option<Self> {
+        let is_name = |char: char| char.is_alphanumeric() || matches!(char, '-' | '_');
+        let mut compound = Self::default();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let sign = rest.chars().next().filter(|sign| matches!(sign, '.' | '#'));
+            let named = rest.strip_prefix(['.', '#']).unwrap_or(rest);
+            let end = named.find(|char| !is_name(char)).unwrap_or(named.len());
+            let (name, behind) = named.split_at(end);
+            if name.is_empty() {
+                return None;
+            }
+            match sign {
+                Some('.') => compound.classes.push(name.to_owned()),
+                Some(_) => compound.id = Some(name.to_owned()),
+                None => compound.name = Some(name.to_ascii_lowercase()),
+            }
+            rest = behind;
+        }
+        Some(compound)
+    }
+
+    fn fits(&self, element: &Outer) -> bool {
+        self.name.as_ref().is_none_or(|name| *name == element.name)
+            && self.id.as_ref().is_none_or(|id| element.id.as_ref() == Some(id))
+            && self.classes.iter().all(|class| element.classes.contains(class))
+    }
+}
