@@ -83,6 +83,7 @@ pub(super) fn faint(text: &str) -> Vec<Faint> {
                     found.push(faint);
                 }
             }
+            Piece::Comment(_) => {}
         }
     }
     found

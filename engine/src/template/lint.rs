@@ -7,6 +7,7 @@ use super::attribute::Attribute;
 use super::check_link::{LEFT_OUT, left_out};
 use super::contrast::faint;
 use super::css::{Declaration, declarations, dropped, sheet};
+use super::lint_picture::{Alts, pictures};
 use super::load::{Html, Variant};
 use super::markup::{Element, Piece, pieces, slice};
 use super::mjml::masked;
@@ -24,25 +25,26 @@ pub const SUBJECT_CHARS_SHOWN: usize = 78;
 pub(super) fn lint(variant: &Variant) -> Vec<TemplateProblem> {
     let html = &variant.html;
     let written = std::iter::once(&html.source).chain(html.included.iter().map(AsRef::as_ref));
-    let mut problems: Vec<TemplateProblem> = written.flat_map(markup).collect();
+    let alts = Alts::of(written.clone());
+    let mut problems: Vec<TemplateProblem> = written.flat_map(|part| markup(part, &alts)).collect();
     problems.extend(contrast(html));
     problems.extend(length(variant));
     problems
 }
 
 /// Returns the warnings for what is written in one file of HTML or MJML.
-fn markup(part: &Part) -> Vec<TemplateProblem> {
+fn markup(part: &Part, alts: &Alts) -> Vec<TemplateProblem> {
     let text = masked(&part.text);
-    let mut faults = Vec::new();
+    let pieces = pieces(&text);
+    let mut faults = pictures(&text, &pieces, alts);
     let mut in_style = false;
-    for piece in pieces(&text) {
+    for piece in pieces {
         if faults.len() >= PROBLEMS_MAX {
             break;
         }
         match piece {
             Piece::Start(element) => {
                 in_style = matches!(slice(&text, &element.name), "style" | "mj-style");
-                picture(&text, &element, &mut faults);
                 links(&text, &element, &mut faults);
                 target(part, &text, &element, &mut faults);
                 let style = element.attribute(&text, "style");
@@ -51,19 +53,11 @@ fn markup(part: &Part) -> Vec<TemplateProblem> {
             }
             Piece::Text(span) if in_style => style_of(&text, &sheet(&text, span), &mut faults),
             Piece::Text(_) | Piece::End(_) => in_style = false,
+            Piece::Comment(_) => {}
         }
     }
+    faults.sort_by_key(|fault| fault.span.start);
     faults.into_iter().map(|fault| part.problem(fault)).collect()
-}
-
-fn picture(text: &str, element: &Element, faults: &mut Vec<Fault>) {
-    let name = slice(text, &element.name);
-    if matches!(name, "img" | "mj-image") && element.attribute(text, "alt").is_none() {
-        let message = format!("`{name}` has no `alt`");
-        let fault = Fault::new(codes::TEMPLATE_ALT, element.name.clone(), message);
-        let help = "write what it shows, or `alt=\"\"` if it only decorates";
-        faults.push(fault.warning().help(help.to_owned()));
-    }
 }
 
 fn links(text: &str, element: &Element, faults: &mut Vec<Fault>) {
@@ -203,8 +197,10 @@ mod tests {
         let text = "<p title='a > b'><img src=\"http://a.example/x.png\"><img alt=\"\" data-alt=1>\n<mj-image src='https://a.example/y.png' />\
                     <a HREF=x href = \"http://b.example\">b < c</a> <img data-alt=\"x\"><i style=\"top:0;color:red\">x</i>";
         let part = Part::of_file("t", text).unwrap();
-        let found: Vec<_> =
-            markup(&part).into_iter().map(|p| (p.code, text.get(p.span).unwrap())).collect();
+        let found: Vec<_> = markup(&part, &Alts::of([&part]))
+            .into_iter()
+            .map(|p| (p.code, text.get(p.span).unwrap()))
+            .collect();
         assert_eq!(
             found,
             [

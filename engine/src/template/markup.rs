@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-/// What stands in a text, in order. Comments are left out, and with them what is only for Outlook.
+/// What stands in a text, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
     /// A start tag.
@@ -12,6 +12,8 @@ pub(super) enum Piece {
     End(Range<usize>),
     /// What stands between tags.
     Text(Range<usize>),
+    /// A comment with its marks, and all that is only for Outlook.
+    Comment(Range<usize>),
 }
 
 /// A start tag.
@@ -58,8 +60,10 @@ pub(super) fn pieces(text: &str) -> Vec<Piece> {
         if start < scanner.at {
             pieces.push(Piece::Text(start..scanner.at));
         }
+        let tag = scanner.at;
         if scanner.skips("<!--") {
             scanner.at = scanner.find("-->").map_or(text.len(), |end| end + "-->".len());
+            pieces.push(Piece::Comment(tag..scanner.at));
         } else if scanner.skips("</") {
             let name = scanner.name();
             scanner.at = scanner.find(">").map_or(text.len(), |end| end + 1);
@@ -112,7 +116,7 @@ pub(super) fn too_deep(text: &str, depth_max: usize) -> Option<Range<usize>> {
                     open.truncate(at);
                 }
             }
-            Piece::Text(_) => {}
+            Piece::Text(_) | Piece::Comment(_) => {}
         }
     }
     None
@@ -223,12 +227,13 @@ mod tests {
                     format!("<{} {}{end}>", slice(text, &element.name), attributes.join(","))
                 }
                 Piece::End(name) => format!("</{}>", slice(text, name)),
-                Piece::Text(span) => slice(text, span).to_owned(),
+                Piece::Text(span) | Piece::Comment(span) => slice(text, span).to_owned(),
             })
             .collect();
         let wanted = [
             "a",
             "<p class=x > y,ID=n,hidden=>",
+            "<!-- <b> -->",
             "<br />",
             "1 ",
             "<",

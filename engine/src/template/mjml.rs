@@ -1,15 +1,18 @@
 //! MJML to HTML, once when a template is loaded. The tags of Handlebars pass through it as text.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mrml::prelude::parser::loader::{IncludeLoader, IncludeLoaderError};
 use mrml::prelude::parser::{Error, Origin, ParserOptions, Span};
 use mrml::prelude::render::RenderOptions;
 
-use super::markup::too_deep;
+use super::markup::{Piece, pieces, slice, too_deep};
 use super::mjml_check::unknown;
 use super::mjml_include::put_in_place;
+use super::mjml_source::{prepared, restored};
+use super::mjml_tree::completed;
 use super::problem::{Fault, TemplateProblem};
 use super::scan::scan;
 use crate::diagnostic::{Severity, Source, codes};
@@ -122,12 +125,13 @@ pub(super) fn compile(
         shallow(path, &masked(text), DEPTH_MAX)?;
     }
     let mut notes = sound(unknown(path, &masked(text)))?;
+    has_root(path, &masked(text))?;
     let loaded = Arc::new(Mutex::new(Vec::new()));
     let mut masks = Masks::default();
-    let words = masks.mask(text);
+    let words = prepared(&masks.mask(text));
     let files = includes
         .iter()
-        .map(|(name, (path, text))| (name.clone(), (path.clone(), masks.mask(text))));
+        .map(|(name, (path, text))| (name.clone(), (path.clone(), prepared(&masks.mask(text)))));
     let loader = Loader { files: files.collect(), loaded: Arc::clone(&loaded) };
     let options = ParserOptions { include_loader: Box::new(loader) };
     let file_of = |origin: &Origin| match origin {
@@ -138,13 +142,16 @@ pub(super) fn compile(
     };
     let mut output = mrml::parse_with_options(&words, &options)
         .map_err(|error| vec![refused(&error, path, text, &file_of)])?;
-    notes.extend(output.warnings.iter().map(|warning| {
-        let message = format!("MJML does not know this: {}", warning.kind);
+    // That style sheets are not inlined is said already.
+    let told = output.warnings.iter().filter(|warning| warning.kind.as_str() != NOT_INLINED);
+    notes.extend(told.map(|warning| {
+        let message = "this element has no such attribute".to_owned();
         let span = warning.span.start..warning.span.end;
         Fault::new(codes::TEMPLATE_MJML, span, message).warning().within(&file_of(&warning.origin))
     }));
     if let Some(body) = &mut output.element.children.body {
         put_in_place(&mut body.children);
+        completed(&mut body.children);
     }
     // Without web fonts: a mail that loads them tells its sender when it is opened.
     let options = RenderOptions { fonts: Default::default(), ..RenderOptions::default() };
@@ -156,7 +163,23 @@ pub(super) fn compile(
         loaded.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
     let files = included.iter().filter_map(|name| includes.get(name));
     notes.extend(sound(files.flat_map(|(path, text)| unknown(path, &masked(text))).collect())?);
-    Ok(Compiled { html: masks.unmask(&html), included, notes })
+    Ok(Compiled { html: masks.unmask(&restored(&html)), included, notes })
+}
+
+/// Refuses a text that does not begin with `<mjml>`.
+fn has_root(path: &str, masked: &str) -> Result<(), Vec<TemplateProblem>> {
+    let first = pieces(masked).into_iter().find_map(|piece| match piece {
+        Piece::Start(element) => Some(element.name),
+        _ => None,
+    });
+    let span = match first {
+        Some(name) if slice(masked, &name) == "mjml" => return Ok(()),
+        Some(name) => name,
+        None => 0..0,
+    };
+    Err(vec![
+        Fault::new(codes::TEMPLATE_MJML, span, NO_ROOT).help(DESCRIBED.to_owned()).within(path),
+    ])
 }
 
 /// Returns the warnings, if there is no error among them.
@@ -164,6 +187,19 @@ fn sound(problems: Vec<TemplateProblem>) -> Result<Vec<TemplateProblem>, Vec<Tem
     let has_errors = problems.iter().any(|problem| problem.severity == Severity::Error);
     if has_errors { Err(problems) } else { Ok(problems) }
 }
+
+/// Returns the bytes without the whitespace around the text, which is no fault.
+fn trimmed(text: &str, span: Range<usize>) -> Range<usize> {
+    let found = slice(text, &span);
+    let start = span.start + (found.len() - found.trim_start().len());
+    if found.trim().is_empty() { span } else { start..start + found.trim().len() }
+}
+
+/// The name of the parser's warning for `<mj-style inline="inline">`.
+const NOT_INLINED: &str = "inline-style-unsupported";
+
+const NO_ROOT: &str = "a mail in MJML is one element `<mjml>`";
+const DESCRIBED: &str = "the elements of MJML are described at https://documentation.mjml.io";
 
 fn refused(
     error: &Error,
@@ -177,7 +213,11 @@ fn refused(
             (file_of(origin), at(position), "there is no such element at this place".to_owned())
         }
         Error::UnexpectedToken { origin, position } => {
-            (file_of(origin), at(position), "this does not belong here".to_owned())
+            let span = match origin {
+                Origin::Root => trimmed(text, at(position)),
+                Origin::Include { .. } => at(position),
+            };
+            (file_of(origin), span, "this does not belong here".to_owned())
         }
         Error::MissingAttribute { name, origin, position } => {
             (file_of(origin), at(position), format!("the attribute `{name}` is missing"))
@@ -206,12 +246,7 @@ fn refused(
             };
             (file_of(origin), byte..byte, "this is not MJML".to_owned())
         }
-        Error::SizeLimit { .. } | Error::NoRootNode => {
-            (path.to_owned(), 0..0, "a mail in MJML is one element `<mjml>`".to_owned())
-        }
+        Error::SizeLimit { .. } | Error::NoRootNode => (path.to_owned(), 0..0, NO_ROOT.to_owned()),
     };
-    let fault = Fault::new(codes::TEMPLATE_MJML, span, message);
-    fault
-        .help("the elements of MJML are described at https://documentation.mjml.io".to_owned())
-        .within(&file)
+    Fault::new(codes::TEMPLATE_MJML, span, message).help(DESCRIBED.to_owned()).within(&file)
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 use super::markup::{Attribute, Element, Piece, pieces, slice};
+use super::mjml_place::misplaced;
 use super::problem::{Fault, PROBLEMS_MAX, TemplateProblem};
 use crate::diagnostic::{codes, did_you_mean};
 
@@ -28,20 +29,22 @@ static ELEMENTS: LazyLock<BTreeMap<&str, Attributes>> = LazyLock::new(|| {
     lines.filter(|line| !line.starts_with('#')).map(element).collect()
 });
 
-/// Elements that the renderer does not know, though MJML has them.
-const NOT_RENDERED: [&str; 3] = ["mj-html-attribute", "mj-html-attributes", "mj-selector"];
+/// An element that the renderer does not know, though MJML has it, and what stands in it.
+const NOT_RENDERED: &str = "mj-html-attributes";
+const WITHIN: [&str; 2] = ["mj-html-attribute", "mj-selector"];
 
 /// Finds elements that MJML does not have, which are errors, and attributes, which are warnings: what nobody reads does no harm. `masked` is the
 /// text with the tags of Handlebars masked.
 pub(super) fn unknown(path: &str, masked: &str) -> Vec<TemplateProblem> {
+    let pieces = pieces(masked);
     let mut faults = Vec::new();
-    for piece in pieces(masked) {
+    for piece in &pieces {
         let Piece::Start(element) = piece else { continue };
         let name = slice(masked, &element.name);
-        if !name.starts_with("mj") {
+        if !name.starts_with("mj") || WITHIN.contains(&name) {
             continue;
         }
-        if NOT_RENDERED.contains(&name) {
+        if name == NOT_RENDERED {
             let message = format!("`{name}` has no effect here");
             let fault = Fault::new(codes::TEMPLATE_MJML, element.name.clone(), message);
             faults.push(fault.warning());
@@ -51,19 +54,36 @@ pub(super) fn unknown(path: &str, masked: &str) -> Vec<TemplateProblem> {
             Some(known) => {
                 let attributes = element.attributes.iter();
                 faults.extend(
-                    attributes.filter_map(|found| attribute(masked, &element, known, found)),
+                    attributes.filter_map(|found| attribute(masked, element, known, found)),
                 );
             }
             None => {
                 let message = format!("MJML has no element `{name}`");
                 let known = ELEMENTS.keys().copied();
-                let known = known.filter(|known| *known != EVERY && !NOT_RENDERED.contains(known));
+                let known = known.filter(|known| {
+                    ![EVERY, NOT_RENDERED].contains(known) && !WITHIN.contains(known)
+                });
                 let fault = Fault::new(codes::TEMPLATE_MJML, element.name.clone(), message);
                 faults.push(fault.help(did_you_mean(name, known)));
             }
         }
     }
+    faults.extend(misplaced(masked, &pieces));
     faults.into_iter().take(PROBLEMS_MAX).map(|fault| fault.within(path)).collect()
+}
+
+/// What is said of a style sheet that MJML's own renderer would write into the elements.
+const NOT_INLINED: &str = "`oms` does not inline style sheets";
+
+/// Returns the first number of a value that has no unit and needs one.
+fn without_unit<'v>(kind: &str, value: &'v str) -> Option<&'v str> {
+    let (_, units) = kind.strip_prefix("unit")?.split_once('(')?;
+    let (units, _) = units.split_once(')')?;
+    if units.split(',').any(str::is_empty) {
+        return None;
+    }
+    let is_number = |word: &&str| word.parse::<f64>().is_ok_and(|number| number != 0.0);
+    value.split_ascii_whitespace().find(is_number)
 }
 
 /// Says what is wrong with an attribute.
@@ -89,6 +109,16 @@ fn attribute(
     };
     // What a tag of Handlebars gives is only known when the mail is rendered.
     let value = slice(text, &found.value);
+    if owner == "mj-style" && name == "inline" && value == "inline" {
+        let fault = Fault::new(codes::TEMPLATE_MJML, found.name.clone(), NOT_INLINED).warning();
+        let help = "write the declarations into `style` attributes, or take `inline` away: the rules stay in the style sheet of the mail";
+        return Some(fault.help(help.to_owned()));
+    }
+    if let Some(number) = without_unit(kind, value) {
+        let message = format!("`{name}` of `{owner}` has a number without a unit");
+        let fault = Fault::new(codes::TEMPLATE_MJML, found.value.clone(), message).warning();
+        return Some(fault.help(format!("write `{number}px`")));
+    }
     let allowed = kind.strip_prefix("enum(")?.strip_suffix(')')?;
     if value.starts_with('Z') && value.ends_with('Q')
         || allowed.split(',').any(|allowed| allowed == value)

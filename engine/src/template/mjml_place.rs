@@ -1,0 +1,136 @@
+//! What stands in a place where MJML has none for it: elements in elements of another kind, and text between columns or sections. The renderer
+//! writes both, and MJML's own rejects them or leaves them out.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use super::markup::{Piece, VOID, slice};
+use super::mjml_source::{STRUCTURE, words};
+use super::problem::Fault;
+use crate::diagnostic::codes;
+
+/// Facts of MJML's own packages; `data/SOURCES.md` says which.
+static CHILDREN: LazyLock<BTreeMap<&str, Vec<&str>>> = LazyLock::new(|| {
+    let lines = include_str!("data/mjml-children.txt").lines();
+    let element = |line: &'static str| {
+        let mut names = line.split('\t');
+        (names.next().unwrap_or_default(), names.collect())
+    };
+    lines.filter(|line| !line.starts_with('#')).map(element).collect()
+});
+
+/// Elements that stand anywhere, and one that has no effect anywhere, of which another warning tells.
+const ANYWHERE: [&str; 3] = ["mj-include", "mj-raw", "mj-html-attributes"];
+/// Where most elements belong.
+const COLUMN: &str = "mj-column";
+
+/// Finds what stands in a wrong place. The tags of Handlebars in `masked` are masked.
+pub(super) fn misplaced(masked: &str, pieces: &[Piece]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut open: Vec<&str> = Vec::new();
+    for piece in pieces {
+        match piece {
+            Piece::Start(element) => {
+                let name = slice(masked, &element.name);
+                let outer = open.last().copied().unwrap_or_default();
+                let known = CHILDREN.get(outer).filter(|_| is_placed(name));
+                if let Some(known) = known.filter(|known| !known.contains(&name)) {
+                    let message = format!("`{name}` cannot stand in `{outer}`");
+                    let fault = Fault::new(codes::TEMPLATE_MJML, element.name.clone(), message);
+                    faults.push(fault.warning().help(help(name, known)));
+                }
+                if !element.is_closed && !VOID.contains(&name) {
+                    open.push(name);
+                }
+            }
+            Piece::End(name) => {
+                let name = slice(masked, name);
+                if let Some(at) = open.iter().rposition(|open| *open == name) {
+                    open.truncate(at);
+                }
+            }
+            Piece::Text(span) => {
+                let outer = open.last().filter(|open| STRUCTURE.contains(open));
+                let text = slice(masked, span);
+                if let Some(outer) = outer.filter(|_| has_letters(text)) {
+                    let start = span.start + (text.len() - text.trim_start().len());
+                    let message = format!("text cannot stand in `{outer}`");
+                    let span = start..start + text.trim().len();
+                    let fault = Fault::new(codes::TEMPLATE_MJML, span, message).warning();
+                    let help = "put it into `mj-text`, or into `mj-raw` if it is HTML";
+                    faults.push(fault.help(help.to_owned()));
+                }
+            }
+            Piece::Comment(_) => {}
+        }
+    }
+    faults
+}
+
+/// Tells whether MJML has places for an element.
+fn is_placed(name: &str) -> bool {
+    !ANYWHERE.contains(&name) && CHILDREN.values().any(|children| children.contains(&name))
+}
+
+/// Says where an element belongs.
+fn help(name: &str, known: &[&str]) -> String {
+    let takes = |outer: &&str| CHILDREN.get(*outer).is_some_and(|known| known.contains(&name));
+    // What the outer element takes and the element may stand in.
+    let outer = Some(COLUMN).filter(takes).or_else(|| known.iter().copied().find(takes));
+    let outer = outer.or_else(|| CHILDREN.keys().copied().find(takes)).unwrap_or_default();
+    format!("put it into `{outer}`")
+}
+
+/// Tells whether a text has more than the tags of Handlebars and space.
+fn has_letters(text: &str) -> bool {
+    let mut at = 0;
+    let is_blank = |text: Option<&str>| text.is_none_or(|text| text.trim().is_empty());
+    for word in words(text) {
+        if !is_blank(text.get(at..word.start)) {
+            return true;
+        }
+        at = word.end;
+    }
+    !is_blank(text.get(at..))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::markup::pieces;
+    use super::*;
+
+    #[test]
+    fn what_stands_in_a_wrong_place_is_found() {
+        let found = |text: &str| -> Vec<String> {
+            let faults = misplaced(text, &pieces(text));
+            faults
+                .iter()
+                .map(|fault| format!("{}: {}", slice(text, &fault.span), fault.message))
+                .collect()
+        };
+        for (text, finding) in [
+            (
+                "<mj-body><mj-divider/></mj-body>",
+                Some("mj-divider: `mj-divider` cannot stand in `mj-body`"),
+            ),
+            (
+                "<mj-section><mj-text>x</mj-text></mj-section>",
+                Some("mj-text: `mj-text` cannot stand in `mj-section`"),
+            ),
+            ("<mj-section> Z0Q <mj-column/>Z1Q </mj-section>", None),
+            (
+                "<mj-section>\n x Z0Q\n<mj-column/></mj-section>",
+                Some("x Z0Q: text cannot stand in `mj-section`"),
+            ),
+            ("<mj-body><mj-raw>x</mj-raw><mj-include/></mj-body>", None),
+            ("<mj-attributes><mj-text color=\"red\"/></mj-attributes>", None),
+            (
+                "<mj-column><mj-text>a<br>b</mj-text><mj-table><tr><td>x</td></tr></mj-table></mj-column>",
+                None,
+            ),
+            ("<mj-text>x</mj-text>", None),
+        ] {
+            assert_eq!(found(text).first().map(String::as_str), finding, "{text}");
+        }
+    }
+}
