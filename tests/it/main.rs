@@ -19,6 +19,7 @@ mod diagnostics;
 mod dropped;
 mod durable;
 mod export;
+mod foreign_mails;
 mod generate;
 mod harness;
 mod hostile;
