@@ -1,11 +1,15 @@
 //! The cells of a table at their columns, and how wide the columns are.
 
+use super::picture::{mentions, picture_of};
 use super::wrap::{width, width_min, wrapped};
 
 /// Columns between two cells.
 pub(super) const GAP: usize = 2;
 /// Columns of a grid. A table whose `rowspan`s ask for more has none.
 const COLUMNS_MAX: usize = 100;
+
+/// Bytes of a picture's words that are compared with the cells beside it.
+const PICTURE_BYTES_MAX: usize = 500;
 
 /// A cell of a table that is aligned.
 pub(super) struct Cell {
@@ -110,18 +114,20 @@ pub(super) fn drop_empty_columns(rows: &mut [Row]) {
 }
 
 /// Empties cells that only hold a picture of what another cell of their row says.
-pub(super) fn drop_repeated_pictures(rows: &mut [Row], repeats: impl Fn(&str, &str) -> bool) {
+pub(super) fn drop_repeated_pictures(rows: &mut [Row]) {
     for row in rows {
-        let is_repeated = |position: usize, cell: &Cell| match cell.lines.as_slice() {
-            [line] => row.iter().enumerate().any(|(other, said)| {
-                other != position && said.lines.iter().any(|text| repeats(line, text))
-            }),
-            _ => false,
-        };
-        let repeated: Vec<bool> =
-            row.iter().enumerate().map(|(position, cell)| is_repeated(position, cell)).collect();
-        for (cell, is_repeated) in row.iter_mut().zip(repeated) {
-            if is_repeated {
+        for position in 0..row.len() {
+            let Some([line]) = row.get(position).map(|cell| cell.lines.as_slice()) else {
+                continue;
+            };
+            if !line.starts_with('[') || line.len() > PICTURE_BYTES_MAX {
+                continue;
+            }
+            let alt = picture_of(line);
+            let says = |text: &String| text == line || alt.is_some_and(|alt| mentions(text, alt));
+            let mut others = row.iter().enumerate().filter(|(other, _)| *other != position);
+            let is_repeated = others.any(|(_, cell)| cell.lines.iter().any(says));
+            if let Some(cell) = row.get_mut(position).filter(|_| is_repeated) {
                 cell.lines.clear();
             }
         }

@@ -65,11 +65,11 @@ fn mark_within(element: &mut Element, outer: &mut Vec<Outer>, selectors: &[Selec
 fn collect(element: &Element, selectors: &mut Vec<Selector>) {
     for inner in element.elements() {
         if inner.name == "style" {
-            for child in &inner.children {
-                if let Node::Text(text) = child {
-                    sheet(text, selectors);
-                }
-            }
+            let texts = inner.children.iter().filter_map(|child| match child {
+                Node::Text(text) => Some(text.as_ref()),
+                Node::Element(_) => None,
+            });
+            sheet(&texts.collect::<String>(), selectors);
         } else {
             collect(inner, selectors);
         }
@@ -166,7 +166,7 @@ mod tests {
         for (sheet, hidden) in [
             (".a { display:none }", true),
             (".a{DISPLAY:NONE}", true),
-            ("/* .c */ .a{display:none}", true),
+            ("/* .c <b> */ .a{display:none}", true),
             ("@import url(x.css); .a { display:none }", true),
             ("p.a{display:none}", true),
             ("span.a{display:none}", false),

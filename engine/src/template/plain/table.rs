@@ -1,9 +1,8 @@
 //! Tables: those of the layout flow, those that are tables to their readers are aligned. One that is too wide for its words becomes a list, with the
 //! head of each column before its values.
 
-use super::flow::Flow;
+use super::flow::{COLUMNS, Flow};
 use super::grid::{Cell, GAP, Row, drop_empty_columns, drop_repeated_pictures, place, widths};
-use super::picture::{mentions, picture_of};
 use super::tree::{Element, Node};
 use super::wrap::{width, wrapped};
 
@@ -43,13 +42,12 @@ pub(super) fn table(flow: &mut Flow<'_, '_>, table: &Element) {
         read.push(shown.map(|cell| self::read(flow, cell)).collect());
     }
     place(&mut read);
-    drop_repeated_pictures(&mut read, |line, text| {
-        picture_of(line).is_some_and(|alt| mentions(text, alt))
-            || line.starts_with('[') && line == text
-    });
+    drop_repeated_pictures(&mut read);
     drop_empty_columns(&mut read);
     read.retain(|row: &Row| !row.iter().all(Cell::is_empty));
-    let lines = aligned(&read, flow.columns()).unwrap_or_else(|| listed(&read, flow.columns()));
+    // A cell has no width of its own, and a table in it must not grow with its longest text times its rows.
+    let columns = flow.columns().min(COLUMNS);
+    let lines = aligned(&read, columns).unwrap_or_else(|| listed(&read, columns));
     flow.block(lines);
 }
 

@@ -204,6 +204,13 @@ fn broken_and_deep_html_comes_to_an_end() {
     }
     let deep = "<div>".repeat(100_000);
     assert_eq!(text_of(&format!("{deep}a")), "a\n");
+    let long = format!(
+        "<table><tr><td>{}<td>1</tr>{}</table>",
+        "a".repeat(100_000),
+        "<tr><td>a<td>1".repeat(1_000)
+    );
+    let text = text_of(&format!("<table><tr><th>x<td>{long}</tr></table>"));
+    assert!(text.len() < 300_000, "{}", text.len());
     let wide = "<td>a".repeat(100_000);
     assert!(text_of(&format!("<table><tr>{wide}</table>")).starts_with("a\n\na"));
 }
