@@ -1,4 +1,4 @@
-//! Pictures without words, in files of HTML and of MJML.
+//! Warnings about pictures without `alt`, in HTML and in MJML.
 
 use std::collections::BTreeSet;
 
@@ -8,9 +8,9 @@ use super::part::Part;
 use super::problem::{Fault, PROBLEMS_MAX};
 use crate::diagnostic::codes;
 
-/// Elements of MJML whose attributes are those of others.
+/// The element of MJML that contains the defaults of others.
 const DEFAULTS: &str = "mj-attributes";
-/// The element whose attributes are those of every element.
+/// The element in it whose attributes apply to every element.
 const ALL: &str = "mj-all";
 
 /// Which elements have an `alt` from `mj-attributes`.
@@ -70,7 +70,7 @@ fn within_defaults<'p>(
     })
 }
 
-/// Finds the pictures of a text that say nothing to those who do not see them.
+/// Finds pictures without `alt`, and pictures with a link and an empty `alt`.
 pub(super) fn pictures(text: &str, pieces: &[Piece], alts: &Alts) -> Vec<Fault> {
     let shown = within_defaults(text, pieces).filter(|(_, is_in)| !is_in);
     let found = shown.filter_map(|(element, _)| picture(text, element, alts));
@@ -88,7 +88,7 @@ fn picture(text: &str, element: &Element, alts: &Alts) -> Option<Fault> {
         None if alts.has(text, element) => return None,
         None => (format!("`{name}` has no `alt`"), DECORATES),
         Some(alt) if is_link && slice(text, &alt).trim().is_empty() => {
-            (format!("`{name}` is a link and its `alt` is empty"), "write where the link leads")
+            (format!("`{name}` is a link and its `alt` is empty"), "describe where the link leads")
         }
         Some(_) => return None,
     };
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_no_words_is_found() {
+    fn pictures_without_alt_are_found() {
         for (text, message) in [
             ("<mj-image src=\"x\"/>", Some("`mj-image` has no `alt`")),
             ("<mj-image src=\"x\" alt=\"\"/>", None),

@@ -12,7 +12,7 @@ pub(super) enum Piece {
     End(Range<usize>),
     /// What stands between tags.
     Text(Range<usize>),
-    /// A comment with its marks, and all that is only for Outlook.
+    /// A comment with `<!--` and `-->`, also a conditional comment for Outlook.
     Comment(Range<usize>),
 }
 

@@ -142,7 +142,7 @@ pub(super) fn compile(
     };
     let mut output = mrml::parse_with_options(&words, &options)
         .map_err(|error| vec![refused(&error, path, text, &file_of)])?;
-    // That style sheets are not inlined is said already.
+    // `unknown` has its own warning about style sheets that are not inlined.
     let told = output.warnings.iter().filter(|warning| warning.kind.as_str() != NOT_INLINED);
     notes.extend(told.map(|warning| {
         let message = "this element has no such attribute".to_owned();
@@ -188,7 +188,7 @@ fn sound(problems: Vec<TemplateProblem>) -> Result<Vec<TemplateProblem>, Vec<Tem
     if has_errors { Err(problems) } else { Ok(problems) }
 }
 
-/// Returns the bytes without the whitespace around the text, which is no fault.
+/// Returns the bytes without the whitespace around the text.
 fn trimmed(text: &str, span: Range<usize>) -> Range<usize> {
     let found = slice(text, &span);
     let start = span.start + (found.len() - found.trim_start().len());
@@ -198,7 +198,7 @@ fn trimmed(text: &str, span: Range<usize>) -> Range<usize> {
 /// The name of the parser's warning for `<mj-style inline="inline">`.
 const NOT_INLINED: &str = "inline-style-unsupported";
 
-const NO_ROOT: &str = "a mail in MJML is one element `<mjml>`";
+const NO_ROOT: &str = "the root element is not `<mjml>`";
 const DESCRIBED: &str = "the elements of MJML are described at https://documentation.mjml.io";
 
 fn refused(

@@ -29,7 +29,7 @@ static ELEMENTS: LazyLock<BTreeMap<&str, Attributes>> = LazyLock::new(|| {
     lines.filter(|line| !line.starts_with('#')).map(element).collect()
 });
 
-/// An element that the renderer does not know, though MJML has it, and what stands in it.
+/// An element of MJML that the renderer does not know, and the elements in it.
 const NOT_RENDERED: &str = "mj-html-attributes";
 const WITHIN: [&str; 2] = ["mj-html-attribute", "mj-selector"];
 
@@ -72,7 +72,7 @@ pub(super) fn unknown(path: &str, masked: &str) -> Vec<TemplateProblem> {
     faults.into_iter().take(PROBLEMS_MAX).map(|fault| fault.within(path)).collect()
 }
 
-/// What is said of a style sheet that MJML's own renderer would write into the elements.
+/// The warning about a style sheet that MJML's own renderer writes into `style` attributes.
 const NOT_INLINED: &str = "`oms` does not inline style sheets";
 
 /// Returns the first number of a value that has no unit and needs one.
@@ -111,7 +111,7 @@ fn attribute(
     let value = slice(text, &found.value);
     if owner == "mj-style" && name == "inline" && value == "inline" {
         let fault = Fault::new(codes::TEMPLATE_MJML, found.name.clone(), NOT_INLINED).warning();
-        let help = "write the declarations into `style` attributes, or take `inline` away: the rules stay in the style sheet of the mail";
+        let help = "write the declarations into `style` attributes, or remove `inline`: the rules stay in the style sheet of the mail";
         return Some(fault.help(help.to_owned()));
     }
     if let Some(number) = without_unit(kind, value) {

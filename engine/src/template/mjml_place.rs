@@ -1,11 +1,10 @@
-//! What stands in a place where MJML has none for it: elements in elements of another kind, and text between columns or sections. The renderer
-//! writes both, and MJML's own rejects them or leaves them out.
+//! Elements and text in places where MJML does not allow them. Our renderer writes them anyway; MJML's own rejects such elements and drops such text.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::markup::{Piece, VOID, slice};
-use super::mjml_source::{STRUCTURE, words};
+use super::mjml_source::{STRUCTURE, UNCOMMENTED, words};
 use super::problem::Fault;
 use crate::diagnostic::codes;
 
@@ -19,12 +18,12 @@ static CHILDREN: LazyLock<BTreeMap<&str, Vec<&str>>> = LazyLock::new(|| {
     lines.filter(|line| !line.starts_with('#')).map(element).collect()
 });
 
-/// Elements that stand anywhere, and one that has no effect anywhere, of which another warning tells.
+/// Elements that MJML allows everywhere, and `mj-html-attributes`, for which there is another warning.
 const ANYWHERE: [&str; 3] = ["mj-include", "mj-raw", "mj-html-attributes"];
-/// Where most elements belong.
+/// The element that contains most others.
 const COLUMN: &str = "mj-column";
 
-/// Finds what stands in a wrong place. The tags of Handlebars in `masked` are masked.
+/// Finds misplaced elements, text and comments. The tags of Handlebars in `masked` are masked.
 pub(super) fn misplaced(masked: &str, pieces: &[Piece]) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut open: Vec<&str> = Vec::new();
@@ -35,7 +34,7 @@ pub(super) fn misplaced(masked: &str, pieces: &[Piece]) -> Vec<Fault> {
                 let outer = open.last().copied().unwrap_or_default();
                 let known = CHILDREN.get(outer).filter(|_| is_placed(name));
                 if let Some(known) = known.filter(|known| !known.contains(&name)) {
-                    let message = format!("`{name}` cannot stand in `{outer}`");
+                    let message = format!("`{name}` cannot be used in `{outer}`");
                     let fault = Fault::new(codes::TEMPLATE_MJML, element.name.clone(), message);
                     faults.push(fault.warning().help(help(name, known)));
                 }
@@ -54,31 +53,40 @@ pub(super) fn misplaced(masked: &str, pieces: &[Piece]) -> Vec<Fault> {
                 let text = slice(masked, span);
                 if let Some(outer) = outer.filter(|_| has_letters(text)) {
                     let start = span.start + (text.len() - text.trim_start().len());
-                    let message = format!("text cannot stand in `{outer}`");
+                    let message = format!("`{outer}` cannot contain text");
                     let span = start..start + text.trim().len();
                     let fault = Fault::new(codes::TEMPLATE_MJML, span, message).warning();
-                    let help = "put it into `mj-text`, or into `mj-raw` if it is HTML";
+                    let help = "move the text into `mj-text`, or into `mj-raw` if it is HTML";
                     faults.push(fault.help(help.to_owned()));
                 }
             }
-            Piece::Comment(_) => {}
+            Piece::Comment(span) => {
+                let outer = open.last().filter(|open| UNCOMMENTED.contains(open));
+                if let Some(outer) = outer.filter(|_| !words(slice(masked, span)).is_empty()) {
+                    let message =
+                        format!("a comment in `{outer}` cannot contain a tag of Handlebars");
+                    let fault = Fault::new(codes::TEMPLATE_MJML, span.clone(), message);
+                    let help = "move the tag out of the comment, or remove the comment";
+                    faults.push(fault.help(help.to_owned()));
+                }
+            }
         }
     }
     faults
 }
 
-/// Tells whether MJML has places for an element.
+/// Tells whether MJML restricts where an element is used.
 fn is_placed(name: &str) -> bool {
     !ANYWHERE.contains(&name) && CHILDREN.values().any(|children| children.contains(&name))
 }
 
-/// Says where an element belongs.
+/// Returns the help that names an element to move to.
 fn help(name: &str, known: &[&str]) -> String {
     let takes = |outer: &&str| CHILDREN.get(*outer).is_some_and(|known| known.contains(&name));
-    // What the outer element takes and the element may stand in.
+    // An element that the outer one may contain comes first.
     let outer = Some(COLUMN).filter(takes).or_else(|| known.iter().copied().find(takes));
     let outer = outer.or_else(|| CHILDREN.keys().copied().find(takes)).unwrap_or_default();
-    format!("put it into `{outer}`")
+    format!("move it into `{outer}`")
 }
 
 /// Tells whether a text has more than the tags of Handlebars and space.
@@ -100,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_in_a_wrong_place_is_found() {
+    fn misplaced_elements_text_and_comments_are_found() {
         let found = |text: &str| -> Vec<String> {
             let faults = misplaced(text, &pieces(text));
             faults
@@ -111,16 +119,16 @@ mod tests {
         for (text, finding) in [
             (
                 "<mj-body><mj-divider/></mj-body>",
-                Some("mj-divider: `mj-divider` cannot stand in `mj-body`"),
+                Some("mj-divider: `mj-divider` cannot be used in `mj-body`"),
             ),
             (
                 "<mj-section><mj-text>x</mj-text></mj-section>",
-                Some("mj-text: `mj-text` cannot stand in `mj-section`"),
+                Some("mj-text: `mj-text` cannot be used in `mj-section`"),
             ),
             ("<mj-section> Z0Q <mj-column/>Z1Q </mj-section>", None),
             (
                 "<mj-section>\n x Z0Q\n<mj-column/></mj-section>",
-                Some("x Z0Q: text cannot stand in `mj-section`"),
+                Some("x Z0Q: `mj-section` cannot contain text"),
             ),
             ("<mj-body><mj-raw>x</mj-raw><mj-include/></mj-body>", None),
             ("<mj-attributes><mj-text color=\"red\"/></mj-attributes>", None),
@@ -128,7 +136,12 @@ mod tests {
                 "<mj-column><mj-text>a<br>b</mj-text><mj-table><tr><td>x</td></tr></mj-table></mj-column>",
                 None,
             ),
-            ("<mj-text>x</mj-text>", None),
+            ("<mj-text>x<!-- Z0Q --></mj-text>", None),
+            ("<mj-carousel><!-- a --></mj-carousel>", None),
+            (
+                "<mj-title><!-- Z0Q --></mj-title>",
+                Some("<!-- Z0Q -->: a comment in `mj-title` cannot contain a tag of Handlebars"),
+            ),
         ] {
             assert_eq!(found(text).first().map(String::as_str), finding, "{text}");
         }

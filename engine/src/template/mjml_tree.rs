@@ -1,5 +1,5 @@
-//! Corrects elements of MJML between parsing and rendering, where the renderer's HTML would lose content: what stands between the sections of
-//! `mj-wrapper`, and the names of social networks.
+//! Corrects parsed MJML where the renderer would lose content: HTML, text and comments between the sections of `mj-wrapper`, and the names of
+//! social networks.
 
 use mrml::conditional_comment::ConditionalComment;
 use mrml::mj_body::MjBodyChild;
@@ -19,7 +19,7 @@ pub(super) fn completed(elements: &mut Vec<MjBodyChild>) {
             MjBodyChild::MjHero(hero) => completed(&mut hero.children),
             MjBodyChild::MjSection(section) => completed(&mut section.children),
             MjBodyChild::MjWrapper(wrapper) => {
-                shown_everywhere(&mut wrapper.children);
+                outside_of_conditional_comments(&mut wrapper.children);
                 completed(&mut wrapper.children);
             }
             MjBodyChild::MjSocial(social) => {
@@ -34,9 +34,9 @@ pub(super) fn completed(elements: &mut Vec<MjBodyChild>) {
     }
 }
 
-/// Ends the conditional comment for Outlook around what stands between the sections of a wrapper, and begins it anew behind. The renderer writes
-/// it into that comment, where only Outlook reads it, and where the end of another comment would end it.
-fn shown_everywhere(elements: &mut [MjBodyChild]) {
+/// Closes the conditional comment for Outlook before raw content of a wrapper, and opens it again after the content. The renderer writes raw
+/// content into that comment: only Outlook shows it, and the end of a comment in it closes the conditional comment.
+fn outside_of_conditional_comments(elements: &mut [MjBodyChild]) {
     for element in elements {
         let children = match element {
             MjBodyChild::Comment(comment) => vec![MjRawChild::Comment(std::mem::take(comment))],
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_between_the_sections_of_a_wrapper_is_shown() {
+    fn raw_content_of_a_wrapper_is_shown() {
         let (a, b) = (section("A"), section("B"));
         for (between, text) in [
             ("<mj-raw><p>RAW</p></mj-raw>", "A\n\nRAW\n\nB\n"),
