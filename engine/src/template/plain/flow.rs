@@ -2,7 +2,7 @@
 
 use super::hidden;
 use super::links::Links;
-use super::picture::ends_picture;
+use super::picture::{ends_picture, without_picture};
 use super::table;
 use super::tree::{Element, Node, read};
 use super::wrap::wrapped;
@@ -241,6 +241,7 @@ impl<'f, 'd> Flow<'f, 'd> {
             self.gap = self.gap.max(gap);
             return;
         }
+        let text = without_picture(text);
         if self.is_said_by_link(text) {
             self.gap = self.gap.max(gap);
             return;

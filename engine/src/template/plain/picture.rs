@@ -57,6 +57,17 @@ fn begins_with(text: &str, words: &str) -> bool {
     text.strip_prefix(words).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
 }
 
+/// Returns a text without the picture at its beginning, if the words behind it are the same.
+pub(super) fn without_picture(text: &str) -> &str {
+    let picture = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    match picture {
+        Some((alt, rest)) if !alt.is_empty() && begins_with(rest.trim_start(), alt) => {
+            rest.trim_start()
+        }
+        _ => text,
+    }
+}
+
 /// Tells whether a text has these words in it.
 pub(super) fn mentions(text: &str, words: &str) -> bool {
     text.match_indices(words).any(|(at, _)| {
@@ -91,6 +102,12 @@ mod tests {
             ("<p><img alt=Tea></p><p>Tea, 500 g</p>", "Tea, 500 g"),
             ("<p><img alt=Tea></p><p>Teapot</p>", "[Tea]\n\nTeapot"),
             ("<p>x</p><p><img alt=Tea></p><p>Tea</p>", "x\n\nTea"),
+            ("<img alt=Tea><br>Tea, 500 g", "Tea, 500 g"),
+            ("<img alt=Tea> Teapot", "[Tea] Teapot"),
+            (
+                "<img alt=Tea><a href='https://a.example'>Tea</a>",
+                "[Tea][1]\n\n[1]: https://a.example",
+            ),
             ("<table><tr><td><img alt=Cup><td>1 x Cup<td>€1</tr></table>", "1 x Cup  €1"),
             (
                 "<p><a href='https://a.example'><img alt=Buy></a></p><p>Buy</p><p>x</p>",
