@@ -342,6 +342,7 @@ def open_runs(oms: Path, folder: Path, kinds: list, arena: Arena) -> None:
     server.state.parent.mkdir()
     try:
         server.start("--mail", "smtp")
+        until("the search index to open its files", lambda: (server.state / "search.db-shm").exists())
         other = Arena(server)
         # The default number of connections to the mail server.
         other.calm += 4
