@@ -331,7 +331,7 @@ async function mouse(person) {
   await person.says("No run is like that.");
   await person.fill("Of a customer", "ab ".repeat(70));
   await person.press("button", "Search");
-  await person.says("200 at the most");
+  await person.says("Enter 1 to 200 characters");
   ok("an order is found by a customer's text");
 
   await person.press("link", `Parked ${BULK + 3}`);
@@ -364,7 +364,7 @@ async function mouse(person) {
   await person.press("link", "Cancel the run");
   check((await page.locator("button.danger").count()) === 1, "the button that cancels looks like any other");
   await person.press("button", "Cancel the run");
-  await person.says("ROW-2 is cancelled.");
+  await person.says("ROW-2 was cancelled.");
   check((await person.state()) === "cancelled", "the cancelled run is not cancelled");
   check((await page.locator("main a.button").count()) === 0, "something can be done with a cancelled run");
   ok("a parked run is cancelled");
@@ -393,7 +393,7 @@ async function mouse(person) {
   ok(`${BULK + 1} runs of a cause are retried, and their progress is seen`);
 
   const entries = await person.logged(
-    { what: "cancel", key: "ROW-2", detail: "ROW-2 is cancelled." },
+    { what: "cancel", key: "ROW-2", detail: "ROW-2 was cancelled." },
     { what: "retry", key: "ROW-1", detail: "ROW-1 was retried and is parked again: no_row." },
     { what: "retry", key: "ROW-1", detail: "ROW-1 was retried and is now completed." },
     { what: "retry all", detail: `${BULK + 1} runs with the cause ${PARKED_BY_RATE}: ${BULK + 1} tried, 1 parked again (${PARKED_BY_RATE})` },
@@ -481,7 +481,7 @@ async function keyboard(person) {
   await enter("Parked 4", "Retry all");
   await enter("KEYS-4", "Steps");
   await enter("Cancel the run", "Cancel KEYS-4?");
-  await enter("Cancel the run", "KEYS-4 is cancelled.");
+  await enter("Cancel the run", "KEYS-4 was cancelled.");
   await enter("Parked 3", "Retry all");
   await enter(`Retry all with the cause ${PARKED_BY_ROW}`, `Retry 2 runs parked with ${PARKED_BY_ROW}?`);
   await enter("Retry all", "Retried 2 of 2 tried, 0 parked again");
@@ -566,7 +566,7 @@ async function scriptless(person) {
   await person.goes("/runs/PLAIN-3");
   await person.press("link", "Cancel the run");
   await person.press("button", "Cancel the run");
-  await person.says("PLAIN-3 is cancelled.");
+  await person.says("PLAIN-3 was cancelled.");
   await person.logged({ what: "retry", key: "PLAIN-1" }, { what: "reveal", key: "PLAIN-1" }, { what: "cancel", key: "PLAIN-3" });
   person.content("without scripts");
   ok("every page reads and everything can be done without scripts");
@@ -956,7 +956,7 @@ async function guarded(browser, serve, secrets) {
 
   await person.goes("/runs/GUARD-1/cancel");
   await person.press("button", "Cancel the run");
-  await person.says("GUARD-1 is cancelled.");
+  await person.says("GUARD-1 was cancelled.");
   await person.logged({ who: "ann", what: "cancel", key: "GUARD-1" });
   await person.press("button", "Log out");
   check((await person.heading()) === "Log in", "logging out leads elsewhere");

@@ -330,7 +330,9 @@ fn a_customer_search_shows_its_matches_and_what_it_left_out() {
     );
     let wide = search("%40");
     assert!(
-        wide.contains(&format!("in the rows of {all} customers; orders of the first 20 are shown")),
+        wide.contains(&format!(
+            "matches {all} customers in tables; only orders of the first 20 are shown"
+        )),
         "{wide}"
     );
 }
@@ -452,7 +454,7 @@ fn only_successes_are_green() {
     );
     let done = browser.follows(&server, "/console/storefront/runs/lost-2/cancel", "");
     assert!(
-        done.contains("<p class=\"notice good\" role=\"status\">lost-2 is cancelled."),
+        done.contains("<p class=\"notice good\" role=\"status\">lost-2 was cancelled."),
         "{done}"
     );
     let begun = browser.follows(&server, "/console/storefront/parked/retry", "cause=no_row");

@@ -1,4 +1,4 @@
-//! Blocks below each other: paragraphs, lists, quotations. A blank line stands between those that HTML sets apart.
+//! Lays out block elements: paragraphs, lists, quotations. Blocks that HTML separates by a margin are separated by a blank line.
 
 use super::hidden;
 use super::links::Links;
@@ -8,13 +8,13 @@ use super::tree::{Element, Node, read};
 use super::wrap::wrapped;
 use crate::template::isolate::Marks;
 
-/// Columns of a text (RFC 5322, 2.1.1).
+/// Line width of the text part (RFC 5322, 2.1.1).
 pub(super) const COLUMNS: usize = 78;
 
-/// Elements with a blank line around them.
+/// Elements with a blank line before and after.
 const PARAGRAPHS: [&str; 13] =
     ["p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "blockquote", "pre", "figure"];
-/// Elements that begin a line of their own.
+/// Elements that start on a new line.
 const LINES: [&str; 20] = [
     "address",
     "article",
@@ -38,7 +38,7 @@ const LINES: [&str; 20] = [
     "section",
 ];
 
-/// Makes the text part of an HTML body.
+/// Returns the text part for an HTML body.
 pub(in crate::template) fn text_of(html: &str) -> String {
     let mut document = read(html);
     hidden::mark(&mut document);
@@ -51,7 +51,7 @@ pub(in crate::template) fn text_of(html: &str) -> String {
     text
 }
 
-/// What comes between two blocks.
+/// The separator between two blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Gap {
     Nothing,
@@ -59,12 +59,12 @@ pub(super) enum Gap {
     Blank,
 }
 
-/// Text that grows downwards.
+/// A text under construction.
 pub(super) struct Flow<'f, 'd> {
     pub(super) links: &'f mut Links<'d>,
     columns: usize,
     pub(super) lines: Vec<String>,
-    /// The paragraph under way, with line breaks where HTML has them.
+    /// The current paragraph, with the line breaks from the HTML.
     pub(super) inline: String,
     /// Whether a picture ended the inline text, so that a space follows.
     pub(super) is_after_picture: bool,
@@ -96,14 +96,14 @@ impl<'f, 'd> Flow<'f, 'd> {
         }
     }
 
-    /// Returns the lines of what an element holds, in columns of their own.
+    /// Returns the lines of an element's contents in another width.
     pub(super) fn within(&mut self, nodes: &[Node], columns: usize) -> Vec<String> {
         let mut inner = Flow::new(self.links, columns);
         inner.nodes(nodes);
         inner.finished()
     }
 
-    /// Adds lines as they are, with a blank line before and behind them.
+    /// Adds preformatted lines with a blank line before and after.
     pub(super) fn block(&mut self, lines: Vec<String>) {
         self.end(Gap::Blank);
         if lines.iter().all(|line| line.trim().is_empty()) {
@@ -114,7 +114,7 @@ impl<'f, 'd> Flow<'f, 'd> {
         self.gap = Gap::Blank;
     }
 
-    /// Ends the block at hand.
+    /// Ends the current block.
     pub(super) fn paragraph(&mut self) {
         self.end(Gap::Blank);
     }
@@ -175,7 +175,7 @@ impl<'f, 'd> Flow<'f, 'd> {
                 self.inline.push(' ');
             }
             match char {
-                // A hyphen that shows only where a line is divided.
+                // A soft hyphen is visible only at a line break.
                 '\u{ad}' => {}
                 char if char.is_ascii_whitespace() => {
                     if !self.inline.is_empty() && !self.inline.ends_with([' ', '\n']) {
@@ -225,14 +225,14 @@ impl<'f, 'd> Flow<'f, 'd> {
         self.block(lines);
     }
 
-    /// Puts the space before a block.
+    /// Adds the blank line before a block.
     fn space(&mut self) {
         if self.gap == Gap::Blank && !self.lines.is_empty() {
             self.lines.push(String::new());
         }
     }
 
-    /// Ends the paragraph under way, if there is one, and says what comes between it and the next.
+    /// Ends the current paragraph, if there is one, and sets the separator to the next block.
     fn end(&mut self, gap: Gap) {
         let inline = std::mem::take(&mut self.inline);
         self.is_after_picture = false;
@@ -260,12 +260,12 @@ fn is_struck(element: &Element) -> bool {
     element.attribute("style").is_some_and(|style| style.contains("line-through"))
 }
 
-/// Tells whether a character only changes how others are shown, so that a paragraph of such is empty.
+/// Returns whether a character is an invisible formatting character. A paragraph of only such characters is empty.
 pub(super) const fn is_mark(char: char) -> bool {
     matches!(char, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2069}' | '\u{34f}' | '\u{feff}')
 }
 
-/// Returns the text of nodes as it is.
+/// Appends the text of nodes without changing whitespace.
 fn literal(nodes: &[Node], text: &mut String) {
     for node in nodes {
         match node {

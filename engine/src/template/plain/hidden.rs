@@ -1,9 +1,9 @@
-//! What a reader of HTML does not see: the preheader, captions for screen readers, what only programs read.
+//! Finds elements that are not displayed: the preheader, text for screen readers, and metadata.
 
 use super::selector::Selector;
 use super::tree::{Element, Node};
 
-/// Elements whose content is never shown.
+/// Elements whose content is never displayed.
 const UNSEEN: [&str; 12] = [
     "head", "title", "style", "script", "template", "noframes", "noembed", "iframe", "object",
     "svg", "select", "textarea",
@@ -119,7 +119,7 @@ fn without_comments(css: &str) -> String {
     out
 }
 
-/// Tells whether declarations of CSS hide what they are for. `mso-hide` hides it from Outlook alone.
+/// Returns whether CSS declarations hide their element. `mso-hide` hides it from Outlook alone.
 fn hides(declarations: &str) -> bool {
     let mut is_low = false;
     let mut is_cut = false;

@@ -1,7 +1,7 @@
-//! The text part of a mail that has only HTML: paragraphs, lists, tables and notes of the links, as a reader without HTML wants them.
+//! Generates the text part of a mail from its HTML: paragraphs, lists, tables and numbered links.
 //!
-//! A table of MJML's layout, or one with `role="presentation"`, flows as paragraphs. Only what is a table to its readers is aligned. What is hidden in
-//! HTML is left out, and nothing is divided but at spaces.
+//! Layout tables, such as those of MJML or with `role="presentation"`, become paragraphs. Only data tables are aligned. Hidden elements are skipped, and
+//! lines break only at spaces.
 
 mod flow;
 mod grid;

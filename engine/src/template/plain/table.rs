@@ -1,16 +1,16 @@
-//! Tables: those of the layout flow, those that are tables to their readers are aligned. One that is too wide for its words becomes a list, with the
-//! head of each column before its values.
+//! Tables: the cells of layout tables become paragraphs, and data tables are aligned. A data table that is too wide becomes a list with the column header
+//! before each value.
 
 use super::flow::{COLUMNS, Flow};
 use super::grid::{Cell, GAP, Row, drop_empty_columns, drop_repeated_pictures, place, widths};
 use super::tree::{Element, Node};
 use super::wrap::{width, wrapped};
 
-/// Cells of a row that are aligned; a table with more flows.
+/// Maximum number of columns of an aligned table. The cells of a wider table become paragraphs.
 const CELLS_MAX: usize = 50;
 /// Rows that one cell covers.
 const ROWS_MAX: usize = 1_000;
-/// Columns of a cell before the table is laid out.
+/// Width of a cell before the column widths are known.
 const UNBOUNDED: usize = usize::MAX;
 /// Characters of a cell that is a number with its unit.
 const FIGURE_CHARS_MAX: usize = 20;
@@ -51,7 +51,7 @@ pub(super) fn table(flow: &mut Flow<'_, '_>, table: &Element) {
     flow.block(lines);
 }
 
-/// Returns the rows of a table, not those of tables in it.
+/// Returns the rows of a table, without those of nested tables.
 fn rows(table: &Element) -> Vec<&Element> {
     let mut rows = Vec::new();
     for inner in table.elements() {
@@ -113,7 +113,7 @@ fn collect(element: &Element, text: &mut String) {
     }
 }
 
-/// Tells whether a cell holds what no cell of data does: a heading, a list, or several paragraphs.
+/// Returns whether a cell contains a heading, a list or several paragraphs, which data cells do not have.
 fn holds_blocks(cell: &Element) -> bool {
     let named = |names: &[&str]| {
         cell.elements().filter(|inner| names.contains(&inner.name.as_str())).count()
@@ -153,7 +153,7 @@ fn read(flow: &mut Flow<'_, '_>, cell: &Element) -> Cell {
     }
 }
 
-/// Returns the lines of a table with its columns below each other, unless its words are too wide for that.
+/// Returns the lines of a table with aligned columns, or `None` if it does not fit.
 fn aligned(rows: &[Row], columns: usize) -> Option<Vec<String>> {
     let widths = widths(rows, columns)?;
     let mut lines = Vec::new();
@@ -183,7 +183,7 @@ fn aligned(rows: &[Row], columns: usize) -> Option<Vec<String>> {
     Some(lines)
 }
 
-/// Returns the lines of a table as a list: the cells of a row below each other, each behind the head of its column or of its row.
+/// Returns the lines of a table as a list: one line per cell, each with its column or row header.
 fn listed(rows: &[Row], columns: usize) -> Vec<String> {
     let is_head = |row: &Row| row.iter().all(|cell| cell.is_head);
     let (heads, rows) = match rows {

@@ -1,4 +1,4 @@
-//! What HTML becomes as text.
+//! Tests of the conversion from HTML to text.
 
 use super::text_of;
 

@@ -1,4 +1,4 @@
-//! HTML as a tree, read by html5ever's tokenizer, which knows character references and where markup is none.
+//! Parses HTML into a tree with html5ever's tokenizer, which decodes character references and handles raw text elements.
 
 use std::cell::RefCell;
 
@@ -8,16 +8,16 @@ use html5ever::tokenizer::{
     BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
 };
 
-/// Elements within each other; deeper ones stand beside each other. A mail has some thirty.
+/// Maximum nesting depth. Deeper elements become siblings. Mails have a depth of about 30.
 const DEPTH_MAX: usize = 200;
 
-/// Elements that hold nothing.
+/// Void elements.
 const VOID: [&str; 14] = [
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
     "track", "wbr",
 ];
 
-/// Elements that end a paragraph by beginning (HTML standard, 13.1.2.4).
+/// Elements whose start tag ends an open paragraph (HTML standard, 13.1.2.4).
 const ENDS_PARAGRAPH: [&str; 25] = [
     "address",
     "article",
@@ -46,17 +46,17 @@ const ENDS_PARAGRAPH: [&str; 25] = [
     "ul",
 ];
 
-/// A piece of HTML.
+/// A node of the tree.
 #[derive(Debug)]
 pub(super) enum Node {
     Text(StrTendril),
     Element(Element),
 }
 
-/// An element with what it holds.
+/// An element with its children.
 #[derive(Debug, Default)]
 pub(super) struct Element {
-    /// In lower case.
+    /// The lower-case name.
     pub(super) name: String,
     attributes: Vec<(String, StrTendril)>,
     /// Whether a reader does not see it.
@@ -71,7 +71,7 @@ impl Element {
         attributes.find(|(known, _)| known == name).map(|(_, value)| value.as_ref())
     }
 
-    /// Returns the elements that it holds directly.
+    /// Returns the child elements.
     pub(super) fn elements(&self) -> impl Iterator<Item = &Self> {
         self.children.iter().filter_map(|child| match child {
             Node::Element(element) => Some(element),
@@ -80,13 +80,13 @@ impl Element {
     }
 }
 
-/// Reads HTML.
+/// Parses HTML.
 pub(super) fn read(html: &str) -> Element {
     let builder = Builder { open: RefCell::new(vec![Element::default()]) };
     let tokenizer = Tokenizer::new(builder, TokenizerOpts::default());
     let queue = BufferQueue::default();
     queue.push_back(StrTendril::from(html));
-    // Only a script could stop it, and the builder runs none.
+    // Only a script could stop the tokenizer, and the builder runs no scripts.
     let _done = tokenizer.feed(&queue);
     tokenizer.end();
     let mut open = tokenizer.sink.open.into_inner();
@@ -97,7 +97,7 @@ pub(super) fn read(html: &str) -> Element {
 }
 
 struct Builder {
-    /// The elements that are open, the whole document first.
+    /// The open elements, starting with the document.
     open: RefCell<Vec<Element>>,
 }
 
@@ -129,7 +129,7 @@ fn add(open: &mut [Element], node: Node) {
     }
 }
 
-/// Ends the element that was opened last.
+/// Closes the innermost open element.
 fn close(open: &mut Vec<Element>) {
     if let Some(element) = open.pop() {
         add(open, Node::Element(element));
@@ -156,9 +156,9 @@ fn start(open: &mut Vec<Element>, tag: Tag) -> TokenSinkResult<()> {
     raw.map_or(TokenSinkResult::Continue, TokenSinkResult::RawData)
 }
 
-/// Ends the elements that the beginning of another one ends.
+/// Closes the elements that a start tag closes implicitly.
 fn end_implied(open: &mut Vec<Element>, name: &str) {
-    // What is ended, and what it does not reach beyond.
+    // The elements to close, and the elements at which the search stops.
     let (ended, within): (&[&str], &[&str]) = match name {
         "li" => (&["li"], &["ul", "ol", "td", "th", "table"]),
         "dt" | "dd" => (&["dt", "dd"], &["dl", "td", "th", "table"]),

@@ -5,18 +5,18 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::money::is_amount;
 
-/// Signs that do not begin a line, and those that do not end one (JIS X 4051).
+/// Characters that must not start a line, and characters that must not end one (JIS X 4051).
 const NOT_FIRST: &str =
     "、。，．：；！？）］｝」』】〉》ーぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ々";
 const NOT_LAST: &str = "（［｛「『【〈《￥＄";
 
-/// What is not divided, and whether a space follows.
+/// A unit without a line break, and whether a space follows it.
 struct Word<'t> {
     text: &'t str,
     space: bool,
 }
 
-/// Divides a text into lines of a width. A word that is wider has a line of its own. What fits stays as it is, with the spaces that align it.
+/// Wraps a text to a width. A wider word gets its own line. What fits stays as it is, with the spaces that align it.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     if text.width() <= width {
         return vec![text.to_owned()];
@@ -91,7 +91,7 @@ fn spaced(text: &str) -> Vec<&str> {
     parts
 }
 
-/// Returns where a word without spaces may be divided first: between two ideographs.
+/// Returns the first position at which a line may break within a word: between two ideographs.
 fn division(word: &str) -> Option<usize> {
     if word.is_ascii() {
         return None;
