@@ -122,6 +122,7 @@ enum Ended {
     /// The order was accepted; its run starts when another one ends.
     Queued {
         id: i64,
+        at: Timestamp,
     },
     /// The run was cancelled or resumed elsewhere after it was scheduled here.
     Gone,
@@ -232,23 +233,38 @@ impl Runner {
             resume.into_iter().map(|id| Reverse((now, id, true, false))).collect();
         let mut clock = ClockWatch::new();
         let mut acceptance = Acceptance::default();
+        // An order that waits for a permit.
+        let mut pending: Option<Order> = None;
+        // Accepted orders whose runs wait for a permit.
+        let mut queued = 0_usize;
         let mut intake = true;
         let mut failed = Ok(());
+        let mut begin =
+            |tasks: &mut JoinSet<_>, permits: &mut Permits, permit: Option<Permit>, order| {
+                let runner = Arc::clone(self);
+                let turn = self.orders.fetch_add(1, Ordering::Relaxed);
+                let now = acceptance.at(SystemClock.now());
+                let drive = permits.admitted(permit.as_ref());
+                tasks.spawn(async move {
+                    let _permit = permit;
+                    runner.accept(order, turn, now, drive).await
+                });
+            };
         while failed.is_ok() {
             let next_wait = waiting.peek().map(|Reverse((until, id, ..))| (*until, *id));
             let due = next_wait.map(|(until, _)| until);
             match next_wait {
-                None if !intake && tasks.is_empty() => return Ok(()),
-                Some((until, id)) if !intake && tasks.is_empty() => {
+                None if !intake && pending.is_none() && tasks.is_empty() => return Ok(()),
+                Some((until, id)) if !intake && pending.is_none() && tasks.is_empty() => {
                     report(settled, Settled::OnlyWaits { id, until });
                 }
                 _ => {}
             }
-            let backlog = waiting.len();
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
                 Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
+                    queued += usize::from(matches!(ended, Ok(Ok(Ended::Queued { .. }))));
                     failed = take(ended, &mut waiting, settled);
                 }
                 permit = permits.at(due, &mut clock), if due.is_some() => {
@@ -260,8 +276,11 @@ impl Runner {
                         continue;
                     };
                     if let Some(Reverse((_, id, resumed, reported))) = waiting.pop() {
-                        if reported {
-                            report(settled, Settled::GoesOn { resumed });
+                        permits.started();
+                        match (resumed, reported) {
+                            (_, true) => report(settled, Settled::GoesOn { resumed }),
+                            (false, false) => queued = queued.saturating_sub(1),
+                            (true, false) => {}
                         }
                         let runner = Arc::clone(self);
                         tasks.spawn(async move {
@@ -270,23 +289,19 @@ impl Runner {
                         });
                     }
                 }
-                (permit, work) = permits.with_work(backlog, &mut work), if intake => match work {
+                received = work.recv(), if intake && pending.is_none() => match received {
                     Some(Work::GoOn { id, at }) => waiting.push(Reverse((at, id, true, true))),
-                    Some(Work::Order(order)) => {
-                        let runner = Arc::clone(self);
-                        let turn = self.orders.fetch_add(1, Ordering::Relaxed);
-                        let now = acceptance.at(SystemClock.now());
-                        let drive = !matches!(permit, Some(Permit::Accept(_)));
-                        if drive {
-                            permits.drove();
-                        }
-                        tasks.spawn(async move {
-                            let _permit = permit;
-                            runner.accept(order, turn, now, drive).await
-                        });
-                    }
+                    Some(Work::Order(order)) => match permits.try_drive() {
+                        Some(permit) => begin(&mut tasks, &mut permits, Some(permit), order),
+                        None => pending = Some(order),
+                    },
                     None => intake = false,
                 },
+                permit = permits.for_order(queued), if pending.is_some() => {
+                    if let Some(order) = pending.take() {
+                        begin(&mut tasks, &mut permits, permit, order);
+                    }
+                }
             }
         }
         // What is under way becomes durable; what waits goes on the next time.
@@ -368,7 +383,7 @@ impl Runner {
                     let same = outcome == Outcome::Duplicate;
                     Ended::Settled(self.known(same, &plan, &run, &answering)?)
                 }
-                Outcome::Committed { id } if !drive => Ended::Queued { id },
+                Outcome::Committed { id } if !drive => Ended::Queued { id, at: now },
                 Outcome::Committed { id } => end.into(id, key, false),
                 Outcome::Refused => {
                     refusals = begun.refusals;
@@ -560,8 +575,8 @@ fn take(
     let settlement = match ended {
         Ended::Settled(settlement) => settlement,
         Ended::Gone => return Ok(()),
-        Ended::Queued { id } => {
-            waiting.push(Reverse((SystemClock.now(), id, false, false)));
+        Ended::Queued { id, at } => {
+            waiting.push(Reverse((at, id, false, false)));
             return Ok(());
         }
         Ended::Waits { id, until, resumed } => {

@@ -11,8 +11,9 @@ use crate::site::Site;
 
 const API_KEY: &str = "x-api-key";
 
-/// Headers, besides `X-Forwarded-*`, that name the client of a proxy: RFC 7239, RFC 9110, nginx, Cloudflare, Akamai, Fastly, Envoy.
-const PROXY_HEADERS: [&str; 9] = [
+/// Headers, besides `X-Forwarded-*`, that name the client of a proxy: RFC 7239, RFC 8586, RFC 9110, and those of nginx, Cloudflare, Akamai, Fastly, Envoy, Azure,
+/// Fly, DigitalOcean, WebLogic and Netlify.
+const PROXY_HEADERS: [&str; 17] = [
     "forwarded",
     "via",
     "x-forwarded",
@@ -22,6 +23,14 @@ const PROXY_HEADERS: [&str; 9] = [
     "cf-connecting-ip",
     "true-client-ip",
     "fastly-client-ip",
+    "x-original-forwarded-for",
+    "x-cluster-client-ip",
+    "x-azure-clientip",
+    "fly-client-ip",
+    "do-connecting-ip",
+    "wl-proxy-client-ip",
+    "x-nf-client-connection-ip",
+    "cdn-loop",
 ];
 
 /// Checks that whoever sent these headers may do what `scope` says; the answer is the key's name, if one was asked for.

@@ -15,7 +15,7 @@ use crate::site::Site;
 
 /// Seconds that an answer waits at the most, whatever is asked for.
 const WAIT_MAX: u64 = 60;
-/// Time between two looks at a run of which nothing is heard: a retry or a cancellation ends it without a notice.
+/// Interval at which a waiting request reads the state of its run. A retry or a cancellation does not wake the request.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// The requests that wait for runs, by key.
@@ -84,7 +84,7 @@ pub(crate) async fn until_ended(
         let is_open = row
             .as_ref()
             .is_some_and(|row| matches!(row.state, RunState::InProgress | RunState::Waiting));
-        // At the limit of connections nobody waits: the client may have left long ago.
+        // At the connection limit, requests do not wait, because their clients may have disconnected.
         if !is_open
             || site.is_stopping()
             || site.room.is_full()

@@ -243,7 +243,7 @@ impl Connection {
         within(limit, Phase::Recipient, self.talk.command(Rcpt::new(to, Vec::new()))).await?;
         let go_on = within(limit, Phase::Data, self.talk.command(Data)).await?;
         // Any other word would have the message read as commands.
-        if !go_on.has_code(354) {
+        if !go_on.has_code(354) || self.talk.has_unread() {
             let message = "the mail server answers out of turn, and was not given the message";
             return Err(StepError::transient(cause::UNAVAILABLE, message).into());
         }

@@ -8,6 +8,8 @@ use tokio_rustls::rustls::CertificateError;
 
 use crate::fault::{Fault, certificate_error};
 
+/// Maximum length of a reason. It quotes names from the server's certificate.
+const REASON_CHARS_MAX: usize = 200;
 const UNKNOWN_ISSUER: &str =
     "its issuer is unknown; set `SSL_CERT_FILE` to a file with the certificates that you trust";
 
@@ -60,10 +62,10 @@ pub(crate) fn meaning(phase: Phase, fault: &Fault) -> StepError {
             Some(reason) => {
                 let reason = match reason {
                     CertificateError::UnknownIssuer => UNKNOWN_ISSUER.to_owned(),
-                    reason => reason.to_string(),
+                    reason => reason.to_string().chars().take(REASON_CHARS_MAX).collect(),
                 };
                 let message = format!("the certificate of the mail server is invalid: {reason}");
-                return StepError::permanent(cause::REFUSED, message);
+                return StepError::transient(cause::UNAVAILABLE, message);
             }
             None => {
                 let message = format!("the mail server {words}: {error}");

@@ -369,9 +369,9 @@ KINDS = {
     "a handshake of 16 MB": Kind(UNAVAILABLE, **STARTTLS, STARTTLS=endless(record(22, bytes(16_000)), b"220 go on\r\n" + record(22, HUGE))),
     "endless records of TLS": Kind(UNAVAILABLE, **STARTTLS, STARTTLS=endless(record(20, b"\1"), b"220 go on\r\n")),
     "endless alerts of TLS": Kind(UNAVAILABLE, **STARTTLS, STARTTLS=endless(record(21, b"\1\x5a"), b"220 go on\r\n")),
-    "a certificate of an unknown authority": Kind(REFUSED, **STARTTLS, certificate="unknown"),
-    "an expired certificate": Kind(REFUSED, **STARTTLS, certificate="expired"),
-    "a certificate of another name": Kind(REFUSED, **STARTTLS, certificate="other"),
+    "a certificate of an unknown authority": Kind(UNAVAILABLE, **STARTTLS, certificate="unknown"),
+    "an expired certificate": Kind(UNAVAILABLE, **STARTTLS, certificate="expired"),
+    "a certificate of another name": Kind(UNAVAILABLE, **STARTTLS, certificate="other"),
     "plain text instead of TLS": Kind(UNAVAILABLE, security="tls", is_plain=True),
     # Authentication.
     "a login and nothing wrong": Kind(DONE, **LOGIN),

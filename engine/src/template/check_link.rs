@@ -73,7 +73,7 @@ pub(super) fn first_printed(part: &Part, range: Range<usize>) -> BTreeSet<usize>
     found
 }
 
-/// Fixed text at the beginning of a link, and where its first piece stands.
+/// Fixed text at the start of a link, and the position of its first piece.
 struct Beginning {
     text: String,
     span: Range<usize>,

@@ -17,7 +17,7 @@ const ANY: &str = "*any*";
 /// The line of what every element takes.
 const EVERY: &str = "*";
 
-/// Facts of MJML's own packages; `data/SOURCES.md` says which.
+/// Extracted from the npm packages of MJML; see `data/SOURCES.md`.
 static ELEMENTS: LazyLock<BTreeMap<&str, Attributes>> = LazyLock::new(|| {
     let lines = include_str!("data/mjml-attributes.txt").lines();
     let element = |line: &'static str| {

@@ -1,4 +1,4 @@
-//! Elements and text in places where MJML does not allow them. Our renderer writes them anyway; MJML's own rejects such elements and drops such text.
+//! Elements and text in places where MJML does not allow them. `mrml` renders them anyway; the renderer of MJML rejects such elements and drops such text.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use super::mjml_source::{STRUCTURE, UNCOMMENTED, words};
 use super::problem::Fault;
 use crate::diagnostic::codes;
 
-/// Facts of MJML's own packages; `data/SOURCES.md` says which.
+/// Extracted from the npm packages of MJML; see `data/SOURCES.md`.
 static CHILDREN: LazyLock<BTreeMap<&str, Vec<&str>>> = LazyLock::new(|| {
     let lines = include_str!("data/mjml-children.txt").lines();
     let element = |line: &'static str| {

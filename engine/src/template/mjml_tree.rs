@@ -7,7 +7,7 @@ use mrml::mj_raw::{MjRaw, MjRawChild};
 use mrml::mj_social::MjSocialChild;
 use mrml::mj_social_element::MjSocialElement;
 
-/// What the name of a social network ends with if the link leads to a page and does not share it.
+/// Suffix of the network name for a link that opens a page instead of sharing one.
 const NO_SHARE: &str = "-noshare";
 
 /// Corrects a list of elements and all that is within them.

@@ -115,24 +115,20 @@ impl Place {
         }
     }
 
-    /// Returns how many bytes of a text have to be read before the precomputed end position applies, or `None` if it does not apply.
-    pub(super) fn known_from(&self, passage: &Passage) -> Option<usize> {
+    /// Returns how many bytes of a passage have to be read one by one, and where the passage ends, if that is known from this position.
+    pub(super) fn known_from<'p>(&self, passage: &'p Passage) -> Option<&'p (usize, Self)> {
         match self.state {
-            State::Content => passage.content.as_ref().map(|_| 0),
+            State::Content => passage.content.as_ref(),
             State::Value(Quote::Double) if self.opens() == State::Content => {
-                passage.quoted.as_ref().map(|(length, _)| *length)
+                passage.quoted.as_ref()
             }
+            State::Words if self.element == TITLE => passage.title.as_ref(),
             _ => None,
         }
     }
 
-    /// Skips the rest of a passage after the bytes that were read. `here` is the position of that rest in the output.
-    pub(super) fn pass(&mut self, passage: &Passage, here: usize) {
-        let (taken, end) = match (self.state, &passage.content, &passage.quoted) {
-            (State::Content, Some(end), _) => (0, end),
-            (_, _, Some((taken, end))) => (*taken, end),
-            _ => return,
-        };
+    /// Skips the rest of a passage that ends at `end`, after `taken` bytes that were read. `here` is the position of that rest in the output.
+    pub(super) fn pass(&mut self, taken: usize, end: &Self, here: usize) {
         let moved = |at: usize| at.saturating_sub(taken) + here;
         self.state = match end.state {
             State::Tag { gap } => State::Tag { gap: gap.map(moved) },
@@ -295,7 +291,7 @@ impl Place {
     /// Returns the state for the content of the current element.
     fn opens(&self) -> State {
         match self.element.as_str() {
-            "title" | "textarea" => State::Words,
+            TITLE | "textarea" => State::Words,
             "style" | "script" => State::Foreign,
             _ => State::Content,
         }
@@ -312,13 +308,19 @@ impl Place {
     }
 }
 
+const TITLE: &str = "title";
+const TITLE_END: &str = "</title>";
+
 /// The effect of a fixed text of a template on the position, computed once when the template is loaded. Most texts start between tags or within an attribute.
 #[derive(Debug)]
 pub(super) struct Passage {
-    /// The end position if the text starts between tags, or `None` if the text has an attribute that is not allowed.
-    content: Option<Place>,
-    /// If the text starts in a double-quoted value: the length up to the closing quote, and the end position.
+    /// The bytes to read one by one and the end position if the text starts between tags. These and the next are `None` if the text has an
+    /// attribute that is not allowed.
+    content: Option<(usize, Place)>,
+    /// The same if the text starts in a double-quoted value: the length up to the closing quote, and the end position.
     quoted: Option<(usize, Place)>,
+    /// The same if the text starts in the title of the document: the length up to the end of its end tag, and the end position.
+    title: Option<(usize, Place)>,
 }
 
 impl Passage {
@@ -329,7 +331,14 @@ impl Passage {
                 (at + 1, Place { state: State::Tag { gap: None }, ..Place::default() });
             Some((length, through(place, text, length)?))
         });
-        Self { content: through(Place::default(), text, 0), quoted }
+        let title = text.find("</").and_then(|at| {
+            let length = at + TITLE_END.len();
+            let closes = text.get(at..length)?.eq_ignore_ascii_case(TITLE_END);
+            let place = closes.then(Place::default)?;
+            Some((length, through(place, text, length)?))
+        });
+        let content = through(Place::default(), text, 0).map(|place| (0, place));
+        Self { content, quoted, title }
     }
 }
 
@@ -432,6 +441,9 @@ mod tests {
             ("<p class=\"", "\">a <"),
             ("<p class=\"", "no end"),
             ("<title lang=\"", "\">a"),
+            ("<title>a", " b</TITLE><p class=\"x\"><a id=\""),
+            ("<title>a", "</b></title><p id=\""),
+            ("<textarea>a", "</title><p id=\""),
             ("<p class='", "'>a <b id=\""),
         ] {
             let mut slow = Place::default();
@@ -447,9 +459,9 @@ mod tests {
             take(&mut quick, before, 0);
             let passage = Passage::of(text);
             match quick.known_from(&passage) {
-                Some(at) => {
-                    take(&mut quick, text.get(..at).unwrap(), before.len());
-                    quick.pass(&passage, before.len() + at);
+                Some((at, end)) => {
+                    take(&mut quick, text.get(..*at).unwrap(), before.len());
+                    quick.pass(*at, end, before.len() + at);
                 }
                 None => take(&mut quick, text, before.len()),
             }

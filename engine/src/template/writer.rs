@@ -65,11 +65,12 @@ impl Writer {
             Escape::Html => self.place.known_from(passage),
             _ => None,
         };
-        let Some((first, rest)) = known.and_then(|at| text.split_at_checked(at)) else {
+        let parts = known.and_then(|(at, end)| Some((*at, end, text.split_at_checked(*at)?)));
+        let Some((taken, end, (first, rest))) = parts else {
             return self.raw(text);
         };
         self.raw(first)?;
-        self.place.pass(passage, self.text.len());
+        self.place.pass(taken, end, self.text.len());
         self.push(rest)
     }
 

@@ -184,7 +184,7 @@ impl Token {
 }
 
 impl Sessions {
-    /// Makes an empty one for the server of a state.
+    /// Creates the empty sessions of a server, whose cookie is named after a state id.
     pub(crate) fn of_state(id: &str) -> Self {
         let id: String = id.chars().take(8).collect();
         Self { cookie_name: format!("{COOKIE_PREFIX}{id}"), known: Mutex::default() }
@@ -264,7 +264,7 @@ impl Known {
         let sessions = &mut self.sessions;
         sessions.retain(|_, session| session.used.elapsed() < IDLE);
         if sessions.len() >= SESSIONS_MAX {
-            // Visits of strangers end nobody's session who logged in.
+            // Requests without a login do not evict sessions of logged-in users.
             let last = |session: &Session| (session.key.is_some(), session.used);
             let oldest = sessions.iter().min_by_key(|(_, session)| last(session));
             if let Some(oldest) = oldest.map(|(digest, _)| *digest) {

@@ -2,7 +2,7 @@
 
 use super::hidden;
 use super::links::Links;
-use super::picture::{ends_picture, without_picture};
+use super::picture::{CLOSE, OPEN, ends_picture, without_picture};
 use super::table;
 use super::tree::{Element, Node, read};
 use super::wrap::wrapped;
@@ -10,6 +10,8 @@ use crate::template::isolate::Marks;
 
 /// Line width of the text part (RFC 5322, 2.1.1).
 pub(super) const COLUMNS: usize = 78;
+/// Line width below which nested blocks are not indented any further.
+const COLUMNS_MIN: usize = 30;
 
 /// Elements with a blank line before and after.
 const PARAGRAPHS: [&str; 13] =
@@ -45,7 +47,7 @@ pub(in crate::template) fn text_of(html: &str) -> String {
     let mut links = Links::of(&document);
     let mut flow = Flow::new(&mut links, COLUMNS);
     flow.nodes(&document.children);
-    let mut text = flow.finished().join("\n");
+    let mut text = flow.finished().join("\n").replace(OPEN, "[").replace(CLOSE, "]");
     links.write_notes(&mut text);
     text.push('\n');
     text
@@ -132,7 +134,7 @@ impl<'f, 'd> Flow<'f, 'd> {
             "img" => {
                 let alt = element.attribute("alt").unwrap_or_default().trim();
                 if !alt.is_empty() {
-                    self.picture(&format!("[{alt}]"));
+                    self.picture(alt);
                 }
             }
             "a" => self.link(element),
@@ -148,8 +150,10 @@ impl<'f, 'd> Flow<'f, 'd> {
             "table" => table::table(self, element),
             "ul" | "ol" => self.list(element),
             "blockquote" => {
-                let lines = self.within(&element.children, self.columns.saturating_sub(2));
-                self.block(lines.into_iter().map(|line| format!("> {line}")).collect());
+                let before = if self.columns > COLUMNS_MIN { "> " } else { "" };
+                let columns = self.columns.saturating_sub(before.len());
+                let lines = self.within(&element.children, columns);
+                self.block(lines.into_iter().map(|line| format!("{before}{line}")).collect());
             }
             "pre" => {
                 let mut text = String::new();
@@ -176,7 +180,7 @@ impl<'f, 'd> Flow<'f, 'd> {
             }
             match char {
                 // A soft hyphen is visible only at a line break.
-                '\u{ad}' => {}
+                '\u{ad}' | OPEN | CLOSE => {}
                 char if char.is_ascii_whitespace() => {
                     if !self.inline.is_empty() && !self.inline.ends_with([' ', '\n']) {
                         self.inline.push(' ');
@@ -215,8 +219,10 @@ impl<'f, 'd> Flow<'f, 'd> {
             number = value.unwrap_or(number);
             let mark = if element.name == "ol" { format!("{number}. ") } else { "* ".to_owned() };
             number = number.saturating_add(1);
-            let indent = " ".repeat(mark.len());
-            let inner = self.within(&item.children, self.columns.saturating_sub(mark.len()));
+            // Deep lists are not indented further, so that the text does not grow with the square of the depth.
+            let indent =
+                if self.columns > COLUMNS_MIN { " ".repeat(mark.len()) } else { String::new() };
+            let inner = self.within(&item.children, self.columns.saturating_sub(indent.len()));
             for (position, line) in inner.into_iter().enumerate() {
                 let before = if position == 0 { &mark } else { &indent };
                 lines.push(format!("{before}{line}").trim_end().to_owned());
@@ -269,7 +275,9 @@ pub(super) const fn is_mark(char: char) -> bool {
 fn literal(nodes: &[Node], text: &mut String) {
     for node in nodes {
         match node {
-            Node::Text(part) => text.push_str(part),
+            Node::Text(part) => {
+                text.extend(part.chars().filter(|char| !matches!(*char, OPEN | CLOSE)))
+            }
             Node::Element(element) if element.name == "br" => text.push('\n'),
             Node::Element(element) => literal(&element.children, text),
         }

@@ -113,18 +113,16 @@ pub(super) fn drop_empty_columns(rows: &mut [Row]) {
     }
 }
 
-/// Empties cells that only hold a picture of what another cell of their row says.
+/// Empties cells that contain only a picture whose `alt` repeats the text of another cell in the row.
 pub(super) fn drop_repeated_pictures(rows: &mut [Row]) {
     for row in rows {
         for position in 0..row.len() {
             let Some([line]) = row.get(position).map(|cell| cell.lines.as_slice()) else {
                 continue;
             };
-            if !line.starts_with('[') || line.len() > PICTURE_BYTES_MAX {
-                continue;
-            }
-            let alt = picture_of(line);
-            let says = |text: &String| text == line || alt.is_some_and(|alt| mentions(text, alt));
+            let alt = picture_of(line).filter(|_| line.len() <= PICTURE_BYTES_MAX);
+            let Some(alt) = alt else { continue };
+            let says = |text: &String| picture_of(text).is_none() && mentions(text, alt);
             let mut others = row.iter().enumerate().filter(|(other, _)| *other != position);
             let is_repeated = others.any(|(_, cell)| cell.lines.iter().any(says));
             if let Some(cell) = row.get_mut(position).filter(|_| is_repeated) {
@@ -149,7 +147,7 @@ fn widths_of(rows: &[Row], columns: usize, keeps_whole: bool) -> Option<Vec<usiz
     let count = column_count(rows);
     let mut least = vec![0_usize; count];
     let mut most = vec![0_usize; count];
-    // Cells over several columns come last: they only widen the last of theirs.
+    // Cells that span columns come last: each widens only the last column that it spans.
     let mut cells: Vec<&Cell> = rows.iter().flatten().collect();
     cells.sort_by_key(|cell| cell.span);
     for cell in cells {
@@ -179,7 +177,7 @@ fn widths_of(rows: &[Row], columns: usize, keeps_whole: bool) -> Option<Vec<usiz
     Some(if is_narrowed { trimmed(rows, widths) } else { widths })
 }
 
-/// Takes away what the lines of narrowed columns leave free at their ends.
+/// Removes unused space at the right of narrowed columns.
 fn trimmed(rows: &[Row], widths: Vec<usize>) -> Vec<usize> {
     let mut used = vec![0_usize; widths.len()];
     let mut cells: Vec<&Cell> = rows.iter().flatten().collect();

@@ -23,7 +23,7 @@ pub(super) fn mark(document: &mut Element) {
     mark_within(document, &mut Vec::new(), &selectors);
 }
 
-/// What selectors look at in an element that holds others.
+/// The properties of an ancestor element that selectors match.
 pub(super) struct Outer {
     pub(super) name: String,
     pub(super) id: Option<String>,

@@ -1,20 +1,21 @@
-//! Links: the words of each, and the notes at the end of the text that say where they lead.
+//! Links: the text of each link, and the numbered list of URLs at the end of the text part.
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 use super::flow::Flow;
+use super::picture::{CLOSE, OPEN, picture_of};
 use super::tree::{Element, Node};
 
-/// What the links of a text lead to.
+/// The URLs of the links in a text.
 pub(super) struct Links<'d> {
     document: &'d Element,
     /// In the order of their numbers.
     targets: Vec<String>,
     numbers: HashMap<String, usize>,
-    /// What links with words lead to; read when a link without words comes.
+    /// URLs of the links that have text. Collected at the first link without text.
     worded: OnceCell<HashSet<&'d str>>,
-    /// What was written without words.
+    /// URLs that were written in place of a link without text.
     bare: HashSet<String>,
 }
 
@@ -77,17 +78,18 @@ impl Flow<'_, '_> {
             return;
         }
         // A picture has brackets of its own.
-        let inner = words.strip_prefix('[').and_then(|words| words.strip_suffix(']'));
-        let words = inner.filter(|inner| !inner.contains(['[', ']'])).unwrap_or(words).to_owned();
+        let picture = picture_of(words);
+        let (open, close) = if picture.is_some() { (OPEN, CLOSE) } else { ('[', ']') };
+        let words = picture.unwrap_or(words).to_owned();
         let (is_apart, space) = (written.starts_with(' '), written.ends_with(' '));
         let number = self.links.number(target);
         self.inline.truncate(start);
-        let is_apart = is_apart || self.inline.ends_with(']');
+        let is_apart = is_apart || self.inline.ends_with([']', CLOSE]);
         let [before, behind] = [is_apart, space].map(|is_there| if is_there { " " } else { "" });
-        self.inline.push_str(&format!("{before}[{words}][{number}]{behind}"));
+        self.inline.push_str(&format!("{before}{open}{words}{close}[{number}]{behind}"));
     }
 
-    /// Writes the number of a link that holds paragraphs behind the last of them.
+    /// Writes the number of a link that contains paragraphs after the last paragraph.
     fn link_around_blocks(&mut self, target: &str) {
         let number = format!(" [{}]", self.links.number(target));
         if self.inline.trim().is_empty() {
@@ -106,15 +108,15 @@ impl Flow<'_, '_> {
             && self.links.bare.insert(target.to_owned())
         {
             let said = SCHEMES.iter().find_map(|scheme| target.strip_prefix(scheme));
-            self.picture(said.unwrap_or(target));
+            self.picture_target(said.unwrap_or(target));
         }
     }
 }
 
-/// Schemes of addresses that say what they are without them.
+/// Schemes that are left out, because the address is clear without them.
 const SCHEMES: [&str; 2] = ["mailto:", "tel:"];
 
-/// Tells whether the words of a link say where it leads.
+/// Returns whether the text of a link shows its URL.
 fn says_target(words: &str, target: &str) -> bool {
     let is_said = |target: &str| words == target || words == target.trim_end_matches('/');
     let schemes = ["mailto:", "tel:", "https://", "http://"];

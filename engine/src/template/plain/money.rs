@@ -7,7 +7,7 @@ const NAMES: [&str; 8] = ["kr", "kr.", "zł", "Kč", "Ft", "lei", "Fr.", "лв."
 /// The longest way to write a currency, in bytes: `CFPF`, `HK$`, a sign of Unicode within marks.
 const BYTES_MAX: usize = 12;
 
-/// Tells whether two words are a number and its currency.
+/// Returns whether two words are a number and its currency.
 pub(super) fn is_amount(left: &str, right: &str) -> bool {
     let is_digit = |char: Option<char>| char.is_some_and(|char| char.is_numeric());
     is_digit(right.trim_start_matches(['-', '+', '−']).chars().next()) && is_currency(left)

@@ -2,35 +2,53 @@
 
 use super::flow::{Flow, Gap, is_mark};
 
-/// Signs with no space behind them, and with none before.
+/// Characters that are not followed by a space, and characters that are not preceded by one.
 const OPENING: &str = "([{«„“‚‘¿¡/-";
 const CLOSING: &str = ")]}»”’.,;:!?/-、。";
 
+/// The brackets of a picture's words until the text is complete: noncharacters, so that words in brackets are not taken for a picture.
+pub(super) const OPEN: char = '\u{fdd0}';
+pub(super) const CLOSE: char = '\u{fdd1}';
+
 impl Flow<'_, '_> {
-    /// Writes what stands for a picture, with a space to the words beside it.
-    pub(super) fn picture(&mut self, text: &str) {
+    /// Writes the words of a picture in brackets, with a space to the words beside it.
+    pub(super) fn picture(&mut self, alt: &str) {
+        self.begin_picture();
+        self.inline.push(OPEN);
+        self.text(alt);
+        self.inline.push(CLOSE);
+        self.is_after_picture = true;
+    }
+
+    /// Writes where a picture without words leads, with a space to the words beside it.
+    pub(super) fn picture_target(&mut self, target: &str) {
+        self.begin_picture();
+        self.text(target);
+        self.is_after_picture = true;
+    }
+
+    fn begin_picture(&mut self) {
         self.is_after_picture = false;
         let is_open = |last: char| last.is_whitespace() || is_mark(last) || OPENING.contains(last);
         if self.inline.chars().next_back().is_some_and(|last| !is_open(last)) {
             self.inline.push(' ');
         }
-        self.text(text);
-        self.is_after_picture = true;
     }
 
     /// Tells whether the line before is a link of a picture with these words.
     pub(super) fn is_said_by_link(&self, text: &str) -> bool {
         let line = self.lines.last().filter(|_| self.gap != Gap::Nothing);
-        let linked =
-            line.and_then(|line| line.strip_prefix('[')?.split_once("][")).map(|(words, _)| words);
-        linked == Some(text)
+        line.and_then(|line| linked_picture(line)).is_some_and(|(alt, _)| alt == text)
     }
 
-    /// Takes back the line before if it only stands for a picture of what the text at hand says.
+    /// Removes the line before if it only stands for a picture of what the text at hand says.
     pub(super) fn drop_picture_of(&mut self, text: &str) {
         let Some(line) = self.lines.last().filter(|_| self.gap != Gap::Nothing) else { return };
-        let is_repeated = line.starts_with('[') && line == text;
-        if is_repeated || picture_of(line).is_some_and(|alt| begins_with(text, alt)) {
+        let is_link = linked_picture(line).is_some_and(|(alt, number)| {
+            let rest = text.strip_prefix('[').and_then(|rest| rest.strip_prefix(alt));
+            rest.and_then(|rest| rest.strip_prefix(']')) == Some(number)
+        });
+        if is_link || picture_of(line).is_some_and(|alt| begins_with(text, alt)) {
             self.lines.pop();
             while self.lines.last().is_some_and(String::is_empty) {
                 self.lines.pop();
@@ -40,6 +58,13 @@ impl Flow<'_, '_> {
     }
 }
 
+/// Returns the words of a picture and the number of its link, such as `[1]`, if a line has nothing else.
+fn linked_picture(line: &str) -> Option<(&str, &str)> {
+    let (alt, number) = line.strip_prefix(OPEN)?.split_once(CLOSE)?;
+    let digits = number.strip_prefix('[')?.strip_suffix(']')?;
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then_some((alt, number))
+}
+
 /// Tells whether a character follows a picture without a space between.
 pub(super) fn ends_picture(char: char) -> bool {
     char.is_whitespace() || CLOSING.contains(char) || is_mark(char)
@@ -47,8 +72,8 @@ pub(super) fn ends_picture(char: char) -> bool {
 
 /// Returns the words of a picture if a line has nothing else.
 pub(super) fn picture_of(line: &str) -> Option<&str> {
-    let alt = line.trim().strip_prefix('[')?.strip_suffix(']')?;
-    (!alt.is_empty() && !alt.contains(['[', ']'])).then_some(alt)
+    let alt = line.trim().strip_prefix(OPEN)?.strip_suffix(CLOSE)?;
+    (!alt.is_empty() && !alt.contains([OPEN, CLOSE])).then_some(alt)
 }
 
 /// Tells whether a text begins with these words.
@@ -59,7 +84,7 @@ fn begins_with(text: &str, words: &str) -> bool {
 
 /// Returns a text without the picture at its beginning, if the words behind it are the same.
 pub(super) fn without_picture(text: &str) -> &str {
-    let picture = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let picture = text.strip_prefix(OPEN).and_then(|rest| rest.split_once(CLOSE));
     match picture {
         Some((alt, rest)) if !alt.is_empty() && begins_with(rest.trim_start(), alt) => {
             rest.trim_start()
@@ -113,6 +138,20 @@ mod tests {
                 "<p><a href='https://a.example'><img alt=Buy></a></p><p>Buy</p><p>x</p>",
                 "[Buy][1]\n\nx\n\n[1]: https://a.example",
             ),
+            ("<p>[Tea]</p><p>Tea, 500 g</p>", "[Tea]\n\nTea, 500 g"),
+            ("<p>[50] packed</p><p>[50] packed</p>", "[50] packed\n\n[50] packed"),
+            ("<p>[1] 1 x Tea</p>", "[1] 1 x Tea"),
+            ("<table><tr><td>Row 12<td>[12]</tr></table>", "Row 12  [12]"),
+            ("<table><tr><td>[7]<td>Set of 7 cups<td>1</tr></table>", "[7]  Set of 7 cups  1"),
+            (
+                "<div><a href='https://a.example'>Tea</a></div><div><a href='https://a.example'>Tea</a></div>",
+                "[Tea][1]\n[Tea][1]\n\n[1]: https://a.example",
+            ),
+            (
+                "<p><a href='https://a.example'>Berlin</a>, ordered by Jo</p><p>Berlin</p>",
+                "[Berlin][1], ordered by Jo\n\nBerlin\n\n[1]: https://a.example",
+            ),
+            ("<p>\u{fdd0}Tea\u{fdd1}</p><p>Tea</p>", "Tea\n\nTea"),
         ] {
             assert_eq!(text_of(html), format!("{text}\n"), "{html}");
         }

@@ -2,17 +2,17 @@
 
 use super::hidden::Outer;
 
-/// Selectors that are longer hide nothing. Those of mails have some twenty bytes.
+/// Maximum length of a selector. Longer selectors are ignored. In mails, selectors have about 20 bytes.
 const BYTES_MAX: usize = 200;
 
 /// A selector such as `.gone > div#note p.small`.
 #[derive(Debug)]
 pub(super) struct Selector {
-    /// From the outside in; each says whether the next one stands directly in it.
+    /// The compounds from the outermost to the innermost, each with whether the next element must be its child.
     compounds: Vec<(Compound, bool)>,
 }
 
-/// What one element has to be.
+/// The conditions for one element.
 #[derive(Debug, Default)]
 struct Compound {
     name: Option<String>,
@@ -49,7 +49,7 @@ impl Selector {
 fn within(compounds: &[(Compound, bool)], elements: &[Outer]) -> bool {
     let [before @ .., (compound, is_direct)] = compounds else { return true };
     let depth = if *is_direct { 1 } else { elements.len() };
-    // The nearest one is as good as any, but for what stands directly in another; mails have no selectors where that matters.
+    // Only the nearest match is tried. This differs from CSS only for selectors with `>`, in a way that mails do not use.
     let found = elements.iter().rev().take(depth).position(|element| compound.fits(element));
     let rest = found.and_then(|found| elements.get(..elements.len() - found - 1));
     rest.is_some_and(|rest| within(before, rest))

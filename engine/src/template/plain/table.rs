@@ -70,7 +70,7 @@ fn cells(row: &Element) -> impl Iterator<Item = &Element> {
     row.elements().filter(|cell| matches!(cell.name.as_str(), "td" | "th"))
 }
 
-/// Tells whether a table is only there for its looks: it says so (WAI-ARIA, `presentation`), has no two cells beside each other, or holds tables or
+/// Returns whether a table is used for layout: it has the role `presentation` (WAI-ARIA), no row with two cells, or contains tables or
 /// whole blocks of text and looks like no table of data.
 fn is_layout(table: &Element, rows: &[&Element]) -> bool {
     matches!(table.attribute("role"), Some("presentation" | "none"))
@@ -81,7 +81,7 @@ fn is_layout(table: &Element, rows: &[&Element]) -> bool {
             && !ends_in_figures(rows)
 }
 
-/// Tells whether some cells are heads and others are not. Where all are heads, they are there for their looks.
+/// Tells whether some cells are heads and others are not. If all cells are heads, they are used for layout.
 fn has_heads(rows: &[&Element]) -> bool {
     let mut all = rows.iter().flat_map(|row| cells(row));
     let first = all.next().map(|cell| cell.name.as_str());
