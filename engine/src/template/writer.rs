@@ -37,14 +37,12 @@ pub(super) struct Writer {
     isolating: Isolating,
     /// The position in HTML at the end of the text.
     place: Place,
-    /// Start position of the last word.
-    word: usize,
 }
 
 impl Writer {
     pub(super) fn new(bytes_expected: usize, escape: Escape, isolating: Isolating) -> Self {
         let text = String::with_capacity(bytes_expected.min(RENDERED_BYTES_MAX));
-        Self { text, escape, isolating, place: Place::default(), word: 0 }
+        Self { text, escape, isolating, place: Place::default() }
     }
 
     pub(super) const fn escape(&self) -> Escape {
@@ -142,10 +140,6 @@ impl Writer {
         if self.text.len() + text.len() > RENDERED_BYTES_MAX {
             return Err(fmt::Error);
         }
-        let ends = |char: char| char.is_whitespace() || matches!(char, '<' | '>' | '"' | '(' | '[');
-        if let Some(at) = text.rfind(ends) {
-            self.word = self.text.len() + at;
-        }
         self.text.push_str(text);
         Ok(())
     }
@@ -223,7 +217,14 @@ impl Writer {
 
     /// Returns the part of the URL at the current position, if the text ends in a visible URL.
     fn shown_url(&self) -> Option<UrlPart> {
-        let word = self.text.get(self.word..)?;
+        let last = self.text.floor_char_boundary(self.text.len().saturating_sub(WRITTEN_MAX + 1));
+        let tail = self.text.get(last..)?;
+        let before = tail.bytes().rposition(|byte| b" \n\t\r<>\"([".contains(&byte));
+        let word = match before {
+            Some(before) => tail.get(before + 1..)?,
+            None if last == 0 => tail,
+            None => return None,
+        };
         if !(SHOWN_SCHEME_MIN..=WRITTEN_MAX).contains(&word.len()) {
             return None;
         }
