@@ -31,4 +31,4 @@ try "an unknown issuer" "host: localhost, port: $(cat port), security: tls"
 stop
 try "no server" "host: 127.0.0.1, port: 1, security: none"
 sed "s/smtp: {.*/smtp: { host: localhost, helo_name: 'a b' }/" p.yaml > q.yaml
-oms validate q.yaml
+oms validate q.yaml || true
