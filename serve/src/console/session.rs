@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn visits_of_strangers_end_no_session_of_somebody_who_logged_in() {
+    fn anonymous_visits_end_no_session_with_a_key() {
         let sessions = Sessions::of_state("1");
         let key = || SessionKey { id: "1".to_owned(), name: "ann".to_owned() };
         let ann = Token::new().unwrap();
