@@ -44,6 +44,15 @@ impl MailOption {
         }
     }
 
+    /// Returns the argument that repeats the option in a hint, with a space before it.
+    pub(crate) const fn shown(self) -> &'static str {
+        match self.mail {
+            None => "",
+            Some(Way::Outbox) => " --mail outbox",
+            Some(Way::Smtp) => " --mail smtp",
+        }
+    }
+
     /// Gets ready what the call asks for, and says so where mail leaves this machine.
     ///
     /// # Errors

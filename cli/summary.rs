@@ -79,7 +79,7 @@ pub(crate) fn text(
         }
         if let Some(cause) = tally.causes.keys().find(is_held) {
             text.push_str(&format!(
-                "find out whether it was done, then: oms runs retry {target}{world} --cause {cause} --mail smtp --held sent (or: resend)\n"
+                "find out whether it was done, then: oms runs retry {target}{world} --cause {cause} --held sent (or: resend)\n"
             ));
         }
     }

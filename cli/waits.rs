@@ -40,12 +40,11 @@ impl Waits {
         }
         let Some(next) = runner.next_attempt(id)? else { return Ok(None) };
         self.quiet_until = now.checked_add(INTERVAL).unwrap_or(now);
-        let mail = if runner.sends() { " --mail smtp" } else { "" };
         let wait = if waiting == 1 { "waits" } else { "wait" };
         let (key, step) = (&next.key, &next.step);
         let cause = next.cause.map_or_else(String::new, |cause| format!(", after `{cause}`"));
         Ok(Some(format!(
-            "{} {wait} for the next attempt: `{step}` of `{key}` at {until:.0}{cause}; to try it now, press Ctrl-C, then: oms runs retry {} {key}{mail}",
+            "{} {wait} for the next attempt: `{step}` of `{key}` at {until:.0}{cause}; to try it now, press Ctrl-C, then: oms runs retry {} {key}",
             output::counted(waiting, "run"),
             self.target,
         )))

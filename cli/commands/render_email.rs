@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use oms_engine::plan::Plan;
 use oms_engine::step::StepKind;
+use oms_local::private;
 use serde_json::json;
 
 use crate::check;
@@ -181,9 +182,9 @@ fn files(what: &What, rehearsed: &Rehearsed, out: &Path, format: Format) -> anyh
 fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let failed = || format!("`{}` cannot be written", path.display());
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(failed)?;
+        private::create_directory(folder).with_context(failed)?;
     }
-    std::fs::write(path, content).with_context(failed)
+    private::write(path, content).with_context(failed)
 }
 
 /// Writes the page of all mails in all languages.

@@ -116,7 +116,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         .enable_all()
         .build()?;
     let (plan, watch) = (Arc::clone(&plan), args.watch.clone());
-    let world = args.world.shown();
+    let world = format!("{}{}", args.world.shown(), args.mail.shown());
     let tables = args.world.tables_elsewhere();
     let shown = summary::State { directory: &directory, pipeline: &args.pipeline, world, tables };
     let waits = Waits::new(format!("{}{}", shown.argument(&plan), shown.world));

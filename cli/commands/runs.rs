@@ -2,10 +2,11 @@
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use oms_engine::effects::cause::UNKNOWN_OUTCOME;
 use oms_engine::run::RunState;
 use oms_engine::step::StepKind;
 use oms_engine::value::format_timestamp;
-use oms_local::{RunRow, Shown, StoredRun};
+use oms_local::{HeldMail, RunRow, Shown, StoredRun, held_mails};
 use oms_sql::Wanted;
 use serde_json::{Value as Json, json};
 
@@ -184,19 +185,27 @@ fn show(found: &Found, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8>
     let stored = StoredRun::load(&reading.connection, row.id)?;
     let plan = reading.bundles.plan(&reading.connection, row.bundle)?;
     let steps = oms_local::steps(&stored, &plan, Shown::Masked)?;
+    let is_held = row.cause.as_deref().is_some_and(|causes| causes.contains(UNKNOWN_OUTCOME));
+    let held = if is_held { held_mails(&stored, &plan, Shown::Masked)? } else { Vec::new() };
     match format {
         Format::Json => {
             let mut shown = listed(&row);
             shown["format_version"] = json!(1);
             shown["steps"] = Json::Array(steps);
+            if !held.is_empty() {
+                let held = held.iter().map(|held| {
+                    json!({ "step": &*held.step, "element": held.element, "message_id": held.message_id })
+                });
+                shown["held_mails"] = held.collect();
+            }
             output::json(&shown)?;
         }
-        Format::Human => output::answer(&page(&row, &steps))?,
+        Format::Human => output::answer(&page(&row, &steps, &held))?,
     }
     Ok(exit::FINE)
 }
 
-fn page(row: &RunRow, steps: &[Json]) -> String {
+fn page(row: &RunRow, steps: &[Json], held: &[HeldMail]) -> String {
     let mut text = format!("{}  {}", row.key, row.state.as_str());
     let note = note(row);
     if !note.is_empty() {
@@ -217,6 +226,13 @@ fn page(row: &RunRow, steps: &[Json]) -> String {
         for event in events {
             text.push_str(&format!("  {}\n", happened(event)));
         }
+    }
+    if !held.is_empty() {
+        text.push_str("\nIt is unknown whether these e-mails were sent. Search the mail server for their Message-IDs:\n");
+    }
+    for HeldMail { step, element, message_id, .. } in held {
+        let element = element.map(|at| format!(" element {at}")).unwrap_or_default();
+        text.push_str(&format!("  {step}{element}  <{message_id}>\n"));
     }
     text
 }

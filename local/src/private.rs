@@ -20,7 +20,7 @@ const FILE_MODE: u32 = 0o600;
 const OTHERS: u32 = 0o077;
 
 /// The first parts of the names of the files in a state directory.
-const STATE_FILES: [&str; 9] = [
+const STATE_FILES: [&str; 10] = [
     DATABASE_FILE,
     INDEX_FILE,
     MARKER_FILE,
@@ -30,6 +30,7 @@ const STATE_FILES: [&str; 9] = [
     "control.sock",
     "restoring.db",
     "before-restore-",
+    "preview",
 ];
 
 /// Creates a directory and its missing parents with the mode 0700. The modes of directories that exist stay.

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -101,6 +101,8 @@ pub struct Runner {
     current: RwLock<(Arc<Plan>, i64)>,
     concurrency: usize,
     accepts_while_stalled: bool,
+    /// Accepted orders whose runs wait for a permit.
+    queued: AtomicUsize,
     /// Orders that came in so far.
     orders: AtomicU64,
     /// Whether there were runs before this process began; only then orders are looked up before they are run.
@@ -183,6 +185,7 @@ impl Runner {
             current: RwLock::new((Arc::clone(plan), bundle)),
             concurrency: settings.concurrency.max(1),
             accepts_while_stalled: settings.accepts_while_stalled,
+            queued: AtomicUsize::new(0),
             orders: AtomicU64::new(0),
             runs_before,
             skipped,
@@ -204,6 +207,11 @@ impl Runner {
     /// Returns the seeds of which rows were skipped when the runner was opened.
     pub fn skipped_seeds(&self) -> &[SkippedSeed] {
         &self.skipped
+    }
+
+    /// Returns the number of accepted orders whose runs wait for a permit.
+    pub fn queued(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
     }
 
     /// Returns the rows of runs that may go on by themselves.
@@ -228,15 +236,11 @@ impl Runner {
     ) -> Result<(), Error> {
         let mut permits = Permits::new(self.concurrency, self.accepts_while_stalled);
         let mut tasks: JoinSet<Result<Ended, Error>> = JoinSet::new();
-        let now = SystemClock.now();
-        let mut waiting: BinaryHeap<Waiting> =
-            resume.into_iter().map(|id| Reverse((now, id, true, false))).collect();
+        let queue = |id| Reverse((SystemClock.now(), id, true, false));
+        let mut waiting: BinaryHeap<Waiting> = resume.into_iter().map(queue).collect();
         let mut clock = ClockWatch::new();
         let mut acceptance = Acceptance::default();
-        // An order that waits for a permit.
         let mut pending: Option<Order> = None;
-        // Accepted orders whose runs wait for a permit.
-        let mut queued = 0_usize;
         let mut intake = true;
         let mut failed = Ok(());
         let mut begin =
@@ -264,7 +268,9 @@ impl Runner {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
                 Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
-                    queued += usize::from(matches!(ended, Ok(Ok(Ended::Queued { .. }))));
+                    if matches!(ended, Ok(Ok(Ended::Queued { .. }))) {
+                        self.queued.fetch_add(1, Ordering::Relaxed);
+                    }
                     failed = take(ended, &mut waiting, settled);
                 }
                 permit = permits.at(due, &mut clock), if due.is_some() => {
@@ -279,7 +285,7 @@ impl Runner {
                         permits.started();
                         match (resumed, reported) {
                             (_, true) => report(settled, Settled::GoesOn { resumed }),
-                            (false, false) => queued = queued.saturating_sub(1),
+                            (false, false) => _ = self.queued.fetch_sub(1, Ordering::Relaxed),
                             (true, false) => {}
                         }
                         let runner = Arc::clone(self);
@@ -297,7 +303,7 @@ impl Runner {
                     },
                     None => intake = false,
                 },
-                permit = permits.for_order(queued), if pending.is_some() => {
+                permit = permits.for_order(self.queued()), if pending.is_some() => {
                     if let Some(order) = pending.take() {
                         begin(&mut tasks, &mut permits, permit, order);
                     }

@@ -60,7 +60,11 @@ pub(crate) fn authorize(
     match given.map(|secret| keys.find(secret, scope)) {
         Some(Found::Allowed { name, .. }) => Ok(Some(name)),
         Some(Found::OtherScope) => Err(plain(StatusCode::FORBIDDEN)),
-        Some(Found::Unknown) | None => Err(plain(StatusCode::UNAUTHORIZED)),
+        Some(Found::Unknown) => {
+            Err(plain(StatusCode::UNAUTHORIZED).detailed("the API key is unknown or revoked"))
+        }
+        None => Err(plain(StatusCode::UNAUTHORIZED)
+            .detailed("send an API key in the header `X-Api-Key`; `oms keys add` creates one")),
     }
 }
 

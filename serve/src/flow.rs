@@ -223,6 +223,6 @@ impl Flow {
 
     /// Returns how many orders wait to be worked on.
     pub(crate) fn waiting(&self) -> usize {
-        self.work.max_capacity() - self.work.capacity()
+        self.work.max_capacity() - self.work.capacity() + self.runner.queued()
     }
 }

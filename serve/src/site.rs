@@ -34,7 +34,7 @@ const RESERVED: [&str; 5] = ["/console", "/healthz", "/metrics", "/openapi.json"
 pub enum StartError {
     /// A pipeline has no intake.
     #[error(
-        "the pipeline `{0}` takes no orders by HTTP: it has no `intake`; add `intake: {{ path: /{0}/{{key}} }}`"
+        "the pipeline `{0}` takes no orders by HTTP: it has no `intake`; add `intake: {{ path: \"/{0}/{{key}}\" }}`"
     )]
     NoIntake(String),
     /// A pipeline's path is one of the server's own.
@@ -47,9 +47,14 @@ pub enum StartError {
     },
     /// Anybody could send orders.
     #[error(
-        "the server would listen beyond this machine, and the pipeline `{0}` has no API key; make one: `oms keys add PIPELINE NAME`"
+        "a server for other machines requires API keys, and the pipeline `{pipeline}` has none; create one: `oms keys add PIPELINE NAME --state-dir {directory}`"
     )]
-    NoKeys(String),
+    NoKeys {
+        /// The pipeline.
+        pipeline: String,
+        /// Its state directory.
+        directory: String,
+    },
     /// The state of a pipeline cannot be used.
     #[error("the state of `{pipeline}` cannot be used")]
     State {
@@ -305,7 +310,8 @@ fn check(opened: &Opened, loopback: bool) -> Result<(), StartError> {
         let keys =
             keys.map_err(|source| StartError::State { pipeline: pipeline.clone(), source })?;
         if !keys.iter().any(oms_local::Key::is_valid) {
-            return Err(StartError::NoKeys(pipeline));
+            let directory = opened.directory.display().to_string();
+            return Err(StartError::NoKeys { pipeline, directory });
         }
     }
     Ok(())

@@ -91,7 +91,7 @@ fn a_server_that_dies_with_the_mail_leaves_it_held() {
     let input = post.scratch.write("orders.ndjson", order);
     let output = post.call(&["run"], &["--mail", "smtp", "--input", &input.to_string_lossy()]);
     assert!(
-        output.stdout.contains("--cause unknown_outcome --mail smtp --held sent"),
+        output.stdout.contains("--mail smtp --cause unknown_outcome --held sent"),
         "{}",
         output.stdout
     );
