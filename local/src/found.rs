@@ -117,8 +117,8 @@ pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(between).filter(|word| word.chars().any(char::is_alphanumeric))
 }
 
-/// Returns the column that names the customers of orders in a table that is searched: one with personal data to which no step writes, so that it has a row for each customer at
-/// the most and not for each order.
+/// Returns the column with the customers' ids, if the table is searched: a table with personal data to which no step writes, so that it has rows
+/// of customers and not of orders.
 fn customer_key<'t>(plan: &Plan, table: &'t TableDef) -> Option<&'t Column> {
     if !table.is_personal() || plan.writes_to(&table.name) {
         return None;

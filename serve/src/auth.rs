@@ -44,11 +44,10 @@ pub(crate) fn authorize(
     let keys = flow.keys.current().map_err(|_| Reply::unavailable())?;
     if site.loopback && !keys.were_made() {
         // A page that comes by another name is another site, which the browser was led here from.
-        return match (is_this_machine(headers), is_from_here(headers)) {
-            (true, _) if is_forwarded(headers) => Err(forwarded()),
-            (true, true) => Ok(None),
-            (true, false) => Err(plain(StatusCode::FORBIDDEN)),
-            (false, _) => Err(plain(StatusCode::MISDIRECTED_REQUEST)),
+        from_this_machine(headers)?;
+        return match is_from_here(headers) {
+            true => Ok(None),
+            false => Err(plain(StatusCode::FORBIDDEN)),
         };
     }
     let given = headers.get(API_KEY).and_then(|value| value.to_str().ok());
@@ -70,7 +69,7 @@ pub(crate) fn authorize(
 
 /// Returns whether a proxy forwarded a request (RFC 7239, or one of the older headers). Such a request may come from any machine, even if the proxy runs
 /// on this one.
-pub(crate) fn is_forwarded(headers: &HeaderMap) -> bool {
+fn is_forwarded(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| {
         let name = name.as_str();
         PROXY_HEADERS.contains(&name) || name.starts_with("x-forwarded-")
@@ -78,9 +77,20 @@ pub(crate) fn is_forwarded(headers: &HeaderMap) -> bool {
 }
 
 /// Returns the refusal of a forwarded request to a server without API keys.
-pub(crate) fn forwarded() -> Reply {
+fn forwarded() -> Reply {
     let detail = "a server without API keys rejects requests that a proxy forwarded; create a key with `oms keys add PIPELINE NAME`";
     plain(StatusCode::FORBIDDEN).detailed(detail)
+}
+
+/// Refuses a request that a server without API keys does not answer: one that a proxy forwarded, or one for another host than this machine.
+pub(crate) fn from_this_machine(headers: &HeaderMap) -> Result<(), Reply> {
+    if is_forwarded(headers) {
+        return Err(forwarded());
+    }
+    match is_this_machine(headers) {
+        true => Ok(()),
+        false => Err(plain(StatusCode::MISDIRECTED_REQUEST)),
+    }
 }
 
 /// Tells whether a request was sent to this machine by one of its own names: a page that another name led to is another site's (DNS rebinding).

@@ -11,7 +11,7 @@ use axum::response::Response;
 use oms_engine::intake::{Conflict, Reply};
 use serde_json::json;
 
-use crate::auth::{forwarded, is_forwarded, is_this_machine};
+use crate::auth::from_this_machine;
 use crate::log::now;
 use crate::reply::{plain, respond};
 use crate::site::Site;
@@ -50,13 +50,7 @@ fn misled(site: &Site, request: &Request) -> Option<Reply> {
     if second.is_some() || !agree {
         return Some(plain(StatusCode::BAD_REQUEST));
     }
-    if !site.is_open() {
-        return None;
-    }
-    if is_forwarded(headers) {
-        return Some(forwarded());
-    }
-    (!is_this_machine(headers)).then(|| plain(StatusCode::MISDIRECTED_REQUEST))
+    if site.is_open() { from_this_machine(headers).err() } else { None }
 }
 
 /// Wraps a request.

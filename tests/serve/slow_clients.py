@@ -39,7 +39,7 @@ class Slow(threading.Thread):
                         self.took.append(time.monotonic() - begun)
                         connections.remove(connection)
             self.found += [OPEN] * len(connections)
-        except Exception as failure:  # told by whoever waits for this
+        except Exception as failure:  # raised again by `judge`
             self.failure = failure
 
     def look(self, connection: Connection) -> list | None:

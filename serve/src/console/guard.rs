@@ -15,9 +15,9 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::pages::{Page, again};
 use super::session::{Notice, Session, Token};
-use crate::auth::{forwarded, is_forwarded, is_from_here, is_this_machine};
+use crate::auth::{from_this_machine, is_from_here};
 use crate::flow::Flow;
-use crate::reply::{plain, respond};
+use crate::reply::respond;
 use crate::site::Site;
 
 /// Maximum length of a URL to which the login returns.
@@ -83,10 +83,9 @@ impl Visit {
         };
         let keys = flow.keys.current().map_err(|_| Box::new(unavailable()))?;
         if visit.site.loopback && !keys.were_made() {
-            return match (is_this_machine(headers), is_forwarded(headers)) {
-                (true, false) => Ok(visit),
-                (true, true) => Err(Box::new(respond(&forwarded()))),
-                (false, _) => Err(Box::new(respond(&plain(StatusCode::MISDIRECTED_REQUEST)))),
+            return match from_this_machine(headers) {
+                Ok(()) => Ok(visit),
+                Err(refused) => Err(Box::new(respond(&refused))),
             };
         }
         if key.is_some_and(|key| keys.admits(&key.id, Scope::Admin)) {
