@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use oms_engine::pipeline::{Given, Security, SmtpSection};
+use oms_engine::mail::Security;
+use oms_engine::pipeline::{Given, SmtpSection};
 use oms_engine::plan::Plan;
 use oms_local::Mailing;
 use oms_smtp::{Credentials, Settings, SmtpMailer};

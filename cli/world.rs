@@ -2,12 +2,8 @@
 
 use std::sync::Arc;
 
-#[cfg(any(feature = "postgres", feature = "aws"))]
-use oms_engine::effects::Io;
 use oms_engine::plan::{Plan, Target};
 use oms_engine::table::TableDef;
-#[cfg(any(feature = "postgres", feature = "aws"))]
-use oms_engine::table::{Customer, Erasing, Identity, RowCounts};
 use oms_engine::value::Value;
 use oms_local::Remote;
 use oms_sql::Database;
@@ -111,8 +107,8 @@ impl Outside {
             for (handler, secret) in roles {
                 let branch = choreography.branches.iter().find(|branch| *branch.name == **handler);
                 let grants = match (branch, handler.as_str()) {
-                    (Some(branch), _) => oms_sql::grants_of_branch(plan, branch),
-                    (None, "reconcile") => oms_sql::grants_of_reconcile(),
+                    (Some(branch), _) => oms_lambda_generate::grants_of_branch(plan, branch),
+                    (None, "reconcile") => oms_lambda_generate::grants_of_reconcile(),
                     (None, _) => {
                         let message = format!("`roles` names the handler `{handler}`, which the pipeline does not have");
                         return Err(Usage(message).into());
@@ -167,35 +163,6 @@ impl Outside {
         let steps: Vec<&str> = plan.steps().iter().map(|step| &*step.id).collect();
         oms_sql::Claims::new(Arc::clone(&self.database)).give_back(&run, &steps).await?;
         Ok(())
-    }
-}
-
-/// Who erases personal data in a database.
-#[cfg(any(feature = "postgres", feature = "aws"))]
-struct Personal(Arc<dyn Database>);
-
-#[cfg(any(feature = "postgres", feature = "aws"))]
-impl oms_local::Erase for Personal {
-    fn naming<'a>(&'a self, plan: &'a Plan, customer: &'a Customer) -> Io<'a, Vec<Identity>> {
-        Box::pin(oms_sql::naming(&*self.0, plan, customer))
-    }
-
-    fn of_runs<'a>(
-        &'a self,
-        plan: &'a Plan,
-        runs: &'a [String],
-        erasing: Erasing,
-    ) -> Io<'a, RowCounts> {
-        Box::pin(oms_sql::erase_of_runs(&*self.0, plan, runs, erasing))
-    }
-
-    fn of_customer<'a>(
-        &'a self,
-        plan: &'a Plan,
-        customer: &'a Customer,
-        erasing: Erasing,
-    ) -> Io<'a, RowCounts> {
-        Box::pin(oms_sql::erase_of_customer(&*self.0, plan, customer, erasing))
     }
 }
 
@@ -281,7 +248,7 @@ impl WorldOption {
             .context("the address given by `--database` or `DATABASE_URL` cannot be used")?;
         let database: Arc<dyn Database> = Arc::new(server);
         let tables = Arc::new(SqlTables::new(Arc::clone(&database)));
-        let personal = Arc::new(Personal(Arc::clone(&database)));
+        let personal = Arc::new(oms_sql::SqlErasure::new(Arc::clone(&database)));
         let remote = Remote { name: "postgres", tables, personal, objects: None, topics: None };
         Ok(Outside {
             database,
@@ -309,7 +276,7 @@ impl WorldOption {
         let remote = Remote {
             name: "aws",
             tables: Arc::new(SqlTables::new(Arc::clone(&database))),
-            personal: Arc::new(Personal(Arc::clone(&database))),
+            personal: Arc::new(oms_sql::SqlErasure::new(Arc::clone(&database))),
             objects: Some(Arc::new(S3Objects::new(&session, resources.buckets.clone()))),
             topics: Some(Arc::new(SnsTopics::new(&session, resources.topics.clone()))),
         };

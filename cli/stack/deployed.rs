@@ -9,7 +9,8 @@ use oms_engine::effects::{Place, Queue as _, cause};
 use oms_engine::plan::{Branch, Choreography, Plan, Target, choreography};
 use oms_engine::run::{RunState, run_id};
 use oms_engine::step::StepKind;
-use oms_sql::{Claims, Noted, Wanted, grants_of_branch, noted};
+use oms_lambda_generate::grants_of_branch;
+use oms_sql::{Claims, Noted, Wanted, noted};
 use serde_json::{Value as Json, json};
 
 use crate::check;

@@ -1,22 +1,18 @@
-//! The engine of `oms`: a pipeline file is read, proved right and run. It knows ports, not services: no AWS, no database,
-//! no command line, no clock of its own.
+//! The engine of `oms`: it reads a pipeline file, checks it and runs it.
+//!
+//! The crate re-exports the modules of the crates below it, so that a program with its own step kinds needs one dependency.
+//! The engine knows ports, not services: no AWS, no database, no command line, no clock.
 
 #![warn(missing_docs)]
 
-pub mod diagnostic;
-pub mod document;
-pub mod effects;
-pub mod expression;
 pub mod intake;
-pub mod locale;
-pub mod mail;
-pub mod money;
 pub mod pipeline;
 pub mod plan;
 pub mod run;
 pub mod schema;
 pub mod step;
-pub mod table;
-pub mod template;
-pub mod time_zone;
-pub mod value;
+
+pub use oms_core::{diagnostic, document, effects, mail, money, record, table, time_zone, value};
+pub use oms_expression as expression;
+pub use oms_template as template;
+pub use oms_template::locale;

@@ -236,7 +236,7 @@ impl Runner {
             None => self.read(|connection, _| naming(connection, plan, customer)),
             Some(remote) => remote
                 .personal
-                .naming(plan, customer)
+                .naming(&plan.table_uses(), customer)
                 .await
                 .map_err(|source| Error::Elsewhere { name: remote.name, source }),
         }
@@ -336,7 +336,7 @@ impl Runner {
     ) -> Result<RowCounts, Error> {
         let Some(remote) = &self.driver.remote else { return Ok(RowCounts::new()) };
         let runs: Vec<String> = runs.iter().map(|row| run_id(plan.name(), &row.key)).collect();
-        let counts = remote.personal.of_runs(plan, &runs, erasing).await;
+        let counts = remote.personal.of_runs(&plan.table_uses(), &runs, erasing).await;
         counts.map_err(|source| Error::Elsewhere { name: remote.name, source })
     }
 
@@ -347,7 +347,7 @@ impl Runner {
         erasing: Erasing,
     ) -> Result<RowCounts, Error> {
         let Some(remote) = &self.driver.remote else { return Ok(RowCounts::new()) };
-        let counts = remote.personal.of_customer(plan, customer, erasing).await;
+        let counts = remote.personal.of_customer(&plan.table_uses(), customer, erasing).await;
         counts.map_err(|source| Error::Elsewhere { name: remote.name, source })
     }
 }

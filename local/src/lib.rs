@@ -76,7 +76,7 @@ pub use mails::{MailRow, StoredMail};
 pub use next_attempt::NextAttempt;
 pub use objects::ObjectRow;
 pub use packet::{Outcome, Packet, Write};
-pub use remote::{Erase, Remote};
+pub use remote::Remote;
 pub use restore::{Restored, restore};
 pub use retry::{Held, NotRetried};
 pub use rows::{export_rows, import_rows, row_like};

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use oms_engine::effects::{Io, ObjectStore, Tables, Topic};
-use oms_engine::plan::Plan;
-use oms_engine::table::{Customer, Erasing, Identity, RowCounts};
+use oms_engine::effects::{Erase, ObjectStore, Tables, Topic};
 use rusqlite::Connection;
 
 use crate::error::Error;
@@ -22,28 +20,6 @@ pub struct Remote {
     pub objects: Option<Arc<dyn ObjectStore>>,
     /// Announcements, if somebody is to be told.
     pub topics: Option<Arc<dyn Topic>>,
-}
-
-/// Finds and erases a customer's personal data in tables that lie elsewhere. All of it can be repeated.
-pub trait Erase: Send + Sync {
-    /// Returns what the rows that name one of the customer's ids or addresses say of their customer.
-    fn naming<'a>(&'a self, plan: &'a Plan, customer: &'a Customer) -> Io<'a, Vec<Identity>>;
-
-    /// Erases or counts the rows that runs wrote and that name no customer. The runs are named by their ids.
-    fn of_runs<'a>(
-        &'a self,
-        plan: &'a Plan,
-        runs: &'a [String],
-        erasing: Erasing,
-    ) -> Io<'a, RowCounts>;
-
-    /// Erases or counts the rows that belong to a customer.
-    fn of_customer<'a>(
-        &'a self,
-        plan: &'a Plan,
-        customer: &'a Customer,
-        erasing: Erasing,
-    ) -> Io<'a, RowCounts>;
 }
 
 /// The world in which everything is in this database.

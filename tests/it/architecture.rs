@@ -29,11 +29,14 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("oms-serve", &["oms-engine", "oms-local"]),
     ("oms-steps", &["oms-engine"]),
     ("oms-local", &["oms-engine"]),
-    ("oms-postgres", &["oms-engine", "oms-sql"]),
-    ("oms-smtp", &["oms-engine"]),
-    ("oms-aws", &["oms-engine", "oms-sql"]),
-    ("oms-sql", &["oms-engine"]),
-    ("oms-engine", &[]),
+    ("oms-engine", &["oms-core", "oms-expression", "oms-template"]),
+    ("oms-postgres", &["oms-core", "oms-sql"]),
+    ("oms-smtp", &["oms-core"]),
+    ("oms-aws", &["oms-core", "oms-sql"]),
+    ("oms-sql", &["oms-core"]),
+    ("oms-expression", &["oms-core"]),
+    ("oms-template", &["oms-core"]),
+    ("oms-core", &[]),
 ];
 
 /// Packages that may use all others.
@@ -207,8 +210,7 @@ fn a_module_file_only_lists_and_re_exports() {
 /// Module files that hold more than a list today. The list may only become shorter.
 const MODULES_WITH_LOGIC: &[&str] = &[
     // One `check` for all cases.
-    "engine/src/expression/tests/mod.rs",
+    "engine/expression/src/tests/mod.rs",
     "cli/graph/mod.rs",
     "cli/render/mod.rs",
-    "engine/src/table/mod.rs",
 ];

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::effects::RunInfo;
+use oms_core::effects::RunInfo;
+use oms_core::value::{Differences, differences};
+
 use crate::plan::OrderPlan;
-use crate::value::{Differences, differences};
 
 /// An order whose key belongs to the run of another order. Names members, never their values.
 #[derive(Clone, Debug, PartialEq, Eq)]

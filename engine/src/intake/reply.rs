@@ -1,9 +1,9 @@
 //! An answer of HTTP, and what each outcome of an order comes to.
 
+use oms_core::diagnostic::codes;
 use serde_json::{Value as Json, json};
 
 use super::Conflict;
-use crate::diagnostic::codes;
 use crate::run::Rejection;
 
 /// Seconds after which it is worth sending an order again that could not be taken.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use oms_core::time_zone::COMMON;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -9,7 +10,6 @@ use serde_json::Value as Json;
 use super::mail::MailSection;
 use super::sections::{RatesSection, TableSection};
 use super::step::StepSection;
-use crate::time_zone::COMMON;
 
 /// What happens to an order: one file, a graph of typed steps.
 ///

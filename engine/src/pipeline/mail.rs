@@ -1,5 +1,6 @@
 //! The mail section: who sends, in which templates, by which server.
 
+use oms_core::mail::Security;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
@@ -58,19 +59,6 @@ const fn timeout_default() -> u32 {
 
 const fn connections_default() -> u32 {
     4
-}
-
-/// How a connection to a mail server is encrypted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Security {
-    /// By STARTTLS (RFC 3207), which the server must offer.
-    #[default]
-    Starttls,
-    /// By TLS from the first byte (RFC 8314).
-    Tls,
-    /// Not at all: for a server on the same machine.
-    None,
 }
 
 /// A setting that stands in the file, or where the file says.

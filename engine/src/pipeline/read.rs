@@ -3,6 +3,8 @@
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
+use oms_core::diagnostic::{Finding, Place, Route, Segment, closest, codes};
+use oms_core::document::{Document, Node, NodeValue};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
@@ -12,8 +14,6 @@ use super::schema_fault;
 use super::sections::{RatesSection, TableSection};
 use super::shape_help;
 use super::step::StepSection;
-use crate::diagnostic::{Finding, Place, Route, Segment, closest, codes};
-use crate::document::{Document, Node, NodeValue};
 
 /// A named section, or the fact that it has findings of its own.
 #[derive(Clone, Debug)]

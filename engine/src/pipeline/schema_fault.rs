@@ -2,13 +2,13 @@
 
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
+use oms_core::diagnostic::{
+    Finding, Place, Route, Segment, closest, codes, did_you_mean, one_of, without_line_break,
+};
+use oms_core::document::{Document, NodeValue};
 use serde_json::Value as Json;
 
 use super::shape_help;
-use crate::diagnostic::{
-    Finding, Place, Route, Segment, closest, codes, did_you_mean, one_of, without_line_break,
-};
-use crate::document::{Document, NodeValue};
 use crate::schema::words::{bound, in_words, type_name, type_names};
 
 /// Turns a violation into findings: one for each unexpected key.

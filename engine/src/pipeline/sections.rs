@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use oms_core::money::Rounding;
+use oms_core::table::ColumnShape;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-
-use crate::money::Rounding;
-use crate::table::ColumnShape;
 
 /// A table: its columns, and which of them tell one row from another.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

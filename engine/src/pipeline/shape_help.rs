@@ -1,9 +1,8 @@
 //! What to write instead of a setting of another shape, or of a key that other formats have.
 
 use jiff::SignedDuration;
+use oms_core::diagnostic::{Route, Segment};
 use serde_json::{Value as Json, json};
-
-use crate::diagnostic::{Route, Segment};
 
 /// Returns what to write for a setting whose value has the wrong shape. `wanted` are the JSON types that fit.
 pub(super) fn of_value(route: &Route, wanted: &[&str], found: &Json) -> Option<String> {

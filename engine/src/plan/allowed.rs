@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::diagnostic::{Code, Diagnostic, Label, Place, Report, Severity, Source, codes};
-use crate::document::{Comment, Document, Files, Node, NodeValue};
+use oms_core::diagnostic::{Code, Diagnostic, Label, Place, Report, Severity, Source, codes};
+use oms_core::document::{Comment, Document, Files, Node, NodeValue};
+use oms_template::PARTIALS_FOLDER;
+
 use crate::pipeline::Pipeline;
-use crate::template::PARTIALS_FOLDER;
 
 /// What a comment accepts.
 struct Allow<'d> {

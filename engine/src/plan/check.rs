@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jsonschema::Validator;
+use oms_core::diagnostic::{Diagnostic, Finding, Label, Place, Report, Route, Severity, codes};
+use oms_core::document::{self, FileError, Files, NodeValue, Recorder};
+use oms_core::value::Digest;
 use serde_json::Value as Json;
 
 use super::allowed::Named;
@@ -15,11 +18,8 @@ use super::{
     allowed, graph, handlers, isolation, lists, mail, order, rates, samples, steps, tables,
     time_zone,
 };
-use crate::diagnostic::{Diagnostic, Finding, Label, Place, Report, Route, Severity, codes};
-use crate::document::{self, FileError, Files, NodeValue, Recorder};
 use crate::pipeline::{self, Pipeline, SchemaSource, pipeline_schema};
 use crate::step::{Registry, Resources};
-use crate::value::Digest;
 
 /// Checks pipelines against a set of kinds.
 pub struct Checker {

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use oms_core::effects::TableNames;
+use oms_core::table::{TableDef, TableUse};
+use oms_core::time_zone::TimeZone;
+use oms_core::value::{Digest, JsonNode, Type};
+use oms_expression::Compiled;
+
 use super::isolation::DependentUpsert;
 use super::order::OrderPlan;
 use super::semantics::Semantics;
-use crate::effects::TableNames;
-use crate::expression::Compiled;
 use crate::pipeline::{Allow, IntakeSection, RetrySection};
 use crate::step::{Effect, ErasedStep, InputPlan, MailSettings, OnUnknown, Port, RateSource, Verb};
-use crate::table::TableDef;
-use crate::time_zone::TimeZone;
-use crate::value::{Digest, JsonNode, Type};
 
 /// A pipeline that was proved right.
 pub struct Plan {
@@ -72,6 +73,15 @@ impl Plan {
         let effects = self.steps.iter().flat_map(|step| &step.effects);
         let mut tables = effects.filter(|effect| effect.port == Port::Tables);
         tables.any(|effect| effect.verb != Verb::Get && *effect.resource == *table)
+    }
+
+    /// Returns the declared tables, each with whether a step writes to it.
+    pub fn table_uses(&self) -> Vec<TableUse> {
+        let used = |table: &Arc<TableDef>| TableUse {
+            table: Arc::clone(table),
+            is_written: self.writes_to(&table.name),
+        };
+        self.tables.iter().map(used).collect()
     }
 
     /// Tells whether the keys of a bucket's objects may contain personal data. They do not if every step that stores there has a key without it.

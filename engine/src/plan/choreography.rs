@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use oms_core::diagnostic::{Code, Finding, Place, Route, codes};
+
 use super::checked::{Plan, PlannedStep};
 use super::direct;
-use crate::diagnostic::{Code, Finding, Place, Route, codes};
 use crate::pipeline::IntakeMode;
 use crate::step::{Port, Verb};
 

@@ -1,8 +1,9 @@
 //! What stands in the way of `intake.mode: direct`, where API Gateway stores what comes in and nobody reads it first.
 
+use oms_core::diagnostic::{Finding, Place, Route, codes};
+
 use super::checked::Plan;
 use super::choreography::ObjectKey;
-use crate::diagnostic::{Finding, Place, Route, codes};
 
 /// The way out of everything here.
 const HANDLER: &str = "leave `mode` out of `intake`: then a handler takes the orders in";

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
+use oms_core::diagnostic::{Finding, Place, Route, codes, did_you_mean};
+use oms_expression::{Reference, references};
 use petgraph::algo::{tarjan_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::checked::Need;
 use super::sink::Sink;
-use crate::diagnostic::{Finding, Place, Route, codes, did_you_mean};
-use crate::expression::{Reference, references};
 use crate::pipeline::{Named, Pipeline, StepSection};
 
 /// The shape of a pipeline. Positions are those of the steps in the file.

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use oms_core::diagnostic::{Finding, Place, Route, codes, did_you_mean};
+
 use super::checked::Handler;
 use super::graph::Graph;
 use super::sink::Sink;
-use crate::diagnostic::{Finding, Place, Route, codes, did_you_mean};
 use crate::pipeline::{Named, Pipeline};
 
 pub(super) fn check(

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use oms_core::diagnostic::{Finding, Place, Route, codes};
+use oms_core::effects::TableNames;
+
 use super::checked::{Plan, PlannedStep};
-use crate::diagnostic::{Finding, Place, Route, codes};
-use crate::effects::TableNames;
 use crate::step::{Effect, Port, Verb};
 
 /// Returns the tables that steps read and steps write.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use oms_core::diagnostic::{Finding, Route, Severity, codes};
+use oms_core::document::{self, Files};
+use oms_expression::ELEMENTS_MAX;
+
 use super::checked::PlannedStep;
 use super::order::{self, OrderPlan};
 use super::sink::Sink;
-use crate::diagnostic::{Finding, Route, Severity, codes};
-use crate::document::{self, Files};
-use crate::expression::ELEMENTS_MAX;
 use crate::pipeline::{Pipeline, SchemaSource};
 use crate::schema::{ListBound, SchemaProblem, list_bound};
 

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use oms_core::diagnostic::{Finding, Place, Route, codes};
+use oms_core::document::Files;
+use oms_core::mail::Mailbox;
+use oms_core::mail::Security;
+
 use super::sink::Sink;
-use crate::diagnostic::{Finding, Place, Route, codes};
-use crate::document::Files;
-use crate::mail::Mailbox;
-use crate::pipeline::{Given, Pipeline, Security, SmtpSection};
+use crate::pipeline::{Given, Pipeline, SmtpSection};
 use crate::step::{MailSettings, Resources};
 
 pub(super) fn check(

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
+use oms_core::diagnostic::{Code, Diagnostic, Finding, Label, Place, Route, Severity, codes};
+use oms_core::document::{self, Document, Files};
+use oms_core::time_zone::TimeZone;
+use oms_core::value::{JsonProblem, Parsed, ProblemKind, Record, RecordType, Shape, Type, Value};
+use oms_expression::{Compiled, Env, Root, Scope};
 use serde_json::Value as Json;
 
 use super::schema_values;
 use super::semantics::Semantics;
 use super::sink::Sink;
-use crate::diagnostic::{Code, Diagnostic, Finding, Label, Place, Route, Severity, codes};
-use crate::document::{self, Document, Files};
-use crate::expression::{self, Compiled, Env, Root, Scope};
 use crate::pipeline::{Pipeline, SchemaSource};
 use crate::schema::{OrderSchema, SchemaProblem, Typing};
-use crate::time_zone::TimeZone;
-use crate::value::{JsonProblem, Parsed, ProblemKind, Record, RecordType, Shape, Type, Value};
 
 /// What an order is, and what tells one from another.
 #[derive(Debug)]
@@ -145,14 +145,14 @@ pub(super) fn check(
     let intake_record = intake.as_record().cloned().unwrap_or_default();
     scope.define(Root::Intake, intake);
     let place = route.key("key");
-    let compiled = match expression::compile_value(&Json::String(section.key.clone()), None, &scope)
-    {
-        Ok(mut key) => {
-            let notes = key.take_notes();
-            (Some(key), notes)
-        }
-        Err(problems) => (None, problems),
-    };
+    let compiled =
+        match oms_expression::compile_value(&Json::String(section.key.clone()), None, &scope) {
+            Ok(mut key) => {
+                let notes = key.take_notes();
+                (Some(key), notes)
+            }
+            Err(problems) => (None, problems),
+        };
     let (key, problems) = compiled;
     let mut expression = None;
     for problem in problems {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use oms_core::diagnostic::{Finding, Place, Route, Source, closest, codes};
+use oms_core::document::{FileError, Files};
+use oms_core::money::{Currency, Decimal, Quote, RateFileError, RateTable};
+
 use super::semantics::Semantics;
 use super::sink::{InFile, Sink};
-use crate::diagnostic::{Finding, Place, Route, Source, closest, codes};
-use crate::document::{FileError, Files};
-use crate::money::{Currency, Decimal, Quote, RateFileError, RateTable};
 use crate::pipeline::{FixedQuote, Named, Pipeline, RatesSection, RatesSource};
 use crate::step::{RateSource, Resources};
 

@@ -1,7 +1,8 @@
 //! Which conditions hold whenever a step runs, and whether they exclude each other.
 
+use oms_expression::Facts;
+
 use super::checked::Need;
-use crate::expression::Facts;
 use crate::pipeline::Allow;
 
 /// A condition that holds whenever a step runs: its own, or that of a step that must have run before.

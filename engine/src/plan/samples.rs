@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use oms_core::diagnostic::{Finding, Place, Route, codes};
+use oms_core::document::{Files, OrderForm, OrderText, read_orders, without_mark};
+use oms_core::value::JsonProblem;
+
 use super::order::OrderPlan;
 use super::sink::{InFile, Sink};
-use crate::diagnostic::{Finding, Place, Route, codes};
-use crate::document::{Files, OrderForm, OrderText, read_orders, without_mark};
 use crate::pipeline::Pipeline;
-use crate::value::JsonProblem;
 
 /// Sample files at the most.
 const SAMPLES_MAX: usize = 1_000;

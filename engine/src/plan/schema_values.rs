@@ -1,9 +1,10 @@
 //! Values in the order schema that do not mean what was written: those that no order can have, and numbers with more digits than are kept.
 
+use oms_core::diagnostic::{Finding, Place, Route, Segment, Severity, codes};
+use oms_core::document::{Document, Node, NodeValue};
+
 use super::order::{in_schema, place_in};
 use super::sink::Sink;
-use crate::diagnostic::{Finding, Place, Route, Segment, Severity, codes};
-use crate::document::{Document, Node, NodeValue};
 use crate::schema::{OrderSchema, SchemaProblem, is_number_of, unfit_values};
 
 /// Keywords whose numbers count.

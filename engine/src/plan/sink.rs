@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::diagnostic::{Code, Diagnostic, Finding, Label, Report, Severity, Source};
-use crate::document::{Document, quoted};
-use crate::expression;
+use oms_core::diagnostic::{Code, Diagnostic, Finding, Label, Report, Severity, Source};
+use oms_core::document::{Document, quoted};
 
 pub(super) struct Sink<'d> {
     pub(super) document: &'d Document,
@@ -37,7 +36,7 @@ impl<'d> Sink<'d> {
 
     /// Names the cause where an expression is not closed because YAML took the rest of it for a comment.
     fn cut_by_comment(&self, finding: Finding) -> Finding {
-        if finding.message != expression::NOT_CLOSED {
+        if finding.message != oms_expression::NOT_CLOSED {
             return finding;
         }
         let line = self.document.value_with_comment(&finding.primary.0.route);

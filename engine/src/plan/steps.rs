@@ -5,6 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use oms_core::diagnostic::{Finding, Place, Route, Severity, codes};
+use oms_core::document::Files;
+use oms_core::value::{JsonNode, RecordType, Shape, Type};
+use oms_expression::{
+    Compiled, ELEMENTS_MAX, Facts, Level, Origin, Problem, Root, Scope, StepVar, references,
+};
+use oms_template::Template;
 use serde_json::Value as Json;
 
 use super::checked::{ForEach, Need, PlannedStep, Retry};
@@ -12,15 +19,8 @@ use super::graph::Graph;
 use super::order::OrderPlan;
 use super::reachability::{Reachability, Unreachable};
 use super::sink::Sink;
-use crate::diagnostic::{Finding, Place, Route, Severity, codes};
-use crate::document::Files;
-use crate::expression::{
-    self, Compiled, ELEMENTS_MAX, Facts, Level, Origin, Problem, Root, Scope, StepVar, references,
-};
 use crate::pipeline::{Allow, ForEachSection, Named, Pipeline, RetrySection, StepSection};
 use crate::step::{Effect, Fault, PlanContext, Registry, Resources, Safety};
-use crate::template::Template;
-use crate::value::{JsonNode, RecordType, Shape, Type};
 
 /// What planning the steps needs.
 pub(super) struct Inputs<'a, 'd> {
@@ -234,7 +234,7 @@ impl Planner<'_, '_> {
             let order = root.map(|_| order.schema().ty())?;
             names.try_fold(order, |ty, name| Some(&ty.as_record()?.field(name)?.ty))
         });
-        let chars = key.and_then(expression::chars_of).flatten();
+        let chars = key.and_then(oms_expression::chars_of).flatten();
         let fields = record.fields().iter().map(|field| {
             let known = field.ty.chars_max().filter(|_| field.name.as_ref() == "key");
             let ty = match known.zip(chars) {
@@ -270,7 +270,7 @@ impl Planner<'_, '_> {
         scope: &Scope,
         explain: impl Fn(&mut Problem),
     ) -> Option<Compiled> {
-        let (compiled, mut problems) = match expression::compile_value(json, None, scope) {
+        let (compiled, mut problems) = match oms_expression::compile_value(json, None, scope) {
             Ok(mut compiled) => {
                 let mut notes = compiled.take_notes();
                 // A text that stands for a condition or a list is refused, which says the same.
@@ -354,7 +354,7 @@ impl Planner<'_, '_> {
         let compiled = self.compile(when, &route, scope, |problem| {
             let at = problem.within.clone().and_then(|within| when.as_str()?.get(within));
             if let (codes::MAY_BE_MISSING, Some(at)) = (problem.code, at) {
-                let at = expression::operand(at, Level::Sum);
+                let at = oms_expression::operand(at, Level::Sum);
                 problem.help = Some(format!("guard it: `{at} != null && …`"));
             }
             if problem.code == codes::UNKNOWN_NAME && at.is_some_and(of_element) {
@@ -369,7 +369,7 @@ impl Planner<'_, '_> {
             let what = if is_bare(when) { "text".to_owned() } else { compiled.ty().to_string() };
             let message = format!("`when` must be a condition, and this is {what}");
             let help = match (when.as_str(), compiled.path()) {
-                (Some(text), _) if is_bare(when) => match expression::meant(text, scope) {
+                (Some(text), _) if is_bare(when) => match oms_expression::meant(text, scope) {
                     Some(code) => format!("write `${{{{ {code} }}}}`"),
                     None => WRITE_CONDITION.to_owned(),
                 },
@@ -412,7 +412,7 @@ impl Planner<'_, '_> {
                 let element = element.as_ref().clone();
                 let path = compiled.path().filter(|path| path.starts_with("steps."));
                 if let Some((message, help)) =
-                    path.and_then(|path| expression::too_long(path, compiled.ty()))
+                    path.and_then(|path| oms_expression::too_long(path, compiled.ty()))
                 {
                     self.inputs.sink.add(
                         Finding::warning(codes::LIST_LIMIT, Place::value(route.clone()), message)
@@ -426,11 +426,15 @@ impl Planner<'_, '_> {
                     if is_bare(items) { "text".to_owned() } else { compiled.ty().to_string() };
                 let message = format!("`for_each` runs over a list, and this is {what}");
                 let help = match items.as_str() {
-                    Some(text) if is_bare(items) => Some(match expression::meant(text, scope) {
-                        Some(code) => format!("write `${{{{ {code} }}}}`"),
-                        None => "write an expression that is a list, such as `${{ order.items }}`"
-                            .to_owned(),
-                    }),
+                    Some(text) if is_bare(items) => {
+                        Some(match oms_expression::meant(text, scope) {
+                            Some(code) => format!("write `${{{{ {code} }}}}`"),
+                            None => {
+                                "write an expression that is a list, such as `${{ order.items }}`"
+                                    .to_owned()
+                            }
+                        })
+                    }
                     _ => compiled.ty().nullable.then(|| {
                         let list = compiled.path().unwrap_or("list");
                         format!(

@@ -4,17 +4,18 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
+use oms_core::diagnostic::{Finding, Place, Route, codes, did_you_mean};
+use oms_core::document::{Files, without_mark};
+use oms_core::table::{Column, ColumnShape, TableDef};
+use oms_core::value::{
+    JsonKind, JsonNode, JsonProblem, ProblemKind, Record, Shape, Type, Value, read_json,
+};
+
 use super::checked::Seed;
 use super::order::OrderPlan;
 use super::sink::{InFile, Sink};
-use crate::diagnostic::{Finding, Place, Route, codes, did_you_mean};
-use crate::document::{Files, without_mark};
 use crate::pipeline::{Named, Pipeline, TableSection};
 use crate::step::Resources;
-use crate::table::{Column, ColumnShape, TableDef};
-use crate::value::{
-    JsonKind, JsonNode, JsonProblem, ProblemKind, Record, Shape, Type, Value, read_json,
-};
 
 /// A table as it was declared.
 pub(super) struct Declared {

@@ -1,9 +1,10 @@
 //! The time zone at the top of the file.
 
+use oms_core::diagnostic::{Finding, Place, Route, codes};
+use oms_core::time_zone::TimeZone;
+
 use super::sink::Sink;
-use crate::diagnostic::{Finding, Place, Route, codes};
 use crate::pipeline::Pipeline;
-use crate::time_zone::TimeZone;
 
 /// Returns the pipeline's time zone; UTC if the file names none or one that does not exist.
 pub(super) fn check(pipeline: &Pipeline, sink: &mut Sink<'_>) -> TimeZone {

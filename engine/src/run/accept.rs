@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use oms_core::diagnostic::{Code, codes};
+use oms_core::effects::RunInfo;
+use oms_core::effects::run_id;
+use oms_core::value::{Digest, JsonProblem, Parsed, ProblemKind, Record, Value};
 
 use super::decision::IllegalEvent;
 use super::driver::Run;
 use super::event::Event;
 use super::scheduler::Scheduler;
-use crate::diagnostic::{Code, codes};
-use crate::effects::RunInfo;
 use crate::plan::{Plan, run_record};
-use crate::value::{Digest, JsonProblem, Parsed, ProblemKind, Record, Value};
 
 /// Why an order is not accepted. Nothing in it quotes the order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,11 +123,6 @@ pub enum ResumeError {
     /// The journal does not fit the plan.
     #[error(transparent)]
     Journal(#[from] IllegalEvent),
-}
-
-/// Returns the id of a run, which follows from the pipeline's name and the order's key.
-pub fn run_id(pipeline: &str, key: &str) -> String {
-    Digest::of_parts([pipeline.as_bytes(), key.as_bytes()]).short()
 }
 
 fn begin(

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use oms_core::effects::RunState;
+use oms_core::effects::{Class, cause};
+use oms_core::value::Value;
+use oms_expression::EvalError;
 
 use super::event::SkipReason;
 use super::failure::Failure;
-use super::state::RunState;
-use crate::effects::{Class, cause};
-use crate::expression::EvalError;
-use crate::value::Value;
 
 /// What is to be done now.
 #[derive(Clone, Debug)]

@@ -9,19 +9,19 @@ use futures_util::FutureExt as _;
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
+use oms_core::effects::RunState;
+use oms_core::effects::{
+    Call, Class, Doubt, Effects, Leave, Mark, Outside, Reads, RunInfo, StepError, cause,
+};
+use oms_core::value::{Digest, Value};
 
 use super::decision::Decision;
 use super::event::Event;
 use super::failure::Failure;
 use super::retry::wait_before;
 use super::scheduler::Scheduler;
-use super::state::RunState;
-use crate::effects::{
-    Call, Class, Doubt, Effects, Leave, Mark, Outside, Reads, RunInfo, StepError, cause,
-};
 use crate::plan::{Plan, PlannedStep};
 use crate::step::{OnUnknown, Port, StepContext};
-use crate::value::{Digest, Value};
 
 /// A run under way.
 pub struct Run {

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use oms_core::effects::Class;
+use oms_core::value::Value;
 
 use super::state::{ElementState, StepState};
-use crate::effects::Class;
-use crate::value::Value;
 
 /// How much longer than decided a wait may be: clocks are corrected by fractions of a second all the time.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
@@ -210,8 +210,9 @@ fn decided(until: Timestamp, wait: SignedDuration) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use oms_core::effects::{StepError, cause};
+
     use super::*;
-    use crate::effects::{StepError, cause};
     use crate::run::failure::Failure;
 
     fn at(second: i64) -> Timestamp {

@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use oms_core::value::Value;
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
-use crate::value::Value;
 
 /// Something that happened in a run.
 #[derive(Clone, Debug)]

@@ -1,8 +1,7 @@
 //! A step's failure as it is kept: without the error itself, which does not survive the process.
 
+use oms_core::effects::{Class, StepError};
 use serde::{Deserialize, Serialize};
-
-use crate::effects::{Class, StepError};
 
 /// What went wrong. It holds no personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

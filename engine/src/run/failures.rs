@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use oms_core::effects::Class;
+
 use super::failure::Failure;
 use super::scheduler::Scheduler;
 use super::state::{ElementState, StepState};
-use crate::effects::Class;
 
 impl Scheduler {
     /// Returns the failures, with their steps' ids, and whether a catch step has handled each.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use oms_core::effects::Class;
+
 use super::event::SkipReason;
 use super::scheduler::Scheduler;
 use super::state::StepState;
-use crate::effects::Class;
 use crate::pipeline::Allow;
 use crate::plan::{Need, PlannedStep};
 

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use oms_core::value::{Value, read_json};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::event::{Event, SkipReason};
 use super::failure::Failure;
 use crate::plan::Plan;
-use crate::value::{Value, read_json};
 
 /// Why a journal cannot be read.
 #[derive(Debug, thiserror::Error)]

@@ -22,14 +22,15 @@ mod state;
 mod targets;
 mod too_long;
 
-pub use accept::{Rejection, ResumeError, accept, accept_as, resume, run_id};
+pub use accept::{Rejection, ResumeError, accept, accept_as, resume};
 pub use decision::{Decision, IllegalEvent};
 pub use driver::{Progress, Run, advance, idempotency_key, take_as_done};
 pub use element::Elements;
 pub use event::{Event, SkipReason};
 pub use failure::Failure;
 pub use journal::{JournalError, decode, encode};
+pub use oms_core::effects::{RunState, run_id};
 pub use rehearsal::{Rehearsal, SeedError, Sent};
 pub use retry::wait_before;
 pub use scheduler::Scheduler;
-pub use state::{ElementState, RunState, StepState};
+pub use state::{ElementState, StepState};

@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use oms_core::value::Value;
 
 use super::scheduler::{Kept, Scheduler};
 use super::state::{ElementState, StepState};
 use crate::plan::PlannedStep;
 use crate::step::Verb;
-use crate::value::Value;
 
 impl Scheduler {
     /// Begins a stretch of a run that was brought back: what was read is from before.

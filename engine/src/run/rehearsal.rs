@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
+use oms_core::document::Files;
+use oms_core::effects::RunState;
+use oms_core::effects::memory::MemoryWorld;
+use oms_core::effects::{Clock as _, RunInfo, StepError};
+use oms_core::mail::Mail;
+use oms_core::value::{Digest, Field, Record, RecordType, Shape, Type, Value};
+use oms_template::Template;
+
 use super::accept::{Rejection, accept};
 use super::driver::{Run, advance, call};
-use super::state::{RunState, StepState};
-use crate::document::Files;
-use crate::effects::memory::MemoryWorld;
-use crate::effects::{Clock as _, RunInfo, StepError};
-use crate::mail::Mail;
+use super::state::StepState;
 use crate::plan::{Plan, PlannedStep, read_row, row_lines};
 use crate::step::{Effect, Port, StepContext};
-use crate::template::Template;
-use crate::value::{Digest, Field, Record, RecordType, Shape, Type, Value};
 
 /// Waits that a run may take before it is given up.
 const WAITS_MAX: usize = 100;

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use oms_core::effects::Class;
+use oms_core::value::Value;
 
 use super::decision::IllegalEvent;
 use super::element::Elements;
 use super::event::Event;
 use super::scheduler::{Kept, Scheduler};
 use super::state::{ElementState, StepState};
-use crate::effects::Class;
 use crate::plan::PlannedStep;
-use crate::value::Value;
 
 /// What is known of a step or its elements from before a run moved to another version of the pipeline.
 type Past = BTreeMap<Option<u32>, ElementState>;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::effects::Class;
+use oms_core::effects::Class;
+
 use crate::pipeline::Jitter;
 use crate::plan::Retry;
 

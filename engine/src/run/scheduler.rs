@@ -4,20 +4,21 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use oms_core::effects::RunState;
+use oms_core::effects::{Class, StepError, cause};
+use oms_core::value::{JsonProblem, Record, Value};
+use oms_expression::{ELEMENTS_MAX, Env, EvalError};
 
 use super::decision::{Decision, IllegalEvent, out_of_range};
 use super::element::{Due, Elements, due};
 use super::event::{Event, SkipReason};
 use super::failure::Failure;
 use super::gate::Gate;
-use super::state::{ElementState, RunState, StepState};
+use super::state::{ElementState, StepState};
 use super::targets::Targets;
 use super::too_long;
-use crate::effects::{Class, StepError, cause};
-use crate::expression::{ELEMENTS_MAX, Env, EvalError};
 use crate::plan::{Plan, PlannedStep};
 use crate::step::OnUnknown;
-use crate::value::{JsonProblem, Record, Value};
 
 /// What a step has that begins again.
 pub(super) struct Kept {

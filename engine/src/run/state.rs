@@ -1,52 +1,13 @@
-//! How far a run, a step, an element is.
+//! How far a step and an element is.
 
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use oms_core::value::Value;
 
 use super::element::Elements;
 use super::event::SkipReason;
 use super::failure::Failure;
-use crate::value::Value;
-
-/// How far a run is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RunState {
-    /// Something can go on now.
-    InProgress,
-    /// Nothing can go on before an instant.
-    Waiting,
-    /// All that was to be done is done.
-    Completed,
-    /// Something failed for good; somebody must look at it.
-    Parked,
-    /// Somebody ended it.
-    Cancelled,
-}
-
-impl RunState {
-    /// All states, in the order in which they are listed.
-    pub const ALL: [Self; 5] =
-        [Self::InProgress, Self::Waiting, Self::Completed, Self::Parked, Self::Cancelled];
-
-    /// Returns the state's name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::InProgress => "in_progress",
-            Self::Waiting => "waiting",
-            Self::Completed => "completed",
-            Self::Parked => "parked",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// Reads a state's name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == name)
-    }
-}
 
 /// How far one step is.
 #[derive(Clone, Debug)]

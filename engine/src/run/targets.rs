@@ -6,13 +6,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use oms_core::effects::{Class, cause};
+use oms_core::value::Value;
+
 use super::failure::Failure;
 use super::scheduler::Scheduler;
 use super::state::{ElementState, StepState};
-use crate::effects::{Class, cause};
 use crate::plan::{Plan, PlannedStep};
 use crate::step::{Target, Verb};
-use crate::value::Value;
 
 /// A step, and the element with `for_each`.
 type Writer = (usize, Option<u32>);

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::expression::{Compiled, ELEMENTS_MAX, Env, EvalError};
+use oms_core::value::{JsonProblem, ProblemKind, Type, Value, locate};
+use oms_expression::{Compiled, ELEMENTS_MAX, Env, EvalError};
+
 use crate::plan::{Plan, PlannedStep};
-use crate::value::{JsonProblem, ProblemKind, Type, Value, locate};
 
 /// Bytes that an order has at the least if it has more elements than a step can process.
 const BYTES_MIN: usize = 2 * ELEMENTS_MAX;

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use jsonschema::paths::Location;
 use jsonschema::{Keyword, Retrieve, ValidationError, ValidationOptions};
+use oms_core::money::Decimal;
+use oms_core::value::{decimal, sized};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::instance::{Exact, Instance};
 use super::number::Number;
-use crate::money::Decimal;
-use crate::value::{decimal, sized};
 
 /// Beside a bound: it holds for decimals in texts, too.
 pub(super) const IN_TEXTS: &str = "oms:in-texts";

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use oms_core::diagnostic::{closest, did_you_mean};
 use serde_json::{Map, Value as Json, json};
 
 use super::compile::SchemaProblem;
@@ -10,7 +11,6 @@ use super::index::{Index, Place, Target, escaped};
 use super::keywords::{Constrains, Keyword, keyword, names};
 use super::marks::referred;
 use super::{formats, meta};
-use crate::diagnostic::{closest, did_you_mean};
 
 /// The dialect that schemas are read in.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";

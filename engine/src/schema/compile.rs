@@ -3,6 +3,10 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
+use oms_core::diagnostic::did_you_mean;
+use oms_core::value::{
+    DateFormat, ELEMENTS_MAX, JsonKind, JsonNode, Member, RecordNode, RecordType, Shape, Type, Unit,
+};
 use serde_json::{Map, Value as Json};
 
 use super::constants::{constants, scalars};
@@ -14,10 +18,6 @@ use super::keywords::is_annotation;
 use super::marks::{customers_in, is_definition, mark_in, personal};
 use super::number_type::{decimal, integer};
 use super::{formats, union};
-use crate::diagnostic::did_you_mean;
-use crate::value::{
-    DateFormat, ELEMENTS_MAX, JsonKind, JsonNode, Member, RecordNode, RecordType, Shape, Type, Unit,
-};
 
 /// Maximum nesting of the parts from which types are made; deeper parts, and those that contain themselves, are only validated.
 const DEPTHS: [usize; 6] = [32, 24, 16, 12, 8, 4];

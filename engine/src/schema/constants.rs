@@ -1,9 +1,9 @@
 //! The only values that a schema allows, and the type that follows from them.
 
+use oms_core::value::{JsonKind, Shape, Type};
 use serde_json::{Map, Value as Json};
 
 use super::number_type::integer_within;
-use crate::value::{JsonKind, Shape, Type};
 
 /// Returns the only values that `const` or `enum` allow.
 pub(super) fn constants(map: &Map<String, Json>) -> Option<Vec<&Json>> {

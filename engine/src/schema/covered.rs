@@ -1,9 +1,9 @@
 //! Which keywords the reader asserts by itself.
 
+use oms_core::value::JsonKind;
 use serde_json::{Map, Value as Json};
 
 use super::union;
-use crate::value::JsonKind;
 
 /// Tells whether the reader asserts all that a keyword says where it reads this kind of value. What is not listed here is left to the
 /// validator.

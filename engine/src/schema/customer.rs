@@ -4,11 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use oms_core::table::Identity;
+use oms_core::value::Shape;
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
-
-use crate::table::Identity;
-use crate::value::Shape;
 
 /// Which members can be marked.
 pub(super) const MARKABLE: &str = "mark the member with the customer's id, and members of the format `email` with the customer's own addresses";

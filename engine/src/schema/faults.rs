@@ -2,11 +2,11 @@
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind as Kind;
+use oms_core::value::{JsonProblem, PROBLEMS_MAX, ProblemKind, json_words, locate, locate_name};
 use serde_json::Value as Json;
 
 use super::formats;
 use super::words::type_names;
-use crate::value::{JsonProblem, PROBLEMS_MAX, ProblemKind, json_words, locate, locate_name};
 
 /// A fault, and how much it says: of several at one scalar only the one that says most is reported.
 struct Fault {

@@ -2,9 +2,8 @@
 
 use jsonschema::json::Json;
 use jsonschema::{Retrieve, ValidationOptions};
-
-use crate::money::Currency;
-use crate::value::{DateFormat, is_email, is_uri, parse_date, parse_timestamp};
+use oms_core::money::Currency;
+use oms_core::value::{DateFormat, is_email, is_uri, parse_date, parse_timestamp};
 
 /// Each format with what a text must be, in words.
 const FORMATS: [(&str, &str); 21] = [

@@ -2,11 +2,11 @@
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, draft202012};
+use oms_core::diagnostic::did_you_mean;
 use serde_json::Value as Json;
 
 use super::compile::SchemaProblem;
 use super::words::{bound, in_words, type_name, type_names};
-use crate::diagnostic::did_you_mean;
 
 /// Holds a schema against the schema of schemas, so that a keyword with a meaningless value is not ignored.
 pub(super) fn misused(schema: &Json) -> Vec<SchemaProblem> {

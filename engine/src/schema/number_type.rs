@@ -1,9 +1,8 @@
 //! The types of numbers: their digits, and the numbers between which their bounds let them lie.
 
+use oms_core::money::{Decimal, Rounding};
+use oms_core::value::{Interval, JsonKind, Type};
 use serde_json::{Map, Value as Json};
-
-use crate::money::{Decimal, Rounding};
-use crate::value::{Interval, JsonKind, Type};
 
 /// Returns the type of a whole number, and what the reader asserts.
 pub(super) fn integer(map: &Map<String, Json>) -> (Type, JsonKind) {

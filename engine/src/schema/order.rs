@@ -1,6 +1,9 @@
 //! A compiled order schema, and reading an order with it.
 
 use jsonschema::{Draft, Validator};
+use oms_core::value::{
+    JsonNode, JsonProblem, Parsed, ProblemKind, Shape, Type, read_json, revive_json,
+};
 use serde_json::Value as Json;
 
 use super::check::{Findings, check};
@@ -10,9 +13,6 @@ use super::in_place;
 use super::index::Index;
 use super::instance::{Exact, Instance};
 use super::{bounds, draft4, faults, formats, lower};
-use crate::value::{
-    JsonNode, JsonProblem, Parsed, ProblemKind, Shape, Type, read_json, revive_json,
-};
 
 /// What an order must be.
 #[derive(Debug)]

@@ -1,13 +1,13 @@
 //! What no order can have: values of `enum` and `const` that the `type` beside them does not allow, since YAML reads `1.10` as a number, and
 //! keywords that no value meets together.
 
+use oms_core::money::Decimal;
 use serde_json::Value as Json;
 
 use super::compile::SchemaProblem;
 use super::decimals::allows;
 use super::index::Index;
 use super::words::type_name;
-use crate::money::Decimal;
 
 /// Finds the values that the `type` of their schema does not allow, and the keywords that no value meets.
 pub(crate) fn unfit_values(root: &Json) -> Vec<SchemaProblem> {

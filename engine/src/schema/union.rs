@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use oms_core::value::{JsonKind, JsonNode, Member, RecordNode, Shape, Type};
 use serde_json::{Map, Value as Json};
 
 use super::compile::{Compiler, record_of_cases};
-use crate::value::{JsonKind, JsonNode, Member, RecordNode, Shape, Type};
 
 /// Returns the other alternative of an `anyOf` or `oneOf` of two, one of which is null.
 pub(super) fn or_null(map: &Map<String, Json>) -> Option<(&'static str, &Json)> {

@@ -4,21 +4,22 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::expr::Expr;
-use super::fault::{Fault, Faults};
-use crate::diagnostic::{
+use oms_core::diagnostic::{
     Diagnostic, Finding, Label, Place, Route, Severity, codes, did_you_mean, without_line_break,
 };
-use crate::document::Files;
-use crate::effects::{Call, Effects};
-use crate::expression::{self, Compiled, Env, EvalError, Problem, Scope};
-use crate::mail::Mailbox;
-use crate::money::{QuoteSource, RateTable, Rounding};
+use oms_core::document::Files;
+use oms_core::effects::{Call, Effects};
+use oms_core::mail::Mailbox;
+use oms_core::money::{QuoteSource, RateTable, Rounding};
+use oms_core::table::TableDef;
+use oms_core::time_zone::TimeZone;
+use oms_core::value::{Record, RecordType, Shape, Type, Typed, Value};
+use oms_expression::{Compiled, Env, EvalError, Problem, Scope};
+use oms_template::{Template, TemplateProblem};
+
+use super::expr::Expr;
+use super::fault::{Fault, Faults};
 use crate::pipeline::SmtpSection;
-use crate::table::TableDef;
-use crate::template::{Template, TemplateProblem};
-use crate::time_zone::TimeZone;
-use crate::value::{Record, RecordType, Shape, Type, Typed, Value};
 
 /// A rate table together with the pipeline's rules for using it.
 #[derive(Debug)]
@@ -124,7 +125,7 @@ impl PlanContext<'_> {
     /// pipeline's time zone.
     pub fn day(&mut self, field: &str, expr: &Expr<Value>) -> Option<Compiled> {
         let route = Route::root().key(field);
-        let compiled = expression::compile_value(expr.raw(), None, self.scope);
+        let compiled = oms_expression::compile_value(expr.raw(), None, self.scope);
         let time_zone = &self.resources.time_zone;
         let compiled = compiled.map(|compiled| compiled.day(time_zone));
         let compiled = self.input(field, &route, compiled)?;
@@ -141,7 +142,7 @@ impl PlanContext<'_> {
 
     /// Compiles a setting that is a URL as a field of the step's input. Values in the URL are percent-encoded.
     pub fn url(&mut self, field: &str, route: &Route, raw: &serde_json::Value) -> Option<Compiled> {
-        let compiled = expression::compile_value(raw, Some(&Type::text()), self.scope);
+        let compiled = oms_expression::compile_value(raw, Some(&Type::text()), self.scope);
         self.input(field, route, compiled.map(Compiled::url))
     }
 
@@ -153,7 +154,7 @@ impl PlanContext<'_> {
         raw: &serde_json::Value,
         wanted: Option<&Type>,
     ) -> Option<Compiled> {
-        self.input(field, route, expression::compile_value(raw, wanted, self.scope))
+        self.input(field, route, oms_expression::compile_value(raw, wanted, self.scope))
     }
 
     /// Adds a compiled setting to the step's input.

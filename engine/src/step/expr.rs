@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
+use oms_core::value::{Shape, Type, Typed};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
-
-use crate::value::{Shape, Type, Typed};
 
 /// A setting of type `T`: a literal, an expression in `${{ }}`, or text with expressions in it. It is checked and compiled by
 /// [`super::PlanContext::expr`].

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::diagnostic::{Code, Diagnostic, Finding, Place, Route};
-use crate::expression::{Origin, Problem};
+use oms_core::diagnostic::{Code, Diagnostic, Finding, Place, Route};
+use oms_expression::{Origin, Problem};
 
 /// One thing that is wrong with a step.
 #[derive(Clone, Debug)]

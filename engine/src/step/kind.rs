@@ -3,6 +3,9 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use oms_core::diagnostic::{Finding, Place, Route, codes};
+use oms_core::effects::StepError;
+use oms_core::value::{Type, Typed, Value};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
@@ -12,9 +15,6 @@ use super::context::{InputPlan, PlanContext, StepContext};
 use super::effect::Effect;
 use super::fault::{Fault, Faults};
 use super::target::Target;
-use crate::diagnostic::{Finding, Place, Route, codes};
-use crate::effects::StepError;
-use crate::value::{Type, Typed, Value};
 
 /// A step kind. See the [module](super) for how the parts play together.
 pub trait Step: Sized + Send + Sync + 'static {
@@ -89,7 +89,7 @@ impl<S: Step> ErasedStep for S {
             let Some(input) = S::Input::from_value(&input) else {
                 // The plan gives every input field its type, so only a kind whose plan and input disagree comes here.
                 return Err(StepError::permanent(
-                    crate::effects::cause::PLAN,
+                    oms_core::effects::cause::PLAN,
                     format!("the plan of `{}` does not fit its input", S::NAME),
                 ));
             };

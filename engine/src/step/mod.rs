@@ -7,7 +7,7 @@
 //! * [`Step::plan`] turns a configuration into a ready step. It is pure: it checks names and types against the
 //!   [`PlanContext`] and declares the step's [`Effect`]s as data. Everything that has a grammar of its own is parsed here.
 //! * [`Step::run`] does it, through [`StepContext::effects`] only. It may be repeated with the same
-//!   [`crate::effects::Call::key`], and must then change nothing more.
+//!   [`oms_core::effects::Call::key`], and must then change nothing more.
 //!
 //! A kind of one's own is a crate that lists it beside the shipped ones and calls the same `main`; see
 //! `examples/custom-kind`. The engine holds kinds erased, as [`StepKind`]s in a [`Registry`]; no step sees that.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use oms_core::table::TableDef;
+use oms_core::value::{Value, write_json};
+
 use super::effect::Port;
-use crate::table::TableDef;
-use crate::value::{Value, write_json};
 
 /// A row or an object that a step writes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

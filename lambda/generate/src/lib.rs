@@ -8,9 +8,11 @@ mod embed;
 mod events;
 mod files;
 mod generate;
+mod grants;
 mod iam;
 mod intake;
 mod resources;
 mod schema;
 
 pub use generate::{GenerateError, Origin, generate};
+pub use grants::{grants_of_branch, grants_of_reconcile};

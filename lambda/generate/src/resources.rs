@@ -151,9 +151,9 @@ const RESERVED: [&str; 9] =
 
 /// The crates that handlers are linked with, and where they lie in the workspace.
 const CRATES: [(&str, &str); 4] = [
-    ("oms-aws", "aws"),
+    ("oms-aws", "adapters/aws"),
     ("oms-lambda", "lambda/runtime"),
-    ("oms-sql", "sql"),
+    ("oms-sql", "adapters/sql"),
     ("oms-steps", "steps"),
 ];
 

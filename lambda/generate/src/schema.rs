@@ -1,9 +1,10 @@
 //! What lies in the database: tables, and a role for each handler that asks it.
 
 use oms_engine::plan::{Choreography, Plan};
-use oms_sql::{Grants, Statement, ddl, granted, grants_of_branch, grants_of_reconcile};
+use oms_sql::{Grants, Statement, ddl, granted};
 use serde::Serialize;
 
+use crate::grants::{grants_of_branch, grants_of_reconcile};
 use crate::resources::View;
 
 /// What the template of the schema reads.

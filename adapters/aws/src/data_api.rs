@@ -1,0 +1,134 @@
+//! The way to Aurora PostgreSQL by the RDS Data API.
+
+use std::time::Duration;
+
+use aws_sdk_rdsdata::Client;
+use aws_sdk_rdsdata::types::{Field, SqlParameter, TypeHint};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
+use oms_core::effects::{Io, StepError, cause};
+use oms_sql::{Database, Hint, Parameter, Rows, Statement, from_state};
+
+use crate::failure::sorted;
+use crate::session::Session;
+
+/// How long it waits before it asks a cluster again that resumes; that takes about 15 seconds.
+const RESUME_STEP: Duration = Duration::from_secs(1);
+
+/// A cluster, and who asks it.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// The cluster's ARN.
+    pub cluster: String,
+    /// The ARN of the secret with the user and the password.
+    pub secret: String,
+    /// The database's name.
+    pub database: String,
+    /// How long it is waited for a cluster that was paused.
+    pub resume_max: Duration,
+}
+
+/// A database behind the RDS Data API.
+pub struct DataApi {
+    client: Client,
+    cluster: Cluster,
+}
+
+impl DataApi {
+    /// Gets ready to ask a cluster.
+    pub fn new(session: &Session, cluster: Cluster) -> Self {
+        Self { client: Client::new(&session.0), cluster }
+    }
+
+    async fn query(&self, statement: &Statement) -> Result<Rows, StepError> {
+        let sql = statement.named();
+        let parameters: Vec<SqlParameter> =
+            statement.parameters().iter().enumerate().map(|(at, value)| bound(at, value)).collect();
+        let mut waited = Duration::ZERO;
+        loop {
+            let call = self
+                .client
+                .execute_statement()
+                .resource_arn(&self.cluster.cluster)
+                .secret_arn(&self.cluster.secret)
+                .database(&self.cluster.database)
+                .sql(&sql)
+                .set_parameters(Some(parameters.clone()));
+            let error = match call.send().await {
+                Ok(answer) => return rows(answer.records.unwrap_or_default()),
+                Err(error) => error,
+            };
+            let service = error.as_service_error();
+            return Err(match service.and_then(|service| service.code()) {
+                Some("DatabaseResumingException") if waited < self.cluster.resume_max => {
+                    tokio::time::sleep(RESUME_STEP).await;
+                    waited += RESUME_STEP;
+                    continue;
+                }
+                Some(
+                    "DatabaseResumingException"
+                    | "DatabaseUnavailableException"
+                    | "StatementTimeoutException",
+                ) => StepError::transient(cause::UNAVAILABLE, "the database is not ready"),
+                Some("DatabaseErrorException" | "BadRequestException") => {
+                    let said = service.and_then(|service| service.message()).unwrap_or_default();
+                    from_state(state(said))
+                }
+                _ => sorted("the RDS Data API", error),
+            });
+        }
+    }
+}
+
+impl Database for DataApi {
+    fn run<'a>(&'a self, statement: &'a Statement) -> Io<'a, Rows> {
+        Box::pin(self.query(statement))
+    }
+}
+
+/// Finds the SQLSTATE in a message, such as `ERROR: …; SQLState: 23505`.
+fn state(message: &str) -> &str {
+    let behind = message.rsplit_once("SQLState:").map_or("", |(_, behind)| behind.trim_start());
+    behind.split(|char: char| !char.is_ascii_alphanumeric()).next().unwrap_or_default()
+}
+
+fn bound(at: usize, parameter: &Parameter) -> SqlParameter {
+    let hint = match parameter.hint {
+        Hint::Decimal => Some(TypeHint::Decimal),
+        Hint::Date => Some(TypeHint::Date),
+        Hint::Timestamp => Some(TypeHint::Timestamp),
+        Hint::Text | Hint::Integer | Hint::Boolean => None,
+    };
+    let text = parameter.text.as_deref();
+    let value = match (parameter.hint, text) {
+        (_, None) => Field::IsNull(true),
+        (Hint::Integer, Some(text)) => match text.parse() {
+            Ok(whole) => Field::LongValue(whole),
+            Err(_) => Field::StringValue(text.to_owned()),
+        },
+        (Hint::Boolean, Some(text)) => Field::BooleanValue(text == "true"),
+        (_, Some(text)) => Field::StringValue(text.to_owned()),
+    };
+    SqlParameter::builder().name(format!("p{at}")).value(value).set_type_hint(hint).build()
+}
+
+fn rows(records: Vec<Vec<Field>>) -> Result<Rows, StepError> {
+    let text = |field| match field {
+        Field::IsNull(_) => Ok(None),
+        Field::StringValue(text) => Ok(Some(text)),
+        // Every column is selected as text.
+        _ => Err(StepError::permanent(cause::REFUSED, "the database answered with no text")),
+    };
+    records.into_iter().map(|record| record.into_iter().map(text).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_stands_at_the_end_of_the_message() {
+        assert_eq!(state("ERROR: value SQLState: x; SQLState: 23505"), "23505");
+        assert_eq!(state("ERROR: division; SQLState: 22012."), "22012");
+        assert_eq!(state("nothing"), "");
+    }
+}

@@ -1,0 +1,85 @@
+//! What an error of the SDK means for a run. The service's words are left out: they may quote values.
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use oms_core::effects::{StepError, cause};
+
+/// Exceptions that pass when they are tried again ("Error retries and exponential backoff", AWS General Reference).
+const PASSES: &[&str] = &[
+    "InternalError",
+    "InternalFailure",
+    "OperationAborted",
+    "RequestLimitExceeded",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "SlowDown",
+    "Throttled",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+];
+
+/// Exceptions that somebody has to set right who runs the system: rights, names of resources, accounts.
+const ENVIRONMENT: &[&str] = &[
+    "AccessDenied",
+    "AccessDeniedException",
+    "AccountSuspendedException",
+    "AuthorizationError",
+    "DatabaseNotFoundException",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "ForbiddenException",
+    "HttpEndpointNotEnabledException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSecretException",
+    "MailFromDomainNotVerifiedException",
+    "NoSuchBucket",
+    "NotFound",
+    "NotFoundException",
+    "SecretsErrorException",
+    "SendingPausedException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
+
+/// Sorts an error of a service named `service`, none of whose calls does harm when it is repeated.
+pub(crate) fn sorted<E>(service: &str, error: SdkError<E, HttpResponse>) -> StepError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code).map(str::to_owned);
+    let transient = |what: &str| StepError::transient(cause::UNAVAILABLE, what);
+    let sorted = match (&error, code.as_deref()) {
+        (SdkError::TimeoutError(_) | SdkError::DispatchFailure(_), _) => {
+            transient(&format!("{service} does not answer"))
+        }
+        (_, Some(code)) if ENVIRONMENT.contains(&code) => StepError::transient(
+            cause::ENVIRONMENT,
+            format!("{service} answered `{code}`: a right or a resource is missing"),
+        ),
+        (_, Some(code)) if PASSES.contains(&code) => {
+            transient(&format!("{service} answered `{code}`"))
+        }
+        _ if status.is_none_or(|status| status == 429 || status >= 500) => {
+            transient(&format!("{service} failed"))
+        }
+        (SdkError::ConstructionFailure(_), _) => StepError::permanent(
+            cause::OUT_OF_RANGE,
+            format!("no request to {service} can be made of it"),
+        ),
+        (_, code) => StepError::permanent(
+            cause::REFUSED,
+            format!("{service} refused it: `{}`", code.unwrap_or("no reason given")),
+        ),
+    };
+    // The code and the chain of causes, without the message.
+    sorted.caused_by(Reason(code, status))
+}
+
+/// What is kept of a service's error.
+#[derive(Debug, thiserror::Error)]
+#[error("exception {0:?}, HTTP status {1:?}")]
+struct Reason(Option<String>, Option<u16>);

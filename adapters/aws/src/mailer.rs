@@ -1,0 +1,163 @@
+//! Mail by SES, as the bytes that the engine made.
+//!
+//! SES has no idempotency token, so that a mail is claimed in the database first. The client makes one attempt; what it does not hear the
+//! end of is unknown.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_sdk_sesv2::Client;
+use aws_sdk_sesv2::error::SdkError;
+use aws_sdk_sesv2::primitives::Blob;
+use aws_sdk_sesv2::types::{EmailContent, MessageTag, RawMessage};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
+use oms_core::effects::{Call, Class, Io, Mailer, Random, StepError, cause};
+use oms_core::mail::Mail;
+use oms_sql::{Claim, Claims};
+
+use crate::failure::sorted;
+use crate::session::Session;
+
+/// How long a claim lives: longer than one attempt can take, with the database on both sides of it.
+const LEASE: Duration = Duration::from_secs(120);
+
+/// How long it waits before it notes again that a mail was sent, at first and at the most: about 6 seconds in all.
+const NOTE_WAIT: Duration = Duration::from_millis(100);
+const NOTE_WAIT_MAX: Duration = Duration::from_millis(3_200);
+
+/// Mail by Amazon SES.
+pub struct SesMailer<R> {
+    client: Client,
+    claims: Claims,
+    configuration_set: Option<String>,
+    random: R,
+}
+
+impl<R: Random> SesMailer<R> {
+    /// Gets ready to send; claims are kept in a database.
+    pub fn new(
+        session: &Session,
+        claims: Claims,
+        configuration_set: Option<String>,
+        random: R,
+    ) -> Self {
+        let once = aws_sdk_sesv2::config::Builder::from(&session.0)
+            .retry_config(RetryConfig::disabled())
+            .build();
+        Self { client: Client::from_conf(once), claims, configuration_set, random }
+    }
+
+    async fn deliver(&self, call: &Call, mail: &Mail) -> Result<(), StepError> {
+        // Until SES is asked, surely nothing was sent.
+        call.doubt.lift();
+        let unmade = |error| {
+            StepError::permanent(cause::OUT_OF_RANGE, "the mail cannot be made").caused_by(error)
+        };
+        let message = mail.to_rfc5322().map_err(unmade)?;
+        let attempt = format!("{:016x}{:016x}", self.random.next(), self.random.next());
+        match self.claims.claim(call, &attempt, LEASE, call.again).await? {
+            Claim::Mine => {}
+            Claim::Done => return Ok(()),
+            Claim::Busy => {
+                let message = "another attempt to send this mail is under way";
+                return Err(StepError::transient(cause::UNAVAILABLE, message));
+            }
+            Claim::Unknown => {
+                let message = "an earlier attempt to send this mail was not heard of again";
+                return Err(StepError::unknown(message));
+            }
+        }
+        call.doubt.begin();
+        let sent = self.send_raw(call, mail, message).await;
+        match sent {
+            Ok(provider) => self.note_sent(call, &attempt, &provider).await,
+            Err(error) if error.class() == Class::Unknown => Err(error),
+            Err(error) => {
+                call.doubt.lift();
+                match self.claims.free(call, &attempt).await {
+                    Ok(()) => Err(error),
+                    // Then the lease has to end before anybody may try again, and that will look unknown.
+                    Err(unnoted) => Err(error.caused_by(unnoted)),
+                }
+            }
+        }
+    }
+
+    /// Notes that a mail was sent. If that cannot be noted it waits for a person, who finds the provider's id in the reason: without a note it
+    /// would look unknown later on, and be sent again where that is allowed.
+    async fn note_sent(&self, call: &Call, attempt: &str, provider: &str) -> Result<(), StepError> {
+        let mut wait = NOTE_WAIT;
+        loop {
+            let error = match self.claims.done(call, attempt, provider).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            if wait > NOTE_WAIT_MAX {
+                let message =
+                    format!("SES took the mail as `{provider}`, and that could not be noted");
+                return Err(StepError::permanent(cause::UNKNOWN_OUTCOME, message).caused_by(error));
+            }
+            tokio::time::sleep(wait).await;
+            wait *= 2;
+        }
+    }
+
+    async fn send_raw(
+        &self,
+        call: &Call,
+        mail: &Mail,
+        message: Vec<u8>,
+    ) -> Result<String, StepError> {
+        let invalid = |error| {
+            StepError::permanent(cause::OUT_OF_RANGE, "the mail cannot be made").caused_by(error)
+        };
+        let raw = RawMessage::builder().data(Blob::new(message)).build().map_err(invalid)?;
+        // SES replaces Message-ID and Date; its events carry the tag, which says whose mail it was.
+        let tag =
+            MessageTag::builder().name("oms-key").value(&*call.key).build().map_err(invalid)?;
+        let sent = self
+            .client
+            .send_email()
+            // Whose identity it is that has to allow it.
+            .from_email_address(&mail.from.address)
+            .set_configuration_set_name(self.configuration_set.clone())
+            .content(EmailContent::builder().raw(raw).build())
+            .email_tags(tag)
+            .send()
+            .await;
+        let error = match sent {
+            Ok(answer) => return Ok(answer.message_id.unwrap_or_default()),
+            Err(error) => error,
+        };
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        let throttled = status == Some(429)
+            || error.code().is_some_and(|code| {
+                matches!(
+                    code,
+                    "TooManyRequestsException" | "ThrottlingException" | "LimitExceededException"
+                )
+            });
+        Err(match &error {
+            _ if throttled => {
+                StepError::transient(cause::UNAVAILABLE, "SES asks to send more slowly")
+            }
+            // The request could not be made, so that nothing was said.
+            SdkError::DispatchFailure(failure)
+                if failure.as_connector_error().is_some_and(|error| error.is_user()) =>
+            {
+                sorted("SES", error)
+            }
+            SdkError::ConstructionFailure(_) => sorted("SES", error),
+            SdkError::ServiceError(_) if status.is_some_and(|status| status < 500) => {
+                sorted("SES", error)
+            }
+            _ => StepError::unknown("SES did not say whether it took the mail"),
+        })
+    }
+}
+
+impl<R: Random> Mailer for SesMailer<R> {
+    fn send<'a>(&'a self, call: &'a Call, mail: Mail) -> Io<'a, ()> {
+        Box::pin(async move { self.deliver(call, &mail).await })
+    }
+}

@@ -1,0 +1,119 @@
+//! The object store on S3.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+use jiff::Timestamp;
+use oms_core::effects::{Call, Io, ObjectStore, Put, StepError, cause};
+
+use crate::failure::sorted;
+use crate::session::Session;
+
+/// Buckets of S3.
+pub struct S3Objects {
+    pub(crate) client: Client,
+    /// The bucket on AWS by the pipeline's name of it; a name that is not there is the bucket's own.
+    buckets: BTreeMap<String, String>,
+}
+
+impl S3Objects {
+    /// Gets ready to use buckets.
+    pub fn new(session: &Session, buckets: BTreeMap<String, String>) -> Self {
+        // Names of buckets stand in the path where the endpoint is not S3's own: an emulator has no names in its DNS.
+        let own = session.0.endpoint_url().is_some();
+        let config = aws_sdk_s3::config::Builder::from(&session.0).force_path_style(own).build();
+        Self { client: Client::from_conf(config), buckets }
+    }
+
+    pub(crate) fn bucket<'a>(&'a self, name: &'a str) -> &'a str {
+        self.buckets.get(name).map_or(name, String::as_str)
+    }
+
+    async fn read(&self, bucket: &str, key: &str) -> Result<Option<Arc<[u8]>>, StepError> {
+        let found = read(&self.client, self.bucket(bucket), key, None).await?;
+        Ok(found.map(|found| found.bytes))
+    }
+}
+
+/// An object that was read.
+pub(crate) struct Found {
+    pub(crate) bytes: Arc<[u8]>,
+    pub(crate) metadata: HashMap<String, String>,
+    /// When it was stored.
+    pub(crate) stored_at: Option<Timestamp>,
+}
+
+/// Reads a version of an object, or the one that is there now; nothing if it is gone.
+pub(crate) async fn read(
+    client: &Client,
+    bucket: &str,
+    key: &str,
+    version: Option<&str>,
+) -> Result<Option<Found>, StepError> {
+    let get = client.get_object().bucket(bucket).key(key);
+    let object = match get.set_version_id(version.map(str::to_owned)).send().await {
+        Ok(object) => object,
+        Err(error) => {
+            let code = error.as_service_error().and_then(|error| error.meta().code());
+            return match code {
+                Some("NoSuchKey" | "NoSuchVersion") => Ok(None),
+                _ => Err(sorted("S3", error)),
+            };
+        }
+    };
+    let metadata = object.metadata.unwrap_or_default();
+    let stored_at = object.last_modified.map(|at| at.secs());
+    let stored_at = stored_at.and_then(|at| Timestamp::from_second(at).ok());
+    let body = object.body.collect().await.map_err(|error| {
+        StepError::transient(cause::UNAVAILABLE, "S3 broke off while an object was read")
+            .caused_by(error)
+    })?;
+    Ok(Some(Found { bytes: Arc::from(body.to_vec()), metadata, stored_at }))
+}
+
+impl ObjectStore for S3Objects {
+    /// Stores it if nothing is there (`If-None-Match: *`); what is there is compared.
+    fn put<'a>(&'a self, call: &'a Call, object: Put) -> Io<'a, ()> {
+        Box::pin(async move {
+            let Put { bucket, key, body, content_type } = object;
+            let stored = self
+                .client
+                .put_object()
+                .bucket(self.bucket(&bucket))
+                .key(&*key)
+                .if_none_match("*")
+                .content_type(content_type)
+                .metadata("oms-run", &*call.run.id)
+                .metadata("oms-order", call.run.digest.to_string())
+                .body(ByteStream::from(body.to_vec()))
+                .send()
+                .await;
+            let error = match stored {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            let status = error.raw_response().map(|response| response.status().as_u16());
+            match status {
+                Some(412) => match self.read(&bucket, &key).await? {
+                    Some(there) if there == body => Ok(()),
+                    Some(_) => {
+                        let message =
+                            format!("other content is stored under that key in `{bucket}`");
+                        Err(StepError::permanent(cause::CONFLICT, message))
+                    }
+                    // It was deleted meanwhile.
+                    None => Err(StepError::transient(cause::UNAVAILABLE, "the object is gone")),
+                },
+                // Two wrote at once, and S3 asks for another try.
+                Some(409) => Err(StepError::transient(cause::UNAVAILABLE, "S3 asks to try again")),
+                _ => Err(sorted("S3", error)),
+            }
+        })
+    }
+
+    fn get<'a>(&'a self, _: &'a Call, bucket: &'a str, key: &'a str) -> Io<'a, Option<Arc<[u8]>>> {
+        Box::pin(self.read(bucket, key))
+    }
+}

@@ -1,0 +1,112 @@
+//! Stored orders on S3: what an intake keeps beside the bytes stands in the object's metadata.
+
+use std::sync::Arc;
+
+use aws_sdk_s3::primitives::ByteStream;
+use jiff::Timestamp;
+use oms_core::effects::{Io, Kept, Listed, Orders, Place, StepError, StoredOrder, cause};
+use oms_core::value::Digest;
+
+use crate::failure::sorted;
+use crate::objects::{self, Found, S3Objects};
+
+const DIGEST: &str = "oms-digest";
+const NAME: &str = "oms-name";
+const ACCEPTED_AT: &str = "oms-accepted-at";
+const RATES: &str = "oms-rates";
+
+impl S3Objects {
+    async fn put_order(
+        &self,
+        bucket: &str,
+        key: &str,
+        order: &StoredOrder,
+    ) -> Result<Kept, StepError> {
+        let digest = order.digest.map(|digest| digest.to_string()).unwrap_or_default();
+        let stored = self
+            .client
+            .put_object()
+            .bucket(self.bucket(bucket))
+            .key(key)
+            .if_none_match("*")
+            .content_type("application/json")
+            .metadata(DIGEST, &digest)
+            .metadata(NAME, order.name.as_deref().unwrap_or_default())
+            .metadata(ACCEPTED_AT, order.accepted_at.to_string())
+            .body(ByteStream::from(order.body.to_vec()));
+        let stored = match &order.rates {
+            Some(version) => stored.metadata(RATES, &**version),
+            None => stored,
+        };
+        let error = match stored.send().await {
+            Ok(_) => return Ok(Kept::New),
+            Err(error) => error,
+        };
+        match error.raw_response().map(|response| response.status().as_u16()) {
+            Some(412) => {}
+            // Two wrote at once, and S3 asks for another try.
+            Some(409) => {
+                return Err(StepError::transient(cause::UNAVAILABLE, "S3 asks to try again"));
+            }
+            _ => return Err(sorted("S3", error)),
+        }
+        // The order is there already: a caller that lost the answer sends it again.
+        let there = self.client.head_object().bucket(self.bucket(bucket)).key(key).send().await;
+        let there = there.map_err(|error| sorted("S3", error))?;
+        let same = there.metadata().and_then(|metadata| metadata.get(DIGEST)) == Some(&digest);
+        if same {
+            return Ok(Kept::Same);
+        }
+        let other = objects::read(&self.client, self.bucket(bucket), key, None).await?;
+        Ok(Kept::Other(other.map(|found| found.bytes)))
+    }
+
+    async fn list_orders(
+        &self,
+        bucket: &str,
+        after: Option<&str>,
+    ) -> Result<Vec<Listed>, StepError> {
+        let found = self
+            .client
+            .list_objects_v2()
+            .bucket(self.bucket(bucket))
+            .set_start_after(after.map(str::to_owned))
+            .send()
+            .await
+            .map_err(|error| sorted("S3", error))?;
+        let listed = found.contents.unwrap_or_default().into_iter().filter_map(|object| {
+            let stored_at = Timestamp::from_second(object.last_modified?.secs()).ok()?;
+            Some(Listed { object: object.key?, stored_at })
+        });
+        Ok(listed.collect())
+    }
+
+    async fn get_order(&self, place: &Place) -> Result<Option<StoredOrder>, StepError> {
+        let Place { bucket, key, version } = place;
+        let found = objects::read(&self.client, bucket, key, version.as_deref()).await?;
+        let Some(Found { bytes, metadata, stored_at }) = found else { return Ok(None) };
+        let accepted_at = metadata.get(ACCEPTED_AT).and_then(|text| text.parse().ok());
+        let accepted_at = accepted_at.or(stored_at);
+        Ok(Some(StoredOrder {
+            body: bytes,
+            digest: metadata.get(DIGEST).and_then(|text| Digest::parse(text)),
+            name: metadata.get(NAME).map(|name| Arc::from(name.as_str())),
+            accepted_at: accepted_at.unwrap_or(Timestamp::UNIX_EPOCH),
+            rates: metadata.get(RATES).map(|version| Arc::from(version.as_str())),
+        }))
+    }
+}
+
+impl Orders for S3Objects {
+    fn keep<'a>(&'a self, bucket: &'a str, key: &'a str, order: &'a StoredOrder) -> Io<'a, Kept> {
+        Box::pin(self.put_order(bucket, key, order))
+    }
+
+    fn fetch<'a>(&'a self, place: &'a Place) -> Io<'a, Option<StoredOrder>> {
+        Box::pin(self.get_order(place))
+    }
+
+    fn list<'a>(&'a self, bucket: &'a str, after: Option<&'a str>) -> Io<'a, Vec<Listed>> {
+        Box::pin(self.list_orders(bucket, after))
+    }
+}

@@ -1,0 +1,103 @@
+//! Queues of SQS.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::MessageAttributeValue;
+use oms_core::effects::{Io, Queue, StepError, cause};
+
+use crate::failure::sorted;
+use crate::session::Session;
+
+/// Seconds that a queue may be looked through; until then others do not see what was looked at.
+const LOOK_SECONDS: i32 = 60;
+/// Seconds that SQS looks for messages before it says that there are none.
+const WAIT_SECONDS: i32 = 2;
+
+/// A queue of SQS.
+pub struct SqsQueue {
+    client: Client,
+    queue: String,
+}
+
+impl SqsQueue {
+    /// Gets ready to put messages into queues, by their names.
+    pub fn all(
+        session: &Session,
+        urls: BTreeMap<String, String>,
+    ) -> BTreeMap<String, Arc<dyn Queue>> {
+        let queue = |url| -> Arc<dyn Queue> { Arc::new(Self::new(session, url)) };
+        urls.into_iter().map(|(name, url)| (name, queue(url))).collect()
+    }
+
+    /// Gets ready to put messages into the queue with this URL.
+    pub fn new(session: &Session, queue: String) -> Self {
+        Self { client: Client::new(&session.0), queue }
+    }
+
+    /// Looks through the queue and takes away the messages that `is_it` says yes to.
+    ///
+    /// # Errors
+    /// What SQS said; what was taken away until then is gone.
+    pub async fn take(&self, is_it: impl Fn(&str) -> bool) -> Result<u64, StepError> {
+        let mut taken = 0;
+        let mut left = BTreeMap::new();
+        // Seen again, a message shows that the whole queue was looked through.
+        let mut again = false;
+        while !again {
+            let received = self
+                .client
+                .receive_message()
+                .queue_url(&self.queue)
+                .max_number_of_messages(10)
+                .visibility_timeout(LOOK_SECONDS)
+                // Otherwise SQS asks only some of its servers, and may have nothing to say.
+                .wait_time_seconds(WAIT_SECONDS)
+                .send()
+                .await
+                .map_err(|error| sorted("SQS", error))?;
+            let messages = received.messages.unwrap_or_default();
+            if messages.is_empty() {
+                break;
+            }
+            for message in messages {
+                let (Some(id), Some(receipt)) = (message.message_id, message.receipt_handle) else {
+                    continue;
+                };
+                if !is_it(&message.body.unwrap_or_default()) {
+                    again |= left.insert(id, receipt).is_some();
+                    continue;
+                }
+                let delete = self.client.delete_message().queue_url(&self.queue);
+                let deleted = delete.receipt_handle(receipt).send().await;
+                deleted.map_err(|error| sorted("SQS", error))?;
+                taken += 1;
+            }
+        }
+        // The others may be seen by anybody again; those whose time is over are anyway.
+        for receipt in left.into_values() {
+            let seen = self.client.change_message_visibility().queue_url(&self.queue);
+            let _seen = seen.receipt_handle(receipt).visibility_timeout(0).send().await;
+        }
+        Ok(taken)
+    }
+}
+
+impl Queue for SqsQueue {
+    /// The cause goes along as an attribute.
+    fn send<'a>(&'a self, body: String, why: Option<&'a str>) -> Io<'a, ()> {
+        Box::pin(async move {
+            let mut message = self.client.send_message().queue_url(&self.queue).message_body(body);
+            if let Some(why) = why {
+                let attribute = MessageAttributeValue::builder().data_type("String");
+                let attribute = attribute.string_value(why).build().map_err(|error| {
+                    StepError::permanent(cause::OUT_OF_RANGE, "the cause has no name")
+                        .caused_by(error)
+                })?;
+                message = message.message_attributes("cause", attribute);
+            }
+            message.send().await.map(drop).map_err(|error| sorted("SQS", error))
+        })
+    }
+}

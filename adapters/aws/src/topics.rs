@@ -1,0 +1,40 @@
+//! Topics on SNS.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_sns::Client;
+use oms_core::effects::{Call, Io, Message, StepError, Topic, cause};
+use serde_json::json;
+
+use crate::failure::sorted;
+use crate::session::Session;
+
+/// Topics of SNS.
+pub struct SnsTopics {
+    client: Client,
+    /// The topic's ARN by the pipeline's name of it.
+    topics: BTreeMap<String, String>,
+}
+
+impl SnsTopics {
+    /// Gets ready to use topics.
+    pub fn new(session: &Session, topics: BTreeMap<String, String>) -> Self {
+        Self { client: Client::new(&session.0), topics }
+    }
+}
+
+impl Topic for SnsTopics {
+    /// Says which order it is, not what is in it.
+    fn publish<'a>(&'a self, call: &'a Call, message: Message) -> Io<'a, ()> {
+        Box::pin(async move {
+            let Some(arn) = self.topics.get(&*message.topic) else {
+                let text = format!("no ARN is known for the topic `{}`", message.topic);
+                return Err(StepError::transient(cause::ENVIRONMENT, text));
+            };
+            let run = &call.run;
+            let text = json!({ "pipeline": &*run.pipeline, "key": &*run.key, "run": &*run.id });
+            let sent = self.client.publish().topic_arn(arn).message(text.to_string()).send().await;
+            sent.map(drop).map_err(|error| sorted("SNS", error))
+        })
+    }
+}

@@ -1,0 +1,98 @@
+//! Connections to the server, kept and used again.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use oms_core::effects::{Io, StepError, cause};
+use oms_sql::{Database, Rows, Statement, from_state};
+use tokio_postgres::NoTls;
+use tokio_postgres::types::{ToSql, Type};
+
+/// How long a statement may take, with the wait for a connection. What takes longer is tried again: every statement may be repeated.
+const STATEMENT_MAX: Duration = Duration::from_secs(30);
+
+/// How long the server may take to let somebody in.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// Connections at the most. A write takes as long as the server's disk; more of them at a time do not make it quicker.
+const CONNECTIONS_MAX: usize = 16;
+
+/// A PostgreSQL server.
+pub struct Postgres {
+    pool: Pool,
+}
+
+/// Why a server cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The address is none.
+    #[error("it is no address of a PostgreSQL server, such as `postgresql://user@host/database`")]
+    Address(#[source] tokio_postgres::Error),
+    /// Connections cannot be kept.
+    #[error("connections to it cannot be kept")]
+    Pool(#[source] deadpool_postgres::BuildError),
+}
+
+impl Postgres {
+    /// Gets ready to use the server at an address, such as `postgresql://user@host/database`; nothing is connected before the first
+    /// statement.
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub fn new(address: &str) -> Result<Self, ConnectError> {
+        let mut config: tokio_postgres::Config = address.parse().map_err(ConnectError::Address)?;
+        config.connect_timeout(CONNECT_MAX).application_name("oms");
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let pool = Pool::builder(Manager::from_config(config, NoTls, recycling))
+            .max_size(CONNECTIONS_MAX)
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(ConnectError::Pool)?;
+        Ok(Self { pool })
+    }
+
+    async fn query(&self, statement: &Statement) -> Result<Rows, StepError> {
+        let client = self.pool.get().await.map_err(|error| match error {
+            deadpool_postgres::PoolError::Backend(error) => failed(error),
+            error => {
+                StepError::transient(cause::UNAVAILABLE, "there is no connection to the database")
+                    .caused_by(error)
+            }
+        })?;
+        let texts: Vec<&Option<String>> =
+            statement.parameters().iter().map(|parameter| &parameter.text).collect();
+        let types = vec![Type::TEXT; texts.len()];
+        let prepared =
+            client.prepare_typed_cached(&statement.numbered(), &types).await.map_err(failed)?;
+        let values: Vec<&(dyn ToSql + Sync)> =
+            texts.iter().map(|text| *text as &(dyn ToSql + Sync)).collect();
+        let rows = client.query(&prepared, &values).await.map_err(failed)?;
+        rows.iter()
+            .map(|row| (0..row.len()).map(|at| row.try_get(at)).collect())
+            .collect::<Result<Rows, _>>()
+            .map_err(failed)
+    }
+}
+
+impl Database for Postgres {
+    fn run<'a>(&'a self, statement: &'a Statement) -> Io<'a, Rows> {
+        Box::pin(async move {
+            match tokio::time::timeout(STATEMENT_MAX, self.query(statement)).await {
+                Ok(answer) => answer,
+                Err(_) => {
+                    let message = "the database took too long to answer";
+                    Err(StepError::transient(cause::UNAVAILABLE, message))
+                }
+            }
+        })
+    }
+}
+
+fn failed(error: tokio_postgres::Error) -> StepError {
+    match error.code() {
+        // The server's words may quote values, so that they are not kept.
+        Some(state) => from_state(state.code()),
+        None => StepError::transient(cause::UNAVAILABLE, "the database does not answer")
+            .caused_by(error),
+    }
+}

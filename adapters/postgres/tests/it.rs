@@ -1,0 +1,45 @@
+//! The tables on a PostgreSQL server of the test's own.
+
+use std::sync::Arc;
+
+use oms_postgres::Postgres;
+use oms_test_servers::{PROVES, Server, all, find};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_contract_holds_on_a_connection() {
+    let Some(programs) = find() else { return };
+    let server = Server::start(&programs);
+    all(Arc::new(Postgres::new(&server.address()).unwrap())).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_may_come_back() {
+    use oms_core::effects::{Class, cause};
+    use oms_sql::{Database as _, Statement};
+    let nobody = Postgres::new("postgresql://oms@127.0.0.1:1/postgres").unwrap();
+    let error = nobody.run(&Statement::default().sql("select 1")).await.unwrap_err();
+    assert_eq!((error.class(), error.cause()), (Class::Transient, cause::UNAVAILABLE));
+    assert!(Postgres::new("no address").is_err());
+}
+
+#[tokio::test]
+async fn a_role_logs_in_with_its_password_and_may_do_what_it_was_granted() {
+    use oms_core::effects::cause;
+    use oms_sql::{Database as _, Grants, Statement, migrate, set_role};
+    let Some(programs) = find() else { return };
+    let server = Server::start(&programs);
+    let owner = Postgres::new(&server.address()).unwrap();
+    migrate(&owner, std::iter::empty()).await.unwrap();
+    let grants = Grants::from([("oms_branches".to_owned(), vec!["SELECT"])]);
+    set_role(&owner, PROVES, "a-pass.word", &grants).await.unwrap();
+    let address =
+        |password: &str| server.address().replace("oms@", &format!("{PROVES}:{password}@"));
+    let ask = async |password: &str, table: &str| {
+        let role = Postgres::new(&address(password)).unwrap();
+        role.run(&Statement::default().sql(&format!("select key from {table}"))).await
+    };
+    assert!(ask("a-pass.word", "oms_branches").await.unwrap().is_empty());
+    for (password, table) in [("a-pass.word", "oms_claims"), ("another", "oms_branches")] {
+        assert_eq!(ask(password, table).await.unwrap_err().cause(), cause::ENVIRONMENT, "{table}");
+    }
+}

@@ -1,0 +1,292 @@
+//! One connection to the server, from the greeting to the last reply.
+//!
+//! `lettre` formats the commands and parses the replies. It does not read them: its reader accepts lines of any length and parses a reply again at
+//! each line.
+
+use std::fmt::Display;
+use std::pin::pin;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use lettre::Address;
+use lettre::transport::smtp::authentication::Mechanism;
+use lettre::transport::smtp::commands::{Auth, Data, Ehlo, Mail, Rcpt, Starttls};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter, ServerInfo};
+use lettre::transport::smtp::response::Response;
+use oms_core::effects::{Call, StepError, cause};
+use oms_core::mail::Envelope;
+use oms_core::mail::Security;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::Credentials;
+use crate::failure::{Phase, late, meaning};
+use crate::fault::Fault;
+use crate::reply;
+use crate::tls::Tls;
+
+/// How long the server may take to answer for a message that it was given: RFC 5321, 4.5.3.2.6. Giving up earlier makes a mail whose outcome is
+/// not known of one that is on its way.
+const FINAL_REPLY: Duration = Duration::from_secs(600);
+
+/// The ways to authenticate that are used, the better one first.
+const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
+
+/// Where the server is and how it is talked to.
+pub(crate) struct Server {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) security: Security,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) credentials: Option<Credentials>,
+    /// The name in `EHLO`.
+    pub(crate) hello: ClientId,
+    pub(crate) timeout: Duration,
+}
+
+/// Waits for the server, but not for ever.
+async fn within<T>(
+    limit: Duration,
+    phase: Phase,
+    answer: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, StepError> {
+    match timeout(limit, answer).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(fault)) => Err(meaning(phase, &fault)),
+        Err(_) => Err(late(phase)),
+    }
+}
+
+impl Server {
+    /// Connects, encrypts and authenticates.
+    pub(crate) async fn connect(&self) -> Result<Connection, StepError> {
+        let mut connection = match within(self.timeout, Phase::Connect, self.open()).await? {
+            Opened::Ready(connection) => connection,
+            Opened::OffersNoTls => {
+                let message = "the mail server offers no STARTTLS; without encryption nothing is sent, unless `security: none` says so";
+                return Err(StepError::permanent(cause::REFUSED, message));
+            }
+        };
+        if let Some(credentials) = &self.credentials {
+            within(self.timeout, Phase::Login, connection.login(credentials)).await?;
+        }
+        Ok(connection)
+    }
+
+    async fn open(&self) -> Result<Opened, Fault> {
+        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        tcp.set_nodelay(true)?;
+        let ready = match (&self.tls, self.security) {
+            (Some(tls), Security::Tls) => self.greet(tls.encrypt(tcp).await?).await?,
+            (Some(tls), _) => {
+                let mut plain = Conversation::begin(tcp).await?;
+                if !plain.says_hello(&self.hello).await?.supports_feature(Extension::StartTls) {
+                    return Ok(Opened::OffersNoTls);
+                }
+                plain.command(Starttls).await?;
+                // Bytes from before the handshake must not count as replies after it.
+                if !plain.stream.buffer().is_empty() {
+                    return Err(Fault::NoReply);
+                }
+                let stream = tls.encrypt(plain.stream.into_inner()).await?;
+                self.known(Conversation::new(Box::new(stream))).await?
+            }
+            (None, _) => self.greet(tcp).await?,
+        };
+        Ok(Opened::Ready(ready))
+    }
+
+    async fn greet(&self, stream: impl Stream + 'static) -> Result<Connection, Fault> {
+        self.known(Conversation::begin(Box::new(stream) as Box<dyn Stream>).await?).await
+    }
+
+    /// Sends `EHLO` and completes the connection.
+    async fn known(&self, mut talk: Conversation<Box<dyn Stream>>) -> Result<Connection, Fault> {
+        let can = talk.says_hello(&self.hello).await?;
+        Ok(Connection { talk, can, timeout: self.timeout })
+    }
+}
+
+enum Opened {
+    Ready(Connection),
+    /// The server does not support STARTTLS.
+    OffersNoTls,
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// A sequence of commands and replies.
+struct Conversation<S> {
+    stream: BufReader<S>,
+}
+
+impl<S: Stream> Conversation<S> {
+    fn new(stream: S) -> Self {
+        Self { stream: BufReader::new(stream) }
+    }
+
+    /// Reads the greeting.
+    async fn begin(stream: S) -> Result<Self, Fault> {
+        let mut talk = Self::new(stream);
+        talk.reply().await?;
+        Ok(talk)
+    }
+
+    /// Sends `EHLO` and returns the server's extensions.
+    async fn says_hello(&mut self, hello: &ClientId) -> Result<ServerInfo, Fault> {
+        let reply = self.command(Ehlo::new(hello.clone())).await?;
+        ServerInfo::from_response(&reply).map_err(|_| Fault::NoReply)
+    }
+
+    async fn command(&mut self, command: impl Display) -> Result<Response, Fault> {
+        // A reply that is already there would count as the reply to this command.
+        if self.has_unread() {
+            return Err(Fault::NoReply);
+        }
+        self.write(command.to_string().as_bytes()).await?;
+        self.reply().await
+    }
+
+    /// Returns whether the server has sent bytes that were not read, or has closed the connection.
+    fn has_unread(&mut self) -> bool {
+        let fill = pin!(self.stream.fill_buf());
+        fill.poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.stream.write_all(bytes).await?;
+        Ok(self.stream.flush().await?)
+    }
+
+    async fn reply(&mut self) -> Result<Response, Fault> {
+        let reply = reply::read(&mut self.stream).await?;
+        if reply.is_positive() { Ok(reply) } else { Err(Fault::Refused(reply)) }
+    }
+}
+
+/// A connection that is ready for a mail.
+pub(crate) struct Connection {
+    talk: Conversation<Box<dyn Stream>>,
+    /// The server's extensions.
+    can: ServerInfo,
+    timeout: Duration,
+}
+
+/// Why a mail was not taken.
+pub(crate) struct NotTaken {
+    pub(crate) error: StepError,
+    /// Whether the connection turned out to be closed before anything was said about this mail.
+    pub(crate) was_closed: bool,
+}
+
+impl From<StepError> for NotTaken {
+    fn from(error: StepError) -> Self {
+        Self { error, was_closed: false }
+    }
+}
+
+impl Connection {
+    async fn login(&mut self, credentials: &Credentials) -> Result<(), Fault> {
+        let mechanism = self.can.get_auth_mechanism(&MECHANISMS).ok_or(Fault::Lacks)?;
+        let first =
+            Auth::new(mechanism, credentials.for_lettre(), None).map_err(|_| Fault::Lacks)?;
+        let mut reply = self.talk.command(first).await?;
+        // `PLAIN` sends all at once; `LOGIN` sends the name and the password, whatever the challenges say (draft-murchison-sasl-login-00).
+        let answers: &[&str] = match mechanism {
+            Mechanism::Login => &[&credentials.user, &credentials.password],
+            _ => &[],
+        };
+        for answer in answers {
+            if !reply.has_code(334) {
+                return Ok(());
+            }
+            reply = self.talk.command(format!("{}\r\n", BASE64_STANDARD.encode(answer))).await?;
+        }
+        if reply.has_code(334) { Err(Fault::NoReply) } else { Ok(()) }
+    }
+
+    /// Sends a message.
+    pub(crate) async fn send(
+        &mut self,
+        call: &Call,
+        envelope: &Envelope,
+        message: &[u8],
+    ) -> Result<(), NotTaken> {
+        let [from, to] = [&envelope.from, &envelope.to].map(|address| address.parse::<Address>());
+        let (Ok(from), Ok(to)) = (from, to) else {
+            let message = "the e-mail address is invalid";
+            return Err(StepError::permanent(cause::BAD_ADDRESS, message).into());
+        };
+        let mut parameters = Vec::new();
+        if envelope.beyond_ascii {
+            if !self.can.supports_feature(Extension::SmtpUtfEight) {
+                let message = "the mail server takes no address beyond ASCII (it has no SMTPUTF8)";
+                return Err(StepError::permanent(cause::BAD_ADDRESS, message).into());
+            }
+            parameters.push(MailParameter::SmtpUtfEight);
+        }
+        let limit = self.timeout;
+        match timeout(limit, self.talk.command(Mail::new(Some(from), parameters))).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(fault)) => {
+                // 421: the server closes a connection that was idle for too long.
+                let was_closed = fault.code().is_none_or(|code| code == 421);
+                return Err(NotTaken { error: meaning(Phase::Sender, &fault), was_closed });
+            }
+            Err(_) => return Err(late(Phase::Sender).into()),
+        }
+        within(limit, Phase::Recipient, self.talk.command(Rcpt::new(to, Vec::new()))).await?;
+        let go_on = within(limit, Phase::Data, self.talk.command(Data)).await?;
+        // Any other word would have the message read as commands.
+        if !go_on.has_code(354) || self.talk.has_unread() {
+            let message = "the mail server answers out of turn, and was not given the message";
+            return Err(StepError::transient(cause::UNAVAILABLE, message).into());
+        }
+        call.doubt.begin();
+        let transfer = async {
+            self.talk.write(&transparent(message)).await?;
+            self.talk.reply().await
+        };
+        let reply = within(FINAL_REPLY, Phase::Message, transfer).await?;
+        // Only 2xx says that the server has it (RFC 5321, 4.2.1).
+        if u16::from(reply.code()) / 100 == 2 { Ok(()) } else { Err(late(Phase::Message).into()) }
+    }
+}
+
+/// Returns the message with the final period. A period at the start of a line is doubled (RFC 5321, 4.5.2).
+fn transparent(message: &[u8]) -> Vec<u8> {
+    let mut data = Vec::with_capacity(message.len() + 100);
+    for line in message.split_inclusive(|byte| *byte == b'\n') {
+        if line.starts_with(b".") {
+            data.push(b'.');
+        }
+        data.extend_from_slice(line);
+    }
+    if !data.ends_with(b"\r\n") {
+        data.extend_from_slice(b"\r\n");
+    }
+    data.extend_from_slice(b".\r\n");
+    data
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_at_the_start_of_a_line_is_doubled() {
+        for (message, data) in [
+            ("a\r\n", "a\r\n.\r\n"),
+            ("a", "a\r\n.\r\n"),
+            (".\r\n..\r\na.\r\n.b", "..\r\n...\r\na.\r\n..b\r\n.\r\n"),
+            ("", "\r\n.\r\n"),
+        ] {
+            assert_eq!(String::from_utf8(transparent(message.as_bytes())).unwrap(), data);
+        }
+    }
+}

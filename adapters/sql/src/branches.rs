@@ -1,0 +1,163 @@
+//! Which handler is done with which order: a note for each, made together with the last thing that the handler does where that is one statement.
+
+use std::sync::Arc;
+
+use oms_core::effects::{Branches, Call, Io, Mark, Missing, RunInfo};
+use serde_json::Value as Json;
+
+use crate::database::Database;
+use crate::statement::Statement;
+
+/// The notes of a database.
+pub struct SqlBranches {
+    database: Arc<dyn Database>,
+}
+
+impl SqlBranches {
+    /// Works on a database whose tables were made by [`migrate`](crate::migrate()).
+    pub fn new(database: Arc<dyn Database>) -> Self {
+        Self { database }
+    }
+}
+
+/// When it is noted that a handler is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    /// In any case.
+    Always,
+    /// If the row that `written` gives is the run's and not another's.
+    Written,
+    /// If the claim that `claimed` gives was done already: by an attempt that noted it, or as a person found out.
+    Claimed,
+}
+
+/// Begins a statement with the parts of its `with`; the note that a handler is done is among them if the call is its last.
+pub(crate) fn with(parts: Statement, call: &Call, when: When) -> Statement {
+    let Some(mark) = &call.mark else { return parts };
+    let parts = match parts == Statement::default() {
+        true => parts.sql("with mark as ("),
+        false => parts.sql(", mark as ("),
+    };
+    done(parts, &call.run, mark, when).sql(") ")
+}
+
+/// Adds the statement that notes what is done.
+fn done(statement: Statement, run: &RunInfo, mark: &Mark, when: When) -> Statement {
+    let statement = statement
+        .sql("insert into oms_branches as b (pipeline, handler, object, key, run, state) select ")
+        .text(&*run.pipeline)
+        .sql(", ")
+        .text(&*mark.handler)
+        .sql(", ")
+        .text(&*mark.object)
+        .sql(", ")
+        .text(&*run.key)
+        .sql(", ")
+        .text(&*run.id)
+        .sql(", 'completed'");
+    let statement = match when {
+        When::Always => statement,
+        When::Claimed => statement.sql(" from claimed where claimed.state = 'done'"),
+        When::Written => statement
+            .sql(" from written where oms_run = ")
+            .text(&*run.id)
+            .sql(" and oms_order = ")
+            .text(run.digest.to_string()),
+    };
+    // What was noted before is not written again.
+    statement.sql(
+        " on conflict (pipeline, handler, object) do update set state = 'completed', cause = null, reason = null, run = excluded.run, key = excluded.key, \
+         at = now() where b.state <> 'completed'",
+    )
+}
+
+impl Branches for SqlBranches {
+    fn done<'a>(&'a self, run: &'a RunInfo, mark: &'a Mark) -> Io<'a, ()> {
+        Box::pin(async move {
+            let statement = done(Statement::default(), run, mark, When::Always);
+            self.database.run(&statement).await.map(drop)
+        })
+    }
+
+    fn parked<'a>(
+        &'a self,
+        pipeline: &'a str,
+        key: &'a str,
+        mark: &'a Mark,
+        cause: &'a str,
+        reason: &'a str,
+    ) -> Io<'a, ()> {
+        Box::pin(async move {
+            let statement = Statement::default()
+                .sql("insert into oms_branches as b (pipeline, handler, object, key, run, state, cause, reason) values (")
+                .text(pipeline)
+                .sql(", ")
+                .text(&*mark.handler)
+                .sql(", ")
+                .text(&*mark.object)
+                .sql(", ")
+                .text(key)
+                .sql(", ")
+                .text(oms_core::effects::run_id(pipeline, key))
+                .sql(", 'parked', ")
+                .text(cause)
+                .sql(", ")
+                .text(reason)
+                .sql(
+                    ") on conflict (pipeline, handler, object) do update set state = 'parked', key = excluded.key, run = excluded.run, cause = excluded.cause, \
+                     reason = excluded.reason, at = now() where b.state <> 'completed'",
+                );
+            self.database.run(&statement).await.map(drop)
+        })
+    }
+
+    fn missing<'a>(
+        &'a self,
+        pipeline: &'a str,
+        handlers: &'a [&'a str],
+        objects: &'a [&'a str],
+    ) -> Io<'a, Vec<Missing>> {
+        Box::pin(async move {
+            // Lists travel as JSON: the RDS Data API takes no arrays.
+            let list = |texts: &[&str]| Json::from(texts.to_vec()).to_string();
+            let statement = Statement::default()
+                .sql("select o.object, h.handler from jsonb_array_elements_text(cast(")
+                .text(list(objects))
+                .sql(" as jsonb)) as o (object) cross join jsonb_array_elements_text(cast(")
+                .text(list(handlers))
+                .sql(" as jsonb)) as h (handler) where not exists (select from oms_branches b where b.pipeline = ")
+                .text(pipeline)
+                .sql(" and b.handler = h.handler and b.object = o.object) order by 1, 2");
+            let rows = self.database.run(&statement).await?;
+            let missing = rows.into_iter().filter_map(|row| match row.as_slice() {
+                [Some(object), Some(handler)] => {
+                    Some(Missing { object: object.clone(), handler: handler.clone() })
+                }
+                _ => None,
+            });
+            Ok(missing.collect())
+        })
+    }
+
+    fn cursor<'a>(&'a self, pipeline: &'a str) -> Io<'a, Option<String>> {
+        Box::pin(async move {
+            let statement = Statement::default()
+                .sql("select object from oms_cursors where pipeline = ")
+                .text(pipeline);
+            let rows = self.database.run(&statement).await?;
+            Ok(rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten())
+        })
+    }
+
+    fn set_cursor<'a>(&'a self, pipeline: &'a str, after: Option<&'a str>) -> Io<'a, ()> {
+        Box::pin(async move {
+            let statement = Statement::default()
+                .sql("insert into oms_cursors (pipeline, object) values (")
+                .text(pipeline)
+                .sql(", ")
+                .bind(crate::statement::Hint::Text, after.map(str::to_owned))
+                .sql(") on conflict (pipeline) do update set object = excluded.object");
+            self.database.run(&statement).await.map(drop)
+        })
+    }
+}

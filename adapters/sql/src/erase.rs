@@ -1,0 +1,306 @@
+//! Erasing what tables say of a customer, and keeping the amounts. The rules are those of the embedded database.
+
+use std::sync::Arc;
+
+use oms_core::effects::{Erase, Io, StepError};
+use oms_core::table::{Column, Customer, Erasing, Identity, RowCounts, TableDef, TableUse};
+use oms_core::value::Value;
+
+use crate::database::Database;
+use crate::row::RUN;
+use crate::statement::Statement;
+
+/// Runs in one statement at the most.
+const RUNS: usize = 100;
+
+/// Adds the condition that selects rows.
+type Condition<'a> = &'a (dyn Fn(Statement) -> Statement + Sync);
+
+/// Erases personal data in a database.
+pub struct SqlErasure(Arc<dyn Database>);
+
+impl SqlErasure {
+    /// Wraps the way to a database.
+    pub const fn new(database: Arc<dyn Database>) -> Self {
+        Self(database)
+    }
+}
+
+impl Erase for SqlErasure {
+    fn naming<'a>(
+        &'a self,
+        tables: &'a [TableUse],
+        customer: &'a Customer,
+    ) -> Io<'a, Vec<Identity>> {
+        Box::pin(naming(&*self.0, tables, customer))
+    }
+
+    fn of_runs<'a>(
+        &'a self,
+        tables: &'a [TableUse],
+        runs: &'a [String],
+        erasing: Erasing,
+    ) -> Io<'a, RowCounts> {
+        Box::pin(erase_of_runs(&*self.0, tables, runs, erasing))
+    }
+
+    fn of_customer<'a>(
+        &'a self,
+        tables: &'a [TableUse],
+        customer: &'a Customer,
+        erasing: Erasing,
+    ) -> Io<'a, RowCounts> {
+        Box::pin(erase_of_customer(&*self.0, tables, customer, erasing))
+    }
+}
+
+/// Returns what the rows that name one of the customer's ids or addresses say of their customer.
+///
+/// # Errors
+/// What the database said.
+async fn naming(
+    database: &dyn Database,
+    tables: &[TableUse],
+    customer: &Customer,
+) -> Result<Vec<Identity>, StepError> {
+    let mut found = Vec::new();
+    for TableUse { table, .. } in tables.iter().filter(|used| used.table.names_customers()) {
+        let mut statement = Statement::default().sql("select ");
+        statement = match table.customer_id() {
+            Some(id) => as_text(statement, id),
+            None => statement.sql("cast(null as text)"),
+        };
+        for email in table.customer_emails() {
+            statement = as_text(statement.sql(", "), email);
+        }
+        statement = statement.sql(" from ").name(&table.name).sql(" where (");
+        statement = match table.customer_id() {
+            Some(id) => one_of(as_text(statement, id), customer.ids()),
+            None => statement.sql("false"),
+        };
+        statement = any_email(statement.sql(") or ("), table, customer).sql(")");
+        for row in database.run(&statement).await? {
+            let mut values = row.into_iter();
+            let mut identity = Identity::default();
+            identity.set_id(values.next().flatten().unwrap_or_default());
+            values.flatten().for_each(|email| identity.add_email(&email));
+            found.push(identity);
+        }
+    }
+    Ok(found)
+}
+
+/// Erases or counts the rows that runs wrote and that name no customer.
+///
+/// # Errors
+/// What the database said; it can be done again.
+async fn erase_of_runs(
+    database: &dyn Database,
+    tables: &[TableUse],
+    runs: &[String],
+    erasing: Erasing,
+) -> Result<RowCounts, StepError> {
+    let mut counts = RowCounts::new();
+    let written = |used: &&TableUse| used.is_written && used.table.is_personal();
+    for TableUse { table, .. } in tables.iter().filter(written) {
+        let mut rows = 0;
+        for some in runs.chunks(RUNS) {
+            let condition = |statement| of_runs(statement, table, some);
+            rows += clear(database, table, &condition, erasing).await?;
+        }
+        counts.insert(table.name.to_string(), rows);
+    }
+    Ok(counts)
+}
+
+/// Erases or counts the rows that belong to a customer.
+///
+/// # Errors
+/// What the database said; it can be done again.
+async fn erase_of_customer(
+    database: &dyn Database,
+    tables: &[TableUse],
+    customer: &Customer,
+    erasing: Erasing,
+) -> Result<RowCounts, StepError> {
+    let mut counts = RowCounts::new();
+    // Rows with an address lead to the customer, so that they go last: if this ends early, the rest is still found.
+    let has_emails = |table: &TableDef| table.customer_emails().next().is_some();
+    let mut tables: Vec<&TableUse> =
+        tables.iter().filter(|used| used.table.names_customers()).collect();
+    tables.sort_by_key(|used| has_emails(&used.table));
+    for TableUse { table, is_written } in tables {
+        let condition = |statement| of_customer(statement, table, customer);
+        let rows = match (*is_written, erasing) {
+            (true, _) => clear(database, table, &condition, erasing).await?,
+            (false, Erasing::Count) => count(database, table, &condition).await?,
+            (false, Erasing::Erase) => {
+                let statement = Statement::default().sql("delete from ").name(&table.name);
+                changed(database, condition(statement.sql(" where "))).await?
+            }
+        };
+        counts.insert(table.name.to_string(), rows);
+    }
+    Ok(counts)
+}
+
+fn as_text(statement: Statement, column: &Column) -> Statement {
+    statement.sql("cast(").name(&column.name).sql(" as text)")
+}
+
+fn one_of<'v>(statement: Statement, values: impl IntoIterator<Item = &'v String>) -> Statement {
+    // A list must not be empty, and nothing equals null.
+    let statement = statement.sql(" in (null");
+    let bound = values
+        .into_iter()
+        .fold(statement, |statement, value| statement.sql(", ").text(value.as_str()));
+    bound.sql(")")
+}
+
+/// Adds the condition that one of the table's addresses is the customer's. The collation compares ASCII letters alone, as elsewhere.
+fn any_email(statement: Statement, table: &TableDef, customer: &Customer) -> Statement {
+    table.customer_emails().fold(statement.sql("false"), |statement, email| {
+        let statement = statement.sql(" or lower(").name(&email.name);
+        one_of(statement.sql(" collate \"C\")"), customer.emails())
+    })
+}
+
+fn of_customer(statement: Statement, table: &TableDef, customer: &Customer) -> Statement {
+    match table.customer_id() {
+        Some(id) => {
+            let statement = one_of(as_text(statement.sql("("), id), customer.ids());
+            let statement = as_text(statement.sql(" or (coalesce("), id).sql(", '') = '' and (");
+            any_email(statement, table, customer).sql(")))")
+        }
+        None => any_email(statement.sql("("), table, customer).sql(")"),
+    }
+}
+
+fn of_runs(statement: Statement, table: &TableDef, runs: &[String]) -> Statement {
+    let statement = one_of(statement.sql("(").name(RUN), runs);
+    let customers = table.columns.iter().filter(|column| column.customer);
+    let unnamed = customers.fold(statement, |statement, column| {
+        let statement = as_text(statement.sql(" and coalesce("), column);
+        statement.sql(", '') = ''")
+    });
+    unnamed.sql(")")
+}
+
+/// Empties the personal columns of rows. A digest takes the place of a personal key.
+async fn clear(
+    database: &dyn Database,
+    table: &TableDef,
+    condition: Condition<'_>,
+    erasing: Erasing,
+) -> Result<u64, StepError> {
+    let is_key = |column: &&Column| table.key_columns().any(|key| key.name == column.name);
+    let (keys, others): (Vec<&Column>, Vec<&Column>) =
+        table.columns.iter().filter(|column| column.pii).partition(is_key);
+    let pairs = |statement: Statement, is: &str, between: &str| {
+        others.iter().enumerate().fold(statement, |statement, (at, column)| {
+            let statement = statement.sql(if at == 0 { "" } else { between });
+            statement.name(&column.name).sql(is).value(column.shape, &column.erased())
+        })
+    };
+    let full = |statement: Statement| match others.as_slice() {
+        [] => condition(statement),
+        _ => pairs(condition(statement).sql(" and ("), " is distinct from ", " or ").sql(")"),
+    };
+    if erasing == Erasing::Count {
+        return match keys.as_slice() {
+            [] => count(database, table, &full).await,
+            _ => count(database, table, condition).await,
+        };
+    }
+    // A key that names the customer is the last to go: the rows are found by it.
+    let rows = match keys.as_slice() {
+        [] => Vec::new(),
+        _ => {
+            let mut statement = Statement::default().sql("select ");
+            for (at, column) in table.key_columns().enumerate() {
+                statement = as_text(statement.sql(if at == 0 { "" } else { ", " }), column);
+            }
+            let statement = statement.sql(" from ").name(&table.name).sql(" where ");
+            database.run(&condition(statement)).await?
+        }
+    };
+    let mut cleared = 0;
+    if !others.is_empty() {
+        let statement = Statement::default().sql("update ").name(&table.name).sql(" set ");
+        let statement = pairs(statement, " = ", ", ").sql(" where ");
+        cleared = changed(database, full(statement)).await?;
+    }
+    for row in &rows {
+        let key: Vec<&str> = row.iter().map(|value| value.as_deref().unwrap_or_default()).collect();
+        replace_key(database, table, &key).await?;
+    }
+    Ok(if keys.is_empty() { cleared } else { rows.len() as u64 })
+}
+
+/// Replaces the personal columns of a key by digests. The row is deleted if its key cannot be replaced.
+async fn replace_key(
+    database: &dyn Database,
+    table: &TableDef,
+    key: &[&str],
+) -> Result<(), StepError> {
+    let columns: Vec<&Column> = table.key_columns().collect();
+    let old = |statement: Statement| {
+        columns.iter().zip(key).enumerate().fold(statement, |statement, (at, (column, value))| {
+            let statement = as_text(statement.sql(if at == 0 { "" } else { " and " }), column);
+            statement.sql(" = ").text(*value)
+        })
+    };
+    for attempt in 0..Column::ERASED_KEYS {
+        let erased: Option<Vec<(&Column, Value)>> = columns
+            .iter()
+            .zip(key)
+            .filter(|(column, _)| column.pii)
+            .map(|(column, value)| Some((*column, column.erased_key(value, attempt)?)))
+            .collect();
+        let Some(erased) = erased else { break };
+        let replaced = |statement: Statement, first: &str, between: &str| {
+            erased.iter().enumerate().fold(statement, |statement, (at, (column, value))| {
+                let statement = statement.sql(if at == 0 { first } else { between });
+                statement.name(&column.name).sql(" = ").value(column.shape, value)
+            })
+        };
+        // Another row may have the same digest.
+        let statement = Statement::default().sql("update ").name(&table.name).sql(" set ");
+        let statement = old(replaced(statement, "", ", ").sql(" where "));
+        let statement = statement.sql(" and not exists (select 1 from ").name(&table.name);
+        let statement = replaced(statement.sql(" where "), "", " and ");
+        let rest = columns.iter().zip(key).filter(|(column, _)| !column.pii);
+        let statement = rest.fold(statement, |statement, (column, value)| {
+            as_text(statement.sql(" and "), column).sql(" = ").text(*value)
+        });
+        if changed(database, statement.sql(")")).await? > 0 {
+            return Ok(());
+        }
+    }
+    let statement = Statement::default().sql("delete from ").name(&table.name).sql(" where ");
+    changed(database, old(statement)).await.map(drop)
+}
+
+async fn count(
+    database: &dyn Database,
+    table: &TableDef,
+    condition: Condition<'_>,
+) -> Result<u64, StepError> {
+    let statement = Statement::default().sql("select cast(count(*) as text) from ");
+    first_number(database, &condition(statement.name(&table.name).sql(" where "))).await
+}
+
+/// Runs a statement that changes rows, and returns how many.
+async fn changed(database: &dyn Database, statement: Statement) -> Result<u64, StepError> {
+    let counted = Statement::default()
+        .sql("with changed as (")
+        .then(statement)
+        .sql(" returning 1) select cast(count(*) as text) from changed");
+    first_number(database, &counted).await
+}
+
+async fn first_number(database: &dyn Database, statement: &Statement) -> Result<u64, StepError> {
+    let rows = database.run(statement).await?;
+    let count = rows.into_iter().flatten().flatten().next();
+    Ok(count.and_then(|count| count.parse().ok()).unwrap_or_default())
+}

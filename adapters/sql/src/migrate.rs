@@ -1,0 +1,183 @@
+//! The tables, made and extended. What would lose or change something is said and not done.
+
+use std::collections::BTreeMap;
+
+use oms_core::effects::StepError;
+use oms_core::table::{Column, ColumnShape, TableDef};
+
+use crate::database::Database;
+use crate::row::{ORDER, RUN};
+use crate::statement::Statement;
+use crate::versions;
+
+/// Tables of our own: what was claimed, which steps did what may not be repeated, which handler is done with which order, and how far the
+/// search for lost orders came.
+const OWN: [&str; 5] = [
+    "create table if not exists oms_claims (key text primary key, run text not null, step text not null, attempt text not null, \
+     state text not null check (state in ('claimed', 'done', 'free')), lease_until timestamptz not null, provider_id text, \
+     claimed_at timestamptz not null default now())",
+    "create table if not exists oms_effects (key text primary key, run text not null, step text not null, \
+     done_at timestamptz not null default now())",
+    "create table if not exists oms_branches (pipeline text not null, handler text not null, object text not null, key text not null, \
+     run text not null, state text not null check (state in ('completed', 'parked')), cause text, reason text, \
+     at timestamptz not null default now(), primary key (pipeline, handler, object))",
+    "create index if not exists oms_branches_by_key on oms_branches (pipeline, key)",
+    "create table if not exists oms_cursors (pipeline text primary key, object text)",
+];
+
+/// Why tables are not as the pipeline wants them.
+#[derive(Debug)]
+pub enum MigrateError {
+    /// A table is there and differs in a way that is not changed without being asked for.
+    Differs {
+        /// The table.
+        table: String,
+        /// In what it differs.
+        difference: String,
+    },
+    /// The database could not be asked.
+    Database(StepError),
+}
+
+impl std::fmt::Display for MigrateError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Differs { table, difference } => write!(
+                f,
+                "the table `{table}` is there already and differs: {difference}; change it by hand, or give the table another name"
+            ),
+            Self::Database(error) => write!(f, "the tables cannot be made: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for MigrateError {}
+
+impl From<StepError> for MigrateError {
+    fn from(error: StepError) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// Returns the statements that make our own tables and the pipeline's, where none of them is there.
+pub fn ddl<'t>(tables: impl Iterator<Item = &'t TableDef>) -> Vec<Statement> {
+    own().chain(tables.map(create)).collect()
+}
+
+fn own() -> impl Iterator<Item = Statement> {
+    OWN.iter().chain(&versions::OWN).map(|own| Statement::default().sql(own))
+}
+
+/// Makes what is missing: our own tables, the pipeline's, and columns that may be null. Repeated, it changes nothing.
+///
+/// # Errors
+/// When a table is there that differs in another way, or the database does not answer.
+pub async fn migrate(
+    database: &dyn Database,
+    tables: impl Iterator<Item = &TableDef> + Send,
+) -> Result<(), MigrateError> {
+    for statement in own() {
+        database.run(&statement).await?;
+    }
+    for table in tables {
+        ensure(database, table).await?;
+    }
+    Ok(())
+}
+
+async fn ensure(database: &dyn Database, table: &TableDef) -> Result<(), MigrateError> {
+    database.run(&create(table)).await?;
+    let there = columns(database, table).await?;
+    let differs =
+        |difference: String| MigrateError::Differs { table: table.name.to_string(), difference };
+    for (at, column) in table.columns.iter().enumerate() {
+        match there.get(column.name.as_ref()) {
+            Some((sql_type, not_null, key)) => {
+                if *sql_type != type_of(column.shape) {
+                    let wanted = type_of(column.shape);
+                    return Err(differs(format!(
+                        "`{}` is {sql_type} there and {wanted} here",
+                        column.name
+                    )));
+                }
+                if *not_null == column.nullable {
+                    let may = if *not_null { "must not" } else { "may" };
+                    return Err(differs(format!("`{}` {may} be null there", column.name)));
+                }
+                if *key != table.key.iter().position(|key| *key == at) {
+                    return Err(differs("its key is another one".to_owned()));
+                }
+            }
+            None if column.nullable => {
+                let statement = Statement::default().sql("alter table ").name(&table.name);
+                let statement = declared(statement.sql(" add column if not exists "), column);
+                database.run(&statement).await?;
+            }
+            None => {
+                return Err(differs(format!("it lacks `{}`, which must not be null", column.name)));
+            }
+        }
+    }
+    if !there.contains_key(RUN) || !there.contains_key(ORDER) {
+        return Err(differs("it was not made by oms".to_owned()));
+    }
+    Ok(())
+}
+
+fn create(table: &TableDef) -> Statement {
+    let mut statement =
+        Statement::default().sql("create table if not exists ").name(&table.name).sql(" (");
+    for column in &table.columns {
+        statement = declared(statement, column).sql(", ");
+    }
+    let key = table.key_columns().map(|column| column.name.as_ref());
+    statement.name(RUN).sql(" text, ").name(ORDER).sql(" text, primary key (").names(key).sql("))")
+}
+
+fn declared(statement: Statement, column: &Column) -> Statement {
+    let null = if column.nullable { "" } else { " not null" };
+    statement.name(&column.name).sql(&format!(" {}{null}", type_of(column.shape)))
+}
+
+/// Returns a column's type, as `format_type` of PostgreSQL writes it.
+fn type_of(shape: ColumnShape) -> String {
+    match shape {
+        ColumnShape::Text(Some(length)) => format!("character varying({length})"),
+        ColumnShape::Text(None) | ColumnShape::Currency | ColumnShape::Email => "text".to_owned(),
+        ColumnShape::Integer => "bigint".to_owned(),
+        ColumnShape::Boolean => "boolean".to_owned(),
+        ColumnShape::Decimal { precision, scale } => format!("numeric({precision},{scale})"),
+        ColumnShape::Date => "date".to_owned(),
+        ColumnShape::Timestamp => "timestamp(3) with time zone".to_owned(),
+    }
+}
+
+/// A column that is there: its type, whether it must not be null, and its place in the key.
+type There = (String, bool, Option<usize>);
+
+async fn columns(
+    database: &dyn Database,
+    table: &TableDef,
+) -> Result<BTreeMap<String, There>, StepError> {
+    let statement = Statement::default()
+        .sql(
+            "select cast(a.attname as text), format_type(a.atttypid, a.atttypmod), cast(a.attnotnull as text), \
+             cast(array_position(cast(i.indkey as smallint[]), a.attnum) as text) from pg_attribute a \
+             join pg_class r on r.oid = a.attrelid left join pg_index i on i.indrelid = r.oid and i.indisprimary \
+             where pg_table_is_visible(r.oid) and a.attnum > 0 and not a.attisdropped and r.relname = ",
+        )
+        .text(&*table.name);
+    let rows = database.run(&statement).await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| match row.as_slice() {
+            [Some(name), Some(sql_type), not_null, position] => {
+                let not_null = not_null.as_deref() == Some("true");
+                // An `int2vector` counts from 0.
+                let position = position.as_deref().and_then(|position| position.parse().ok());
+                Some((name.clone(), (sql_type.clone(), not_null, position)))
+            }
+            _ => None,
+        })
+        .collect())
+}

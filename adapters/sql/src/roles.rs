@@ -1,0 +1,65 @@
+//! Who may do what in the database: a role for each handler, with the least that its steps need.
+
+use std::collections::BTreeMap;
+
+#[cfg(feature = "roles")]
+use oms_core::effects::StepError;
+
+#[cfg(feature = "roles")]
+use crate::database::Database;
+use crate::statement::Statement;
+
+/// What a role may do, by table: PostgreSQL's names of privileges, in their alphabetic order.
+pub type Grants = BTreeMap<String, Vec<&'static str>>;
+
+/// Makes a role that may log in with a password, or gives it that password, and lets it do exactly this much. Repeated, it changes nothing.
+///
+/// The password itself is not sent: the server is given its SCRAM verifier (RFC 5803, "SCRAM-SHA-256"), as `psql`'s `\password` does.
+///
+/// # Errors
+/// What the database said.
+#[cfg(feature = "roles")]
+pub async fn set_role(
+    database: &dyn Database,
+    role: &str,
+    password: &str,
+    grants: &Grants,
+) -> Result<(), StepError> {
+    let find = Statement::default()
+        .sql("select cast(rolname as text) from pg_roles where rolname = ")
+        .text(role);
+    let verb = if database.run(&find).await?.is_empty() { "create" } else { "alter" };
+    let verifier = postgres_protocol::password::scram_sha_256(password.as_bytes());
+    // A statement about roles takes no bound values. The verifier is Base64, with `$` and `:` between its parts.
+    let statement = Statement::default().sql(&format!("{verb} role ")).name(role);
+    let statement = statement.sql(&format!(" with login password '{verifier}'"));
+    database.run(&statement).await?;
+    for statement in granted(role, grants) {
+        database.run(&statement).await?;
+    }
+    let held = Statement::default()
+        .sql(
+            "select cast(table_name as text), cast(privilege_type as text) from information_schema.table_privileges \
+             where table_schema = current_schema() and grantee = ",
+        )
+        .text(role);
+    for row in database.run(&held).await? {
+        let [Some(table), Some(privilege)] = row.as_slice() else { continue };
+        if grants.get(table).is_some_and(|granted| granted.contains(&privilege.as_str())) {
+            continue;
+        }
+        let statement = Statement::default().sql(&format!("revoke {privilege} on "));
+        database.run(&statement.name(table).sql(" from ").name(role)).await?;
+    }
+    Ok(())
+}
+
+/// Returns the statements that let a role do something.
+pub fn granted(role: &str, grants: &Grants) -> Vec<Statement> {
+    let each = |(table, privileges): (&String, &Vec<&str>)| {
+        let privileges = privileges.join(", ");
+        let statement = Statement::default().sql(&format!("grant {privileges} on "));
+        statement.name(table).sql(" to ").name(role)
+    };
+    grants.iter().map(each).collect()
+}

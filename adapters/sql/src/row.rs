@@ -1,0 +1,119 @@
+//! Rows of declared tables, in and out.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use oms_core::effects::{StepError, cause};
+use oms_core::money::Decimal;
+use oms_core::table::{Column, ColumnShape, TableDef};
+use oms_core::value::{DateFormat, Record, Value, parse_date};
+
+use crate::database::Database;
+use crate::statement::Statement;
+use crate::versions;
+
+/// The column that says which run wrote a row: nothing for a row that was imported.
+pub(crate) const RUN: &str = "oms_run";
+/// The column with the digest of the order that the row was written for.
+pub(crate) const ORDER: &str = "oms_order";
+
+/// Adds the values of a row, in the order of the table's columns.
+pub(crate) fn values(mut statement: Statement, table: &TableDef, row: &Value) -> Statement {
+    for (at, column) in table.columns.iter().enumerate() {
+        statement = statement.sql(if at == 0 { "" } else { ", " });
+        statement = statement.value(column.shape, field(row, column));
+    }
+    statement
+}
+
+/// Adds the columns of a row, as text.
+pub(crate) fn columns_as_text(mut statement: Statement, table: &TableDef) -> Statement {
+    for (at, column) in table.columns.iter().enumerate() {
+        statement = statement.sql(if at == 0 { "cast(" } else { ", cast(" }).name(&column.name);
+        let zone = column.shape == ColumnShape::Timestamp;
+        statement = statement.sql(if zone { " at time zone 'UTC' as text)" } else { " as text)" });
+    }
+    statement
+}
+
+/// Adds the columns that a row with a key is replaced by.
+pub(crate) fn replaced(mut statement: Statement, table: &TableDef) -> Statement {
+    let in_key = |at: usize| table.key.contains(&at);
+    for (_, column) in table.columns.iter().enumerate().filter(|(at, _)| !in_key(*at)) {
+        let name = &column.name;
+        statement = statement.name(name).sql(" = excluded.").name(name).sql(", ");
+    }
+    statement
+        .name(RUN)
+        .sql(" = excluded.")
+        .name(RUN)
+        .sql(", ")
+        .name(ORDER)
+        .sql(" = excluded.")
+        .name(ORDER)
+}
+
+pub(crate) fn field<'r>(row: &'r Value, column: &Column) -> &'r Value {
+    row.as_record().and_then(|record| record.get(&column.name)).unwrap_or(&Value::Null)
+}
+
+/// Reads a row whose columns were selected with [`columns_as_text`].
+pub(crate) fn read(table: &TableDef, row: &[Option<String>]) -> Result<Value, StepError> {
+    let mut fields = vec![Value::Null; table.columns.len()];
+    for (column, text) in table.columns.iter().zip(row) {
+        let value = match text {
+            None => Some(Value::Null),
+            Some(text) => parse(column.shape, text),
+        };
+        let value = value.ok_or_else(|| {
+            let message =
+                format!("column `{}` of `{}` is no {}", column.name, table.name, column.shape);
+            StepError::transient(cause::ENVIRONMENT, message)
+        })?;
+        let slot = table.row.position(&column.name).and_then(|at| fields.get_mut(at));
+        if let Some(slot) = slot {
+            *slot = value;
+        }
+    }
+    Ok(Value::Record(Arc::new(Record::new(Arc::clone(&table.row), fields))))
+}
+
+fn parse(shape: ColumnShape, text: &str) -> Option<Value> {
+    Some(match shape {
+        ColumnShape::Boolean => Value::Bool(text == "true"),
+        ColumnShape::Integer => Value::Int(text.parse().ok()?),
+        ColumnShape::Decimal { .. } => Value::Decimal(Decimal::parse(text).ok()?),
+        ColumnShape::Date => Value::Date(parse_date(text, DateFormat::Iso)?),
+        ColumnShape::Timestamp => {
+            let at: jiff::civil::DateTime = text.parse().ok()?;
+            Value::Timestamp(Timestamp::from(at.to_zoned(jiff::tz::TimeZone::UTC).ok()?))
+        }
+        ColumnShape::Text(_) | ColumnShape::Currency | ColumnShape::Email => Value::text(text),
+    })
+}
+
+/// Loads a row that no run wrote, such as a customer's address. A row with its key is replaced. In a contended
+/// table (one that a step reads and a step writes) that is a change that runs have to notice.
+///
+/// # Errors
+/// What the database said.
+pub async fn import(
+    database: &dyn Database,
+    table: &TableDef,
+    row: &Value,
+    contended: bool,
+) -> Result<(), StepError> {
+    let columns = table.columns.iter().map(|column| column.name.as_ref());
+    let key = table.key_columns().map(|column| column.name.as_ref());
+    let statement = match contended {
+        true => Statement::default()
+            .sql("with changed as (insert into oms_versions as v (item, version) values (")
+            .text(versions::item(table, table.key_of(row)))
+            .sql(", 1) on conflict (item) do update set version = v.version + 1) "),
+        false => Statement::default(),
+    };
+    let statement = statement.sql("insert into ").name(&table.name).sql(" (").names(columns);
+    let statement = values(statement.sql(") values ("), table, row);
+    let statement = statement.sql(") on conflict (").names(key).sql(") do update set ");
+    database.run(&replaced(statement, table)).await.map(drop)
+}

@@ -1,0 +1,172 @@
+//! The tables port, a statement for each call.
+
+use std::sync::Arc;
+
+use oms_core::effects::{Call, Inserted, Io, StepError, Tables, cause};
+use oms_core::table::TableDef;
+use oms_core::value::Value;
+
+use crate::branches::{When, with};
+use crate::database::Database;
+use crate::row::{self, ORDER, RUN};
+use crate::statement::Statement;
+use crate::versions::{checked, item, settle};
+
+/// The tables of a pipeline in a database.
+pub struct SqlTables {
+    database: Arc<dyn Database>,
+}
+
+impl SqlTables {
+    /// Works on a database whose tables were made by [`migrate`](crate::migrate()).
+    pub fn new(database: Arc<dyn Database>) -> Self {
+        Self { database }
+    }
+}
+
+impl Tables for SqlTables {
+    /// The row and the record of who wrote it are one statement. Of two at the same moment the second one sees the row of the first: `on
+    /// conflict do nothing` might see none, and this way the row is locked and given back.
+    fn insert<'a>(
+        &'a self,
+        call: &'a Call,
+        table: &'a Arc<TableDef>,
+        row: Value,
+    ) -> Io<'a, Inserted> {
+        Box::pin(async move {
+            let statement = insert(call, table, &row);
+            let rows = settle(call, table, &row, self.database.run(&statement).await)?;
+            let answer: Vec<Option<&str>> =
+                rows.first().into_iter().flatten().map(Option::as_deref).collect();
+            match answer.as_slice() {
+                [Some("true"), ..] => Ok(Inserted::New),
+                [_, Some(run), Some(order)] if *run == &*call.run.id => {
+                    if *order == call.run.digest.to_string() {
+                        return Ok(Inserted::Repeated);
+                    }
+                    let message = format!("the row in `{}` is of another order", table.name);
+                    Err(StepError::permanent(cause::CONFLICT, message))
+                }
+                _ => {
+                    let message =
+                        format!("another run wrote a row with that key to `{}`", table.name);
+                    Err(StepError::permanent(cause::CONFLICT, message))
+                }
+            }
+        })
+    }
+
+    /// The note that the step did it and the row are one statement, so that a repetition does not undo what others wrote since.
+    fn upsert<'a>(&'a self, call: &'a Call, table: &'a Arc<TableDef>, row: Value) -> Io<'a, ()> {
+        Box::pin(async move {
+            let statement = upsert(call, table, &row);
+            settle(call, table, &row, self.database.run(&statement).await).map(drop)
+        })
+    }
+
+    /// The row and its version are read by one statement, so that they belong together.
+    fn get<'a>(
+        &'a self,
+        call: &'a Call,
+        table: &'a Arc<TableDef>,
+        key: Vec<Value>,
+    ) -> Io<'a, Option<Value>> {
+        Box::pin(async move {
+            let item = call.reads.is_contended(&table.name).then(|| item(table, key.iter()));
+            let rows = self.database.run(&select(table, &key, item.as_deref())).await?;
+            let Some(item) = item else {
+                return rows.first().map(|found| row::read(table, found)).transpose();
+            };
+            let Some([version, there, found @ ..]) = rows.first().map(Vec::as_slice) else {
+                return Ok(None);
+            };
+            let version = version.as_deref().and_then(|version| version.parse().ok());
+            call.reads.note(item, version.unwrap_or(0));
+            there.as_ref().map(|_| row::read(table, found)).transpose()
+        })
+    }
+}
+
+/// Selects a row; of an `item` in any case one row, which begins with its version and whether the row is there.
+fn select(table: &TableDef, key: &[Value], item: Option<&str>) -> Statement {
+    let mut statement = Statement::default().sql("select ");
+    if let Some(item) = item {
+        statement = statement
+            .sql("(select cast(version as text) from oms_versions where item = ")
+            .text(item)
+            .sql("), there, ");
+    }
+    statement = row::columns_as_text(statement, table).sql(" from ");
+    if item.is_some() {
+        statement = statement.sql("(select 1) one left join (select 'true' as there, * from ");
+    }
+    statement = statement.name(&table.name);
+    for (at, (column, value)) in table.key_columns().zip(key).enumerate() {
+        statement = statement.sql(if at == 0 { " where " } else { " and " });
+        statement = statement.name(&column.name).sql(" = ").value(column.shape, value);
+    }
+    if item.is_some() { statement.sql(") found on true") } else { statement }
+}
+
+fn insert(call: &Call, table: &TableDef, row: &Value) -> Statement {
+    let key: Vec<&str> = table.key_columns().map(|column| column.name.as_ref()).collect();
+    let first = key.first().copied().unwrap_or_default();
+    let columns = table.columns.iter().map(|column| column.name.as_ref());
+    let checked = checked(call, table, row);
+    let from = if checked.is_some() { " from checked where unchanged" } else { "" };
+    let statement = match checked {
+        Some(checked) => checked.sql(", written as (insert into "),
+        None => Statement::default().sql("with written as (insert into "),
+    };
+    let statement = statement.name(&table.name);
+    let statement = statement.sql(" as t (").names(columns.chain([RUN, ORDER])).sql(") select ");
+    let statement = row::values(statement, table, row);
+    let statement = statement.sql(", ").text(&*call.run.id).sql(", ");
+    let statement = statement.text(call.run.digest.to_string()).sql(from).sql(" on conflict (");
+    let statement = statement.names(key.into_iter()).sql(") do update set ").name(first);
+    let statement = statement
+        .sql(" = excluded.")
+        .name(first)
+        // A row that was there has been updated by this statement, and only such a row has an `xmax`.
+        .sql(" returning cast(t.xmax = 0 as text) as fresh, t.")
+        .name(RUN)
+        .sql(", t.")
+        .name(ORDER)
+        .sql(")");
+    // Another's row is no reason to note that this run is done.
+    let statement = with(statement, call, When::Written);
+    statement.sql(" select fresh, ").name(RUN).sql(", ").name(ORDER).sql(" from written")
+}
+
+fn upsert(call: &Call, table: &TableDef, row: &Value) -> Statement {
+    let key = table.key_columns().map(|column| column.name.as_ref());
+    let columns = table.columns.iter().map(|column| column.name.as_ref());
+    let checked = checked(call, table, row);
+    let from =
+        if checked.is_some() { " from first, checked where unchanged" } else { " from first" };
+    let statement = match checked {
+        Some(checked) => {
+            checked.sql(", first as (insert into oms_effects (key, run, step) values (")
+        }
+        None => Statement::default()
+            .sql("with first as (insert into oms_effects (key, run, step) values ("),
+    };
+    let statement = statement
+        .text(&*call.key)
+        .sql(", ")
+        .text(&*call.run.id)
+        .sql(", ")
+        .text(&*call.step)
+        .sql(") on conflict (key) do nothing returning key)");
+    let statement = with(statement, call, When::Always)
+        .sql(" insert into ")
+        .name(&table.name)
+        .sql(" (")
+        .names(columns.chain([RUN, ORDER]))
+        .sql(") select ");
+    let statement = row::values(statement, table, row);
+    let statement = statement.sql(", ").text(&*call.run.id).sql(", ");
+    let statement = statement.text(call.run.digest.to_string());
+    let statement = statement.sql(from).sql(" on conflict (").names(key).sql(") do update set ");
+    row::replaced(statement, table)
+}

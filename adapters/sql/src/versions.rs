@@ -1,0 +1,74 @@
+//! Versions of rows that steps read and steps write, so that a run writes only if nothing that it read has changed.
+//!
+//! `oms_versions` has a row for each row of such a table that was ever written by a step, by its name. A writing statement first takes the
+//! versions of everything that the stretch has read and of what it writes, in the order of their names, so that two never wait for each other,
+//! and then compares them. If one differs, the statement fails with SQLSTATE 40001 and leaves nothing behind. Comparing without taking
+//! them first would let two runs through that each read what the other writes.
+
+use oms_core::effects::{Call, StepError, cause};
+use oms_core::table::TableDef;
+use oms_core::value::Value;
+use serde_json::Value as Json;
+
+use crate::statement::{Hint, Statement};
+
+/// The table, and the function that refuses a statement.
+pub(crate) const OWN: [&str; 2] = [
+    "create table if not exists oms_versions (item text primary key, version bigint not null)",
+    "create or replace function oms_unchanged(unchanged boolean) returns boolean language plpgsql as $$ begin if unchanged then return true; end if; \
+     raise exception 'a row has changed since it was read' using errcode = 'serialization_failure'; end $$",
+];
+
+/// Returns the name of a row: its table and its key.
+pub(crate) fn item<'v>(table: &TableDef, key: impl Iterator<Item = &'v Value>) -> String {
+    let parts = std::iter::once(table.name.to_string()).chain(key.map(Value::display));
+    Json::from_iter(parts).to_string()
+}
+
+/// Begins the statement of a write that compares versions: with the part `checked`, which has one row if nothing has changed. Returns
+/// `None` if there is nothing to compare.
+pub(crate) fn checked(call: &Call, table: &TableDef, row: &Value) -> Option<Statement> {
+    let read = call.reads.versions();
+    let mut items: Vec<(String, Option<i64>, i64)> =
+        read.into_iter().map(|(item, seen)| (item, Some(seen), 0)).collect();
+    if call.reads.is_contended(&table.name) {
+        let written = item(table, table.key_of(row));
+        match items.iter_mut().find(|(item, ..)| *item == written) {
+            Some((_, _, step)) => *step = 1,
+            None => items.push((written, None, 1)),
+        }
+    }
+    if items.is_empty() {
+        return None;
+    }
+    let mut statement = Statement::default().sql("with items (item, seen, step) as (values ");
+    for (at, (item, seen, step)) in items.into_iter().enumerate() {
+        let seen = seen.map(|seen| seen.to_string());
+        statement = statement.sql(if at == 0 { "(" } else { ", (" }).text(item).sql(", ");
+        statement = statement.bind(Hint::Integer, seen).sql(", ");
+        statement = statement.bind(Hint::Integer, Some(step.to_string())).sql(")");
+    }
+    Some(statement.sql(
+        "), taken as (insert into oms_versions as v (item, version) select item, step from items order by item on conflict (item) do update \
+         set version = v.version + (select i.step from items i where i.item = v.item) returning v.item, v.version), \
+         checked as (select oms_unchanged(bool_and(seen is null or version = seen + step)) as unchanged from taken join items using (item))",
+    ))
+}
+
+/// Notes what became of a write that compared versions: the next one of this stretch compares with the row as it is now, or the stretch is
+/// refused.
+pub(crate) fn settle<T>(
+    call: &Call,
+    table: &TableDef,
+    row: &Value,
+    result: Result<T, StepError>,
+) -> Result<T, StepError> {
+    match &result {
+        Ok(_) if call.reads.is_contended(&table.name) => {
+            call.reads.wrote(&item(table, table.key_of(row)));
+        }
+        Err(error) if error.cause() == cause::CONTENTION => call.reads.refuse(),
+        _ => {}
+    }
+    result
+}

@@ -1,0 +1,181 @@
+//! The numbered kinds of findings. A number is never reused; each has a page under `docs/errors/`.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// A numbered kind of finding, such as `OMS0303`. The first two digits are the phase: 01 document, 02 schema,
+/// 03 graph, 04 step and expression, 05 template, 06 run, 07 AWS Lambda.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Code {
+    number: u16,
+    title: &'static str,
+    page: &'static str,
+}
+
+impl Code {
+    /// Returns the number without the prefix.
+    pub const fn number(self) -> u16 {
+        self.number
+    }
+
+    /// Returns what the code means, in a few words.
+    pub const fn title(self) -> &'static str {
+        self.title
+    }
+
+    /// Returns the page that explains the code, as Markdown.
+    pub const fn page(self) -> &'static str {
+        self.page
+    }
+
+    /// Finds a code by its name, such as `OMS0303`, `oms0303` or `303`.
+    pub fn find(name: &str) -> Option<Self> {
+        let digits = name.trim_start_matches(['O', 'M', 'S', 'o', 'm', 's']);
+        let number: u16 = digits.parse().ok()?;
+        codes::ALL.iter().copied().find(|code| code.number == number)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OMS{:04}", self.number)
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Declares the codes together with their pages: a code without its page does not compile.
+macro_rules! codes {
+    ($($name:ident = $number:literal, $file:literal, $title:literal;)*) => {
+        /// Every code that there is.
+        pub mod codes {
+            use super::Code;
+            $(
+                #[doc = $title]
+                pub const $name: Code = Code {
+                    number: $number,
+                    title: $title,
+                    page: include_str!(concat!("../../../../docs/errors/", $file, ".md")),
+                };
+            )*
+            /// All codes, by number.
+            pub static ALL: &[Code] = &[$($name),*];
+        }
+    };
+}
+
+codes! {
+    YAML_SYNTAX = 101, "OMS0101", "the file is not readable YAML";
+    DUPLICATE_KEY = 102, "OMS0102", "a key stands twice in one map";
+    DOCUMENT_LIMIT = 103, "OMS0103", "the file is larger or deeper than allowed";
+    NOT_UTF8 = 104, "OMS0104", "the file is not UTF-8 text";
+    FILE_UNREADABLE = 105, "OMS0105", "a file that the pipeline names cannot be read";
+    USELESS_ALLOW = 107, "OMS0107", "a comment that accepts a warning has no effect";
+
+    UNKNOWN_KEY = 201, "OMS0201", "unknown key";
+    WRONG_SHAPE = 202, "OMS0202", "a value has the wrong shape";
+    MISSING_KEY = 203, "OMS0203", "a required key is missing";
+    VALUE_NOT_ALLOWED = 204, "OMS0204", "a value is not one of those allowed here";
+    NUMBER_FOR_DECIMAL = 205, "OMS0205", "a bare number stands where an exact decimal is wanted";
+    BAD_NAME = 206, "OMS0206", "a name is not allowed";
+    ORDER_SCHEMA = 207, "OMS0207", "the order schema cannot be used";
+    ORDER_KEY = 208, "OMS0208", "the order key cannot name a run";
+    SAMPLE = 209, "OMS0209", "a sample order does not fit the order schema";
+    SEED = 210, "OMS0210", "a seed row does not fit its table";
+    TABLE = 211, "OMS0211", "a table declaration is wrong";
+    RATES = 212, "OMS0212", "a rate table cannot be used";
+    INTAKE_PATH = 213, "OMS0213", "an intake path is wrong or taken";
+    TIME_ZONE = 214, "OMS0214", "a time zone does not exist";
+    RETRY_WAIT = 215, "OMS0215", "a retry waits less than it says";
+    PERSONAL_KEY = 216, "OMS0216", "the order key is personal data";
+
+    UNKNOWN_STEP = 301, "OMS0301", "a step is named that does not exist";
+    UNREACHABLE_STEP = 302, "OMS0302", "a step can never run, or its condition has no effect";
+    CYCLE = 303, "OMS0303", "steps wait for each other in a circle";
+    CATCH = 304, "OMS0304", "a catch step is wired wrongly";
+    HANDLER = 305, "OMS0305", "a handler is wrong";
+    DUPLICATE_NEED = 306, "OMS0306", "a step is needed twice";
+
+    OUTDATED_READ = 307, "OMS0307", "a row may be replaced by what was read too early";
+
+    UNKNOWN_KIND = 401, "OMS0401", "unknown step kind";
+    EXPRESSION_SYNTAX = 402, "OMS0402", "an expression cannot be read";
+    UNKNOWN_NAME = 403, "OMS0403", "an expression uses a name that does not exist";
+    EXPRESSION_TYPE = 404, "OMS0404", "an operation does not fit its operands";
+    WRONG_TYPE = 405, "OMS0405", "a value has the wrong type";
+    MAY_BE_MISSING = 406, "OMS0406", "a value that may be missing is used as if it were there";
+    CURRENCY_MISMATCH = 407, "OMS0407", "amounts of different currencies meet";
+    MAY_FAIL = 408, "OMS0408", "an operation may fail and is not guarded";
+    WHEN_NOT_BOOLEAN = 409, "OMS0409", "`when` is not a condition";
+    NOT_A_LIST = 410, "OMS0410", "`for_each` does not run over a list";
+    UNKNOWN_RESOURCE = 411, "OMS0411", "a table, rate table or template is named that does not exist";
+    ROW = 412, "OMS0412", "a row does not fit its table";
+    KEY_NOT_UNIQUE = 413, "OMS0413", "a row's key is not unique per order";
+    UNSAFE_RETRY = 414, "OMS0414", "a step would be repeated that is not safe to repeat";
+    NO_SUCH_RATE = 415, "OMS0415", "a rate table cannot serve a currency";
+    MAY_NOT_FIT = 416, "OMS0416", "a value may be too large for its column";
+    EXPRESSION_LIMIT = 417, "OMS0417", "an expression is too large or nested too deeply";
+    CURRENCY_UNKNOWN = 418, "OMS0418", "a currency code does not exist";
+    FORGOTTEN_BRACES = 419, "OMS0419", "a text looks like an expression without its braces";
+    LIST_LIMIT = 420, "OMS0420", "a list may be too long for a step";
+    UNFIT_VALUE = 421, "OMS0421", "no order can have what the order schema describes";
+
+    TEMPLATE_MISSING = 501, "OMS0501", "a mail template is incomplete";
+    TEMPLATE_SYNTAX = 502, "OMS0502", "a template cannot be read";
+    TEMPLATE_NAME = 503, "OMS0503", "a template uses a name that does not exist";
+    TEMPLATE_MAY_BE_MISSING = 504, "OMS0504", "a template prints a value that may be missing";
+    TEMPLATE_HELPER = 505, "OMS0505", "a template uses a helper or partial that does not exist";
+    TEMPLATE_UNESCAPED = 506, "OMS0506", "a template prints without escaping";
+    TEMPLATE_SUBJECT = 507, "OMS0507", "a subject is not one line";
+    TEMPLATE_SHAPE = 508, "OMS0508", "a template uses a value in the wrong way";
+    TEMPLATE_MJML = 509, "OMS0509", "the MJML of a mail cannot be used";
+    TEMPLATE_LOCALE = 510, "OMS0510", "a mail is not translated in full";
+    TEMPLATE_ALT = 511, "OMS0511", "a picture in a mail says nothing to those who do not see it";
+    TEMPLATE_LINK = 512, "OMS0512", "a link in a mail is not encrypted";
+    TEMPLATE_SAMPLE = 513, "OMS0513", "a mail's sample does not fit its data";
+    TEMPLATE_CONTRAST = 514, "OMS0514", "text in a mail is hard to read";
+    TEMPLATE_CSS = 515, "OMS0515", "mail programs drop this CSS";
+    TEMPLATE_LENGTH = 516, "OMS0516", "a mail is longer than mail programs show";
+    TEMPLATE_LINK_TARGET = 517, "OMS0517", "a link in a mail may be left out";
+
+    ORDER_SYNTAX = 601, "OMS0601", "an order is not JSON";
+    ORDER_REJECTED = 602, "OMS0602", "an order does not fit the order schema";
+    ORDER_KEY_REJECTED = 603, "OMS0603", "an order's key is not allowed";
+    ORDER_CONFLICT = 604, "OMS0604", "an order's key was used by another order";
+    ORDER_TOO_LARGE = 605, "OMS0605", "an order is too large";
+
+    LAMBDA_INTAKE = 701, "OMS0701", "no order would come in on AWS Lambda";
+    LAMBDA_JOIN = 702, "OMS0702", "a step waits for a step of another handler";
+    LAMBDA_REFERENCE = 703, "OMS0703", "a reference does not reach the handler";
+    LAMBDA_LIMIT = 704, "OMS0704", "a limit of AWS Lambda";
+    LAMBDA_DIRECT = 705, "OMS0705", "API Gateway cannot take such orders in by itself";
+    SEVERAL_WRITES = 706, "OMS0706", "several writes depend on one read, each in a transaction of its own";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_their_pages_begin_with_their_name() {
+        for pair in codes::ALL.windows(2) {
+            assert!(pair[0].number < pair[1].number, "{} before {}", pair[0], pair[1]);
+        }
+        for code in codes::ALL {
+            assert!(code.page.starts_with(&format!("# {code}: ")), "page of {code}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_found_by_any_spelling_of_its_number() {
+        for name in ["OMS0303", "oms0303", "303"] {
+            assert_eq!(Code::find(name), Some(codes::CYCLE));
+        }
+        assert_eq!(Code::find("OMS9999"), None);
+    }
+}

@@ -1,0 +1,14 @@
+//! What every part of `oms` shares: diagnostics, documents, values, money, tables, mails, and the ports to the outside world.
+//!
+//! Adapters depend on this crate alone, so that they link no expression language, no templates and no locale data.
+
+#![warn(missing_docs)]
+
+pub mod diagnostic;
+pub mod document;
+pub mod effects;
+pub mod mail;
+pub mod money;
+pub mod table;
+pub mod time_zone;
+pub mod value;

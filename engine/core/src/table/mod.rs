@@ -1,0 +1,11 @@
+//! Tables as a pipeline declares them: columns with exact types, a key, and the form that a row takes.
+
+mod column;
+mod customer;
+mod erased;
+mod table_def;
+
+pub use column::{Column, ColumnShape, ColumnTypeError};
+pub use customer::{Customer, Identity};
+pub use erased::{Erasing, RowCounts};
+pub use table_def::{TableDef, TableUse};

@@ -1,0 +1,82 @@
+//! What is wrong with a document, in words that read on from the name of the value.
+
+use jiter::JsonErrorType;
+
+/// Returns why a text is not JSON.
+pub(super) const fn syntax(error: &JsonErrorType) -> &'static str {
+    match error {
+        JsonErrorType::EofWhileParsingList
+        | JsonErrorType::EofWhileParsingObject
+        | JsonErrorType::EofWhileParsingString
+        | JsonErrorType::EofWhileParsingValue => "it ends too early",
+        JsonErrorType::ExpectedColon => "expected `:`",
+        JsonErrorType::ExpectedListCommaOrEnd => "expected `,` or `]`",
+        JsonErrorType::ExpectedObjectCommaOrEnd => "expected `,` or `}`",
+        JsonErrorType::ExpectedSomeIdent | JsonErrorType::ExpectedSomeValue => {
+            "expected a value; text stands in double quotes"
+        }
+        JsonErrorType::InvalidEscape => "unknown escape in a text",
+        JsonErrorType::InvalidNumber
+        | JsonErrorType::NumberOutOfRange
+        | JsonErrorType::FloatExpectingInt => "invalid number",
+        JsonErrorType::InvalidUnicodeCodePoint
+        | JsonErrorType::LoneLeadingSurrogateInHexEscape
+        | JsonErrorType::UnexpectedEndOfHexEscape => "invalid `\\u` escape in a text",
+        JsonErrorType::ControlCharacterWhileParsingString => {
+            "control character in a text; write it as an escape, such as `\\n`"
+        }
+        JsonErrorType::KeyMustBeAString => "the name of a member must be in double quotes",
+        JsonErrorType::TrailingComma => "comma after the last entry",
+        JsonErrorType::TrailingCharacters => "more text after the end of the value",
+        JsonErrorType::RecursionLimitExceeded => "it is nested too deep",
+        JsonErrorType::DuplicateKey(_) | JsonErrorType::InternalError(_) => "it cannot be read",
+    }
+}
+
+/// Says that a member is missing.
+pub fn lacks(name: &str) -> String {
+    format!("lacks the member `{}`", shown(name))
+}
+
+/// Says that a member is not allowed.
+pub fn not_allowed(name: &str) -> String {
+    format!("has a member `{}` that the schema does not allow", shown(name))
+}
+
+/// Says that a list is too long.
+pub fn elements_at_most(max: u64) -> String {
+    format!("has more than {}", counted(max, "element", "elements"))
+}
+
+/// Says that a list is too short.
+pub fn elements_at_least(min: u64) -> String {
+    format!("has fewer than {}", counted(min, "element", "elements"))
+}
+
+/// Says that a text is too long.
+pub fn characters_at_most(max: u64) -> String {
+    format!("must have at most {}", counted(max, "character", "characters"))
+}
+
+/// Says that a text is too short.
+pub fn characters_at_least(min: u64) -> String {
+    if min == 1 {
+        return "must not be empty".to_owned();
+    }
+    format!("must have at least {}", counted(min, "character", "characters"))
+}
+
+/// Writes a number with the noun in the right form.
+pub fn counted(number: u64, one: &str, more: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { more })
+}
+
+/// Returns a member's name cut to a length that a message can hold.
+pub fn shown(name: &str) -> String {
+    const SHOWN_MAX: usize = 40;
+    let mut text: String = name.chars().take(SHOWN_MAX).flat_map(char::escape_debug).collect();
+    if name.chars().count() > SHOWN_MAX {
+        text.push('…');
+    }
+    text
+}

@@ -1,0 +1,465 @@
+//! The static checker: syntax tree in, typed run-time tree out, and every problem on the way.
+//!
+//! A part that is wrong is reported once and then has no type, so that what contains it says nothing more.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use oms_core::diagnostic::{Code, Route, codes};
+use oms_core::value::{RecordType, Shape, Type, Value};
+
+use super::check_binary::truth;
+use super::eval::{Env, Place, VISITS_MAX};
+use super::facts::Facts;
+use super::node::Node;
+use super::pieces::Piece;
+use super::problem::{EvalError, Origin, Problem, Weight};
+use super::scope::Scope;
+use super::syntax::{Expr, ExprKind, Operator};
+use super::{guard, hints, widen};
+
+/// A part of an expression that was checked.
+#[derive(Clone, Debug)]
+pub(super) struct Checked {
+    pub(super) node: Node,
+    /// Its type; none if something in it is wrong or comes from a broken step or a broken part of the order schema.
+    pub(super) ty: Option<Type>,
+    /// The bytes it was written in.
+    pub(super) span: Range<usize>,
+    /// The path by which facts know it, if it is one.
+    pub(super) path: Option<String>,
+    pub(super) origin: Option<Origin>,
+    /// The condition on a union's constant with which it is not missing.
+    pub(super) present_if: Option<String>,
+    /// What its text consists of, as far as that is known.
+    pub(super) pieces: Vec<Piece>,
+    /// What is known when it is true, and when it is false.
+    pub(super) holds: Facts,
+    pub(super) fails: Facts,
+}
+
+impl Checked {
+    pub(super) fn new(node: Node, ty: Option<Type>, span: Range<usize>) -> Self {
+        let (holds, fails) = (Facts::default(), Facts::default());
+        let ty = ty.filter(|ty| ty.shape != Shape::Broken);
+        let pieces = Vec::new();
+        Self { node, ty, span, path: None, origin: None, present_if: None, pieces, holds, fails }
+    }
+
+    pub(super) fn broken(span: Range<usize>) -> Self {
+        Self::new(Node::Const(Value::Null), None, span)
+    }
+
+    pub(super) fn shape(&self) -> Option<&Shape> {
+        self.ty.as_ref().map(|ty| &ty.shape)
+    }
+
+    /// Tells whether it is, or has in it, personal data.
+    pub(super) fn holds_pii(&self) -> bool {
+        self.ty.as_ref().is_some_and(Type::holds_pii)
+    }
+
+    /// Returns what its text consists of: itself, if nothing else is known.
+    pub(super) fn pieces(&self) -> Vec<Piece> {
+        match (&self.path, self.node.constant()) {
+            _ if !self.pieces.is_empty() => self.pieces.clone(),
+            (_, Some(value)) => vec![Piece::Fixed(value.display())],
+            (Some(path), None) if !matches!(self.node, Node::Call(..)) => {
+                vec![Piece::Path(path.clone())]
+            }
+            _ => vec![Piece::Other],
+        }
+    }
+
+    /// Returns the text if it is one that stands in the file.
+    pub(super) fn constant_text(&self) -> Option<&str> {
+        self.node.constant()?.as_text().map(AsRef::as_ref)
+    }
+}
+
+/// The variable of a loop.
+pub(super) struct Local {
+    pub(super) name: String,
+    /// Its path in facts, which no other variable shares.
+    pub(super) path: String,
+    pub(super) ty: Option<Type>,
+}
+
+/// The state of checking one expression.
+pub(super) struct Checker<'s> {
+    pub(super) scope: &'s Scope,
+    /// The text of the expression.
+    pub(super) text: &'s str,
+    /// Where it begins within its scalar.
+    pub(super) offset: usize,
+    pub(super) route: Route,
+    pub(super) facts: Facts,
+    pub(super) locals: Vec<Local>,
+    pub(super) locals_made: usize,
+    pub(super) problems: Vec<Problem>,
+    pub(super) reads: BTreeSet<String>,
+    pub(super) steps: BTreeSet<usize>,
+}
+
+impl<'s> Checker<'s> {
+    pub(super) fn new(scope: &'s Scope, text: &'s str, offset: usize, route: Route) -> Self {
+        Self {
+            scope,
+            text,
+            offset,
+            route,
+            facts: scope.facts().clone(),
+            locals: Vec::new(),
+            locals_made: 0,
+            problems: Vec::new(),
+            reads: BTreeSet::new(),
+            steps: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn check(&mut self, expr: &Expr) -> Checked {
+        let checked = match &expr.kind {
+            ExprKind::Literal(value) => literal(value, expr.span.clone()),
+            ExprKind::Name(_) | ExprKind::Select(..) => self.path(expr, true),
+            ExprKind::Index(parts) => self.index(expr, parts),
+            ExprKind::Call { name, target, args } => self.call(expr, name, target.as_deref(), args),
+            ExprKind::Not(operand) => self.not(expr, operand),
+            ExprKind::Negate(operand) => self.negate(expr, operand),
+            ExprKind::Binary(Operator::And, operands) => self.both(expr, operands, Operator::And),
+            ExprKind::Binary(Operator::Or, operands) => self.both(expr, operands, Operator::Or),
+            ExprKind::Binary(operator, operands) => self.binary(expr, *operator, operands),
+            ExprKind::If(parts) => self.conditional(expr, parts),
+            ExprKind::List(elements) => self.list(expr, elements),
+            ExprKind::Record(fields) => self.record(expr, fields),
+        };
+        let checked = self.folded(checked);
+        self.with_truth(expr, checked)
+    }
+
+    /// Checks a part where more facts hold.
+    pub(super) fn check_where(&mut self, facts: &Facts, expr: &Expr) -> Checked {
+        if facts.is_empty() {
+            return self.check(expr);
+        }
+        let before = self.facts.clone();
+        self.facts = std::mem::take(&mut self.facts).and(facts);
+        let checked = self.check(expr);
+        self.facts = before;
+        checked
+    }
+
+    /// Returns what was written at `span`.
+    pub(super) fn written(&self, span: &Range<usize>) -> &'s str {
+        self.text.get(span.clone()).unwrap_or_default()
+    }
+
+    /// Reports a problem and returns it for more to be added.
+    pub(super) fn report(
+        &mut self,
+        code: Code,
+        span: Range<usize>,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) -> Added<'_> {
+        let problem = Problem {
+            code,
+            route: self.route.clone(),
+            within: Some(span.start + self.offset..span.end + self.offset),
+            on_key: false,
+            message: message.into(),
+            label: label.into(),
+            help: None,
+            origin: None,
+            weight: Weight::Error,
+        };
+        self.problems.push(problem);
+        Added(self.problems.last_mut())
+    }
+
+    /// Demands that a value is there, and reports it otherwise.
+    pub(super) fn present(&mut self, checked: &Checked) -> bool {
+        self.present_in(checked, None)
+    }
+
+    /// Demands that a value is there where `used` takes a part of it, and reports it otherwise.
+    pub(super) fn present_in(&mut self, checked: &Checked, used: Option<&str>) -> bool {
+        let Some(ty) = checked.ty.as_ref().filter(|ty| ty.nullable && ty.shape != Shape::Null)
+        else {
+            return true;
+        };
+        let written = self.written(&checked.span);
+        let help = guard::help(written, checked, ty, self.scope, used);
+        self.report(
+            codes::MAY_BE_MISSING,
+            checked.span.clone(),
+            format!("`{written}` may be missing"),
+            "used as if it were there",
+        )
+        .help(help)
+        .origin(checked.origin.clone());
+        false
+    }
+
+    fn condition(&mut self, checked: &Checked, place: &str) -> bool {
+        match checked.shape() {
+            None => true,
+            Some(Shape::Bool) => self.present(checked),
+            Some(shape) => {
+                let found = widen::found(shape);
+                let help = checked.ty.as_ref().and_then(|ty| {
+                    hints::condition(self.written(&checked.span), ty, place == "`!`")
+                });
+                self.report(
+                    codes::EXPRESSION_TYPE,
+                    checked.span.clone(),
+                    format!("{place} wants a condition, not {found}"),
+                    format!("this is {found}"),
+                )
+                .help(help);
+                false
+            }
+        }
+    }
+
+    /// Evaluates now what depends on nothing, and reports what never has a value.
+    fn folded(&mut self, checked: Checked) -> Checked {
+        let (checked, error) = match fold(checked) {
+            Ok(checked) => return checked,
+            Err(failed) => *failed,
+        };
+        let span = checked.span.clone();
+        let start = span.start + self.offset;
+        let end = span.end + self.offset;
+        let reported = self.problems.iter().any(|problem| {
+            let within = problem.within.as_ref();
+            problem.code == codes::MAY_FAIL
+                && within.is_some_and(|within| start <= within.start && within.end <= end)
+        });
+        if !reported {
+            let written = self.written(&span);
+            let message = match error {
+                EvalError::Overflow => format!("`{written}` overflows"),
+                error => format!("`{written}` never has a value: {error}"),
+            };
+            let help = match (error, checked.shape()) {
+                (EvalError::Overflow, Some(Shape::Decimal { .. })) => {
+                    "a decimal has at most 28 digits"
+                }
+                (EvalError::Overflow, _) => {
+                    "whole numbers have 64 bits; with a point, as in `1.0`, a number is a decimal of up to 28 digits"
+                }
+                _ => "write the result instead",
+            };
+            self.report(codes::MAY_FAIL, span, message, "fails for every order")
+                .help(help.to_owned())
+                .weight(Weight::NewlyRefused);
+        }
+        checked
+    }
+
+    fn not(&mut self, expr: &Expr, operand: &Expr) -> Checked {
+        let operand = self.check(operand);
+        let fine = self.condition(&operand, "`!`");
+        let ty = operand.ty.as_ref().filter(|_| fine).map(|_| truth([&operand]));
+        Checked {
+            holds: operand.fails,
+            fails: operand.holds,
+            ..Checked::new(Node::Not(Box::new(operand.node)), ty, expr.span.clone())
+        }
+    }
+
+    fn both(&mut self, expr: &Expr, operands: &[Expr; 2], operator: Operator) -> Checked {
+        let [left, right] = operands;
+        let and = operator == Operator::And;
+        let place = format!("`{}`", operator.as_str());
+        let left = self.check(left);
+        let right = self.check_where(if and { &left.holds } else { &left.fails }, right);
+        if !and && self.is_fallback(expr, &left, &right) {
+            return Checked::broken(expr.span.clone());
+        }
+        let fine = self.condition(&left, &place) & self.condition(&right, &place);
+        let known = fine && left.ty.is_some() && right.ty.is_some();
+        let ty = known.then(|| truth([&left, &right]));
+        let nodes = Box::new([left.node, right.node]);
+        let (node, holds, fails) = if and {
+            (Node::And(nodes), left.holds.and(&right.holds), left.fails.or(&right.fails))
+        } else {
+            (Node::Or(nodes), left.holds.or(&right.holds), left.fails.and(&right.fails))
+        };
+        Checked { holds, fails, ..Checked::new(node, ty, expr.span.clone()) }
+    }
+
+    /// Reports `value || fallback`, which other languages have.
+    fn is_fallback(&mut self, expr: &Expr, left: &Checked, right: &Checked) -> bool {
+        let condition = |side: &Checked| side.shape().is_none_or(|shape| *shape == Shape::Bool);
+        if condition(left) || condition(right) {
+            return false;
+        }
+        let (value, fallback) = (self.written(&left.span), self.written(&right.span));
+        let found = left.shape().map(widen::found).unwrap_or_default();
+        let help = format!("for a fallback, write `coalesce({value}, {fallback})`");
+        let message = format!("`||` wants conditions, not {found}");
+        self.report(codes::EXPRESSION_TYPE, expr.span.clone(), message, "no conditions").help(help);
+        true
+    }
+
+    fn conditional(&mut self, expr: &Expr, parts: &[Expr; 3]) -> Checked {
+        let [condition, yes, no] = parts;
+        let condition = self.check(condition);
+        let yes = self.check_where(&condition.holds, yes);
+        let no = self.check_where(&condition.fails, no);
+        let fine = self.condition(&condition, "`?:`");
+        let (nodes, ty) = self.joined(expr.span.clone(), "the sides of `?:`", vec![yes, no]);
+        let pii = condition.holds_pii();
+        let ty = ty.filter(|_| fine && condition.ty.is_some()).map(|ty| ty.with_pii(pii));
+        let node = match <[Node; 2]>::try_from(nodes) {
+            Ok([yes, no]) => Node::If(Box::new([condition.node, yes, no])),
+            Err(_) => return Checked::broken(expr.span.clone()),
+        };
+        Checked::new(node, ty, expr.span.clone())
+    }
+
+    /// Makes one type of several values that can stand in one place.
+    pub(super) fn joined(
+        &mut self,
+        span: Range<usize>,
+        what: &str,
+        values: Vec<Checked>,
+    ) -> (Vec<Node>, Option<Type>) {
+        let mut joined: Option<Type> = None;
+        let mut known = true;
+        for (position, value) in values.iter().enumerate() {
+            let Some(ty) = &value.ty else {
+                known = false;
+                continue;
+            };
+            if joined.as_ref().is_some_and(|before| before.differing_units(ty).is_some()) {
+                let what = format!("{what} are");
+                let fine = |before| self.one_currency(&span, &what, before, value);
+                known &= values.iter().take(position).all(fine);
+            }
+            let next = match &joined {
+                None => Some(ty.clone()),
+                Some(before) => widen::join(before, ty),
+            };
+            if next.is_none() && known {
+                let before = joined.as_ref().map_or_else(String::new, widen::found_type);
+                let found = widen::found_type(ty);
+                self.report(
+                    codes::EXPRESSION_TYPE,
+                    span.clone(),
+                    format!("{what} have no type in common: {before} and {found}"),
+                    "two types",
+                );
+                known = false;
+            }
+            joined = next.or(joined);
+        }
+        let ty = joined.filter(|_| known);
+        let nodes = values.into_iter().map(|value| match (&ty, &value.ty) {
+            (Some(wanted), Some(found)) => coerce(value.node, found, wanted).0,
+            _ => value.node,
+        });
+        (nodes.collect(), ty)
+    }
+
+    fn list(&mut self, expr: &Expr, elements: &[Expr]) -> Checked {
+        let checked: Vec<Checked> = elements.iter().map(|element| self.check(element)).collect();
+        let empty = checked.is_empty();
+        let (nodes, ty) = self.joined(expr.span.clone(), "the elements of a list", checked);
+        let ty = if empty { Some(widen::no_element()) } else { ty };
+        let ty = ty.map(|ty| Type::list_of_at_most(ty, Some(elements.len() as u64)));
+        Checked::new(Node::List(nodes), ty, expr.span.clone())
+    }
+
+    fn record(&mut self, expr: &Expr, fields: &[(String, Range<usize>, Expr)]) -> Checked {
+        let checked: Vec<(&str, Checked)> =
+            fields.iter().map(|(name, _, value)| (name.as_str(), self.check(value))).collect();
+        let known = checked.iter().all(|(_, value)| value.ty.is_some());
+        let (node, ty) = record(checked);
+        Checked::new(node, known.then_some(ty), expr.span.clone())
+    }
+}
+
+/// Puts fields together in the layout of their names.
+pub(super) fn record(fields: Vec<(&str, Checked)>) -> (Node, Type) {
+    let ty = RecordType::new(fields.iter().map(|(name, value)| {
+        let broken = || Type::of(Shape::Json).or_null();
+        (Arc::from(*name), value.ty.clone().unwrap_or_else(broken))
+    }));
+    let mut nodes = vec![Node::Const(Value::Missing); ty.fields().len()];
+    for (name, value) in fields {
+        if let Some(place) = ty.position(name).and_then(|position| nodes.get_mut(position)) {
+            *place = value.node;
+        }
+    }
+    let ty = Arc::new(ty);
+    (Node::Record(Arc::clone(&ty), nodes), Type::of(Shape::Record(ty)))
+}
+
+/// Widens whole numbers in a value of type `found` where `wanted` has decimals; returns its type then.
+pub(super) fn coerce(node: Node, found: &Type, wanted: &Type) -> (Node, Type) {
+    match widen::coercion(found, wanted) {
+        None => (node, found.clone()),
+        Some((coercion, ty)) => match node {
+            Node::Const(value) => {
+                let value = coercion.apply(value);
+                let shape = match &value {
+                    Value::Decimal(_) => widen::type_of_literal(&value).shape,
+                    _ => ty.shape,
+                };
+                (Node::Const(value), Type { shape, ..ty })
+            }
+            node => (Node::Coerce(Box::new(node), coercion), ty),
+        },
+    }
+}
+
+fn literal(value: &Value, span: Range<usize>) -> Checked {
+    Checked::new(Node::Const(value.clone()), Some(widen::type_of_literal(value)), span)
+}
+
+/// Evaluates now what depends on nothing.
+///
+/// # Errors
+/// The part, and why it never has a value.
+pub(super) fn fold(checked: Checked) -> Result<Checked, Box<(Checked, EvalError)>> {
+    let constant = checked.node.constant().is_some();
+    if constant || checked.ty.is_none() || !checked.node.reads_nothing(0) {
+        return Ok(checked);
+    }
+    let (env, left) = (Env::empty(), Cell::new(VISITS_MAX));
+    let value = checked.node.eval(Place::new(&env, &left)).map(Cow::into_owned);
+    match value {
+        Ok(value) => Ok(Checked { node: Node::Const(value), ..checked }),
+        Err(error) => Err(Box::new((checked, error))),
+    }
+}
+
+/// A problem that was just reported.
+pub(super) struct Added<'p>(Option<&'p mut Problem>);
+
+impl Added<'_> {
+    pub(super) fn help(self, help: impl Into<Option<String>>) -> Self {
+        if let Some(problem) = self.0 {
+            problem.help = help.into();
+            return Self(Some(problem));
+        }
+        self
+    }
+
+    pub(super) fn origin(self, origin: Option<Origin>) {
+        if let Some(problem) = self.0 {
+            problem.origin = origin;
+        }
+    }
+
+    pub(super) fn weight(self, weight: Weight) {
+        if let Some(problem) = self.0 {
+            problem.weight = weight;
+        }
+    }
+}

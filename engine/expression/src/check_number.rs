@@ -1,0 +1,185 @@
+//! Functions that make numbers: `decimal`, `sum`, `round`, `div`.
+
+use oms_core::diagnostic::{closest, codes};
+use oms_core::money::{DIGITS_MAX, Decimal, Rounding};
+use oms_core::value::{Interval, Shape, Type, Value};
+
+use super::check::{Checked, Checker};
+use super::eval::ELEMENTS_MAX;
+use super::node::{Function, Node};
+use super::precedence::{Level, operand};
+use super::syntax::Expr;
+use super::widen;
+
+/// Decimals that a rounding may keep at the most; the rates of a conversion have as many.
+const PLACES_MAX: i64 = 12;
+
+impl Checker<'_> {
+    /// Checks `decimal(text)`, which needs to know that the text is one.
+    pub(super) fn decimal(&mut self, expr: &Expr, arg: Checked) -> Checked {
+        let span = expr.span.clone();
+        if let Some(text) = arg.constant_text() {
+            return match Decimal::parse(text) {
+                Ok(number) => {
+                    let value = Value::Decimal(number);
+                    let ty = widen::type_of_literal(&value);
+                    Checked::new(Node::Const(value), Some(ty), span)
+                }
+                Err(_) => {
+                    let message = format!("`{text}` is not a decimal");
+                    self.report(codes::WRONG_TYPE, arg.span.clone(), message, "cannot be read")
+                        .help("it is written like `12.30`".to_owned());
+                    Checked::broken(span)
+                }
+            };
+        }
+        let ty = arg.ty.as_ref().map(read_from);
+        if !self.present(&arg) {
+            return Checked { ty, ..Checked::broken(span) };
+        }
+        if !arg.path.as_ref().is_some_and(|path| self.facts.is_decimal(path)) {
+            let written = self.written(&arg.span);
+            let message = format!("`{written}` may be no decimal");
+            let help = format!(
+                "guard it: `is_decimal({written}) ? … : …`, or give a fallback: `decimal({written}, …)`"
+            );
+            self.report(codes::MAY_FAIL, arg.span.clone(), message, "any text")
+                .help(help)
+                .origin(arg.origin.clone());
+            return Checked { ty, ..Checked::broken(span) };
+        }
+        Checked::new(Node::Call(Function::Decimal, vec![arg.node]), ty, span)
+    }
+
+    pub(super) fn sum(&mut self, expr: &Expr, arg: Checked, element: &Type) -> Checked {
+        let span = expr.span.clone();
+        let fine = self.present(&arg);
+        self.bounded(&arg);
+        let pii = element.pii || arg.ty.as_ref().is_some_and(|ty| ty.pii);
+        let list = arg.ty.as_ref().and_then(|ty| ty.limits.elements_max);
+        let count = list.unwrap_or(u64::MAX).min(ELEMENTS_MAX as u64);
+        let summed = element.interval().map(|interval| interval.summed(count));
+        let (function, ty) = match (&element.shape, summed) {
+            (Shape::Int, Some(interval)) => (Function::SumInt, Type::int_within(interval)),
+            (Shape::Null, _) if !element.nullable => {
+                (Function::SumInt, Type::int_within(Interval::only(Decimal::ZERO)))
+            }
+            (Shape::Decimal { scale, .. }, Some(interval)) => {
+                (Function::Sum, Type::decimal_within(interval, *scale))
+            }
+            _ => {
+                self.unfit("sum", "a list of numbers", &arg);
+                return Checked::broken(span);
+            }
+        };
+        if element.nullable {
+            let written = self.written(&arg.span);
+            let message = format!("an element of `{written}` may be missing");
+            let list = operand(written, Level::Member);
+            let help = format!("leave out what is missing: `{list}.map(x, x != null, x)`");
+            self.report(codes::MAY_BE_MISSING, arg.span, message, "used as if all were there")
+                .help(help)
+                .origin(arg.origin);
+            return Checked::broken(span);
+        }
+        let ty = Type { pii, unit: element.unit.clone(), ..ty };
+        Checked::new(Node::Call(function, vec![arg.node]), fine.then_some(ty), span)
+    }
+
+    fn number(&mut self, name: &str, arg: &Checked) -> Option<(Interval, u32)> {
+        let Some(number) = widen::number(arg.ty.as_ref()?) else {
+            self.unfit(name, "a number", arg);
+            return None;
+        };
+        self.present(arg).then_some(number)
+    }
+
+    fn places_and_mode(&mut self, places: &Expr, mode: &Expr) -> Option<(u32, Rounding)> {
+        let places = self.check(places);
+        let mode = self.check(mode);
+        let kept = match places.node.constant() {
+            Some(Value::Int(kept)) if (0..=PLACES_MAX).contains(kept) => u32::try_from(*kept).ok(),
+            _ => None,
+        };
+        if kept.is_none() && places.ty.is_some() {
+            let message = format!("the decimals to keep are a number from 0 to {PLACES_MAX}");
+            self.report(
+                codes::EXPRESSION_TYPE,
+                places.span,
+                message,
+                "must be a number that stands here",
+            );
+        }
+        let rounding = mode.constant_text().and_then(|text| text.parse::<Rounding>().ok());
+        if rounding.is_none() && mode.ty.is_some() {
+            let names = Rounding::ALL.iter().map(|mode| mode.as_str());
+            let near = closest(mode.constant_text().unwrap_or_default(), names.clone());
+            let known = || names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let help = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("one of {}", known()),
+            };
+            self.report(codes::EXPRESSION_TYPE, mode.span, "not a rounding mode", "unknown mode")
+                .help(help);
+        }
+        Some((kept?, rounding?))
+    }
+
+    pub(super) fn round(
+        &mut self,
+        expr: &Expr,
+        number: &Expr,
+        places: &Expr,
+        mode: &Expr,
+    ) -> Checked {
+        let span = expr.span.clone();
+        let number = self.check(number);
+        let known = self.number("round", &number);
+        let how = self.places_and_mode(places, mode);
+        let (Some((interval, _)), Some((places, mode)), Some(ty)) = (known, how, number.ty) else {
+            return Checked::broken(span);
+        };
+        let rounded = Type::decimal_within(interval.rounded(places, mode), places);
+        let ty = Type { pii: ty.pii, unit: ty.unit, ..rounded };
+        let node = Node::Round { places, mode, operand: Box::new(number.node) };
+        Checked::new(node, Some(ty), span)
+    }
+
+    pub(super) fn division(
+        &mut self,
+        expr: &Expr,
+        operands: [&Expr; 2],
+        places: &Expr,
+        mode: &Expr,
+    ) -> Checked {
+        let span = expr.span.clone();
+        let [a, b] = operands.map(|operand| self.check(operand));
+        let known = (self.number("div", &a), self.number("div", &b));
+        if known.1.is_some() {
+            self.nonzero(&b);
+        }
+        let how = self.places_and_mode(places, mode);
+        let (Some((interval, _)), Some((by, scale)), Some((places, mode))) =
+            (known.0, known.1, how)
+        else {
+            return Checked::broken(span);
+        };
+        let (Some(dividend), Some(divisor)) = (a.ty, b.ty) else { return Checked::broken(span) };
+        // An amount by a plain number is an amount; an amount by an amount is a plain number.
+        let unit = if divisor.unit.is_none() { dividend.unit } else { None };
+        let pii = dividend.pii || divisor.pii;
+        let quotients = interval.divided(by, scale, places, mode);
+        let node = Node::Divide { places, mode, operands: Box::new([a.node, b.node]) };
+        let ty = Type { pii, unit, ..Type::decimal_within(quotients, places) };
+        Checked::new(node, Some(ty), span)
+    }
+}
+
+/// Returns the type of the decimals that texts of a type can be.
+pub(super) fn read_from(text: &Type) -> Type {
+    let digits = text
+        .chars_max()
+        .map_or(DIGITS_MAX, |chars| u32::try_from(chars).unwrap_or(DIGITS_MAX).min(DIGITS_MAX));
+    let shape = Shape::Decimal { integer_digits: digits, scale: digits };
+    Type { pii: text.pii, ..Type::of(shape) }
+}

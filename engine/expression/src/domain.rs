@@ -1,0 +1,259 @@
+//! What is known of one value: whether it is null, which constants it can be, and between which bounds it lies.
+
+use std::cmp::Ordering;
+
+use oms_core::money::Decimal;
+use oms_core::value::{Interval, Shape, Type, Value};
+
+use super::eval::compare;
+use super::syntax::Operator;
+
+/// The values that something can have, as far as that is known.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Domain {
+    /// Whether it is null.
+    null: Option<bool>,
+    /// The only constants that it can be, unless it is null.
+    only: Option<Vec<Value>>,
+    /// Constants that it is not.
+    never: Vec<Value>,
+    least: Option<Bound>,
+    most: Option<Bound>,
+    /// Whether two facts about it exclude each other.
+    contradictory: bool,
+}
+
+/// The end of a range.
+#[derive(Clone, Debug, PartialEq)]
+struct Bound {
+    value: Value,
+    included: bool,
+}
+
+impl Domain {
+    /// Returns all values of a type.
+    pub(super) fn of(ty: &Type) -> Self {
+        let known = !ty.nullable && ty.shape != Shape::Json;
+        let only: Option<Vec<Value>> = match &ty.shape {
+            Shape::Bool => Some(vec![Value::Bool(true), Value::Bool(false)]),
+            Shape::Text { values: Some(values), .. } => {
+                Some(values.iter().cloned().map(Value::Text).collect())
+            }
+            _ => None,
+        };
+        let number = |number: Decimal| match (&ty.shape, number.scale()) {
+            (Shape::Int, 0) => {
+                i64::try_from(number.mantissa()).map_or(Value::Decimal(number), Value::Int)
+            }
+            _ => Value::Decimal(number),
+        };
+        let bound = |value| Some(Bound { value: number(value), included: true });
+        let (least, most) = match ty.limits.numbers {
+            Some(numbers) if known => (bound(numbers.min()), bound(numbers.max())),
+            _ => (None, None),
+        };
+        Self { null: known.then_some(false), only, least, most, ..Self::default() }
+    }
+
+    /// Returns what is known of a value that is surely null, or surely not.
+    pub(super) fn null(null: bool) -> Self {
+        Self { null: Some(null), ..Self::default() }
+    }
+
+    /// Returns what is known of a value that is one of some constants.
+    pub(super) fn one_of(values: Vec<Value>) -> Self {
+        Self { null: Some(false), only: Some(values), ..Self::default() }
+    }
+
+    /// Returns what is known of a value that differs from some constants.
+    pub(super) fn none_of(values: Vec<Value>) -> Self {
+        Self { never: values, ..Self::default() }
+    }
+
+    /// Returns what is known of a value that compares so with a constant; `whole` tells that it is a whole number.
+    pub(super) fn compared(operator: Operator, constant: &Value, whole: bool) -> Self {
+        if constant.is_null() {
+            return match operator {
+                Operator::Equal => Self::null(true),
+                Operator::NotEqual => Self::null(false),
+                _ => Self::default(),
+            };
+        }
+        let bound = |included| match (constant, included) {
+            (Value::Int(value), false) if whole => {
+                let next = match operator {
+                    Operator::Less => value.checked_sub(1),
+                    _ => value.checked_add(1),
+                };
+                let value = next.map_or_else(|| constant.clone(), Value::Int);
+                Some(Bound { value, included: next.is_some() })
+            }
+            _ => Some(Bound { value: constant.clone(), included }),
+        };
+        let there = Self::null(false);
+        match operator {
+            Operator::Equal => Self::one_of(vec![constant.clone()]),
+            Operator::NotEqual => Self::none_of(vec![constant.clone()]),
+            Operator::Less => Self { most: bound(false), ..there },
+            Operator::LessOrEqual => Self { most: bound(true), ..there },
+            Operator::Greater => Self { least: bound(false), ..there },
+            Operator::GreaterOrEqual => Self { least: bound(true), ..there },
+            _ => Self::default(),
+        }
+    }
+
+    /// Tells whether no value is possible.
+    pub(super) fn is_empty(&self) -> bool {
+        self.contradictory || self.null == Some(false) && !self.has_values()
+    }
+
+    /// Tells whether it is surely not null.
+    pub(super) fn is_present(&self) -> bool {
+        self.null == Some(false)
+    }
+
+    /// Tells whether it is surely not this constant.
+    pub(super) fn excludes(&self, constant: &Value) -> bool {
+        self.null == Some(true)
+            || self.never.contains(constant)
+            || self.only.as_ref().is_some_and(|only| !only.contains(constant))
+            || !self.in_bounds(constant)
+    }
+
+    /// Returns the smallest whole number that it can be, if it is known to be one.
+    pub(super) fn int_min(&self) -> Option<i64> {
+        let constants = || {
+            let ints = self.only.as_ref()?.iter().map(|value| match value {
+                Value::Int(value) => Some(*value),
+                _ => None,
+            });
+            ints.collect::<Option<Vec<i64>>>()?.into_iter().min()
+        };
+        let least = match &self.least {
+            Some(Bound { value: Value::Int(value), .. }) => {
+                // Every excluded constant moves the bound once at most.
+                (0..self.never.len()).fold(*value, |least, _| {
+                    if self.never.contains(&Value::Int(least)) {
+                        least.saturating_add(1)
+                    } else {
+                        least
+                    }
+                })
+            }
+            _ => return constants(),
+        };
+        Some(constants().map_or(least, |known| known.max(least)))
+    }
+
+    /// Returns the part of an interval in which it lies.
+    pub(super) fn narrow(&self, interval: Interval) -> Interval {
+        let number = |bound: &Option<Bound>| match bound.as_ref().map(|bound| &bound.value) {
+            Some(Value::Int(value)) => Some(Decimal::from_int(*value)),
+            Some(Value::Decimal(value)) => Some(*value),
+            _ => None,
+        };
+        let min = number(&self.least).unwrap_or(interval.min());
+        let max = number(&self.most).unwrap_or(interval.max());
+        let narrowed = Interval::new(min, max).and_then(|bounds| bounds.within(interval));
+        narrowed.unwrap_or(interval)
+    }
+
+    /// Returns what is known when both are.
+    #[must_use]
+    pub(super) fn and(&self, other: &Self) -> Self {
+        let conflict = matches!((self.null, other.null), (Some(a), Some(b)) if a != b);
+        let only = match (&self.only, &other.only) {
+            (Some(a), Some(b)) => {
+                Some(a.iter().filter(|value| b.contains(value)).cloned().collect())
+            }
+            (a, b) => a.clone().or_else(|| b.clone()),
+        };
+        let mut never = self.never.clone();
+        never.extend(other.never.iter().filter(|value| !self.never.contains(value)).cloned());
+        Self {
+            null: self.null.or(other.null),
+            only,
+            never,
+            least: tighter(&self.least, &other.least, Ordering::Greater),
+            most: tighter(&self.most, &other.most, Ordering::Less),
+            contradictory: self.contradictory || other.contradictory || conflict,
+        }
+    }
+
+    /// Returns what is known when one of both is.
+    #[must_use]
+    pub(super) fn or(&self, other: &Self) -> Self {
+        if self.is_empty() {
+            return other.clone();
+        }
+        if other.is_empty() {
+            return self.clone();
+        }
+        let null = if self.null == other.null { self.null } else { None };
+        // What is null says nothing of the values that the other has.
+        match (self.null, other.null) {
+            (Some(true), _) => return Self { null, ..other.clone() },
+            (_, Some(true)) => return Self { null, ..self.clone() },
+            _ => {}
+        }
+        let only = self.only.as_ref().zip(other.only.as_ref()).map(|(a, b)| {
+            a.iter().chain(b.iter().filter(|value| !a.contains(value))).cloned().collect()
+        });
+        let never = self.never.iter().filter(|value| other.never.contains(value)).cloned();
+        Self {
+            null,
+            only,
+            never: never.collect(),
+            least: wider(&self.least, &other.least, Ordering::Less),
+            most: wider(&self.most, &other.most, Ordering::Greater),
+            contradictory: false,
+        }
+    }
+
+    fn has_values(&self) -> bool {
+        if let Some(only) = &self.only {
+            let possible = |value: &&Value| !self.never.contains(value) && self.in_bounds(value);
+            return only.iter().any(|value| possible(&value));
+        }
+        let (Some(least), Some(most)) = (&self.least, &self.most) else { return true };
+        match compare(&least.value, &most.value) {
+            Ok(Ordering::Greater) => false,
+            Ok(Ordering::Equal) => {
+                least.included && most.included && !self.never.contains(&least.value)
+            }
+            _ => true,
+        }
+    }
+
+    fn in_bounds(&self, value: &Value) -> bool {
+        let beyond = |bound: &Option<Bound>, side: Ordering| {
+            bound.as_ref().is_some_and(|bound| match compare(value, &bound.value) {
+                Ok(Ordering::Equal) => !bound.included,
+                Ok(order) => order == side,
+                Err(_) => false,
+            })
+        };
+        !beyond(&self.least, Ordering::Less) && !beyond(&self.most, Ordering::Greater)
+    }
+}
+
+/// Returns the bound that excludes more; `side` says on which side the tighter one lies.
+fn tighter(a: &Option<Bound>, b: &Option<Bound>, side: Ordering) -> Option<Bound> {
+    let (Some(first), Some(second)) = (a, b) else { return a.clone().or_else(|| b.clone()) };
+    Some(match compare(&first.value, &second.value) {
+        Ok(Ordering::Equal) if !second.included => second.clone(),
+        Ok(order) if order != Ordering::Equal && order != side => second.clone(),
+        _ => first.clone(),
+    })
+}
+
+/// Returns the bound that excludes less; none if one of them is missing.
+fn wider(a: &Option<Bound>, b: &Option<Bound>, side: Ordering) -> Option<Bound> {
+    let (first, second) = (a.as_ref()?, b.as_ref()?);
+    Some(match compare(&first.value, &second.value) {
+        Ok(Ordering::Equal) if second.included => second.clone(),
+        Ok(order) if order != Ordering::Equal && order != side => second.clone(),
+        Ok(_) => first.clone(),
+        Err(_) => return None,
+    })
+}

@@ -1,0 +1,185 @@
+//! Whether what was written fits what is wanted, and what to say if not.
+
+use std::ops::Range;
+
+use oms_core::diagnostic::{Code, Route, codes, did_you_mean};
+use oms_core::money::Currency;
+use oms_core::value::{Mismatch, Shape, Type, Value};
+
+use super::check::{Checked, coerce};
+use super::node::Node;
+use super::problem::{Problem, Weight};
+use super::scope::Scope;
+use super::{guard, literal, widen};
+
+/// Where a value was written.
+pub(super) struct Written<'t> {
+    pub(super) route: Route,
+    /// Its bytes in the scalar, if it is a part of one.
+    pub(super) within: Option<Range<usize>>,
+    /// The expression; nothing for a value that stands there.
+    pub(super) code: Option<&'t str>,
+}
+
+impl Written<'_> {
+    pub(super) fn problem(
+        &self,
+        code: Code,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        help: Option<String>,
+    ) -> Problem {
+        Problem {
+            code,
+            route: self.route.clone(),
+            within: self.within.clone(),
+            on_key: false,
+            message: message.into(),
+            label: label.into(),
+            help,
+            origin: None,
+            weight: Weight::Error,
+        }
+    }
+}
+
+/// Makes a value fit the type wanted, or says why it cannot.
+pub(super) fn fit(
+    checked: Checked,
+    wanted: &Type,
+    at: &Written<'_>,
+    scope: &Scope,
+) -> Result<Checked, Box<Problem>> {
+    let Some(found) = &checked.ty else { return Ok(checked) };
+    if let Some(text) = checked.constant_text() {
+        let text = text.to_owned();
+        return constant_text(checked, &text, wanted, at);
+    }
+    if wanted.shape == Shape::Currency && !found.nullable && are_currencies(&found.shape) {
+        let ty = Some(Type { shape: Shape::Currency, ..found.clone() });
+        return Ok(Checked { ty, ..checked });
+    }
+    if widen::is_empty_list(&found.shape) && matches!(wanted.shape, Shape::List(_)) {
+        return Ok(Checked { ty: Some(wanted.clone().not_null()), ..checked });
+    }
+    if let Err(mismatch) = wanted.accepts(found) {
+        let missing = matches!(&mismatch, Mismatch::MayBeMissing { path } if path.is_empty());
+        let mut problem = mismatched(mismatch, found, wanted, at);
+        if let (true, Some(code)) = (missing && found.shape != Shape::Null, at.code) {
+            problem.help = Some(guard::help(code, &checked, found, scope, None));
+        }
+        return Err(Box::new(Problem { origin: checked.origin, ..problem }));
+    }
+    let (node, ty) = coerce(checked.node.clone(), found, wanted);
+    Ok(Checked { node, ty: Some(ty), ..checked })
+}
+
+fn are_currencies(shape: &Shape) -> bool {
+    let Shape::Text { values: Some(values), .. } = shape else { return false };
+    values.iter().all(|value| Currency::parse(value).is_ok())
+}
+
+fn constant_text(
+    checked: Checked,
+    text: &str,
+    wanted: &Type,
+    at: &Written<'_>,
+) -> Result<Checked, Box<Problem>> {
+    // Inside of an expression a text is a text: only what stands there bare is read as an amount.
+    let reads = at.code.is_none() || !matches!(wanted.shape, Shape::Decimal { .. });
+    match literal::read(text, &wanted.shape).filter(|_| reads) {
+        Some(Ok(value)) => {
+            let ty = match &value {
+                Value::Decimal(_) => {
+                    Type { unit: wanted.unit.clone(), ..widen::type_of_literal(&value) }
+                }
+                _ => Type::of(wanted.shape.clone()),
+            };
+            Ok(Checked { node: Node::Const(value), ty: Some(ty), ..checked })
+        }
+        Some(Err(bad)) => Err(Box::new(at.problem(bad.code, bad.message, bad.label, bad.help))),
+        None => match (&wanted.shape, &checked.ty) {
+            (Shape::Text { values: Some(values), .. }, _)
+                if !values.iter().any(|value| value.as_ref() == text) =>
+            {
+                let known: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
+                let help = did_you_mean(text, known.iter().copied());
+                let message = format!("`{text}` is not one of the texts wanted here");
+                Err(Box::new(at.problem(codes::WRONG_TYPE, message, "unknown value", help)))
+            }
+            (_, Some(found)) => match wanted.accepts(found) {
+                Ok(()) => Ok(checked),
+                Err(mismatch) => Err(Box::new(mismatched(mismatch, found, wanted, at))),
+            },
+            _ => Ok(checked),
+        },
+    }
+}
+
+fn mismatched(mismatch: Mismatch, found: &Type, wanted: &Type, at: &Written<'_>) -> Problem {
+    let name = |path: &str| match (at.code, path) {
+        (Some(code), "") => format!("`{code}`"),
+        (Some(code), path) => format!("`{code}.{path}`"),
+        (None, "") => "the value".to_owned(),
+        (None, path) => format!("`{path}`"),
+    };
+    match mismatch {
+        Mismatch::MayBeMissing { .. } if found.shape == Shape::Null => at.problem(
+            codes::WRONG_TYPE,
+            format!("wanted {}, found null", wanted.shape),
+            "null",
+            None,
+        ),
+        Mismatch::MayBeMissing { path } => {
+            let message = format!("{} may be missing", name(&path));
+            at.problem(codes::MAY_BE_MISSING, message, "must not be missing here", None)
+        }
+        Mismatch::NoField { path } => at.problem(
+            codes::WRONG_TYPE,
+            format!("wanted a record with the field `{path}`"),
+            format!("has no `{path}`"),
+            None,
+        ),
+        Mismatch::Shape { path, wanted: words, found: found_words } => {
+            let found_words =
+                if path.is_empty() { widen::found(&found.shape) } else { found_words };
+            let subject =
+                if path.is_empty() { String::new() } else { format!(" in {}", name(&path)) };
+            at.problem(
+                codes::WRONG_TYPE,
+                format!("wanted {words}, found {found_words}{subject}"),
+                format!("this is {found_words}"),
+                if path.is_empty() { conversion(found, wanted, at.code) } else { None },
+            )
+        }
+    }
+}
+
+/// Returns how to make the one of the other, if there is a way.
+fn conversion(found: &Type, wanted: &Type, code: Option<&str>) -> Option<String> {
+    match (&found.shape, &wanted.shape, code) {
+        (found, Shape::Text { .. }, Some(code))
+            if widen::chars_of(&Type::of(found.clone())).is_some() =>
+        {
+            Some(format!("`string({code})` makes text of it"))
+        }
+        (found, Shape::Text { .. }, None)
+            if widen::chars_of(&Type::of(found.clone())).is_some() =>
+        {
+            Some("put it in quotes".to_owned())
+        }
+        (found, Shape::Email, Some(_)) if widen::is_text(found) => {
+            Some("declare `format: email` for it in the order schema".to_owned())
+        }
+        (found, Shape::Currency, Some(_)) if widen::is_text(found) => {
+            Some("declare `format: currency` for it in the order schema".to_owned())
+        }
+        (Shape::Timestamp, Shape::Date(_), Some(code)) => {
+            Some(format!("take the calendar date: `date({code})`"))
+        }
+        (found, Shape::Decimal { .. }, Some(code)) if widen::is_text(found) => Some(format!(
+            "declare `format: decimal` for it in the order schema, or read it with a fallback: `decimal({code}, …)`"
+        )),
+        _ => None,
+    }
+}

@@ -1,0 +1,128 @@
+//! Texts that were meant as expressions: a reference without `${{ }}`, or in the braces of another language.
+
+use std::ops::Range;
+
+use oms_core::diagnostic::{Route, codes};
+
+use super::check::Checker;
+use super::parse;
+use super::problem::Problem;
+use super::scope::{Root, Scope};
+use super::syntax::{Expr, ExprKind};
+
+/// The ways in which other languages write an expression within a text.
+const BRACES: [(&str, &str); 6] =
+    [("{{", "}}"), ("${", "}"), ("#{", "}"), ("%{", "}"), ("<%=", "%>"), ("$(", ")")];
+
+/// An expression that stands in the file as text.
+pub(super) struct Forgotten {
+    /// Its bytes within the text, braces included.
+    pub(super) within: Range<usize>,
+    /// The expression that was probably meant.
+    pub(super) code: String,
+}
+
+/// Finds what was probably meant as an expression in a text. Only what `scope` knows counts, so that ordinary texts are left alone.
+pub(super) fn find(text: &str, scope: &Scope) -> Option<Forgotten> {
+    if !mentions(text, scope) && !text.contains("$.") {
+        return None;
+    }
+    whole(text, scope)
+        .or_else(|| BRACES.iter().find_map(|(open, close)| embedded(text, open, close, scope)))
+}
+
+/// Returns the expression that was probably meant by a text where no text fits.
+pub fn meant(text: &str, scope: &Scope) -> Option<String> {
+    let text = text.trim();
+    if let Some(found) = find(text, scope).filter(|found| found.within == (0..text.len())) {
+        return Some(found.code);
+    }
+    let without = |(open, close): &(&str, &str)| text.strip_prefix(*open)?.strip_suffix(*close);
+    let code = BRACES.iter().find_map(without).unwrap_or(text).trim();
+    let below = format!("order.{}", code.trim_start_matches("$."));
+    if code.starts_with("$.") || code.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return [code, below.as_str()].into_iter().find(|c| resolves(c, scope)).map(str::to_owned);
+    }
+    parse::parse(code).is_ok().then(|| code.to_owned())
+}
+
+/// Reads the whole text as an expression, such as `order.id`, `$order.id` or `$.id`.
+fn whole(text: &str, scope: &Scope) -> Option<Forgotten> {
+    let trimmed = text.trim();
+    let start = text.len() - text.trim_start().len();
+    let within = start..start + trimmed.len();
+    let code = if let Some(path) = trimmed.strip_prefix("$.") {
+        let below = format!("order.{path}");
+        [path.to_owned(), below].into_iter().find(|code| resolves(code, scope))?
+    } else if let Some(path) = trimmed.strip_prefix('$') {
+        Some(path.to_owned()).filter(|code| resolves(code, scope))?
+    } else {
+        // A single word is a word.
+        Some(trimmed.to_owned())
+            .filter(|code| code.contains(['.', '[']) && resolves(code, scope))?
+    };
+    Some(Forgotten { within, code })
+}
+
+fn embedded(text: &str, open: &str, close: &str, scope: &Scope) -> Option<Forgotten> {
+    let mut rest = 0;
+    while let Some(found) = text.get(rest..)?.find(open) {
+        let start = rest + found;
+        let inner = start + open.len();
+        let length = text.get(inner..)?.find(close)?;
+        let code = text.get(inner..inner + length)?.trim();
+        // An expression of ours, or one that was escaped.
+        let ours = open == "{{" && text.get(..start)?.ends_with('$');
+        if !ours && resolves(code, scope) {
+            let within = start..inner + length + close.len();
+            return Some(Forgotten { within, code: code.to_owned() });
+        }
+        rest = inner;
+    }
+    None
+}
+
+/// Tells whether a text has in it the name of something that an expression can begin with.
+fn mentions(text: &str, scope: &Scope) -> bool {
+    let roots = Root::ALL.into_iter().map(|root| scope.name_of(root));
+    roots.chain(["steps"]).any(|root| text.contains(root))
+}
+
+/// Tells whether a text is an expression that is right in `scope` and reads something.
+fn resolves(code: &str, scope: &Scope) -> bool {
+    if !mentions(code, scope) {
+        return false;
+    }
+    let Ok(expr) = parse::parse(code) else { return false };
+    if let Some(known) = other_step(&expr, scope) {
+        return known;
+    }
+    let mut checker = Checker::new(scope, code, 0, Route::root());
+    let checked = checker.check(&expr);
+    // A value that may be missing is reported once the braces are there.
+    let may_be_missing =
+        |problem: &Problem| matches!(problem.code, codes::MAY_BE_MISSING | codes::MAY_FAIL);
+    let is_known = checked.ty.is_some() || !checker.problems.is_empty();
+    is_known && checker.problems.iter().all(may_be_missing) && !checker.reads.is_empty()
+}
+
+/// Tells whether a path leads to a field of a step that the step in question does not wait for; `None` for other expressions.
+fn other_step(expr: &Expr, scope: &Scope) -> Option<bool> {
+    if !expr.is_bare_path() {
+        return None;
+    }
+    let mut names = Vec::new();
+    let mut expr = expr;
+    while let ExprKind::Select(operand, name) = &expr.kind {
+        names.push(name.as_str());
+        expr = operand;
+    }
+    match (&expr.kind, names.as_slice()) {
+        (ExprKind::Name(root), [.., _, id])
+            if root == "steps" && !scope.steps().contains_key(*id) =>
+        {
+            Some(scope.has_other_step(id))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,58 @@
+//! CEL in `${{ }}`: its grammar, our static types, our evaluation over exact decimals.
+//!
+//! [`compile`] and [`compile_value`] check what stands in a pipeline against a [`Scope`] and give a [`Compiled`], which
+//! is evaluated in an [`Env`]. What is compiled cannot fail but for numbers that leave their range and lists that are too
+//! long: whatever else can fail is a [`Problem`] unless a guard excludes it. Nothing in here uses binary floating point, the
+//! network, a clock, or the parser's own evaluator.
+
+mod check;
+mod check_binary;
+mod check_call;
+mod check_date;
+mod check_loop;
+mod check_number;
+mod check_path;
+mod comparison;
+mod compiled;
+mod convert;
+mod domain;
+mod eval;
+mod facts;
+mod fit;
+mod foreign;
+mod forgotten;
+mod functions;
+mod guard;
+mod hints;
+mod interpolate;
+mod lex;
+mod lists;
+mod literal;
+mod narrow;
+mod node;
+mod parse;
+mod pieces;
+mod precedence;
+mod problem;
+mod references;
+mod scope;
+mod syntax;
+mod syntax_error;
+mod value_expr;
+mod widen;
+
+#[cfg(test)]
+mod tests;
+
+pub use check_loop::too_long;
+pub use compiled::{Compiled, compile};
+pub use eval::{ELEMENTS_MAX, Env};
+pub use facts::Facts;
+pub use forgotten::meant;
+pub use precedence::{Level, operand};
+pub use problem::{EvalError, Origin, Problem, Weight};
+pub use references::{Reference, references};
+pub use scope::{Root, Scope, StepVar};
+pub use value_expr::NOT_CLOSED;
+pub use value_expr::compile_value;
+pub use widen::chars_of;

@@ -1,0 +1,112 @@
+//! Unions: which of their cases the facts leave open, and what a field is in those.
+
+use std::sync::Arc;
+
+use oms_core::value::{DateFormat, RecordType, Shape, Type, Value};
+
+use super::facts::Facts;
+
+/// Returns the type of a field of the record at `path`, where `facts` hold.
+pub(super) fn field_type(
+    record: &RecordType,
+    position: usize,
+    path: Option<&str>,
+    facts: &Facts,
+) -> Option<Type> {
+    let field = record.fields().get(position)?;
+    let Some(path) = path.filter(|_| !record.cases().is_empty()) else {
+        return Some(field.ty.clone());
+    };
+    let is_open = |case: &&Arc<RecordType>| {
+        case.fields().iter().all(|field| facts.allows(&format!("{path}.{}", field.name), &field.ty))
+    };
+    let open = record.cases().iter().filter(is_open);
+    let types: Vec<Option<&Type>> =
+        open.map(|case| case.field(&field.name).map(|field| &field.ty)).collect();
+    if types.is_empty() {
+        return Some(field.ty.clone());
+    }
+    let narrowed = narrowed(&field.ty, &types);
+    let nullable = narrowed.nullable || (field.ty.nullable && may_be_excused(record, position));
+    Some(Type { nullable, ..narrowed })
+}
+
+/// Returns whether a value that fits its case can still be read as missing. What several cases have is read in one form for all of them,
+/// and where another case lacks it, what is not in that form is taken as missing.
+fn may_be_excused(record: &RecordType, position: usize) -> bool {
+    let Some(field) = record.fields().get(position) else { return true };
+    let cases = record.cases();
+    let with = cases.iter().filter_map(|case| case.field(&field.name));
+    let with: Vec<&Type> = with.map(|field| &field.ty).collect();
+    let in_one_form = |ty: &&Type| match &ty.shape {
+        Shape::Date(format) => *format == DateFormat::Iso,
+        Shape::List(_) | Shape::Record(_) => false,
+        _ => true,
+    };
+    with.len() > 1 && with.len() < cases.len() && !with.iter().all(in_one_form)
+}
+
+/// Returns the type of a value that has one of some types, in the layout of `merged`. A case without the field may have anything there.
+fn narrowed(merged: &Type, cases: &[Option<&Type>]) -> Type {
+    let Some(known) = cases.iter().copied().collect::<Option<Vec<&Type>>>() else {
+        return merged.clone();
+    };
+    let nullable = merged.nullable && known.iter().any(|ty| ty.nullable);
+    let shape = match &merged.shape {
+        Shape::Record(record) => {
+            fields(record, &known).map(|record| Shape::Record(Arc::new(record)))
+        }
+        Shape::List(element) => {
+            let elements = known.iter().map(|ty| match &ty.shape {
+                Shape::List(element) => Some(element.as_ref()),
+                _ => None,
+            });
+            let elements: Vec<Option<&Type>> = elements.collect();
+            Some(Shape::List(Arc::new(narrowed(element, &elements))))
+        }
+        _ => None,
+    };
+    Type { nullable, shape: shape.unwrap_or_else(|| merged.shape.clone()), ..merged.clone() }
+}
+
+fn fields(merged: &RecordType, cases: &[&Type]) -> Option<RecordType> {
+    let records: Vec<&Arc<RecordType>> =
+        cases.iter().map(|ty| ty.as_record()).collect::<Option<_>>()?;
+    let fields = merged.fields().iter().map(|field| {
+        let types: Vec<Option<&Type>> =
+            records.iter().map(|case| case.field(&field.name).map(|field| &field.ty)).collect();
+        (Arc::clone(&field.name), narrowed(&field.ty, &types))
+    });
+    Some(RecordType::new(fields).with_cases(merged.cases().to_vec()))
+}
+
+/// Returns the condition on a constant of the union written as `written` with which a field is not missing.
+pub(super) fn present_if(record: &RecordType, name: &str, written: &str) -> Option<String> {
+    let has = |case: &Arc<RecordType>| case.field(name).is_some_and(|field| !field.ty.nullable);
+    let (with, without): (Vec<_>, Vec<_>) = record.cases().iter().cloned().partition(has);
+    if with.is_empty() {
+        return None;
+    }
+    let constants = |case: &Arc<RecordType>, tag: &str| match &case.field(tag)?.ty.shape {
+        Shape::Text { values: Some(values), .. } => Some(values.to_vec()),
+        _ => None,
+    };
+    record.names().find_map(|tag| {
+        let of = |cases: &[Arc<RecordType>]| {
+            let values = cases.iter().map(|case| constants(case, tag));
+            values.collect::<Option<Vec<_>>>().map(|values| values.concat())
+        };
+        let (wanted, others) = (of(&with)?, of(&without)?);
+        if wanted.iter().any(|value| others.contains(value)) {
+            return None;
+        }
+        let quoted: Vec<String> = wanted
+            .into_iter()
+            .map(|text| oms_core::value::write_json(&Value::Text(text)))
+            .collect();
+        Some(match quoted.as_slice() {
+            [only] => format!("{written}.{tag} == {only}"),
+            several => format!("{written}.{tag} in [{}]", several.join(", ")),
+        })
+    })
+}

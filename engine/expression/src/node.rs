@@ -1,0 +1,166 @@
+//! What a checked expression is at run time: a tree in which every name has become a position.
+
+use std::sync::Arc;
+
+use oms_core::mail::UrlPart;
+use oms_core::money::Rounding;
+use oms_core::time_zone::TimeZone;
+use oms_core::value::{RecordType, Value};
+
+use super::syntax::Operator;
+
+/// A node of a checked expression.
+#[derive(Clone, Debug)]
+pub(super) enum Node {
+    Const(Value),
+    /// Fields below a root, by their positions.
+    Path {
+        base: Base,
+        fields: Box<[usize]>,
+    },
+    Field(Box<Self>, usize),
+    /// An element that was proved to be there.
+    At(Box<Self>, usize),
+    Not(Box<Self>),
+    Negate(Box<Self>),
+    /// Any operator but `&&` and `||`.
+    Binary(Operator, Box<[Self; 2]>),
+    And(Box<[Self; 2]>),
+    Or(Box<[Self; 2]>),
+    If(Box<[Self; 3]>),
+    Call(Function, Vec<Self>),
+    Round {
+        places: u32,
+        mode: Rounding,
+        operand: Box<Self>,
+    },
+    Divide {
+        places: u32,
+        mode: Rounding,
+        operands: Box<[Self; 2]>,
+    },
+    /// The day of an instant in a time zone.
+    Day(Box<Self>, TimeZone),
+    Loop(Box<Loop>),
+    List(Vec<Self>),
+    Record(Arc<RecordType>, Vec<Self>),
+    /// Texts and the values between them.
+    Concat(Vec<Self>),
+    /// A value that is percent-encoded as a part of a URL.
+    Encoded(Box<Self>, UrlPart),
+    Coerce(Box<Self>, Coercion),
+}
+
+/// Where a path begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Base {
+    Order,
+    Run,
+    Step(usize),
+    Item,
+    Index,
+    Error,
+    Intake,
+    /// The variable of the loop so many loops further out.
+    Local(usize),
+}
+
+/// A function that takes values only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Function {
+    Size,
+    /// A decimal from a text that surely is one.
+    Decimal,
+    /// A decimal from a text, or the second argument.
+    DecimalOr,
+    IsDecimal,
+    Sum,
+    /// Like `Sum`, of whole numbers.
+    SumInt,
+    Min,
+    Max,
+    Text,
+    Upper,
+    Lower,
+    UpperAscii,
+    LowerAscii,
+    Trim,
+    StartsWith,
+    EndsWith,
+    Contains,
+    Get,
+    Coalesce,
+}
+
+/// A loop over a list.
+#[derive(Clone, Debug)]
+pub(super) struct Loop {
+    pub(super) kind: LoopKind,
+    pub(super) list: Node,
+    /// Which elements take part in a `map`; all without.
+    pub(super) condition: Option<Node>,
+    pub(super) body: Node,
+}
+
+/// What a loop gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LoopKind {
+    Map,
+    Filter,
+    All,
+    Exists,
+    ExistsOne,
+}
+
+/// Which whole numbers within a value become decimals.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Coercion {
+    Number,
+    Elements(Box<Self>),
+    Fields(Arc<RecordType>, Vec<(usize, Self)>),
+}
+
+impl Node {
+    /// Tells whether its value depends on nothing but the variables of the innermost `loops` loops around it.
+    pub(super) fn reads_nothing(&self, loops: usize) -> bool {
+        let all = |nodes: &[Self]| nodes.iter().all(|node| node.reads_nothing(loops));
+        match self {
+            Self::Const(_) => true,
+            Self::Path { base: Base::Local(outwards), .. } => *outwards < loops,
+            Self::Path { .. } => false,
+            Self::Field(operand, _)
+            | Self::At(operand, _)
+            | Self::Not(operand)
+            | Self::Negate(operand)
+            | Self::Day(operand, _)
+            | Self::Encoded(operand, _)
+            | Self::Round { operand, .. }
+            | Self::Coerce(operand, _) => operand.reads_nothing(loops),
+            Self::Binary(_, operands)
+            | Self::And(operands)
+            | Self::Or(operands)
+            | Self::Divide { operands, .. } => all(operands.as_slice()),
+            Self::If(parts) => all(parts.as_slice()),
+            Self::Call(_, nodes)
+            | Self::List(nodes)
+            | Self::Record(_, nodes)
+            | Self::Concat(nodes) => all(nodes),
+            Self::Loop(looping) => {
+                looping.list.reads_nothing(loops)
+                    && looping
+                        .condition
+                        .iter()
+                        .chain([&looping.body])
+                        .all(|node| node.reads_nothing(loops + 1))
+            }
+        }
+    }
+
+    /// Returns the value if it is known now.
+    pub(super) const fn constant(&self) -> Option<&Value> {
+        match self {
+            Self::Const(value) => Some(value),
+            _ => None,
+        }
+    }
+}

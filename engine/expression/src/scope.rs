@@ -1,0 +1,170 @@
+//! The names that an expression may use, and what is known of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use oms_core::time_zone::TimeZone;
+use oms_core::value::{Shape, Type};
+
+use super::facts::Facts;
+
+/// A name that an expression may begin with, besides `steps`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Root {
+    /// The order.
+    Order,
+    /// The run: its key, its id, when it was accepted.
+    Run,
+    /// The element of a `for_each`.
+    Item,
+    /// The position of the element in a `for_each`.
+    Index,
+    /// What a catch step was called for.
+    Error,
+    /// How an order came in.
+    Intake,
+}
+
+impl Root {
+    /// Every root, in the order of the documentation.
+    pub const ALL: [Self; 6] =
+        [Self::Order, Self::Run, Self::Item, Self::Index, Self::Error, Self::Intake];
+
+    /// Returns its name; an item and its position may have others (see [`Scope::name_item`] and [`Scope::name_index`]).
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Order => "order",
+            Self::Run => "run",
+            Self::Item => "item",
+            Self::Index => "index",
+            Self::Error => "error",
+            Self::Intake => "intake",
+        }
+    }
+
+    /// Says where it exists, for an expression that uses it elsewhere.
+    pub(super) const fn where_it_exists(self) -> &'static str {
+        match self {
+            Self::Order => "`order` does not exist here",
+            Self::Run => "`run` exists only within steps",
+            Self::Item => "`item` exists only in a step with `for_each`",
+            Self::Index => {
+                "to use the position of an element, add `index: i` to `for_each` and write `i`"
+            }
+            Self::Error => "`error` exists only in a catch step, one that an `on_failure` names",
+            Self::Intake => "`intake` exists only in `order.key`",
+        }
+    }
+}
+
+/// What `steps.<id>` is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StepVar {
+    /// The output of a step.
+    Known {
+        /// Its position in [`Env::steps`](super::Env::steps).
+        index: usize,
+        /// What it surely is.
+        ty: Type,
+    },
+    /// A step that did not check. What is made of it has no type, and nothing more is reported about it.
+    Broken,
+}
+
+/// The names that an expression may use, with their types, and the facts that hold there.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    roots: BTreeMap<Root, Type>,
+    item_name: Option<Arc<str>>,
+    index_name: Option<Arc<str>>,
+    steps: Arc<BTreeMap<String, StepVar>>,
+    /// Steps that exist, but whose outputs cannot be used here.
+    other_steps: Arc<BTreeSet<String>>,
+    facts: Facts,
+    time_zone: TimeZone,
+}
+
+impl Scope {
+    /// Makes a scope without names, in which instants have their days in a time zone.
+    pub fn new(time_zone: TimeZone) -> Self {
+        Self { time_zone, ..Self::default() }
+    }
+
+    /// Adds a root, or changes its type.
+    pub fn define(&mut self, root: Root, ty: Type) {
+        self.roots.insert(root, ty);
+    }
+
+    /// Gives the item another name, as `for_each.as` does. `item` then means nothing.
+    pub fn name_item(&mut self, name: &str) {
+        self.item_name = Some(Arc::from(name));
+    }
+
+    /// Defines the position of the element under a name, as `for_each.index` does.
+    pub fn name_index(&mut self, name: &str) {
+        self.index_name = Some(Arc::from(name));
+        self.define(Root::Index, Type::of(Shape::Int));
+    }
+
+    /// Adds `steps.<id>`.
+    pub fn step(&mut self, id: &str, step: StepVar) {
+        Arc::make_mut(&mut self.steps).insert(id.to_owned(), step);
+    }
+
+    /// Names the steps of the pipeline, whether their outputs can be used here or not.
+    pub fn know_steps(&mut self, ids: Arc<BTreeSet<String>>) {
+        self.other_steps = ids;
+    }
+
+    pub(super) fn has_other_step(&self, id: &str) -> bool {
+        self.other_steps.contains(id)
+    }
+
+    /// Tells whether this is the scope of a step, which has a condition of its own.
+    pub(super) fn is_within_step(&self) -> bool {
+        self.roots.contains_key(&Root::Run)
+    }
+
+    /// Returns this scope where `facts` hold as well.
+    #[must_use]
+    pub fn assume(&self, facts: &Facts) -> Self {
+        Self { facts: self.facts.clone().and(facts), ..self.clone() }
+    }
+
+    pub(super) const fn time_zone(&self) -> &TimeZone {
+        &self.time_zone
+    }
+
+    pub(super) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Finds a root by the name it has here, defined or not.
+    pub(super) fn root(&self, name: &str) -> Option<(Root, Option<&Type>)> {
+        let root = Root::ALL.into_iter().find(|root| self.name_of(*root) == name)?;
+        Some((root, self.roots.get(&root)))
+    }
+
+    pub(super) fn name_of(&self, root: Root) -> &str {
+        let named = match root {
+            Root::Item => &self.item_name,
+            Root::Index => &self.index_name,
+            _ => &None,
+        };
+        named.as_deref().unwrap_or(root.as_str())
+    }
+
+    pub(super) fn item_is_renamed(&self) -> Option<&str> {
+        self.item_name.as_deref().filter(|_| self.roots.contains_key(&Root::Item))
+    }
+
+    pub(super) fn steps(&self) -> &BTreeMap<String, StepVar> {
+        &self.steps
+    }
+
+    /// Returns the names that an expression may begin with here.
+    pub(super) fn names(&self) -> Vec<&str> {
+        let steps = (!self.steps.is_empty()).then_some("steps");
+        self.roots.keys().map(|root| self.name_of(*root)).chain(steps).collect()
+    }
+}

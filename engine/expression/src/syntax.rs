@@ -1,0 +1,112 @@
+//! The syntax tree that the checker works on: CEL's, with the bytes of every node and exact numbers.
+
+use std::ops::Range;
+
+use oms_core::value::Value;
+
+/// A node of the syntax tree.
+#[derive(Clone, Debug)]
+pub(super) struct Expr {
+    pub(super) kind: ExprKind,
+    /// All bytes of it, without parentheses around it.
+    pub(super) span: Range<usize>,
+    /// Its operator, its field name or the name of its function; the same as `span` elsewhere.
+    pub(super) at: Range<usize>,
+}
+
+/// What a node is.
+#[derive(Clone, Debug)]
+pub(super) enum ExprKind {
+    Literal(Value),
+    Name(String),
+    Select(Box<Expr>, String),
+    Index(Box<[Expr; 2]>),
+    Call {
+        name: String,
+        target: Option<Box<Expr>>,
+        args: Vec<Expr>,
+    },
+    Not(Box<Expr>),
+    Negate(Box<Expr>),
+    Binary(Operator, Box<[Expr; 2]>),
+    If(Box<[Expr; 3]>),
+    List(Vec<Expr>),
+    /// Names, where they stand, and values.
+    Record(Vec<(String, Range<usize>, Expr)>),
+}
+
+/// An operator between two operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operator {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    In,
+    And,
+    Or,
+}
+
+impl Operator {
+    /// Returns how it is written.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Subtract => "-",
+            Self::Multiply => "*",
+            Self::Divide => "/",
+            Self::Remainder => "%",
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::In => "in",
+            Self::And => "&&",
+            Self::Or => "||",
+        }
+    }
+
+    /// Returns the operator with the same meaning when the operands change sides.
+    pub(super) const fn mirrored(self) -> Self {
+        match self {
+            Self::Less => Self::Greater,
+            Self::LessOrEqual => Self::GreaterOrEqual,
+            Self::Greater => Self::Less,
+            Self::GreaterOrEqual => Self::LessOrEqual,
+            other => other,
+        }
+    }
+
+    /// Returns the comparison that holds exactly when this one does not.
+    pub(super) const fn negated(self) -> Option<Self> {
+        Some(match self {
+            Self::Equal => Self::NotEqual,
+            Self::NotEqual => Self::Equal,
+            Self::Less => Self::GreaterOrEqual,
+            Self::LessOrEqual => Self::Greater,
+            Self::Greater => Self::LessOrEqual,
+            Self::GreaterOrEqual => Self::Less,
+            _ => return None,
+        })
+    }
+}
+
+impl Expr {
+    /// Tells whether it is `name(.name)*`.
+    pub(super) fn is_bare_path(&self) -> bool {
+        let mut expr = self;
+        while let ExprKind::Select(operand, _) = &expr.kind {
+            expr = operand;
+        }
+        matches!(expr.kind, ExprKind::Name(_))
+    }
+}

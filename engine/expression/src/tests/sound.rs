@@ -1,0 +1,211 @@
+//! Generated expressions: what compiles never meets a value of another type, and nothing panics.
+
+use super::*;
+use crate::EvalError;
+
+/// Pieces that a generated expression is made of; `#` is another piece.
+const PIECES: &[&str] = &[
+    "order.amount",
+    "order.count",
+    "order.note",
+    "order.tip",
+    "order.gift",
+    "order.items",
+    "order.tags",
+    "order.address",
+    "order.due",
+    "order.placed_at",
+    "order.status",
+    "order.email",
+    "order.currency",
+    "order.pieces",
+    "order.lines",
+    "order.payment.kind",
+    "x",
+    "x.price",
+    "x.discount",
+    "null",
+    "true",
+    "0",
+    "7",
+    "1.50",
+    "'a'",
+    "'12.5'",
+    "[]",
+    "[#, #]",
+    "{'k': #}.k",
+    "(# + #)",
+    "(# - #)",
+    "(# * #)",
+    "(# / #)",
+    "(# % #)",
+    "-(#)",
+    "(# == #)",
+    "(# != #)",
+    "(# < #)",
+    "(# >= #)",
+    "(# in #)",
+    "(# && #)",
+    "(# || #)",
+    "!(#)",
+    "(# ? # : #)",
+    "#[0]",
+    "#[1]",
+    "size(#)",
+    "sum(#)",
+    "decimal(#)",
+    "decimal(#, #)",
+    "is_decimal(#)",
+    "round(#, 2, 'half_even')",
+    "div(#, #, 4, 'down')",
+    "min(#, #)",
+    "max(#, #)",
+    "string(#)",
+    "upper(#)",
+    "#.trim()",
+    "#.startsWith(#)",
+    "date(#)",
+    "get(#, #)",
+    "coalesce(#, #)",
+    "has(order.note)",
+    "#.map(x, #)",
+    "#.map(x, #, #)",
+    "#.filter(x, #)",
+    "#.exists(x, #)",
+    "(order.note != null ? order.note : #)",
+    "(order.tip != null && (order.tip + #) > 0)",
+    "(size(order.tags) > 1 ? order.tags[1] : #)",
+    "(order.count != 0 ? order.count / order.count : #)",
+    "(x.discount != null ? x.discount : #)",
+    "(order.payment.kind == 'card' ? order.payment.paid : #)",
+    "(order.payment.kind in ['bank', 'voucher'] || order.payment.paid > #)",
+    "(order.pieces < 30 ? order.pieces : #)",
+    "(# == null)",
+    "(# != # && #)",
+];
+
+/// A linear congruential generator (Knuth's MMIX constants): the same expressions on every run.
+struct Generator(u64);
+
+impl Generator {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound
+    }
+
+    fn expression(&mut self, depth: usize) -> String {
+        let piece = PIECES[self.below(if depth == 0 { 26 } else { PIECES.len() })];
+        let mut text = String::new();
+        for (position, part) in piece.split('#').enumerate() {
+            if position > 0 {
+                text.push_str(&self.expression(depth - 1));
+            }
+            text.push_str(part);
+        }
+        text
+    }
+}
+
+/// Tells whether a value is of the type that was promised.
+fn is_of(value: &Value, ty: &Type) -> bool {
+    let number = match value {
+        Value::Int(number) => Some(Decimal::from_int(*number)),
+        Value::Decimal(number) => Some(*number),
+        _ => None,
+    };
+    let lies_in = |numbers: Interval| {
+        number.is_none_or(|number| Interval::only(number).within(numbers).is_some())
+    };
+    let elements = value.as_list().map_or(0, |list| list.len() as u64);
+    if !ty.limits.numbers.is_none_or(lies_in)
+        || ty.limits.elements_max.is_some_and(|most| elements > most)
+    {
+        return false;
+    }
+    match (value, &ty.shape) {
+        (Value::Missing | Value::Null, shape) => ty.nullable || *shape == Shape::Json,
+        (Value::Bool(_), Shape::Bool)
+        | (Value::Int(_), Shape::Int)
+        | (Value::Date(_), Shape::Date(_))
+        | (Value::Timestamp(_), Shape::Timestamp)
+        | (Value::Text(_), Shape::Currency | Shape::Email | Shape::Uri)
+        | (_, Shape::Json) => true,
+        (Value::Text(text), Shape::Text { chars_max, values }) => {
+            chars_max.is_none_or(|max| text.chars().count() as u64 <= max)
+                && values.as_ref().is_none_or(|values| values.contains(text))
+        }
+        (Value::Decimal(number), Shape::Decimal { integer_digits, scale }) => {
+            number.integer_digits() <= *integer_digits && number.scale() <= *scale
+        }
+        (Value::List(list), Shape::List(element)) => list.iter().all(|value| is_of(value, element)),
+        (Value::Record(record), Shape::Record(layout)) => layout
+            .fields()
+            .iter()
+            .enumerate()
+            .all(|(position, field)| is_of(record.at(position), &field.ty)),
+        _ => false,
+    }
+}
+
+#[test]
+fn what_compiles_gives_a_value_of_its_type() {
+    let mut generator = Generator(7);
+    let mut ran = 0;
+    with_order(|env| {
+        for _ in 0..12_000 {
+            let depth = 1 + generator.below(3);
+            let text = generator.expression(depth);
+            let Ok(compiled) = compile(&text, &scope()) else { continue };
+            match compiled.eval(env) {
+                Ok(value) => {
+                    assert!(
+                        is_of(&value, compiled.ty()),
+                        "{text}: {value:?} is no {:?}",
+                        compiled.ty()
+                    );
+                    match value {
+                        Value::Bool(true) => assert!(!compiled.facts().is_impossible(), "{text}"),
+                        Value::Bool(false) => assert!(!compiled.is_always_true(), "{text}"),
+                        _ => {}
+                    }
+                    ran += 1;
+                }
+                Err(EvalError::Overflow) => {}
+                Err(error) => panic!("{text}: {error}"),
+            }
+        }
+    });
+    assert!(ran > 1_000, "only {ran} compiled");
+}
+
+#[test]
+fn damaged_expressions_are_refused_and_not_panicked_at() {
+    let whole = "order.note != null && order.tags.exists(t, t == 'é}}') ? round(-1.5e2 * order.amount, 2, \"up\") : {'a': [1]}.a[0]";
+    let mut generator = Generator(11);
+    for _ in 0..600 {
+        let mut chars: Vec<char> = whole.chars().collect();
+        for _ in 0..=generator.below(3) {
+            let at = generator.below(chars.len());
+            match generator.below(3) {
+                0 => drop(chars.remove(at)),
+                1 => {
+                    chars.insert(at, ['(', '"', '}', '.', '\\', 'é', '\n', '='][generator.below(8)])
+                }
+                _ => chars.truncate(at.max(1)),
+            }
+        }
+        let text: String = chars.into_iter().collect();
+        for problem in problems(&text) {
+            let within = problem.within.clone().unwrap();
+            assert!(text.get(within).is_some(), "{text}: {problem:?}");
+        }
+        let embedded = serde_json::Value::from(format!("é ${{{{ {text} }}}} é"));
+        let found = crate::compile_value(&embedded, None, &scope());
+        for problem in found.err().unwrap_or_default() {
+            if let Some(within) = problem.within.clone() {
+                assert!(embedded.as_str().unwrap().get(within).is_some(), "{text}: {problem:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The helpers that write a value as readers of a locale do: what types they take.
+
+use handlebars::JsonValue;
+use handlebars::template::{HelperTemplate, Parameter};
+use oms_core::diagnostic::codes;
+use oms_core::money::Currency;
+use oms_core::time_zone::TimeZone;
+use oms_core::value::{Shape, Type, Unit};
+
+use super::check::{Checker, Cursor};
+use super::check_helper::Operand;
+use super::helpers::{DATE, ZONE};
+use super::problem::Fault;
+use super::tag::{Argument, Call};
+
+impl<'t> Checker<'t> {
+    /// Checks the parameters of `money`, `number`, `date` or `country`, and returns the type of what it writes.
+    pub(super) fn format_call(
+        &mut self,
+        name: &str,
+        params: &'t [Parameter],
+        places: &[Argument],
+        at: &Call,
+        cursor: &Cursor<'_>,
+    ) -> Option<Type> {
+        let given = params.iter().zip(places);
+        let operands: Vec<_> =
+            given.map(|(param, at)| self.operand(param, at, cursor)).collect::<Option<_>>()?;
+        let mut fine = true;
+        for operand in &operands {
+            fine &= self.printable(&operand.ty, operand.span.clone(), cursor);
+        }
+        let (value, other) = (operands.first()?, operands.get(1));
+        let (fits, wanted) = match name {
+            "date" => (
+                matches!(value.ty.shape, Shape::Date(_) | Shape::Timestamp),
+                "a date or an instant",
+            ),
+            "country" => (matches!(value.ty.shape, Shape::Text { .. }), "the code of a country"),
+            _ => (matches!(value.ty.shape, Shape::Int | Shape::Decimal { .. }), "a number"),
+        };
+        if fine && !fits {
+            self.refuse_shape(value, name, wanted, cursor);
+            fine = false;
+        }
+        if let Some(other) = other.filter(|_| fine) {
+            fine = self.currency(value, other, cursor);
+        }
+        if fine && matches!(value.ty.shape, Shape::Date(_)) {
+            fine = self.without_zone(value, at, cursor);
+        }
+        let pii = operands.iter().any(|operand| operand.ty.pii);
+        fine.then(|| Type::text().with_pii(pii))
+    }
+
+    /// Checks the named settings of a helper. `date` has one, the others have none.
+    pub(super) fn settings(
+        &mut self,
+        name: &str,
+        call: &HelperTemplate,
+        at: &Call,
+        cursor: &Cursor<'_>,
+    ) -> bool {
+        for (position, (key, value)) in at.named.iter().enumerate() {
+            let setting = cursor.text(key);
+            let fault = if name != DATE {
+                let message = format!("`{name}` has no setting `{setting}`");
+                Fault::new(codes::TEMPLATE_HELPER, key.clone(), message)
+            } else if setting != ZONE {
+                let message = format!("`{name}` has no setting `{setting}`");
+                Fault::new(codes::TEMPLATE_HELPER, key.clone(), message)
+                    .help(format!("write `{ZONE}=\"Europe/Berlin\"` for a time zone"))
+            } else if position > 0 {
+                let message = format!("`{ZONE}` is given twice");
+                Fault::new(codes::TEMPLATE_HELPER, key.clone(), message)
+            } else {
+                match zone(call.hash.get(ZONE)) {
+                    Ok(()) => continue,
+                    Err((message, help)) => {
+                        Fault::new(codes::TEMPLATE_SHAPE, value.span.clone(), message).help(help)
+                    }
+                }
+            };
+            self.report(cursor, fault);
+            return false;
+        }
+        true
+    }
+
+    /// Refuses a time zone for a value that is a day already.
+    fn without_zone(&mut self, value: &Operand, at: &Call, cursor: &Cursor<'_>) -> bool {
+        let Some((key, _)) = at.named.first() else { return true };
+        let shown = cursor.text(&value.span);
+        let message = format!("`{shown}` is a date, which is the same in every time zone");
+        let fault = Fault::new(codes::TEMPLATE_SHAPE, key.clone(), message);
+        self.report(cursor, fault.help(format!("remove `{ZONE}`")));
+        false
+    }
+
+    fn refuse_shape(&mut self, value: &Operand, name: &str, wanted: &str, cursor: &Cursor<'_>) {
+        let shown = cursor.text(&value.span);
+        let message = format!("`{shown}` is {}, and `{name}` writes {wanted}", value.ty.shape);
+        self.report(cursor, Fault::new(codes::TEMPLATE_SHAPE, value.span.clone(), message));
+    }
+
+    /// Checks what `money` is given as the currency of an amount.
+    fn currency(&mut self, amount: &Operand, currency: &Operand, cursor: &Cursor<'_>) -> bool {
+        let shown = cursor.text(&currency.span);
+        let refuse = |code, message| Fault::new(code, currency.span.clone(), message);
+        let Some(code) = currency.literal.as_ref().and_then(|literal| literal.as_str()) else {
+            if currency.ty.shape == Shape::Currency {
+                return true;
+            }
+            let message = format!("`{shown}` is {} and no currency", currency.ty.shape);
+            let help = "give a field of the format `currency`, or a code such as `\"USD\"`";
+            self.report(cursor, refuse(codes::TEMPLATE_SHAPE, message).help(help.to_owned()));
+            return false;
+        };
+        let literal = match Currency::parse(code) {
+            Ok(literal) => literal,
+            Err(error) => {
+                self.report(
+                    cursor,
+                    refuse(codes::CURRENCY_UNKNOWN, format!("`{code}` is {error}")),
+                );
+                return false;
+            }
+        };
+        match &amount.ty.unit {
+            Some(Unit::Code(unit)) if *unit != literal => {
+                let message = format!("the amount is in {}, and is written as {code}", unit.code());
+                self.report(cursor, refuse(codes::CURRENCY_MISMATCH, message));
+                false
+            }
+            _ => true,
+        }
+    }
+}
+
+/// Reads the name of a time zone, which must be written in the template.
+///
+/// # Errors
+/// What is wrong with it, and what to write.
+fn zone(value: Option<&Parameter>) -> Result<(), (String, String)> {
+    match value {
+        Some(Parameter::Literal(JsonValue::String(name))) => match TimeZone::named(name) {
+            Ok(_) => Ok(()),
+            Err(error) => Err((error.to_string(), error.help())),
+        },
+        _ => {
+            let message = "the time zone must be a name in quotation marks".to_owned();
+            Err((message, format!("write the name itself, such as `{ZONE}=\"Europe/Berlin\"`")))
+        }
+    }
+}

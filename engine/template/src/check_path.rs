@@ -1,0 +1,268 @@
+//! What a path in a template means: contexts, block parameters, and what is known to be present.
+//!
+//! Resolution follows Handlebars' own: the names of block parameters and of values given to a partial are found from
+//! any depth and first, everything else in the context that `../` and `@root` select.
+
+use std::ops::Range;
+
+use oms_core::diagnostic::{codes, did_you_mean};
+use oms_core::value::{Shape, Type};
+
+use super::path::Parts;
+use super::problem::Fault;
+
+/// What the data variables of `{{#each}}` are called.
+const LOCALS: [&str; 3] = ["index", "first", "last"];
+
+/// What is there everywhere: the locale of the mail, which way it is written (`ltr` or `rtl`), and on which side lines begin and end.
+pub(super) const GLOBALS: [&str; 4] = ["locale", "dir", "start", "end"];
+
+/// Separates the parts of a place; no name in a template holds it.
+const SEPARATOR: char = '\0';
+
+/// A value that a path leads to.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    /// What it surely is, after what the blocks around it have tested.
+    pub(super) ty: Type,
+    /// Which value it is: two paths to the same value have the same place.
+    pub(super) place: String,
+}
+
+/// What `this` is within a block or a partial.
+#[derive(Clone, Debug)]
+pub(super) struct Scope {
+    pub(super) this: Known,
+    /// Whether `@index`, `@first` and `@last` are there.
+    pub(super) in_list: bool,
+    /// Block parameters, and values given to a partial.
+    pub(super) names: Vec<(String, Known)>,
+}
+
+/// The contexts at one spot of a template, from the outside in.
+#[derive(Debug)]
+pub(super) struct Scopes {
+    stack: Vec<Scope>,
+    /// Places that are surely there.
+    present: Vec<String>,
+    places_made: usize,
+}
+
+impl Scopes {
+    /// Starts at the data of the whole template.
+    pub(super) fn new(data: &Type) -> Self {
+        let this = Known { ty: data.clone(), place: "$".to_owned() };
+        let root = Scope { this, in_list: false, names: Vec::new() };
+        Self { stack: vec![root], present: Vec::new(), places_made: 0 }
+    }
+
+    /// Returns a place that no path leads to yet, such as that of a list's element.
+    pub(super) fn fresh_place(&mut self) -> String {
+        self.places_made += 1;
+        format!("#{}", self.places_made)
+    }
+
+    pub(super) fn push(&mut self, scope: Scope) {
+        self.stack.push(scope);
+    }
+
+    pub(super) fn pop(&mut self) {
+        self.stack.pop();
+    }
+
+    /// Tells whether data variables of `{{#each}}` are there.
+    pub(super) fn in_list(&self) -> bool {
+        self.stack.last().is_some_and(|scope| scope.in_list)
+    }
+
+    /// Returns what `this` is.
+    pub(super) fn this(&self) -> Option<&Known> {
+        self.stack.last().map(|scope| &scope.this)
+    }
+
+    /// Takes places for present from here on, and returns what [`Self::forget`] needs to end that.
+    pub(super) fn assume(&mut self, places: Vec<String>) -> usize {
+        let mark = self.present.len();
+        for place in places {
+            // What has a value has everything above it.
+            for (at, _) in place.match_indices(SEPARATOR) {
+                self.present.extend(place.get(..at).map(str::to_owned));
+            }
+            self.present.push(place);
+        }
+        mark
+    }
+
+    /// Ends what was assumed since the mark.
+    pub(super) fn forget(&mut self, mark: usize) {
+        self.present.truncate(mark);
+    }
+
+    /// Finds what a path means. `start` is the byte of the file at which it stands.
+    pub(super) fn resolve(&self, raw: &str, start: usize) -> Result<Known, Fault> {
+        let parts = Parts::of(raw);
+        let whole = start..start + raw.len();
+        if parts.local {
+            return self.local(&parts, raw, whole);
+        }
+        let mut segments = parts.segments.iter();
+        let mut known = match self.named(&parts) {
+            Some(named) => {
+                segments.next();
+                named.clone()
+            }
+            None => self.base(&parts, raw, &whole)?.this.clone(),
+        };
+        self.narrow(&mut known);
+        for (range, name) in segments {
+            let span = start + range.start..start + range.end;
+            known = self.field(&known, name, span, parts.segments.len() == 1)?;
+        }
+        Ok(known)
+    }
+
+    /// Returns the block parameter that a path begins with.
+    fn named(&self, parts: &Parts<'_>) -> Option<&Known> {
+        let (_, first) = parts.segments.first().filter(|_| !parts.from_root)?;
+        let mut names = self.stack.iter().rev().flat_map(|scope| &scope.names);
+        names.find(|(name, _)| name == first).map(|(_, known)| known)
+    }
+
+    /// Returns the context that a path begins in.
+    fn base(&self, parts: &Parts<'_>, raw: &str, whole: &Range<usize>) -> Result<&Scope, Fault> {
+        let found = if parts.from_root {
+            self.stack.first().filter(|_| parts.ups == 0)
+        } else {
+            self.stack.len().checked_sub(1 + parts.ups).and_then(|at| self.stack.get(at))
+        };
+        found.ok_or_else(|| {
+            let message = format!("`{raw}` goes above the data of the template");
+            let depth = self.stack.len() - 1;
+            Fault::new(codes::TEMPLATE_NAME, whole.clone(), message).help(match depth {
+                0 => "there is nothing above this place; drop the `../`".to_owned(),
+                _ => format!("only `{{{{#each}}}}`, `{{{{#with}}}}` and partials can be left with `../`; there are {depth} here"),
+            })
+        })
+    }
+
+    fn local(&self, parts: &Parts<'_>, raw: &str, whole: Range<usize>) -> Result<Known, Fault> {
+        let level = self.stack.len().checked_sub(1 + parts.ups);
+        let in_list = level.and_then(|at| self.stack.get(at)).is_some_and(|scope| scope.in_list);
+        let name = match parts.segments.as_slice() {
+            [(_, name)] if in_list && LOCALS.contains(name) => *name,
+            [(_, name)] if parts.ups == 0 && GLOBALS.contains(name) => {
+                return Ok(Known { ty: Type::text(), place: format!("@{raw}") });
+            }
+            _ => {
+                let fault =
+                    Fault::new(codes::TEMPLATE_NAME, whole, format!("there is no `{raw}` here"));
+                return Err(fault.help(
+                    "`@index`, `@first` and `@last` are there within `{{#each}}`; `@locale`, `@dir`, `@start`, `@end` and `@root.name` everywhere"
+                        .to_owned(),
+                ));
+            }
+        };
+        let shape = if name == "index" { Shape::Int } else { Shape::Bool };
+        Ok(Known { ty: Type::of(shape), place: format!("@{raw}") })
+    }
+
+    fn field(
+        &self,
+        holder: &Known,
+        name: &str,
+        span: Range<usize>,
+        lonely: bool,
+    ) -> Result<Known, Fault> {
+        let Some(record) = holder.ty.as_record() else {
+            let message =
+                format!("`{name}` is looked for in {}, which has no names", holder.ty.shape);
+            let help = match holder.ty.shape {
+                Shape::List(_) => Some("go through the list with `{{#each …}}`".to_owned()),
+                Shape::Json => Some("describe it in the order schema to refer into it".to_owned()),
+                _ => None,
+            };
+            return Err(Fault::new(codes::TEMPLATE_SHAPE, span, message).help(help));
+        };
+        let Some(field) = record.field(name) else {
+            let fault =
+                Fault::new(codes::TEMPLATE_NAME, span, format!("there is no `{name}` here"));
+            let help = match self.above(name).filter(|_| lonely) {
+                Some(path) => Some(format!("did you mean `{path}`?")),
+                None => did_you_mean(name, record.names()),
+            };
+            return Err(fault.help(help));
+        };
+        let mut known =
+            Known { ty: field.ty.clone(), place: format!("{}{SEPARATOR}{name}", holder.place) };
+        known.ty.nullable |= holder.ty.nullable;
+        self.narrow(&mut known);
+        Ok(known)
+    }
+
+    fn narrow(&self, known: &mut Known) {
+        if self.present.contains(&known.place) {
+            known.ty.nullable = false;
+        }
+    }
+
+    /// Returns how a name would be written that an outer context has.
+    fn above(&self, name: &str) -> Option<String> {
+        let has =
+            |scope: &&Scope| scope.this.ty.as_record().is_some_and(|r| r.field(name).is_some());
+        let ups = self.stack.iter().rev().take_while(|scope| !has(scope)).count();
+        (ups < self.stack.len()).then(|| format!("{}{name}", "../".repeat(ups)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(scopes: &Scopes, raw: &str) -> Result<String, String> {
+        scopes
+            .resolve(raw, 0)
+            .map(|known| format!("{}: {}", known.place.replace('\0', "."), known.ty))
+            .map_err(|fault| fault.message)
+    }
+
+    #[test]
+    fn paths_resolve_as_handlebars_does() {
+        let item = Type::record([("sku", Type::text())]);
+        let order = Type::record([("id", Type::text()), ("items", Type::list(item.clone()))]);
+        let mut scopes = Scopes::new(&Type::record([("order", order), ("sku", Type::amount())]));
+        let this = Known { ty: item, place: scopes.fresh_place() };
+        let names = vec![("line".to_owned(), this.clone())];
+        scopes.push(Scope { this, in_list: true, names });
+        for (raw, meaning) in [
+            ("sku", "#1.sku: text"),
+            ("this.sku", "#1.sku: text"),
+            ("./sku", "#1.sku: text"),
+            ("line.sku", "#1.sku: text"),
+            ("../sku", "$.sku: a decimal"),
+            ("../order/id", "$.order.id: text"),
+            ("@root.order.[id]", "$.order.id: text"),
+            ("this", "#1: a record"),
+            ("@index", "@@index: a whole number"),
+            ("@last", "@@last: a boolean"),
+        ] {
+            assert_eq!(place(&scopes, raw).as_deref(), Ok(meaning), "{raw}");
+        }
+        for raw in ["../../sku", "@key", "@../index", "@root", "order", "sku.x", "../order.items.0"]
+        {
+            assert!(place(&scopes, raw).is_err(), "{raw}");
+        }
+    }
+
+    #[test]
+    fn what_is_within_a_missing_record_may_be_missing() {
+        let customer = Type::record([("name", Type::text())]).or_null();
+        let mut scopes = Scopes::new(&Type::record([("customer", customer)]));
+        assert!(scopes.resolve("customer.name", 0).unwrap().ty.nullable);
+        let name = scopes.resolve("customer.name", 0).unwrap().place;
+        let mark = scopes.assume(vec![name]);
+        assert!(!scopes.resolve("customer.name", 0).unwrap().ty.nullable);
+        assert!(!scopes.resolve("customer", 0).unwrap().ty.nullable);
+        scopes.forget(mark);
+        assert!(scopes.resolve("customer", 0).unwrap().ty.nullable);
+    }
+}

@@ -1,0 +1,62 @@
+//! Mail templates: folders of Handlebars files that are read once, proved against the type of their data, and rendered.
+//!
+//! A [`Template`] is the folder `<templates>/<name>/` with `subject.hbs` and `body.mjml` (or `body.html.hbs`), perhaps with `body.txt.hbs`,
+//! the words in `texts.yaml`, and a sub-folder per locale that holds what differs there; and the partials of `<templates>/partials/`.
+//! [`Template::check`] walks the tree that Handlebars itself parsed and resolves every name in it against a
+//! [`Type`](oms_core::value::Type): after a check without errors, rendering data of that type cannot fail but by size. Nothing in here may print
+//! what was rendered or what was in the data, which is personal.
+
+mod attribute;
+mod check;
+mod check_block;
+mod check_format;
+mod check_helper;
+mod check_link;
+mod check_partial;
+mod check_path;
+mod check_plural;
+mod contrast;
+mod css;
+mod entity;
+mod helpers;
+mod isolate;
+mod lint;
+mod lint_picture;
+mod load;
+pub mod locale;
+mod markup;
+mod mjml;
+mod mjml_check;
+mod mjml_include;
+mod mjml_place;
+mod mjml_source;
+mod mjml_tree;
+mod part;
+mod path;
+mod place;
+mod plain;
+mod problem;
+mod program;
+mod render;
+mod sample;
+mod scan;
+mod tag;
+mod texts;
+mod writer;
+
+pub use lint::{HTML_BYTES_SHOWN, SUBJECT_CHARS_SHOWN};
+pub use load::{PARTIALS_FOLDER, Template};
+pub use part::{FILE_BYTES_MAX, TAGS_MAX};
+pub use problem::{PROBLEMS_MAX, TemplateProblem};
+pub use render::{RENDERED_BYTES_MAX, Rendered, SUBJECT_CHARS_MAX, TemplateError};
+
+#[cfg(test)]
+mod library_tests;
+#[cfg(test)]
+mod part_tests;
+#[cfg(test)]
+mod property_tests;
+#[cfg(test)]
+mod shipped_tests;
+#[cfg(test)]
+mod tests;

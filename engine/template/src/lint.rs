@@ -1,0 +1,217 @@
+//! What is right and still bad for readers: pictures that say nothing, links that anybody on the way may read, CSS that mail programs drop, faint
+//! text, and what is too long to be shown.
+
+use std::ops::Range;
+
+use oms_core::diagnostic::codes;
+
+use super::attribute::Attribute;
+use super::check_link::{LEFT_OUT, left_out};
+use super::contrast::faint;
+use super::css::{Declaration, declarations, dropped, sheet};
+use super::lint_picture::{Alts, pictures};
+use super::load::{Html, Variant};
+use super::markup::{Element, Piece, pieces, slice};
+use super::mjml::masked;
+use super::part::Part;
+use super::problem::{Fault, PROBLEMS_MAX, TemplateProblem};
+use super::program::{Op, Program};
+
+/// Bytes of HTML after which Gmail hides the rest of a mail behind a link.
+pub const HTML_BYTES_SHOWN: usize = 102 * 1024;
+/// Characters of a subject that phones show.
+pub const SUBJECT_CHARS_SHOWN: usize = 78;
+
+/// Returns the warnings for the parts of a mail in one locale.
+pub(super) fn lint(variant: &Variant) -> Vec<TemplateProblem> {
+    let html = &variant.html;
+    let written = std::iter::once(&html.source).chain(html.included.iter().map(AsRef::as_ref));
+    let alts = Alts::of(written.clone());
+    let mut problems: Vec<TemplateProblem> = written.flat_map(|part| markup(part, &alts)).collect();
+    problems.extend(contrast(html));
+    problems.extend(length(variant));
+    problems
+}
+
+/// Returns the warnings for what is written in one file of HTML or MJML.
+fn markup(part: &Part, alts: &Alts) -> Vec<TemplateProblem> {
+    let text = masked(&part.text);
+    let pieces = pieces(&text);
+    let mut faults = pictures(&text, &pieces, alts);
+    let mut in_style = false;
+    for piece in pieces {
+        if faults.len() >= PROBLEMS_MAX {
+            break;
+        }
+        match piece {
+            Piece::Start(element) => {
+                in_style = matches!(slice(&text, &element.name), "style" | "mj-style");
+                links(&text, &element, &mut faults);
+                target(part, &text, &element, &mut faults);
+                let style = element.attribute(&text, "style");
+                let own = style.map(|style| declarations(&text, style)).unwrap_or_default();
+                style_of(&text, &own, &mut faults);
+            }
+            Piece::Text(span) if in_style => style_of(&text, &sheet(&text, span), &mut faults),
+            Piece::Text(_) | Piece::End(_) => in_style = false,
+            Piece::Comment(_) => {}
+        }
+    }
+    faults.sort_by_key(|fault| fault.span.start);
+    faults.into_iter().map(|fault| part.problem(fault)).collect()
+}
+
+fn links(text: &str, element: &Element, faults: &mut Vec<Fault>) {
+    for link in ["href", "src"] {
+        let Some(value) = element.attribute(text, link) else { continue };
+        if slice(text, &value).starts_with("http://") {
+            let fault = Fault::new(codes::TEMPLATE_LINK, value, "this link is not encrypted");
+            faults.push(fault.warning().help("write `https://`".to_owned()));
+        }
+    }
+}
+
+/// MJML elements that prepend a base URL to `href`.
+const COMPLETED: [&str; 2] = ["mj-navbar-link", "mj-social-element"];
+
+/// Warns about a link in the source whose `href` will be removed.
+fn target(part: &Part, text: &str, element: &Element, faults: &mut Vec<Fault>) {
+    let name = slice(text, &element.name);
+    if COMPLETED.contains(&name) {
+        return;
+    }
+    for attribute in &element.attributes {
+        let named = slice(text, &attribute.name).to_ascii_lowercase();
+        if Attribute::named(&named) != Attribute::Link {
+            continue;
+        }
+        if let Some(span) = left_out(part, &attribute.value) {
+            let message = format!("this link will be removed: {LEFT_OUT}");
+            let fault = Fault::new(codes::TEMPLATE_LINK_TARGET, span, message);
+            faults.push(fault.warning().help("write the full URL with its scheme".to_owned()));
+        }
+    }
+}
+
+fn style_of(text: &str, declarations: &[Declaration], faults: &mut Vec<Fault>) {
+    for declaration in declarations {
+        if faults.len() >= PROBLEMS_MAX {
+            return;
+        }
+        let Some((name, clients)) = dropped(text, declaration) else { continue };
+        let span = declaration.property.start..declaration.value.end;
+        let fault =
+            Fault::new(codes::TEMPLATE_CSS, span, format!("`{name}` is dropped by {clients}"));
+        let help = "see that the mail is right without it, and put it into `@media` if it only adds something";
+        faults.push(fault.warning().help(help.to_owned()));
+    }
+}
+
+/// Returns the warnings for faint text, each at its colour as it is written in the source.
+fn contrast(html: &Html) -> Vec<TemplateProblem> {
+    let rendered = masked(&html.rendered().text);
+    let problem = |faint: super::contrast::Faint| {
+        let colour = slice(&rendered, &faint.colour);
+        let (part, span) = match &html.made {
+            None => (&html.source, faint.colour.clone()),
+            Some(_) => written(html, colour),
+        };
+        let message = format!(
+            "text has a contrast of {:.1} to 1 with `{colour}`, and {} is asked for",
+            faint.ratio, faint.ratio_min
+        );
+        let fault = Fault::new(codes::TEMPLATE_CONTRAST, span, message).warning();
+        part.problem(fault.help("take a darker or a lighter colour".to_owned()))
+    };
+    faint(&rendered).into_iter().map(problem).collect()
+}
+
+/// Finds a colour in the files that a mail in MJML is made of.
+fn written<'h>(html: &'h Html, colour: &str) -> (&'h Part, Range<usize>) {
+    let included = html.included.iter().map(AsRef::as_ref);
+    let mut parts = std::iter::once(&html.source).chain(included);
+    let found = parts.find_map(|part| Some((part, part.text.find(colour)?)));
+    let (part, at) = found.unwrap_or((&html.source, 0));
+    (part, at..at + if found.is_some() { colour.len() } else { 0 })
+}
+
+/// Returns the warnings for what is longer than it is shown, whatever the data is.
+fn length(variant: &Variant) -> Vec<TemplateProblem> {
+    let mut problems = Vec::new();
+    let subject = &variant.subject;
+    let characters = fixed_chars(&subject.program, variant);
+    if characters > SUBJECT_CHARS_SHOWN {
+        let message = format!(
+            "the subject has {characters} characters before anything is filled in, and few are shown after {SUBJECT_CHARS_SHOWN}"
+        );
+        let fault = Fault::new(codes::TEMPLATE_LENGTH, 0..subject.text.trim_end().len(), message);
+        problems.push(
+            subject.problem(fault.warning().help("say the first thing first, and less".to_owned())),
+        );
+    }
+    let bytes = variant.html.rendered().text.len();
+    if bytes > HTML_BYTES_SHOWN {
+        let message = format!(
+            "the HTML has {} KB before anything is filled in, and Gmail hides what comes after {}",
+            bytes / 1024,
+            HTML_BYTES_SHOWN / 1024
+        );
+        let fault = Fault::new(codes::TEMPLATE_LENGTH, 0..0, message).warning();
+        problems.push(
+            variant
+                .html
+                .source
+                .problem(fault.help("write less HTML, or leave parts to the text".to_owned())),
+        );
+    }
+    problems
+}
+
+/// Counts the characters that are printed in any case.
+fn fixed_chars(program: &Program, variant: &Variant) -> usize {
+    let of = |op: &Op| match op {
+        Op::Text { text, .. } => text.chars().count(),
+        Op::Print { value, .. } => value.literal().map_or(0, |text| text.chars().count()),
+        // A text that says itself was refused.
+        Op::Say { name, .. } => {
+            variant.texts.get(&**name).map_or(0, |part| said_chars(&part.program))
+        }
+        _ => 0,
+    };
+    program.iter().map(of).sum()
+}
+
+fn said_chars(program: &Program) -> usize {
+    let of = |op: &Op| match op {
+        Op::Print { value, .. } => value.literal().map_or(0, |text| text.chars().count()),
+        _ => 0,
+    };
+    program.iter().map(of).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_without_words_and_open_links_are_found_where_they_stand() {
+        let text = "<p title='a > b'><img src=\"http://a.example/x.png\"><img alt=\"\" data-alt=1>\n<mj-image src='https://a.example/y.png' />\
+                    <a HREF=x href = \"http://b.example\">b < c</a> <img data-alt=\"x\"><i style=\"top:0;color:red\">x</i>";
+        let part = Part::of_file("t", text).unwrap();
+        let found: Vec<_> = markup(&part, &Alts::of([&part]))
+            .into_iter()
+            .map(|p| (p.code, text.get(p.span).unwrap()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (codes::TEMPLATE_ALT, "img"),
+                (codes::TEMPLATE_LINK, "http://a.example/x.png"),
+                (codes::TEMPLATE_ALT, "mj-image"),
+                (codes::TEMPLATE_LINK_TARGET, "x"),
+                (codes::TEMPLATE_ALT, "img"),
+                (codes::TEMPLATE_CSS, "top:0"),
+            ]
+        );
+    }
+}

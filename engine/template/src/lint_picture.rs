@@ -1,0 +1,134 @@
+//! Warnings about pictures without `alt`, in HTML and in MJML.
+
+use std::collections::BTreeSet;
+
+use oms_core::diagnostic::codes;
+
+use super::markup::{Element, Piece, pieces, slice};
+use super::mjml::masked;
+use super::part::Part;
+use super::problem::{Fault, PROBLEMS_MAX};
+
+/// The element of MJML that contains the defaults of others.
+const DEFAULTS: &str = "mj-attributes";
+/// The element in it whose attributes apply to every element.
+const ALL: &str = "mj-all";
+
+/// Which elements have an `alt` from `mj-attributes`.
+#[derive(Debug, Default)]
+pub(super) struct Alts {
+    /// Names of elements.
+    elements: BTreeSet<String>,
+    /// Names of classes of MJML.
+    classes: BTreeSet<String>,
+}
+
+impl Alts {
+    /// Reads the files of a mail.
+    pub(super) fn of<'p>(parts: impl IntoIterator<Item = &'p Part>) -> Self {
+        let mut alts = Self::default();
+        for part in parts.into_iter().filter(|part| part.text.contains(DEFAULTS)) {
+            let text = masked(&part.text);
+            for (element, _) in within_defaults(&text, &pieces(&text)).filter(|(_, is_in)| *is_in) {
+                if element.attribute(&text, "alt").is_none() {
+                    continue;
+                }
+                let name = slice(&text, &element.name);
+                match element.attribute(&text, "name").filter(|_| name == "mj-class") {
+                    Some(class) => alts.classes.insert(slice(&text, &class).to_owned()),
+                    None => alts.elements.insert(name.to_owned()),
+                };
+            }
+        }
+        alts
+    }
+
+    fn has(&self, text: &str, element: &Element) -> bool {
+        let classes = element.attribute(text, "mj-class").map(|classes| slice(text, &classes));
+        let mut classes = classes.unwrap_or_default().split_ascii_whitespace();
+        self.elements.contains(slice(text, &element.name))
+            || self.elements.contains(ALL)
+            || classes.any(|class| self.classes.contains(class))
+    }
+}
+
+/// Returns the start tags, each with whether it stands in `mj-attributes`.
+fn within_defaults<'p>(
+    text: &str,
+    pieces: &'p [Piece],
+) -> impl Iterator<Item = (&'p Element, bool)> {
+    let mut is_in = false;
+    pieces.iter().filter_map(move |piece| match piece {
+        Piece::Start(element) => {
+            is_in |= slice(text, &element.name) == DEFAULTS && !element.is_closed;
+            Some((element, is_in))
+        }
+        Piece::End(name) => {
+            is_in &= slice(text, name) != DEFAULTS;
+            None
+        }
+        Piece::Text(_) | Piece::Comment(_) => None,
+    })
+}
+
+/// Finds pictures without `alt`, and pictures with a link and an empty `alt`.
+pub(super) fn pictures(text: &str, pieces: &[Piece], alts: &Alts) -> Vec<Fault> {
+    let shown = within_defaults(text, pieces).filter(|(_, is_in)| !is_in);
+    let found = shown.filter_map(|(element, _)| picture(text, element, alts));
+    found.take(PROBLEMS_MAX).collect()
+}
+
+fn picture(text: &str, element: &Element, alts: &Alts) -> Option<Fault> {
+    let name = slice(text, &element.name);
+    if !matches!(name, "img" | "mj-image") {
+        return None;
+    }
+    let alt = element.attribute(text, "alt");
+    let is_link = element.attribute(text, "href").is_some_and(|href| !href.is_empty());
+    let (message, help) = match alt {
+        None if alts.has(text, element) => return None,
+        None => (format!("`{name}` has no `alt`"), DECORATES),
+        Some(alt) if is_link && slice(text, &alt).trim().is_empty() => {
+            (format!("`{name}` is a link and its `alt` is empty"), "describe where the link leads")
+        }
+        Some(_) => return None,
+    };
+    let fault = Fault::new(codes::TEMPLATE_ALT, element.name.clone(), message);
+    Some(fault.warning().help(help.to_owned()))
+}
+
+const DECORATES: &str = "write what it shows, or `alt=\"\"` if it only decorates";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_without_alt_are_found() {
+        for (text, message) in [
+            ("<mj-image src=\"x\"/>", Some("`mj-image` has no `alt`")),
+            ("<mj-image src=\"x\" alt=\"\"/>", None),
+            (
+                "<mj-image src=\"x\" alt=\"\" href=\"y\"/>",
+                Some("`mj-image` is a link and its `alt` is empty"),
+            ),
+            ("<mj-attributes><mj-image padding=\"0\"/></mj-attributes>", None),
+            ("<mj-attributes/><mj-image/>", Some("`mj-image` has no `alt`")),
+            ("<mj-attributes><mj-image alt=\"x\"/></mj-attributes><mj-image src=\"x\"/>", None),
+            ("<mj-attributes><mj-all alt=\"\"/></mj-attributes><mj-image src=\"x\"/>", None),
+            (
+                "<mj-attributes><mj-class name=\"a\" alt=\"x\"/></mj-attributes><mj-image mj-class=\"b a\"/>",
+                None,
+            ),
+            (
+                "<mj-attributes><mj-class name=\"a\" alt=\"x\"/></mj-attributes><mj-image mj-class=\"b\"/>",
+                Some("`mj-image` has no `alt`"),
+            ),
+        ] {
+            let part = Part::of_file("t", text).unwrap();
+            let found = pictures(text, &pieces(text), &Alts::of([&part]));
+            let messages: Vec<&str> = found.iter().map(|fault| fault.message.as_str()).collect();
+            assert_eq!(messages.first().copied(), message, "{text}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! One text of a mail: read, parsed, and the way back from its bytes to those of its file.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use handlebars::template::Template as Tree;
+use oms_core::diagnostic::{Place, Route, Source, codes};
+use oms_core::document::{Document, FileError, Files};
+
+use super::problem::{Fault, TemplateProblem};
+use super::program::{Program, program};
+use super::scan::{Tag, scan};
+
+/// The most bytes that a template's file may have.
+pub const FILE_BYTES_MAX: usize = 256 * 1024;
+
+/// The most tags that a template's file may have: the parser looks for the line of each from the beginning of the file.
+pub const TAGS_MAX: usize = 2_000;
+
+/// One text, read and parsed.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// Its file, relative to the pipeline file.
+    pub(super) path: String,
+    pub(super) text: String,
+    pub(super) tags: Vec<Tag>,
+    pub(super) tree: Tree,
+    pub(super) program: Program,
+    /// The most bytes that it was rendered to so far, which is what the next rendering makes room for.
+    pub(super) rendered_max: AtomicUsize,
+    /// Where it stands, if it is one of many texts in a file.
+    within: Option<(Arc<Document>, Route)>,
+}
+
+impl Part {
+    /// Parses a text that is the whole of a file.
+    ///
+    /// # Errors
+    /// What is no Handlebars, with its place in the file.
+    pub(super) fn of_file(path: &str, text: &str) -> Result<Self, Vec<TemplateProblem>> {
+        let tags = text.matches("{{").count();
+        if tags > TAGS_MAX {
+            let message = format!("the file has {tags} tags, and at most {TAGS_MAX} are allowed");
+            let fault = Fault::new(codes::DOCUMENT_LIMIT, 0..0, message);
+            let help = "put what repeats itself into a partial, or go through a list";
+            return Err(vec![fault.help(help.to_owned()).within(path)]);
+        }
+        Self::parse(path, text, None)
+    }
+
+    /// Parses what MJML made of files that were read.
+    ///
+    /// # Errors
+    /// What is no Handlebars any more.
+    pub(super) fn made(path: &str, text: &str) -> Result<Self, Vec<TemplateProblem>> {
+        Self::parse(path, text, None)
+    }
+
+    /// Parses one text of a file of many.
+    ///
+    /// # Errors
+    /// What is no Handlebars, with its place in the file.
+    pub(super) fn of_entry(
+        path: &str,
+        text: &str,
+        document: &Arc<Document>,
+        route: Route,
+    ) -> Result<Self, Vec<TemplateProblem>> {
+        Self::parse(path, text, Some((Arc::clone(document), route)))
+    }
+
+    fn parse(
+        path: &str,
+        text: &str,
+        within: Option<(Arc<Document>, Route)>,
+    ) -> Result<Self, Vec<TemplateProblem>> {
+        let parsed = scan(text).and_then(|tags| {
+            let tree = Tree::compile(text).map_err(|error| vec![syntax(text, &tags, &error)])?;
+            Ok((tags, tree))
+        });
+        match parsed {
+            Ok((tags, tree)) => Ok(Self {
+                path: path.to_owned(),
+                text: text.to_owned(),
+                tags,
+                program: program(&tree),
+                tree,
+                rendered_max: AtomicUsize::new(0),
+                within,
+            }),
+            Err(faults) => {
+                let placed = faults.into_iter().map(|fault| place(fault, path, within.as_ref()));
+                Err(placed.collect())
+            }
+        }
+    }
+
+    /// Says where in its file a fault of this text is.
+    pub(super) fn problem(&self, fault: Fault) -> TemplateProblem {
+        place(fault, &self.path, self.within.as_ref())
+    }
+}
+
+fn place(mut fault: Fault, path: &str, within: Option<&(Arc<Document>, Route)>) -> TemplateProblem {
+    if let Some((document, route)) = within {
+        fault.span = document.span(&Place::text(route.clone(), fault.span));
+    }
+    fault.within(path)
+}
+
+fn syntax(text: &str, tags: &[Tag], error: &handlebars::TemplateError) -> Fault {
+    let source = Source::new(Arc::from(text));
+    let (line, column) = error.pos().unwrap_or((1, 1));
+    let at = source.byte_at(line, column);
+    // The tag in which the parser stopped.
+    let tag = tags.iter().find(|tag| tag.span.contains(&at));
+    let span: Range<usize> = tag.map_or(at..at, |tag| tag.span.clone());
+    let fault = Fault::new(codes::TEMPLATE_SYNTAX, span, "this is not Handlebars");
+    fault.help("a tag is a path or a helper with its values, such as `{{order.id}}` or `{{default note \"-\"}}`".to_owned())
+}
+
+/// Reads a file's text.
+///
+/// # Errors
+/// When it cannot be read, is too large, or is not UTF-8.
+pub(super) fn read(files: &dyn Files, path: &str) -> Result<String, Vec<TemplateProblem>> {
+    let refuse = |code, message: String| vec![Fault::new(code, 0..0, message).within(path)];
+    let bytes = files.read(path).map_err(|error| {
+        let code = match error {
+            FileError::TooLarge(_) => codes::DOCUMENT_LIMIT,
+            _ => codes::FILE_UNREADABLE,
+        };
+        refuse(code, error.to_string())
+    })?;
+    if bytes.len() > FILE_BYTES_MAX {
+        let message = format!("the file is larger than {FILE_BYTES_MAX} bytes");
+        return Err(refuse(codes::DOCUMENT_LIMIT, message));
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|error| {
+        let at = error.valid_up_to();
+        vec![Fault::new(codes::NOT_UTF8, at..at, "the file is not UTF-8 text").within(path)]
+    })?;
+    Ok(text.to_owned())
+}

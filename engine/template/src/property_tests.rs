@@ -1,0 +1,198 @@
+//! Random templates and random data: what passes the check renders, whatever is missing in the data.
+
+use std::sync::Arc;
+
+use oms_core::diagnostic::Severity;
+use oms_core::money::Decimal;
+use oms_core::time_zone::TimeZone;
+use oms_core::value::{Record, Shape, Type, Value};
+
+use super::tests::{data_type, files};
+use super::*;
+
+/// How many templates are made. Most are faulty; hundreds must pass for the test to say anything.
+const TEMPLATES: usize = 6_000;
+const CLEAN_MIN: usize = 300;
+
+/// Paths that exist somewhere, somewhere only, or nowhere.
+const PATHS: &[&str] = &[
+    "name",
+    "order.id",
+    "order.note",
+    "order.gift",
+    "order.gift.wish",
+    "this",
+    "sku",
+    "note",
+    "../name",
+    "../note",
+    "../order.note",
+    "@index",
+    "@../index",
+    "@last",
+    "@root.order.note",
+    "@root.name",
+    "order.items",
+    "order.extras",
+    "it",
+    "it.note",
+    "it.sku",
+    "ix",
+    "wish",
+    "order.discount",
+    "order.amount",
+    "word",
+    "../../name",
+    "order.placed_on",
+    "quantity",
+    "order.log",
+    "log",
+    "id",
+    "this.note",
+    "./note",
+    "order.gift.this.wish",
+    "nowhere",
+];
+
+/// Xorshift: the same cases on every run.
+pub(super) struct Chance(pub(super) u64);
+
+impl Chance {
+    pub(super) fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % end as u64) as usize
+    }
+
+    pub(super) fn one_of(&mut self, texts: &[&'static str]) -> &'static str {
+        texts[self.below(texts.len())]
+    }
+}
+
+fn operand(chance: &mut Chance, depth: usize) -> String {
+    match chance.below(if depth == 0 { 6 } else { 9 }) {
+        0 => "\"x\"".to_owned(),
+        1 => chance.one_of(&["1", "null", "true", "1.5"]).to_owned(),
+        2..=5 => chance.one_of(PATHS).to_owned(),
+        6 => format!("(not {})", operand(chance, depth - 1)),
+        _ => {
+            let name = chance.one_of(&["eq", "ne", "lt", "gt", "and", "or", "default", "le"]);
+            format!("({name} {} {})", operand(chance, depth - 1), operand(chance, depth - 1))
+        }
+    }
+}
+
+fn template(chance: &mut Chance, depth: usize) -> String {
+    let mut text = String::new();
+    for _ in 0..chance.below(4) {
+        let below = depth.saturating_sub(1);
+        text += &match chance.below(if depth == 0 { 4 } else { 10 }) {
+            0 => "text\n".to_owned(),
+            1 | 2 => format!("{{{{{}}}}}", chance.one_of(PATHS)),
+            3 => format!("{{{{default {} \"z\"}}}}", operand(chance, 1)),
+            4 => {
+                let (condition, yes, no) =
+                    (operand(chance, 2), template(chance, below), template(chance, below));
+                format!("{{{{#if {condition}}}}}{yes}{{{{else}}}}{no}{{{{/if}}}}")
+            }
+            5 => {
+                let (condition, no) = (operand(chance, 2), template(chance, below));
+                let (second, yes) = (operand(chance, 1), template(chance, below));
+                format!(
+                    "{{{{#unless {condition}}}}}{no}{{{{else if {second}}}}}{yes}{{{{/unless}}}}"
+                )
+            }
+            6 => {
+                let list = chance.one_of(&["order.items", "order.extras", "@root.order.items"]);
+                let (each, none) = (template(chance, below), template(chance, below));
+                format!("{{{{#each {list}}}}}{each}{{{{else}}}}{none}{{{{/each}}}}")
+            }
+            7 => {
+                let list = chance.one_of(&["order.items", "order.extras", "../order.items"]);
+                let each = template(chance, below);
+                format!("{{{{#each {list} as |it ix|}}}}{each}{{{{/each}}}}")
+            }
+            8 => {
+                let value =
+                    chance.one_of(&["order", "order.gift", "it", "order.note", "name", "this"]);
+                let name = chance.one_of(&["", " as |it|"]);
+                format!("{{{{#with {value}{name}}}}}{}{{{{/with}}}}", template(chance, below))
+            }
+            _ => {
+                let call = chance.one_of(&[
+                    "p",
+                    "q",
+                    "p order",
+                    "p word=name",
+                    "q word=order.note",
+                    "p order.gift word=1",
+                    "p this word=sku",
+                ]);
+                format!("{{{{> {call}}}}}")
+            }
+        };
+    }
+    text
+}
+
+/// Makes a value of a type: what may be missing is null, absent or there.
+pub(super) fn value(ty: &Type, chance: &mut Chance) -> Value {
+    if ty.nullable {
+        match chance.below(3) {
+            0 => return Value::Null,
+            1 => return Value::Missing,
+            _ => {}
+        }
+    }
+    match &ty.shape {
+        Shape::Bool => Value::Bool(chance.below(2) == 0),
+        Shape::Int => Value::Int(chance.below(3) as i64),
+        Shape::Decimal { .. } => {
+            Value::Decimal(Decimal::parse(chance.one_of(&["0", "1.50", "2"])).unwrap())
+        }
+        Shape::Date(_) => Value::Date(jiff::civil::date(2025, 1, 31)),
+        Shape::List(element) => {
+            Value::List((0..chance.below(3)).map(|_| value(element, chance)).collect())
+        }
+        Shape::Record(record) => {
+            let fields = record.fields().iter().map(|field| value(&field.ty, chance)).collect();
+            Value::Record(Arc::new(Record::new(Arc::clone(record), fields)))
+        }
+        Shape::Json => Value::Json(Arc::new(serde_json::Value::Null)),
+        _ => Value::text(chance.one_of(&["", "x", "1", "if"])),
+    }
+}
+
+#[test]
+fn whatever_passes_the_check_renders() {
+    let ty = data_type();
+    let mut chance = Chance(0x0123_4567_89ab_cdef);
+    let mut clean = 0;
+    for _ in 0..TEMPLATES {
+        let text = template(&mut chance, 3);
+        let (p, q) = (template(&mut chance, 1), template(&mut chance, 1));
+        let all = files([
+            ("t/subject.hbs", "x"),
+            ("t/body.html.hbs", "x"),
+            ("t/body.txt.hbs", text.as_str()),
+            ("partials/p.hbs", p.as_str()),
+            ("partials/q.hbs", q.as_str()),
+        ]);
+        let loaded = Template::load(&all, "mail", "t", "en", &TimeZone::UTC).unwrap();
+        let found = loaded.check(&ty);
+        assert!(!found.iter().any(|f| f.message.contains("cannot be told apart")), "{text}");
+        if found.iter().any(|f| f.severity == Severity::Error) {
+            continue;
+        }
+        // Text alone says nothing.
+        clean += usize::from(text.contains("{{"));
+        for _ in 0..4 {
+            let data = value(&ty, &mut chance);
+            if let Err(error) = loaded.render(&data, None) {
+                panic!("{error}\n{text}\np: {p}\nq: {q}\n{data:?}");
+            }
+        }
+    }
+    assert!(clean >= CLEAN_MIN, "only {clean} templates passed the check");
+}

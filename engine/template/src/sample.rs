@@ -1,0 +1,41 @@
+//! The data that a template brings along to be shown with, where no order comes to its mail.
+
+use oms_core::diagnostic::codes;
+use oms_core::value::{JsonNode, ProblemKind, Type, Value, read_json};
+
+use super::load::Template;
+use super::problem::{Fault, TemplateProblem};
+
+/// The file's name.
+pub(super) const SAMPLE: &str = "sample.json";
+
+/// A sample as it is written.
+#[derive(Debug)]
+pub(super) struct Sample {
+    pub(super) path: String,
+    pub(super) text: String,
+}
+
+impl Template {
+    /// Returns the sample as data of this type; nothing if the template has none.
+    ///
+    /// # Errors
+    /// What does not fit, at its place in `sample.json`.
+    pub fn sample(&self, data: &Type) -> Result<Option<Value>, Vec<TemplateProblem>> {
+        let Some(Sample { path, text }) = &self.sample else { return Ok(None) };
+        let parsed = read_json(text.as_bytes(), &JsonNode::stored(data)).map_err(|problems| {
+            let problem = |problem: oms_core::value::JsonProblem| {
+                let whole = problem.kind == ProblemKind::Syntax || problem.pointer.is_empty();
+                let what = if whole { "the sample" } else { problem.pointer.as_str() };
+                let at = text.floor_char_boundary(problem.offset);
+                let end = text.ceil_char_boundary(at + 1);
+                let message = format!("{what} {}", problem.message);
+                let fault = Fault::new(codes::TEMPLATE_SAMPLE, at..end, message);
+                let help = "a sample is what the step says under `data`; without it the mail is only shown for orders";
+                fault.warning().help(help.to_owned()).within(path)
+            };
+            problems.into_iter().map(problem).collect::<Vec<_>>()
+        })?;
+        Ok(Some(parsed.value))
+    }
+}

@@ -1,0 +1,49 @@
+//! What each handler may do in the database: the least that its steps need.
+
+use oms_engine::plan::{Branch, Plan};
+use oms_engine::step::{Port, Verb};
+use oms_sql::Grants;
+
+const READ: &[&str] = &["SELECT"];
+const NOTE: &[&str] = &["INSERT", "SELECT"];
+const WRITE: &[&str] = &["INSERT", "SELECT", "UPDATE"];
+
+/// Returns what the handler of a branch needs.
+pub fn grants_of_branch(plan: &Plan, branch: &Branch) -> Grants {
+    let mut grants = Grants::new();
+    let mut grant = |table: &str, privileges: &[&'static str]| {
+        let granted = grants.entry(table.to_owned()).or_default();
+        granted.extend(privileges);
+        granted.sort_unstable();
+        granted.dedup();
+    };
+    let steps = branch.steps.iter().filter_map(|index| plan.steps().get(*index));
+    for effect in steps.flat_map(|step| &step.effects) {
+        match (effect.port, effect.verb) {
+            (Port::Tables, Verb::Get) => grant(&effect.resource, READ),
+            (Port::Tables, Verb::Upsert) => {
+                grant(&effect.resource, WRITE);
+                grant("oms_effects", NOTE);
+            }
+            (Port::Tables, _) => grant(&effect.resource, WRITE),
+            (Port::Mail, _) => grant("oms_claims", WRITE),
+            (Port::Objects | Port::Topics | Port::Custom, _) => {}
+        }
+    }
+    let contended = plan.contended_tables();
+    if grants.keys().any(|table| contended.contains(table.as_str())) {
+        grants.insert("oms_versions".to_owned(), WRITE.to_vec());
+    }
+    if !grants.is_empty() {
+        grants.insert("oms_branches".to_owned(), WRITE.to_vec());
+    }
+    grants
+}
+
+/// Returns what the handler needs that looks for orders which were lost.
+pub fn grants_of_reconcile() -> Grants {
+    Grants::from([
+        ("oms_branches".to_owned(), READ.to_vec()),
+        ("oms_cursors".to_owned(), WRITE.to_vec()),
+    ])
+}
