@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use oms_local::Work;
+use oms_runtime::Work;
 use tokio::sync::{mpsc, watch};
 
 use crate::input::{Reader, Source};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use oms_engine::document::{OrderForm, OrderText, read_orders};
-use oms_local::Order;
+use oms_runtime::Order;
 
 /// Where orders come from.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use oms_engine::mail::Security;
 use oms_engine::pipeline::{Given, SmtpSection};
 use oms_engine::plan::Plan;
-use oms_local::Mailing;
+use oms_runtime::Mailing;
 use oms_smtp::{Credentials, Settings, SmtpMailer};
 
 use crate::exit::Usage;

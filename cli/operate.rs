@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use oms_clock::SystemClock;
 use oms_engine::plan::{Checker, Plan};
-use oms_local::control::{self, Done, Request, Response};
-use oms_local::{Held, RunRow, Runner, Settings};
+use oms_runtime::control::{self, Done, Request, Response};
+use oms_runtime::{Held, Runner, Settings};
+use oms_sqlite::RunRow;
 
 use crate::commands::run::STACK_BYTES;
 use crate::directory::DirectoryFiles;
@@ -42,13 +44,9 @@ impl Here<'_> {
         let Here { checker, pipeline, plan, mail, outside } = self;
         let (files, name) = DirectoryFiles::of(&pipeline);
         let settings = Settings {
-            concurrency: 1,
-            export: None,
             mail: mail.mailing(&plan, outside.as_ref())?,
             remote: outside.map(|outside| outside.remote),
-            listener: None,
-            waits_for_room: false,
-            accepts_while_stalled: false,
+            ..Settings::new(SystemClock)
         };
         let runner = Runner::open(directory, &plan, checker, &name, &files, settings)?;
         output::say_skipped_seeds(&runner);

@@ -54,24 +54,24 @@ pub(crate) fn say(text: &str) {
 }
 
 /// Lists the rows of seeds that were skipped, a line for each table.
-pub(crate) fn say_skipped_seeds(runner: &oms_local::Runner) {
+pub(crate) fn say_skipped_seeds(runner: &oms_runtime::Runner) {
     for skipped in runner.skipped_seeds() {
         say(&skipped.to_string());
     }
 }
 
 /// Exports to a folder, and warns of each object and mail that cannot be written there.
-pub(crate) fn export(directory: std::path::PathBuf) -> oms_local::Export {
-    let report = |failed: &oms_local::NotExported| {
+pub(crate) fn export(directory: std::path::PathBuf) -> oms_runtime::Export {
+    let report = |failed: &oms_runtime::NotExported| {
         say(&format!(
             "warning: {failed}; correct the cause, then the next start with `--export` exports it"
         ));
     };
-    oms_local::Export { directory, report: std::sync::Arc::new(report) }
+    oms_runtime::Export { directory, report: std::sync::Arc::new(report) }
 }
 
 /// Warns that an export has no file for an object or a mail.
-pub(crate) fn not_exported(failed: &oms_local::NotExported) {
+pub(crate) fn not_exported(failed: &oms_runtime::NotExported) {
     say(&format!("warning: {failed}; correct the cause, then run the command again"));
 }
 

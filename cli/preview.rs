@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use anyhow::Context as _;
+use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
 use oms_engine::mail::Mail;
 use oms_engine::plan::Plan;
 use oms_engine::run::{Rehearsal, Run, Sent};
 use oms_engine::step::Port;
 use oms_engine::template::Template;
-use oms_local::{Order, SystemClock};
+use oms_runtime::Order;
 
 use crate::directory::DirectoryFiles;
 use crate::input::{Origin, Reader, Source};

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use oms_engine::diagnostic::codes;
-use oms_local::{Answer, Order};
+use oms_runtime::{Answer, Order};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::input::Origin;

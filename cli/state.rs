@@ -9,7 +9,8 @@ use clap::Args;
 use oms_engine::document::Files as _;
 use oms_engine::plan::{Checker, Plan};
 use oms_engine::step::StepKind;
-use oms_local::{Bundles, Database};
+use oms_runtime::Bundles;
+use oms_sqlite::Reader;
 
 use crate::check;
 use crate::directory::DirectoryFiles;
@@ -88,7 +89,7 @@ pub(crate) fn directory(pipeline: &Path, name: &str) -> PathBuf {
 
 /// A state that is only read, with the plan that ran last on it.
 pub(crate) struct Reading {
-    pub(crate) connection: oms_local::Connection,
+    pub(crate) reader: Reader,
     pub(crate) bundles: Bundles,
 }
 
@@ -105,8 +106,8 @@ impl Found {
     /// # Errors
     /// When there is none, or it cannot be read.
     pub(crate) fn read(&self, kinds: &[StepKind]) -> anyhow::Result<Reading> {
-        let connection = Database::read(&self.directory)?;
-        Ok(Reading { connection, bundles: Bundles::new(check::checker(kinds)?) })
+        let reader = Reader::open(&self.directory)?;
+        Ok(Reading { reader, bundles: Bundles::new(check::checker(kinds)?) })
     }
 
     /// Returns how the state is named in commands that are shown to people.
@@ -139,7 +140,7 @@ impl Reading {
     /// # Errors
     /// When it cannot be made again.
     pub(crate) fn plan(&self) -> anyhow::Result<Arc<Plan>> {
-        Ok(self.bundles.latest(&self.connection)?)
+        Ok(self.bundles.latest(&self.reader)?)
     }
 }
 

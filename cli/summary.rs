@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use oms_engine::effects::cause::UNKNOWN_OUTCOME;
 use oms_engine::plan::Plan;
-use oms_local::{Connection, Database};
+use oms_sqlite::{MailRow, ObjectRow, Reader, count_rows};
 
 use crate::output::{columns, counted, grouped};
 use crate::state::word;
@@ -152,13 +152,8 @@ fn places(
     state: &State<'_>,
     target: &str,
 ) -> anyhow::Result<Vec<Vec<String>>> {
-    let connection = Database::read(state.directory)?;
-    let count = |table: &str| -> anyhow::Result<u64> {
-        let sql = format!("select count(*) from \"{table}\"");
-        let count: i64 = connection.query_row(&sql, [], |row| row.get(0))?;
-        Ok(u64::try_from(count).unwrap_or(0))
-    };
-    let database = state.directory.join(oms_local::DATABASE_FILE);
+    let reader = Reader::open(state.directory)?;
+    let database = state.directory.join(oms_sqlite::DATABASE_FILE);
     let mut rows = vec![vec![
         "state".to_owned(),
         database.display().to_string(),
@@ -171,28 +166,24 @@ fn places(
             rows.push(elsewhere.line(name));
             continue;
         }
-        let shown = format!("{name}: {}", counted(count(name)?, "row"));
+        let shown = format!("{name}: {}", counted(count_rows(&reader, table)?, "row"));
         rows.push(vec!["table".to_owned(), shown, format!("oms db export {target} {name}")]);
     }
-    let objects = count("oms_objects")?;
+    let objects = ObjectRow::total(&reader)?;
     if objects > 0 {
-        let command = match example_object(&connection, plan)? {
+        let command = match example_object(&reader, plan)? {
             Some(object) => format!("oms objects get {target} {}", word(&object)),
             None => format!("oms objects list {target}"),
         };
         rows.push(vec!["objects".to_owned(), grouped(objects), command]);
     }
-    let mails = count("oms_mails")?;
+    let mails = MailRow::total(&reader)?;
     if mails > 0 {
-        let one: String = connection.query_row(
-            "select r.key from oms_mails m join oms_runs r on r.id = m.run order by m.run desc limit 1",
-            [],
-            |row| row.get(0),
-        )?;
         let command = if plan.order().key_is_personal() {
             format!("oms mail list {target}")
         } else {
-            format!("oms mail show {target} {one}")
+            let key = MailRow::last_key(&reader)?.unwrap_or_default();
+            format!("oms mail show {target} {key}")
         };
         rows.push(vec!["mails".to_owned(), grouped(mails), command]);
     }
@@ -207,23 +198,8 @@ fn places(
 }
 
 /// Returns the object that was stored last, as `bucket/key`, among those whose keys have no personal data.
-fn example_object(connection: &Connection, plan: &Plan) -> anyhow::Result<Option<String>> {
-    let mut buckets = connection.prepare("select distinct bucket from oms_objects")?;
-    let buckets = buckets.query_map([], |row| row.get(0))?;
-    let mut last: Option<(i64, String)> = None;
-    for bucket in buckets {
-        let bucket: String = bucket?;
-        if plan.has_personal_keys(&bucket) {
-            continue;
-        }
-        let found: (i64, String) = connection.query_row(
-            "select run, bucket || '/' || key from oms_objects where bucket = ?1 order by run desc limit 1",
-            [&bucket],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
-        if last.as_ref().is_none_or(|(run, _)| *run < found.0) {
-            last = Some(found);
-        }
-    }
-    Ok(last.map(|(_, object)| object))
+fn example_object(reader: &Reader, plan: &Plan) -> anyhow::Result<Option<String>> {
+    let last = ObjectRow::last_of_each_bucket(reader)?.into_iter();
+    let shown = last.filter(|(_, bucket, _)| !plan.has_personal_keys(bucket));
+    Ok(shown.max_by_key(|(run, ..)| *run).map(|(_, bucket, key)| format!("{bucket}/{key}")))
 }

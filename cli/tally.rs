@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use oms_engine::run::RunState;
-use oms_local::Settled;
+use oms_runtime::Settled;
 use serde::Serialize;
 
 /// The counts. `read = accepted + duplicates + conflicts + rejected`, and

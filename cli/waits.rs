@@ -1,8 +1,9 @@
 //! What `oms run` says when only runs are left that wait for their next attempt.
 
 use jiff::{SignedDuration, Timestamp};
+use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
-use oms_local::{Runner, SystemClock};
+use oms_runtime::Runner;
 
 use crate::output;
 

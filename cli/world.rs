@@ -5,7 +5,7 @@ use std::sync::Arc;
 use oms_engine::plan::{Plan, Target};
 use oms_engine::table::TableDef;
 use oms_engine::value::Value;
-use oms_local::Remote;
+use oms_runtime::Remote;
 use oms_sql::Database;
 #[cfg(any(feature = "postgres", feature = "aws"))]
 use oms_sql::SqlTables;
@@ -281,7 +281,7 @@ impl WorldOption {
             topics: Some(Arc::new(SnsTopics::new(&session, resources.topics.clone()))),
         };
         let set = resources.configuration_set.clone();
-        let mailer = Arc::new(SesMailer::new(&session, claims, set, oms_local::SystemClock));
+        let mailer = Arc::new(SesMailer::new(&session, claims, set, oms_clock::SystemClock));
         let cloud = Some(Cloud { session, resources });
         Ok(Outside { database, remote, mailer: Some(mailer), cloud })
     }

@@ -10,8 +10,8 @@ use oms_engine::effects::cause;
 use oms_engine::plan::{Plan, RowError, read_rows};
 use oms_engine::step::StepKind;
 use oms_engine::table::TableDef;
-use oms_local::control::Request;
-use oms_local::{DATABASE_FILE, Database, Restored, backup, export_rows, import_rows, restore};
+use oms_runtime::control::Request;
+use oms_sqlite::{DATABASE_FILE, Database, Restored, backup, export_rows, import_rows, restore};
 
 use crate::check;
 use crate::exit::{self, Usage};
@@ -112,7 +112,7 @@ fn export(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let table = table(reading.plan()?.as_ref(), found.words.first())?;
     let mut lines = String::new();
     let mut failure = None;
-    export_rows(&reading.connection, &table, |line| {
+    export_rows(&reading.reader, &table, |line| {
         const CHUNK: usize = 1 << 16;
         lines.push_str(line);
         lines.push('\n');
@@ -214,7 +214,7 @@ fn migrate(
             "`{}` contains no state; create it with `oms run`",
             directory.display()
         );
-        let changed = oms_local::migrate(&Database::own(&directory)?, &plan)?;
+        let changed = oms_sqlite::migrate(&Database::own(&directory)?, plan.tables())?;
         output::say(&match changed.as_slice() {
             [] => "all tables are up to date".to_owned(),
             changed => format!("changed: {}", changed.join(", ")),

@@ -4,8 +4,9 @@ use std::io::IsTerminal as _;
 
 use anyhow::Context as _;
 use oms_engine::step::StepKind;
-use oms_local::control::{Request, Response};
-use oms_local::{Candidate, DATABASE_FILE, Forgetting, Forgotten, Runner, backup};
+use oms_runtime::control::{Request, Response};
+use oms_runtime::{Candidate, Forgetting, Forgotten, Runner};
+use oms_sqlite::{DATABASE_FILE, backup};
 use serde_json::json;
 
 use crate::check;

@@ -1,9 +1,10 @@
 //! `oms keys`: API keys of `oms serve`.
 
 use clap::Subcommand;
+use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
 use oms_engine::value::format_timestamp;
-use oms_local::{Keys, SystemClock};
+use oms_sqlite::Keys;
 use serde_json::{Value as Json, json};
 
 use crate::commands::Format;
@@ -65,8 +66,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
         Command::Add { target, scope } => {
             let found = target.find()?;
             let scope = match scope {
-                Scope::Intake => oms_local::Scope::Intake,
-                Scope::Admin => oms_local::Scope::Admin,
+                Scope::Intake => oms_sqlite::Scope::Intake,
+                Scope::Admin => oms_sqlite::Scope::Admin,
             };
             let (key, secret) = Keys::of(&found.directory).add(word(&found)?, scope, now)?;
             output::answer(&format!("{secret}\n"))?;
@@ -96,8 +97,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
                         .iter()
                         .map(|key| {
                             let scope = match key.scope {
-                                oms_local::Scope::Intake => "intake",
-                                oms_local::Scope::Admin => "admin",
+                                oms_sqlite::Scope::Intake => "intake",
+                                oms_sqlite::Scope::Admin => "admin",
                             };
                             let until = key.revoked_at.map(|at| format!("revoked {at:.0}"));
                             let made = format!("{:.0}", key.created_at);

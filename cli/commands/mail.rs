@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use oms_engine::mail::Mail;
 use oms_engine::step::StepKind;
-use oms_local::{MailRow, NotExported, StoredMail, private};
+use oms_runtime::NotExported;
+use oms_sqlite::{MailRow, StoredMail, private};
 
 use crate::commands::Format;
 use crate::exit::{self, Usage};
@@ -95,8 +96,8 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
 fn list(target: Target, limit: u32, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let found = target.find()?;
     let reading = found.read(kinds)?;
-    let mails = MailRow::list(&reading.connection, limit)?;
-    let all = MailRow::total(&reading.connection)?;
+    let mails = MailRow::list(&reading.reader, limit)?;
+    let all = MailRow::total(&reading.reader)?;
     match format {
         Format::Json => {
             let listed = serde_json::json!({ "format_version": 1, "mails": mails, "all": all });
@@ -128,7 +129,7 @@ fn show(target: Target, open: bool, part: Part, kinds: &[StepKind]) -> anyhow::R
     };
     let reading = found.read(kinds)?;
     let mut mails = Vec::new();
-    StoredMail::each(&reading.connection, Some(key), |mail| {
+    StoredMail::each(&reading.reader, Some(key), |mail| {
         mails.push(mail);
         Ok(())
     })?;
@@ -141,7 +142,7 @@ fn show(target: Target, open: bool, part: Part, kinds: &[StepKind]) -> anyhow::R
         if open {
             let path =
                 std::env::temp_dir().join(format!("{}.html", mail.message_id.replace('@', ".")));
-            oms_local::private::write(&path, mail.html.as_bytes())?;
+            oms_sqlite::private::write(&path, mail.html.as_bytes())?;
             open_in_browser(&path)?;
             output::say(&format!("opened {}", path.display()));
             continue;
@@ -166,8 +167,8 @@ fn export(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let reading = found.read(kinds)?;
     private::create_directory(&directory)?;
     let (mut count, mut failed) = (0, 0);
-    StoredMail::each(&reading.connection, None, |stored| {
-        match StoredMail::write_file(&directory, &stored.mail) {
+    StoredMail::each(&reading.reader, None, |stored| {
+        match oms_runtime::write_mail(&directory, &stored.mail) {
             Ok(()) => count += 1,
             Err(error) => {
                 output::not_exported(&NotExported::mail(&stored.mail.message_id, &error));

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Subcommand;
 use oms_engine::step::StepKind;
-use oms_local::{NotExported, ObjectRow, private};
+use oms_runtime::NotExported;
+use oms_sqlite::{ObjectRow, private};
 
 use crate::commands::Format;
 use crate::exit::{self, Usage};
@@ -62,7 +63,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
 fn list(target: Target, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let found = target.find()?;
     let reading = found.read(kinds)?;
-    let objects = ObjectRow::list(&reading.connection, found.words.first().map(String::as_str))?;
+    let objects = ObjectRow::list(&reading.reader, found.words.first().map(String::as_str))?;
     match format {
         Format::Json => {
             output::json(&serde_json::json!({ "format_version": 1, "objects": objects }))?
@@ -93,7 +94,7 @@ fn get(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
         .into());
     };
     let reading = found.read(kinds)?;
-    let content = ObjectRow::content(&reading.connection, bucket, key)?.with_context(|| {
+    let content = ObjectRow::content(&reading.reader, bucket, key)?.with_context(|| {
         format!(
             "there is no object `{bucket}/{key}`; `oms objects list {}` lists them",
             found.shown()
@@ -109,16 +110,15 @@ fn export(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
         return Err(Usage("name the folder that the objects are written to".to_owned()).into());
     };
     let reading = found.read(kinds)?;
-    let objects = ObjectRow::list(&reading.connection, None)?;
+    let objects = ObjectRow::list(&reading.reader, None)?;
     private::create_directory(&directory)?;
     let plan = reading.plan()?;
     let (mut written, mut failed) = (0, 0);
     for object in &objects {
         // It may have been deleted since it was listed.
-        if let Some(content) = ObjectRow::content(&reading.connection, &object.bucket, &object.key)?
-        {
+        if let Some(content) = ObjectRow::content(&reading.reader, &object.bucket, &object.key)? {
             let (bucket, key) = (&object.bucket, &object.key);
-            match ObjectRow::write_file(&directory, bucket, key, &content) {
+            match oms_runtime::write_object(&directory, bucket, key, &content) {
                 Ok(()) => written += 1,
                 Err(error) => {
                     let shown = if plan.has_personal_keys(bucket) { None } else { Some(&**key) };

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use oms_engine::plan::Plan;
 use oms_engine::step::StepKind;
-use oms_local::private;
+use oms_sqlite::private;
 use serde_json::json;
 
 use crate::check;

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use oms_clock::SystemClock;
 use oms_engine::plan::Plan;
 use oms_engine::run::RunState;
 use oms_engine::step::StepKind;
-use oms_local::{Runner, Settings, Settled, Work};
+use oms_runtime::{Runner, Settings, Settled, Work};
 use tokio::sync::{mpsc, watch};
 
 use crate::check;
@@ -90,7 +91,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Some(plan) = check::plan(&checker, &args.pipeline)? else { return Ok(exit::FINDINGS) };
     let directory =
         args.state_dir.clone().unwrap_or_else(|| state::directory(&args.pipeline, plan.name()));
-    let fresh = !directory.join(oms_local::DATABASE_FILE).exists();
+    let fresh = !directory.join(oms_sqlite::DATABASE_FILE).exists();
     let sources = sources(&args, &plan, fresh)?;
     for source in &sources {
         if let Source::File(path) = source {
@@ -105,9 +106,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         export: args.export.clone().map(output::export),
         mail: args.mail.mailing(&plan, outside.as_ref())?,
         remote: outside.map(|outside| outside.remote),
-        listener: None,
-        waits_for_room: false,
-        accepts_while_stalled: false,
+        ..Settings::new(SystemClock)
     };
     let runner = Arc::new(Runner::open(&directory, &plan, &checker, &name, &files, settings)?);
     output::say_skipped_seeds(&runner);

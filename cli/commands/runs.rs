@@ -6,8 +6,9 @@ use oms_engine::effects::cause::UNKNOWN_OUTCOME;
 use oms_engine::run::RunState;
 use oms_engine::step::StepKind;
 use oms_engine::value::format_timestamp;
-use oms_local::{HeldMail, RunRow, Shown, StoredRun, held_mails};
+use oms_runtime::{HeldMail, Shown, held_mails};
 use oms_sql::Wanted;
+use oms_sqlite::{RunRow, StoredRun};
 use serde_json::{Value as Json, json};
 
 use crate::commands::{Format, runs_cancel, runs_prune, runs_retry};
@@ -102,11 +103,11 @@ fn list(
     limit: u32,
     format: Format,
 ) -> anyhow::Result<u8> {
-    let runs = RunRow::list(&reading.connection, state, cause, limit)?;
+    let runs = RunRow::list(&reading.reader, state, cause, limit)?;
     match format {
         Format::Json => {
             let runs: Vec<Json> = runs.iter().map(listed).collect();
-            let counts = RunRow::count(&reading.connection)?;
+            let counts = RunRow::count(&reading.reader)?;
             let all: serde_json::Map<_, _> = counts
                 .into_iter()
                 .map(|(state, count)| (state.as_str().to_owned(), json!(count)))
@@ -126,11 +127,11 @@ fn list(
                 })
                 .collect();
             output::answer(&output::columns(&rows))?;
-            let caught = match RunRow::count_caught(&reading.connection, None)? {
+            let caught = match RunRow::count_caught(&reading.reader, None)? {
                 0 => String::new(),
                 caught => format!(" ({caught} with a caught failure)"),
             };
-            let counts: Vec<String> = RunRow::count(&reading.connection)?
+            let counts: Vec<String> = RunRow::count(&reading.reader)?
                 .iter()
                 .map(|(state, count)| match state {
                     RunState::Completed => format!("{count} completed{caught}"),
@@ -179,12 +180,12 @@ fn key(found: &Found) -> anyhow::Result<&str> {
 fn show(found: &Found, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let key = key(found)?;
     let reading = found.read(kinds)?;
-    let row = RunRow::find(&reading.connection, key)?.with_context(|| {
+    let row = RunRow::find(&reading.reader, key)?.with_context(|| {
         format!("there is no run `{key}`; `oms runs list {}` lists them", found.shown())
     })?;
-    let stored = StoredRun::load(&reading.connection, row.id)?;
-    let plan = reading.bundles.plan(&reading.connection, row.bundle)?;
-    let steps = oms_local::steps(&stored, &plan, Shown::Masked)?;
+    let stored = StoredRun::load(&reading.reader, row.id)?;
+    let plan = reading.bundles.plan(&reading.reader, row.bundle)?;
+    let steps = oms_runtime::steps(&stored, &plan, Shown::Masked)?;
     let is_held = row.cause.as_deref().is_some_and(|causes| causes.contains(UNKNOWN_OUTCOME));
     let held = if is_held { held_mails(&stored, &plan, Shown::Masked)? } else { Vec::new() };
     match format {

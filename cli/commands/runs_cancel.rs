@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use oms_engine::run::RunState;
 use oms_engine::step::StepKind;
-use oms_local::RunRow;
+use oms_sqlite::RunRow;
 use serde_json::json;
 
 use crate::check;
@@ -44,7 +44,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         let reading = found.read(kinds)?;
         let mut rows = Vec::new();
         for key in &found.words {
-            let row = RunRow::find(&reading.connection, key)?;
+            let row = RunRow::find(&reading.reader, key)?;
             rows.push(row.with_context(|| format!("there is no run `{key}`"))?);
         }
         rows

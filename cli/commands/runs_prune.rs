@@ -3,10 +3,10 @@
 use anyhow::Context as _;
 use jiff::Span;
 use jiff::tz::TimeZone;
+use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
 use oms_engine::step::StepKind;
-use oms_local::SystemClock;
-use oms_local::control::{Request, Response};
+use oms_runtime::control::{Request, Response};
 use serde_json::json;
 
 use crate::check;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 use oms_engine::run::RunState;
 use oms_engine::step::StepKind;
-use oms_local::RunRow;
-use oms_local::control::Done;
+use oms_runtime::control::Done;
+use oms_sqlite::RunRow;
 use serde_json::json;
 
 use crate::check;
@@ -56,7 +56,7 @@ enum Held {
     Resend,
 }
 
-impl From<Held> for oms_local::Held {
+impl From<Held> for oms_runtime::Held {
     fn from(held: Held) -> Self {
         match held {
             Held::Sent => Self::Sent,
@@ -151,9 +151,9 @@ fn among(causes: &BTreeMap<&str, u64>) -> String {
 /// Returns the runs that are meant: those with the named keys, or else the parked ones.
 fn chosen(reading: &Reading, found: &Found, cause: Option<&str>) -> anyhow::Result<Vec<RunRow>> {
     if found.words.is_empty() {
-        let rows = RunRow::list(&reading.connection, Some(RunState::Parked), cause, u32::MAX)?;
+        let rows = RunRow::list(&reading.reader, Some(RunState::Parked), cause, u32::MAX)?;
         let caught = match cause {
-            Some(_) if rows.is_empty() => RunRow::count_caught(&reading.connection, cause)?,
+            Some(_) if rows.is_empty() => RunRow::count_caught(&reading.reader, cause)?,
             _ => 0,
         };
         if caught > 0 {
@@ -165,7 +165,7 @@ fn chosen(reading: &Reading, found: &Found, cause: Option<&str>) -> anyhow::Resu
     }
     let mut rows = Vec::new();
     for key in &found.words {
-        let row = RunRow::find(&reading.connection, key)?
+        let row = RunRow::find(&reading.reader, key)?
             .with_context(|| format!("there is no run `{key}`"))?;
         anyhow::ensure!(
             row.can_be_retried(),

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use oms_clock::SystemClock;
 use oms_engine::plan::overlapping_intakes;
 use oms_engine::step::StepKind;
-use oms_local::{Listener, Runner, Settings};
+use oms_runtime::{Listener, Runner, Settings};
 use oms_serve::{Opened, Site, Tls, Traces};
 
 use crate::check;
@@ -126,6 +127,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             listener: traces.clone(),
             waits_for_room: true,
             accepts_while_stalled: true,
+            ..Settings::new(SystemClock)
         };
         let (files, name) = DirectoryFiles::of(pipeline);
         let runner = Runner::open(&directory, plan, &checker, &name, &files, settings)?;

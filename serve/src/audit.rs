@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
-use oms_local::control::{Request, Response};
-use oms_local::{AuditEntry, Forgetting, Held, SystemClock};
+use oms_runtime::control::{Request, Response};
+use oms_runtime::{Forgetting, Held};
+use oms_sqlite::AuditEntry;
 
 use crate::console::words;
 use crate::flow::Flow;
@@ -20,7 +22,7 @@ impl Flow {
         what: &str,
         key: Option<&str>,
         detail: &str,
-    ) -> Result<i64, oms_local::Error> {
+    ) -> Result<i64, oms_sqlite::Error> {
         let entry = AuditEntry {
             id: 0,
             at: SystemClock.now(),
@@ -38,7 +40,7 @@ impl Flow {
     }
 
     /// Writes down what the command line asks for.
-    pub(crate) async fn note_request(&self, request: &Request) -> Result<i64, oms_local::Error> {
+    pub(crate) async fn note_request(&self, request: &Request) -> Result<i64, oms_sqlite::Error> {
         let runs = |runs: &[i64]| match runs {
             [run] => (self.runner.row(*run).ok().flatten().map(|row| row.key), String::new()),
             _ => (None, words::runs(runs.len())),

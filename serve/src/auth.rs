@@ -3,7 +3,7 @@
 use axum::http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
 use axum::http::{StatusCode, Uri};
 use oms_engine::intake::Reply;
-use oms_local::{Found, Scope};
+use oms_sqlite::{Found, Scope};
 
 use crate::flow::Flow;
 use crate::reply::plain;

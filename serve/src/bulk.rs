@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use oms_engine::run::RunState;
-use oms_local::RunRow;
+use oms_sqlite::RunRow;
 use tokio::time::Instant;
 
 use crate::site::Site;

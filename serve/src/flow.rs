@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use oms_engine::document::MemoryFiles;
 use oms_engine::plan::Plan;
-use oms_local::{Bundles, Connection, KeptSessions, Keys, Runner, Settled, Work};
+use oms_runtime::{Bundles, Runner, Settled, Work};
+use oms_sqlite::{KeptSessions, Keys, Reader};
 use tokio::sync::{mpsc, watch};
 
 use crate::bulk::Bulk;
@@ -111,7 +112,7 @@ pub enum ServeError {
         /// The pipeline.
         pipeline: String,
         /// Why.
-        source: oms_local::Error,
+        source: oms_sqlite::Error,
     },
     /// The command line could not reach this process.
     #[error("`{path}` cannot be made, at which the command line would reach this process")]
@@ -144,7 +145,7 @@ pub(crate) struct Flow {
 }
 
 /// The pipeline whose runner ended, and why if that was not wanted.
-pub(crate) type Ended = (Arc<str>, Result<(), oms_local::Error>);
+pub(crate) type Ended = (Arc<str>, Result<(), oms_sqlite::Error>);
 
 /// The work of a flow's runner.
 pub(crate) struct Worker {
@@ -159,7 +160,7 @@ impl Flow {
     pub(crate) fn start(
         opened: Opened,
         metrics: FlowMetrics,
-    ) -> Result<(Self, Worker), oms_local::Error> {
+    ) -> Result<(Self, Worker), oms_sqlite::Error> {
         let Opened { plan, runner, directory, source } = opened;
         let resume = runner.open_runs()?;
         let runner = Arc::new(runner);
@@ -216,8 +217,8 @@ impl Flow {
     /// Reads what is committed; other requests go on meanwhile.
     pub(crate) fn reading<T>(
         &self,
-        read: impl FnOnce(&Connection, &Bundles) -> Result<T, oms_local::Error>,
-    ) -> Result<T, oms_local::Error> {
+        read: impl FnOnce(&Reader, &Bundles) -> Result<T, oms_sqlite::Error>,
+    ) -> Result<T, oms_sqlite::Error> {
         tokio::task::block_in_place(|| self.runner.read(read))
     }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
+use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
-use oms_local::{Runner, SystemClock};
+use oms_runtime::Runner;
 use tokio::sync::oneshot;
 
 use crate::recent::Recent;
@@ -47,8 +48,8 @@ impl Indexing {
 fn keep_up(runner: &Runner, recent: &Recent, until: &Receiver<()>) {
     loop {
         // The overview catches up as well and reports an error.
-        let _later = runner.read(|connection, _| recent.catch_up(connection, SystemClock.now()));
-        let rest = match runner.index() {
+        let _later = runner.read(|reader, _| recent.catch_up(reader, SystemClock.now()));
+        let rest = match runner.update_index() {
             Ok(true) => Duration::ZERO,
             Ok(false) => REST,
             Err(_) => FAILED,

@@ -173,7 +173,7 @@ pub async fn listen(
 fn operable(site: &Arc<Site>, tasks: &mut JoinSet<()>) -> Result<(), ServeError> {
     for (at, flow) in site.flows.iter().enumerate() {
         let socket = operate::open(&flow.directory).map_err(|source| ServeError::Socket {
-            path: oms_local::control::socket(&flow.directory),
+            path: oms_runtime::control::socket(&flow.directory),
             source,
         })?;
         tasks.spawn(operate::attend(Arc::clone(site), at, socket));

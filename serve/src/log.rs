@@ -4,9 +4,9 @@ use std::io::Write as _;
 use std::sync::Mutex;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
+use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
 use oms_engine::value::format_timestamp;
-use oms_local::SystemClock;
 use serde_json::{Value as Json, json};
 
 /// Lines that wait to be written at the most; what comes then is left out, and that is said.

@@ -11,11 +11,13 @@ use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
+use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
 use oms_engine::plan::read_rows;
 use oms_engine::run::RunState;
-use oms_local::control::{Done, Request, Response, at_socket, socket};
-use oms_local::{Held, RunRow, SystemClock, Work};
+use oms_runtime::control::{Done, Request, Response, at_socket, socket};
+use oms_runtime::{Held, Work};
+use oms_sqlite::RunRow;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Mutex;
@@ -40,7 +42,7 @@ impl Flow {
         &self,
         row: &RunRow,
         held: Option<Held>,
-    ) -> Result<Done, oms_local::Error> {
+    ) -> Result<Done, oms_sqlite::Error> {
         let retried = self.runner.retry(row, held).await?;
         if let Ok(settled) = &retried {
             self.metrics.settled(settled);
@@ -56,7 +58,7 @@ impl Flow {
     }
 
     /// Ends a run that waits or is parked.
-    pub(crate) async fn cancel(&self, row: &RunRow) -> Result<Done, oms_local::Error> {
+    pub(crate) async fn cancel(&self, row: &RunRow) -> Result<Done, oms_sqlite::Error> {
         let cancelled = self.runner.cancel(row).await?;
         if let Ok(settled) = &cancelled {
             self.metrics.settled(settled);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
-use oms_local::{Connection, Error, RunRow};
+use oms_sqlite::{Error, Reader, RunRow};
 
 /// Seconds that are remembered: half an hour.
 const SECONDS: i64 = 30 * 60;
@@ -33,17 +33,26 @@ pub(crate) struct Minute {
 
 impl Recent {
     /// Counts the orders that were accepted since the last call.
-    pub(crate) fn catch_up(&self, connection: &Connection, now: Timestamp) -> Result<(), Error> {
+    pub(crate) fn catch_up(&self, reader: &Reader, now: Timestamp) -> Result<(), Error> {
+        let last = |oldest| Ok(RunRow::before(reader, oldest)?.max(0));
+        self.add(now, last, |last| RunRow::accepted_after(reader, last))
+    }
+
+    /// Adds the orders after the last row that was counted. On the first call, `first` returns that row for the oldest
+    /// instant that is remembered.
+    fn add(
+        &self,
+        now: Timestamp,
+        first: impl FnOnce(Timestamp) -> Result<i64, Error>,
+        after: impl FnOnce(i64) -> Result<(Vec<(i64, u64)>, i64), Error>,
+    ) -> Result<(), Error> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let oldest = now.as_second() - SECONDS;
         let last = match counts.last {
             Some(last) => last,
-            None => {
-                let instant = Timestamp::from_second(oldest).unwrap_or(Timestamp::UNIX_EPOCH);
-                RunRow::before(connection, instant)?.max(0)
-            }
+            None => first(Timestamp::from_second(oldest).unwrap_or(Timestamp::UNIX_EPOCH))?,
         };
-        let (found, last) = RunRow::accepted_after(connection, last)?;
+        let (found, last) = after(last)?;
         counts.last = Some(last);
         for (second, count) in found {
             *counts.seconds.entry(second).or_default() += count;
@@ -76,32 +85,29 @@ impl Recent {
 mod tests {
     use super::*;
 
-    fn accepted(connection: &Connection, row: i64, second: i64) {
-        let insert = "insert into oms_runs (id, accepted_at) values (?1, ?2)";
-        connection.execute(insert, [row, second * 1_000]).unwrap();
-    }
-
     #[test]
-    fn each_run_is_counted_once_and_what_is_long_ago_is_forgotten() {
-        let connection = Connection::open_in_memory().unwrap();
-        connection
-            .execute("create table oms_runs (id integer primary key, accepted_at)", [])
-            .unwrap();
-        for (row, second) in [(1, 0), (2, 1), (3, 1), (4, 2_000), (5, 2_005), (6, 2_005)] {
-            accepted(&connection, row, second);
-        }
+    fn each_run_is_counted_once_and_old_counts_are_dropped() {
+        let mut rows = vec![(1, 0), (2, 1), (3, 1), (4, 2_000), (5, 2_005), (6, 2_005)];
         let at = |second| Timestamp::from_second(second).unwrap();
         let recent = Recent::default();
+        let catch_up = |rows: &[(i64, i64)], now: i64| {
+            let after = |last: i64| {
+                let new = rows.iter().filter(|(row, _)| *row > last);
+                let counts = new.map(|(_, second)| (*second, 1)).collect();
+                Ok((counts, rows.iter().map(|(row, _)| *row).max().unwrap_or(last)))
+            };
+            recent.add(at(now), |_| Ok(0), after).unwrap();
+        };
         let count = || -> u64 { recent.minutes(at(2_006)).iter().map(|minute| minute.count).sum() };
         for _ in 0..2 {
-            recent.catch_up(&connection, at(2_006)).unwrap();
+            catch_up(&rows, 2_006);
             assert_eq!((recent.minutes(at(2_006)).len(), count()), (30, 3));
         }
         assert!((recent.per_second(at(2_006)) - 0.3).abs() < 1e-9);
-        accepted(&connection, 7, 2_006);
-        recent.catch_up(&connection, at(2_006)).unwrap();
+        rows.push((7, 2_006));
+        catch_up(&rows, 2_006);
         assert_eq!(count(), 4);
-        recent.catch_up(&connection, at(3_806)).unwrap();
-        assert_eq!(count(), 1, "that of the second 2006");
+        catch_up(&rows, 3_806);
+        assert_eq!(count(), 1, "only the second 2006 is left");
     }
 }

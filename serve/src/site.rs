@@ -9,8 +9,10 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::routing::{get, put};
+use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
-use oms_local::{KeptSessions, RunRow, Runner, SystemClock};
+use oms_runtime::Runner;
+use oms_sqlite::{KeptSessions, RunRow};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -61,7 +63,7 @@ pub enum StartError {
         /// The pipeline.
         pipeline: String,
         /// Why.
-        source: oms_local::Error,
+        source: oms_sqlite::Error,
     },
 }
 
@@ -77,7 +79,7 @@ pub struct Site {
     /// Where requests are logged, if they are.
     pub(crate) log: Option<Log>,
     pub(crate) sessions: Sessions,
-    /// The pages of the console that may be rendered at the same time. Each needs a thread and a connection to the database.
+    /// The pages of the console that may be rendered at the same time. Each needs a thread and a reader to the database.
     pub(crate) pages: Arc<Semaphore>,
     /// The places for connections.
     pub(crate) room: Arc<Room>,
@@ -131,7 +133,7 @@ impl Site {
         }
         let id = flows
             .first()
-            .and_then(|flow| flow.reading(|connection, _| KeptSessions::state_id(connection)).ok());
+            .and_then(|flow| flow.reading(|reader, _| KeptSessions::state_id(reader)).ok());
         let id = id.unwrap_or_default();
         let site = Arc::new(Self {
             flows,
@@ -174,11 +176,11 @@ impl Site {
     pub(crate) fn kept_session(
         &self,
         token: &Token,
-    ) -> Result<Option<SessionKey>, oms_local::Error> {
+    ) -> Result<Option<SessionKey>, oms_sqlite::Error> {
         let (digest, now) = (token.digest(), SystemClock.now());
         for flow in &self.flows {
-            let find = |connection: &_| flow.kept.find(connection, &digest, now);
-            if let Some(kept) = flow.reading(|connection, _| find(connection))? {
+            let find = |reader: &_| flow.kept.find(reader, &digest, now);
+            if let Some(kept) = flow.reading(|reader, _| find(reader))? {
                 return Ok(Some(SessionKey { id: kept.key_id, name: kept.key_name }));
             }
         }
@@ -186,7 +188,7 @@ impl Site {
     }
 
     /// Ends a session in memory and in the databases.
-    pub(crate) fn end_session(&self, token: &Token) -> Result<(), oms_local::Error> {
+    pub(crate) fn end_session(&self, token: &Token) -> Result<(), oms_sqlite::Error> {
         let known = self.sessions.with(token, |session| session.key.is_some());
         if known == Some(true) {
             tokio::task::block_in_place(|| {
@@ -306,10 +308,10 @@ fn check(opened: &Opened, loopback: bool) -> Result<(), StartError> {
         return Err(StartError::Reserved { pipeline, path });
     }
     if !loopback {
-        let keys = oms_local::Keys::of(&opened.directory).read();
+        let keys = oms_sqlite::Keys::of(&opened.directory).read();
         let keys =
             keys.map_err(|source| StartError::State { pipeline: pipeline.clone(), source })?;
-        if !keys.iter().any(oms_local::Key::is_valid) {
+        if !keys.iter().any(oms_sqlite::Key::is_valid) {
             let directory = opened.directory.display().to_string();
             return Err(StartError::NoKeys { pipeline, directory });
         }

@@ -9,7 +9,7 @@ use hyper_rustls::HttpsConnectorBuilder;
 use oms_engine::effects::RunInfo;
 use oms_engine::run::{Event, RunState};
 use oms_engine::value::Digest;
-use oms_local::Listener;
+use oms_runtime::Listener;
 use opentelemetry::trace::{
     SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState,
 };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue};
 use oms_engine::run::RunState;
-use oms_local::RunRow;
+use oms_sqlite::RunRow;
 use tokio::sync::Notify;
 
 use crate::flow::Flow;

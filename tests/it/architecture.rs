@@ -10,41 +10,95 @@ use crate::harness::root;
 
 /// Which of our packages each of our packages may use.
 const IMPORTS: &[(&str, &[&str])] = &[
+    ("oms-core", &[]),
+    ("oms-expression", &["oms-core"]),
+    ("oms-template", &["oms-core"]),
+    ("oms-engine", &["oms-core", "oms-expression", "oms-template"]),
+    ("oms-steps", &["oms-engine"]),
+    ("oms-clock", &["oms-core"]),
+    ("oms-smtp", &["oms-core"]),
+    ("oms-sql", &["oms-core"]),
+    ("oms-postgres", &["oms-core", "oms-sql"]),
+    ("oms-aws", &["oms-core", "oms-sql"]),
+    ("oms-sqlite", &["oms-core"]),
+    ("oms-runtime", &["oms-engine", "oms-clock", "oms-sqlite"]),
+    ("oms-serve", &["oms-engine", "oms-clock", "oms-runtime", "oms-sqlite"]),
+    ("oms-lambda", &["oms-engine", "oms-clock"]),
+    ("oms-lambda-generate", &["oms-engine", "oms-sql", "oms-steps"]),
     (
         "oms",
         &[
             "oms-engine",
             "oms-steps",
-            "oms-local",
-            "oms-postgres",
+            "oms-clock",
             "oms-smtp",
             "oms-sql",
+            "oms-postgres",
             "oms-aws",
+            "oms-sqlite",
+            "oms-runtime",
             "oms-serve",
             "oms-lambda-generate",
         ],
     ),
-    ("oms-lambda", &["oms-engine"]),
-    ("oms-lambda-generate", &["oms-engine", "oms-sql", "oms-steps"]),
-    ("oms-serve", &["oms-engine", "oms-local"]),
-    ("oms-steps", &["oms-engine"]),
-    ("oms-local", &["oms-engine"]),
-    ("oms-engine", &["oms-core", "oms-expression", "oms-template"]),
-    ("oms-postgres", &["oms-core", "oms-sql"]),
-    ("oms-smtp", &["oms-core"]),
-    ("oms-aws", &["oms-core", "oms-sql"]),
-    ("oms-sql", &["oms-core"]),
-    ("oms-expression", &["oms-core"]),
-    ("oms-template", &["oms-core"]),
-    ("oms-core", &[]),
+];
+
+/// The modules of a crate in the order in which they may use each other: each one only those before it. A folder without a
+/// `mod` line in the crate's root is no module.
+const MODULES: &[(&str, &[&str])] = &[
+    (
+        "engine/core/src",
+        &["diagnostic", "document", "money", "value", "time_zone", "table", "mail", "effects"],
+    ),
+    ("engine/src", &["schema", "pipeline", "step", "plan", "run", "intake"]),
+    (
+        "stores/sqlite/src",
+        &[
+            "error",
+            "failpoint",
+            "state",
+            "tables",
+            "runs",
+            "access",
+            "customers",
+            "setup",
+            "writer",
+            "store",
+        ],
+    ),
+    (
+        "runtime/src",
+        &[
+            "target",
+            "bundles",
+            "export",
+            "admission",
+            "run",
+            "runner",
+            "scheduling",
+            "operations",
+            "control",
+        ],
+    ),
 ];
 
 /// Packages that may use all others.
 const FREE: &[&str] = &["xtask", "custom-kind", "oms-test-servers"];
 
-/// What the engine must not be linked with, directly or not.
-const NOT_IN_THE_ENGINE: &[&str] =
-    &["rusqlite", "libsqlite3-sys", "clap", "tokio", "hyper", "reqwest", "chrono"];
+/// Packages that a package must not be linked with, directly or indirectly.
+const NOT_LINKED: &[(&str, &[&str])] = &[
+    ("oms-engine", &["rusqlite", "libsqlite3-sys", "clap", "tokio", "hyper", "reqwest", "chrono"]),
+    ("oms-core", HEAVY),
+    ("oms-smtp", HEAVY),
+    ("oms-sql", HEAVY),
+    ("oms-postgres", HEAVY),
+    ("oms-aws", HEAVY),
+    ("oms-sqlite", HEAVY),
+];
+
+/// The expression language, the templates and the locale data, which only the engine needs.
+const HEAVY: &[&str] =
+    &["cel", "handlebars", "mrml", "html5ever", "icu_experimental", "icu_datetime"];
 
 /// Lines of a file of ours at the most.
 const LINES_MAX: usize = 600;
@@ -96,24 +150,90 @@ fn packages_import_only_what_they_may() {
 }
 
 #[test]
-fn the_engine_knows_no_cloud_no_database_and_no_terminal() {
-    // Of the engine alone: what the other crates want of the same packages does not count.
-    let mut command = Command::new(env!("CARGO"));
-    command
-        .args(["tree", "--package", "oms-engine", "--edges", "normal", "--prefix", "none"])
-        .args(["--format", "{p}", "--offline"])
-        .current_dir(root());
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let tree = String::from_utf8(output.stdout).unwrap();
-    let linked: BTreeSet<&str> =
-        tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert!(linked.contains("jiff"), "the walk found nothing: {linked:?}");
-    for name in linked {
-        let forbidden = NOT_IN_THE_ENGINE.contains(&name)
-            || name.starts_with("aws-")
-            || name.starts_with("lambda_");
-        assert!(!forbidden, "the engine is linked with `{name}`");
+fn no_package_is_linked_with_what_it_must_not_know() {
+    for (package, forbidden) in NOT_LINKED {
+        // Of the package alone: features that other packages enable do not count.
+        let mut command = Command::new(env!("CARGO"));
+        command
+            .args(["tree", "--package", package, "--edges", "normal", "--prefix", "none"])
+            .args(["--format", "{p}", "--offline"])
+            .current_dir(root());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let tree = String::from_utf8(output.stdout).unwrap();
+        let linked: BTreeSet<&str> =
+            tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        assert!(linked.contains("jiff"), "the walk found nothing: {linked:?}");
+        for name in linked {
+            let is_cloud = name.starts_with("aws-") || name.starts_with("lambda_");
+            let is_forbidden = forbidden.contains(&name) || *package == "oms-engine" && is_cloud;
+            assert!(!is_forbidden, "`{package}` is linked with `{name}`");
+        }
+    }
+}
+
+#[test]
+fn modules_import_only_modules_before_them() {
+    let mut upward = Vec::new();
+    for (source, order) in MODULES {
+        let source_folder = root().join(source);
+        let place = |module: &str| order.iter().position(|known| *known == module);
+        for path in tree().iter().filter(|path| path.starts_with(&source_folder)) {
+            let relative = path.strip_prefix(&source_folder).unwrap();
+            let module = relative.iter().next().unwrap().to_string_lossy();
+            let module = module.trim_end_matches(".rs");
+            if module == "lib" || path.extension().is_none_or(|ending| ending != "rs") {
+                continue;
+            }
+            let Some(own) = place(module) else {
+                panic!("`{source}/{module}` has no place in the order; add it to `MODULES`");
+            };
+            for imported in imports(&std::fs::read_to_string(path).unwrap()) {
+                // Crate-level items such as macros are no modules.
+                let Some(other) = place(&imported) else { continue };
+                if other > own {
+                    upward.push(format!("{}: `{module}` must not use `{imported}`", shown(path)));
+                }
+            }
+        }
+    }
+    assert!(upward.is_empty(), "{}", upward.join("\n"));
+}
+
+/// Returns the top-level modules of its crate that a file imports, without those of its unit tests.
+fn imports(text: &str) -> BTreeSet<String> {
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let mut found = BTreeSet::new();
+    for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        for part in line.split("crate::").skip(1) {
+            let names = part.strip_prefix('{').map_or(part, |list| list);
+            for name in names.split(',') {
+                let is_letter = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+                let end = name.trim().find(|letter| !is_letter(letter));
+                let name = name.trim();
+                found.insert(end.map_or(name, |end| &name[..end]).to_owned());
+                if !part.starts_with('{') {
+                    break;
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn run_logic_contains_no_sql() {
+    let words = ["select ", "insert into ", "update ", "delete from "];
+    let folder = root().join("runtime/src");
+    for path in tree().iter().filter(|path| path.starts_with(&folder)) {
+        let text = std::fs::read_to_string(path).unwrap();
+        for literal in text.split('"').skip(1).step_by(2) {
+            assert!(
+                !words.iter().any(|word| literal.trim_start().starts_with(word)),
+                "{}: {literal}",
+                shown(path)
+            );
+        }
     }
 }
 

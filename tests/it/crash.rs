@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use oms_local::StoredMail;
+use oms_sqlite::{Reader, StoredMail};
 use serde_json::Value as Json;
 
 use crate::harness::{Output, Scratch, Site, files, finish, lines, root, rows, setting, shared};
@@ -111,7 +111,7 @@ fn content(site: &Site) -> BTreeMap<&'static str, Vec<String>> {
     content.insert("journal", journal);
 
     let mut mails = Vec::new();
-    StoredMail::each(&connection, None, |stored| {
+    StoredMail::each(&Reader::open(&site.state).unwrap(), None, |stored| {
         let (row, mail) = (stored.row, stored.mail);
         mails.push(format!(
             "{} {} {} {} {:?} {} {:?} {:?} {:?}",

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use oms_local::Connection;
+use rusqlite::Connection;
 
 /// What a call of the program left behind.
 #[derive(Debug)]

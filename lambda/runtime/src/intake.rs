@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use oms_clock::SystemClock;
 use oms_engine::effects::{Clock as _, Kept, Orders, StepError, StoredOrder};
 use oms_engine::intake::{Conflict, Reply};
 use oms_engine::plan::{Choreography, Plan};
@@ -12,7 +13,6 @@ use oms_engine::value::Value;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value as Json, json};
 
-use crate::clock::SystemClock;
 use crate::log;
 use crate::rates::Pin;
 

@@ -4,7 +4,6 @@
 
 mod branch;
 mod bundle;
-mod clock;
 mod event;
 mod intake;
 mod log;
@@ -17,10 +16,10 @@ mod world;
 
 pub use branch::{BranchHandler, Outcome};
 pub use bundle::{Bundle, BundleError};
-pub use clock::SystemClock;
 pub use event::{Message, messages};
 pub use intake::IntakeHandler;
 pub use lambda_runtime::Error;
+pub use oms_clock::SystemClock;
 pub use oms_engine::step::StepKind;
 pub use rates::{Pin, Plans};
 pub use reconcile::{Compared, ReconcileHandler, Window};

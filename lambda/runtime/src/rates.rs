@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use oms_clock::SystemClock;
 use oms_engine::effects::{Clock as _, RateFile, StepError, cause};
 use oms_engine::plan::Plan;
 
 use crate::bundle::Bundle;
-use crate::clock::SystemClock;
 
 /// How long the intake takes a version for the newest one.
 const FRESH: Duration = Duration::from_secs(60);

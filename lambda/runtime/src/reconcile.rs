@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use oms_clock::SystemClock;
 use oms_engine::effects::{Branches, Clock as _, Orders, Place, Queue, StepError};
 use oms_engine::plan::{Choreography, Plan};
 use serde_json::{Value as Json, json};
 
-use crate::clock::SystemClock;
 use crate::log;
 
 /// Time that is left at the end of an invocation to note how far it came: longer than one part of the orders takes.

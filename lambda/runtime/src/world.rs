@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use oms_clock::SystemClock;
 use oms_engine::effects::{
     Branches, Call, Clock, Effects, Inserted, Io, Mailer, Message, ObjectStore, Outside, Put,
     Random, StepError, Tables, Topic, cause,
@@ -11,8 +12,6 @@ use oms_engine::effects::{
 use oms_engine::mail::Mail;
 use oms_engine::table::TableDef;
 use oms_engine::value::Value;
-
-use crate::clock::SystemClock;
 
 /// The services of a handler.
 #[derive(Clone, Default)]

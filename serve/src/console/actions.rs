@@ -4,7 +4,8 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use oms_engine::run::RunState;
-use oms_local::{Held, RunRow};
+use oms_runtime::Held;
+use oms_sqlite::RunRow;
 use serde_json::json;
 
 use super::form::{Nothing, Sent};

@@ -3,7 +3,7 @@
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 use axum::response::Response;
-use oms_local::AuditEntry;
+use oms_sqlite::AuditEntry;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -34,8 +34,8 @@ pub(crate) async fn show(mut visit: Visit, from: Result<Query<From>, QueryReject
     let from = from.map(|Query(from)| from).unwrap_or_default();
     let base = visit.base();
     let read = visit.read(|flow| {
-        let list = |connection: &_| AuditEntry::list(connection, from.before, ENTRIES);
-        let entries = flow.reading(|connection, _| list(connection))?;
+        let list = |reader: &_| AuditEntry::list(reader, from.before, ENTRIES);
+        let entries = flow.reading(|reader, _| list(reader))?;
         let full = entries.len() == ENTRIES as usize;
         let next = match entries.last().filter(|_| full) {
             Some(last) => format!("{base}/audit?before={}", last.id),

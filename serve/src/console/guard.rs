@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use oms_local::Scope;
+use oms_sqlite::Scope;
 use serde_json::Value as Json;
 use subtle::ConstantTimeEq as _;
 use tokio::sync::OwnedSemaphorePermit;
@@ -132,8 +132,8 @@ impl Visit {
     /// Reads what a page of the pipeline shows.
     pub(crate) fn read(
         &self,
-        read: impl FnOnce(&Flow) -> Result<Json, oms_local::Error>,
-    ) -> Result<Json, oms_local::Error> {
+        read: impl FnOnce(&Flow) -> Result<Json, oms_sqlite::Error>,
+    ) -> Result<Json, oms_sqlite::Error> {
         self.flow().map_or(Ok(Json::Null), read)
     }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
+use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
-use oms_local::{Found, Scope, SystemClock};
+use oms_sqlite::{Found, Scope};
 use serde::Deserialize;
 use serde_json::json;
 

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use axum::extract::Path;
 use axum::response::Response;
+use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
 use oms_engine::run::RunState;
-use oms_local::{RunRow, SystemClock};
+use oms_sqlite::RunRow;
 use serde_json::{Value as Json, json};
 
 use super::guard::Visit;
@@ -38,17 +39,18 @@ pub(crate) async fn live(visit: Visit, Path(pipeline): Path<String>) -> Response
 }
 
 /// Returns the figures of the overview from one snapshot, and the number of parked runs.
-fn figures(flow: &Flow) -> Result<(Json, i64), oms_local::Error> {
+fn figures(flow: &Flow) -> Result<(Json, i64), oms_sqlite::Error> {
     let (plan, now) = (flow.plan(), SystemClock.now());
-    let (total, open, causes, times) = flow.reading(|connection, _| {
-        let _snapshot = connection.unchecked_transaction()?;
-        flow.recent.catch_up(connection, now)?;
-        Ok((
-            RunRow::total(connection)?,
-            RunRow::count_open(connection)?,
-            RunRow::causes(connection)?,
-            RunRow::completed_in(connection, RUNS)?,
-        ))
+    let (total, open, causes, times) = flow.reading(|reader, _| {
+        reader.snapshot(|reader| {
+            flow.recent.catch_up(reader, now)?;
+            Ok((
+                RunRow::total(reader)?,
+                RunRow::count_open(reader)?,
+                RunRow::causes(reader)?,
+                RunRow::completed_in(reader, RUNS)?,
+            ))
+        })
     })?;
     let of = |state| open.iter().find(|(known, _)| *known == state).map_or(0, |(_, count)| *count);
     let completed = total - open.iter().map(|(_, count)| count).sum::<i64>();

@@ -6,9 +6,9 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, R
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use handlebars::Handlebars;
+use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
 use oms_engine::run::RunState;
-use oms_local::SystemClock;
 use serde_json::{Value as Json, json};
 
 use super::guard::Visit;
@@ -99,7 +99,7 @@ impl<'a> Page<'a> {
     }
 
     /// Makes the page of what was read, or says that it could not be.
-    pub(crate) fn read(self, read: Result<Json, oms_local::Error>, visit: &mut Visit) -> Response {
+    pub(crate) fn read(self, read: Result<Json, oms_sqlite::Error>, visit: &mut Visit) -> Response {
         match read {
             Ok(data) => Self { data, ..self }.of(visit),
             Err(error) => {
@@ -178,7 +178,7 @@ fn beside(parked: i64) -> Json {
 pub(crate) fn part(
     template: &str,
     pipeline: &str,
-    read: Result<Json, oms_local::Error>,
+    read: Result<Json, oms_sqlite::Error>,
 ) -> Response {
     let Ok(data) = read else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     let beside = fill("beside", &beside(data["parked_now"].as_i64().unwrap_or_default()));

@@ -7,7 +7,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use oms_engine::effects::cause;
-use oms_local::RunRow;
+use oms_sqlite::RunRow;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -61,14 +61,14 @@ fn progress(flow: &Flow) -> Json {
 }
 
 /// Returns the groups of parked runs by cause, and the total number of runs.
-fn groups(flow: &Flow) -> Result<(Vec<Json>, i64), oms_local::Error> {
+fn groups(flow: &Flow) -> Result<(Vec<Json>, i64), oms_sqlite::Error> {
     let plan = flow.plan();
     let base = format!("/console/{}", plan.name());
-    let (causes, firsts) = flow.reading(|connection, _| {
-        let causes = RunRow::causes(connection)?;
+    let (causes, firsts) = flow.reading(|reader, _| {
+        let causes = RunRow::causes(reader)?;
         let mut firsts = BTreeMap::new();
         for (cause, _) in &causes {
-            firsts.insert(cause.clone(), RunRow::parked(connection, cause, KEYS as u32)?);
+            firsts.insert(cause.clone(), RunRow::parked(reader, cause, KEYS as u32)?);
         }
         Ok((causes, firsts))
     })?;
@@ -115,8 +115,8 @@ pub(crate) async fn ask(mut visit: Visit, of: Result<Query<Of>, QueryRejection>)
     Page::named("confirm", "Retry", "confirm").read(read, &mut visit)
 }
 
-fn rows(flow: &Flow, cause: &str) -> Result<Vec<RunRow>, oms_local::Error> {
-    flow.reading(|connection, _| RunRow::parked(connection, cause, u32::MAX))
+fn rows(flow: &Flow, cause: &str) -> Result<Vec<RunRow>, oms_sqlite::Error> {
+    flow.reading(|reader, _| RunRow::parked(reader, cause, u32::MAX))
 }
 
 /// `POST /console/{pipeline}/parked/retry`.

@@ -10,10 +10,8 @@ use oms_engine::plan::Plan;
 use oms_engine::run::{Event, RunState, run_id};
 use oms_engine::step::{Port, Verb};
 use oms_engine::value::{Shape, Type, masked_text};
-use oms_local::{
-    Bundles, Connection, Error, HeldMail, RunRow, Shown, StoredMail, StoredRun, held_mails,
-    row_like, steps,
-};
+use oms_runtime::{Bundles, HeldMail, Shown, events, held_mails, resume, steps};
+use oms_sqlite::{Error, Reader, RunRow, StoredMail, StoredRun, row_like};
 use serde_json::{Value as Json, json};
 
 use super::guard::Visit;
@@ -25,10 +23,10 @@ use crate::flow::Flow;
 pub(crate) async fn show(mut visit: Visit, Path((_, key)): Path<(String, String)>) -> Response {
     let revealed = is_revealed(&visit, &key);
     let found = visit.flow().map(|flow| {
-        flow.reading(|connection, bundles| {
-            let Some(row) = RunRow::find(connection, &key)? else { return Ok(None) };
+        flow.reading(|reader, bundles| {
+            let Some(row) = RunRow::find(reader, &key)? else { return Ok(None) };
             let open = matches!(row.state, RunState::Parked | RunState::Waiting);
-            Ok(Some((open, Known { flow, connection, bundles, row, revealed }.page())))
+            Ok(Some((open, Known { flow, reader, bundles, row, revealed }.page())))
         })
     });
     let unshown = |error: Error, open: bool| {
@@ -61,7 +59,7 @@ pub(crate) async fn mail(
 ) -> Response {
     let number = number.parse().unwrap_or(usize::MAX);
     let flow = visit.flow().filter(|_| is_revealed(&visit, &key));
-    let mails = flow.map(|flow| flow.reading(|connection, _| mails(connection, &key)));
+    let mails = flow.map(|flow| flow.reading(|reader, _| mails(reader, &key)));
     let mail = mails.and_then(Result::ok).and_then(|mails| mails.into_iter().nth(number));
     match mail {
         Some(mail) => pages::mail(mail.mail.html),
@@ -77,9 +75,9 @@ fn is_revealed(visit: &Visit, key: &str) -> bool {
     visit.session(|session| session.is_revealed(at, key)).unwrap_or_default()
 }
 
-fn mails(connection: &Connection, key: &str) -> Result<Vec<StoredMail>, Error> {
+fn mails(reader: &Reader, key: &str) -> Result<Vec<StoredMail>, Error> {
     let mut mails = Vec::new();
-    StoredMail::each(connection, Some(key), |mail| {
+    StoredMail::each(reader, Some(key), |mail| {
         mails.push(mail);
         Ok(())
     })?;
@@ -104,7 +102,7 @@ pub(crate) fn unstyled(svg: &str) -> String {
 /// A run that is shown.
 struct Known<'a> {
     flow: &'a Flow,
-    connection: &'a Connection,
+    reader: &'a Reader,
     bundles: &'a Bundles,
     row: RunRow,
     revealed: bool,
@@ -112,10 +110,10 @@ struct Known<'a> {
 
 impl Known<'_> {
     fn page(&self) -> Result<Json, Error> {
-        let Self { flow, connection, row, revealed, .. } = self;
+        let Self { flow, reader, row, revealed, .. } = self;
         let shown = if *revealed { Shown::Whole } else { Shown::Masked };
-        let stored = StoredRun::load(connection, row.id)?;
-        let plan = self.bundles.plan(connection, row.bundle)?;
+        let stored = StoredRun::load(reader, row.id)?;
+        let plan = self.bundles.plan(reader, row.bundle)?;
         let steps = steps(&stored, &plan, shown)?;
         // The order is shown byte by byte. Members that the schema does not describe may be personal, too.
         let sent = String::from_utf8_lossy(&stored.body);
@@ -156,7 +154,7 @@ impl Known<'_> {
             "order": { "text": order },
             "bills": self.rows(&stored, &plan, shown)?,
             "mails": self.mails(&base)?,
-            "journal": journal(&stored.events(&plan)?),
+            "journal": journal(&events(&stored, &plan)?),
             "reveal_link": format!("{base}/reveal"),
             "revealed": revealed,
             "reproduce": self.reproduction(&plan),
@@ -167,7 +165,7 @@ impl Known<'_> {
 
     /// The rows that the run's steps wrote, as they are now.
     fn rows(&self, stored: &StoredRun, plan: &Arc<Plan>, shown: Shown) -> Result<Vec<Json>, Error> {
-        let run = stored.revive(plan)?;
+        let run = resume(stored, plan)?;
         let mut rows = Vec::new();
         for (at, planned) in plan.steps().iter().enumerate() {
             let writes = |verb| matches!(verb, Verb::Insert | Verb::Upsert);
@@ -181,7 +179,7 @@ impl Known<'_> {
             let input = run.scheduler.input(at);
             // What such a step takes is its row.
             let (Some(table), Some(row)) = (table, input.as_ref()) else { continue };
-            let Some(found) = row_like(self.connection, table, row)? else { continue };
+            let Some(found) = row_like(self.reader, table, row)? else { continue };
             let ty = Type::of(Shape::Record(Arc::clone(&table.row)));
             let shown = shown.json(&found, &ty);
             let fields: Vec<Json> = table
@@ -198,7 +196,7 @@ impl Known<'_> {
         if !self.revealed {
             return Ok(Vec::new());
         }
-        let mails = mails(self.connection, &self.row.key)?;
+        let mails = mails(self.reader, &self.row.key)?;
         let state = if self.flow.runner.sends() { "sent" } else { "in the outbox" };
         let shown = |(number, mail): (usize, &StoredMail)| {
             json!({

@@ -7,7 +7,7 @@ use axum::extract::{Path, Query};
 use axum::response::Response;
 use jiff::civil::Date;
 use oms_engine::run::RunState;
-use oms_local::{Connection, CustomerRuns, RunRow, Search, searched};
+use oms_sqlite::{CustomerRuns, Reader, RunRow, Search, search_terms};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -96,7 +96,7 @@ pub(crate) async fn of_customer(
         None => visit.session(|session| session.remember_search(&text)),
     };
     let read = visit.read(|flow| {
-        let find = || flow.runner.customer(&text, before, RUNS);
+        let find = || flow.runner.search_customers(&text, before, RUNS);
         let found = tokio::task::block_in_place(find)?;
         let mut page = list(flow, &Filter::default(), Some(found))?;
         page["customer"]["is_older"] = json!(before.is_some());
@@ -117,10 +117,10 @@ fn some(text: &str) -> Option<String> {
 }
 
 /// Counts the runs by state. The caller holds a snapshot.
-fn counts(connection: &Connection) -> Result<Vec<(RunState, i64)>, oms_local::Error> {
-    let mut counts = RunRow::count_open(connection)?;
+fn counts(reader: &Reader) -> Result<Vec<(RunState, i64)>, oms_sqlite::Error> {
+    let mut counts = RunRow::count_open(reader)?;
     let open: i64 = counts.iter().map(|(_, count)| count).sum();
-    counts.push((RunState::Completed, RunRow::total(connection)? - open));
+    counts.push((RunState::Completed, RunRow::total(reader)? - open));
     Ok(counts)
 }
 
@@ -145,7 +145,7 @@ fn list(
     flow: &Flow,
     filter: &Filter,
     of_customer: Option<CustomerRuns>,
-) -> Result<Json, oms_local::Error> {
+) -> Result<Json, oms_sqlite::Error> {
     let plan = flow.plan();
     let customer = of_customer.as_ref().map(found);
     let known = |step: &String| plan.step(step).is_some();
@@ -162,15 +162,16 @@ fn list(
         after: filter.after.parse().ok(),
         limit: RUNS,
     };
-    let (page, matched, counts, causes, caught) = flow.reading(|connection, _| {
-        let _snapshot = connection.unchecked_transaction()?;
-        let (page, matched) = match of_customer {
-            Some(found) => (found.page, found.matched),
-            None => (search.page(connection)?, BTreeMap::new()),
-        };
-        let counts = counts(connection)?;
-        let caught = RunRow::caught_causes(connection)?;
-        Ok((page, matched, counts, RunRow::causes(connection)?, caught))
+    let (page, matched, counts, causes, caught) = flow.reading(|reader, _| {
+        reader.snapshot(|reader| {
+            let (page, matched) = match of_customer {
+                Some(found) => (found.page, found.matched),
+                None => (search.page(reader)?, BTreeMap::new()),
+            };
+            let counts = counts(reader)?;
+            let caught = RunRow::caught_causes(reader)?;
+            Ok((page, matched, counts, RunRow::causes(reader)?, caught))
+        })
     })?;
     let total: i64 = counts.iter().map(|(_, count)| count).sum();
     let count = |state| counts.iter().find(|(of, _)| *of == state).map_or(0, |(_, count)| *count);
@@ -194,15 +195,11 @@ fn list(
     };
     // What was searched for is in no address, and keys are in another order.
     let pages = customer.is_none() && search.key.is_none();
-    // Where no run of the page is the last that was looked at, or none was found.
+    // The links of a page without runs.
     let from = search.after.or(search.before.map(|before| before.saturating_sub(1)));
     let from = from.unwrap_or_default();
     let first = page.runs.first().map_or(from, |row| row.id);
     let last = page.runs.last().map_or(from.saturating_add(1), |row| row.id);
-    let (first, last) = match (search.after, page.edge) {
-        (None, edge) => (first, edge.unwrap_or(last)),
-        (Some(_), edge) => (edge.unwrap_or(first), last),
-    };
     let (older, newer) = match search.after {
         Some(_) => (true, page.more),
         None => (page.more, search.before.is_some()),
@@ -257,8 +254,7 @@ fn list(
         "partial": page.partial,
         "exact_causes": filter.causes,
         "more_of_key": search.key.is_some() && page.more,
-        "looked_at": pages && page.edge.is_some(),
-        "searchable": searched(&plan).into_iter().map(|name| json!({ "name": name })).collect::<Vec<_>>(),
+        "searchable": search_terms(plan.order().schema().ty()).into_iter().map(|name| json!({ "name": name })).collect::<Vec<_>>(),
         "runs": runs,
         "next": link(older, "before", last),
         "previous": link(newer, "after", first),

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use oms_cli::DirectoryFiles;
+use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
 use oms_engine::plan::{Checker, Plan};
 use oms_engine::run::{Rehearsal, RunState, accept, advance};
 use oms_engine::step::Registry;
 use oms_engine::template::Template;
 use oms_engine::value::Value;
-use oms_local::SystemClock;
 use serde::Serialize;
 
 use super::material::Material;

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
 
-use oms_local::{DATABASE_FILE, Database, StoredMail};
+use oms_sqlite::{DATABASE_FILE, Reader, StoredMail};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use serde::Serialize;
@@ -36,8 +36,7 @@ pub(crate) fn disk(state: &Path, material: &Material) -> anyhow::Result<Disk> {
         bytes += entry?.metadata()?.len();
     }
     let mut payload: usize = material.orders.iter().map(String::len).sum();
-    let connection = Database::read(state)?;
-    StoredMail::each(&connection, None, |stored| {
+    StoredMail::each(&Reader::open(state)?, None, |stored| {
         payload += stored.mail.to_rfc5322().map_or(0, |message| message.len());
         Ok(())
     })?;

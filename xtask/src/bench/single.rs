@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use oms_local::{Order, Runner, Settings, Settled, Work};
+use oms_clock::SystemClock;
+use oms_runtime::{Order, Runner, Settings, Settled, Work};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 
@@ -28,15 +29,7 @@ pub(crate) struct Single {
 /// Runs orders one by one through the embedded world.
 pub(crate) fn measure(material: &Material, state: &Path) -> anyhow::Result<Single> {
     let Prepared { checker, plan, files, name } = prepare(material)?;
-    let settings = Settings {
-        concurrency: 1_024,
-        export: None,
-        mail: None,
-        remote: None,
-        listener: None,
-        waits_for_room: false,
-        accepts_while_stalled: false,
-    };
+    let settings = Settings { concurrency: 1_024, ..Settings::new(SystemClock) };
     let runner = Arc::new(Runner::open(state, &plan, &checker, &name, &files, settings)?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let seconds = runtime.block_on(one_by_one(&runner, material))?;

@@ -1,0 +1,32 @@
+//! The port of the clock, on the clock of the machine.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use oms_core::effects::{Clock, Io, Random};
+
+/// The machine's clock, and randomness of the kind that hash maps are seeded with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the port's one implementation")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn sleep(&self, duration: Duration) -> Io<'_, ()> {
+        Box::pin(async move {
+            tokio::time::sleep(duration).await;
+            Ok(())
+        })
+    }
+}
+
+impl Random for SystemClock {
+    fn next(&self) -> u64 {
+        RandomState::new().build_hasher().finish()
+    }
+}

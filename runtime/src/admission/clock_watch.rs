@@ -1,0 +1,53 @@
+//! Notices that the system's clock was set back, so that no run waits for an instant that is far away now.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use oms_engine::effects::Clock;
+use tokio::time::Instant;
+
+/// A smaller step back is a correction as it happens all the time.
+const TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
+
+/// Compares the system's clock with one that only goes forward.
+pub(crate) struct ClockWatch {
+    clock: Arc<dyn Clock>,
+    wall: Timestamp,
+    steady: Instant,
+}
+
+impl ClockWatch {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { wall: clock.now(), steady: Instant::now(), clock }
+    }
+
+    /// Tells whether the clock was set back since the last call.
+    pub(crate) fn was_set_back(&mut self) -> bool {
+        let (wall, steady) = (self.clock.now(), Instant::now());
+        let set_back = is_behind(self.wall, steady - self.steady, wall);
+        (self.wall, self.steady) = (wall, steady);
+        set_back
+    }
+}
+
+/// Tells whether a clock that showed `then` shows too little when it shows `now` after so much time.
+fn is_behind(then: Timestamp, elapsed: Duration, now: Timestamp) -> bool {
+    let expected = then.checked_add(elapsed).unwrap_or(Timestamp::MAX);
+    expected.duration_since(now) > TOLERANCE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_behind_when_it_shows_less_than_the_time_that_passed() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let ten = Duration::from_secs(10);
+        assert!(!is_behind(at(100), ten, at(110)));
+        assert!(!is_behind(at(100), ten, at(109)), "a small correction");
+        assert!(!is_behind(at(100), ten, at(5_000)), "set forward");
+        assert!(is_behind(at(5_000), ten, at(110)), "set back");
+    }
+}

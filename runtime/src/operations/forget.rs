@@ -1,0 +1,331 @@
+//! Forgetting a customer: the orders with everything that came of them except amounts, and the customer's rows in tables.
+//!
+//! The pipeline declares which members of an order and which columns identify a customer (`x-customer`, `customer`); no other field counts. Of an
+//! erased run remain key and digest, as after [`prune`](Runner::prune), so that the same order again is still a duplicate.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use oms_engine::plan::Plan;
+use oms_engine::run::{RunState, run_id};
+use oms_engine::schema::CustomerMembers;
+use oms_engine::table::{Customer, Erasing, Identity, RowCounts, TableUse};
+use oms_sqlite::{Error, Reader, RunRow, TableCustomers, erasure, personal_lines};
+use serde::{Deserialize, Serialize};
+
+use crate::bundles::Bundles;
+use crate::run::run_locks::RunLock;
+use crate::runner::Runner;
+
+/// Runs that are deleted in one transaction.
+const RUNS: usize = 500;
+/// Keys of erased runs that are listed.
+const KEYS_MAX: usize = 20;
+/// Customers that are listed where an argument is a part of their personal data.
+const CANDIDATES_MAX: usize = 20;
+
+/// The answer to a request to forget a customer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Forgetting {
+    /// The pipeline does not declare what identifies a customer.
+    Undeclared,
+    /// No declared field has the value. The customers are those whose personal data contains it.
+    Unknown(Vec<Candidate>),
+    /// The customer was found.
+    Found(Forgotten),
+}
+
+/// A customer whom an argument may mean.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The customer's id. Without it, only an e-mail address names the customer.
+    pub customer: Option<String>,
+    /// The key of one of the customer's orders that contains the argument.
+    pub order: Option<String>,
+}
+
+/// What is erased of a customer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forgotten {
+    /// The customer's ids.
+    pub customers: Vec<String>,
+    /// The number of runs that are deleted.
+    pub runs: u64,
+    /// The keys of the first of them.
+    pub keys: Vec<String>,
+    /// The numbers of rows that are deleted or lose their personal columns, by table.
+    pub rows: RowCounts,
+    /// The runs that have not ended and stay. While there is one, the rows that belong to the customer stay as well.
+    pub left: Vec<LeftRun>,
+    /// Tables with personal data of which no column names a customer. Only rows that the deleted runs wrote are erased there.
+    pub unlinked: Vec<String>,
+}
+
+/// A run that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftRun {
+    /// The order's key.
+    pub key: String,
+    /// The state.
+    pub state: RunState,
+}
+
+impl Forgotten {
+    fn add(&mut self, rows: RowCounts) {
+        for (table, count) in rows.into_iter().filter(|(_, count)| *count > 0) {
+            *self.rows.entry(table).or_default() += count;
+        }
+    }
+}
+
+/// Tells whether nothing more happens in a run. A parked run has not ended: a person may retry it.
+const fn has_ended(state: RunState) -> bool {
+    matches!(state, RunState::Completed | RunState::Cancelled)
+}
+
+impl Runner {
+    /// Finds what would be erased of the customer with an id or an e-mail address.
+    ///
+    /// # Errors
+    /// When a database cannot be read.
+    pub async fn would_forget(&self, who: &str) -> Result<Forgetting, Error> {
+        let plan = self.plan();
+        let customer = match self.customer_named(&plan, who).await? {
+            Ok(customer) => customer,
+            Err(unknown) => return Ok(unknown),
+        };
+        let (ended, mut forgotten) = self.runs_of(&plan, &customer)?;
+        let runs: Vec<i64> = ended.iter().map(|row| row.id).collect();
+        forgotten.add(match &self.driver.remote {
+            None => {
+                self.read(|reader, _| erasure::count_of_runs(reader, &plan.table_uses(), &runs))?
+            }
+            Some(_) => self.elsewhere_of_runs(&plan, &ended, Erasing::Count).await?,
+        });
+        if forgotten.left.is_empty() {
+            forgotten.add(match &self.driver.remote {
+                None => self.read(|reader, _| {
+                    erasure::count_of_customer(reader, &plan.table_uses(), &customer)
+                })?,
+                Some(_) => self.elsewhere_of_customer(&plan, &customer, Erasing::Count).await?,
+            });
+        }
+        Ok(Forgetting::Found(forgotten))
+    }
+
+    /// Forgets the customer with an id or an e-mail address.
+    ///
+    /// # Errors
+    /// When a database fails; it can be done again.
+    pub async fn forget(&self, who: &str) -> Result<Forgetting, Error> {
+        let plan = self.plan();
+        let customer = match self.customer_named(&plan, who).await? {
+            Ok(customer) => customer,
+            Err(unknown) => return Ok(unknown),
+        };
+        let (ended, found) = self.runs_of(&plan, &customer)?;
+        let mut forgotten = Forgotten { runs: 0, keys: Vec::new(), ..found };
+        // The index is made again, without the runs.
+        self.driver.store.discard_index()?;
+        for some in ended.chunks(RUNS) {
+            self.forget_runs(&plan, some, &mut forgotten).await?;
+        }
+        // A search may have read them into the index meanwhile.
+        self.driver.store.discard_index()?;
+        // A run that goes on needs the customer's rows, and its e-mail address may lead to it only by them.
+        let customer = forgotten.left.is_empty().then_some(customer);
+        if let (Some(customer), Some(_)) = (&customer, &self.driver.remote) {
+            forgotten.add(self.elsewhere_of_customer(&plan, customer, Erasing::Erase).await?);
+        }
+        let local = customer.filter(|_| !self.is_remote());
+        forgotten.add(self.driver.store.erase_customer(local, plan.table_uses()).await?);
+        Ok(Forgetting::Found(forgotten))
+    }
+
+    /// Deletes some runs, and erases the rows that only they wrote.
+    async fn forget_runs(
+        &self,
+        plan: &Arc<Plan>,
+        some: &[RunRow],
+        forgotten: &mut Forgotten,
+    ) -> Result<(), Error> {
+        // Nobody retries one of them meanwhile.
+        let locks: Vec<RunLock> =
+            some.iter().filter_map(|row| self.run_locks.try_lock(row.id)).collect();
+        let ids: Vec<i64> = locks.iter().map(RunLock::id).collect();
+        let mut chunk = self.read(|reader, _| RunRow::those(reader, &ids))?;
+        chunk.retain(|row| has_ended(row.state));
+        let busy = some.iter().filter(|row| !chunk.iter().any(|known| known.id == row.id));
+        let busy = busy.map(|row| LeftRun { key: row.key.clone(), state: RunState::InProgress });
+        forgotten.left.extend(busy);
+        forgotten.runs += chunk.len() as u64;
+        let room = KEYS_MAX.saturating_sub(forgotten.keys.len());
+        forgotten.keys.extend(chunk.iter().take(room).map(|row| row.key.clone()));
+        if self.driver.remote.is_some() {
+            forgotten.add(self.elsewhere_of_runs(plan, &chunk, Erasing::Erase).await?);
+        }
+        let ids: Vec<i64> = chunk.iter().map(|row| row.id).collect();
+        forgotten.add(self.driver.store.delete_runs(ids, self.local_tables(plan)).await?);
+        Ok(())
+    }
+
+    /// Finds the customer whom an id or an e-mail address names.
+    async fn customer_named(
+        &self,
+        plan: &Arc<Plan>,
+        who: &str,
+    ) -> Result<Result<Customer, Forgetting>, Error> {
+        if plan.order().schema().customer().is_empty() {
+            return Ok(Err(Forgetting::Undeclared));
+        }
+        let (mut named, mut customer) = (Customer::named(who), Customer::default());
+        let rows = self.rows_naming(plan, &named).await?;
+        let mut is_id = rows.iter().any(|identity| named.has_id_of(identity));
+        if !is_id {
+            self.each_order(plan, |_, identity, _| is_id |= named.has_id_of(identity))?;
+        }
+        if is_id {
+            // Another customer may have it for an address, and has an id to be named by.
+            named = named.by_id_only();
+        }
+        for identity in rows {
+            customer.follow(&named, &identity);
+        }
+        self.each_order(plan, |_, identity, _| customer.follow(&named, identity))?;
+        if customer.is_empty() {
+            return Ok(Err(Forgetting::Unknown(self.candidates(plan, who)?)));
+        }
+        // Of an order without an id, the address decides whose it is.
+        for identity in self.rows_naming(plan, &customer).await? {
+            customer.add_emails(&identity);
+        }
+        self.each_order(plan, |_, identity, _| customer.add_emails(identity))?;
+        Ok(Ok(customer))
+    }
+
+    async fn rows_naming(&self, plan: &Plan, customer: &Customer) -> Result<Vec<Identity>, Error> {
+        match &self.driver.remote {
+            None => self.read(|reader, _| erasure::naming(reader, &plan.table_uses(), customer)),
+            Some(remote) => remote
+                .personal
+                .naming(&plan.table_uses(), customer)
+                .await
+                .map_err(|source| Error::Elsewhere { name: remote.name, source }),
+        }
+    }
+
+    /// Calls `each` with every run, what its order says of its customer, and the order.
+    fn each_order(
+        &self,
+        plan: &Plan,
+        mut each: impl FnMut(i64, &Identity, &[u8]),
+    ) -> Result<(), Error> {
+        self.read(|reader, bundles| {
+            let mut earlier = BTreeMap::new();
+            RunRow::each_order(reader, |id, bundle, body| {
+                let mut identity = plan.order().schema().customer().read(body);
+                if identity == Identity::default() {
+                    let members = earlier
+                        .entry(bundle)
+                        .or_insert_with(|| members_of(reader, bundles, bundle));
+                    identity = members.read(body);
+                }
+                each(id, &identity, body);
+            })
+        })
+    }
+
+    /// Returns the customer's runs that have ended, and what is known of the others.
+    fn runs_of(&self, plan: &Plan, customer: &Customer) -> Result<(Vec<RunRow>, Forgotten), Error> {
+        let mut ids = Vec::new();
+        self.each_order(plan, |id, identity, _| {
+            if customer.owns(identity) {
+                ids.push(id);
+            }
+        })?;
+        let runs = self.read(|reader, _| RunRow::those(reader, &ids))?;
+        let (ended, open): (Vec<RunRow>, Vec<RunRow>) =
+            runs.into_iter().partition(|row| has_ended(row.state));
+        let unlinked =
+            plan.tables().iter().filter(|table| table.is_personal() && !table.names_customers());
+        let forgotten = Forgotten {
+            customers: customer.ids().iter().cloned().collect(),
+            runs: ended.len() as u64,
+            keys: ended.iter().take(KEYS_MAX).map(|row| row.key.clone()).collect(),
+            rows: RowCounts::new(),
+            left: open.into_iter().map(|row| LeftRun { key: row.key, state: row.state }).collect(),
+            unlinked: unlinked.map(|table| table.name.to_string()).collect(),
+        };
+        Ok((ended, forgotten))
+    }
+
+    /// Finds customers whose personal data contains a text.
+    fn candidates(&self, plan: &Plan, text: &str) -> Result<Vec<Candidate>, Error> {
+        let mut found: BTreeMap<Option<String>, Option<i64>> = BTreeMap::new();
+        if !self.is_remote() {
+            let of_tables =
+                self.read(|reader, _| TableCustomers::of(reader, &plan.table_uses(), text))?;
+            found.extend(of_tables.found.into_iter().map(|known| (Some(known.id), None)));
+        }
+        let (text, mut lines) = (text.to_lowercase(), String::new());
+        self.each_order(plan, |run, identity, body| {
+            let id = identity.id().map(str::to_owned);
+            let is_known = matches!(found.get(&id), Some(Some(_)));
+            if is_known || (found.len() >= CANDIDATES_MAX && !found.contains_key(&id)) {
+                return;
+            }
+            lines.clear();
+            personal_lines(plan.order().schema().ty(), body, &mut lines);
+            if lines.to_lowercase().contains(&text) {
+                found.insert(id, Some(run));
+            }
+        })?;
+        self.read(|reader, _| {
+            let mut candidates = Vec::new();
+            for (customer, run) in found {
+                let runs: Vec<i64> = run.into_iter().collect();
+                let order = RunRow::those(reader, &runs)?.pop().map(|row| row.key);
+                candidates.push(Candidate { customer, order });
+            }
+            Ok(candidates)
+        })
+    }
+
+    /// Returns the tables that are in this database.
+    fn local_tables(&self, plan: &Plan) -> Vec<TableUse> {
+        if self.is_remote() { Vec::new() } else { plan.table_uses() }
+    }
+
+    async fn elsewhere_of_runs(
+        &self,
+        plan: &Plan,
+        runs: &[RunRow],
+        erasing: Erasing,
+    ) -> Result<RowCounts, Error> {
+        let Some(remote) = &self.driver.remote else { return Ok(RowCounts::new()) };
+        let runs: Vec<String> = runs.iter().map(|row| run_id(plan.name(), &row.key)).collect();
+        let counts = remote.personal.of_runs(&plan.table_uses(), &runs, erasing).await;
+        counts.map_err(|source| Error::Elsewhere { name: remote.name, source })
+    }
+
+    async fn elsewhere_of_customer(
+        &self,
+        plan: &Plan,
+        customer: &Customer,
+        erasing: Erasing,
+    ) -> Result<RowCounts, Error> {
+        let Some(remote) = &self.driver.remote else { return Ok(RowCounts::new()) };
+        let counts = remote.personal.of_customer(&plan.table_uses(), customer, erasing).await;
+        counts.map_err(|source| Error::Elsewhere { name: remote.name, source })
+    }
+}
+
+/// Returns the members that identified a customer in the orders of an earlier bundle; none if this program cannot plan the bundle.
+fn members_of(reader: &Reader, bundles: &Bundles, bundle: i64) -> CustomerMembers {
+    let plan = bundles.plan(reader, bundle);
+    plan.map_or_else(
+        |_| CustomerMembers::default(),
+        |plan| plan.order().schema().customer().clone(),
+    )
+}

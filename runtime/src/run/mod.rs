@@ -1,0 +1,13 @@
+//! One run: its plan, its journal, its stage, and the driver that brings it to where it has to stop.
+
+mod details;
+pub(crate) mod driver;
+pub(crate) mod journal;
+mod next_attempt;
+pub(crate) mod refusals;
+pub(crate) mod run_locks;
+pub(crate) mod stage;
+
+pub use details::{HeldMail, Shown, held_mails, steps};
+pub use journal::{events, resume};
+pub use next_attempt::NextAttempt;

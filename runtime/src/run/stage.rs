@@ -1,0 +1,336 @@
+//! One run's view of the embedded world: writes are staged until the run has to stop, reads see what is staged first.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use oms_engine::effects::{
+    Admission, Call, Clock, Inserted, Io, Leave, Mailer, Message, ObjectStore, Outside, Put,
+    Random, StepError, Tables, Topic, World, cause,
+};
+use oms_engine::mail::Mail;
+use oms_engine::table::TableDef;
+use oms_engine::value::Value;
+use oms_sqlite::{Error, Item, Reads, Store, Write, pack};
+
+use super::driver::{Begun, Driver};
+
+/// What one run staged and what it may read.
+pub(crate) struct Stage<'a> {
+    driver: &'a Driver,
+    /// The run's row, if it has one; a row that it wrote itself is no conflict.
+    run: Option<i64>,
+    /// Whether inserts look first at what is committed. The first time they do not: the writer finds a row that stands in the way, and
+    /// then the stretch is executed again carefully.
+    careful: bool,
+    /// Where mail goes; `None` if it stays in the outbox.
+    mailer: Option<&'a dyn Mailer>,
+    staged: Mutex<Staged>,
+}
+
+#[derive(Default)]
+struct Staged {
+    /// What was read of what is committed.
+    reads: Reads,
+    /// Writes of steps that are done.
+    kept: Vec<Write>,
+    /// The positions in `kept` of the writes to a row or an object, for the first `indexed` of them.
+    index: foldhash::HashMap<Item, Vec<usize>>,
+    indexed: usize,
+    /// Writes of attempts that are under way, by idempotency key.
+    pending: HashMap<Arc<str>, Vec<Write>>,
+}
+
+impl Staged {
+    /// Returns what is staged to a row or an object, newest first, for a read by the attempt `call`. Others may be among them.
+    fn seen<'s>(&'s mut self, call: &Call, item: Item) -> impl Iterator<Item = &'s Write> {
+        for (position, write) in self.kept.iter().enumerate().skip(self.indexed) {
+            if let Some(item) = Item::written(write) {
+                self.index.entry(item).or_default().push(position);
+            }
+        }
+        self.indexed = self.kept.len();
+        let kept = self.index.get(&item).into_iter().flatten().rev();
+        let kept = kept.filter_map(|position| self.kept.get(*position));
+        self.pending.get(&call.key).into_iter().flatten().rev().chain(kept)
+    }
+
+    /// Takes the writes of steps that are done, and what all steps read.
+    fn take(&mut self) -> (Vec<Write>, Reads) {
+        self.index.clear();
+        self.indexed = 0;
+        (std::mem::take(&mut self.kept), std::mem::take(&mut self.reads))
+    }
+}
+
+impl<'a> Stage<'a> {
+    pub(crate) fn new(driver: &'a Driver, begun: &Begun) -> Self {
+        Self {
+            driver,
+            run: begun.row,
+            careful: begun.refusals.is_careful(),
+            mailer: driver.mailer.as_deref(),
+            staged: Mutex::default(),
+        }
+    }
+
+    /// A stage that keeps mails and sends none.
+    pub(crate) fn keeping(driver: &'a Driver, begun: &Begun) -> Self {
+        Self { mailer: None, ..Self::new(driver, begun) }
+    }
+
+    /// Takes what the steps that are done staged, in order, and what all of them read.
+    pub(crate) fn take(&self) -> (Vec<Write>, Reads) {
+        self.lock().take()
+    }
+
+    fn objects(&self) -> Option<&dyn ObjectStore> {
+        self.driver.remote.as_ref()?.objects.as_deref()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Staged> {
+        self.staged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stage(&self, call: &Call, write: Write) {
+        self.lock().pending.entry(Arc::clone(&call.key)).or_default().push(write);
+    }
+
+    /// Reads a row or an object of what is committed, and records that it was read.
+    fn read<T>(
+        &self,
+        item: Item,
+        read: impl FnOnce(&Store) -> Result<T, Error>,
+    ) -> Result<T, StepError> {
+        let store = &self.driver.store;
+        let committed = store.committed();
+        self.lock().reads.entry(item).or_insert(committed);
+        read(store).map_err(|error| {
+            StepError::transient(cause::UNAVAILABLE, "the local database cannot be read")
+                .caused_by(error)
+        })
+    }
+
+    /// Finds the committed row with a key, and the run that wrote it.
+    fn committed_row(
+        &self,
+        table: &TableDef,
+        key: &[&Value],
+    ) -> Result<Option<(Option<i64>, Value)>, StepError> {
+        let item = Item::row(table, key.iter().copied());
+        self.read(item, |store| store.row(table, key))
+    }
+
+    /// Finds the newest staged row with a key.
+    fn staged_row(&self, call: &Call, table: &TableDef, key: &[&Value]) -> Option<Value> {
+        let item = Item::row(table, key.iter().copied());
+        self.lock().seen(call, item).find_map(|write| match write {
+            Write::Insert { table: of, row } | Write::Upsert { table: of, row }
+                if of.name == table.name =>
+            {
+                table.key_of(row).eq(key.iter().copied()).then(|| row.clone())
+            }
+            _ => None,
+        })
+    }
+}
+
+fn done<'a, T: Send + 'a>(result: Result<T, StepError>) -> Io<'a, T> {
+    Box::pin(std::future::ready(result))
+}
+
+impl ObjectStore for Stage<'_> {
+    fn put<'a>(&'a self, call: &'a Call, object: Put) -> Io<'a, ()> {
+        if let Some(objects) = self.objects() {
+            return objects.put(call, object);
+        }
+        let body = (!Arc::ptr_eq(&object.body, &call.run.body)).then_some(object.body);
+        let Put { bucket, key, content_type, .. } = object;
+        if self.careful {
+            let stored = self.read(Item::object(&bucket, &key), |store| {
+                store.object(&bucket, &key).map(|found| {
+                    found.filter(|(owner, _)| Some(*owner) != self.run).map(|(_, content)| content)
+                })
+            });
+            let wanted = body.as_deref().unwrap_or(&call.run.body);
+            match stored {
+                Ok(Some(content)) if content != wanted => {
+                    let message =
+                        format!("another run stored an object with that key in `{bucket}`");
+                    return done(Err(StepError::permanent(cause::CONFLICT, message)));
+                }
+                Ok(_) => {}
+                Err(error) => return done(Err(error)),
+            }
+        }
+        self.stage(call, Write::Object { bucket, key, content_type, body });
+        done(Ok(()))
+    }
+
+    fn get<'a>(
+        &'a self,
+        call: &'a Call,
+        bucket: &'a str,
+        key: &'a str,
+    ) -> Io<'a, Option<Arc<[u8]>>> {
+        if let Some(objects) = self.objects() {
+            return objects.get(call, bucket, key);
+        }
+        let item = Item::object(bucket, key);
+        let staged = self.lock().seen(call, item).find_map(|write| match write {
+            Write::Object { bucket: b, key: k, body, .. }
+                if b.as_ref() == bucket && k.as_ref() == key =>
+            {
+                Some(body.clone().unwrap_or_else(|| Arc::clone(&call.run.body)))
+            }
+            _ => None,
+        });
+        if staged.is_some() {
+            return done(Ok(staged));
+        }
+        let stored = self.read(item, |store| store.object(bucket, key));
+        done(stored.map(|found| found.map(|(_, content)| Arc::from(content))))
+    }
+}
+
+impl Topic for Stage<'_> {
+    /// Here there is nobody to tell: the branches are in this process, and the step's event says that it was announced.
+    fn publish<'a>(&'a self, call: &'a Call, message: Message) -> Io<'a, ()> {
+        match self.driver.remote.as_ref().and_then(|remote| remote.topics.as_deref()) {
+            Some(topics) => topics.publish(call, message),
+            None => done(Ok(())),
+        }
+    }
+}
+
+impl Tables for Stage<'_> {
+    fn insert<'a>(
+        &'a self,
+        call: &'a Call,
+        table: &'a Arc<TableDef>,
+        row: Value,
+    ) -> Io<'a, Inserted> {
+        if let Some(remote) = &self.driver.remote {
+            return remote.tables.insert(call, table, row);
+        }
+        let key: Vec<&Value> = table.key_of(&row).collect();
+        if let Some(staged) = self.staged_row(call, table, &key) {
+            return done(repeated(table, &staged, &row));
+        }
+        if self.careful {
+            match self.committed_row(table, &key) {
+                Ok(Some((owner, stored))) if owner.is_some() && owner == self.run => {
+                    return done(repeated(table, &stored, &row));
+                }
+                Ok(Some(_)) => {
+                    let message =
+                        format!("another run wrote a row with that key to `{}`", table.name);
+                    return done(Err(StepError::permanent(cause::CONFLICT, message)));
+                }
+                Ok(None) => {}
+                Err(error) => return done(Err(error)),
+            }
+        }
+        self.stage(call, Write::Insert { table: Arc::clone(table), row });
+        done(Ok(Inserted::New))
+    }
+
+    fn upsert<'a>(&'a self, call: &'a Call, table: &'a Arc<TableDef>, row: Value) -> Io<'a, ()> {
+        if let Some(remote) = &self.driver.remote {
+            return remote.tables.upsert(call, table, row);
+        }
+        self.stage(call, Write::Upsert { table: Arc::clone(table), row });
+        done(Ok(()))
+    }
+
+    fn get<'a>(
+        &'a self,
+        call: &'a Call,
+        table: &'a Arc<TableDef>,
+        key: Vec<Value>,
+    ) -> Io<'a, Option<Value>> {
+        if let Some(remote) = &self.driver.remote {
+            return remote.tables.get(call, table, key);
+        }
+        let key: Vec<&Value> = key.iter().collect();
+        if let Some(row) = self.staged_row(call, table, &key) {
+            return done(Ok(Some(row)));
+        }
+        done(self.committed_row(table, &key).map(|found| found.map(|(_, row)| row)))
+    }
+}
+
+/// Says what it means that this run wrote a row with that key before: the same row is a repetition, another one must not get lost.
+fn repeated(table: &TableDef, there: &Value, row: &Value) -> Result<Inserted, StepError> {
+    if there == row {
+        return Ok(Inserted::Repeated);
+    }
+    let message = format!("this run wrote another row with that key to `{}`", table.name);
+    Err(StepError::permanent(cause::CONFLICT, message))
+}
+
+impl Mailer for Stage<'_> {
+    fn send<'a>(&'a self, call: &'a Call, mail: Mail) -> Io<'a, ()> {
+        // A mail that cannot be kept is not sent.
+        let content = match pack(&mail) {
+            Ok(content) => content,
+            Err(error) => return done(Err(error)),
+        };
+        let write = Write::Mail {
+            step: Arc::clone(&call.step),
+            element: call.element.unwrap_or(0),
+            message_id: mail.message_id.clone(),
+            content,
+        };
+        match &self.mailer {
+            Some(mailer) => Box::pin(async move {
+                mailer.send(call, mail).await?;
+                self.stage(call, write);
+                Ok(())
+            }),
+            None => {
+                self.stage(call, write);
+                done(Ok(()))
+            }
+        }
+    }
+
+    fn admit(&self, wait: bool) -> Admission<'_> {
+        match &self.mailer {
+            Some(mailer) => mailer.admit(wait),
+            None => Box::pin(std::future::ready(Some(Box::new(()) as Leave))),
+        }
+    }
+}
+
+impl Clock for Stage<'_> {
+    fn now(&self) -> Timestamp {
+        self.driver.clock.now()
+    }
+
+    fn sleep(&self, duration: Duration) -> Io<'_, ()> {
+        self.driver.clock.sleep(duration)
+    }
+}
+
+impl Random for Stage<'_> {
+    fn next(&self) -> u64 {
+        self.driver.random.next()
+    }
+}
+
+impl World for Stage<'_> {
+    fn reaches(&self) -> Outside {
+        Outside { mail: self.mailer.is_some(), custom: true }
+    }
+
+    fn ended(&self, call: &Call, keep: bool) {
+        let mut staged = self.lock();
+        if let Some(writes) = staged.pending.remove(&call.key)
+            && keep
+        {
+            staged.kept.extend(writes);
+        }
+    }
+}

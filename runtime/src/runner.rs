@@ -1,0 +1,270 @@
+//! The runner: the one process that runs a pipeline on a state directory.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use jiff::Timestamp;
+use oms_engine::document::{Files, MemoryFiles};
+use oms_engine::plan::{Checker, Plan};
+use oms_engine::run::RunState;
+use oms_engine::table::TableDef;
+use oms_engine::value::Value;
+use oms_sqlite::{
+    AuditEntry, Database, Error, Options, Reader, RunRow, SkippedSeed, Store, StoredRun, WriterMode,
+};
+
+use crate::admission::Settings;
+use crate::bundles::Bundles;
+use crate::export::exporter::Exporter;
+use crate::run::NextAttempt;
+use crate::run::driver::Driver;
+use crate::run::run_locks::RunLocks;
+use crate::target::{mailing, remote, seeds};
+
+/// The one process that runs a pipeline on a state directory.
+pub struct Runner {
+    pub(crate) driver: Driver,
+    pub(crate) run_locks: RunLocks,
+    current: RwLock<(Arc<Plan>, i64)>,
+    pub(crate) concurrency: usize,
+    pub(crate) accepts_while_stalled: bool,
+    /// Accepted orders whose runs wait for a permit.
+    pub(crate) queued: AtomicUsize,
+    /// Orders that came in so far.
+    pub(crate) orders: AtomicU64,
+    /// Whether there were runs before this process began; only then orders are looked up before they are run.
+    pub(crate) runs_before: bool,
+    /// Rows of seeds that were skipped when the runner was opened.
+    skipped: Vec<SkippedSeed>,
+}
+
+impl Runner {
+    /// Takes ownership of a state directory: creates tables, loads seeds, stores the plan's bundle, starts the writer.
+    ///
+    /// # Errors
+    /// Another process owns the directory, it belongs to another pipeline, or it cannot be used.
+    pub fn open(
+        directory: &Path,
+        plan: &Arc<Plan>,
+        checker: &Arc<Checker>,
+        pipeline_file: &str,
+        files: &dyn Files,
+        settings: Settings,
+    ) -> Result<Self, Error> {
+        Self::open_with(
+            directory,
+            (plan, checker, pipeline_file, files),
+            settings,
+            WriterMode::Thread,
+        )
+    }
+
+    /// Takes ownership of a state directory, as [`open`](Self::open) does, with commits made where `writer` says.
+    ///
+    /// # Errors
+    /// As those of [`open`](Self::open).
+    pub fn open_with(
+        directory: &Path,
+        (plan, checker, pipeline_file, files): (&Arc<Plan>, &Arc<Checker>, &str, &dyn Files),
+        settings: Settings,
+        writer: WriterMode,
+    ) -> Result<Self, Error> {
+        let database = Database::own(directory)?;
+        let bundles = Arc::new(Bundles::new(Arc::clone(checker)));
+        let mut skipped = Vec::new();
+        let (mailer, bundle, runs_before) = database.set_up(|setup| {
+            setup.claim(plan.name())?;
+            remote::claim(setup, settings.remote.as_ref())?;
+            if settings.remote.is_none() {
+                skipped = setup.load(plan.tables(), seeds::files(plan, files))?;
+                setup.recall_last_run(plan.tables())?;
+            }
+            let mailer = mailing::settle(setup, settings.mail)?;
+            let bundle = bundles.keep(setup, pipeline_file, plan, settings.clock.now())?;
+            Ok((mailer, bundle, setup.has_runs()?))
+        })?;
+        let options = Options { clock: Arc::clone(&settings.clock), writer };
+        let store = Store::start(database, options)?;
+        let exporter = Exporter::open(settings.export, &store, &bundles)?;
+        Ok(Self {
+            driver: Driver {
+                store,
+                clock: settings.clock,
+                random: settings.random,
+                bundles,
+                exporter,
+                mailer,
+                remote: settings.remote,
+                listener: settings.listener,
+                waits_for_room: settings.waits_for_room,
+                closed: AtomicBool::new(false),
+            },
+            run_locks: RunLocks::default(),
+            current: RwLock::new((Arc::clone(plan), bundle)),
+            concurrency: settings.concurrency.max(1),
+            accepts_while_stalled: settings.accepts_while_stalled,
+            queued: AtomicUsize::new(0),
+            orders: AtomicU64::new(0),
+            runs_before,
+            skipped,
+        })
+    }
+
+    /// Ends the writer and gives the directory back.
+    ///
+    /// # Errors
+    /// The failure that stopped the writer, if there was one.
+    pub fn close(self) -> Result<(), Error> {
+        self.driver.store.close()
+    }
+
+    /// Returns the time by the runner's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.driver.clock.now()
+    }
+
+    /// Returns the seeds of which rows were skipped when the runner was opened.
+    pub fn skipped_seeds(&self) -> &[SkippedSeed] {
+        &self.skipped
+    }
+
+    /// Returns the number of accepted orders whose runs wait for a permit.
+    pub fn queued(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    /// Returns the rows of runs that may go on by themselves.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn open_runs(&self) -> Result<Vec<i64>, Error> {
+        self.driver.store.read(StoredRun::open)
+    }
+
+    /// Reads what is committed, with the plans of the runs.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn read<T>(
+        &self,
+        read: impl FnOnce(&Reader, &Bundles) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.driver.store.read(|reader| read(reader, &self.driver.bundles))
+    }
+
+    /// Tells whether the tables are elsewhere.
+    pub(crate) const fn is_remote(&self) -> bool {
+        self.driver.remote.is_some()
+    }
+
+    /// Tells whether mail leaves this process.
+    pub const fn sends(&self) -> bool {
+        self.driver.mailer.is_some()
+    }
+
+    /// Writes down what a person is about to do, and returns the entry's number.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn audit(&self, entry: AuditEntry) -> Result<i64, Error> {
+        self.driver.store.audit(entry).await
+    }
+
+    /// Adds to an entry of the audit log what came of it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn audited(&self, entry: i64, outcome: String) -> Result<(), Error> {
+        self.driver.store.add_audit_result(entry, outcome).await
+    }
+
+    /// Returns the run of the order with a key.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn find(&self, key: &str) -> Result<Option<RunRow>, Error> {
+        self.driver.store.read(|reader| RunRow::find(reader, key))
+    }
+
+    /// Returns a run by its row.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn row(&self, id: i64) -> Result<Option<RunRow>, Error> {
+        Ok(self.read(|reader, _| RunRow::those(reader, &[id]))?.pop())
+    }
+
+    /// Returns what a run waits for; nothing if it does not wait.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or the run cannot be brought back.
+    pub fn next_attempt(&self, id: i64) -> Result<Option<NextAttempt>, Error> {
+        self.read(|reader, bundles| {
+            let stored = StoredRun::load(reader, id)?;
+            let plan = bundles.plan(reader, stored.row.bundle)?;
+            NextAttempt::of(&stored, &plan)
+        })
+    }
+
+    /// Counts the runs that have not completed, by state.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn count_open(&self) -> Result<Vec<(RunState, i64)>, Error> {
+        self.driver.store.read(RunRow::count_open)
+    }
+
+    /// Adds rows to a table and replaces those with the same key; all of them or none.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn import(&self, table: &Arc<TableDef>, rows: Vec<Value>) -> Result<(), Error> {
+        self.driver.store.import(table, rows).await
+    }
+
+    /// Returns how many objects and mails could not be exported so far.
+    pub fn count_not_exported(&self) -> u64 {
+        self.driver.exporter.as_ref().map_or(0, Exporter::count_failed)
+    }
+
+    /// Returns the plan on which new runs begin.
+    pub fn plan(&self) -> Arc<Plan> {
+        self.current().0
+    }
+
+    /// Returns the plan and its bundle's row.
+    pub(crate) fn current(&self) -> (Arc<Plan>, i64) {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Begins new runs on another plan of the pipeline from now on; runs that are there go on as they began. `pipeline_file` is its file's
+    /// name, and `files` has the bytes of the seed files by their paths.
+    ///
+    /// # Errors
+    /// When a table differs from the one that is there, or the database fails.
+    pub async fn replace(
+        &self,
+        plan: &Arc<Plan>,
+        pipeline_file: &str,
+        files: MemoryFiles,
+    ) -> Result<Vec<SkippedSeed>, Error> {
+        if plan.digest() == self.plan().digest() {
+            return Ok(Vec::new());
+        }
+        let (next, bundles) = (Arc::clone(plan), Arc::clone(&self.driver.bundles));
+        let (here, file, now) = (!self.is_remote(), pipeline_file.to_owned(), self.now());
+        let settled = self.driver.store.set_up(move |setup| {
+            setup.claim(next.name())?;
+            let skipped = match here {
+                true => setup.load(next.tables(), seeds::files(&next, &files))?,
+                false => Vec::new(),
+            };
+            Ok((bundles.keep(setup, &file, &next, now)?, skipped))
+        });
+        let (bundle, skipped) = settled.await?;
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        *current = (Arc::clone(plan), bundle);
+        Ok(skipped)
+    }
+}

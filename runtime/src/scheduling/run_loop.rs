@@ -1,0 +1,155 @@
+//! Takes work as it comes, and resumes runs that wait when they are due.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+use oms_sqlite::Error;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::accept::Ended;
+use crate::admission::clock_watch::ClockWatch;
+use crate::admission::permits::{Permit, Permits};
+use crate::admission::{Acceptance, Order, Settled, Work};
+use crate::runner::Runner;
+
+/// A run that waits: when it goes on, its row, whether it was there before, and whether it was reported as waiting.
+type Waiting = Reverse<(Timestamp, i64, bool, bool)>;
+
+impl Runner {
+    /// Runs what was left (`resume`), then the work as it comes, until nothing is left that can go on or `stop` becomes true. Each
+    /// outcome goes to `settled`.
+    ///
+    /// # Errors
+    /// When the database fails; what was reported before is durable.
+    pub async fn run(
+        self: &Arc<Self>,
+        resume: Vec<i64>,
+        mut work: mpsc::Receiver<Work>,
+        settled: &mpsc::UnboundedSender<Settled>,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<(), Error> {
+        let mut permits = Permits::new(
+            self.concurrency,
+            self.accepts_while_stalled,
+            Arc::clone(&self.driver.clock),
+        );
+        let mut tasks: JoinSet<Result<Ended, Error>> = JoinSet::new();
+        let queue = |id| Reverse((self.now(), id, true, false));
+        let mut waiting: BinaryHeap<Waiting> = resume.into_iter().map(queue).collect();
+        let mut clock = ClockWatch::new(Arc::clone(&self.driver.clock));
+        let mut acceptance = Acceptance::default();
+        let mut pending: Option<Order> = None;
+        let mut intake = true;
+        let mut failed = Ok(());
+        let mut begin =
+            |tasks: &mut JoinSet<_>, permits: &mut Permits, permit: Option<Permit>, order| {
+                let runner = Arc::clone(self);
+                let turn = self.orders.fetch_add(1, Ordering::Relaxed);
+                let now = acceptance.at(self.now());
+                let drive = permits.admitted(permit.as_ref());
+                tasks.spawn(async move {
+                    let _permit = permit;
+                    runner.accept(order, turn, now, drive).await
+                });
+            };
+        while failed.is_ok() {
+            let next_wait = waiting.peek().map(|Reverse((until, id, ..))| (*until, *id));
+            let due = next_wait.map(|(until, _)| until);
+            match next_wait {
+                None if !intake && pending.is_none() && tasks.is_empty() => return Ok(()),
+                Some((until, id)) if !intake && pending.is_none() && tasks.is_empty() => {
+                    report(settled, Settled::OnlyWaits { id, until });
+                }
+                _ => {}
+            }
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => break,
+                Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
+                    if matches!(ended, Ok(Ok(Ended::Queued { .. }))) {
+                        self.queued.fetch_add(1, Ordering::Relaxed);
+                    }
+                    failed = take(ended, &mut waiting, settled);
+                }
+                permit = permits.at(due, &mut clock), if due.is_some() => {
+                    let Some(permit) = permit else {
+                        // The scheduler knows how long each may wait from now.
+                        let now = self.now();
+                        let again = |Reverse((_, id, resumed, reported))| Reverse((now, id, resumed, reported));
+                        waiting = waiting.into_iter().map(again).collect();
+                        continue;
+                    };
+                    if let Some(Reverse((_, id, resumed, reported))) = waiting.pop() {
+                        permits.started();
+                        match (resumed, reported) {
+                            (_, true) => report(settled, Settled::GoesOn { resumed }),
+                            (false, false) => _ = self.queued.fetch_sub(1, Ordering::Relaxed),
+                            (true, false) => {}
+                        }
+                        let runner = Arc::clone(self);
+                        tasks.spawn(async move {
+                            let _permit = permit;
+                            runner.resume(id, resumed).await
+                        });
+                    }
+                }
+                received = work.recv(), if intake && pending.is_none() => match received {
+                    Some(Work::GoOn { id, at }) => waiting.push(Reverse((at, id, true, true))),
+                    Some(Work::Order(order)) => match permits.try_drive() {
+                        Some(permit) => begin(&mut tasks, &mut permits, Some(permit), order),
+                        None => pending = Some(order),
+                    },
+                    None => intake = false,
+                },
+                permit = permits.for_order(self.queued()), if pending.is_some() => {
+                    if let Some(order) = pending.take() {
+                        begin(&mut tasks, &mut permits, permit, order);
+                    }
+                }
+            }
+        }
+        // What is under way becomes durable; what waits goes on the next time.
+        self.driver.close();
+        while let Some(ended) = tasks.join_next().await {
+            failed = failed.and(take(ended, &mut waiting, settled));
+        }
+        failed
+    }
+}
+
+fn take(
+    ended: Result<Result<Ended, Error>, tokio::task::JoinError>,
+    waiting: &mut BinaryHeap<Waiting>,
+    settled: &mpsc::UnboundedSender<Settled>,
+) -> Result<(), Error> {
+    let ended = match ended {
+        Ok(ended) => ended?,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => return Ok(()),
+        },
+    };
+    let settlement = match ended {
+        Ended::Settled(settlement) => settlement,
+        Ended::Gone => return Ok(()),
+        Ended::Queued { id, at } => {
+            waiting.push(Reverse((at, id, false, false)));
+            return Ok(());
+        }
+        Ended::Waits { id, until, resumed } => {
+            waiting.push(Reverse((until, id, resumed, true)));
+            Settled::Waits { resumed }
+        }
+    };
+    report(settled, settlement);
+    Ok(())
+}
+
+fn report(settled: &mpsc::UnboundedSender<Settled>, settlement: Settled) {
+    // Nobody listens only when the caller has given up already.
+    let _unheard = settled.send(settlement);
+}

@@ -1,0 +1,10 @@
+//! Where the effects of runs go, and who is told about them.
+
+mod listener;
+pub(crate) mod mailing;
+pub(crate) mod remote;
+pub(crate) mod seeds;
+
+pub use listener::Listener;
+pub use mailing::Mailing;
+pub use remote::Remote;

@@ -1,0 +1,252 @@
+//! API keys of a state. The database and its backups contain them, so that a state that ever had keys never serves without keys. You can add and
+//! revoke keys while a server runs.
+//!
+//! A key is `oms_<id>_<secret>`; of the secret, 256 random bits, only the SHA-256 is kept. A digest that is slow on purpose is for secrets that
+//! people choose (NIST SP 800-63B, 5.1.1.2); these cannot be guessed.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use oms_core::value::Digest;
+use rusqlite::{Connection, params};
+use subtle::ConstantTimeEq as _;
+use tokio::time::Instant;
+
+use crate::error::Error;
+use crate::state::database::Database;
+use crate::state::key::{self, Key, Scope};
+
+/// How long a server goes by what it read: a key that is revoked is refused after that at the latest.
+const FRESH: Duration = Duration::from_secs(1);
+const SECRET_BYTES: usize = 32;
+const ID_BYTES: usize = 6;
+
+/// What a secret is found to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A key that may do it.
+    Allowed {
+        /// What tells it from others.
+        id: String,
+        /// What people call it.
+        name: String,
+    },
+    /// A key that is for something else.
+    OtherScope,
+    /// No key.
+    Unknown,
+}
+
+/// The keys that are valid.
+#[derive(Clone, Debug, Default)]
+pub struct ValidKeys {
+    valid: Arc<[Key]>,
+    made: bool,
+}
+
+impl ValidKeys {
+    /// Tells whether a key was ever made, be it revoked since: then nobody comes in without one.
+    pub const fn were_made(&self) -> bool {
+        self.made
+    }
+
+    /// Finds out what a secret may do.
+    pub fn find(&self, secret: &str, scope: Scope) -> Found {
+        let Some((id, rest)) = secret.strip_prefix("oms_").and_then(|rest| rest.split_once('_'))
+        else {
+            return Found::Unknown;
+        };
+        let Some(key) = self.valid.iter().find(|key| key.id == id) else { return Found::Unknown };
+        let digest = Digest::of(rest.as_bytes()).to_string();
+        if !bool::from(digest.as_bytes().ct_eq(key.digest.as_bytes())) {
+            return Found::Unknown;
+        }
+        if key.scope < scope {
+            return Found::OtherScope;
+        }
+        Found::Allowed { id: key.id.clone(), name: key.name.clone() }
+    }
+
+    /// Tells whether the key with an id may still do something.
+    pub fn admits(&self, id: &str, scope: Scope) -> bool {
+        self.valid.iter().any(|key| key.id == id && key.scope >= scope)
+    }
+}
+
+/// The keys of a state directory.
+pub struct Keys {
+    directory: PathBuf,
+    known: Mutex<Known>,
+}
+
+/// The keys that a server has read.
+#[derive(Default)]
+struct Known {
+    /// The time of the last read, and its result.
+    read: Option<(Instant, ValidKeys)>,
+    /// The connection on which keys are read.
+    connection: Option<Connection>,
+}
+
+impl Keys {
+    /// Names the keys of a state directory.
+    pub fn of(directory: &Path) -> Self {
+        Self { directory: directory.to_owned(), known: Mutex::default() }
+    }
+
+    /// Reads all of them; none if none was ever made.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn read(&self) -> Result<Vec<Key>, Error> {
+        self.read_on(self.connect()?.as_ref())
+    }
+
+    /// Opens the database, or returns `None` if it does not exist.
+    fn connect(&self) -> Result<Option<Connection>, Error> {
+        match Database::read(&self.directory) {
+            Ok(connection) => Ok(Some(connection)),
+            Err(Error::NoState(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read_on(&self, connection: Option<&Connection>) -> Result<Vec<Key>, Error> {
+        let mut keys = match connection {
+            Some(connection) if key::is_there(connection)? => key::all(connection)?,
+            _ => Vec::new(),
+        };
+        // Keys of an earlier version, until a writing process imports them.
+        for key in key::earlier(&self.directory)? {
+            if !keys.iter().any(|known| known.id == key.id) {
+                keys.push(key);
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Returns those that are valid, as they were a second ago at the most.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn current(&self) -> Result<ValidKeys, Error> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, keys)) = &known.read
+            && at.elapsed() < FRESH
+        {
+            return Ok(keys.clone());
+        }
+        if known.connection.is_none() {
+            known.connection = self.connect()?;
+        }
+        let all = self.read_on(known.connection.as_ref())?;
+        let made = !all.is_empty();
+        let keys = ValidKeys { valid: all.into_iter().filter(Key::is_valid).collect(), made };
+        known.read = Some((Instant::now(), keys.clone()));
+        Ok(keys)
+    }
+
+    /// Makes a key, and returns it with what its owner sends: nobody can see that again.
+    ///
+    /// # Errors
+    /// When the database cannot be written, or the system has no randomness.
+    pub fn add(&self, name: &str, scope: Scope, now: Timestamp) -> Result<(Key, String), Error> {
+        let random = |bytes: &mut [u8]| {
+            getrandom::fill(bytes).map_err(|error| Error::directory(&self.directory)(error.into()))
+        };
+        let (mut id, mut secret) = ([0; ID_BYTES], [0; SECRET_BYTES]);
+        random(&mut id)?;
+        random(&mut secret)?;
+        let (id, secret) = (hex(&id), hex(&secret));
+        let digest = Digest::of(secret.as_bytes()).to_string();
+        let said = format!("oms_{id}_{secret}");
+        let name = name.to_owned();
+        let key = Key { id, name, scope, digest, created_at: now, revoked_at: None };
+        self.write(|connection| key.keep(connection))?;
+        Ok((key, said))
+    }
+
+    /// Revokes the valid keys with this id or name; returns how many there were.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn revoke(&self, word: &str, now: Timestamp) -> Result<usize, Error> {
+        self.write(|connection| {
+            Ok(connection.execute(
+                "update oms_keys set revoked_at = ?2 where revoked_at is null and (id = ?1 or name = ?1)",
+                params![word, now.as_millisecond()],
+            )?)
+        })
+    }
+
+    /// Writes to the database, even while a server owns the state.
+    fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        match Database::own(&self.directory) {
+            Ok(database) => work(&database.connect()?),
+            Err(Error::Locked { .. }) => work(&Database::beside(&self.directory)?),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::database::DATABASE_FILE;
+
+    #[test]
+    fn a_key_opens_what_it_is_for_until_it_is_revoked() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = Keys::of(folder.path());
+        let (first, secret) = keys.add("shop", Scope::Intake, Timestamp::UNIX_EPOCH).unwrap();
+        let (_, admin) = keys.add("ann", Scope::Admin, Timestamp::UNIX_EPOCH).unwrap();
+        let valid = keys.current().unwrap();
+        let allowed = |secret: &str| match valid.find(secret, Scope::Intake) {
+            Found::Allowed { name, .. } => name,
+            found => panic!("{found:?}"),
+        };
+        assert_eq!((allowed(&secret), allowed(&admin)), ("shop".to_owned(), "ann".to_owned()));
+        assert!(valid.admits(&first.id, Scope::Intake) && !valid.admits(&first.id, Scope::Admin));
+        assert_eq!(valid.find(&secret, Scope::Admin), Found::OtherScope);
+        let mut other = secret.clone();
+        other.pop();
+        for wrong in [other.as_str(), "", "oms_", "oms__", &format!("oms_{}_", first.id)] {
+            assert_eq!(valid.find(wrong, Scope::Intake), Found::Unknown, "{wrong}");
+        }
+        assert_eq!(keys.revoke("shop", Timestamp::UNIX_EPOCH).unwrap(), 1);
+        assert_eq!(keys.revoke("shop", Timestamp::UNIX_EPOCH).unwrap(), 0);
+        let valid = Keys::of(folder.path()).current().unwrap();
+        assert!(valid.were_made());
+        assert_eq!(valid.find(&secret, Scope::Intake), Found::Unknown);
+        // The database does not contain the secret, and only its owner can read it.
+        let path = folder.path().join(DATABASE_FILE);
+        let bytes = std::fs::read(&path).unwrap();
+        let secret = secret.rsplit('_').next().unwrap().as_bytes();
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret));
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &std::fs::metadata(path).unwrap().permissions(),
+        );
+        assert_eq!(mode & 0o077, 0);
+    }
+
+    #[test]
+    fn keys_of_an_earlier_version_are_imported() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = r#"[{"id":"a","name":"shop","scope":"intake","digest":"d","created_at":"2026-01-02T03:04:05Z","revoked_at":null}]"#;
+        std::fs::write(folder.path().join(key::FILE), key).unwrap();
+        let keys = Keys::of(folder.path());
+        assert!(keys.current().unwrap().admits("a", Scope::Intake));
+        drop(Database::own(folder.path()).unwrap());
+        assert!(!folder.path().join(key::FILE).exists());
+        let keys = Keys::of(folder.path());
+        assert!(keys.current().unwrap().admits("a", Scope::Intake));
+        assert_eq!(keys.revoke("shop", Timestamp::UNIX_EPOCH).unwrap(), 1);
+        assert!(Keys::of(folder.path()).current().unwrap().were_made());
+    }
+}

@@ -1,0 +1,7 @@
+//! Who may use the server: API keys, and the console sessions that were started with one.
+
+pub(crate) mod keys;
+mod sessions;
+
+pub use keys::{Found, Keys, ValidKeys};
+pub use sessions::{KeptSession, KeptSessions};

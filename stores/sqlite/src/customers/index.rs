@@ -1,0 +1,431 @@
+//! The search index: the words by which orders name their customers, in a file of its own beside the database. It is made of the orders and can be made
+//! again; it lags behind them a little, so that nothing waits for it.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use oms_core::table::TableUse;
+use oms_core::value::Type;
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
+use serde_json::Value as Json;
+
+use super::search_terms::{Place, order_lines, places, search_terms};
+use super::table_search::{CustomerRuns, Match, TableCustomer, TableCustomers, words};
+use crate::error::Error;
+use crate::runs::run_row::{RunRow, StoredRun, last_run};
+use crate::runs::search::Page;
+use crate::state::database::INDEX_FILE;
+use crate::state::private;
+use crate::state::readers::{Reader, Readers};
+
+/// The format of the index that this program writes; another one is made again.
+const FORMAT: i64 = 1;
+/// Orders that are taken in together: more in one transaction cost less each, and others wait for it.
+const CHUNK: u32 = 2_000;
+/// Bytes of those orders, after which no other is taken in together with them.
+const CHUNK_BYTES: usize = 16 << 20;
+/// Chunks that a search waits for, so that it finds what was just accepted.
+const CHUNKS_BEFORE: usize = 2;
+/// Bytes of a word's beginning at the least: three letters, or one sign of Chinese.
+const BEGINNING_MIN: usize = 3;
+/// Pages of the write-ahead log after which it is copied into the file.
+const CHECKPOINT_PAGES: u32 = 8_192;
+/// Maximum number of runs that one search examines. The result says whether there are more.
+const LOOKED_AT: u32 = 5_000;
+
+/// Words are told apart as in Unicode, without regard to case and to marks on letters (<https://sqlite.org/fts5.html#unicode61_tokenizer>).
+const TABLES: &str = "
+create virtual table orders using fts5(said, tokenize = 'unicode61 remove_diacritics 2');
+create table upto (run integer not null, digest blob not null, fields text not null) strict;
+insert into upto values (0, x'', '');
+";
+
+/// The index of a state directory, which the directory's owner has. It is opened when it is used, and anew after it failed.
+pub(crate) struct Index {
+    directory: PathBuf,
+    connection: Mutex<Option<Connection>>,
+}
+
+/// How far an index is: the last run that was taken in, its order's digest, and the fields that were read of each order.
+struct Upto {
+    run: i64,
+    digest: Vec<u8>,
+    fields: String,
+}
+
+impl Index {
+    /// Names the index of a state directory.
+    pub(crate) fn of(directory: &Path) -> Self {
+        Self { directory: directory.to_owned(), connection: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Connection>> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the index, which is made again if it is damaged or does not fit.
+    fn with<T>(
+        &self,
+        readers: &Readers,
+        work: impl FnOnce(&Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut open = self.lock();
+        let connection = match open.take() {
+            Some(connection) => connection,
+            None => self.open(readers)?,
+        };
+        let result = work(&connection);
+        match &result {
+            Ok(_) => *open = Some(connection),
+            Err(error) if is_damaged(error) => self.delete(connection)?,
+            Err(_) => {}
+        }
+        result
+    }
+
+    fn open(&self, readers: &Readers) -> Result<Connection, Error> {
+        let opened = connect(&self.directory).and_then(|connection| {
+            let fits = readers.read(|reader| fits(&connection, reader.sql()))?;
+            Ok((connection, fits))
+        });
+        match opened {
+            Ok((connection, true)) => return Ok(connection),
+            Ok((connection, false)) => self.delete(connection)?,
+            Err(error) if is_damaged(&error) => self.delete(())?,
+            Err(error) => return Err(error),
+        }
+        connect(&self.directory)
+    }
+
+    /// Deletes the files. Whoever had them open is closed first: SQLite deletes the log by its name then, which must not be that of the next one.
+    fn delete(&self, closed: impl Sized) -> Result<(), Error> {
+        drop(closed);
+        for end in ["", "-wal", "-shm"] {
+            let path = self.directory.join(format!("{INDEX_FILE}{end}"));
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::directory(&path)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of all of it, so that nothing is left of what was deleted; it is made again from what is there.
+    pub(crate) fn discard(&self) -> Result<(), Error> {
+        let mut open = self.lock();
+        self.delete(open.take())
+    }
+
+    /// Removes what it has of runs; nothing if there is no index.
+    pub(crate) fn remove(&self, readers: &Readers, runs: &[i64]) -> Result<(), Error> {
+        if !self.directory.join(INDEX_FILE).exists() {
+            return Ok(());
+        }
+        let removed = self.with(readers, |connection| {
+            let transaction = connection.unchecked_transaction()?;
+            for run in runs {
+                connection.prepare_cached("delete from orders where rowid = ?1")?.execute([run])?;
+            }
+            Ok(transaction.commit()?)
+        });
+        match removed {
+            Err(error) if is_damaged(&error) => Ok(()),
+            removed => removed,
+        }
+    }
+}
+
+/// The orders that the index reads, and what it reads of each.
+pub struct SearchedOrders<'a> {
+    /// The type of an order, which says which members are searched.
+    pub ty: &'a Type,
+    /// Returns the type of the orders of another bundle, which may mask more.
+    pub type_of_bundle: &'a dyn Fn(&Reader, i64) -> Option<Type>,
+}
+
+/// A search for the orders of a customer.
+pub struct CustomerQuery<'a> {
+    /// Words of the order, or a part of a customer's row.
+    pub text: &'a str,
+    /// The tables that may have rows of customers; none if they are not in this database.
+    pub tables: &'a [TableUse],
+    /// Only runs older than this row.
+    pub before: Option<i64>,
+    /// Runs on a page.
+    pub limit: u32,
+}
+
+impl Index {
+    /// Adds orders that were accepted since the last call. Returns whether there may be more.
+    ///
+    /// # Errors
+    /// The index or the database cannot be used.
+    pub(crate) fn update(&self, readers: &Readers, ty: &Type) -> Result<bool, Error> {
+        let fields = search_terms(ty).join(" ");
+        let outdated = self.with(readers, |connection| {
+            let upto = Upto::read(connection)?;
+            Ok(upto.run > 0 && upto.fields != fields)
+        })?;
+        if outdated {
+            self.discard()?;
+        }
+        self.with(readers, |connection| take_in(connection, readers, ty, &fields))
+    }
+
+    /// Finds the runs of orders that contain all words of a text or that belong to a customer in a table that contains the text, newest first.
+    ///
+    /// # Errors
+    /// The index or the database cannot be read.
+    pub(crate) fn search(
+        &self,
+        readers: &Readers,
+        orders: &SearchedOrders<'_>,
+        query: &CustomerQuery<'_>,
+    ) -> Result<CustomerRuns, Error> {
+        match self.found(readers, orders, query) {
+            // The index was just rebuilt.
+            Err(error) if is_damaged(&error) => self.found(readers, orders, query),
+            found => found,
+        }
+    }
+
+    fn found(
+        &self,
+        readers: &Readers,
+        orders: &SearchedOrders<'_>,
+        query: &CustomerQuery<'_>,
+    ) -> Result<CustomerRuns, Error> {
+        let mut partial = true;
+        for _ in 0..CHUNKS_BEFORE {
+            partial = partial && self.update(readers, orders.ty)?;
+        }
+        let CustomerQuery { text, tables, before, limit } = *query;
+        let customers = readers.read(|reader| TableCustomers::find(reader.sql(), tables, text))?;
+        let words: Vec<String> = words(text).map(sought).collect();
+        let words = words.join(" AND ");
+        let by_words = self.matching(readers, &words, LOOKED_AT + 1)?;
+        let ids: Vec<String> = customers.found.iter().map(|known| phrase(&known.id)).collect();
+        let by_ids = self.matching(readers, &ids.join(" OR "), LOOKED_AT + 1)?;
+        let looked_at = LOOKED_AT as usize;
+        let has_all = by_words.len() <= looked_at && by_ids.len() <= looked_at;
+        // The runs, newest first, each with the customers whose ids occur in its order.
+        let mut found: BTreeMap<Reverse<i64>, Vec<&TableCustomer>> =
+            by_words.iter().map(|run| (Reverse(*run), Vec::new())).collect();
+        let page = readers.read(|reader| {
+            let database = reader.sql();
+            let mut body = database.prepare_cached("select body from oms_runs where id = ?1")?;
+            for run in by_ids.into_iter().take(looked_at) {
+                let order: Option<Vec<u8>> = body.query_row([run], |row| row.get(0)).optional()?;
+                let order: Option<Json> =
+                    order.and_then(|order| serde_json::from_slice(&order).ok());
+                // The id may be a part of something else.
+                let is_of = |known: &&TableCustomer| {
+                    order.as_ref().is_some_and(|order| has(order, &known.id))
+                };
+                let of: Vec<&TableCustomer> = customers.found.iter().filter(is_of).collect();
+                if !of.is_empty() {
+                    found.insert(Reverse(run), of);
+                }
+            }
+            let runs = found.keys().map(|Reverse(run)| *run);
+            let runs = runs.filter(|run| before.is_none_or(|before| *run < before));
+            let first: Vec<i64> = runs.take(limit.saturating_add(1) as usize).collect();
+            Ok(Page { partial, ..Page::of(RunRow::those(reader, &first)?, limit, false) })
+        })?;
+        let mut matched = BTreeMap::new();
+        for row in &page.runs {
+            let mut places = self.matches(readers, orders, row.id, &words)?;
+            for known in found.get(&Reverse(row.id)).into_iter().flatten() {
+                let of_table = |place: &String| Match { place: place.clone(), value: None };
+                places.extend(known.places.iter().map(of_table));
+            }
+            matched.insert(row.id, places);
+        }
+        let (runs, of) = (found.len(), customers.found.len());
+        Ok(CustomerRuns {
+            page,
+            matched,
+            runs,
+            has_all,
+            customers: of,
+            of_customers: customers.all,
+        })
+    }
+
+    /// Returns the order members that match, according to FTS5.
+    fn matches(
+        &self,
+        readers: &Readers,
+        orders: &SearchedOrders<'_>,
+        run: i64,
+        wanted: &str,
+    ) -> Result<Vec<Match>, Error> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let marked: Option<String> = self.with(readers, |connection| {
+            let mut statement = connection.prepare_cached(
+                "select highlight(orders, 0, char(1), char(2)) from orders where orders match ?1 and rowid = ?2",
+            )?;
+            Ok(statement.query_row(params![wanted, run], |row| row.get(0)).optional()?)
+        })?;
+        let Some(marked) = marked else { return Ok(Vec::new()) };
+        let mut lines = marked.split('\n');
+        readers.read(|reader| {
+            let Some(row) = RunRow::those(reader, &[run])?.pop() else { return Ok(Vec::new()) };
+            let body = StoredRun::body(reader, &row.key)?.unwrap_or_default();
+            // The order was indexed with this type. The type of the run's own bundle may mask more.
+            let own = (orders.type_of_bundle)(reader, row.bundle);
+            let own = own.map(|own| places(&own, &body)).unwrap_or_default();
+            let mut matched: Vec<Match> = Vec::new();
+            for place in places(orders.ty, &body) {
+                let count = place.value.split('\n').count();
+                let is_marked = |line: &str| line.contains(['\u{1}', '\u{2}']);
+                let has_it = lines.by_ref().take(count).filter(|line| is_marked(line)).count() > 0;
+                if has_it && !matched.iter().any(|known| known.place == place.path) {
+                    let masks = |known: &Place| known.path == place.path && known.is_personal;
+                    let is_personal = place.is_personal || own.iter().any(masks);
+                    let value = (!is_personal).then_some(place.value);
+                    matched.push(Match { place: place.path, value });
+                }
+            }
+            Ok(matched)
+        })
+    }
+
+    /// Finds the youngest runs whose orders match, as FTS5 has it.
+    fn matching(&self, readers: &Readers, wanted: &str, most: u32) -> Result<Vec<i64>, Error> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.with(readers, |connection| {
+            let mut statement = connection.prepare_cached(
+                "select rowid from orders where orders match ?1 order by rowid desc limit ?2",
+            )?;
+            let rows = statement.query_map(params![wanted, most], |row| row.get(0))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+}
+
+/// Opens an index, making it if need be.
+fn connect(directory: &Path) -> Result<Connection, Error> {
+    let path = directory.join(INDEX_FILE);
+    // Made here, so that nobody else may read it.
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    private::open(&path, &mut options).map_err(Error::directory(&path))?;
+    let connection = Connection::open(path)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    // What is lost with the power is taken in again.
+    connection.pragma_update(None, "synchronous", "normal")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if format == 0 {
+        connection.execute_batch(&format!(
+            "begin immediate; {TABLES} pragma user_version = {FORMAT}; commit;"
+        ))?;
+    }
+    Ok(connection)
+}
+
+/// Tells whether a file is no index, or not a whole one.
+fn is_damaged(error: &Error) -> bool {
+    let Error::Database(error) = error else { return false };
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// Tells whether an index is of this format and of this database, as far as it goes: it is not if a copy was put back, or if somebody was stopped
+/// between deleting runs and taking them out of the index.
+fn fits(index: &Connection, database: &Connection) -> Result<bool, Error> {
+    let format: i64 = index.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if format != FORMAT {
+        return Ok(false);
+    }
+    let Upto { run, digest, .. } = Upto::read(index)?;
+    if run == 0 {
+        return Ok(true);
+    }
+    let there: Option<Vec<u8>> = database
+        .query_row("select digest from oms_runs where id = ?1", [run], |row| row.get(0))
+        .optional()?;
+    if there.is_some_and(|there| there != digest) || run > last_run(database)? {
+        return Ok(false);
+    }
+    let count = "select count(*) from orders";
+    let taken: i64 = index.query_row(count, [], |row| row.get(0))?;
+    // With the sign it counts in the index of keys, which is small.
+    let count = "select count(*) from oms_runs where +id <= ?1";
+    let known: i64 = database.query_row(count, [run], |row| row.get(0))?;
+    Ok(taken == known)
+}
+
+impl Upto {
+    fn read(index: &Connection) -> Result<Self, Error> {
+        let mut statement = index.prepare_cached("select run, digest, fields from upto")?;
+        Ok(statement.query_row([], |row| {
+            Ok(Self { run: row.get(0)?, digest: row.get(1)?, fields: row.get(2)? })
+        })?)
+    }
+}
+
+/// Takes in some of the orders that came since; returns whether there may be more.
+fn take_in(index: &Connection, readers: &Readers, ty: &Type, fields: &str) -> Result<bool, Error> {
+    let before = Upto::read(index)?.run;
+    if readers.read(|reader| last_run(reader.sql()))? <= before {
+        return Ok(false);
+    }
+    let transaction = index.unchecked_transaction()?;
+    let mut insert = index.prepare_cached("insert into orders (rowid, said) values (?1, ?2)")?;
+    let taken = readers.read(|reader| {
+        let mut after = reader
+            .sql()
+            .prepare_cached("select id, digest, body from oms_runs where id > ?1 order by id")?;
+        let mut rows = after.query([before])?;
+        let (mut taken, mut count, mut bytes, mut lines) = (None, 0, 0, String::new());
+        while let (true, Some(row)) = (count < CHUNK && bytes < CHUNK_BYTES, rows.next()?) {
+            let body = row.get_ref(2)?.as_blob().unwrap_or_default();
+            lines.clear();
+            order_lines(ty, body, &mut lines);
+            let (id, digest): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+            insert.execute(params![id, lines])?;
+            (taken, count, bytes) = (Some((id, digest)), count + 1, bytes + body.len());
+        }
+        Ok(taken.map(|taken| (taken, count == CHUNK || bytes >= CHUNK_BYTES)))
+    })?;
+    let Some(((run, digest), more)) = taken else { return Ok(false) };
+    index
+        .prepare_cached("update upto set run = ?1, digest = ?2, fields = ?3")?
+        .execute(params![run, digest, fields])?;
+    transaction.commit()?;
+    Ok(more)
+}
+
+/// Writes words that are to follow each other, as FTS5 takes them.
+fn phrase(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
+}
+
+/// Writes what a word is to match: itself, or what begins with it if its end is long enough not to be the beginning of nearly everything.
+fn sought(word: &str) -> String {
+    let last =
+        word.split(|character: char| !character.is_alphanumeric()).rfind(|part| !part.is_empty());
+    let beginning = last.is_some_and(|last| last.len() >= BEGINNING_MIN);
+    format!("{}{}", phrase(word), if beginning { "*" } else { "" })
+}
+
+/// Tells whether a value is a member of an order by itself.
+fn has(order: &Json, value: &str) -> bool {
+    match order {
+        Json::String(text) => text == value,
+        Json::Number(number) => number.to_string() == value,
+        Json::Array(elements) => elements.iter().any(|element| has(element, value)),
+        Json::Object(members) => members.values().any(|member| has(member, value)),
+        Json::Null | Json::Bool(_) => false,
+    }
+}

@@ -1,0 +1,236 @@
+//! What an order says of its customer: the words by which the search index finds it.
+
+use std::borrow::Cow;
+use std::fmt::{self, Display, Write as _};
+
+use oms_core::value::{Field, Shape, Type};
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// Writes what an order says of its customer, a line each. It was read when it was accepted; what cannot be read says nothing.
+pub(crate) fn order_lines(ty: &Type, order: &[u8], lines: &mut String) {
+    let reader = OrderReader { ty, listed: false, to: lines };
+    let _unread = reader.deserialize(&mut serde_json::Deserializer::from_slice(order));
+}
+
+/// Writes the personal data of an order, a line for each value.
+pub fn personal_lines(ty: &Type, order: &[u8], lines: &mut String) {
+    let reader = OrderReader { ty, listed: true, to: lines };
+    let _unread = reader.deserialize(&mut serde_json::Deserializer::from_slice(order));
+}
+
+/// Returns the values that [`order_lines`] writes, in the same order, each with the path of its member.
+pub(crate) fn places(ty: &Type, order: &[u8]) -> Vec<Place> {
+    let mut places = Places::default();
+    let reader = OrderReader { ty, listed: false, to: &mut places };
+    let _unread = reader.deserialize(&mut serde_json::Deserializer::from_slice(order));
+    places.found
+}
+
+/// An order member that is searched.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The path of the member, such as `items[].to`.
+    pub(crate) path: String,
+    pub(crate) value: String,
+    /// Whether the value is personal data.
+    pub(crate) is_personal: bool,
+}
+
+/// Receives the searched values of an order.
+trait Sink {
+    /// Receives a value.
+    fn add(&mut self, ty: &Type, value: &dyn Display);
+    /// Enters a member, or a list element if there is no name.
+    fn enter(&mut self, _name: Option<&str>) {}
+    /// Leaves the member or element that was entered last.
+    fn leave(&mut self) {}
+}
+
+impl Sink for String {
+    fn add(&mut self, _: &Type, value: &dyn Display) {
+        // Writing to a string cannot fail.
+        let _infallible = writeln!(self, "{value}");
+    }
+}
+
+#[derive(Default)]
+struct Places {
+    path: String,
+    /// The length of the path before each entered member.
+    before: Vec<usize>,
+    found: Vec<Place>,
+}
+
+impl Sink for Places {
+    fn add(&mut self, ty: &Type, value: &dyn Display) {
+        let (path, value) = (self.path.clone(), value.to_string());
+        self.found.push(Place { path, value, is_personal: ty.pii });
+    }
+
+    fn enter(&mut self, name: Option<&str>) {
+        self.before.push(self.path.len());
+        match name {
+            Some(name) => self.path.extend([if self.path.is_empty() { "" } else { "." }, name]),
+            None => self.path.push_str("[]"),
+        }
+    }
+
+    fn leave(&mut self) {
+        self.path.truncate(self.before.pop().unwrap_or_default());
+    }
+}
+
+/// Tells whether a value of a type may say who a customer is.
+fn is_searched(ty: &Type) -> bool {
+    matches!(ty.shape, Shape::Text { values: None, .. } | Shape::Email | Shape::Int)
+}
+
+/// Reads what an order says of its customer, a line each, and passes over the rest. What stands in a list is about articles, if it is not personal.
+struct OrderReader<'a, S> {
+    ty: &'a Type,
+    listed: bool,
+    to: &'a mut S,
+}
+
+impl<S: Sink> OrderReader<'_, S> {
+    fn line(self, value: impl Display) {
+        if is_searched(self.ty) && (!self.listed || self.ty.pii) {
+            self.to.add(self.ty, &value);
+        }
+    }
+}
+
+impl<'de, S: Sink> DeserializeSeed<'de> for OrderReader<'_, S> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, S: Sink> Visitor<'de> for OrderReader<'_, S> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(name) = members.next_key::<Cow<'de, str>>()? {
+            match self.ty.as_record().and_then(|record| record.field(&name)) {
+                Some(Field { ty, .. }) => {
+                    self.to.enter(Some(&name));
+                    members.next_value_seed(OrderReader {
+                        ty,
+                        listed: self.listed,
+                        to: &mut *self.to,
+                    })?;
+                    self.to.leave();
+                }
+                None => drop(members.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        let personal = match &self.ty.shape {
+            Shape::List(element) if element.holds_pii() => Some(element),
+            _ => None,
+        };
+        let Some(ty) = personal else {
+            while elements.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(());
+        };
+        self.to.enter(None);
+        while elements
+            .next_element_seed(OrderReader { ty, listed: true, to: &mut *self.to })?
+            .is_some()
+        {}
+        self.to.leave();
+        Ok(())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.line(text);
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
+        self.line(number);
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<(), E> {
+        self.line(number);
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+/// Returns the paths of the fields of orders that are searched, such as `customer_id`.
+pub fn search_terms(ty: &Type) -> Vec<String> {
+    let mut paths = Vec::new();
+    add_paths(ty, "", false, &mut paths);
+    paths
+}
+
+fn add_paths(ty: &Type, path: &str, listed: bool, paths: &mut Vec<String>) {
+    match &ty.shape {
+        Shape::Record(record) => {
+            let dot = if path.is_empty() { "" } else { "." };
+            for field in record.fields() {
+                add_paths(&field.ty, &format!("{path}{dot}{}", field.name), listed, paths);
+            }
+        }
+        Shape::List(element) if element.holds_pii() => {
+            add_paths(element, &format!("{path}[]"), true, paths);
+        }
+        _ if is_searched(ty) && (!listed || ty.pii) => paths.push(path.to_owned()),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_says_texts_and_numbers_outside_lists_and_what_is_personal() {
+        let line = Type::record([("sku", Type::text()), ("to", Type::text().with_pii(true))]);
+        let name = Type::record([("last", Type::text())]);
+        let ty = Type::record([
+            ("customer", Type::of(Shape::Int)),
+            ("name", name.or_null()),
+            ("items", Type::list(line)),
+            ("mails", Type::list(Type::of(Shape::Email).with_pii(true))),
+            ("tags", Type::list(Type::text())),
+            ("price", Type::amount()),
+        ]);
+        let order = r#"{"customer": 7, "name": {"last": "O\"Hara", "first": "unknown"}, "items": [{"sku": "S", "to": "Ann"}],
+            "mails": ["a@b.org"], "tags": ["gift"], "price": "1.00", "other": [{"name": "x"}], "name2": null}"#;
+        let mut lines = String::new();
+        order_lines(&ty, order.as_bytes(), &mut lines);
+        assert_eq!(lines, "7\nO\"Hara\nAnn\na@b.org\n");
+        let found = places(&ty, order.as_bytes());
+        let found: Vec<_> = found.iter().map(|place| (&*place.path, place.is_personal)).collect();
+        let wanted =
+            [("customer", false), ("name.last", false), ("items[].to", true), ("mails[]", true)];
+        assert_eq!(found, wanted);
+        let mut paths = Vec::new();
+        add_paths(&ty, "", false, &mut paths);
+        assert_eq!(paths, ["customer", "items[].to", "mails[]", "name.last"]);
+    }
+}

@@ -1,0 +1,36 @@
+//! The embedded store: runs, journal, objects, mails, keys and the pipeline's tables in one SQLite database.
+//!
+//! One process owns a state directory. It writes through one [`Store`], which commits the packets of many runs in one
+//! transaction. Any process may read with a [`Reader`]. All SQL for SQLite is in this crate; it knows no pipeline and no step.
+
+mod access;
+mod customers;
+mod error;
+mod failpoint;
+mod runs;
+mod setup;
+mod state;
+mod store;
+mod tables;
+mod writer;
+
+pub use access::{Found, KeptSession, KeptSessions, Keys, ValidKeys};
+pub use customers::{
+    CustomerQuery, CustomerRuns, Match, SearchedOrders, TableCustomers, personal_lines,
+    search_terms,
+};
+pub use error::Error;
+pub use runs::{
+    AuditEntry, ExportedRuns, MailRow, ObjectRow, Page, RunRow, Search, StoredBundle, StoredMail,
+    StoredRun, pack, unpack,
+};
+pub use setup::Setup;
+pub use state::{DATABASE_FILE, Database, Key, Reader, Restored, Scope, backup, private, restore};
+pub use store::{Options, Store};
+pub use tables::{
+    SeedFile, SkippedSeed, count_rows, erasure, export_rows, import_rows, migrate, row_like,
+};
+pub use writer::{
+    CommitNumber, Item, LockId, Locked, Outcome, Packet, Reads, RunRef, Turn, Write, WriterMode,
+    items,
+};

@@ -1,0 +1,90 @@
+//! Deleting runs. The key and the digest of each order stay, so that the same order is still a duplicate.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use oms_core::table::TableDef;
+use rusqlite::{Connection, params};
+
+use super::run_row::last_run;
+use super::search::first_at;
+use crate::error::Error;
+use crate::state::database::{empty_log, overwriting};
+use crate::tables::definition::quoted;
+
+/// Maximum number of runs that one transaction deletes: other writes wait for it.
+const RUNS: i64 = 500;
+
+/// Finds the digest of an order by its key, whether its run is still here or not.
+pub(crate) const KNOWN: &str = "select digest from oms_runs where key = ?1 union all select digest from oms_pruned where key = ?1";
+
+/// Rewrites the database file without its free pages. The alternative, `auto_vacuum`, would slow down every commit.
+pub(crate) fn shrink(connection: &Connection) -> Result<(), Error> {
+    connection.execute_batch("vacuum")?;
+    match empty_log(connection) {
+        // The next process empties the log.
+        Err(Error::StillRead) => Ok(()),
+        emptied => emptied,
+    }
+}
+
+/// Looks at some runs from a row on; returns where to go on, and which went. Nothing if none is left.
+pub(crate) fn ended_before(
+    connection: &Connection,
+    from: i64,
+    before: Timestamp,
+) -> Result<Option<(i64, Vec<i64>)>, Error> {
+    let end = (from + RUNS).min(first_at(connection, before)?);
+    if from >= end {
+        return Ok(None);
+    }
+    let old = "state in ('completed', 'cancelled') and updated_at < ?3 and id >= ?1 and id < ?2";
+    let values = params![from, end, before.as_millisecond()];
+    let runs = overwriting(connection, |connection| {
+        let mut wanted =
+            connection.prepare_cached(&format!("select id from oms_runs where {old}"))?;
+        let runs = wanted.query_map(values, |row| row.get(0))?.collect::<Result<_, _>>()?;
+        delete(connection, old, values)?;
+        Ok(runs)
+    })?;
+    Ok(Some((end, runs)))
+}
+
+/// Remembers the greatest row that a run ever had.
+fn keep_last(connection: &Connection, last: i64) -> Result<(), Error> {
+    connection
+        .prepare_cached("insert into oms_meta (name, value) values ('last_run', ?1) on conflict do update set value = excluded.value")?
+        .execute([last.to_string()])?;
+    Ok(())
+}
+
+/// Finds the greatest row that a run ever had where runs were let go of and nobody remembered: rows of tables still name it.
+pub(crate) fn recall_last(connection: &Connection, tables: &[Arc<TableDef>]) -> Result<(), Error> {
+    let forgotten = "select exists (select 1 from oms_pruned) and not exists (select 1 from oms_meta where name = 'last_run')";
+    if !connection.query_row(forgotten, [], |row| row.get(0))? {
+        return Ok(());
+    }
+    let mut last = last_run(connection)?;
+    for table in tables {
+        let sql = format!("select coalesce(max(oms_run), 0) from {}", quoted(&table.name));
+        last = last.max(connection.query_row(&sql, [], |row| row.get(0))?);
+    }
+    keep_last(connection, last)
+}
+
+/// Deletes the runs that are so with everything of theirs, and keeps their keys.
+pub(crate) fn delete(
+    connection: &Connection,
+    wanted: &str,
+    values: impl rusqlite::Params + Copy,
+) -> Result<(), Error> {
+    keep_last(connection, last_run(connection)?)?;
+    connection.prepare_cached(&format!("insert into oms_pruned (key, digest) select key, digest from oms_runs where {wanted} on conflict do nothing"))?.execute(values)?;
+    for table in ["oms_journal", "oms_objects", "oms_mails"] {
+        let sql =
+            format!("delete from {table} where run in (select id from oms_runs where {wanted})");
+        connection.prepare_cached(&sql)?.execute(values)?;
+    }
+    connection.prepare_cached(&format!("delete from oms_runs where {wanted}"))?.execute(values)?;
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! What is settled before runs begin: the pipeline and the target that a state belongs to, tables, seeds, and the bundle.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use oms_core::table::TableDef;
+use oms_core::value::Digest;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::error::Error;
+use crate::runs::{bundles, delete};
+use crate::state::database::Database;
+use crate::tables::definition;
+use crate::tables::seeds::{self, SeedFile, SkippedSeed};
+
+/// The name under which `oms_meta` records where mail goes.
+const MAIL: &str = "mail";
+
+/// A connection of the owner on which a state is set up for a plan.
+pub struct Setup<'c>(&'c Connection);
+
+impl Database {
+    /// Runs `work` on a connection that writes, before the writer starts.
+    ///
+    /// # Errors
+    /// The database cannot be opened, or `work` fails.
+    pub fn set_up<T>(&self, work: impl FnOnce(&Setup<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        work(&Setup::on(&self.connect()?))
+    }
+}
+
+impl<'c> Setup<'c> {
+    pub(crate) const fn on(connection: &'c Connection) -> Self {
+        Self(connection)
+    }
+
+    /// Checks that the state belongs to a pipeline. A new state belongs to it from now on.
+    ///
+    /// # Errors
+    /// The state belongs to another pipeline, or the database fails.
+    pub fn claim(&self, pipeline: &str) -> Result<(), Error> {
+        let owner = self.keep_first("pipeline", pipeline)?;
+        if owner == pipeline { Ok(()) } else { Err(Error::OtherPipeline(owner)) }
+    }
+
+    /// Checks that the runs of the state have their effects in a target. The rows of one target are not looked for in another.
+    /// A state without runs is bound to `target` from now on; one with runs that names no target has its effects in `local`.
+    ///
+    /// # Errors
+    /// The effects are in another target, or the database fails.
+    pub fn claim_target(&self, target: &'static str, local: &str) -> Result<(), Error> {
+        let first = if self.has_runs()? { local } else { target };
+        let before = self.keep_first("target", first)?;
+        if before == target { Ok(()) } else { Err(Error::OtherTarget { before, now: target }) }
+    }
+
+    /// Records a value under a name unless there is one, and returns the recorded value.
+    fn keep_first(&self, name: &str, value: &str) -> Result<String, Error> {
+        self.0.execute(
+            "insert into oms_meta (name, value) values (?1, ?2) on conflict do nothing",
+            [name, value],
+        )?;
+        let sql = "select value from oms_meta where name = ?1";
+        Ok(self.0.query_row(sql, [name], |row| row.get(0))?)
+    }
+
+    /// Tells whether the state has runs.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn has_runs(&self) -> Result<bool, Error> {
+        let sql = "select exists (select 1 from oms_runs)";
+        Ok(self.0.query_row(sql, [], |row| row.get(0))?)
+    }
+
+    /// Creates the tables that are missing, adds columns that were newly declared, and loads the seeds that changed. Returns
+    /// the rows of seeds that were skipped.
+    ///
+    /// # Errors
+    /// A table has other columns than its declaration, or the database fails.
+    pub fn load(
+        &self,
+        tables: &[Arc<TableDef>],
+        seeds: impl IntoIterator<Item = SeedFile>,
+    ) -> Result<Vec<SkippedSeed>, Error> {
+        for table in tables {
+            definition::ensure(self.0, table)?;
+        }
+        seeds::load(self.0, seeds)
+    }
+
+    /// Records the greatest row that a run ever had, for states of versions that did not.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub fn recall_last_run(&self, tables: &[Arc<TableDef>]) -> Result<(), Error> {
+        delete::recall_last(self.0, tables)
+    }
+
+    /// Returns what was recorded about where mail goes.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn mail(&self) -> Result<Option<String>, Error> {
+        let sql = "select value from oms_meta where name = ?1";
+        Ok(self.0.query_row(sql, [MAIL], |row| row.get(0)).optional()?)
+    }
+
+    /// Records where mail goes.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub fn set_mail(&self, value: &str) -> Result<(), Error> {
+        self.0.execute(
+            "insert into oms_meta (name, value) values (?1, ?2) on conflict (name) do update set value = excluded.value",
+            params![MAIL, value],
+        )?;
+        Ok(())
+    }
+
+    /// Stores a bundle unless it is there, records that it is in use, and returns its row.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub fn keep_bundle<'f>(
+        &self,
+        digest: &Digest,
+        pipeline_file: &str,
+        files: impl Iterator<Item = (&'f str, &'f [u8])>,
+        semantics: u32,
+        now: Timestamp,
+    ) -> Result<i64, Error> {
+        bundles::keep(self.0, digest, pipeline_file, files, semantics, now)
+    }
+}

@@ -1,0 +1,44 @@
+//! Backups of a state while its owner continues.
+
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::database::{BUSY_MS, readable};
+use super::private;
+use crate::error::Error;
+
+/// Writes a compact copy of a state's database while its owner continues. The copy is written to a temporary file and then renamed.
+///
+/// # Errors
+/// When there is no state, something has the copy's name already, or it cannot be written.
+pub fn backup(directory: &Path, copy: &Path) -> Result<(), Error> {
+    let path = readable(directory)?;
+    // Nothing is overwritten except the partial file of an interrupted backup.
+    if copy.symlink_metadata().is_ok() {
+        return Err(Error::directory(copy)(std::io::ErrorKind::AlreadyExists.into()));
+    }
+    let mut part = copy.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let _left_by_a_crash = std::fs::remove_file(&part);
+    // Nobody else may read it.
+    let file = private::open(&part, OpenOptions::new().write(true).create_new(true));
+    let file = file.map_err(Error::directory(&part))?;
+    let connection = Connection::open_with_flags(
+        &path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
+    if let Err(error) = connection.execute("vacuum into ?1", [part.to_string_lossy()]) {
+        let _left = std::fs::remove_file(&part);
+        return Err(error.into());
+    }
+    let named = file.sync_all().and_then(|()| {
+        // A link fails if the name exists meanwhile; a rename would overwrite the file.
+        std::fs::hard_link(&part, copy)?;
+        std::fs::remove_file(&part)
+    });
+    named.map_err(Error::directory(copy))
+}

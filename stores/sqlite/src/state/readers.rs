@@ -1,0 +1,71 @@
+//! Connections that read what is committed.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::Connection;
+
+use super::database::Database;
+use crate::error::Error;
+
+/// A connection that only reads. The functions of this crate that take one run the SQL.
+pub struct Reader(Connection);
+
+impl Reader {
+    /// Opens the state in a directory, whoever owns it.
+    ///
+    /// # Errors
+    /// The directory has no state, or it cannot be read.
+    pub fn open(directory: &Path) -> Result<Self, Error> {
+        Database::read(directory).map(Self)
+    }
+
+    /// Runs several reads on one snapshot of the database.
+    ///
+    /// # Errors
+    /// The database cannot be read, or `read` fails.
+    pub fn snapshot<T>(&self, read: impl FnOnce(&Self) -> Result<T, Error>) -> Result<T, Error> {
+        let _snapshot = self.0.unchecked_transaction()?;
+        read(self)
+    }
+
+    pub(crate) const fn sql(&self) -> &Connection {
+        &self.0
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn of(connection: Connection) -> Self {
+        Self(connection)
+    }
+}
+
+/// A pool of readers; it grows to as many as are used at the same time.
+pub(crate) struct Readers {
+    directory: PathBuf,
+    idle: Mutex<Vec<Reader>>,
+}
+
+impl Readers {
+    pub(crate) fn new(directory: &Path) -> Self {
+        Self { directory: directory.to_owned(), idle: Mutex::default() }
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Lends a reader for one read.
+    pub(crate) fn read<T>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let reader = match idle {
+            Some(reader) => reader,
+            None => Reader::open(&self.directory)?,
+        };
+        let result = read(&reader);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+        result
+    }
+}

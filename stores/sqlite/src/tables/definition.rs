@@ -1,0 +1,231 @@
+//! The pipeline's own tables: made when they are declared, and their statements.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use oms_core::table::TableDef;
+use rusqlite::Connection;
+
+use crate::error::Error;
+use crate::state::database::Database;
+use crate::tables::column::sql_type;
+
+/// The column with the run that wrote a row.
+const RUN: &str = "oms_run";
+
+/// A column in the database.
+struct There {
+    /// Its SQL type.
+    sql: String,
+    /// Its place in the key, from 1; 0 if it is no part of it.
+    key: usize,
+    not_null: bool,
+}
+
+/// How a column there differs from a declared one.
+enum Difference {
+    /// `oms db migrate` can remove the difference and keep the rows.
+    Migratable(String),
+    /// The rows lack the values that the declaration requires.
+    Final(String),
+}
+
+/// Reads the columns of a table in the database, or none if the table does not exist.
+fn columns_there(
+    connection: &Connection,
+    table: &TableDef,
+) -> Result<BTreeMap<String, There>, Error> {
+    let mut statement =
+        connection.prepare("select name, type, pk, \"notnull\" from pragma_table_info(?1)")?;
+    let columns = statement.query_map([table.name.as_ref()], |row| {
+        let key = usize::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
+        Ok((row.get(0)?, There { sql: row.get(1)?, key, not_null: row.get(3)? }))
+    })?;
+    Ok(columns.collect::<Result<_, _>>()?)
+}
+
+/// Finds the first difference that adding columns cannot remove.
+fn difference(table: &TableDef, there: &BTreeMap<String, There>) -> Option<Difference> {
+    for (index, column) in table.columns.iter().enumerate() {
+        let name = &column.name;
+        let key = table.key.iter().position(|key| *key == index).map_or(0, |position| position + 1);
+        match there.get(name.as_ref()) {
+            Some(there) if !there.sql.eq_ignore_ascii_case(sql_type(column.shape)) => {
+                return Some(Difference::Final(format!("`{name}` is {} there", there.sql)));
+            }
+            Some(there) if there.key != key => {
+                return Some(Difference::Final("its key is another one".to_owned()));
+            }
+            Some(there) if there.not_null == column.nullable => {
+                let may = if there.not_null { "must not" } else { "may" };
+                return Some(Difference::Migratable(format!(
+                    "`{name}` {may} be null in the database"
+                )));
+            }
+            Some(_) => {}
+            None if column.nullable => {}
+            None => {
+                let lacks = format!("it lacks `{name}`, which must not be null");
+                return Some(Difference::Final(lacks));
+            }
+        }
+    }
+    let undeclared = undeclared(table, there).find(|(_, there)| there.not_null || there.key > 0)?;
+    let (name, there) = undeclared;
+    Some(if there.key > 0 {
+        Difference::Final("its key is another one".to_owned())
+    } else {
+        Difference::Migratable(format!(
+            "`{name}` must not be null in the database, and the pipeline does not declare it"
+        ))
+    })
+}
+
+/// Returns the undeclared columns in the database, except `oms_run`.
+fn undeclared<'t>(
+    table: &'t TableDef,
+    there: &'t BTreeMap<String, There>,
+) -> impl Iterator<Item = (&'t String, &'t There)> {
+    let declared = |name: &str| table.columns.iter().any(|column| *column.name == *name);
+    there.iter().filter(move |(name, _)| *name != RUN && !declared(name))
+}
+
+/// Makes a declared table, or adds what was newly declared.
+///
+/// # Errors
+/// The table in the database differs by more than nullable columns, so that the first order would fail.
+pub(crate) fn ensure(connection: &Connection, table: &TableDef) -> Result<(), Error> {
+    let there = columns_there(connection, table)?;
+    if there.is_empty() {
+        connection.execute_batch(&create(&table.name, table, []))?;
+        return Ok(());
+    }
+    let (table_name, mends) =
+        (|| table.name.to_string(), "; run `oms db migrate` to change the table and keep its rows");
+    match difference(table, &there) {
+        None => {}
+        Some(Difference::Migratable(difference)) => {
+            let difference = format!("{difference}{mends}");
+            return Err(Error::Table { table: table_name(), difference });
+        }
+        Some(Difference::Final(difference)) => {
+            return Err(Error::Table { table: table_name(), difference });
+        }
+    }
+    for column in table.columns.iter().filter(|column| !there.contains_key(&*column.name)) {
+        connection.execute_batch(&format!(
+            "alter table {} add column {} {}",
+            quoted(&table.name),
+            quoted(&column.name),
+            sql_type(column.shape)
+        ))?;
+    }
+    Ok(())
+}
+
+/// Migrates tables in one transaction, and returns the names of the tables that changed. Rows are kept. Undeclared columns are kept and become
+/// nullable.
+///
+/// # Errors
+/// A table has a difference that needs new values in its rows, or the database fails.
+pub fn migrate(database: &Database, tables: &[Arc<TableDef>]) -> Result<Vec<String>, Error> {
+    let connection = database.connect()?;
+    let transaction = connection.unchecked_transaction()?;
+    let mut changed = Vec::new();
+    for table in tables {
+        let there = columns_there(&transaction, table)?;
+        let name = table.name.to_string();
+        if let Some(Difference::Migratable(difference)) = difference(table, &there) {
+            make_again(&transaction, table, &there).map_err(|_| {
+                let difference = format!("{difference}, and some rows contain null");
+                Error::Table { table: name.clone(), difference }
+            })?;
+            changed.push(name);
+        }
+        ensure(&transaction, table)?;
+    }
+    transaction.commit()?;
+    Ok(changed)
+}
+
+/// Recreates a table with its declared and undeclared columns, and copies the rows
+/// (<https://sqlite.org/lang_altertable.html#otheralter>).
+fn make_again(
+    connection: &Connection,
+    table: &TableDef,
+    there: &BTreeMap<String, There>,
+) -> Result<(), Error> {
+    const NEXT: &str = "oms_next_table";
+    let kept = undeclared(table, there).map(|(name, there)| (name.as_str(), there.sql.as_str()));
+    let columns: Vec<String> = there.keys().map(|name| quoted(name)).collect();
+    let (name, columns) = (quoted(&table.name), columns.join(", "));
+    connection.execute_batch(&create(NEXT, table, kept))?;
+    connection.execute_batch(&format!(
+        "insert into {NEXT} ({columns}) select {columns} from {name}; drop table {name}; alter table {NEXT} rename to {name}"
+    ))?;
+    Ok(())
+}
+
+/// Quotes an identifier.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Returns the statement that creates a table with further nullable columns.
+fn create<'c>(
+    name: &str,
+    table: &TableDef,
+    further: impl IntoIterator<Item = (&'c str, &'c str)>,
+) -> String {
+    let mut sql = format!("create table {} (", quoted(name));
+    for column in &table.columns {
+        let null = if column.nullable { "" } else { " not null" };
+        // Writing to a string cannot fail.
+        let _written = write!(sql, "{} {}{null}, ", quoted(&column.name), sql_type(column.shape));
+    }
+    for (column, sql_type) in further {
+        let _written = write!(sql, "{} {sql_type}, ", quoted(column));
+    }
+    let key: Vec<String> = table.key_columns().map(|column| quoted(&column.name)).collect();
+    let _written = write!(sql, "{RUN} integer, primary key ({})) strict", key.join(", "));
+    sql
+}
+
+/// The statements of a table.
+pub(crate) struct Statements {
+    pub(crate) insert: String,
+    pub(crate) upsert: String,
+    /// The columns, then the run that wrote the row.
+    pub(crate) select: String,
+}
+
+impl Statements {
+    pub(crate) fn new(table: &TableDef) -> Self {
+        let name = quoted(&table.name);
+        let columns: Vec<String> =
+            table.columns.iter().map(|column| quoted(&column.name)).collect();
+        let marks: Vec<String> = (1..=columns.len() + 1).map(|at| format!("?{at}")).collect();
+        let key: Vec<String> = table.key_columns().map(|column| quoted(&column.name)).collect();
+        let by_key: Vec<String> =
+            key.iter().enumerate().map(|(at, column)| format!("{column} = ?{}", at + 1)).collect();
+        let listed = columns.join(", ");
+        let insert =
+            format!("insert into {name} ({listed}, oms_run) values ({})", marks.join(", "));
+        let replaced: Vec<String> = columns
+            .iter()
+            .filter(|column| !key.contains(column))
+            .map(|column| format!("{column} = excluded.{column}"))
+            .chain(["oms_run = excluded.oms_run".to_owned()])
+            .collect();
+        let conflict = key.join(", ");
+        Self {
+            upsert: format!(
+                "{insert} on conflict ({conflict}) do update set {}",
+                replaced.join(", ")
+            ),
+            insert: format!("{insert} on conflict ({conflict}) do nothing"),
+            select: format!("select {listed}, oms_run from {name} where {}", by_key.join(" and ")),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What an erasure would do, counted before it is done.
+
+use oms_core::table::{Customer, Erasing, Identity, RowCounts, TableUse};
+
+use super::erase;
+use crate::error::Error;
+use crate::state::readers::Reader;
+
+/// Counts the rows that runs wrote and that name no customer.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn count_of_runs(
+    reader: &Reader,
+    tables: &[TableUse],
+    runs: &[i64],
+) -> Result<RowCounts, Error> {
+    erase::of_runs(reader.sql(), tables, runs, Erasing::Count)
+}
+
+/// Counts the rows that belong to a customer.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn count_of_customer(
+    reader: &Reader,
+    tables: &[TableUse],
+    customer: &Customer,
+) -> Result<RowCounts, Error> {
+    erase::of_customer(reader.sql(), tables, customer, Erasing::Count)
+}
+
+/// Returns the identities in the rows that name one of the customer's ids or addresses.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn naming(
+    reader: &Reader,
+    tables: &[TableUse],
+    customer: &Customer,
+) -> Result<Vec<Identity>, Error> {
+    erase::naming(reader.sql(), tables, customer)
+}

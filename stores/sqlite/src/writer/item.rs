@@ -1,0 +1,62 @@
+//! Rows and objects by name, as far as concurrent runs have to tell them apart, and what a stretch read of them.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use foldhash::HashMap;
+use oms_core::table::TableDef;
+use oms_core::value::Value;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+
+use crate::tables::column::bind;
+use crate::writer::packet::Write;
+
+/// A row of a table, or an object: a hash of its name. Two that share a hash count as one, so that a collision makes a run execute
+/// again and never lets it keep a stale read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Item(u64);
+
+/// The number of a commit. Rows that a reader sees after it loaded the number of the last commit are at least that new.
+pub type CommitNumber = u64;
+
+impl Item {
+    /// Returns the row of a table with a key.
+    pub fn row<'v>(table: &TableDef, key: impl Iterator<Item = &'v Value>) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (0_u8, &table.name).hash(&mut hasher);
+        for value in key {
+            // As the database compares it: by what is bound.
+            match bind(value) {
+                ToSqlOutput::Borrowed(ValueRef::Text(text)) => text.hash(&mut hasher),
+                ToSqlOutput::Owned(rusqlite::types::Value::Text(text)) => {
+                    text.as_bytes().hash(&mut hasher);
+                }
+                ToSqlOutput::Owned(rusqlite::types::Value::Integer(value)) => {
+                    value.hash(&mut hasher);
+                }
+                _ => {}
+            }
+        }
+        Self(hasher.finish())
+    }
+
+    /// Returns an object.
+    pub fn object(bucket: &str, key: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (1_u8, bucket, key).hash(&mut hasher);
+        Self(hasher.finish())
+    }
+
+    /// Returns the row or object that a write changes, or `None` for a mail, which no step reads.
+    pub fn written(write: &Write) -> Option<Self> {
+        match write {
+            Write::Object { bucket, key, .. } => Some(Self::object(bucket, key)),
+            Write::Insert { table, row } | Write::Upsert { table, row } => {
+                Some(Self::row(table, table.key_of(row)))
+            }
+            Write::Mail { .. } => None,
+        }
+    }
+}
+
+/// What a stretch read, each with the number of the last commit before the first read of it.
+pub type Reads = HashMap<Item, CommitNumber>;

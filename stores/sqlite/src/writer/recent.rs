@@ -1,0 +1,120 @@
+//! Which rows and objects changed lately, so that the writer can tell whether what a stretch read still stands.
+
+use foldhash::{HashMap, HashSet};
+
+use crate::writer::item::{CommitNumber, Item, Reads};
+
+/// Changes that are remembered one by one, twice over: a few seconds of the fastest pipelines. What was read before all of them counts
+/// as changed.
+const REMEMBERED_MAX: usize = 1 << 16;
+
+/// The changes of the last commits.
+#[derive(Default)]
+pub(crate) struct Recent {
+    /// The number of the last commit.
+    last: CommitNumber,
+    /// By item, the number of the commit that changed it last.
+    newer: HashMap<Item, CommitNumber>,
+    /// What `newer` held before it was full.
+    older: HashMap<Item, CommitNumber>,
+    /// The last commit whose changes may be in neither of them.
+    forgotten: CommitNumber,
+    /// The last commit after which anything may have changed, as after an import.
+    everything: CommitNumber,
+    /// What the current commit has changed so far.
+    batch: HashSet<Item>,
+}
+
+impl Recent {
+    /// Tells whether a row or object that was read has changed since. `locked` are items that only the reader could have changed since it read
+    /// them, however long ago that was.
+    pub(crate) fn changed(&self, reads: &Reads, locked: &[Item]) -> bool {
+        reads.iter().any(|(item, seen)| {
+            *seen < self.everything
+                || self.batch.contains(item)
+                || match self.newer.get(item).or_else(|| self.older.get(item)) {
+                    Some(changed) => changed > seen,
+                    None => *seen < self.forgotten && locked.binary_search(item).is_err(),
+                }
+        })
+    }
+
+    /// Notes a change of the current commit.
+    pub(crate) fn note(&mut self, item: Item) {
+        self.batch.insert(item);
+    }
+
+    /// Forgets the changes of the current commit, which is rolled back.
+    pub(crate) fn roll_back(&mut self) {
+        self.batch.clear();
+    }
+
+    /// Ends the current commit and returns its number.
+    pub(crate) fn commit(&mut self) -> CommitNumber {
+        self.last += 1;
+        let last = self.last;
+        self.newer.extend(self.batch.drain().map(|item| (item, last)));
+        if self.newer.len() > REMEMBERED_MAX {
+            let dropped = std::mem::replace(&mut self.older, std::mem::take(&mut self.newer));
+            self.forgotten = dropped.values().copied().max().unwrap_or(self.forgotten);
+        }
+        last
+    }
+
+    /// Notes a commit of which it is not known what it changed, and returns its number.
+    pub(crate) fn commit_unknown(&mut self) -> CommitNumber {
+        self.last += 1;
+        self.everything = self.last;
+        self.last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(name: usize) -> Item {
+        Item::object("b", &name.to_string())
+    }
+
+    fn read(name: usize, seen: CommitNumber) -> Reads {
+        Reads::from_iter([(item(name), seen)])
+    }
+
+    #[test]
+    fn a_read_stands_until_a_later_commit_changes_its_item() {
+        let mut recent = Recent::default();
+        recent.note(item(1));
+        assert!(recent.changed(&read(1, 0), &[]), "the current commit counts");
+        let first = recent.commit();
+        assert!(recent.changed(&read(1, first - 1), &[]));
+        assert!(!recent.changed(&read(1, first), &[]));
+        assert!(!recent.changed(&read(2, 0), &[]));
+        recent.note(item(1));
+        recent.roll_back();
+        assert!(!recent.changed(&read(1, first), &[]), "what is rolled back changed nothing");
+    }
+
+    #[test]
+    fn what_is_forgotten_counts_as_changed_unless_it_was_locked() {
+        let mut recent = Recent::default();
+        for name in 0..3 * (REMEMBERED_MAX + 1) {
+            recent.note(item(name));
+            recent.commit();
+        }
+        let unknown = usize::MAX;
+        assert!(recent.changed(&read(unknown, 0), &[]));
+        assert!(!recent.changed(&read(unknown, 0), &[item(unknown)]));
+        assert!(!recent.changed(&read(unknown, recent.last), &[]));
+        let newest = 3 * (REMEMBERED_MAX + 1) - 1;
+        assert!(recent.changed(&read(newest, 0), &[item(newest)]), "a lock hides no known change");
+    }
+
+    #[test]
+    fn after_an_unknown_commit_every_earlier_read_counts_as_changed() {
+        let mut recent = Recent::default();
+        let number = recent.commit_unknown();
+        assert!(recent.changed(&read(1, number - 1), &[]));
+        assert!(!recent.changed(&read(1, number), &[]));
+    }
+}

@@ -1,0 +1,562 @@
+//! The one writer: a thread that takes whatever packets are there, applies them in one transaction, and answers when it is on disk.
+//!
+//! It never waits for more: while a transaction is being synced the next packets gather, and alone a packet is committed at once.
+//!
+//! It is also where concurrent runs become one after another. A packet says what its stretch read; if a later commit changed that, the
+//! packet is refused and the stretch executed again. The first packets of new orders commit in the order in which the orders came in.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use oms_core::table::TableDef;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::Error;
+use crate::failpoint;
+use crate::runs::exports::{self, ExportedRuns};
+use crate::runs::run_row::last_run;
+use crate::state::database::{Database, empty_log};
+use crate::state::marker::{Marker, Marking};
+use crate::tables::definition::Statements;
+use crate::writer::item::{CommitNumber, Item};
+use crate::writer::locks::{self, LockId, Locks, Released};
+use crate::writer::packet::{Outcome, Packet};
+use crate::writer::recent::Recent;
+use crate::writer::turns::{Turn, Turns};
+
+/// Packets in one transaction at the most: it bounds how long the first of them waits.
+const BATCH_MAX: usize = 1_024;
+/// Packets that may wait for the writer.
+const QUEUE_MAX: usize = 2_048;
+
+/// Where commits are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WriterMode {
+    /// In a thread, which commits the packets that gathered while it wrote the previous ones.
+    #[default]
+    Thread,
+    /// In the caller, one packet at a time, so that a test or a simulation decides the order of everything.
+    Inline,
+}
+
+/// What the writer is given.
+enum Request {
+    /// What a run did, committed together with others.
+    Packet(Packet),
+    /// Nothing comes for a turn.
+    Pass(Turn),
+    /// A run wants locks.
+    Lock(locks::Request),
+    /// Look at what was released.
+    Wake,
+    /// A change of rows or objects that belongs to no run, on its own.
+    Change(Job),
+    /// Anything else, on its own.
+    Job(Job),
+}
+
+type Job = Box<dyn FnOnce(&Connection) + Send>;
+
+/// The way to the writer. When the last one is dropped, a writer thread ends.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    way: Way,
+    /// The number of the last commit.
+    committed: Arc<AtomicU64>,
+    locks: Arc<AtomicU64>,
+    released: Released,
+}
+
+/// Where requests are handled.
+#[derive(Clone)]
+enum Way {
+    /// In the writer thread.
+    Thread(mpsc::Sender<Request>),
+    /// In the caller. `None` after a failure.
+    Inline(Arc<Mutex<Option<Thread>>>),
+}
+
+impl Way {
+    async fn send(&self, request: Request) -> Result<(), Error> {
+        match self {
+            Self::Thread(requests) => requests.send(request).await.map_err(|_| stopped()),
+            Self::Inline(thread) => {
+                let mut thread = thread.lock().unwrap_or_else(PoisonError::into_inner);
+                let open = thread.as_mut().ok_or_else(stopped)?;
+                let handled = open.handle([request]);
+                if handled.is_err() {
+                    *thread = None;
+                }
+                handled
+            }
+        }
+    }
+
+    /// Makes the writer look at what was released.
+    fn wake(&self) {
+        match self {
+            // If the queue is full the writer is at work, and looks at what was released anyway.
+            Self::Thread(requests) => drop(requests.try_send(Request::Wake)),
+            Self::Inline(thread) => {
+                let mut thread = thread.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(open) = thread.as_mut()
+                    && open.handle([Request::Wake]).is_err()
+                {
+                    *thread = None;
+                }
+            }
+        }
+    }
+}
+
+/// Ends a writer.
+pub(crate) enum WriterHandle {
+    Thread(JoinHandle<Result<(), Error>>),
+    Inline(Arc<Mutex<Option<Thread>>>),
+}
+
+impl WriterHandle {
+    /// Ends the writer; every [`Writer`] has to be dropped before.
+    pub(crate) fn close(self) -> Result<(), Error> {
+        match self {
+            Self::Thread(thread) => {
+                thread.join().map_err(|_| Error::WriterStopped("it panicked".to_owned()))?
+            }
+            Self::Inline(thread) => {
+                match thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                    Some(mut thread) => thread.end(),
+                    None => Err(stopped()),
+                }
+            }
+        }
+    }
+}
+
+/// Locks that a run holds until this is dropped.
+pub struct Locked {
+    id: LockId,
+    writer: Writer,
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        self.writer.released.add(self.id);
+        self.writer.way.wake();
+    }
+}
+
+impl Locked {
+    /// Returns the id that a packet of the run names.
+    pub const fn id(&self) -> LockId {
+        self.id
+    }
+}
+
+impl Writer {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the database cannot be opened.
+    pub(crate) fn start(
+        database: &Database,
+        exported: ExportedRuns,
+        mode: WriterMode,
+    ) -> Result<(Self, WriterHandle), Error> {
+        let connection = database.connect()?;
+        let (committed, released) = (Arc::new(AtomicU64::new(0)), Released::default());
+        let (number, seen) = (Arc::clone(&committed), released.clone());
+        let directory = database.directory().to_owned();
+        let open = move || Thread::new(connection, number, seen, exported, &directory);
+        let (way, handle) = match mode {
+            WriterMode::Inline => {
+                let thread = Arc::new(Mutex::new(Some(open()?)));
+                (Way::Inline(Arc::clone(&thread)), WriterHandle::Inline(thread))
+            }
+            WriterMode::Thread => {
+                let (requests, queue) = mpsc::channel(QUEUE_MAX);
+                let thread = std::thread::Builder::new()
+                    .name("oms-writer".to_owned())
+                    .spawn(move || open()?.run(queue))
+                    .map_err(Error::directory(database.directory()))?;
+                (Way::Thread(requests), WriterHandle::Thread(thread))
+            }
+        };
+        Ok((Self { way, committed, locks: Arc::default(), released }, handle))
+    }
+
+    /// Returns the number of the last commit, to be loaded before what is committed is read.
+    pub(crate) fn committed(&self) -> CommitNumber {
+        self.committed.load(Ordering::Acquire)
+    }
+
+    /// Hands a packet over; waits while too many are queued.
+    ///
+    /// # Errors
+    /// When the writer has ended.
+    pub(crate) async fn submit(&self, packet: Packet) -> Result<(), Error> {
+        self.way.send(Request::Packet(packet)).await
+    }
+
+    /// Lets the orders behind a turn go on without a packet for it.
+    ///
+    /// # Errors
+    /// When the writer has ended.
+    pub(crate) async fn pass(&self, turn: Turn) -> Result<(), Error> {
+        self.way.send(Request::Pass(turn)).await
+    }
+
+    /// Waits for locks on rows and objects. Until they are dropped, no packet of another run that reads or writes one of them commits.
+    ///
+    /// # Errors
+    /// When the writer has ended.
+    pub(crate) async fn lock(&self, mut items: Vec<Item>) -> Result<Locked, Error> {
+        items.sort_unstable();
+        items.dedup();
+        let id = self.locks.fetch_add(1, Ordering::Relaxed);
+        let (sender, granted) = oneshot::channel();
+        let locked = Locked { id, writer: self.clone() };
+        let request = locks::Request { id, items: items.into(), granted: Some(sender) };
+        self.way.send(Request::Lock(request)).await?;
+        granted.await.map_err(|_| stopped())?;
+        Ok(locked)
+    }
+
+    /// Changes rows or objects between two transactions of runs, and returns the result. It commits what it writes itself.
+    ///
+    /// # Errors
+    /// When the writer has ended, or the change failed.
+    pub(crate) async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.perform(Request::Change, change).await
+    }
+
+    /// Does something between two transactions of runs that changes no row or object that a run reads, and returns the result. It commits
+    /// what it writes itself.
+    ///
+    /// # Errors
+    /// When the writer has ended, or the work failed.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.perform(Request::Job, work).await
+    }
+
+    async fn perform<T: Send + 'static>(
+        &self,
+        request: impl FnOnce(Job) -> Request,
+        work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (reply, result) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            // Whoever asked may have gone.
+            let _unheard = reply.send(work(connection));
+        });
+        self.way.send(request(job)).await?;
+        result.await.map_err(|_| stopped())?
+    }
+}
+
+fn stopped() -> Error {
+    Error::WriterStopped("it takes no more packets".to_owned())
+}
+
+pub(crate) struct Thread {
+    pub(super) connection: Connection,
+    pub(super) next_run: i64,
+    /// By the place of the table's declaration, which is kept: two plans may declare a table differently.
+    pub(super) statements: HashMap<usize, (Arc<TableDef>, Statements)>,
+    committed: Arc<AtomicU64>,
+    recent: Recent,
+    /// First packets of new orders.
+    turns: Turns<Packet>,
+    /// Other packets that can be committed now.
+    ready: Vec<Packet>,
+    /// Other packets that are about something that is locked.
+    held: Vec<Packet>,
+    locks: Locks,
+    released: Released,
+    /// Runs whose files were exported.
+    exported: ExportedRuns,
+    /// The marker file, and the marker that is to be written next.
+    marking: Marking,
+    noted: Option<Marker>,
+}
+
+impl Thread {
+    fn new(
+        connection: Connection,
+        committed: Arc<AtomicU64>,
+        released: Released,
+        exported: ExportedRuns,
+        directory: &Path,
+    ) -> Result<Self, Error> {
+        let next_run = last_run(&connection)? + 1;
+        let marking = Marking::begin(directory, &connection)?;
+        Ok(Self {
+            connection,
+            next_run,
+            statements: HashMap::new(),
+            committed,
+            recent: Recent::default(),
+            turns: Turns::default(),
+            ready: Vec::new(),
+            held: Vec::new(),
+            locks: Locks::default(),
+            released,
+            exported,
+            marking,
+            noted: None,
+        })
+    }
+
+    fn run(mut self, mut queue: mpsc::Receiver<Request>) -> Result<(), Error> {
+        let mut requests = Vec::with_capacity(BATCH_MAX);
+        while queue.blocking_recv_many(&mut requests, BATCH_MAX) > 0 {
+            self.handle(requests.drain(..))?;
+        }
+        self.end()
+    }
+
+    /// Handles requests that came together.
+    fn handle(&mut self, requests: impl IntoIterator<Item = Request>) -> Result<(), Error> {
+        for request in requests {
+            match request {
+                Request::Packet(packet) => self.gather(packet),
+                Request::Pass(turn) => self.turns.pass(turn),
+                Request::Lock(request) => self.locks.add(request),
+                Request::Wake => {}
+                Request::Change(job) => {
+                    self.together()?;
+                    job(&self.connection);
+                    self.publish(Recent::commit_unknown);
+                }
+                Request::Job(job) => {
+                    self.together()?;
+                    job(&self.connection);
+                }
+            }
+        }
+        self.release();
+        self.together()?;
+        self.locks.grant();
+        // After the answers, so that they do not wait for this write.
+        if let Some(marker) = self.noted.take() {
+            self.marking.write(marker);
+        }
+        Ok(())
+    }
+
+    /// Merges the write-ahead log into the database file. If the log is still being read, or the disk is full, the next process merges it.
+    fn end(&mut self) -> Result<(), Error> {
+        match self.settle() {
+            Err(Error::StillRead) => Ok(()),
+            Err(error) if error.is_full_disk() => Ok(()),
+            done => done,
+        }
+    }
+
+    fn settle(&mut self) -> Result<(), Error> {
+        self.execute("begin immediate")?;
+        exports::settle(&self.connection, &self.exported.take())?;
+        let marker = self.marking.last(&self.connection)?;
+        self.execute("commit")?;
+        if let Some(marker) = marker {
+            self.marking.write(marker);
+        }
+        empty_log(&self.connection)
+    }
+
+    /// Puts a packet where it waits to be committed.
+    fn gather(&mut self, packet: Packet) {
+        if let Some(turn) = packet.turn {
+            self.turns.add(turn, packet);
+        } else if packet.lock.is_none() && self.is_locked(&packet) {
+            self.held.push(packet);
+        } else {
+            self.ready.push(packet);
+        }
+    }
+
+    /// Tells whether a packet is about something that another run has locked, or waits to lock.
+    fn is_locked(&self, packet: &Packet) -> bool {
+        !self.locks.is_empty() && self.locks.concern(packet.lock, packet.items().iter())
+    }
+
+    /// Looks again at what waits for locks that were released.
+    fn release(&mut self) {
+        let released = self.released.take();
+        if !released.is_empty() {
+            self.locks.release(&released);
+            for packet in std::mem::take(&mut self.held) {
+                self.gather(packet);
+            }
+        }
+    }
+
+    /// Commits everything that has gathered and whose turn it is, and tells the senders.
+    fn together(&mut self) -> Result<(), Error> {
+        loop {
+            let batch = self.batch();
+            if batch.is_empty() {
+                return Ok(());
+            }
+            let Some(outcomes) = self.commit_if_there_is_room(&batch)? else {
+                for packet in batch {
+                    let _unheard = packet.reply.send(None);
+                }
+                self.turns.settle();
+                continue;
+            };
+            for (packet, outcome) in batch.into_iter().zip(outcomes) {
+                match (outcome, packet.turn) {
+                    // The sender may be gone; the run is durable all the same.
+                    (Some(outcome), _) => {
+                        let _unheard = packet.reply.send(Some(outcome));
+                    }
+                    (None, Some(turn)) => self.turns.add(turn, packet),
+                    (None, None) => self.ready.push(packet),
+                }
+            }
+            self.turns.settle();
+        }
+    }
+
+    /// Takes what can be committed now: first what has no turn, then new orders in their order.
+    fn batch(&mut self) -> Vec<Packet> {
+        let mut batch = std::mem::take(&mut self.ready);
+        let Self { turns, locks, .. } = self;
+        let is_free = |packet: &Packet| {
+            locks.is_empty() || !locks.concern(packet.lock, packet.items().iter())
+        };
+        while batch.len() < BATCH_MAX
+            && let Some(packet) = turns.take(is_free)
+        {
+            batch.push(packet);
+        }
+        batch
+    }
+
+    /// Commits a batch, or rolls it back and returns `None` if the disk is full.
+    fn commit_if_there_is_room(
+        &mut self,
+        batch: &[Packet],
+    ) -> Result<Option<Vec<Option<Outcome>>>, Error> {
+        let first_run = self.next_run;
+        match self.commit(batch) {
+            Err(error) if error.is_full_disk() => {
+                // SQLite may have rolled back already.
+                let _already = self.execute("rollback");
+                self.next_run = first_run;
+                self.recent.roll_back();
+                Ok(None)
+            }
+            done => done.map(Some),
+        }
+    }
+
+    /// Commits a batch and returns what became of each packet: nothing for one whose turn has not come, since one before it was refused.
+    fn commit(&mut self, batch: &[Packet]) -> Result<Vec<Option<Outcome>>, Error> {
+        failpoint::hit("before_batch");
+        let first_run = self.next_run;
+        let exported = self.exported.take();
+        self.execute("begin immediate")?;
+        exports::settle(&self.connection, &exported)?;
+        let outcomes = match self.apply_all(batch, false)? {
+            Some(outcomes) => outcomes,
+            None => {
+                self.execute("rollback")?;
+                self.next_run = first_run;
+                self.recent.roll_back();
+                self.execute("begin immediate")?;
+                exports::settle(&self.connection, &exported)?;
+                self.apply_all(batch, true)?.unwrap_or_default()
+            }
+        };
+        let is_new = |outcome: &Option<Outcome>| matches!(outcome, Some(Outcome::Committed { .. }));
+        let marker = match outcomes.iter().any(is_new) {
+            true => self.marking.step(&self.connection)?,
+            false => None,
+        };
+        failpoint::hit("before_commit");
+        self.execute("commit")?;
+        failpoint::hit("after_commit");
+        self.publish(Recent::commit);
+        self.noted = marker.or(self.noted.take());
+        let refused = |(packet, outcome): (&Packet, &Option<Outcome>)| {
+            packet.turn.filter(|_| *outcome == Some(Outcome::Refused))
+        };
+        if let Some(turn) = batch.iter().zip(&outcomes).find_map(refused) {
+            self.turns.refuse(turn);
+        }
+        Ok(outcomes)
+    }
+
+    /// Ends a commit for those who read what is committed.
+    fn publish(&mut self, end: impl FnOnce(&mut Recent) -> CommitNumber) {
+        let number = end(&mut self.recent);
+        self.committed.store(number, Ordering::Release);
+    }
+
+    /// Applies the packets of a batch in order. Unless each is applied `apart`, so that it can be taken back alone, one that is refused
+    /// after a part of it was written gives `None`, and then everything must be rolled back. A savepoint copies every page that is written
+    /// within it, which takes longer than the writes themselves, so that the first try goes without.
+    fn apply_all(
+        &mut self,
+        batch: &[Packet],
+        apart: bool,
+    ) -> Result<Option<Vec<Option<Outcome>>>, Error> {
+        let mut outcomes = Vec::with_capacity(batch.len());
+        let mut is_turn = true;
+        for packet in batch {
+            if packet.turn.is_some() && !is_turn {
+                outcomes.push(None);
+                continue;
+            }
+            let outcome = if self.is_stale(packet) {
+                Outcome::Refused
+            } else {
+                if apart {
+                    self.execute("savepoint packet")?;
+                }
+                let outcome = self.apply(packet)?;
+                match (&outcome, apart) {
+                    (Outcome::Refused, false) => return Ok(None),
+                    (Outcome::Refused, true) => self.execute("rollback to packet")?,
+                    (Outcome::Committed { .. }, _) => {
+                        for item in packet.writes.iter().filter_map(Item::written) {
+                            self.recent.note(item);
+                        }
+                    }
+                    _ => {}
+                }
+                if apart {
+                    self.execute("release packet")?;
+                }
+                outcome
+            };
+            is_turn &= outcome != Outcome::Refused || packet.turn.is_none();
+            outcomes.push(Some(outcome));
+        }
+        Ok(Some(outcomes))
+    }
+
+    /// Tells whether a packet rests on something that is not so any more. A run that holds locks is refused, too, if it is about something
+    /// that another run has locked: it then asks for all of it.
+    fn is_stale(&self, packet: &Packet) -> bool {
+        let read = !packet.reads.is_empty()
+            && self.recent.changed(&packet.reads, self.locks.items(packet.lock));
+        read || packet.lock.is_some() && self.is_locked(packet)
+    }
+
+    fn execute(&self, sql: &str) -> Result<(), Error> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+}
