@@ -1,14 +1,14 @@
-//! The data that a template brings along to be shown with, where no order comes to its mail.
+//! The sample data of a template, which previews use if no order reaches its mail.
 
 use super::load::Template;
 use super::problem::{Fault, TemplateProblem};
 use crate::diagnostic::codes;
 use crate::value::{JsonNode, ProblemKind, Type, Value, read_json};
 
-/// The file's name.
+/// Name of the file with the sample data.
 pub(super) const SAMPLE: &str = "sample.json";
 
-/// A sample as it is written.
+/// The text of a sample file.
 #[derive(Debug)]
 pub(super) struct Sample {
     pub(super) path: String,
@@ -16,10 +16,10 @@ pub(super) struct Sample {
 }
 
 impl Template {
-    /// Returns the sample as data of this type; nothing if the template has none.
+    /// Returns the sample as data of this type, or `None` if the template has no sample.
     ///
     /// # Errors
-    /// What does not fit, at its place in `sample.json`.
+    /// Returns the problems of the sample, with their positions in `sample.json`.
     pub fn sample(&self, data: &Type) -> Result<Option<Value>, Vec<TemplateProblem>> {
         let Some(Sample { path, text }) = &self.sample else { return Ok(None) };
         let parsed = read_json(text.as_bytes(), &JsonNode::stored(data)).map_err(|problems| {
@@ -30,7 +30,7 @@ impl Template {
                 let end = text.ceil_char_boundary(at + 1);
                 let message = format!("{what} {}", problem.message);
                 let fault = Fault::new(codes::TEMPLATE_SAMPLE, at..end, message);
-                let help = "a sample is what the step says under `data`; without it the mail is only shown for orders";
+                let help = "write the sample in the form of the step's `data`, or remove the file: previews then use only orders";
                 fault.warning().help(help.to_owned()).within(path)
             };
             problems.into_iter().map(problem).collect::<Vec<_>>()
