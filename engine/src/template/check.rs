@@ -299,7 +299,7 @@ impl<'t> Checker<'t> {
             }
             _ if ty.nullable || ty.shape == Shape::Null => {
                 Fault::new(codes::TEMPLATE_MAY_BE_MISSING, span, format!("`{name}` may be missing"))
-                    .label("printed without a test")
+                    .label("printed without a check")
                     .help(format!(
                         "wrap it in `{{{{#if {name}}}}}`, or write `{{{{default {name} \"…\"}}}}`"
                     ))
@@ -316,7 +316,7 @@ impl<'t> Checker<'t> {
     }
 }
 
-/// Returns whether the preceding comment gives a reason for missing escaping.
+/// Returns whether a comment before the tag gives a reason for not escaping.
 fn has_reason(before: &[TemplateElement]) -> bool {
     let mut before = before.iter().rev().skip_while(
         |element| matches!(element, TemplateElement::RawString(text) if text.trim().is_empty()),

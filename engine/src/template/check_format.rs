@@ -142,7 +142,7 @@ impl<'t> Checker<'t> {
 /// Checks the name of a time zone, which must be a constant in the template.
 ///
 /// # Errors
-/// The message and the help text.
+/// Returns the message and the help text.
 fn zone(value: Option<&Parameter>) -> Result<(), (String, String)> {
     match value {
         Some(Parameter::Literal(JsonValue::String(name))) => match TimeZone::named(name) {

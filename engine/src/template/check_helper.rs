@@ -71,8 +71,8 @@ impl<'t> Checker<'t> {
             JsonValue::Bool(_) => Shape::Bool,
             JsonValue::String(_) => Type::text().shape,
             JsonValue::Number(number) => {
-                // Handlebars parses a number with a decimal point as a binary floating-point number. Only numbers that this does not change
-                // are allowed.
+                // Handlebars parses numbers with a decimal point as binary floating-point numbers. Numbers that this would round are
+                // rejected.
                 let written = Decimal::parse(cursor.text(&span)).ok();
                 if written.is_none() || written != Decimal::parse(&number.to_string()).ok() {
                     let message = "this number cannot be represented exactly";

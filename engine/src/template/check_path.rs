@@ -140,7 +140,7 @@ impl Scopes {
             let depth = self.stack.len() - 1;
             Fault::new(codes::TEMPLATE_NAME, whole.clone(), message).help(match depth {
                 0 => "remove the `../`: this is the outermost level".to_owned(),
-                _ => format!("use `../` only to leave `{{{{#each}}}}`, `{{{{#with}}}}` or a partial, here at most {depth} times"),
+                _ => format!("use `../` only to leave `{{{{#each}}}}`, `{{{{#with}}}}` or a partial; the maximum here is {depth}"),
             })
         })
     }

@@ -1,4 +1,4 @@
-//! Contrast between text and its background, by WCAG 2.2 (1.4.3): at least 4.5 to 1, and 3 to 1 for large text.
+//! Contrast between text and its background, according to WCAG 2.2 (1.4.3): at least 4.5 to 1, and 3 to 1 for large text.
 //!
 //! The check reads the attributes of each element: `style`, `color` and `bgcolor`. It ignores the rules of style sheets, because not all
 //! mail clients apply them.

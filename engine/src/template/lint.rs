@@ -1,4 +1,4 @@
-//! Warnings about valid mails that are bad for readers: images without alternative text, unencrypted links, CSS that mail clients drop, low
+//! Warnings about valid templates that are bad for readers: images without alternative text, unencrypted links, CSS that mail clients drop, low
 //! contrast, and parts that are too long to be shown.
 
 use std::ops::Range;
@@ -18,7 +18,7 @@ use crate::diagnostic::codes;
 
 /// Size of the HTML in bytes above which Gmail hides the rest of a mail behind a link.
 pub const HTML_BYTES_SHOWN: usize = 102 * 1024;
-/// Number of characters of a subject that phones show.
+/// Number of characters of a subject that mail clients usually show.
 pub const SUBJECT_CHARS_SHOWN: usize = 78;
 
 /// Returns the warnings for the parts of a mail in one locale.
@@ -141,7 +141,7 @@ fn length(variant: &Variant) -> Vec<TemplateProblem> {
     let characters = fixed_chars(&subject.program, variant);
     if characters > SUBJECT_CHARS_SHOWN {
         let message = format!(
-            "the subject has {characters} characters of fixed text, and most clients show at most {SUBJECT_CHARS_SHOWN}"
+            "the subject has {characters} characters of fixed text, and few clients show more than {SUBJECT_CHARS_SHOWN}"
         );
         let fault = Fault::new(codes::TEMPLATE_LENGTH, 0..subject.text.trim_end().len(), message);
         problems.push(
@@ -155,7 +155,7 @@ fn length(variant: &Variant) -> Vec<TemplateProblem> {
     let bytes = variant.html.rendered().text.len();
     if bytes > HTML_BYTES_SHOWN {
         let message = format!(
-            "the HTML has {} KB of fixed text, and Gmail hides everything after {} KB",
+            "the HTML has {} KB without its values, and Gmail hides everything after {} KB",
             bytes / 1024,
             HTML_BYTES_SHOWN / 1024
         );

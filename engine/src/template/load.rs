@@ -270,7 +270,7 @@ impl<'f> Loader<'f> {
                 TEXTS => folder.texts = self.texts(&path).map(Arc::new),
                 SAMPLE => folder.sample = self.text(&path).map(|text| Sample { path, text }),
                 other if other.ends_with(PARTIAL_SUFFIX) || other.ends_with(MJML_SUFFIX) => {
-                    let message = format!("unknown file `{entry}` in a template, it is ignored");
+                    let message = format!("`{entry}` is not a template file and is ignored");
                     let help = closest(entry, FILES).map(|file| format!("did you mean `{file}`?"));
                     let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message).help(help);
                     self.notes.push(fault.warning().within(&path));
@@ -313,7 +313,7 @@ impl<'f> Loader<'f> {
                     }
                 }
                 None => {
-                    let message = format!("invalid name of an attachment: `{entry}`");
+                    let message = format!("invalid attachment name `{entry}`");
                     let help = "use a name such as `receipt.csv.hbs`, `receipt.html.hbs` or `receipt.txt.hbs`, with only ASCII letters and digits";
                     let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message);
                     self.problems.push(fault.help(help.to_owned()).within(&path));

@@ -53,7 +53,7 @@ impl IncludeLoader for Loader {
 struct Masks(Vec<(String, String)>);
 
 impl Masks {
-    /// Replaces the tags of a text by words. Returns the text unchanged if its tags are invalid, which is reported elsewhere.
+    /// Replaces the tags of a text with words. Returns the text unchanged if its tags are invalid, which is reported elsewhere.
     fn mask(&mut self, text: &str) -> String {
         let Ok(tags) = scan(text) else { return text.to_owned() };
         let mut masked = String::with_capacity(text.len());
@@ -106,7 +106,7 @@ pub(super) fn shallow(
     depth_max: usize,
 ) -> Result<(), Vec<TemplateProblem>> {
     let Some(span) = too_deep(masked, depth_max) else { return Ok(()) };
-    let message = format!("this element is nested in {depth_max} others, more are not allowed");
+    let message = format!("this element is nested more than {depth_max} levels deep");
     let fault = Fault::new(codes::DOCUMENT_LIMIT, span, message);
     Err(vec![
         fault.help("close the elements around it, or reduce the nesting".to_owned()).within(path),
@@ -147,7 +147,7 @@ pub(super) fn compile(
     // `unknown` has a separate warning about style sheets that are not inlined.
     let told = output.warnings.iter().filter(|warning| warning.kind.as_str() != NOT_INLINED);
     notes.extend(told.map(|warning| {
-        let message = "unknown attribute of this element".to_owned();
+        let message = "unknown attribute".to_owned();
         let span = warning.span.start..warning.span.end;
         Fault::new(codes::TEMPLATE_MJML, span, message).warning().within(&file_of(&warning.origin))
     }));

@@ -1,10 +1,10 @@
-//! Replaces `mj-include` elements by the included content. The MJML renderer does not pass the available width to included elements, so an
+//! Replaces `mj-include` elements with the included content. The MJML renderer does not pass the available width to included elements, so an
 //! included section would be as wide as the window.
 
 use mrml::mj_body::MjBodyChild;
 use mrml::mj_include::body::MjIncludeBodyChild;
 
-/// Replaces each inclusion in a list of elements and their descendants by the included elements.
+/// Replaces each inclusion in a list of elements and their descendants with the included elements.
 pub(super) fn put_in_place(elements: &mut Vec<MjBodyChild>) {
     let taken = std::mem::take(elements);
     for element in taken {

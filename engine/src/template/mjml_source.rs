@@ -44,7 +44,7 @@ const BREAK: char = '\u{7f}';
 pub(super) fn prepared(masked: &str) -> String {
     let mut source = Source { text: masked, bytes: masked.as_bytes().to_vec(), open: Vec::new() };
     source.read(&pieces(masked));
-    // Only whole characters are replaced, and only by ASCII characters.
+    // Only whole characters are replaced, and only with ASCII characters.
     String::from_utf8(source.bytes).unwrap_or_else(|_| masked.to_owned())
 }
 

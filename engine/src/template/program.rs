@@ -103,7 +103,7 @@ pub(super) struct Path {
     pub(super) segments: Vec<Box<str>>,
 }
 
-/// Compiles a tree to a program.
+/// Compiles a tree into a program.
 pub(super) fn program(tree: &Tree) -> Program {
     let lines = tree.mapping.iter().map(|place| place.0).chain(std::iter::repeat(0));
     let before = std::iter::once(None).chain(tree.elements.iter().map(Some));

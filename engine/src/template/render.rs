@@ -57,7 +57,7 @@ pub enum TemplateError {
         path: String,
     },
     /// The data is not of the type that the template was checked for.
-    #[error("`{path}` does not fit its data at line {line}: {cause}")]
+    #[error("the data does not fit `{path}` at line {line}: {cause}")]
     Unfit {
         /// The path of the file.
         path: String,

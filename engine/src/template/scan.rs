@@ -242,7 +242,7 @@ impl<'s> Scanner<'s> {
                             self.excused.push(place.start);
                             self.open.push((range, place));
                         }
-                        let help = format!("close it with `{{{{/{open}}}}}` first");
+                        let help = format!("close `{open}` with `{{{{/{open}}}}}` first");
                         let message = format!("`{name}` is closed before `{open}`");
                         self.fault(codes::TEMPLATE_SYNTAX, span.clone(), &message, Some(help));
                     }

@@ -169,7 +169,7 @@ fn a_confirmation_shows_the_items_and_the_usd_figure_with_rate_and_date() {
     assert!(mail.text.contains("1 BRL = 0.183074 USD (ECB)"), "{}", mail.text);
 }
 
-/// Replaces the special spaces of CLDR by ordinary spaces.
+/// Replaces the special spaces of CLDR with ordinary spaces.
 fn plain(text: &str) -> String {
     text.replace(['\u{a0}', '\u{202f}'], " ")
 }

@@ -130,7 +130,7 @@ fn every_fault_is_reported_at_its_position() {
             "{{#with order}}{{../../name}}{{/with}}",
             "../../name",
             "out of the template's data",
-            "at most 1 times",
+            "the maximum here is 1",
         ),
         (503, "{{../name}}", "../name", "out of the template's data", "remove the `../`"),
         (503, "{{@index}}", "@index", "unknown variable `@index`", "{{#each}}"),

@@ -76,7 +76,7 @@ fn cut_by_comment(document: &Document, route: &Route) -> Option<Fault> {
     Some(Fault::new(codes::TEMPLATE_SYNTAX, span, message).help(help).warning())
 }
 
-/// Returns the help for a value that must be quoted to be a text.
+/// Returns the help for a value that must be quoted to be text.
 fn in_quotes(file: &str, node: &Node) -> String {
     let rest = file.get(node.span.start..).unwrap_or_default();
     let line = rest.lines().next().unwrap_or_default().trim_end();

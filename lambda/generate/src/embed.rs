@@ -17,7 +17,7 @@ pub(crate) type Files = BTreeMap<String, Arc<[u8]>>;
 /// Sections of which a handler may use only some entries.
 const SECTIONS: [&str; 2] = ["rates", "tables"];
 
-/// The pipeline from which the handlers' parts are cut.
+/// The pipeline whose parts the handlers embed.
 pub(crate) struct Whole<'a> {
     pub(crate) checker: &'a Checker,
     pub(crate) plan: &'a Plan,
@@ -113,7 +113,7 @@ impl Whole<'_> {
         self.choreography.branches.iter().find(|branch| Some(&*branch.name) == name)
     }
 
-    /// Checks a reduced pipeline, and that its branch has the same effects. Returns the pipeline with the files that it uses.
+    /// Checks a reduced pipeline, including that the effects of its branch are unchanged. Returns the pipeline with the files that it uses.
     fn check(&self, file: &Map<String, Json>, branch: Option<&str>) -> Option<Files> {
         let json = Json::Object(file.clone());
         let text = format!(

@@ -464,7 +464,8 @@ fn logical(name: &str) -> String {
         .collect()
 }
 
-/// The name of the bucket with the exchange rates in the handlers. A pipeline whose bucket has this name is rejected, because both buckets would have the same logical id.
+/// The name of the bucket with the exchange rates in the handlers. A pipeline whose bucket has this name is rejected, because both buckets
+/// would have the same logical id.
 const RATES: &str = "rates";
 const RATES_BUCKET: &str = "\"rates\":\"${RatesBucket}\"";
 

@@ -44,7 +44,7 @@ pub enum Outcome {
         /// The description of the failure.
         reason: String,
     },
-    /// A permanent failure that requires a fix. The order is in the dead letters.
+    /// A permanent failure that requires a fix. The order goes to the dead letters.
     Parked {
         /// The run's key, or the name of the object if the key is unknown.
         key: String,
@@ -165,7 +165,7 @@ impl BranchHandler {
         let parked = |cause: &str, reason: &str| parked(stem(&place.key), cause, reason);
         let stored = match self.orders.fetch(place).await {
             Ok(Some(stored)) => stored,
-            Ok(None) => return parked("no_object", "the stored order does not exist anymore"),
+            Ok(None) => return parked("no_object", "the stored order no longer exists"),
             Err(error) if error.class() == Class::Permanent => {
                 return parked(error.cause(), error.message());
             }

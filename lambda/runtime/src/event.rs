@@ -1,5 +1,5 @@
-//! Extracts the stored orders from an event. Supported are S3 notifications by SQS (raw, or in the envelope of SNS), by SNS, or direct, and
-//! messages of `oms` itself or plain invocations ([`Place::message`]).
+//! Extracts the stored orders from an event. It supports S3 notifications through SQS (raw or in an SNS envelope), through SNS, and direct
+//! ones, as well as messages from `oms` and plain invocations ([`Place::message`]).
 
 use oms_engine::effects::Place;
 use percent_encoding::percent_decode_str;

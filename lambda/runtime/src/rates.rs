@@ -71,8 +71,7 @@ impl Plans {
             return Ok(plan);
         }
         let Some(rates) = self.file.read(version).await? else {
-            let message =
-                "the exchange rates that the order was accepted with do not exist anymore";
+            let message = "the exchange rates that the order was accepted with no longer exist";
             return Err(StepError::permanent(cause::NO_RATE, message));
         };
         let (plan, _) = self.bundle.plan_with(Some(&rates)).map_err(|error| {

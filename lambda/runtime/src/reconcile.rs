@@ -133,7 +133,7 @@ impl ReconcileHandler {
                 ("handler", lost.handler.as_str()),
                 ("object", lost.object.as_str()),
             ];
-            log::line("warn", "an order has no note, it was sent to its handler again", &fields);
+            log::line("warn", "sent an order without a note to its handler again", &fields);
         }
         Ok(missing.len() as u64)
     }

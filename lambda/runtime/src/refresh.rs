@@ -65,7 +65,7 @@ impl RefreshHandler {
             self.file.write(Arc::from(text.into_bytes())).await?;
         }
         let newest = newest.to_string();
-        let state = if newer { "stored" } else { "known already" };
+        let state = if newer { "stored" } else { "unchanged" };
         log::line("info", "checked the exchange rates", &[("newest", &newest), ("state", state)]);
         Ok(json!({ "newest": newest, "stored": newer }))
     }

@@ -68,7 +68,7 @@ pub(super) struct Flow<'f, 'd> {
     pub(super) lines: Vec<String>,
     /// The current paragraph, with the line breaks from the HTML.
     pub(super) inline: String,
-    /// Whether a picture ended the inline text, so that a space follows.
+    /// Whether the inline text ends with an image, so that a space must follow.
     pub(super) is_after_picture: bool,
     pub(super) gap: Gap,
 }
