@@ -124,7 +124,8 @@ pub(super) fn day(value: &Value, time_zone: &TimeZone) -> Option<jiff::civil::Da
     }
 }
 
-/// Returns whether a value is present and not empty. A decimal zero counts as present.
+/// Returns whether a condition holds: the value is present, not empty and not false. A decimal zero
+/// is true, an integer zero only if `zero_is_true` is set.
 pub(super) fn is_true(value: &Value, zero_is_true: bool) -> bool {
     match value {
         Value::Missing | Value::Null => false,

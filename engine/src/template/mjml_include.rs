@@ -1,4 +1,5 @@
-//! Replaces `mj-include` elements with the included content. The MJML renderer does not pass the available width to included elements, so an
+//! Replaces `mj-include` elements with the included content. The MJML renderer does not pass the available width to included elements, so
+//! an
 //! included section would be as wide as the window.
 
 use mrml::mj_body::MjBodyChild;

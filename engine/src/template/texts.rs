@@ -64,7 +64,7 @@ pub(super) fn texts(
     if problems.is_empty() { Ok(texts) } else { Err(problems) }
 }
 
-/// Warns about a text that contains a tag after the point where YAML starts a comment.
+/// Warns about a text if YAML treats the rest of its line as a comment and the rest contains a tag.
 fn cut_by_comment(document: &Document, route: &Route) -> Option<Fault> {
     let line = document.value_with_comment(route)?;
     let span = document.span(&Place::value(route.clone()));
