@@ -1,6 +1,5 @@
 //! Warnings about valid templates that are bad for readers: images without alternative text, unencrypted links, CSS that mail clients drop,
-//! low
-//! contrast, and parts that are too long to be shown.
+//! low contrast, and parts that are too long to be shown.
 
 use std::ops::Range;
 

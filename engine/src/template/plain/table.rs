@@ -45,8 +45,8 @@ pub(super) fn table(flow: &mut Flow<'_, '_>, table: &Element) {
     drop_repeated_pictures(&mut read);
     drop_empty_columns(&mut read);
     read.retain(|row: &Row| !row.iter().all(Cell::is_empty));
-    // The width inside a cell is unbounded. Without this limit, a nested table would grow with the product of its longest text and its
-    // rows.
+    // The width inside a cell is unbounded. Without this limit, a nested table would grow with the product of its
+    // longest text and its rows.
     let columns = flow.columns().min(COLUMNS);
     let lines = aligned(&read, columns).unwrap_or_else(|| listed(&read, columns));
     flow.block(lines);
