@@ -83,13 +83,13 @@ fn whatever_a_pipeline_says_the_template_is_yaml_and_its_names_are_told_apart() 
     assert!(template.contains("/{key+}:") && template.contains("/live/PUT/*"));
     assert!(parsed["Resources"].get("OnQueue").is_some());
     let refused = generate(small("x", "/x/{key}", ["a-b", "a_b"])).exits(4);
-    assert!(refused.stderr.contains("would be called"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("would have the logical id"), "{}", refused.stderr);
     for handlers in [["told", "told-failed"], ["database", "x"]] {
         generate(small("x", "/x/{key}", handlers)).exits(0);
     }
     for handlers in [["intake", "x"], ["x", "reconcile"]] {
         let refused = generate(small("x", "/x/{key}", handlers)).exits(4);
-        assert!(refused.stderr.contains("which the template uses"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("is reserved for the template"), "{}", refused.stderr);
     }
     let none = oms([
         "generate",
@@ -100,7 +100,7 @@ fn whatever_a_pipeline_says_the_template_is_yaml_and_its_names_are_told_apart() 
         "--rates",
         "refreshed",
     ]);
-    assert!(none.exits(4).stderr.contains("nothing to bring up to date"));
+    assert!(none.exits(4).stderr.contains("no rates to update"));
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn orders_that_api_gateway_stores_have_no_handler_and_no_version_of_rates() {
     let (pipeline, shown) = (pipeline.to_string_lossy(), out.to_string_lossy());
     let words = ["generate", "lambda", &pipeline, "--out", &shown];
     let refused = oms([&words[..], &["--rates", "refreshed"]].concat()).exits(4);
-    assert!(refused.stderr.contains("nobody notes"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("cannot be stored with an order"), "{}", refused.stderr);
     oms(words).exits(0);
     assert!(!out.join("handlers/intake").exists() && !out.join("events/intake.json").exists());
     let template = std::fs::read_to_string(out.join("template.yaml")).unwrap();
@@ -177,7 +177,7 @@ fn a_step_that_runs_after_a_failure_does_not_say_that_the_handler_is_done() {
         let words = ["generate", "lambda", &pipeline.to_string_lossy(), "--out"];
         oms([&words[..], &[&*out.to_string_lossy()]].concat()).exits(0);
         let readme = std::fs::read_to_string(out.join("README.md")).unwrap();
-        readme.contains("the note that it is done")
+        readme.contains("note that the order is done")
     };
     let one = small("x", "/x/{key}", ["one", "two"]);
     let one = one.replace("{ \"one\": [a], \"two\": [b] }", "{ one: [a, b] }");

@@ -1,4 +1,4 @@
-//! The port of the clock, on the clock of the machine.
+//! The clock and the random numbers of the machine that runs the handler.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -7,12 +7,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use oms_core::effects::{Clock, Io, Random};
 
-/// The machine's clock, and randomness of the kind that hash maps are seeded with.
+/// The system clock, and random numbers from the seeds of hash maps.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the port's one implementation")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the only implementation of the port in this crate"
+    )]
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }

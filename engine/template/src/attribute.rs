@@ -18,9 +18,10 @@ pub(super) enum Attribute {
     Plain,
 }
 
-/// Schemes that are allowed in links. Other schemes may run code in a webmail client or do not work in a mail.
+/// Schemes that are allowed in links. Other schemes can run code in a webmail client or do not work in mails.
 pub(super) const LINK_SCHEMES: [&str; 4] = ["http:", "https:", "mailto:", "tel:"];
-/// Schemes that are allowed for resources. `cid:` names a part of the mail (RFC 2392). A URL without a scheme does not load in a mail and is harmless.
+/// Schemes that are allowed for resources. `cid:` refers to a part of the mail (RFC 2392). A URL without a scheme does not load in a mail
+/// and is harmless.
 const SOURCE_SCHEMES: [&str; 4] = ["http:", "https:", "cid:", "data:image/"];
 
 impl Attribute {
@@ -59,8 +60,8 @@ pub(super) fn is_link(value: &str) -> bool {
 /// Number of characters that are examined to find the scheme.
 const BEGINNING_CHARS: usize = 32;
 
-/// Returns the start of a URL as a browser parses it: character references are decoded, leading control characters and spaces as well as tabs
-/// and line breaks are removed (WHATWG URL, 4.4).
+/// Returns the start of a URL as a browser parses it (WHATWG URL, 4.4): decodes character references, and removes leading control
+/// characters and spaces as well as tabs and line breaks.
 fn beginning(value: &str) -> String {
     let chars = decoded(value).filter(|char| !matches!(char, '\t' | '\n' | '\r'));
     let chars = chars.skip_while(|char| char.is_control() || char.is_whitespace());
@@ -74,7 +75,7 @@ fn begins(url: &str, schemes: &[&str]) -> bool {
     schemes.iter().any(begins)
 }
 
-/// Returns the scheme of a URL, if it has one (RFC 3986, 3.1). A character reference that was not decoded may stand for a colon.
+/// Returns the scheme of a URL, if it has one (RFC 3986, 3.1). An undecoded character reference may represent a colon.
 fn scheme(url: &str) -> Option<&str> {
     let end = url.find([':', '/', '?', '#', '&'])?;
     let (scheme, rest) = url.split_at(end);
@@ -86,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_lead_to_the_web_to_mail_and_to_telephones() {
+    fn only_allowed_schemes_are_links() {
         for url in [
             "https://a.example/",
             "HTTP://a.example",
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_loaded_is_a_picture() {
+    fn resources_have_allowed_schemes() {
         for (url, allowed) in [
             ("https://a.example/x.png", true),
             ("cid:logo@example.com", true),

@@ -1,4 +1,4 @@
-//! Walks the tree of a template and reports what is wrong with it for data of one type.
+//! Walks the syntax tree of a template and reports what is invalid for data of a given type.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -20,7 +20,7 @@ use super::scan::{Tag, TagKind};
 use super::texts::Texts;
 use super::writer::Escape;
 
-/// What `{{!-- unescaped: reason --}}` begins with.
+/// Prefix of the comment `{{!-- unescaped: reason --}}`.
 const UNESCAPED: &str = "unescaped:";
 
 /// A walk through one part of a mail and the partials that it includes.
@@ -31,10 +31,10 @@ pub(super) struct Checker<'t> {
     pub(super) locale: &'t str,
     pub(super) scopes: Scopes,
     problems: Vec<TemplateProblem>,
-    /// The partials around the place of the walk.
+    /// The partials that contain the current position, from the outside in.
     pub(super) including: Vec<&'t str>,
     pub(super) inclusions: usize,
-    /// How many blocks around this place are not understood: what is in them is not judged.
+    /// Number of invalid blocks around the current position. Problems inside them are not reported.
     pub(super) muted: usize,
     pub(super) one_line: bool,
     /// Whether links are checked. They are checked only in HTML source files.
@@ -54,7 +54,7 @@ enum Role {
     Made,
 }
 
-/// The place of the walk in one file.
+/// The current position in one file.
 pub(super) struct Cursor<'t> {
     pub(super) part: &'t Part,
     next: usize,
@@ -63,7 +63,7 @@ pub(super) struct Cursor<'t> {
 }
 
 impl<'t> Cursor<'t> {
-    /// Returns the next tag that has an element of its own in the tree.
+    /// Returns the next tag that has its own element in the syntax tree.
     fn tag(&mut self) -> Option<&'t Tag> {
         loop {
             let tag = self.part.tags.get(self.next)?;
@@ -74,18 +74,18 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// Returns the text at these bytes.
+    /// Returns the text of a range of bytes.
     pub(super) fn text(&self, span: &Range<usize>) -> &'t str {
         self.part.text.get(span.clone()).unwrap_or_default()
     }
 }
 
 impl Template {
-    /// Returns what is wrong with the template for data of this type, at most [`PROBLEMS_MAX`] errors and as many warnings. Without an error among it, rendering such
-    /// data cannot fail but by its size.
+    /// Returns the problems of the template for data of this type: at most [`PROBLEMS_MAX`] errors and as many warnings. If there are no
+    /// errors, rendering such data can fail only because of the size limit.
     pub fn check(&self, data: &Type) -> Vec<TemplateProblem> {
         let mut problems: Vec<TemplateProblem> = Vec::new();
-        // Errors and warnings are counted apart, so that no number of warnings hides an error.
+        // Errors and warnings have separate limits, so that warnings never hide an error.
         let mut left = [PROBLEMS_MAX; 2];
         let mut add = |found: Vec<TemplateProblem>| {
             for problem in found {
@@ -106,7 +106,7 @@ impl Template {
             add(lint(variant));
             let mut found = check(&html.source, Role::Html);
             found.extend(html.included.iter().flat_map(|part| check(part, Role::Html)));
-            // MJML moves things. What is right where it is written must be right where it came to stand.
+            // MJML moves elements. A tag that is valid in the source must also be valid at its position in the generated HTML.
             let is_error = |problem: &TemplateProblem| problem.severity == Severity::Error;
             if let Some(made) = html.made.as_ref().filter(|_| !found.iter().any(is_error)) {
                 let moved = check(made, Role::Made).into_iter().filter(is_error);
@@ -152,19 +152,19 @@ impl Template {
     }
 }
 
-/// Says of a problem in the HTML where it comes from.
+/// Converts a problem in the HTML that MJML generated into a problem in the MJML source.
 fn moved_by_mjml(problem: TemplateProblem, source: &Part, made: &Part) -> TemplateProblem {
     let text = made.text.get(problem.span.clone()).unwrap_or_default();
     let at = source.text.find(text).unwrap_or(0);
-    let message = format!("where MJML puts it, {}", problem.message);
+    let message = format!("in the HTML that MJML generates: {}", problem.message);
     let fault = Fault::new(codes::TEMPLATE_MJML, at..at + text.len(), message);
-    source.problem(fault.help("put blocks that go around elements into `<mj-raw>`".to_owned()))
+    source.problem(fault.help("put blocks that surround elements into `<mj-raw>`".to_owned()))
 }
 
 impl<'t> Checker<'t> {
     pub(super) fn report(&mut self, cursor: &Cursor<'_>, fault: Fault) {
         let problem = cursor.part.problem(fault);
-        // A partial that is included twice has its faults once.
+        // A partial that is included twice is reported once.
         let alike = self.problems.iter().filter(|known| known.severity == problem.severity).count();
         let has_room = self.muted == 0 && alike < PROBLEMS_MAX;
         if has_room && !self.problems.contains(&problem) {
@@ -184,12 +184,12 @@ impl<'t> Checker<'t> {
         }
     }
 
-    /// Says that tags and tree do not belong together. What cannot be followed is not taken for right.
+    /// Reports that the tags do not match the syntax tree. The check must not accept a file that it cannot follow.
     pub(super) fn lost(&mut self, cursor: &Cursor<'_>) {
         let end = cursor.part.text.len();
-        let message = "the tags of this file cannot be told apart";
+        let message = "the tags of this file are ambiguous";
         let fault = Fault::new(codes::TEMPLATE_SYNTAX, end..end, message);
-        self.report(cursor, fault.help("write it with fewer backslashes and braces".to_owned()));
+        self.report(cursor, fault.help("use fewer backslashes and braces".to_owned()));
     }
 
     pub(super) fn walk(&mut self, tree: &'t Tree, cursor: &mut Cursor<'t>) {
@@ -232,7 +232,7 @@ impl<'t> Checker<'t> {
         self.report(
             cursor,
             fault.help(format!(
-                "write `{{{{{name}}}}}`, or why it is safe just before it: `{{{{!-- {UNESCAPED} … --}}}}`"
+                "write `{{{{{name}}}}}`, or add a comment before it that states why it is safe: `{{{{!-- {UNESCAPED} … --}}}}`"
             )),
         );
     }
@@ -247,19 +247,19 @@ impl<'t> Checker<'t> {
                 let fault = Fault::new(
                     codes::TEMPLATE_SHAPE,
                     tag.call.name.clone(),
-                    "what is printed is in parentheses",
+                    "a printed value cannot be in parentheses",
                 );
-                return self.report(cursor, fault.help("write it without them".to_owned()));
+                return self.report(cursor, fault.help("remove the parentheses".to_owned()));
             }
-            // `plural` was not a helper at first, and templates of runs that have started may print data of that name.
+            // Templates of runs that started before `plural` was a helper may print a field with this name.
             let is_helper = BLOCKS.contains(&name) || CALLS.contains(&name) && name != PLURAL;
             if is_helper {
                 let fault = Fault::new(
                     codes::TEMPLATE_HELPER,
                     tag.call.name.clone(),
-                    format!("`{name}` is a helper and is given nothing"),
+                    format!("`{name}` is a helper and requires a value"),
                 );
-                let help = format!("to print a value of that name, write `{{{{this.{name}}}}}`");
+                let help = format!("to print a field with this name, write `{{{{this.{name}}}}}`");
                 return self.report(cursor, fault.help(help));
             }
             self.path(name, tag.call.name.start, cursor).map(|known| known.ty)
@@ -274,20 +274,20 @@ impl<'t> Checker<'t> {
         }
     }
 
-    /// Walks the contents of a tag that includes other content at its position.
+    /// Walks the content that a tag includes at its position.
     fn at_link(&mut self, tag: &Tag, cursor: &Cursor<'_>, walk: impl FnOnce(&mut Self)) {
         let outer = std::mem::replace(&mut self.in_link, cursor.links.contains(&tag.span.start));
         walk(self);
         self.in_link = outer;
     }
 
-    /// Reports what cannot be printed, and tells whether it can.
+    /// Reports a value that cannot be printed. Returns whether it can be printed.
     pub(super) fn printable(&mut self, ty: &Type, span: Range<usize>, cursor: &Cursor<'_>) -> bool {
         let name = cursor.text(&span);
         let fault = match ty.shape {
             Shape::Record(_) | Shape::List(_) | Shape::Json => {
                 let help = match ty.shape {
-                    Shape::List(_) => format!("go through it with `{{{{#each {name}}}}}`"),
+                    Shape::List(_) => format!("iterate over it with `{{{{#each {name}}}}}`"),
                     _ => format!("print one of its fields, such as `{name}.…`"),
                 };
                 Fault::new(
@@ -297,28 +297,26 @@ impl<'t> Checker<'t> {
                 )
                 .help(help)
             }
-            _ if ty.nullable || ty.shape == Shape::Null => Fault::new(
-                codes::TEMPLATE_MAY_BE_MISSING,
-                span,
-                format!("`{name}` may be missing"),
-            )
-            .label("printed as if it were there")
-            .help(format!(
-                "put `{{{{#if {name}}}}}` around it, or write `{{{{default {name} \"…\"}}}}`"
-            )),
+            _ if ty.nullable || ty.shape == Shape::Null => {
+                Fault::new(codes::TEMPLATE_MAY_BE_MISSING, span, format!("`{name}` may be missing"))
+                    .label("printed without a check")
+                    .help(format!(
+                        "wrap it in `{{{{#if {name}}}}}`, or write `{{{{default {name} \"…\"}}}}`"
+                    ))
+            }
             _ => return true,
         };
         self.report(cursor, fault);
         false
     }
 
-    /// Resolves a path, reporting what is wrong with it.
+    /// Resolves a path and reports its problems.
     pub(super) fn path(&mut self, raw: &str, start: usize, cursor: &Cursor<'_>) -> Option<Known> {
         self.scopes.resolve(raw, start).map_err(|fault| self.report(cursor, fault)).ok()
     }
 }
 
-/// Tells whether the comment that says why something is not escaped stands just before it.
+/// Returns whether a comment before the tag gives a reason for not escaping.
 fn has_reason(before: &[TemplateElement]) -> bool {
     let mut before = before.iter().rev().skip_while(
         |element| matches!(element, TemplateElement::RawString(text) if text.trim().is_empty()),

@@ -1,4 +1,5 @@
-//! Blocks: what is known and what `this` is within `{{#if}}`, `{{#unless}}`, `{{#each}}` and `{{#with}}`.
+//! Checks of the blocks `{{#if}}`, `{{#unless}}`, `{{#each}}` and `{{#with}}`: which values are
+//! present in them, and what `this` is.
 
 use handlebars::template::{BlockParam, HelperTemplate, Parameter, Template as Tree};
 use oms_core::diagnostic::{codes, did_you_mean};
@@ -21,7 +22,7 @@ impl<'t> Checker<'t> {
                 Fault::new(codes::TEMPLATE_HELPER, span, format!("`{name}` is not a block"))
                     .help(format!("write `{{{{#if ({name} …)}}}}`"))
             } else {
-                Fault::new(codes::TEMPLATE_HELPER, span, format!("there is no block `{name}`"))
+                Fault::new(codes::TEMPLATE_HELPER, span, format!("unknown block `{name}`"))
                     .help(did_you_mean(name, BLOCKS))
             };
             self.report(cursor, fault);
@@ -31,13 +32,12 @@ impl<'t> Checker<'t> {
         for (key, value) in &tag.call.named {
             let flag = matches!(cursor.text(&value.span), "true" | "false");
             if !(matches!(name, "if" | "unless") && cursor.text(key) == "includeZero" && flag) {
-                let message =
-                    format!("`{name}` has no setting `{}` of this kind", cursor.text(key));
+                let message = format!("invalid setting `{}` for `{name}`", cursor.text(key));
                 self.report(cursor, Fault::new(codes::TEMPLATE_HELPER, key.clone(), message));
             }
         }
         let ([param], [place]) = (call.params.as_slice(), tag.call.params.as_slice()) else {
-            let message = format!("`{name}` is given {} and takes one", values(call.params.len()));
+            let message = format!("`{name}` expects 1 value, found {}", values(call.params.len()));
             self.report(cursor, Fault::new(codes::TEMPLATE_HELPER, span, message));
             return self.walk_muted(call, cursor);
         };
@@ -62,9 +62,9 @@ impl<'t> Checker<'t> {
             Some(_) => name == "each",
         };
         if !fits {
-            let message = format!("`{name}` does not name what it is given so");
+            let message = format!("`{name}` does not support these block parameters");
             let fault = Fault::new(codes::TEMPLATE_HELPER, at.name.clone(), message);
-            let help = "`{{#each list as |item index|}}` and `{{#with record as |name|}}` do";
+            let help = "write `{{#each list as |item index|}}` or `{{#with record as |name|}}`";
             self.report(cursor, fault.help(help.to_owned()));
         }
     }
@@ -76,7 +76,7 @@ impl<'t> Checker<'t> {
         self.muted -= 1;
     }
 
-    /// Walks one branch in which these places are surely there.
+    /// Walks a branch in which the values at these places are present.
     fn branch(&mut self, tree: Option<&'t Tree>, present: Vec<String>, cursor: &mut Cursor<'t>) {
         let mark = self.scopes.assume(present);
         if let Some(tree) = tree {
@@ -99,12 +99,11 @@ impl<'t> Checker<'t> {
             let fault = Fault::new(
                 codes::TEMPLATE_SHAPE,
                 place.span.clone(),
-                format!("`{}` is {} and not a list", cursor.text(&place.span), operand.ty.shape),
+                format!("`{}` is {}, not a list", cursor.text(&place.span), operand.ty.shape),
             );
             self.report(
                 cursor,
-                fault
-                    .help("`{{#each}}` goes through lists; `{{#with}}` enters a record".to_owned()),
+                fault.help("use `{{#each}}` for lists and `{{#with}}` for records".to_owned()),
             );
             return self.walk_muted(call, cursor);
         };

@@ -1,4 +1,4 @@
-//! The helpers that write a value as readers of a locale do: what types they take.
+//! Checks of the helpers that format a value for a locale.
 
 use handlebars::JsonValue;
 use handlebars::template::{HelperTemplate, Parameter};
@@ -14,7 +14,8 @@ use super::problem::Fault;
 use super::tag::{Argument, Call};
 
 impl<'t> Checker<'t> {
-    /// Checks the parameters of `money`, `number`, `date` or `country`, and returns the type of what it writes.
+    /// Checks the parameters of `money`, `number`, `date` or `country`, and returns the type of the
+    /// formatted value.
     pub(super) fn format_call(
         &mut self,
         name: &str,
@@ -34,9 +35,9 @@ impl<'t> Checker<'t> {
         let (fits, wanted) = match name {
             "date" => (
                 matches!(value.ty.shape, Shape::Date(_) | Shape::Timestamp),
-                "a date or an instant",
+                "a date or a timestamp",
             ),
-            "country" => (matches!(value.ty.shape, Shape::Text { .. }), "the code of a country"),
+            "country" => (matches!(value.ty.shape, Shape::Text { .. }), "a country code"),
             _ => (matches!(value.ty.shape, Shape::Int | Shape::Decimal { .. }), "a number"),
         };
         if fine && !fits {
@@ -53,7 +54,7 @@ impl<'t> Checker<'t> {
         fine.then(|| Type::text().with_pii(pii))
     }
 
-    /// Checks the named settings of a helper. `date` has one, the others have none.
+    /// Checks the named settings of a helper. Only `date` has a setting.
     pub(super) fn settings(
         &mut self,
         name: &str,
@@ -69,9 +70,9 @@ impl<'t> Checker<'t> {
             } else if setting != ZONE {
                 let message = format!("`{name}` has no setting `{setting}`");
                 Fault::new(codes::TEMPLATE_HELPER, key.clone(), message)
-                    .help(format!("write `{ZONE}=\"Europe/Berlin\"` for a time zone"))
+                    .help(format!("to set the time zone, write `{ZONE}=\"Europe/Berlin\"`"))
             } else if position > 0 {
-                let message = format!("`{ZONE}` is given twice");
+                let message = format!("duplicate setting `{ZONE}`");
                 Fault::new(codes::TEMPLATE_HELPER, key.clone(), message)
             } else {
                 match zone(call.hash.get(ZONE)) {
@@ -87,11 +88,11 @@ impl<'t> Checker<'t> {
         true
     }
 
-    /// Refuses a time zone for a value that is a day already.
+    /// Rejects a time zone for a value that is already a date.
     fn without_zone(&mut self, value: &Operand, at: &Call, cursor: &Cursor<'_>) -> bool {
         let Some((key, _)) = at.named.first() else { return true };
         let shown = cursor.text(&value.span);
-        let message = format!("`{shown}` is a date, which is the same in every time zone");
+        let message = format!("`{shown}` is a date, and dates have no time zone");
         let fault = Fault::new(codes::TEMPLATE_SHAPE, key.clone(), message);
         self.report(cursor, fault.help(format!("remove `{ZONE}`")));
         false
@@ -99,11 +100,11 @@ impl<'t> Checker<'t> {
 
     fn refuse_shape(&mut self, value: &Operand, name: &str, wanted: &str, cursor: &Cursor<'_>) {
         let shown = cursor.text(&value.span);
-        let message = format!("`{shown}` is {}, and `{name}` writes {wanted}", value.ty.shape);
+        let message = format!("`{name}` expects {wanted}, but `{shown}` is {}", value.ty.shape);
         self.report(cursor, Fault::new(codes::TEMPLATE_SHAPE, value.span.clone(), message));
     }
 
-    /// Checks what `money` is given as the currency of an amount.
+    /// Checks the currency that `money` gets for an amount.
     fn currency(&mut self, amount: &Operand, currency: &Operand, cursor: &Cursor<'_>) -> bool {
         let shown = cursor.text(&currency.span);
         let refuse = |code, message| Fault::new(code, currency.span.clone(), message);
@@ -111,8 +112,8 @@ impl<'t> Checker<'t> {
             if currency.ty.shape == Shape::Currency {
                 return true;
             }
-            let message = format!("`{shown}` is {} and no currency", currency.ty.shape);
-            let help = "give a field of the format `currency`, or a code such as `\"USD\"`";
+            let message = format!("`{shown}` is {}, not a currency", currency.ty.shape);
+            let help = "use a field with `format: currency`, or a code such as `\"USD\"`";
             self.report(cursor, refuse(codes::TEMPLATE_SHAPE, message).help(help.to_owned()));
             return false;
         };
@@ -128,7 +129,8 @@ impl<'t> Checker<'t> {
         };
         match &amount.ty.unit {
             Some(Unit::Code(unit)) if *unit != literal => {
-                let message = format!("the amount is in {}, and is written as {code}", unit.code());
+                let message =
+                    format!("the amount is in {}, but is formatted as {code}", unit.code());
                 self.report(cursor, refuse(codes::CURRENCY_MISMATCH, message));
                 false
             }
@@ -137,10 +139,10 @@ impl<'t> Checker<'t> {
     }
 }
 
-/// Reads the name of a time zone, which must be written in the template.
+/// Checks the name of a time zone, which must be a constant in the template.
 ///
 /// # Errors
-/// What is wrong with it, and what to write.
+/// Returns the message and the help text.
 fn zone(value: Option<&Parameter>) -> Result<(), (String, String)> {
     match value {
         Some(Parameter::Literal(JsonValue::String(name))) => match TimeZone::named(name) {
@@ -148,8 +150,8 @@ fn zone(value: Option<&Parameter>) -> Result<(), (String, String)> {
             Err(error) => Err((error.to_string(), error.help())),
         },
         _ => {
-            let message = "the time zone must be a name in quotation marks".to_owned();
-            Err((message, format!("write the name itself, such as `{ZONE}=\"Europe/Berlin\"`")))
+            let message = "the time zone must be a quoted name".to_owned();
+            Err((message, format!("write a constant name, such as `{ZONE}=\"Europe/Berlin\"`")))
         }
     }
 }

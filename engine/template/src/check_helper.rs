@@ -1,4 +1,4 @@
-//! Parameters and the calls that give a value: what types they take, and what a condition says about what is present.
+//! Checks of parameters and helper calls: their types, and which values a condition proves to be present.
 
 use std::ops::Range;
 
@@ -13,18 +13,18 @@ use super::helpers::{BLOCKS, CALLS, PLURAL};
 use super::problem::Fault;
 use super::tag::{Argument, Call};
 
-/// A parameter whose meaning is known.
+/// A parameter with a known type.
 #[derive(Clone, Debug)]
 pub(super) struct Operand {
     pub(super) ty: Type,
-    /// Which value of the data it is, if it is one.
+    /// The place of the value in the data, if it comes from the data.
     pub(super) place: Option<String>,
-    /// The value itself if it is written in the template.
+    /// The value, if it is a literal in the template.
     pub(super) literal: Option<JsonValue>,
     pub(super) span: Range<usize>,
 }
 
-/// What can be compared with each other.
+/// Kinds of values that can be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Number,
@@ -36,7 +36,7 @@ enum Kind {
 }
 
 impl<'t> Checker<'t> {
-    /// Finds what a parameter means, reporting what is wrong with it.
+    /// Returns the meaning of a parameter and reports its problems.
     pub(super) fn operand(
         &mut self,
         param: &'t Parameter,
@@ -71,10 +71,11 @@ impl<'t> Checker<'t> {
             JsonValue::Bool(_) => Shape::Bool,
             JsonValue::String(_) => Type::text().shape,
             JsonValue::Number(number) => {
-                // Handlebars reads a number with a point as a binary one; only those that survive that are taken.
+                // Handlebars parses numbers with a decimal point as binary floating-point numbers. Numbers that this would round are
+                // rejected.
                 let written = Decimal::parse(cursor.text(&span)).ok();
                 if written.is_none() || written != Decimal::parse(&number.to_string()).ok() {
-                    let message = "this number cannot be read exactly";
+                    let message = "this number cannot be represented exactly";
                     let fault = Fault::new(codes::TEMPLATE_SHAPE, span, message);
                     self.report(
                         cursor,
@@ -85,7 +86,7 @@ impl<'t> Checker<'t> {
                 if number.is_i64() { Shape::Int } else { Type::decimal().shape }
             }
             JsonValue::Array(_) | JsonValue::Object(_) => {
-                let message = "lists and records cannot be written in a template";
+                let message = "a template cannot contain lists or records";
                 self.report(cursor, Fault::new(codes::TEMPLATE_SHAPE, span, message));
                 return None;
             }
@@ -93,7 +94,7 @@ impl<'t> Checker<'t> {
         Some(Operand { ty: Type::of(shape), place: None, literal: Some(value.clone()), span })
     }
 
-    /// Checks a call that gives a value, and returns that.
+    /// Checks a helper call and returns its value.
     pub(super) fn helper_call(
         &mut self,
         call: &'t HelperTemplate,
@@ -107,7 +108,7 @@ impl<'t> Checker<'t> {
                 refuse(format!("`{name}` is a block"))
                     .help(format!("write `{{{{#{name} …}}}}…{{{{/{name}}}}}`"))
             } else {
-                refuse(format!("there is no helper `{name}`")).help(did_you_mean(name, CALLS))
+                refuse(format!("unknown helper `{name}`")).help(did_you_mean(name, CALLS))
             };
             self.report(cursor, fault);
             return None;
@@ -127,9 +128,9 @@ impl<'t> Checker<'t> {
             || call.params.len() > most
             || call.params.len() != at.params.len()
         {
-            let takes = if most == least { least.to_string() } else { format!("at least {least}") };
-            let message =
-                format!("`{name}` is given {} and takes {takes}", values(call.params.len()));
+            let takes =
+                if most == least { values(least) } else { format!("at least {}", values(least)) };
+            let message = format!("`{name}` expects {takes}, found {}", values(call.params.len()));
             self.report(cursor, refuse(message));
             return None;
         }
@@ -140,7 +141,7 @@ impl<'t> Checker<'t> {
                 let mark = self.scopes.assume(Vec::new());
                 for (param, place) in params.iter().zip(places) {
                     fine &= self.condition(param, place, cursor);
-                    // The later ones only matter where the earlier ones held, or did not.
+                    // `and` evaluates later operands only if the earlier ones are true, `or` only if they are false.
                     let present = self.present_when(param, place, name == "and", cursor);
                     self.scopes.assume(present);
                 }
@@ -172,7 +173,7 @@ impl<'t> Checker<'t> {
         Some(Operand { ty, place: None, literal: None, span })
     }
 
-    /// Checks what is tested for being there and not empty, and tells whether it is known at all.
+    /// Checks the value of a condition, and returns whether its type is known.
     pub(super) fn condition(
         &mut self,
         param: &'t Parameter,
@@ -190,16 +191,15 @@ impl<'t> Checker<'t> {
             let fault = Fault::new(
                 codes::TEMPLATE_SHAPE,
                 operand.span.clone(),
-                format!("`{name}` is always there, so that this is always true"),
+                format!("`{name}` is always present, so this condition is always true"),
             );
-            let help =
-                format!("an amount of zero is one, too; to ask for another, write `(ne {name} 0)`");
+            let help = format!("to test for an amount other than zero, write `(ne {name} 0)`");
             self.report(cursor, fault.help(help).warning());
         }
         true
     }
 
-    /// Returns the places that are surely there where a condition is true, or is not. Silent: faults are found by `operand`.
+    /// Returns the places whose values are present if a condition is true, or false. Reports no problems, because `operand` does.
     pub(super) fn present_when(
         &mut self,
         param: &'t Parameter,
@@ -234,7 +234,7 @@ impl<'t> Checker<'t> {
                             (Parameter::Literal(literal), value) => (value, right_at, literal),
                             _ => return Vec::new(),
                         };
-                        // Equal to something, or other than null.
+                        // Either equal to a literal other than null, or not equal to null.
                         let there = (name == "eq") == holds && !literal.is_null()
                             || (name == "ne") == holds && literal.is_null();
                         match value {
@@ -262,7 +262,7 @@ impl<'t> Checker<'t> {
         each.flat_map(|(param, at)| self.present_when(param, at, holds, cursor)).collect()
     }
 
-    /// Reports values that cannot be compared in this way, and tells whether they can.
+    /// Reports values that cannot be compared. Returns whether they can be compared.
     fn comparable(
         &mut self,
         name: &str,
@@ -286,7 +286,7 @@ impl<'t> Checker<'t> {
             };
             if refused {
                 let message =
-                    format!("`{shown}` is {} and cannot be compared by `{name}`", operand.ty.shape);
+                    format!("`{name}` cannot compare `{shown}`, which is {}", operand.ty.shape);
                 self.report(
                     cursor,
                     Fault::new(codes::TEMPLATE_SHAPE, operand.span.clone(), message),
@@ -294,10 +294,10 @@ impl<'t> Checker<'t> {
                 return false;
             }
             if ordered && operand.ty.nullable {
-                let message = format!("`{shown}` may be missing and is compared by `{name}`");
+                let message = format!("`{shown}` may be missing, but `{name}` requires a value");
                 let fault =
                     Fault::new(codes::TEMPLATE_MAY_BE_MISSING, operand.span.clone(), message);
-                self.report(cursor, fault.help(format!("ask `{{{{#if {shown}}}}}` first")));
+                self.report(cursor, fault.help(format!("wrap it in `{{{{#if {shown}}}}}`")));
                 return false;
             }
         }
@@ -325,10 +325,10 @@ impl<'t> Checker<'t> {
             || text_is_literal(right) && kinds[0] != Kind::Bool;
         if !fits {
             let message = format!(
-                "{} and {} are never {}",
+                "{} and {} {}",
                 left.ty.shape,
                 right.ty.shape,
-                if ordered { "in an order" } else { "equal" }
+                if ordered { "cannot be ordered" } else { "are never equal" }
             );
             let span = left.span.start..right.span.end;
             self.report(cursor, Fault::new(codes::TEMPLATE_SHAPE, span, message));
@@ -337,14 +337,14 @@ impl<'t> Checker<'t> {
     }
 }
 
-/// Says why a value written in the template never equals a value of this shape, if it does not.
+/// Returns a message if a literal can never equal a value of this shape.
 fn never(value: &JsonValue, kind: Kind, shape: &Shape, other: Kind) -> Option<String> {
     let text = value.as_str()?;
     let fits = match (shape, other) {
         (Shape::Text { values: Some(values), .. }, _) => values.iter().any(|v| v.as_ref() == text),
         (_, Kind::Number) => Decimal::parse(text).is_ok(),
         (_, Kind::Date) => parse_date(text, DateFormat::Iso).is_some(),
-        // Compared in the one form in which instants are written, which sorts as they do.
+        // Timestamps are compared as text in their one format, which sorts in the order of time.
         (_, Kind::Timestamp) => {
             text.parse::<jiff::Timestamp>().is_ok_and(|instant| format!("{instant:.3}") == text)
         }
@@ -370,7 +370,7 @@ fn kind_of(shape: &Shape) -> Option<Kind> {
     })
 }
 
-/// Counts values in words.
+/// Formats a number of values, such as "2 values".
 pub(super) fn values(count: usize) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} value{plural}")

@@ -1,4 +1,4 @@
-//! Checks for links whose URL starts with a value: their target depends on the data.
+//! Checks of links whose URL starts with a value, so that their target depends on the data.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use super::part::Part;
 use super::problem::Fault;
 use super::scan::{Tag, TagKind};
 
-/// The rule for links, as messages state it.
+/// The rule for links, for use in messages.
 pub(super) const LEFT_OUT: &str = "only links to `https:`, `http:`, `mailto:` and `tel:` are allowed; any other `href` is removed";
 
 /// Returns the start positions of the tags that print the start of a link's URL in an HTML or MJML file.
@@ -80,13 +80,13 @@ struct Beginning {
     span: Range<usize>,
 }
 
-/// Characters of a link's beginning that decide where it leads.
+/// Number of characters at the start of a link that determine its target.
 const DECIDING_CHARS: usize = 64;
-/// Maximum number of beginnings that branches can give one link; any more are not checked.
+/// Maximum number of different beginnings that the branches of one link may have. Further ones are not checked.
 const BEGINNINGS_MAX: usize = 16;
 
-/// Returns the fixed text at the beginning of a link that makes a mail leave it out, in whichever branch. Links that a value begins are judged
-/// by the value's type.
+/// Returns the fixed text at the start of a link that causes the link to be removed, in any branch. Links that start with a value are
+/// checked by the type of the value.
 pub(super) fn left_out(part: &Part, range: &Range<usize>) -> Option<Range<usize>> {
     let tags = || part.tags.iter().filter(|tag| range.contains(&tag.span.start));
     if tags().next().is_none() {
@@ -155,7 +155,7 @@ fn copied(beginnings: &[Beginning]) -> Vec<Beginning> {
     beginnings.iter().map(copy).collect()
 }
 
-/// Tells whether a value may complete a text to the scheme of a link, such as `http` before `s://…`.
+/// Returns whether a value can complete the text to an allowed scheme, such as `http` followed by `s://…`.
 fn may_become_link(text: &str) -> bool {
     LINK_SCHEMES.iter().any(|scheme| {
         scheme.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text))
@@ -171,7 +171,7 @@ impl Checker<'_> {
             return;
         }
         let name = cursor.text(&tag.call.name);
-        let message = format!("`{name}` is the start of a link and can be any URL: {LEFT_OUT}");
+        let message = format!("`{name}` is at the start of a link and can be any URL: {LEFT_OUT}");
         let help = "write the start of the URL in the template, such as `https://shop.example/orders/{{…}}`, or accept the warning at the step's `template` with `# oms: allow OMS0517`";
         let fault = Fault::new(codes::TEMPLATE_LINK_TARGET, tag.call.name.clone(), message);
         self.report(cursor, fault.warning().help(help.to_owned()));
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_that_is_left_out_is_found_in_every_branch() {
+    fn removed_links_are_found_in_every_branch() {
         for (value, found) in [
             ("https://a.example/{{x}}", None),
             ("http{{x}}", None),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_thing_printed_is_found_in_every_branch() {
+    fn the_first_printed_tag_is_found_in_every_branch() {
         for (text, first) in [
             ("<a href=\"{{a}}{{b}}\" title=\"{{c}}\">{{d}}</a>", vec!["{{a}}"]),
             ("<a href=\"https://{{a}}\">x</a>", vec![]),

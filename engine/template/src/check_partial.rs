@@ -1,4 +1,4 @@
-//! Partials, the words of a locale, and the one line of a subject.
+//! Checks of partials, texts of a locale, and subjects.
 
 use handlebars::JsonValue;
 use handlebars::template::{DecoratorTemplate, HelperTemplate, Parameter};
@@ -11,10 +11,11 @@ use super::part::Part;
 use super::problem::Fault;
 use super::scan::Tag;
 
-/// How many partials a mail may include, counting each time.
+/// Maximum number of partials and texts that a mail may include. Repeated inclusions count each
+/// time.
 const INCLUSIONS_MAX: usize = 500;
 
-/// Finds the text that makes a subject more than one line.
+/// Returns a fault if a subject has a second line.
 pub(super) fn second_line(part: &Part) -> Option<Fault> {
     let text = part.text.strip_suffix('\n').unwrap_or(&part.text);
     let text = text.strip_suffix('\r').unwrap_or(text);
@@ -26,7 +27,7 @@ pub(super) fn second_line(part: &Part) -> Option<Fault> {
     let fault = Fault::new(
         codes::TEMPLATE_SUBJECT,
         start..start + length,
-        "a subject is one line, and this is another",
+        "a subject must be a single line, found a second line",
     );
     Some(fault.help(
         "write the subject on the first line; `{{~` and `~}}` do not join lines here".to_owned(),
@@ -46,7 +47,7 @@ impl<'t> Checker<'t> {
         let partials = self.partials;
         let Some((name, part)) = partials.get_key_value(name) else {
             let shown = cursor.text(&tag.call.name);
-            let fault = refuse(format!("there is no partial `{shown}`"))
+            let fault = refuse(format!("unknown partial `{shown}`"))
                 .help(did_you_mean(shown, partials.keys().map(String::as_str)));
             return self.report(cursor, fault);
         };
@@ -60,7 +61,8 @@ impl<'t> Checker<'t> {
             return self.report(cursor, refuse(message));
         }
         if self.one_line && part.text.trim_end().contains(['\n', '\r']) {
-            let message = format!("a subject is one line, and the partial `{name}` has more");
+            let message =
+                format!("a subject must be a single line, but the partial `{name}` has several");
             let fault = Fault::new(codes::TEMPLATE_SUBJECT, tag.call.name.clone(), message);
             return self.report(cursor, fault);
         }
@@ -69,13 +71,12 @@ impl<'t> Checker<'t> {
             ([param @ Parameter::Path(_)], [place]) => match self.operand(param, place, cursor) {
                 None => return,
                 Some(operand) if operand.ty.as_record().is_none() => {
-                    let message =
-                        format!("a partial is given a record, and this is {}", operand.ty.shape);
+                    let message = format!("a partial expects a record, found {}", operand.ty.shape);
                     let fault = Fault::new(codes::TEMPLATE_SHAPE, place.span.clone(), message);
                     return self.report(
                         cursor,
                         fault.help(
-                            "give single values by name: `{{> partial name=value}}`".to_owned(),
+                            "pass single values by name: `{{> partial name=value}}`".to_owned(),
                         ),
                     );
                 }
@@ -84,7 +85,7 @@ impl<'t> Checker<'t> {
             _ => {
                 return self.report(
                     cursor,
-                    refuse(format!("the partial `{name}` is given one record at the most")),
+                    refuse(format!("the partial `{name}` accepts at most one record")),
                 );
             }
         };
@@ -107,7 +108,7 @@ impl<'t> Checker<'t> {
         self.scopes.pop();
     }
 
-    /// Checks the text that `{{t "name"}}` says, in each place where it is said.
+    /// Checks the text that `{{t "name"}}` includes, at each position where it is included.
     pub(super) fn say(&mut self, call: &'t HelperTemplate, tag: &Tag, cursor: &Cursor<'_>) {
         let refuse = |span: &std::ops::Range<usize>, message: String| {
             Fault::new(codes::TEMPLATE_HELPER, span.clone(), message)
@@ -115,22 +116,26 @@ impl<'t> Checker<'t> {
         let ([Parameter::Literal(JsonValue::String(name))], [place]) =
             (call.params.as_slice(), tag.call.params.as_slice())
         else {
-            let fault = refuse(&tag.call.name, format!("`{SAY}` is given the name of a text"));
-            return self.report(cursor, fault.help(format!("such as `{{{{{SAY} \"title\"}}}}`")));
+            let fault = refuse(&tag.call.name, format!("`{SAY}` expects the name of a text"));
+            return self.report(
+                cursor,
+                fault.help(format!("write the name in quotes: `{{{{{SAY} \"title\"}}}}`")),
+            );
         };
         let texts = self.texts;
         let Some((name, part)) = texts.get_key_value(name) else {
-            let fault = refuse(&place.span, format!("there is no text `{name}`"));
+            let fault = refuse(&place.span, format!("unknown text `{name}`"));
             let help = did_you_mean(name, texts.keys().map(String::as_str));
-            let help = help.or_else(|| Some("texts stand in `texts.yaml`".to_owned()));
+            let help = help.or_else(|| Some("add the text to `texts.yaml`".to_owned()));
             return self.report(cursor, fault.help(help));
         };
         if self.including.contains(&name.as_str()) {
             return self
-                .report(cursor, refuse(&place.span, format!("the text `{name}` says itself")));
+                .report(cursor, refuse(&place.span, format!("the text `{name}` includes itself")));
         }
         if self.one_line && part.text.trim_end().contains(['\n', '\r']) {
-            let message = format!("a subject is one line, and the text `{name}` has more");
+            let message =
+                format!("a subject must be a single line, but the text `{name}` has several");
             let fault = Fault::new(codes::TEMPLATE_SUBJECT, place.span.clone(), message);
             return self.report(cursor, fault);
         }

@@ -1,7 +1,7 @@
-//! What a path in a template means: contexts, block parameters, and what is known to be present.
+//! Resolution of paths in a template: contexts, block parameters, and which values are present.
 //!
-//! Resolution follows Handlebars' own: the names of block parameters and of values given to a partial are found from
-//! any depth and first, everything else in the context that `../` and `@root` select.
+//! Resolution follows Handlebars. Block parameters and values that a partial receives take precedence and are visible at any depth. Every
+//! other name is resolved in the context that `../` and `@root` select.
 
 use std::ops::Range;
 
@@ -11,52 +11,53 @@ use oms_core::value::{Shape, Type};
 use super::path::Parts;
 use super::problem::Fault;
 
-/// What the data variables of `{{#each}}` are called.
+/// Names of the data variables of `{{#each}}`, without the `@`.
 const LOCALS: [&str; 3] = ["index", "first", "last"];
 
-/// What is there everywhere: the locale of the mail, which way it is written (`ltr` or `rtl`), and on which side lines begin and end.
+/// Names of the data variables that are available everywhere: the locale of the mail, its text direction (`ltr` or `rtl`), and the sides on
+/// which lines start and end.
 pub(super) const GLOBALS: [&str; 4] = ["locale", "dir", "start", "end"];
 
-/// Separates the parts of a place; no name in a template holds it.
+/// Separates the parts of a place. Names in a template cannot contain it.
 const SEPARATOR: char = '\0';
 
-/// A value that a path leads to.
+/// A value that a path resolves to.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
-    /// What it surely is, after what the blocks around it have tested.
+    /// Its type, narrowed by the conditions of the enclosing blocks.
     pub(super) ty: Type,
-    /// Which value it is: two paths to the same value have the same place.
+    /// Identifies the value. Two paths to the same value have the same place.
     pub(super) place: String,
 }
 
-/// What `this` is within a block or a partial.
+/// A context: `this` inside a block or a partial.
 #[derive(Clone, Debug)]
 pub(super) struct Scope {
     pub(super) this: Known,
-    /// Whether `@index`, `@first` and `@last` are there.
+    /// Whether `@index`, `@first` and `@last` are available.
     pub(super) in_list: bool,
-    /// Block parameters, and values given to a partial.
+    /// Block parameters, and values that the partial received.
     pub(super) names: Vec<(String, Known)>,
 }
 
-/// The contexts at one spot of a template, from the outside in.
+/// The contexts at one position of a template, from the outside in.
 #[derive(Debug)]
 pub(super) struct Scopes {
     stack: Vec<Scope>,
-    /// Places that are surely there.
+    /// Places whose values are present.
     present: Vec<String>,
     places_made: usize,
 }
 
 impl Scopes {
-    /// Starts at the data of the whole template.
+    /// Creates the scopes at the top of a template.
     pub(super) fn new(data: &Type) -> Self {
         let this = Known { ty: data.clone(), place: "$".to_owned() };
         let root = Scope { this, in_list: false, names: Vec::new() };
         Self { stack: vec![root], present: Vec::new(), places_made: 0 }
     }
 
-    /// Returns a place that no path leads to yet, such as that of a list's element.
+    /// Returns a new place that no path leads to, such as the place of a list element.
     pub(super) fn fresh_place(&mut self) -> String {
         self.places_made += 1;
         format!("#{}", self.places_made)
@@ -70,21 +71,21 @@ impl Scopes {
         self.stack.pop();
     }
 
-    /// Tells whether data variables of `{{#each}}` are there.
+    /// Returns whether the data variables of `{{#each}}` are available.
     pub(super) fn in_list(&self) -> bool {
         self.stack.last().is_some_and(|scope| scope.in_list)
     }
 
-    /// Returns what `this` is.
+    /// Returns the current `this`.
     pub(super) fn this(&self) -> Option<&Known> {
         self.stack.last().map(|scope| &scope.this)
     }
 
-    /// Takes places for present from here on, and returns what [`Self::forget`] needs to end that.
+    /// Marks places as present. Returns the mark that [`Self::forget`] takes to undo this.
     pub(super) fn assume(&mut self, places: Vec<String>) -> usize {
         let mark = self.present.len();
         for place in places {
-            // What has a value has everything above it.
+            // If a value is present, all records that contain it are present.
             for (at, _) in place.match_indices(SEPARATOR) {
                 self.present.extend(place.get(..at).map(str::to_owned));
             }
@@ -93,12 +94,12 @@ impl Scopes {
         mark
     }
 
-    /// Ends what was assumed since the mark.
+    /// Undoes every assumption made since the mark.
     pub(super) fn forget(&mut self, mark: usize) {
         self.present.truncate(mark);
     }
 
-    /// Finds what a path means. `start` is the byte of the file at which it stands.
+    /// Resolves a path. `start` is its byte position in the file.
     pub(super) fn resolve(&self, raw: &str, start: usize) -> Result<Known, Fault> {
         let parts = Parts::of(raw);
         let whole = start..start + raw.len();
@@ -121,14 +122,14 @@ impl Scopes {
         Ok(known)
     }
 
-    /// Returns the block parameter that a path begins with.
+    /// Returns the block parameter that a path starts with.
     fn named(&self, parts: &Parts<'_>) -> Option<&Known> {
         let (_, first) = parts.segments.first().filter(|_| !parts.from_root)?;
         let mut names = self.stack.iter().rev().flat_map(|scope| &scope.names);
         names.find(|(name, _)| name == first).map(|(_, known)| known)
     }
 
-    /// Returns the context that a path begins in.
+    /// Returns the context that a path starts in.
     fn base(&self, parts: &Parts<'_>, raw: &str, whole: &Range<usize>) -> Result<&Scope, Fault> {
         let found = if parts.from_root {
             self.stack.first().filter(|_| parts.ups == 0)
@@ -136,11 +137,11 @@ impl Scopes {
             self.stack.len().checked_sub(1 + parts.ups).and_then(|at| self.stack.get(at))
         };
         found.ok_or_else(|| {
-            let message = format!("`{raw}` goes above the data of the template");
+            let message = format!("`{raw}` leads out of the template's data");
             let depth = self.stack.len() - 1;
             Fault::new(codes::TEMPLATE_NAME, whole.clone(), message).help(match depth {
-                0 => "there is nothing above this place; drop the `../`".to_owned(),
-                _ => format!("only `{{{{#each}}}}`, `{{{{#with}}}}` and partials can be left with `../`; there are {depth} here"),
+                0 => "remove the `../`: this is the outermost level".to_owned(),
+                _ => format!("use `../` only to leave `{{{{#each}}}}`, `{{{{#with}}}}` or a partial; the maximum here is {depth}"),
             })
         })
     }
@@ -155,9 +156,9 @@ impl Scopes {
             }
             _ => {
                 let fault =
-                    Fault::new(codes::TEMPLATE_NAME, whole, format!("there is no `{raw}` here"));
+                    Fault::new(codes::TEMPLATE_NAME, whole, format!("unknown variable `{raw}`"));
                 return Err(fault.help(
-                    "`@index`, `@first` and `@last` are there within `{{#each}}`; `@locale`, `@dir`, `@start`, `@end` and `@root.name` everywhere"
+                    "use `@index`, `@first` and `@last` inside `{{#each}}`; `@locale`, `@dir`, `@start`, `@end` and `@root.name` are available everywhere"
                         .to_owned(),
                 ));
             }
@@ -175,17 +176,16 @@ impl Scopes {
     ) -> Result<Known, Fault> {
         let Some(record) = holder.ty.as_record() else {
             let message =
-                format!("`{name}` is looked for in {}, which has no names", holder.ty.shape);
+                format!("cannot read `{name}` from {}, which has no fields", holder.ty.shape);
             let help = match holder.ty.shape {
-                Shape::List(_) => Some("go through the list with `{{#each …}}`".to_owned()),
-                Shape::Json => Some("describe it in the order schema to refer into it".to_owned()),
+                Shape::List(_) => Some("iterate over the list with `{{#each …}}`".to_owned()),
+                Shape::Json => Some("describe its fields in the order schema".to_owned()),
                 _ => None,
             };
             return Err(Fault::new(codes::TEMPLATE_SHAPE, span, message).help(help));
         };
         let Some(field) = record.field(name) else {
-            let fault =
-                Fault::new(codes::TEMPLATE_NAME, span, format!("there is no `{name}` here"));
+            let fault = Fault::new(codes::TEMPLATE_NAME, span, format!("unknown name `{name}`"));
             let help = match self.above(name).filter(|_| lonely) {
                 Some(path) => Some(format!("did you mean `{path}`?")),
                 None => did_you_mean(name, record.names()),
@@ -205,7 +205,7 @@ impl Scopes {
         }
     }
 
-    /// Returns how a name would be written that an outer context has.
+    /// Returns the path to a name that an outer context contains.
     fn above(&self, name: &str) -> Option<String> {
         let has =
             |scope: &&Scope| scope.this.ty.as_record().is_some_and(|r| r.field(name).is_some());
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_within_a_missing_record_may_be_missing() {
+    fn fields_of_a_nullable_record_may_be_missing() {
         let customer = Type::record([("name", Type::text())]).or_null();
         let mut scopes = Scopes::new(&Type::record([("customer", customer)]));
         assert!(scopes.resolve("customer.name", 0).unwrap().ty.nullable);

@@ -1,4 +1,4 @@
-//! Checks `{{plural n one="…" other="…"}}`: each plural form of the language is required (UTS #35, part 3, "Language Plural Rules").
+//! Checks of `{{plural n one="…" other="…"}}`: every plural form of the language is required (UTS #35, part 3, "Language Plural Rules").
 
 use handlebars::JsonValue;
 use handlebars::template::{HelperTemplate, Parameter};
@@ -37,11 +37,12 @@ impl<'t> Checker<'t> {
                 let help = did_you_mean(name, PLURAL_CATEGORIES);
                 refuse(key, format!("unknown plural form `{name}`")).help(help)
             } else if given.contains(&name) {
-                refuse(key, format!("the form `{name}` is given twice"))
+                refuse(key, format!("duplicate plural form `{name}`"))
             } else if !matches!(call.hash.get(name), Some(Parameter::Literal(JsonValue::String(_))))
             {
                 let help = format!("write a constant text: `{name}=\"# items\"`");
-                refuse(&value.span, format!("the form `{name}` must be a quoted text")).help(help)
+                refuse(&value.span, format!("the plural form `{name}` must be a quoted text"))
+                    .help(help)
             } else {
                 given.push(name);
                 continue;
@@ -54,7 +55,7 @@ impl<'t> Checker<'t> {
         if fine && !matches!(operand.ty.shape, Shape::Int | Shape::Decimal { .. }) {
             let shown = cursor.text(&operand.span);
             let message =
-                format!("`{shown}` is {}, and `{PLURAL}` takes a number", operand.ty.shape);
+                format!("`{PLURAL}` expects a number, but `{shown}` is {}", operand.ty.shape);
             self.report(cursor, Fault::new(codes::TEMPLATE_SHAPE, operand.span.clone(), message));
             fine = false;
         }

@@ -1,7 +1,7 @@
-//! How well text stands out from what is behind it, by the rule of WCAG 2.2 (1.4.3): a ratio of 4.5 to 1, for large text of 3 to 1.
+//! Contrast between text and its background, according to WCAG 2.2 (1.4.3): at least 4.5 to 1, and 3 to 1 for large text.
 //!
-//! It looks at what is written with each element, as mail programs want it: `style`, `color`, `bgcolor`. Rules of style sheets are for those
-//! who understand them; what they make of a mail is seen in a browser.
+//! The check reads the attributes of each element: `style`, `color` and `bgcolor`. It ignores the rules of style sheets, because not all
+//! mail clients apply them.
 
 use std::ops::Range;
 
@@ -9,28 +9,28 @@ use super::css::declarations;
 use super::markup::{Element, Piece, VOID, pieces, slice};
 use super::problem::PROBLEMS_MAX;
 
-/// What is asked of text, and of text that is large.
+/// Minimum contrast of text, and of large text.
 const RATIO_MIN: f64 = 4.5;
 const RATIO_MIN_LARGE: f64 = 3.0;
-/// Pixels from which text is large: 18 points; 14 points if it is bold.
+/// Font size in pixels from which text is large: 18 points, or 14 points if it is bold.
 const LARGE_PX: f64 = 24.0;
 const LARGE_BOLD_PX: f64 = 18.66;
 
 /// A colour: red, green and blue, 0 to 255.
 type Colour = [u8; 3];
 
-/// Text that is hard to read.
+/// Text with too little contrast.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Faint {
-    /// The bytes of the colour as it is written, where it was set last: the text's, or what is behind it.
+    /// The position of the colour that was set last, which is either the text colour or the background colour.
     pub(super) colour: Range<usize>,
-    /// How well it stands out.
+    /// The contrast of the text.
     pub(super) ratio: f64,
-    /// What is asked.
+    /// The required contrast.
     pub(super) ratio_min: f64,
 }
 
-/// How text looks at one place. A colour that cannot be told is nothing.
+/// The style of text at one position. An unknown colour is `None`.
 #[derive(Clone)]
 struct Look {
     colour: Option<Colour>,
@@ -41,7 +41,8 @@ struct Look {
     hidden: bool,
 }
 
-/// Returns the texts in HTML that are hard to read, each place of a colour once. The tags of Handlebars in it are masked.
+/// Returns the texts in HTML that have too little contrast, at most one for each position of a colour. Handlebars tags in the text must be
+/// masked.
 pub(super) fn faint(text: &str) -> Vec<Faint> {
     let plain = Look {
         colour: Some([0; 3]),
@@ -89,7 +90,7 @@ pub(super) fn faint(text: &str) -> Vec<Faint> {
     found
 }
 
-/// Elements within each other that are looked at; a mail has some thirty.
+/// Maximum depth of nested elements that are checked. A typical mail has about thirty.
 const DEPTH_MAX: usize = 500;
 impl Look {
     fn with(&self, text: &str, name: &str, element: &Element) -> Self {
@@ -142,13 +143,13 @@ impl Look {
     }
 }
 
-/// Returns the contrast of two colours, 1 to 21 (WCAG 2.2, "contrast ratio").
+/// Returns the contrast of two colours, from 1 to 21 (WCAG 2.2, "contrast ratio").
 fn contrast(one: Colour, other: Colour) -> f64 {
     let (one, other) = (luminance(one), luminance(other));
     (one.max(other) + 0.05) / (one.min(other) + 0.05)
 }
 
-/// Returns how bright a colour is, 0 to 1 (WCAG 2.2, "relative luminance").
+/// Returns the luminance of a colour, from 0 to 1 (WCAG 2.2, "relative luminance").
 fn luminance(colour: Colour) -> f64 {
     let [red, green, blue] = colour.map(|part| {
         let part = f64::from(part) / 255.0;
@@ -157,7 +158,7 @@ fn luminance(colour: Colour) -> f64 {
     0.2126 * red + 0.7152 * green + 0.0722 * blue
 }
 
-/// Reads `#rgb`, `#rrggbb`, `rgb(r, g, b)` and the commonest names.
+/// Parses `#rgb`, `#rrggbb`, `rgb(r, g, b)` and the most common colour names.
 fn colour(value: &str) -> Option<Colour> {
     let named = match value {
         "white" => Some([255; 3]),
@@ -199,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn contrasts_are_those_of_wcag() {
+    fn contrast_follows_wcag() {
         for (one, other, ratio) in [
             ("#000", "#ffffff", 21.0),
             ("#777777", "white", 4.48),
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn faint_text_is_found_at_the_colour_that_makes_it_so() {
+    fn low_contrast_is_reported_at_the_colour_set_last() {
         let at = |text: &'static str| -> Vec<&str> {
             faint(text).iter().map(|faint| slice(text, &faint.colour)).collect()
         };

@@ -1,4 +1,4 @@
-//! Declarations of CSS with the bytes of their parts, and which of them well-known mail programs drop.
+//! CSS declarations with the positions of their parts, and the declarations that popular mail clients drop.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -24,8 +24,8 @@ pub(super) fn declarations(text: &str, within: Range<usize>) -> Vec<Declaration>
     found
 }
 
-/// Returns the declarations of the rules of a style sheet that hold everywhere. What is in `@media` and the like makes a mail better where it is
-/// understood, and is left out.
+/// Returns the declarations of the unconditional rules in a style sheet. Rules in `@media` and other at-rules are optional improvements and
+/// are skipped.
 pub(super) fn sheet(text: &str, within: Range<usize>) -> Vec<Declaration> {
     let mut found = Vec::new();
     let (mut depth, mut start, mut conditional) = (0_u32, within.start, false);
@@ -49,7 +49,7 @@ pub(super) fn sheet(text: &str, within: Range<usize>) -> Vec<Declaration> {
     found
 }
 
-/// Returns where a sign stands outside of quotes, parentheses and comments.
+/// Returns the positions of a character outside quotes, parentheses and comments.
 fn ends<'t>(text: &'t str, within: &Range<usize>, sign: char) -> impl Iterator<Item = usize> + 't {
     let base = within.start;
     let part = slice(text, within);
@@ -89,21 +89,22 @@ fn trimmed(text: &str, span: Range<usize>) -> Range<usize> {
     start..start + part.trim().len()
 }
 
-/// Facts of caniemail.com; `data/SOURCES.md` says where they come from.
+/// CSS support of mail clients, from caniemail.com. `data/SOURCES.md` describes the data.
 static SUPPORT: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
     let lines = include_str!("data/css-support.txt").lines();
     lines.filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('\t')).collect()
 });
 
-/// What a mail is as good without.
+/// Properties that a mail does not depend on.
 const DISPENSABLE: [&str; 3] = ["color-scheme", "hyphens", "overflow-wrap"];
 
-/// How many clients have to drop something before it is told. That one of them does is usual: Outlook on Windows drops most of CSS.
+/// Minimum number of clients that must drop a declaration before it is reported. A single client is common: Outlook on Windows drops most
+/// of CSS.
 const CLIENTS_MIN: usize = 3;
-/// The client that is told of alone.
+/// A client that is reported even if no other client drops the declaration.
 const GMAIL: &str = "Gmail";
 
-/// Returns what of a declaration is dropped, and by which clients.
+/// Returns the part of a declaration that clients drop, and the names of these clients.
 pub(super) fn dropped(text: &str, declaration: &Declaration) -> Option<(String, &'static str)> {
     let property = slice(text, &declaration.property).to_ascii_lowercase();
     if DISPENSABLE.contains(&property.as_str()) {
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn declarations_are_found_where_they_stand() {
+    fn declarations_have_the_right_positions() {
         let text = "color : red;background:url(\"a;b\");; /* x: y; */ content: 'a;b' ;bad";
         let found = declarations(text, 0..text.len());
         assert_eq!(shown(text, &found), ["color|red", "background|url(\"a;b\")", "content|'a;b'"]);
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_several_clients_drop_is_told() {
+    fn css_that_several_clients_drop_is_reported() {
         for (text, name) in [
             ("position: absolute", Some("position")),
             ("display: block", None),

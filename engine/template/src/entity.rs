@@ -1,4 +1,4 @@
-//! Decodes the HTML character references that can hide the scheme of a URL: numeric ones, and the names of punctuation.
+//! Decodes the HTML character references that can hide the scheme of a URL: numeric references and the names of punctuation characters.
 
 use std::str::Chars;
 
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_names_are_read() {
+    fn numeric_and_named_references_are_decoded() {
         for (text, read) in [
             ("a&amp;b", "a&b"),
             ("&#106;&#x6A;&#X6a&#58", "jjj:"),

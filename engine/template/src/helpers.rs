@@ -1,4 +1,5 @@
-//! The helpers that templates may call for a value. They never fail: what they are given was checked.
+//! The helpers that return a value to a template. They cannot fail, because the check has validated
+//! their parameters.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -10,26 +11,26 @@ use oms_core::value::{DateFormat, Value, parse_date};
 
 use crate::locale::Formats;
 
-/// What may be called as a block.
+/// Helpers that are called as blocks.
 pub(super) const BLOCKS: [&str; 4] = ["each", "if", "unless", "with"];
 
-/// What may be called for a value.
+/// Helpers that return a value.
 pub(super) const CALLS: [&str; 15] = [
     "and", "country", "date", "default", "eq", "ge", "gt", "le", "lt", "money", "ne", "not",
     "number", "or", "plural",
 ];
 
-/// What writes a day, and its setting that names a time zone.
+/// The helper that formats a date, and its setting for a time zone.
 pub(super) const DATE: &str = "date";
 pub(super) const ZONE: &str = "zone";
 
 /// The helper that selects a plural form, and the placeholder for the number in its forms.
 pub(super) const PLURAL: &str = "plural";
 pub(super) const NUMBER_MARK: char = '#';
-/// A number sign in such words.
+/// An escaped number sign in a plural form.
 pub(super) const NUMBER_ESCAPED: &str = "##";
 
-/// What says a text of `texts.yaml`.
+/// The helper that prints a text of `texts.yaml`.
 pub(super) const SAY: &str = "t";
 
 /// One of [`CALLS`], except [`DATE`], which depends on a time zone, and [`PLURAL`], which has plural forms.
@@ -51,7 +52,7 @@ pub(super) enum Call {
 }
 
 impl Call {
-    /// Returns the helper of a name.
+    /// Returns the helper with a name.
     pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "and" => Self::And,
@@ -71,7 +72,7 @@ impl Call {
         })
     }
 
-    /// Returns its value for these parameters; what is not given is missing.
+    /// Returns the value of a call. Parameters that are not given are [`Value::Missing`].
     pub(super) fn value<'v>(self, params: &[Cow<'v, Value>], formats: &Formats) -> Cow<'v, Value> {
         let param = |at: usize| params.get(at).map_or(&Value::Missing, AsRef::as_ref);
         let order = || compare(param(0), param(1));
@@ -100,7 +101,8 @@ impl Call {
 }
 
 impl Call {
-    /// Writes a value as readers of a locale do; nothing if it is not of the type that the check demands.
+    /// Formats a value for a locale. Returns `None` if the value does not have the type that the
+    /// check requires.
     fn written(self, value: &Value, other: &Value, formats: &Formats) -> Option<Arc<str>> {
         let written = match (self, value) {
             (Self::Money, value) => {
@@ -115,7 +117,7 @@ impl Call {
     }
 }
 
-/// Returns the day of a value: a date's own, or an instant's in a time zone.
+/// Returns the day of a value: a date itself, or the day of a timestamp in a time zone.
 pub(super) fn day(value: &Value, time_zone: &TimeZone) -> Option<jiff::civil::Date> {
     match value {
         Value::Timestamp(instant) => Some(time_zone.day(*instant)),
@@ -123,7 +125,8 @@ pub(super) fn day(value: &Value, time_zone: &TimeZone) -> Option<jiff::civil::Da
     }
 }
 
-/// Tells whether a condition holds: something is there and is not empty. An amount of zero is something.
+/// Returns whether a condition holds: the value is present, not empty and not false. A decimal zero
+/// is true, an integer zero only if `zero_is_true` is set.
 pub(super) fn is_true(value: &Value, zero_is_true: bool) -> bool {
     match value {
         Value::Missing | Value::Null => false,
@@ -141,7 +144,8 @@ fn equal(left: &Value, right: &Value) -> bool {
     left == right || compare(left, right) == Some(Ordering::Equal)
 }
 
-/// Compares numbers by their value, dates and instants in time, each with a text that spells one.
+/// Compares numbers by value, and dates and timestamps by time. Text is parsed if the other value
+/// is a number, a date or a timestamp.
 fn compare(left: &Value, right: &Value) -> Option<Ordering> {
     match (left, right) {
         (Value::Date(left), _) => Some(left.cmp(&date(right)?)),
@@ -187,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn decimals_compare_as_numbers_and_dates_in_time() {
+    fn decimals_compare_as_numbers_and_dates_as_times() {
         let held = |call: &str, left: &Value, right: &Value| {
             let params = [Cow::Borrowed(left), Cow::Borrowed(right)];
             Call::named(call).unwrap().value(&params, &Formats::of("en")).into_owned()

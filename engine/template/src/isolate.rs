@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// Which values are isolated.
+/// Selects the values that are isolated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Isolating {
     /// None: the surrounding text is left-to-right, or the output is machine-readable.
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_value_reaches_beyond_its_isolate() {
+    fn values_cannot_escape_their_isolate() {
         assert_eq!(contained("a\u{202e}b\u{2069}c\u{200f}"), "abc\u{200f}");
         assert_eq!(contained("2026-001"), "2026-001");
     }

@@ -1,5 +1,5 @@
-//! What is right and still bad for readers: pictures that say nothing, links that anybody on the way may read, CSS that mail programs drop, faint
-//! text, and what is too long to be shown.
+//! Warnings about valid templates that are bad for readers: images without alternative text, unencrypted links, CSS that mail clients drop,
+//! low contrast, and parts that are too long to be shown.
 
 use std::ops::Range;
 
@@ -17,9 +17,9 @@ use super::part::Part;
 use super::problem::{Fault, PROBLEMS_MAX, TemplateProblem};
 use super::program::{Op, Program};
 
-/// Bytes of HTML after which Gmail hides the rest of a mail behind a link.
+/// Size of the HTML in bytes above which Gmail hides the rest of a mail behind a link.
 pub const HTML_BYTES_SHOWN: usize = 102 * 1024;
-/// Characters of a subject that phones show.
+/// Number of characters of a subject that mail clients usually show.
 pub const SUBJECT_CHARS_SHOWN: usize = 78;
 
 /// Returns the warnings for the parts of a mail in one locale.
@@ -33,7 +33,7 @@ pub(super) fn lint(variant: &Variant) -> Vec<TemplateProblem> {
     problems
 }
 
-/// Returns the warnings for what is written in one file of HTML or MJML.
+/// Returns the warnings for one source file in HTML or MJML.
 fn markup(part: &Part, alts: &Alts) -> Vec<TemplateProblem> {
     let text = masked(&part.text);
     let pieces = pieces(&text);
@@ -65,8 +65,8 @@ fn links(text: &str, element: &Element, faults: &mut Vec<Fault>) {
     for link in ["href", "src"] {
         let Some(value) = element.attribute(text, link) else { continue };
         if slice(text, &value).starts_with("http://") {
-            let fault = Fault::new(codes::TEMPLATE_LINK, value, "this link is not encrypted");
-            faults.push(fault.warning().help("write `https://`".to_owned()));
+            let fault = Fault::new(codes::TEMPLATE_LINK, value, "unencrypted link");
+            faults.push(fault.warning().help("use `https://`".to_owned()));
         }
     }
 }
@@ -100,14 +100,14 @@ fn style_of(text: &str, declarations: &[Declaration], faults: &mut Vec<Fault>) {
         }
         let Some((name, clients)) = dropped(text, declaration) else { continue };
         let span = declaration.property.start..declaration.value.end;
-        let fault =
-            Fault::new(codes::TEMPLATE_CSS, span, format!("`{name}` is dropped by {clients}"));
-        let help = "see that the mail is right without it, and put it into `@media` if it only adds something";
+        let fault = Fault::new(codes::TEMPLATE_CSS, span, format!("{clients} drop `{name}`"));
+        let help =
+            "check that the mail looks right without it, and move optional styles into `@media`";
         faults.push(fault.warning().help(help.to_owned()));
     }
 }
 
-/// Returns the warnings for faint text, each at its colour as it is written in the source.
+/// Returns the warnings about low contrast, each at the position of its colour in the source.
 fn contrast(html: &Html) -> Vec<TemplateProblem> {
     let rendered = masked(&html.rendered().text);
     let problem = |faint: super::contrast::Faint| {
@@ -117,16 +117,16 @@ fn contrast(html: &Html) -> Vec<TemplateProblem> {
             Some(_) => written(html, colour),
         };
         let message = format!(
-            "text has a contrast of {:.1} to 1 with `{colour}`, and {} is asked for",
+            "text has a contrast of {:.1} to 1 with `{colour}`, at least {} is required",
             faint.ratio, faint.ratio_min
         );
         let fault = Fault::new(codes::TEMPLATE_CONTRAST, span, message).warning();
-        part.problem(fault.help("take a darker or a lighter colour".to_owned()))
+        part.problem(fault.help("use a darker or a lighter colour".to_owned()))
     };
     faint(&rendered).into_iter().map(problem).collect()
 }
 
-/// Finds a colour in the files that a mail in MJML is made of.
+/// Finds a colour in the source files of a mail in MJML.
 fn written<'h>(html: &'h Html, colour: &str) -> (&'h Part, Range<usize>) {
     let included = html.included.iter().map(AsRef::as_ref);
     let mut parts = std::iter::once(&html.source).chain(included);
@@ -135,44 +135,47 @@ fn written<'h>(html: &'h Html, colour: &str) -> (&'h Part, Range<usize>) {
     (part, at..at + if found.is_some() { colour.len() } else { 0 })
 }
 
-/// Returns the warnings for what is longer than it is shown, whatever the data is.
+/// Returns the warnings about parts that are too long to be shown, whatever the data.
 fn length(variant: &Variant) -> Vec<TemplateProblem> {
     let mut problems = Vec::new();
     let subject = &variant.subject;
     let characters = fixed_chars(&subject.program, variant);
     if characters > SUBJECT_CHARS_SHOWN {
         let message = format!(
-            "the subject has {characters} characters before anything is filled in, and few are shown after {SUBJECT_CHARS_SHOWN}"
+            "the subject has {characters} characters of fixed text, and few clients show more than {SUBJECT_CHARS_SHOWN}"
         );
         let fault = Fault::new(codes::TEMPLATE_LENGTH, 0..subject.text.trim_end().len(), message);
         problems.push(
-            subject.problem(fault.warning().help("say the first thing first, and less".to_owned())),
+            subject.problem(
+                fault
+                    .warning()
+                    .help("put the most important words first, and shorten the subject".to_owned()),
+            ),
         );
     }
     let bytes = variant.html.rendered().text.len();
     if bytes > HTML_BYTES_SHOWN {
         let message = format!(
-            "the HTML has {} KB before anything is filled in, and Gmail hides what comes after {}",
+            "the HTML has {} KB without its values, and Gmail hides everything after {} KB",
             bytes / 1024,
             HTML_BYTES_SHOWN / 1024
         );
         let fault = Fault::new(codes::TEMPLATE_LENGTH, 0..0, message).warning();
         problems.push(
-            variant
-                .html
-                .source
-                .problem(fault.help("write less HTML, or leave parts to the text".to_owned())),
+            variant.html.source.problem(
+                fault.help("shorten the HTML, or move content to the text part".to_owned()),
+            ),
         );
     }
     problems
 }
 
-/// Counts the characters that are printed in any case.
+/// Returns the number of characters that are always printed.
 fn fixed_chars(program: &Program, variant: &Variant) -> usize {
     let of = |op: &Op| match op {
         Op::Text { text, .. } => text.chars().count(),
         Op::Print { value, .. } => value.literal().map_or(0, |text| text.chars().count()),
-        // A text that says itself was refused.
+        // The check rejects a text that includes itself.
         Op::Say { name, .. } => {
             variant.texts.get(&**name).map_or(0, |part| said_chars(&part.program))
         }
@@ -194,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_without_words_and_open_links_are_found_where_they_stand() {
+    fn lint_findings_have_the_right_positions() {
         let text = "<p title='a > b'><img src=\"http://a.example/x.png\"><img alt=\"\" data-alt=1>\n<mj-image src='https://a.example/y.png' />\
                     <a HREF=x href = \"http://b.example\">b < c</a> <img data-alt=\"x\"><i style=\"top:0;color:red\">x</i>";
         let part = Part::of_file("t", text).unwrap();

@@ -1,4 +1,4 @@
-//! Warnings about pictures without `alt`, in HTML and in MJML.
+//! Warnings about images without `alt`, in HTML and in MJML.
 
 use std::collections::BTreeSet;
 
@@ -9,22 +9,22 @@ use super::mjml::masked;
 use super::part::Part;
 use super::problem::{Fault, PROBLEMS_MAX};
 
-/// The element of MJML that contains the defaults of others.
+/// The MJML element that contains the default attributes of other elements.
 const DEFAULTS: &str = "mj-attributes";
-/// The element in it whose attributes apply to every element.
+/// The element in it whose attributes apply to all elements.
 const ALL: &str = "mj-all";
 
-/// Which elements have an `alt` from `mj-attributes`.
+/// The elements that get an `alt` from `mj-attributes`.
 #[derive(Debug, Default)]
 pub(super) struct Alts {
     /// Names of elements.
     elements: BTreeSet<String>,
-    /// Names of classes of MJML.
+    /// Names of MJML classes.
     classes: BTreeSet<String>,
 }
 
 impl Alts {
-    /// Reads the files of a mail.
+    /// Collects the defaults from the files of a mail.
     pub(super) fn of<'p>(parts: impl IntoIterator<Item = &'p Part>) -> Self {
         let mut alts = Self::default();
         for part in parts.into_iter().filter(|part| part.text.contains(DEFAULTS)) {
@@ -52,7 +52,7 @@ impl Alts {
     }
 }
 
-/// Returns the start tags, each with whether it stands in `mj-attributes`.
+/// Returns the start tags, each with whether it is inside `mj-attributes`.
 fn within_defaults<'p>(
     text: &str,
     pieces: &'p [Piece],
@@ -71,7 +71,7 @@ fn within_defaults<'p>(
     })
 }
 
-/// Finds pictures without `alt`, and pictures with a link and an empty `alt`.
+/// Returns a fault for each image without `alt`, and for each linked image with an empty `alt`.
 pub(super) fn pictures(text: &str, pieces: &[Piece], alts: &Alts) -> Vec<Fault> {
     let shown = within_defaults(text, pieces).filter(|(_, is_in)| !is_in);
     let found = shown.filter_map(|(element, _)| picture(text, element, alts));
@@ -88,23 +88,24 @@ fn picture(text: &str, element: &Element, alts: &Alts) -> Option<Fault> {
     let (message, help) = match alt {
         None if alts.has(text, element) => return None,
         None => (format!("`{name}` has no `alt`"), DECORATES),
-        Some(alt) if is_link && slice(text, &alt).trim().is_empty() => {
-            (format!("`{name}` is a link and its `alt` is empty"), "describe where the link leads")
-        }
+        Some(alt) if is_link && slice(text, &alt).trim().is_empty() => (
+            format!("`{name}` is a link and its `alt` is empty"),
+            "describe the target of the link in `alt`",
+        ),
         Some(_) => return None,
     };
     let fault = Fault::new(codes::TEMPLATE_ALT, element.name.clone(), message);
     Some(fault.warning().help(help.to_owned()))
 }
 
-const DECORATES: &str = "write what it shows, or `alt=\"\"` if it only decorates";
+const DECORATES: &str = "describe the image in `alt`, or write `alt=\"\"` if it is decorative";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn pictures_without_alt_are_found() {
+    fn images_without_alt_are_reported() {
         for (text, message) in [
             ("<mj-image src=\"x\"/>", Some("`mj-image` has no `alt`")),
             ("<mj-image src=\"x\" alt=\"\"/>", None),

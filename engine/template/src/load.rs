@@ -1,4 +1,4 @@
-//! Reading templates: which files belong to one, and which stand in where a locale has none of its own.
+//! Loading of templates: the files of a template, and the files that a locale inherits.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,32 +15,32 @@ use super::sample::{SAMPLE, Sample};
 use super::texts::{TEXTS, Texts, texts};
 use crate::locale::{candidates, is_language_tag};
 
-/// The folder beside the templates that holds what they share.
+/// The folder next to the templates that contains the shared partials.
 pub const PARTIALS_FOLDER: &str = "partials";
 
-/// What the files of partials end in: those that a mail includes when it is rendered, and those of its MJML.
+/// File name suffixes of partials: those that Handlebars includes during rendering, and those that MJML includes.
 const PARTIAL_SUFFIX: &str = ".hbs";
 const MJML_SUFFIX: &str = ".mjml";
 
-/// The files of a template, by their role.
+/// Names of the files of a template.
 const SUBJECT: &str = "subject.hbs";
 const HTML: &str = "body.html.hbs";
 const MJML: &str = "body.mjml";
 const TEXT: &str = "body.txt.hbs";
 const FILES: [&str; 6] = [SUBJECT, HTML, MJML, TEXT, TEXTS, SAMPLE];
 
-/// Elements within each other in HTML. Those that are never closed, as paragraphs may be, count too.
+/// Maximum depth of nested elements in HTML. Elements that are never closed, such as `p`, count too.
 const HTML_DEPTH_MAX: usize = 500;
 
-/// The folder in a template that holds what is attached.
+/// The folder in a template that contains the attachments.
 const ATTACHMENTS: &str = "attachments";
 
-/// An HTML body: what is checked, what it includes, and what is rendered.
+/// An HTML body: its source, the files that it includes, and the generated HTML.
 #[derive(Debug)]
 pub(super) struct Html {
-    /// The file as it is written.
+    /// The source file.
     pub(super) source: Part,
-    /// What MJML made of it; nothing if the file is HTML itself.
+    /// The HTML that MJML generated, or `None` if the source is HTML.
     pub(super) made: Option<Part>,
     /// The MJML files that it includes.
     pub(super) included: Vec<Arc<Part>>,
@@ -48,20 +48,20 @@ pub(super) struct Html {
 }
 
 impl Html {
-    /// Returns what is rendered.
+    /// Returns the part to render.
     pub(super) fn rendered(&self) -> &Part {
         self.made.as_ref().unwrap_or(&self.source)
     }
 }
 
-/// The files that make a mail in one locale.
+/// The files of a mail in one locale.
 #[derive(Clone, Debug)]
 pub(super) struct Variant {
-    /// The locale of its words.
+    /// The locale of its texts.
     pub(super) locale: Arc<str>,
     pub(super) subject: Arc<Part>,
     pub(super) html: Arc<Html>,
-    /// Without it, the text is made of the HTML.
+    /// The text part. If it is `None`, the text is generated from the HTML.
     pub(super) text: Option<Arc<Part>>,
     pub(super) texts: Arc<Texts>,
 }
@@ -70,25 +70,26 @@ pub(super) struct Variant {
 #[derive(Debug)]
 pub struct Template {
     pub(super) base: Variant,
-    /// By locale in lower case; what a locale lacks is filled in.
+    /// The locales, by lower-case tag. Files that a locale does not have are inherited.
     pub(super) locales: BTreeMap<String, Variant>,
     pub(super) partials: BTreeMap<String, Part>,
-    /// What may be attached, by name.
+    /// The attachments, by name.
     pub(super) attachments: BTreeMap<String, Part>,
-    /// Where instants have their days.
+    /// The time zone that determines the dates of timestamps.
     pub(super) time_zone: TimeZone,
-    /// Data to show the mail with.
+    /// Sample data for previews.
     pub(super) sample: Option<Sample>,
-    /// What is odd about the folder.
+    /// Warnings about the folder.
     notes: Vec<TemplateProblem>,
 }
 
 impl Template {
-    /// Reads the template `name` in a folder of templates, whose own language is `locale`. Instants have their days in `time_zone`.
+    /// Loads the template `name` from a folder of templates. `locale` is the language of its base folder, and `time_zone` determines the
+    /// dates of timestamps.
     ///
     /// # Errors
-    /// With all problems of its files: missing, unreadable, too large, or no templates. If there is no such template at all, one
-    /// problem says so, with a path that is no file's.
+    /// Returns all problems of the template's files: missing, unreadable, too large, or invalid. If the template does not exist, returns a
+    /// single problem whose path is the template's folder.
     pub fn load(
         files: &dyn Files,
         folder: &str,
@@ -100,7 +101,7 @@ impl Template {
         let entries = files.list(&at);
         if entries.is_empty() {
             let known = Self::names(files, folder);
-            let message = format!("there is no template `{name}`");
+            let message = format!("unknown template `{name}`");
             let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message)
                 .help(did_you_mean(name, known.iter().map(String::as_str)));
             return Err(vec![fault.within(&at)]);
@@ -115,7 +116,7 @@ impl Template {
             if !there {
                 let message = format!("the template `{name}` has no `{file}`");
                 let help = format!(
-                    "a template has `{SUBJECT}` and `{MJML}` (or `{HTML}`), and perhaps `{TEXT}` and `{TEXTS}`"
+                    "a template requires `{SUBJECT}` and `{MJML}` (or `{HTML}`); `{TEXT}` and `{TEXTS}` are optional"
                 );
                 let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message).help(help);
                 loader.problems.push(fault.within(&format!("{at}/{file}")));
@@ -133,7 +134,7 @@ impl Template {
             } else {
                 let message = format!("`{entry}` is not a locale");
                 let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message);
-                let help = "folders in a template are named like `de` or `pt-BR`".to_owned();
+                let help = "name the folder after a locale, such as `de` or `pt-BR`".to_owned();
                 loader.problems.push(fault.help(help).within(&below));
             }
         }
@@ -160,27 +161,27 @@ impl Template {
         folders.filter(|name| *name != PARTIALS_FOLDER).map(str::to_owned).collect()
     }
 
-    /// Returns the locales that have files of their own, in lower case.
+    /// Returns the lower-case tags of the locales with their own files.
     pub fn locales(&self) -> impl Iterator<Item = &str> {
         self.locales.keys().map(String::as_str)
     }
 
-    /// Returns the names of what may be attached.
+    /// Returns the names of the attachments.
     pub fn attachments(&self) -> impl Iterator<Item = &str> {
         self.attachments.keys().map(String::as_str)
     }
 
-    /// Returns the HTML of the base folder as it is rendered from: what MJML made of the file, with the tags of Handlebars in it.
+    /// Returns the HTML of the base folder with its Handlebars tags: the generated HTML if the source is MJML.
     pub fn html_text(&self) -> &str {
         &self.base.html.rendered().text
     }
 
-    /// Returns the words of the base folder by their names, with the tags of Handlebars in them.
+    /// Returns the texts of the base folder by name, with their Handlebars tags.
     pub fn words(&self) -> impl Iterator<Item = (&str, &str)> {
         self.base.texts.iter().map(|(name, part)| (name.as_str(), part.text.as_str()))
     }
 
-    /// Returns the locale that the base folder is written in.
+    /// Returns the locale of the base folder.
     pub fn own_locale(&self) -> &str {
         &self.base.locale
     }
@@ -194,7 +195,7 @@ impl Template {
     }
 }
 
-/// Gives each locale the files and texts that it lacks: those of the next one that it falls back to, or the base folder's.
+/// Adds the files and texts that a locale does not have, from the next locale that it falls back to or from the base folder.
 fn filled(locales: &BTreeMap<String, Folder>, base: &Variant) -> BTreeMap<String, Variant> {
     let mut filled = BTreeMap::new();
     for tag in locales.keys() {
@@ -218,7 +219,7 @@ fn filled(locales: &BTreeMap<String, Folder>, base: &Variant) -> BTreeMap<String
     filled
 }
 
-/// The files that one folder has.
+/// The files of one folder.
 #[derive(Default)]
 struct Folder {
     subject: Option<Arc<Part>>,
@@ -230,7 +231,7 @@ struct Folder {
 
 struct Loader<'f> {
     files: &'f dyn Files,
-    /// The folder of what templates share.
+    /// The folder of the shared partials.
     shared: String,
     includes: Includes,
     problems: Vec<TemplateProblem>,
@@ -252,7 +253,7 @@ impl<'f> Loader<'f> {
         Self { files, shared, includes, problems, notes: Vec::new() }
     }
 
-    /// Reads the files of a template that are in a folder.
+    /// Loads the template's files from a folder.
     fn folder(&mut self, at: &str, entries: &[String]) -> Folder {
         let mut folder = Folder::default();
         for entry in entries {
@@ -270,7 +271,7 @@ impl<'f> Loader<'f> {
                 TEXTS => folder.texts = self.texts(&path).map(Arc::new),
                 SAMPLE => folder.sample = self.text(&path).map(|text| Sample { path, text }),
                 other if other.ends_with(PARTIAL_SUFFIX) || other.ends_with(MJML_SUFFIX) => {
-                    let message = format!("`{entry}` is not a file of a template, and is not used");
+                    let message = format!("`{entry}` is not a template file and is ignored");
                     let help = closest(entry, FILES).map(|file| format!("did you mean `{file}`?"));
                     let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message).help(help);
                     self.notes.push(fault.warning().within(&path));
@@ -279,11 +280,10 @@ impl<'f> Loader<'f> {
             }
         }
         if entries.iter().any(|entry| entry == HTML) && entries.iter().any(|entry| entry == MJML) {
-            let message =
-                format!("there is `{MJML}` and `{HTML}`, and one of them would not be used");
+            let message = format!("found both `{MJML}` and `{HTML}`, but a template uses only one");
             let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message);
             self.problems
-                .push(fault.help("take one away".to_owned()).within(&format!("{at}/{HTML}")));
+                .push(fault.help("remove one of them".to_owned()).within(&format!("{at}/{HTML}")));
         }
         folder
     }
@@ -301,7 +301,7 @@ impl<'f> Loader<'f> {
         partials
     }
 
-    /// Reads what may be attached: files named like the attachment, with `.hbs` behind it.
+    /// Loads the attachments: files with the name of the attachment and the suffix `.hbs`.
     fn attachments(&mut self, at: &str) -> BTreeMap<String, Part> {
         let mut attachments = BTreeMap::new();
         for entry in self.files.list(at) {
@@ -314,8 +314,8 @@ impl<'f> Loader<'f> {
                     }
                 }
                 None => {
-                    let message = format!("`{entry}` cannot be attached");
-                    let help = "name it like `receipt.csv.hbs`, `receipt.html.hbs` or `receipt.txt.hbs`, in plain letters and digits";
+                    let message = format!("invalid attachment name `{entry}`");
+                    let help = "use a name such as `receipt.csv.hbs`, `receipt.html.hbs` or `receipt.txt.hbs`, with only ASCII letters and digits";
                     let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message);
                     self.problems.push(fault.help(help.to_owned()).within(&path));
                 }
@@ -357,13 +357,13 @@ impl<'f> Loader<'f> {
             let Some((path, text)) = self.includes.get(name).cloned() else { continue };
             included.push(Arc::new(self.kept(Part::of_file(&path, &text))?));
         }
-        // The tags of the source are right, so that what is wrong now came by their being moved.
+        // The tags of the source are valid, so MJML must have moved them.
         let made = Part::made(path, &compiled.html).map_err(|_| {
-            let message = "MJML takes the tags of Handlebars apart";
+            let message = "MJML separates Handlebars tags that belong together";
             let fault = Fault::new(codes::TEMPLATE_MJML, 0..0, message);
             vec![
                 fault
-                    .help("put blocks that go around elements into `<mj-raw>`".to_owned())
+                    .help("put blocks that surround elements into `<mj-raw>`".to_owned())
                     .within(path),
             ]
         });
@@ -371,17 +371,17 @@ impl<'f> Loader<'f> {
         Some(Html { source, made, included, notes: compiled.notes })
     }
 
-    /// Notes what a translation lacks, and what it has that nothing uses.
+    /// Warns about texts that a translation does not have, and about texts that only the translation has.
     fn compare(&mut self, path: &str, tag: &str, own: Option<&Texts>, base: &Texts) {
         let Some(own) = own else { return };
         for name in base.keys().filter(|name| !own.contains_key(*name)) {
             let message = format!("the text `{name}` is not translated to `{tag}`");
-            let help = "the mail's own text stands in for it".to_owned();
+            let help = "translate it; until then, the text of the base folder is used".to_owned();
             let fault = Fault::new(codes::TEMPLATE_LOCALE, 0..0, message).help(help);
             self.notes.push(fault.warning().within(path));
         }
         for (name, part) in own.iter().filter(|(name, _)| !base.contains_key(*name)) {
-            let message = format!("the text `{name}` is not among those of the mail itself");
+            let message = format!("the text `{name}` does not exist in the base folder");
             let help = did_you_mean(name, base.keys().map(String::as_str));
             let whole = 0..part.text.len();
             let fault = Fault::new(codes::TEMPLATE_LOCALE, whole, message).help(help);

@@ -1,25 +1,25 @@
-//! The elements of HTML and MJML with the bytes of their parts. Read from text in which the tags of Handlebars are masked, so that a
-//! quote in one does not end an attribute.
+//! The elements of HTML and MJML, with the positions of their parts. Handlebars tags in the text must be masked, so that a quote in a tag
+//! does not end an attribute.
 
 use std::ops::Range;
 
-/// What stands in a text, in order.
+/// A piece of markup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
     /// A start tag.
     Start(Element),
     /// An end tag.
     End(Range<usize>),
-    /// What stands between tags.
+    /// Text between tags.
     Text(Range<usize>),
-    /// A comment with `<!--` and `-->`, also a conditional comment for Outlook.
+    /// A comment from `<!--` to `-->`. Conditional comments for Outlook are included.
     Comment(Range<usize>),
 }
 
 /// A start tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Element {
-    /// Its name's bytes.
+    /// Position of the name.
     pub(super) name: Range<usize>,
     /// Its attributes.
     pub(super) attributes: Vec<Attribute>,
@@ -30,14 +30,14 @@ pub(super) struct Element {
 /// An attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Attribute {
-    /// Its name's bytes.
+    /// Position of the name.
     pub(super) name: Range<usize>,
-    /// Its value's bytes, without quotes; where there is no value, the empty place behind the name.
+    /// Position of the value, without quotes. An attribute without a value has an empty range after the name.
     pub(super) value: Range<usize>,
 }
 
 impl Element {
-    /// Returns the bytes of an attribute's value.
+    /// Returns the position of an attribute's value.
     pub(super) fn attribute(&self, text: &str, wanted: &str) -> Option<Range<usize>> {
         let named =
             |attribute: &&Attribute| slice(text, &attribute.name).eq_ignore_ascii_case(wanted);
@@ -45,12 +45,12 @@ impl Element {
     }
 }
 
-/// Returns the text at these bytes.
+/// Returns the text of a range of bytes.
 pub(super) fn slice<'t>(text: &'t str, span: &Range<usize>) -> &'t str {
     text.get(span.clone()).unwrap_or_default()
 }
 
-/// Takes a text apart.
+/// Splits a text into its pieces.
 pub(super) fn pieces(text: &str) -> Vec<Piece> {
     let mut scanner = Scanner { text, at: 0 };
     let mut pieces = Vec::new();
@@ -77,7 +77,7 @@ pub(super) fn pieces(text: &str) -> Vec<Piece> {
                 continue;
             }
             let element = scanner.element(name);
-            // What is in these is no markup, whatever it looks like.
+            // The content of these elements is not markup.
             let closing = match slice(text, &element.name) {
                 "style" | "mj-style" | "script" if !element.is_closed => {
                     Some(format!("</{}", slice(text, &element.name)))
@@ -95,7 +95,7 @@ pub(super) fn pieces(text: &str) -> Vec<Piece> {
     pieces
 }
 
-/// Finds an element that stands within more than `depth_max` others. What reads markup calls itself for each.
+/// Returns an element that is nested in more than `depth_max` others, because the parsers of markup are recursive.
 pub(super) fn too_deep(text: &str, depth_max: usize) -> Option<Range<usize>> {
     let mut open: Vec<&str> = Vec::new();
     for piece in pieces(text) {
@@ -122,7 +122,7 @@ pub(super) fn too_deep(text: &str, depth_max: usize) -> Option<Range<usize>> {
     None
 }
 
-/// Elements of HTML that hold nothing.
+/// HTML elements without content.
 pub(super) const VOID: [&str; 8] = ["br", "hr", "img", "input", "link", "meta", "col", "wbr"];
 
 struct Scanner<'t> {
@@ -145,14 +145,14 @@ impl Scanner<'_> {
         is_there
     }
 
-    /// Takes characters as long as they fit, and returns their bytes.
+    /// Consumes characters while they fit, and returns their range.
     fn take(&mut self, fits: impl Fn(char) -> bool) -> Range<usize> {
         let length = self.rest().find(|char| !fits(char)).unwrap_or(self.rest().len());
         self.at += length;
         self.at - length..self.at
     }
 
-    /// Takes the name of an element.
+    /// Consumes the name of an element.
     fn name(&mut self) -> Range<usize> {
         if !self.rest().starts_with(|char: char| char.is_ascii_alphabetic()) {
             return self.at..self.at;
@@ -160,7 +160,7 @@ impl Scanner<'_> {
         self.take(|char| char.is_alphanumeric() || matches!(char, '-' | ':' | '_'))
     }
 
-    /// Takes the rest of a start tag.
+    /// Consumes the rest of a start tag.
     fn element(&mut self, name: Range<usize>) -> Element {
         let mut element = Element { name, attributes: Vec::new(), is_closed: false };
         loop {
@@ -176,7 +176,7 @@ impl Scanner<'_> {
             let ends = |char: char| char.is_whitespace() || matches!(char, '=' | '>' | '/');
             let mut name = self.take(|char| !ends(char));
             if name.is_empty() {
-                // A sign that belongs to nothing is passed over.
+                // Skips an unexpected character.
                 self.at += self.rest().chars().next().map_or(0, char::len_utf8);
                 name.end = self.at;
             }
@@ -185,7 +185,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// Takes an attribute's value, if there is one.
+    /// Consumes the value of an attribute, if there is a value.
     fn value(&mut self) -> Range<usize> {
         let none = self.at..self.at;
         self.take(char::is_whitespace);
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn elements_attributes_and_texts_are_found_where_they_stand() {
+    fn pieces_have_the_right_positions() {
         let text = "<!doctype html>a<p class='x > y' ID = \"n\" hidden><!-- <b> --><br/>1 < 2</p><style>p > b {}</style><a href=x>";
         let shown: Vec<String> = pieces(text)
             .iter()
@@ -248,14 +248,14 @@ mod tests {
     }
 
     #[test]
-    fn depth_is_that_of_elements_that_are_open() {
+    fn only_open_elements_count_toward_the_depth() {
         let text = "<a><br><b></b><c/><d><e>";
         assert_eq!(too_deep(text, 3), None);
         assert_eq!(too_deep(text, 2).map(|span| slice(text, &span)), Some("e"));
     }
 
     #[test]
-    fn broken_markup_comes_to_an_end() {
+    fn scanning_broken_markup_terminates() {
         for text in [
             "<", "<p", "<p a", "<p a=", "<p a='", "</", "</p", "<!--", "<p /", "<p =>", "<p =",
             "<style>", "<é",

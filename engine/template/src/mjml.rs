@@ -1,4 +1,4 @@
-//! MJML to HTML, once when a template is loaded. The tags of Handlebars pass through it as text.
+//! Conversion from MJML to HTML, once when a template is loaded. Handlebars tags pass through as text.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
@@ -17,18 +17,18 @@ use super::mjml_tree::completed;
 use super::problem::{Fault, TemplateProblem};
 use super::scan::scan;
 
-/// How many files a mail may include, counting each time.
+/// Maximum number of files that a mail may include. Repeated inclusions count each time.
 const INCLUSIONS_MAX: usize = 50;
 
-/// The files that `mj-include` finds, by the names that it uses.
+/// The path and text of each file that `mj-include` can include, by the name that it uses.
 pub(super) type Includes = std::collections::BTreeMap<String, (String, String)>;
 
-/// What a mail in MJML became.
+/// The result of compiling a mail in MJML.
 pub(super) struct Compiled {
     pub(super) html: String,
-    /// The names of the files that it includes, directly or not.
+    /// The names of the files that it includes, directly or indirectly.
     pub(super) included: BTreeSet<String>,
-    /// What is odd about it.
+    /// The warnings.
     pub(super) notes: Vec<TemplateProblem>,
 }
 
@@ -47,13 +47,13 @@ impl IncludeLoader for Loader {
     }
 }
 
-/// The tags of Handlebars, each with the word that stands for it while MJML is at work: as long as the tag, so that places stay the same,
-/// and of letters and digits alone, so that nothing escapes it or takes it apart.
+/// The Handlebars tags of a text, each with the word that replaces it during the conversion. A word is as long as its tag, so that
+/// positions stay valid, and consists only of letters and digits, so that it is neither escaped nor split.
 #[derive(Default)]
 struct Masks(Vec<(String, String)>);
 
 impl Masks {
-    /// Puts words for the tags of a text. What cannot be read is left, since somebody else will say so.
+    /// Replaces the tags of a text with words. Returns the text unchanged if its tags are invalid, which is reported elsewhere.
     fn mask(&mut self, text: &str) -> String {
         let Ok(tags) = scan(text) else { return text.to_owned() };
         let mut masked = String::with_capacity(text.len());
@@ -71,7 +71,7 @@ impl Masks {
         masked
     }
 
-    /// Puts the tags back. A word begins with `Z`, ends with `Q` and has only digits between, so that none is within another.
+    /// Restores the tags. A word starts with `Z`, ends with `Q` and has only digits in between, so that no word contains another.
     fn unmask(&self, html: &str) -> String {
         let words: HashMap<&str, &str> =
             self.0.iter().map(|(word, tag)| (word.as_str(), tag.as_str())).collect();
@@ -91,30 +91,32 @@ impl Masks {
     }
 }
 
-/// Returns a text with words in place of the tags of Handlebars, each as long as its tag.
+/// Returns a text in which each Handlebars tag is replaced by a word of the same length.
 pub(super) fn masked(text: &str) -> String {
     Masks::default().mask(text)
 }
 
-/// Elements within each other in one file of MJML; a mail has some fifteen, and each inclusion adds its own.
+/// Maximum depth of nested elements in one MJML file. A typical mail has about fifteen, and each inclusion adds its own.
 const DEPTH_MAX: usize = 50;
 
-/// Refuses markup whose elements are nested deeper than those who read it can follow.
+/// Rejects markup that is nested deeper than the recursive parsers support.
 pub(super) fn shallow(
     path: &str,
     masked: &str,
     depth_max: usize,
 ) -> Result<(), Vec<TemplateProblem>> {
     let Some(span) = too_deep(masked, depth_max) else { return Ok(()) };
-    let message = format!("this element stands within {depth_max} others, and no more are allowed");
+    let message = format!("this element is nested more than {depth_max} levels deep");
     let fault = Fault::new(codes::DOCUMENT_LIMIT, span, message);
-    Err(vec![fault.help("close elements, or nest them less".to_owned()).within(path)])
+    Err(vec![
+        fault.help("close the elements around it, or reduce the nesting".to_owned()).within(path),
+    ])
 }
 
-/// Makes HTML of MJML. `includes` gives path and text of each file that may be included.
+/// Compiles MJML to HTML. `includes` contains the path and text of each file that can be included.
 ///
 /// # Errors
-/// What is wrong with the MJML, at its place.
+/// Returns the problems in the MJML with their positions.
 pub(super) fn compile(
     path: &str,
     text: &str,
@@ -142,10 +144,10 @@ pub(super) fn compile(
     };
     let mut output = mrml::parse_with_options(&words, &options)
         .map_err(|error| vec![refused(&error, path, text, &file_of)])?;
-    // `unknown` has its own warning about style sheets that are not inlined.
+    // `unknown` has a separate warning about style sheets that are not inlined.
     let told = output.warnings.iter().filter(|warning| warning.kind.as_str() != NOT_INLINED);
     notes.extend(told.map(|warning| {
-        let message = "this element has no such attribute".to_owned();
+        let message = "unknown attribute".to_owned();
         let span = warning.span.start..warning.span.end;
         Fault::new(codes::TEMPLATE_MJML, span, message).warning().within(&file_of(&warning.origin))
     }));
@@ -153,10 +155,10 @@ pub(super) fn compile(
         put_in_place(&mut body.children);
         completed(&mut body.children);
     }
-    // Without web fonts: a mail that loads them tells its sender when it is opened.
+    // No web fonts: loading them would tell the sender when the mail is opened.
     let options = RenderOptions { fonts: Default::default(), ..RenderOptions::default() };
     let html = output.element.render(&options).map_err(|error| {
-        let message = format!("MJML cannot be rendered: {error}");
+        let message = format!("cannot render the MJML: {error}");
         vec![Fault::new(codes::TEMPLATE_MJML, 0..0, message).within(path)]
     })?;
     let included: BTreeSet<String> =
@@ -166,7 +168,7 @@ pub(super) fn compile(
     Ok(Compiled { html: masks.unmask(&restored(&html)), included, notes })
 }
 
-/// Refuses a text that does not begin with `<mjml>`.
+/// Rejects a text whose root element is not `<mjml>`.
 fn has_root(path: &str, masked: &str) -> Result<(), Vec<TemplateProblem>> {
     let first = pieces(masked).into_iter().find_map(|piece| match piece {
         Piece::Start(element) => Some(element.name),
@@ -182,13 +184,13 @@ fn has_root(path: &str, masked: &str) -> Result<(), Vec<TemplateProblem>> {
     ])
 }
 
-/// Returns the warnings, if there is no error among them.
+/// Returns the problems as warnings if they contain no error, otherwise as an error.
 fn sound(problems: Vec<TemplateProblem>) -> Result<Vec<TemplateProblem>, Vec<TemplateProblem>> {
     let has_errors = problems.iter().any(|problem| problem.severity == Severity::Error);
     if has_errors { Err(problems) } else { Ok(problems) }
 }
 
-/// Returns the bytes without the whitespace around the text.
+/// Returns a range without leading and trailing whitespace.
 fn trimmed(text: &str, span: Range<usize>) -> Range<usize> {
     let found = slice(text, &span);
     let start = span.start + (found.len() - found.trim_start().len());
@@ -199,7 +201,7 @@ fn trimmed(text: &str, span: Range<usize>) -> Range<usize> {
 const NOT_INLINED: &str = "inline-style-unsupported";
 
 const NO_ROOT: &str = "the root element is not `<mjml>`";
-const DESCRIBED: &str = "the elements of MJML are described at https://documentation.mjml.io";
+const DESCRIBED: &str = "see the MJML documentation at https://documentation.mjml.io";
 
 fn refused(
     error: &Error,
@@ -210,28 +212,28 @@ fn refused(
     let at = |span: &Span| span.start..span.end;
     let (file, span, message) = match error {
         Error::UnexpectedElement { origin, position } => {
-            (file_of(origin), at(position), "there is no such element at this place".to_owned())
+            (file_of(origin), at(position), "unexpected element".to_owned())
         }
         Error::UnexpectedToken { origin, position } => {
             let span = match origin {
                 Origin::Root => trimmed(text, at(position)),
                 Origin::Include { .. } => at(position),
             };
-            (file_of(origin), span, "this does not belong here".to_owned())
+            (file_of(origin), span, "unexpected content".to_owned())
         }
         Error::MissingAttribute { name, origin, position } => {
-            (file_of(origin), at(position), format!("the attribute `{name}` is missing"))
+            (file_of(origin), at(position), format!("missing attribute `{name}`"))
         }
         Error::InvalidAttribute { origin, position } => {
-            (file_of(origin), at(position), "the attribute has a wrong value".to_owned())
+            (file_of(origin), at(position), "invalid attribute value".to_owned())
         }
         Error::InvalidFormat { origin, position } => {
-            (file_of(origin), at(position), "this is not MJML".to_owned())
+            (file_of(origin), at(position), "invalid MJML".to_owned())
         }
         Error::IncludeLoaderError { origin, position, source } => (
             file_of(origin),
             at(position),
-            format!("`{}` is not among the partials, or includes itself", source.path),
+            format!("`{}` is not a partial, or it includes itself", source.path),
         ),
         Error::EndOfStream { origin } => {
             let end = if matches!(origin, Origin::Root) { text.len() } else { 0 };
@@ -244,7 +246,7 @@ fn refused(
                 Origin::Root => Source::new(Arc::from(text)).byte_at(line, column),
                 Origin::Include { .. } => 0,
             };
-            (file_of(origin), byte..byte, "this is not MJML".to_owned())
+            (file_of(origin), byte..byte, "invalid MJML".to_owned())
         }
         Error::SizeLimit { .. } | Error::NoRootNode => (path.to_owned(), 0..0, NO_ROOT.to_owned()),
     };

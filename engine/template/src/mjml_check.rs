@@ -1,5 +1,5 @@
-//! The elements of MJML 4 and their attributes. The parser takes an unknown element for HTML and an unknown attribute for one that somebody
-//! else reads, so that a slip of the pen would only be seen in the mail.
+//! Checks of MJML 4 elements and attributes. The parser treats unknown elements as HTML and ignores unknown attributes, so without this
+//! check a typo would only show up in the mail.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
@@ -13,9 +13,9 @@ use super::problem::{Fault, PROBLEMS_MAX, TemplateProblem};
 /// Attributes of an element by name, each with its type.
 type Attributes = HashMap<&'static str, &'static str>;
 
-/// What stands for every attribute of every element.
+/// Stands for all attributes of all elements.
 const ANY: &str = "*any*";
-/// The line of what every element takes.
+/// The entry with the attributes that all elements allow.
 const EVERY: &str = "*";
 
 /// Extracted from the npm packages of MJML; see `data/SOURCES.md`.
@@ -30,12 +30,12 @@ static ELEMENTS: LazyLock<BTreeMap<&str, Attributes>> = LazyLock::new(|| {
     lines.filter(|line| !line.starts_with('#')).map(element).collect()
 });
 
-/// An element of MJML that the renderer does not know, and the elements in it.
+/// An MJML element that the renderer does not support, and the elements inside it.
 const NOT_RENDERED: &str = "mj-html-attributes";
 const WITHIN: [&str; 2] = ["mj-html-attribute", "mj-selector"];
 
-/// Finds elements that MJML does not have, which are errors, and attributes, which are warnings: what nobody reads does no harm. `masked` is the
-/// text with the tags of Handlebars masked.
+/// Returns errors for unknown elements, and warnings for unknown attributes, which are harmless because they are ignored. Handlebars tags
+/// in `masked` must be masked.
 pub(super) fn unknown(path: &str, masked: &str) -> Vec<TemplateProblem> {
     let pieces = pieces(masked);
     let mut faults = Vec::new();
@@ -46,7 +46,7 @@ pub(super) fn unknown(path: &str, masked: &str) -> Vec<TemplateProblem> {
             continue;
         }
         if name == NOT_RENDERED {
-            let message = format!("`{name}` has no effect here");
+            let message = format!("`{name}` has no effect");
             let fault = Fault::new(codes::TEMPLATE_MJML, element.name.clone(), message);
             faults.push(fault.warning());
             continue;
@@ -59,7 +59,7 @@ pub(super) fn unknown(path: &str, masked: &str) -> Vec<TemplateProblem> {
                 );
             }
             None => {
-                let message = format!("MJML has no element `{name}`");
+                let message = format!("unknown MJML element `{name}`");
                 let known = ELEMENTS.keys().copied();
                 let known = known.filter(|known| {
                     ![EVERY, NOT_RENDERED].contains(known) && !WITHIN.contains(known)
@@ -73,10 +73,10 @@ pub(super) fn unknown(path: &str, masked: &str) -> Vec<TemplateProblem> {
     faults.into_iter().take(PROBLEMS_MAX).map(|fault| fault.within(path)).collect()
 }
 
-/// The warning about a style sheet that MJML's own renderer writes into `style` attributes.
+/// The warning about a style sheet that MJML's own renderer would inline into `style` attributes.
 const NOT_INLINED: &str = "`oms` does not inline style sheets";
 
-/// Returns the first number of a value that has no unit and needs one.
+/// Returns the first number in a value that requires a unit and has none.
 fn without_unit<'v>(kind: &str, value: &'v str) -> Option<&'v str> {
     let (_, units) = kind.strip_prefix("unit")?.split_once('(')?;
     let (units, _) = units.split_once(')')?;
@@ -87,7 +87,7 @@ fn without_unit<'v>(kind: &str, value: &'v str) -> Option<&'v str> {
     value.split_ascii_whitespace().find(is_number)
 }
 
-/// Says what is wrong with an attribute.
+/// Returns the fault of an attribute, if any.
 fn attribute(
     text: &str,
     element: &Element,
@@ -100,7 +100,7 @@ fn attribute(
         return None;
     }
     let Some(kind) = known.get(name) else {
-        let message = format!("`{owner}` has no attribute `{name}`");
+        let message = format!("unknown attribute `{name}` of `{owner}`");
         if name.starts_with('Z') && name.ends_with('Q') {
             return None;
         }
@@ -108,7 +108,7 @@ fn attribute(
         let names = known.keys().chain(every.into_iter().flat_map(HashMap::keys)).copied();
         return Some(fault.help(did_you_mean(name, names)));
     };
-    // What a tag of Handlebars gives is only known when the mail is rendered.
+    // The result of a Handlebars tag is known only at rendering.
     let value = slice(text, &found.value);
     if owner == "mj-style" && name == "inline" && value == "inline" {
         let fault = Fault::new(codes::TEMPLATE_MJML, found.name.clone(), NOT_INLINED).warning();
@@ -116,7 +116,7 @@ fn attribute(
         return Some(fault.help(help.to_owned()));
     }
     if let Some(number) = without_unit(kind, value) {
-        let message = format!("`{name}` of `{owner}` has a number without a unit");
+        let message = format!("missing unit in `{name}` of `{owner}`");
         let fault = Fault::new(codes::TEMPLATE_MJML, found.value.clone(), message).warning();
         return Some(fault.help(format!("write `{number}px`")));
     }
@@ -126,12 +126,12 @@ fn attribute(
     {
         return None;
     }
-    let message = format!("`{name}` of `{owner}` cannot be `{value}`");
+    let message = format!("invalid value `{value}` for `{name}` of `{owner}`");
     let fault = Fault::new(codes::TEMPLATE_MJML, found.value.clone(), message).warning();
     let allowed: Vec<String> = allowed
         .split(',')
         .filter(|value| !value.is_empty())
         .map(|value| format!("`{value}`"))
         .collect();
-    Some(fault.help(format!("one of {}", allowed.join(", "))))
+    Some(fault.help(format!("use one of {}", allowed.join(", "))))
 }

@@ -1,10 +1,10 @@
-//! What `mj-include` includes, put in its place. The renderer of MJML passes no width on to what is included, so that a section in a file
-//! of its own would be as wide as the window.
+//! Replaces `mj-include` elements with the included content. The MJML renderer does not pass the available width to included elements, so
+//! an included section would be as wide as the window.
 
 use mrml::mj_body::MjBodyChild;
 use mrml::mj_include::body::MjIncludeBodyChild;
 
-/// Replaces each inclusion in a list of elements, and within them, by what it includes.
+/// Replaces each inclusion in a list of elements and their descendants with the included elements.
 pub(super) fn put_in_place(elements: &mut Vec<MjBodyChild>) {
     let taken = std::mem::take(elements);
     for element in taken {
@@ -27,7 +27,7 @@ pub(super) fn put_in_place(elements: &mut Vec<MjBodyChild>) {
     }
 }
 
-/// Returns an element of an included file as one of the file that includes it.
+/// Converts an element of an included file into a body element.
 fn own(element: MjIncludeBodyChild) -> MjBodyChild {
     match element {
         MjIncludeBodyChild::Comment(element) => MjBodyChild::Comment(element),
@@ -57,7 +57,7 @@ mod tests {
     use super::super::mjml::{Includes, compile};
 
     #[test]
-    fn a_section_in_a_file_of_its_own_is_as_wide_as_the_mail() {
+    fn an_included_section_is_as_wide_as_the_mail() {
         let section = "<mj-section><mj-column><mj-text>x</mj-text></mj-column></mj-section>";
         let includes =
             Includes::from([("s.mjml".to_owned(), ("p/s.mjml".to_owned(), section.to_owned()))]);

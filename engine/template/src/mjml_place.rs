@@ -1,4 +1,5 @@
-//! Elements and text in places where MJML does not allow them. `mrml` renders them anyway; the renderer of MJML rejects such elements and drops such text.
+//! Checks for elements and text in positions where MJML does not allow them. `mrml` renders them anyway. The renderer of MJML rejects such
+//! elements and drops such text.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -19,12 +20,12 @@ static CHILDREN: LazyLock<BTreeMap<&str, Vec<&str>>> = LazyLock::new(|| {
     lines.filter(|line| !line.starts_with('#')).map(element).collect()
 });
 
-/// Elements that MJML allows everywhere, and `mj-html-attributes`, for which there is another warning.
+/// Elements that MJML allows everywhere, and `mj-html-attributes`, which has a separate warning.
 const ANYWHERE: [&str; 3] = ["mj-include", "mj-raw", "mj-html-attributes"];
 /// The element that contains most others.
 const COLUMN: &str = "mj-column";
 
-/// Finds misplaced elements, text and comments. The tags of Handlebars in `masked` are masked.
+/// Returns a fault for each misplaced element, text and comment. Handlebars tags in `masked` must be masked.
 pub(super) fn misplaced(masked: &str, pieces: &[Piece]) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut open: Vec<&str> = Vec::new();
@@ -64,8 +65,7 @@ pub(super) fn misplaced(masked: &str, pieces: &[Piece]) -> Vec<Fault> {
             Piece::Comment(span) => {
                 let outer = open.last().filter(|open| UNCOMMENTED.contains(open));
                 if let Some(outer) = outer.filter(|_| !words(slice(masked, span)).is_empty()) {
-                    let message =
-                        format!("a comment in `{outer}` cannot contain a tag of Handlebars");
+                    let message = format!("a comment in `{outer}` cannot contain a Handlebars tag");
                     let fault = Fault::new(codes::TEMPLATE_MJML, span.clone(), message);
                     let help = "move the tag out of the comment, or remove the comment";
                     faults.push(fault.help(help.to_owned()));
@@ -76,21 +76,21 @@ pub(super) fn misplaced(masked: &str, pieces: &[Piece]) -> Vec<Fault> {
     faults
 }
 
-/// Tells whether MJML restricts where an element is used.
+/// Returns whether MJML restricts the parents of an element.
 fn is_placed(name: &str) -> bool {
     !ANYWHERE.contains(&name) && CHILDREN.values().any(|children| children.contains(&name))
 }
 
-/// Returns the help that names an element to move to.
+/// Returns the help text that names an element to move to.
 fn help(name: &str, known: &[&str]) -> String {
     let takes = |outer: &&str| CHILDREN.get(*outer).is_some_and(|known| known.contains(&name));
-    // An element that the outer one may contain comes first.
+    // Prefer a parent that the outer element may contain.
     let outer = Some(COLUMN).filter(takes).or_else(|| known.iter().copied().find(takes));
     let outer = outer.or_else(|| CHILDREN.keys().copied().find(takes)).unwrap_or_default();
     format!("move it into `{outer}`")
 }
 
-/// Tells whether a text has more than the tags of Handlebars and space.
+/// Returns whether a text contains more than Handlebars tags and whitespace.
 fn has_letters(text: &str) -> bool {
     let mut at = 0;
     let is_blank = |text: Option<&str>| text.is_none_or(|text| text.trim().is_empty());
@@ -141,7 +141,7 @@ mod tests {
             ("<mj-carousel><!-- a --></mj-carousel>", None),
             (
                 "<mj-title><!-- Z0Q --></mj-title>",
-                Some("<!-- Z0Q -->: a comment in `mj-title` cannot contain a tag of Handlebars"),
+                Some("<!-- Z0Q -->: a comment in `mj-title` cannot contain a Handlebars tag"),
             ),
         ] {
             assert_eq!(found(text).first().map(String::as_str), finding, "{text}");

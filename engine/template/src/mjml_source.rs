@@ -1,6 +1,6 @@
-//! Prepares MJML for its parser. The parser drops the whitespace between two inline elements, and rejects whitespace and comments in places
-//! where MJML allows them. [`prepared`] rewrites such bytes without changing the length of the text, so that positions stay valid, and
-//! [`restored`] undoes in the HTML what has to reach the reader.
+//! Prepares MJML for its parser. The parser drops the whitespace between two inline elements, and rejects whitespace and comments in
+//! positions where MJML allows them. [`prepared`] rewrites such bytes without changing the length of the text, so that positions stay
+//! valid. [`restored`] restores the line breaks in the HTML.
 
 use std::ops::Range;
 
@@ -30,25 +30,25 @@ const SPACELESS: [&str; 9] =
     ["mj-table", "table", "thead", "tbody", "tfoot", "tr", "ul", "ol", "select"];
 /// Elements in which all whitespace is shown.
 const LITERAL: [&str; 2] = ["pre", "textarea"];
-/// Elements in which the parser rejects comments. They are removed, so they must not contain tags of Handlebars.
+/// Elements in which the parser rejects comments. Their comments are removed, so they cannot contain Handlebars tags.
 pub(super) const UNCOMMENTED: [&str; 5] =
     ["mj-attributes", "mj-accordion-element", "mj-carousel", "mj-title", "mj-preview"];
 
-/// An element of MJML that the parser rejects. `oms validate` warns that it has no effect.
+/// An MJML element that the parser rejects. `oms validate` warns that it has no effect.
 const NOT_RENDERED: &str = "mj-html-attributes";
 
 /// Replaces a line break that the parser would drop. It has one byte, is not whitespace, and is not allowed in HTML.
 const BREAK: char = '\u{7f}';
 
-/// Returns a text of the same length that the parser accepts. The tags of Handlebars in `masked` are masked.
+/// Returns a text of the same length that the parser accepts. Handlebars tags in `masked` must be masked.
 pub(super) fn prepared(masked: &str) -> String {
     let mut source = Source { text: masked, bytes: masked.as_bytes().to_vec(), open: Vec::new() };
     source.read(&pieces(masked));
-    // Only whole characters are replaced, and only by ASCII.
+    // Only whole characters are replaced, and only with ASCII characters.
     String::from_utf8(source.bytes).unwrap_or_else(|_| masked.to_owned())
 }
 
-/// Returns HTML with line breaks where [`prepared`] kept them.
+/// Returns the HTML with the line breaks that [`prepared`] kept.
 pub(super) fn restored(html: &str) -> String {
     let mut out = String::with_capacity(html.len());
     let mut is_after_break = false;
@@ -66,7 +66,7 @@ pub(super) fn restored(html: &str) -> String {
 struct Source<'t> {
     text: &'t str,
     bytes: Vec<u8>,
-    /// The names of the open elements, the outermost first.
+    /// Names of the open elements, from the outside in.
     open: Vec<&'t str>,
 }
 
@@ -130,14 +130,14 @@ impl<'t> Source<'t> {
         self.open.last().is_some_and(|open| names.contains(open))
     }
 
-    /// Tells whether a text is the first or the last in an element of MJML. Whitespace has no effect there.
+    /// Returns whether a text is the first or last child of an MJML element, where whitespace has no effect.
     fn is_edge(&self, before: Option<&Piece>, behind: Option<&Piece>) -> bool {
         let is_mjml = |name: &Range<usize>| slice(self.text, name).starts_with("mj");
         matches!(before, Some(Piece::Start(element)) if is_mjml(&element.name))
             || matches!(behind, Some(Piece::End(name)) if is_mjml(name))
     }
 
-    /// Rewrites whitespace between two tags. The parser drops a text of whitespace alone that begins with a line break, and no other.
+    /// Rewrites whitespace between two tags. The parser drops a whitespace-only text if and only if it starts with a line break.
     fn space(&mut self, span: Range<usize>, is_edge: bool) {
         let text = slice(self.text, &span);
         if self.open.last().is_none_or(|open| STRUCTURE.contains(open)) {
@@ -160,7 +160,7 @@ impl<'t> Source<'t> {
         for (from, to) in enclosed(text, "<!--", "-->") {
             let inner = text.get(from + "<!--".len()..to).unwrap_or_default();
             let (from, to) = (span.start + from, span.start + to);
-            // An old habit puts the whole style sheet into a comment.
+            // Some mails wrap the whole style sheet in a comment, for very old browsers.
             if inner.contains('{') {
                 self.fill(from..from + "<!--".len(), b' ');
                 self.fill((to - "-->".len()).max(from)..to, b' ');
@@ -177,7 +177,7 @@ impl<'t> Source<'t> {
         }
     }
 
-    /// Blanks an element with its content, and returns its end.
+    /// Blanks an element and its content, and returns its end.
     fn without(&mut self, element: &Element, pieces: Option<&[Piece]>) -> usize {
         let name = slice(self.text, &element.name);
         let mut ends = pieces.into_iter().flatten().filter_map(|piece| match piece {
@@ -193,7 +193,7 @@ impl<'t> Source<'t> {
         end
     }
 
-    /// Blanks bytes, but not the words that stand for tags of Handlebars: an `{{#if}}` must not lose its end.
+    /// Blanks bytes, except for the words that stand for Handlebars tags, because an `{{#if}}` must keep its `{{/if}}`.
     fn blank(&mut self, span: Range<usize>) {
         let mut from = span.start;
         for word in words(slice(self.text, &span)) {
@@ -210,7 +210,7 @@ impl<'t> Source<'t> {
     }
 }
 
-/// Returns the bytes of the words in a text that stand for tags of Handlebars.
+/// Returns the positions of the words that stand for Handlebars tags.
 pub(super) fn words(text: &str) -> Vec<Range<usize>> {
     let word = |(at, _)| {
         let rest = text.get(at + 1..).unwrap_or_default();
@@ -220,7 +220,7 @@ pub(super) fn words(text: &str) -> Vec<Range<usize>> {
     text.match_indices('Z').filter_map(word).collect()
 }
 
-/// Returns where texts between two marks begin and end, with the marks.
+/// Returns the start and end of each text between two delimiters, including the delimiters.
 fn enclosed(text: &str, open: &str, close: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn whitespace_between_elements_of_mjml_has_no_effect() {
+    fn whitespace_between_mjml_elements_has_no_effect() {
         let narrow = with_head("<mj-head><mj-title>a</mj-title></mj-head>").unwrap();
         for space in [" ", "\t\n", "\r\n", " \n ", "\n"] {
             let head = format!("<mj-head>{space}<mj-title>a</mj-title>{space}</mj-head>{space}");
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_stand_wherever_mjml_has_them() {
+    fn comments_are_accepted_wherever_mjml_allows_them() {
         for head in [
             "<mj-attributes><!-- c --><mj-all color=\"#000\"/></mj-attributes>",
             "<mj-title><!-- c -->x</mj-title>",
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn no_byte_moves() {
+    fn the_length_of_the_text_does_not_change() {
         for text in [
             "",
             "<mj-text>\n\u{a0}\n</mj-text>",

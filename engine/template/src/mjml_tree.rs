@@ -1,5 +1,5 @@
-//! Corrects parsed MJML where the renderer would lose content: HTML, text and comments between the sections of `mj-wrapper`, and the names of
-//! social networks.
+//! Corrects parsed MJML where the renderer would lose content: HTML, text and comments between the sections of `mj-wrapper`, and the names
+//! of social networks.
 
 use mrml::conditional_comment::ConditionalComment;
 use mrml::mj_body::MjBodyChild;
@@ -7,10 +7,10 @@ use mrml::mj_raw::{MjRaw, MjRawChild};
 use mrml::mj_social::MjSocialChild;
 use mrml::mj_social_element::MjSocialElement;
 
-/// Suffix of the network name for a link that opens a page instead of sharing one.
+/// Suffix of the network name for a link that opens a page instead of sharing it.
 const NO_SHARE: &str = "-noshare";
 
-/// Corrects a list of elements and all that is within them.
+/// Corrects a list of elements and their descendants.
 pub(super) fn completed(elements: &mut Vec<MjBodyChild>) {
     for element in elements {
         match element {
@@ -34,8 +34,9 @@ pub(super) fn completed(elements: &mut Vec<MjBodyChild>) {
     }
 }
 
-/// Closes the conditional comment for Outlook before raw content of a wrapper, and opens it again after the content. The renderer writes raw
-/// content into that comment: only Outlook shows it, and the end of a comment in it closes the conditional comment.
+/// Closes the conditional comment for Outlook before the raw content of a wrapper, and reopens it after the content. Without this, the
+/// renderer writes raw content into the comment, where only Outlook shows it, and where the end of an inner comment closes the conditional
+/// comment.
 fn outside_of_conditional_comments(elements: &mut [MjBodyChild]) {
     for element in elements {
         let children = match element {
@@ -52,7 +53,7 @@ fn outside_of_conditional_comments(elements: &mut [MjBodyChild]) {
     }
 }
 
-/// Gives the icon of a social network its name as `alt`, unless words stand beside it.
+/// Sets `alt` of a social network's icon to the name of the network, or to an empty text if the element has text.
 fn named(element: &mut MjSocialElement) {
     if element.attributes.contains_key("alt") {
         return;
@@ -91,7 +92,7 @@ mod tests {
         ] {
             let html = html(&format!("<mj-wrapper>{a}{between}{b}</mj-wrapper>"));
             assert_eq!(text_of(&html), text, "{between}");
-            // A comment within another would end it.
+            // A nested comment would end the conditional comment.
             for outlook in html.split("<!--[if mso").skip(1) {
                 let (inner, _) = outlook.split_once("-->").unwrap();
                 assert!(inner.ends_with("<![endif]"), "{inner}");

@@ -1,4 +1,4 @@
-//! One text of a mail: read, parsed, and the way back from its bytes to those of its file.
+//! A text of a mail, parsed, with the mapping from its bytes to those of its file.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,55 +12,55 @@ use super::problem::{Fault, TemplateProblem};
 use super::program::{Program, program};
 use super::scan::{Tag, scan};
 
-/// The most bytes that a template's file may have.
+/// Maximum size of a template file in bytes.
 pub const FILE_BYTES_MAX: usize = 256 * 1024;
 
-/// The most tags that a template's file may have: the parser looks for the line of each from the beginning of the file.
+/// Maximum number of tags in a template file, because the parser searches for the line of each tag from the start of the file.
 pub const TAGS_MAX: usize = 2_000;
 
-/// One text, read and parsed.
+/// A parsed text.
 #[derive(Debug)]
 pub(super) struct Part {
-    /// Its file, relative to the pipeline file.
+    /// The path of its file, relative to the pipeline file.
     pub(super) path: String,
     pub(super) text: String,
     pub(super) tags: Vec<Tag>,
     pub(super) tree: Tree,
     pub(super) program: Program,
-    /// The most bytes that it was rendered to so far, which is what the next rendering makes room for.
+    /// The size of its largest rendering so far, used to reserve memory for the next one.
     pub(super) rendered_max: AtomicUsize,
-    /// Where it stands, if it is one of many texts in a file.
+    /// Its document and route, if the file contains several texts.
     within: Option<(Arc<Document>, Route)>,
 }
 
 impl Part {
-    /// Parses a text that is the whole of a file.
+    /// Parses a text that is a whole file.
     ///
     /// # Errors
-    /// What is no Handlebars, with its place in the file.
+    /// Returns the Handlebars syntax errors with their positions in the file.
     pub(super) fn of_file(path: &str, text: &str) -> Result<Self, Vec<TemplateProblem>> {
         let tags = text.matches("{{").count();
         if tags > TAGS_MAX {
             let message = format!("the file has {tags} tags, and at most {TAGS_MAX} are allowed");
             let fault = Fault::new(codes::DOCUMENT_LIMIT, 0..0, message);
-            let help = "put what repeats itself into a partial, or go through a list";
+            let help = "move repeated parts into a partial, or iterate over a list";
             return Err(vec![fault.help(help.to_owned()).within(path)]);
         }
         Self::parse(path, text, None)
     }
 
-    /// Parses what MJML made of files that were read.
+    /// Parses the HTML that MJML generated.
     ///
     /// # Errors
-    /// What is no Handlebars any more.
+    /// Returns the Handlebars syntax errors.
     pub(super) fn made(path: &str, text: &str) -> Result<Self, Vec<TemplateProblem>> {
         Self::parse(path, text, None)
     }
 
-    /// Parses one text of a file of many.
+    /// Parses one text of a file with several texts.
     ///
     /// # Errors
-    /// What is no Handlebars, with its place in the file.
+    /// Returns the Handlebars syntax errors with their positions in the file.
     pub(super) fn of_entry(
         path: &str,
         text: &str,
@@ -96,7 +96,7 @@ impl Part {
         }
     }
 
-    /// Says where in its file a fault of this text is.
+    /// Converts a fault in this text into a problem with a position in its file.
     pub(super) fn problem(&self, fault: Fault) -> TemplateProblem {
         place(fault, &self.path, self.within.as_ref())
     }
@@ -113,17 +113,17 @@ fn syntax(text: &str, tags: &[Tag], error: &handlebars::TemplateError) -> Fault 
     let source = Source::new(Arc::from(text));
     let (line, column) = error.pos().unwrap_or((1, 1));
     let at = source.byte_at(line, column);
-    // The tag in which the parser stopped.
+    // The tag at which the parser stopped.
     let tag = tags.iter().find(|tag| tag.span.contains(&at));
     let span: Range<usize> = tag.map_or(at..at, |tag| tag.span.clone());
-    let fault = Fault::new(codes::TEMPLATE_SYNTAX, span, "this is not Handlebars");
-    fault.help("a tag is a path or a helper with its values, such as `{{order.id}}` or `{{default note \"-\"}}`".to_owned())
+    let fault = Fault::new(codes::TEMPLATE_SYNTAX, span, "invalid Handlebars syntax");
+    fault.help("write a path or a helper with its values, such as `{{order.id}}` or `{{default note \"-\"}}`".to_owned())
 }
 
-/// Reads a file's text.
+/// Reads the text of a file.
 ///
 /// # Errors
-/// When it cannot be read, is too large, or is not UTF-8.
+/// Returns an error if the file cannot be read, is too large, or is not UTF-8.
 pub(super) fn read(files: &dyn Files, path: &str) -> Result<String, Vec<TemplateProblem>> {
     let refuse = |code, message: String| vec![Fault::new(code, 0..0, message).within(path)];
     let bytes = files.read(path).map_err(|error| {

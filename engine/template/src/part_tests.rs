@@ -1,4 +1,4 @@
-//! Subjects, escaping, locales, folders and limits.
+//! Tests of subjects, escaping, locales, folders and limits.
 
 use oms_core::diagnostic::{Severity, codes};
 use oms_core::time_zone::TimeZone;
@@ -8,7 +8,7 @@ use super::tests::{data_type, files, load, record, with_text};
 use super::*;
 
 #[test]
-fn a_subject_is_one_line() {
+fn a_subject_must_be_a_single_line() {
     for (subject, place) in [
         ("Order {{order.id}}\nand more\n", "and more"),
         ("{{#if name}}\nOrder{{/if}}", "Order{{/if}}"),
@@ -30,7 +30,7 @@ fn a_subject_is_one_line() {
 }
 
 #[test]
-fn what_data_brings_into_a_subject_stays_on_its_line() {
+fn line_breaks_in_data_do_not_break_the_subject() {
     let all =
         [("t/subject.hbs", "To {{name}}\r\n"), ("t/body.html.hbs", "x"), ("t/body.txt.hbs", "x")];
     let template = load(&files(all)).unwrap();
@@ -43,7 +43,7 @@ fn what_data_brings_into_a_subject_stays_on_its_line() {
 }
 
 #[test]
-fn html_is_escaped_and_the_other_parts_are_not() {
+fn only_html_is_escaped() {
     let all = [
         ("t/subject.hbs", "{{name}}"),
         ("t/body.html.hbs", "<p title=\"{{name}}\">{{> p}}{{default name \"\"}}</p>"),
@@ -60,7 +60,7 @@ fn html_is_escaped_and_the_other_parts_are_not() {
 }
 
 #[test]
-fn words_in_a_link_are_the_author_s_and_values_in_them_are_not() {
+fn links_encode_values_but_not_texts() {
     let all = [
         ("t/subject.hbs", "x"),
         (
@@ -129,7 +129,7 @@ fn a_locale_renders_its_own_files_and_falls_back_for_the_rest() {
 }
 
 #[test]
-fn a_fault_in_a_locale_or_partial_is_in_its_file_and_said_once() {
+fn a_fault_in_a_locale_or_partial_is_reported_once_in_its_file() {
     let all = [
         ("t/subject.hbs", "x"),
         ("t/body.html.hbs", "{{> p}}{{> p}}"),
@@ -145,18 +145,18 @@ fn a_fault_in_a_locale_or_partial_is_in_its_file_and_said_once() {
     assert_eq!(
         places,
         [
-            ("mail/partials/p.hbs", 5..8, "there is no `nam` here"),
+            ("mail/partials/p.hbs", 5..8, "unknown name `nam`"),
             ("mail/partials/b.hbs", 4..5, "the partial `a` includes itself"),
-            ("mail/t/de/body.txt.hbs", 2..6, "there is no `nmae` here"),
+            ("mail/t/de/body.txt.hbs", 2..6, "unknown name `nmae`"),
         ]
     );
 }
 
 #[test]
-fn an_incomplete_folder_says_what_is_missing() {
+fn missing_and_invalid_files_of_a_template_are_reported() {
     let problems = load(&files([("order-sent/subject.hbs", "x")])).unwrap_err();
     assert_eq!(problems.len(), 1);
-    assert_eq!(problems[0].message, "there is no template `t`");
+    assert_eq!(problems[0].message, "unknown template `t`");
     let problems =
         Template::load(&files([("order-sent/x", "")]), "mail", "order-set", "en", &TimeZone::UTC)
             .unwrap_err();
@@ -183,7 +183,7 @@ fn an_incomplete_folder_says_what_is_missing() {
 }
 
 #[test]
-fn a_file_that_is_not_used_is_a_warning() {
+fn an_unused_file_is_a_warning() {
     let all = [
         ("t/subject.hbs", "x"),
         ("t/body.html.hbs", "x"),
@@ -196,7 +196,7 @@ fn a_file_that_is_not_used_is_a_warning() {
 }
 
 #[test]
-fn a_mail_without_end_stops_at_its_limit() {
+fn rendering_stops_at_the_size_limit() {
     let text = "{{#each order.items}}{{#each @root.order.items}}{{sku}}{{/each}}{{/each}}";
     let template = load(&with_text(text)).unwrap();
     let item = record([("sku", Value::text("0123456789"))]);
@@ -207,13 +207,13 @@ fn a_mail_without_end_stops_at_its_limit() {
 }
 
 #[test]
-fn an_error_names_the_place_and_not_the_data() {
+fn an_error_contains_the_position_but_no_data() {
     let template = load(&with_text("a\n{{order.amount}}")).unwrap();
     let order = record([("id", Value::text("secret"))]);
     let data = record([("order", order), ("name", Value::text("secret"))]);
     let error = template.render(&data, None).unwrap_err().to_string();
     assert_eq!(
         error,
-        "`mail/t/body.txt.hbs` does not fit its data at line 2: `order.amount` is missing"
+        "the data does not fit `mail/t/body.txt.hbs` at line 2: `order.amount` is missing"
     );
 }

@@ -1,12 +1,12 @@
-//! How a path is written: what it begins in, and the names that it goes through.
+//! The syntax of paths: the context that a path starts in, and its names.
 
 use std::ops::Range;
 
-/// A path taken apart; the ranges are within its text.
+/// The parts of a path. Ranges are relative to the path's text.
 pub(super) struct Parts<'r> {
     pub(super) from_root: bool,
     pub(super) local: bool,
-    /// How many contexts it goes up.
+    /// Number of contexts that it goes up.
     pub(super) ups: usize,
     pub(super) segments: Vec<(Range<usize>, &'r str)>,
 }
@@ -37,7 +37,7 @@ impl<'r> Parts<'r> {
                 segments.push((at..at + length, text.get(..length).unwrap_or_default()));
                 at += length;
             }
-            // The separator.
+            // Skip the separator.
             at += 1;
         }
         segments.retain(|(_, name)| *name != "this");

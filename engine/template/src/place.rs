@@ -1,17 +1,17 @@
-//! Tracks the position in HTML output: between tags, or in which attribute. It is a tokenizer that follows the HTML standard (13.2.5) and keeps only its
-//! state, so that the writer can escape each value for its context.
+//! Tracks the position in HTML output: between tags, or in a certain attribute. This is a tokenizer that follows the HTML standard (13.2.5)
+//! and keeps only its state, so that the writer can escape each value for its context.
 //!
 //! The contents of conditional comments count as markup, because Outlook renders them.
 
 use super::attribute::Attribute;
 
-/// The position after the text that was read so far.
+/// The position after the text read so far.
 #[derive(Debug, Default)]
 pub(super) struct Place {
     state: State,
-    /// The lower-case name of the element whose start tag was read last.
+    /// Lower-case name of the element whose start tag was read last.
     element: String,
-    /// The lower-case name of the attribute that was read last.
+    /// Lower-case name of the attribute that was read last.
     name: String,
     /// Start position of that attribute, including the whitespace before it.
     attribute_start: usize,
@@ -33,12 +33,12 @@ enum State {
     Open,
     /// After `<!` and this number of dashes.
     Declaring(u8),
-    /// After `<!--`, with this number of dashes just before the position.
+    /// After `<!--`, with this number of dashes immediately before the position.
     Comment {
         dashes: u8,
         empty: bool,
     },
-    /// Behind `--!` in a comment, which ends at `--!>` as well.
+    /// After `--!` in a comment. A comment also ends at `--!>`.
     CommentEndBang,
     /// In `</a`, `<!doctype` or `<?xml`, up to the next `>`.
     Closing,
@@ -115,7 +115,8 @@ impl Place {
         }
     }
 
-    /// Returns how many bytes of a passage have to be read one by one, and where the passage ends, if that is known from this position.
+    /// Returns the number of bytes of a passage that must be read one by one and the position at its end, if they are known for this
+    /// position.
     pub(super) fn known_from<'p>(&self, passage: &'p Passage) -> Option<&'p (usize, Self)> {
         match self.state {
             State::Content => passage.content.as_ref(),
@@ -127,7 +128,7 @@ impl Place {
         }
     }
 
-    /// Skips the rest of a passage that ends at `end`, after `taken` bytes that were read. `here` is the position of that rest in the output.
+    /// Skips the rest of a passage that ends at `end`, after `taken` bytes were read. `here` is the position of that rest in the output.
     pub(super) fn pass(&mut self, taken: usize, end: &Self, here: usize) {
         let moved = |at: usize| at.saturating_sub(taken) + here;
         self.state = match end.state {
@@ -135,8 +136,8 @@ impl Place {
             State::Named { gap } => State::Named { gap: moved(gap) },
             state => state,
         };
-        // Between tags, the names of the previous element and attribute are not needed. If the passage has no start tag, the previous element
-        // stays current.
+        // Between tags, the names of the previous element and attribute are not needed. If the passage has no start tag, the current
+        // element does not change.
         if self.state != State::Content && !end.element.is_empty() {
             self.element.clone_from(&end.element);
         }
@@ -148,8 +149,8 @@ impl Place {
         self.value_start = moved(end.value_start);
     }
 
-    /// Reads bytes of a text, at most up to the end of an attribute's value, and returns their number. `base` is the position of the text in
-    /// the output.
+    /// Reads bytes of a text up to the end of an attribute's value, or the whole text, and returns their number. `base` is the position of
+    /// the text in the output.
     pub(super) fn take(&mut self, text: &str, base: usize) -> (usize, Option<Ended>) {
         let bytes = text.as_bytes();
         let mut at = 0;
@@ -314,15 +315,16 @@ impl Place {
 const TITLE: &str = "title";
 const TITLE_END: &str = "</title>";
 
-/// The effect of a fixed text of a template on the position, computed once when the template is loaded. Most texts start between tags or within an attribute.
+/// The effect of a fixed text on the position, computed once when the template is loaded. Most texts start between tags or within an
+/// attribute.
 #[derive(Debug)]
 pub(super) struct Passage {
-    /// The bytes to read one by one and the end position if the text starts between tags. These and the next are `None` if the text has an
-    /// attribute that is not allowed.
+    /// The number of bytes to read one by one and the end position, if the text starts between tags. All three fields are `None` if the
+    /// text has an attribute that is not allowed.
     content: Option<(usize, Place)>,
-    /// The same if the text starts in a double-quoted value: the length up to the closing quote, and the end position.
+    /// The same if the text starts in a double-quoted value: the length including the closing quote, and the end position.
     quoted: Option<(usize, Place)>,
-    /// The same if the text starts in the title of the document: the length up to the end of its end tag, and the end position.
+    /// The same if the text starts in the title of the document: the length including the end tag, and the end position.
     title: Option<(usize, Place)>,
 }
 
@@ -373,7 +375,7 @@ fn value_length(rest: &str, quote: Quote) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// Returns the position after a text, and checks that splitting the text anywhere gives the same position.
+    /// Returns the position after a text. Asserts that the result does not depend on how the text is split.
     fn behind(text: &str) -> Place {
         let taken = |parts: [&str; 2]| {
             let (mut place, mut base) = (Place::default(), 0);
@@ -389,7 +391,7 @@ mod tests {
         let whole = taken([text, ""]);
         for (at, _) in text.char_indices() {
             let (first, second) = text.split_at(at);
-            // The end tag of a style sheet is recognized only if it is in one piece.
+            // The end tag of a style sheet is recognized only if it is not split.
             if first.ends_with('<') || first.contains("</") {
                 continue;
             }
@@ -400,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_those_of_html() {
+    fn positions_follow_the_html_standard() {
         let attribute =
             |name: &str, quoted| Spot::Attribute { attribute: Attribute::named(name), quoted };
         for (text, spot) in [
@@ -434,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn a_passage_leads_where_its_text_does() {
+    fn a_passage_ends_at_the_same_position_as_its_text() {
         for (before, text) in [
             ("", "<p>x</p><a href=\""),
             ("a", "b<!-- c -->d"),
@@ -480,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attribute_ends_where_its_value_does() {
+    fn an_attribute_ends_with_its_value() {
         for (text, start, value_start, taken) in [
             ("<a  href=\"x\" b>", 2, 10, 12),
             ("<a title='y'href='x'>", 12, 18, 20),

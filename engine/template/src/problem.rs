@@ -4,30 +4,30 @@ use std::ops::Range;
 
 use oms_core::diagnostic::{Code, Severity};
 
-/// The most errors of one template that are told, and the most warnings: more help nobody, and a file of one long line that has thousands of them
-/// would be shown as often.
+/// Maximum number of errors reported for one template, and of warnings. Each finding shows its line, so a file with thousands of findings
+/// in one long line would print that line thousands of times.
 pub const PROBLEMS_MAX: usize = 50;
 
-/// What is wrong with a template, at bytes of one of its files.
+/// A problem in a template, with its position in one of the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateProblem {
-    /// The kind of finding.
+    /// The code of the finding.
     pub code: Code,
-    /// The file, relative to the pipeline file. A file that is missing is named, too; its span is then empty.
+    /// The path of the file, relative to the pipeline file. For a missing file, the span is empty.
     pub path: String,
-    /// Bytes of that file's text.
+    /// The position in the text of the file, in bytes.
     pub span: Range<usize>,
-    /// What is wrong: lower case, no full stop, names in backticks.
+    /// The message: lower case, no full stop, names in backticks.
     pub message: String,
-    /// What is at this spot; may be empty.
+    /// The label of the position. May be empty.
     pub label: String,
-    /// What to type.
+    /// The help text.
     pub help: Option<String>,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
 }
 
-/// What is wrong at some bytes of the file at hand. Kept small, since it is an error that is often returned.
+/// A problem in the current file, with its position. Kept small, because it is often returned as an error.
 #[derive(Clone, Debug)]
 pub(super) struct Fault {
     pub(super) code: Code,
@@ -68,7 +68,7 @@ impl Fault {
         self
     }
 
-    /// Says which file it is in.
+    /// Adds the path of the file.
     pub(super) fn within(self, path: &str) -> TemplateProblem {
         TemplateProblem {
             code: self.code,

@@ -1,7 +1,8 @@
-//! What a template does, made once of the tree that Handlebars parsed: paths are taken apart, literals are typed values.
+//! The operations of a template, compiled once from the tree that Handlebars parsed. Paths are split into their parts, and literals are
+//! typed values.
 //!
-//! Handlebars' own renderer works on JSON, in which every amount is text and every name is looked up in a hash table; ours works on
-//! the run's values themselves. A test holds both against each other.
+//! Handlebars' own renderer works on JSON, where every amount is text and every name is looked up in a hash table. Ours works directly on
+//! the run's values. A test compares both.
 
 use handlebars::template::{
     BlockParam, DecoratorTemplate, HelperTemplate, Parameter, Template as Tree, TemplateElement,
@@ -23,9 +24,9 @@ pub(super) type Program = Vec<Op>;
 pub(super) enum Op {
     /// Fixed text, and its effect on the position in HTML.
     Text { text: Box<str>, passage: Box<Passage> },
-    /// A value; escaped in HTML if `escaped`.
+    /// A value. It is escaped if `escaped` is set.
     Print { value: Operand, escaped: bool, line: usize },
-    /// `{{#if}}`; and `{{#unless}}`, with its branches exchanged.
+    /// `{{#if}}`, or `{{#unless}}` with its branches swapped.
     If { condition: Operand, zero_is_true: bool, yes: Program, no: Program, line: usize },
     /// `{{#each}}`.
     Each { list: Operand, names: Vec<Box<str>>, body: Program, none: Program, line: usize },
@@ -35,38 +36,38 @@ pub(super) enum Op {
     Partial(Box<Inclusion>),
     /// `{{t "name"}}`: a text of the locale.
     Say { name: Box<str>, line: usize },
-    /// What no check lets through.
+    /// An operation that the check rejects.
     Unknown { what: Box<str>, line: usize },
 }
 
-/// A partial where it is included.
+/// An inclusion of a partial.
 #[derive(Debug)]
 pub(super) struct Inclusion {
     pub(super) name: Box<str>,
     pub(super) this: Option<Operand>,
     pub(super) named: Vec<(Box<str>, Operand)>,
-    /// What each of its lines begins with.
+    /// The indentation of each line.
     pub(super) indent: Box<str>,
     pub(super) line: usize,
 }
 
-/// Something that has a value.
+/// An expression with a value.
 #[derive(Debug)]
 pub(super) enum Operand {
     Path(Path),
     Literal(Value),
     Call(Call, Vec<Self>),
-    /// `date`: the day of a value, in its own time zone if one is named.
+    /// `date`: the day of a value, in the named time zone or in the default time zone of the template.
     Date {
         value: Box<Self>,
         time_zone: Option<TimeZone>,
     },
-    /// `plural`: a text that is selected by the plural category of a number.
+    /// `plural`: a text selected by the plural category of a number.
     Plural {
         value: Box<Self>,
         forms: Vec<(Box<str>, Box<str>)>,
     },
-    /// What no check lets through.
+    /// An operand that the check rejects.
     Unknown(Box<str>),
 }
 
@@ -80,7 +81,7 @@ impl Operand {
         }
     }
 
-    /// Returns the text that it is in any case.
+    /// Returns the text if the operand is a literal.
     pub(super) fn literal(&self) -> Option<&str> {
         match self {
             Self::Literal(Value::Text(text)) => Some(text),
@@ -89,20 +90,20 @@ impl Operand {
     }
 }
 
-/// A path, taken apart.
+/// A parsed path.
 #[derive(Debug)]
 pub(super) struct Path {
-    /// As it is written.
+    /// The path as written in the template.
     pub(super) raw: Box<str>,
     pub(super) from_root: bool,
-    /// Whether it is `@index` or the like.
+    /// Whether it is a data variable such as `@index`.
     pub(super) local: bool,
-    /// How many contexts it goes up.
+    /// Number of contexts that it goes up.
     pub(super) ups: usize,
     pub(super) segments: Vec<Box<str>>,
 }
 
-/// Makes the program of a tree.
+/// Compiles a tree into a program.
 pub(super) fn program(tree: &Tree) -> Program {
     let lines = tree.mapping.iter().map(|place| place.0).chain(std::iter::repeat(0));
     let before = std::iter::once(None).chain(tree.elements.iter().map(Some));
@@ -116,7 +117,7 @@ fn op(element: &TemplateElement, before: Option<&TemplateElement>, line: usize) 
             Op::Text { passage: Box::new(Passage::of(text)), text: text.as_str().into() }
         }
         TemplateElement::Comment(_) => return None,
-        // Words are escaped in any case.
+        // Texts are always escaped.
         TemplateElement::Expression(call) | TemplateElement::HtmlExpression(call)
             if call.name.as_name() == Some(SAY) =>
         {
@@ -129,7 +130,7 @@ fn op(element: &TemplateElement, before: Option<&TemplateElement>, line: usize) 
         TemplateElement::HelperBlock(call) => block(call, line),
         TemplateElement::PartialExpression(partial) => {
             let indent = partial.indent.as_deref().unwrap_or_default();
-            // Where it stands alone on its line, the parser took the spaces before it away.
+            // If the tag is alone on its line, the parser has removed the spaces before it.
             let alone =
                 !matches!(before, Some(TemplateElement::RawString(text)) if text.ends_with(indent));
             let indent = if alone { indent } else { "" };
@@ -139,7 +140,7 @@ fn op(element: &TemplateElement, before: Option<&TemplateElement>, line: usize) 
     })
 }
 
-/// Makes a program of words: all of it is written as values are, so that what is special in HTML is escaped.
+/// Converts the program of a text, so that its fixed parts are escaped like values.
 pub(super) fn spoken(program: &mut Program) {
     for op in program {
         match op {
@@ -168,7 +169,7 @@ fn say(call: &HelperTemplate, line: usize) -> Op {
     }
 }
 
-/// Returns what an expression stands for: a call if it is given anything, a path otherwise.
+/// Returns the operand of an expression: a call if it has parameters, otherwise a path.
 fn value(call: &HelperTemplate) -> Operand {
     if call.params.is_empty() && call.hash.is_empty() {
         return operand(&call.name);

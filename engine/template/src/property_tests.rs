@@ -1,4 +1,5 @@
-//! Random templates and random data: what passes the check renders, whatever is missing in the data.
+//! Random templates and random data: every template that passes the check renders, whatever values
+//! are missing in the data.
 
 use std::sync::Arc;
 
@@ -10,11 +11,12 @@ use oms_core::value::{Record, Shape, Type, Value};
 use super::tests::{data_type, files};
 use super::*;
 
-/// How many templates are made. Most are faulty; hundreds must pass for the test to say anything.
+/// Number of generated templates. Most are invalid, and at least [`CLEAN_MIN`] must pass for a
+/// meaningful test.
 const TEMPLATES: usize = 6_000;
 const CLEAN_MIN: usize = 300;
 
-/// Paths that exist somewhere, somewhere only, or nowhere.
+/// Paths that exist everywhere, in some contexts, or nowhere.
 const PATHS: &[&str] = &[
     "name",
     "order.id",
@@ -54,7 +56,7 @@ const PATHS: &[&str] = &[
     "nowhere",
 ];
 
-/// Xorshift: the same cases on every run.
+/// A xorshift generator, so that every run has the same cases.
 pub(super) struct Chance(pub(super) u64);
 
 impl Chance {
@@ -136,7 +138,7 @@ fn template(chance: &mut Chance, depth: usize) -> String {
     text
 }
 
-/// Makes a value of a type: what may be missing is null, absent or there.
+/// Generates a value of a type. Nullable values are null, absent or present.
 pub(super) fn value(ty: &Type, chance: &mut Chance) -> Value {
     if ty.nullable {
         match chance.below(3) {
@@ -165,7 +167,7 @@ pub(super) fn value(ty: &Type, chance: &mut Chance) -> Value {
 }
 
 #[test]
-fn whatever_passes_the_check_renders() {
+fn every_template_that_passes_the_check_renders() {
     let ty = data_type();
     let mut chance = Chance(0x0123_4567_89ab_cdef);
     let mut clean = 0;
@@ -181,11 +183,11 @@ fn whatever_passes_the_check_renders() {
         ]);
         let loaded = Template::load(&all, "mail", "t", "en", &TimeZone::UTC).unwrap();
         let found = loaded.check(&ty);
-        assert!(!found.iter().any(|f| f.message.contains("cannot be told apart")), "{text}");
+        assert!(!found.iter().any(|f| f.message.contains("are ambiguous")), "{text}");
         if found.iter().any(|f| f.severity == Severity::Error) {
             continue;
         }
-        // Text alone says nothing.
+        // A template without tags proves nothing.
         clean += usize::from(text.contains("{{"));
         for _ in 0..4 {
             let data = value(&ty, &mut chance);

@@ -1,4 +1,4 @@
-//! Rendering: data in, three texts out.
+//! Rendering of the subject, text and HTML of a mail from data.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,16 +21,16 @@ use super::texts::Texts;
 use super::writer::{Escape, Writer};
 use crate::locale::{Formats, PLURAL_CATEGORIES, candidates, language};
 
-/// The most bytes that one part of a mail may be rendered to.
+/// Maximum size in bytes of one rendered part of a mail.
 pub const RENDERED_BYTES_MAX: usize = 10 * 1024 * 1024;
 
-/// The most characters of a subject; what is longer is cut off.
+/// Maximum number of characters of a subject. Longer subjects are truncated.
 pub const SUBJECT_CHARS_MAX: usize = 998;
 
-/// How deep partials may include each other. A check refuses those that include themselves.
+/// Maximum depth of nested partials. The check rejects partials that include themselves.
 const INCLUSION_DEPTH_MAX: usize = 100;
 
-/// A mail's texts.
+/// The rendered parts of a mail.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rendered {
     /// One line without control characters.
@@ -43,28 +43,28 @@ pub struct Rendered {
 
 impl std::fmt::Debug for Rendered {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // What a mail says is personal.
+        // The content of a mail is personal.
         f.debug_struct("Rendered").finish_non_exhaustive()
     }
 }
 
-/// Why a template could not be rendered. What it was rendered from is not repeated.
+/// An error during rendering. It does not contain the data.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
-    /// The result is too large.
+    /// The rendered part is too large.
     #[error("`{path}` renders to more than {RENDERED_BYTES_MAX} bytes")]
     TooLarge {
         /// The file.
         path: String,
     },
     /// The data is not of the type that the template was checked for.
-    #[error("`{path}` does not fit its data at line {line}: {cause}")]
+    #[error("the data does not fit `{path}` at line {line}: {cause}")]
     Unfit {
-        /// The file.
+        /// The path of the file.
         path: String,
-        /// The line, from 1; 0 if it is not known.
+        /// The line, starting at 1, or 0 if it is unknown.
         line: usize,
-        /// The name that is missing, or what else is wrong.
+        /// The missing name, or the reason.
         cause: String,
     },
 }
@@ -73,7 +73,7 @@ impl Template {
     /// Renders the three parts for a locale, or in the language of the base folder.
     ///
     /// # Errors
-    /// When the result is too large, or the data is not of the type that [`Template::check`] was asked about.
+    /// Returns an error if the result is too large, or if the data does not have the type that was passed to [`Template::check`].
     pub fn render(&self, data: &Value, locale: Option<&str>) -> Result<Rendered, TemplateError> {
         let (variant, formats) = self.spoken(locale);
         let formats = &*formats;
@@ -87,7 +87,7 @@ impl Template {
         Ok(Rendered { subject: one_line(&subject), text, html })
     }
 
-    /// Renders the HTML alone.
+    /// Renders only the HTML.
     ///
     /// # Errors
     /// As [`Template::render`].
@@ -96,7 +96,7 @@ impl Template {
         self.world(variant, &formats).rendered(variant.html.rendered(), data, Escape::Html)
     }
 
-    /// Renders an attachment of this name; nothing if the template has none.
+    /// Renders the attachment with this name, or returns `None` if the template has no such attachment.
     ///
     /// # Errors
     /// As [`Template::render`].
@@ -112,8 +112,8 @@ impl Template {
         Ok(Some(Attachment { name: name.to_owned(), content }))
     }
 
-    /// Returns the words and the formats for a reader. Numbers are written as in the reader's own country if the words are in the
-    /// reader's language.
+    /// Returns the texts and formats for a locale. Numbers and dates use the conventions of the requested country if the texts are in the
+    /// requested language.
     fn spoken(&self, locale: Option<&str>) -> (&Variant, Rc<Formats>) {
         let variant = self.variant(locale);
         let asked = locale.filter(|asked| language(asked) == language(&variant.locale));
@@ -134,7 +134,7 @@ impl Template {
     }
 }
 
-/// What a rendering has besides the data.
+/// The environment of a rendering, apart from the data.
 #[derive(Clone, Copy)]
 struct World<'t> {
     partials: &'t BTreeMap<String, Part>,
@@ -165,13 +165,13 @@ impl<'t> World<'t> {
     }
 }
 
-/// What paths begin in at one spot of a template. Scopes are linked from the inside out.
+/// A context in which paths are resolved. Scopes are linked from the inside out.
 struct Scope<'s> {
     this: &'s Value,
     outer: Option<&'s Self>,
-    /// Block parameters, and values given to a partial.
+    /// Block parameters, and values that the partial received.
     names: &'s [(&'s str, Cow<'s, Value>)],
-    /// Where in a list this is, and how long the list is.
+    /// The position in the list and the length of the list.
     position: Option<(usize, usize)>,
 }
 
@@ -189,7 +189,7 @@ impl<'s> Scope<'s> {
         names.find(|(known, _)| *known == name).map(|(_, value)| value.as_ref())
     }
 
-    /// Follows a path, if it leads to anything.
+    /// Resolves a path, if it leads to a value.
     fn find(&'s self, path: &Path, formats: &Formats) -> Option<Cow<'s, Value>> {
         if path.local
             && let Some(written) = global(path.segments.first()?, formats)
@@ -221,7 +221,7 @@ impl<'s> Scope<'s> {
         for name in segments {
             value = match value {
                 Value::Record(record) => record.get(name)?,
-                // What is within something missing is missing, too.
+                // The fields of a missing value are missing.
                 Value::Missing | Value::Null => &Value::Missing,
                 _ => return None,
             };
@@ -230,7 +230,7 @@ impl<'s> Scope<'s> {
     }
 }
 
-/// Returns what is there everywhere.
+/// Returns the value of a data variable that is available everywhere.
 fn global<'f>(name: &str, formats: &'f Formats) -> Option<&'f Arc<str>> {
     let sides = formats.sides();
     Some(match name {
@@ -244,7 +244,7 @@ fn global<'f>(name: &str, formats: &'f Formats) -> Option<&'f Arc<str>> {
 
 struct Renderer<'t> {
     world: World<'t>,
-    /// The file that is rendered.
+    /// The path of the current file.
     path: &'t str,
     depth: usize,
     out: Writer,
@@ -350,7 +350,7 @@ impl<'t> Renderer<'t> {
         self.write(|out| out.indent(start, &inclusion.indent))
     }
 
-    /// Carries out another text than the one at hand.
+    /// Renders another part.
     fn within(&mut self, part: &'t Part, scope: &Scope<'_>) -> Result<(), TemplateError> {
         let outer = std::mem::replace(&mut self.path, &part.path);
         self.depth += 1;
@@ -360,7 +360,7 @@ impl<'t> Renderer<'t> {
         Ok(())
     }
 
-    /// Carries out a text that is one field of CSV as a whole.
+    /// Renders a text as one field of CSV.
     fn field(&mut self, part: &'t Part, scope: &Scope<'_>) -> Result<(), TemplateError> {
         let outer = std::mem::replace(
             &mut self.out,
@@ -372,7 +372,7 @@ impl<'t> Renderer<'t> {
         self.write(|out| out.value(&text, true))
     }
 
-    /// Returns what an operand stands for.
+    /// Returns the value of an operand.
     fn value<'v>(
         &self,
         operand: &'t Operand,
@@ -387,7 +387,7 @@ impl<'t> Renderer<'t> {
                 scope.find(path, self.world.formats).ok_or_else(|| self.unfit(line, &path.raw))
             }
             Operand::Literal(value) => Ok(Cow::Borrowed(value)),
-            // Most take one or two, which need no list of their own.
+            // Most helpers take one or two parameters, which need no allocation.
             Operand::Call(call, params) => match params.as_slice() {
                 [one] => Ok(call.value(&[self.value(one, scope, line)?], self.world.formats)),
                 [one, other] => {
@@ -427,7 +427,7 @@ impl<'t> Renderer<'t> {
             Value::List(_) | Value::Record(_) | Value::Json(_) => Err(TemplateError::Unfit {
                 path: self.path.to_owned(),
                 line,
-                cause: "a value is of another type".to_owned(),
+                cause: "a value has another type".to_owned(),
             }),
         }
     }
@@ -445,7 +445,7 @@ impl<'t> Renderer<'t> {
     }
 }
 
-/// Returns the plural form for a number, with the number filled in.
+/// Returns the plural form for a number, with the number inserted.
 fn worded(number: Decimal, forms: &[(Box<str>, Box<str>)], formats: &Formats) -> Option<String> {
     let of = |wanted: &str| forms.iter().find(|(name, _)| &**name == wanted);
     let [.., other] = PLURAL_CATEGORIES;
@@ -462,7 +462,7 @@ fn worded(number: Decimal, forms: &[(Box<str>, Box<str>)], formats: &Formats) ->
     Some(written)
 }
 
-/// Returns how values are escaped in an attachment of this name.
+/// Returns the escaping for an attachment with this name.
 pub(super) fn escape_of(name: &str) -> Escape {
     match name.rsplit_once('.') {
         Some((_, "html")) => Escape::Html,
@@ -471,9 +471,9 @@ pub(super) fn escape_of(name: &str) -> Escape {
     }
 }
 
-/// Makes one line of a rendered subject: what is in the data may hold line breaks and other control characters.
+/// Replaces line breaks and other control characters, which the data may contain, so that the subject is a single line.
 fn one_line(subject: &str) -> String {
-    // U+2028 and U+2029 are line breaks, too.
+    // U+2028 and U+2029 are also line breaks.
     let breaks = |char: char| char.is_control() || matches!(char, '\u{2028}' | '\u{2029}');
     let plain = subject.trim().chars().map(|char| if breaks(char) { ' ' } else { char });
     plain.take(SUBJECT_CHARS_MAX).collect()

@@ -1,4 +1,4 @@
-//! The data that a template brings along to be shown with, where no order comes to its mail.
+//! The sample data of a template, which previews use if no order reaches its mail.
 
 use oms_core::diagnostic::codes;
 use oms_core::value::{JsonNode, ProblemKind, Type, Value, read_json};
@@ -6,10 +6,10 @@ use oms_core::value::{JsonNode, ProblemKind, Type, Value, read_json};
 use super::load::Template;
 use super::problem::{Fault, TemplateProblem};
 
-/// The file's name.
+/// Name of the file with the sample data.
 pub(super) const SAMPLE: &str = "sample.json";
 
-/// A sample as it is written.
+/// The text of a sample file.
 #[derive(Debug)]
 pub(super) struct Sample {
     pub(super) path: String,
@@ -17,10 +17,10 @@ pub(super) struct Sample {
 }
 
 impl Template {
-    /// Returns the sample as data of this type; nothing if the template has none.
+    /// Returns the sample as data of this type, or `None` if the template has no sample.
     ///
     /// # Errors
-    /// What does not fit, at its place in `sample.json`.
+    /// Returns the problems of the sample, with their positions in `sample.json`.
     pub fn sample(&self, data: &Type) -> Result<Option<Value>, Vec<TemplateProblem>> {
         let Some(Sample { path, text }) = &self.sample else { return Ok(None) };
         let parsed = read_json(text.as_bytes(), &JsonNode::stored(data)).map_err(|problems| {
@@ -31,7 +31,7 @@ impl Template {
                 let end = text.ceil_char_boundary(at + 1);
                 let message = format!("{what} {}", problem.message);
                 let fault = Fault::new(codes::TEMPLATE_SAMPLE, at..end, message);
-                let help = "a sample is what the step says under `data`; without it the mail is only shown for orders";
+                let help = "write the sample in the form of the step's `data`, or remove the file so that previews use only orders";
                 fault.warning().help(help.to_owned()).within(path)
             };
             problems.into_iter().map(problem).collect::<Vec<_>>()

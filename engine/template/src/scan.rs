@@ -1,8 +1,8 @@
-//! Where the tags of a template file are.
+//! Finds the tags of a template file.
 //!
-//! Handlebars' tree knows a line and a column per element, but not where the names within a tag are, and nothing for
-//! `{{else if}}`. This scan finds every tag's bytes in the order of the text, which is the order of the tree. It also refuses,
-//! before the parser sees it, what nests so deeply that a recursive parser would overflow its stack.
+//! The tree of Handlebars has a line and a column per element, but not the positions of names within a tag, and no position for `{{else
+//! if}}`. This scanner finds the bytes of every tag in the order of the text, which is the order of the tree. It also rejects nesting that
+//! is so deep that the recursive parser would overflow its stack.
 
 use std::ops::Range;
 
@@ -11,10 +11,10 @@ use oms_core::diagnostic::{Code, codes};
 use super::problem::Fault;
 use super::tag::Call;
 
-/// How deeply blocks may nest, and parentheses within a tag.
+/// Maximum nesting depth of blocks, and of parentheses within a tag.
 const NESTING_MAX: usize = 32;
 
-/// What a tag does.
+/// The kind of a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TagKind {
     /// `{{x}}`, `{{{x}}}` or `{{&x}}`.
@@ -37,9 +37,9 @@ pub(super) enum TagKind {
 #[derive(Clone, Debug)]
 pub(super) struct Tag {
     pub(super) kind: TagKind,
-    /// All of it, with its braces.
+    /// Position of the whole tag, with its braces.
     pub(super) span: Range<usize>,
-    /// What is called in it, and where its parts are. Empty in a comment.
+    /// The call in the tag and the positions of its parts. Empty in a comment.
     pub(super) call: Call,
 }
 
@@ -47,13 +47,13 @@ struct Scanner<'s> {
     text: &'s str,
     tags: Vec<Tag>,
     faults: Vec<Fault>,
-    /// The blocks that are open: the bytes of their names, and of their tags.
+    /// The open blocks: the positions of their names and of their tags.
     open: Vec<(Range<usize>, Range<usize>)>,
-    /// Where blocks begin that cross others, which is reported already.
+    /// Start positions of blocks that overlap others and have already been reported.
     excused: Vec<usize>,
 }
 
-/// Finds the tags of a file, or says what cannot be a template.
+/// Returns the tags of a file, or the faults that prevent parsing.
 pub(super) fn scan(text: &str) -> Result<Vec<Tag>, Vec<Fault>> {
     let mut scanner = Scanner {
         text,
@@ -72,7 +72,7 @@ impl<'s> Scanner<'s> {
         while let Some(found) = self.rest(at).find("{{") {
             let start = at + found;
             let raw = self.text.get(raw_start..start).unwrap_or_default();
-            // One backslash makes the braces text; more than one are text themselves.
+            // One backslash escapes the braces. Several backslashes are text.
             if raw.ends_with('\\') && !raw.ends_with("\\\\") {
                 let braces = if self.rest(start).starts_with("{{{{") { 4 } else { 2 };
                 at = start + braces;
@@ -102,13 +102,13 @@ impl<'s> Scanner<'s> {
         self.faults.push(Fault::new(code, span, message).help(help));
     }
 
-    /// Reads the tag that starts here and returns where it ends; nothing if the rest cannot be read.
+    /// Reads the tag at a position and returns its end, or `None` if the rest of the file cannot be read.
     fn tag(&mut self, start: usize) -> Option<usize> {
         let rest = self.rest(start);
         if rest.starts_with("{{{{") {
             let span = start..start + "{{{{".len();
-            let help = "write `\\{{` where braces shall be text".to_owned();
-            self.fault(codes::TEMPLATE_HELPER, span, "raw blocks are not available", Some(help));
+            let help = "write `\\{{` for literal braces".to_owned();
+            self.fault(codes::TEMPLATE_HELPER, span, "raw blocks are not supported", Some(help));
             return None;
         }
         if rest.starts_with("{{!") {
@@ -132,18 +132,18 @@ impl<'s> Scanner<'s> {
         };
         let close = inner + inner_length;
         let mut end = close + "}}".len();
-        // `{{{x}}}` ends in three, `{{~{x}~}}` has a mark between them.
+        // `{{{x}}}` ends in three braces. In `{{~{x}~}}`, a tilde comes before the last two.
         if triple && self.rest(end).starts_with('}') {
             end += 1;
         }
         let span = start..end;
         let content = self.text.get(inner..close).unwrap_or_default();
         if let Some(at) = odd_space(content) {
-            let help = "write an ordinary space".to_owned();
+            let help = "use an ordinary space".to_owned();
             let char = content.get(at..).and_then(|rest| rest.chars().next());
             let at = inner + at;
             let end = at + char.map_or(1, char::len_utf8);
-            let message = "this is a space that Handlebars does not take for one";
+            let message = "Handlebars does not accept this kind of space";
             self.fault(codes::TEMPLATE_SYNTAX, at..end, message, Some(help));
             return None;
         }
@@ -151,8 +151,8 @@ impl<'s> Scanner<'s> {
         let content = content.get(sigil..).unwrap_or_default();
         let content = content.trim_end_matches(['~', '}']);
         let Some(call) = Call::parse(content, inner + sigil, NESTING_MAX) else {
-            let help = format!("{NESTING_MAX} levels at the most");
-            self.fault(codes::TEMPLATE_SYNTAX, span, "this nests too deeply", Some(help));
+            let help = format!("use at most {NESTING_MAX} levels");
+            self.fault(codes::TEMPLATE_SYNTAX, span, "this tag is nested too deeply", Some(help));
             return None;
         };
         self.balance(kind, &call, &span);
@@ -177,14 +177,14 @@ impl<'s> Scanner<'s> {
         Some(end)
     }
 
-    /// Returns what a tag with this content does and how many bytes say so.
+    /// Returns the kind of a tag with this content, and the length of the prefix that determines the kind.
     fn kind(&mut self, content: &str, span: &Range<usize>) -> Option<(TagKind, usize)> {
         let spaces = content.len() - content.trim_start().len();
         let content = content.trim_start();
         let refused = if content.starts_with('*') || content.starts_with("#*") {
-            Some(("decorators are not available", "put the text into a partial"))
+            Some(("decorators are not supported", "put the text into a partial"))
         } else if content.starts_with("#>") {
-            Some(("partial blocks are not available", "use `{{> name}}`"))
+            Some(("partial blocks are not supported", "use `{{> name}}`"))
         } else {
             None
         };
@@ -213,19 +213,19 @@ impl<'s> Scanner<'s> {
         Some((kind, spaces + sigil))
     }
 
-    /// Keeps count of the open blocks.
+    /// Tracks the open blocks.
     fn balance(&mut self, kind: TagKind, call: &Call, span: &Range<usize>) {
         match kind {
             TagKind::Open => {
                 self.open.push((call.name.clone(), span.clone()));
                 if self.open.len() == NESTING_MAX + 1 {
-                    let help = Some(format!("{NESTING_MAX} levels at the most"));
-                    let message = "blocks nest too deeply";
+                    let help = Some(format!("use at most {NESTING_MAX} levels"));
+                    let message = "blocks are nested too deeply";
                     self.fault(codes::TEMPLATE_SYNTAX, span.clone(), message, help);
                 }
             }
             TagKind::Else | TagKind::Chain if self.open.is_empty() => {
-                self.fault(codes::TEMPLATE_SYNTAX, span.clone(), "`else` outside of a block", None);
+                self.fault(codes::TEMPLATE_SYNTAX, span.clone(), "`else` outside a block", None);
             }
             TagKind::Close => {
                 let name = self.text.get(call.name.clone()).unwrap_or_default();
@@ -236,19 +236,19 @@ impl<'s> Scanner<'s> {
                         let opened = |(open, _): &(Range<usize>, _)| {
                             self.text.get(open.clone()) == Some(name)
                         };
-                        // Blocks that cross are one mistake: what was closed too early is taken away, and the one that
-                        // is still open may be closed later or never.
+                        // Report overlapping blocks once: remove the block that was closed too early, and keep the open one, which may be
+                        // closed later or never.
                         if let Some(position) = self.open.iter().rposition(opened) {
                             self.open.remove(position);
                             self.excused.push(place.start);
                             self.open.push((range, place));
                         }
-                        let help = format!("close it with `{{{{/{open}}}}}` first");
-                        let message = format!("`{name}` is closed while `{open}` is open");
+                        let help = format!("close `{open}` with `{{{{/{open}}}}}` first");
+                        let message = format!("`{name}` is closed before `{open}`");
                         self.fault(codes::TEMPLATE_SYNTAX, span.clone(), &message, Some(help));
                     }
                     None => {
-                        let message = format!("`{name}` is closed but was not opened");
+                        let message = format!("`{name}` is closed but not open");
                         self.fault(codes::TEMPLATE_SYNTAX, span.clone(), &message, None);
                     }
                 }
@@ -258,7 +258,7 @@ impl<'s> Scanner<'s> {
     }
 }
 
-/// Returns the bytes before the braces that close a tag, which do not count within quotes.
+/// Returns the number of bytes before the closing braces of a tag. Braces in quotes do not count.
 fn inner_length(rest: &str) -> Option<usize> {
     let mut quote = None;
     let mut escaped = false;
@@ -278,7 +278,7 @@ fn inner_length(rest: &str) -> Option<usize> {
     None
 }
 
-/// Finds a space beyond ASCII outside of quotes: Handlebars takes it for a part of a name.
+/// Returns the position of a non-ASCII space outside quotes. Handlebars would treat it as part of a name.
 fn odd_space(content: &str) -> Option<usize> {
     let mut quote = None;
     content.char_indices().find_map(|(at, char)| {
@@ -330,17 +330,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_balanced_is_underlined() {
+    fn unbalanced_tags_are_reported_at_their_position() {
         for (text, place, message) in [
             ("a {{#if x}} b", "{{#if x}}", "the block `if` is not closed"),
-            ("a {{/if}}", "{{/if}}", "`if` is closed but was not opened"),
-            ("{{#if x}}{{/each}}", "{{/each}}", "`each` is closed while `if` is open"),
-            ("a {{else}}", "{{else}}", "`else` outside of a block"),
+            ("a {{/if}}", "{{/if}}", "`if` is closed but not open"),
+            ("{{#if x}}{{/each}}", "{{/each}}", "`each` is closed before `if`"),
+            ("a {{else}}", "{{else}}", "`else` outside a block"),
             ("a {{b c\nd", "{{b c", "a tag is not closed"),
             ("{{!-- b\nd", "{{!-- b", "a comment is not closed"),
-            ("{{{{raw}}}}{{{{/raw}}}}", "{{{{", "raw blocks are not available"),
-            ("{{#*inline \"x\"}}{{/inline}}", "{{#*inline \"x\"}}", "decorators are not available"),
-            ("{{#> p}}{{/p}}", "{{#> p}}", "partial blocks are not available"),
+            ("{{{{raw}}}}{{{{/raw}}}}", "{{{{", "raw blocks are not supported"),
+            ("{{#*inline \"x\"}}{{/inline}}", "{{#*inline \"x\"}}", "decorators are not supported"),
+            ("{{#> p}}{{/p}}", "{{#> p}}", "partial blocks are not supported"),
         ] {
             let faults = scan(text).unwrap_err();
             assert_eq!(
@@ -351,17 +351,17 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_is_refused_before_it_is_parsed() {
+    fn deep_nesting_is_rejected_before_parsing() {
         let text = "{{#if x}}".repeat(20_000) + &"{{/if}}".repeat(20_000);
         assert_eq!(scan(&text).unwrap_err().len(), 1);
         let text = format!("{{{{x {}{}}}}}", "(a ".repeat(20_000), ")".repeat(20_000));
-        assert_eq!(scan(&text).unwrap_err()[0].message, "this nests too deeply");
+        assert_eq!(scan(&text).unwrap_err()[0].message, "this tag is nested too deeply");
         let text = format!("{{{{x {}{}}}}}", "[".repeat(20_000), "]".repeat(20_000));
-        assert_eq!(scan(&text).unwrap_err()[0].message, "this nests too deeply");
+        assert_eq!(scan(&text).unwrap_err()[0].message, "this tag is nested too deeply");
     }
 
     #[test]
-    fn blocks_that_cross_are_one_finding() {
+    fn overlapping_blocks_are_reported_once() {
         for text in ["{{#if a}}{{#each b}}{{/if}}{{/each}}", "{{#if a}}{{#each b}}{{/if}}"] {
             let faults = scan(text).unwrap_err();
             assert_eq!(faults.len(), 1, "{text}: {faults:?}");

@@ -1,4 +1,4 @@
-//! The mails that come with the project are right for the data that the shipped pipelines give them.
+//! Checks the mails of this repository against the data of the shipped pipelines.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use oms_core::value::{Record, Shape, Type, Value};
 
 use super::*;
 
-/// The shipped templates, below `email/`.
+/// Returns the shipped templates, in the folder `email`.
 pub(super) fn shipped() -> MemoryFiles {
     let mut files = Vec::new();
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../templates/email");
@@ -69,7 +69,7 @@ fn received_type() -> Type {
     Type::record([("order", order), ("name", Type::text())])
 }
 
-/// Makes a record of a type from its fields in any order.
+/// Creates a record of a type from its fields in any order.
 fn record(ty: &Type, fields: &[(&str, Value)]) -> Value {
     let layout = ty.as_record().unwrap();
     let mut placed = vec![Value::Missing; layout.fields().len()];
@@ -127,7 +127,7 @@ pub(super) fn confirmation_data(currency: &str, rate_date: Value, lines: usize) 
 }
 
 #[test]
-fn the_shipped_mails_are_right_for_their_data() {
+fn the_shipped_mails_pass_the_check() {
     for (name, ty) in
         [("order-confirmation", confirmation_type()), ("order-received", received_type())]
     {
@@ -170,13 +170,13 @@ fn a_confirmation_shows_the_items_and_the_usd_figure_with_rate_and_date() {
     assert!(mail.text.contains("1 BRL = 0.183074 USD (ECB)"), "{}", mail.text);
 }
 
-/// Makes one kind of space of those that CLDR tells apart.
+/// Replaces the special spaces of CLDR with ordinary spaces.
 fn plain(text: &str) -> String {
     text.replace(['\u{a0}', '\u{202f}'], " ")
 }
 
 #[test]
-fn a_confirmation_speaks_the_reader_s_language_and_writes_as_in_the_reader_s_country() {
+fn a_confirmation_uses_the_language_and_formats_of_its_locale() {
     let template =
         Template::load(&shipped(), "email", "order-confirmation", "en", &TimeZone::UTC).unwrap();
     let date = Value::Date(jiff::civil::date(2024, 7, 8));
@@ -188,7 +188,8 @@ fn a_confirmation_speaks_the_reader_s_language_and_writes_as_in_the_reader_s_cou
         ("es", "ltr", "Su pedido NW-10250 está confirmado", "1552,60 CHF", "8 de julio de 2024"),
         ("ja", "ltr", "ご注文 NW-10250 を承りました", "CHF 1,552.60", "2024年7月8日"),
         ("ar", "rtl", "تم تأكيد طلبك NW-10250", "1,552.60 CHF", "8 يوليو 2024"),
-        // Without a translation the mail's own language is used, with its own numbers.
+        // Without a translation, the mail uses its own language and the number formats of that
+        // language.
         ("is-IS", "ltr", "Order NW-10250 is confirmed", "CHF 1,552.60", "July 8, 2024"),
         ("en-GB", "ltr", "Order NW-10250 is confirmed", "CHF 1,552.60", "8 July 2024"),
     ] {
@@ -206,11 +207,11 @@ fn a_confirmation_speaks_the_reader_s_language_and_writes_as_in_the_reader_s_cou
     }
 }
 
-/// What Gmail shows of a mail; the rest is hidden behind a link (102 KB).
+/// Size up to which Gmail shows a mail. It hides the rest behind a link (102 KB).
 const GMAIL_CLIP: usize = 102 * 1024;
 
 #[test]
-fn a_confirmation_with_a_hundred_items_is_shown_whole() {
+fn a_confirmation_with_a_hundred_items_fits_into_the_gmail_limit() {
     let template =
         Template::load(&shipped(), "email", "order-confirmation", "en", &TimeZone::UTC).unwrap();
     let date = Value::Date(jiff::civil::date(2024, 7, 8));
@@ -234,7 +235,7 @@ fn a_confirmation_in_usd_shows_no_conversion() {
 }
 
 #[test]
-fn the_origins_mail_has_its_slip_corrected() {
+fn the_original_mail_has_its_typo_corrected() {
     let template =
         Template::load(&shipped(), "email", "order-received", "en", &TimeZone::UTC).unwrap();
     let mail = template.render(&record(&Type::record([]), &[]), None).unwrap();

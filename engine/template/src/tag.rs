@@ -1,38 +1,38 @@
-//! Where the parts of one tag are: the name that is called, its parameters and named values.
+//! The positions of the parts of a tag: the name, the parameters and the named values.
 
 use std::ops::Range;
 
-/// A call as it is written: `default order.note "none" size=3 as |x|`. It has the shape of Handlebars' own tree.
+/// A call in a tag: `default order.note "none" size=3 as |x|`. It has the structure of Handlebars' own tree.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Call {
-    /// What is called or printed.
+    /// The name that is called or printed.
     pub(super) name: Range<usize>,
-    /// Its parameters in order.
+    /// The parameters, in order.
     pub(super) params: Vec<Argument>,
-    /// Its named values: the names and what they are given.
+    /// The named values: their names and values.
     pub(super) named: Vec<(Range<usize>, Argument)>,
 }
 
 /// One parameter.
 #[derive(Clone, Debug)]
 pub(super) struct Argument {
-    /// All of it.
+    /// Position of the whole parameter.
     pub(super) span: Range<usize>,
-    /// What is called if it is in parentheses.
+    /// The call, if the parameter is in parentheses.
     pub(super) call: Option<Box<Call>>,
 }
 
 struct Reader<'s> {
     content: &'s str,
-    /// The byte of the file at which the content begins.
+    /// Start position of the content in the file.
     offset: usize,
     at: usize,
     depth_left: usize,
 }
 
 impl Call {
-    /// Reads the content of a tag. What is no call is left to Handlebars' parser to refuse; nothing only if it nests deeper
-    /// than allowed.
+    /// Parses the content of a tag. Returns `None` if it is nested too deeply. Other invalid content is left for Handlebars' parser to
+    /// reject.
     pub(super) fn parse(content: &str, offset: usize, depth_max: usize) -> Option<Self> {
         Reader { content, offset, at: 0, depth_left: depth_max }.call()
     }
@@ -56,7 +56,7 @@ impl Reader<'_> {
                 return Some(call);
             }
             if self.rest().starts_with('|') {
-                // Block parameters come last, after an `as`, and nothing needs their places.
+                // Block parameters come last, after `as`. Their positions are not needed.
                 call.params.pop();
                 self.at = self.content.len();
                 return Some(call);
@@ -90,14 +90,14 @@ impl Reader<'_> {
             self.at += word_length(self.rest(), self.depth_left)?;
         }
         if self.at == start {
-            // A character that begins nothing; the parser of the tree refuses it.
+            // Skip an unexpected character. Handlebars' parser rejects it.
             self.at += self.rest().chars().next().map_or(0, char::len_utf8);
         }
         Some(Argument { span: self.offset + start..self.offset + self.at, call })
     }
 }
 
-/// Returns the bytes of a path or a literal; nothing if it nests too deeply.
+/// Returns the length of a path or a literal, or `None` if it is nested too deeply.
 fn word_length(rest: &str, depth_max: usize) -> Option<usize> {
     let mut quote = None;
     let mut escaped = false;

@@ -1,4 +1,5 @@
-//! What is found in templates, with the text that is underlined, and that what is checked renders.
+//! Tests of the findings in templates with their positions, and of the rendering of templates that
+//! pass the check.
 
 use std::sync::Arc;
 
@@ -79,7 +80,7 @@ pub(super) fn files<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
     MemoryFiles::new(all)
 }
 
-/// A template whose text part is this, with some partials.
+/// Returns a template with this text part and some partials.
 pub(super) fn with_text(text: &str) -> MemoryFiles {
     files([
         ("t/subject.hbs", "Order {{order.id}}\n"),
@@ -96,7 +97,7 @@ pub(super) fn load(files: &MemoryFiles) -> Result<Template, Vec<TemplateProblem>
     Template::load(files, "mail", "t", "en", &TimeZone::UTC)
 }
 
-/// Returns code, underlined text, message and help of each finding in the text part.
+/// Returns the code, the marked text, the message and the help of each finding in the text part.
 fn findings(text: &str) -> Vec<(u16, String, String, String)> {
     let found = load(&with_text(text)).map_or_else(|problems| problems, |t| t.check(&data_type()));
     found
@@ -116,30 +117,48 @@ fn rendered(text: &str) -> String {
 }
 
 #[test]
-fn every_fault_is_found_at_its_place() {
-    // Code, template, the underlined text, a part of the message, a part of the help.
+fn every_fault_is_reported_at_its_position() {
+    // The code, the template, the marked text, a part of the message, a part of the help.
     let cases: &[(u16, &str, &str, &str, &str)] = &[
-        (503, "ü {{order.idd}}", "idd", "there is no `idd`", "`id`"),
-        (503, "{{ordr.id}}", "ordr", "no `ordr`", "`order`"),
-        (503, "{{id}}", "id", "no `id`", ""),
-        (503, "{{#if order.zz}}x{{/if}}", "zz", "no `zz`", ""),
-        (503, "{{#each order.items}}{{skuu}}{{/each}}", "skuu", "no `skuu`", "`sku`"),
-        (503, "{{#each order.items}}{{name}}{{/each}}", "name", "no `name`", "`../name`"),
+        (503, "ü {{order.idd}}", "idd", "unknown name `idd`", "`id`"),
+        (503, "{{ordr.id}}", "ordr", "unknown name `ordr`", "`order`"),
+        (503, "{{id}}", "id", "unknown name `id`", ""),
+        (503, "{{#if order.zz}}x{{/if}}", "zz", "unknown name `zz`", ""),
+        (503, "{{#each order.items}}{{skuu}}{{/each}}", "skuu", "unknown name `skuu`", "`sku`"),
+        (503, "{{#each order.items}}{{name}}{{/each}}", "name", "unknown name `name`", "`../name`"),
         (
             503,
             "{{#with order}}{{../../name}}{{/with}}",
             "../../name",
-            "above the data",
-            "there are 1",
+            "out of the template's data",
+            "the maximum here is 1",
         ),
-        (503, "{{../name}}", "../name", "above the data", "drop the `../`"),
-        (503, "{{@index}}", "@index", "no `@index` here", "{{#each}}"),
-        (503, "{{@root.nam}}", "nam", "no `nam`", "`name`"),
-        (503, "{{#each order.items as |i|}}{{i.skuu}}{{/each}}", "skuu", "no `skuu`", "`sku`"),
-        (503, "{{default order.nte \"x\"}}", "nte", "no `nte`", "`note`"),
-        (503, "{{#if (and order.id (not order.nte))}}x{{/if}}", "nte", "no `nte`", "`note`"),
-        (503, "{{#if order.id}}a{{else if order.ix}}b{{else}}{{name}}{{/if}}", "ix", "no `ix`", ""),
-        (503, "{{> word word=order.x}}", "x", "no `x`", ""),
+        (503, "{{../name}}", "../name", "out of the template's data", "remove the `../`"),
+        (503, "{{@index}}", "@index", "unknown variable `@index`", "{{#each}}"),
+        (503, "{{@root.nam}}", "nam", "unknown name `nam`", "`name`"),
+        (
+            503,
+            "{{#each order.items as |i|}}{{i.skuu}}{{/each}}",
+            "skuu",
+            "unknown name `skuu`",
+            "`sku`",
+        ),
+        (503, "{{default order.nte \"x\"}}", "nte", "unknown name `nte`", "`note`"),
+        (
+            503,
+            "{{#if (and order.id (not order.nte))}}x{{/if}}",
+            "nte",
+            "unknown name `nte`",
+            "`note`",
+        ),
+        (
+            503,
+            "{{#if order.id}}a{{else if order.ix}}b{{else}}{{name}}{{/if}}",
+            "ix",
+            "unknown name `ix`",
+            "",
+        ),
+        (503, "{{> word word=order.x}}", "x", "unknown name `x`", ""),
         (504, "{{order.note}}", "order.note", "may be missing", "{{#if order.note}}"),
         (504, "{{order.gift.wish}}", "order.gift.wish", "may be missing", "default"),
         (
@@ -175,7 +194,7 @@ fn every_fault_is_found_at_its_place() {
             "write a constant text",
         ),
         (505, "{{plural 1 2 other=\"b\"}}", "plural", "expects 1 value, found 2", ""),
-        (508, "{{plural name one=\"a\" other=\"b\"}}", "name", "takes a number", ""),
+        (508, "{{plural name one=\"a\" other=\"b\"}}", "name", "expects a number", ""),
         (
             504,
             "{{plural order.discount one=\"a\" other=\"b\"}}",
@@ -183,19 +202,19 @@ fn every_fault_is_found_at_its_place() {
             "may be missing",
             "",
         ),
-        (505, "{{upper name}}", "upper", "no helper `upper`", ""),
-        (505, "{{defalt name \"x\"}}", "defalt", "no helper `defalt`", "`default`"),
-        (505, "{{lookup order \"id\"}}", "lookup", "no helper `lookup`", ""),
-        (505, "{{#iff name}}{{order.nope}}{{/iff}}", "iff", "no block `iff`", "`if`"),
+        (505, "{{upper name}}", "upper", "unknown helper `upper`", ""),
+        (505, "{{defalt name \"x\"}}", "defalt", "unknown helper `defalt`", "`default`"),
+        (505, "{{lookup order \"id\"}}", "lookup", "unknown helper `lookup`", ""),
+        (505, "{{#iff name}}{{order.nope}}{{/iff}}", "iff", "unknown block `iff`", "`if`"),
         (505, "{{#eq name \"x\"}}y{{/eq}}", "eq", "is not a block", "{{#if (eq …)}}"),
         (505, "{{if name \"x\"}}", "if", "is a block", "{{#if …}}"),
-        (505, "{{default}}", "default", "is given nothing", "{{this.default}}"),
-        (505, "{{eq name}}", "eq", "given 1 value and takes 2", ""),
-        (505, "{{#if name order.id}}x{{/if}}", "if", "given 2 values and takes one", ""),
-        (505, "{{#with order key=1}}{{id}}{{/with}}", "key", "no setting `key`", ""),
-        (505, "{{#if name as |x|}}y{{/if}}", "if", "does not name", "{{#each"),
-        (505, "{{> lne}}", "lne", "no partial `lne`", "`line`"),
-        (505, "{{> line order.items order}}", "line", "one record at the most", ""),
+        (505, "{{default}}", "default", "requires a value", "{{this.default}}"),
+        (505, "{{eq name}}", "eq", "expects 2 values, found 1 value", ""),
+        (505, "{{#if name order.id}}x{{/if}}", "if", "expects 1 value, found 2 values", ""),
+        (505, "{{#with order key=1}}{{id}}{{/with}}", "key", "invalid setting `key`", ""),
+        (505, "{{#if name as |x|}}y{{/if}}", "if", "does not support", "{{#each"),
+        (505, "{{> lne}}", "lne", "unknown partial `lne`", "`line`"),
+        (505, "{{> line order.items order}}", "line", "at most one record", ""),
         (505, "{{{{raw}}}}x{{{{/raw}}}}", "{{{{", "raw blocks", "\\{{"),
         (505, "{{#*inline \"x\"}}y{{/inline}}", "{{#*inline \"x\"}}", "decorators", "partial"),
         (506, "{{{name}}}", "{{{name}}}", "without escaping", "unescaped:"),
@@ -204,14 +223,14 @@ fn every_fault_is_found_at_its_place() {
         (506, "{{!-- unescaped: why --}}x{{{name}}}", "{{{name}}}", "without escaping", ""),
         (508, "{{order}}", "order", "is a record", "order.…"),
         (508, "{{order.items}}", "order.items", "is a list", "{{#each order.items}}"),
-        (508, "{{order.items.0.sku}}", "0", "in a list", "{{#each"),
+        (508, "{{order.items.0.sku}}", "0", "from a list", "{{#each"),
         (508, "{{order.raw}}", "order.raw", "cannot be printed", ""),
-        (508, "{{order.raw.x}}", "x", "which has no names", "order schema"),
-        (508, "{{order.id.x}}", "x", "in text, which has no names", ""),
+        (508, "{{order.raw.x}}", "x", "which has no fields", "order schema"),
+        (508, "{{order.id.x}}", "x", "from text, which has no fields", ""),
         (508, "{{#each order}}x{{/each}}", "order", "not a list", "{{#with}}"),
-        (508, "{{#if (lt name \"x\")}}y{{/if}}", "name", "cannot be compared", ""),
+        (508, "{{#if (lt name \"x\")}}y{{/if}}", "name", "cannot compare", ""),
         (508, "{{#if (eq name 1)}}y{{/if}}", "name 1", "never equal", ""),
-        (508, "{{#if (eq order \"x\")}}y{{/if}}", "order", "cannot be compared", ""),
+        (508, "{{#if (eq order \"x\")}}y{{/if}}", "order", "cannot compare", ""),
         (
             508,
             "{{#if (eq order.status \"payd\")}}y{{/if}}",
@@ -235,13 +254,13 @@ fn every_fault_is_found_at_its_place() {
             "text",
         ),
         (508, "{{default order.items \"x\"}}", "order.items", "cannot be printed", ""),
-        (508, "{{(eq name \"x\")}}", "(eq name \"x\")", "in parentheses", "without"),
-        (508, "{{> line order.items}}", "order.items", "given a record", "by name"),
+        (508, "{{(eq name \"x\")}}", "(eq name \"x\")", "in parentheses", "remove"),
+        (508, "{{> line order.items}}", "order.items", "expects a record", "by name"),
         (508, "{{#if order.amount}}x{{/if}}", "order.amount", "always true", "(ne order.amount 0)"),
         (502, "a {{#if name}} b", "{{#if name}}", "is not closed", "{{/if}}"),
         (502, "a {{name", "{{name", "not closed", "}}"),
-        (502, "a {{name}} {{order..id}} b", "{{order..id}}", "not Handlebars", "order.id"),
-        (502, "{{.}}", "{{.}}", "not Handlebars", ""),
+        (502, "a {{name}} {{order..id}} b", "{{order..id}}", "invalid Handlebars", "order.id"),
+        (502, "{{.}}", "{{.}}", "invalid Handlebars", ""),
     ];
     for (code, text, underlined, message, help) in cases {
         let found = findings(text);
@@ -254,7 +273,7 @@ fn every_fault_is_found_at_its_place() {
 }
 
 #[test]
-fn what_is_tested_first_is_present() {
+fn a_tested_value_is_present() {
     for text in [
         "{{#if order.note}}{{order.note}}{{/if}}",
         "{{#unless order.note}}-{{else}}{{order.note}}{{/unless}}",
@@ -274,13 +293,13 @@ fn what_is_tested_first_is_present() {
         "{{default order.note \"none\"}}",
         "{{#with order}}{{#if note}}{{@root.order.note}}{{/if}}{{/with}}",
     ] {
-        // That it renders shows that nothing needed was missing.
+        // Rendering succeeds only if no value that the template prints is missing.
         assert!(!rendered(text).contains('['), "{text}");
     }
 }
 
 #[test]
-fn what_passes_the_check_renders_as_written() {
+fn checked_templates_render_correctly() {
     for (text, result) in [
         ("{{order.amount}} {{order.placed_on}} {{name}}", "12.30 2025-01-31 <b>\"Jo\"</b>"),
         ("{{#each order.items}}{{@index}}{{sku}}{{#if @last}}.{{/if}}{{/each}}", "0S11S2."),

@@ -1,4 +1,4 @@
-//! The words of a mail: `texts.yaml`, a name and a text each, one file per locale. Texts may use what the mail may use.
+//! The texts of a mail: `texts.yaml` maps names to texts, with one file per locale. Texts may use the same tags and data as the mail.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use super::part::Part;
 use super::problem::{Fault, TemplateProblem};
 use super::program::spoken;
 
-/// The file's name.
+/// Name of the file with the texts.
 pub(super) const TEXTS: &str = "texts.yaml";
 
-/// The texts of a locale by their names.
+/// The texts of a locale, by name.
 pub(super) type Texts = BTreeMap<String, Arc<Part>>;
 
-/// Reads a file of texts, and adds to `notes` what is odd about it.
+/// Parses a file of texts, and adds its warnings to `notes`.
 ///
 /// # Errors
-/// With all problems: no YAML, no map of texts, no Handlebars.
+/// Returns all problems: invalid YAML, a file that is not a map of texts, or invalid Handlebars.
 pub(super) fn texts(
     path: &str,
     file: &str,
@@ -37,15 +37,18 @@ pub(super) fn texts(
     let mut problems = Vec::new();
     let json = document.root().to_json();
     if !json.is_object() {
-        let fault = Fault::new(codes::WRONG_SHAPE, 0..0, "texts are a map of names to texts");
-        return Err(vec![fault.help("such as `title: Thank you`".to_owned()).within(path)]);
+        let fault =
+            Fault::new(codes::WRONG_SHAPE, 0..0, "the file must be a map from names to texts");
+        return Err(vec![
+            fault.help("write entries such as `title: Thank you`".to_owned()).within(path),
+        ]);
     }
     for entry in document.root().entries() {
         let name = entry.key.as_ref();
         let route = Route::root().key(name);
         let Some(text) = entry.node.as_text() else {
             let span = document.span(&Place::value(route));
-            let fault = Fault::new(codes::WRONG_SHAPE, span, format!("`{name}` is not a text"));
+            let fault = Fault::new(codes::WRONG_SHAPE, span, format!("`{name}` must be text"));
             let help = in_quotes(document.text(), &entry.node);
             problems.push(fault.help(help).within(path));
             continue;
@@ -62,27 +65,27 @@ pub(super) fn texts(
     if problems.is_empty() { Ok(texts) } else { Err(problems) }
 }
 
-/// Warns of a text of which YAML took a part with a value in it for a comment.
+/// Warns about a text if YAML treats the rest of its line as a comment and the rest contains a tag.
 fn cut_by_comment(document: &Document, route: &Route) -> Option<Fault> {
     let line = document.value_with_comment(route)?;
     let span = document.span(&Place::value(route.clone()));
     if !line.get(span.len()..)?.contains("{{") {
         return None;
     }
-    let message = "the text is cut off: in YAML, ` #` begins a comment";
+    let message = "the text is cut off, because ` #` starts a comment in YAML";
     let help = format!("put quotes around it: `{}`", quoted(line));
     Some(Fault::new(codes::TEMPLATE_SYNTAX, span, message).help(help).warning())
 }
 
-/// Says how a value that is no text is written as one.
+/// Returns the help for a value that must be quoted to be text.
 fn in_quotes(file: &str, node: &Node) -> String {
     let rest = file.get(node.span.start..).unwrap_or_default();
     let line = rest.lines().next().unwrap_or_default().trim_end();
     match node.value {
         NodeValue::Null if node.span.is_empty() => "write the text in quotes".to_owned(),
-        // A list or a map in flow style, which was meant as text.
+        // A list or a map in block style has no quoted form.
         NodeValue::List(_) | NodeValue::Map(_) if !line.starts_with(['{', '[']) => {
-            "write one text in quotes".to_owned()
+            "write a single text in quotes".to_owned()
         }
         NodeValue::List(_) | NodeValue::Map(_) => {
             format!("put quotes around the text: `{}`", quoted(line))

@@ -11,16 +11,16 @@ use super::isolate::{Isolating, Marks, contained};
 use super::place::{Ended, Passage, Place, Spot};
 use super::render::RENDERED_BYTES_MAX;
 
-/// How a value is kept from being more than a value.
+/// How values are escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Escape {
-    /// Plain text: not at all.
+    /// Plain text, not escaped.
     None,
     /// HTML: the same characters as Handlebars in content and quoted attributes, and percent-encoding in URLs.
     Html,
-    /// CSV (RFC 4180): a value is one whole field.
+    /// CSV (RFC 4180): a value fills a whole field.
     Csv,
-    /// Another file, such as JSON for a program: a value is written as it is, also within a URL and between words of the other direction.
+    /// Another format, such as JSON for a program: a value is written unchanged, without percent-encoding or isolation.
     File,
 }
 
@@ -31,7 +31,7 @@ const WRITTEN_MAX: usize = 4096;
 const SHOWN_SCHEMES: [&str; 3] = ["https://", "http://", "mailto:"];
 const SHOWN_SCHEME_MIN: usize = "http://".len();
 
-/// Text that grows to [`RENDERED_BYTES_MAX`] at the most; an error means that it is full.
+/// Output of at most [`RENDERED_BYTES_MAX`] bytes. Writing fails if it would become larger.
 pub(super) struct Writer {
     text: String,
     escape: Escape,
@@ -111,7 +111,7 @@ impl Writer {
         }
     }
 
-    /// Writes a number or an amount as readers of the locale write it. In CSV it may begin with a minus sign and is still no formula.
+    /// Writes a number or an amount in the format of the locale. In CSV it may start with a minus sign without being a formula.
     pub(super) fn amount(&mut self, text: &str) -> fmt::Result {
         match self.escape {
             Escape::Csv => self.field(text, false),
@@ -306,7 +306,7 @@ impl Writer {
         self.push("\"")
     }
 
-    /// Begins each line from `start` on with an indent, as a partial that stands alone on its line is indented.
+    /// Indents each line from `start` on, for a partial that is alone on its line.
     pub(super) fn indent(&mut self, start: usize, indent: &str) -> fmt::Result {
         if indent.is_empty() {
             return Ok(());
@@ -314,7 +314,7 @@ impl Writer {
         // A partial that ends an attribute may have removed text from before its start.
         let start = start.min(self.text.len());
         let lines = self.text.split_off(start);
-        // The first positions of the lines before they are indented.
+        // Start positions of the lines before indentation.
         let mut begins = Vec::new();
         let mut at = start;
         for line in lines.split_inclusive('\n') {
@@ -329,13 +329,13 @@ impl Writer {
     }
 }
 
-/// Tells whether a spreadsheet reads a field as a formula (OWASP, "CSV Injection"). Lines of an attachment end in CRLF, so a line feed at the
-/// start becomes a carriage return.
+/// Returns whether a spreadsheet would read a field as a formula (OWASP, "CSV Injection"). Lines of an attachment end in CRLF, so a leading
+/// line feed becomes a carriage return.
 fn is_formula(text: &str) -> bool {
     text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n'])
 }
 
-/// Tells whether a character cannot be part of a URL that stands in a text (RFC 3986, 2).
+/// Returns whether a character cannot be part of a URL in text (RFC 3986, 2).
 fn ends_url(char: char) -> bool {
     char.is_whitespace() || "<>\"'()[]{}|\\^`,".contains(char)
 }
@@ -354,7 +354,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn html_is_escaped_as_handlebars_escapes_it() {
+    fn html_is_escaped_like_in_handlebars() {
         for text in ["<script>alert('x')</script>", "\" onload=\"x", "a&b`c", "plain", "", "Ωß<"]
         {
             let mut writer = Writer::new(0, Escape::Html, Isolating::Nothing);
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_written_as_its_place_demands() {
+    fn a_value_is_escaped_for_its_context() {
         for (parts, html) in [
             (
                 &[
@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn values_between_words_from_the_right_are_isolated_where_words_are_shown() {
+    fn visible_values_in_right_to_left_text_are_isolated() {
         let parts = [
             "<title>",
             "A-1",
@@ -478,7 +478,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_in_csv_is_one_field_and_no_formula() {
+    fn a_value_in_csv_is_one_field_and_never_a_formula() {
         for (text, field) in [
             ("plain", "plain"),
             ("a,b", "\"a,b\""),
@@ -503,7 +503,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_behind_a_shown_url_is_not_part_of_it() {
+    fn a_value_after_a_visible_url_is_not_part_of_it() {
         for (parts, html) in [
             (
                 ["https://a.example&nbsp;|&nbsp;", "M & Co"],
@@ -523,7 +523,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partial_may_end_an_attribute_that_is_left_out() {
+    fn a_partial_may_end_an_attribute_that_is_removed() {
         let mut writer = Writer::new(0, Escape::Html, Isolating::Nothing);
         writer.raw("<a href=\"").unwrap();
         writer.value("javascript:alert(1)", true).unwrap();

@@ -1,4 +1,4 @@
-//! An event for each handler, made of a sample order, to try it on one's own machine.
+//! Test events for the handlers, made from a sample order, for trying the handlers locally.
 
 use std::sync::Arc;
 
@@ -9,7 +9,8 @@ use serde_json::{Value as Json, json};
 
 use crate::resources::View;
 
-/// Makes the events: their contents by the handler's name. None without a sample that the pipeline accepts.
+/// Returns the events by the names of their handlers. Returns no events if the pipeline rejects the
+/// sample.
 pub(crate) fn events(
     plan: &Arc<Plan>,
     choreography: &Choreography,

@@ -1,4 +1,5 @@
-//! The files, from the templates in `templates/lambda/` and the plan's own.
+//! Renders the generated files from the templates in `templates/lambda/`, and adds the embedded
+//! files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +17,7 @@ macro_rules! templates {
     };
 }
 
-/// The templates, by the file that they make.
+/// The templates, by the name of the file that they generate.
 const TEMPLATES: &[(&str, &str)] = templates![
     "Cargo.toml",
     "README.md",
@@ -44,16 +45,16 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "template/role.yaml",
 ];
 
-/// What a template of one handler reads.
+/// Data for the template of one handler.
 #[derive(Serialize)]
 struct Handler<'a> {
     all: &'a View,
     name: &'a str,
     branch: Option<&'a BranchView>,
-    /// The features of `oms-aws` that it links.
+    /// The features of `oms-aws` that the handler needs.
     features: Vec<&'static str>,
     database: bool,
-    /// Whether it brings exchange rates up to date, and so knows nothing of the pipeline.
+    /// Whether the handler updates exchange rates and therefore embeds no pipeline.
     refresh: bool,
 }
 
@@ -78,18 +79,18 @@ impl<'a> Handler<'a> {
 struct Embedded<'a> {
     /// Its path relative to the pipeline.
     path: &'a str,
-    /// Where it lies below the handler's `bundle`.
+    /// Its path below the handler's `bundle` folder.
     place: String,
 }
 
-/// What the template of an embedded pipeline reads.
+/// Data for the template of an embedded pipeline.
 #[derive(Serialize)]
 struct Bundle<'a> {
     all: &'a View,
     files: Vec<Embedded<'a>>,
-    /// Which of them have exchange rates that are brought up to date.
+    /// The embedded files with exchange rates that are updated.
     rates: &'a [String],
-    /// The types of the step kinds.
+    /// The Rust types of the step kinds.
     kinds: &'a BTreeSet<String>,
 }
 
@@ -161,7 +162,7 @@ pub(crate) fn write(
     Ok(files)
 }
 
-/// Finds a logical id that two resources of a template have.
+/// Returns a logical id that two resources of the template share.
 fn twice(template: &str) -> Option<String> {
     let lines = template.lines().skip_while(|line| *line != "Resources:");
     let lines = lines.take_while(|line| *line != "Outputs:");

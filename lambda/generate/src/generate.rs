@@ -1,4 +1,4 @@
-//! The passes, one after the other.
+//! Generates all files from a plan.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,39 +9,37 @@ use crate::embed::{Bundles, Whole};
 use crate::schema::Schema;
 use crate::{events, files, resources};
 
-/// What the files say about how they were made, and where they find the crates that handlers are linked with.
+/// How the files are generated, and where they find the crates that the handlers link.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    /// The pipeline file's name, as the plan's bundle has it.
+    /// The name of the pipeline file in the plan's bundle.
     pub pipeline: String,
-    /// The command that makes the files again.
+    /// The command that generates the files again.
     pub regenerate: String,
-    /// Where the crates are: a path from the generated folder to the workspace that has them, or nothing for the registry.
+    /// The path from the generated folder to the workspace with the crates, or `None` to use the registry.
     pub crates: Option<String>,
-    /// Whether exchange rates are brought up to date after the handlers were built, instead of being those of the pipeline's file.
+    /// Whether exchange rates are updated after the handlers were built. Otherwise the rates of the pipeline's file apply.
     pub refresh: bool,
-    /// The name and the bytes of an order to try the handlers with.
+    /// The name and the bytes of a sample order for test events.
     pub sample: Option<(String, Vec<u8>)>,
 }
 
-/// Why files are not made.
+/// A reason why files cannot be generated.
 #[derive(Debug, thiserror::Error)]
 pub enum GenerateError {
-    /// A step of a handler uses a service that is not generated.
-    #[error(
-        "`{step}` ({kind}) uses {port} in a handler, which is not generated: a handler uses tables and mail"
-    )]
+    /// A step of a handler uses a service that the generator does not support.
+    #[error("`{step}` ({kind}) uses {port}, but generated handlers support only tables and mail")]
     Service {
         /// The step.
         step: String,
         /// Its kind.
         kind: &'static str,
-        /// What it uses.
+        /// The service.
         port: &'static str,
     },
-    /// A step is of a kind that is not shipped.
+    /// The kind of a step is not part of `oms-steps`.
     #[error(
-        "`{step}` is of the kind `{kind}`, which is not one of `oms-steps`: generated handlers are linked with those only"
+        "`{step}` has the kind `{kind}`, but generated handlers support only the kinds of `oms-steps`"
     )]
     Kind {
         /// The step.
@@ -49,38 +47,38 @@ pub enum GenerateError {
         /// Its kind.
         kind: &'static str,
     },
-    /// A handler has a name that the template uses.
+    /// The name of a handler is reserved.
     #[error(
-        "a handler cannot be called `{0}`, which the template uses; give it another name in `handlers`"
+        "the handler name `{0}` is reserved for the template; choose another name in `handlers`"
     )]
     Name(String),
-    /// There are no exchange rates that could be brought up to date.
+    /// No handler uses exchange rates that could be updated.
     #[error(
-        "no handler uses exchange rates of the ECB, so that there is nothing to bring up to date"
+        "no handler uses exchange rates of the ECB, so there are no rates to update; remove `--rates refreshed`"
     )]
     Rates,
-    /// Nobody notes which exchange rates an order is accepted with.
+    /// Without an intake handler, the version of the exchange rates cannot be stored with an order.
     #[error(
-        "with `intake.mode: direct` nobody notes which exchange rates an order is accepted with: leave out `--rates refreshed`, or `mode`"
+        "with `intake.mode: direct`, the version of the exchange rates cannot be stored with an order; remove `--rates refreshed` or `mode`"
     )]
     Unpinned,
-    /// Two resources would have one logical id.
+    /// Two resources would have the same logical id.
     #[error(
-        "two resources of the template would be called `{0}`; give the handler another name in `handlers`, which differs in letters and digits"
+        "two resources of the template would have the logical id `{0}`; rename the handler in `handlers` so that it differs in letters or digits"
     )]
     Clash(String),
-    /// A template of the generator is broken.
-    #[error("a template of the generator cannot be filled")]
+    /// A template of the generator cannot be rendered.
+    #[error("cannot render a template of the generator")]
     Template(#[from] handlebars::RenderError),
-    /// A template of the generator is broken.
-    #[error("a template of the generator cannot be read")]
+    /// A template of the generator cannot be parsed.
+    #[error("cannot parse a template of the generator")]
     Syntax(#[from] Box<handlebars::TemplateError>),
 }
 
-/// Makes the files: their contents by path, with `/` between folders. `checker` is the one that made the plan.
+/// Returns the contents of the generated files by path, with `/` as the separator. `checker` must be the one that created the plan.
 ///
 /// # Errors
-/// When the plan uses what cannot be generated.
+/// Returns an error if the plan uses a feature that the generator does not support.
 pub fn generate(
     plan: &Arc<Plan>,
     choreography: &Choreography,

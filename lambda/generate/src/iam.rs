@@ -1,6 +1,6 @@
-//! What a handler may do: the least that the SDK calls need which its steps' effects come to.
+//! The permissions of each handler: the minimum for the SDK calls that the effects of its steps make.
 //!
-//! | call | actions | AWS's page |
+//! | call | actions | AWS documentation |
 //! | --- | --- | --- |
 //! | `s3:PutObject` with `If-None-Match` | `s3:PutObject` | AmazonS3/latest/userguide/conditional-writes.html |
 //! | `s3:HeadObject` | `s3:GetObject` | AmazonS3/latest/API/API_HeadObject.html |
@@ -15,16 +15,16 @@ use serde::Serialize;
 /// The key of the object with the exchange rates.
 pub(crate) const RATES_KEY: &str = "eurofxref-hist.csv";
 
-/// A statement of a policy, and why it is there.
+/// A statement of a policy, and its reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Statement {
-    /// Its name.
+    /// The statement id.
     sid: String,
-    /// What needs it: steps, with their lines in the pipeline.
+    /// The reason: the steps that need it, with their lines in the pipeline.
     because: String,
-    /// What may be done.
+    /// The allowed actions.
     actions: Vec<&'static str>,
-    /// With what, as CloudFormation writes it.
+    /// The resources, in the syntax of CloudFormation.
     resources: Vec<String>,
 }
 
@@ -52,15 +52,15 @@ fn arn(id: &str) -> [String; 1] {
     [format!("!GetAtt {id}.Arn")]
 }
 
-/// Returns what the handler may do that takes orders in, which `store` needs.
+/// Returns the permissions of the intake handler. `store` cites the step that stores the order.
 pub(crate) fn of_intake(bucket: &str, store: &str, rates: bool) -> Vec<Statement> {
-    let compare = format!("{store}: the digest of the order that has the key already");
+    let compare = format!("{store}: read the digest of a stored order with the same key");
     let mut statements = vec![
         Statement::new("Store", store, &["s3:PutObject"], objects(bucket)),
         Statement::new("CompareDigest", &compare, &["s3:GetObject"], objects(bucket)),
     ];
     if rates {
-        let because = "the version that an order is accepted with";
+        let because = "find the version that an order is accepted with";
         statements.push(Statement::new("FindRates", because, &["s3:GetObject"], rates_object()));
         statements.push(Statement::new(
             "MissRates",
@@ -73,73 +73,72 @@ pub(crate) fn of_intake(bucket: &str, store: &str, rates: bool) -> Vec<Statement
     statements
 }
 
-/// Returns what API Gateway may do where it stores orders by itself, which `store` needs.
+/// Returns the permissions of API Gateway if it stores orders without a handler. `store` cites the step that stores the order.
 pub(crate) fn of_direct(bucket: &str, store: &str) -> Vec<Statement> {
     vec![Statement::new("Store", store, &["s3:PutObject"], objects(bucket))]
 }
 
-/// Returns what the handler may do that looks for lost orders; `branches` are the logical ids of the others.
+/// Returns the permissions of the handler that searches for lost orders. `branches` are the logical ids of the branches.
 pub(crate) fn of_reconcile<'b>(
     bucket: &str,
     branches: impl Iterator<Item = &'b str>,
 ) -> Vec<Statement> {
     let queues = branches.map(|id| format!("!GetAtt {id}Queue.Arn"));
     let mut statements = vec![
-        Statement::new("ListOrders", "the stored orders", &["s3:ListBucket"], arn(bucket)),
-        Statement::new("Tell", "whoever has no note on an order", &["sqs:SendMessage"], queues),
+        Statement::new("ListOrders", "list the stored orders", &["s3:ListBucket"], arn(bucket)),
+        Statement::new("Tell", "send lost orders to their handlers", &["sqs:SendMessage"], queues),
     ];
-    statements.extend(in_database("Reconcile", "what the handlers noted"));
+    statements.extend(in_database("Reconcile", "read the handlers' notes"));
     statements.extend(of_every("Reconcile"));
     statements
 }
 
-/// The same for an order that was deleted.
-const GONE: &str = "to be told that an order is gone";
-/// Without it S3 answers that reading is not allowed, where there is nothing to read.
-const NONE_YET: &str = "to be told that there are none yet";
+/// Without this permission, S3 answers a request for a missing object with 403 instead of 404.
+const GONE: &str = "get 404 instead of 403 for a deleted order";
+const NONE_YET: &str = "get 404 instead of 403 before the first version exists";
 
-/// Names the object with the exchange rates.
+/// Returns the resource of the object with the exchange rates.
 fn rates_object() -> [String; 1] {
     [format!("!Sub \"${{RatesBucket.Arn}}/{RATES_KEY}\"")]
 }
 
-/// Returns what the handler may do that brings exchange rates up to date.
+/// Returns the permissions of the handler that updates exchange rates.
 pub(crate) fn of_refresh() -> Vec<Statement> {
     let read = &["s3:GetObject", "s3:GetObjectVersion"];
     let mut statements = vec![
-        Statement::new("ReadRates", "the newest day that is known", read, rates_object()),
+        Statement::new("ReadRates", "read the newest stored day", read, rates_object()),
         Statement::new("MissRates", NONE_YET, &["s3:ListBucket"], arn("RatesBucket")),
-        Statement::new("StoreRates", "the next version", &["s3:PutObject"], rates_object()),
+        Statement::new("StoreRates", "store the next version", &["s3:PutObject"], rates_object()),
     ];
     statements.extend(of_every("Refresh"));
     statements
 }
 
-/// What a branch's handler uses, and which steps do.
+/// The services that a branch's handler uses, with the steps that use them.
 pub(crate) struct Uses<'a> {
     pub(crate) id: &'a str,
     pub(crate) bucket: &'a str,
     pub(crate) store: &'a str,
     pub(crate) tables: Option<String>,
     pub(crate) mail: Option<String>,
-    /// Whether it works with rates that are brought up to date.
+    /// Whether it uses exchange rates that are updated.
     pub(crate) rates: bool,
 }
 
-/// Returns what the handler of a branch may do.
+/// Returns the permissions of the handler of a branch.
 pub(crate) fn of_branch(uses: &Uses<'_>) -> Vec<Statement> {
     let id = uses.id;
     let receive = &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
-    let dead = "what can never succeed goes there with its reason";
+    let dead = "store orders that cannot succeed, with the reason";
     let read = &["s3:GetObject", "s3:GetObjectVersion"];
     let mut statements = vec![
-        Statement::new("Queue", "its orders", receive, arn(&format!("{id}Queue"))),
+        Statement::new("Queue", "receive orders", receive, arn(&format!("{id}Queue"))),
         Statement::new("DeadLetters", dead, &["sqs:SendMessage"], arn(&format!("{id}DeadLetters"))),
         Statement::new("ReadOrder", uses.store, read, objects(uses.bucket)),
         Statement::new("MissOrder", GONE, &["s3:ListBucket"], arn(uses.bucket)),
     ];
     if uses.rates {
-        let because = "the version that an order was accepted with";
+        let because = "read the version that an order was accepted with";
         statements.push(Statement::new(
             "ReadRates",
             because,
@@ -162,7 +161,7 @@ pub(crate) fn of_branch(uses: &Uses<'_>) -> Vec<Statement> {
     statements
 }
 
-/// Returns what whoever asks the database may do.
+/// Returns the permissions for access to the database.
 fn in_database(id: &str, because: &str) -> [Statement; 2] {
     let cluster = ["!GetAtt DatabaseCluster.DBClusterArn".to_owned()];
     let secret = [format!("!Ref {id}Secret")];
@@ -173,12 +172,17 @@ fn in_database(id: &str, because: &str) -> [Statement; 2] {
     ]
 }
 
-/// Returns what every function may do.
+/// Returns the permissions that every function has.
 fn of_every(id: &str) -> [Statement; 2] {
     let log = &["logs:CreateLogStream", "logs:PutLogEvents"];
     let trace = &["xray:PutTraceSegments", "xray:PutTelemetryRecords"];
     [
-        Statement::new("Log", "its log", log, arn(&format!("{id}Log"))),
-        Statement::new("Trace", "X-Ray knows no resources", trace, ["\"*\"".to_owned()]),
+        Statement::new("Log", "write the log", log, arn(&format!("{id}Log"))),
+        Statement::new(
+            "Trace",
+            "X-Ray does not support resource-level permissions",
+            trace,
+            ["\"*\"".to_owned()],
+        ),
     ]
 }

@@ -1,4 +1,4 @@
-//! Where orders come in: API Gateway, and what stands behind it.
+//! The intake: API Gateway and its backend.
 
 use oms_engine::pipeline::IntakeMode;
 use oms_engine::plan::{Choreography, Plan};
@@ -6,31 +6,32 @@ use serde::Serialize;
 
 use crate::iam::{self, Statement};
 
-/// The intake, as the templates read it.
+/// The intake, as data for the templates.
 #[derive(Debug, Serialize)]
 pub(crate) struct Intake {
-    /// The path of API Gateway.
+    /// The path in API Gateway.
     path: String,
-    /// The path in front of the key, without slashes around it.
+    /// The path before the key, without leading and trailing slashes.
     prefix: String,
-    /// What stores orders without a handler.
+    /// The configuration for storing orders without a handler.
     pub(crate) direct: Option<Direct>,
-    /// What the pipeline's names stand for, with CloudFormation's places in it.
+    /// The mapping from the pipeline's names to resources, with placeholders of CloudFormation.
     resources: String,
     statements: Vec<Statement>,
 }
 
-/// API Gateway storing orders by itself.
+/// API Gateway stores orders without a handler.
 #[derive(Debug, Serialize)]
 pub(crate) struct Direct {
-    /// Bucket and key of an order's object, with CloudFormation's place for the one and API Gateway's for the other.
+    /// Bucket and key of an order's object, with placeholders of CloudFormation and API Gateway.
     object: String,
-    /// What it checks of an order: a JSON Schema of draft 4, as JSON.
+    /// The model that API Gateway checks: a JSON Schema of draft 4.
     model: String,
 }
 
 impl Intake {
-    /// `bucket` is the logical id, `store` says which step stores, `rates` whether the version of exchange rates is noted with each order.
+    /// Creates the intake. `bucket` is the logical id, `store` cites the step that stores the order, and `rates` says whether the version
+    /// of the exchange rates is stored with each order.
     pub(crate) fn of(
         plan: &Plan,
         choreography: &Choreography,
@@ -44,10 +45,10 @@ impl Intake {
         let direct = intake.is_some_and(|intake| intake.mode == IntakeMode::Direct);
         let direct = choreography.object.as_ref().filter(|_| direct).map(|object| Direct {
             object: format!("${{{bucket}}}/{}{{key}}{}", object.before, object.after),
-            // The checks found that there is one.
+            // The checks guarantee that a model exists.
             model: plan.order().schema().model().unwrap_or_default().to_string(),
         });
-        // A greedy part takes slashes, too, so that a handler can say what is wrong with them.
+        // A greedy parameter also matches slashes, so that the handler can report an invalid key.
         let greedy = if direct.is_some() { "{key}" } else { "{key+}" };
         Self {
             path: path.replace("{key}", greedy),

@@ -1,8 +1,8 @@
-//! The generator: a plan in, the files of AWS Lambda handlers and all that deploys them out. A pure function, whose output is the same bytes for the
-//! same plan.
+//! Generates AWS Lambda handlers and their deployment files from a plan. Generation is deterministic: the same plan gives the same bytes.
 //!
-//! Passes, each of which does one thing: the plan's [`Choreography`](oms_engine::plan::Choreography) says which branches there are, `resources`
-//! what they need on AWS, `iam` what they may do there, `schema` what lies in the database, `embed` what a handler has to know of the pipeline, and `files` writes it down.
+//! Each pass has one task. The plan's [`Choreography`](oms_engine::plan::Choreography) defines the branches, `resources` the AWS resources
+//! that they need, `iam` their permissions, `schema` the database, and `embed` the part of the pipeline in each handler. `files` renders
+//! the files.
 
 mod embed;
 mod events;

@@ -1,4 +1,4 @@
-//! What a plan needs on AWS, as the templates of the files read it.
+//! The AWS resources of a plan, as data for the templates.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,25 +17,25 @@ use crate::iam::{self, RATES_KEY, Statement, Uses};
 use crate::intake::Intake;
 use crate::{GenerateError, Origin};
 
-/// Orders that a handler is given at once.
+/// Number of messages that a handler receives in one batch.
 const BATCH: u64 = 10;
-/// How long an effect may take for which the pipeline says nothing.
+/// Maximum duration of an effect without a timeout in the pipeline.
 const EFFECT_MAX: Duration = Duration::from_secs(10);
-/// How long a function may take at the most ("Lambda quotas").
+/// Maximum timeout of a function in seconds ("Lambda quotas").
 const FUNCTION_MAX: u64 = 900;
-/// What the start of a function takes, with a database that resumes.
+/// Time in seconds for the start of a function, including a database that resumes.
 const START_MAX: u64 = 20;
-/// By how much a message's visibility has to be longer than the function's time-out ("Configuring scalability for an SQS event source").
+/// Minimum ratio of the visibility timeout of a queue to the timeout of the function ("Configuring scalability for an SQS event source").
 const VISIBILITY: u64 = 6;
 
-/// Everything that the files say.
+/// The data for all templates.
 #[derive(Debug, Serialize)]
 pub(crate) struct View {
     pub(crate) pipeline: String,
     description: String,
-    /// Name and description as a text in double quotes, which JSON and YAML write alike.
+    /// Name and description as a double-quoted string, which is valid in JSON and YAML.
     summary: String,
-    /// The pipeline file.
+    /// Name of the pipeline file.
     pub(crate) file: String,
     regenerate: String,
     pub(crate) intake: Intake,
@@ -45,15 +45,15 @@ pub(crate) struct View {
     database: bool,
     pub(crate) reconcile: Option<Reconcile>,
     pub(crate) rates: Option<Rates>,
-    /// What the command line is told about the stack, with CloudFormation's places in it.
+    /// The description of the stack for the command line, with placeholders of CloudFormation.
     resources: String,
-    /// The types of the kinds of the steps that take orders in.
+    /// The Rust types of the kinds of the steps before the branches.
     pub(crate) kinds: BTreeSet<String>,
-    /// Whether there are events to try the handlers with.
+    /// Whether test events are generated.
     events: bool,
-    /// Tables that no step writes to, so that somebody has to load them.
+    /// Tables that no step writes, so that the user must load their rows.
     loaded: Vec<String>,
-    /// Tables that steps of any handler read and write.
+    /// Tables that steps of any handlers both read and write.
     contended: Vec<String>,
     pub(crate) branches: Vec<BranchView>,
     crates: Vec<Crate>,
@@ -64,7 +64,7 @@ struct Bucket {
     name: String,
     /// The logical id.
     id: String,
-    /// Its ARN, as `!Sub` fills it in.
+    /// The ARN for use in `!Sub`.
     arn: String,
 }
 
@@ -73,13 +73,13 @@ struct Topic {
     name: String,
     /// The logical id.
     id: String,
-    /// What the logical ids around it begin with.
+    /// Prefix of the logical ids of related resources.
     base: String,
 }
 
 #[derive(Debug, Serialize)]
 struct Mail {
-    /// The sender's domain.
+    /// The domain of the sender.
     domain: String,
 }
 
@@ -88,27 +88,27 @@ struct Mail {
 pub(crate) struct Reconcile {
     /// The role in the database.
     pub(crate) role: String,
-    /// What the pipeline's names stand for, with CloudFormation's places in it.
+    /// The mapping from the pipeline's names to resources, with placeholders of CloudFormation.
     resources: String,
     statements: Vec<Statement>,
 }
 
-/// Exchange rates that are brought up to date.
+/// Exchange rates that are updated.
 #[derive(Debug, Serialize)]
 pub(crate) struct Rates {
-    /// The name that handlers know the bucket by.
+    /// The name of the bucket in the handlers.
     bucket: &'static str,
     key: &'static str,
-    /// What the name stands for, with CloudFormation's places in it.
+    /// The mapping from the name to the bucket, with placeholders of CloudFormation.
     resources: String,
     statements: Vec<Statement>,
 }
 
-/// A handler of a branch.
+/// The handler of a branch.
 #[derive(Debug, Serialize)]
 pub(crate) struct BranchView {
     pub(crate) name: String,
-    /// The types of the kinds of its steps, and of those that take orders in.
+    /// The Rust types of the kinds of its steps and of the steps before the branches.
     pub(crate) kinds: BTreeSet<String>,
     id: String,
     steps: Vec<String>,
@@ -120,16 +120,16 @@ pub(crate) struct BranchView {
     /// The role in the database.
     pub(crate) role: String,
     pub(crate) database: bool,
-    /// Which of its files have exchange rates that are brought up to date.
+    /// The paths of its files with exchange rates that are updated.
     pub(crate) rates: Vec<String>,
     pub(crate) mail: bool,
-    /// What the pipeline's names stand for, with CloudFormation's places in it.
+    /// The mapping from the pipeline's names to resources, with placeholders of CloudFormation.
     resources: String,
     statements: Vec<Statement>,
     calls: Vec<Calls>,
 }
 
-/// Calls of AWS for one order.
+/// AWS calls for one order.
 #[derive(Debug, Serialize)]
 struct Calls {
     call: &'static str,
@@ -141,15 +141,15 @@ struct Calls {
 #[derive(Debug, Serialize)]
 struct Crate {
     name: &'static str,
-    /// How the manifest says where it is.
+    /// The source of the crate in the manifest.
     source: String,
 }
 
-/// Names that a handler cannot have: the intake's, and those whose logical ids the template has for something else.
+/// Reserved names of handlers: that of the intake, and those whose logical ids the template uses for other resources.
 const RESERVED: [&str; 9] =
     ["alarm", "api", "architecture", "intake", "mail", "pipeline", "rates", "reconcile", "refresh"];
 
-/// The crates that handlers are linked with, and where they lie in the workspace.
+/// The crates that handlers link, and their folders in the workspace.
 const CRATES: [(&str, &str); 4] = [
     ("oms-aws", "adapters/aws"),
     ("oms-lambda", "lambda/runtime"),
@@ -248,7 +248,7 @@ pub(crate) fn view(
     })
 }
 
-/// Returns the tables that steps read and none writes to.
+/// Returns the tables that steps read but never write.
 fn loaded(plan: &Plan) -> Vec<String> {
     let effects = || plan.steps().iter().flat_map(|step| &step.effects);
     let tables = || effects().filter(|effect| effect.port == Port::Tables);
@@ -260,7 +260,7 @@ fn loaded(plan: &Plan) -> Vec<String> {
     read.difference(&written).map(|name| (*name).to_owned()).collect()
 }
 
-/// Returns the types of `oms-steps` that the kinds of steps are: `money.convert` is `MoneyConvert`.
+/// Returns the types in `oms-steps` for the kinds of steps, such as `MoneyConvert` for `money.convert`.
 fn kinds(
     plan: &Plan,
     steps: impl IntoIterator<Item = usize>,
@@ -289,11 +289,9 @@ fn branch_view(
         let uses = |step: &&PlannedStep| step.effects.iter().any(|effect| effect.port == port);
         steps.iter().copied().filter(uses).collect()
     };
-    for (port, name) in [
-        (Port::Objects, "objects"),
-        (Port::Topics, "topics"),
-        (Port::Custom, "a service of its own"),
-    ] {
+    for (port, name) in
+        [(Port::Objects, "objects"), (Port::Topics, "topics"), (Port::Custom, "a custom service")]
+    {
         if let Some(step) = using(port).first() {
             let (step, kind) = (step.id.to_string(), step.kind);
             return Err(GenerateError::Service { step, kind, port: name });
@@ -306,7 +304,7 @@ fn branch_view(
     let cited =
         |steps: &[&PlannedStep]| (!steps.is_empty()).then(|| lines.cite(steps.iter().copied()));
     let id = logical(&branch.name);
-    // A mail is claimed in the database.
+    // E-mails are claimed in the database.
     let asking: Vec<&PlannedStep> = tables.iter().chain(&mails).copied().collect();
     let (tables_because, mail) = (cited(&asking), cited(&mails));
     let refreshed = !rates.is_empty();
@@ -323,7 +321,7 @@ fn branch_view(
                     calls.push(Calls { call, count: 1, because: because.clone() });
                 }
                 Port::Mail => {
-                    let claim = format!("{because}: claimed, and marked as sent");
+                    let claim = format!("{because}: claim the e-mail, and mark it as sent");
                     calls.push(Calls {
                         call: "rds-data:ExecuteStatement",
                         count: 2,
@@ -336,7 +334,8 @@ fn branch_view(
         }
     }
     if !asking.is_empty() && branch.last.is_none() {
-        let (call, because) = ("rds-data:ExecuteStatement", "the note that it is done".to_owned());
+        let (call, because) =
+            ("rds-data:ExecuteStatement", "note that the order is done".to_owned());
         calls.push(Calls { call, count: 1, because });
     }
     let one: Duration = steps
@@ -373,16 +372,16 @@ fn branch_view(
     })
 }
 
-/// The handler that looks for lost orders.
+/// The handler that searches for lost orders.
 const RECONCILE: &str = "reconcile";
 const RECONCILE_ID: &str = "Reconcile";
 
 const CONFIGURATION_SET: &str = "\"configuration_set\":\"${MailConfigurationSet}\"";
 
-/// Bytes of a name in PostgreSQL at the most ("Identifiers and Key Words"); what is longer would be cut off.
+/// Maximum length of a name in PostgreSQL in bytes ("Identifiers and Key Words"). PostgreSQL truncates longer names.
 const NAME_MAX: usize = 63;
 
-/// Names a handler's role in the database.
+/// Returns the name of a handler's role in the database.
 fn role(pipeline: &str, handler: &str) -> String {
     let name = format!("oms_{pipeline}_{handler}").replace(['-', '.'], "_");
     if name.len() <= NAME_MAX {
@@ -394,7 +393,7 @@ fn role(pipeline: &str, handler: &str) -> String {
 }
 
 impl View {
-    /// Returns the pipeline's name of the bucket with the orders.
+    /// Returns the name of the bucket for orders in the pipeline.
     pub(crate) fn bucket(&self) -> &str {
         &self.bucket.name
     }
@@ -404,25 +403,25 @@ fn json_of(members: &[String]) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-/// Says where the database is, and which secret opens it.
+/// Returns the JSON members for the database and the secret that gives access to it.
 fn in_database(secret: &str) -> String {
     let cluster = "\"cluster\":\"${DatabaseCluster.DBClusterArn}\"";
     format!("{cluster},\"secret\":\"{secret}\",\"database\":\"oms\"")
 }
 
-/// Names the secret with a handler's role in the database.
+/// Returns the secret with the database credentials of a handler.
 fn secret_of(id: &str) -> String {
     format!("${{{id}Secret}}")
 }
 
-/// Says which resource of each handler is which.
+/// Returns a JSON member that maps each handler to its resource.
 fn each<'b>(branches: impl Iterator<Item = &'b BranchView>, name: &str, kind: &str) -> String {
     let of = |branch: &BranchView| format!("\"{}\":\"${{{}{kind}}}\"", branch.name, branch.id);
     let members: Vec<String> = branches.map(of).collect();
     format!("\"{name}\":{}", json_of(&members))
 }
 
-/// Says what is what on AWS, for the command line.
+/// Returns the description of the stack for the command line.
 fn stack(branches: &[BranchView], bucket: &Bucket, database: bool, mail: bool) -> String {
     let mut members = vec![
         bucket.resource(),
@@ -445,16 +444,16 @@ fn stack(branches: &[BranchView], bucket: &Bucket, database: bool, mail: bool) -
     json_of(&members)
 }
 
-/// Characters of a stack's description at the most ("Template description", AWS CloudFormation); it may say 1,024 bytes.
+/// Maximum number of characters of the stack's description. CloudFormation allows 1,024 bytes ("Template description").
 const DESCRIPTION_MAX: usize = 250;
 
-/// Quotes a text as JSON does, shortened to what a description may have.
+/// Returns a text as a JSON string, truncated to the maximum length of a description.
 fn quoted(text: &str) -> String {
     let short: String = text.chars().take(DESCRIPTION_MAX).collect();
     write_json(&Value::text(&short))
 }
 
-/// Makes a logical id of a name: `order-captured` to `OrderCaptured`.
+/// Converts a name into a logical id, such as `order-captured` into `OrderCaptured`.
 fn logical(name: &str) -> String {
     let parts = name.split(|char: char| !char.is_ascii_alphanumeric());
     parts
@@ -465,24 +464,25 @@ fn logical(name: &str) -> String {
         .collect()
 }
 
-/// The name that handlers know the bucket with the exchange rates by; a bucket of the pipeline cannot have it.
+/// The name of the bucket with the exchange rates in the handlers. A pipeline whose bucket has this name is rejected, because both buckets
+/// would have the same logical id.
 const RATES: &str = "rates";
 const RATES_BUCKET: &str = "\"rates\":\"${RatesBucket}\"";
 
 impl Bucket {
-    /// Says which bucket the pipeline's name stands for.
+    /// Returns the mapping from the pipeline's name to the bucket.
     fn resource(&self) -> String {
         self.resources(false)
     }
 
-    /// Says it with the bucket of the exchange rates beside it.
+    /// Returns the mapping, optionally with the bucket for exchange rates.
     fn resources(&self, rates: bool) -> String {
         let rates = if rates { format!(",{RATES_BUCKET}") } else { String::new() };
         format!("\"buckets\":{{\"{}\":\"${{{}}}\"{rates}}}", self.name, self.id)
     }
 }
 
-/// Where steps stand in the pipeline file.
+/// Finds the lines of steps in the pipeline file.
 struct Lines {
     file: String,
     document: Option<document::Document>,
@@ -497,7 +497,7 @@ impl Lines {
         Self { file: pipeline.to_owned(), document, text }
     }
 
-    /// Names steps with their lines, such as `steps.bill (storefront.yaml:60)`.
+    /// Cites steps with their lines, such as `steps.bill (storefront.yaml:60)`.
     fn cite<'p>(&self, steps: impl IntoIterator<Item = &'p PlannedStep>) -> String {
         let cited: BTreeSet<(usize, String)> = steps
             .into_iter()
@@ -519,13 +519,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_logical_id_has_letters_and_digits_only() {
+    fn a_logical_id_has_only_letters_and_digits() {
         assert_eq!(logical("order-captured"), "OrderCaptured");
         assert_eq!(logical("my.orders_2"), "MyOrders2");
     }
 
     #[test]
-    fn a_role_has_a_name_that_postgresql_keeps_whole() {
+    fn postgresql_does_not_truncate_the_name_of_a_role() {
         assert_eq!(role("my-shop", "bill.now"), "oms_my_shop_bill_now");
         let (a, b) = (role(&"x".repeat(80), "a"), role(&"x".repeat(80), "b"));
         assert!(a.len() == NAME_MAX && b.len() == NAME_MAX && a != b, "{a} {b}");

@@ -1,4 +1,4 @@
-//! What lies in the database: tables, and a role for each handler that asks it.
+//! The database schema: tables, and a role for each handler that uses the database.
 
 use oms_engine::plan::{Choreography, Plan};
 use oms_sql::{Grants, Statement, ddl, granted};
@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::grants::{grants_of_branch, grants_of_reconcile};
 use crate::resources::View;
 
-/// What the template of the schema reads.
+/// Data for the template of the schema.
 #[derive(Serialize)]
 pub(crate) struct Schema<'a> {
     all: &'a View,
@@ -15,7 +15,7 @@ pub(crate) struct Schema<'a> {
     roles: Vec<Role<'a>>,
 }
 
-/// A handler's role.
+/// The database role of a handler.
 #[derive(Serialize)]
 struct Role<'a> {
     handler: &'a str,

@@ -1,4 +1,4 @@
-//! One branch: the steps of a handler, for each order that it hears of.
+//! A branch handler: runs the steps of one branch for each order in an event.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::log;
 use crate::rates::Plans;
 use crate::world::World;
 
-/// Time that is left at the end of an invocation to say what became of it.
+/// Time reserved at the end of an invocation to report the outcome.
 const MARGIN: Duration = Duration::from_millis(1_500);
 
 /// A handler that runs a branch.
@@ -32,34 +32,34 @@ pub struct BranchHandler {
     plans: Option<Plans>,
 }
 
-/// What became of an order in a branch.
+/// The outcome of a branch for one order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// All that was to be done is done.
+    /// All steps of the branch are completed.
     Done,
-    /// It did not work this time, and may the next.
+    /// A temporary failure. The order must be tried again.
     Later {
-        /// Why.
+        /// The cause.
         cause: String,
-        /// In words.
+        /// The description of the failure.
         reason: String,
     },
-    /// Somebody must change something first; it lies with the dead letters.
+    /// A permanent failure that requires a fix. The order goes to the dead letters.
     Parked {
-        /// The run's key, as far as it is known.
+        /// The run's key, or the name of the object if the key is unknown.
         key: String,
-        /// Why.
+        /// The cause.
         cause: String,
-        /// In words.
+        /// The description of the failure.
         reason: String,
     },
 }
 
 impl BranchHandler {
-    /// Gets ready to run the branch `name`.
+    /// Creates the handler of the branch `name`.
     ///
     /// # Errors
-    /// When the pipeline has no such handler.
+    /// Returns an error if the pipeline has no such handler.
     pub fn new(
         name: &str,
         (plan, choreography): &(Arc<Plan>, Choreography),
@@ -82,13 +82,14 @@ impl BranchHandler {
         })
     }
 
-    /// Works on each order with the exchange rates that it was accepted with.
+    /// Uses for each order the exchange rates that it was accepted with.
     #[must_use]
     pub fn with_rates(self, plans: Plans) -> Self {
         Self { plans: Some(plans), ..self }
     }
 
-    /// Works on the messages of an event, one after the other, until there is no time left; the answer names those that are to come again.
+    /// Processes the messages of an event one after the other until the deadline. The response lists the messages that must be delivered
+    /// again.
     pub async fn event(&self, messages: &[Message], deadline: Timestamp) -> Json {
         let mut failed = Vec::new();
         for message in messages {
@@ -97,14 +98,14 @@ impl BranchHandler {
             }
             match &message.id {
                 Some(id) => failed.push(json!({ "itemIdentifier": id })),
-                // Without SQS there is nothing to name; the caller sees the error and tries all of it again.
+                // Without SQS, the message has no id. `serve_branch` returns an error, so the caller retries the whole event.
                 None => failed.push(json!({ "itemIdentifier": "" })),
             }
         }
         json!({ "batchItemFailures": failed })
     }
 
-    /// Works on a message; tells whether it is done with.
+    /// Processes a message. Returns whether the message can be deleted.
     async fn message(&self, message: &Message, deadline: Timestamp) -> bool {
         let mut done = true;
         for place in &message.places {
@@ -124,7 +125,7 @@ impl BranchHandler {
                 ("cause", cause),
                 ("reason", reason),
             ];
-            self.log(level, "an order", &fields);
+            self.log(level, "processed an order", &fields);
             done &= match outcome {
                 Outcome::Done => true,
                 Outcome::Later { .. } => false,
@@ -136,28 +137,27 @@ impl BranchHandler {
         }
         match message.note {
             None => {}
-            Some(Note::Test) => self.log("info", "a test event of S3", &[]),
-            Some(Note::Deleted) => {
-                self.log("info", "something was deleted, which changes nothing", &[])
-            }
+            Some(Note::Test) => self.log("info", "received a test event of S3", &[]),
+            Some(Note::Deleted) => self.log("info", "ignored the deletion of an object", &[]),
             Some(Note::Unreadable) => {
-                self.log("error", "a message that is none of S3's", &[]);
-                done &= self.dead(json!({}), "message", "it is no notification of S3").await;
+                self.log("error", "received a message that is not an S3 notification", &[]);
+                done &=
+                    self.dead(json!({}), "message", "the message is not an S3 notification").await;
             }
         }
         done
     }
 
-    /// Runs the branch for one order.
+    /// Runs the branch for an order.
     pub async fn order(&self, place: &Place, deadline: Timestamp) -> Outcome {
         let left = deadline.duration_since(self.world.now());
         let left = Duration::try_from(left).unwrap_or_default().saturating_sub(MARGIN);
         if left.is_zero() {
-            return later("timeout", "there was no time left for it");
+            return later("timeout", "no time was left in the invocation");
         }
         match tokio::time::timeout(left, self.run(place, deadline)).await {
             Ok(outcome) => outcome,
-            Err(_) => later("timeout", "it took longer than the invocation may"),
+            Err(_) => later("timeout", "the order took longer than the invocation allows"),
         }
     }
 
@@ -165,7 +165,7 @@ impl BranchHandler {
         let parked = |cause: &str, reason: &str| parked(stem(&place.key), cause, reason);
         let stored = match self.orders.fetch(place).await {
             Ok(Some(stored)) => stored,
-            Ok(None) => return parked("no_object", "the order is not there any more"),
+            Ok(None) => return parked("no_object", "the stored order no longer exists"),
             Err(error) if error.class() == Class::Permanent => {
                 return parked(error.cause(), error.message());
             }
@@ -188,17 +188,20 @@ impl BranchHandler {
         let begin = || accept(&plan, &stored.body, name, stored.accepted_at);
         let mut run = match begin() {
             Ok(run) => run,
-            // What the intake let in is right; somebody else stored this, or the pipeline was changed.
+            // The intake stores only valid orders, so the object has another origin or the pipeline has changed.
             Err(rejection) => {
                 return parked(
                     "order",
-                    &format!("{}: it is no order of this pipeline", rejection.code),
+                    &format!(
+                        "{}: the object is not a valid order of this pipeline",
+                        rejection.code
+                    ),
                 );
             }
         };
-        // Else one order could be stored, and worked on, as two.
+        // Otherwise the same order could be stored under two names and processed twice.
         if named.is_some_and(|key| key != Some(&*run.info.key)) {
-            return parked("order", "its object is not named after its key");
+            return parked("order", "the name of the object does not match the key of the order");
         }
         let mark = Arc::new(self.mark(place));
         self.prepare(&mut run, &mark);
@@ -207,7 +210,7 @@ impl BranchHandler {
             if progress.refused
                 && let Ok(again) = begin()
             {
-                // Another run changed what this one read: its steps start again. What they have done by now is not done twice.
+                // Another run changed data that this run had read, so the run starts again. Effects that are already done are not repeated.
                 run = again;
                 self.prepare(&mut run, &mark);
                 continue;
@@ -221,10 +224,15 @@ impl BranchHandler {
                 (RunState::Waiting, Some(until)) if until < deadline => {
                     let wait = until.duration_since(self.world.now());
                     let wait = Duration::try_from(wait).unwrap_or_default();
-                    // A sleep does not fail.
+                    // Sleeping cannot fail.
                     let _slept = self.world.clock().sleep(wait).await;
                 }
-                (RunState::Waiting, _) => return later("timeout", "its next attempt is due later"),
+                (RunState::Waiting, _) => {
+                    return later(
+                        "timeout",
+                        "the next attempt is due after the end of the invocation",
+                    );
+                }
                 (RunState::Parked | RunState::Cancelled, _) => break,
             }
         }
@@ -236,7 +244,7 @@ impl BranchHandler {
         if lasts { self::parked(&run.info.key, &causes, &reason) } else { later(&causes, &reason) }
     }
 
-    /// Leaves the steps of other branches to others, and has it noted when this branch is done.
+    /// Restricts the run to the steps of this branch, and attaches the note to the last step.
     fn prepare(&self, run: &mut Run, mark: &Arc<Mark>) {
         run.only(&self.steps);
         if let Some(last) = self.last {
@@ -248,7 +256,7 @@ impl BranchHandler {
         Mark { handler: Arc::clone(&self.name), object: Arc::from(place.key.as_str()) }
     }
 
-    /// Notes that the branch is done with a run, unless its last effect did that.
+    /// Notes that the branch is done with a run, unless its last effect has already written the note.
     async fn note(&self, run: &Run, mark: &Mark) -> Outcome {
         let state = self.last.and_then(|last| run.scheduler.steps().get(last));
         let Some(branches) = &self.world.branches else { return Outcome::Done };
@@ -261,17 +269,22 @@ impl BranchHandler {
         }
     }
 
-    /// Notes that somebody has to change something first. What is not noted is only looked for again.
+    /// Notes that an order is parked. If this fails, the search for lost orders sends the order again.
     async fn park(&self, place: &Place, key: &str, cause: &str, reason: &str) {
         let Some(branches) = &self.world.branches else { return };
         let (pipeline, mark) = (self.plan.name(), self.mark(place));
         let noted = branches.parked(pipeline, key, &mark, cause, reason).await;
         if let Err(error) = noted {
-            self.log("warn", "it could not be noted", &[("reason", error.message())]);
+            self.log(
+                "warn",
+                "could not note that an order is parked",
+                &[("reason", error.message())],
+            );
         }
     }
 
-    /// Puts a message to the dead letters; tells whether it lies there. Moved back to the branch's queue it is worked on again.
+    /// Sends a message to the dead letters, and returns whether it was sent. A message that is moved back to the branch's queue is
+    /// processed again.
     async fn dead(&self, mut body: Json, cause: &str, reason: &str) -> bool {
         if let Some(body) = body.as_object_mut() {
             let pipeline = &**self.plan.name();
@@ -283,13 +296,17 @@ impl BranchHandler {
         match self.dead_letters.send(body.to_string(), Some(cause)).await {
             Ok(()) => true,
             Err(error) => {
-                self.log("error", "the dead letters take nothing", &[("reason", error.message())]);
+                self.log(
+                    "error",
+                    "could not send a message to the dead letters",
+                    &[("reason", error.message())],
+                );
                 false
             }
         }
     }
 
-    /// Logs the failures that a catch step handled: the order is done, and its note says nothing of them.
+    /// Logs the failures that a catch step handled, because the order's note does not contain them.
     fn log_caught(&self, place: &Place, run: &Run) {
         for (step, failure) in run.scheduler.caught() {
             let fields = [
@@ -298,7 +315,7 @@ impl BranchHandler {
                 ("cause", failure.cause.as_str()),
                 ("reason", failure.message.as_str()),
             ];
-            self.log("warn", "a failure was caught", &fields);
+            self.log("warn", "a catch step handled a failure", &fields);
         }
     }
 
@@ -317,7 +334,7 @@ fn parked(key: &str, cause: &str, reason: &str) -> Outcome {
     Outcome::Parked { key, cause, reason }
 }
 
-/// Returns the name that an order has which something else than an intake stored: the object's, without folders and ending.
+/// Returns the name of an order that was not stored by an intake: the name of its object without folders and the `.json` suffix.
 fn stem(key: &str) -> &str {
     let name = key.rsplit('/').next().unwrap_or(key);
     name.strip_suffix(".json").unwrap_or(name)

@@ -1,4 +1,4 @@
-//! The pipeline and its files, as they are embedded in a handler.
+//! The pipeline and its files, embedded in a handler.
 
 use std::sync::Arc;
 
@@ -9,26 +9,26 @@ use oms_engine::step::{Registry, StepKind};
 /// A pipeline and the files that it names.
 #[derive(Clone, Copy)]
 pub struct Bundle {
-    /// The pipeline's file.
+    /// Path of the pipeline file.
     pub pipeline: &'static str,
-    /// Every file by its path relative to the pipeline, the pipeline's own among them.
+    /// All files by their paths relative to the pipeline, including the pipeline file itself.
     pub files: &'static [(&'static str, &'static [u8])],
-    /// Which of the files have exchange rates that are brought up to date after the handler was built.
+    /// The paths of the files with exchange rates that are updated after the handler was built.
     pub rates: &'static [&'static str],
-    /// Tables that steps of the whole pipeline read and write, in this handler or in another one.
+    /// Tables that steps of the whole pipeline both read and write, in any handler.
     pub contended: &'static [&'static str],
-    /// The kinds of its steps. What others need is not linked.
+    /// The kinds of its steps. Other kinds are not linked.
     pub kinds: &'static [StepKind],
 }
 
-/// Why a bundle cannot be run.
+/// A reason why a bundle cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
-    /// The kinds cannot be used together.
-    #[error("the step kinds cannot be used: {0}")]
+    /// The step kinds conflict.
+    #[error("cannot use the step kinds: {0}")]
     Kinds(String),
-    /// The pipeline is not right, or not for AWS Lambda.
-    #[error("the embedded pipeline cannot be run: {0}")]
+    /// The pipeline is invalid or not supported on AWS Lambda.
+    #[error("cannot run the embedded pipeline: {0}")]
     Pipeline(String),
     /// The pipeline has no such handler.
     #[error("the embedded pipeline has no handler `{0}`")]
@@ -36,10 +36,10 @@ pub enum BundleError {
 }
 
 impl Bundle {
-    /// Plans the pipeline, and how it runs without a conductor.
+    /// Plans the pipeline and its choreography.
     ///
     /// # Errors
-    /// What is wrong with it; a bundle that was generated is right.
+    /// Returns an error if the pipeline is invalid. Generated bundles are always valid.
     pub fn plan(&self) -> Result<(Arc<Plan>, Choreography), BundleError> {
         self.plan_with(None)
     }
@@ -47,7 +47,7 @@ impl Bundle {
     /// Plans the pipeline with other exchange rates than the embedded ones.
     ///
     /// # Errors
-    /// When they are none.
+    /// Returns an error if the rates are invalid.
     pub(crate) fn plan_with(
         &self,
         rates: Option<&Arc<[u8]>>,

@@ -1,33 +1,33 @@
-//! Which stored orders an event is about, however it comes: S3's notification by SQS (raw, or in SNS's envelope), by SNS, or as it is;
-//! or a message of ours or a plain invocation ([`Place::message`]).
+//! Extracts the stored orders from an event. It supports S3 notifications through SQS (raw or in an SNS envelope), through SNS, and direct
+//! ones, as well as messages from `oms` and plain invocations ([`Place::message`]).
 
 use oms_engine::effects::Place;
 use percent_encoding::percent_decode_str;
 use serde_json::Value as Json;
 
-/// One message of an event: answered for as a whole.
+/// A message of an event. It succeeds or fails as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// SQS's id of it, by which a failure is told; nothing if it did not come by SQS.
+    /// The message id of SQS, which identifies the message if it fails. `None` if the message did not come from SQS.
     pub id: Option<String>,
-    /// The orders in it, each as S3 stored it. None for a test event and for deletions.
+    /// The stored orders in the message. Empty for test events and deletions.
     pub places: Vec<Place>,
-    /// Why there are none, if that is no fault; or that it is one.
+    /// A reason why the message contains no orders.
     pub note: Option<Note>,
 }
 
-/// What is to be said about a message.
+/// A special message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// S3's test of a new notification.
+    /// A test event of S3 for a new notification.
     Test,
-    /// Something was deleted, not stored.
+    /// A notification about a deletion.
     Deleted,
-    /// It is nothing that a handler understands.
+    /// A message in an unknown format.
     Unreadable,
 }
 
-/// Reads an event.
+/// Parses an event.
 pub fn messages(event: &Json) -> Vec<Message> {
     let records = event.get("Records").and_then(Json::as_array);
     let by_sqs =
@@ -64,7 +64,7 @@ impl Message {
         }
     }
 
-    /// What a record is shows by what it holds: some forwarders leave the source's name out.
+    /// Adds a record. The type of the record depends on its content, because some forwarders remove the name of the source.
     fn add_record(&mut self, record: &Json) {
         if let Some(envelope) = record.get("Sns") {
             return self.add_text(envelope.get("Message"));
@@ -100,7 +100,7 @@ fn source(record: &Json) -> &str {
     source.and_then(Json::as_str).unwrap_or_default()
 }
 
-/// Reads where S3 stored an object. Its key is encoded as a form is: a space is a plus.
+/// Returns the place of a stored object. Its key is form-encoded: a plus sign means a space.
 fn stored(record: &Json) -> Option<Place> {
     let text = |pointer: &str| record.pointer(pointer).and_then(Json::as_str);
     let key = text("/s3/object/key")?.replace('+', " ");

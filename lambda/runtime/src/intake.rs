@@ -1,4 +1,4 @@
-//! The intake: the same checks as everywhere, then the order is stored, and only then it is accepted.
+//! The intake handler: checks an order, stores it, and then accepts it.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use serde_json::{Value as Json, json};
 use crate::log;
 use crate::rates::Pin;
 
-/// Attempts to store an order before the caller is asked to come again.
+/// Maximum number of attempts to store an order before the caller is asked to retry.
 const ATTEMPTS: u32 = 3;
 
-/// A handler that takes orders in.
+/// A handler that accepts orders.
 pub struct IntakeHandler {
     plan: Arc<Plan>,
     store: usize,
@@ -29,19 +29,19 @@ pub struct IntakeHandler {
 }
 
 impl IntakeHandler {
-    /// Gets ready to take orders in.
+    /// Creates the handler.
     pub fn new((plan, choreography): &(Arc<Plan>, Choreography), orders: Arc<dyn Orders>) -> Self {
         let (store, bucket) = (choreography.store, Arc::clone(&choreography.bucket));
         Self { plan: Arc::clone(plan), store, bucket, orders, pin: None }
     }
 
-    /// Notes with each order which version of the exchange rates it is accepted with.
+    /// Stores the version of the exchange rates with each order.
     #[must_use]
     pub fn pinning(self, pin: Pin) -> Self {
         Self { pin: Some(pin), ..self }
     }
 
-    /// Answers an event of API Gateway's proxy integration (REST API).
+    /// Handles an event of API Gateway's proxy integration (REST API).
     pub async fn event(&self, event: &Json) -> Json {
         let name = event.pointer("/pathParameters/key").and_then(Json::as_str).unwrap_or_default();
         let name = percent_decode_str(name).decode_utf8_lossy();
@@ -54,7 +54,8 @@ impl IntakeHandler {
         proxied(&self.put(&name, &body).await)
     }
 
-    /// Takes an order in under a name: 201 new, 200 the same again, 409 another one, 400 and 413 refused, 503 not now.
+    /// Accepts an order under a name. The status is 201 for a new order, 200 for the same order again, 409 for another order with this key,
+    /// 400 or 413 for an invalid order, and 503 if the order cannot be stored now.
     pub async fn put(&self, name: &str, body: &[u8]) -> Reply {
         let run = match accept_as(&self.plan, body, name, SystemClock.now()) {
             Ok(run) => run,
@@ -62,7 +63,7 @@ impl IntakeHandler {
         };
         let key = &*run.info.key;
         let Some(object) = self.object_key(&run) else {
-            return Reply::problem(500, "intake", "the order has no place");
+            return Reply::problem(500, "intake", "the order has no object key");
         };
         for attempt in 1..=ATTEMPTS {
             let answer = match self.keep(&run, &object, name).await {
@@ -78,14 +79,14 @@ impl IntakeHandler {
                     let number = attempt.to_string();
                     let fields =
                         [("key", key), ("attempt", number.as_str()), ("reason", error.message())];
-                    log::line("warn", "an order could not be stored", &fields);
+                    log::line("warn", "could not store an order", &fields);
                     continue;
                 }
             };
             let status = answer.status.to_string();
             log::line(
                 "info",
-                "an order",
+                "handled an order",
                 &[("pipeline", &**self.plan.name()), ("key", key), ("status", &status)],
             );
             return answer;
@@ -115,7 +116,7 @@ impl IntakeHandler {
     }
 }
 
-/// Writes an answer as API Gateway takes it of a proxy integration.
+/// Converts a reply into a response of API Gateway's proxy integration.
 fn proxied(reply: &Reply) -> Json {
     let mut headers = json!({ "Content-Type": reply.media_type() });
     if let (Some(headers), Some(seconds)) = (headers.as_object_mut(), reply.retry_after()) {

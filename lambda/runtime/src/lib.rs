@@ -1,6 +1,8 @@
-//! What generated handlers are made of: an event in, the steps of one branch for every order in it, an answer out.
+//! The runtime of generated handlers. A handler receives an event, runs the steps of one branch for every order in it, and returns a
+//! response.
 //!
-//! A handler's `main` says which services there are and which pipeline; everything else is here, and tests reach it without AWS Lambda.
+//! The `main` function of a handler only sets up its services and its pipeline. Everything else is in this crate, so that tests can run it
+//! without AWS Lambda.
 
 mod branch;
 mod bundle;

@@ -1,10 +1,10 @@
-//! Structured logs: a line of JSON for each thing that happened, with the run's key and no personal data.
+//! Structured logs: one JSON object per line, with the run's key and without personal data.
 
 use std::io::Write as _;
 
 use serde_json::{Map, Value as Json};
 
-/// Writes a line.
+/// Writes a log line.
 pub(crate) fn line(level: &str, message: &str, fields: &[(&str, &str)]) {
     let mut line = Map::new();
     line.insert("level".to_owned(), Json::from(level));
@@ -15,8 +15,8 @@ pub(crate) fn line(level: &str, message: &str, fields: &[(&str, &str)]) {
     json(&Json::Object(line));
 }
 
-/// Writes an object as a line.
+/// Writes a JSON object as a log line.
 pub(crate) fn json(object: &Json) {
-    // Where standard output is closed there is nobody to tell.
+    // If standard output is closed, there is no place to report the error.
     let _unheard = writeln!(std::io::stdout(), "{object}");
 }

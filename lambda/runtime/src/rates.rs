@@ -1,4 +1,4 @@
-//! Exchange rates that are brought up to date: an order is billed with those that were there when it was accepted, whenever that happens.
+//! Updated exchange rates. An order is always billed with the rates that were current when it was accepted.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,27 +11,27 @@ use oms_engine::plan::Plan;
 
 use crate::bundle::Bundle;
 
-/// How long the intake takes a version for the newest one.
+/// Time for which the intake caches the current version.
 const FRESH: Duration = Duration::from_secs(60);
-/// Versions that a handler keeps plans for: orders of yesterday and today.
+/// Maximum number of plans that a handler caches, one per version. Recent orders rarely use more versions.
 const PLANS_MAX: usize = 3;
 
-/// What an order is accepted with.
+/// Determines the version of the exchange rates for accepted orders.
 pub struct Pin {
     file: Arc<dyn RateFile>,
     known: Mutex<Option<(Timestamp, Option<Arc<str>>)>>,
 }
 
 impl Pin {
-    /// Gets ready to say which version there is.
+    /// Creates a pin for a file.
     pub fn new(file: Arc<dyn RateFile>) -> Self {
         Self { file, known: Mutex::default() }
     }
 
-    /// Returns the version that there is now, or was a minute ago; nothing for the embedded rates.
+    /// Returns the version of the rates, which may be up to a minute old, or `None` for the embedded rates.
     ///
     /// # Errors
-    /// When it cannot be asked.
+    /// Returns an error if the version cannot be read.
     pub(crate) async fn version(&self) -> Result<Option<Arc<str>>, StepError> {
         let now = SystemClock.now();
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -48,7 +48,7 @@ impl Pin {
     }
 }
 
-/// The plans of a handler, by the version of their rates.
+/// The plans of a handler, by version of the rates.
 pub struct Plans {
     bundle: Bundle,
     file: Arc<dyn RateFile>,
@@ -56,7 +56,7 @@ pub struct Plans {
 }
 
 impl Plans {
-    /// Gets ready to plan a pipeline with other rates.
+    /// Creates the plans of a bundle.
     pub fn new(bundle: Bundle, file: Arc<dyn RateFile>) -> Self {
         Self { bundle, file, known: Mutex::default() }
     }
@@ -64,18 +64,18 @@ impl Plans {
     /// Returns the plan with a version of the rates.
     ///
     /// # Errors
-    /// When they cannot be read, or are gone.
+    /// Returns an error if the rates cannot be read or no longer exist.
     pub(crate) async fn with(&self, version: &Arc<str>) -> Result<Arc<Plan>, StepError> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(version).cloned();
         if let Some(plan) = known {
             return Ok(plan);
         }
         let Some(rates) = self.file.read(version).await? else {
-            let message = "the exchange rates that the order was accepted with are gone";
+            let message = "the exchange rates that the order was accepted with no longer exist";
             return Err(StepError::permanent(cause::NO_RATE, message));
         };
         let (plan, _) = self.bundle.plan_with(Some(&rates)).map_err(|error| {
-            let message = "the exchange rates that the order was accepted with cannot be used";
+            let message = "the exchange rates that the order was accepted with are invalid";
             StepError::permanent(cause::NO_RATE, message).caused_by(error)
         })?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,8 @@
-//! The search for lost orders: what is stored is compared with what the handlers noted, and who has no note on an order hears of it again.
+//! The search for lost orders. It compares the stored orders with the notes of the handlers, and sends an order again to each handler
+//! without a note on it.
 //!
-//! S3 may fail to announce an object, and dead letters expire; a stored order is still there. An order that a handler parked has a note, and
-//! waits for a person.
+//! S3 may fail to announce an object, and dead letters expire, but a stored order still exists. A parked order has a note and waits for a
+//! fix.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,25 +16,25 @@ use serde_json::{Value as Json, json};
 
 use crate::log;
 
-/// Time that is left at the end of an invocation to note how far it came: longer than one part of the orders takes.
+/// Time reserved at the end of an invocation to store the position. It must be longer than the comparison of one part of the orders.
 const MARGIN: Duration = Duration::from_secs(30);
-/// Orders that are compared at once.
+/// Number of orders that are compared at once.
 const PART: usize = 100;
 
-/// Which orders count as lost.
+/// The age of orders that can be lost.
 #[derive(Clone, Copy, Debug)]
 pub struct Window {
-    /// Younger ones may still be under way.
+    /// Minimum age. Younger orders may still be in progress.
     pub min_age: Duration,
-    /// Older ones are let be: a handler that is new, or notes that are gone, are no reason to do everything again that ever was.
+    /// Maximum age. Older orders are ignored, so that a new handler, or the loss of all notes, does not repeat the work of the whole past.
     pub max_age: Duration,
 }
 
-/// A handler that looks for lost orders.
+/// A handler that searches for lost orders.
 pub struct ReconcileHandler {
     plan: Arc<Plan>,
     bucket: Arc<str>,
-    /// The bucket's real name.
+    /// Name of the bucket in S3.
     real: String,
     window: Window,
     orders: Arc<dyn Orders>,
@@ -41,19 +42,19 @@ pub struct ReconcileHandler {
     queues: BTreeMap<String, Arc<dyn Queue>>,
 }
 
-/// What a comparison came to.
+/// The result of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Compared {
-    /// Stored orders that were compared.
+    /// Number of stored orders that were compared.
     pub orders: u64,
-    /// Orders that a handler had no note on, counted for each handler; it was told of each again.
+    /// Number of missing notes, counted for each handler. Each of these orders was sent to its handler again.
     pub missing: u64,
-    /// Whether all of them were compared; if not, the next comparison goes on behind the last one.
+    /// Whether all orders were compared. If not, the next comparison continues after the last order.
     pub all: bool,
 }
 
 impl ReconcileHandler {
-    /// Gets ready to compare the orders in the bucket `real`, and to tell handlers of them by their queues.
+    /// Creates a handler for the orders in the bucket `real`. `queues` are the queues of the branches by name.
     pub fn new(
         (plan, choreography): &(Arc<Plan>, Choreography),
         real: String,
@@ -66,10 +67,10 @@ impl ReconcileHandler {
         Self { plan: Arc::clone(plan), bucket, real, window, orders, branches, queues }
     }
 
-    /// Compares until all is compared or there is no time left, and writes down what it came to, as CloudWatch counts it.
+    /// Compares the stored orders until all are compared or the deadline is near, and logs the result as CloudWatch metrics.
     ///
     /// # Errors
-    /// What a service said; what was sent until then is sent.
+    /// Returns an error if a service fails. Orders that were already sent stay sent.
     pub async fn event(&self, deadline: Timestamp) -> Result<Json, StepError> {
         let compared = self.compare(deadline).await?;
         log::json(&counted(self.plan.name(), &compared));
@@ -77,10 +78,10 @@ impl ReconcileHandler {
         Ok(json!({ "orders": orders, "missing": missing, "all": all }))
     }
 
-    /// Compares until all is compared or there is no time left.
+    /// Compares the stored orders until all are compared or the deadline is near.
     ///
     /// # Errors
-    /// What a service said.
+    /// Returns an error if a service fails.
     pub async fn compare(&self, deadline: Timestamp) -> Result<Compared, StepError> {
         let pipeline = self.plan.name();
         let handlers: Vec<&str> = self.queues.keys().map(String::as_str).collect();
@@ -101,7 +102,7 @@ impl ReconcileHandler {
                 compared.orders += objects.len() as u64;
                 let told = self.tell(&handlers, &objects).await;
                 after = part.last().map(|last| last.object.clone());
-                // What stands in the way of these does not hide those behind them for ever.
+                // Store the position even after a failure, so that a failing part does not block the orders after it forever.
                 if told.is_err() || left(deadline) < MARGIN {
                     self.branches.set_cursor(pipeline, after.as_deref()).await?;
                     compared.missing += told?;
@@ -116,7 +117,7 @@ impl ReconcileHandler {
         Ok(Compared { all: begun.is_none(), ..compared })
     }
 
-    /// Tells the handlers of what they have no note on.
+    /// Sends orders again to the handlers that have no note on them.
     async fn tell(&self, handlers: &[&str], objects: &[&str]) -> Result<u64, StepError> {
         if objects.is_empty() {
             return Ok(0);
@@ -132,7 +133,7 @@ impl ReconcileHandler {
                 ("handler", lost.handler.as_str()),
                 ("object", lost.object.as_str()),
             ];
-            log::line("warn", "an order was not worked on, and its handler is told again", &fields);
+            log::line("warn", "sent an order without a note to its handler again", &fields);
         }
         Ok(missing.len() as u64)
     }
@@ -150,7 +151,7 @@ fn left(deadline: Timestamp) -> Duration {
     Duration::try_from(deadline.duration_since(SystemClock.now())).unwrap_or_default()
 }
 
-/// Writes a comparison in CloudWatch's embedded metric format ("Specification: Embedded metric format").
+/// Formats a result in the embedded metric format of CloudWatch ("Specification: Embedded metric format").
 fn counted(pipeline: &str, compared: &Compared) -> Json {
     json!({
         "_aws": {
@@ -162,7 +163,7 @@ fn counted(pipeline: &str, compared: &Compared) -> Json {
             }],
         },
         "level": "info",
-        "message": "stored orders were compared",
+        "message": "compared stored orders",
         "pipeline": pipeline,
         "all": compared.all,
         "ReconcileGap": compared.missing,

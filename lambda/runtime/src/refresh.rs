@@ -1,4 +1,4 @@
-//! Brings a file of exchange rates up to date: reads it where the European Central Bank puts it, proves it right, and stores it if it is newer.
+//! Updates a file of exchange rates: downloads it from the European Central Bank, checks it, and stores it if it is newer.
 
 use std::io::Read as _;
 use std::sync::Arc;
@@ -13,47 +13,47 @@ use serde_json::{Value as Json, json};
 
 use crate::log;
 
-/// How long the file may take to come.
+/// Timeout of the download.
 const FETCH_MAX: Duration = Duration::from_secs(30);
-/// Bytes of the file at the most, packed and not: the whole history has less than a tenth.
+/// Maximum size of the file in bytes, compressed and uncompressed. The whole history has less than a tenth of this size.
 const BYTES_MAX: usize = 16 << 20;
 
-/// A handler that brings rates up to date.
+/// A handler that updates exchange rates.
 pub struct RefreshHandler {
     url: String,
     file: Arc<dyn RateFile>,
 }
 
-/// Why rates are as they were.
+/// A reason why the rates were not updated.
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
-    /// The file did not come.
-    #[error("`{0}` cannot be read: {1}")]
+    /// The download failed.
+    #[error("cannot download `{0}`: {1}")]
     Fetch(String, String),
-    /// What came is no file of rates.
-    #[error("`{0}` has no rates: {1}")]
+    /// The downloaded file is not a valid file of exchange rates.
+    #[error("`{0}` is not a valid file of exchange rates: {1}")]
     Content(String, String),
     /// The stored rates cannot be read or written.
-    #[error("the stored rates: {0}")]
+    #[error("cannot read or write the stored rates: {0}")]
     Store(#[from] oms_engine::effects::StepError),
 }
 
 impl RefreshHandler {
-    /// Gets ready to read the file at an address: ECB's history as CSV, alone or in a ZIP archive.
+    /// Creates a handler for a URL with the ECB's history as CSV, optionally in a ZIP archive.
     pub fn new(url: String, file: Arc<dyn RateFile>) -> Self {
         Self { url, file }
     }
 
-    /// Reads the file, and stores it if it has a newer day than what is stored.
+    /// Downloads the file, and stores it if its newest day is later than the stored one.
     ///
     /// # Errors
-    /// When it does not come, is no file of rates, or cannot be stored. Then the rates are as they were.
+    /// Returns an error if the file cannot be downloaded, is invalid, or cannot be stored. The stored rates then stay unchanged.
     pub async fn event(&self) -> Result<Json, RefreshError> {
         let bytes = self.fetch().await?;
         let content = |why: String| RefreshError::Content(self.url.clone(), why);
         let text = unpacked(&bytes).map_err(content)?;
         let table = RateTable::ecb(&text).map_err(|error| content(error.to_string()))?;
-        let newest = table.last_date().ok_or_else(|| content("it has no day".to_owned()))?;
+        let newest = table.last_date().ok_or_else(|| content("it contains no rates".to_owned()))?;
         let stored = match self.file.version().await? {
             Some(version) => self.file.read(&version).await?,
             None => None,
@@ -65,14 +65,14 @@ impl RefreshHandler {
             self.file.write(Arc::from(text.into_bytes())).await?;
         }
         let newest = newest.to_string();
-        let state = if newer { "stored" } else { "known already" };
-        log::line("info", "exchange rates", &[("newest", &newest), ("state", state)]);
+        let state = if newer { "stored" } else { "unchanged" };
+        log::line("info", "checked the exchange rates", &[("newest", &newest), ("state", state)]);
         Ok(json!({ "newest": newest, "stored": newer }))
     }
 
     async fn fetch(&self) -> Result<Vec<u8>, RefreshError> {
         let failed = |why: String| RefreshError::Fetch(self.url.clone(), why);
-        let uri = self.url.parse().map_err(|_| failed("it is no address".to_owned()))?;
+        let uri = self.url.parse().map_err(|_| failed("invalid URL".to_owned()))?;
         let connector = hyper_rustls::HttpsConnectorBuilder::new()
             .with_native_roots()
             .map_err(|error| failed(error.to_string()))?
@@ -84,7 +84,7 @@ impl RefreshHandler {
             let answer = client.get(uri).await.map_err(|error| failed(error.to_string()))?;
             let status = answer.status();
             if !status.is_success() {
-                return Err(failed(format!("the answer is {status}")));
+                return Err(failed(format!("the server returned {status}")));
             }
             let body = Limited::new(answer.into_body(), BYTES_MAX).collect().await;
             let body = body.map_err(|error| failed(error.to_string()))?;
@@ -92,12 +92,12 @@ impl RefreshHandler {
         };
         match tokio::time::timeout(FETCH_MAX, work).await {
             Ok(fetched) => fetched,
-            Err(_) => Err(failed("it takes too long".to_owned())),
+            Err(_) => Err(failed("timeout".to_owned())),
         }
     }
 }
 
-/// Returns the text of a file, or of the first one in a ZIP archive.
+/// Returns the text of a file, or of the first file in a ZIP archive.
 fn unpacked(bytes: &[u8]) -> Result<String, String> {
     let mut text = Vec::new();
     if bytes.starts_with(b"PK") {
@@ -108,5 +108,5 @@ fn unpacked(bytes: &[u8]) -> Result<String, String> {
     } else {
         text = bytes.to_vec();
     }
-    String::from_utf8(text).map_err(|_| "it is no text".to_owned())
+    String::from_utf8(text).map_err(|_| "the file is not valid UTF-8".to_owned())
 }

@@ -1,4 +1,4 @@
-//! The Runtime API of AWS Lambda: the next event, the handler, the answer.
+//! Connects handlers to the Runtime API of AWS Lambda.
 
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -11,19 +11,19 @@ use crate::reconcile::ReconcileHandler;
 #[cfg(feature = "refresh")]
 use crate::refresh::RefreshHandler;
 
-/// Reads a variable that the template sets.
+/// Returns the value of an environment variable that the template sets.
 ///
 /// # Errors
-/// When it is not there.
+/// Returns an error if the variable is not set.
 #[expect(clippy::disallowed_methods, reason = "a function is configured by its environment")]
 pub fn setting(name: &str) -> Result<String, Error> {
-    std::env::var(name).map_err(|_| format!("the variable `{name}` is not set").into())
+    std::env::var(name).map_err(|_| format!("the environment variable `{name}` is not set").into())
 }
 
-/// Runs a branch for every event, until the environment is taken away.
+/// Runs a branch for every event until the execution environment shuts down.
 ///
 /// # Errors
-/// When the Runtime API cannot be asked.
+/// Returns an error if the Runtime API fails.
 pub async fn serve_branch(handler: BranchHandler) -> Result<(), Error> {
     let handler = &handler;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Json>| {
@@ -32,17 +32,17 @@ pub async fn serve_branch(handler: BranchHandler) -> Result<(), Error> {
         let answer = handler.event(&found, deadline(&event)).await;
         let failed = answer.get("batchItemFailures").and_then(Json::as_array);
         if !by_sqs && failed.is_some_and(|failed| !failed.is_empty()) {
-            return Err(Error::from("not all orders of the event were worked on"));
+            return Err(Error::from("not all orders of the event were processed"));
         }
         Ok(answer)
     }))
     .await
 }
 
-/// Looks for lost orders at every event, until the environment is taken away.
+/// Searches for lost orders at every event until the execution environment shuts down.
 ///
 /// # Errors
-/// When the Runtime API cannot be asked.
+/// Returns an error if the Runtime API fails.
 pub async fn serve_reconcile(handler: ReconcileHandler) -> Result<(), Error> {
     let handler = &handler;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Json>| {
@@ -51,10 +51,10 @@ pub async fn serve_reconcile(handler: ReconcileHandler) -> Result<(), Error> {
     .await
 }
 
-/// Brings exchange rates up to date at every event, until the environment is taken away.
+/// Updates the exchange rates at every event until the execution environment shuts down.
 ///
 /// # Errors
-/// When the Runtime API cannot be asked.
+/// Returns an error if the Runtime API fails.
 #[cfg(feature = "refresh")]
 pub async fn serve_refresh(handler: RefreshHandler) -> Result<(), Error> {
     let handler = &handler;
@@ -64,16 +64,16 @@ pub async fn serve_refresh(handler: RefreshHandler) -> Result<(), Error> {
     .await
 }
 
-/// Returns when the invocation is cut off.
+/// Returns the deadline of the invocation.
 fn deadline(event: &LambdaEvent<Json>) -> Timestamp {
     let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
     Timestamp::from_millisecond(deadline).unwrap_or(Timestamp::MAX)
 }
 
-/// Takes orders in for every event, until the environment is taken away.
+/// Accepts orders at every event until the execution environment shuts down.
 ///
 /// # Errors
-/// When the Runtime API cannot be asked.
+/// Returns an error if the Runtime API fails.
 pub async fn serve_intake(handler: IntakeHandler) -> Result<(), Error> {
     let handler = &handler;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Json>| {

@@ -1,4 +1,4 @@
-//! The world of one handler: the services that its steps use, and none else.
+//! The world of a handler: only the services that its steps use.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,17 +24,17 @@ pub struct World {
     pub tables: Option<Arc<dyn Tables>>,
     /// Mail.
     pub mail: Option<Arc<dyn Mailer>>,
-    /// Where it is noted which orders the handler is done with.
+    /// The store of the handlers' notes on orders.
     pub branches: Option<Arc<dyn Branches>>,
 }
 
-/// A service that the handler was not generated with. Its steps do not use it, so that nobody comes here.
+/// A service that the handler was generated without. The steps of the handler never use it.
 struct Absent;
 
 fn absent<T: Send + 'static>() -> Io<'static, T> {
     Box::pin(std::future::ready(Err(StepError::transient(
         cause::ENVIRONMENT,
-        "this handler was made without the service that the step needs",
+        "this handler was generated without the service that the step needs",
     ))))
 }
 
@@ -122,7 +122,8 @@ impl Effects for World {
 
     fn settle(&self, _: &Call, _: bool) {}
 
-    /// Everything is real at once here; mail is claimed in the database by the mailer itself, since two invocations may have the same order.
+    /// Effects take place immediately. The mailer itself claims an e-mail in the database, because two invocations may process the same
+    /// order.
     fn outside(&self) -> Outside {
         Outside::default()
     }

@@ -1,4 +1,4 @@
-// Prints css-support.txt: the CSS that a well-known mail client drops, from the data of caniemail.com.
+// Prints css-support.txt: the CSS that popular mail clients drop, from the data of caniemail.com.
 //
 // Usage: npm install --prefix DIR caniemail@2.0.2, then node css-support.mjs DIR > css-support.txt
 
@@ -7,12 +7,12 @@ import { join } from "node:path";
 
 const home = join(process.argv[2] ?? ".", "node_modules", "caniemail");
 const { version } = JSON.parse(readFileSync(join(home, "package.json"), "utf8"));
-// Versions stand from the oldest to the newest. A letter before those that are whole numbers, since JavaScript would put these first.
+// Versions are listed from oldest to newest. JavaScript would move whole numbers to the front, so they get a prefix.
 const text = readFileSync(join(home, "data", "caniemail.json"), "utf8").replace(/"(\d+)":/g, '"v$1":');
 const { data, last_update_date: updated } = JSON.parse(text);
 const features = new Map(data.filter(({ category }) => category === "css").map((feature) => [feature.slug, feature]));
 
-// The clients that count, each with its family and its platforms.
+// The clients that are considered, each with its family and its platforms.
 const CLIENTS = [
   ["Gmail", "gmail", ["desktop-webmail", "ios", "android"]],
   ["Outlook (Windows)", "outlook", ["windows"]],
@@ -24,7 +24,7 @@ const CLIENTS = [
   ["Thunderbird", "thunderbird", ["macos", "windows"]],
 ];
 
-// Features whose title is not the name of what they are about, with the names that their title, text or keywords give.
+// Features whose title is not a CSS name, with the names from their title, text or keywords.
 const sides = (prefix, suffix = "") => [`${prefix}-start${suffix}`, `${prefix}-end${suffix}`];
 const of = (prefix, list) => list.map((part) => `${prefix}-${part}`);
 const axes = (name) => ["inline", "block"].map((axis) => name.replace("*", axis));
@@ -62,7 +62,7 @@ const NAMES = {
   "css-unit-initial": ["*:initial"],
   "css-variables": ["var()"],
 };
-// What is dropped by clients whose support is partial: the numbers of the notes that say so.
+// Parts that clients with partial support drop, with the numbers of the notes that say so.
 const PARTIAL = [
   ["css-overflow", [4], ["overflow-block", "overflow-inline"]],
   ["css-position", [2], ["position:relative"]],
@@ -71,12 +71,12 @@ const PARTIAL = [
   ["css-position", [1, 2, 3], ["position:fixed"]],
   ["css-transition", [1], of("transition", ["delay", "duration", "property", "timing-function"])],
 ];
-// Left out: comments, nesting and selectors, an attribute of HTML, and a test that css-block-inline-size repeats.
+// Skipped features: comments, nesting, selectors, an HTML attribute, and a test that css-block-inline-size repeats.
 const SKIPPED = /^css-(comments|inert-attribute|inline-size|nesting|pseudo-.*|selector-.*)$/;
-// Notes with which "not supported" does not mean dropped: height becomes min-height, and a finger has no cursor.
+// Notes for which "not supported" does not mean dropped: height becomes min-height, and touch screens have no cursor.
 const KEPT = { "css-height": 1, "css-cursor": 3 };
 
-/** The names of what a feature is about: a property, `property:value`, `function()`, `@rule` or `1unit`. */
+/** Returns the CSS names of a feature: a property, `property:value`, `function()`, `@rule` or `1unit`. */
 function names({ slug, title }) {
   const plain = title.trim().replace(/ (property|keyword)$/, "").replace(/: /, ":").replace(/^!/, "*:!").replace(/^(\S+) unit$/, "1$1");
   if (NAMES[slug]) return NAMES[slug];
@@ -84,7 +84,7 @@ function names({ slug, title }) {
   return [plain];
 }
 
-/** The clients, of which one platform at least drops the feature in its newest version that was tested. */
+/** Returns the clients that drop the feature in the newest tested version of at least one platform. */
 function droppers({ slug, stats }, notes = []) {
   const drops = (support) => {
     const [answer, ...numbers] = support.split(/\s+#?/);
@@ -97,7 +97,7 @@ function droppers({ slug, stats }, notes = []) {
 
 const dropped = new Map();
 function add(name, clients) {
-  if (dropped.has(name)) throw new Error(`${name} is there twice`);
+  if (dropped.has(name)) throw new Error(`${name} is a duplicate`);
   dropped.set(name, clients);
 }
 for (const [slug, feature] of features) {
@@ -107,9 +107,9 @@ for (const [slug, notes, list] of PARTIAL) for (const name of list) add(name, dr
 
 const lines = [...dropped].filter(([, clients]) => clients.length > 0).map(([name, clients]) => `${name}\t${clients.join(", ")}`);
 lines.sort((a, b) => (a.split("\t")[0] < b.split("\t")[0] ? -1 : 1));
-console.log(`# The CSS that well-known mail clients drop: data of caniemail.com of ${updated.slice(0, 10)}, from the npm package caniemail ${version}.
-# Licence MIT, Copyright (c) 2019 Rémi Parmentier (the data), Copyright © Avi Goldman, Copyright © Andrew Powell (the package); its
-# text is in SOURCES.md.
-# Made by css-support.mjs. A line: a name, a tab, the clients of which one platform at least does not support it at all.
-# A name: property, property:value, *:value (of any property), function(), @rule, @media (feature), or 1unit for a number with a unit.`);
+console.log(`# The CSS that popular mail clients drop: data of caniemail.com of ${updated.slice(0, 10)}, from the npm package caniemail ${version}.
+# License: MIT, Copyright (c) 2019 Rémi Parmentier (the data), Copyright © Avi Goldman, Copyright © Andrew Powell (the package). The
+# license text is in SOURCES.md.
+# Generated by css-support.mjs. Each line has a name, a tab, and the clients that do not support it at all on at least one platform.
+# Names are: property, property:value, *:value (of any property), function(), @rule, @media (feature), or 1unit for a number with a unit.`);
 console.log(lines.join("\n"));

@@ -68,7 +68,7 @@ pub(super) struct Flow<'f, 'd> {
     pub(super) lines: Vec<String>,
     /// The current paragraph, with the line breaks from the HTML.
     pub(super) inline: String,
-    /// Whether a picture ended the inline text, so that a space follows.
+    /// Whether the inline text ends with an image, so that a space must follow.
     pub(super) is_after_picture: bool,
     pub(super) gap: Gap,
 }
@@ -98,7 +98,7 @@ impl<'f, 'd> Flow<'f, 'd> {
         }
     }
 
-    /// Returns the lines of an element's contents in another width.
+    /// Returns the lines of an element's contents at another width.
     pub(super) fn within(&mut self, nodes: &[Node], columns: usize) -> Vec<String> {
         let mut inner = Flow::new(self.links, columns);
         inner.nodes(nodes);
@@ -191,7 +191,7 @@ impl<'f, 'd> Flow<'f, 'd> {
         }
     }
 
-    /// Writes inline text between two marks.
+    /// Writes inline content between two marks.
     fn enclosed(&mut self, element: &Element, before: &str, behind: &str) {
         let (start, lines) = (self.inline.len(), self.lines.len());
         self.nodes(&element.children);
@@ -219,7 +219,7 @@ impl<'f, 'd> Flow<'f, 'd> {
             number = value.unwrap_or(number);
             let mark = if element.name == "ol" { format!("{number}. ") } else { "* ".to_owned() };
             number = number.saturating_add(1);
-            // Deep lists are not indented further, so that the text does not grow with the square of the depth.
+            // Deep lists are not indented further, because the size of the text would grow with the square of the depth.
             let indent =
                 if self.columns > COLUMNS_MIN { " ".repeat(mark.len()) } else { String::new() };
             let inner = self.within(&item.children, self.columns.saturating_sub(indent.len()));
@@ -261,7 +261,7 @@ impl<'f, 'd> Flow<'f, 'd> {
     }
 }
 
-/// Tells whether the style of an element strikes its words through, as an old price.
+/// Returns whether an element is struck through, such as an old price.
 fn is_struck(element: &Element) -> bool {
     element.attribute("style").is_some_and(|style| style.contains("line-through"))
 }

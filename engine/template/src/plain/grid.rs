@@ -1,31 +1,31 @@
-//! The cells of a table at their columns, and how wide the columns are.
+//! The cells of a table in their columns, and the widths of the columns.
 
 use super::picture::{mentions, picture_of};
 use super::wrap::{width, width_min, wrapped};
 
-/// Columns between two cells.
+/// Number of spaces between two cells.
 pub(super) const GAP: usize = 2;
-/// Columns of a grid. A table whose `rowspan`s ask for more has none.
+/// Maximum number of columns. If the `rowspan`s of a table need more, they are ignored.
 const COLUMNS_MAX: usize = 100;
 
-/// Bytes of a picture's words that are compared with the cells beside it.
+/// Maximum size in bytes of an image's `alt` that is compared with the other cells of its row.
 const PICTURE_BYTES_MAX: usize = 500;
 
-/// A cell of a table that is aligned.
+/// A cell of an aligned table.
 pub(super) struct Cell {
     pub(super) lines: Vec<String>,
-    /// Its first column, and how many columns and rows it covers.
+    /// Its first column, and the number of columns and rows that it spans.
     pub(super) column: usize,
     pub(super) span: usize,
     pub(super) rows: usize,
     pub(super) is_head: bool,
     pub(super) at_end: bool,
-    /// Whether its lines are not divided.
+    /// Whether its lines must not be wrapped.
     pub(super) is_whole: bool,
 }
 
 impl Cell {
-    /// Returns the lines in a width.
+    /// Returns the lines, wrapped to a width.
     pub(super) fn wrapped(&self, columns: usize) -> Vec<String> {
         self.lines.iter().flat_map(|line| wrapped(line, columns)).collect()
     }
@@ -45,7 +45,8 @@ impl Cell {
 
 pub(super) type Row = Vec<Cell>;
 
-/// Gives each cell its column: the first one that no cell of the row and none from above covers.
+/// Assigns each cell the first column that is not covered by another cell of its row or by a cell
+/// from above.
 pub(super) fn place(rows: &mut [Row]) {
     if !try_place(rows, true) {
         let _placed = try_place(rows, false);
@@ -53,7 +54,7 @@ pub(super) fn place(rows: &mut [Row]) {
 }
 
 fn try_place(rows: &mut [Row], with_row_spans: bool) -> bool {
-    // For each column, the number of rows that a cell from above still covers.
+    // For each column, the number of rows that a cell from above still spans.
     let mut covered: Vec<usize> = Vec::new();
     for row in rows {
         let mut at = 0;
@@ -82,7 +83,7 @@ fn try_place(rows: &mut [Row], with_row_spans: bool) -> bool {
     true
 }
 
-/// Takes out the columns that are empty in every row.
+/// Removes the columns that are empty in every row.
 pub(super) fn drop_empty_columns(rows: &mut [Row]) {
     let count = column_count(rows);
     let mut kept = vec![false; count];
@@ -113,7 +114,7 @@ pub(super) fn drop_empty_columns(rows: &mut [Row]) {
     }
 }
 
-/// Empties cells that contain only a picture whose `alt` repeats the text of another cell in the row.
+/// Clears cells that contain only an image whose `alt` repeats the text of another cell in the row.
 pub(super) fn drop_repeated_pictures(rows: &mut [Row]) {
     for row in rows {
         for position in 0..row.len() {
@@ -136,7 +137,8 @@ fn column_count(rows: &[Row]) -> usize {
     rows.iter().flatten().map(|cell| cell.column + cell.span).max().unwrap_or(0)
 }
 
-/// Returns the width of each column, if none has to be narrower than its widest word.
+/// Returns the width of each column, or `None` if a column would have to be narrower than its
+/// widest word.
 pub(super) fn widths(rows: &[Row], columns: usize) -> Option<Vec<usize>> {
     let has_whole = rows.iter().flatten().any(|cell| cell.is_whole);
     let whole = has_whole.then(|| widths_of(rows, columns, true)).flatten();
@@ -147,7 +149,7 @@ fn widths_of(rows: &[Row], columns: usize, keeps_whole: bool) -> Option<Vec<usiz
     let count = column_count(rows);
     let mut least = vec![0_usize; count];
     let mut most = vec![0_usize; count];
-    // Cells that span columns come last: each widens only the last column that it spans.
+    // Cells that span several columns come last. Each widens only the last column that it spans.
     let mut cells: Vec<&Cell> = rows.iter().flatten().collect();
     cells.sort_by_key(|cell| cell.span);
     for cell in cells {
@@ -162,7 +164,7 @@ fn widths_of(rows: &[Row], columns: usize, keeps_whole: bool) -> Option<Vec<usiz
         let is_whole = keeps_whole && cell.is_whole;
         let width_min = if is_whole { cell.width() } else { cell.width_min() };
         widen(&mut least, width_min);
-        // Words over several columns are divided rather than make these wider.
+        // Text that spans several columns is wrapped rather than widening these columns.
         widen(&mut most, if cell.span == 1 { cell.width() } else { width_min });
     }
     for (most, least) in most.iter_mut().zip(&least) {
@@ -198,13 +200,14 @@ fn trimmed(rows: &[Row], widths: Vec<usize>) -> Vec<usize> {
     if used.iter().sum::<usize>() <= widths.iter().sum() { used } else { widths }
 }
 
-/// Narrows the widest columns until all fit. A narrow column is a number, a unit or a day, and stays whole.
+/// Narrows the widest columns until all columns fit. Narrow columns, such as numbers, units or
+/// dates, stay whole.
 fn narrowed(least: &[usize], most: &[usize], room: usize) -> Vec<usize> {
     let at = |cap: usize| -> Vec<usize> {
         most.iter().zip(least).map(|(most, least)| cap.clamp(*least, *most)).collect()
     };
     let fits = |widths: &[usize]| widths.iter().sum::<usize>() <= room;
-    // The largest cap that fits, found by halving.
+    // Binary search for the largest cap that fits.
     let (mut low, mut high) = (0, most.iter().copied().max().unwrap_or(0));
     while low < high {
         let middle = low + (high - low).div_ceil(2);

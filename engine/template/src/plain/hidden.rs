@@ -9,14 +9,14 @@ const UNSEEN: [&str; 12] = [
     "svg", "select", "textarea",
 ];
 
-/// Selectors that are read, since each is compared with each element.
+/// Maximum number of selectors, because each selector is compared with each element.
 const SELECTORS_MAX: usize = 200;
 
-/// The classes of MJML's carousel: a small picture that repeats a large one, and a large one, which a click shows.
+/// The classes of MJML's carousel: the thumbnail of an image, and the image that appears on a click.
 const THUMBNAIL: &str = "mj-carousel-thumbnail";
 const CAROUSEL_IMAGE: &str = "mj-carousel-image";
 
-/// Marks the elements of a document that a reader does not see.
+/// Marks the hidden elements of a document.
 pub(super) fn mark(document: &mut Element) {
     let mut selectors = Vec::new();
     collect(document, &mut selectors);
@@ -61,7 +61,7 @@ fn mark_within(element: &mut Element, outer: &mut Vec<Outer>, selectors: &[Selec
     }
 }
 
-/// Collects what the style sheets of a document hide.
+/// Collects the selectors of hidden elements from the style sheets of a document.
 fn collect(element: &Element, selectors: &mut Vec<Selector>) {
     for inner in element.elements() {
         if inner.name == "style" {
@@ -76,7 +76,7 @@ fn collect(element: &Element, selectors: &mut Vec<Selector>) {
     }
 }
 
-/// Collects what a style sheet hides on every screen: what is in `@media` depends on the screen.
+/// Collects the selectors of unconditionally hidden elements from a style sheet. Rules in `@media` depend on the screen and are skipped.
 fn sheet(sheet: &str, selectors: &mut Vec<Selector>) {
     let sheet = without_comments(sheet);
     let mut depth = 0_u32;
@@ -119,7 +119,7 @@ fn without_comments(css: &str) -> String {
     out
 }
 
-/// Returns whether CSS declarations hide their element. `mso-hide` hides it from Outlook alone.
+/// Returns whether CSS declarations hide their element. `mso-hide` hides it only in Outlook.
 fn hides(declarations: &str) -> bool {
     let mut is_low = false;
     let mut is_cut = false;
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_hidden_is_found() {
+    fn hiding_declarations_are_recognized() {
         for (style, hidden) in [
             ("display:none", true),
             ("color:red; DISPLAY : NONE !important", true),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_carousel_shows_each_picture_once() {
+    fn a_carousel_shows_each_image_once() {
         let html = "<a href='#1' class='mj-carousel-thumbnail x'><img alt='One'></a>\
                     <div class='mj-carousel-image'><a href='https://a.example/1'><img alt='One'></a></div>\
                     <div class='mj-carousel-image' style='display:none'><a href='https://a.example/2'><img alt='Two'></a></div>";

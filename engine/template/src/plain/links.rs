@@ -1,4 +1,4 @@
-//! Links: the text of each link, and the numbered list of URLs at the end of the text part.
+//! Links: their text, and the numbered list of URLs at the end of the text part.
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
@@ -10,12 +10,12 @@ use super::tree::{Element, Node};
 /// The URLs of the links in a text.
 pub(super) struct Links<'d> {
     document: &'d Element,
-    /// In the order of their numbers.
+    /// The URLs, in the order of their numbers.
     targets: Vec<String>,
     numbers: HashMap<String, usize>,
-    /// URLs of the links that have text. Collected at the first link without text.
+    /// URLs of the links with text. Collected when the first link without text is found.
     worded: OnceCell<HashSet<&'d str>>,
-    /// URLs that were written in place of a link without text.
+    /// URLs that were written instead of a link without text.
     bare: HashSet<String>,
 }
 
@@ -25,7 +25,7 @@ impl<'d> Links<'d> {
         Self { document, targets, numbers, worded: OnceCell::new(), bare: HashSet::new() }
     }
 
-    /// Writes the notes behind a text.
+    /// Appends the numbered URLs to a text.
     pub(super) fn write_notes(&self, text: &mut String) {
         if !self.targets.is_empty() {
             text.push('\n');
@@ -35,7 +35,7 @@ impl<'d> Links<'d> {
         }
     }
 
-    /// Returns the number of a target, which is the same wherever it is linked.
+    /// Returns the number of a URL. All links to the same URL share a number.
     fn number(&mut self, target: &str) -> usize {
         if let Some(number) = self.numbers.get(target) {
             return *number;
@@ -45,7 +45,7 @@ impl<'d> Links<'d> {
         self.targets.len()
     }
 
-    /// Tells whether a link with words leads to a target.
+    /// Returns whether a link with text leads to a URL.
     fn has_words_for(&self, target: &str) -> bool {
         let worded = self.worded.get_or_init(|| {
             let mut worded = HashSet::new();
@@ -57,7 +57,7 @@ impl<'d> Links<'d> {
 }
 
 impl Flow<'_, '_> {
-    /// Writes the words of a link, and notes where it leads unless they say so.
+    /// Writes the text of a link and its number, unless the text already shows the URL.
     pub(super) fn link(&mut self, element: &Element) {
         let start = self.inline.len();
         let lines = self.lines.len();
@@ -77,7 +77,7 @@ impl Flow<'_, '_> {
         if says_target(words, target) {
             return;
         }
-        // A picture has brackets of its own.
+        // An image already has brackets.
         let picture = picture_of(words);
         let (open, close) = if picture.is_some() { (OPEN, CLOSE) } else { ('[', ']') };
         let words = picture.unwrap_or(words).to_owned();
@@ -89,7 +89,7 @@ impl Flow<'_, '_> {
         self.inline.push_str(&format!("{before}{open}{words}{close}[{number}]{behind}"));
     }
 
-    /// Writes the number of a link that contains paragraphs after the last paragraph.
+    /// Writes the number of a link that contains blocks after the last block.
     fn link_around_blocks(&mut self, target: &str) {
         let number = format!(" [{}]", self.links.number(target));
         if self.inline.trim().is_empty() {
@@ -101,7 +101,8 @@ impl Flow<'_, '_> {
         }
     }
 
-    /// Writes where a picture without words leads, unless a link with words leads there, too.
+    /// Writes the URL of a linked image without `alt`, unless a link with text leads to the same
+    /// URL.
     fn link_without_words(&mut self, element: &Element, target: &str) {
         if has_picture(element)
             && !self.links.has_words_for(target)
@@ -113,7 +114,7 @@ impl Flow<'_, '_> {
     }
 }
 
-/// Schemes that are left out, because the address is clear without them.
+/// Schemes that are removed, because the address is clear without them.
 const SCHEMES: [&str; 2] = ["mailto:", "tel:"];
 
 /// Returns whether the text of a link shows its URL.
@@ -139,7 +140,7 @@ fn collect_worded<'d>(element: &'d Element, worded: &mut HashSet<&'d str>) {
     }
 }
 
-/// Tells whether an element has words that a reader sees.
+/// Returns whether an element has visible text.
 fn has_words(element: &Element) -> bool {
     !element.is_hidden
         && (element.name == "img"

@@ -1,13 +1,14 @@
-//! Amounts of money that are written with an ordinary space, which is no place to divide a line.
+//! Recognizes amounts of money that contain an ordinary space, at which a line must not break.
 
 use oms_core::money::Currency;
 
-/// Names of currencies beside ISO 4217 and the signs of Unicode.
+/// Names of currencies that are neither ISO 4217 codes nor Unicode currency signs.
 const NAMES: [&str; 8] = ["kr", "kr.", "zł", "Kč", "Ft", "lei", "Fr.", "лв."];
-/// The longest way to write a currency, in bytes: `CFPF`, `HK$`, a sign of Unicode within marks.
+/// Maximum length of a currency in bytes, such as `CFPF`, `HK$`, or a sign within bidirectional
+/// isolates.
 const BYTES_MAX: usize = 12;
 
-/// Returns whether two words are a number and its currency.
+/// Returns whether two words are a number and its currency, in either order.
 pub(super) fn is_amount(left: &str, right: &str) -> bool {
     let is_digit = |char: Option<char>| char.is_some_and(|char| char.is_numeric());
     is_digit(right.trim_start_matches(['-', '+', '−']).chars().next()) && is_currency(left)
@@ -36,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_and_its_currency_are_an_amount() {
+    fn a_number_with_its_currency_is_an_amount() {
         for (left, right, amount) in [
             ("€", "1,112.50", true),
             ("(US$", "5)", true),

@@ -1,17 +1,18 @@
-//! Pictures: their words in brackets, with spaces to the words beside them, and not where the text beside them says the same.
+//! Images: their `alt` in brackets, separated from adjacent text by spaces. An image whose `alt` repeats the adjacent text is removed.
 
 use super::flow::{Flow, Gap, is_mark};
 
-/// Characters that are not followed by a space, and characters that are not preceded by one.
+/// Characters after which no space is added, and characters before which no space is added.
 const OPENING: &str = "([{«„“‚‘¿¡/-";
 const CLOSING: &str = ")]}»”’.,;:!?/-、。";
 
-/// The brackets of a picture's words until the text is complete: noncharacters, so that words in brackets are not taken for a picture.
+/// The brackets around an image's `alt` until the text is complete. They are noncharacters, so that text in brackets is not mistaken for an
+/// image.
 pub(super) const OPEN: char = '\u{fdd0}';
 pub(super) const CLOSE: char = '\u{fdd1}';
 
 impl Flow<'_, '_> {
-    /// Writes the words of a picture in brackets, with a space to the words beside it.
+    /// Writes the `alt` of an image in brackets, separated from the adjacent text by spaces.
     pub(super) fn picture(&mut self, alt: &str) {
         self.begin_picture();
         self.inline.push(OPEN);
@@ -20,7 +21,7 @@ impl Flow<'_, '_> {
         self.is_after_picture = true;
     }
 
-    /// Writes where a picture without words leads, with a space to the words beside it.
+    /// Writes the URL of a linked image without `alt`, separated from the adjacent text by spaces.
     pub(super) fn picture_target(&mut self, target: &str) {
         self.begin_picture();
         self.text(target);
@@ -35,13 +36,13 @@ impl Flow<'_, '_> {
         }
     }
 
-    /// Tells whether the line before is a link of a picture with these words.
+    /// Returns whether the previous line is a linked image with this `alt`.
     pub(super) fn is_said_by_link(&self, text: &str) -> bool {
         let line = self.lines.last().filter(|_| self.gap != Gap::Nothing);
         line.and_then(|line| linked_picture(line)).is_some_and(|(alt, _)| alt == text)
     }
 
-    /// Removes the line before if it only stands for a picture of what the text at hand says.
+    /// Removes the previous line if it contains only an image whose `alt` the given text repeats.
     pub(super) fn drop_picture_of(&mut self, text: &str) {
         let Some(line) = self.lines.last().filter(|_| self.gap != Gap::Nothing) else { return };
         let is_link = linked_picture(line).is_some_and(|(alt, number)| {
@@ -58,31 +59,31 @@ impl Flow<'_, '_> {
     }
 }
 
-/// Returns the words of a picture and the number of its link, such as `[1]`, if a line has nothing else.
+/// Returns the `alt` of an image and the number of its link, such as `[1]`, if a line contains nothing else.
 fn linked_picture(line: &str) -> Option<(&str, &str)> {
     let (alt, number) = line.strip_prefix(OPEN)?.split_once(CLOSE)?;
     let digits = number.strip_prefix('[')?.strip_suffix(']')?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then_some((alt, number))
 }
 
-/// Tells whether a character follows a picture without a space between.
+/// Returns whether a character may directly follow an image.
 pub(super) fn ends_picture(char: char) -> bool {
     char.is_whitespace() || CLOSING.contains(char) || is_mark(char)
 }
 
-/// Returns the words of a picture if a line has nothing else.
+/// Returns the `alt` of an image if a line contains nothing else.
 pub(super) fn picture_of(line: &str) -> Option<&str> {
     let alt = line.trim().strip_prefix(OPEN)?.strip_suffix(CLOSE)?;
     (!alt.is_empty() && !alt.contains([OPEN, CLOSE])).then_some(alt)
 }
 
-/// Tells whether a text begins with these words.
+/// Returns whether a text starts with these words.
 fn begins_with(text: &str, words: &str) -> bool {
     let text = text.strip_prefix('[').unwrap_or(text);
     text.strip_prefix(words).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
 }
 
-/// Returns a text without the picture at its beginning, if the words behind it are the same.
+/// Returns a text without its leading image, if the rest of the text starts with the same words.
 pub(super) fn without_picture(text: &str) -> &str {
     let picture = text.strip_prefix(OPEN).and_then(|rest| rest.split_once(CLOSE));
     match picture {
@@ -93,7 +94,7 @@ pub(super) fn without_picture(text: &str) -> &str {
     }
 }
 
-/// Tells whether a text has these words in it.
+/// Returns whether a text contains these words.
 pub(super) fn mentions(text: &str, words: &str) -> bool {
     text.match_indices(words).any(|(at, _)| {
         let (before, rest) = text.split_at(at);
@@ -107,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_stands_apart_from_words() {
+    fn an_image_is_separated_from_adjacent_text() {
         for (html, text) in [
             ("<img alt=Check>Free shipping", "[Check] Free shipping"),
             ("New:<img alt=Hot>, and (<img alt=a>)", "New: [Hot], and ([a])"),
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_does_not_repeat_the_text_beside_it() {
+    fn an_image_that_repeats_adjacent_text_is_removed() {
         for (html, text) in [
             ("<p><img alt=Tea></p><p>Tea, 500 g</p>", "Tea, 500 g"),
             ("<p><img alt=Tea></p><p>Teapot</p>", "[Tea]\n\nTeapot"),

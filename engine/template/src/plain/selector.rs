@@ -1,4 +1,4 @@
-//! Selectors of CSS, as far as style sheets of mails use them to hide elements: names, classes and ids, one within another.
+//! The subset of CSS selectors that mails use to hide elements: names, classes, ids, and descendant and child combinators.
 
 use super::hidden::Outer;
 
@@ -8,7 +8,7 @@ const BYTES_MAX: usize = 200;
 /// A selector such as `.gone > div#note p.small`.
 #[derive(Debug)]
 pub(super) struct Selector {
-    /// The compounds from the outermost to the innermost, each with whether the next element must be its child.
+    /// The compounds, from the outermost to the innermost. The flag says whether the next element must be a direct child.
     compounds: Vec<(Compound, bool)>,
 }
 
@@ -21,7 +21,7 @@ struct Compound {
 }
 
 impl Selector {
-    /// Reads a selector; nothing if it is of another kind.
+    /// Parses a selector. Returns `None` for unsupported selectors.
     pub(super) fn read(text: &str) -> Option<Self> {
         let mut compounds: Vec<(Compound, bool)> = Vec::new();
         if text.len() > BYTES_MAX {
@@ -37,7 +37,7 @@ impl Selector {
         (!compounds.is_empty()).then_some(Self { compounds })
     }
 
-    /// Tells whether the last of these elements, each within the one before, is selected.
+    /// Returns whether the selector matches the last of these elements. Each element is a child of the previous one.
     pub(super) fn fits(&self, elements: &[Outer]) -> bool {
         let [outer @ .., this] = elements else { return false };
         let [compounds @ .., (last, _)] = self.compounds.as_slice() else { return false };
@@ -45,7 +45,7 @@ impl Selector {
     }
 }
 
-/// Tells whether elements have these compounds among them.
+/// Returns whether these compounds match a chain of ancestors.
 fn within(compounds: &[(Compound, bool)], elements: &[Outer]) -> bool {
     let [before @ .., (compound, is_direct)] = compounds else { return true };
     let depth = if *is_direct { 1 } else { elements.len() };

@@ -1,5 +1,5 @@
-//! Tables: the cells of layout tables become paragraphs, and data tables are aligned. A data table that is too wide becomes a list with the column header
-//! before each value.
+//! Tables: the cells of layout tables become paragraphs, and data tables are aligned. A data table that is too wide becomes a list with the
+//! column header before each value.
 
 use super::flow::{COLUMNS, Flow};
 use super::grid::{Cell, GAP, Row, drop_empty_columns, drop_repeated_pictures, place, widths};
@@ -8,11 +8,11 @@ use super::wrap::{width, wrapped};
 
 /// Maximum number of columns of an aligned table. The cells of a wider table become paragraphs.
 const CELLS_MAX: usize = 50;
-/// Rows that one cell covers.
+/// Maximum number of rows that a cell can span.
 const ROWS_MAX: usize = 1_000;
 /// Width of a cell before the column widths are known.
 const UNBOUNDED: usize = usize::MAX;
-/// Characters of a cell that is a number with its unit.
+/// Maximum number of characters of a number with its unit.
 const FIGURE_CHARS_MAX: usize = 20;
 
 /// Writes a table.
@@ -45,7 +45,8 @@ pub(super) fn table(flow: &mut Flow<'_, '_>, table: &Element) {
     drop_repeated_pictures(&mut read);
     drop_empty_columns(&mut read);
     read.retain(|row: &Row| !row.iter().all(Cell::is_empty));
-    // A cell has no width of its own, and a table in it must not grow with its longest text times its rows.
+    // The width inside a cell is unbounded. Without this limit, a nested table would grow with the product of its
+    // longest text and its rows.
     let columns = flow.columns().min(COLUMNS);
     let lines = aligned(&read, columns).unwrap_or_else(|| listed(&read, columns));
     flow.block(lines);
@@ -71,7 +72,7 @@ fn cells(row: &Element) -> impl Iterator<Item = &Element> {
 }
 
 /// Returns whether a table is used for layout: it has the role `presentation` (WAI-ARIA), no row with two cells, or contains tables or
-/// whole blocks of text and looks like no table of data.
+/// blocks of text and does not look like a data table.
 fn is_layout(table: &Element, rows: &[&Element]) -> bool {
     matches!(table.attribute("role"), Some("presentation" | "none"))
         || rows.iter().all(|row| cells(row).count() < 2)
@@ -81,14 +82,14 @@ fn is_layout(table: &Element, rows: &[&Element]) -> bool {
             && !ends_in_figures(rows)
 }
 
-/// Tells whether some cells are heads and others are not. If all cells are heads, they are used for layout.
+/// Returns whether the table has both header cells and data cells. If all cells are headers, the table is used for layout.
 fn has_heads(rows: &[&Element]) -> bool {
     let mut all = rows.iter().flat_map(|row| cells(row));
     let first = all.next().map(|cell| cell.name.as_str());
     all.any(|cell| Some(cell.name.as_str()) != first)
 }
 
-/// Tells whether each row ends in a number, such as an amount.
+/// Returns whether each row ends in a number, such as an amount.
 fn ends_in_figures(rows: &[&Element]) -> bool {
     let is_figure = |row: &&Element| {
         let mut text = String::new();
@@ -101,7 +102,7 @@ fn ends_in_figures(rows: &[&Element]) -> bool {
     rows.len() > 1 && rows.iter().all(is_figure)
 }
 
-/// Collects the text of an element, as much as a figure has.
+/// Collects the text of an element, up to the length of a number.
 fn collect(element: &Element, text: &mut String) {
     for child in &element.children {
         match child {

@@ -7,7 +7,7 @@ fn check(html: &str, text: &str) {
 }
 
 #[test]
-fn blocks_stand_apart_and_lines_below_each_other() {
+fn blocks_are_separated_and_lines_are_kept() {
     check("<p>a\n  b</p><p>c<br>d</p>e", "a b\n\nc\nd\n\ne");
     check("<div>a</div><div>b <i>c</i></div>", "a\nb c");
     check("<h1>a</h1>b<hr>c", &format!("a\n\nb\n\n{}\n\nc", "-".repeat(40)));
@@ -18,7 +18,7 @@ fn blocks_stand_apart_and_lines_below_each_other() {
 }
 
 #[test]
-fn a_table_of_the_layout_flows() {
+fn a_layout_table_becomes_paragraphs() {
     let inner = "<table><tr><td>Hello</td></tr></table>";
     check(
         &format!("<table role='presentation'><tr><td>{inner}</td><td>Bye</td></tr></table>"),
@@ -31,7 +31,7 @@ fn a_table_of_the_layout_flows() {
 }
 
 #[test]
-fn a_table_for_readers_is_aligned() {
+fn a_data_table_is_aligned() {
     check(
         "<table><caption style='display:none'>x</caption><tr><th>Item<th align=right>Sum</tr>\
          <tr><td>Tea<br>green<td align=right>€1.00</tr><tr><td>Coffee<td align=right>€12.00</tr>\
@@ -59,7 +59,7 @@ fn a_table_that_is_too_wide_becomes_a_list() {
 }
 
 #[test]
-fn no_amount_is_divided() {
+fn amounts_are_not_split() {
     let amount = "1\u{202f}234\u{202f}567,45\u{a0}€";
     let text = text_of(&format!("<p>{}{amount} x</p>", "wörter ".repeat(10)));
     assert!(text.contains(amount), "{text}");
@@ -67,7 +67,7 @@ fn no_amount_is_divided() {
 }
 
 #[test]
-fn what_is_hidden_is_left_out() {
+fn hidden_elements_are_skipped() {
     check(
         "<style>.p { display: none; }</style><div style='display:none;max-height:0'>Preheader</div>\
          <p class='x p'>a</p><p hidden>b</p><!-- c --><!--[if mso]><p>d</p><![endif]-->e",
@@ -76,7 +76,7 @@ fn what_is_hidden_is_left_out() {
 }
 
 #[test]
-fn links_become_notes_unless_they_say_where_they_lead() {
+fn links_are_numbered_unless_their_text_is_the_url() {
     check(
         "<p><a href='https://a.example/o'>Your order</a>, <a href='https://b.example'>b.example</a> \
          <a href='#x'>below</a> <a>plain</a> <a href='mailto:a@b.example'>a@b.example</a> \
@@ -87,7 +87,7 @@ fn links_become_notes_unless_they_say_where_they_lead() {
 }
 
 #[test]
-fn what_stands_beside_each_other_stays_apart_and_one_target_has_one_number() {
+fn adjacent_links_are_separated_and_equal_urls_share_a_number() {
     check(
         "<a href='https://a.example/'>a</a><a href='https://b.example/x'>b</a><img alt=c><a href='https://a.example/'>d</a>",
         "[a][1] [b][2] [c] [d][1]\n\n[1]: https://a.example/\n[2]: https://b.example/x",
@@ -95,7 +95,7 @@ fn what_stands_beside_each_other_stays_apart_and_one_target_has_one_number() {
 }
 
 #[test]
-fn a_link_without_words_says_where_it_leads_once() {
+fn a_link_without_text_shows_its_url_once() {
     check("<a href='https://a.example/sale'><img alt=''></a>", "https://a.example/sale");
     check(
         "<a href='https://a.example'><img></a> <a href='https://a.example'>Shop</a>",
@@ -113,7 +113,7 @@ fn a_link_without_words_says_where_it_leads_once() {
 }
 
 #[test]
-fn a_link_around_blocks_has_its_number_behind_them() {
+fn a_link_around_blocks_has_its_number_after_them() {
     check(
         "<a href='https://a.example/1'><h2>Title</h2><p>Read it</p></a><a href='https://a.example/2'>b</a>",
         "Title\n\nRead it [1]\n\n[b][2]\n\n[1]: https://a.example/1\n[2]: https://a.example/2",
@@ -122,7 +122,7 @@ fn a_link_around_blocks_has_its_number_behind_them() {
 }
 
 #[test]
-fn old_prices_quotations_and_numbers_of_lists_are_marked() {
+fn strikethrough_quotations_and_list_numbers_are_marked() {
     check("Was <s>€20.00 </s>€15.00, <del>no</del>", "Was ~~€20.00~~ €15.00, ~~no~~");
     check("<span style='text-decoration: line-through'>€2</span> €1", "~~€2~~ €1");
     check("<q>a</q>", "“a”");
@@ -130,7 +130,7 @@ fn old_prices_quotations_and_numbers_of_lists_are_marked() {
 }
 
 #[test]
-fn a_table_of_data_keeps_its_form_with_blocks_in_its_cells() {
+fn a_data_table_with_blocks_in_its_cells_is_aligned() {
     let heads = "<tr><th>Item<th>Qty<th align=right>Price</tr>";
     check(
         &format!(
@@ -151,12 +151,12 @@ fn a_table_of_data_keeps_its_form_with_blocks_in_its_cells() {
         "<table><tr><td><p>Tea</p><p>L</p><td>€1</tr><tr><td>Cup<td>€2</tr></table>",
         "Tea  €1\nL\nCup  €2",
     );
-    // Frameworks of mails lay out by heads.
+    // Mail frameworks use header cells for layout.
     check("<table><tr><th><p>a</p><p>b</p></th><th><p>c</p></th></tr></table>", "a\n\nb\n\nc");
 }
 
 #[test]
-fn empty_columns_are_left_out() {
+fn empty_columns_are_removed() {
     check(
         "<table><tr><td><td>A<td>&nbsp;<td>B</tr><tr><td colspan=3>CC<td>D</tr></table>",
         "A   B\nCC  D",
@@ -164,7 +164,7 @@ fn empty_columns_are_left_out() {
 }
 
 #[test]
-fn a_cell_over_several_rows_keeps_its_column() {
+fn a_cell_that_spans_rows_keeps_its_column() {
     check(
         "<table><tr><td rowspan=2>Tea<td>500 g<td>€1</tr><tr><td>1 kg<td>€2</tr><tr><td>Cup<td>-<td>€3</tr></table>",
         "Tea  500 g  €1\n     1 kg   €2\nCup  -      €3",
@@ -175,7 +175,7 @@ fn a_cell_over_several_rows_keeps_its_column() {
 }
 
 #[test]
-fn numbers_in_a_table_stay_whole() {
+fn numbers_in_a_table_are_not_split() {
     let words =
         "A tea pot of Japanese cast iron with a sieve of stainless steel, 1.2 litres, and a cup";
     for figures in
@@ -196,7 +196,7 @@ fn values_stay_isolated() {
 }
 
 #[test]
-fn broken_and_deep_html_comes_to_an_end() {
+fn broken_and_deep_html_terminates() {
     for html in
         ["", "<", "<p", "<table><td>", "</p></p>", "<table><tr><td colspan=999999999>a</table>"]
     {

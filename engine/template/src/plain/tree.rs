@@ -59,7 +59,7 @@ pub(super) struct Element {
     /// The lower-case name.
     pub(super) name: String,
     attributes: Vec<(String, StrTendril)>,
-    /// Whether a reader does not see it.
+    /// Whether the element is not displayed.
     pub(super) is_hidden: bool,
     pub(super) children: Vec<Node>,
 }
@@ -86,7 +86,7 @@ pub(super) fn read(html: &str) -> Element {
     let tokenizer = Tokenizer::new(builder, TokenizerOpts::default());
     let queue = BufferQueue::default();
     queue.push_back(StrTendril::from(html));
-    // Only a script could stop the tokenizer, and the builder runs no scripts.
+    // Only a script could stop the tokenizer, and the builder does not run scripts.
     let _done = tokenizer.feed(&queue);
     tokenizer.end();
     let mut open = tokenizer.sink.open.into_inner();

@@ -1,4 +1,4 @@
-//! Lines of a width. They are divided at spaces, and between ideographs; never at a no-break space, within a word, or between an amount and its
+//! Line wrapping. Lines break at spaces and between ideographs, but never at a no-break space, within a word, or between an amount and its
 //! currency.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -16,7 +16,7 @@ struct Word<'t> {
     space: bool,
 }
 
-/// Wraps a text to a width. A wider word gets its own line. What fits stays as it is, with the spaces that align it.
+/// Wraps a text to a width. A word that is wider gets its own line. A text that fits stays unchanged, including the spaces that align it.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     if text.width() <= width {
         return vec![text.to_owned()];
@@ -65,7 +65,7 @@ fn words(text: &str) -> impl Iterator<Item = Word<'_>> {
     })
 }
 
-/// Returns what stands between spaces, amounts with their currency as one.
+/// Splits a text at spaces. An amount and its currency stay together.
 fn spaced(text: &str) -> Vec<&str> {
     let mut parts: Vec<&str> = Vec::new();
     let mut last: Option<(usize, &str)> = None;
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_divided_at_spaces_and_between_ideographs() {
+    fn lines_break_at_spaces_and_between_ideographs() {
         assert_eq!(wrapped("a bc def", 4), ["a bc", "def"]);
         assert_eq!(
             wrapped("the sum of € 1,112.50 is due", 13),

@@ -1,4 +1,4 @@
-//! Branches: an order that was stored is billed once and confirmed once, however often and in whatever way a handler hears of it.
+//! Tests of branches: a stored order is billed once and confirmed once, however often and in whatever form a handler receives it.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::shop::{Shop, far, order};
 
-/// The notification of S3 about an object, raw in SQS.
+/// Returns S3's notification about an object, raw in SQS.
 fn event(key: &str) -> serde_json::Value {
     let record = json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
         "s3": { "bucket": { "name": "shop-orders" }, "object": { "key": format!("{key}.json") } } });
@@ -21,7 +21,7 @@ pub(crate) fn heard(key: &str) -> Vec<Message> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_is_billed_once_and_confirmed_once_however_often_it_is_heard_of() {
+async fn an_order_is_billed_once_and_confirmed_once_however_often_it_is_received() {
     let Some(shop) = Shop::open().await else { return };
     let (key, body) = order();
     assert_eq!(shop.intake().put(&key, &body).await.status, 201);
@@ -29,11 +29,11 @@ async fn an_order_is_billed_once_and_confirmed_once_however_often_it_is_heard_of
     let (bill, confirm) = (shop.branch("initiate-billing"), shop.branch("customer-communications"));
     let before = shop.api.calls();
     assert_eq!(bill.event(&heard(&key), far()).await, none);
-    assert_eq!(shop.api.calls() - before, 1, "a bill is one call of the Data API");
+    assert_eq!(shop.api.calls() - before, 1, "billing takes one call of the Data API");
     assert_eq!(confirm.event(&heard(&key), far()).await, none);
     let bills = shop.ask("select cast(b as text) from billing_data b").await;
     assert_eq!((bills.len(), shop.mails()), (1, 1));
-    // Again, at the same moment, and both at once.
+    // Both handlers receive the message again, twice at the same time.
     let message = heard(&key);
     let (a, b) = tokio::join!(bill.event(&message, far()), bill.event(&message, far()));
     assert_eq!((a, b), (none.clone(), none.clone()));
@@ -63,26 +63,26 @@ async fn two_invocations_with_one_order_send_one_mail() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_worked_on_lies_with_its_reason_where_it_can_be_moved_back() {
+async fn a_dead_letter_contains_its_reason_and_can_be_moved_back() {
     let Some(shop) = Shop::open().await else { return };
     let (key, body) = order();
     shop.intake().put(&key, &body).await;
     shop.ask("delete from customer_contact_info").await;
     let confirm = shop.branch("customer-communications");
     let answer = confirm.event(&heard(&key), far()).await;
-    assert_eq!(answer, json!({ "batchItemFailures": [] }), "it lies with the dead letters");
+    assert_eq!(answer, json!({ "batchItemFailures": [] }), "the order is in the dead letters");
     let (body, cause) = shop.dead_letter().await.unwrap();
     assert_eq!(cause, "no_row");
     let body: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!(body["oms"]["handler"], "customer-communications");
-    // Moved back to the queue it names the same order.
+    // Moved back to the queue, the message names the same order.
     let moved = json!({ "Records": [{ "eventSource": "aws:sqs", "messageId": "m2", "body": body.to_string() }] });
     assert_eq!(messages(&moved)[0].places, heard(&key)[0].places);
     assert_eq!(shop.mails(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_may_work_the_next_time_comes_again_and_nothing_is_thrown_away() {
+async fn temporary_failures_are_retried_and_no_order_is_lost() {
     let Some(shop) = Shop::open().await else { return };
     let (key, body) = order();
     shop.intake().put(&key, &body).await;
@@ -92,13 +92,13 @@ async fn what_may_work_the_next_time_comes_again_and_nothing_is_thrown_away() {
     let soon = SystemClock.now() + Duration::from_secs(4);
     assert_eq!(bill.event(&heard(&key), soon).await, failures);
     let past = SystemClock.now();
-    assert_eq!(bill.event(&heard(&key), past).await, failures, "no time is left");
+    assert_eq!(bill.event(&heard(&key), past).await, failures, "no time was left");
     shop.api.resume_in(Duration::ZERO).await;
     shop.ask("alter table billing_data rename to elsewhere").await;
     assert_eq!(
         bill.event(&heard(&key), far()).await,
         failures,
-        "the environment is no order's fault"
+        "a failure of the environment does not park an order"
     );
     shop.ask("alter table elsewhere rename to billing_data").await;
     assert_eq!(bill.event(&heard(&key), far()).await, json!({ "batchItemFailures": [] }));
@@ -107,14 +107,14 @@ async fn what_may_work_the_next_time_comes_again_and_nothing_is_thrown_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_that_is_no_order_is_parked() {
+async fn an_object_that_is_not_a_valid_order_is_parked() {
     let Some(shop) = Shop::open().await else { return };
     let body = aws_sdk_s3::primitives::ByteStream::from_static(b"no order");
     shop.s3.put_object().bucket("shop-orders").key("x.json").body(body).send().await.unwrap();
     let bill = shop.branch("initiate-billing");
     let place =
         |key: &str| Place { bucket: "shop-orders".to_owned(), key: key.to_owned(), version: None };
-    // An order under a name that is not its own: it could be there twice.
+    // An order under a wrong name, which could be stored twice.
     let (key, body) = order();
     let copies = [format!("copy-of-{key}.json"), format!("folder/{key}.json"), key.clone()];
     for copy in &copies {
@@ -126,7 +126,7 @@ async fn an_object_that_is_no_order_is_parked() {
         assert!(matches!(outcome, Outcome::Parked { .. }), "{key}: {outcome:?}");
     }
     assert_eq!(shop.ask("select order_id from billing_data").await.len(), 0);
-    // Under its own it is one, whoever stored it.
+    // Under the right name it is valid, whoever stored it.
     let (object, body) = (format!("{key}.json"), aws_sdk_s3::primitives::ByteStream::from(body));
     shop.s3.put_object().bucket("shop-orders").key(&object).body(body).send().await.unwrap();
     assert_eq!(bill.order(&place(&object), far()).await, Outcome::Done);

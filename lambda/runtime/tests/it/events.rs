@@ -1,4 +1,4 @@
-//! Every form in which a handler hears of a stored order.
+//! Tests of all event formats.
 
 use oms_engine::effects::Place;
 use oms_lambda::messages;
@@ -30,7 +30,7 @@ fn the_same_order_is_found_however_the_event_is_wrapped() {
 }
 
 #[test]
-fn what_is_no_order_is_told_from_what_is_broken() {
+fn special_messages_are_distinguished_from_unreadable_ones() {
     let sqs = |body: Json| json!({ "Records": [{ "eventSource": "aws:sqs", "messageId": "m", "body": body.to_string() }] });
     let note = |event: &Json| format!("{:?}", messages(event)[0].note);
     assert_eq!(
@@ -51,12 +51,12 @@ fn what_is_no_order_is_told_from_what_is_broken() {
     );
 }
 
-/// The recorded events of AWS's own libraries, where the large test data is.
+/// Parses recorded events from AWS's own libraries, if the large test data is available.
 #[test]
 fn recorded_events_are_understood() {
-    #[expect(clippy::disallowed_methods, reason = "says where the large test data is")]
+    #[expect(clippy::disallowed_methods, reason = "the location of the large test data")]
     let Ok(shared) = std::env::var("OMS_SHARED") else {
-        println!("skipped: recorded events, since OMS_SHARED does not say where they are");
+        println!("skipped: recorded events, because OMS_SHARED is not set");
         return;
     };
     let folder = std::path::Path::new(&shared).join("data/events");

@@ -1,9 +1,9 @@
-//! Orders come in: each answer, and what is stored.
+//! Tests of the intake: each reply, and the stored orders.
 
 use crate::shop::{Shop, order};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_is_stored_once_and_every_other_answer_says_why() {
+async fn an_order_is_stored_once_and_every_reply_has_its_status() {
     let Some(shop) = Shop::open().await else { return };
     let intake = shop.intake();
     let (key, body) = order();
@@ -11,7 +11,7 @@ async fn an_order_is_stored_once_and_every_other_answer_says_why() {
     assert_eq!(intake.put(&key, &body).await.status, 200);
     let text = String::from_utf8(body.clone()).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-    // The same order, written in another way.
+    // The same order in another notation.
     assert_eq!(intake.put(&key, value.to_string().as_bytes()).await.status, 200);
     let mut other = value.clone();
     other["customer_id"] = "somebody-else".into();
@@ -22,7 +22,7 @@ async fn an_order_is_stored_once_and_every_other_answer_says_why() {
     let stored = shop.s3.get_object().bucket("shop-orders").key(format!("{key}.json")).send().await;
     let stored = stored.unwrap();
     assert_eq!(stored.metadata().unwrap()["oms-name"], key);
-    assert_eq!(stored.body.collect().await.unwrap().to_vec(), body, "the first bytes stand");
+    assert_eq!(stored.body.collect().await.unwrap().to_vec(), body, "the first order is kept");
 
     let broken = intake.put("broken", b"{\"order_id\": \"broken\",\n \"amount\": }").await;
     assert_eq!((broken.status, broken.body["problems"][0]["line"].as_u64()), (400, Some(2)));
@@ -33,11 +33,11 @@ async fn an_order_is_stored_once_and_every_other_answer_says_why() {
     let large = format!("{{\"order_id\": \"{}\"}}", "x".repeat(6 << 20));
     assert_eq!(intake.put("large", large.as_bytes()).await.status, 413);
     let listed = shop.s3.list_objects_v2().bucket("shop-orders").send().await.unwrap();
-    assert_eq!(listed.key_count(), Some(1), "what was refused is not stored");
+    assert_eq!(listed.key_count(), Some(1), "rejected orders are not stored");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_the_same_order_twice_at_once_one_is_new() {
+async fn of_two_equal_orders_at_once_only_one_is_new() {
     let Some(shop) = Shop::open().await else { return };
     let intake = shop.intake();
     let (key, body) = order();
@@ -48,7 +48,7 @@ async fn of_the_same_order_twice_at_once_one_is_new() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_does_not_answer_is_said_and_not_taken_for_a_success() {
+async fn a_failing_store_is_reported_as_unavailable() {
     let Some(shop) = Shop::open().await else { return };
     shop.s3.delete_bucket().bucket("shop-orders").send().await.unwrap();
     let (key, body) = order();

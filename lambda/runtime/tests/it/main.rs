@@ -1,4 +1,5 @@
-//! Handlers against an emulator of S3, SQS and SES, and a strict RDS Data API on a real PostgreSQL.
+//! Tests of handlers with an emulator of S3, SQS and SES, and with a strict RDS Data API on a real
+//! PostgreSQL.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 

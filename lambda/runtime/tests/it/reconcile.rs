@@ -1,4 +1,4 @@
-//! Lost orders: who has no note on a stored order hears of it again, and nobody else does.
+//! Tests of the search for lost orders: only handlers without a note receive an order again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,18 +27,22 @@ async fn search(shop: &Shop, age: Duration) -> (ReconcileHandler, BTreeMap<Strin
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_no_note_on_an_order_hears_of_it_again() {
+async fn a_handler_without_a_note_receives_an_order_again() {
     let Some(shop) = Shop::open().await else { return };
     let (key, body) = order();
     shop.intake().put(&key, &body).await;
     let (search_now, urls) = search(&shop, Duration::ZERO).await;
     let (search_old, _) = search(&shop, Duration::from_secs(3600)).await;
     let nothing = Compared { all: true, ..Compared::default() };
-    assert_eq!(search_old.compare(far()).await.unwrap(), nothing, "it may be under way");
+    assert_eq!(search_old.compare(far()).await.unwrap(), nothing, "the order may be in progress");
     shop.branch("initiate-billing").event(&heard(&key), far()).await;
     let found = Compared { orders: 1, missing: 1, all: true };
     assert_eq!(search_now.compare(far()).await.unwrap(), found);
-    assert_eq!(shop.take(&urls["initiate-billing"]).await, None, "it is done with it");
+    assert_eq!(
+        shop.take(&urls["initiate-billing"]).await,
+        None,
+        "the handler is done with the order"
+    );
     let body = shop.take(&urls["customer-communications"]).await.unwrap();
     let event = serde_json::json!({ "Records": [{ "eventSource": "aws:sqs", "messageId": "m", "body": body }] });
     let told = messages(&event);
@@ -50,7 +54,7 @@ async fn who_has_no_note_on_an_order_hears_of_it_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_parked_order_waits_for_a_person_and_a_skipped_step_is_no_gap() {
+async fn parked_orders_and_skipped_steps_are_not_lost() {
     let Some(shop) = Shop::open().await else { return };
     let (key, body) = order();
     shop.intake().put(&key, &body).await;
@@ -58,7 +62,7 @@ async fn a_parked_order_waits_for_a_person_and_a_skipped_step_is_no_gap() {
     shop.branch("initiate-billing").event(&heard(&key), far()).await;
     shop.ask("update customer_contact_info set email = null").await;
     shop.branch("customer-communications").event(&heard(&key), far()).await;
-    assert_eq!(shop.mails(), 0, "nobody can be written to");
+    assert_eq!(shop.mails(), 0, "the customer has no e-mail address");
     let done = Compared { orders: 1, missing: 0, all: true };
     assert_eq!(search.compare(far()).await.unwrap(), done);
 
@@ -79,7 +83,7 @@ async fn a_parked_order_waits_for_a_person_and_a_skipped_step_is_no_gap() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_time_the_next_comparison_goes_on_behind_the_last_order() {
+async fn after_a_timeout_the_next_comparison_continues_after_the_last_order() {
     let Some(shop) = Shop::open().await else { return };
     let (key, body) = order();
     shop.intake().put(&key, &body).await;

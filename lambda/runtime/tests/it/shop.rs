@@ -1,4 +1,4 @@
-//! A storefront on the emulator: its bucket, its queue of dead letters, its tables, its customers, its sender.
+//! A storefront on the emulator: bucket, dead letters, tables, customers and sender.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ pub(crate) fn root() -> &'static Path {
     here.parent().and_then(Path::parent).unwrap()
 }
 
-/// Embeds a shipped pipeline with every file beside it, as a generated handler does.
+/// Returns a shipped pipeline with all its files, like the bundle of a generated handler.
 pub(crate) fn bundle(name: &str) -> Bundle {
     let mut files: Vec<(&'static str, &'static [u8])> = Vec::new();
     let pipelines = root().join("pipelines");
@@ -72,7 +72,7 @@ fn loader(endpoint: String) -> ConfigLoader {
 }
 
 impl Shop {
-    /// Nothing where what it needs is not installed.
+    /// Opens a shop, or returns `None` if a required program is not installed.
     pub(crate) async fn open() -> Option<Self> {
         let programs = find()?;
         let emulator = Emulator::start(&[])?;
@@ -134,7 +134,7 @@ impl Shop {
         BranchHandler::new(name, &self.plan, self.objects(), world, Arc::new(dead)).unwrap()
     }
 
-    /// Returns how many dead letters there are, and takes the first away.
+    /// Receives a dead letter. Returns its body and its cause.
     pub(crate) async fn dead_letter(&self) -> Option<(String, String)> {
         let config = loader(self.emulator.endpoint()).load().await;
         let queue = aws_sdk_sqs::Client::new(&config);
@@ -150,7 +150,7 @@ impl Shop {
         Some((message.body?, cause))
     }
 
-    /// Makes a queue, or finds it: the way to it, and its URL.
+    /// Creates or finds a queue. Returns the queue and its URL.
     pub(crate) async fn queue(&self, name: &str) -> (Arc<dyn Queue>, String) {
         let config = loader(self.emulator.endpoint()).load().await;
         let client = aws_sdk_sqs::Client::new(&config);
@@ -158,7 +158,7 @@ impl Shop {
         (Arc::new(SqsQueue::new(&self.session, url.clone())), url)
     }
 
-    /// Takes a message from a queue.
+    /// Receives a message from a queue.
     pub(crate) async fn take(&self, url: &str) -> Option<String> {
         let config = loader(self.emulator.endpoint()).load().await;
         let client = aws_sdk_sqs::Client::new(&config);
@@ -166,12 +166,12 @@ impl Shop {
         received.messages?.into_iter().next()?.body
     }
 
-    /// Asks the database for texts.
+    /// Runs a query and returns its rows as texts.
     pub(crate) async fn ask(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         self.database.run(&Statement::default().sql(sql)).await.unwrap()
     }
 
-    /// Returns the mails that were sent.
+    /// Returns the number of sent mails.
     pub(crate) fn mails(&self) -> usize {
         let sent =
             |call: &serde_json::Value| call["action"] == "ses:SendEmail" && call["status"] == 200;
@@ -179,12 +179,12 @@ impl Shop {
     }
 }
 
-/// A deadline that is far away.
+/// Returns a deadline in the far future.
 pub(crate) fn far() -> Timestamp {
     SystemClock.now() + Duration::from_secs(60)
 }
 
-/// A sample order of the storefront: its key and its bytes.
+/// Returns a sample order of the storefront: its key and its bytes.
 pub(crate) fn order() -> (String, Vec<u8>) {
     let folder = root().join("pipelines/storefront/samples");
     let mut paths: Vec<PathBuf> =
