@@ -1,4 +1,5 @@
-//! Bundles: the pipeline and all that its plan was made from, kept by content, so that a run goes on as it began.
+//! Bundles: the pipeline and all other files that its plan was made from, stored by content, so
+//! that a run continues on the plan that it began with.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,12 +21,13 @@ pub struct Bundles {
 }
 
 impl Bundles {
-    /// Knows no plan yet.
+    /// Returns a cache without plans.
     pub fn new(checker: Arc<Checker>) -> Self {
         Self { checker, plans: Mutex::default() }
     }
 
-    /// Keeps the bundle of a plan, made from the file `pipeline_file`, and returns its row.
+    /// Stores the bundle of a plan that was made from the file `pipeline_file`, and returns its
+    /// row.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -89,7 +91,7 @@ impl Bundles {
         self.plan(connection, id.parse().map_err(|_| Error::Bundle(id))?)
     }
 
-    /// Returns the plan of a bundle, made again from its files if it is not in use yet.
+    /// Returns the plan of a bundle, and makes it from the stored files if it is not in use yet.
     ///
     /// # Errors
     /// When the database cannot be read, or this program cannot plan the bundle.
@@ -125,8 +127,8 @@ impl Bundles {
         Ok(plan)
     }
 
-    /// Returns whether the order of a run has its accepted digest under the schema of any bundle. The run may have moved to another bundle, and the digest
-    /// depends on the schema.
+    /// Returns whether the order of a run has its accepted digest under the schema of any bundle.
+    /// The run may have moved to another bundle, and the digest depends on the schema.
     ///
     /// # Errors
     /// When the database cannot be read.

@@ -1,4 +1,5 @@
-//! Notices that the system's clock was set back, so that no run waits for an instant that is far away now.
+//! Detects that the system clock was set back. Otherwise a run might wait for an instant that is
+//! now far in the future.
 
 use std::time::Duration;
 
@@ -8,10 +9,10 @@ use tokio::time::Instant;
 
 use crate::world::SystemClock;
 
-/// A smaller step back is a correction as it happens all the time.
+/// Smaller steps back are ordinary clock corrections.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
 
-/// Compares the system's clock with one that only goes forward.
+/// Compares the system clock with a monotonic clock.
 pub(crate) struct ClockWatch {
     wall: Timestamp,
     steady: Instant,
@@ -22,7 +23,7 @@ impl ClockWatch {
         Self { wall: SystemClock.now(), steady: Instant::now() }
     }
 
-    /// Tells whether the clock was set back since the last call.
+    /// Returns whether the clock was set back since the last call.
     pub(crate) fn was_set_back(&mut self) -> bool {
         let now = Self::new();
         let set_back = is_behind(self.wall, now.steady - self.steady, now.wall);
@@ -31,7 +32,7 @@ impl ClockWatch {
     }
 }
 
-/// Tells whether a clock that showed `then` shows too little when it shows `now` after so much time.
+/// Returns whether a clock that showed `then`, and shows `now` after `elapsed`, was set back.
 fn is_behind(then: Timestamp, elapsed: Duration, now: Timestamp) -> bool {
     let expected = then.checked_add(elapsed).unwrap_or(Timestamp::MAX);
     expected.duration_since(now) > TOLERANCE

@@ -1,7 +1,9 @@
-//! Objects and mails as files, as they come: what was not written is kept in mind and reported, and never stops a run.
+//! The export of objects and e-mails as files. A file that cannot be written is recorded and
+//! reported, and never stops a run.
 //!
-//! The packet that commits an object or a mail also notes its run in `oms_exports`. The note is deleted with a later commit when the files are
-//! written. After a crash or a fault it is still there, and the next process that exports writes the run's files.
+//! The packet that commits an object or an e-mail also records its run in `oms_exports`. A later
+//! commit deletes the record after the files are written. After a crash or a failed write the
+//! record still exists, and the next process that exports writes the run's files.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -23,39 +25,39 @@ use crate::private;
 use crate::runner::Runner;
 use crate::runs::StoredRun;
 
-/// Where objects and mails are also written as files, and who hears of those that could not be written.
+/// Where to write objects and e-mails as files, and how to report files that could not be written.
 #[derive(Clone)]
 pub struct Export {
-    /// The folder of `objects/` and `mail/`.
+    /// The folder that gets `objects/` and `mail/`.
     pub directory: PathBuf,
-    /// Hears of each object and mail that could not be written.
+    /// Called for each object and e-mail that could not be written.
     pub report: Arc<dyn Fn(&NotExported) + Send + Sync>,
 }
 
-/// An object or a mail that could not be written as a file.
+/// An object or e-mail that could not be written as a file.
 #[derive(Debug)]
 pub struct NotExported {
-    /// What it is, in words: an object with bucket and key, or a mail with its Message-ID.
+    /// The item, as text: an object with bucket and key, or an e-mail with its Message-ID.
     pub what: String,
-    /// Why it could not be written.
+    /// Why the file could not be written.
     pub cause: String,
 }
 
 impl NotExported {
-    /// Describes an object; without its key if that may have personal data.
+    /// Describes an object, without its key if the key may contain personal data.
     pub fn object(bucket: &str, key: Option<&str>, error: &Error) -> Self {
         let what = match key {
             Some(key) => format!("the object `{bucket}/{key}`"),
             None => format!(
-                "an object in `{bucket}`, whose keys have personal data (`oms objects list` lists them),"
+                "an object in `{bucket}`, whose keys contain personal data (`oms objects list` lists them),"
             ),
         };
         Self { what, cause: cause(error) }
     }
 
-    /// Describes a mail.
+    /// Describes an e-mail.
     pub fn mail(message_id: &str, error: &Error) -> Self {
-        Self { what: format!("the mail `{message_id}`"), cause: cause(error) }
+        Self { what: format!("the e-mail `{message_id}`"), cause: cause(error) }
     }
 }
 
@@ -65,7 +67,7 @@ impl fmt::Display for NotExported {
     }
 }
 
-/// Returns why a file could not be written, without its path: the path may have personal data.
+/// Returns why a file could not be written, without its path, which may contain personal data.
 fn cause(error: &Error) -> String {
     match error {
         Error::Directory { source, .. } => source.to_string(),
@@ -73,19 +75,19 @@ fn cause(error: &Error) -> String {
     }
 }
 
-/// The runs whose files are all written since the writer last looked.
+/// The runs whose files were all written since the writer last checked.
 #[derive(Clone, Default)]
 pub(crate) struct Written(Arc<Mutex<Runs>>);
 
 #[derive(Default)]
 struct Runs {
     written: Vec<i64>,
-    /// Runs of which a file could not be written; their notes stay.
+    /// Runs with a file that could not be written. Their records stay.
     failed: BTreeSet<i64>,
 }
 
 impl Written {
-    /// Takes the runs whose notes can be deleted.
+    /// Takes the runs whose records can be deleted.
     pub(crate) fn take(&self) -> Vec<i64> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).written)
     }
@@ -108,8 +110,8 @@ pub(crate) struct Exporter {
 }
 
 impl Exporter {
-    /// Makes sure that there can be files, so that a folder that cannot be used is found before anything runs. Then writes the files that an
-    /// earlier process did not write.
+    /// Creates the folders, so that an unusable folder is reported before anything runs. Then
+    /// writes the files that an earlier process did not write.
     ///
     /// # Errors
     /// When the folder cannot be used, or the database cannot be read.
@@ -127,7 +129,7 @@ impl Exporter {
         Ok(Some(exporter))
     }
 
-    /// Writes what a packet of a run made durable.
+    /// Writes the files of a committed packet.
     pub(crate) fn export(&self, id: i64, run: &Run, writes: &[Write]) {
         let (mut any, mut is_whole) = (false, true);
         for write in writes {
@@ -140,7 +142,7 @@ impl Exporter {
                     is_whole &= match unpack(message_id, content) {
                         Some(mail) => self.mail(&mail),
                         None => self.failed(&NotExported {
-                            what: format!("the mail `{message_id}`"),
+                            what: format!("the e-mail `{message_id}`"),
                             cause: "its content is damaged".to_owned(),
                         }),
                     };
@@ -154,7 +156,8 @@ impl Exporter {
         }
     }
 
-    /// Writes the files that an earlier process noted and did not write. All files of such a run are written again.
+    /// Writes the files that an earlier process recorded and did not write. All files of such a run
+    /// are written again.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -179,7 +182,7 @@ impl Exporter {
                 Ok(())
             });
             if let Err(error) = mails {
-                let what = format!("a mail of the order `{order}`");
+                let what = format!("an e-mail of the order `{order}`");
                 is_whole = self.failed(&NotExported { what, cause: cause(&error) });
             }
             self.written.note(id, is_whole);
@@ -214,7 +217,7 @@ impl Exporter {
 }
 
 impl Runner {
-    /// Returns how many objects and mails could not be exported so far.
+    /// Returns how many objects and e-mails could not be exported so far.
     pub fn count_not_exported(&self) -> u64 {
         let exporter = self.driver.exporter.as_ref();
         exporter.map_or(0, |exporter| exporter.count_failed.load(Ordering::Relaxed))
@@ -222,13 +225,13 @@ impl Runner {
 }
 
 impl Write {
-    /// Tells whether an export has a file for it.
+    /// Returns whether an export writes a file for this write.
     pub(crate) const fn is_exported(&self) -> bool {
         matches!(self, Self::Object { .. } | Self::Mail { .. })
     }
 }
 
-/// Notes that a run's files are to be written, in the transaction that commits what they are made from.
+/// Records that a run's files have to be written, in the transaction that commits their content.
 pub(crate) fn note(connection: &Connection, run: i64) -> Result<(), Error> {
     connection
         .prepare_cached("insert into oms_exports (run) values (?1) on conflict do nothing")?
@@ -236,7 +239,7 @@ pub(crate) fn note(connection: &Connection, run: i64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Deletes the notes of runs whose files are written.
+/// Deletes the records of runs whose files are written.
 pub(crate) fn settle(connection: &Connection, runs: &[i64]) -> Result<(), Error> {
     let mut statement = connection.prepare_cached("delete from oms_exports where run = ?1")?;
     for run in runs {

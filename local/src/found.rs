@@ -64,7 +64,7 @@ impl Customers {
             escape.into_iter().chain([character])
         };
         let like = format!("%{}%", text.chars().flat_map(escape).collect::<String>());
-        // By id, since a customer may have several rows in several tables.
+        // By id, because a customer may have several rows in several tables.
         let mut positions: HashMap<String, Option<usize>> = HashMap::new();
         let mut customers = Self::default();
         for table in plan.tables() {
@@ -117,8 +117,8 @@ pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(between).filter(|word| word.chars().any(char::is_alphanumeric))
 }
 
-/// Returns the column with the customers' ids, if the table is searched: a table with personal data to which no step writes, so that it has rows
-/// of customers and not of orders.
+/// Returns the column with the customers' ids if the table is searched. A table is searched if it
+/// has personal data and no step writes to it: then its rows describe customers, not orders.
 fn customer_key<'t>(plan: &Plan, table: &'t TableDef) -> Option<&'t Column> {
     if !table.is_personal() || plan.writes_to(&table.name) {
         return None;

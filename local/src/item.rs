@@ -1,4 +1,5 @@
-//! Rows and objects by name, as far as concurrent runs have to tell them apart, and what a stretch read of them.
+//! Names of rows and objects, to detect conflicts between concurrent runs, and the reads of a
+//! stretch.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -10,12 +11,13 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use crate::column::bind;
 use crate::packet::Write;
 
-/// A row of a table, or an object: a hash of its name. Two that share a hash count as one, so that a collision makes a run execute
-/// again and never lets it keep a stale read.
+/// A hash of the name of a row or an object. Items with the same hash count as the same, so that a
+/// collision makes a run execute again and never lets it keep a stale read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Item(u64);
 
-/// The number of a commit. Rows that a reader sees after it loaded the number of the last commit are at least that new.
+/// The number of a commit. Rows that a reader sees after it loaded the number of the last commit
+/// are at least as new as that commit.
 pub(crate) type CommitNumber = u64;
 
 impl Item {
@@ -24,7 +26,7 @@ impl Item {
         let mut hasher = DefaultHasher::new();
         (0_u8, &table.name).hash(&mut hasher);
         for value in key {
-            // As the database compares it: by what is bound.
+            // By the bound value, as the database compares it.
             match bind(value) {
                 ToSqlOutput::Borrowed(ValueRef::Text(text)) => text.hash(&mut hasher),
                 ToSqlOutput::Owned(rusqlite::types::Value::Text(text)) => {
@@ -46,7 +48,8 @@ impl Item {
         Self(hasher.finish())
     }
 
-    /// Returns the row or object that a write changes, or `None` for a mail, which no step reads.
+    /// Returns the row or object that a write changes, or `None` for an e-mail, which no step
+    /// reads.
     pub(crate) fn written(write: &Write) -> Option<Self> {
         match write {
             Write::Object { bucket, key, .. } => Some(Self::object(bucket, key)),
@@ -58,5 +61,5 @@ impl Item {
     }
 }
 
-/// What a stretch read, each with the number of the last commit before the first read of it.
+/// The reads of a stretch, each with the number of the last commit before its first read.
 pub(crate) type Reads = HashMap<Item, CommitNumber>;

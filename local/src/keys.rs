@@ -1,8 +1,9 @@
 //! API keys of a state. The database and its backups contain them, so that a state that ever had keys never serves without keys. You can add and
 //! revoke keys while a server runs.
 //!
-//! A key is `oms_<id>_<secret>`; of the secret, 256 random bits, only the SHA-256 is kept. A digest that is slow on purpose is for secrets that
-//! people choose (NIST SP 800-63B, 5.1.1.2); these cannot be guessed.
+//! A key is `oms_<id>_<secret>`. Only the SHA-256 of the secret is stored. Deliberately slow hashes
+//! are for secrets that people choose (NIST SP 800-63B, 5.1.1.2); these secrets are 256 random bits
+//! and cannot be guessed.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,18 +23,19 @@ use crate::runs::millisecond;
 /// The key file of an earlier version, and its name after the import.
 const FILE: &str = "keys.json";
 const IMPORTED: &str = "keys.json.imported";
-/// How long a server goes by what it read: a key that is revoked is refused after that at the latest.
+/// How long a server uses the keys that it has read. A revoked key is rejected after this time at
+/// the latest.
 const FRESH: Duration = Duration::from_secs(1);
 const SECRET_BYTES: usize = 32;
 const ID_BYTES: usize = 6;
 
-/// What a key is for.
+/// The permissions of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// Sending orders, and asking how far they are.
+    /// Sending orders, and reading their status.
     Intake,
-    /// That, and everything that the console can do.
+    /// The same, and everything that the console can do.
     Admin,
 }
 
@@ -49,44 +51,44 @@ impl Scope {
 /// A key, without its secret.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Key {
-    /// What tells it from others, a part of the key itself.
+    /// The identifier of the key, which is part of the key itself.
     pub id: String,
-    /// What people call it.
+    /// The name that people gave to the key.
     pub name: String,
-    /// What it is for.
+    /// The permissions of the key.
     pub scope: Scope,
-    /// The SHA-256 of its secret, in hexadecimal.
+    /// The SHA-256 of the secret, in hexadecimal.
     digest: String,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// When it was revoked.
+    /// The time of revocation, if the key was revoked.
     pub revoked_at: Option<Timestamp>,
 }
 
 impl Key {
-    /// Tells whether it opens anything.
+    /// Returns whether the key is not revoked.
     pub const fn is_valid(&self) -> bool {
         self.revoked_at.is_none()
     }
 }
 
-/// What a secret is found to be.
+/// The result of checking a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// A key that may do it.
+    /// The key is valid and has the permission.
     Allowed {
-        /// What tells it from others.
+        /// The identifier of the key.
         id: String,
-        /// What people call it.
+        /// The name of the key.
         name: String,
     },
-    /// A key that is for something else.
+    /// The key has other permissions.
     OtherScope,
-    /// No key.
+    /// The key is unknown or revoked.
     Unknown,
 }
 
-/// The keys that are valid.
+/// The valid keys.
 #[derive(Clone, Debug, Default)]
 pub struct ValidKeys {
     valid: Arc<[Key]>,
@@ -94,12 +96,13 @@ pub struct ValidKeys {
 }
 
 impl ValidKeys {
-    /// Tells whether a key was ever made, be it revoked since: then nobody comes in without one.
+    /// Returns whether a key was ever created, even if it was revoked later. Then every request
+    /// needs a key.
     pub const fn were_made(&self) -> bool {
         self.made
     }
 
-    /// Finds out what a secret may do.
+    /// Checks whether a secret has a permission.
     pub fn find(&self, secret: &str, scope: Scope) -> Found {
         let Some((id, rest)) = secret.strip_prefix("oms_").and_then(|rest| rest.split_once('_'))
         else {
@@ -116,7 +119,7 @@ impl ValidKeys {
         Found::Allowed { id: key.id.clone(), name: key.name.clone() }
     }
 
-    /// Tells whether the key with an id may still do something.
+    /// Returns whether the key with an id still has a permission.
     pub fn admits(&self, id: &str, scope: Scope) -> bool {
         self.valid.iter().any(|key| key.id == id && key.scope >= scope)
     }
@@ -138,12 +141,12 @@ struct Known {
 }
 
 impl Keys {
-    /// Names the keys of a state directory.
+    /// Returns the keys of a state directory.
     pub fn of(directory: &Path) -> Self {
         Self { directory: directory.to_owned(), known: Mutex::default() }
     }
 
-    /// Reads all of them; none if none was ever made.
+    /// Reads all keys, including revoked ones.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -174,7 +177,7 @@ impl Keys {
         Ok(keys)
     }
 
-    /// Returns those that are valid, as they were a second ago at the most.
+    /// Returns the valid keys. The result is at most a second old.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -195,7 +198,8 @@ impl Keys {
         Ok(keys)
     }
 
-    /// Makes a key, and returns it with what its owner sends: nobody can see that again.
+    /// Creates a key, and returns it with the text that its user sends. The text cannot be
+    /// retrieved later.
     ///
     /// # Errors
     /// When the database cannot be written, or the system has no randomness.
@@ -215,7 +219,7 @@ impl Keys {
         Ok((key, said))
     }
 
-    /// Revokes the valid keys with this id or name; returns how many there were.
+    /// Revokes the valid keys with this id or name, and returns their number.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -244,7 +248,7 @@ impl Key {
         Ok(Self {
             id: row.get(0)?,
             name: row.get(1)?,
-            // An unknown scope gets the fewest rights.
+            // An unknown scope gets the fewest permissions.
             scope: if scope == Scope::Admin.word() { Scope::Admin } else { Scope::Intake },
             digest: row.get(3)?,
             created_at: millisecond(row.get(4)?),
@@ -269,7 +273,7 @@ impl Key {
     }
 }
 
-/// Returns whether a database has the table of keys. Earlier versions lack it.
+/// Returns whether a database has the table of keys. Earlier versions did not create it.
 fn is_there(connection: &Connection) -> Result<bool, Error> {
     let sql =
         "select exists (select 1 from sqlite_schema where type = 'table' and name = 'oms_keys')";
@@ -310,7 +314,8 @@ pub(crate) fn import(connection: &Connection, directory: &Path) -> Result<(), Er
     std::fs::rename(&path, directory.join(IMPORTED)).map_err(Error::directory(&path))
 }
 
-/// Revokes keys in a database that are revoked in the database of a state directory, if that is readable.
+/// Revokes keys in a database that are revoked in the database of a state directory, if that
+/// database is readable.
 pub(crate) fn stay_revoked(connection: &Connection, directory: &Path) -> Result<(), Error> {
     let keys = Database::read(directory).and_then(|before| all(&before)).unwrap_or_default();
     for key in keys {
@@ -332,7 +337,7 @@ mod tests {
     use crate::database::DATABASE_FILE;
 
     #[test]
-    fn a_key_opens_what_it_is_for_until_it_is_revoked() {
+    fn a_key_grants_its_scope_until_it_is_revoked() {
         let folder = tempfile::tempdir().unwrap();
         let keys = Keys::of(folder.path());
         let (first, secret) = keys.add("shop", Scope::Intake, Timestamp::UNIX_EPOCH).unwrap();

@@ -1,8 +1,9 @@
-//! The embedded world: journal, runs, objects, mails and the pipeline's own tables in one SQLite database, written by one
-//! thread that commits in groups.
+//! The embedded world: one SQLite database with the journal, runs, objects, e-mails and the
+//! pipeline's tables. One thread writes it and commits in groups.
 //!
-//! A run works on a [`Stage`], which implements the ports: what a step writes is kept there until the run has to stop, and then goes to the
-//! [`Writer`] as one [`Packet`] together with the events, so that effects and journal become durable in one transaction.
+//! A run works on a [`Stage`], which implements the ports. The stage keeps the writes of the steps
+//! until the run has to stop. Then the writes go to the [`Writer`] together with the events, as one
+//! [`Packet`], so that effects and journal become durable in one transaction.
 
 mod answer;
 mod audit;

@@ -1,4 +1,5 @@
-//! Where mail goes: it is kept in the outbox, or leaves by a server. What was said once holds until something else is said.
+//! E-mail delivery: e-mails stay in the outbox, or a mail server sends them. The choice is stored
+//! with the state until another choice is made.
 
 use std::sync::Arc;
 
@@ -7,12 +8,12 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::error::Error;
 
-/// Where mail goes.
+/// How e-mails are delivered.
 #[derive(Clone)]
 pub enum Mailing {
-    /// It is kept in the outbox.
+    /// E-mails stay in the outbox.
     Outbox,
-    /// It leaves, and is kept once it has.
+    /// E-mails are sent, and then stored in the outbox.
     Out(Arc<dyn Mailer>),
 }
 
@@ -20,8 +21,9 @@ const NAME: &str = "mail";
 const OUT: &str = "out";
 const OUTBOX: &str = "outbox";
 
-/// Returns the mailer to be used, and keeps what was said. Where nothing is said mail stays in the outbox, but not if it went out before:
-/// nobody would notice that it does not any more.
+/// Returns the mailer to use, and stores the choice. Without a choice, e-mails stay in the outbox,
+/// unless e-mails were sent before: then it is an error, because nobody would notice that sending
+/// has stopped.
 pub(crate) fn settle(
     connection: &Connection,
     said: Option<Mailing>,

@@ -1,4 +1,5 @@
-//! The outbox: mails are kept as their parts, compressed, and put together as messages when somebody asks.
+//! The outbox: the compressed parts of e-mails. A message is assembled from its parts when it is
+//! shown or exported.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -14,9 +15,9 @@ use crate::file_name;
 use crate::private;
 use crate::runs::{millisecond, serialize_instant, small};
 
-/// How hard mails are compressed: the quickest level, which already takes repeated HTML down to a fifth.
+/// The compression level: the fastest, which already reduces repetitive HTML to a fifth.
 const LEVEL: i32 = 1;
-/// Bytes that a mail may have when it is unpacked.
+/// Maximum size in bytes of an unpacked e-mail.
 const UNPACKED_MAX: usize = 32 << 20;
 
 thread_local! {
@@ -24,7 +25,7 @@ thread_local! {
     static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// The stored form of a mail's parts.
+/// The stored form of an e-mail.
 #[derive(Serialize, Deserialize)]
 struct Parts {
     from_name: Option<String>,
@@ -40,11 +41,11 @@ struct Parts {
     attachments: Vec<(String, String)>,
 }
 
-/// Packs a mail for the outbox.
+/// Packs an e-mail for the outbox.
 pub(crate) fn pack(mail: &Mail) -> Result<Vec<u8>, StepError> {
-    // The message itself is only made when it is shown or exported, so what would make that fail is found here.
+    // The message is only assembled when it is shown or exported, so errors have to be found here.
     mail.check().map_err(|error| {
-        StepError::permanent(cause::OUT_OF_RANGE, "the mail cannot be made").caused_by(error)
+        StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be assembled").caused_by(error)
     })?;
     let parts = Parts {
         from_name: mail.from.name.clone(),
@@ -66,7 +67,8 @@ pub(crate) fn pack(mail: &Mail) -> Result<Vec<u8>, StepError> {
     };
     let json = serde_json::to_vec(&parts).unwrap_or_default();
     let failed = |error: std::io::Error| {
-        StepError::permanent(cause::OUT_OF_RANGE, "the mail cannot be packed").caused_by(error)
+        StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be compressed")
+            .caused_by(error)
     };
     COMPRESSOR.with_borrow_mut(|slot| match slot {
         Some(compressor) => compressor.compress(&json).map_err(failed),
@@ -79,7 +81,7 @@ pub(crate) fn pack(mail: &Mail) -> Result<Vec<u8>, StepError> {
     })
 }
 
-/// Unpacks what [`pack`] made; nothing if it is damaged.
+/// Unpacks the result of [`pack`], or returns `None` if it is damaged.
 pub(crate) fn unpack(message_id: &str, content: &[u8]) -> Option<Mail> {
     let json = zstd::bulk::decompress(content, UNPACKED_MAX).ok()?;
     let parts: Parts = serde_json::from_slice(&json).ok()?;
@@ -103,28 +105,28 @@ pub(crate) fn unpack(message_id: &str, content: &[u8]) -> Option<Mail> {
     })
 }
 
-/// A mail in the outbox, without its content.
+/// An e-mail in the outbox, without its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MailRow {
     /// The order's key.
     pub key: String,
     /// The step that sent it.
     pub step: String,
-    /// The element, with `for_each`.
+    /// The index of the element, or 0 without `for_each`.
     pub element: u32,
-    /// Its Message-ID, without angle brackets.
+    /// The Message-ID, without angle brackets.
     pub message_id: String,
-    /// When it was sent.
+    /// The time when the e-mail was sent.
     #[serde(serialize_with = "serialize_instant")]
     pub sent_at: Timestamp,
 }
 
-/// A mail in the outbox.
+/// An e-mail in the outbox.
 #[derive(Clone, Debug)]
 pub struct StoredMail {
-    /// What is listed of it.
+    /// The listed properties.
     pub row: MailRow,
-    /// The mail.
+    /// The e-mail.
     pub mail: Mail,
 }
 
@@ -141,7 +143,7 @@ impl MailRow {
         })
     }
 
-    /// Lists the first mails in the order of their runs, at most `limit`.
+    /// Lists the first e-mails in the order of their runs, at most `limit`.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -153,7 +155,7 @@ impl MailRow {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Counts all mails.
+    /// Counts all e-mails.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -165,10 +167,11 @@ impl MailRow {
 }
 
 impl StoredMail {
-    /// Calls `each` with every mail, or those of one order, in the order of their runs. A damaged mail does not hide the others.
+    /// Calls `each` with every e-mail, or with those of one order, in the order of their runs. A
+    /// damaged e-mail does not hide the others.
     ///
     /// # Errors
-    /// When the database cannot be read, `each` fails, or a mail was damaged.
+    /// When the database cannot be read, `each` fails, or an e-mail is damaged.
     pub fn each(
         connection: &Connection,
         key: Option<&str>,
@@ -186,7 +189,7 @@ impl StoredMail {
             match unpack(&listed.message_id, &content) {
                 Some(mail) => each(Self { row: listed, mail })?,
                 None => {
-                    let (key, why) = (listed.key, "its mail is damaged".to_owned());
+                    let (key, why) = (listed.key, "an e-mail of the run is damaged".to_owned());
                     damaged.get_or_insert(Error::Damaged { key, why });
                 }
             }
@@ -194,8 +197,8 @@ impl StoredMail {
         damaged.map_or(Ok(()), Err)
     }
 
-    /// Writes the message into a Maildir (its `new` folder), under a name that follows from the Message-ID, so that writing it
-    /// again changes nothing.
+    /// Writes the message into a Maildir (its `new` folder). The file name is derived from the
+    /// Message-ID, so that repeated writes change nothing.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -210,7 +213,8 @@ impl StoredMail {
             path: directory.to_owned(),
             source: std::io::Error::other(error),
         })?;
-        // A reader of the Maildir never sees half a message: it is moved into place.
+        // The message is moved into place, so that a reader of the Maildir never sees half a
+        // message.
         let (written, placed) =
             (directory.join("tmp").join(name), directory.join("new").join(name));
         private::write(&written, &message).map_err(Error::directory(&written))?;

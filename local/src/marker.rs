@@ -1,4 +1,5 @@
-//! A marker file beside the database, by which a process detects that the database is empty, older, from another state, or lost its write-ahead log.
+//! A marker file beside the database. With it, a process detects that the database is empty, older,
+//! from another state, or lost its write-ahead log.
 //!
 //! The database and the file store a random id and a commit counter. While orders arrive, about one commit per second increments the counter, and the file
 //! is written after that commit. The file is therefore never ahead of the database.
@@ -156,7 +157,7 @@ fn is_whole(path: &Path) -> std::io::Result<bool> {
             .get(at..at + 4)
             .map_or(0, |bytes| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
     };
-    // The number of pages is valid only if it was written with the last change.
+    // The number of pages is valid only if it was written together with the last change.
     let (pages, is_right) = (number(28), number(24) == number(92));
     Ok(!is_right || file.metadata()?.len() >= pages * page)
 }

@@ -1,4 +1,4 @@
-//! Stored objects: listed, read, written out as files.
+//! Stored objects: listing, reading, and writing them as files.
 
 use std::path::Path;
 
@@ -19,14 +19,14 @@ pub struct ObjectRow {
     pub key: String,
     /// The media type.
     pub content_type: String,
-    /// Its size.
+    /// The size in bytes.
     pub bytes: i64,
-    /// When it was stored.
+    /// The time when the object was stored.
     #[serde(serialize_with = "serialize_instant")]
     pub stored_at: Timestamp,
 }
 
-/// Returns the run that stored an object, and its content.
+/// Returns the run that stored an object, and the object's content.
 pub(crate) fn stored(
     connection: &Connection,
     bucket: &str,
@@ -43,7 +43,7 @@ pub(crate) fn stored(
 }
 
 impl ObjectRow {
-    /// Lists the objects in the order of bucket and key, of one bucket if it is given.
+    /// Lists the objects by bucket and key, or only those of one bucket.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -67,7 +67,7 @@ impl ObjectRow {
         })
     }
 
-    /// Returns an object's content.
+    /// Returns the content of an object.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -89,8 +89,9 @@ impl ObjectRow {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Writes an object below a directory as `bucket/key`. A key that cannot be a path, and one that is also the folder of other keys, has
-    /// another name that follows from the key, so that each object has a file of its own.
+    /// Writes an object below a directory as `bucket/key`. If the key is not a valid path, or is
+    /// also the folder of other keys, the file has another name that is derived from the key. Every
+    /// object has its own file.
     ///
     /// # Errors
     /// When the file cannot be written.

@@ -1,4 +1,5 @@
-//! Letting go of old runs: what remains is the key and the digest of each order, so that the same order again is still a duplicate.
+//! Deleting old runs. The key and digest of each order stay, so that the same order is still
+//! recognized as a duplicate.
 
 use std::sync::Arc;
 
@@ -13,18 +14,20 @@ use crate::runs::last_run;
 use crate::search::first_at;
 use crate::tables::quoted;
 
-/// Finds the digest of an order by its key, whether its run is still here or not.
+/// Finds the digest of an order by its key, even if its run was deleted.
 pub(crate) const KNOWN: &str = "select digest from oms_runs where key = ?1 union all select digest from oms_pruned where key = ?1";
 
-/// Runs that go in one transaction: others wait for it.
+/// Number of runs that are deleted in one transaction. Other writes wait for it.
 const RUNS: i64 = 500;
 
 impl Runner {
-    /// Lets go of the runs that completed or were cancelled, and did not change since `before`: the order, the journal, the objects and the mails. Rows of the pipeline's own tables stay. Returns how many
-    /// there were. If `alone` is true, SQLite then rewrites the database file without the free pages. Otherwise later orders reuse the pages.
+    /// Deletes the runs that completed or were cancelled and have not changed since `before`: the
+    /// order, the journal, the objects and the e-mails. Rows of the pipeline's tables stay. Returns
+    /// the number of deleted runs. If `alone` is true, SQLite then rewrites the database file
+    /// without its free pages. Otherwise later orders reuse the pages.
     ///
     /// # Errors
-    /// When the database fails; what was let go of before is gone.
+    /// When the database fails. Runs that were deleted before the failure stay deleted.
     pub async fn prune(&self, before: Timestamp, alone: bool) -> Result<u64, Error> {
         let (mut pruned, mut from) = (0, 0);
         loop {
@@ -50,7 +53,8 @@ fn shrink(connection: &Connection) -> Result<(), Error> {
     }
 }
 
-/// Looks at some runs from a row on; returns where to go on, and which went. Nothing if none is left.
+/// Examines some runs, starting after a row. Returns the last examined row and the deleted runs, or
+/// `None` at the end.
 fn some(
     connection: &Connection,
     from: i64,
@@ -72,7 +76,7 @@ fn some(
     Ok(Some((end, runs)))
 }
 
-/// Remembers the greatest row that a run ever had.
+/// Stores the greatest row that a run ever had.
 fn keep_last(connection: &Connection, last: i64) -> Result<(), Error> {
     connection
         .prepare_cached("insert into oms_meta (name, value) values ('last_run', ?1) on conflict do update set value = excluded.value")?
@@ -80,7 +84,8 @@ fn keep_last(connection: &Connection, last: i64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Finds the greatest row that a run ever had where runs were let go of and nobody remembered: rows of tables still name it.
+/// Determines the greatest row that a run ever had, if runs were deleted by a version that did not
+/// store it. Rows of tables still refer to their runs.
 pub(crate) fn recall_last(connection: &Connection, tables: &[Arc<TableDef>]) -> Result<(), Error> {
     let forgotten = "select exists (select 1 from oms_pruned) and not exists (select 1 from oms_meta where name = 'last_run')";
     if !connection.query_row(forgotten, [], |row| row.get(0))? {
@@ -94,7 +99,7 @@ pub(crate) fn recall_last(connection: &Connection, tables: &[Arc<TableDef>]) -> 
     keep_last(connection, last)
 }
 
-/// Deletes the runs that are so with everything of theirs, and keeps their keys.
+/// Deletes the matching runs with all their data, and keeps their keys and digests.
 pub(crate) fn let_go(
     connection: &Connection,
     wanted: &str,

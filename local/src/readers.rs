@@ -1,4 +1,4 @@
-//! Connections that read what is committed, shared by all runs.
+//! Connections for reading committed data, shared by all runs.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use crate::database::Database;
 use crate::error::Error;
 
-/// A pool of reading connections; it grows to as many as are used at the same time.
+/// A pool of read connections. It grows to the number of concurrent reads.
 pub(crate) struct Readers {
     directory: PathBuf,
     idle: Mutex<Vec<Connection>>,
@@ -19,7 +19,7 @@ impl Readers {
         Self { directory: directory.to_owned(), idle: Mutex::default() }
     }
 
-    /// Lends a connection for one read.
+    /// Calls `read` with a connection from the pool.
     pub(crate) fn read<T>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, Error>,

@@ -1,4 +1,4 @@
-//! A world that is not this database: which ports lie elsewhere, and that a state directory stays with the world that it began in.
+//! Ports outside of this database. A state directory stays with the target that it began with.
 
 use std::sync::Arc;
 
@@ -9,27 +9,30 @@ use rusqlite::Connection;
 
 use crate::error::Error;
 
-/// Ports that lie elsewhere. What a run does there is real at once, so that its order is made durable here before it begins.
+/// Ports outside of this database. Effects there are immediate, so an order is made durable here
+/// before its first step.
 #[derive(Clone)]
 pub struct Remote {
-    /// What the world is called: `postgres`, `aws`.
+    /// The name of the target: `postgres` or `aws`.
     pub name: &'static str,
     /// The pipeline's tables.
     pub tables: Arc<dyn Tables>,
-    /// Who erases personal data in them.
+    /// Erases personal data in these tables.
     pub personal: Arc<dyn Erase>,
-    /// Objects, if they are not kept here.
+    /// The object store, if it is not this database.
     pub objects: Option<Arc<dyn ObjectStore>>,
-    /// Announcements, if somebody is to be told.
+    /// The topics, if announcements are published.
     pub topics: Option<Arc<dyn Topic>>,
 }
 
-/// Finds and erases a customer's personal data in tables that lie elsewhere. All of it can be repeated.
+/// Finds and erases a customer's personal data in tables outside of this database. All calls can be
+/// repeated.
 pub trait Erase: Send + Sync {
-    /// Returns what the rows that name one of the customer's ids or addresses say of their customer.
+    /// Returns the identities in the rows that name one of the customer's ids or addresses.
     fn naming<'a>(&'a self, plan: &'a Plan, customer: &'a Customer) -> Io<'a, Vec<Identity>>;
 
-    /// Erases or counts the rows that runs wrote and that name no customer. The runs are named by their ids.
+    /// Erases or counts the rows that runs wrote and that name no customer. `runs` are the ids of
+    /// the runs.
     fn of_runs<'a>(
         &'a self,
         plan: &'a Plan,
@@ -46,13 +49,14 @@ pub trait Erase: Send + Sync {
     ) -> Io<'a, RowCounts>;
 }
 
-/// The world in which everything is in this database.
+/// The target that keeps everything in this database.
 const LOCAL: &str = "local";
 
-/// Checks that the state's runs are of this world, or says so from now on: rows that were written to one are not looked for in another.
+/// Checks that the state's runs belong to this target, or stores the target for a new state. Rows
+/// that were written to one target are not looked up in another.
 pub(crate) fn settle(connection: &Connection, remote: Option<&Remote>) -> Result<(), Error> {
     let now = remote.map_or(LOCAL, |remote| remote.name);
-    // A state that does not say is from before there was a choice, or has no runs yet.
+    // A state without a stored target has no runs yet or was created before there were targets.
     connection.execute(
         "insert into oms_meta (name, value) select 'target', case when exists (select 1 from oms_runs) then ?1 else ?2 end \
          where true on conflict do nothing",

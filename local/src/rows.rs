@@ -1,4 +1,4 @@
-//! Rows of the pipeline's tables out of the database and into it, as NDJSON.
+//! Export and import of the rows of tables as NDJSON.
 
 use std::sync::Arc;
 
@@ -13,8 +13,9 @@ use crate::runner::Runner;
 use crate::seed_rows::{SeedRow, key_of};
 use crate::tables::{Statements, ensure, quoted};
 
-/// Calls `each` with every row of a table as a line of JSON, in the order of its key. The rows are copied to a temporary table first: a long read of the
-/// table itself would make the write-ahead log grow, and `each` may be slow.
+/// Calls `each` with every row of a table as a line of JSON, in the order of its key. The rows are
+/// copied to a temporary table first, because `each` may be slow and a long read of the table
+/// itself would make the write-ahead log grow.
 ///
 /// # Errors
 /// When the database cannot be read, or `each` fails.
@@ -25,7 +26,7 @@ pub fn export_rows(
 ) -> Result<u64, Error> {
     let columns: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
     let key: Vec<String> = table.key_columns().map(|column| quoted(&column.name)).collect();
-    // A temporary table is a write to SQLite, though not one to the file.
+    // To SQLite, creating a temporary table is a write, although the file does not change.
     connection.pragma_update(None, "query_only", false)?;
     connection.execute_batch(&format!(
         "create temp table oms_exported as select {} from main.{} order by {}",
@@ -47,7 +48,7 @@ pub fn export_rows(
     Ok(count)
 }
 
-/// Returns the row with the key that `row` has, if there is one.
+/// Returns the row with the same key as `row`, if there is one.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -67,10 +68,10 @@ pub fn row_like(
     Ok(found)
 }
 
-/// Adds rows to a table, replacing those with the same key; all of them or none.
+/// Adds rows to a table and replaces rows with the same key, in one transaction.
 ///
 /// # Errors
-/// When the database refuses.
+/// When the database returns an error.
 pub fn import_rows(
     database: &Database,
     table: &Arc<TableDef>,
@@ -80,10 +81,10 @@ pub fn import_rows(
 }
 
 impl Runner {
-    /// Adds rows to a table, replacing those with the same key; all of them or none.
+    /// Adds rows to a table and replaces rows with the same key, in one transaction.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database returns an error.
     pub async fn import(&self, table: &Arc<TableDef>, rows: Vec<Value>) -> Result<(), Error> {
         let table = Arc::clone(table);
         let work = move |connection: &Connection| import_on(connection, &table, &rows);
@@ -91,7 +92,7 @@ impl Runner {
     }
 }
 
-/// Adds rows on a connection that writes.
+/// Adds rows through a connection for writing.
 fn import_on(connection: &Connection, table: &Arc<TableDef>, rows: &[Value]) -> Result<(), Error> {
     ensure(connection, table)?;
     let transaction = connection.unchecked_transaction()?;

@@ -1,5 +1,5 @@
-//! Runs orders on the embedded world: accepts them, drives their runs side by side, waits for what has to be tried again, and
-//! brings back what an earlier process left.
+//! Runs orders on the embedded world: accepts them, drives their runs concurrently, retries waiting runs when they are due, and resumes the
+//! runs of an earlier process.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -44,21 +44,21 @@ use crate::under_way::UnderWay;
 use crate::world::SystemClock;
 use crate::writer::Writer;
 
-/// How long a run waits that somebody else works on at this moment.
+/// How long a run waits if it is already being worked on.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// How a runner works.
+/// The settings of a runner.
 #[derive(Clone)]
 pub struct Settings {
-    /// Runs that are driven side by side at the most.
+    /// Maximum number of concurrent runs.
     pub concurrency: usize,
-    /// Where objects and mails are written as files, too, as they come.
+    /// Where to also write objects and e-mails as files.
     pub export: Option<Export>,
-    /// Where mail goes, if somebody says so.
+    /// How e-mails are delivered; `None` keeps the stored choice.
     pub mail: Option<Mailing>,
-    /// Where what the steps do lies, if not here.
+    /// Where the steps' effects are stored, if not in this database.
     pub remote: Option<Remote>,
-    /// Who hears of what runs do.
+    /// Receives the committed events of runs.
     pub listener: Option<Arc<dyn Listener>>,
     /// Whether runs wait while the disk is full. New orders then get no answer. Otherwise a full disk is an error.
     pub waits_for_room: bool,
@@ -66,34 +66,34 @@ pub struct Settings {
     pub accepts_while_stalled: bool,
 }
 
-/// What a runner is given to do.
+/// A unit of work for a runner.
 #[derive(Debug)]
 pub enum Work {
-    /// An order that came in.
+    /// A new order.
     Order(Order),
-    /// A run that is to go on.
+    /// A run to continue.
     GoOn {
-        /// Its row.
+        /// The run's row.
         id: i64,
-        /// When.
+        /// The time to continue.
         at: Timestamp,
     },
 }
 
-/// An order that came in.
+/// A new order.
 #[derive(Debug)]
 pub struct Order {
-    /// The name that it came in under: a file's stem, the last part of a path.
+    /// The name of the order in the input: a file's stem, or the last part of a path.
     pub name: String,
-    /// Its bytes.
+    /// The bytes.
     pub body: Vec<u8>,
-    /// Whether the name has to be its key.
+    /// Whether the name must be equal to the order's key.
     pub named: bool,
-    /// Who waits to hear what became of it. Without an answer it is not known.
+    /// The channel to the sender. If it is closed without an answer, the result is unknown.
     pub answer: Option<oneshot::Sender<Answer>>,
 }
 
-/// The one process that runs a pipeline on a state directory.
+/// Runs a pipeline on a state directory. Only one process can own the directory.
 pub struct Runner {
     pub(crate) driver: Driver,
     pub(crate) under_way: UnderWay,
@@ -103,17 +103,17 @@ pub struct Runner {
     accepts_while_stalled: bool,
     /// Accepted orders whose runs wait for a permit.
     queued: AtomicUsize,
-    /// Orders that came in so far.
+    /// Number of new orders so far.
     orders: AtomicU64,
-    /// Whether there were runs before this process began; only then orders are looked up before they are run.
+    /// Whether this process found earlier runs. Only then are orders looked up before they run.
     runs_before: bool,
-    /// What seeds skipped when the runner was opened.
+    /// The seed rows that were skipped when the runner was opened.
     skipped: Vec<SkippedSeed>,
     thread: JoinHandle<Result<(), Error>>,
     _database: Database,
 }
 
-/// What a task came to.
+/// How a task ended.
 enum Ended {
     Settled(Settled),
     Waits {
@@ -130,14 +130,14 @@ enum Ended {
     Gone,
 }
 
-/// A run that waits: when it goes on, its row, whether it was there before, and whether it was reported as waiting.
+/// A waiting run: when it continues, its row, whether an earlier process accepted it, and whether it was reported as waiting.
 type Waiting = Reverse<(Timestamp, i64, bool, bool)>;
 
 impl Runner {
-    /// Takes ownership of a state directory: makes tables, loads seeds, keeps the plan's bundle, starts the writer.
+    /// Takes ownership of a state directory, prepares its database, and starts the writer.
     ///
     /// # Errors
-    /// When the directory is owned by another process, belongs to another pipeline or cannot be used.
+    /// When another process owns the directory, or it is unusable or of another pipeline.
     pub fn open(
         directory: &Path,
         plan: &Arc<Plan>,
@@ -194,17 +194,17 @@ impl Runner {
         })
     }
 
-    /// Ends the writer and gives the directory back.
+    /// Stops the writer and releases the directory.
     ///
     /// # Errors
-    /// What stopped the writer, if something did.
+    /// Returns the error that stopped the writer, if any.
     pub fn close(self) -> Result<(), Error> {
         let Self { driver, thread, .. } = self;
         drop(driver);
         thread.join().map_err(|_| Error::WriterStopped("it panicked".to_owned()))?
     }
 
-    /// Returns the seeds of which rows were skipped when the runner was opened.
+    /// Returns the seeds with rows that were skipped when the runner was opened.
     pub fn skipped_seeds(&self) -> &[SkippedSeed] {
         &self.skipped
     }
@@ -214,7 +214,7 @@ impl Runner {
         self.queued.load(Ordering::Relaxed)
     }
 
-    /// Returns the rows of runs that may go on by themselves.
+    /// Returns the rows of runs that may continue on their own.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -222,11 +222,11 @@ impl Runner {
         self.driver.readers.read(StoredRun::open)
     }
 
-    /// Runs what was left (`resume`), then the work as it comes, until nothing is left that can go on or `stop` becomes true. Each
-    /// outcome goes to `settled`.
+    /// Continues the runs in `resume`, then processes the work as it arrives, until no run can continue or `stop` becomes true. Sends each
+    /// result to `settled`.
     ///
     /// # Errors
-    /// When the database fails; what was reported before is durable.
+    /// When the database fails. Results that were reported before are durable.
     pub async fn run(
         self: &Arc<Self>,
         resume: Vec<i64>,
@@ -275,7 +275,7 @@ impl Runner {
                 }
                 permit = permits.at(due, &mut clock), if due.is_some() => {
                     let Some(permit) = permit else {
-                        // The scheduler knows how long each may wait from now.
+                        // The scheduler knows how long each run may wait from now.
                         let now = SystemClock.now();
                         let again = |Reverse((_, id, resumed, reported))| Reverse((now, id, resumed, reported));
                         waiting = waiting.into_iter().map(again).collect();
@@ -310,7 +310,7 @@ impl Runner {
                 }
             }
         }
-        // What is under way becomes durable; what waits goes on the next time.
+        // Runs in progress become durable. Waiting runs continue after the next start.
         self.driver.close();
         while let Some(ended) = tasks.join_next().await {
             failed = failed.and(take(ended, &mut waiting, settled));
@@ -318,7 +318,7 @@ impl Runner {
         failed
     }
 
-    /// Accepts an order and drives its run. Whatever becomes of it, the orders behind it have their turn.
+    /// Accepts an order and drives its run. Whatever the result, its turn passes.
     async fn accept(
         &self,
         order: Order,
@@ -338,7 +338,7 @@ impl Runner {
         }
     }
 
-    /// Accepts an order and drives its run. `turn` is left where no packet ended it.
+    /// Accepts an order and drives its run. `turn` keeps its value if no packet ended it.
     async fn take_in(
         &self,
         order: Order,
@@ -399,7 +399,7 @@ impl Runner {
         }
     }
 
-    /// Goes on with a run that is in the database.
+    /// Continues a run that is in the database.
     async fn resume(&self, id: i64, resumed: bool) -> Result<Ended, Error> {
         let Some(_working) = self.under_way.begin(id) else {
             let until = SystemClock.now() + AGAIN;
@@ -436,7 +436,7 @@ impl Runner {
         }
     }
 
-    /// Reads what is committed, with the plans of the runs.
+    /// Reads committed data, with access to the plans of the runs.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -447,17 +447,17 @@ impl Runner {
         self.driver.readers.read(|connection| read(connection, &self.driver.bundles))
     }
 
-    /// Tells whether the tables are elsewhere.
+    /// Returns whether the tables are outside of this database.
     pub(crate) const fn is_remote(&self) -> bool {
         self.driver.remote.is_some()
     }
 
-    /// Tells whether mail leaves this process.
+    /// Returns whether e-mails are sent.
     pub const fn sends(&self) -> bool {
         self.driver.mailer.is_some()
     }
 
-    /// Writes down what a person is about to do, and returns the entry's number.
+    /// Writes an entry of the audit log before the action, and returns the entry's number.
     ///
     /// # Errors
     /// When the database fails.
@@ -465,7 +465,7 @@ impl Runner {
         self.driver.writer.work(move |connection| entry.write(connection)).await
     }
 
-    /// Adds to an entry of the audit log what came of it.
+    /// Appends the outcome to an entry of the audit log.
     ///
     /// # Errors
     /// When the database fails.
@@ -490,10 +490,10 @@ impl Runner {
         Ok(self.read(|connection, _| RunRow::those(connection, &[id]))?.pop())
     }
 
-    /// Returns what a run waits for; nothing if it does not wait.
+    /// Returns the next attempt of a run, or `None` if the run does not wait.
     ///
     /// # Errors
-    /// When the database cannot be read, or the run cannot be brought back.
+    /// When the database cannot be read, or the run's journal cannot be replayed.
     pub fn next_attempt(&self, id: i64) -> Result<Option<NextAttempt>, Error> {
         self.read(|connection, bundles| {
             let stored = StoredRun::load(connection, id)?;
@@ -510,21 +510,21 @@ impl Runner {
         self.driver.readers.read(RunRow::count_open)
     }
 
-    /// Returns the plan on which new runs begin.
+    /// Returns the plan of new runs.
     pub fn plan(&self) -> Arc<Plan> {
         self.current().0
     }
 
-    /// Returns the plan and its bundle's row.
+    /// Returns the plan of new runs and the row of its bundle.
     pub(crate) fn current(&self) -> (Arc<Plan>, i64) {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Begins new runs on another plan of the pipeline from now on; runs that are there go on as they began. `pipeline_file` is its file's
-    /// name, and `seeds` are the bytes of the seed files by their paths.
+    /// Switches new runs to another plan of the pipeline; existing runs keep their plan. `pipeline_file` is the name of its file, and
+    /// `seeds` contains the bytes of the seed files by path.
     ///
     /// # Errors
-    /// When a table differs from the one that is there, or the database fails.
+    /// When a table in the database differs from its declaration, or the database fails.
     pub async fn replace(
         &self,
         plan: &Arc<Plan>,
@@ -595,6 +595,6 @@ fn take(
 }
 
 fn report(settled: &mpsc::UnboundedSender<Settled>, settlement: Settled) {
-    // Nobody listens only when the caller has given up already.
+    // The channel is only closed if the caller has stopped waiting.
     let _unheard = settled.send(settlement);
 }

@@ -1,4 +1,4 @@
-//! What an order says of its customer: the words by which the search index finds it.
+//! The search terms of an order: the words by which the search index finds its customer.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};
@@ -8,13 +8,14 @@ use oms_engine::value::{Field, Shape, Type};
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Writes what an order says of its customer, a line each. It was read when it was accepted; what cannot be read says nothing.
+/// Writes the search terms of an order, one value per line. Orders were validated when they were
+/// accepted; unreadable content is ignored.
 pub(crate) fn said(ty: &Type, order: &[u8], lines: &mut String) {
     let said = Said { ty, listed: false, to: lines };
     let _unread = said.deserialize(&mut serde_json::Deserializer::from_slice(order));
 }
 
-/// Writes the personal data of an order, a line for each value.
+/// Writes the personal data of an order, one value per line.
 pub(crate) fn personal(ty: &Type, order: &[u8], lines: &mut String) {
     let said = Said { ty, listed: true, to: lines };
     let _unread = said.deserialize(&mut serde_json::Deserializer::from_slice(order));
@@ -82,12 +83,13 @@ impl Hear for Places {
     }
 }
 
-/// Tells whether a value of a type may say who a customer is.
+/// Returns whether a value of a type may identify a customer.
 fn says(ty: &Type) -> bool {
     matches!(ty.shape, Shape::Text { values: None, .. } | Shape::Email | Shape::Int)
 }
 
-/// Reads what an order says of its customer, a line each, and passes over the rest. What stands in a list is about articles, if it is not personal.
+/// Reads the search terms of an order, one value per line, and skips everything else. Values in
+/// lists describe articles, unless they are personal data.
 struct Said<'a, H> {
     ty: &'a Type,
     listed: bool,
@@ -174,7 +176,7 @@ impl<'de, H: Hear> Visitor<'de> for Said<'_, H> {
     }
 }
 
-/// Returns the paths of the fields of orders that are searched, such as `customer_id`.
+/// Returns the paths of the searched fields of orders, such as `customer_id`.
 pub fn searched(plan: &Plan) -> Vec<String> {
     let mut paths = Vec::new();
     add_paths(plan.order().schema().ty(), "", false, &mut paths);
@@ -202,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_says_texts_and_numbers_outside_lists_and_what_is_personal() {
+    fn search_terms_are_texts_and_numbers_outside_lists_and_personal_data() {
         let line = Type::record([("sku", Type::text()), ("to", Type::text().with_pii(true))]);
         let name = Type::record([("last", Type::text())]);
         let ty = Type::record([

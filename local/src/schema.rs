@@ -1,4 +1,4 @@
-//! Our own tables, their version, and how an older database is brought up.
+//! The tables of `oms`, their version, and the upgrade of older databases.
 
 use rusqlite::Connection;
 
@@ -71,7 +71,8 @@ create table oms_mails (
 ) strict;
 ";
 
-/// Tables and indices that came later: a database of the format may lack them, and an older program leaves them alone.
+/// Newer tables and indices. A database of this format may lack them, and older versions of the
+/// program ignore them.
 const LATER: &str = "
 create table if not exists oms_audit (
     id integer primary key,
@@ -122,14 +123,14 @@ create table if not exists oms_exports (
 ) strict;
 ";
 
-/// Columns that came later, which an older program leaves null: table, column, declaration.
+/// Newer columns, which older versions of the program leave null: table, column, declaration.
 const LATER_COLUMNS: [(&str, &str, &str); 2] = [
     ("oms_bundles", "semantics", "semantics integer"),
-    // How many failures of the run a catch step has handled; null for none.
+    // Number of the run's failures that a catch step has handled; null for none.
     ("oms_runs", "caught", "caught integer"),
 ];
 
-/// Makes the tables in a new database, or checks the format of an old one.
+/// Creates the tables in a new database, or checks the format of an existing one.
 pub(crate) fn prepare(connection: &Connection) -> Result<(), Error> {
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match found {
@@ -150,8 +151,8 @@ pub(crate) fn prepare(connection: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
-/// Lets queries name the columns that came later where a state is only read that does not have them yet: a view with the name of the
-/// table stands in front of it.
+/// Adds newer columns to a state that is only read: temporary views with the names of the tables
+/// add the columns as null.
 pub(crate) fn add_missing_columns(connection: &Connection) -> Result<(), Error> {
     for (table, column, _) in LATER_COLUMNS {
         if !has_column(connection, table, column)? {
@@ -163,7 +164,7 @@ pub(crate) fn add_missing_columns(connection: &Connection) -> Result<(), Error> 
     Ok(())
 }
 
-/// Tells whether a table has a column.
+/// Returns whether a table has a column.
 fn has_column(connection: &Connection, table: &str, column: &str) -> Result<bool, Error> {
     Ok(connection.query_row(
         "select exists (select 1 from pragma_table_info(?1) where name = ?2)",

@@ -1,4 +1,4 @@
-//! Looking for runs, a page at a time, in a time that hardly grows with how many there are.
+//! Searches for runs, one page at a time. The time hardly depends on the number of runs.
 
 use jiff::Timestamp;
 use oms_engine::run::RunState;
@@ -8,58 +8,60 @@ use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 use crate::error::Error;
 use crate::runs::RunRow;
 
-/// Runs whose instants of acceptance may be out of the order of their rows: those that were accepted side by side.
+/// Maximum distance between the order of rows and the order of acceptance, which differ for orders
+/// that were accepted concurrently.
 pub(crate) const OUT_OF_ORDER: i64 = 4_096;
 
-/// Runs that are looked at for one page, where no index knows what is asked for.
+/// Maximum number of runs that are examined for one page if no index supports the search.
 const LOOKED_AT: usize = 5_000;
-/// All runs but those that completed, in words that let SQLite use their indices.
+/// All runs except completed ones, in a form that lets SQLite use its indices.
 const OPEN: &str =
     "state <> 'completed' and state in ('in_progress', 'waiting', 'parked', 'cancelled')";
-/// Tells whether a step failed in a run.
+/// Returns whether a step failed in a run.
 const FAILED_AT: &str =
     "select exists (select 1 from oms_journal where run = ?1 and events like ?2)";
 
-/// Which runs are wanted. All of it has to be so; what is not said is not asked.
+/// The conditions of a search. A run has to match all conditions that are set.
 #[derive(Clone, Debug, Default)]
 pub struct Search {
-    /// What the key begins with.
+    /// The prefix of the key.
     pub key: Option<String>,
     /// The state.
     pub state: Option<RunState>,
-    /// One of the causes why it is parked, or of what was caught if it completed.
+    /// One of the causes of a parked run, or one of the causes that were caught in a completed run.
     pub cause: Option<String>,
     /// The exact list of causes of a parked run, in order and separated by commas.
     pub causes: Option<String>,
-    /// A step that failed; of runs that have not completed, if the state does not say otherwise.
+    /// A step that failed. Without a state, only runs that have not completed match.
     pub step: Option<String>,
-    /// Accepted then or later.
+    /// Accepted at this time or later.
     pub from: Option<Timestamp>,
-    /// Accepted before.
+    /// Accepted before this time.
     pub to: Option<Timestamp>,
     /// Only runs older than this row.
     pub before: Option<i64>,
-    /// Only runs younger than this row; the oldest of them.
+    /// Only runs newer than this row, oldest first.
     pub after: Option<i64>,
-    /// Runs on a page.
+    /// Number of runs on a page.
     pub limit: u32,
 }
 
-/// A page of runs, the youngest first; in the order of their keys if the search is for a key.
+/// A page of runs, newest first. A search by key sorts by key.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     /// The runs.
     pub runs: Vec<RunRow>,
-    /// Whether there are more behind the last.
+    /// Whether there are more runs after the last.
     pub more: bool,
-    /// The row at which the looking ended, if that is behind the last run of the page.
+    /// The row at which the search stopped, if it examined runs beyond the last run of the page.
     pub edge: Option<i64>,
-    /// Whether orders that came last may be missing, since they are not in the search index yet.
+    /// Whether the latest orders may be missing, because they are not in the search index yet.
     pub partial: bool,
 }
 
 impl Page {
-    /// Makes a page of what was found, which is one more than fits if there is more.
+    /// Makes a page of the runs that were found. There is one more run than fits if there are more
+    /// pages.
     pub(crate) fn of(mut runs: Vec<RunRow>, limit: u32, backwards: bool) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = runs.len() > limit;
@@ -72,7 +74,7 @@ impl Page {
 }
 
 impl Search {
-    /// Finds a page.
+    /// Finds a page of runs.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -93,7 +95,7 @@ impl Search {
         Ok(Page::of(runs, self.limit, backwards))
     }
 
-    /// Writes down what can be asked of the table of runs: conditions, and the values in them.
+    /// Returns the conditions on the table of runs, and their values.
     fn conditions(&self, connection: &Connection) -> Result<(String, Vec<Sql>), Error> {
         let of = match self.state {
             Some(RunState::Completed) => "1",
@@ -115,7 +117,7 @@ impl Search {
             with("state = ?", Sql::Text(state.as_str().to_owned()));
         }
         if let Some(cause) = &self.cause {
-            // Their indices have all that is asked for here.
+            // The indices of these queries contain all required columns.
             const PARKED: &str = "select id from oms_runs where state <> 'completed' and state = 'parked' and instr(',' || cause || ',', ?)";
             const CAUGHT: &str = "select id from oms_runs where caught > 0 and state = 'completed' and instr(',' || cause || ',', ?)";
             let with_cause = match self.state {
@@ -148,7 +150,7 @@ impl Search {
         Ok((conditions.join(" and "), values))
     }
 
-    /// Looks through the journals of runs for those in which a step failed.
+    /// Searches the journals of runs for a failure of a step.
     fn failed_at(
         &self,
         connection: &Connection,
@@ -181,7 +183,8 @@ impl Search {
     }
 }
 
-/// Finds the first row that was accepted then or later, as far as rows are in the order of their acceptance.
+/// Returns the first row that was accepted at this time or later, assuming that rows are in the
+/// order of acceptance.
 pub(crate) fn first_at(connection: &Connection, instant: Timestamp) -> Result<i64, Error> {
     let last: i64 =
         connection.query_row("select coalesce(max(id), 0) from oms_runs", [], |row| row.get(0))?;
@@ -206,7 +209,7 @@ mod tests {
     use super::*;
     use crate::schema;
 
-    /// As many parked runs, of which only the tenth failed at the step `bill`.
+    /// Returns a database with `runs` parked runs. Only the tenth failed at the step `bill`.
     fn parked(runs: i64) -> Connection {
         let connection = Connection::open_in_memory().unwrap();
         schema::prepare(&connection).unwrap();
@@ -220,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_index_helps_a_page_ends_after_some_runs_and_the_next_goes_on_there() {
+    fn without_an_index_a_page_ends_after_some_runs_and_the_next_page_continues() {
         let connection = parked(6_000);
         let step = Some("bill".to_owned());
         let search = Search { step, limit: 50, ..Search::default() };
@@ -234,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_open_is_found_by_an_index() {
+    fn open_runs_are_found_by_an_index() {
         let connection = parked(100);
         let (state, cause) = (Some(RunState::Parked), Some("no_row".to_owned()));
         let step = Some("bill".to_owned());
@@ -247,13 +250,13 @@ mod tests {
             let plan = plan(&connection, &sql, params_from_iter(values));
             assert!(plan.iter().any(|line| line.contains("INDEX oms_runs_open")), "{plan:?}");
             assert!(!plan.iter().any(|line| line == "SCAN oms_runs"), "{plan:?}");
-            // Several states together have to be sorted.
+            // A query for several states has to sort.
             let is_sorted = plan.iter().any(|line| line.contains("TEMP B-TREE"));
             assert_eq!(is_sorted, search.step.is_some(), "{plan:?}");
         }
     }
 
-    /// Completed runs, in two of which a failure was caught.
+    /// Returns a database with completed runs, two of them with a caught failure.
     fn caught() -> Connection {
         let connection = parked(100);
         let insert = "insert into oms_runs (id, key, digest, state, accepted_at, updated_at, cause, bundle, body, caught)
@@ -264,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_whose_failure_was_caught_are_found_by_its_cause_in_an_index() {
+    fn runs_with_a_caught_failure_are_found_by_cause_in_an_index() {
         let connection = caught();
         let cause = Some("no_row".to_owned());
         let of = |state| Search { state, cause: cause.clone(), limit: 500, ..Search::default() };

@@ -1,5 +1,6 @@
-//! Seeds: rows that are there from the start. A seed is loaded when its file changed. It adds rows and updates those that nobody else has
-//! changed since it wrote them; it deletes nothing and brings nothing back.
+//! Seeds: initial rows of tables. A seed is loaded when its file has changed. It adds rows and
+//! updates rows that nothing else has changed since it wrote them. It never deletes rows or
+//! restores deleted ones.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,11 +20,12 @@ use crate::tables::Statements;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SkippedSeed {
     table: Arc<str>,
-    /// Rows that a step or an import wrote.
+    /// Number of rows that a step or an import wrote.
     changed: u64,
-    /// Rows that were deleted.
+    /// Number of deleted rows.
     deleted: u64,
-    /// Rows that are missing in a state of an earlier version, which may have deleted them.
+    /// Number of rows that are missing in a state of an earlier version, which may have deleted
+    /// them.
     missing: u64,
 }
 
@@ -41,22 +43,23 @@ impl fmt::Display for SkippedSeed {
         let reasons: Vec<String> =
             reasons.map(|(count, reason)| format!("{count} {reason}")).collect();
         write!(f, "the seed of `{table}` skipped {total} {rows}: {}", reasons.join(", "))?;
-        write!(f, "; `oms db import` writes rows in any case")
+        write!(f, "; use `oms db import` to write the rows anyway")
     }
 }
 
-/// What a state knows of the file that was loaded last.
+/// What is known about the previous load of a seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Before {
     /// No seed was loaded.
     Nothing,
-    /// An earlier version, which kept no record of the rows, loaded a file.
+    /// An earlier version without records of rows loaded a file.
     Unrecorded { same: bool },
-    /// Each row has its record.
+    /// Each row has a record.
     Recorded,
 }
 
-/// Loads the seeds of a plan whose files changed since the last time, and returns what was skipped.
+/// Loads the seeds of a plan whose files have changed since the last load, and returns the skipped
+/// rows.
 pub(crate) fn load(
     connection: &Connection,
     plan: &Plan,
@@ -64,7 +67,7 @@ pub(crate) fn load(
 ) -> Result<Vec<SkippedSeed>, Error> {
     let mut skipped = Vec::new();
     for seed in plan.seeds() {
-        // The check read the file a moment ago and found it right.
+        // The check has just read this file successfully.
         let Ok(bytes) = files.read(&seed.path) else { continue };
         let digest = Digest::of(&bytes).to_string();
         let recorded = meta(connection, &format!("seed rows {}", seed.table.name))?;
@@ -108,7 +111,7 @@ fn load_one(
         let Ok(row) = read_row(table, line) else { continue };
         load_row(&transaction, table, &statements, &row, before, &mut skipped)?;
     }
-    // The first name is for earlier versions, which would load the file again.
+    // Earlier versions use the first name; without it they would load the file again.
     for name in [format!("seed {}", table.name), format!("seed rows {}", table.name)] {
         transaction.execute(
             "insert into oms_meta (name, value) values (?1, ?2) on conflict (name) do update set value = excluded.value",
@@ -139,7 +142,7 @@ fn load_row(
     let write = match (&record, found) {
         (Some(SeedRow::Written(old)), Some((None, there))) => *old == there.bytes(),
         (None, None) => !matches!(before, Before::Unrecorded { .. }),
-        // An earlier version wrote the same, or an import before there was a seed.
+        // An earlier version of the seed, or an earlier import, wrote the same row.
         (None, Some((None, there))) => there == new,
         _ => false,
     };
@@ -176,7 +179,7 @@ fn upsert(
     Ok(())
 }
 
-/// Checks that the state belongs to this pipeline, or says so from now on.
+/// Checks that the state belongs to this pipeline, or stores the pipeline for a new state.
 pub(crate) fn claim(connection: &Connection, pipeline: &Arc<str>) -> Result<(), Error> {
     connection.execute(
         "insert into oms_meta (name, value) values ('pipeline', ?1) on conflict do nothing",

@@ -1,4 +1,5 @@
-//! One run's view of the embedded world: writes are staged until the run has to stop, reads see what is staged first.
+//! A run's view of the embedded world. Writes are staged until the run has to stop, and reads see
+//! staged writes first.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,18 +27,18 @@ use crate::tables::Statements;
 use crate::world::SystemClock;
 use crate::writer::Writer;
 
-/// What one run staged and what it may read.
+/// The staged writes and the reads of a run.
 pub struct Stage {
     readers: Arc<Readers>,
     clock: SystemClock,
-    /// The run's row, if it has one; a row that it wrote itself is no conflict.
+    /// The run's row, if it has one. A row that the run itself wrote is not a conflict.
     run: Option<i64>,
-    /// Whether inserts look first at what is committed. The first time they do not: the writer finds a row that stands in the way, and
-    /// then the stretch is executed again carefully.
+    /// Whether inserts first check the committed rows. The first attempt does not: if a row
+    /// conflicts, the writer refuses the packet, and the stretch is executed again with this check.
     careful: bool,
-    /// Where mail goes; nothing if it stays in the outbox.
+    /// The mailer; `None` if e-mails stay in the outbox.
     mailer: Option<Arc<dyn Mailer>>,
-    /// What lies elsewhere.
+    /// The ports outside of this database.
     remote: Option<Remote>,
     writer: Writer,
     staged: Mutex<Staged>,
@@ -45,19 +46,20 @@ pub struct Stage {
 
 #[derive(Default)]
 struct Staged {
-    /// What was read of what is committed.
+    /// The reads of committed data.
     reads: Reads,
-    /// Writes of steps that are done.
+    /// Writes of completed steps.
     kept: Vec<Write>,
     /// The positions in `kept` of the writes to a row or an object, for the first `indexed` of them.
     index: foldhash::HashMap<Item, Vec<usize>>,
     indexed: usize,
-    /// Writes of attempts that are under way, by idempotency key.
+    /// Writes of attempts in progress, by idempotency key.
     pending: HashMap<Arc<str>, Vec<Write>>,
 }
 
 impl Staged {
-    /// Returns what is staged to a row or an object, newest first, for a read by the attempt `call`. Others may be among them.
+    /// Returns the staged writes to a row or an object, newest first, for a read by the attempt
+    /// `call`. The result may contain writes to other items.
     fn seen<'s>(&'s mut self, call: &Call, item: Item) -> impl Iterator<Item = &'s Write> {
         for (position, write) in self.kept.iter().enumerate().skip(self.indexed) {
             if let Some(item) = Item::written(write) {
@@ -70,7 +72,7 @@ impl Staged {
         self.pending.get(&call.key).into_iter().flatten().rev().chain(kept)
     }
 
-    /// Takes the writes of steps that are done, and what all steps read.
+    /// Takes the writes of completed steps, and the reads of all steps.
     fn take(&mut self) -> (Vec<Write>, Reads) {
         self.index.clear();
         self.indexed = 0;
@@ -92,12 +94,12 @@ impl Stage {
         }
     }
 
-    /// A stage that keeps mails and sends none.
+    /// Returns a stage that stores e-mails and sends none.
     pub(crate) fn keeping(driver: &Driver, begun: &Begun) -> Self {
         Self { mailer: None, ..Self::new(driver, begun) }
     }
 
-    /// Takes what the steps that are done staged, in order, and what all of them read.
+    /// Takes the writes of completed steps, in order, and the reads of all steps.
     pub(crate) fn take(&self) -> (Vec<Write>, Reads) {
         self.lock().take()
     }
@@ -114,7 +116,7 @@ impl Stage {
         self.lock().pending.entry(Arc::clone(&call.key)).or_default().push(write);
     }
 
-    /// Reads a row or an object of what is committed, and notes that it was read.
+    /// Reads a committed row or object, and records the read.
     fn read<T>(
         &self,
         item: Item,
@@ -220,7 +222,8 @@ impl ObjectStore for Stage {
 }
 
 impl Topic for Stage {
-    /// Here there is nobody to tell: the branches are in this process, and the step's event says that it was announced.
+    /// Local topics have no subscribers: the branches are in this process, and the step's event
+    /// records the announcement.
     fn publish<'a>(&'a self, call: &'a Call, message: Message) -> Io<'a, ()> {
         match self.remote.as_ref().and_then(|remote| remote.topics.as_deref()) {
             Some(topics) => topics.publish(call, message),
@@ -286,7 +289,8 @@ impl Tables for Stage {
     }
 }
 
-/// Says what it means that this run wrote a row with that key before: the same row is a repetition, another one must not get lost.
+/// Returns the result of an insert if this run already wrote a row with this key. The same row is a
+/// repetition; a different row is an error, so that it does not get lost.
 fn repeated(table: &TableDef, there: &Value, row: &Value) -> Result<Inserted, StepError> {
     if there == row {
         return Ok(Inserted::Repeated);
@@ -297,7 +301,7 @@ fn repeated(table: &TableDef, there: &Value, row: &Value) -> Result<Inserted, St
 
 impl Mailer for Stage {
     fn send<'a>(&'a self, call: &'a Call, mail: Mail) -> Io<'a, ()> {
-        // A mail that cannot be kept is not sent.
+        // An e-mail that cannot be stored is not sent.
         let content = match mails::pack(&mail) {
             Ok(content) => content,
             Err(error) => return done(Err(error)),

@@ -1,20 +1,20 @@
-//! Which runs somebody works on, so that nobody else does at the same time.
+//! Locks on runs, so that two tasks never work on the same run at the same time.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The runs that are worked on.
+/// The runs that are being worked on.
 #[derive(Clone, Default)]
 pub(crate) struct UnderWay(Arc<Mutex<HashSet<i64>>>);
 
-/// A run that is worked on until this is dropped.
+/// A run that is being worked on until this value is dropped.
 pub(crate) struct Working {
     runs: UnderWay,
     id: i64,
 }
 
 impl UnderWay {
-    /// Begins to work on a run; nothing if somebody does already.
+    /// Locks a run, or returns `None` if it is already being worked on.
     pub(crate) fn begin(&self, id: i64) -> Option<Working> {
         let new = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
         new.then(|| Working { runs: self.clone(), id })
@@ -22,7 +22,7 @@ impl UnderWay {
 }
 
 impl Working {
-    /// Returns its row.
+    /// Returns the run's row.
     pub(crate) const fn id(&self) -> i64 {
         self.id
     }

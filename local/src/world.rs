@@ -1,4 +1,4 @@
-//! Time and chance of the real machine.
+//! The clock and random numbers of the machine.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -7,12 +7,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use oms_engine::effects::{Clock, Io, Random};
 
-/// The machine's clock, and randomness of the kind that hash maps are seeded with.
+/// The machine's clock, and the randomness that also seeds hash maps.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the port's one implementation")]
+    #[expect(clippy::disallowed_methods, reason = "this is the only implementation of the port")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }

@@ -1,9 +1,12 @@
-//! The one writer: a thread that takes whatever packets are there, applies them in one transaction, and answers when it is on disk.
+//! The writer: a thread that applies all queued packets in one transaction, and replies when the
+//! transaction is on disk.
 //!
-//! It never waits for more: while a transaction is being synced the next packets gather, and alone a packet is committed at once.
+//! It never waits for more packets. While one transaction is synced, the next packets queue; a
+//! single packet is committed at once.
 //!
-//! It is also where concurrent runs become one after another. A packet says what its stretch read; if a later commit changed that, the
-//! packet is refused and the stretch executed again. The first packets of new orders commit in the order in which the orders came in.
+//! The writer also serializes concurrent runs. A packet contains the reads of its stretch. If a
+//! later commit changed one of them, the packet is refused and the stretch executed again. The
+//! first packets of new orders commit in the order of the input.
 
 mod apply;
 
@@ -30,30 +33,30 @@ use crate::runs::last_run;
 use crate::tables::Statements;
 use crate::turns::{Turn, Turns};
 
-/// Packets in one transaction at the most: it bounds how long the first of them waits.
+/// Maximum number of packets in one transaction, which limits how long the first of them waits.
 const BATCH_MAX: usize = 1_024;
-/// Packets that may wait for the writer.
+/// Maximum number of queued packets.
 const QUEUE_MAX: usize = 2_048;
 
-/// What the writer is given.
+/// A request to the writer.
 enum Request {
-    /// What a run did, committed together with others.
+    /// The packet of a run, to be committed together with others.
     Packet(Packet),
-    /// Nothing comes for a turn.
+    /// A turn passes without a packet.
     Pass(Turn),
-    /// A run wants locks.
+    /// A run requests locks.
     Lock(locks::Request),
-    /// Look at what was released.
+    /// Check for released locks.
     Wake,
-    /// A change of rows or objects that belongs to no run, on its own.
+    /// A separate change of rows or objects that belongs to no run.
     Change(Job),
-    /// Anything else, on its own.
+    /// Other separate work.
     Job(Job),
 }
 
 type Job = Box<dyn FnOnce(&Connection) + Send>;
 
-/// The way to the writer thread. When the last one is dropped, the thread ends.
+/// A handle of the writer thread. When the last handle is dropped, the thread ends.
 #[derive(Clone)]
 pub struct Writer {
     requests: mpsc::Sender<Request>,
@@ -63,7 +66,7 @@ pub struct Writer {
     released: Released,
 }
 
-/// Locks that a run holds until this is dropped.
+/// Locks that a run holds until this value is dropped.
 pub(crate) struct Locked {
     pub(crate) id: LockId,
     writer: Writer,
@@ -72,13 +75,13 @@ pub(crate) struct Locked {
 impl Drop for Locked {
     fn drop(&mut self) {
         self.writer.released.add(self.id);
-        // If the queue is full the writer is at work, and looks at what was released anyway.
+        // If the queue is full, the writer is busy and checks for released locks anyway.
         let _full = self.writer.requests.try_send(Request::Wake);
     }
 }
 
 impl Writer {
-    /// Starts the thread.
+    /// Starts the writer thread.
     ///
     /// # Errors
     /// When the database cannot be opened.
@@ -98,31 +101,32 @@ impl Writer {
         Ok((Self { requests, committed, locks: Arc::default(), released }, thread))
     }
 
-    /// Returns the number of the last commit, to be loaded before what is committed is read.
+    /// Returns the number of the last commit. Load it before you read committed data.
     pub(crate) fn committed(&self) -> CommitNumber {
         self.committed.load(Ordering::Acquire)
     }
 
-    /// Hands a packet over; waits while too many are queued.
+    /// Submits a packet. Waits while the queue is full.
     ///
     /// # Errors
-    /// When the writer has ended.
+    /// When the writer has stopped.
     pub async fn submit(&self, packet: Packet) -> Result<(), Error> {
         self.requests.send(Request::Packet(packet)).await.map_err(|_| stopped())
     }
 
-    /// Lets the orders behind a turn go on without a packet for it.
+    /// Lets the orders after a turn continue without a packet for it.
     ///
     /// # Errors
-    /// When the writer has ended.
+    /// When the writer has stopped.
     pub(crate) async fn pass(&self, turn: Turn) -> Result<(), Error> {
         self.requests.send(Request::Pass(turn)).await.map_err(|_| stopped())
     }
 
-    /// Waits for locks on rows and objects. Until they are dropped, no packet of another run that reads or writes one of them commits.
+    /// Waits for locks on rows and objects. Until they are released, no packet of another run that
+    /// reads or writes one of these items commits.
     ///
     /// # Errors
-    /// When the writer has ended.
+    /// When the writer has stopped.
     pub(crate) async fn lock(&self, mut items: Vec<Item>) -> Result<Locked, Error> {
         items.sort_unstable();
         items.dedup();
@@ -135,10 +139,11 @@ impl Writer {
         Ok(locked)
     }
 
-    /// Changes rows or objects between two transactions of runs, and returns the result. It commits what it writes itself.
+    /// Changes rows or objects between two transactions of runs, and returns the result. `work`
+    /// commits its own writes.
     ///
     /// # Errors
-    /// When the writer has ended, or the change failed.
+    /// When the writer has stopped, or the change failed.
     pub(crate) async fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
@@ -146,11 +151,11 @@ impl Writer {
         self.perform(Request::Change, change).await
     }
 
-    /// Does something between two transactions of runs that changes no row or object that a run reads, and returns the result. It commits
-    /// what it writes itself.
+    /// Does other work between two transactions of runs, and returns the result. The work must not
+    /// change a row or object that a run reads, and commits its own writes.
     ///
     /// # Errors
-    /// When the writer has ended, or the work failed.
+    /// When the writer has stopped, or the work failed.
     pub(crate) async fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
@@ -165,7 +170,7 @@ impl Writer {
     ) -> Result<T, Error> {
         let (reply, result) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            // Whoever asked may have gone.
+            // The caller may be gone.
             let _unheard = reply.send(work(connection));
         });
         self.requests.send(request(job)).await.map_err(|_| stopped())?;
@@ -174,27 +179,28 @@ impl Writer {
 }
 
 fn stopped() -> Error {
-    Error::WriterStopped("it takes no more packets".to_owned())
+    Error::WriterStopped("it accepts no more packets".to_owned())
 }
 
 struct Thread {
     connection: Connection,
     next_run: i64,
-    /// By the place of the table's declaration, which is kept: two plans may declare a table differently.
+    /// By the address of the table's declaration, which the entry keeps alive, because two plans
+    /// may declare a table differently.
     statements: HashMap<usize, (Arc<TableDef>, Statements)>,
     committed: Arc<AtomicU64>,
     recent: Recent,
-    /// First packets of new orders.
+    /// The first packets of new orders.
     turns: Turns<Packet>,
     /// Other packets that can be committed now.
     ready: Vec<Packet>,
-    /// Other packets that are about something that is locked.
+    /// Other packets that need a locked item.
     held: Vec<Packet>,
     locks: Locks,
     released: Released,
-    /// Runs whose files were exported.
+    /// The runs whose files were exported.
     exported: Written,
-    /// The marker file, and the marker that is to be written next.
+    /// The marker file, and the next marker to write.
     marking: Marking,
     noted: Option<Marker>,
 }
@@ -249,7 +255,7 @@ impl Thread {
             self.release();
             self.together()?;
             self.locks.grant();
-            // After the answers, so that they do not wait for this write.
+            // After the replies, so that they do not wait for this write.
             if let Some(marker) = self.noted.take() {
                 self.marking.write(marker);
             }
@@ -277,7 +283,7 @@ impl Thread {
         empty_log(&self.connection)
     }
 
-    /// Puts a packet where it waits to be committed.
+    /// Adds a packet to the queue where it waits to be committed.
     fn gather(&mut self, packet: Packet) {
         if let Some(turn) = packet.turn {
             self.turns.add(turn, packet);
@@ -288,12 +294,12 @@ impl Thread {
         }
     }
 
-    /// Tells whether a packet is about something that another run has locked, or waits to lock.
+    /// Returns whether a packet needs an item that another run has locked, or waits to lock.
     fn is_locked(&self, packet: &Packet) -> bool {
         !self.locks.is_empty() && self.locks.concern(packet.lock, packet.items().iter())
     }
 
-    /// Looks again at what waits for locks that were released.
+    /// Checks the packets that waited for released locks again.
     fn release(&mut self) {
         let released = self.released.take();
         if !released.is_empty() {
@@ -304,7 +310,7 @@ impl Thread {
         }
     }
 
-    /// Commits everything that has gathered and whose turn it is, and tells the senders.
+    /// Commits all queued packets whose turn it is, and sends the outcomes.
     fn together(&mut self) -> Result<(), Error> {
         loop {
             let batch = self.batch();
@@ -320,7 +326,7 @@ impl Thread {
             };
             for (packet, outcome) in batch.into_iter().zip(outcomes) {
                 match (outcome, packet.turn) {
-                    // The sender may be gone; the run is durable all the same.
+                    // The caller may be gone; the run is durable all the same.
                     (Some(outcome), _) => {
                         let _unheard = packet.reply.send(Some(outcome));
                     }
@@ -332,7 +338,8 @@ impl Thread {
         }
     }
 
-    /// Takes what can be committed now: first what has no turn, then new orders in their order.
+    /// Takes the packets that can be committed now: first packets without a turn, then new orders
+    /// in their order.
     fn batch(&mut self) -> Vec<Packet> {
         let mut batch = std::mem::take(&mut self.ready);
         let Self { turns, locks, .. } = self;
@@ -365,7 +372,8 @@ impl Thread {
         }
     }
 
-    /// Commits a batch and returns what became of each packet: nothing for one whose turn has not come, since one before it was refused.
+    /// Commits a batch and returns the outcome of each packet: `None` for a packet whose turn has
+    /// not come because an earlier one was refused.
     fn commit(&mut self, batch: &[Packet]) -> Result<Vec<Option<Outcome>>, Error> {
         failpoint::hit("before_batch");
         let first_run = self.next_run;
@@ -402,15 +410,17 @@ impl Thread {
         Ok(outcomes)
     }
 
-    /// Ends a commit for those who read what is committed.
+    /// Publishes the number of a commit to readers.
     fn publish(&mut self, end: impl FnOnce(&mut Recent) -> CommitNumber) {
         let number = end(&mut self.recent);
         self.committed.store(number, Ordering::Release);
     }
 
-    /// Applies the packets of a batch in order. Unless each is applied `apart`, so that it can be taken back alone, one that is refused
-    /// after a part of it was written gives `None`, and then everything must be rolled back. A savepoint copies every page that is written
-    /// within it, which takes longer than the writes themselves, so that the first try goes without.
+    /// Applies the packets of a batch in order. With `apart`, each packet has a savepoint and can
+    /// be rolled back alone. Otherwise, if a packet is refused after a part of it was written, the
+    /// result is `None` and the whole batch must be rolled back. Savepoints copy every page that is
+    /// written within them, which takes longer than the writes themselves, so the first attempt
+    /// does without them.
     fn apply_all(
         &mut self,
         batch: &[Packet],
@@ -451,8 +461,9 @@ impl Thread {
         Ok(Some(outcomes))
     }
 
-    /// Tells whether a packet rests on something that is not so any more. A run that holds locks is refused, too, if it is about something
-    /// that another run has locked: it then asks for all of it.
+    /// Returns whether the reads of a packet are outdated. The packet of a run that holds locks is
+    /// also refused if it needs an item that another run has locked: the run then requests locks
+    /// for all its items.
     fn is_stale(&self, packet: &Packet) -> bool {
         let read = !packet.reads.is_empty()
             && self.recent.changed(&packet.reads, self.locks.items(packet.lock));

@@ -1,4 +1,4 @@
-//! Applying a packet within a transaction: the run's row, its journal, its rows, objects and mails.
+//! Applying a packet within a transaction: the run's row, its journal, rows, objects and e-mails.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use crate::packet::{Outcome, Packet, RunRef, Write};
 use crate::prune::KNOWN;
 use crate::tables::Statements;
 
-/// A journal's entry in which nothing happened, as where only a run's state changed.
+/// A journal entry without events, for example if only a run's state changed.
 const NO_EVENTS: &str = "[]";
 
 impl Thread {
-    /// Applies a packet, which is durable when the transaction is. A refusal leaves a part of it written; a duplicate and a conflict are
-    /// found before anything is.
+    /// Applies a packet within the current transaction. A refused packet may be partly written;
+    /// duplicates and conflicts are found before anything is written.
     pub(super) fn apply(&mut self, packet: &Packet) -> Result<Outcome, Error> {
         let caught = (packet.caught > 0).then_some(packet.caught);
         let id = match &packet.run {
@@ -80,7 +80,7 @@ impl Thread {
         Ok(Outcome::Committed { id })
     }
 
-    /// Says what is in the way of a new run, if something is.
+    /// Returns the conflict with a new run, if there is one.
     fn known(&self, key: &str, digest: Digest) -> Result<Option<Outcome>, Error> {
         let known: Option<Vec<u8>> =
             self.connection.prepare_cached(KNOWN)?.query_row([key], |row| row.get(0)).optional()?;
@@ -109,7 +109,7 @@ impl Thread {
         Ok(())
     }
 
-    /// Applies one write; says whether nothing stood in its way.
+    /// Applies one write, and returns whether it had no conflict.
     fn write(&mut self, run: i64, now: i64, write: &Write) -> Result<bool, Error> {
         match write {
             Write::Object { bucket, key, content_type, body } => {
@@ -117,7 +117,8 @@ impl Thread {
             }
             Write::Insert { table, row } => {
                 let sql = &self.statements_of(table).insert.clone();
-                // A row in the way refuses the packet; executed again, the stretch looks at it.
+                // If a row with this key exists, the packet is refused. Executed again, the stretch
+                // checks that row.
                 self.row(sql, table, row, run)
             }
             Write::Upsert { table, row } => {
