@@ -1,4 +1,5 @@
-//! Reading one reply of the server, with limits. Until the connection is encrypted, an attacker on the network path can send replies, too.
+//! Reading a reply of the server, with limits. Before the connection is encrypted, an attacker on
+//! the network path can also send replies.
 
 use std::io::ErrorKind;
 
@@ -13,10 +14,11 @@ const LINE_MAX: usize = 2_000;
 const LINES_MAX: usize = 200;
 const CLOSED: &str = "it closed the connection";
 
-/// Reads one reply: lines that begin with the same code, a hyphen behind it in all but the last one (RFC 5321, 4.2).
+/// Reads one reply: lines with the same code, followed by a hyphen in all lines except the last
+/// (RFC 5321, 4.2).
 ///
 /// # Errors
-/// The connection ends within the reply, the reply is invalid, or it exceeds a limit.
+/// When the connection ends within the reply, the reply is invalid, or it exceeds a limit.
 pub(crate) async fn read(server: &mut (impl AsyncBufRead + Unpin)) -> Result<Response, Fault> {
     let mut reply = String::new();
     for _ in 0..LINES_MAX {

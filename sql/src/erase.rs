@@ -1,4 +1,5 @@
-//! Erasing what tables say of a customer, and keeping the amounts. The rules are those of the embedded database.
+//! Erases a customer's personal data from tables, and keeps the amounts. The rules are the same as
+//! in the embedded database.
 
 use oms_engine::effects::StepError;
 use oms_engine::plan::Plan;
@@ -9,16 +10,16 @@ use crate::database::Database;
 use crate::row::RUN;
 use crate::statement::Statement;
 
-/// Runs in one statement at the most.
+/// Maximum number of runs in one statement.
 const RUNS: usize = 100;
 
 /// Adds the condition that selects rows.
 type Condition<'a> = &'a (dyn Fn(Statement) -> Statement + Sync);
 
-/// Returns what the rows that name one of the customer's ids or addresses say of their customer.
+/// Returns the identities in the rows that name one of the customer's ids or addresses.
 ///
 /// # Errors
-/// What the database said.
+/// When the database returns an error.
 pub async fn naming(
     database: &dyn Database,
     plan: &Plan,
@@ -54,7 +55,7 @@ pub async fn naming(
 /// Erases or counts the rows that runs wrote and that name no customer.
 ///
 /// # Errors
-/// What the database said; it can be done again.
+/// When the database returns an error. The call can be repeated.
 pub async fn erase_of_runs(
     database: &dyn Database,
     plan: &Plan,
@@ -77,7 +78,7 @@ pub async fn erase_of_runs(
 /// Erases or counts the rows that belong to a customer.
 ///
 /// # Errors
-/// What the database said; it can be done again.
+/// When the database returns an error. The call can be repeated.
 pub async fn erase_of_customer(
     database: &dyn Database,
     plan: &Plan,
@@ -85,7 +86,8 @@ pub async fn erase_of_customer(
     erasing: Erasing,
 ) -> Result<RowCounts, StepError> {
     let mut counts = RowCounts::new();
-    // Rows with an address lead to the customer, so that they go last: if this ends early, the rest is still found.
+    // Rows with an address identify the customer, so they come last: if this ends early, a
+    // repetition still finds the rest.
     let has_emails = |table: &TableDef| table.customer_emails().next().is_some();
     let mut tables: Vec<&TableDef> = plan.tables().iter().map(AsRef::as_ref).collect();
     tables.sort_by_key(|table| has_emails(table));
@@ -117,7 +119,8 @@ fn one_of<'v>(statement: Statement, values: impl IntoIterator<Item = &'v String>
     bound.sql(")")
 }
 
-/// Adds the condition that one of the table's addresses is the customer's. The collation compares ASCII letters alone, as elsewhere.
+/// Adds the condition that one of the table's addresses belongs to the customer. The collation
+/// folds the case of ASCII letters only, like the embedded database.
 fn any_email(statement: Statement, table: &TableDef, customer: &Customer) -> Statement {
     table.customer_emails().fold(statement.sql("false"), |statement, email| {
         let statement = statement.sql(" or lower(").name(&email.name);
@@ -146,7 +149,7 @@ fn of_runs(statement: Statement, table: &TableDef, runs: &[String]) -> Statement
     unnamed.sql(")")
 }
 
-/// Empties the personal columns of rows. A digest takes the place of a personal key.
+/// Empties the personal columns of rows. Personal key columns get a digest instead.
 async fn clear(
     database: &dyn Database,
     table: &TableDef,
@@ -172,7 +175,7 @@ async fn clear(
             _ => count(database, table, condition).await,
         };
     }
-    // A key that names the customer is the last to go: the rows are found by it.
+    // The key identifies the rows, so personal key columns come last.
     let rows = match keys.as_slice() {
         [] => Vec::new(),
         _ => {
@@ -197,7 +200,8 @@ async fn clear(
     Ok(if keys.is_empty() { cleared } else { rows.len() as u64 })
 }
 
-/// Replaces the personal columns of a key by digests. The row is deleted if its key cannot be replaced.
+/// Replaces the personal columns of a key by digests. Deletes the row if its key cannot be
+/// replaced.
 async fn replace_key(
     database: &dyn Database,
     table: &TableDef,
@@ -250,7 +254,7 @@ async fn count(
     first_number(database, &condition(statement.name(&table.name).sql(" where "))).await
 }
 
-/// Runs a statement that changes rows, and returns how many.
+/// Runs a statement that changes rows, and returns the number of rows.
 async fn changed(database: &dyn Database, statement: Statement) -> Result<u64, StepError> {
     let counted = Statement::default()
         .sql("with changed as (")

@@ -1,4 +1,5 @@
-//! `cargo xtask generate`: the committed files that follow from the code, made byte for byte alike every time.
+//! `cargo xtask generate`: writes the committed files that are generated from the code. The output
+//! is deterministic.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,7 +15,7 @@ use crate::workspace::{root, say};
 /// Write the generated files: `schema/` and `docs/steps/`
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Write nothing; fail if a file is not what it would be
+    /// Write nothing; fail if a file is not up to date
     #[arg(long)]
     check: bool,
 }
@@ -23,12 +24,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if args.check { check() } else { write() }
 }
 
-/// Folders in which every file is generated, so that one without a source is left over.
+/// Folders in which every file is generated. A file without a source is left over.
 const FOLDERS: [&str; 2] = ["docs/steps", "schema"];
-/// Lines of a difference that are shown.
+/// Maximum number of lines that are shown of a difference.
 const DIFFERENCE_LINES: usize = 12;
 
-/// Fails if a committed file differs from what would be generated.
+/// Fails if a committed file is not up to date.
 pub(crate) fn check() -> anyhow::Result<()> {
     let files = files()?;
     let mut stale = 0_usize;
@@ -40,7 +41,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
         }
     }
     for path in left_over(&files)? {
-        say(&format!("{path}: nothing generates this file"));
+        say(&format!("{path}: this file is not generated any more"));
         stale += 1;
     }
     anyhow::ensure!(stale == 0, "{stale} generated files are stale; run `cargo xtask generate`");
@@ -65,7 +66,7 @@ fn write() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns the generated files, by their paths from the project's folder.
+/// Returns the generated files by their paths in the project.
 fn files() -> anyhow::Result<BTreeMap<String, String>> {
     let registry = Registry::new(oms_steps::ALL.iter().copied())?;
     let checker = Checker::new(registry).map_err(anyhow::Error::msg)?;
@@ -87,7 +88,7 @@ fn pretty(schema: &Json) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(schema)? + "\n")
 }
 
-/// Returns files in the generated folders that nothing generates.
+/// Returns files in the generated folders that are not generated any more.
 fn left_over(files: &BTreeMap<String, String>) -> anyhow::Result<BTreeSet<String>> {
     let mut found = BTreeSet::new();
     for folder in FOLDERS {
@@ -103,7 +104,7 @@ fn left_over(files: &BTreeMap<String, String>) -> anyhow::Result<BTreeSet<String
     Ok(found)
 }
 
-/// Shows what lies between the lines that two texts have in common at their beginnings and ends.
+/// Returns the lines between the common beginning and the common end of two texts.
 fn difference(path: &str, present: &str, wanted: &str) -> String {
     let old: Vec<&str> = present.lines().collect();
     let new: Vec<&str> = wanted.lines().collect();
@@ -112,7 +113,7 @@ fn difference(path: &str, present: &str, wanted: &str) -> String {
     let tail = old.iter().rev().zip(new.iter().rev()).take(rest).take_while(|(a, b)| a == b);
     let tail = tail.count();
     let mut shown =
-        format!("--- {path} as it is\n+++ {path} as it should be\n@@ line {} @@", head + 1);
+        format!("--- {path} (current)\n+++ {path} (generated)\n@@ line {} @@", head + 1);
     for (sign, lines) in [('-', &old), ('+', &new)] {
         let between = lines.len() - tail - head;
         for line in lines.iter().skip(head).take(between.min(DIFFERENCE_LINES)) {
@@ -130,19 +131,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_difference_shows_only_what_lies_between_common_ends() {
+    fn a_difference_leaves_out_the_common_beginning_and_end() {
         let shown = difference("a.md", "one\ntwo\nfour\n", "one\nthree\nfour\n");
         assert!(shown.ends_with("@@ line 2 @@\n-two\n+three"), "{shown}");
     }
 
     #[test]
-    fn a_repeated_line_that_was_added_is_shown_once() {
+    fn an_added_repetition_of_a_line_is_shown_once() {
         let shown = difference("a.md", "one\none\n", "one\none\none\n");
         assert!(shown.ends_with("@@ line 3 @@\n+one"), "{shown}");
     }
 
     #[test]
-    fn generated_files_are_the_same_every_time() {
+    fn generation_is_deterministic() {
         assert_eq!(files().unwrap(), files().unwrap());
     }
 }
