@@ -58,7 +58,7 @@ fn difference(table: &TableDef, there: &BTreeMap<String, There>) -> Option<Diffe
                 )));
             }
             Some(there) if there.key != key => {
-                return Some(Difference::Final("its key is another one".to_owned()));
+                return Some(Difference::Final("its primary key differs".to_owned()));
             }
             Some(there) if there.not_null == column.nullable => {
                 let may = if there.not_null { "must not" } else { "may" };
@@ -69,7 +69,7 @@ fn difference(table: &TableDef, there: &BTreeMap<String, There>) -> Option<Diffe
             Some(_) => {}
             None if column.nullable => {}
             None => {
-                let lacks = format!("it lacks `{name}`, which must not be null");
+                let lacks = format!("the required column `{name}` is missing");
                 return Some(Difference::Final(lacks));
             }
         }
@@ -77,7 +77,7 @@ fn difference(table: &TableDef, there: &BTreeMap<String, There>) -> Option<Diffe
     let undeclared = undeclared(table, there).find(|(_, there)| there.not_null || there.key > 0)?;
     let (name, there) = undeclared;
     Some(if there.key > 0 {
-        Difference::Final("its key is another one".to_owned())
+        Difference::Final("its primary key differs".to_owned())
     } else {
         Difference::Migratable(format!(
             "`{name}` must not be null in the database, and the pipeline does not declare it"

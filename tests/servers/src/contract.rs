@@ -77,20 +77,20 @@ pub(crate) fn row(table: &TableDef, id: &str, name: Option<&str>) -> Value {
 
 /// Checks the whole contract on a database without tables.
 pub async fn all(database: Arc<dyn Database>) {
-    nothing_is_there_yet(&*database).await;
-    tables_are_made_and_extended(&*database).await;
-    rows_come_back_as_they_were_written(&database).await;
-    a_row_is_its_run_s(&database).await;
-    of_two_at_once_one_is_new(&database).await;
+    an_empty_database_returns_errors(&*database).await;
+    tables_are_created_and_extended(&*database).await;
+    rows_are_read_as_they_were_written(&database).await;
+    a_row_belongs_to_its_run(&database).await;
+    one_of_two_concurrent_inserts_is_new(&database).await;
     an_upsert_is_not_repeated(&database).await;
-    what_does_not_fit_is_refused(&database).await;
-    one_attempt_has_the_claim(&database).await;
-    notes::the_last_thing_and_its_note_are_one(&database).await;
-    notes::what_is_done_stays_done(&database).await;
-    notes::a_role_may_do_what_it_was_granted(&database).await;
+    values_that_do_not_fit_are_rejected(&database).await;
+    one_attempt_holds_the_claim(&database).await;
+    notes::the_last_effect_and_its_note_are_one_statement(&database).await;
+    notes::a_completed_order_stays_completed(&database).await;
+    notes::a_role_has_its_latest_grants(&database).await;
 }
 
-async fn nothing_is_there_yet(database: &dyn Database) {
+async fn an_empty_database_returns_errors(database: &dyn Database) {
     let asked = database.run(&Statement::default().sql("select 1 from nowhere")).await;
     let error = asked.unwrap_err();
     assert_eq!((error.class(), error.cause()), (Class::Transient, cause::ENVIRONMENT));
@@ -98,7 +98,7 @@ async fn nothing_is_there_yet(database: &dyn Database) {
     assert_eq!(two.unwrap_err().cause(), cause::REFUSED);
 }
 
-async fn tables_are_made_and_extended(database: &dyn Database) {
+async fn tables_are_created_and_extended(database: &dyn Database) {
     let wanted = table();
     let mut columns = wanted.columns.clone();
     columns.remove(3);
@@ -132,7 +132,7 @@ async fn tables_are_made_and_extended(database: &dyn Database) {
     );
 }
 
-async fn rows_come_back_as_they_were_written(database: &Arc<dyn Database>) {
+async fn rows_are_read_as_they_were_written(database: &Arc<dyn Database>) {
     let tables = SqlTables::new(Arc::clone(database));
     let table = table();
     let hostile = "'; $1 :p0 \"\\ ";
@@ -148,7 +148,7 @@ async fn rows_come_back_as_they_were_written(database: &Arc<dyn Database>) {
     assert!(tables.get(&world("a", "x", "order"), &table, none).await.unwrap().is_none());
 }
 
-async fn a_row_is_its_run_s(database: &Arc<dyn Database>) {
+async fn a_row_belongs_to_its_run(database: &Arc<dyn Database>) {
     let tables = SqlTables::new(Arc::clone(database));
     let table = table();
     let call = world("mine", "bill", "order");
@@ -168,7 +168,7 @@ async fn a_row_is_its_run_s(database: &Arc<dyn Database>) {
     assert_eq!(over.cause(), cause::CONFLICT);
 }
 
-async fn of_two_at_once_one_is_new(database: &Arc<dyn Database>) {
+async fn one_of_two_concurrent_inserts_is_new(database: &Arc<dyn Database>) {
     let tables = SqlTables::new(Arc::clone(database));
     let table = table();
     for round in 0..20 {
@@ -206,7 +206,7 @@ async fn an_upsert_is_not_repeated(database: &Arc<dyn Database>) {
     assert_eq!(name, Some(Value::text("late")));
 }
 
-async fn what_does_not_fit_is_refused(database: &Arc<dyn Database>) {
+async fn values_that_do_not_fit_are_rejected(database: &Arc<dyn Database>) {
     let tables = SqlTables::new(Arc::clone(database));
     let table = table();
     let call = world("large", "bill", "order");
@@ -218,7 +218,7 @@ async fn what_does_not_fit_is_refused(database: &Arc<dyn Database>) {
     }
 }
 
-async fn one_attempt_has_the_claim(database: &Arc<dyn Database>) {
+async fn one_attempt_holds_the_claim(database: &Arc<dyn Database>) {
     let claims = Claims::new(Arc::clone(database));
     let call = world("mail", "confirm", "order");
     let lease = Duration::from_secs(60);

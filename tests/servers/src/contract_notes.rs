@@ -21,7 +21,7 @@ async fn noted(database: &Arc<dyn Database>, key: &str, handler: &str) -> bool {
 }
 
 /// The note is written by the last statement of a handler, and by no other.
-pub(crate) async fn the_last_thing_and_its_note_are_one(database: &Arc<dyn Database>) {
+pub(crate) async fn the_last_effect_and_its_note_are_one_statement(database: &Arc<dyn Database>) {
     let tables = SqlTables::new(Arc::clone(database));
     let table: Arc<TableDef> = table();
     let call = marked("noted", "bill");
@@ -69,7 +69,7 @@ pub(crate) async fn the_last_thing_and_its_note_are_one(database: &Arc<dyn Datab
 }
 
 /// A parked order can still be completed, and a completed order stays completed.
-pub(crate) async fn what_is_done_stays_done(database: &Arc<dyn Database>) {
+pub(crate) async fn a_completed_order_stays_completed(database: &Arc<dyn Database>) {
     let branches = SqlBranches::new(Arc::clone(database));
     let call = marked("parked", "mail");
     let mark = call.mark.clone().unwrap();
@@ -101,7 +101,7 @@ pub(crate) async fn what_is_done_stays_done(database: &Arc<dyn Database>) {
 }
 
 /// A role has exactly the privileges that were granted last.
-pub(crate) async fn a_role_may_do_what_it_was_granted(database: &Arc<dyn Database>) {
+pub(crate) async fn a_role_has_its_latest_grants(database: &Arc<dyn Database>) {
     let held = async || {
         let select = "select cast(table_name as text), cast(privilege_type as text) from information_schema.table_privileges \
                       where grantee = 'a \"role\"' order by 1, 2";
