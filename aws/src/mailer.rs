@@ -22,7 +22,7 @@ use crate::session::Session;
 /// and after it.
 const LEASE: Duration = Duration::from_secs(120);
 
-/// Initial and maximum delay before the result is recorded again: about 6 seconds in total.
+/// Initial and maximum delay between attempts to record the result: about 6 seconds in total.
 const NOTE_WAIT: Duration = Duration::from_millis(100);
 const NOTE_WAIT_MAX: Duration = Duration::from_millis(3_200);
 
@@ -49,7 +49,7 @@ impl<R: Random> SesMailer<R> {
     }
 
     async fn deliver(&self, call: &Call, mail: &Mail) -> Result<(), StepError> {
-        // Before the request to SES, nothing was sent for certain.
+        // Before the request to SES, it is certain that nothing was sent.
         call.doubt.lift();
         let unmade = |error| {
             StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be assembled")
@@ -157,7 +157,7 @@ impl<R: Random> SesMailer<R> {
             SdkError::ServiceError(_) if status.is_some_and(|status| status < 500) => {
                 sorted("SES", error)
             }
-            _ => StepError::unknown("SES did not confirm whether it accepted the e-mail"),
+            _ => StepError::unknown("SES did not confirm that it accepted the e-mail"),
         })
     }
 }

@@ -10,8 +10,8 @@ use oms_engine::effects::{Io, Queue, StepError, cause};
 use crate::failure::sorted;
 use crate::session::Session;
 
-/// Seconds that examining a queue may take. Until then, examined messages are invisible to other
-/// consumers.
+/// Maximum time in seconds for examining a queue. Until then, examined messages are invisible to
+/// other consumers.
 const LOOK_SECONDS: i32 = 60;
 /// Seconds that SQS waits for messages before it reports an empty queue.
 const WAIT_SECONDS: i32 = 2;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 #[cfg(feature = "rdsdata")]
 use crate::data_api::Cluster;
 
-/// The AWS resources behind the names in the pipeline. Handlers get them from their template, the
+/// The AWS resources behind the names in the pipeline. Handlers get them from their template; the
 /// command line reads them from a file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -6,7 +6,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 
-/// Timeout of establishing a connection.
+/// Timeout for connecting.
 const CONNECT_MAX: Duration = Duration::from_secs(3);
 /// Timeout of one attempt.
 const ATTEMPT_MAX: Duration = Duration::from_secs(10);

@@ -45,7 +45,7 @@ impl Answering {
         Self(Arc::new(Mutex::new(sender)))
     }
 
-    /// Sends an answer if the sender waits and has none yet. Only then does it call `answer`.
+    /// Calls `answer` and sends the result, if the sender still waits for an answer.
     pub(crate) fn tell(&self, answer: impl FnOnce() -> Answer) {
         let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(sender) = sender {

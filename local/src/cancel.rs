@@ -25,7 +25,7 @@ pub enum NotCancelled {
         state: RunState,
     },
     /// The run is being worked on.
-    #[error("the run of `{0}` is being worked on; try again")]
+    #[error("`{0}` is in progress; try again")]
     UnderWay(String),
 }
 

@@ -121,8 +121,7 @@ pub fn socket(directory: &Path) -> PathBuf {
 /// If the path itself is too long, the socket is reached through the open directory.
 ///
 /// # Errors
-/// Returns the error of `open`, or an error if the path is too long and the system has no
-/// `/proc/self/fd`.
+/// When `open` fails, or the path is too long and the system has no `/proc/self/fd`.
 pub fn at_socket<T>(
     directory: &Path,
     open: impl FnOnce(&Path) -> std::io::Result<T>,

@@ -128,7 +128,8 @@ fn versioned(path: &Path, flags: OpenFlags) -> Result<(Connection, i64), rusqlit
     Ok((connection, found))
 }
 
-/// Returns whether an error means that this process may not write the log's shared memory.
+/// Returns whether an error means that this process has no write access to the shared memory of the
+/// log.
 fn is_write_protected(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
@@ -136,8 +137,8 @@ fn is_write_protected(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Opens a database in a directory that this process may not write. Without a write-ahead log, no
-/// process has the database open, so its file is complete.
+/// Opens a database in a directory where this process has no write permission. Without a
+/// write-ahead log, no process has the database open, so its file is complete.
 fn without_writing(directory: &Path, path: &Path) -> Result<(Connection, i64), Error> {
     let log = directory.join(format!("{DATABASE_FILE}-wal"));
     if std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {

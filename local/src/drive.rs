@@ -214,9 +214,9 @@ impl Driver {
     }
 
     /// Drives a run until it ends or has to wait, and commits its progress: once at the end, and
-    /// also before and after each step with effects outside of this process. Returns the result of
-    /// the first commit that ends the run, fails or is refused. If a commit is refused before any
-    /// part of the run is durable, the refusal is recorded and the caller starts again.
+    /// also before and after each step with effects outside of this process. Returns the outcome of
+    /// the last commit. If a commit is refused before any part of the run is durable, the refusal
+    /// is recorded and the caller starts again.
     pub(crate) async fn advance(
         &self,
         run: &mut Run,

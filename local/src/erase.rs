@@ -116,7 +116,7 @@ impl<'t> Rows<'t> {
             changed = self.execute(connection, &sql)?;
         }
         for key in &keys {
-            // The seed record keeps the digest of the erased row.
+            // The seed record has a digest of the erased content, so the digest is removed.
             if SeedRow::find(connection, self.table, key)?.is_some() {
                 SeedRow::ChangedByOthers.keep(connection, self.table, key)?;
             }

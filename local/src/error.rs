@@ -34,7 +34,7 @@ pub enum Error {
     },
     /// The path is too long for SQLite.
     #[error(
-        "the absolute path of the state directory has {bytes} bytes, and SQLite supports {max}; use a directory with a shorter path"
+        "the absolute path of the state directory has {bytes} bytes, and SQLite supports at most {max}; use a directory with a shorter path"
     )]
     PathTooLong {
         /// The length of the path.

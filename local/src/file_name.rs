@@ -4,7 +4,6 @@
 //! name the folders and the file. A part that is not a valid name gets a marked name: as much of
 //! the part as fits, then `%` and 32 hexadecimal digits of its SHA-256 digest. A part that looks
 //! like a marked name gets a marked name as well, so that an unmarked part never collides with one.
-//! marked name gets one, too, so that the other parts never have a name of this form.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};

@@ -219,7 +219,7 @@ impl Runner {
             self.each_order(plan, |_, identity, _| is_id |= named.has_id_of(identity))?;
         }
         if is_id {
-            // Another customer may share the address, so only the id counts.
+            // The value may also be the address of another customer, who can be named by id.
             named = named.by_id_only();
         }
         for identity in rows {

@@ -10,7 +10,8 @@ use crate::error::Error;
 use crate::search::Page;
 use crate::tables::quoted;
 
-/// Maximum number of customers from tables whose orders are searched, in addition to orders that contain the text.
+/// Maximum number of customers from tables whose orders are searched, in addition to orders that
+/// contain the text.
 const CUSTOMERS_MAX: usize = 20;
 
 /// The result of a customer search.

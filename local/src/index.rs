@@ -164,8 +164,9 @@ impl Runner {
         self.index.with(self, |connection| take_in(connection, self, &fields))
     }
 
-    /// Finds the runs of orders that contain all words of a text or that belong to a customer in a table that contains the text, newest first. With
-    /// `before`, only runs older than that row are returned.
+    /// Finds the runs of orders that contain all words of a text or that belong to a customer in a
+    /// table that contains the text, newest first. With `before`, only runs older than that row are
+    /// returned.
     ///
     /// # Errors
     /// When the index or the database cannot be read.

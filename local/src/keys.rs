@@ -1,5 +1,5 @@
-//! API keys of a state. The database and its backups contain them, so that a state that ever had keys never serves without keys. You can add and
-//! revoke keys while a server runs.
+//! API keys of a state. The database and its backups contain them, so that a state that ever had
+//! keys never serves without keys. You can add and revoke keys while a server runs.
 //!
 //! A key is `oms_<id>_<secret>`. Only the SHA-256 of the secret is stored. Deliberately slow hashes
 //! are for secrets that people choose (NIST SP 800-63B, 5.1.1.2); these secrets are 256 random bits

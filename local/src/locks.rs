@@ -88,7 +88,7 @@ fn intersect<'i>(sorted: &[Item], mut items: impl Iterator<Item = &'i Item>) -> 
 pub(crate) struct Released(Arc<Mutex<Vec<LockId>>>);
 
 impl Released {
-    /// Adds a request.
+    /// Adds a released request.
     pub(crate) fn add(&self, id: LockId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(id);
     }

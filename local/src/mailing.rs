@@ -21,9 +21,8 @@ const NAME: &str = "mail";
 const OUT: &str = "out";
 const OUTBOX: &str = "outbox";
 
-/// Returns the mailer to use, and stores the choice. Without a choice, e-mails stay in the outbox,
-/// unless e-mails were sent before: then it is an error, because nobody would notice that sending
-/// has stopped.
+/// Returns the mailer to use, and stores the choice. Without a choice, e-mails stay in the outbox.
+/// It is an error if e-mails were sent before, because sending would otherwise stop unnoticed.
 pub(crate) fn settle(
     connection: &Connection,
     said: Option<Mailing>,

@@ -1,4 +1,4 @@
-//! Packets: what a run did since its last commit, for the writer.
+//! Packets: what a run did since its last commit. The writer commits them.
 
 use std::sync::Arc;
 

@@ -21,7 +21,8 @@ const STALLED: Duration = Duration::from_secs(1);
 const RUNS_PER_ORDER: u32 = 2;
 /// Maximum value of the count of started runs.
 const STARTED_MAX: u32 = 128;
-/// Maximum number of queued orders: accepted ones whose runs wait for a permit. With more, the intake waits.
+/// Maximum number of queued orders: accepted ones whose runs wait for a permit. With more, the
+/// intake waits.
 const BACKLOG_MAX: usize = 100_000;
 /// Maximum number of orders that are accepted concurrently without driving their runs.
 const ACCEPTING_MAX: usize = 64;

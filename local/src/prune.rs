@@ -43,7 +43,8 @@ impl Runner {
     }
 }
 
-/// Rewrites the database file without its free pages. The alternative, `auto_vacuum`, would slow down every commit.
+/// Rewrites the database file without its free pages. The alternative, `auto_vacuum`, would slow
+/// down every commit.
 fn shrink(connection: &Connection) -> Result<(), Error> {
     connection.execute_batch("vacuum")?;
     match empty_log(connection) {
@@ -53,8 +54,8 @@ fn shrink(connection: &Connection) -> Result<(), Error> {
     }
 }
 
-/// Examines some runs, starting after a row. Returns the last examined row and the deleted runs, or
-/// `None` at the end.
+/// Deletes the old runs among the next rows. Returns the row to continue at and the deleted runs,
+/// or `None` at the end.
 fn some(
     connection: &Connection,
     from: i64,

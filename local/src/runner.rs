@@ -197,7 +197,7 @@ impl Runner {
     /// Stops the writer and releases the directory.
     ///
     /// # Errors
-    /// Returns the error that stopped the writer, if any.
+    /// When the writer stopped with an error.
     pub fn close(self) -> Result<(), Error> {
         let Self { driver, thread, .. } = self;
         drop(driver);

@@ -53,7 +53,8 @@ pub(crate) fn millisecond(at: i64) -> Timestamp {
     Timestamp::from_millisecond(at).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// Returns a small number from a column. A number out of range is clamped, so that a damaged row does not hide other rows.
+/// Returns a small number from a column. A number out of range is clamped, so that a damaged row
+/// does not hide other rows.
 pub(crate) fn small(row: &Row<'_>, column: usize) -> rusqlite::Result<u32> {
     let number: i64 = row.get(column)?;
     Ok(u32::try_from(number.max(0)).unwrap_or(u32::MAX))
@@ -148,7 +149,8 @@ impl RunRow {
         Ok(statement.query_row([], |row| row.get(0))?)
     }
 
-    /// Counts the runs after a row by the second of their acceptance (Unix time). Also returns the last row that was counted.
+    /// Counts the runs after a row by the second of their acceptance (Unix time). Also returns the
+    /// last row that was counted.
     ///
     /// # Errors
     /// When the database cannot be read.

@@ -59,7 +59,7 @@ create table oms_objects (
     primary key (bucket, key)
 ) strict;
 
--- With row ids, since a row within an index has to be small: a mail of more than a quarter of a page would take one of its own.
+-- With row ids, because rows in an index should be small: a larger e-mail would take a page of its own.
 create table oms_mails (
     run integer not null,
     step text not null,
@@ -83,7 +83,7 @@ create table if not exists oms_audit (
     detail text not null
 ) strict;
 
--- In the order of their rows: those of one state, a page at a time.
+-- For pages of runs of one state, in the order of their rows.
 create index if not exists oms_runs_open_by_row on oms_runs (state) where state <> 'completed';
 
 create table if not exists oms_pruned (
@@ -93,7 +93,7 @@ create table if not exists oms_pruned (
 
 create index if not exists oms_runs_caught on oms_runs (state, cause) where caught > 0;
 
--- Digests of the rows that seeds wrote; null where others changed or deleted the row since.
+-- Digests of seeded rows; null if something else changed or deleted the row.
 create table if not exists oms_seed_rows (
     table_name text not null,
     key blob not null,
@@ -110,14 +110,14 @@ create table if not exists oms_keys (
     revoked_at integer
 ) strict, without rowid;
 
--- Sessions of the console that were begun with a key, by the digest of what their cookies say.
+-- Console sessions that were started with an API key, by the digest of their cookie tokens.
 create table if not exists oms_sessions (
     digest blob primary key,
     key_id text not null,
     used_at integer not null
 ) strict, without rowid;
 
--- Runs with objects or mails that are to be exported and of which not every file is written.
+-- Runs with objects or e-mails that are not completely exported yet.
 create table if not exists oms_exports (
     run integer primary key
 ) strict;

@@ -17,7 +17,7 @@ const LOOKED_AT: usize = 5_000;
 /// All runs except completed ones, in a form that lets SQLite use its indices.
 const OPEN: &str =
     "state <> 'completed' and state in ('in_progress', 'waiting', 'parked', 'cancelled')";
-/// Returns whether a step failed in a run.
+/// Selects whether a step failed in a run.
 const FAILED_AT: &str =
     "select exists (select 1 from oms_journal where run = ?1 and events like ?2)";
 

@@ -1,6 +1,6 @@
 //! The record of seeded rows (`oms_seed_rows`): the digests of each row's key and content. With it,
 //! a seed only updates rows that nothing else has changed, and never restores deleted rows. The
-//! digest is null for a row that was changed or deleted otherwise.
+//! digest is null for a row that something else changed or deleted.
 
 use oms_engine::table::TableDef;
 use oms_engine::value::{Digest, Value};

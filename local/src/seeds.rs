@@ -142,7 +142,8 @@ fn load_row(
     let write = match (&record, found) {
         (Some(SeedRow::Written(old)), Some((None, there))) => *old == there.bytes(),
         (None, None) => !matches!(before, Before::Unrecorded { .. }),
-        // An earlier version of the seed, or an earlier import, wrote the same row.
+        // An earlier version of the program, or an import before the first seed, wrote the same
+        // row.
         (None, Some((None, there))) => there == new,
         _ => false,
     };

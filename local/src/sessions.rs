@@ -40,7 +40,8 @@ impl KeptSessions {
         Self { directory: directory.to_owned() }
     }
 
-    /// Returns the random id of the state, which distinguishes the sessions of two servers on one host.
+    /// Returns the random id of the state, which distinguishes the sessions of two servers on one
+    /// host.
     ///
     /// # Errors
     /// When the database cannot be read.

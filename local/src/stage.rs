@@ -50,7 +50,8 @@ struct Staged {
     reads: Reads,
     /// Writes of completed steps.
     kept: Vec<Write>,
-    /// The positions in `kept` of the writes to a row or an object, for the first `indexed` of them.
+    /// The positions in `kept` of the writes to a row or an object, for the first `indexed` of
+    /// them.
     index: foldhash::HashMap<Item, Vec<usize>>,
     indexed: usize,
     /// Writes of attempts in progress, by idempotency key.

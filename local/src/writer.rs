@@ -56,7 +56,7 @@ enum Request {
 
 type Job = Box<dyn FnOnce(&Connection) + Send>;
 
-/// A handle of the writer thread. When the last handle is dropped, the thread ends.
+/// A handle to the writer thread. When the last handle is dropped, the thread ends.
 #[derive(Clone)]
 pub struct Writer {
     requests: mpsc::Sender<Request>,
@@ -263,7 +263,8 @@ impl Thread {
         self.end()
     }
 
-    /// Merges the write-ahead log into the database file. If the log is still being read, or the disk is full, the next process merges it.
+    /// Merges the write-ahead log into the database file. If the log is still being read, or the
+    /// disk is full, the next process merges it.
     fn end(&mut self) -> Result<(), Error> {
         match self.settle() {
             Err(Error::StillRead) => Ok(()),

@@ -12,7 +12,7 @@ use tokio_postgres::types::{ToSql, Type};
 /// retried, because every statement can be repeated.
 const STATEMENT_MAX: Duration = Duration::from_secs(30);
 
-/// Timeout of establishing a connection.
+/// Timeout for connecting.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// Maximum number of connections. A write takes as long as the server's disk, so more concurrent

@@ -66,7 +66,7 @@ impl Server {
         let mut connection = match within(self.timeout, Phase::Connect, self.open()).await? {
             Opened::Ready(connection) => connection,
             Opened::OffersNoTls => {
-                let message = "the mail server does not offer STARTTLS; e-mails are sent without encryption only with `security: none`";
+                let message = "the mail server does not offer STARTTLS; to send without encryption, set `security: none`";
                 return Err(StepError::permanent(cause::REFUSED, message));
             }
         };

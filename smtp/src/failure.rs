@@ -20,9 +20,9 @@ pub(crate) enum Phase {
     Connect,
     /// The client authenticates.
     Login,
-    /// The client sends the sender.
+    /// The client names the sender.
     Sender,
-    /// The client sends the recipient.
+    /// The client names the recipient.
     Recipient,
     /// The client asks to send the message.
     Data,

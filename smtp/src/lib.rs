@@ -5,7 +5,6 @@
 //! [`SmtpMailer`] sends the bytes of [`Mail::to_rfc5322`](oms_engine::mail::Mail::to_rfc5322). This
 //! crate must never report an e-mail as not sent if the server may have accepted it. It also must
 //! not repeat the text of server replies, because they quote addresses.
-//! sent when the server may have taken it, nor repeat what a server says in words: it quotes addresses.
 
 mod connection;
 mod failure;

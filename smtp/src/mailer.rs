@@ -41,7 +41,8 @@ pub struct Settings {
     pub security: Security,
     /// The credentials for the login.
     pub credentials: Option<Credentials>,
-    /// The name of this machine in `EHLO`: a domain or an address literal. The default is `[127.0.0.1]`.
+    /// The name of this machine in `EHLO`: a domain or an address literal. The default is
+    /// `[127.0.0.1]`.
     pub helo_name: Option<String>,
     /// Timeout of a command.
     pub timeout: Duration,

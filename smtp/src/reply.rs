@@ -8,7 +8,8 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _};
 
 use crate::fault::Fault;
 
-/// Maximum length of a line in bytes, including its end. RFC 5321, 4.5.3.1.5, allows 512; some servers send longer lines.
+/// Maximum length of a line in bytes, including its end. RFC 5321, 4.5.3.1.5, allows 512; some
+/// servers send longer lines.
 const LINE_MAX: usize = 2_000;
 /// Maximum number of lines of a reply. The reply to `EHLO` has one line for each extension.
 const LINES_MAX: usize = 200;

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn transient_errors_differ_from_permanent_ones() {
+    fn sqlstates_are_classified() {
         for (state, class, cause) in [
             ("40001", Class::Transient, cause::CONTENTION),
             ("40P01", Class::Transient, cause::CONTENTION),

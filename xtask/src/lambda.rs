@@ -88,7 +88,7 @@ fn file(pipeline: &str) -> anyhow::Result<String> {
     Ok(file.to_string_lossy().into_owned())
 }
 
-/// Generates the folder again, and checks that `--check` then succeeds.
+/// Generates a fresh folder, and checks that `--check` then succeeds.
 fn generate(oms: &str, pipeline: &str) -> anyhow::Result<()> {
     let file = file(pipeline)?;
     let out = generated(pipeline);

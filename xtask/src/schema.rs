@@ -46,7 +46,7 @@ struct Line {
 
 #[derive(Default)]
 struct Tally {
-    /// Number of schemas that only the reader, or also the validator, has to check.
+    /// Number of schemas that the reader checks alone, and of those that need the validator.
     by_reader: u32,
     by_validator: u32,
     refused: u32,

@@ -157,7 +157,8 @@ impl Thread {
         if changed == 1 {
             return Ok(true);
         }
-        // The object exists. Equal content is accepted from any run, and a run may replace its own object.
+        // The object exists. Equal content is accepted from any run, and a run may replace its own
+        // object.
         let (owner, same): (i64, bool) = self
             .connection
             .prepare_cached(
