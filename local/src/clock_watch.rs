@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_is_behind_when_it_shows_less_than_the_time_that_passed() {
+    fn a_clock_is_behind_if_it_shows_less_than_the_elapsed_time() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let ten = Duration::from_secs(10);
         assert!(!is_behind(at(100), ten, at(110)));

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn packets_come_out_in_the_order_of_their_turns() {
+    fn packets_are_taken_in_the_order_of_their_turns() {
         let mut turns = Turns::default();
         turns.add(2, "c");
         turns.add(1, "b");

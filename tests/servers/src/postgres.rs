@@ -28,7 +28,7 @@ pub fn find() -> Option<PathBuf> {
     let newest = found.max();
     if newest.is_none() {
         let ci = std::env::var("CI").is_ok_and(|value| value == "true");
-        assert!(!ci, "the tests of PostgreSQL need Debian's package `postgresql`");
+        assert!(!ci, "PostgreSQL tests need the Debian package `postgresql`");
         eprintln!("skipped: PostgreSQL is not installed");
     }
     newest
