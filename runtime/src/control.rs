@@ -1,6 +1,8 @@
-//! Asking the process that owns a state directory to do something: a socket in it, one line of JSON there and one back.
+//! Requests to the process that owns a state directory, over a socket in that directory: one line
+//! of JSON for the request and one for the response.
 //!
-//! The directory is nobody else's, so that whoever can reach the socket may do what the owner may.
+//! Only the owner of the directory can access it, so whoever can reach the socket has the owner's
+//! rights.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
@@ -18,61 +20,61 @@ use crate::operations::{Forgetting, Held};
 /// The socket's name in the state directory.
 const SOCKET: &str = "control.sock";
 
-/// What is asked for.
+/// A request to the owner of a state directory.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "do")]
 pub enum Request {
-    /// To try runs again.
+    /// Retry runs.
     Retry {
         /// The rows of the runs.
         runs: Vec<i64>,
-        /// What a person says about steps of which it is not known whether they did what they were to do.
+        /// The person's decision about steps with an unknown outcome.
         held: Option<Held>,
     },
-    /// To add rows to a table, replacing those with the same key.
+    /// Add rows to a table, and replace rows with the same key.
     Import {
         /// The table.
         table: String,
         /// The rows, as NDJSON.
         rows: String,
     },
-    /// To let go of runs that ended before an instant, in milliseconds since 1970.
+    /// Delete runs that ended before an instant, in milliseconds since 1970.
     Prune {
         /// The instant.
         before: i64,
     },
-    /// To forget a customer.
+    /// Erase a customer's personal data.
     Forget {
         /// The customer's id or e-mail address.
         who: String,
-        /// Whether nothing is erased, but listed.
+        /// Whether to list what would be erased instead of erasing it.
         dry_run: bool,
     },
-    /// To end runs.
+    /// Cancel runs.
     Cancel {
         /// The rows of the runs.
         runs: Vec<i64>,
     },
 }
 
-/// What became of one run.
+/// The result for one run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Done {
     /// The order's key.
     pub key: String,
-    /// How far it is.
+    /// The run's state.
     pub state: RunState,
-    /// Why it is parked; of a completed run, what was caught.
+    /// Why the run is parked; for a completed run, the causes that were caught.
     pub cause: Option<String>,
-    /// Failures that a catch step has handled.
+    /// Number of failures that a catch step has handled.
     #[serde(default)]
     pub caught: u32,
-    /// Why nothing was done, in words.
+    /// Why the request was refused, as text.
     pub refused: Option<String>,
 }
 
 impl Done {
-    /// Says what became of a run.
+    /// Returns the result for a run.
     pub fn of<E: std::fmt::Display>(row: &RunRow, result: Result<Settled, E>) -> Self {
         let unchanged = Self {
             key: row.key.clone(),
@@ -91,33 +93,34 @@ impl Done {
     }
 }
 
-/// What is answered.
+/// A response.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
-    /// What became of each run.
+    /// The result for each run.
     Done(Vec<Done>),
-    /// How many runs were let go of.
+    /// The number of deleted runs.
     Pruned(u64),
-    /// What was or would be forgotten.
+    /// What was or would be erased.
     Forgotten(Forgetting),
-    /// Why it could not be done.
+    /// Why the request failed.
     Failed(String),
 }
 
-/// Maximum length of a socket's path in bytes: `sun_path` in unix(7) without its end, and that of macOS.
+/// Maximum length of a socket's path in bytes: `sun_path` in unix(7) without the terminating null
+/// byte, and the limit of macOS.
 const PATH_BYTES_MAX: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
-/// Names the socket of a state directory.
+/// Returns the path of the socket of a state directory.
 pub fn socket(directory: &Path) -> PathBuf {
     directory.join(SOCKET)
 }
 
-/// Calls `open` with a path to the socket of a state directory that is short enough for the system. Where the path itself is too long, it leads over
-/// the open directory.
+/// Calls `open` with a path to the socket of a state directory that is short enough for the system.
+/// If the path itself is too long, the socket is reached through the open directory.
 ///
 /// # Errors
-/// What `open` returns, or that the path is too long and the system knows no other one.
+/// When `open` fails, or the path is too long and the system has no `/proc/self/fd`.
 pub fn at_socket<T>(
     directory: &Path,
     open: impl FnOnce(&Path) -> std::io::Result<T>,
@@ -131,17 +134,17 @@ pub fn at_socket<T>(
     let descriptors = Path::new("/proc/self/fd");
     if !descriptors.exists() {
         let message = format!(
-            "the path has {length} bytes, and that of a socket at most {PATH_BYTES_MAX}: use a shorter `--state-dir`"
+            "the path of the socket has {length} bytes, and the maximum is {PATH_BYTES_MAX}; use a shorter `--state-dir`"
         );
         return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, message));
     }
     open(&descriptors.join(opened.as_raw_fd().to_string()).join(SOCKET))
 }
 
-/// Asks the owner of a state directory; nothing if nobody listens there.
+/// Sends a request to the owner of a state directory. Returns `None` if no process listens there.
 ///
 /// # Errors
-/// When the owner cannot be reached, breaks off, or does not understand.
+/// When the owner cannot be reached, disconnects, or sends an invalid response.
 pub fn ask(directory: &Path, request: &Request) -> std::io::Result<Option<Response>> {
     let mut stream = match at_socket(directory, |path| UnixStream::connect(path)) {
         Ok(stream) => stream,
@@ -167,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_length_of_the_directory_does_not_matter() {
+    fn a_socket_works_in_a_directory_with_a_path_of_any_length() {
         let scratch = tempfile::tempdir().unwrap();
         for length in [1, 60, 200] {
             let directory = scratch.path().join("x".repeat(length));

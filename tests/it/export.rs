@@ -135,7 +135,7 @@ fn a_warning_does_not_name_a_key_that_is_personal_data() {
     ] {
         let said = output.exits(1).stderr;
         assert!(
-            said.contains("warning: an object in `out`, whose keys have personal data"),
+            said.contains("warning: an object in `out`, whose keys contain personal data"),
             "{said}"
         );
         assert!(!said.contains("anna"), "{said}");

@@ -285,7 +285,7 @@ fn what_the_pipeline_does_not_send_any_more_cannot_be_taken_as_sent() {
     let words = ["--all", "--mail", "smtp", "--held", "sent"];
     let output = post.call(&["runs", "retry"], &words).exits(1);
     assert!(
-        output.stderr.contains("cannot go on with the pipeline as it is now"),
+        output.stderr.contains("cannot continue with the current pipeline"),
         "{}",
         output.stderr
     );

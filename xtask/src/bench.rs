@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: how fast orders go through, how large their traces are, and how far that is from what the machine can do.
-//! It prints one JSON object; nothing in it passes or fails.
+//! `cargo xtask bench`: measures throughput, the size of stored data, and the distance to the
+//! limits of the machine. It prints one JSON object; nothing in it passes or fails.
 
 mod alone;
 mod limits;
@@ -17,18 +17,18 @@ use serde_json::{Value as Json, json};
 use crate::workspace::{command, root, run as execute, say, scratch};
 use material::Material;
 
-/// Measure runs of many orders, of single ones, and the machine's limits
+/// Measure runs of many orders and of single orders, and the limits of the machine
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Orders per pipeline
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
     orders: u32,
-    /// Measure with the programs beside this one instead of building optimised ones
+    /// Measure with the programs beside this one instead of building optimized ones
     #[arg(long, hide = true)]
     measure: bool,
 }
 
-/// The pipelines that are measured.
+/// The measured pipelines.
 const PIPELINES: [&str; 2] = ["order-management", "storefront"];
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 fn measure(orders: usize) -> anyhow::Result<()> {
-    let here = std::env::current_exe().context("this program cannot be found")?;
+    let here = std::env::current_exe().context("the path of this program is unknown")?;
     let program = here.with_file_name(format!("oms{}", std::env::consts::EXE_SUFFIX));
     anyhow::ensure!(program.exists(), "`{}` is not built", program.display());
     let folder = scratch("bench");
@@ -91,7 +91,7 @@ fn pipeline(name: &str, orders: usize, program: &Path, folder: &Path) -> anyhow:
         "to_memory": ratio(run.orders_per_second, alone.memory_per_second),
         "disk_to_payload": ratio(disk.bytes_per_order, disk.payload_bytes_per_order),
     });
-    // Kept until here, since the limits are measured with its rows.
+    // The limits are measured with the rows of this state, so it is deleted only now.
     std::fs::remove_dir_all(&state)?;
     Ok(json!({
         "run": run, "disk": disk, "single": single,
@@ -100,7 +100,7 @@ fn pipeline(name: &str, orders: usize, program: &Path, folder: &Path) -> anyhow:
     }))
 }
 
-/// Returns how many times `limit` goes into `reached`; 0 where nothing was measured.
+/// Returns `reached` divided by `limit`, or 0 without a measurement.
 fn ratio(reached: f64, limit: f64) -> f64 {
     if limit > 0.0 { (reached / limit * 1000.0).round() / 1000.0 } else { 0.0 }
 }

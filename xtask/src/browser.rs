@@ -1,5 +1,5 @@
-//! `cargo xtask browser`: the page of all mails, and the page that renews itself, in a real browser (Debian's Chromium, driven by npm's
-//! `playwright-core`).
+//! `cargo xtask browser`: tests the overview page of all e-mails and the live preview in a real
+//! browser (Debian's Chromium, driven by npm's `playwright-core`).
 
 use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
@@ -13,15 +13,16 @@ use crate::workspace::{
     build, command, copy, quietly, root, run as execute, say, scratch, variable,
 };
 
-/// Open the mails and the live preview in Chromium
+/// Open the e-mails and the live preview in Chromium
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Also take pictures of the storefront's mails in English, Japanese and Arabic, at three widths, light and dark, into this folder
+    /// Also save screenshots of the storefront's e-mails in English, Japanese and Arabic, at three
+    /// widths, light and dark, in this folder
     #[arg(long, value_name = "DIR")]
     shots: Option<PathBuf>,
 }
 
-/// Each page of all mails: the pipeline, and the orders if they are not its samples.
+/// The pipeline of each overview page, and its orders if they are not the samples.
 const MATRICES: [(&str, Option<&str>); 3] = [
     ("order-management", None),
     ("storefront", None),
@@ -37,21 +38,22 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
 }
 
-/// Runs the tests. What is not installed and cannot be is skipped and said, but not in CI.
+/// Runs the tests. They are skipped if a program is missing and cannot be installed; in CI that is
+/// an error.
 pub(crate) fn check() -> anyhow::Result<()> {
     run(&Args { shots: None })
 }
 
-/// Returns the folder of what drives the browser, if there is a browser.
+/// Returns the folder of the browser driver, if there is a browser.
 pub(crate) fn driver() -> anyhow::Result<Option<String>> {
-    // Without its font Japanese mails are boxes, whose widths say nothing.
+    // Without this font, Japanese e-mails show placeholder boxes with meaningless widths.
     if !debian::installed("chromium", &["--version"], &["chromium", "fonts-ipafont-gothic"]) {
         let ci = variable("CI").is_some_and(|value| value == "true");
-        anyhow::ensure!(!ci, "the browser's tests need chromium");
-        say("skipped: the browser's tests, since chromium is not there and could not be installed");
+        anyhow::ensure!(!ci, "the browser tests need chromium");
+        say("skipped: the browser tests, because chromium is missing and could not be installed");
         return Ok(None);
     }
-    let driver = npm::package("the browser's tests", "playwright-core", "1.65.1")?;
+    let driver = npm::package("the browser tests", "playwright-core", "1.65.1")?;
     Ok(driver.map(|folder| folder.to_string_lossy().into_owned()))
 }
 
@@ -73,12 +75,12 @@ fn matrices(oms: &str, driver: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A process that does not outlive its check.
+/// A process that ends with its test.
 struct Background(Child);
 
 impl Drop for Background {
     fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to end.
+        // The process may have ended already.
         let _ended = self.0.kill();
         let _status = self.0.wait();
     }

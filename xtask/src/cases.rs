@@ -1,4 +1,5 @@
-//! `cargo xtask cases`: runs the small inputs on which the program once was wrong, and prints one line for each.
+//! `cargo xtask cases`: runs the regression cases, which are small inputs that the program once
+//! handled wrongly, and prints one line for each.
 
 use crate::workspace::{FEATURES, command};
 
@@ -15,6 +16,6 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let only = ["--", "cases::", "--nocapture"];
     let arguments = [&test[..], &FEATURES, &only].concat();
     let status = command("cargo", &arguments).env("OMS_CASE", name).status()?;
-    anyhow::ensure!(status.success(), "a case prints something else than expected");
+    anyhow::ensure!(status.success(), "a case has unexpected output");
     Ok(())
 }

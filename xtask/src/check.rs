@@ -1,4 +1,4 @@
-//! `cargo xtask check`: everything that CI runs, and nothing that CI runs is missing here.
+//! `cargo xtask check`: runs exactly the checks that CI runs.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ pub(crate) struct Args {}
 
 type Check = fn() -> anyhow::Result<()>;
 
-/// The checks with their own command, in the order of execution.
+/// The checks that are also separate commands, in the order of execution.
 const PARTS: [(&str, Check); 8] = [
     ("generate --check", generate::check),
     ("editor", editor::check),
@@ -33,7 +33,7 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
         let clippy = ["clippy", "--workspace", "--all-targets"];
         execute("cargo", &[&clippy[..], &FEATURES, &lints].concat())
     })?;
-    // Built first, so that the time of a check does not include the build.
+    // Built first, so that the duration of a check does not include the build.
     timed("the build", || {
         execute("cargo", &[&["build", "--workspace", "--all-targets"][..], &FEATURES].concat())
     })?;
@@ -42,14 +42,14 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
         timed(name, check)?;
     }
     if has("cargo", &["deny", "--version"]) {
-        // Advisories come over the network, and are asked for where there is one: `cargo deny check advisories`.
+        // Advisories need the network. With a network, run `cargo deny check advisories`.
         execute("cargo", &["deny", "check", "bans", "licenses", "sources"])?;
     } else {
-        say("skipped: `cargo deny check`, since cargo-deny is not installed");
+        say("skipped: `cargo deny check`, because cargo-deny is not installed");
     }
-    // With the features of everything else, so that nothing is built a second time.
+    // With the same features as everything else, so that nothing is built twice.
     execute("cargo", &[&["test", "--quiet", "--doc", "--workspace"][..], &FEATURES].concat())?;
-    // The tests come last, so that their summary is the last thing that is read.
+    // The tests come last, so that their summary is the last output.
     let tests: &[&str] = if has("cargo", &["nextest", "--version"]) {
         &["nextest", "run", "--workspace"]
     } else {
@@ -58,8 +58,8 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     execute("cargo", &[tests, &FEATURES].concat())
 }
 
-/// Prints how long a part took, so that a slow part is noticed.
-#[expect(clippy::disallowed_methods, reason = "the time is shown, and decides nothing")]
+/// Prints the duration of a part, so that slow parts are noticed.
+#[expect(clippy::disallowed_methods, reason = "the time is only printed")]
 fn timed(name: &str, check: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
     let begun = Instant::now();
     check()?;
@@ -67,18 +67,19 @@ fn timed(name: &str, check: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Resu
     Ok(())
 }
 
-/// Gets PostgreSQL from Debian, where that is possible. Without it its tests say that they were skipped, but not in CI.
+/// Installs PostgreSQL from Debian if possible. Without it, its tests report that they are skipped;
+/// in CI that is an error.
 fn database() {
     let there = std::fs::read_dir("/usr/lib/postgresql").is_ok();
     if !there && !debian::installed("psql", &["--version"], &["postgresql"]) {
-        say("PostgreSQL is not there and could not be installed; its tests will be skipped");
+        say("PostgreSQL is missing and could not be installed; its tests will be skipped");
     }
 }
 
-/// Gets `strace` from Debian, where that is possible, for the test that sees what is on disk before it is acknowledged. Without it that
-/// test says that it was skipped.
+/// Installs `strace` from Debian if possible, for the test that observes what is on disk before an
+/// order is acknowledged. Without it, that test reports that it is skipped.
 fn tracer() {
     if !debian::installed("strace", &["--version"], &["strace"]) {
-        say("strace is not there and could not be installed; one test will be skipped");
+        say("strace is missing and could not be installed; one test will be skipped");
     }
 }

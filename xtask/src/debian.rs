@@ -1,8 +1,8 @@
-//! Programs of Debian that checks use.
+//! Debian programs that checks use.
 
 use crate::workspace::{has, run as execute};
 
-/// Tells whether a program is there, after getting these packages if it is not and they can be got.
+/// Returns whether a program is installed. If it is missing, tries to install these packages first.
 pub(crate) fn installed(program: &str, arguments: &[&str], packages: &[&str]) -> bool {
     if has(program, arguments) {
         return true;

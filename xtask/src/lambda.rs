@@ -1,29 +1,33 @@
-//! `cargo xtask lambda`: what `oms generate lambda` writes, read by AWS's linters, built, deployed to an emulator, and held against `oms run`.
+//! `cargo xtask lambda`: tests the output of `oms generate lambda` with AWS's linters, builds it,
+//! deploys it to an emulator, and compares it with `oms run`.
 
 use std::path::{Path, PathBuf};
 
 use crate::python;
 use crate::workspace::{build, command, root, run as execute, say, scratch, variable};
 
-/// Generate the shipped pipelines for AWS Lambda, have linters read them, build the handlers, and put orders through them on an emulator
+/// Generate AWS Lambda handlers for the example pipelines, lint and build them, and process orders
+/// on an emulator
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Measure size, cold start, memory and warm time of optimised handlers instead; nothing in it passes or fails
+    /// Measure size, cold start, memory and warm time of optimized handlers instead; nothing in it
+    /// passes or fails
     #[arg(long)]
     measure: bool,
 }
 
-/// The shipped pipelines, and between them the first as its origin took orders in; what is put through the handlers are the orders of the last two.
+/// The example pipelines, and a variant of the first one with a direct intake. Orders are processed
+/// by the handlers of the last two.
 const PIPELINES: [&str; 3] = ["order-management", DIRECT, "storefront"];
 const DIRECT: &str = "direct";
-/// Where the crates are, seen from a generated folder.
+/// The path of the crates, relative to a generated folder.
 const CRATES: &str = "../../..";
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if args.measure { measure() } else { check() }
 }
 
-/// Does all of it. Without Python it says what is skipped, but not in CI.
+/// Runs all tests. Without Python, they are skipped with a message; in CI that is an error.
 pub(crate) fn check() -> anyhow::Result<()> {
     let Some(emulator) = python::environment(python::SERVERS)? else { return Ok(()) };
     let oms = build()?;
@@ -36,9 +40,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
     execute(&python, &["tests/emulator/self_test.py"])?;
     let corpus = variable("OMS_SHARED").map(|shared| format!("{shared}/data"));
     if corpus.is_none() {
-        say(
-            "skipped: the large test data, since OMS_SHARED does not say where it is; the samples are put",
-        );
+        say("skipped: the large test data, because OMS_SHARED is not set; the samples are used");
     }
     let play = |program: &str, pipeline: &str, more: &[&str]| {
         let [program, generated, built] = [
@@ -54,12 +56,13 @@ pub(crate) fn check() -> anyhow::Result<()> {
     };
     let quick = ["--config", "profile.dev.debug=false"];
     build_handlers("order-management", &quick)?;
-    // Handlers of both have the same names: the one's are played before the other's are built.
+    // Both pipelines have handlers with the same names, so the tests of the first run before the
+    // second is built.
     build_handlers(DIRECT, &quick)?;
     play("direct.py", DIRECT, &["--pipeline", &file(DIRECT)?])?;
     build_handlers("storefront", &quick)?;
     play("end_to_end.py", "storefront", &[])?;
-    // Fewer orders, since services that fail take their time.
+    // Fewer orders, because failing services take time.
     play("faults.py", "storefront", &["--count", "60"])
 }
 
@@ -67,14 +70,14 @@ fn generated(pipeline: &str) -> PathBuf {
     scratch("generated").join(pipeline)
 }
 
-/// Returns the pipeline's file. The one whose orders API Gateway stores by itself is made of the order management's.
+/// Returns the path of a pipeline. The one with a direct intake is derived from order-management.
 fn file(pipeline: &str) -> anyhow::Result<String> {
     if pipeline != DIRECT {
         return Ok(format!("pipelines/{pipeline}.yaml"));
     }
     let text = std::fs::read_to_string(root().join("pipelines/order-management.yaml"))?;
     let (path, direct) = ("{key}\" }", "{key}\", mode: direct }");
-    anyhow::ensure!(text.contains(path), "the order management has another intake");
+    anyhow::ensure!(text.contains(path), "the intake of order-management has changed");
     let up = "../../pipelines/";
     let text = text.replace(path, direct);
     let text = text.replace("order-management/", &format!("{up}order-management/"));
@@ -85,13 +88,13 @@ fn file(pipeline: &str) -> anyhow::Result<String> {
     Ok(file.to_string_lossy().into_owned())
 }
 
-/// Writes the folder anew, and sees that it is then what would be written.
+/// Generates a fresh folder, and checks that `--check` then succeeds.
 fn generate(oms: &str, pipeline: &str) -> anyhow::Result<()> {
     let file = file(pipeline)?;
     let out = generated(pipeline);
     let out = out.to_string_lossy();
     let mut words = vec!["generate", "lambda", &file, "--out", &out, "--crates", CRATES];
-    // What the others do not have.
+    // Only this pipeline has refreshed rates.
     words.extend(if pipeline == "storefront" { &["--rates", "refreshed"][..] } else { &[] });
     execute(oms, &words)?;
     words.push("--check");
@@ -121,7 +124,7 @@ fn lint() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds the handlers with the versions of this workspace, whose lock file holds all of them.
+/// Builds the handlers with the versions of this workspace, whose lock file contains all of them.
 fn build_handlers(pipeline: &str, how: &[&str]) -> anyhow::Result<()> {
     let folder = generated(pipeline);
     std::fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock"))?;
@@ -132,10 +135,10 @@ fn build_handlers(pipeline: &str, how: &[&str]) -> anyhow::Result<()> {
     execute("cargo", &[&["build", "--quiet"][..], how, &places].concat())
 }
 
-/// What the names of the pipeline stand for in a measurement, where constant answers stand for AWS.
+/// The resources for a measurement, in which constant responses replace AWS.
 const RESOURCES: &str = r#"{"buckets":{"orders":"orders","rates":"rates"},"cluster":"arn:aws:rds:us-east-1:000000000000:cluster:c","secret":"arn:aws:secretsmanager:us-east-1:000000000000:secret:s","database":"oms","configuration_set":"set"}"#;
 
-/// Measures the storefront's handlers, and beside them a handler in Python.
+/// Measures the storefront's handlers, and a handler in Python for comparison.
 fn measure() -> anyhow::Result<()> {
     let Some(python) = python::environment(python::SERVERS)? else { return Ok(()) };
     generate(build()?, "storefront")?;

@@ -1,15 +1,16 @@
-//! `cargo xtask mails`: checks every shipped mail in every language with other tools: the HTML with npm's `html-validate`, the message with Python's parser.
-//! It also compares amounts and plural forms with Node's Intl, and bidirectional text with `python-bidi`.
+//! `cargo xtask mails`: checks the example e-mails in every language with other tools: the HTML
+//! with npm's `html-validate`, the message with Python's parser. It also compares amounts and
+//! plural forms with Node's Intl, and bidirectional text with `python-bidi`.
 
 use crate::npm;
 use crate::python;
 use crate::workspace::{build, has, quietly, root, run as execute, say, scratch};
 
-/// Render the shipped mails and have them read by html-validate and by Python's e-mail parser
+/// Render the example e-mails, and check them with html-validate and Python's e-mail parser
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
-/// Each pipeline, and the orders if they are not its samples.
+/// Each pipeline, and its orders if they are not the samples.
 const PIPELINES: [(&str, Option<&str>); 3] = [
     ("order-management", None),
     ("storefront", None),
@@ -21,7 +22,7 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     check()
 }
 
-/// Renders and reads. What is not installed is skipped and said.
+/// Runs the checks. Checks with missing programs are skipped with a message.
 pub(crate) fn check() -> anyhow::Result<()> {
     let oms = build()?;
     let folder = scratch("mails");
@@ -44,7 +45,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
         let script = root().join("tests/mails/read.py");
         execute("python3", &[&script.to_string_lossy(), &all])?;
     } else {
-        say("skipped: reading mails by Python, since python3 is not installed");
+        say("skipped: parsing e-mails with Python, because python3 is not installed");
     }
     if let Some(environment) = python::environment(python::BIDI)? {
         let python = environment.join("bin/python3");
@@ -59,9 +60,9 @@ pub(crate) fn check() -> anyhow::Result<()> {
         let words = [&script, &out].map(|path| path.to_string_lossy().into_owned());
         execute("node", &[&words[0], oms, &words[1]])?;
     } else {
-        say("skipped: comparing locales with Node's Intl, since node is not installed");
+        say("skipped: comparing locales with Node's Intl, because node is not installed");
     }
-    let validator = npm::program("the test of the mails' HTML", "html-validate", "10.17.0")?;
+    let validator = npm::program("the HTML test of e-mails", "html-validate", "10.17.0")?;
     let Some(validator) = validator else { return Ok(()) };
     let rules = root().join("tests/mails/html-validate.json");
     let rules = rules.to_string_lossy();

@@ -1,5 +1,5 @@
-//! What the project does to itself: generated files, the checks that CI runs, the editor's, the mails', the browser's, the
-//! server's and AWS Lambda's tests, the benchmark.
+//! Project tasks: generating files, the checks of CI, tests with an editor, browser, server and AWS
+//! Lambda, and benchmarks.
 //!
 //! `cargo xtask --help` lists the commands.
 
@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// The project's own chores
+/// Project tasks: checks, generated files and benchmarks
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Command {

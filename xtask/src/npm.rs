@@ -1,10 +1,11 @@
-//! Programs of npm that checks use, each in a version of its own below `target/`.
+//! npm programs that checks use, each in a fixed version below `target/`.
 
 use std::path::PathBuf;
 
 use crate::workspace::{has, run as execute, say, scratch, variable};
 
-/// Returns a program of a package, installing it the first time; nothing where there is no npm, but not in CI.
+/// Returns a program of a package, and installs it if it is missing. Returns `None` without npm,
+/// which is an error in CI.
 pub(crate) fn program(
     check: &str,
     package: &str,
@@ -14,8 +15,8 @@ pub(crate) fn program(
     Ok(folder.map(|folder| folder.join("node_modules/.bin").join(package)))
 }
 
-/// Returns the folder that has a package in its `node_modules`, installing it the first time; nothing where there is no npm, but not
-/// in CI.
+/// Returns the folder with a package in its `node_modules`, and installs the package if it is
+/// missing. Returns `None` without npm, which is an error in CI.
 pub(crate) fn package(
     check: &str,
     package: &str,
@@ -24,7 +25,7 @@ pub(crate) fn package(
     if !has("npm", &["--version"]) || !has("node", &["--version"]) {
         let ci = variable("CI").is_some_and(|value| value == "true");
         anyhow::ensure!(!ci, "{check} needs node and npm");
-        say(&format!("skipped: {check}, since node or npm is not installed"));
+        say(&format!("skipped: {check}, because node or npm is not installed"));
         return Ok(None);
     }
     let folder = scratch("npm").join(format!("{package}-{version}"));

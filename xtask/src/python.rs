@@ -1,69 +1,69 @@
-//! Packages of PyPI that checks use, in environments of their own below `target/`.
+//! PyPI packages that checks use, in separate environments below `target/`.
 
 use std::path::PathBuf;
 
 use crate::workspace::{has, root, run as execute, say, scratch, variable};
 
-/// An environment: its folder below `target/`, and what it needs, each package in one version.
+/// An environment: its folder below `target/`, and its requirements with fixed versions.
 #[derive(Clone, Copy)]
 pub(crate) struct Environment {
     folder: &'static str,
     requirements: &'static [&'static str],
-    /// What is not done without it.
+    /// The task that is skipped without the environment.
     purpose: &'static str,
 }
 
-/// The test mail server and the emulator of AWS.
+/// The test mail server and the AWS emulator.
 pub(crate) const SERVERS: Environment = Environment {
     folder: "python",
     requirements: &["tests/smtp/requirements.txt", "tests/emulator/requirements.txt"],
     purpose: "the tests of SMTP and AWS",
 };
-/// What holds the server against its own description.
+/// The test of the server against its OpenAPI description.
 pub(crate) const SERVE: Environment = Environment {
     folder: "python-serve",
     requirements: &["tests/serve/requirements.txt"],
     purpose: "the tests of oms serve",
 };
-/// A second implementation of JSON Schema.
+/// Another implementation of JSON Schema.
 pub(crate) const SCHEMA: Environment = Environment {
     folder: "python-schema",
     requirements: &["tests/schema/requirements.txt"],
     purpose: "the comparison of order schemas",
 };
-/// The time zone database that days are compared with.
+/// The time zone database for the comparison of days.
 pub(crate) const TIME_ZONES: Environment = Environment {
     folder: "python-time-zones",
     requirements: &["tests/time_zones/requirements.txt"],
     purpose: "the comparison of time zones",
 };
-/// An independent implementation of the Unicode Bidirectional Algorithm.
+/// Another implementation of the Unicode Bidirectional Algorithm.
 pub(crate) const BIDI: Environment = Environment {
     folder: "python-bidi",
     requirements: &["tests/mails/requirements.txt"],
     purpose: "the comparison of text in both directions",
 };
-/// AWS's own linters.
+/// AWS's linters.
 pub(crate) const SAM: Environment = Environment {
     folder: "python-sam",
     requirements: &["tests/lambda/requirements-sam.txt"],
     purpose: "cfn-lint and sam validate",
 };
-/// A linter that cannot live with the others.
+/// A linter whose requirements conflict with the others.
 pub(crate) const CHECKOV: Environment = Environment {
     folder: "python-checkov",
     requirements: &["tests/lambda/requirements-checkov.txt"],
     purpose: "checkov",
 };
 
-/// Makes an environment, or brings it up to what is required, and returns its folder; where there is no Python it says what is skipped,
-/// but not in CI.
+/// Creates an environment or updates it to its requirements, and returns its folder. Without
+/// Python, it reports that the task is skipped; in CI that is an error.
 pub(crate) fn environment(wanted: Environment) -> anyhow::Result<Option<PathBuf>> {
     let Environment { folder, requirements, purpose } = wanted;
     if !has("python3", &["-m", "venv", "--help"]) {
         let ci = variable("CI").is_some_and(|value| value == "true");
         anyhow::ensure!(!ci, "{purpose} needs python3 with venv");
-        say(&format!("skipped: {purpose}, since python3 with venv is not installed"));
+        say(&format!("skipped: {purpose}, because python3 with venv is not installed"));
         return Ok(None);
     }
     let folder = scratch(folder);

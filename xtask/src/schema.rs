@@ -1,4 +1,5 @@
-//! `cargo xtask schema`: verdicts on orders, held against those of a second implementation of JSON Schema, PyPI's `jsonschema`.
+//! `cargo xtask schema`: compares the validation of orders with another implementation of JSON
+//! Schema, PyPI's `jsonschema`.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -10,7 +11,7 @@ use serde_json::Value as Json;
 use crate::python;
 use crate::workspace::{root, say};
 
-/// Compare verdicts on generated order schemas and orders with PyPI's jsonschema
+/// Compare the validation of generated orders and order schemas with PyPI's jsonschema
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Number of schemas; each has three orders
@@ -21,9 +22,9 @@ pub(crate) struct Args {
     seed: u64,
 }
 
-/// Differences that are shown.
+/// Maximum number of differences that are shown.
 const SHOWN_MAX: usize = 10;
-/// Schemas that may be refused, of a hundred: the comparison is to be about verdicts.
+/// Maximum percentage of unsupported schemas, so that the comparison stays meaningful.
 const REFUSED_MAX: u32 = 15;
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -35,7 +36,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
     compare(1000, 1)
 }
 
-/// One order, and the verdict of the other implementation.
+/// An order, and the result of the other implementation.
 #[derive(Deserialize)]
 struct Line {
     schema: Json,
@@ -45,13 +46,14 @@ struct Line {
 
 #[derive(Default)]
 struct Tally {
-    /// Schemas of which the reader alone, and the validator, gives the verdict.
+    /// Number of schemas that the reader checks alone, and of those that need the validator.
     by_reader: u32,
     by_validator: u32,
     refused: u32,
     accepted: u32,
     rejected: u32,
-    /// Orders that are rejected because a number has more digits than a decimal of `oms`.
+    /// Number of orders that are rejected because a number has too many digits for a decimal of
+    /// `oms`.
     beyond: u32,
     different: Vec<String>,
 }
@@ -78,7 +80,7 @@ fn compare(count: u32, seed: u64) -> anyhow::Result<()> {
     anyhow::ensure!(generator.wait()?.success(), "the generator failed");
     let Tally { by_reader, by_validator, refused, accepted, rejected, beyond, different } = tally;
     say(&format!(
-        "{count} schemas, seed {seed}: the reader decides for {by_reader}, the validator for {by_validator}; {refused} are refused. \
+        "{count} schemas, seed {seed}: {by_reader} checked by the reader, {by_validator} by the validator; {refused} unsupported. \
          {} verdicts: {accepted} accepted, {rejected} rejected, {beyond} beyond a limit; {} differ",
         accepted + rejected + beyond,
         different.len(),
@@ -86,8 +88,8 @@ fn compare(count: u32, seed: u64) -> anyhow::Result<()> {
     for difference in different.iter().take(SHOWN_MAX) {
         say(difference);
     }
-    anyhow::ensure!(different.is_empty(), "verdicts differ");
-    anyhow::ensure!(refused * 100 <= count * REFUSED_MAX, "too many schemas are refused");
+    anyhow::ensure!(different.is_empty(), "the results differ");
+    anyhow::ensure!(refused * 100 <= count * REFUSED_MAX, "too many schemas are unsupported");
     Ok(())
 }
 

@@ -1,5 +1,5 @@
-//! `cargo xtask serve`: `oms serve` from outside: hostile callers and mail servers, too many of them, kills under load, its own description held against it, and its console in a
-//! browser.
+//! `cargo xtask serve`: tests `oms serve` from outside: hostile clients and mail servers, overload,
+//! kills under load, conformance with its OpenAPI description, and its console in a browser.
 
 use crate::browser;
 use crate::debian;
@@ -7,13 +7,14 @@ use crate::npm;
 use crate::python;
 use crate::workspace::{build, root, run as execute, say, scratch, variable};
 
-/// Put orders by HTTP as callers do who are wrong, slow, many or killed, and use the console in Chromium
+/// Test the server with invalid, slow, many and killed clients, and its console in Chromium
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Measure how many orders an optimised build takes in, how long each waits, and its memory instead; nothing in it passes or fails
+    /// Measure the throughput, latency and memory of an optimized build instead; nothing in it
+    /// passes or fails
     #[arg(long)]
     load: bool,
-    /// Minutes of steady load at the end of a measurement, at about half of what it takes
+    /// Minutes of steady load at the end of a measurement, at about half the maximum throughput
     #[arg(long, default_value_t = 0, requires = "load")]
     steady: u32,
 }
@@ -22,7 +23,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if args.load { load(args.steady) } else { check() }
 }
 
-/// Does all of it. Without Python or Chromium it says what is skipped, but not in CI.
+/// Runs all tests. Without Python or Chromium, they are skipped with a message; in CI that is an
+/// error.
 pub(crate) fn check() -> anyhow::Result<()> {
     let oms = build()?;
     if let Some(environment) = python::environment(python::SERVE)? {
@@ -30,25 +32,23 @@ pub(crate) fn check() -> anyhow::Result<()> {
         let python = python.to_string_lossy();
         let corpus = variable("OMS_SHARED").map(|shared| format!("{shared}/data"));
         if corpus.is_none() {
-            say(
-                "skipped: the bodies of the large test data, since OMS_SHARED does not say where it is",
-            );
+            say("skipped: the orders of the large test data, because OMS_SHARED is not set");
         }
         let corpus = corpus.as_deref().map(|corpus| vec!["--corpus", corpus]).unwrap_or_default();
         let programs: [(&str, Vec<&str>); 10] = [
             ("hostile.py", corpus),
             ("overload.py", vec![]),
-            // By hand there are ten thousand.
+            // For a manual run, use ten thousand.
             ("crowd.py", vec!["--connections", "2000"]),
             ("attacks_http.py", vec![]),
             ("attacks_mail.py", vec![]),
             ("full_disk.py", vec![]),
-            // By hand it is done twenty times.
+            // For a manual run, use twenty.
             ("kill.py", vec!["--times", "5"]),
-            // By hand two hundred.
+            // For a manual run, use two hundred.
             ("serial.py", vec!["--rounds", "3"]),
             ("contract.py", vec![]),
-            // By hand there are two hundred.
+            // For a manual run, use two hundred.
             ("damaged.py", vec!["--copies", "8"]),
         ];
         for (program, more) in programs {
@@ -60,7 +60,8 @@ pub(crate) fn check() -> anyhow::Result<()> {
     console(oms)
 }
 
-/// Checks the metrics with Debian's `promtool` and the OpenAPI document with npm's `@redocly/cli`, if these are installed.
+/// Checks the metrics with Debian's `promtool` and the OpenAPI document with npm's `@redocly/cli`,
+/// if they can be installed.
 fn standards(python: &str, oms: &str) -> anyhow::Result<()> {
     let mut words = vec!["tests/serve/standards.py", "--oms", oms];
     if debian::installed("promtool", &["--version"], &["prometheus"]) {
@@ -68,7 +69,7 @@ fn standards(python: &str, oms: &str) -> anyhow::Result<()> {
     } else {
         let ci = variable("CI").is_some_and(|value| value == "true");
         anyhow::ensure!(!ci, "the check of the metrics needs promtool");
-        say("skipped: promtool, since it is not there and could not be installed");
+        say("skipped: promtool, because it is missing and could not be installed");
     }
     let linter = npm::package("the linter of the OpenAPI document", "@redocly/cli", "2.77.0")?;
     let linter = linter.map(|folder| folder.join("node_modules/.bin/redocly"));
@@ -79,7 +80,7 @@ fn standards(python: &str, oms: &str) -> anyhow::Result<()> {
 
 fn console(oms: &str) -> anyhow::Result<()> {
     let Some(driver) = browser::driver()? else { return Ok(()) };
-    let axe = npm::package("the console's test", "axe-core", "4.14.1")?;
+    let axe = npm::package("the console test", "axe-core", "4.14.1")?;
     let Some(axe) = axe.map(|folder| folder.to_string_lossy().into_owned()) else {
         return Ok(());
     };
@@ -90,9 +91,9 @@ fn console(oms: &str) -> anyhow::Result<()> {
 }
 
 fn load(steady: u32) -> anyhow::Result<()> {
-    // It says its version with the exit code of a failure.
+    // `wrk --version` exits with a failure, so look for the program instead.
     let is_there = debian::installed("sh", &["-c", "command -v wrk"], &["wrk"]);
-    anyhow::ensure!(is_there, "a measurement needs wrk");
+    anyhow::ensure!(is_there, "the measurement needs wrk");
     execute("cargo", &["build", "--release"])?;
     let orders =
         variable("OMS_SHARED").map(|shared| format!("{shared}/data/orders/orders-sample.ndjson"));

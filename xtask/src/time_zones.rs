@@ -1,9 +1,10 @@
-//! `cargo xtask time-zones`: compares the days of instants with those that Python's `zoneinfo` computes.
+//! `cargo xtask time-zones`: compares the days of instants with Python's `zoneinfo`.
 
 use crate::python;
 use crate::workspace::{build, run as execute};
 
-/// Compare `date(t, zone)` with Python's zoneinfo, around every change of an offset from 2024 to 2030
+/// Compare `date(t, zone)` with Python's zoneinfo, around every change of an offset from 2024 to
+/// 2030
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
@@ -11,7 +12,7 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     check()
 }
 
-/// Compares. Without Python it says what is skipped, but not in CI.
+/// Runs the comparison. Without Python, it is skipped with a message; in CI that is an error.
 pub(crate) fn check() -> anyhow::Result<()> {
     let Some(environment) = python::environment(python::TIME_ZONES)? else { return Ok(()) };
     let oms = build()?;

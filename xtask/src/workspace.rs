@@ -1,4 +1,4 @@
-//! Where the project lies, and running other programs in it.
+//! The project's folder, and running other programs in it.
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -13,31 +13,34 @@ pub(crate) fn root() -> &'static Path {
     here.parent().unwrap_or(here)
 }
 
-/// Returns a folder for things that may be deleted at any time.
+/// Returns a folder for temporary files.
 pub(crate) fn scratch(name: &str) -> PathBuf {
     root().join("target").join(name)
 }
 
-/// Returns a variable of the environment.
-#[expect(clippy::disallowed_methods, reason = "the chores are asked by their environment, too")]
+/// Returns an environment variable.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "project tasks are also configured by environment variables"
+)]
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Writes a line to standard error.
 pub(crate) fn say(line: &str) {
-    // Where standard error is closed there is nobody to tell.
+    // If standard error is closed, the line is lost.
     let _unheard = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Makes a command that runs in the project's folder.
+/// Returns a command that runs in the project's folder.
 pub(crate) fn command<S: AsRef<OsStr>>(program: &str, arguments: &[S]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(root());
     command
 }
 
-/// Says what is run, runs it, and fails as it does.
+/// Prints a command, runs it, and fails if it fails.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     let shown = format!("{program} {}", arguments.join(" "));
     say(&format!("$ {shown}"));
@@ -48,16 +51,17 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Everything is built in: the places at which tests end the process as a crash would, and AWS.
+/// All features: the failpoints of tests, and AWS.
 pub(crate) const FEATURES: [&str; 2] = ["--features", "oms/failpoints,oms/aws"];
 
-/// Builds the whole workspace, always with the same features, so that no crate is built a second time for another check. Returns the program.
+/// Builds the whole workspace, always with the same features, so that no crate is built twice.
+/// Returns the path of the program.
 pub(crate) fn build() -> anyhow::Result<&'static str> {
     run("cargo", &[&["build", "--workspace"][..], &FEATURES].concat())?;
     Ok("target/debug/oms")
 }
 
-/// Runs it without its answer; what it says is shown if it fails.
+/// Runs a command and discards its output, or prints it if the command fails.
 pub(crate) fn quietly(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     let output = command(program, arguments)
         .output()
@@ -67,7 +71,7 @@ pub(crate) fn quietly(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Tells whether a program is there: whether it answers to these arguments.
+/// Returns whether a program exists, by running it with these arguments.
 pub(crate) fn has(program: &str, arguments: &[&str]) -> bool {
     command(program, arguments)
         .stdout(Stdio::null())
@@ -76,7 +80,8 @@ pub(crate) fn has(program: &str, arguments: &[&str]) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// Copies a folder, but for what begins with a dot: the states of somebody's own runs are no part of a pipeline.
+/// Copies a folder without names that begin with a dot, because states of earlier runs are not part
+/// of a pipeline.
 pub(crate) fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {

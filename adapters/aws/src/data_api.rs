@@ -1,4 +1,4 @@
-//! The way to Aurora PostgreSQL by the RDS Data API.
+//! Access to Aurora PostgreSQL through the RDS Data API.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use oms_sql::{Database, Hint, Parameter, Rows, Statement, from_state};
 use crate::failure::sorted;
 use crate::session::Session;
 
-/// How long it waits before it asks a cluster again that resumes; that takes about 15 seconds.
+/// Delay between two attempts while a cluster resumes, which takes about 15 seconds.
 const RESUME_STEP: Duration = Duration::from_secs(1);
 
-/// A cluster, and who asks it.
+/// A cluster, and the credentials for it.
 #[derive(Clone, Debug)]
 pub struct Cluster {
     /// The cluster's ARN.
@@ -23,7 +23,7 @@ pub struct Cluster {
     pub secret: String,
     /// The database's name.
     pub database: String,
-    /// How long it is waited for a cluster that was paused.
+    /// How long to wait for a paused cluster to resume.
     pub resume_max: Duration,
 }
 
@@ -34,7 +34,7 @@ pub struct DataApi {
 }
 
 impl DataApi {
-    /// Gets ready to ask a cluster.
+    /// Returns a client for a cluster, without sending a request.
     pub fn new(session: &Session, cluster: Cluster) -> Self {
         Self { client: Client::new(&session.0), cluster }
     }
@@ -85,7 +85,7 @@ impl Database for DataApi {
     }
 }
 
-/// Finds the SQLSTATE in a message, such as `ERROR: …; SQLState: 23505`.
+/// Returns the SQLSTATE in a message, such as `ERROR: …; SQLState: 23505`.
 fn state(message: &str) -> &str {
     let behind = message.rsplit_once("SQLState:").map_or("", |(_, behind)| behind.trim_start());
     behind.split(|char: char| !char.is_ascii_alphanumeric()).next().unwrap_or_default()
@@ -116,7 +116,10 @@ fn rows(records: Vec<Vec<Field>>) -> Result<Rows, StepError> {
         Field::IsNull(_) => Ok(None),
         Field::StringValue(text) => Ok(Some(text)),
         // Every column is selected as text.
-        _ => Err(StepError::permanent(cause::REFUSED, "the database answered with no text")),
+        _ => Err(StepError::permanent(
+            cause::REFUSED,
+            "the database returned a value that is not text",
+        )),
     };
     records.into_iter().map(|record| record.into_iter().map(text).collect()).collect()
 }
@@ -126,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_state_stands_at_the_end_of_the_message() {
+    fn the_sqlstate_is_at_the_end_of_the_message() {
         assert_eq!(state("ERROR: value SQLState: x; SQLState: 23505"), "23505");
         assert_eq!(state("ERROR: division; SQLState: 22012."), "22012");
         assert_eq!(state("nothing"), "");

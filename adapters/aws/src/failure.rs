@@ -1,11 +1,13 @@
-//! What an error of the SDK means for a run. The service's words are left out: they may quote values.
+//! The meaning of an SDK error for a run. The service's message is left out, because it may quote
+//! values.
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use oms_core::effects::{StepError, cause};
 
-/// Exceptions that pass when they are tried again ("Error retries and exponential backoff", AWS General Reference).
+/// Exceptions that are worth a retry ("Error retries and exponential backoff", AWS General
+/// Reference).
 const PASSES: &[&str] = &[
     "InternalError",
     "InternalFailure",
@@ -20,7 +22,7 @@ const PASSES: &[&str] = &[
     "TooManyRequestsException",
 ];
 
-/// Exceptions that somebody has to set right who runs the system: rights, names of resources, accounts.
+/// Exceptions that an operator has to fix: permissions, names of resources, accounts.
 const ENVIRONMENT: &[&str] = &[
     "AccessDenied",
     "AccessDeniedException",
@@ -44,7 +46,8 @@ const ENVIRONMENT: &[&str] = &[
     "UnrecognizedClientException",
 ];
 
-/// Sorts an error of a service named `service`, none of whose calls does harm when it is repeated.
+/// Classifies an error of a service named `service`. Repeating a call of such a service must be
+/// harmless.
 pub(crate) fn sorted<E>(service: &str, error: SdkError<E, HttpResponse>) -> StepError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -58,28 +61,28 @@ where
         }
         (_, Some(code)) if ENVIRONMENT.contains(&code) => StepError::transient(
             cause::ENVIRONMENT,
-            format!("{service} answered `{code}`: a right or a resource is missing"),
+            format!("{service} returned `{code}`: a permission or a resource is missing"),
         ),
         (_, Some(code)) if PASSES.contains(&code) => {
-            transient(&format!("{service} answered `{code}`"))
+            transient(&format!("{service} returned `{code}`"))
         }
         _ if status.is_none_or(|status| status == 429 || status >= 500) => {
             transient(&format!("{service} failed"))
         }
         (SdkError::ConstructionFailure(_), _) => StepError::permanent(
             cause::OUT_OF_RANGE,
-            format!("no request to {service} can be made of it"),
+            format!("the request to {service} is invalid"),
         ),
         (_, code) => StepError::permanent(
             cause::REFUSED,
-            format!("{service} refused it: `{}`", code.unwrap_or("no reason given")),
+            format!("{service} rejected the request: `{}`", code.unwrap_or("no reason given")),
         ),
     };
     // The code and the chain of causes, without the message.
     sorted.caused_by(Reason(code, status))
 }
 
-/// What is kept of a service's error.
+/// The part of a service's error that is kept.
 #[derive(Debug, thiserror::Error)]
 #[error("exception {0:?}, HTTP status {1:?}")]
 struct Reason(Option<String>, Option<u16>);

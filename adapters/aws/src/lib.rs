@@ -1,7 +1,7 @@
-//! The ports on AWS. Nothing else: what is done and when is the engine's.
+//! Implementations of the ports on AWS. The engine decides what is done and when.
 //!
-//! Each service is a feature, since a handler links only what its steps use. Credentials, region and endpoints come from the SDK's default
-//! chain and the standard AWS variables.
+//! Each service is a feature, so that a handler links only what its steps use. Credentials, region
+//! and endpoints come from the SDK's default chain and the standard AWS environment variables.
 
 #[cfg(feature = "rdsdata")]
 mod data_api;

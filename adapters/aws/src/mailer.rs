@@ -1,7 +1,7 @@
-//! Mail by SES, as the bytes that the engine made.
+//! E-mail through SES, as the exact bytes that the engine produced.
 //!
-//! SES has no idempotency token, so that a mail is claimed in the database first. The client makes one attempt; what it does not hear the
-//! end of is unknown.
+//! SES has no idempotency token, so each e-mail is first claimed in the database. The client makes
+//! a single attempt. If its result is lost, the outcome of the e-mail is unknown.
 
 use std::time::Duration;
 
@@ -18,14 +18,15 @@ use oms_sql::{Claim, Claims};
 use crate::failure::sorted;
 use crate::session::Session;
 
-/// How long a claim lives: longer than one attempt can take, with the database on both sides of it.
+/// How long a claim lives: longer than one attempt can take, including the database calls before
+/// and after it.
 const LEASE: Duration = Duration::from_secs(120);
 
-/// How long it waits before it notes again that a mail was sent, at first and at the most: about 6 seconds in all.
+/// Initial and maximum delay between attempts to record the result: about 6 seconds in total.
 const NOTE_WAIT: Duration = Duration::from_millis(100);
 const NOTE_WAIT_MAX: Duration = Duration::from_millis(3_200);
 
-/// Mail by Amazon SES.
+/// A mailer that uses Amazon SES.
 pub struct SesMailer<R> {
     client: Client,
     claims: Claims,
@@ -34,7 +35,7 @@ pub struct SesMailer<R> {
 }
 
 impl<R: Random> SesMailer<R> {
-    /// Gets ready to send; claims are kept in a database.
+    /// Returns a mailer that stores its claims in a database.
     pub fn new(
         session: &Session,
         claims: Claims,
@@ -48,10 +49,11 @@ impl<R: Random> SesMailer<R> {
     }
 
     async fn deliver(&self, call: &Call, mail: &Mail) -> Result<(), StepError> {
-        // Until SES is asked, surely nothing was sent.
+        // Before the request to SES, it is certain that nothing was sent.
         call.doubt.lift();
         let unmade = |error| {
-            StepError::permanent(cause::OUT_OF_RANGE, "the mail cannot be made").caused_by(error)
+            StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be assembled")
+                .caused_by(error)
         };
         let message = mail.to_rfc5322().map_err(unmade)?;
         let attempt = format!("{:016x}{:016x}", self.random.next(), self.random.next());
@@ -59,11 +61,11 @@ impl<R: Random> SesMailer<R> {
             Claim::Mine => {}
             Claim::Done => return Ok(()),
             Claim::Busy => {
-                let message = "another attempt to send this mail is under way";
+                let message = "another attempt to send this e-mail is in progress";
                 return Err(StepError::transient(cause::UNAVAILABLE, message));
             }
             Claim::Unknown => {
-                let message = "an earlier attempt to send this mail was not heard of again";
+                let message = "an earlier attempt to send this e-mail ended without a result";
                 return Err(StepError::unknown(message));
             }
         }
@@ -76,15 +78,17 @@ impl<R: Random> SesMailer<R> {
                 call.doubt.lift();
                 match self.claims.free(call, &attempt).await {
                     Ok(()) => Err(error),
-                    // Then the lease has to end before anybody may try again, and that will look unknown.
+                    // The lease must then expire before another attempt can start, and the outcome
+                    // will be unknown.
                     Err(unnoted) => Err(error.caused_by(unnoted)),
                 }
             }
         }
     }
 
-    /// Notes that a mail was sent. If that cannot be noted it waits for a person, who finds the provider's id in the reason: without a note it
-    /// would look unknown later on, and be sent again where that is allowed.
+    /// Records that an e-mail was sent. If that fails, the run is parked for a person, with the
+    /// provider's id in the reason. Without a record, the outcome would later be unknown, and the
+    /// e-mail might be sent again if that is allowed.
     async fn note_sent(&self, call: &Call, attempt: &str, provider: &str) -> Result<(), StepError> {
         let mut wait = NOTE_WAIT;
         loop {
@@ -93,8 +97,9 @@ impl<R: Random> SesMailer<R> {
                 Err(error) => error,
             };
             if wait > NOTE_WAIT_MAX {
-                let message =
-                    format!("SES took the mail as `{provider}`, and that could not be noted");
+                let message = format!(
+                    "SES accepted the e-mail as `{provider}`, but that could not be recorded"
+                );
                 return Err(StepError::permanent(cause::UNKNOWN_OUTCOME, message).caused_by(error));
             }
             tokio::time::sleep(wait).await;
@@ -109,16 +114,17 @@ impl<R: Random> SesMailer<R> {
         message: Vec<u8>,
     ) -> Result<String, StepError> {
         let invalid = |error| {
-            StepError::permanent(cause::OUT_OF_RANGE, "the mail cannot be made").caused_by(error)
+            StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be assembled")
+                .caused_by(error)
         };
         let raw = RawMessage::builder().data(Blob::new(message)).build().map_err(invalid)?;
-        // SES replaces Message-ID and Date; its events carry the tag, which says whose mail it was.
+        // SES replaces Message-ID and Date. The tag identifies the e-mail in the events of SES.
         let tag =
             MessageTag::builder().name("oms-key").value(&*call.key).build().map_err(invalid)?;
         let sent = self
             .client
             .send_email()
-            // Whose identity it is that has to allow it.
+            // The identity that must authorize the request.
             .from_email_address(&mail.from.address)
             .set_configuration_set_name(self.configuration_set.clone())
             .content(EmailContent::builder().raw(raw).build())
@@ -139,9 +145,9 @@ impl<R: Random> SesMailer<R> {
             });
         Err(match &error {
             _ if throttled => {
-                StepError::transient(cause::UNAVAILABLE, "SES asks to send more slowly")
+                StepError::transient(cause::UNAVAILABLE, "SES throttles the sending rate")
             }
-            // The request could not be made, so that nothing was said.
+            // The request was never sent.
             SdkError::DispatchFailure(failure)
                 if failure.as_connector_error().is_some_and(|error| error.is_user()) =>
             {
@@ -151,7 +157,7 @@ impl<R: Random> SesMailer<R> {
             SdkError::ServiceError(_) if status.is_some_and(|status| status < 500) => {
                 sorted("SES", error)
             }
-            _ => StepError::unknown("SES did not say whether it took the mail"),
+            _ => StepError::unknown("SES did not confirm that it accepted the e-mail"),
         })
     }
 }

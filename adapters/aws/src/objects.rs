@@ -11,17 +11,19 @@ use oms_core::effects::{Call, Io, ObjectStore, Put, StepError, cause};
 use crate::failure::sorted;
 use crate::session::Session;
 
-/// Buckets of S3.
+/// Buckets on S3.
 pub struct S3Objects {
     pub(crate) client: Client,
-    /// The bucket on AWS by the pipeline's name of it; a name that is not there is the bucket's own.
+    /// The bucket on AWS for each name in the pipeline. A name without an entry is the name of the
+    /// bucket itself.
     buckets: BTreeMap<String, String>,
 }
 
 impl S3Objects {
-    /// Gets ready to use buckets.
+    /// Returns an object store for the given buckets.
     pub fn new(session: &Session, buckets: BTreeMap<String, String>) -> Self {
-        // Names of buckets stand in the path where the endpoint is not S3's own: an emulator has no names in its DNS.
+        // With a custom endpoint, the bucket name is part of the path, because an emulator has no
+        // DNS names for buckets.
         let own = session.0.endpoint_url().is_some();
         let config = aws_sdk_s3::config::Builder::from(&session.0).force_path_style(own).build();
         Self { client: Client::from_conf(config), buckets }
@@ -37,15 +39,15 @@ impl S3Objects {
     }
 }
 
-/// An object that was read.
+/// An object with its content.
 pub(crate) struct Found {
     pub(crate) bytes: Arc<[u8]>,
     pub(crate) metadata: HashMap<String, String>,
-    /// When it was stored.
+    /// The time when the object was stored.
     pub(crate) stored_at: Option<Timestamp>,
 }
 
-/// Reads a version of an object, or the one that is there now; nothing if it is gone.
+/// Reads a version of an object, or the current one. Returns `None` if the object does not exist.
 pub(crate) async fn read(
     client: &Client,
     bucket: &str,
@@ -67,14 +69,18 @@ pub(crate) async fn read(
     let stored_at = object.last_modified.map(|at| at.secs());
     let stored_at = stored_at.and_then(|at| Timestamp::from_second(at).ok());
     let body = object.body.collect().await.map_err(|error| {
-        StepError::transient(cause::UNAVAILABLE, "S3 broke off while an object was read")
-            .caused_by(error)
+        StepError::transient(
+            cause::UNAVAILABLE,
+            "the connection to S3 was lost while an object was read",
+        )
+        .caused_by(error)
     })?;
     Ok(Some(Found { bytes: Arc::from(body.to_vec()), metadata, stored_at }))
 }
 
 impl ObjectStore for S3Objects {
-    /// Stores it if nothing is there (`If-None-Match: *`); what is there is compared.
+    /// Stores the object if none exists (`If-None-Match: *`), and compares it with an existing one
+    /// otherwise.
     fn put<'a>(&'a self, call: &'a Call, object: Put) -> Io<'a, ()> {
         Box::pin(async move {
             let Put { bucket, key, body, content_type } = object;
@@ -100,14 +106,14 @@ impl ObjectStore for S3Objects {
                     Some(there) if there == body => Ok(()),
                     Some(_) => {
                         let message =
-                            format!("other content is stored under that key in `{bucket}`");
+                            format!("other content is stored under this key in `{bucket}`");
                         Err(StepError::permanent(cause::CONFLICT, message))
                     }
-                    // It was deleted meanwhile.
-                    None => Err(StepError::transient(cause::UNAVAILABLE, "the object is gone")),
+                    // The object was deleted in the meantime.
+                    None => Err(StepError::transient(cause::UNAVAILABLE, "the object was deleted")),
                 },
-                // Two wrote at once, and S3 asks for another try.
-                Some(409) => Err(StepError::transient(cause::UNAVAILABLE, "S3 asks to try again")),
+                // Two clients wrote at the same time, and S3 asks for a retry.
+                Some(409) => Err(StepError::transient(cause::UNAVAILABLE, "S3 asks for a retry")),
                 _ => Err(sorted("S3", error)),
             }
         })

@@ -1,4 +1,4 @@
-//! Stored orders on S3: what an intake keeps beside the bytes stands in the object's metadata.
+//! Stored orders on S3. The intake's data about an order is in the metadata of the object.
 
 use std::sync::Arc;
 
@@ -44,13 +44,13 @@ impl S3Objects {
         };
         match error.raw_response().map(|response| response.status().as_u16()) {
             Some(412) => {}
-            // Two wrote at once, and S3 asks for another try.
+            // Two clients wrote at the same time, and S3 asks for a retry.
             Some(409) => {
-                return Err(StepError::transient(cause::UNAVAILABLE, "S3 asks to try again"));
+                return Err(StepError::transient(cause::UNAVAILABLE, "S3 asks for a retry"));
             }
             _ => return Err(sorted("S3", error)),
         }
-        // The order is there already: a caller that lost the answer sends it again.
+        // The order exists already. A client whose response was lost sends it again.
         let there = self.client.head_object().bucket(self.bucket(bucket)).key(key).send().await;
         let there = there.map_err(|error| sorted("S3", error))?;
         let same = there.metadata().and_then(|metadata| metadata.get(DIGEST)) == Some(&digest);

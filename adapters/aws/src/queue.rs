@@ -1,4 +1,4 @@
-//! Queues of SQS.
+//! Queues on SQS.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,19 +10,20 @@ use oms_core::effects::{Io, Queue, StepError, cause};
 use crate::failure::sorted;
 use crate::session::Session;
 
-/// Seconds that a queue may be looked through; until then others do not see what was looked at.
+/// Maximum time in seconds for examining a queue. Until then, examined messages are invisible to
+/// other consumers.
 const LOOK_SECONDS: i32 = 60;
-/// Seconds that SQS looks for messages before it says that there are none.
+/// Seconds that SQS waits for messages before it reports an empty queue.
 const WAIT_SECONDS: i32 = 2;
 
-/// A queue of SQS.
+/// A queue on SQS.
 pub struct SqsQueue {
     client: Client,
     queue: String,
 }
 
 impl SqsQueue {
-    /// Gets ready to put messages into queues, by their names.
+    /// Returns queues for sending messages, by name.
     pub fn all(
         session: &Session,
         urls: BTreeMap<String, String>,
@@ -31,19 +32,19 @@ impl SqsQueue {
         urls.into_iter().map(|(name, url)| (name, queue(url))).collect()
     }
 
-    /// Gets ready to put messages into the queue with this URL.
+    /// Returns the queue with this URL.
     pub fn new(session: &Session, queue: String) -> Self {
         Self { client: Client::new(&session.0), queue }
     }
 
-    /// Looks through the queue and takes away the messages that `is_it` says yes to.
+    /// Examines the whole queue, and deletes the messages for which `is_it` returns true.
     ///
     /// # Errors
-    /// What SQS said; what was taken away until then is gone.
+    /// When SQS returns an error. Messages that were deleted before it stay deleted.
     pub async fn take(&self, is_it: impl Fn(&str) -> bool) -> Result<u64, StepError> {
         let mut taken = 0;
         let mut left = BTreeMap::new();
-        // Seen again, a message shows that the whole queue was looked through.
+        // A message that is seen twice shows that the whole queue was examined.
         let mut again = false;
         while !again {
             let received = self
@@ -52,7 +53,7 @@ impl SqsQueue {
                 .queue_url(&self.queue)
                 .max_number_of_messages(10)
                 .visibility_timeout(LOOK_SECONDS)
-                // Otherwise SQS asks only some of its servers, and may have nothing to say.
+                // Otherwise SQS asks only some of its servers, and may return nothing.
                 .wait_time_seconds(WAIT_SECONDS)
                 .send()
                 .await
@@ -75,7 +76,7 @@ impl SqsQueue {
                 taken += 1;
             }
         }
-        // The others may be seen by anybody again; those whose time is over are anyway.
+        // Makes the other messages visible again. Expired ones are visible anyway.
         for receipt in left.into_values() {
             let seen = self.client.change_message_visibility().queue_url(&self.queue);
             let _seen = seen.receipt_handle(receipt).visibility_timeout(0).send().await;
@@ -85,14 +86,14 @@ impl SqsQueue {
 }
 
 impl Queue for SqsQueue {
-    /// The cause goes along as an attribute.
+    /// The cause is sent as an attribute.
     fn send<'a>(&'a self, body: String, why: Option<&'a str>) -> Io<'a, ()> {
         Box::pin(async move {
             let mut message = self.client.send_message().queue_url(&self.queue).message_body(body);
             if let Some(why) = why {
                 let attribute = MessageAttributeValue::builder().data_type("String");
                 let attribute = attribute.string_value(why).build().map_err(|error| {
-                    StepError::permanent(cause::OUT_OF_RANGE, "the cause has no name")
+                    StepError::permanent(cause::OUT_OF_RANGE, "the cause is not a valid attribute")
                         .caused_by(error)
                 })?;
                 message = message.message_attributes("cause", attribute);

@@ -1,4 +1,4 @@
-//! Exchange rates in an object of S3, in a bucket that keeps all versions.
+//! Exchange rates in an object on S3, in a bucket with versioning.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use oms_core::effects::{Io, RateFile};
 use crate::failure::sorted;
 use crate::objects::{self, S3Objects};
 
-/// A file of rates.
+/// A file of exchange rates.
 pub struct S3Rates {
     client: Client,
     bucket: String,
@@ -17,7 +17,7 @@ pub struct S3Rates {
 }
 
 impl S3Rates {
-    /// Gets ready to use the object `key` of a bucket.
+    /// Returns the rates in the object `key` of a bucket.
     pub fn new(objects: &S3Objects, bucket: &str, key: &str) -> Self {
         let (bucket, key) = (objects.bucket(bucket).to_owned(), key.to_owned());
         Self { client: objects.client.clone(), bucket, key }

@@ -1,4 +1,4 @@
-//! What the pipeline's names stand for on AWS.
+//! The AWS resources behind the names in the pipeline.
 
 use std::collections::BTreeMap;
 #[cfg(feature = "rdsdata")]
@@ -9,55 +9,57 @@ use serde::Deserialize;
 #[cfg(feature = "rdsdata")]
 use crate::data_api::Cluster;
 
-/// What the pipeline's names stand for on AWS: handlers get it from their template, the command line from a file.
+/// The AWS resources behind the names in the pipeline. Handlers get them from their template; the
+/// command line reads them from a file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resources {
-    /// Buckets by the pipeline's names of them. A name that is not there is the bucket's own.
+    /// Buckets by their names in the pipeline. A name without an entry is the name of the bucket
+    /// itself.
     #[serde(default)]
     pub buckets: BTreeMap<String, String>,
-    /// ARNs of topics by the pipeline's names of them.
+    /// ARNs of topics by their names in the pipeline.
     #[serde(default)]
     pub topics: BTreeMap<String, String>,
     /// The ARN of the Aurora cluster.
     cluster: Option<String>,
-    /// The ARN of the secret to use it with.
+    /// The ARN of the secret with the credentials for the cluster.
     secret: Option<String>,
-    /// The database's name there.
+    /// The name of the database in the cluster.
     database: Option<String>,
-    /// The configuration set of SES, whose events tell what became of mails.
+    /// The configuration set of SES, whose events report the delivery of e-mails.
     pub configuration_set: Option<String>,
     /// ARNs of the secrets with the handlers' roles in the database, by handler.
     #[serde(default)]
     pub roles: BTreeMap<String, String>,
-    /// URLs of the queues with the handlers' orders, by handler.
+    /// URLs of the handlers' order queues, by handler.
     #[serde(default)]
     pub queues: BTreeMap<String, String>,
-    /// URLs of the queues with the orders that handlers could not work on, by handler.
+    /// URLs of the handlers' dead-letter queues, by handler.
     #[serde(default)]
     pub dead_letters: BTreeMap<String, String>,
 }
 
-/// The resources do not say which cluster there is.
+/// The resources do not name a cluster.
 #[cfg(feature = "rdsdata")]
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("`cluster`, `secret` and `database` have to be said")]
+#[error("`cluster`, `secret` and `database` are required")]
 pub struct NoCluster;
 
-/// How long it is waited for a cluster that was paused: it takes about 15 seconds.
+/// How long to wait for a paused cluster to resume, which takes about 15 seconds.
 #[cfg(feature = "rdsdata")]
 const RESUME_MAX: Duration = Duration::from_secs(40);
 
 impl Resources {
-    /// Reads them from JSON.
+    /// Reads the resources from JSON.
     ///
     /// # Errors
-    /// When something is missing, or is not known.
+    /// When a required member is missing, or a member is unknown.
     pub fn read(json: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json))
     }
 
-    /// Returns the real name of a bucket.
+    /// Returns the name of a bucket on AWS.
     pub fn bucket(&self, name: &str) -> String {
         self.buckets.get(name).map_or(name, String::as_str).to_owned()
     }
@@ -65,7 +67,7 @@ impl Resources {
     /// Returns the cluster.
     ///
     /// # Errors
-    /// When they do not say which one, and who asks it.
+    /// When the resources lack the cluster, its secret or its database.
     #[cfg(feature = "rdsdata")]
     pub fn cluster(&self) -> Result<Cluster, NoCluster> {
         match (&self.cluster, &self.secret, &self.database) {

@@ -1,4 +1,4 @@
-//! A name and its password, as AWS Secrets Manager keeps them for a database.
+//! User names and passwords in AWS Secrets Manager.
 
 use aws_sdk_secretsmanager::Client;
 use oms_core::effects::{StepError, cause};
@@ -7,12 +7,12 @@ use serde::Deserialize;
 use crate::failure::sorted;
 use crate::session::Session;
 
-/// Who logs in to a database ("Secret structure of AWS Secrets Manager database credentials").
+/// Credentials for a database ("Secret structure of AWS Secrets Manager database credentials").
 #[derive(Clone, Deserialize)]
 pub struct Login {
     /// The role.
     pub username: String,
-    /// Its password.
+    /// The password.
     pub password: String,
 }
 
@@ -20,13 +20,13 @@ impl Login {
     /// Reads a secret by its ARN.
     ///
     /// # Errors
-    /// When it cannot be read, or is no login.
+    /// When the secret cannot be read, or contains no credentials.
     pub async fn read(session: &Session, secret: &str) -> Result<Self, StepError> {
         let found = Client::new(&session.0).get_secret_value().secret_id(secret).send().await;
         let found = found.map_err(|error| sorted("Secrets Manager", error))?;
         let text = found.secret_string.unwrap_or_default();
         serde_json::from_str(&text).map_err(|_| {
-            StepError::permanent(cause::ENVIRONMENT, "a secret has no `username` and `password`")
+            StepError::permanent(cause::ENVIRONMENT, "a secret lacks `username` or `password`")
         })
     }
 }

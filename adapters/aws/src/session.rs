@@ -1,4 +1,4 @@
-//! What all clients share: credentials, region, time-outs.
+//! Settings of all clients: credentials, region, timeouts.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 
-/// How long a connection may take to be made.
+/// Timeout for connecting.
 const CONNECT_MAX: Duration = Duration::from_secs(3);
-/// How long one attempt may take.
+/// Timeout of one attempt.
 const ATTEMPT_MAX: Duration = Duration::from_secs(10);
-/// How long a call may take with all its attempts.
+/// Timeout of a call with all its attempts.
 const OPERATION_MAX: Duration = Duration::from_secs(25);
 
 /// A session of the AWS SDK.
@@ -18,12 +18,13 @@ const OPERATION_MAX: Duration = Duration::from_secs(25);
 pub struct Session(pub(crate) SdkConfig);
 
 impl Session {
-    /// Looks up credentials and region by the SDK's default chain, and sets the time-outs, which the SDK leaves open.
+    /// Loads credentials and region from the SDK's default chain, and sets timeouts, because the
+    /// SDK has no defaults for them.
     pub async fn load() -> Self {
         Self::of(aws_config::defaults(BehaviorVersion::latest())).await
     }
 
-    /// Looks up what a loader does not say, and sets the time-outs.
+    /// Completes a configuration from the default chain, and sets timeouts.
     pub async fn of(loader: ConfigLoader) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_MAX)

@@ -9,26 +9,26 @@ use serde_json::json;
 use crate::failure::sorted;
 use crate::session::Session;
 
-/// Topics of SNS.
+/// Topics on SNS.
 pub struct SnsTopics {
     client: Client,
-    /// The topic's ARN by the pipeline's name of it.
+    /// The ARN of each topic, by its name in the pipeline.
     topics: BTreeMap<String, String>,
 }
 
 impl SnsTopics {
-    /// Gets ready to use topics.
+    /// Returns the topics with these ARNs.
     pub fn new(session: &Session, topics: BTreeMap<String, String>) -> Self {
         Self { client: Client::new(&session.0), topics }
     }
 }
 
 impl Topic for SnsTopics {
-    /// Says which order it is, not what is in it.
+    /// The message identifies the order, and does not contain it.
     fn publish<'a>(&'a self, call: &'a Call, message: Message) -> Io<'a, ()> {
         Box::pin(async move {
             let Some(arn) = self.topics.get(&*message.topic) else {
-                let text = format!("no ARN is known for the topic `{}`", message.topic);
+                let text = format!("the ARN of the topic `{}` is missing", message.topic);
                 return Err(StepError::transient(cause::ENVIRONMENT, text));
             };
             let run = &call.run;

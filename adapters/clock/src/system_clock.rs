@@ -1,4 +1,4 @@
-//! The clock and the random numbers of the machine that runs the handler.
+//! The clock and random numbers of the machine.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -7,15 +7,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use oms_core::effects::{Clock, Io, Random};
 
-/// The system clock, and random numbers from the seeds of hash maps.
+/// The machine's clock, and the randomness that also seeds hash maps.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the only implementation of the port in this crate"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the only implementation of the port")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }

@@ -1,4 +1,4 @@
-//! The tables on a PostgreSQL server that one runs oneself.
+//! The tables on your own PostgreSQL server.
 
 mod server;
 

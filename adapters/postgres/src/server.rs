@@ -1,4 +1,4 @@
-//! Connections to the server, kept and used again.
+//! A pool of connections to the server.
 
 use std::time::Duration;
 
@@ -8,13 +8,15 @@ use oms_sql::{Database, Rows, Statement, from_state};
 use tokio_postgres::NoTls;
 use tokio_postgres::types::{ToSql, Type};
 
-/// How long a statement may take, with the wait for a connection. What takes longer is tried again: every statement may be repeated.
+/// Timeout of a statement, including the wait for a connection. A statement that times out is
+/// retried, because every statement can be repeated.
 const STATEMENT_MAX: Duration = Duration::from_secs(30);
 
-/// How long the server may take to let somebody in.
+/// Timeout for connecting.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
-/// Connections at the most. A write takes as long as the server's disk; more of them at a time do not make it quicker.
+/// Maximum number of connections. A write takes as long as the server's disk, so more concurrent
+/// writes are not faster.
 const CONNECTIONS_MAX: usize = 16;
 
 /// A PostgreSQL server.
@@ -25,20 +27,20 @@ pub struct Postgres {
 /// Why a server cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The address is none.
-    #[error("it is no address of a PostgreSQL server, such as `postgresql://user@host/database`")]
+    /// The address is invalid.
+    #[error("invalid PostgreSQL address; use the form `postgresql://user@host/database`")]
     Address(#[source] tokio_postgres::Error),
-    /// Connections cannot be kept.
-    #[error("connections to it cannot be kept")]
+    /// The connection pool cannot be created.
+    #[error("the connection pool cannot be created")]
     Pool(#[source] deadpool_postgres::BuildError),
 }
 
 impl Postgres {
-    /// Gets ready to use the server at an address, such as `postgresql://user@host/database`; nothing is connected before the first
-    /// statement.
+    /// Returns the server at an address, such as `postgresql://user@host/database`. It connects
+    /// with the first statement.
     ///
     /// # Errors
-    /// When the address is none.
+    /// When the address is invalid.
     pub fn new(address: &str) -> Result<Self, ConnectError> {
         let mut config: tokio_postgres::Config = address.parse().map_err(ConnectError::Address)?;
         config.connect_timeout(CONNECT_MAX).application_name("oms");
@@ -80,7 +82,7 @@ impl Database for Postgres {
             match tokio::time::timeout(STATEMENT_MAX, self.query(statement)).await {
                 Ok(answer) => answer,
                 Err(_) => {
-                    let message = "the database took too long to answer";
+                    let message = "the database did not answer in time";
                     Err(StepError::transient(cause::UNAVAILABLE, message))
                 }
             }
@@ -90,7 +92,7 @@ impl Database for Postgres {
 
 fn failed(error: tokio_postgres::Error) -> StepError {
     match error.code() {
-        // The server's words may quote values, so that they are not kept.
+        // The server's message is left out, because it may quote values.
         Some(state) => from_state(state.code()),
         None => StepError::transient(cause::UNAVAILABLE, "the database does not answer")
             .caused_by(error),

@@ -1,4 +1,4 @@
-//! The tables on a PostgreSQL server of the test's own.
+//! Tests of the tables on a PostgreSQL server that the test starts.
 
 use std::sync::Arc;
 

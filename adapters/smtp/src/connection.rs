@@ -1,7 +1,7 @@
-//! One connection to the server, from the greeting to the last reply.
+//! A connection to the server, from the greeting to the last reply.
 //!
-//! `lettre` formats the commands and parses the replies. It does not read them: its reader accepts lines of any length and parses a reply again at
-//! each line.
+//! `lettre` formats the commands and parses the replies. It does not read them, because its reader
+//! accepts lines of any length and parses a reply again for each line.
 
 use std::fmt::Display;
 use std::pin::pin;
@@ -28,14 +28,14 @@ use crate::fault::Fault;
 use crate::reply;
 use crate::tls::Tls;
 
-/// How long the server may take to answer for a message that it was given: RFC 5321, 4.5.3.2.6. Giving up earlier makes a mail whose outcome is
-/// not known of one that is on its way.
+/// Timeout of the reply to a message (RFC 5321, 4.5.3.2.6). A shorter timeout would turn e-mails
+/// that are being delivered into e-mails with an unknown outcome.
 const FINAL_REPLY: Duration = Duration::from_secs(600);
 
-/// The ways to authenticate that are used, the better one first.
+/// The supported authentication mechanisms, the preferred one first.
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 
-/// Where the server is and how it is talked to.
+/// The address of the server, and the settings of its connections.
 pub(crate) struct Server {
     pub(crate) host: String,
     pub(crate) port: u16,
@@ -47,7 +47,7 @@ pub(crate) struct Server {
     pub(crate) timeout: Duration,
 }
 
-/// Waits for the server, but not for ever.
+/// Waits for the server, with a timeout.
 async fn within<T>(
     limit: Duration,
     phase: Phase,
@@ -66,7 +66,7 @@ impl Server {
         let mut connection = match within(self.timeout, Phase::Connect, self.open()).await? {
             Opened::Ready(connection) => connection,
             Opened::OffersNoTls => {
-                let message = "the mail server offers no STARTTLS; without encryption nothing is sent, unless `security: none` says so";
+                let message = "the mail server does not offer STARTTLS; to send without encryption, set `security: none`";
                 return Err(StepError::permanent(cause::REFUSED, message));
             }
         };
@@ -144,7 +144,7 @@ impl<S: Stream> Conversation<S> {
     }
 
     async fn command(&mut self, command: impl Display) -> Result<Response, Fault> {
-        // A reply that is already there would count as the reply to this command.
+        // A reply that has already arrived would count as the reply to this command.
         if self.has_unread() {
             return Err(Fault::NoReply);
         }
@@ -169,7 +169,7 @@ impl<S: Stream> Conversation<S> {
     }
 }
 
-/// A connection that is ready for a mail.
+/// A connection that is ready for an e-mail.
 pub(crate) struct Connection {
     talk: Conversation<Box<dyn Stream>>,
     /// The server's extensions.
@@ -177,10 +177,11 @@ pub(crate) struct Connection {
     timeout: Duration,
 }
 
-/// Why a mail was not taken.
+/// Why an e-mail was not accepted.
 pub(crate) struct NotTaken {
     pub(crate) error: StepError,
-    /// Whether the connection turned out to be closed before anything was said about this mail.
+    /// Whether the connection was found closed before the server received anything about this
+    /// e-mail.
     pub(crate) was_closed: bool,
 }
 
@@ -196,7 +197,8 @@ impl Connection {
         let first =
             Auth::new(mechanism, credentials.for_lettre(), None).map_err(|_| Fault::Lacks)?;
         let mut reply = self.talk.command(first).await?;
-        // `PLAIN` sends all at once; `LOGIN` sends the name and the password, whatever the challenges say (draft-murchison-sasl-login-00).
+        // `PLAIN` sends everything at once. `LOGIN` sends the name and then the password,
+        // regardless of the text of the challenges (draft-murchison-sasl-login-00).
         let answers: &[&str] = match mechanism {
             Mechanism::Login => &[&credentials.user, &credentials.password],
             _ => &[],
@@ -225,7 +227,8 @@ impl Connection {
         let mut parameters = Vec::new();
         if envelope.beyond_ascii {
             if !self.can.supports_feature(Extension::SmtpUtfEight) {
-                let message = "the mail server takes no address beyond ASCII (it has no SMTPUTF8)";
+                let message =
+                    "the mail server accepts only ASCII addresses (it does not support SMTPUTF8)";
                 return Err(StepError::permanent(cause::BAD_ADDRESS, message).into());
             }
             parameters.push(MailParameter::SmtpUtfEight);
@@ -234,7 +237,7 @@ impl Connection {
         match timeout(limit, self.talk.command(Mail::new(Some(from), parameters))).await {
             Ok(Ok(_)) => {}
             Ok(Err(fault)) => {
-                // 421: the server closes a connection that was idle for too long.
+                // 421: the server closes a connection after an idle timeout.
                 let was_closed = fault.code().is_none_or(|code| code == 421);
                 return Err(NotTaken { error: meaning(Phase::Sender, &fault), was_closed });
             }
@@ -242,9 +245,9 @@ impl Connection {
         }
         within(limit, Phase::Recipient, self.talk.command(Rcpt::new(to, Vec::new()))).await?;
         let go_on = within(limit, Phase::Data, self.talk.command(Data)).await?;
-        // Any other word would have the message read as commands.
+        // After any other reply, the server would read the message as commands.
         if !go_on.has_code(354) || self.talk.has_unread() {
-            let message = "the mail server answers out of turn, and was not given the message";
+            let message = "the mail server sent an unexpected reply, and the message was not sent";
             return Err(StepError::transient(cause::UNAVAILABLE, message).into());
         }
         call.doubt.begin();
@@ -253,12 +256,13 @@ impl Connection {
             self.talk.reply().await
         };
         let reply = within(FINAL_REPLY, Phase::Message, transfer).await?;
-        // Only 2xx says that the server has it (RFC 5321, 4.2.1).
+        // Only 2xx confirms that the server has the message (RFC 5321, 4.2.1).
         if u16::from(reply.code()) / 100 == 2 { Ok(()) } else { Err(late(Phase::Message).into()) }
     }
 }
 
-/// Returns the message with the final period. A period at the start of a line is doubled (RFC 5321, 4.5.2).
+/// Returns the message with the final period. Periods at the start of lines are doubled (RFC 5321,
+/// 4.5.2).
 fn transparent(message: &[u8]) -> Vec<u8> {
     let mut data = Vec::with_capacity(message.len() + 100);
     for line in message.split_inclusive(|byte| *byte == b'\n') {

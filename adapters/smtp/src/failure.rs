@@ -1,4 +1,4 @@
-//! The meaning of an SMTP error for a mail.
+//! The meaning of SMTP errors for an e-mail.
 
 use std::fmt::Write as _;
 
@@ -8,25 +8,25 @@ use tokio_rustls::rustls::CertificateError;
 
 use crate::fault::{Fault, certificate_error};
 
-/// Maximum length of a reason. It quotes names from the server's certificate.
+/// Maximum length of a reason. A reason quotes names from the server's certificate.
 const REASON_CHARS_MAX: usize = 200;
 const UNKNOWN_ISSUER: &str =
     "its issuer is unknown; set `SSL_CERT_FILE` to a file with the certificates that you trust";
 
-/// How far a conversation with the server had come.
+/// The phase of an SMTP session in which an error occurred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Before there was a connection that may be used: TCP, TLS, greeting.
+    /// The connection is being established: TCP, TLS, greeting.
     Connect,
-    /// The server was asked to take our word for who we are.
+    /// The client authenticates.
     Login,
-    /// The sender was named.
+    /// The client names the sender.
     Sender,
-    /// The recipient was named.
+    /// The client names the recipient.
     Recipient,
-    /// The server was asked to take the message.
+    /// The client asks to send the message.
     Data,
-    /// The message was under way: the server may have it.
+    /// The client sends the message. The server may have accepted it.
     Message,
 }
 
@@ -37,21 +37,22 @@ impl Phase {
             Self::Login => "does not accept the login",
             Self::Sender => "does not accept the sender",
             Self::Recipient => "does not accept the recipient",
-            Self::Data => "does not take the message",
+            Self::Data => "does not accept the message",
             Self::Message => "did not accept the message",
         }
     }
 }
 
-/// Says what an error means. A reply with a code of 4xx or 5xx always means that the server did not take the mail (RFC 5321, 4.2.1); without a
-/// reply that is only sure as long as the message was not under way.
+/// Returns the meaning of an error. After a reply with a code of 4xx or 5xx, the server has not
+/// accepted the e-mail (RFC 5321, 4.2.1). Without a reply, that is only certain before the message
+/// is sent.
 pub(crate) fn meaning(phase: Phase, fault: &Fault) -> StepError {
     let words = phase.words();
     let reply = match (fault, phase) {
         (Fault::Refused(reply), _) => reply,
         (_, Phase::Message) => return unanswered(),
         (Fault::Lacks, _) => {
-            let message = format!("the mail server {words}: it lacks what this connection needs");
+            let message = format!("the mail server {words}: it lacks a required feature");
             return StepError::permanent(cause::REFUSED, message);
         }
         (Fault::NoReply, _) => {
@@ -87,22 +88,23 @@ pub(crate) fn meaning(phase: Phase, fault: &Fault) -> StepError {
     }
 }
 
-/// Says that a command was not answered in time.
+/// Returns the error of a command that timed out.
 pub(crate) fn late(phase: Phase) -> StepError {
     match phase {
         Phase::Message => unanswered(),
         _ => StepError::transient(
             cause::UNAVAILABLE,
-            format!("the mail server {}: it takes too long to answer", phase.words()),
+            format!("the mail server {}: it did not answer in time", phase.words()),
         ),
     }
 }
 
 fn unanswered() -> StepError {
-    StepError::unknown("the mail server was given the message and did not answer")
+    StepError::unknown("the mail server did not answer after the message was sent")
 }
 
-/// Returns the enhanced status code (RFC 3463) of a reply, such as `5.1.1`. The words around it are left out: they may quote an address.
+/// Returns the enhanced status code (RFC 3463) of a reply, such as `5.1.1`. The text around it is
+/// left out, because it may quote an address.
 fn enhanced_status(reply: &Response) -> Option<&str> {
     reply.message().flat_map(str::split_whitespace).find(|word| is_enhanced_status(word))
 }
@@ -119,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_status_codes_are_taken_from_what_a_server_says() {
+    fn only_status_codes_are_taken_from_a_reply() {
         for word in ["5.1.1", "4.7.0", "5.7.512"] {
             assert!(is_enhanced_status(word), "{word}");
         }

@@ -1,8 +1,10 @@
-//! The mailer on a server that is reached by SMTP (RFC 5321): connections that are kept open, TLS, authentication, and for each mail an
-//! answer to the one question that matters: was it surely sent, surely not, or is that not known?
+//! A mailer that sends through an SMTP server (RFC 5321). It keeps connections open, supports TLS
+//! and authentication, and reports for each e-mail whether it was certainly sent, was certainly not
+//! sent, or has an unknown outcome.
 //!
-//! [`SmtpMailer`] sends the bytes of [`Mail::to_rfc5322`](oms_core::mail::Mail::to_rfc5322). Nothing in here may claim that a mail was not
-//! sent when the server may have taken it, nor repeat what a server says in words: it quotes addresses.
+//! [`SmtpMailer`] sends the bytes of [`Mail::to_rfc5322`](oms_core::mail::Mail::to_rfc5322). This
+//! crate must never report an e-mail as not sent if the server may have accepted it. It also must
+//! not repeat the text of server replies, because they quote addresses.
 
 mod connection;
 mod failure;

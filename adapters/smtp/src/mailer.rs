@@ -1,4 +1,4 @@
-//! [`SmtpMailer`]: the port, and the connections that it keeps.
+//! [`SmtpMailer`]: the implementation of the port, and its pool of connections.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,67 +13,69 @@ use tokio::sync::Semaphore;
 use crate::connection::{Connection, NotTaken, Server};
 use crate::tls::Tls;
 
-/// A name and a password.
+/// A user name and a password.
 #[derive(Clone)]
 pub struct Credentials {
-    /// The name.
+    /// The user name.
     pub user: String,
     /// The password.
     pub password: String,
 }
 
 impl Credentials {
-    /// Returns them in the form of `lettre`.
+    /// Returns the credentials in the form of `lettre`.
     pub(crate) fn for_lettre(&self) -> authentication::Credentials {
         authentication::Credentials::new(self.user.clone(), self.password.clone())
     }
 }
 
-/// Where the server is and how it is talked to.
+/// The settings of a mail server.
 #[derive(Clone)]
 pub struct Settings {
-    /// Its name or address.
+    /// The name or address of the server.
     pub host: String,
-    /// Its port.
+    /// The port.
     pub port: u16,
-    /// How the connection is encrypted. The server's certificate is held against what the system trusts (`SSL_CERT_FILE` names another list).
+    /// How the connection is encrypted. The server's certificate is verified with the system's
+    /// trusted certificates (`SSL_CERT_FILE` selects another list).
     pub security: Security,
-    /// The name and the password to log in with.
+    /// The credentials for the login.
     pub credentials: Option<Credentials>,
-    /// The name of this machine in `EHLO`: a domain or an address literal. The default is `[127.0.0.1]`.
+    /// The name of this machine in `EHLO`: a domain or an address literal. The default is
+    /// `[127.0.0.1]`.
     pub helo_name: Option<String>,
-    /// How long the server may take to answer a command.
+    /// Timeout of a command.
     pub timeout: Duration,
-    /// Connections that are open at the same time at the most.
+    /// Maximum number of open connections.
     pub connections: usize,
 }
 
-/// Why a server cannot be used, before anything was said to it.
+/// Why a mailer cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// TLS cannot be prepared.
-    #[error("TLS to the mail server `{host}` cannot be prepared")]
+    /// TLS cannot be set up.
+    #[error("TLS for the mail server `{host}` cannot be set up")]
     Tls {
         /// The server.
         host: String,
-        /// Why.
+        /// The reason.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
-/// A mailer on an SMTP server.
+/// A mailer that uses an SMTP server.
 pub struct SmtpMailer {
     server: Server,
     permits: Arc<Semaphore>,
-    /// Connections that wait for the next mail.
+    /// Idle connections.
     idle: Mutex<Vec<Connection>>,
 }
 
 impl SmtpMailer {
-    /// Gets ready to send by a server; nothing is connected before the first mail.
+    /// Returns a mailer. It connects when it sends the first e-mail.
     ///
     /// # Errors
-    /// The host name is invalid.
+    /// When the host name is invalid.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         let Settings { host, port, security, credentials, helo_name, timeout, connections } =
             settings;
@@ -97,7 +99,8 @@ impl SmtpMailer {
     async fn deliver(&self, call: &Call, mail: &Mail) -> Result<(), StepError> {
         call.doubt.lift();
         let unmade = |error| {
-            StepError::permanent(cause::OUT_OF_RANGE, "the mail cannot be made").caused_by(error)
+            StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be assembled")
+                .caused_by(error)
         };
         let message = mail.to_rfc5322().map_err(unmade)?;
         let envelope = mail.envelope().map_err(unmade)?;
@@ -113,7 +116,8 @@ impl SmtpMailer {
                     self.idle().push(connection);
                     return Ok(());
                 }
-                // The server had closed it meanwhile; nothing was said about this mail yet.
+                // The server closed the idle connection before it received anything about this
+                // e-mail.
                 Err(NotTaken { was_closed: true, .. }) if was_kept => {}
                 Err(NotTaken { error, .. }) => return Err(error),
             }
@@ -126,7 +130,7 @@ impl Mailer for SmtpMailer {
         Box::pin(async move { self.deliver(call, &mail).await })
     }
 
-    /// As many mails are under way as connections may be open.
+    /// Limits concurrent e-mails to the maximum number of connections.
     fn admit(&self, wait: bool) -> Admission<'_> {
         let permits = Arc::clone(&self.permits);
         Box::pin(async move {

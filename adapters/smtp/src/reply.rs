@@ -1,4 +1,5 @@
-//! Reading one reply of the server, with limits. Until the connection is encrypted, an attacker on the network path can send replies, too.
+//! Reading a reply of the server, with limits. Before the connection is encrypted, an attacker on
+//! the network path can also send replies.
 
 use std::io::ErrorKind;
 
@@ -7,16 +8,18 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _};
 
 use crate::fault::Fault;
 
-/// Maximum length of a line in bytes, including its end. RFC 5321, 4.5.3.1.5, allows 512; some servers send longer lines.
+/// Maximum length of a line in bytes, including its end. RFC 5321, 4.5.3.1.5, allows 512; some
+/// servers send longer lines.
 const LINE_MAX: usize = 2_000;
 /// Maximum number of lines of a reply. The reply to `EHLO` has one line for each extension.
 const LINES_MAX: usize = 200;
 const CLOSED: &str = "it closed the connection";
 
-/// Reads one reply: lines that begin with the same code, a hyphen behind it in all but the last one (RFC 5321, 4.2).
+/// Reads one reply: lines with the same code, followed by a hyphen in all lines except the last
+/// (RFC 5321, 4.2).
 ///
 /// # Errors
-/// The connection ends within the reply, the reply is invalid, or it exceeds a limit.
+/// When the connection ends within the reply, the reply is invalid, or it exceeds a limit.
 pub(crate) async fn read(server: &mut (impl AsyncBufRead + Unpin)) -> Result<Response, Fault> {
     let mut reply = String::new();
     for _ in 0..LINES_MAX {

@@ -11,7 +11,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::mailer::SettingsError;
 
-/// The TLS configuration for a server with a given name.
+/// The TLS configuration for a server name.
 pub(crate) struct Tls {
     connector: TlsConnector,
     name: ServerName<'static>,
@@ -21,7 +21,7 @@ impl Tls {
     /// Loads the root certificates of the system.
     ///
     /// # Errors
-    /// The host name is invalid.
+    /// When the host name is invalid.
     pub(crate) fn new(host: &str) -> Result<Self, SettingsError> {
         let unprepared = |source: Box<dyn std::error::Error + Send + Sync>| SettingsError::Tls {
             host: host.to_owned(),

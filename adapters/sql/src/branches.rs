@@ -1,4 +1,5 @@
-//! Which handler is done with which order: a note for each, made together with the last thing that the handler does where that is one statement.
+//! Notes on which handler is done with which order. If the last step of a handler is a single
+//! statement, the same statement also writes the note.
 
 use std::sync::Arc;
 
@@ -8,30 +9,32 @@ use serde_json::Value as Json;
 use crate::database::Database;
 use crate::statement::Statement;
 
-/// The notes of a database.
+/// The notes in a database.
 pub struct SqlBranches {
     database: Arc<dyn Database>,
 }
 
 impl SqlBranches {
-    /// Works on a database whose tables were made by [`migrate`](crate::migrate()).
+    /// Returns the notes in a database whose tables were created by [`migrate`](crate::migrate()).
     pub fn new(database: Arc<dyn Database>) -> Self {
         Self { database }
     }
 }
 
-/// When it is noted that a handler is done.
+/// The condition for writing the note that a handler is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum When {
-    /// In any case.
+    /// Always.
     Always,
-    /// If the row that `written` gives is the run's and not another's.
+    /// If the row that `written` returns belongs to the run.
     Written,
-    /// If the claim that `claimed` gives was done already: by an attempt that noted it, or as a person found out.
+    /// If the claim that `claimed` returns was done already, either recorded by an attempt or
+    /// confirmed by a person.
     Claimed,
 }
 
-/// Begins a statement with the parts of its `with`; the note that a handler is done is among them if the call is its last.
+/// Starts a statement with the parts of its `with` clause. If the call is the handler's last, they
+/// include the note that the handler is done.
 pub(crate) fn with(parts: Statement, call: &Call, when: When) -> Statement {
     let Some(mark) = &call.mark else { return parts };
     let parts = match parts == Statement::default() {
@@ -41,7 +44,7 @@ pub(crate) fn with(parts: Statement, call: &Call, when: When) -> Statement {
     done(parts, &call.run, mark, when).sql(") ")
 }
 
-/// Adds the statement that notes what is done.
+/// Adds the statement that writes the note.
 fn done(statement: Statement, run: &RunInfo, mark: &Mark, when: When) -> Statement {
     let statement = statement
         .sql("insert into oms_branches as b (pipeline, handler, object, key, run, state) select ")
@@ -64,7 +67,7 @@ fn done(statement: Statement, run: &RunInfo, mark: &Mark, when: When) -> Stateme
             .sql(" and oms_order = ")
             .text(run.digest.to_string()),
     };
-    // What was noted before is not written again.
+    // An existing note is not written again.
     statement.sql(
         " on conflict (pipeline, handler, object) do update set state = 'completed', cause = null, reason = null, run = excluded.run, key = excluded.key, \
          at = now() where b.state <> 'completed'",
@@ -118,7 +121,7 @@ impl Branches for SqlBranches {
         objects: &'a [&'a str],
     ) -> Io<'a, Vec<Missing>> {
         Box::pin(async move {
-            // Lists travel as JSON: the RDS Data API takes no arrays.
+            // Lists are passed as JSON, because the RDS Data API does not support arrays.
             let list = |texts: &[&str]| Json::from(texts.to_vec()).to_string();
             let statement = Statement::default()
                 .sql("select o.object, h.handler from jsonb_array_elements_text(cast(")

@@ -1,7 +1,8 @@
-//! Who may do something that cannot be taken back: one attempt, and nobody else until it is known how that went.
+//! Claims on effects that cannot be undone: one attempt holds the claim until its outcome is known.
 //!
-//! A claim is a row under the idempotency key. It is written before the attempt and carries the attempt's id and a lease. While the lease
-//! lives others come again later; when it has ended without a word, nobody knows whether the attempt did what it was to do.
+//! A claim is a row under the idempotency key. It is written before the attempt, with the attempt's
+//! id and a lease. During the lease, other attempts have to retry later. If the lease expires
+//! without a result, the outcome of the attempt is unknown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,36 +13,37 @@ use crate::branches::{When, with};
 use crate::database::Database;
 use crate::statement::{Hint, Statement};
 
-/// The claims of a database.
+/// The claims in a database.
 #[derive(Clone)]
 pub struct Claims {
     database: Arc<dyn Database>,
 }
 
-/// What an attempt that wants to do something is told.
+/// The result of claiming an effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// It is this attempt's.
+    /// This attempt holds the claim.
     Mine,
-    /// It was done already.
+    /// The effect was done already.
     Done,
-    /// Another attempt has it.
+    /// Another attempt holds the claim.
     Busy,
-    /// Another attempt had it and was not heard of again.
+    /// Another attempt held the claim, and its lease expired without a result.
     Unknown,
 }
 
 impl Claims {
-    /// Works on a database whose tables were made by [`migrate`](crate::migrate()).
+    /// Returns the claims in a database whose tables were created by [`migrate`](crate::migrate()).
     pub fn new(database: Arc<dyn Database>) -> Self {
         Self { database }
     }
 
-    /// Claims what a call is to do, for the attempt `attempt` and as long as `lease`. A claim whose lease has ended is only taken over if `again`
-    /// says that it may be done twice. Where it was done already, it is noted that the handler is done, if that was its last.
+    /// Claims the effect of a call for the attempt `attempt`, with a lease of `lease`. An expired
+    /// claim is taken over only if `again` allows a repetition. If the effect was done already and
+    /// the call is the handler's last, this also notes that the handler is done.
     ///
     /// # Errors
-    /// What the database said; then nothing is to be done.
+    /// When the database returns an error. The effect must not be attempted then.
     pub async fn claim(
         &self,
         call: &Call,
@@ -50,8 +52,8 @@ impl Claims {
         again: bool,
     ) -> Result<Claim, StepError> {
         let lease = Some(lease.as_secs().to_string());
-        // Exactly one of two that come at once inserts; the other waits for that row and then sees it. The row is updated even where nothing
-        // changes, since only then it is given back.
+        // Of two concurrent statements, exactly one inserts. The other waits for that row and then
+        // sees it. The row is updated even if nothing changes, because only then is it returned.
         let taken = "(c.state = 'free' or (c.state = 'claimed' and c.lease_until < now() and ";
         let statement = Statement::default()
             .sql("with claimed as (insert into oms_claims as c (key, run, step, attempt, state, lease_until) values (")
@@ -85,10 +87,11 @@ impl Claims {
         })
     }
 
-    /// Notes that a claimed attempt did it, with what the provider calls it; and that the handler is done, if that was its last.
+    /// Records that a claimed attempt succeeded, with the provider's id. If the call is the
+    /// handler's last, this also notes that the handler is done.
     ///
     /// # Errors
-    /// What the database said.
+    /// When the database returns an error.
     pub async fn done(&self, call: &Call, attempt: &str, provider: &str) -> Result<(), StepError> {
         let statement = with(Statement::default(), call, When::Always)
             .sql("update oms_claims set state = 'done', provider_id = ")
@@ -100,10 +103,10 @@ impl Claims {
         self.database.run(&statement).await.map(drop)
     }
 
-    /// Gives a claim back: the attempt surely did nothing.
+    /// Releases a claim of an attempt that certainly had no effect.
     ///
     /// # Errors
-    /// What the database said; then the claim ends with its lease.
+    /// When the database returns an error. The claim then expires with its lease.
     pub async fn free(&self, call: &Call, attempt: &str) -> Result<(), StepError> {
         let statement = Statement::default()
             .sql("update oms_claims set state = 'free' where state = 'claimed' and key = ")
@@ -113,20 +116,20 @@ impl Claims {
         self.database.run(&statement).await.map(drop)
     }
 
-    /// Takes claims of a run's steps as done that were not heard of again: a person found out that they were. Tells
-    /// whether none is left that may still be heard of.
+    /// Marks expired claims of a run's steps as done, because a person found out that they were.
+    /// Returns whether none of these claims has a valid lease.
     ///
     /// # Errors
-    /// What the database said.
+    /// When the database returns an error.
     pub async fn settle(&self, run: &str, steps: &[&str]) -> Result<bool, StepError> {
         self.set("done", run, steps).await
     }
 
-    /// Gives back claims of a run's steps that were not heard of again: a person says that they are to be tried again. Tells
-    /// whether none is left that may still be heard of.
+    /// Releases expired claims of a run's steps, because a person decided to repeat them. Returns
+    /// whether none of these claims has a valid lease.
     ///
     /// # Errors
-    /// What the database said.
+    /// When the database returns an error.
     pub async fn give_back(&self, run: &str, steps: &[&str]) -> Result<bool, StepError> {
         self.set("free", run, steps).await
     }

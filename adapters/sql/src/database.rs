@@ -1,17 +1,18 @@
-//! The way to the server.
+//! The connection to the server.
 
 use oms_core::effects::Io;
 
 use crate::statement::Statement;
 
-/// The rows of an answer, every column as text. A statement whose answer has no rows gives none.
+/// The rows of a result, with every column as text. A statement without a result returns no rows.
 pub type Rows = Vec<Vec<Option<String>>>;
 
-/// The way to a PostgreSQL server.
+/// A connection to a PostgreSQL server.
 pub trait Database: Send + Sync {
-    /// Runs one statement by itself, in a transaction of its own.
+    /// Runs one statement in its own transaction.
     ///
     /// # Errors
-    /// As [`from_state`](crate::from_state) sorts what the server said, or `unavailable` when it could not be asked.
+    /// When the server returns an error, classified by [`from_state`](crate::from_state), or with
+    /// the cause `unavailable` if it cannot be reached.
     fn run<'a>(&'a self, statement: &'a Statement) -> Io<'a, Rows>;
 }

@@ -1,4 +1,5 @@
-//! Erasing what tables say of a customer, and keeping the amounts. The rules are those of the embedded database.
+//! Erases a customer's personal data from tables, and keeps the amounts. The rules are the same as
+//! in the embedded database.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use crate::database::Database;
 use crate::row::RUN;
 use crate::statement::Statement;
 
-/// Runs in one statement at the most.
+/// Maximum number of runs in one statement.
 const RUNS: usize = 100;
 
 /// Adds the condition that selects rows.
@@ -124,7 +125,8 @@ async fn erase_of_customer(
     erasing: Erasing,
 ) -> Result<RowCounts, StepError> {
     let mut counts = RowCounts::new();
-    // Rows with an address lead to the customer, so that they go last: if this ends early, the rest is still found.
+    // Rows with an address identify the customer, so they come last: if this ends early, a
+    // repetition still finds the rest.
     let has_emails = |table: &TableDef| table.customer_emails().next().is_some();
     let mut tables: Vec<&TableUse> =
         tables.iter().filter(|used| used.table.names_customers()).collect();
@@ -157,7 +159,8 @@ fn one_of<'v>(statement: Statement, values: impl IntoIterator<Item = &'v String>
     bound.sql(")")
 }
 
-/// Adds the condition that one of the table's addresses is the customer's. The collation compares ASCII letters alone, as elsewhere.
+/// Adds the condition that one of the table's addresses belongs to the customer. The collation
+/// folds the case of ASCII letters only, like the embedded database.
 fn any_email(statement: Statement, table: &TableDef, customer: &Customer) -> Statement {
     table.customer_emails().fold(statement.sql("false"), |statement, email| {
         let statement = statement.sql(" or lower(").name(&email.name);
@@ -186,7 +189,7 @@ fn of_runs(statement: Statement, table: &TableDef, runs: &[String]) -> Statement
     unnamed.sql(")")
 }
 
-/// Empties the personal columns of rows. A digest takes the place of a personal key.
+/// Empties the personal columns of rows. Personal key columns get a digest instead.
 async fn clear(
     database: &dyn Database,
     table: &TableDef,
@@ -212,7 +215,7 @@ async fn clear(
             _ => count(database, table, condition).await,
         };
     }
-    // A key that names the customer is the last to go: the rows are found by it.
+    // The key identifies the rows, so personal key columns come last.
     let rows = match keys.as_slice() {
         [] => Vec::new(),
         _ => {
@@ -237,7 +240,8 @@ async fn clear(
     Ok(if keys.is_empty() { cleared } else { rows.len() as u64 })
 }
 
-/// Replaces the personal columns of a key by digests. The row is deleted if its key cannot be replaced.
+/// Replaces the personal columns of a key by digests. Deletes the row if its key cannot be
+/// replaced.
 async fn replace_key(
     database: &dyn Database,
     table: &TableDef,
@@ -290,7 +294,7 @@ async fn count(
     first_number(database, &condition(statement.name(&table.name).sql(" where "))).await
 }
 
-/// Runs a statement that changes rows, and returns how many.
+/// Runs a statement that changes rows, and returns the number of rows.
 async fn changed(database: &dyn Database, statement: Statement) -> Result<u64, StepError> {
     let counted = Statement::default()
         .sql("with changed as (")

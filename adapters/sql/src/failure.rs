@@ -1,9 +1,9 @@
-//! What a SQLSTATE means for a run.
+//! The meaning of a SQLSTATE for a run.
 
 use oms_core::effects::{StepError, cause};
 
-/// Sorts a server's error by its SQLSTATE (PostgreSQL, Appendix A, "PostgreSQL Error Codes"). The server's words are left out, since they may
-/// quote values.
+/// Classifies a server's error by its SQLSTATE (PostgreSQL, Appendix A, "PostgreSQL Error Codes").
+/// The server's message is left out, because it may quote values.
 pub fn from_state(state: &str) -> StepError {
     let class = state.get(..2).unwrap_or_default();
     match (class, state) {
@@ -11,27 +11,25 @@ pub fn from_state(state: &str) -> StepError {
             cause::CONTENTION,
             format!("another transaction changed the same rows (SQLSTATE {state})"),
         ),
-        ("53", _) => transient(state, "the database is short of something"),
-        (_, "57014" | "55P03") => transient(state, "the database took too long"),
+        ("53", _) => transient(state, "the database lacks resources"),
+        (_, "57014" | "55P03") => transient(state, "the database timed out"),
         ("08" | "57" | "58", _) => transient(state, "the database is not ready"),
         (_, "42P01" | "42703" | "3F000" | "3D000") => environment(
             state,
-            "the database lacks a table or column of the pipeline; `oms db migrate` makes them",
+            "the database lacks a table or column of the pipeline; create it with `oms db migrate`",
         ),
-        (_, "42501") | ("28", _) => {
-            environment(state, "the database does not let this user in or do that")
-        }
+        (_, "42501") | ("28", _) => environment(state, "the database denies access to this user"),
         (_, "23505") => {
-            let message = format!("a row with such a value is there already (SQLSTATE {state})");
+            let message = format!("a row with this value exists already (SQLSTATE {state})");
             StepError::permanent(cause::CONFLICT, message)
         }
         ("22" | "23", _) => {
-            let message = format!("the database does not take a value (SQLSTATE {state})");
+            let message = format!("the database does not accept a value (SQLSTATE {state})");
             StepError::permanent(cause::OUT_OF_RANGE, message)
         }
         _ => StepError::permanent(
             cause::REFUSED,
-            format!("the database refused the statement (SQLSTATE {state})"),
+            format!("the database rejected the statement (SQLSTATE {state})"),
         ),
     }
 }
@@ -40,7 +38,7 @@ fn transient(state: &str, what: &str) -> StepError {
     StepError::transient(cause::UNAVAILABLE, format!("{what} (SQLSTATE {state})"))
 }
 
-/// It is no fault of the order, and passes when somebody sets it right.
+/// The order is not at fault. The error goes away when an operator fixes the environment.
 fn environment(state: &str, what: &str) -> StepError {
     StepError::transient(cause::ENVIRONMENT, format!("{what} (SQLSTATE {state})"))
 }
@@ -52,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_passes_by_itself_is_told_from_what_does_not() {
+    fn sqlstates_are_classified() {
         for (state, class, cause) in [
             ("40001", Class::Transient, cause::CONTENTION),
             ("40P01", Class::Transient, cause::CONTENTION),

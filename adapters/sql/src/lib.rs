@@ -1,9 +1,11 @@
-//! What lies in PostgreSQL where orders leave one machine: the pipeline's tables and our own, as statements, whatever the way to the server.
+//! The pipeline's tables and the tables of `oms` in PostgreSQL, as statements that do not depend on
+//! the kind of connection.
 //!
-//! [`Database`] is that way: the RDS Data API (`oms-aws`) or a connection (`oms-postgres`). Everything is bound, never written into a
-//! statement; values travel as text and are cast by the statement itself, so that both ways give the same bytes.
+//! [`Database`] is the connection: the RDS Data API (`oms-aws`) or a direct one (`oms-postgres`).
+//! All values are bound, never written into a statement. Values are passed as text and cast by the
+//! statement itself, so that both connections return the same bytes.
 //!
-//! **Invariant:** one thing that a run does is one statement, correct when two do it at the same moment.
+//! **Invariant:** every effect of a run is a single statement that is correct under concurrency.
 
 mod branches;
 mod claims;

@@ -1,4 +1,4 @@
-//! The tables, made and extended. What would lose or change something is said and not done.
+//! Creates and extends tables. A change that would lose or alter data is an error.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::row::{ORDER, RUN};
 use crate::statement::Statement;
 use crate::versions;
 
-/// Tables of our own: what was claimed, which steps did what may not be repeated, which handler is done with which order, and how far the
-/// search for lost orders came.
+/// The tables of `oms`: claims, steps with effects that must not be repeated, handlers that are
+/// done with an order, and the progress of the search for lost orders.
 const OWN: [&str; 5] = [
     "create table if not exists oms_claims (key text primary key, run text not null, step text not null, attempt text not null, \
      state text not null check (state in ('claimed', 'done', 'free')), lease_until timestamptz not null, provider_id text, \
@@ -25,17 +25,17 @@ const OWN: [&str; 5] = [
     "create table if not exists oms_cursors (pipeline text primary key, object text)",
 ];
 
-/// Why tables are not as the pipeline wants them.
+/// Why a migration failed.
 #[derive(Debug)]
 pub enum MigrateError {
-    /// A table is there and differs in a way that is not changed without being asked for.
+    /// An existing table differs in a way that cannot be migrated.
     Differs {
         /// The table.
         table: String,
-        /// In what it differs.
+        /// The difference, as text.
         difference: String,
     },
-    /// The database could not be asked.
+    /// The database returned an error or cannot be reached.
     Database(StepError),
 }
 
@@ -44,9 +44,9 @@ impl std::fmt::Display for MigrateError {
         match self {
             Self::Differs { table, difference } => write!(
                 f,
-                "the table `{table}` is there already and differs: {difference}; change it by hand, or give the table another name"
+                "the table `{table}` exists and differs from its declaration: {difference}; change the table by hand, or rename it in the pipeline"
             ),
-            Self::Database(error) => write!(f, "the tables cannot be made: {error}"),
+            Self::Database(error) => write!(f, "the tables cannot be created: {error}"),
         }
     }
 }
@@ -59,7 +59,7 @@ impl From<StepError> for MigrateError {
     }
 }
 
-/// Returns the statements that make our own tables and the pipeline's, where none of them is there.
+/// Returns the statements that create the tables of `oms` and of the pipeline in an empty database.
 pub fn ddl<'t>(tables: impl Iterator<Item = &'t TableDef>) -> Vec<Statement> {
     own().chain(tables.map(create)).collect()
 }
@@ -68,10 +68,10 @@ fn own() -> impl Iterator<Item = Statement> {
     OWN.iter().chain(&versions::OWN).map(|own| Statement::default().sql(own))
 }
 
-/// Makes what is missing: our own tables, the pipeline's, and columns that may be null. Repeated, it changes nothing.
+/// Creates missing tables and missing nullable columns. Running it again changes nothing.
 ///
 /// # Errors
-/// When a table is there that differs in another way, or the database does not answer.
+/// When an existing table differs in another way, or the database returns an error.
 pub async fn migrate(
     database: &dyn Database,
     tables: impl Iterator<Item = &TableDef> + Send,
@@ -96,16 +96,19 @@ async fn ensure(database: &dyn Database, table: &TableDef) -> Result<(), Migrate
                 if *sql_type != type_of(column.shape) {
                     let wanted = type_of(column.shape);
                     return Err(differs(format!(
-                        "`{}` is {sql_type} there and {wanted} here",
+                        "`{}` is {sql_type} in the database and {wanted} in the pipeline",
                         column.name
                     )));
                 }
                 if *not_null == column.nullable {
                     let may = if *not_null { "must not" } else { "may" };
-                    return Err(differs(format!("`{}` {may} be null there", column.name)));
+                    return Err(differs(format!(
+                        "`{}` {may} be null in the database",
+                        column.name
+                    )));
                 }
                 if *key != table.key.iter().position(|key| *key == at) {
-                    return Err(differs("its key is another one".to_owned()));
+                    return Err(differs("its primary key differs".to_owned()));
                 }
             }
             None if column.nullable => {
@@ -114,12 +117,12 @@ async fn ensure(database: &dyn Database, table: &TableDef) -> Result<(), Migrate
                 database.run(&statement).await?;
             }
             None => {
-                return Err(differs(format!("it lacks `{}`, which must not be null", column.name)));
+                return Err(differs(format!("the required column `{}` is missing", column.name)));
             }
         }
     }
     if !there.contains_key(RUN) || !there.contains_key(ORDER) {
-        return Err(differs("it was not made by oms".to_owned()));
+        return Err(differs("it was not created by oms".to_owned()));
     }
     Ok(())
 }
@@ -152,7 +155,7 @@ fn type_of(shape: ColumnShape) -> String {
     }
 }
 
-/// A column that is there: its type, whether it must not be null, and its place in the key.
+/// An existing column: its type, whether it is `not null`, and its position in the key.
 type There = (String, bool, Option<usize>);
 
 async fn columns(

@@ -1,11 +1,11 @@
-//! What the handlers noted, to be looked at by people.
+//! Handlers' notes on orders, for people.
 
 use oms_core::effects::{RunState, StepError};
 
 use crate::database::Database;
 use crate::statement::{Hint, Statement};
 
-/// An instant as PostgreSQL's `to_char` writes it; bound, since it has colons.
+/// The format of an instant for `to_char`. It is bound as a value, because it contains colons.
 const ISO: &str = "YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"";
 
 /// A handler's note on an order.
@@ -13,40 +13,41 @@ const ISO: &str = "YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"";
 pub struct Noted {
     /// The order's key.
     pub key: String,
-    /// The key of the object that it is stored as.
+    /// The key of the stored order.
     pub object: String,
     /// The handler.
     pub handler: String,
-    /// Whether it is done, or parked.
+    /// Whether the order is parked; otherwise the handler is done with it.
     pub parked: bool,
-    /// Causes, with commas between them.
+    /// The causes, separated by commas.
     pub cause: Option<String>,
-    /// In words.
+    /// The reason, as text.
     pub reason: Option<String>,
-    /// When, in UTC.
+    /// The time of the note, in UTC.
     pub at: String,
 }
 
-/// Which orders are looked for.
+/// The conditions of a search for orders.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wanted<'a> {
-    /// With this key.
+    /// The key of the order.
     pub key: Option<&'a str>,
-    /// In this state.
+    /// The state of the order.
     pub state: Option<RunState>,
-    /// Parked, with this among the causes.
+    /// One of the causes of a parked order.
     pub cause: Option<&'a str>,
-    /// How many at the most; the latest come first.
+    /// Maximum number of orders, latest first.
     pub limit: u32,
-    /// How many of them are left out, because they are known.
+    /// Number of orders to skip.
     pub offset: u32,
 }
 
-/// Returns the notes on the orders that are looked for. An order is completed when all of the pipeline's `handlers` have noted so, parked when
-/// one of them has, and in progress else; one that no handler has a note on yet is not known here.
+/// Returns the notes on the orders that match. An order is completed if all of the pipeline's
+/// `handlers` are done with it, parked if one of them parked it, and otherwise in progress. Orders
+/// without any note are not returned.
 ///
 /// # Errors
-/// What the database said.
+/// When the database returns an error.
 pub async fn noted(
     database: &dyn Database,
     pipeline: &str,

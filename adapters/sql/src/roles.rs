@@ -1,4 +1,4 @@
-//! Who may do what in the database: a role for each handler, with the least that its steps need.
+//! Database roles: one for each handler, with the least privileges that its steps need.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,16 @@ use oms_core::effects::StepError;
 use crate::database::Database;
 use crate::statement::Statement;
 
-/// What a role may do, by table: PostgreSQL's names of privileges, in their alphabetic order.
+/// The privileges of a role by table: names of PostgreSQL privileges, in alphabetical order.
 pub type Grants = BTreeMap<String, Vec<&'static str>>;
 
 /// Makes a role that may log in with a password, or gives it that password, and lets it do exactly this much. Repeated, it changes nothing.
 ///
-/// The password itself is not sent: the server is given its SCRAM verifier (RFC 5803, "SCRAM-SHA-256"), as `psql`'s `\password` does.
+/// The password itself is not sent: the server gets its SCRAM verifier (RFC 5803, "SCRAM-SHA-256"),
+/// as with `psql`'s `\password`.
 ///
 /// # Errors
-/// What the database said.
+/// When the database returns an error.
 #[cfg(feature = "roles")]
 pub async fn set_role(
     database: &dyn Database,
@@ -30,7 +31,8 @@ pub async fn set_role(
         .text(role);
     let verb = if database.run(&find).await?.is_empty() { "create" } else { "alter" };
     let verifier = postgres_protocol::password::scram_sha_256(password.as_bytes());
-    // A statement about roles takes no bound values. The verifier is Base64, with `$` and `:` between its parts.
+    // Statements about roles do not support bound values. The verifier is Base64, with `$` and `:`
+    // between its parts.
     let statement = Statement::default().sql(&format!("{verb} role ")).name(role);
     let statement = statement.sql(&format!(" with login password '{verifier}'"));
     database.run(&statement).await?;
@@ -54,7 +56,7 @@ pub async fn set_role(
     Ok(())
 }
 
-/// Returns the statements that let a role do something.
+/// Returns the statements that grant privileges to a role.
 pub fn granted(role: &str, grants: &Grants) -> Vec<Statement> {
     let each = |(table, privileges): (&String, &Vec<&str>)| {
         let privileges = privileges.join(", ");

@@ -1,4 +1,4 @@
-//! Rows of declared tables, in and out.
+//! Reading and writing rows of declared tables.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::database::Database;
 use crate::statement::Statement;
 use crate::versions;
 
-/// The column that says which run wrote a row: nothing for a row that was imported.
+/// The column with the run that wrote a row; null for an imported row.
 pub(crate) const RUN: &str = "oms_run";
 /// The column with the digest of the order that the row was written for.
 pub(crate) const ORDER: &str = "oms_order";
@@ -36,7 +36,7 @@ pub(crate) fn columns_as_text(mut statement: Statement, table: &TableDef) -> Sta
     statement
 }
 
-/// Adds the columns that a row with a key is replaced by.
+/// Adds the assignments that replace a row.
 pub(crate) fn replaced(mut statement: Statement, table: &TableDef) -> Statement {
     let in_key = |at: usize| table.key.contains(&at);
     for (_, column) in table.columns.iter().enumerate().filter(|(at, _)| !in_key(*at)) {
@@ -66,8 +66,10 @@ pub(crate) fn read(table: &TableDef, row: &[Option<String>]) -> Result<Value, St
             Some(text) => parse(column.shape, text),
         };
         let value = value.ok_or_else(|| {
-            let message =
-                format!("column `{}` of `{}` is no {}", column.name, table.name, column.shape);
+            let message = format!(
+                "column `{}` of `{}` is not a valid {}",
+                column.name, table.name, column.shape
+            );
             StepError::transient(cause::ENVIRONMENT, message)
         })?;
         let slot = table.row.position(&column.name).and_then(|at| fields.get_mut(at));
@@ -92,11 +94,12 @@ fn parse(shape: ColumnShape, text: &str) -> Option<Value> {
     })
 }
 
-/// Loads a row that no run wrote, such as a customer's address. A row with its key is replaced. In a contended
-/// table (one that a step reads and a step writes) that is a change that runs have to notice.
+/// Imports a row that belongs to no run, such as a customer's address, and replaces a row with the
+/// same key. In a [contended](Plan::contended_tables) table, this is a change that runs have to
+/// detect.
 ///
 /// # Errors
-/// What the database said.
+/// When the database returns an error.
 pub async fn import(
     database: &dyn Database,
     table: &TableDef,

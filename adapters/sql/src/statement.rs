@@ -1,9 +1,9 @@
-//! Statements whose values are bound.
+//! SQL statements with bound values.
 
 use oms_core::table::ColumnShape;
 use oms_core::value::Value;
 
-/// One statement.
+/// A SQL statement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statement {
     pieces: Vec<Piece>,
@@ -17,21 +17,21 @@ enum Piece {
     Bound(usize),
 }
 
-/// A value that is bound.
+/// A bound value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
-    /// The value as text, in PostgreSQL's own notation; nothing for null.
+    /// The value as text, in PostgreSQL's notation; `None` for null.
     pub text: Option<String>,
-    /// What the text stands for.
+    /// The type of the value.
     pub hint: Hint,
 }
 
-/// What a bound text stands for.
+/// The type of a bound value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hint {
     /// Text.
     Text,
-    /// A whole number of 64 bits.
+    /// A 64-bit integer.
     Integer,
     /// `true` or `false`.
     Boolean,
@@ -44,7 +44,7 @@ pub enum Hint {
 }
 
 impl Hint {
-    /// Returns what a column's values are bound as.
+    /// Returns the type for a column's values.
     pub(crate) const fn of(shape: ColumnShape) -> Self {
         match shape {
             ColumnShape::Text(_) | ColumnShape::Currency | ColumnShape::Email => Self::Text,
@@ -56,7 +56,7 @@ impl Hint {
         }
     }
 
-    /// Returns the type that the text is cast to.
+    /// Returns the SQL type that the text is cast to.
     const fn cast(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -86,13 +86,13 @@ impl Statement {
         self.sql(&quoted(name))
     }
 
-    /// Adds names, with commas between them.
+    /// Adds names, separated by commas.
     #[must_use]
     pub fn names<'n>(self, names: impl Iterator<Item = &'n str>) -> Self {
         self.sql(&names.map(quoted).collect::<Vec<_>>().join(", "))
     }
 
-    /// Adds another statement, with what is bound in it.
+    /// Adds another statement, with its bound values.
     #[must_use]
     pub fn then(mut self, other: Self) -> Self {
         let before = self.parameters.len();
@@ -120,7 +120,7 @@ impl Statement {
         self.bind(Hint::Text, Some(text.into()))
     }
 
-    /// Adds a value as a column of this shape holds it.
+    /// Adds a value in the form of a column of this shape.
     #[must_use]
     pub fn value(self, shape: ColumnShape, value: &Value) -> Self {
         let text = match value {
@@ -131,17 +131,19 @@ impl Statement {
         self.bind(Hint::of(shape), text)
     }
 
-    /// Returns the values, in the order of their places.
+    /// Returns the values, in the order of their placeholders.
     pub fn parameters(&self) -> &[Parameter] {
         &self.parameters
     }
 
-    /// Writes the statement with named places, `:p0` and so on, as the RDS Data API takes it. The values there have types.
+    /// Returns the statement with named placeholders (`:p0`, `:p1`, …) for the RDS Data API, where
+    /// values have types.
     pub fn named(&self) -> String {
         self.write(|at| format!(":p{at}"))
     }
 
-    /// Writes the statement with numbered places, `$1` and so on, as PostgreSQL takes it. Every value there is text.
+    /// Returns the statement with numbered placeholders (`$1`, `$2`, …) for PostgreSQL, where every
+    /// value is text.
     pub fn numbered(&self) -> String {
         self.write(|at| format!("cast(${} as text)", at + 1))
     }
@@ -177,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_cast_to_what_they_are_however_the_places_are_written() {
+    fn values_are_cast_to_their_type_with_both_kinds_of_placeholders() {
         let shape = ColumnShape::Decimal { precision: 5, scale: 2 };
         let value = Value::Decimal(Decimal::parse("1.50").unwrap());
         let statement = Statement::default()

@@ -1,4 +1,4 @@
-//! The tables port, a statement for each call.
+//! The tables port, with one statement per call.
 
 use std::sync::Arc;
 
@@ -18,15 +18,16 @@ pub struct SqlTables {
 }
 
 impl SqlTables {
-    /// Works on a database whose tables were made by [`migrate`](crate::migrate()).
+    /// Returns the tables of a database that were created by [`migrate`](crate::migrate()).
     pub fn new(database: Arc<dyn Database>) -> Self {
         Self { database }
     }
 }
 
 impl Tables for SqlTables {
-    /// The row and the record of who wrote it are one statement. Of two at the same moment the second one sees the row of the first: `on
-    /// conflict do nothing` might see none, and this way the row is locked and given back.
+    /// One statement writes the row and its owner. Of two concurrent inserts, the second sees the
+    /// row of the first: the row is locked and returned. With `on conflict do nothing` it might see
+    /// no row.
     fn insert<'a>(
         &'a self,
         call: &'a Call,
@@ -44,7 +45,7 @@ impl Tables for SqlTables {
                     if *order == call.run.digest.to_string() {
                         return Ok(Inserted::Repeated);
                     }
-                    let message = format!("the row in `{}` is of another order", table.name);
+                    let message = format!("the row in `{}` belongs to another order", table.name);
                     Err(StepError::permanent(cause::CONFLICT, message))
                 }
                 _ => {
@@ -56,7 +57,8 @@ impl Tables for SqlTables {
         })
     }
 
-    /// The note that the step did it and the row are one statement, so that a repetition does not undo what others wrote since.
+    /// One statement writes the row and the record that the step wrote it, so that a repetition
+    /// does not undo later changes by others.
     fn upsert<'a>(&'a self, call: &'a Call, table: &'a Arc<TableDef>, row: Value) -> Io<'a, ()> {
         Box::pin(async move {
             let statement = upsert(call, table, &row);
@@ -64,7 +66,7 @@ impl Tables for SqlTables {
         })
     }
 
-    /// The row and its version are read by one statement, so that they belong together.
+    /// One statement reads the row and its version, so that they match.
     fn get<'a>(
         &'a self,
         call: &'a Call,
@@ -87,7 +89,8 @@ impl Tables for SqlTables {
     }
 }
 
-/// Selects a row; of an `item` in any case one row, which begins with its version and whether the row is there.
+/// Selects a row. With `item`, the result always has one row, which begins with its version and
+/// whether the row exists.
 fn select(table: &TableDef, key: &[Value], item: Option<&str>) -> Statement {
     let mut statement = Statement::default().sql("select ");
     if let Some(item) = item {
@@ -127,13 +130,13 @@ fn insert(call: &Call, table: &TableDef, row: &Value) -> Statement {
     let statement = statement
         .sql(" = excluded.")
         .name(first)
-        // A row that was there has been updated by this statement, and only such a row has an `xmax`.
+        // Only a row that existed before and was updated by this statement has an `xmax`.
         .sql(" returning cast(t.xmax = 0 as text) as fresh, t.")
         .name(RUN)
         .sql(", t.")
         .name(ORDER)
         .sql(")");
-    // Another's row is no reason to note that this run is done.
+    // A row of another run does not mean that this run's handler is done.
     let statement = with(statement, call, When::Written);
     statement.sql(" select fresh, ").name(RUN).sql(", ").name(ORDER).sql(" from written")
 }

@@ -1,9 +1,12 @@
-//! Versions of rows that steps read and steps write, so that a run writes only if nothing that it read has changed.
+//! Versions of rows that steps both read and write, so that a run writes only if nothing that it
+//! read has changed.
 //!
-//! `oms_versions` has a row for each row of such a table that was ever written by a step, by its name. A writing statement first takes the
-//! versions of everything that the stretch has read and of what it writes, in the order of their names, so that two never wait for each other,
-//! and then compares them. If one differs, the statement fails with SQLSTATE 40001 and leaves nothing behind. Comparing without taking
-//! them first would let two runs through that each read what the other writes.
+//! `oms_versions` has a row for every row of such a table that a step ever wrote, identified by its
+//! name. A writing statement first takes the versions of everything that the stretch has read and
+//! of what it writes. It takes them in the order of their names, so that two statements never
+//! deadlock. Then it compares them. If one differs, the statement fails with SQLSTATE 40001 and
+//! changes nothing. Without taking the versions first, two runs that each read what the other
+//! writes would both succeed.
 
 use oms_core::effects::{Call, StepError, cause};
 use oms_core::table::TableDef;
@@ -12,7 +15,7 @@ use serde_json::Value as Json;
 
 use crate::statement::{Hint, Statement};
 
-/// The table, and the function that refuses a statement.
+/// The table, and the function that makes a statement fail.
 pub(crate) const OWN: [&str; 2] = [
     "create table if not exists oms_versions (item text primary key, version bigint not null)",
     "create or replace function oms_unchanged(unchanged boolean) returns boolean language plpgsql as $$ begin if unchanged then return true; end if; \
@@ -25,8 +28,8 @@ pub(crate) fn item<'v>(table: &TableDef, key: impl Iterator<Item = &'v Value>) -
     Json::from_iter(parts).to_string()
 }
 
-/// Begins the statement of a write that compares versions: with the part `checked`, which has one row if nothing has changed. Returns
-/// `None` if there is nothing to compare.
+/// Starts the statement of a write that compares versions, with the part `checked`, which has one
+/// row if nothing has changed. Returns `None` if there is nothing to compare.
 pub(crate) fn checked(call: &Call, table: &TableDef, row: &Value) -> Option<Statement> {
     let read = call.reads.versions();
     let mut items: Vec<(String, Option<i64>, i64)> =
@@ -55,8 +58,8 @@ pub(crate) fn checked(call: &Call, table: &TableDef, row: &Value) -> Option<Stat
     ))
 }
 
-/// Notes what became of a write that compared versions: the next one of this stretch compares with the row as it is now, or the stretch is
-/// refused.
+/// Processes the result of a write that compared versions: the next comparison of this stretch uses
+/// the new version of the row, or the stretch is refused.
 pub(crate) fn settle<T>(
     call: &Call,
     table: &TableDef,

@@ -1,4 +1,4 @@
-//! What the sender of an order is told, as soon as that is on disk.
+//! The answer to the sender of an order. It is sent as soon as the order is on disk.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,37 +6,37 @@ use oms_engine::intake::Conflict;
 use oms_engine::run::{Rejection, RunState};
 use tokio::sync::oneshot;
 
-/// What became of an order.
+/// The result of submitting an order.
 #[derive(Debug)]
 pub enum Answer {
-    /// It is new, and on disk.
+    /// The order is new and on disk.
     Accepted {
-        /// Its key.
+        /// The order's key.
         key: Arc<str>,
-        /// The id of its run.
+        /// The run's id.
         run: Arc<str>,
-        /// How far the run was when the order was on disk.
+        /// The run's state when the order was on disk.
         state: RunState,
     },
-    /// The same order was there already.
+    /// The same order was already accepted.
     Same {
-        /// Its key.
+        /// The order's key.
         key: Arc<str>,
-        /// The id of its run.
+        /// The run's id.
         run: Arc<str>,
     },
-    /// Another order with its key was there already.
+    /// Another order with this key was already accepted.
     Conflict(Conflict),
-    /// It is none.
+    /// The order is invalid.
     Rejected {
-        /// Why.
+        /// The reason.
         rejection: Rejection,
-        /// Its bytes, into which the problems point.
+        /// The bytes of the order. The problems refer to positions in them.
         body: Vec<u8>,
     },
 }
 
-/// Whom to answer; the first answer counts.
+/// The channel to the sender of an order. Only the first answer is sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Answering(Arc<Mutex<Option<oneshot::Sender<Answer>>>>);
 
@@ -45,11 +45,11 @@ impl Answering {
         Self(Arc::new(Mutex::new(sender)))
     }
 
-    /// Answers, if somebody waits and was not answered yet. The answer is only made then.
+    /// Calls `answer` and sends the result, if the sender still waits for an answer.
     pub(crate) fn tell(&self, answer: impl FnOnce() -> Answer) {
         let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(sender) = sender {
-            // Whoever asked may have gone; the order is on disk all the same.
+            // The sender may have disconnected. The order is on disk all the same.
             let _unheard = sender.send(answer());
         }
     }

@@ -1,4 +1,5 @@
-//! Notices that the system's clock was set back, so that no run waits for an instant that is far away now.
+//! Detects that the system clock was set back. Otherwise a run might wait for an instant that is
+//! now far in the future.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 /// A smaller step back is a correction as it happens all the time.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
 
-/// Compares the system's clock with one that only goes forward.
+/// Compares the system clock with a monotonic clock.
 pub(crate) struct ClockWatch {
     clock: Arc<dyn Clock>,
     wall: Timestamp,
@@ -22,7 +23,7 @@ impl ClockWatch {
         Self { wall: clock.now(), steady: Instant::now(), clock }
     }
 
-    /// Tells whether the clock was set back since the last call.
+    /// Returns whether the clock was set back since the last call.
     pub(crate) fn was_set_back(&mut self) -> bool {
         let (wall, steady) = (self.clock.now(), Instant::now());
         let set_back = is_behind(self.wall, steady - self.steady, wall);
@@ -31,7 +32,7 @@ impl ClockWatch {
     }
 }
 
-/// Tells whether a clock that showed `then` shows too little when it shows `now` after so much time.
+/// Returns whether a clock that showed `then`, and shows `now` after `elapsed`, was set back.
 fn is_behind(then: Timestamp, elapsed: Duration, now: Timestamp) -> bool {
     let expected = then.checked_add(elapsed).unwrap_or(Timestamp::MAX);
     expected.duration_since(now) > TOLERANCE
@@ -42,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_is_behind_when_it_shows_less_than_the_time_that_passed() {
+    fn a_clock_is_behind_if_it_shows_less_than_the_elapsed_time() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let ten = Duration::from_secs(10);
         assert!(!is_behind(at(100), ten, at(110)));

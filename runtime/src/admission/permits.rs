@@ -10,26 +10,28 @@ use tokio::time::Instant;
 
 use super::clock_watch::ClockWatch;
 
-/// How often the clock is looked at while runs wait.
+/// How often the clock is checked while runs wait.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long no run gets a permit before the intake accepts orders without driving their runs.
+/// How long no run may get a permit before the intake accepts orders without driving their runs.
 const STALLED: Duration = Duration::from_secs(1);
-/// Runs that are started from the queue for each order that is accepted meanwhile, so that the queue shrinks.
+/// Number of queued runs that are started for each order that is accepted in the meantime, so that
+/// the queue shrinks.
 const RUNS_PER_ORDER: u32 = 2;
-/// Maximum number of such runs that count.
+/// Maximum value of the count of started runs.
 const STARTED_MAX: u32 = 128;
-/// Maximum number of queued orders: accepted ones whose runs wait for a permit. With more, the intake waits.
+/// Maximum number of queued orders: accepted ones whose runs wait for a permit. With more, the
+/// intake waits.
 const BACKLOG_MAX: usize = 100_000;
-/// Maximum number of orders that are accepted at the same time without driving their runs.
+/// Maximum number of orders that are accepted concurrently without driving their runs.
 const ACCEPTING_MAX: usize = 64;
 
-/// A permit to work on an order.
+/// A permit to process an order.
 pub(crate) enum Permit {
-    /// To accept it and drive its run.
-    Drive(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit),
-    /// To accept it only.
-    Accept(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit),
+    /// A permit to accept the order and drive its run.
+    Drive(#[expect(dead_code, reason = "held until it is dropped")] OwnedSemaphorePermit),
+    /// A permit to only accept the order.
+    Accept(#[expect(dead_code, reason = "held until it is dropped")] OwnedSemaphorePermit),
 }
 
 /// The permits of a runner.
@@ -40,7 +42,7 @@ pub(crate) struct Permits {
     clock: Arc<dyn Clock>,
     /// When a run last got a permit.
     driven_at: Instant,
-    /// Runs that were started from the queue and for which no order was accepted yet.
+    /// Number of runs that were started from the queue and not yet offset by accepted orders.
     started: u32,
 }
 
@@ -60,13 +62,13 @@ impl Permits {
         }
     }
 
-    /// Notes that a run that was in the database is driven.
+    /// Records that a run from the database is driven.
     pub(crate) fn started(&mut self) {
         self.driven_at = Instant::now();
         self.started = (self.started + 1).min(STARTED_MAX);
     }
 
-    /// Notes how an order got its permit, and returns whether its run is driven.
+    /// Records the permit of an order, and returns whether its run is driven.
     pub(crate) fn admitted(&mut self, permit: Option<&Permit>) -> bool {
         let drives = !matches!(permit, Some(Permit::Accept(_)));
         match drives {
@@ -76,7 +78,8 @@ impl Permits {
         drives
     }
 
-    /// Waits until `due` and for a permit to drive a run. Returns `None` if the clock was set back in the meantime.
+    /// Waits until `due`, and then for a permit to drive a run. Returns `None` if the clock was set
+    /// back in the meantime.
     pub(crate) async fn at(
         &self,
         due: Option<Timestamp>,
@@ -101,8 +104,9 @@ impl Permits {
         Arc::clone(&self.driving).try_acquire_owned().ok().map(Permit::Drive)
     }
 
-    /// Waits for a permit to work on an order. With fewer than [`BACKLOG_MAX`] orders queued, a permit to accept it is enough while the runs are
-    /// stalled, and once for every [`RUNS_PER_ORDER`] runs that were started from the queue.
+    /// Waits for a permit to process an order. While fewer than [`BACKLOG_MAX`] orders are queued,
+    /// a permit to only accept the order is also granted: when the runs are stalled, and once for
+    /// every [`RUNS_PER_ORDER`] runs that were started from the queue.
     pub(crate) async fn for_order(&self, queued: usize) -> Option<Permit> {
         let drive = Arc::clone(&self.driving).acquire_owned();
         if !self.accepts_while_stalled || queued >= BACKLOG_MAX {

@@ -1,47 +1,47 @@
-//! What a runner reports.
+//! The results that a runner reports.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use oms_engine::run::RunState;
 
-/// What became of an order or of a run from before.
+/// The result of an order or of an earlier run.
 #[derive(Clone, Debug)]
 pub enum Settled {
     /// The order was not accepted.
     Rejected,
-    /// The same order was there already.
+    /// The same order was already accepted.
     Duplicate,
-    /// Another order with that key was there already.
+    /// Another order with this key was already accepted.
     Conflict,
-    /// A run came as far as it can now.
+    /// A run has progressed as far as it can for now.
     Run {
         /// The order's key.
         key: Arc<str>,
-        /// Whether it was there before.
+        /// Whether an earlier process accepted the order.
         resumed: bool,
-        /// How far it came.
+        /// The state that the run reached.
         state: RunState,
-        /// Why it is parked; if it completed, what was caught.
+        /// Why the run is parked; if it completed, the causes that were caught.
         cause: Option<String>,
-        /// Failures that a catch step has handled.
+        /// Number of failures that a catch step has handled.
         caught: u32,
     },
-    /// A run waits, to be tried again later.
+    /// A run waits for its next attempt.
     Waits {
-        /// Whether it was there before.
+        /// Whether an earlier process accepted the order.
         resumed: bool,
     },
-    /// A run that waited in this process goes on.
+    /// A run that waited in this process continues.
     GoesOn {
-        /// Whether it was there before.
+        /// Whether an earlier process accepted the order.
         resumed: bool,
     },
-    /// Nothing is left to do but to wait for runs that are tried again later.
+    /// Only waiting runs are left.
     OnlyWaits {
-        /// The row of the run that goes on first.
+        /// The row of the run that continues first.
         id: i64,
-        /// When it does.
+        /// When it continues.
         until: Timestamp,
     },
 }

@@ -1,7 +1,9 @@
-//! Objects and mails as files, as they come: what was not written is kept in mind and reported, and never stops a run.
+//! The export of objects and e-mails as files. A file that cannot be written is recorded and
+//! reported, and never stops a run.
 //!
-//! The packet that commits an object or a mail also notes its run in `oms_exports`. The note is deleted with a later commit when the files are
-//! written. After a crash or a fault it is still there, and the next process that exports writes the run's files.
+//! The packet that commits an object or an e-mail also records its run in `oms_exports`. A later
+//! commit deletes the record after the files are written. After a crash or a failed write the
+//! record still exists, and the next process that exports writes the run's files.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -17,39 +19,39 @@ use oms_sqlite::{
 use super::files::{write_mail, write_object};
 use crate::bundles::Bundles;
 
-/// Where objects and mails are also written as files, and who hears of those that could not be written.
+/// Where to write objects and e-mails as files, and how to report files that could not be written.
 #[derive(Clone)]
 pub struct Export {
-    /// The folder of `objects/` and `mail/`.
+    /// The folder that gets `objects/` and `mail/`.
     pub directory: PathBuf,
-    /// Hears of each object and mail that could not be written.
+    /// Called for each object and e-mail that could not be written.
     pub report: Arc<dyn Fn(&NotExported) + Send + Sync>,
 }
 
-/// An object or a mail that could not be written as a file.
+/// An object or e-mail that could not be written as a file.
 #[derive(Debug)]
 pub struct NotExported {
-    /// What it is, in words: an object with bucket and key, or a mail with its Message-ID.
+    /// The item, as text: an object with bucket and key, or an e-mail with its Message-ID.
     pub what: String,
-    /// Why it could not be written.
+    /// Why the file could not be written.
     pub cause: String,
 }
 
 impl NotExported {
-    /// Describes an object; without its key if that may have personal data.
+    /// Describes an object, without its key if the key may contain personal data.
     pub fn object(bucket: &str, key: Option<&str>, error: &Error) -> Self {
         let what = match key {
             Some(key) => format!("the object `{bucket}/{key}`"),
             None => format!(
-                "an object in `{bucket}`, whose keys have personal data (`oms objects list` lists them),"
+                "an object in `{bucket}`, whose keys contain personal data (`oms objects list` lists them),"
             ),
         };
         Self { what, cause: cause(error) }
     }
 
-    /// Describes a mail.
+    /// Describes an e-mail.
     pub fn mail(message_id: &str, error: &Error) -> Self {
-        Self { what: format!("the mail `{message_id}`"), cause: cause(error) }
+        Self { what: format!("the e-mail `{message_id}`"), cause: cause(error) }
     }
 }
 
@@ -59,7 +61,7 @@ impl fmt::Display for NotExported {
     }
 }
 
-/// Returns why a file could not be written, without its path: the path may have personal data.
+/// Returns why a file could not be written, without its path, which may contain personal data.
 fn cause(error: &Error) -> String {
     match error {
         Error::Directory { source, .. } => source.to_string(),
@@ -74,8 +76,8 @@ pub(crate) struct Exporter {
 }
 
 impl Exporter {
-    /// Makes sure that there can be files, so that a folder that cannot be used is found before anything runs. Then writes the files that an
-    /// earlier process did not write.
+    /// Creates the folders, so that an unusable folder is reported before anything runs. Then
+    /// writes the files that an earlier process did not write.
     ///
     /// # Errors
     /// When the folder cannot be used, or the database cannot be read.
@@ -105,7 +107,7 @@ impl Exporter {
                     is_whole &= match unpack(message_id, content) {
                         Some(mail) => self.mail(&mail),
                         None => self.failed(&NotExported {
-                            what: format!("the mail `{message_id}`"),
+                            what: format!("the e-mail `{message_id}`"),
                             cause: "its content is damaged".to_owned(),
                         }),
                     };
@@ -119,7 +121,8 @@ impl Exporter {
         }
     }
 
-    /// Writes the files that an earlier process noted and did not write. All files of such a run are written again.
+    /// Writes the files that an earlier process recorded and did not write. All files of such a run
+    /// are written again.
     ///
     /// # Errors
     /// When the database cannot be read.

@@ -1,8 +1,9 @@
-//! File names for the keys of objects, and for other texts that may be no file names.
+//! File names for object keys and for other texts that may not be valid file names.
 //!
-//! A key has one file, and no two keys have the same file. The parts of a key between slashes are the names of folders and of the file. A part that
-//! cannot be a name gets a marked name: as much of it as fits, then `%` and 32 hexadecimal digits of its SHA-256 digest. A part that looks like a
-//! marked name gets one, too, so that the other parts never have a name of this form.
+//! Every key has exactly one file, and no two keys share a file. The parts of a key between slashes
+//! name the folders and the file. A part that is not a valid name gets a marked name: as much of
+//! the part as fits, then `%` and 32 hexadecimal digits of its SHA-256 digest. A part that looks
+//! like a marked name gets a marked name as well, so that an unmarked part never collides with one.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -10,16 +11,18 @@ use std::path::{Path, PathBuf};
 use oms_engine::value::Digest;
 use oms_sqlite::{Error, private};
 
-/// Maximum number of bytes of a file name on common file systems.
+/// Maximum length of a file name in bytes on common file systems.
 const NAME_BYTES_MAX: usize = 255;
-/// Hexadecimal digits of a digest in a marked name: 128 bits, so that nobody can make two parts with one name.
+/// Hexadecimal digits of the digest in a marked name: 128 bits, so that collisions cannot be
+/// constructed.
 const DIGITS: usize = 32;
-/// Maximum number of bytes of the path that a key becomes, since systems limit whole paths to 4096 bytes.
+/// Maximum length in bytes of the path for a key, because systems limit whole paths to 4096 bytes.
 const PATH_BYTES_MAX: usize = 2048;
-/// How often a name is looked for while other threads make folders and files beside it.
+/// Number of attempts to create a file while other threads create folders and files beside it.
 const TRIES_MAX: u32 = 8;
 
-/// What a part of a key names. A folder and a file never have the same marked name, so that both can be there.
+/// The role of a key part. The marked names of a folder and a file always differ, so that both can
+/// exist.
 #[derive(Clone, Copy)]
 enum Role {
     Folder,
@@ -30,7 +33,8 @@ enum Role {
 
 /// Writes a file for a key below a folder.
 ///
-/// Where a key is also the folder of other keys (`a` and `a/b`), its file has the marked name, whichever came first.
+/// If a key is also the folder of other keys (`a` and `a/b`), its file has the marked name,
+/// regardless of their order.
 ///
 /// # Errors
 /// When a folder or the file cannot be written.
@@ -53,13 +57,13 @@ pub(crate) fn write(directory: &Path, key: &str, content: &[u8]) -> Result<(), E
         return put(&marked, content);
     }
     match private::write(&plain, content) {
-        // Another thread has made it a folder since.
+        // Another thread has created a folder with this name in the meantime.
         Err(_) if plain.is_dir() => put(&marked, content),
         written => written.map_err(Error::directory(&plain)),
     }
 }
 
-/// Returns a file name for a text, which is the text itself where it can be one.
+/// Returns a file name for a text: the text itself if it is a valid file name.
 pub(crate) fn of(text: &str) -> Cow<'_, str> {
     name(text, Role::File)
 }
@@ -68,7 +72,8 @@ fn put(path: &Path, content: &[u8]) -> Result<(), Error> {
     private::write(path, content).map_err(Error::directory(path))
 }
 
-/// Makes a folder. A file of that name is that of a key which ends here; it gets its marked name.
+/// Creates a folder. If a file with this name exists, its key ends here, and the file is renamed to
+/// its marked name.
 fn enter(folder: &Path, part: &str, name: &str) -> Result<PathBuf, Error> {
     let path = folder.join(name);
     let mut tries = 0;
@@ -78,7 +83,7 @@ fn enter(folder: &Path, part: &str, name: &str) -> Result<PathBuf, Error> {
             return made.map(|()| path);
         }
         tries += 1;
-        // Another thread may have moved it since; then it is not there any more.
+        // If another thread has already moved the file, the rename fails with `NotFound`.
         match std::fs::rename(&path, folder.join(marked(part, Role::File))) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(Error::directory(&path)(error));
@@ -96,7 +101,7 @@ fn name(part: &str, role: Role) -> Cow<'_, str> {
     if is_plain { Cow::Borrowed(part) } else { Cow::Owned(marked(part, role)) }
 }
 
-/// Tells whether a part has the form of a marked name.
+/// Returns whether a part has the form of a marked name.
 fn is_marked(part: &str) -> bool {
     part.rsplit_once('%').is_some_and(|(_, digits)| {
         digits.len() == DIGITS
@@ -140,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_has_a_file_of_its_own_whichever_comes_first() {
+    fn every_key_has_its_own_file_in_any_order() {
         let long = "é".repeat(200);
         let marked_name = marked("..", Role::File);
         let mut keys = vec![
@@ -183,7 +188,7 @@ mod tests {
             if backwards {
                 keys.reverse();
             }
-            // The second time finds the files of the first.
+            // The second pass finds the files of the first.
             for key in keys.iter().chain(&keys) {
                 write(&folder, key, key.as_bytes()).unwrap();
             }
@@ -195,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_a_path_is_the_path_of_its_file() {
+    fn a_key_that_is_a_valid_path_is_the_path_of_its_file() {
         let scratch = tempfile::tempdir().unwrap();
         for key in ["orders/NW-1.json", "ü b/%41 c", "100%", "..a/b..", &"k".repeat(255)] {
             write(scratch.path(), key, b"x").unwrap();

@@ -1,4 +1,4 @@
-//! Ending a run that is not wanted any more.
+//! Cancelling runs.
 
 use std::sync::Arc;
 
@@ -9,24 +9,24 @@ use crate::admission::Settled;
 use crate::run::driver::{Begun, End};
 use crate::runner::Runner;
 
-/// Why a run is not cancelled.
+/// Why a run was not cancelled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotCancelled {
-    /// It has ended, or is worked on at this moment.
-    #[error("`{key}` is {state}: only a run that waits or is parked can be cancelled", state = .state.as_str())]
+    /// The run has ended or is in progress.
+    #[error("`{key}` is {state}: only a waiting or parked run can be cancelled", state = .state.as_str())]
     State {
         /// The order's key.
         key: String,
-        /// How far it is.
+        /// The run's state.
         state: RunState,
     },
-    /// It is worked on at this moment.
-    #[error("`{0}` is worked on at this moment; try again")]
+    /// The run is being worked on.
+    #[error("`{0}` is in progress; try again")]
     UnderWay(String),
 }
 
 impl Runner {
-    /// Ends a run that waits or is parked. What it did stays done; nothing more of it is.
+    /// Cancels a run that waits or is parked. Completed steps stay completed; no further step runs.
     ///
     /// # Errors
     /// When the database fails.
@@ -34,7 +34,7 @@ impl Runner {
         let Some(_lock) = self.run_locks.try_lock(row.id) else {
             return Ok(Err(NotCancelled::UnderWay(row.key.clone())));
         };
-        // As it is now that nobody else works on it.
+        // Read again now that nothing else works on the run.
         let loaded = self.driver.load(row.id);
         if let (Err(error), Some(now)) = (&loaded, self.row(row.id)?)
             && error.parks().is_some()
@@ -59,7 +59,11 @@ impl Runner {
         };
         let key = Arc::clone(&run.info.key);
         let (outcome, end) = self.driver.advance(&mut run, &mut begun).await?;
-        debug_assert_ne!(outcome, Outcome::Refused, "nothing is read or written that could change");
+        debug_assert_ne!(
+            outcome,
+            Outcome::Refused,
+            "the packet has no reads or writes that could conflict"
+        );
         Ok(Ok(Settled::Run {
             key,
             resumed: true,

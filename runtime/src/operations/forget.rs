@@ -1,7 +1,9 @@
-//! Forgetting a customer: the orders with everything that came of them except amounts, and the customer's rows in tables.
+//! Erasing a customer's personal data: the orders with all their results except amounts, and the
+//! customer's rows in tables.
 //!
-//! The pipeline declares which members of an order and which columns identify a customer (`x-customer`, `customer`); no other field counts. Of an
-//! erased run remain key and digest, as after [`prune`](Runner::prune), so that the same order again is still a duplicate.
+//! The pipeline declares which members of an order and which columns identify a customer
+//! (`x-customer`, `customer`); no other field counts. The key and digest of an erased run stay, as
+//! after [`prune`](Runner::prune), so that the same order is still recognized as a duplicate.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,48 +19,51 @@ use crate::bundles::Bundles;
 use crate::run::run_locks::RunLock;
 use crate::runner::Runner;
 
-/// Runs that are deleted in one transaction.
+/// Maximum number of runs that one transaction deletes.
 const RUNS: usize = 500;
-/// Keys of erased runs that are listed.
+/// Maximum number of keys of erased runs that are listed.
 const KEYS_MAX: usize = 20;
-/// Customers that are listed where an argument is a part of their personal data.
+/// Maximum number of customers that are listed if the argument only occurs within their personal
+/// data.
 const CANDIDATES_MAX: usize = 20;
 
-/// The answer to a request to forget a customer.
+/// The result of a request to erase a customer's personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Forgetting {
     /// The pipeline does not declare what identifies a customer.
     Undeclared,
-    /// No declared field has the value. The customers are those whose personal data contains it.
+    /// No declared field has the value. The listed customers have personal data that contains it.
     Unknown(Vec<Candidate>),
     /// The customer was found.
     Found(Forgotten),
 }
 
-/// A customer whom an argument may mean.
+/// A customer whom the argument may mean.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
-    /// The customer's id. Without it, only an e-mail address names the customer.
+    /// The customer's id. `None` if only an e-mail address identifies the customer.
     pub customer: Option<String>,
     /// The key of one of the customer's orders that contains the argument.
     pub order: Option<String>,
 }
 
-/// What is erased of a customer.
+/// What is erased for a customer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forgotten {
     /// The customer's ids.
     pub customers: Vec<String>,
-    /// The number of runs that are deleted.
+    /// Number of deleted runs.
     pub runs: u64,
-    /// The keys of the first of them.
+    /// The first keys of these runs.
     pub keys: Vec<String>,
-    /// The numbers of rows that are deleted or lose their personal columns, by table.
+    /// Number of rows that are deleted or lose their personal columns, by table.
     pub rows: RowCounts,
-    /// The runs that have not ended and stay. While there is one, the rows that belong to the customer stay as well.
+    /// The runs that have not ended and stay. While there are any, the customer's own rows stay as
+    /// well.
     pub left: Vec<LeftRun>,
-    /// Tables with personal data of which no column names a customer. Only rows that the deleted runs wrote are erased there.
+    /// Tables with personal data and without a column that identifies a customer. Only rows that
+    /// the deleted runs wrote are erased in them.
     pub unlinked: Vec<String>,
 }
 
@@ -67,7 +72,7 @@ pub struct Forgotten {
 pub struct LeftRun {
     /// The order's key.
     pub key: String,
-    /// The state.
+    /// The run's state.
     pub state: RunState,
 }
 
@@ -79,13 +84,13 @@ impl Forgotten {
     }
 }
 
-/// Tells whether nothing more happens in a run. A parked run has not ended: a person may retry it.
+/// Returns whether a run has ended for good. A parked run has not: it can be retried.
 const fn has_ended(state: RunState) -> bool {
     matches!(state, RunState::Completed | RunState::Cancelled)
 }
 
 impl Runner {
-    /// Finds what would be erased of the customer with an id or an e-mail address.
+    /// Returns what would be erased for the customer with an id or an e-mail address.
     ///
     /// # Errors
     /// When a database cannot be read.
@@ -114,10 +119,10 @@ impl Runner {
         Ok(Forgetting::Found(forgotten))
     }
 
-    /// Forgets the customer with an id or an e-mail address.
+    /// Erases the personal data of the customer with an id or an e-mail address.
     ///
     /// # Errors
-    /// When a database fails; it can be done again.
+    /// When a database fails. The call can be repeated.
     pub async fn forget(&self, who: &str) -> Result<Forgetting, Error> {
         let plan = self.plan();
         let customer = match self.customer_named(&plan, who).await? {
@@ -143,7 +148,7 @@ impl Runner {
         Ok(Forgetting::Found(forgotten))
     }
 
-    /// Deletes some runs, and erases the rows that only they wrote.
+    /// Deletes runs, and erases the rows that only they wrote.
     async fn forget_runs(
         &self,
         plan: &Arc<Plan>,
@@ -170,7 +175,7 @@ impl Runner {
         Ok(())
     }
 
-    /// Finds the customer whom an id or an e-mail address names.
+    /// Finds the customer that an id or an e-mail address identifies.
     async fn customer_named(
         &self,
         plan: &Arc<Plan>,
@@ -186,7 +191,7 @@ impl Runner {
             self.each_order(plan, |_, identity, _| is_id |= named.has_id_of(identity))?;
         }
         if is_id {
-            // Another customer may have it for an address, and has an id to be named by.
+            // The value may also be the address of another customer, who can be named by id.
             named = named.by_id_only();
         }
         for identity in rows {
@@ -196,7 +201,7 @@ impl Runner {
         if customer.is_empty() {
             return Ok(Err(Forgetting::Unknown(self.candidates(plan, who)?)));
         }
-        // Of an order without an id, the address decides whose it is.
+        // An order without an id belongs to the customer with its address.
         for identity in self.rows_naming(plan, &customer).await? {
             customer.add_emails(&identity);
         }
@@ -215,7 +220,7 @@ impl Runner {
         }
     }
 
-    /// Calls `each` with every run, what its order says of its customer, and the order.
+    /// Calls `each` with every run, the identity in its order, and the order.
     fn each_order(
         &self,
         plan: &Plan,
@@ -236,7 +241,7 @@ impl Runner {
         })
     }
 
-    /// Returns the customer's runs that have ended, and what is known of the others.
+    /// Returns the customer's runs that have ended, and the report on the other runs.
     fn runs_of(&self, plan: &Plan, customer: &Customer) -> Result<(Vec<RunRow>, Forgotten), Error> {
         let mut ids = Vec::new();
         self.each_order(plan, |id, identity, _| {

@@ -1,4 +1,4 @@
-//! Trying runs again, on the current pipeline.
+//! Retrying runs on the current pipeline.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,75 +18,76 @@ use crate::run::refusals::Refusals;
 use crate::run::stage::Stage;
 use crate::runner::Runner;
 
-/// Why a run is not tried again.
+/// Why a run is not retried.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotRetried {
-    /// The pipeline has become another one.
-    #[error("`{key}` cannot go on with the pipeline as it is now: {difference}")]
+    /// The pipeline has changed too much.
+    #[error("`{key}` cannot continue with the current pipeline: {difference}")]
     Incompatible {
         /// The order's key.
         key: String,
-        /// What differs, in words.
+        /// The difference, as text.
         difference: String,
     },
-    /// Its stored data is damaged.
+    /// The stored data of the run is damaged.
     #[error(
         "`{key}` cannot be retried: {why}; cancel the run with `oms runs cancel`, or restore a backup with `oms db restore`"
     )]
     Damaged {
         /// The order's key.
         key: String,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// It is not a mail whose outcome is not known.
+    /// The outcome of a step other than an e-mail is unknown.
     #[error(
-        "`{key}` is held: `{step}` is no mail, so that nothing can be taken as sent; `--held resend` does it again"
+        "`{key}` is held: `{step}` sends no e-mail, so it cannot be marked as sent; use `--held resend` to run it again"
     )]
     NotMail {
         /// The order's key.
         key: String,
-        /// The step.
+        /// The step's id.
         step: String,
     },
-    /// There is nothing to try again.
-    #[error("`{key}` is {state}: only runs that are parked, waiting or completed with a caught failure can be retried", state = .state.as_str())]
+    /// The run has nothing to retry.
+    #[error("`{key}` is {state}: only runs that are parked, waiting, or completed with a caught failure can be retried", state = .state.as_str())]
     State {
         /// The order's key.
         key: String,
-        /// How far it is.
+        /// The run's state.
         state: RunState,
     },
-    /// It is worked on at this moment.
+    /// The run is being worked on.
     #[error("`{0}` is in progress; try again")]
     UnderWay(String),
-    /// Only a person can tell whether something was done.
+    /// The outcome of a step is unknown, and a person has to decide.
     #[error(
-        "`{key}` is held: it is not known whether `{step}` did what it was to do; `--held sent` takes it as done, `--held resend` does it again"
+        "`{key}` is held: the outcome of `{step}` is unknown; use `--held sent` to mark its e-mail as sent, or `--held resend` to run it again"
     )]
     Held {
         /// The order's key.
         key: String,
-        /// The step.
+        /// The step's id.
         step: String,
     },
 }
 
-/// What a person says about steps of which it is not known whether they did what they were to do.
+/// A person's decision about steps with an unknown outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Held {
-    /// Their mails were sent.
+    /// Their e-mails were sent.
     Sent,
-    /// They are to be run again.
+    /// Run the steps again.
     Resend,
 }
 
 impl Runner {
-    /// Tries a run again: what failed, also if that was caught, and what was skipped because of it; what waits for its next attempt is
-    /// tried now. Steps that are done stay done, catch steps included. The run goes over to the current pipeline and rates if the
-    /// completed steps' ids, kinds and output types agree. What may have been done already is only done again, or taken as done, if
-    /// `held` says so.
+    /// Retries a run: failed steps, including caught failures, and steps that were skipped because
+    /// of them. A step that waits for its next attempt runs now. Completed steps stay completed,
+    /// including catch steps. The run moves to the current pipeline and rates if the ids, kinds and
+    /// output types of its completed steps agree. Steps with an unknown outcome are only repeated
+    /// or marked as done according to `held`.
     ///
     /// # Errors
     /// When the database fails.
@@ -106,7 +107,7 @@ impl Runner {
             };
             begun.refusals = refusals;
             if held == Some(Held::Sent) {
-                // In one commit with the decision, so that nothing forgets it.
+                // In one commit with the decision, so that both are durable or neither.
                 let stage = Stage::keeping(&self.driver, &begun);
                 match take_as_done(&mut run, &stage, &unknown).await {
                     Ok(events) => begun.events.extend(events),
@@ -125,7 +126,7 @@ impl Runner {
         }
     }
 
-    /// Brings a run to where it is tried again, on the current pipeline.
+    /// Prepares the retry of a run on the current pipeline.
     fn prepare(
         &self,
         row: &RunRow,
@@ -182,11 +183,11 @@ impl Runner {
     }
 }
 
-/// A run that is ready to be tried again.
+/// A run that is ready to be retried.
 struct Retry {
     run: Run,
     begun: Begun,
-    /// The attempts of which it is not known whether they did what they were to do.
+    /// The attempts with an unknown outcome.
     unknown: BTreeSet<(Arc<str>, Option<u32>)>,
 }
 
@@ -194,7 +195,8 @@ fn incompatible(row: &RunRow, difference: &dyn std::fmt::Display) -> NotRetried 
     NotRetried::Incompatible { key: row.key.clone(), difference: difference.to_string() }
 }
 
-/// Moves a run to the current version of the pipeline; returns it with the event that says so, or what stands in the way.
+/// Moves a run to the current version of the pipeline. Returns the run with the event of the move,
+/// or the reason why it cannot move.
 fn moved(
     stored: &StoredRun,
     (old, before): (&Plan, &Run),
@@ -214,7 +216,7 @@ fn moved(
     Ok((run, retried))
 }
 
-/// Checks that the order is one by the current schema, too. With the schema that it was accepted by, it is not held against it again.
+/// Checks an order against the current schema, unless it was accepted under the same schema.
 fn fits(old: &Plan, new: &Plan, order: &[u8]) -> Result<(), String> {
     if old.order().schema().source() == new.order().schema().source() {
         return Ok(());
@@ -226,12 +228,12 @@ fn fits(old: &Plan, new: &Plan, order: &[u8]) -> Result<(), String> {
     });
     let problems: Vec<String> = problems.collect();
     Err(format!(
-        "its order does not fit the order schema, which has changed: {}; let the schema allow what was accepted before",
+        "the order does not match the changed order schema: {}; change the schema so that it allows this order",
         problems.join(", ")
     ))
 }
 
-/// Says why a journal does not fit, without naming the run again.
+/// Returns why a journal does not fit, without the run's key.
 fn reason(error: Error) -> String {
     match error {
         Error::Damaged { why, .. } => why,
@@ -239,18 +241,18 @@ fn reason(error: Error) -> String {
     }
 }
 
-/// Tells whether a step only sends a mail.
+/// Returns whether a step only sends an e-mail.
 fn is_mail(plan: &Plan, step: &str) -> bool {
     let planned = plan.step(step).and_then(|at| plan.steps().get(at));
     planned.is_some_and(|planned| planned.effects.iter().all(|effect| effect.port == Port::Mail))
 }
 
 fn missing(what: &str, step: &str) -> String {
-    format!("{what} `{step}` has succeeded and is missing; add it again")
+    format!("{what} `{step}` has succeeded, but the pipeline no longer has it; add it again")
 }
 
-/// Checks that what a run has done means the same in both plans. What never succeeded may have changed or be gone, and an output may have
-/// got members that may be null.
+/// Checks that the completed steps of a run have the same meaning in both plans. Steps that never
+/// succeeded may differ or be missing, and outputs may have gained nullable members.
 fn agree(old: &Plan, new: &Plan, run: &Run) -> Result<(), String> {
     for (state, was) in run.scheduler.steps().iter().zip(old.steps()) {
         let done = matches!(state, StepState::Succeeded(_));
@@ -262,25 +264,31 @@ fn agree(old: &Plan, new: &Plan, run: &Run) -> Result<(), String> {
             return Err(missing(what, &was.id));
         };
         if is.kind != was.kind {
-            return Err(format!("the step `{}` was `{}` and is `{}`", was.id, was.kind, is.kind));
+            return Err(format!(
+                "the kind of `{}` has changed from `{}` to `{}`",
+                was.id, was.kind, is.kind
+            ));
         }
         if is.for_each.is_some() != was.for_each.is_some() {
-            return Err(format!("the step `{}` runs over a list in one of them only", was.id));
+            return Err(format!(
+                "the step `{}` has `for_each` in only one of the two versions",
+                was.id
+            ));
         }
         if !is.output.takes(&was.output) {
-            return Err(format!("the output of `{}` has another type", was.id));
+            return Err(format!("the output type of `{}` has changed", was.id));
         }
     }
     Ok(())
 }
 
-/// Checks that steps of which only some elements are done run over the same list as before.
+/// Checks that steps with some completed elements run over the same list as before.
 fn lists_agree(old: &Plan, before: &Run, after: &Run) -> Result<(), String> {
     for (at, (state, was)) in before.scheduler.steps().iter().zip(old.steps()).enumerate() {
         let Some(is) = after.scheduler.plan().step(&was.id) else { continue };
         if has_done_elements(state) && before.scheduler.items(at) != after.scheduler.items(is) {
             return Err(format!(
-                "`{}` runs over another list, and some of its elements are done",
+                "the list of `{}` has changed, and some of its elements are completed",
                 was.id
             ));
         }
@@ -288,7 +296,8 @@ fn lists_agree(old: &Plan, before: &Run, after: &Run) -> Result<(), String> {
     Ok(())
 }
 
-/// Tells whether a step that has not succeeded has elements that did, or of which that is not known.
+/// Returns whether a step that has not succeeded has elements that are completed or have an unknown
+/// outcome.
 fn has_done_elements(state: &StepState) -> bool {
     let elements = match state {
         StepState::Failed { elements, .. } => elements.as_slice(),

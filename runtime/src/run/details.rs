@@ -1,4 +1,4 @@
-//! What happened in a run, step by step, for people: personal data is masked unless it was asked for.
+//! The details of a run for people, step by step. Personal data is masked unless it was requested.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use super::journal;
 /// How personal data is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
-    /// As a mark.
+    /// Masked.
     Masked,
-    /// As it is.
+    /// Unmasked.
     Whole,
 }
 
 impl Shown {
-    /// Writes a value of a type as JSON.
+    /// Converts a value of a type to JSON.
     pub fn json(self, value: &Value, ty: &Type) -> Json {
         match self {
             Self::Masked => masked(value, ty),
@@ -33,8 +33,9 @@ impl Shown {
     }
 }
 
-/// Returns what is known of each step, in the order of the plan: `id`, `kind`, `state`, `input` and `events`. With `for_each`
-/// the last event of each element has its `input`.
+/// Returns the details of each step, in the order of the plan: `id`, `kind`, `state`, `input` and
+/// `events`. For a step with `for_each`, the last event of each element has the `input` of the
+/// element.
 ///
 /// # Errors
 /// When the journal does not fit the plan.
@@ -62,20 +63,20 @@ pub fn steps(stored: &StoredRun, plan: &Arc<Plan>, shown: Shown) -> Result<Vec<J
     Ok(plan.steps().iter().enumerate().map(of).collect())
 }
 
-/// A mail with an unknown delivery outcome.
+/// An e-mail with an unknown delivery outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldMail {
     /// The step that sends it.
     pub step: Arc<str>,
     /// The index of the element, for a step with `for_each`.
     pub element: Option<u32>,
-    /// Its Message-ID without angle brackets, for a search in the mail server's log.
+    /// The Message-ID without angle brackets, for a search in the mail server's log.
     pub message_id: String,
     /// The recipient's address, masked unless personal data is shown.
     pub to: String,
 }
 
-/// Returns the mails of a run with an unknown delivery outcome.
+/// Returns the e-mails of a run that have an unknown delivery outcome.
 ///
 /// # Errors
 /// When the journal does not fit the plan.
@@ -127,7 +128,8 @@ pub fn held_mails(
     Ok(held)
 }
 
-/// Adds to the last event of each element what it takes: an element has no place of its own in the JSON.
+/// Adds the input of each element to its last event, because elements have no JSON object of their
+/// own.
 fn add_inputs(events: &mut [Json], inputs: &[Option<Value>], shown: impl Fn(&Value) -> Json) {
     let mut seen = vec![false; inputs.len()];
     for event in events.iter_mut().rev() {
@@ -154,7 +156,7 @@ const fn state(state: &StepState) -> &'static str {
     }
 }
 
-/// Returns what an event says about a step.
+/// Returns the JSON of an event if it concerns the step `id`.
 fn event_of(event: &Event, id: &Arc<str>, output: &Type, shown: Shown) -> Option<Json> {
     match event {
         Event::Succeeded { step, element, attempt, at, micros, output: value } if step == id => {

@@ -1,4 +1,4 @@
-//! One stretch of one run: from where it is to where it has to stop, and onto the disk.
+//! One stretch of a run: it executes until the run has to stop, and then commits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,40 +24,40 @@ use crate::target::{Listener, Remote};
 /// Delay between two attempts to commit while the disk is full.
 const ROOM: Duration = Duration::from_secs(1);
 
-/// What drives runs: the way to the writer, and to what is committed.
+/// Drives runs: it sends packets to the writer and reads what is committed.
 pub(crate) struct Driver {
     pub(crate) store: Store,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) bundles: Arc<Bundles>,
-    /// Who writes objects and mails as files, where that is asked for.
+    /// Writes objects and e-mails as files, if an export was requested.
     pub(crate) exporter: Option<Exporter>,
-    /// Where mail goes; nothing if it stays in the outbox.
+    /// The mailer; `None` if e-mails stay in the outbox.
     pub(crate) mailer: Option<Arc<dyn Mailer>>,
-    /// What lies elsewhere.
+    /// The ports that are outside of this database.
     pub(crate) remote: Option<Remote>,
     pub(crate) listener: Option<Arc<dyn Listener>>,
     /// Whether runs wait while the disk is full.
     pub(crate) waits_for_room: bool,
-    /// Whether the process is about to end.
+    /// Whether the process is shutting down.
     pub(crate) closed: AtomicBool,
 }
 
-/// Where a stretch begins.
+/// The state in which a stretch begins.
 pub(crate) struct Begun {
     pub(crate) reference: RunRef,
     pub(crate) bundle: i64,
     pub(crate) row: Option<i64>,
-    /// The place of a new order among those that came in, until its first packet has committed.
+    /// The position of a new order in the input, until its first packet is committed.
     pub(crate) turn: Option<Turn>,
     pub(crate) refusals: Refusals,
-    /// Whether something of it is durable already.
+    /// Whether any part of the run is durable.
     pub(crate) durable: bool,
-    /// What was staged before it and is not durable yet.
+    /// Writes that were staged before and are not durable yet.
     pub(crate) writes: Vec<Write>,
-    /// Events that happened before it and are not durable yet.
+    /// Events that happened before and are not durable yet.
     pub(crate) events: Vec<Event>,
-    /// Who waits for the order to be on disk.
+    /// The sender who waits for the order to be on disk.
     pub(crate) answering: Answering,
 }
 
@@ -83,7 +83,7 @@ impl Begun {
 }
 
 impl Begun {
-    /// Tells whoever waits for it that the order is on disk.
+    /// Tells the sender that the order is on disk.
     fn accepted(&self, run: &Run, state: RunState) {
         let (key, id) = (&run.info.key, &run.info.id);
         self.answering.tell(|| Answer::Accepted {
@@ -103,12 +103,12 @@ pub(crate) struct End {
 }
 
 impl End {
-    /// A stretch that ended in a state, with nothing failed so far as is known.
+    /// Returns the end of a stretch in a state, without failures.
     pub(crate) const fn of(state: RunState) -> Self {
         Self { state, until: None, cause: None, caught: 0 }
     }
 
-    /// Says where a run stands after the driver came so far.
+    /// Returns how far a run got.
     fn reached(run: &Run, state: RunState, until: Option<Timestamp>) -> Self {
         let caught = u32::try_from(run.scheduler.caught().count()).unwrap_or(u32::MAX);
         let cause = match state {
@@ -126,13 +126,14 @@ impl Driver {
         self.store.read(|reader| StoredRun::digest_of(reader, key))
     }
 
-    /// Loads a run and brings it back to where its journal ends, on its own bundle.
+    /// Loads a run and replays its journal on its own bundle.
     pub(crate) fn load(&self, id: i64) -> Result<(Run, RunRow), Error> {
         let (stored, run) = self.load_whole(id)?;
         Ok((run, stored.row))
     }
 
-    /// Loads a run with its stored data, replays its journal on its own bundle, and checks that its order was not changed.
+    /// Loads a run with its stored data, replays its journal on its own bundle, and checks that its
+    /// order was not changed.
     pub(crate) fn load_whole(&self, id: i64) -> Result<(StoredRun, Run), Error> {
         self.store.read(|reader| {
             let stored = StoredRun::load(reader, id)?;
@@ -165,16 +166,17 @@ impl Driver {
         Ok((outcome, end))
     }
 
-    /// Drives a run until it ends or has to wait, and makes that durable: at once, and where a step reaches out of this process before and
-    /// after it. What the caller is told of is the first time, unless that went well. A refusal before anything of it was durable is
-    /// noted, and the caller starts again.
+    /// Drives a run until it ends or has to wait, and commits its progress: once at the end, and
+    /// also before and after each step with effects outside of this process. Returns the outcome of
+    /// the last commit. If a commit is refused before any part of the run is durable, the refusal
+    /// is recorded and the caller starts again.
     pub(crate) async fn advance(
         &self,
         run: &mut Run,
         begun: &mut Begun,
     ) -> Result<(Outcome, End), Error> {
         if self.remote.is_some() && begun.row.is_none() {
-            // Nothing of an order is done elsewhere that was not accepted here.
+            // An order must be accepted here before it has effects outside.
             let kept = self.keep(run, begun).await?;
             if !matches!(kept.0, Outcome::Committed { .. }) {
                 return Ok(kept);
@@ -183,7 +185,8 @@ impl Driver {
         loop {
             let (outcome, end) = self.stretch(run, begun).await?;
             match outcome {
-                // About to end, only what was claimed is carried out; the rest goes on the next time.
+                // During shutdown, only claimed attempts are executed. The rest follows after the
+                // next start.
                 Outcome::Committed { .. } if self.is_closed() && !run.has_claims() => {
                     return Ok((outcome, end));
                 }
@@ -205,7 +208,7 @@ impl Driver {
         }
     }
 
-    /// Begins nothing more that reaches out of this process.
+    /// Prevents any further effects outside of this process.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         if let Some(mailer) = &self.mailer {
@@ -217,9 +220,10 @@ impl Driver {
         self.closed.load(Ordering::SeqCst)
     }
 
-    /// Drives a run until something has to be durable, and makes it so.
+    /// Drives a run until it has to commit, and commits.
     async fn stretch(&self, run: &mut Run, begun: &mut Begun) -> Result<(Outcome, End), Error> {
-        // What was done out of this process rests on what was so then, and is not done again.
+        // Effects outside of this process cannot be repeated, even if the data that they were based
+        // on has changed since.
         let rests_on_facts = run.has_claims();
         let stage = Stage::new(self, begun);
         let progress = advance(run, &stage).await;
@@ -250,7 +254,7 @@ impl Driver {
         Ok((outcome, end))
     }
 
-    /// Makes durable how far a run is.
+    /// Commits the progress of a run.
     async fn commit(
         &self,
         begun: &mut Begun,
@@ -289,7 +293,7 @@ impl Driver {
             };
             self.store.submit(packet).await?;
             let outcome = outcome.await;
-            match outcome.map_err(|_| Error::WriterStopped("it gave no answer".to_owned()))? {
+            match outcome.map_err(|_| Error::WriterStopped("it sent no reply".to_owned()))? {
                 Some(outcome) => break outcome,
                 None if begun.row.is_some() && self.waits_for_room && !self.is_closed() => {
                     self.clock.sleep(ROOM).await.ok();

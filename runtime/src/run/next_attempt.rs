@@ -1,4 +1,4 @@
-//! What a run waits for.
+//! The attempt that a waiting run waits for.
 
 use std::sync::Arc;
 
@@ -8,19 +8,19 @@ use oms_sqlite::{Error, StoredRun};
 
 use super::journal;
 
-/// The attempt that a waiting run begins next.
+/// The next attempt of a waiting run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NextAttempt {
     /// The order's key.
     pub key: String,
-    /// The step.
+    /// The step's id.
     pub step: String,
-    /// Why its last attempt failed.
+    /// Why the last attempt failed.
     pub cause: Option<String>,
 }
 
 impl NextAttempt {
-    /// Finds it in a run; nothing if the run does not wait.
+    /// Returns the next attempt of a run, or `None` if the run does not wait.
     ///
     /// # Errors
     /// When the journal does not fit the plan.

@@ -1,9 +1,9 @@
-//! Which runs somebody works on, so that nobody else does at the same time.
+//! Locks on runs, so that two tasks never work on the same run at the same time.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The runs that are worked on.
+/// The runs that are being worked on.
 #[derive(Clone, Default)]
 pub(crate) struct RunLocks(Arc<Mutex<HashSet<i64>>>);
 

@@ -1,4 +1,5 @@
-//! One run's view of the embedded world: writes are staged until the run has to stop, reads see what is staged first.
+//! A run's view of the embedded world. Writes are staged until the run has to stop, and reads see
+//! staged writes first.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,8 +22,8 @@ pub(crate) struct Stage<'a> {
     driver: &'a Driver,
     /// The run's row, if it has one; a row that it wrote itself is no conflict.
     run: Option<i64>,
-    /// Whether inserts look first at what is committed. The first time they do not: the writer finds a row that stands in the way, and
-    /// then the stretch is executed again carefully.
+    /// Whether inserts first check the committed rows. The first attempt does not: if a row
+    /// conflicts, the writer refuses the packet, and the stretch is executed again with this check.
     careful: bool,
     /// Where mail goes; `None` if it stays in the outbox.
     mailer: Option<&'a dyn Mailer>,
@@ -31,19 +32,21 @@ pub(crate) struct Stage<'a> {
 
 #[derive(Default)]
 struct Staged {
-    /// What was read of what is committed.
+    /// The reads of committed data.
     reads: Reads,
-    /// Writes of steps that are done.
+    /// Writes of completed steps.
     kept: Vec<Write>,
-    /// The positions in `kept` of the writes to a row or an object, for the first `indexed` of them.
+    /// The positions in `kept` of the writes to a row or an object, for the first `indexed` of
+    /// them.
     index: foldhash::HashMap<Item, Vec<usize>>,
     indexed: usize,
-    /// Writes of attempts that are under way, by idempotency key.
+    /// Writes of attempts in progress, by idempotency key.
     pending: HashMap<Arc<str>, Vec<Write>>,
 }
 
 impl Staged {
-    /// Returns what is staged to a row or an object, newest first, for a read by the attempt `call`. Others may be among them.
+    /// Returns the staged writes to a row or an object, newest first, for a read by the attempt
+    /// `call`. The result may contain writes to other items.
     fn seen<'s>(&'s mut self, call: &Call, item: Item) -> impl Iterator<Item = &'s Write> {
         for (position, write) in self.kept.iter().enumerate().skip(self.indexed) {
             if let Some(item) = Item::written(write) {
@@ -56,7 +59,7 @@ impl Staged {
         self.pending.get(&call.key).into_iter().flatten().rev().chain(kept)
     }
 
-    /// Takes the writes of steps that are done, and what all steps read.
+    /// Takes the writes of completed steps, and the reads of all steps.
     fn take(&mut self) -> (Vec<Write>, Reads) {
         self.index.clear();
         self.indexed = 0;
@@ -80,7 +83,7 @@ impl<'a> Stage<'a> {
         Self { mailer: None, ..Self::new(driver, begun) }
     }
 
-    /// Takes what the steps that are done staged, in order, and what all of them read.
+    /// Takes the writes of completed steps, in order, and the reads of all steps.
     pub(crate) fn take(&self) -> (Vec<Write>, Reads) {
         self.lock().take()
     }
@@ -97,7 +100,7 @@ impl<'a> Stage<'a> {
         self.lock().pending.entry(Arc::clone(&call.key)).or_default().push(write);
     }
 
-    /// Reads a row or an object of what is committed, and records that it was read.
+    /// Reads a committed row or object, and records the read.
     fn read<T>(
         &self,
         item: Item,
@@ -261,7 +264,8 @@ impl Tables for Stage<'_> {
     }
 }
 
-/// Says what it means that this run wrote a row with that key before: the same row is a repetition, another one must not get lost.
+/// Returns the result of an insert if this run already wrote a row with this key. The same row is a
+/// repetition; a different row is an error, so that it does not get lost.
 fn repeated(table: &TableDef, there: &Value, row: &Value) -> Result<Inserted, StepError> {
     if there == row {
         return Ok(Inserted::Repeated);

@@ -1,4 +1,4 @@
-//! Orders whose keys have runs already: the same order again, or another one.
+//! Orders with a key that already has a run: duplicates and conflicts.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::admission::answer::{Answer, Answering};
 use crate::runner::Runner;
 
 impl Runner {
-    /// Returns the outcome of an order whose key is known, and sends it to the caller that waits.
+    /// Returns the outcome of an order with a known key, and sends it to the waiting sender.
     pub(crate) fn known(
         &self,
         same: bool,
@@ -31,7 +31,7 @@ impl Runner {
         })
     }
 
-    /// Compares an order with the accepted one that has its key and another digest.
+    /// Compares an order with the accepted order that has the same key and another digest.
     fn conflict(&self, plan: &Plan, run: &Run) -> Result<Option<Conflict>, Error> {
         let stored = self.driver.store.read(|reader| StoredRun::body(reader, &run.info.key))?;
         Ok(Conflict::between(plan.order(), &run.info, stored.as_deref()))

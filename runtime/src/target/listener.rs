@@ -1,10 +1,11 @@
-//! Whoever wants to know what runs do, as soon as it is on disk.
+//! Notifications about committed events of runs.
 
 use oms_engine::effects::RunInfo;
 use oms_engine::run::{Event, RunState};
 
-/// Hears of every stretch of every run.
+/// Receives every committed stretch of every run.
 pub trait Listener: Send + Sync {
-    /// A stretch of a run is on disk: what happened in it, and how far the run is. It must not wait.
+    /// Called when a stretch of a run is on disk, with its events and the state of the run. It must
+    /// not block.
     fn committed(&self, run: &RunInfo, events: &[Event], state: RunState);
 }

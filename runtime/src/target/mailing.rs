@@ -1,24 +1,25 @@
-//! Where mail goes: it is kept in the outbox, or leaves by a server. What was said once holds until something else is said.
+//! E-mail delivery: e-mails stay in the outbox, or a mail server sends them. The choice is stored
+//! with the state until another choice is made.
 
 use std::sync::Arc;
 
 use oms_engine::effects::Mailer;
 use oms_sqlite::{Error, Setup};
 
-/// Where mail goes.
+/// How e-mails are delivered.
 #[derive(Clone)]
 pub enum Mailing {
-    /// It is kept in the outbox.
+    /// E-mails stay in the outbox.
     Outbox,
-    /// It leaves, and is kept once it has.
+    /// E-mails are sent, and then stored in the outbox.
     Out(Arc<dyn Mailer>),
 }
 
 const OUT: &str = "out";
 const OUTBOX: &str = "outbox";
 
-/// Returns the mailer to be used, and keeps what was said. Where nothing is said mail stays in the outbox, but not if it went out before:
-/// nobody would notice that it does not any more.
+/// Returns the mailer to use, and stores the choice. Without a choice, e-mails stay in the outbox.
+/// It is an error if e-mails were sent before, because sending would otherwise stop unnoticed.
 pub(crate) fn settle(
     setup: &Setup<'_>,
     said: Option<Mailing>,

@@ -1,14 +1,14 @@
-//! What goes wrong with the state directory and its database.
+//! Errors of the state directory and its database.
 
 use std::path::PathBuf;
 
 use oms_core::effects::cause;
 use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_SHMSIZE};
 
-/// A failure of the environment; repeating the call is safe.
+/// A failure of the environment. Repeating the call is safe.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The database refused.
+    /// The database returned an error.
     #[error("the database cannot be used")]
     Database(#[from] rusqlite::Error),
     /// The disk is full.
@@ -21,7 +21,7 @@ pub enum Error {
     Directory {
         /// The directory or file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: std::io::Error,
     },
     /// Another process owns the state directory.
@@ -29,27 +29,27 @@ pub enum Error {
     Locked {
         /// The state directory.
         path: PathBuf,
-        /// The other process, as far as it is known.
+        /// The process id of the owner, if it is known.
         owner: String,
     },
-    /// SQLite cannot open a file with such a path.
+    /// The path is too long for SQLite.
     #[error(
-        "the path of the state directory has {bytes} bytes, and SQLite opens files in it up to {max}; give a shorter `--state-dir`, such as a relative one or a link"
+        "the absolute path of the state directory has {bytes} bytes, and SQLite supports at most {max}; use a directory with a shorter path"
     )]
     PathTooLong {
-        /// Its length.
+        /// The length of the path.
         bytes: usize,
-        /// The length that is possible.
+        /// The maximum length.
         max: usize,
     },
-    /// The state directory contains another state, or none, although it was used before.
+    /// The state directory contains another state, or it was used before and contains no state.
     #[error(
         "`{path}` does not contain the expected state: {why}; restore a backup with `oms db restore PIPELINE BACKUP`, or delete the directory to start a new state"
     )]
     NotTheState {
         /// The state directory.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         why: String,
     },
     /// A file is not a usable backup.
@@ -57,54 +57,56 @@ pub enum Error {
     NotABackup {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// There is no database yet.
-    #[error("`{0}` holds no state; `oms run` makes it")]
+    /// The database does not exist.
+    #[error("`{0}` contains no state; create it with `oms run`")]
     NoState(PathBuf),
     /// The state has a write-ahead log, which only a process that may write the directory can read.
     #[error(
         "`{0}` has commits in `oms.db-wal` that only a process with write permission can read; run the command as the owner, or let the owner run any `oms` command first"
     )]
     LogUnreadable(PathBuf),
-    /// The database was made by a newer program.
-    #[error("the database has format {found}, and this program knows {known}; use a newer `oms`")]
+    /// The database was created by a newer version of this program.
+    #[error(
+        "the database has format {found}, and this version of `oms` supports formats up to {known}; use a newer version"
+    )]
     Format {
         /// The database's format.
         found: i64,
-        /// The newest that is known.
+        /// The newest format that this program supports.
         known: i64,
     },
-    /// A table was declared in another way when it was made.
+    /// The table in the database differs from its declaration.
     #[error("the table `{table}` exists with other columns: {difference}")]
     Table {
         /// The table.
         table: String,
-        /// What differs, in words.
+        /// The differences, as text.
         difference: String,
     },
     /// The state directory belongs to another pipeline.
     #[error(
-        "the state directory belongs to the pipeline `{0}`; give another one with `--state-dir`"
+        "the state directory belongs to the pipeline `{0}`; choose another directory with `--state-dir`"
     )]
     OtherPipeline(String),
-    /// The state's runs are of another world.
+    /// The runs of the state use another target.
     #[error(
-        "what the runs of this state did is in the world `{before}`, not in `{now}`; say `--target {before}`, or give another `--state-dir`"
+        "the runs of this state use the target `{before}`, not `{now}`; use `--target {before}`, or choose another directory with `--state-dir`"
     )]
     OtherTarget {
-        /// The world of its runs.
+        /// The target of the runs.
         before: String,
-        /// The world that was asked for.
+        /// The requested target.
         now: &'static str,
     },
-    /// Mail went out before, and now nobody says whether it is to.
+    /// E-mails were sent by a server before, and now the delivery is not configured.
     #[error(
-        "mails of this state were sent by a server: say `--mail smtp` to send more, or `--mail outbox` to keep them here"
+        "e-mails of this state were sent by a mail server; use `--mail smtp` to continue sending, or `--mail outbox` to keep e-mails in the outbox"
     )]
     MailUnsaid,
-    /// A stored bundle cannot be planned any more.
+    /// This program cannot make a plan from a stored bundle.
     #[error("the stored pipeline {0} cannot be read by this program")]
     Bundle(String),
     /// The stored data of a run is unreadable or was changed.
@@ -112,31 +114,31 @@ pub enum Error {
     Damaged {
         /// The order's key.
         key: String,
-        /// Why.
+        /// The reason.
         why: String,
     },
     /// The stored data of a bundle is missing or was changed.
     #[error("the stored pipeline {bundle} is damaged: {why}")]
     DamagedBundle {
-        /// Its row.
+        /// The bundle's row.
         bundle: i64,
-        /// Why.
+        /// The reason.
         why: &'static str,
     },
-    /// The tables are elsewhere, and there they cannot be used.
+    /// The tables are on another server, and the server failed.
     #[error("the tables on `{name}` cannot be used")]
     Elsewhere {
-        /// The world that they are in.
+        /// The target.
         name: &'static str,
-        /// Why.
+        /// The reason.
         source: oms_core::effects::StepError,
     },
-    /// Somebody reads what was there before.
+    /// Another process still reads the write-ahead log, so the log could not be emptied.
     #[error(
-        "it is forgotten, but not yet overwritten in `oms.db-wal`, since another process reads that; say it again when it has ended"
+        "the data is erased, but still in `oms.db-wal`, because another process reads that file; repeat the command when that process has ended"
     )]
     StillRead,
-    /// The writer ended.
+    /// The writer stopped.
     #[error("the database writer stopped: {0}")]
     WriterStopped(String),
 }
@@ -145,7 +147,7 @@ impl Error {
     /// Returns the cause with which a run is parked after this error, or `None` if the error affects more than one run.
     pub const fn parks(&self) -> Option<&'static str> {
         match self {
-            // A newer program may understand less of an old pipeline.
+            // A newer version may no longer support an old pipeline.
             Self::Bundle(_) => Some(cause::PLAN),
             Self::Damaged { .. } | Self::DamagedBundle { .. } => Some(cause::DAMAGED),
             _ => None,

@@ -1,10 +1,11 @@
-//! Places where a test ends the process as a crash would. Without the feature `failpoints` they are nothing.
+//! Places where a test ends the process like a crash. Without the feature `failpoints` they do
+//! nothing.
 
-/// Ends the process with SIGKILL the n-th time that it comes to a place, if `OMS_FAILPOINT` says `place:n`.
+/// Ends the process with SIGKILL at the n-th call for a place if `OMS_FAILPOINT` is `place:n`.
 #[cfg(feature = "failpoints")]
 #[expect(
     clippy::disallowed_methods,
-    reason = "only tests build this, and the environment is how they ask"
+    reason = "only tests build this, and they configure it by an environment variable"
 )]
 pub(crate) fn hit(place: &str) {
     use std::collections::HashMap;
@@ -25,7 +26,8 @@ pub(crate) fn hit(place: &str) {
     let times = seen.entry(place.to_owned()).or_insert(0);
     *times += 1;
     if times == count {
-        // SIGKILL to oneself, as no handler or destructor may run; there is nothing to do about a failure to start `kill`.
+        // SIGKILL to this process, because no handler or destructor may run. If `kill` cannot be
+        // started, there is no fallback.
         let _status = std::process::Command::new("kill")
             .args(["-9", &std::process::id().to_string()])
             .status();
@@ -33,6 +35,6 @@ pub(crate) fn hit(place: &str) {
     }
 }
 
-/// Nothing.
+/// Does nothing.
 #[cfg(not(feature = "failpoints"))]
 pub(crate) const fn hit(_: &str) {}

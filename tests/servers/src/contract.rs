@@ -1,4 +1,4 @@
-//! What every way to the tables has to keep, asked of a real PostgreSQL.
+//! The contract of every connection to the tables, checked on a real PostgreSQL server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use oms_sql::{Claim, Claims, Database, MigrateError, SqlTables, Statement, impor
 
 use crate::contract_notes as notes;
 
-/// A call of a step of a run, for tests of ports.
+/// Returns a call of a run's step, for tests of ports.
 pub fn world(key: &str, step: &str, order: &str) -> Call {
     let info = RunInfo {
         pipeline: "tests".into(),
@@ -39,7 +39,7 @@ fn column(name: &str, text: &str) -> Column {
     Column { name: name.into(), shape, nullable, pii: false, customer: false }
 }
 
-/// A table with a column of every type.
+/// Returns a table with a column of every type.
 pub(crate) fn table() -> Arc<TableDef> {
     let columns = vec![
         column("id", "text"),
@@ -68,29 +68,29 @@ pub(crate) fn row(table: &TableDef, id: &str, name: Option<&str>) -> Value {
         "day" => Value::Date(parse_date("2024-02-29", DateFormat::Iso).unwrap()),
         _ => Value::Timestamp(parse_timestamp("2024-02-29T23:59:59.007Z").unwrap()),
     };
-    // The fields of a record are in the order of their names.
+    // The fields of a record are sorted by name.
     let mut columns: Vec<&Column> = table.columns.iter().collect();
     columns.sort_by(|a, b| a.name.cmp(&b.name));
     let fields = columns.into_iter().map(by_name).collect();
     Value::Record(Arc::new(Record::new(Arc::clone(&table.row), fields)))
 }
 
-/// Asks everything, of a database without tables.
+/// Checks the whole contract on a database without tables.
 pub async fn all(database: Arc<dyn Database>) {
-    nothing_is_there_yet(&*database).await;
-    tables_are_made_and_extended(&*database).await;
-    rows_come_back_as_they_were_written(&database).await;
-    a_row_is_its_run_s(&database).await;
-    of_two_at_once_one_is_new(&database).await;
+    an_empty_database_returns_errors(&*database).await;
+    tables_are_created_and_extended(&*database).await;
+    rows_are_read_as_they_were_written(&database).await;
+    a_row_belongs_to_its_run(&database).await;
+    one_of_two_concurrent_inserts_is_new(&database).await;
     an_upsert_is_not_repeated(&database).await;
-    what_does_not_fit_is_refused(&database).await;
-    one_attempt_has_the_claim(&database).await;
-    notes::the_last_thing_and_its_note_are_one(&database).await;
-    notes::what_is_done_stays_done(&database).await;
-    notes::a_role_may_do_what_it_was_granted(&database).await;
+    values_that_do_not_fit_are_rejected(&database).await;
+    one_attempt_holds_the_claim(&database).await;
+    notes::the_last_effect_and_its_note_are_one_statement(&database).await;
+    notes::a_completed_order_stays_completed(&database).await;
+    notes::a_role_has_its_latest_grants(&database).await;
 }
 
-async fn nothing_is_there_yet(database: &dyn Database) {
+async fn an_empty_database_returns_errors(database: &dyn Database) {
     let asked = database.run(&Statement::default().sql("select 1 from nowhere")).await;
     let error = asked.unwrap_err();
     assert_eq!((error.class(), error.cause()), (Class::Transient, cause::ENVIRONMENT));
@@ -98,7 +98,7 @@ async fn nothing_is_there_yet(database: &dyn Database) {
     assert_eq!(two.unwrap_err().cause(), cause::REFUSED);
 }
 
-async fn tables_are_made_and_extended(database: &dyn Database) {
+async fn tables_are_created_and_extended(database: &dyn Database) {
     let wanted = table();
     let mut columns = wanted.columns.clone();
     columns.remove(3);
@@ -119,20 +119,20 @@ async fn tables_are_made_and_extended(database: &dyn Database) {
     let shape = |text: &str| ColumnShape::parse(text).unwrap().0;
     assert_eq!(
         differs(&|columns| columns[2].shape = shape("decimal(19,2)"), vec![1, 0]).await,
-        "`amount` is numeric(19,4) there and numeric(19,2) here"
+        "`amount` is numeric(19,4) in the database and numeric(19,2) in the pipeline"
     );
     assert_eq!(
         differs(&|columns| columns[5].nullable = false, vec![1, 0]).await,
-        "`name` may be null there"
+        "`name` may be null in the database"
     );
-    assert_eq!(differs(&|_| {}, vec![0, 1]).await, "its key is another one");
+    assert_eq!(differs(&|_| {}, vec![0, 1]).await, "its primary key differs");
     assert_eq!(
         differs(&|columns| columns.push(column("more", "text")), vec![1, 0]).await,
-        "it lacks `more`, which must not be null"
+        "the required column `more` is missing"
     );
 }
 
-async fn rows_come_back_as_they_were_written(database: &Arc<dyn Database>) {
+async fn rows_are_read_as_they_were_written(database: &Arc<dyn Database>) {
     let tables = SqlTables::new(Arc::clone(database));
     let table = table();
     let hostile = "'; $1 :p0 \"\\ ";
@@ -148,13 +148,13 @@ async fn rows_come_back_as_they_were_written(database: &Arc<dyn Database>) {
     assert!(tables.get(&world("a", "x", "order"), &table, none).await.unwrap().is_none());
 }
 
-async fn a_row_is_its_run_s(database: &Arc<dyn Database>) {
+async fn a_row_belongs_to_its_run(database: &Arc<dyn Database>) {
     let tables = SqlTables::new(Arc::clone(database));
     let table = table();
     let call = world("mine", "bill", "order");
     let first = tables.insert(&call, &table, row(&table, "mine", Some("first"))).await;
     assert_eq!(first.unwrap(), Inserted::New);
-    // Whatever was computed anew: the order is the same, and so the first row stands.
+    // The order is the same, so the first row stays, even if the new values differ.
     let again = tables.insert(&call, &table, row(&table, "mine", Some("again"))).await;
     assert_eq!(again.unwrap(), Inserted::Repeated);
     for call in [world("other", "bill", "order"), world("mine", "bill", "another order")] {
@@ -168,7 +168,7 @@ async fn a_row_is_its_run_s(database: &Arc<dyn Database>) {
     assert_eq!(over.cause(), cause::CONFLICT);
 }
 
-async fn of_two_at_once_one_is_new(database: &Arc<dyn Database>) {
+async fn one_of_two_concurrent_inserts_is_new(database: &Arc<dyn Database>) {
     let tables = SqlTables::new(Arc::clone(database));
     let table = table();
     for round in 0..20 {
@@ -206,7 +206,7 @@ async fn an_upsert_is_not_repeated(database: &Arc<dyn Database>) {
     assert_eq!(name, Some(Value::text("late")));
 }
 
-async fn what_does_not_fit_is_refused(database: &Arc<dyn Database>) {
+async fn values_that_do_not_fit_are_rejected(database: &Arc<dyn Database>) {
     let tables = SqlTables::new(Arc::clone(database));
     let table = table();
     let call = world("large", "bill", "order");
@@ -218,7 +218,7 @@ async fn what_does_not_fit_is_refused(database: &Arc<dyn Database>) {
     }
 }
 
-async fn one_attempt_has_the_claim(database: &Arc<dyn Database>) {
+async fn one_attempt_holds_the_claim(database: &Arc<dyn Database>) {
     let claims = Claims::new(Arc::clone(database));
     let call = world("mail", "confirm", "order");
     let lease = Duration::from_secs(60);
@@ -228,13 +228,13 @@ async fn one_attempt_has_the_claim(database: &Arc<dyn Database>) {
     let (a, b) = tokio::join!(claim("a", lease, false), claim("b", lease, false));
     assert!([(&a, &b), (&b, &a)].contains(&(&Claim::Mine, &Claim::Busy)), "{a:?} {b:?}");
     let (owner, other) = if a == Claim::Mine { ("a", "b") } else { ("b", "a") };
-    // The answer was lost and the client asked again.
+    // The result was lost, and the client repeats the claim.
     assert_eq!(claim(owner, lease, false).await, Claim::Mine);
-    // Who has nothing changes nothing.
+    // An attempt without the claim changes nothing.
     claims.free(&call, other).await.unwrap();
     claims.done(&call, other, "x").await.unwrap();
     assert_eq!(claim(other, lease, true).await, Claim::Busy);
-    // It surely did nothing, and gives the claim back.
+    // The attempt certainly had no effect, and releases the claim.
     claims.free(&call, owner).await.unwrap();
     assert_eq!(claim("c", Duration::ZERO, false).await, Claim::Mine);
     tokio::time::sleep(Duration::from_millis(20)).await;

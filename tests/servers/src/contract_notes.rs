@@ -1,4 +1,4 @@
-//! What every way to the tables has to keep of the notes on who is done with what, and of the roles.
+//! The contract of every connection for handlers' notes and for roles.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +20,8 @@ async fn noted(database: &Arc<dyn Database>, key: &str, handler: &str) -> bool {
     branches.missing("tests", &[handler], &[&object]).await.unwrap().is_empty()
 }
 
-/// The note is part of the statement, and of no other's.
-pub(crate) async fn the_last_thing_and_its_note_are_one(database: &Arc<dyn Database>) {
+/// The note is written by the last statement of a handler, and by no other.
+pub(crate) async fn the_last_effect_and_its_note_are_one_statement(database: &Arc<dyn Database>) {
     let tables = SqlTables::new(Arc::clone(database));
     let table: Arc<TableDef> = table();
     let call = marked("noted", "bill");
@@ -29,11 +29,11 @@ pub(crate) async fn the_last_thing_and_its_note_are_one(database: &Arc<dyn Datab
     tables.insert(&call, &table, row(&table, "noted", None)).await.unwrap();
     assert!(noted(database, "noted", "bill").await);
     assert!(!noted(database, "noted", "other").await);
-    // Another run's row is in the way: that is no reason to take this one as done.
+    // A conflict with another run's row does not mean that the handler is done.
     let other = marked("in-the-way", "bill");
     tables.insert(&other, &table, row(&table, "noted", None)).await.unwrap_err();
     assert!(!noted(database, "in-the-way", "bill").await);
-    // The note was lost, or the handler was changed: a repetition makes it.
+    // The note was lost, or the handler was changed: a repetition writes it.
     tables.insert(&marked("noted", "later"), &table, row(&table, "noted", None)).await.unwrap();
     assert!(noted(database, "noted", "later").await);
 
@@ -48,7 +48,7 @@ pub(crate) async fn the_last_thing_and_its_note_are_one(database: &Arc<dyn Datab
     assert!(noted(database, "sent", "mail").await);
     let again = claims.claim(&call, "b", Duration::from_secs(60), true).await.unwrap();
     assert_eq!(again, Claim::Done);
-    // An attempt was not heard of again, and a person found out that it was sent.
+    // An attempt ended without a result, and a person found out that the e-mail was sent.
     let call = marked("found", "mail");
     claims.claim(&call, "a", Duration::ZERO, false).await.unwrap();
     tokio::time::sleep(Duration::from_millis(20)).await;
@@ -56,11 +56,11 @@ pub(crate) async fn the_last_thing_and_its_note_are_one(database: &Arc<dyn Datab
     assert_eq!((unknown, noted(database, "found", "mail").await), (Claim::Unknown, false));
     assert!(claims.settle(&call.run.id, &["another"]).await.unwrap());
     let unknown = claims.claim(&call, "c", Duration::ZERO, false).await.unwrap();
-    assert_eq!(unknown, Claim::Unknown, "another's step was settled");
+    assert_eq!(unknown, Claim::Unknown, "another step was settled");
     assert!(claims.settle(&call.run.id, &["last"]).await.unwrap());
     let settled = claims.claim(&call, "c", Duration::from_secs(60), false).await.unwrap();
     assert_eq!((settled, noted(database, "found", "mail").await), (Claim::Done, true));
-    // Who may still be heard of is not settled.
+    // A claim with a valid lease is not settled.
     let call = marked("live", "mail");
     claims.claim(&call, "a", Duration::from_secs(60), false).await.unwrap();
     assert!(!claims.settle(&call.run.id, &["last"]).await.unwrap());
@@ -68,8 +68,8 @@ pub(crate) async fn the_last_thing_and_its_note_are_one(database: &Arc<dyn Datab
     assert_eq!(busy, Claim::Busy);
 }
 
-/// What is parked may be done later, and what is done stays done.
-pub(crate) async fn what_is_done_stays_done(database: &Arc<dyn Database>) {
+/// A parked order can still be completed, and a completed order stays completed.
+pub(crate) async fn a_completed_order_stays_completed(database: &Arc<dyn Database>) {
     let branches = SqlBranches::new(Arc::clone(database));
     let call = marked("parked", "mail");
     let mark = call.mark.clone().unwrap();
@@ -100,8 +100,8 @@ pub(crate) async fn what_is_done_stays_done(database: &Arc<dyn Database>) {
     }
 }
 
-/// A role may do what it was granted last, and nothing else.
-pub(crate) async fn a_role_may_do_what_it_was_granted(database: &Arc<dyn Database>) {
+/// A role has exactly the privileges that were granted last.
+pub(crate) async fn a_role_has_its_latest_grants(database: &Arc<dyn Database>) {
     let held = async || {
         let select = "select cast(table_name as text), cast(privilege_type as text) from information_schema.table_privileges \
                       where grantee = 'a \"role\"' order by 1, 2";

@@ -1,5 +1,7 @@
-//! The RDS Data API (`ExecuteStatement`, `BeginTransaction`, `CommitTransaction`, `RollbackTransaction`) on a real PostgreSQL, as strict as
-//! Aurora's: one statement a call, values bound with the types that they say, errors with their SQLSTATE, secrets that have to be known.
+//! The RDS Data API (`ExecuteStatement`, `BeginTransaction`, `CommitTransaction`,
+//! `RollbackTransaction`) on a real PostgreSQL server. It is as strict as Aurora's: one statement
+//! per call, values bound with their declared types, errors with their SQLSTATE, and only known
+//! secrets.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,25 +23,26 @@ use tokio_postgres::{Client, NoTls};
 use crate::named::numbered;
 use crate::value::{field, parameter};
 
-/// Bytes of an answer and of a row at the most (Amazon Aurora User Guide, "Limitations for RDS Data API").
+/// Maximum size of a response and of a row in bytes (Amazon Aurora User Guide, "Limitations for RDS
+/// Data API").
 const RESPONSE_MAX: usize = 1 << 20;
 const ROW_MAX: usize = 64 << 10;
 
-/// How long a transaction lives in which nothing is done (`BeginTransaction`, API reference).
+/// Idle timeout of a transaction (`BeginTransaction`, API reference).
 const IDLE_MAX: Duration = Duration::from_secs(180);
 
-/// Which database answers, and to whom.
+/// The database behind the API, and the accepted credentials.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The address of the PostgreSQL database, whose user may do everything.
+    /// The address of the PostgreSQL database, with a superuser.
     pub address: String,
     /// The cluster's ARN.
     pub cluster: String,
-    /// By secret ARN the role that the holder of it works as; nothing for the user of the address.
+    /// The role for each secret's ARN; `None` for the user of the address.
     pub secrets: BTreeMap<String, Option<String>>,
 }
 
-/// A server that listens.
+/// A running server.
 pub struct DataApi {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -47,27 +50,27 @@ pub struct DataApi {
 
 struct Shared {
     settings: Settings,
-    /// Connections that nobody uses now, by role.
+    /// Idle connections, by role.
     idle: Mutex<BTreeMap<Option<String>, Vec<Client>>>,
     transactions: Mutex<BTreeMap<String, Open>>,
-    /// Until when the cluster resumes.
+    /// The time until which the cluster resumes.
     resuming: Mutex<Option<Instant>>,
-    /// What the next calls answer instead of doing what they are asked for.
+    /// Exceptions that the next calls return instead of executing.
     faults: Mutex<Vec<(u16, String)>>,
     calls: std::sync::atomic::AtomicU64,
 }
 
-/// A transaction that was begun: its connection, its role, and when it was used last.
+/// An open transaction: its connection, its role, and the time of its last use.
 type Open = (Client, Option<String>, Instant);
 
-/// An answer that is an exception.
+/// A response with an exception.
 struct Exception(u16, String, String);
 
 impl DataApi {
-    /// Listens on a port of loopback, 0 for a free one.
+    /// Listens on a loopback port; 0 selects a free one.
     ///
     /// # Errors
-    /// When the port is taken.
+    /// When the port is in use.
     pub async fn listen(settings: Settings, port: u16) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             settings,
@@ -88,27 +91,28 @@ impl DataApi {
         Ok(Self { address, shared })
     }
 
-    /// Returns the address.
+    /// Returns the server's address.
     pub const fn address(&self) -> std::net::SocketAddr {
         self.address
     }
 
-    /// Returns the address that the SDKs find it at.
+    /// Returns the endpoint for SDKs.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Answers as a cluster that was paused, for a while.
+    /// Responds like a paused cluster for a while.
     pub async fn resume_in(&self, duration: Duration) {
         *self.shared.resuming.lock().await = Some(Instant::now() + duration);
     }
 
-    /// Answers the next call with an exception, such as `ThrottlingException`, before it does anything.
+    /// Responds to the next call with an exception, such as `ThrottlingException`, without
+    /// executing it.
     pub async fn fail_next(&self, status: u16, exception: &str) {
         self.shared.faults.lock().await.push((status, exception.to_owned()));
     }
 
-    /// Returns how many calls there were.
+    /// Returns the number of calls so far.
     pub fn calls(&self) -> u64 {
         self.shared.calls.load(std::sync::atomic::Ordering::SeqCst)
     }
@@ -156,7 +160,7 @@ impl Shared {
             serde_json::from_slice(body).map_err(|error| bad(&error.to_string()))?;
         let text = |name: &str| request.get(name).and_then(Json::as_str);
         if let Some((status, exception)) = self.faults.lock().await.pop() {
-            return Err(Exception(status, exception, "as asked for".to_owned()));
+            return Err(Exception(status, exception, "as requested by the test".to_owned()));
         }
         if text("resourceArn") != Some(&self.settings.cluster) {
             return Err(bad("HttpEndpoint is not enabled for resource"));
@@ -258,7 +262,7 @@ async fn execute(client: &Client, sql: &str, given: &[Json]) -> Result<Json, Exc
         types.push(ty);
         values.push(value);
     }
-    // Preparing refuses more than one statement, as the Data API does (SQLSTATE 42601).
+    // Preparing rejects multiple statements, like the Data API (SQLSTATE 42601).
     let prepared =
         client.prepare_typed(&statement.sql, &types).await.map_err(|error| database(&error))?;
     let values: Vec<&(dyn ToSql + Sync)> =

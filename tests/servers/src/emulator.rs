@@ -1,11 +1,12 @@
-//! The emulator of AWS (`tests/emulator`) for one test, on a free port of loopback, gone when it is dropped.
+//! The AWS emulator (`tests/emulator`) for one test, on a free loopback port. It ends when it is
+//! dropped.
 
 use std::io::BufRead as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// An emulator.
+/// A running emulator.
 pub struct Emulator {
     process: Child,
     port: u16,
@@ -13,25 +14,26 @@ pub struct Emulator {
     _folder: tempfile::TempDir,
 }
 
-/// The project's folder.
+/// Returns the project's folder.
 fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().and_then(Path::parent).unwrap_or(here)
 }
 
 impl Emulator {
-    /// Starts one; nothing where `cargo xtask check` did not make its Python, but not in CI.
+    /// Starts an emulator. Returns `None` if `cargo xtask check` has not created its Python
+    /// environment, which is an error in CI.
     #[expect(
         clippy::disallowed_methods,
         clippy::print_stderr,
-        reason = "CI must not skip, and a skipped test says so"
+        reason = "CI must not skip tests, and a skipped test is reported"
     )]
     pub fn start(options: &[&str]) -> Option<Self> {
         let python = root().join("target/python/bin/python3");
         if !python.exists() {
             let ci = std::env::var("CI").is_ok_and(|value| value == "true");
-            assert!(!ci, "`cargo xtask check` makes target/python");
-            eprintln!("skipped: there is no target/python (`cargo xtask check` makes it)");
+            assert!(!ci, "run `cargo xtask check` to create target/python");
+            eprintln!("skipped: target/python is missing; run `cargo xtask check` to create it");
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
@@ -52,17 +54,17 @@ impl Emulator {
         let mut output = std::io::BufReader::new(process.stdout.take().unwrap());
         output.read_line(&mut line).unwrap();
         assert!(line.starts_with("ready"), "the emulator did not start: {line}");
-        // Nobody reads on, and it must not stop for that.
+        // The output must be drained, or the emulator blocks when the pipe is full.
         std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         Some(Self { process, port, log, _folder: folder })
     }
 
-    /// Returns the address that the SDKs find it at.
+    /// Returns the endpoint for SDKs.
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Returns the calls so far, a line of JSON each.
+    /// Returns the calls so far, one JSON object per line of the log.
     pub fn calls(&self) -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

@@ -1,6 +1,7 @@
-//! Test support: a PostgreSQL server of its own, a strict RDS Data API on it, and the contract that every way to the tables keeps.
+//! Test support: a private PostgreSQL server, a strict RDS Data API on it, and the contract of
+//! every connection to the tables.
 
-#![expect(clippy::unwrap_used, reason = "support of tests: what goes wrong here fails the test")]
+#![expect(clippy::unwrap_used, reason = "test support: every failure here fails the test")]
 
 mod contract;
 mod contract_notes;

@@ -7,19 +7,19 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use oms_test_servers::{DataApi, Server, Settings, find};
 
-/// Answer as the RDS Data API on a PostgreSQL database
+/// Serve the RDS Data API on a PostgreSQL database
 #[derive(clap::Parser)]
 struct Args {
-    /// The address of the database; without it a server of its own is started
+    /// Address of the database; without it, a private server is started
     #[arg(long)]
     address: Option<String>,
-    /// The port of loopback to listen on
+    /// Loopback port to listen on
     #[arg(long)]
     port: u16,
-    /// The cluster's ARN
+    /// ARN of the cluster
     #[arg(long)]
     cluster: String,
-    /// A secret's ARN, and behind `=` the role that its holder works as
+    /// ARN of a secret, optionally with `=` and the role for it
     #[arg(long)]
     secret: Vec<String>,
 }
@@ -40,10 +40,10 @@ async fn main() -> std::io::Result<()> {
     };
     let address = address.or_else(|| server.as_ref().map(Server::address));
     let address = address.ok_or_else(|| std::io::Error::other("PostgreSQL is not installed"))?;
-    // For whoever wants to ask the database past this server.
+    // Lets tests access the database without this server.
     writeln!(std::io::stdout(), "ready {address}")?;
     let _listening = DataApi::listen(Settings { address, cluster, secrets }, port).await?;
-    // Ended either way, the database of its own goes with it.
+    // Either signal ends the process and the private database with it.
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted,

@@ -1,15 +1,16 @@
-//! Named places to numbered ones, outside of literals, quotes, comments and casts.
+//! Converts named placeholders to numbered ones, outside of literals, quoted names, comments and
+//! casts.
 
 use std::collections::BTreeMap;
 
-/// A statement with numbered places, and the names in the order of their numbers.
+/// A statement with numbered placeholders, and the names in the order of their numbers.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Numbered {
     pub(crate) sql: String,
     pub(crate) names: Vec<String>,
 }
 
-/// Rewrites `:name` to `$1` and so on; one name gets one number.
+/// Rewrites `:name` to `$1` and so on. The same name gets the same number.
 pub(crate) fn numbered(sql: &str) -> Numbered {
     let mut out = String::with_capacity(sql.len());
     let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_stands_free_is_a_place() {
+    fn only_unquoted_names_are_placeholders() {
         let found = numbered(
             "select ':a', \":b\", x::text, :c, :d, :c -- :e\n, $$ :f $$ /* :g */ from t where y like 'it''s :h' and z = :i_1",
         );

@@ -1,23 +1,24 @@
-//! A PostgreSQL server for one test, in a folder of its own, on a free port of loopback, gone when it is dropped.
+//! A private PostgreSQL server for one test, in a temporary folder, on a free loopback port. It
+//! ends when it is dropped.
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// A server.
+/// A running server.
 pub struct Server {
     process: Child,
     port: u16,
     _folder: tempfile::TempDir,
 }
 
-/// Finds the folder of PostgreSQL's programs: the newest that Debian's packages brought. Without them the tests that need a server say that
-/// they were skipped, but not in CI.
+/// Returns the folder with the newest PostgreSQL programs from Debian packages. Without PostgreSQL,
+/// the tests that need a server report that they are skipped; in CI that is an error.
 #[expect(
     clippy::disallowed_methods,
     clippy::print_stderr,
-    reason = "CI must not skip, and a skipped test says so"
+    reason = "CI must not skip tests, and a skipped test is reported"
 )]
 pub fn find() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
@@ -27,13 +28,14 @@ pub fn find() -> Option<PathBuf> {
     let newest = found.max();
     if newest.is_none() {
         let ci = std::env::var("CI").is_ok_and(|value| value == "true");
-        assert!(!ci, "the tests of PostgreSQL need Debian's package `postgresql`");
+        assert!(!ci, "PostgreSQL tests need the Debian package `postgresql`");
         eprintln!("skipped: PostgreSQL is not installed");
     }
     newest
 }
 
-/// Makes a command of PostgreSQL's: its programs refuse to run as root, and then run as nobody.
+/// Returns a command for a PostgreSQL program. The programs refuse to run as root, so root runs
+/// them as nobody.
 fn command(program: &Path) -> Command {
     let root = std::fs::metadata("/proc/self").is_ok_and(|own| {
         use std::os::unix::fs::MetadataExt as _;
@@ -48,11 +50,11 @@ fn command(program: &Path) -> Command {
     command
 }
 
-/// The role that has to log in with its password; all others are trusted.
+/// The role that has to log in with its password. All other roles are trusted.
 pub const PROVES: &str = "proves_itself";
 
 impl Server {
-    /// Makes a database and starts a server on it.
+    /// Creates a database and starts a server on it.
     pub fn start(programs: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
@@ -70,7 +72,7 @@ impl Server {
             .output()
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        // One role has to prove itself, for tests of passwords.
+        // One role needs its password, for tests of passwords.
         let hba = data.join("pg_hba.conf");
         let trusting = std::fs::read_to_string(&hba).unwrap();
         let proving = format!("host all {PROVES} 127.0.0.1/32 scram-sha-256\n{trusting}");
@@ -99,7 +101,7 @@ impl Server {
         panic!("PostgreSQL did not start");
     }
 
-    /// Returns the address of its database.
+    /// Returns the address of the database.
     pub fn address(&self) -> String {
         format!("postgresql://oms@127.0.0.1:{}/postgres", self.port)
     }
@@ -107,7 +109,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // SIGQUIT would be kinder; nothing of it is kept.
+        // SIGKILL is enough, because no data is kept.
         let _gone = self.process.kill();
         let _reaped = self.process.wait();
     }

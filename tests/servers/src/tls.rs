@@ -1,4 +1,4 @@
-//! TLS in front of a server of a test, with an authority of its own.
+//! TLS in front of a test server, with a private certificate authority.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-/// A port of `localhost` that speaks TLS, in front of one that does not.
+/// A TLS port on `localhost`, in front of a server without TLS.
 pub struct Tls {
     port: u16,
     _folder: tempfile::TempDir,
@@ -17,7 +17,7 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Listens, and passes on what it hears. Its certificate is signed by itself.
+    /// Listens and forwards connections. The certificate is self-signed.
     ///
     /// # Errors
     /// When no port is free, or the certificate cannot be written.
@@ -40,7 +40,7 @@ impl Tls {
             while let Ok((outer, _)) = listener.accept().await {
                 let acceptor = acceptor.clone();
                 tokio::spawn(async move {
-                    // Who does not trust the certificate goes away again.
+                    // A client that does not trust the certificate disconnects.
                     let Ok(mut outer) = acceptor.accept(outer).await else { return };
                     let Ok(mut inner) = TcpStream::connect(server).await else { return };
                     let _ended = tokio::io::copy_bidirectional(&mut outer, &mut inner).await;
@@ -50,12 +50,12 @@ impl Tls {
         Ok(Self { port, _folder: folder, authority })
     }
 
-    /// Returns the address.
+    /// Returns the endpoint.
     pub fn endpoint(&self) -> String {
         format!("https://localhost:{}", self.port)
     }
 
-    /// Returns the file with the certificate that a client has to trust.
+    /// Returns the path of the certificate that a client has to trust.
     pub fn authority(&self) -> &std::path::Path {
         &self.authority
     }

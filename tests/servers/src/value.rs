@@ -1,4 +1,5 @@
-//! Values of the Data API to PostgreSQL's and back. A text without a hint is text, so that a missing hint fails as it does on Aurora.
+//! Converts values of the Data API to and from PostgreSQL. A text without a hint is of type text,
+//! so that a missing hint fails like on Aurora.
 
 use std::error::Error;
 
@@ -7,7 +8,7 @@ use serde_json::{Value as Json, json};
 use tokio_postgres::Row;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
-/// A value, in the server's own text form, whatever its type.
+/// A value of any type, in the server's text format.
 #[derive(Debug)]
 pub(crate) struct Text(pub(crate) Option<String>);
 
@@ -33,10 +34,10 @@ impl ToSql for Text {
     to_sql_checked!();
 }
 
-/// Reads a parameter: its type and its value.
+/// Reads a parameter, and returns its type and its value.
 ///
 /// # Errors
-/// What the Data API would say: the exception, and its message.
+/// Returns the exception of the Data API and its message.
 pub(crate) fn parameter(given: &Json) -> Result<(Type, Text), (&'static str, String)> {
     let value = given.get("value").and_then(Json::as_object);
     let hint = given.get("typeHint").and_then(Json::as_str);
@@ -66,7 +67,7 @@ pub(crate) fn parameter(given: &Json) -> Result<(Type, Text), (&'static str, Str
     })
 }
 
-/// Writes a column.
+/// Converts a column to JSON.
 ///
 /// # Errors
 /// When the Data API does not support its type.

@@ -1,4 +1,4 @@
-//! The parts of a run that compute, each alone, on one thread and without a disk.
+//! The computing parts of a run, measured separately on one thread without a disk.
 
 use std::sync::Arc;
 
@@ -16,21 +16,21 @@ use serde::Serialize;
 use super::material::Material;
 use super::stopwatch::Stopwatch;
 
-/// Orders that are measured at the most: enough for a steady figure.
+/// Maximum number of measured orders: enough for a stable result.
 const ORDERS_MAX: usize = 10_000;
 
-/// What one thread does in a second.
+/// Throughput of one thread.
 #[derive(Serialize)]
 pub(crate) struct Alone {
-    /// Orders read, checked against their schema and named.
+    /// Orders that were parsed, validated and given a key.
     pub(crate) parse_per_second: f64,
-    /// Mails rendered: subject, text and HTML.
+    /// E-mails that were rendered: subject, text and HTML.
     pub(crate) render_per_second: f64,
-    /// Whole runs on a world in memory.
+    /// Whole runs in memory.
     pub(crate) memory_per_second: f64,
 }
 
-/// A pipeline that is checked, and who checked it.
+/// A checked pipeline and its checker.
 pub(crate) struct Prepared {
     pub(crate) checker: Arc<Checker>,
     pub(crate) plan: Arc<Plan>,
@@ -38,7 +38,7 @@ pub(crate) struct Prepared {
     pub(crate) name: String,
 }
 
-/// Checks the pipeline that is measured.
+/// Checks the measured pipeline.
 pub(crate) fn prepare(material: &Material) -> anyhow::Result<Prepared> {
     let registry = Registry::new(oms_steps::ALL.iter().copied())?;
     let checker = Arc::new(Checker::new(registry).map_err(anyhow::Error::msg)?);
@@ -47,7 +47,7 @@ pub(crate) fn prepare(material: &Material) -> anyhow::Result<Prepared> {
     Ok(Prepared { checker, plan: Arc::new(plan), files, name })
 }
 
-/// Measures reading, rendering and running.
+/// Measures parsing, rendering and running.
 pub(crate) fn measure(material: &Material) -> anyhow::Result<Alone> {
     let prepared = prepare(material)?;
     let plan = &prepared.plan;
@@ -60,7 +60,9 @@ pub(crate) fn measure(material: &Material) -> anyhow::Result<Alone> {
     let mut runs = Vec::with_capacity(orders.len());
     for (line, order) in orders.iter().enumerate() {
         let run = accept(plan, order.as_bytes(), &format!("bench-{line}"), now);
-        runs.push(run.map_err(|rejection| anyhow::anyhow!("an order is refused: {rejection:?}"))?);
+        runs.push(
+            run.map_err(|rejection| anyhow::anyhow!("an order was rejected: {rejection:?}"))?,
+        );
     }
     let parse_per_second = watch.rate(runs.len());
 
@@ -82,20 +84,20 @@ pub(crate) fn measure(material: &Material) -> anyhow::Result<Alone> {
             Some(Value::Text(locale)) => Some(locale.as_ref()),
             _ => None,
         };
-        template.render(field("data").context("the mail has no data")?, locale)?;
+        template.render(field("data").context("the e-mail has no data")?, locale)?;
     }
     let render_per_second = watch.rate(inputs.len());
     Ok(Alone { parse_per_second, render_per_second, memory_per_second })
 }
 
-/// Returns the position of the step that sends the mail, and its template.
+/// Returns the position of the step that sends the e-mail, and its template.
 fn mail(prepared: &Prepared) -> anyhow::Result<(usize, Template)> {
     let steps = prepared.plan.steps();
     let step = steps.iter().position(|step| step.kind == "email.send");
-    let step = step.context("the pipeline sends no mail")?;
+    let step = step.context("the pipeline sends no e-mail")?;
     let effect = steps.get(step).and_then(|step| step.effects.first());
-    let name = &effect.context("the mail has no effect")?.resource;
-    let settings = prepared.plan.mail().context("the pipeline sends no mail")?;
+    let name = &effect.context("the e-mail has no effect")?.resource;
+    let settings = prepared.plan.mail().context("the pipeline sends no e-mail")?;
     let template = Template::load(
         &prepared.files,
         &settings.templates,

@@ -1,4 +1,5 @@
-//! What the machine can do: the rows of a run written once more by a bare loop, files made, and how large what is kept is.
+//! The limits of the machine: a simple loop that writes the rows of a run again, the speed of
+//! creating files, and the size of stored data.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -12,24 +13,24 @@ use serde::Serialize;
 use super::material::Material;
 use super::stopwatch::Stopwatch;
 
-/// Orders whose rows are written again at the most; they are held in memory.
+/// Maximum number of orders whose rows are written again. They are kept in memory.
 const ORDERS_MAX: usize = 20_000;
-/// Orders in one commit: as many as run side by side at the most, which is what a full batch has.
+/// Orders per commit: the maximum number of concurrent runs, which fills a batch.
 const BATCH: usize = 1_024;
-/// Files that are made, as many as are synced one by one.
+/// Number of created files, and of those that are synced one by one.
 const FILES: [usize; 2] = [5_000, 500];
-/// Bytes of each file: about an order.
+/// Size of each file in bytes: about one order.
 const FILE_BYTES: usize = 512;
 
-/// What the state takes on the disk.
+/// The size of the state on disk.
 #[derive(Serialize)]
 pub(crate) struct Disk {
     pub(crate) bytes_per_order: f64,
-    /// The order as it was sent and its mail as a complete message.
+    /// The original order and its e-mail as a complete message.
     pub(crate) payload_bytes_per_order: f64,
 }
 
-/// Compares the state's size with that of orders and mails.
+/// Compares the size of the state with that of orders and e-mails.
 pub(crate) fn disk(state: &Path, material: &Material) -> anyhow::Result<Disk> {
     let mut bytes = 0;
     for entry in fs::read_dir(state)? {
@@ -48,7 +49,7 @@ pub(crate) fn disk(state: &Path, material: &Material) -> anyhow::Result<Disk> {
     })
 }
 
-/// What SQLite can do with a run's rows.
+/// The limit of SQLite for the rows of a run.
 #[derive(Serialize)]
 pub(crate) struct Sqlite {
     pub(crate) orders_per_second: f64,
@@ -58,13 +59,14 @@ pub(crate) struct Sqlite {
     orders_per_commit: usize,
 }
 
-/// A table's rows, in memory.
+/// The rows of a table, in memory.
 struct Table {
     insert: String,
     rows: Vec<Vec<Value>>,
 }
 
-/// Writes the rows that a run left once more: one thread, prepared statements, the same tables and settings, full batches.
+/// Writes the rows of a run again: one thread, prepared statements, the same tables and settings,
+/// full batches.
 pub(crate) fn sqlite(state: &Path, orders: usize, target: &Path) -> anyhow::Result<Sqlite> {
     let source = Connection::open(state.join(DATABASE_FILE))?;
     let count = orders.min(ORDERS_MAX);
@@ -98,7 +100,7 @@ pub(crate) fn sqlite(state: &Path, orders: usize, target: &Path) -> anyhow::Resu
     Ok(Sqlite { orders_per_second, rows_per_second, orders: count, rows, orders_per_commit: BATCH })
 }
 
-/// Makes the tables that have a row for each order, and takes the first rows of each.
+/// Creates the tables that have a row for each order, and takes the first rows of each.
 fn tables(
     source: &Connection,
     target: &Connection,
@@ -116,7 +118,7 @@ fn tables(
     for (kind, name, table, sql) in found {
         let there: i64 =
             source.query_row(&format!("select count(*) from \"{table}\""), [], |row| row.get(0))?;
-        // Fewer rows than orders: it is not written with each order.
+        // A table with fewer rows than orders is not written for each order.
         if there < orders {
             continue;
         }
@@ -136,14 +138,14 @@ fn tables(
     Ok(tables)
 }
 
-/// How many files can be made in a second.
+/// The number of files that can be created per second.
 #[derive(Serialize)]
 pub(crate) struct Files {
     created_per_second: f64,
     created_and_synced_per_second: f64,
 }
 
-/// Makes small files in one folder.
+/// Creates small files in one folder.
 pub(crate) fn files(folder: &Path) -> anyhow::Result<Files> {
     let folder = folder.join("files");
     fs::create_dir_all(&folder)?;

@@ -1,4 +1,5 @@
-//! One mail: the storefront's confirmation of an order with ten items, rendered by us and by the `handlebars` crate alone.
+//! One e-mail: the storefront's confirmation of an order with ten items, rendered by `oms` and by
+//! the plain `handlebars` crate.
 
 use std::sync::Arc;
 
@@ -18,46 +19,48 @@ use serde_json::{Value as Json, json};
 use super::stopwatch::Stopwatch;
 use crate::workspace::root;
 
-/// The template, its language and the step that sends it.
+/// The template, its language, and the step that sends it.
 const TEMPLATE: &str = "order-confirmation";
 const LOCALE: &str = "en";
 const STEP: &str = "confirm";
-/// Items of the order.
+/// Number of items in the order.
 const ITEMS: usize = 10;
-/// Orders, each with prices of its own.
+/// Number of orders, each with its own prices.
 const ORDERS: usize = 200;
-/// Mails in one measurement, and measurements, of which the middle one counts.
+/// Number of e-mails in one measurement, and number of measurements; the median counts.
 const MAILS: usize = 2_000;
 const ROUNDS: usize = 15;
 
-/// How long one mail takes, and how large it is.
+/// The time and the size of one e-mail.
 #[derive(Serialize)]
 pub(crate) struct Mail {
     items: usize,
     /// Subject, text and HTML.
     micros: f64,
-    /// HTML alone, ours and that of bare Handlebars.
+    /// Only the HTML, by `oms` and by plain Handlebars.
     html_micros: f64,
     handlebars_html_micros: f64,
-    /// Reading the template's folder, with MJML made into HTML: once, and not with each mail.
+    /// Reading the template's folder, including the conversion of MJML to HTML. This happens once,
+    /// not for each e-mail.
     load_micros: f64,
     html_bytes: usize,
     text_bytes: usize,
 }
 
-/// Measures one mail.
+/// Measures one e-mail.
 pub(crate) fn measure() -> anyhow::Result<Mail> {
     let registry = Registry::new(oms_steps::ALL.iter().copied())?;
     let checker = Checker::new(registry).map_err(anyhow::Error::msg)?;
     let (files, name) = DirectoryFiles::of(&root().join("pipelines/storefront.yaml"));
     let plan = Arc::new(checker.check(&name, &files).plan.context("the storefront is not valid")?);
-    let settings = plan.mail().context("the storefront sends no mail")?;
+    let settings = plan.mail().context("the storefront sends no e-mail")?;
     let load = || {
         Template::load(&files, &settings.templates, TEMPLATE, &settings.locale, &settings.time_zone)
             .ok()
     };
     let template = load().context("the template cannot be loaded")?;
-    // More prices than are remembered as they were written, so that each is written anew.
+    // More different prices than the cache of formatted amounts holds, so that each is formatted
+    // again.
     let all: Vec<Value> =
         (0..ORDERS).map(|order| data(&plan, &files, order)).collect::<anyhow::Result<_>>()?;
     let first = all.first().context("no order")?;
@@ -65,7 +68,7 @@ pub(crate) fn measure() -> anyhow::Result<Mail> {
     let bare = Bare::new(&template)?;
     let json: Vec<Json> = all.iter().map(to_json).collect();
     let theirs = bare.html(json.first().context("no order")?)?;
-    // Only what prints the same is compared.
+    // The measurement is only valid if both outputs are equal.
     let lines =
         |text: &str| text.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
     anyhow::ensure!(lines(&rendered.html) == lines(&theirs), "the two renderers differ");
@@ -80,7 +83,7 @@ pub(crate) fn measure() -> anyhow::Result<Mail> {
     })
 }
 
-/// Returns the middle of several measurements, in microseconds for one call.
+/// Returns the median of several measurements, in microseconds per call.
 fn median<T>(calls: usize, inputs: &[T], mut call: impl FnMut(&T) -> bool) -> f64 {
     let mut micros: Vec<f64> = (0..ROUNDS)
         .map(|_| {
@@ -93,7 +96,7 @@ fn median<T>(calls: usize, inputs: &[T], mut call: impl FnMut(&T) -> bool) -> f6
     micros.get(ROUNDS / 2).map_or(0.0, |middle| (middle * 10.0).round() / 10.0)
 }
 
-/// Returns what the mail's template is given for an order with [`ITEMS`] items.
+/// Returns the template's input for an order with [`ITEMS`] items.
 fn data(plan: &Arc<Plan>, files: &DirectoryFiles, order: usize) -> anyhow::Result<Value> {
     let items: Vec<Json> = (0..ITEMS)
         .map(|item| json!({ "sku": format!("NW-0{item}"), "name": "Singaporean Hokkien Fried Mee", "quantity": 10 + item, "unit_price": format!("{}.80", 100 + order * ITEMS + item) }))
@@ -106,13 +109,13 @@ fn data(plan: &Arc<Plan>, files: &DirectoryFiles, order: usize) -> anyhow::Resul
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let run = runtime.block_on(rehearsal.run(order.to_string().as_bytes(), "order"));
     let run = run.map_err(|_| anyhow::anyhow!("the order is rejected"))?;
-    let step = plan.step(STEP).context("the storefront has no such step")?;
-    let input = run.scheduler.input(step).context("the mail has no input")?;
+    let step = plan.step(STEP).context("the storefront has no step `confirm`")?;
+    let input = run.scheduler.input(step).context("the e-mail has no input")?;
     input.as_record().and_then(|record| record.get("data")).cloned().context("no data")
 }
 
-/// The `handlebars` crate with the same template. What stands in the template in any case (the words' names, the language) is put into its text, so
-/// that it does less than we do.
+/// The `handlebars` crate with the same template. Constant parts of the template (the names of
+/// texts, the language) are written into the template, so that the crate has less work than `oms`.
 struct Bare(Handlebars<'static>);
 
 impl Bare {
@@ -132,7 +135,7 @@ impl Bare {
         });
         handlebars_helper!(country: |code: str| Formats::of(LOCALE).country(code).to_owned());
         handlebars_helper!(default: |value: Json, other: str| value.as_str().unwrap_or(other).to_owned());
-        // The crate's own compare JSON as it is; amounts are texts there.
+        // The crate's own helpers compare JSON values directly, but amounts are strings here.
         handlebars_helper!(ge: |one: Json, other: Json| decimal(one) >= decimal(other));
         handlebars_helper!(ne: |one: Json, other: Json| one != other);
         bare.register_helper("money", Box::new(money));
@@ -150,7 +153,7 @@ impl Bare {
     }
 }
 
-/// Escapes what stands between the tags of a text, as words are escaped.
+/// Escapes the text between tags, like the texts of a template.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut rest = text;
@@ -171,7 +174,7 @@ fn fixed(text: &str) -> String {
         ("{{@end}}", "right"),
     ];
     let text = words.iter().fold(text.to_owned(), |text, (tag, word)| text.replace(tag, word));
-    // `{{t "name"}}` says a text: here a partial.
+    // `{{t "name"}}` inserts a text; here it becomes a partial.
     let mut said = String::with_capacity(text.len());
     let mut rest = text.as_str();
     while let Some((before, after)) = rest.split_once("{{t \"") {

@@ -1,4 +1,5 @@
-//! What is measured with: a pipeline of its own folder, and many orders made of few by giving each a key of its own.
+//! The measured pipeline in its own folder, and many orders that are made from a few samples with
+//! different keys.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,14 +14,14 @@ use crate::workspace::{copy, root, variable};
 pub(crate) struct Material {
     /// The pipeline file.
     pub(crate) pipeline: PathBuf,
-    /// The orders, one a line.
+    /// The orders, one per line.
     pub(crate) input: PathBuf,
-    /// The orders' texts.
+    /// The texts of the orders.
     pub(crate) orders: Vec<String>,
 }
 
 impl Material {
-    /// Copies a pipeline and makes its orders.
+    /// Copies a pipeline and creates its orders.
     pub(crate) fn make(name: &str, count: usize, folder: &Path) -> anyhow::Result<Self> {
         let home = folder.join("home").join(name);
         for part in ["pipelines", "templates"] {
@@ -43,7 +44,7 @@ impl Material {
     }
 }
 
-/// Returns sample orders, each on one line: those of the folder `OMS_SHARED`, or the pipeline's own.
+/// Returns sample orders, one per line: those of the folder `OMS_SHARED`, or the pipeline's own.
 fn samples(name: &str, pipelines: &Path) -> anyhow::Result<Vec<String>> {
     let file = match name {
         "storefront" => "data/orders/orders-sample.ndjson",
@@ -59,11 +60,12 @@ fn samples(name: &str, pipelines: &Path) -> anyhow::Result<Vec<String>> {
         .map(|entry| Ok(entry?.path()))
         .collect::<std::io::Result<_>>()?;
     paths.sort();
-    // A line end in JSON is white space: within texts it is escaped.
+    // A line break in JSON is white space, because line breaks in strings are escaped.
     paths.iter().map(|path| Ok(fs::read_to_string(path)?.replace(['\n', '\r'], " "))).collect()
 }
 
-/// Gives an order a key of its own, all else left byte for byte. Orders without `order_id` are named by their line.
+/// Gives an order its own key, and leaves everything else unchanged. Orders without `order_id` get
+/// their key from the line number.
 fn renamed(order: &str, position: usize) -> String {
     let marker = "\"order_id\"";
     let Some((head, rest)) = order.split_once(marker) else { return order.to_owned() };
@@ -71,7 +73,7 @@ fn renamed(order: &str, position: usize) -> String {
     format!("{head}{marker}{before}\"{position}-{text}")
 }
 
-/// Adds the origin's customers who are only known from their orders.
+/// Adds customers that occur only in the orders.
 fn add_customers(name: &str, pipelines: &Path, samples: &[String]) -> anyhow::Result<()> {
     if name != "order-management" {
         return Ok(());

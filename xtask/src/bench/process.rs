@@ -1,4 +1,5 @@
-//! Measuring the program from outside: a run of many orders, its start, and the validation of a large pipeline.
+//! Measurements of the program from outside: a run of many orders, its start, and the validation of
+//! a large pipeline.
 
 use std::fs;
 use std::path::Path;
@@ -12,23 +13,23 @@ use serde_json::{Map, Value as Json, json};
 use super::material::Material;
 use super::stopwatch::{Spread, Stopwatch};
 
-/// How often the memory of a running program is looked at.
+/// Interval at which the memory of a running program is read.
 const LOOK: Duration = Duration::from_millis(10);
-/// How often a short call is repeated.
+/// Number of repetitions of a short call.
 const CALLS: usize = 50;
-/// Steps of the large pipeline: as many as one may have.
+/// Number of steps of the large pipeline: the maximum.
 const STEPS: usize = 500;
 
 /// A run of many orders.
 #[derive(Serialize)]
 pub(crate) struct Run {
-    /// By the program's own account: from the first read to the last commit.
+    /// As reported by the program: from the first read to the last commit.
     pub(crate) orders_per_second: f64,
-    /// From the program's start to its end.
+    /// From the start of the program to its end.
     seconds: f64,
-    /// Its largest resident memory; nothing where the system does not say.
+    /// The peak resident memory; `None` if the system does not report it.
     peak_rss_bytes: Option<u64>,
-    /// What it says of itself.
+    /// The program's summary.
     summary: Json,
 }
 
@@ -48,14 +49,14 @@ pub(crate) fn run(program: &Path, material: &Material, state: &Path) -> anyhow::
         .context("`oms` cannot be started")?;
     let mut peak_rss_bytes = None;
     while child.try_wait()?.is_none() {
-        // The system keeps the peak itself, so only what happens after the last look is missed.
+        // The system records the peak itself, so only changes after the last read are missed.
         peak_rss_bytes = peak_rss(child.id()).or(peak_rss_bytes);
         std::thread::sleep(LOOK);
     }
     let output = child.wait_with_output()?;
     let seconds = watch.seconds();
     let summary: Json =
-        serde_json::from_slice(&output.stdout).context("`oms run` gave no summary")?;
+        serde_json::from_slice(&output.stdout).context("`oms run` printed no summary")?;
     let orders_per_second = summary["orders_per_second"].as_f64().unwrap_or_default();
     Ok(Run { orders_per_second, seconds, peak_rss_bytes, summary })
 }
@@ -67,7 +68,7 @@ fn peak_rss(process: u32) -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// Returns how long it takes from a call to its whole answer.
+/// Returns the durations of complete calls.
 pub(crate) fn starts(program: &Path, pipeline: &Path) -> anyhow::Result<Json> {
     let pipeline = pipeline.to_string_lossy();
     Ok(json!({
@@ -87,11 +88,12 @@ fn calls(program: &Path, arguments: &[&str]) -> anyhow::Result<Spread> {
     Ok(Spread::of(seconds))
 }
 
-/// Returns how long the validation of a pipeline takes that is as large as one may be.
+/// Returns the durations of validating a pipeline of the maximum size.
 pub(crate) fn large_pipeline(program: &Path, folder: &Path) -> anyhow::Result<Spread> {
     let mut steps = Map::new();
     for position in 0..STEPS {
-        // Chains of ten, each beginning with the order, so that the graph is neither a line nor a heap.
+        // Chains of ten steps that each begin with the order, so that the graph is neither a line
+        // nor flat.
         let amount = if position % 10 == 0 {
             "order.amount".to_owned()
         } else {

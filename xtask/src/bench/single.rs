@@ -1,4 +1,5 @@
-//! One order alone, one after another: how long somebody waits for its durable acknowledgement, and for its end.
+//! Single orders, one after another: the time until the durable acknowledgement, and until
+//! completion.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,20 +14,20 @@ use super::alone::{Prepared, prepare};
 use super::material::Material;
 use super::stopwatch::{Spread, Stopwatch};
 
-/// Orders that are measured.
+/// Number of measured orders.
 const ORDERS: usize = 200;
-/// Orders before them, which fill caches.
+/// Number of orders before the measurement, which warm up caches.
 const WARM_UP: usize = 20;
 
-/// How long one order takes.
+/// The time for one order.
 #[derive(Serialize)]
 pub(crate) struct Single {
-    /// From the order's hand-over to the report that it is complete and on disk. A run without waits is acknowledged and complete in the
-    /// same commit, so that this is both.
+    /// From submitting the order to the report that it is complete and on disk. A run that never
+    /// waits is acknowledged and complete in the same commit, so this measures both.
     acknowledged_and_complete: Spread,
 }
 
-/// Runs orders one by one through the embedded world.
+/// Runs orders one by one on the embedded world.
 pub(crate) fn measure(material: &Material, state: &Path) -> anyhow::Result<Single> {
     let Prepared { checker, plan, files, name } = prepare(material)?;
     let settings = Settings { concurrency: 1_024, ..Settings::new(SystemClock) };
@@ -34,7 +35,7 @@ pub(crate) fn measure(material: &Material, state: &Path) -> anyhow::Result<Singl
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let seconds = runtime.block_on(one_by_one(&runner, material))?;
     drop(runtime);
-    Arc::into_inner(runner).context("a run is still under way")?.close()?;
+    Arc::into_inner(runner).context("a run is still in progress")?.close()?;
     Ok(Single { acknowledged_and_complete: Spread::of(seconds) })
 }
 
@@ -49,8 +50,8 @@ async fn one_by_one(runner: &Arc<Runner>, material: &Material) -> anyhow::Result
         let (name, body) = (format!("one-{line}"), order.clone().into_bytes());
         let order = Work::Order(Order { name, body, named: false, answer: None });
         let watch = Stopwatch::start();
-        orders.send(order).await.context("the runner takes no orders")?;
-        let outcome = outcomes.recv().await.context("the runner gave no outcome")?;
+        orders.send(order).await.context("the runner accepts no orders")?;
+        let outcome = outcomes.recv().await.context("the runner reported no result")?;
         if line >= WARM_UP && matches!(outcome, Settled::Run { .. }) {
             seconds.push(watch.seconds());
         }

@@ -1,14 +1,14 @@
-//! Time that has passed, and how it spreads.
+//! Durations and their distribution.
 
 use std::time::Instant;
 
 use serde::Serialize;
 
-/// A running clock.
+/// A stopwatch.
 pub(crate) struct Stopwatch(Instant);
 
 impl Stopwatch {
-    #[expect(clippy::disallowed_methods, reason = "measuring is what the benchmark does")]
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
     pub(crate) fn start() -> Self {
         Self(Instant::now())
     }
@@ -17,13 +17,13 @@ impl Stopwatch {
         self.0.elapsed().as_secs_f64()
     }
 
-    /// Returns how many things were done in a second, if `count` were done until now.
+    /// Returns the rate per second after `count` repetitions.
     pub(crate) fn rate(&self, count: usize) -> f64 {
         (count as f64 / self.seconds()).round()
     }
 }
 
-/// Milliseconds that something took, of many times.
+/// The distribution of durations, in milliseconds.
 #[derive(Serialize)]
 pub(crate) struct Spread {
     times: usize,
@@ -32,7 +32,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// Sums up times in seconds.
+    /// Summarizes durations in seconds.
     pub(crate) fn of(mut seconds: Vec<f64>) -> Self {
         seconds.sort_by(f64::total_cmp);
         let at = |percent: usize| {
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_spread_takes_the_nearest_rank() {
+    fn a_spread_uses_the_nearest_rank() {
         let spread = Spread::of((1..=200).rev().map(f64::from).collect());
         assert_eq!((spread.p50_ms, spread.p99_ms), (100_000.0, 198_000.0));
     }

@@ -1,4 +1,4 @@
-//! The tables behind a strict RDS Data API on a real PostgreSQL.
+//! The tables through a strict RDS Data API on a real PostgreSQL server.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,8 @@ use oms_test_servers::{Server, Settings, all, find};
 const CLUSTER: &str = "arn:aws:rds:eu-central-1:123456789012:cluster:oms";
 const SECRET: &str = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:oms";
 
-/// A server, the Data API on it, and a client of that; nothing where PostgreSQL is not installed.
+/// Returns a server, the Data API on it, and a client of the API, or `None` if PostgreSQL is not
+/// installed.
 async fn started() -> Option<(Server, oms_test_servers::DataApi, DataApi)> {
     let programs = find()?;
     let server = Server::start(&programs);
@@ -42,13 +43,13 @@ async fn client(api: &oms_test_servers::DataApi, secret: &str) -> DataApi {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_contract_holds_behind_the_data_api() {
+async fn the_contract_holds_through_the_data_api() {
     let Some((_server, _api, client)) = started().await else { return };
     all(Arc::new(client)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_that_resumes_is_waited_for() {
+async fn a_statement_waits_for_a_resuming_cluster() {
     let Some((_server, api, database)) = started().await else { return };
     let one = Statement::default().sql("select 'x'");
     api.resume_in(Duration::from_millis(1500)).await;
@@ -59,7 +60,7 @@ async fn a_cluster_that_resumes_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_service_says_is_sorted() {
+async fn errors_of_the_service_are_classified() {
     let Some((_server, api, database)) = started().await else { return };
     let one = Statement::default().sql("select 'x'");
     for (status, exception, class, wanted) in [
@@ -72,7 +73,7 @@ async fn what_the_service_says_is_sorted() {
         let error = database.run(&one).await.unwrap_err();
         assert_eq!((error.class(), error.cause()), (class, wanted), "{exception}");
     }
-    // The SDK tries these again by itself.
+    // The SDK retries these exceptions itself.
     for exception in ["ThrottlingException", "InternalServerErrorException"] {
         api.fail_next(500, exception).await;
         assert!(database.run(&one).await.is_ok(), "{exception}");

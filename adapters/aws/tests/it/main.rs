@@ -1,4 +1,4 @@
-//! The ports on AWS against servers of the test's own.
+//! Tests of the AWS ports against local servers.
 
 #![cfg_attr(feature = "rdsdata", expect(clippy::unwrap_used, reason = "tests"))]
 

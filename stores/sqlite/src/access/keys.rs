@@ -1,8 +1,9 @@
-//! API keys of a state. The database and its backups contain them, so that a state that ever had keys never serves without keys. You can add and
-//! revoke keys while a server runs.
+//! API keys of a state. The database and its backups contain them, so that a state that ever had
+//! keys never serves without keys. You can add and revoke keys while a server runs.
 //!
-//! A key is `oms_<id>_<secret>`; of the secret, 256 random bits, only the SHA-256 is kept. A digest that is slow on purpose is for secrets that
-//! people choose (NIST SP 800-63B, 5.1.1.2); these cannot be guessed.
+//! A key is `oms_<id>_<secret>`. Only the SHA-256 of the secret is stored. Deliberately slow hashes
+//! are for secrets that people choose (NIST SP 800-63B, 5.1.1.2); these secrets are 256 random bits
+//! and cannot be guessed.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,20 +27,20 @@ const ID_BYTES: usize = 6;
 /// What a secret is found to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// A key that may do it.
+    /// The key is valid and has the permission.
     Allowed {
-        /// What tells it from others.
+        /// The identifier of the key.
         id: String,
-        /// What people call it.
+        /// The name of the key.
         name: String,
     },
-    /// A key that is for something else.
+    /// The key has other permissions.
     OtherScope,
-    /// No key.
+    /// The key is unknown or revoked.
     Unknown,
 }
 
-/// The keys that are valid.
+/// The valid keys.
 #[derive(Clone, Debug, Default)]
 pub struct ValidKeys {
     valid: Arc<[Key]>,
@@ -47,12 +48,13 @@ pub struct ValidKeys {
 }
 
 impl ValidKeys {
-    /// Tells whether a key was ever made, be it revoked since: then nobody comes in without one.
+    /// Returns whether a key was ever created, even if it was revoked later. Then every request
+    /// needs a key.
     pub const fn were_made(&self) -> bool {
         self.made
     }
 
-    /// Finds out what a secret may do.
+    /// Checks whether a secret has a permission.
     pub fn find(&self, secret: &str, scope: Scope) -> Found {
         let Some((id, rest)) = secret.strip_prefix("oms_").and_then(|rest| rest.split_once('_'))
         else {
@@ -69,7 +71,7 @@ impl ValidKeys {
         Found::Allowed { id: key.id.clone(), name: key.name.clone() }
     }
 
-    /// Tells whether the key with an id may still do something.
+    /// Returns whether the key with an id still has a permission.
     pub fn admits(&self, id: &str, scope: Scope) -> bool {
         self.valid.iter().any(|key| key.id == id && key.scope >= scope)
     }
@@ -91,12 +93,12 @@ struct Known {
 }
 
 impl Keys {
-    /// Names the keys of a state directory.
+    /// Returns the keys of a state directory.
     pub fn of(directory: &Path) -> Self {
         Self { directory: directory.to_owned(), known: Mutex::default() }
     }
 
-    /// Reads all of them; none if none was ever made.
+    /// Reads all keys, including revoked ones.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -127,7 +129,7 @@ impl Keys {
         Ok(keys)
     }
 
-    /// Returns those that are valid, as they were a second ago at the most.
+    /// Returns the valid keys. The result is at most a second old.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -148,7 +150,8 @@ impl Keys {
         Ok(keys)
     }
 
-    /// Makes a key, and returns it with what its owner sends: nobody can see that again.
+    /// Creates a key, and returns it with the text that its user sends. The text cannot be
+    /// retrieved later.
     ///
     /// # Errors
     /// When the database cannot be written, or the system has no randomness.
@@ -168,7 +171,7 @@ impl Keys {
         Ok((key, said))
     }
 
-    /// Revokes the valid keys with this id or name; returns how many there were.
+    /// Revokes the valid keys with this id or name, and returns their number.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -201,7 +204,7 @@ mod tests {
     use crate::state::database::DATABASE_FILE;
 
     #[test]
-    fn a_key_opens_what_it_is_for_until_it_is_revoked() {
+    fn a_key_grants_its_scope_until_it_is_revoked() {
         let folder = tempfile::tempdir().unwrap();
         let keys = Keys::of(folder.path());
         let (first, secret) = keys.add("shop", Scope::Intake, Timestamp::UNIX_EPOCH).unwrap();

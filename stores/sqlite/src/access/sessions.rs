@@ -1,5 +1,6 @@
-//! Console sessions that were started with an API key. They survive a restart of the server. Only the SHA-256 of the cookie's token is stored. A session
-//! ends at logout, after a period of inactivity, or when its key is revoked.
+//! Console sessions that were started with an API key. They survive a restart of the server. Only
+//! the SHA-256 of the cookie's token is stored. A session ends at logout, after a period of
+//! inactivity, or when its key is revoked.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,9 +15,10 @@ use crate::state::readers::Reader;
 
 /// Idle time after which a session expires.
 const IDLE: Duration = Duration::from_hours(12);
-/// Minimum time between updates of `used_at`. An update on each request would cost a transaction each.
+/// Minimum time between updates of `used_at`, because each update costs a transaction.
 const NOTED: Duration = Duration::from_mins(10);
-/// Maximum number of sessions per state. The least recently used session is deleted when it is exceeded.
+/// Maximum number of sessions per state. If there are more, the least recently used session is
+/// deleted.
 const SESSIONS_MAX: u32 = 1_000;
 
 /// A stored session.
@@ -39,7 +41,8 @@ impl KeptSessions {
         Self { directory: directory.to_owned() }
     }
 
-    /// Returns the random id of the state, which distinguishes the sessions of two servers on one host.
+    /// Returns the random id of the state, which distinguishes the sessions of two servers on one
+    /// host.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -125,7 +128,7 @@ mod tests {
     use crate::state::key::Scope;
 
     #[test]
-    fn a_session_lasts_until_it_is_ended_or_idle_or_its_key_is_revoked() {
+    fn a_session_ends_at_logout_after_inactivity_or_with_its_key() {
         let folder = tempfile::tempdir().unwrap();
         let keys = Keys::of(folder.path());
         let start = Timestamp::UNIX_EPOCH;
@@ -141,7 +144,7 @@ mod tests {
             sessions.find(&reader, digest, now).unwrap().map(|found| found.key_name)
         };
         assert_eq!(find(&one, hours(11)), Some("ann".to_owned()));
-        assert_eq!(find(&one, hours(22)), Some("ann".to_owned()), "its use was noted");
+        assert_eq!(find(&one, hours(22)), Some("ann".to_owned()), "its use was recorded");
         assert_eq!(find(&idle, hours(12)), None);
         sessions.end(&one).unwrap();
         assert_eq!(find(&one, hours(22)), None);

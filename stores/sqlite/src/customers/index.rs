@@ -1,5 +1,6 @@
-//! The search index: the words by which orders name their customers, in a file of its own beside the database. It is made of the orders and can be made
-//! again; it lags behind them a little, so that nothing waits for it.
+//! The search index: the words by which orders name their customers, in a separate file beside the
+//! database. It is built from the orders and can be rebuilt at any time. It is updated with a small
+//! delay, so that commits do not wait for it.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -23,33 +24,38 @@ use crate::state::readers::{Reader, Readers};
 
 /// The format of the index that this program writes; another one is made again.
 const FORMAT: i64 = 1;
-/// Orders that are taken in together: more in one transaction cost less each, and others wait for it.
+/// Number of orders that are indexed in one transaction. A higher number costs less per order, but
+/// blocks other users longer.
 const CHUNK: u32 = 2_000;
-/// Bytes of those orders, after which no other is taken in together with them.
+/// Bytes of orders after which a transaction ends early.
 const CHUNK_BYTES: usize = 16 << 20;
-/// Chunks that a search waits for, so that it finds what was just accepted.
+/// Number of chunks that are indexed before a search, so that it finds orders that were just
+/// accepted.
 const CHUNKS_BEFORE: usize = 2;
-/// Bytes of a word's beginning at the least: three letters, or one sign of Chinese.
+/// Minimum length in bytes of a prefix: three ASCII letters, or one Chinese character.
 const BEGINNING_MIN: usize = 3;
-/// Pages of the write-ahead log after which it is copied into the file.
+/// Pages in the write-ahead log after which it is copied into the file.
 const CHECKPOINT_PAGES: u32 = 8_192;
 /// Maximum number of runs that one search examines. The result says whether there are more.
 const LOOKED_AT: u32 = 5_000;
 
-/// Words are told apart as in Unicode, without regard to case and to marks on letters (<https://sqlite.org/fts5.html#unicode61_tokenizer>).
+/// The tokenizer splits words by Unicode rules and ignores case and diacritics
+/// (<https://sqlite.org/fts5.html#unicode61_tokenizer>).
 const TABLES: &str = "
 create virtual table orders using fts5(said, tokenize = 'unicode61 remove_diacritics 2');
 create table upto (run integer not null, digest blob not null, fields text not null) strict;
 insert into upto values (0, x'', '');
 ";
 
-/// The index of a state directory, which the directory's owner has. It is opened when it is used, and anew after it failed.
+/// The index of a state directory; only the directory's owner uses it. It is opened on first use,
+/// and reopened after a failure.
 pub(crate) struct Index {
     directory: PathBuf,
     connection: Mutex<Option<Connection>>,
 }
 
-/// How far an index is: the last run that was taken in, its order's digest, and the fields that were read of each order.
+/// The progress of an index: the last indexed run, the digest of its order, and the fields that are
+/// indexed.
 struct Upto {
     run: i64,
     digest: Vec<u8>,
@@ -57,7 +63,7 @@ struct Upto {
 }
 
 impl Index {
-    /// Names the index of a state directory.
+    /// Returns the index of a state directory, without opening it.
     pub(crate) fn of(directory: &Path) -> Self {
         Self { directory: directory.to_owned(), connection: Mutex::default() }
     }
@@ -66,7 +72,7 @@ impl Index {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something with the index, which is made again if it is damaged or does not fit.
+    /// Calls `work` with the index. A damaged or outdated index is deleted and rebuilt.
     fn with<T>(
         &self,
         readers: &Readers,
@@ -100,7 +106,8 @@ impl Index {
         connect(&self.directory)
     }
 
-    /// Deletes the files. Whoever had them open is closed first: SQLite deletes the log by its name then, which must not be that of the next one.
+    /// Deletes the files. The connection is closed first: closing deletes the log by its name,
+    /// which must not be the log of the next index.
     fn delete(&self, closed: impl Sized) -> Result<(), Error> {
         drop(closed);
         for end in ["", "-wal", "-shm"] {
@@ -115,7 +122,8 @@ impl Index {
         Ok(())
     }
 
-    /// Lets go of all of it, so that nothing is left of what was deleted; it is made again from what is there.
+    /// Deletes the whole index, so that it keeps nothing of deleted orders. The index is rebuilt
+    /// from the remaining orders.
     pub(crate) fn discard(&self) -> Result<(), Error> {
         let mut open = self.lock();
         self.delete(open.take())
@@ -177,7 +185,9 @@ impl Index {
         self.with(readers, |connection| take_in(connection, readers, ty, &fields))
     }
 
-    /// Finds the runs of orders that contain all words of a text or that belong to a customer in a table that contains the text, newest first.
+    /// Finds the runs of orders that contain all words of a text or that belong to a customer in a
+    /// table that contains the text, newest first. With `before`, only runs older than that row are
+    /// returned.
     ///
     /// # Errors
     /// The index or the database cannot be read.
@@ -313,16 +323,16 @@ impl Index {
     }
 }
 
-/// Opens an index, making it if need be.
+/// Opens an index, and creates it if it is missing.
 fn connect(directory: &Path) -> Result<Connection, Error> {
     let path = directory.join(INDEX_FILE);
-    // Made here, so that nobody else may read it.
+    // The file is created here, so that only its owner can read it.
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     private::open(&path, &mut options).map_err(Error::directory(&path))?;
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
-    // What is lost with the power is taken in again.
+    // Orders whose indexing is lost in a power failure are indexed again.
     connection.pragma_update(None, "synchronous", "normal")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -334,14 +344,15 @@ fn connect(directory: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
-/// Tells whether a file is no index, or not a whole one.
+/// Returns whether the file is not a database or is damaged.
 fn is_damaged(error: &Error) -> bool {
     let Error::Database(error) = error else { return false };
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
-/// Tells whether an index is of this format and of this database, as far as it goes: it is not if a copy was put back, or if somebody was stopped
-/// between deleting runs and taking them out of the index.
+/// Returns whether an index has this format and matches the database up to its last run. It does
+/// not match after a backup was restored, or after the process stopped between deleting runs and
+/// removing them from the index.
 fn fits(index: &Connection, database: &Connection) -> Result<bool, Error> {
     let format: i64 = index.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if format != FORMAT {
@@ -359,7 +370,7 @@ fn fits(index: &Connection, database: &Connection) -> Result<bool, Error> {
     }
     let count = "select count(*) from orders";
     let taken: i64 = index.query_row(count, [], |row| row.get(0))?;
-    // With the sign it counts in the index of keys, which is small.
+    // With the `+`, SQLite counts in the index of keys, which is small.
     let count = "select count(*) from oms_runs where +id <= ?1";
     let known: i64 = database.query_row(count, [run], |row| row.get(0))?;
     Ok(taken == known)
@@ -406,12 +417,13 @@ fn take_in(index: &Connection, readers: &Readers, ty: &Type, fields: &str) -> Re
     Ok(more)
 }
 
-/// Writes words that are to follow each other, as FTS5 takes them.
+/// Returns an FTS5 phrase: the words must follow each other.
 fn phrase(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
 }
 
-/// Writes what a word is to match: itself, or what begins with it if its end is long enough not to be the beginning of nearly everything.
+/// Returns the FTS5 query for a word. It also matches longer words if the last part of the word is
+/// long enough to be a selective prefix.
 fn sought(word: &str) -> String {
     let last =
         word.split(|character: char| !character.is_alphanumeric()).rfind(|part| !part.is_empty());
@@ -419,7 +431,7 @@ fn sought(word: &str) -> String {
     format!("{}{}", phrase(word), if beginning { "*" } else { "" })
 }
 
-/// Tells whether a value is a member of an order by itself.
+/// Returns whether a value is a whole member of an order.
 fn has(order: &Json, value: &str) -> bool {
     match order {
         Json::String(text) => text == value,

@@ -1,4 +1,4 @@
-//! What an order says of its customer: the words by which the search index finds it.
+//! The search terms of an order: the words by which the search index finds its customer.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_says_texts_and_numbers_outside_lists_and_what_is_personal() {
+    fn search_terms_are_texts_and_numbers_outside_lists_and_personal_data() {
         let line = Type::record([("sku", Type::text()), ("to", Type::text().with_pii(true))]);
         let name = Type::record([("last", Type::text())]);
         let ty = Type::record([

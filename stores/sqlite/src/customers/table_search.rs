@@ -10,7 +10,8 @@ use crate::runs::search::Page;
 use crate::state::readers::Reader;
 use crate::tables::definition::quoted;
 
-/// Maximum number of customers from tables whose orders are searched, in addition to orders that contain the text.
+/// Maximum number of customers from tables whose orders are searched, in addition to orders that
+/// contain the text.
 const CUSTOMERS_MAX: usize = 20;
 
 /// The result of a customer search.
@@ -76,7 +77,7 @@ impl TableCustomers {
             escape.into_iter().chain([character])
         };
         let like = format!("%{}%", text.chars().flat_map(escape).collect::<String>());
-        // By id, since a customer may have several rows in several tables.
+        // By id, because a customer may have several rows in several tables.
         let mut positions: HashMap<String, Option<usize>> = HashMap::new();
         let mut customers = Self::default();
         for TableUse { table, is_written } in tables {

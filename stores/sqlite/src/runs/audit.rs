@@ -1,4 +1,4 @@
-//! What people did to runs, and that they looked at personal data.
+//! The audit log: what people did to runs, and when they looked at personal data.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
@@ -7,20 +7,20 @@ use crate::error::Error;
 use crate::state::instant::millisecond;
 use crate::state::readers::Reader;
 
-/// Something that a person did.
+/// An entry of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// Its number.
+    /// The number of the entry.
     pub id: i64,
-    /// When.
+    /// The time.
     pub at: Timestamp,
-    /// The name of the key that it was done with; empty where none is asked for.
+    /// The name of the API key that was used; empty if the server requires none.
     pub who: String,
-    /// What was done, in a word or two.
+    /// The action, in one or two words.
     pub what: String,
-    /// The order's key, if it was about one.
+    /// The key of the order, if the action concerns an order.
     pub key: Option<String>,
-    /// More about it, without personal data.
+    /// Details without personal data.
     pub detail: String,
 }
 
@@ -36,7 +36,7 @@ impl AuditEntry {
         })
     }
 
-    /// Lists the newest entries before a number, or of all.
+    /// Lists the newest entries, or the newest before a number.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -49,7 +49,7 @@ impl AuditEntry {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Writes it; its number is the next one, which is returned.
+    /// Writes the entry under the next number, and returns that number.
     pub(crate) fn write(&self, connection: &Connection) -> Result<i64, Error> {
         connection
             .prepare_cached(
@@ -65,7 +65,7 @@ impl AuditEntry {
         Ok(connection.last_insert_rowid())
     }
 
-    /// Adds to an entry's detail what came of it.
+    /// Appends the outcome to the detail of an entry.
     pub(crate) fn ended(connection: &Connection, id: i64, outcome: &str) -> Result<(), Error> {
         connection
             .prepare_cached(

@@ -1,4 +1,5 @@
-//! Deleting runs. The key and the digest of each order stay, so that the same order is still a duplicate.
+//! Deleting old runs. The key and digest of each order stay, so that the same order is still
+//! recognized as a duplicate.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::tables::definition::quoted;
 /// Maximum number of runs that one transaction deletes: other writes wait for it.
 const RUNS: i64 = 500;
 
-/// Finds the digest of an order by its key, whether its run is still here or not.
+/// Finds the digest of an order by its key, even if its run was deleted.
 pub(crate) const KNOWN: &str = "select digest from oms_runs where key = ?1 union all select digest from oms_pruned where key = ?1";
 
 /// Rewrites the database file without its free pages. The alternative, `auto_vacuum`, would slow down every commit.
@@ -50,7 +51,7 @@ pub(crate) fn ended_before(
     Ok(Some((end, runs)))
 }
 
-/// Remembers the greatest row that a run ever had.
+/// Stores the greatest row that a run ever had.
 fn keep_last(connection: &Connection, last: i64) -> Result<(), Error> {
     connection
         .prepare_cached("insert into oms_meta (name, value) values ('last_run', ?1) on conflict do update set value = excluded.value")?
@@ -58,7 +59,8 @@ fn keep_last(connection: &Connection, last: i64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Finds the greatest row that a run ever had where runs were let go of and nobody remembered: rows of tables still name it.
+/// Determines the greatest row that a run ever had, if runs were deleted by a version that did not
+/// store it. Rows of tables still refer to their runs.
 pub(crate) fn recall_last(connection: &Connection, tables: &[Arc<TableDef>]) -> Result<(), Error> {
     let forgotten = "select exists (select 1 from oms_pruned) and not exists (select 1 from oms_meta where name = 'last_run')";
     if !connection.query_row(forgotten, [], |row| row.get(0))? {

@@ -1,4 +1,5 @@
-//! The outbox: mails are kept as their parts, compressed, and put together as messages when somebody asks.
+//! The outbox: the compressed parts of e-mails. A message is assembled from its parts when it is
+//! shown or exported.
 
 use std::cell::RefCell;
 
@@ -13,9 +14,9 @@ use crate::runs::run_row::small;
 use crate::state::instant::{millisecond, serialize_instant};
 use crate::state::readers::Reader;
 
-/// How hard mails are compressed: the quickest level, which already takes repeated HTML down to a fifth.
+/// The compression level: the fastest, which already reduces repetitive HTML to a fifth.
 const LEVEL: i32 = 1;
-/// Bytes that a mail may have when it is unpacked.
+/// Maximum size in bytes of an unpacked e-mail.
 const UNPACKED_MAX: usize = 32 << 20;
 
 thread_local! {
@@ -23,7 +24,7 @@ thread_local! {
     static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// The stored form of a mail's parts.
+/// The stored form of an e-mail.
 #[derive(Serialize, Deserialize)]
 struct Parts {
     from_name: Option<String>,
@@ -43,7 +44,7 @@ struct Parts {
 pub fn pack(mail: &Mail) -> Result<Vec<u8>, StepError> {
     // The message itself is only made when it is shown or exported, so what would make that fail is found here.
     mail.check().map_err(|error| {
-        StepError::permanent(cause::OUT_OF_RANGE, "the mail cannot be made").caused_by(error)
+        StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be assembled").caused_by(error)
     })?;
     let parts = Parts {
         from_name: mail.from.name.clone(),
@@ -65,7 +66,8 @@ pub fn pack(mail: &Mail) -> Result<Vec<u8>, StepError> {
     };
     let json = serde_json::to_vec(&parts).unwrap_or_default();
     let failed = |error: std::io::Error| {
-        StepError::permanent(cause::OUT_OF_RANGE, "the mail cannot be packed").caused_by(error)
+        StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be compressed")
+            .caused_by(error)
     };
     COMPRESSOR.with_borrow_mut(|slot| match slot {
         Some(compressor) => compressor.compress(&json).map_err(failed),
@@ -102,28 +104,28 @@ pub fn unpack(message_id: &str, content: &[u8]) -> Option<Mail> {
     })
 }
 
-/// A mail in the outbox, without its content.
+/// An e-mail in the outbox, without its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MailRow {
     /// The order's key.
     pub key: String,
     /// The step that sent it.
     pub step: String,
-    /// The element, with `for_each`.
+    /// The index of the element, or 0 without `for_each`.
     pub element: u32,
-    /// Its Message-ID, without angle brackets.
+    /// The Message-ID, without angle brackets.
     pub message_id: String,
-    /// When it was sent.
+    /// The time when the e-mail was sent.
     #[serde(serialize_with = "serialize_instant")]
     pub sent_at: Timestamp,
 }
 
-/// A mail in the outbox.
+/// An e-mail in the outbox.
 #[derive(Clone, Debug)]
 pub struct StoredMail {
-    /// What is listed of it.
+    /// The listed properties.
     pub row: MailRow,
-    /// The mail.
+    /// The e-mail.
     pub mail: Mail,
 }
 
@@ -140,7 +142,7 @@ impl MailRow {
         })
     }
 
-    /// Lists the first mails in the order of their runs, at most `limit`.
+    /// Lists the first e-mails in the order of their runs, at most `limit`.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -153,7 +155,7 @@ impl MailRow {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Counts all mails.
+    /// Counts all e-mails.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -175,10 +177,11 @@ impl MailRow {
 }
 
 impl StoredMail {
-    /// Calls `each` with every mail, or those of one order, in the order of their runs. A damaged mail does not hide the others.
+    /// Calls `each` with every e-mail, or with those of one order, in the order of their runs. A
+    /// damaged e-mail does not hide the others.
     ///
     /// # Errors
-    /// When the database cannot be read, `each` fails, or a mail was damaged.
+    /// When the database cannot be read, `each` fails, or an e-mail is damaged.
     pub fn each(
         reader: &Reader,
         key: Option<&str>,
@@ -197,7 +200,7 @@ impl StoredMail {
             match unpack(&listed.message_id, &content) {
                 Some(mail) => each(Self { row: listed, mail })?,
                 None => {
-                    let (key, why) = (listed.key, "its mail is damaged".to_owned());
+                    let (key, why) = (listed.key, "an e-mail of the run is damaged".to_owned());
                     damaged.get_or_insert(Error::Damaged { key, why });
                 }
             }

@@ -17,14 +17,14 @@ pub struct ObjectRow {
     pub key: String,
     /// The media type.
     pub content_type: String,
-    /// Its size.
+    /// The size in bytes.
     pub bytes: i64,
-    /// When it was stored.
+    /// The time when the object was stored.
     #[serde(serialize_with = "serialize_instant")]
     pub stored_at: Timestamp,
 }
 
-/// Returns the run that stored an object, and its content.
+/// Returns the run that stored an object, and the object's content.
 pub(crate) fn stored(
     reader: &Reader,
     bucket: &str,
@@ -42,7 +42,7 @@ pub(crate) fn stored(
 }
 
 impl ObjectRow {
-    /// Lists the objects in the order of bucket and key, of one bucket if it is given.
+    /// Lists the objects by bucket and key, or only those of one bucket.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -67,7 +67,7 @@ impl ObjectRow {
         })
     }
 
-    /// Returns an object's content.
+    /// Returns the content of an object.
     ///
     /// # Errors
     /// When the database cannot be read.

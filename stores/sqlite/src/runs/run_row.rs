@@ -1,4 +1,4 @@
-//! Runs as the database has them.
+//! Runs in the database.
 
 use std::sync::Arc;
 
@@ -16,30 +16,31 @@ use crate::state::readers::Reader;
 /// A run, without its order and its journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunRow {
-    /// Its row.
+    /// The run's row.
     pub id: i64,
     /// The order's key.
     pub key: String,
-    /// How far it is.
+    /// The run's state.
     pub state: RunState,
     /// When the order was accepted.
     pub accepted_at: Timestamp,
-    /// When it last changed.
+    /// When the run last changed.
     pub updated_at: Timestamp,
-    /// When it goes on, if it waits.
+    /// When the run continues, if it waits.
     pub wait_until: Option<Timestamp>,
-    /// Why it is parked; of a completed run, what was caught. Several causes have commas between them.
+    /// Why the run is parked; for a completed run, the causes that were caught. Several causes are
+    /// separated by commas.
     pub cause: Option<String>,
-    /// Failures that a catch step has handled.
+    /// Number of failures that a catch step has handled.
     pub caught: u32,
-    /// The bundle that it runs on.
+    /// The bundle of the run.
     pub bundle: i64,
 }
 
 /// A run with its order and its journal.
 #[derive(Clone, Debug)]
 pub struct StoredRun {
-    /// What is listed of it.
+    /// The listed properties.
     pub row: RunRow,
     /// The order's bytes.
     pub body: Arc<[u8]>,
@@ -58,7 +59,8 @@ pub(crate) fn small(row: &Row<'_>, column: usize) -> rusqlite::Result<u32> {
 const COLUMNS: &str =
     "id, key, state, accepted_at, updated_at, wait_until, cause, bundle, coalesce(caught, 0)";
 
-// Queries that are to use the indices of the runs that are open say `state <> 'completed'` as well: only then SQLite does (<https://sqlite.org/partialindex.html>).
+// Queries that should use the index of open runs also contain `state <> 'completed'`, because
+// SQLite requires it (<https://sqlite.org/partialindex.html>).
 impl RunRow {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let state: String = row.get(2)?;
@@ -75,7 +77,8 @@ impl RunRow {
         })
     }
 
-    /// Tells whether a retry can do anything for it: it is parked, waits for its next attempt, or completed although a step failed.
+    /// Returns whether the run can be retried: it is parked, waits for its next attempt, or
+    /// completed although a step failed.
     pub fn can_be_retried(&self) -> bool {
         match self.state {
             RunState::Parked | RunState::Waiting => true,
@@ -84,7 +87,8 @@ impl RunRow {
         }
     }
 
-    /// Lists runs in the order of their acceptance, of a state and a cause if they are given, at most `limit`.
+    /// Lists at most `limit` runs in the order of their acceptance, optionally of one state and one
+    /// cause.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -130,7 +134,7 @@ impl RunRow {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Lists runs that are parked with exactly these causes, the oldest first.
+    /// Lists runs that are parked with exactly these causes, oldest first.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -153,7 +157,8 @@ impl RunRow {
         Ok(statement.query_row([], |row| row.get(0))?)
     }
 
-    /// Counts the runs after a row by the second of their acceptance (Unix time). Also returns the last row that was counted.
+    /// Counts the runs after a row by the second of their acceptance (Unix time). Also returns the
+    /// last row that was counted.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -183,8 +188,8 @@ impl RunRow {
         Ok(first_at(connection, instant)? - OUT_OF_ORDER)
     }
 
-    /// Returns in how many milliseconds those of the `limit` runs that were accepted last completed, the quickest first. Runs that a person tried again are left
-    /// out: they waited for that person.
+    /// Returns the durations in milliseconds of completed runs among the `limit` latest runs,
+    /// shortest first. Retried runs are excluded, because they waited for a person.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -216,7 +221,7 @@ impl RunRow {
         })
     }
 
-    /// Counts runs that have not completed by state; the others are not looked at.
+    /// Counts runs that have not completed, by state, without reading the completed ones.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -232,7 +237,7 @@ impl RunRow {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Counts parked runs by cause, the commonest first.
+    /// Counts parked runs by cause, most frequent first.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -245,7 +250,7 @@ impl RunRow {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Counts the completed runs in which a failure was caught, of a cause if one is given.
+    /// Counts the completed runs with a caught failure, optionally of one cause.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -257,7 +262,8 @@ impl RunRow {
         Ok(statement.query_row([cause], |row| row.get(0))?)
     }
 
-    /// Returns the causes of what was caught in completed runs, each once; several of one run have commas between them.
+    /// Returns the distinct causes that were caught in completed runs. Several causes of one run
+    /// are separated by commas.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -268,7 +274,8 @@ impl RunRow {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Goes through the index from each cause to the next, and not to every run.
+    /// Returns a query that jumps from each cause to the next in the index, instead of reading
+    /// every run.
     pub(crate) fn caught_causes_sql() -> String {
         let first = "select min(cause) from oms_runs where caught > 0 and state = 'completed'";
         format!(
@@ -278,7 +285,7 @@ impl RunRow {
         )
     }
 
-    /// Returns those of some rows that are there, in their order.
+    /// Returns the existing runs among some rows, in the same order.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -304,7 +311,8 @@ impl RunRow {
     }
 }
 
-/// Returns the greatest row that a run has or had: none is given twice, since rows of tables name their run by it.
+/// Returns the greatest row that a run has or had. A row is never reused, because rows of tables
+/// refer to their runs by it.
 pub(crate) fn last_run(connection: &Connection) -> Result<i64, Error> {
     let mut statement = connection.prepare_cached(
         "select max((select coalesce(max(id), 0) from oms_runs), coalesce((select cast(value as integer) from oms_meta where name = 'last_run'), 0))",
@@ -312,7 +320,7 @@ pub(crate) fn last_run(connection: &Connection) -> Result<i64, Error> {
     Ok(statement.query_row([], |row| row.get(0))?)
 }
 
-/// Returns whether an error is about the content of the database and not about access to it.
+/// Returns whether an error concerns the content of the database, not the access to it.
 fn is_of_content(error: &rusqlite::Error) -> bool {
     match error.sqlite_error_code() {
         None => true,
@@ -339,7 +347,7 @@ impl StoredRun {
             .collect();
         match journal {
             Ok(journal) => Ok(Self { row, body: Arc::from(body), digest, journal }),
-            // Possibly only the pages of this run are damaged.
+            // Perhaps only the pages of this run are damaged.
             Err(error) if is_of_content(&error) => {
                 Err(Error::Damaged { key: row.key, why: format!("its journal: {error}") })
             }

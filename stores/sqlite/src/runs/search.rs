@@ -1,4 +1,4 @@
-//! Looking for runs, a page at a time, in a time that hardly grows with how many there are.
+//! Searches for runs, one page at a time. The time hardly depends on the number of runs.
 
 use jiff::Timestamp;
 use oms_core::effects::RunState;
@@ -9,7 +9,8 @@ use crate::error::Error;
 use crate::runs::run_row::RunRow;
 use crate::state::readers::Reader;
 
-/// Runs whose instants of acceptance may be out of the order of their rows: those that were accepted side by side.
+/// Maximum distance between the order of rows and the order of acceptance, which differ for orders
+/// that were accepted concurrently.
 pub(crate) const OUT_OF_ORDER: i64 = 4_096;
 
 /// All runs but those that completed, in words that let SQLite use their indices.
@@ -18,41 +19,42 @@ const OPEN: &str =
 /// Which runs are wanted. All of it has to be so; what is not said is not asked.
 #[derive(Clone, Debug, Default)]
 pub struct Search {
-    /// What the key begins with.
+    /// The prefix of the key.
     pub key: Option<String>,
     /// The state.
     pub state: Option<RunState>,
-    /// One of the causes why it is parked, or of what was caught if it completed.
+    /// One of the causes of a parked run, or one of the causes that were caught in a completed run.
     pub cause: Option<String>,
     /// The exact list of causes of a parked run, in order and separated by commas.
     pub causes: Option<String>,
-    /// A step that failed; of runs that have not completed, if the state does not say otherwise.
+    /// A step that failed. Without a state, only runs that have not completed match.
     pub step: Option<String>,
-    /// Accepted then or later.
+    /// Accepted at this time or later.
     pub from: Option<Timestamp>,
-    /// Accepted before.
+    /// Accepted before this time.
     pub to: Option<Timestamp>,
     /// Only runs older than this row.
     pub before: Option<i64>,
-    /// Only runs younger than this row; the oldest of them.
+    /// Only runs newer than this row, oldest first.
     pub after: Option<i64>,
-    /// Runs on a page.
+    /// Number of runs on a page.
     pub limit: u32,
 }
 
-/// A page of runs, the youngest first; in the order of their keys if the search is for a key.
+/// A page of runs, newest first. A search by key sorts by key.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     /// The runs.
     pub runs: Vec<RunRow>,
-    /// Whether there are more behind the last.
+    /// Whether there are more runs after the last.
     pub more: bool,
     /// Whether orders that came last may be missing, since they are not in the search index yet.
     pub partial: bool,
 }
 
 impl Page {
-    /// Makes a page of what was found, which is one more than fits if there is more.
+    /// Makes a page of the runs that were found. There is one more run than fits if there are more
+    /// pages.
     pub(crate) fn of(mut runs: Vec<RunRow>, limit: u32, backwards: bool) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = runs.len() > limit;
@@ -65,7 +67,7 @@ impl Page {
 }
 
 impl Search {
-    /// Finds a page.
+    /// Finds a page of runs.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -84,7 +86,7 @@ impl Search {
         Ok(Page::of(runs, self.limit, backwards))
     }
 
-    /// Writes down what can be asked of the table of runs: conditions, and the values in them.
+    /// Returns the conditions on the table of runs, and their values.
     fn conditions(&self, connection: &Connection) -> Result<(String, Vec<Sql>), Error> {
         let of = match self.state {
             Some(RunState::Completed) => "1",
@@ -106,7 +108,7 @@ impl Search {
             with("state = ?", Sql::Text(state.as_str().to_owned()));
         }
         if let Some(cause) = &self.cause {
-            // Their indices have all that is asked for here.
+            // The indices of these queries contain all required columns.
             const PARKED: &str = "select id from oms_runs where state <> 'completed' and state = 'parked' and instr(',' || cause || ',', ?)";
             const CAUGHT: &str = "select id from oms_runs where caught > 0 and state = 'completed' and instr(',' || cause || ',', ?)";
             let with_cause = match self.state {
@@ -146,7 +148,8 @@ impl Search {
     }
 }
 
-/// Finds the first row that was accepted then or later, as far as rows are in the order of their acceptance.
+/// Returns the first row that was accepted at this time or later, assuming that rows are in the
+/// order of acceptance.
 pub(crate) fn first_at(connection: &Connection, instant: Timestamp) -> Result<i64, Error> {
     let last: i64 =
         connection.query_row("select coalesce(max(id), 0) from oms_runs", [], |row| row.get(0))?;
@@ -217,7 +220,7 @@ mod tests {
             let index = if search.step.is_some() { "oms_runs_failed" } else { "oms_runs_open" };
             assert!(plan.iter().any(|line| line.contains(index)), "{plan:?}");
             assert!(!plan.iter().any(|line| line == "SCAN oms_runs"), "{plan:?}");
-            // Several states together have to be sorted.
+            // A query for several states has to sort.
             let is_sorted = plan.iter().any(|line| line.contains("TEMP B-TREE"));
             assert_eq!(is_sorted, search.step.is_some(), "{plan:?}");
         }

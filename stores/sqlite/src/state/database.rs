@@ -1,4 +1,4 @@
-//! The database file: opened by its one owner, or read beside it.
+//! The database file. One process owns it; others can read it at the same time.
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -12,32 +12,34 @@ use crate::state::marker::{self, Marker};
 use crate::state::private;
 use crate::state::schema;
 
-/// The database's name in the state directory.
+/// The name of the database in the state directory.
 pub const DATABASE_FILE: &str = "oms.db";
 /// The name of the search index in the state directory.
 pub(crate) const INDEX_FILE: &str = "search.db";
 
-/// Pages of the write-ahead log after which it is copied into the database file: 64 MiB. More would make the log longer to read
-/// after a crash; fewer would write busy pages again and again.
+/// Pages in the write-ahead log after which it is copied into the database file: 64 MiB. A higher
+/// number makes recovery after a crash slower; a lower number writes busy pages repeatedly.
 const CHECKPOINT_PAGES: u32 = 8_192;
-/// Bytes of a page. Orders and mails have a few thousand, so that a larger page holds several.
+/// Page size in bytes. Orders and e-mails have a few thousand bytes, so a page of this size holds
+/// several.
 const PAGE_BYTES: u32 = 8_192;
-/// Kibibytes of pages kept in memory by the writer.
+/// Page cache of the writer, in KiB.
 const CACHE_KIB: i64 = 32_768;
-/// Milliseconds that the owner waits for somebody who locks the database by other means, such as the shell of SQLite.
+/// Milliseconds that the owner waits for a lock of another program, such as the SQLite shell.
 const OWNER_BUSY_MS: u64 = 60_000;
-/// How long the log's readers are waited for when it is to be emptied.
+/// How long to wait for readers of the write-ahead log before it is emptied.
 const LOG_BUSY: std::time::Duration = std::time::Duration::from_secs(2);
 /// Milliseconds that a reader waits for the owner's short exclusive moments.
 pub(crate) const BUSY_MS: u64 = 5_000;
 
-/// Returns the name of the pipeline to which a database belongs.
+/// Returns the name of the pipeline that a database belongs to.
 pub(crate) fn pipeline_of(connection: &Connection) -> Result<Option<String>, Error> {
     let sql = "select value from oms_meta where name = 'pipeline'";
     Ok(connection.query_row(sql, [], |row| row.get(0)).optional()?)
 }
 
-/// Deletes something so that it is overwritten, also where it fills whole pages.
+/// Runs deletions so that the deleted content is overwritten, including content that fills whole
+/// pages.
 pub(crate) fn overwriting<T>(
     connection: &Connection,
     work: impl FnOnce(&Connection) -> Result<T, Error>,
@@ -52,7 +54,8 @@ pub(crate) fn overwriting<T>(
     done
 }
 
-/// Empties the write-ahead log, which has what was there before; others wait for a moment at the most.
+/// Empties the write-ahead log, which still contains deleted content. Other connections wait for
+/// [`LOG_BUSY`] at most.
 pub(crate) fn empty_log(connection: &Connection) -> Result<(), Error> {
     connection.busy_timeout(LOG_BUSY)?;
     let busy = connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get(0));
@@ -60,8 +63,8 @@ pub(crate) fn empty_log(connection: &Connection) -> Result<(), Error> {
     if busy? { Err(Error::StillRead) } else { Ok(()) }
 }
 
-/// Checks that SQLite can open the files of a state directory: the whole path of the longest, `oms.db-journal`, has fewer than 512 bytes
-/// (`MAX_PATHNAME` in SQLite's `os_unix.c`).
+/// Checks that SQLite can open the files of a state directory. The absolute path of the longest
+/// one, `oms.db-journal`, must have fewer than 512 bytes (`MAX_PATHNAME` in SQLite's `os_unix.c`).
 fn short_enough(directory: &Path) -> Result<(), Error> {
     const PATH_MAX: usize = 511;
     let whole = std::path::absolute(directory).map_err(Error::directory(directory))?;
@@ -83,7 +86,7 @@ pub(crate) fn readable(directory: &Path) -> Result<PathBuf, Error> {
     }
 }
 
-/// Opens a database for reading, and returns its format.
+/// Opens a database for reading, and returns the connection and the database's format.
 fn versioned(path: &Path, flags: OpenFlags) -> Result<(Connection, i64), rusqlite::Error> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
@@ -92,7 +95,8 @@ fn versioned(path: &Path, flags: OpenFlags) -> Result<(Connection, i64), rusqlit
     Ok((connection, found))
 }
 
-/// Returns whether an error means that this process may not write the log's shared memory.
+/// Returns whether an error means that this process has no write access to the shared memory of the
+/// log.
 fn is_write_protected(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
@@ -100,13 +104,14 @@ fn is_write_protected(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Opens a database in a directory that this process may not write. Without a write-ahead log no process has it open, and it is read as it is.
+/// Opens a database in a directory where this process has no write permission. Without a
+/// write-ahead log, no process has the database open, so its file is complete.
 fn without_writing(directory: &Path, path: &Path) -> Result<(Connection, i64), Error> {
     let log = directory.join(format!("{DATABASE_FILE}-wal"));
     if std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
         return Err(Error::LogUnreadable(directory.to_owned()));
     }
-    // In an address these characters mean something (https://sqlite.org/uri.html).
+    // These characters are special in URIs (https://sqlite.org/uri.html).
     let path = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let address = PathBuf::from(format!("file:{path}?immutable=1"));
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
@@ -120,10 +125,10 @@ pub struct Database {
 }
 
 impl Database {
-    /// Takes ownership of a state directory, making it if need be.
+    /// Takes ownership of a state directory, and creates it if it is missing.
     ///
     /// # Errors
-    /// When another process owns it, or it cannot be used.
+    /// When another process owns the directory, or it cannot be used.
     pub fn own(directory: &Path) -> Result<Self, Error> {
         short_enough(directory)?;
         private::state_directory(directory)?;
@@ -131,7 +136,8 @@ impl Database {
         let noted = Marker::read(directory)?;
         marker::check_file(directory, noted.as_ref())?;
         let path = directory.join(DATABASE_FILE);
-        // Made here, so that nobody else may read it; SQLite gives its log the same mode.
+        // The file is created here, so that only its owner can read it. SQLite gives its log the
+        // same mode.
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
         private::open(&path, &mut options).map_err(Error::directory(&path))?;
@@ -152,14 +158,16 @@ impl Database {
         &self.directory
     }
 
-    /// Opens a connection that writes. Every commit is on disk before it returns (`synchronous = full`).
+    /// Opens a connection for writing. Every commit is on disk before it returns (`synchronous =
+    /// full`).
     pub(crate) fn connect(&self) -> Result<Connection, Error> {
         let connection = Connection::open(self.directory.join(DATABASE_FILE))?;
         connection.busy_timeout(std::time::Duration::from_millis(OWNER_BUSY_MS))?;
         connection.pragma_update(None, "page_size", PAGE_BYTES)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
-        // What moves within the file leaves no copy behind where that costs no more writing; whoever deletes asks for more.
+        // `fast` overwrites deleted content where that causes no extra writes. Deletions that need
+        // more use [`overwriting`].
         connection.pragma_update(None, "secure_delete", "fast")?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
@@ -179,7 +187,8 @@ impl Database {
     /// Opens a connection that only reads the state in a directory, whoever owns it.
     pub(crate) fn read(directory: &Path) -> Result<Connection, Error> {
         let path = readable(directory)?;
-        // Reading a write-ahead log needs its shared memory, so the file is opened for writing where that is allowed.
+        // Reading a write-ahead log needs its shared memory, so the file is opened for writing if
+        // that is allowed.
         let (connection, found) = match versioned(&path, OpenFlags::SQLITE_OPEN_READ_WRITE) {
             Err(error) if is_write_protected(&error) => without_writing(directory, &path)?,
             opened => opened?,
@@ -192,7 +201,7 @@ impl Database {
         if found != schema::FORMAT {
             return Err(Error::Format { found, known: schema::FORMAT });
         }
-        // A temporary view is a write to SQLite, though not one to the file.
+        // To SQLite, creating a temporary view is a write, although the file does not change.
         connection.pragma_update(None, "query_only", false)?;
         schema::add_missing_columns(&connection)?;
         connection.pragma_update(None, "query_only", true)?;
@@ -207,7 +216,7 @@ mod tests {
     use crate::state::readers::Reader;
 
     #[test]
-    fn a_state_without_the_columns_that_came_later_is_read_and_upgraded() {
+    fn a_state_without_the_newer_columns_is_read_and_upgraded() {
         let directory = tempfile::tempdir().unwrap();
         drop(Database::own(directory.path()).unwrap());
         let old = Connection::open(directory.path().join(DATABASE_FILE)).unwrap();

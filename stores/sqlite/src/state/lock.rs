@@ -1,4 +1,5 @@
-//! One owner per state directory: a lock that the system drops when the process ends, however it ends.
+//! One owner per state directory: a lock that the system releases when the process ends for any
+//! reason.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -7,7 +8,7 @@ use std::path::Path;
 use crate::error::Error;
 use crate::state::private;
 
-/// The lock on a state directory; dropped, it is free.
+/// The lock on a state directory. Dropping it releases the lock.
 pub(crate) struct Lock {
     _file: File,
 }
@@ -22,7 +23,7 @@ impl Lock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut owner = String::new();
-                // The owner's number is a courtesy; without it the message is still right.
+                // The process id only improves the message; the error is correct without it.
                 let _unread = file.read_to_string(&mut owner);
                 let owner = owner.trim();
                 let owner = if owner.is_empty() { "another program" } else { owner }.to_owned();

@@ -1,7 +1,9 @@
-//! A marker file beside the database, by which a process detects that the database is empty, older, from another state, or lost its write-ahead log.
+//! A marker file beside the database. With it, a process detects that the database is empty, older,
+//! from another state, or lost its write-ahead log.
 //!
-//! The database and the file store a random id and a commit counter. While orders arrive, about one commit per second increments the counter, and the file
-//! is written after that commit. The file is therefore never ahead of the database.
+//! The database and the file store a random id and a commit counter. While orders arrive, about one
+//! commit per second increments the counter, and the file is written after that commit. The file is
+//! therefore never ahead of the database.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -118,7 +120,8 @@ fn not_the_state(directory: &Path, why: &str) -> Error {
     Error::NotTheState { path: directory.to_owned(), why: why.to_owned() }
 }
 
-/// Checks the database file before it is opened: it exists and is not empty if the state was used, and it is not truncated.
+/// Checks the database file before it is opened: it exists and is not empty if the state was used,
+/// and it is not truncated.
 pub(crate) fn check_file(directory: &Path, marker: Option<&Marker>) -> Result<(), Error> {
     let bytes = |name: &str| std::fs::metadata(directory.join(name)).ok().map(|file| file.len());
     let used = marker.is_some() || TRACES.iter().any(|name| bytes(name).is_some_and(|len| len > 0));
@@ -141,7 +144,8 @@ pub(crate) fn check_file(directory: &Path, marker: Option<&Marker>) -> Result<()
     }
 }
 
-/// Returns whether a database file has as many pages as its header says (<https://sqlite.org/fileformat2.html#the_database_header>).
+/// Returns whether a database file has as many pages as its header says
+/// (<https://sqlite.org/fileformat2.html#the_database_header>).
 fn is_whole(path: &Path) -> std::io::Result<bool> {
     let mut header = [0; 100];
     let mut file = File::open(path)?;
@@ -156,7 +160,7 @@ fn is_whole(path: &Path) -> std::io::Result<bool> {
             .get(at..at + 4)
             .map_or(0, |bytes| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
     };
-    // The number of pages is valid only if it was written with the last change.
+    // The number of pages is valid only if it was written together with the last change.
     let (pages, is_right) = (number(28), number(24) == number(92));
     Ok(!is_right || file.metadata()?.len() >= pages * page)
 }
@@ -177,7 +181,8 @@ impl Marking {
         Ok(Self { directory, marker, moved: None, is_behind: false })
     }
 
-    /// Increments the counter within a transaction if it is due. Call [`write`](Self::write) after the commit.
+    /// Increments the counter within a transaction if it is due. Call [`write`](Self::write) after
+    /// the commit.
     pub(crate) fn step(&mut self, connection: &Connection) -> Result<Option<Marker>, Error> {
         self.is_behind = true;
         if self.moved.is_some_and(|moved| moved.elapsed() < INTERVAL) {

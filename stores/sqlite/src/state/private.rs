@@ -1,6 +1,7 @@
-//! Files and directories that only their owner can use, whatever the umask of the process is.
+//! Files and directories that only their owner can access, regardless of the umask.
 //!
-//! A state holds orders, mails and addresses. The umask decides the modes of new files unless they are set, so that they are set.
+//! A state contains orders, e-mails and addresses. Without an explicit mode, the umask would decide
+//! who can read new files.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io;
@@ -15,10 +16,10 @@ use crate::state::marker::MARKER_FILE;
 
 const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
-/// The bits of a mode that give rights to anybody but the owner.
+/// The bits of a mode that give rights to users other than the owner.
 const OTHERS: u32 = 0o077;
 
-/// The first parts of the names of the files in a state directory.
+/// Prefixes of the file names in a state directory.
 const STATE_FILES: [&str; 10] = [
     DATABASE_FILE,
     INDEX_FILE,
@@ -32,7 +33,8 @@ const STATE_FILES: [&str; 10] = [
     "preview",
 ];
 
-/// Creates a directory and its missing parents with the mode 0700. The modes of directories that exist stay.
+/// Creates a directory and its missing parents with the mode 0700. The modes of existing
+/// directories stay.
 ///
 /// # Errors
 /// When the directory cannot be created.
@@ -41,10 +43,10 @@ pub fn create_directory(path: &Path) -> Result<(), Error> {
     missing.retain(|path| !path.as_os_str().is_empty());
     for path in missing.into_iter().rev() {
         match DirBuilder::new().mode(DIRECTORY_MODE).create(path) {
-            // Another process created it meanwhile.
+            // Another process created the directory in the meantime.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
             Err(error) => return Err(Error::directory(path)(error)),
-            // The umask may have taken away a right of the owner.
+            // The umask may have removed a right of the owner.
             Ok(()) => std::fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE))
                 .map_err(Error::directory(path))?,
         }
@@ -52,13 +54,14 @@ pub fn create_directory(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Opens a file that `options` may create; then only its owner can use it, also if it existed with another mode.
+/// Opens a file that `options` may create. After that only its owner can access it, even if it
+/// existed with another mode.
 pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let file = options.mode(FILE_MODE).open(path)?;
     let mode = file.metadata()?.permissions().mode();
     if mode & 0o777 != FILE_MODE {
         match file.set_permissions(Permissions::from_mode(FILE_MODE)) {
-            // The file belongs to another user, who decides.
+            // The file belongs to another user, who controls its mode.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
             changed => changed?,
         }
@@ -66,7 +69,7 @@ pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     Ok(file)
 }
 
-/// Writes a file that only its owner can use.
+/// Writes a file that only its owner can access.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -75,8 +78,9 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     io::Write::write_all(&mut file, content)
 }
 
-/// Creates a state directory that only its owner can use. If the directory exists, its files of a state lose the rights of others, and so does the
-/// directory itself if it holds nothing else: it may be `.` or `/tmp`.
+/// Creates a state directory that only its owner can access. In an existing directory, the files of
+/// a state become private. The directory itself becomes private only if it contains nothing else,
+/// because it may be `.` or `/tmp`.
 ///
 /// # Errors
 /// When the directory cannot be created or read.
@@ -94,14 +98,14 @@ pub(crate) fn state_directory(path: &Path) -> Result<(), Error> {
         }
     }
     if is_state {
-        // The directory may be named by a link to it.
+        // The path may be a symbolic link to the directory.
         let directory = std::fs::canonicalize(path).map_err(Error::directory(path))?;
         tighten(&directory, DIRECTORY_MODE);
     }
     Ok(())
 }
 
-/// Takes away the rights of others. If the owner is another user, the modes stay: that user decides.
+/// Removes the rights of other users. If another user owns the file, its mode stays.
 fn tighten(path: &Path, mode: u32) {
     let Ok(metadata) = std::fs::symlink_metadata(path) else { return };
     if !metadata.is_symlink() && metadata.mode() & OTHERS != 0 {
@@ -118,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_created_is_private_and_what_exists_becomes_so() {
+    fn new_and_existing_files_are_private() {
         let folder = tempfile::tempdir().unwrap();
         let nested = folder.path().join("a/b");
         create_directory(&nested).unwrap();

@@ -28,11 +28,14 @@ pub struct Restored {
     pub before: Option<PathBuf>,
 }
 
-/// Replaces the state in a directory with a backup, and checks that the backup belongs to `pipeline`. The previous files are moved to a folder. Runs that were in progress at
-/// the time of the backup are parked, because their e-mails may have been sent since. Revoked keys stay revoked.
+/// Replaces the state in a directory with a backup, and checks that the backup belongs to
+/// `pipeline`. The previous files are moved to a folder. Runs that were in progress at the time of
+/// the backup are parked, because their e-mails may have been sent since. Revoked keys stay
+/// revoked.
 ///
 /// # Errors
-/// The backup is invalid, damaged or from another pipeline; another process uses the state; or a file cannot be written.
+/// When the backup is invalid, damaged or from another pipeline, another process uses the state, or
+/// a file cannot be written.
 pub fn restore(directory: &Path, backup: &Path, pipeline: Option<&str>) -> Result<Restored, Error> {
     let not_one = |why: &str| Error::NotABackup { path: backup.to_owned(), why: why.to_owned() };
     private::state_directory(directory)?;

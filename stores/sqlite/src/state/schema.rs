@@ -1,4 +1,4 @@
-//! Our own tables, their version, and how an older database is brought up.
+//! The tables of `oms`, their version, and the upgrade of older databases.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ create table oms_objects (
     primary key (bucket, key)
 ) strict;
 
--- With row ids, since a row within an index has to be small: a mail of more than a quarter of a page would take one of its own.
+-- With row ids, because rows in an index should be small: a larger e-mail would take a page of its own.
 create table oms_mails (
     run integer not null,
     step text not null,
@@ -73,7 +73,8 @@ create table oms_mails (
 ) strict;
 ";
 
-/// Tables and indices that came later: a database of the format may lack them, and an older program leaves them alone.
+/// Newer tables and indices. A database of this format may lack them, and older versions of the
+/// program ignore them.
 const LATER: &str = "
 create table if not exists oms_audit (
     id integer primary key,
@@ -84,7 +85,7 @@ create table if not exists oms_audit (
     detail text not null
 ) strict;
 
--- In the order of their rows: those of one state, a page at a time.
+-- For pages of runs of one state, in the order of their rows.
 create index if not exists oms_runs_open_by_row on oms_runs (state) where state <> 'completed';
 
 create table if not exists oms_pruned (
@@ -96,7 +97,7 @@ create index if not exists oms_runs_failed on oms_runs (state, failed_steps) whe
 
 create index if not exists oms_runs_caught on oms_runs (state, cause) where caught > 0;
 
--- Digests of the rows that seeds wrote; null where others changed or deleted the row since.
+-- Digests of seeded rows; null if something else changed or deleted the row.
 create table if not exists oms_seed_rows (
     table_name text not null,
     key blob not null,
@@ -113,14 +114,14 @@ create table if not exists oms_keys (
     revoked_at integer
 ) strict, without rowid;
 
--- Sessions of the console that were begun with a key, by the digest of what their cookies say.
+-- Console sessions that were started with an API key, by the digest of their cookie tokens.
 create table if not exists oms_sessions (
     digest blob primary key,
     key_id text not null,
     used_at integer not null
 ) strict, without rowid;
 
--- Runs with objects or mails that are to be exported and of which not every file is written.
+-- Runs with objects or e-mails that are not completely exported yet.
 create table if not exists oms_exports (
     run integer primary key
 ) strict;
@@ -129,7 +130,7 @@ create table if not exists oms_exports (
 /// Columns that came later, which an older program leaves null: table, column, declaration.
 const LATER_COLUMNS: [(&str, &str, &str); 4] = [
     ("oms_bundles", "semantics", "semantics integer"),
-    // How many failures of the run a catch step has handled; null for none.
+    // Number of the run's failures that a catch step has handled; null for none.
     ("oms_runs", "caught", "caught integer"),
     // The steps that failed, each with a comma before and after it; null for none.
     ("oms_runs", "failed_steps", "failed_steps text"),
@@ -180,8 +181,8 @@ pub(crate) fn prepare(connection: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
-/// Lets queries name the columns that came later where a state is only read that does not have them yet: a view with the name of the
-/// table stands in front of it.
+/// Adds newer columns to a state that is only read: temporary views with the names of the tables
+/// add the columns as null.
 pub(crate) fn add_missing_columns(connection: &Connection) -> Result<(), Error> {
     let mut missing: BTreeMap<&str, String> = BTreeMap::new();
     for (table, column, _) in LATER_COLUMNS {
@@ -197,7 +198,7 @@ pub(crate) fn add_missing_columns(connection: &Connection) -> Result<(), Error> 
     Ok(())
 }
 
-/// Tells whether a table has a column.
+/// Returns whether a table has a column.
 fn has_column(connection: &Connection, table: &str, column: &str) -> Result<bool, Error> {
     Ok(connection.query_row(
         "select exists (select 1 from pragma_table_info(?1) where name = ?2)",

@@ -1,4 +1,5 @@
-//! Values to columns of SQLite and back: decimals, dates and instants as text, so that any tool shows them exactly.
+//! Conversion between values and columns of SQLite. Decimals, dates and instants are text, so that
+//! every tool shows them exactly.
 
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use oms_core::value::{DateFormat, Record, Value, parse_date, parse_timestamp};
 use rusqlite::Row;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
-/// Returns what a value is bound as.
+/// Returns the SQL value to bind for a value.
 pub(crate) fn bind(value: &Value) -> ToSqlOutput<'_> {
     match value {
         Value::Missing | Value::Null => ToSqlOutput::Owned(rusqlite::types::Value::Null),
@@ -21,7 +22,7 @@ pub(crate) fn bind(value: &Value) -> ToSqlOutput<'_> {
     }
 }
 
-/// Reads a column back; nothing if it does not hold what it was declared to.
+/// Reads a column, or returns `None` if the content does not match the declaration.
 pub(crate) fn read(shape: ColumnShape, value: ValueRef<'_>) -> Option<Value> {
     let text = || value.as_str().ok();
     Some(match (shape, value) {
@@ -55,7 +56,7 @@ pub(crate) fn read_row(table: &TableDef, row: &Row<'_>) -> rusqlite::Result<Valu
     Ok(Value::Record(Arc::new(Record::new(Arc::clone(&table.row), fields))))
 }
 
-/// The type of a column in a STRICT table.
+/// Returns the type of a column in a STRICT table.
 pub(crate) const fn sql_type(shape: ColumnShape) -> &'static str {
     match shape {
         ColumnShape::Integer | ColumnShape::Boolean => "integer",

@@ -1,4 +1,4 @@
-//! The pipeline's own tables: made when they are declared, and their statements.
+//! The pipeline's tables: their creation, migration and statements.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,22 +16,22 @@ const RUN: &str = "oms_run";
 
 /// A column in the database.
 struct There {
-    /// Its SQL type.
+    /// The SQL type.
     sql: String,
-    /// Its place in the key, from 1; 0 if it is no part of it.
+    /// The position in the key, from 1; 0 if the column is not part of the key.
     key: usize,
     not_null: bool,
 }
 
-/// How a column there differs from a declared one.
+/// A difference between a column in the database and its declaration.
 enum Difference {
     /// `oms db migrate` can remove the difference and keep the rows.
     Migratable(String),
-    /// The rows lack the values that the declaration requires.
+    /// The existing rows lack the values that the declaration requires.
     Final(String),
 }
 
-/// Reads the columns of a table in the database, or none if the table does not exist.
+/// Returns the columns of a table in the database; empty if the table does not exist.
 fn columns_there(
     connection: &Connection,
     table: &TableDef,
@@ -52,10 +52,13 @@ fn difference(table: &TableDef, there: &BTreeMap<String, There>) -> Option<Diffe
         let key = table.key.iter().position(|key| *key == index).map_or(0, |position| position + 1);
         match there.get(name.as_ref()) {
             Some(there) if !there.sql.eq_ignore_ascii_case(sql_type(column.shape)) => {
-                return Some(Difference::Final(format!("`{name}` is {} there", there.sql)));
+                return Some(Difference::Final(format!(
+                    "`{name}` is {} in the database",
+                    there.sql
+                )));
             }
             Some(there) if there.key != key => {
-                return Some(Difference::Final("its key is another one".to_owned()));
+                return Some(Difference::Final("its primary key differs".to_owned()));
             }
             Some(there) if there.not_null == column.nullable => {
                 let may = if there.not_null { "must not" } else { "may" };
@@ -66,7 +69,7 @@ fn difference(table: &TableDef, there: &BTreeMap<String, There>) -> Option<Diffe
             Some(_) => {}
             None if column.nullable => {}
             None => {
-                let lacks = format!("it lacks `{name}`, which must not be null");
+                let lacks = format!("the required column `{name}` is missing");
                 return Some(Difference::Final(lacks));
             }
         }
@@ -74,7 +77,7 @@ fn difference(table: &TableDef, there: &BTreeMap<String, There>) -> Option<Diffe
     let undeclared = undeclared(table, there).find(|(_, there)| there.not_null || there.key > 0)?;
     let (name, there) = undeclared;
     Some(if there.key > 0 {
-        Difference::Final("its key is another one".to_owned())
+        Difference::Final("its primary key differs".to_owned())
     } else {
         Difference::Migratable(format!(
             "`{name}` must not be null in the database, and the pipeline does not declare it"
@@ -91,10 +94,11 @@ fn undeclared<'t>(
     there.iter().filter(move |(name, _)| *name != RUN && !declared(name))
 }
 
-/// Makes a declared table, or adds what was newly declared.
+/// Creates a declared table, or adds newly declared columns.
 ///
 /// # Errors
-/// The table in the database differs by more than nullable columns, so that the first order would fail.
+/// When the table in the database differs by more than nullable columns, because then the first
+/// order would fail.
 pub(crate) fn ensure(connection: &Connection, table: &TableDef) -> Result<(), Error> {
     let there = columns_there(connection, table)?;
     if there.is_empty() {
@@ -196,7 +200,7 @@ fn create<'c>(
 pub(crate) struct Statements {
     pub(crate) insert: String,
     pub(crate) upsert: String,
-    /// The columns, then the run that wrote the row.
+    /// Selects the columns, and then the run that wrote the row.
     pub(crate) select: String,
 }
 

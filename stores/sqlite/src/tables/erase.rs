@@ -1,7 +1,8 @@
-//! Erasing what the pipeline's tables say of a customer, and keeping the amounts.
+//! Erases a customer's personal data from the pipeline's tables, and keeps the amounts.
 //!
-//! A row belongs to the customer that its `customer` columns name, whichever run wrote it. A row without such a name belongs to the run that wrote it.
-//! Rows that steps write lose their personal columns; rows that no step writes are deleted.
+//! A row belongs to the customer that its `customer` columns name, whichever run wrote it. A row
+//! without a customer belongs to the run that wrote it. Rows that steps write lose their personal
+//! columns; rows that no step writes are deleted.
 
 use oms_core::table::{Column, Customer, Erasing, Identity, RowCounts, TableDef, TableUse};
 use oms_core::value::Value;
@@ -13,7 +14,7 @@ use crate::error::Error;
 use crate::tables::definition::quoted;
 use crate::tables::seed_rows::SeedRow;
 
-/// The elements of a JSON array that is bound as a parameter.
+/// Returns SQL for the elements of a JSON array that is bound as a parameter.
 fn elements(parameter: usize) -> String {
     format!("(select value from json_each(?{parameter}))")
 }
@@ -26,7 +27,7 @@ struct Rows<'t> {
 }
 
 impl<'t> Rows<'t> {
-    /// The rows that belong to a customer; nothing if no column of the table names one.
+    /// Returns the rows that belong to a customer, or `None` if no column of the table names one.
     fn of_customer(table: &'t TableDef, customer: &Customer) -> Option<Self> {
         let emails = any_email(table, 2);
         let condition = match table.customer_id() {
@@ -43,7 +44,7 @@ impl<'t> Rows<'t> {
         table.names_customers().then_some(Self { table, condition, values })
     }
 
-    /// The rows that runs wrote and that name no customer.
+    /// Returns the rows that runs wrote and that name no customer.
     fn of_runs(table: &'t TableDef, runs: &[i64]) -> Self {
         let customers = table.columns.iter().filter(|column| column.customer);
         let unnamed = customers.map(|column| {
@@ -71,7 +72,7 @@ impl<'t> Rows<'t> {
         Ok(keys.collect::<Result<_, _>>()?)
     }
 
-    /// Deletes the rows. A seed that has them does not bring them back.
+    /// Deletes the rows. Seeds do not add them again.
     fn delete(&self, connection: &Connection, erasing: Erasing) -> Result<u64, Error> {
         let (name, condition) = (quoted(&self.table.name), &self.condition);
         if erasing == Erasing::Count {
@@ -91,7 +92,7 @@ impl<'t> Rows<'t> {
         Ok(count.unsigned_abs())
     }
 
-    /// Empties the personal columns of the rows. A digest takes the place of a personal key.
+    /// Empties the personal columns of the rows. Personal key columns get a digest instead.
     fn clear(&self, connection: &Connection, erasing: Erasing) -> Result<u64, Error> {
         let (name, condition) = (quoted(&self.table.name), &self.condition);
         let is_key = |column: &&Column| self.table.key_columns().any(|key| key.name == column.name);
@@ -114,7 +115,7 @@ impl<'t> Rows<'t> {
             changed = self.execute(connection, &sql)?;
         }
         for key in &keys {
-            // The record has the digest of what is erased.
+            // The seed record has a digest of the erased content, so the digest is removed.
             if SeedRow::find(connection, self.table, key)?.is_some() {
                 SeedRow::ChangedByOthers.keep(connection, self.table, key)?;
             }
@@ -126,7 +127,7 @@ impl<'t> Rows<'t> {
     }
 }
 
-/// Writes a condition: one of the customer's addresses is in one of the table's columns for them.
+/// Returns a condition: one of the table's e-mail columns has one of the customer's addresses.
 fn any_email(table: &TableDef, parameter: usize) -> String {
     let emails = table
         .customer_emails()
@@ -135,14 +136,15 @@ fn any_email(table: &TableDef, parameter: usize) -> String {
     if emails.is_empty() { "false".to_owned() } else { emails.join(" or ") }
 }
 
-/// Returns the values of the parameters: the ids, and the addresses if the table has any.
+/// Returns the values of the parameters: the ids, and the addresses if the table has e-mail
+/// columns.
 fn values(table: &TableDef, customer: &Customer) -> Vec<Sql> {
     let emails = table.customer_emails().next().map(|_| customer.emails());
     let all = [customer.ids()].into_iter().chain(emails);
     all.map(|values| Sql::Text(json!(values).to_string())).collect()
 }
 
-/// Writes the value of a column that was erased.
+/// Returns the SQL literal for the value of an erased column.
 fn literal(column: &Column) -> String {
     match column.erased() {
         Value::Null => "null".to_owned(),
@@ -152,7 +154,8 @@ fn literal(column: &Column) -> String {
     }
 }
 
-/// Replaces the personal columns of a key by digests. The row is deleted if its key cannot be replaced.
+/// Replaces the personal columns of a key by digests. Deletes the row if its key cannot be
+/// replaced.
 fn replace_key(connection: &Connection, table: &TableDef, key: &[Sql]) -> Result<(), Error> {
     let name = quoted(&table.name);
     let columns: Vec<&Column> = table.key_columns().collect();
@@ -226,7 +229,7 @@ pub(crate) fn of_customer(
     Ok(counts)
 }
 
-/// Returns what the rows that name one of the customer's ids or addresses say of their customer.
+/// Returns the identities in the rows that name one of the customer's ids or addresses.
 pub(crate) fn naming(
     connection: &Connection,
     tables: &[TableUse],

@@ -1,4 +1,4 @@
-//! Rows of the pipeline's tables out of the database and into it, as NDJSON.
+//! Export and import of the rows of tables as NDJSON.
 
 use std::sync::Arc;
 
@@ -13,8 +13,9 @@ use crate::tables::column::{self, bind};
 use crate::tables::definition::{Statements, ensure, quoted};
 use crate::tables::seed_rows::{SeedRow, key_of};
 
-/// Calls `each` with every row of a table as a line of JSON, in the order of its key. The rows are copied to a temporary table first: a long read of the
-/// table itself would make the write-ahead log grow, and `each` may be slow.
+/// Calls `each` with every row of a table as a line of JSON, in the order of its key. The rows are
+/// copied to a temporary table first, because `each` may be slow and a long read of the table
+/// itself would make the write-ahead log grow.
 ///
 /// # Errors
 /// When the database cannot be read, or `each` fails.
@@ -26,7 +27,7 @@ pub fn export_rows(
     let connection = reader.sql();
     let columns: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
     let key: Vec<String> = table.key_columns().map(|column| quoted(&column.name)).collect();
-    // A temporary table is a write to SQLite, though not one to the file.
+    // To SQLite, creating a temporary table is a write, although the file does not change.
     connection.pragma_update(None, "query_only", false)?;
     connection.execute_batch(&format!(
         "create temp table oms_exported as select {} from main.{} order by {}",
@@ -94,7 +95,7 @@ pub(crate) fn committed(
 /// Adds rows to a table, replacing those with the same key; all of them or none.
 ///
 /// # Errors
-/// When the database refuses.
+/// When the database returns an error.
 pub fn import_rows(
     database: &Database,
     table: &Arc<TableDef>,

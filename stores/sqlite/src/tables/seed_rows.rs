@@ -1,5 +1,6 @@
-//! What the seeds wrote (`oms_seed_rows`): the digests of each row's key and content, so that a seed changes only rows that nobody else has
-//! changed, and never brings back what was deleted. The digest of a row that others changed or deleted is null.
+//! The record of seeded rows (`oms_seed_rows`): the digests of each row's key and content. With it,
+//! a seed only updates rows that nothing else has changed, and never restores deleted rows. The
+//! digest is null for a row that something else changed or deleted.
 
 use oms_core::table::TableDef;
 use oms_core::value::{Digest, Value};
@@ -14,11 +15,12 @@ use crate::tables::column::bind;
 pub(crate) enum SeedRow {
     /// The seed wrote the row with this digest.
     Written(Vec<u8>),
-    /// A step, an import or a deletion has changed the row since.
+    /// A step, an import or a deletion has changed the row since then.
     ChangedByOthers,
 }
 
-/// Returns the digest of a row's content. Columns that are null do not count, so that a column that is added later changes nothing.
+/// Returns the digest of a row's content. Null columns are ignored, so that columns that are added
+/// later do not change the digest.
 pub(crate) fn row_digest(row: &Value) -> Digest {
     let record = row.as_record();
     let fields = record.into_iter().flat_map(|record| record.iter());
@@ -42,7 +44,7 @@ pub(crate) fn key_digest(key: &[Sql]) -> Digest {
     Digest::of_parts(texts.iter().map(String::as_bytes))
 }
 
-/// Returns the values of a row's key as the database keeps them.
+/// Returns the values of a row's key in the form of the database.
 pub(crate) fn key_of(table: &TableDef, row: &Value) -> Vec<Sql> {
     table
         .key_of(row)
@@ -97,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_digest_of_a_row_is_that_of_its_values() {
+    fn the_digest_of_a_row_depends_only_on_its_values() {
         let column = |name: &str, ty: &str| {
             let (shape, nullable) = ColumnShape::parse(ty).unwrap();
             Column { name: name.into(), shape, nullable, pii: false, customer: false }

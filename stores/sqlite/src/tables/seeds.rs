@@ -1,5 +1,6 @@
-//! Seeds: rows that are there from the start. A seed is loaded when its file changed. It adds rows and updates those that nobody else has
-//! changed since it wrote them; it deletes nothing and brings nothing back.
+//! Seeds: initial rows of tables. A seed is loaded when its file has changed. It adds rows and
+//! updates rows that nothing else has changed since it wrote them. It never deletes rows or
+//! restores deleted ones.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,11 +18,12 @@ use crate::tables::seed_rows::{SeedRow, key_of, row_digest};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SkippedSeed {
     table: Arc<str>,
-    /// Rows that a step or an import wrote.
+    /// Number of rows that a step or an import wrote.
     changed: u64,
-    /// Rows that were deleted.
+    /// Number of deleted rows.
     deleted: u64,
-    /// Rows that are missing in a state of an earlier version, which may have deleted them.
+    /// Number of rows that are missing in a state of an earlier version, which may have deleted
+    /// them.
     missing: u64,
 }
 
@@ -39,18 +41,18 @@ impl fmt::Display for SkippedSeed {
         let reasons: Vec<String> =
             reasons.map(|(count, reason)| format!("{count} {reason}")).collect();
         write!(f, "the seed of `{table}` skipped {total} {rows}: {}", reasons.join(", "))?;
-        write!(f, "; `oms db import` writes rows in any case")
+        write!(f, "; use `oms db import` to write the rows anyway")
     }
 }
 
-/// What a state knows of the file that was loaded last.
+/// What is known about the previous load of a seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Before {
     /// No seed was loaded.
     Nothing,
-    /// An earlier version, which kept no record of the rows, loaded a file.
+    /// An earlier version without records of rows loaded a file.
     Unrecorded { same: bool },
-    /// Each row has its record.
+    /// Each row has a record.
     Recorded,
 }
 
@@ -110,7 +112,7 @@ fn load_one(
     for row in rows {
         load_row(&transaction, table, &statements, &row, before, &mut skipped)?;
     }
-    // The first name is for earlier versions, which would load the file again.
+    // Earlier versions use the first name; without it they would load the file again.
     for name in [format!("seed {}", table.name), format!("seed rows {}", table.name)] {
         transaction.execute(
             "insert into oms_meta (name, value) values (?1, ?2) on conflict (name) do update set value = excluded.value",
@@ -141,7 +143,8 @@ fn load_row(
     let write = match (&record, found) {
         (Some(SeedRow::Written(old)), Some((None, there))) => *old == there.bytes(),
         (None, None) => !matches!(before, Before::Unrecorded { .. }),
-        // An earlier version wrote the same, or an import before there was a seed.
+        // An earlier version of the program, or an import before the first seed, wrote the same
+        // row.
         (None, Some((None, there))) => there == new,
         _ => false,
     };

@@ -1,4 +1,4 @@
-//! Applying a packet within a transaction: the run's row, its journal, its rows, objects and mails.
+//! Applying a packet within a transaction: the run's row, its journal, rows, objects and e-mails.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use crate::tables::column::bind;
 use crate::tables::definition::Statements;
 use crate::writer::packet::{Outcome, Packet, RunRef, Write};
 
-/// A journal's entry in which nothing happened, as where only a run's state changed.
+/// A journal entry without events, for example if only a run's state changed.
 const NO_EVENTS: &str = "[]";
 
 impl Thread {
-    /// Applies a packet, which is durable when the transaction is. A refusal leaves a part of it written; a duplicate and a conflict are
-    /// found before anything is.
+    /// Applies a packet within the current transaction. A refused packet may be partly written;
+    /// duplicates and conflicts are found before anything is written.
     pub(super) fn apply(&mut self, packet: &Packet) -> Result<Outcome, Error> {
         let caught = (packet.caught > 0).then_some(packet.caught);
         let id = match &packet.run {
@@ -130,7 +130,7 @@ impl Thread {
         Ok(())
     }
 
-    /// Applies one write; says whether nothing stood in its way.
+    /// Applies one write, and returns whether it had no conflict.
     fn write(&mut self, run: i64, now: i64, write: &Write) -> Result<bool, Error> {
         match write {
             Write::Object { bucket, key, content_type, body } => {
@@ -138,7 +138,8 @@ impl Thread {
             }
             Write::Insert { table, row } => {
                 let sql = &self.statements_of(table).insert.clone();
-                // A row in the way refuses the packet; executed again, the stretch looks at it.
+                // If a row with this key exists, the packet is refused. Executed again, the stretch
+                // checks that row.
                 self.row(sql, table, row, run)
             }
             Write::Upsert { table, row } => {
@@ -177,7 +178,8 @@ impl Thread {
         if changed == 1 {
             return Ok(true);
         }
-        // The object exists. Equal content is accepted from any run, and a run may replace its own object.
+        // The object exists. Equal content is accepted from any run, and a run may replace its own
+        // object.
         let (owner, same): (i64, bool) = self
             .connection
             .prepare_cached(

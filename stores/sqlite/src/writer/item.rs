@@ -1,4 +1,5 @@
-//! Rows and objects by name, as far as concurrent runs have to tell them apart, and what a stretch read of them.
+//! Names of rows and objects, to detect conflicts between concurrent runs, and the reads of a
+//! stretch.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -10,8 +11,8 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use crate::tables::column::bind;
 use crate::writer::packet::Write;
 
-/// A row of a table, or an object: a hash of its name. Two that share a hash count as one, so that a collision makes a run execute
-/// again and never lets it keep a stale read.
+/// A hash of the name of a row or an object. Items with the same hash count as the same, so that a
+/// collision makes a run execute again and never lets it keep a stale read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Item(u64);
 
@@ -24,7 +25,7 @@ impl Item {
         let mut hasher = DefaultHasher::new();
         (0_u8, &table.name).hash(&mut hasher);
         for value in key {
-            // As the database compares it: by what is bound.
+            // By the bound value, as the database compares it.
             match bind(value) {
                 ToSqlOutput::Borrowed(ValueRef::Text(text)) => text.hash(&mut hasher),
                 ToSqlOutput::Owned(rusqlite::types::Value::Text(text)) => {

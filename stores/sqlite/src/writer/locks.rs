@@ -1,6 +1,7 @@
-//! Locks on rows and objects for runs that were refused twice: first come, first served, so that none of them starves.
+//! Locks on rows and objects for runs that were refused twice. They are granted in the order of the
+//! requests, so that no run starves.
 //!
-//! A request names all its items at once and takes its place in one queue, so that two runs never wait for each other.
+//! A request names all its items at once and joins one queue, so that deadlocks are impossible.
 
 use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +13,7 @@ use crate::writer::item::Item;
 /// The number of a request.
 pub type LockId = u64;
 
-/// The requests that are granted or wait, in the order in which they came.
+/// The granted and waiting requests, in the order of their arrival.
 #[derive(Default)]
 pub(crate) struct Locks {
     requests: Vec<Request>,
@@ -21,9 +22,9 @@ pub(crate) struct Locks {
 /// A request for locks.
 pub(crate) struct Request {
     pub(crate) id: LockId,
-    /// Sorted.
+    /// The sorted items.
     pub(crate) items: Arc<[Item]>,
-    /// Told when the locks are granted.
+    /// Notified when the locks are granted.
     pub(crate) granted: Option<oneshot::Sender<()>>,
 }
 
@@ -38,8 +39,8 @@ impl Locks {
         self.requests.retain(|request| !ids.contains(&request.id));
     }
 
-    /// Grants the requests that no earlier one stands in the way of. Call it when everything written so far is committed, so that the
-    /// holder reads it.
+    /// Grants the requests that conflict with no earlier request. Call this when everything written
+    /// so far is committed, so that the holder reads it.
     pub(crate) fn grant(&mut self) {
         for at in 0..self.requests.len() {
             let (earlier, rest) = self.requests.split_at_mut(at);
@@ -50,13 +51,13 @@ impl Locks {
                 continue;
             }
             if let Some(granted) = request.granted.take() {
-                // A requester that is gone releases its request.
+                // If the requester is gone, its request is released separately.
                 let _unheard = granted.send(());
             }
         }
     }
 
-    /// Tells whether a request other than `own` is for one of these items.
+    /// Returns whether another request than `own` names one of these items.
     pub(crate) fn concern<'i>(
         &self,
         own: Option<LockId>,
@@ -66,13 +67,13 @@ impl Locks {
         others.into_iter().any(|request| intersect(&request.items, items.clone()))
     }
 
-    /// Returns the items of a request, sorted.
+    /// Returns the sorted items of a request.
     pub(crate) fn items(&self, id: Option<LockId>) -> &[Item] {
         let request = self.requests.iter().find(|request| Some(request.id) == id);
         request.map_or(&[], |request| &request.items)
     }
 
-    /// Tells whether no run holds a lock or waits for one.
+    /// Returns whether no run holds or waits for a lock.
     pub(crate) fn is_empty(&self) -> bool {
         self.requests.is_empty()
     }
@@ -82,17 +83,17 @@ fn intersect<'i>(sorted: &[Item], mut items: impl Iterator<Item = &'i Item>) -> 
     items.any(|item| sorted.binary_search(item).is_ok())
 }
 
-/// Requests that were given up since the writer looked last.
+/// Requests that were released since the writer last checked.
 #[derive(Clone, Default)]
 pub(crate) struct Released(Arc<Mutex<Vec<LockId>>>);
 
 impl Released {
-    /// Adds a request.
+    /// Adds a released request.
     pub(crate) fn add(&self, id: LockId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(id);
     }
 
-    /// Takes them.
+    /// Takes the released requests.
     pub(crate) fn take(&self) -> Vec<LockId> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -126,7 +127,7 @@ mod tests {
         locks.grant();
         assert!(is_granted(&mut first_granted) && is_granted(&mut other_granted));
         assert!(!is_granted(&mut second_granted));
-        assert!(!is_granted(&mut third_granted), "it would overtake the second");
+        assert!(!is_granted(&mut third_granted), "the third request must not overtake the second");
         locks.release(&[1]);
         locks.grant();
         assert!(is_granted(&mut second_granted));
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_locks_of_others_concern_a_run() {
+    fn only_other_runs_locks_block_a_run() {
         let mut locks = Locks::default();
         let (request, _granted) = request(1, &["a"]);
         locks.add(request);

@@ -1,4 +1,4 @@
-//! What goes to the writer: everything that one run did since it was last durable.
+//! Packets: what a run did since its last commit. The writer commits them.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::writer::item::{Item, Reads};
 use crate::writer::locks::LockId;
 use crate::writer::turns::Turn;
 
-/// One staged write.
+/// A staged write.
 #[derive(Clone, Debug)]
 pub enum Write {
     /// An object.
@@ -22,7 +22,7 @@ pub enum Write {
         key: Arc<str>,
         /// The media type.
         content_type: &'static str,
-        /// The bytes; nothing for the order itself, which the run has.
+        /// The content; `None` for the order itself, which is stored with the run.
         body: Option<Arc<[u8]>>,
     },
     /// A new row.
@@ -32,22 +32,22 @@ pub enum Write {
         /// The row.
         row: Value,
     },
-    /// A row that may replace one.
+    /// A new row, or the replacement of a row.
     Upsert {
         /// The table.
         table: Arc<TableDef>,
         /// The row.
         row: Value,
     },
-    /// A mail.
+    /// An e-mail.
     Mail {
         /// The step.
         step: Arc<str>,
-        /// The element; 0 without.
+        /// The index of the element, or 0 without `for_each`.
         element: u32,
-        /// Its Message-ID.
+        /// The Message-ID.
         message_id: String,
-        /// Its parts, compressed.
+        /// The compressed parts.
         content: Vec<u8>,
     },
 }
@@ -62,37 +62,37 @@ impl Write {
 /// The run that a packet belongs to.
 #[derive(Clone, Debug)]
 pub enum RunRef {
-    /// An order that is accepted by this packet.
+    /// A new order that the packet accepts.
     New {
         /// The order's key.
         key: Arc<str>,
-        /// Its digest.
+        /// The order's digest.
         digest: Digest,
-        /// When it was accepted, in milliseconds since 1970.
+        /// The time of acceptance, in milliseconds since 1970.
         accepted_at: i64,
-        /// Its bytes.
+        /// The order's bytes.
         body: Arc<[u8]>,
     },
     /// A run that is in the database.
     Known {
-        /// Its row.
+        /// The run's row.
         id: i64,
     },
 }
 
-/// What one run did since it was last durable.
+/// What a run did since its last commit.
 pub struct Packet {
     /// The run.
     pub run: RunRef,
-    /// The bundle that it runs on.
+    /// The bundle of the run.
     pub bundle: i64,
-    /// How far it is.
+    /// The run's state.
     pub state: RunState,
-    /// When it goes on, in milliseconds since 1970.
+    /// When the run continues, in milliseconds since 1970.
     pub wait_until: Option<i64>,
-    /// Why it is parked; of a completed run, what was caught.
+    /// Why the run is parked; for a completed run, the causes that were caught.
     pub cause: Option<String>,
-    /// Failures that a catch step has handled.
+    /// Number of failures that a catch step has handled.
     pub caught: u32,
     /// The steps that failed.
     pub failed_steps: Vec<Arc<str>>,
@@ -100,9 +100,9 @@ pub struct Packet {
     pub is_retry: bool,
     /// The time of the packet, in milliseconds since 1970.
     pub now: i64,
-    /// The events, as the journal keeps them.
+    /// The events, encoded for the journal.
     pub events: String,
-    /// What the steps staged, in order.
+    /// The staged writes of the steps, in order.
     pub writes: Arc<[Write]>,
     /// What they read of what was committed.
     pub reads: Arc<Reads>,
@@ -117,7 +117,7 @@ pub struct Packet {
 }
 
 impl Packet {
-    /// Returns the rows and objects that it is about, read or written.
+    /// Returns the rows and objects that the packet reads or writes.
     pub(crate) fn items(&self) -> Vec<Item> {
         items(&self.reads, &self.writes)
     }
@@ -128,19 +128,19 @@ pub fn items(reads: &Reads, writes: &[Write]) -> Vec<Item> {
     reads.keys().copied().chain(writes.iter().filter_map(Item::written)).collect()
 }
 
-/// What became of a packet.
+/// The result of a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is on disk.
+    /// The packet is committed.
     Committed {
         /// The run's row.
         id: i64,
     },
-    /// The same order is there already.
+    /// The same order exists already.
     Duplicate,
-    /// Another order with that key is there.
+    /// Another order with this key exists.
     Conflict,
-    /// Another run changed what this one read, or made a row or an object that stands in its way. Nothing of the packet was kept: the
-    /// stretch is executed again.
+    /// Another run changed what this run read, or created a row or an object that conflicts with a
+    /// write. Nothing of the packet is kept, and the stretch is executed again.
     Refused,
 }

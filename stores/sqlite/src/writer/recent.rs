@@ -1,33 +1,33 @@
-//! Which rows and objects changed lately, so that the writer can tell whether what a stretch read still stands.
+//! Recently changed rows and objects, by which the writer detects stale reads.
 
 use foldhash::{HashMap, HashSet};
 
 use crate::writer::item::{CommitNumber, Item, Reads};
 
-/// Changes that are remembered one by one, twice over: a few seconds of the fastest pipelines. What was read before all of them counts
-/// as changed.
+/// Maximum number of changes in each of the two maps: a few seconds of the fastest pipelines. A
+/// read from before these changes counts as stale.
 const REMEMBERED_MAX: usize = 1 << 16;
 
-/// The changes of the last commits.
+/// The changes of the latest commits.
 #[derive(Default)]
 pub(crate) struct Recent {
     /// The number of the last commit.
     last: CommitNumber,
-    /// By item, the number of the commit that changed it last.
+    /// For each item, the number of the commit that changed it last.
     newer: HashMap<Item, CommitNumber>,
-    /// What `newer` held before it was full.
+    /// The previous content of `newer`, from before it was full.
     older: HashMap<Item, CommitNumber>,
-    /// The last commit whose changes may be in neither of them.
+    /// The last commit whose changes may be missing in both maps.
     forgotten: CommitNumber,
-    /// The last commit after which anything may have changed, as after an import.
+    /// The last commit with unknown changes, such as an import.
     everything: CommitNumber,
-    /// What the current commit has changed so far.
+    /// The changes of the current commit so far.
     batch: HashSet<Item>,
 }
 
 impl Recent {
-    /// Tells whether a row or object that was read has changed since. `locked` are items that only the reader could have changed since it read
-    /// them, however long ago that was.
+    /// Returns whether any item has changed since it was read. Only the reader can have changed
+    /// `locked` items since it read them, no matter how long ago.
     pub(crate) fn changed(&self, reads: &Reads, locked: &[Item]) -> bool {
         reads.iter().any(|(item, seen)| {
             *seen < self.everything
@@ -39,12 +39,12 @@ impl Recent {
         })
     }
 
-    /// Notes a change of the current commit.
+    /// Records a change of the current commit.
     pub(crate) fn note(&mut self, item: Item) {
         self.batch.insert(item);
     }
 
-    /// Forgets the changes of the current commit, which is rolled back.
+    /// Discards the changes of the current commit after a rollback.
     pub(crate) fn roll_back(&mut self) {
         self.batch.clear();
     }
@@ -61,7 +61,7 @@ impl Recent {
         last
     }
 
-    /// Notes a commit of which it is not known what it changed, and returns its number.
+    /// Records a commit with unknown changes, and returns its number.
     pub(crate) fn commit_unknown(&mut self) -> CommitNumber {
         self.last += 1;
         self.everything = self.last;
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_stands_until_a_later_commit_changes_its_item() {
+    fn a_read_is_valid_until_a_later_commit_changes_its_item() {
         let mut recent = Recent::default();
         recent.note(item(1));
         assert!(recent.changed(&read(1, 0), &[]), "the current commit counts");
@@ -92,11 +92,11 @@ mod tests {
         assert!(!recent.changed(&read(2, 0), &[]));
         recent.note(item(1));
         recent.roll_back();
-        assert!(!recent.changed(&read(1, first), &[]), "what is rolled back changed nothing");
+        assert!(!recent.changed(&read(1, first), &[]), "changes that are rolled back do not count");
     }
 
     #[test]
-    fn what_is_forgotten_counts_as_changed_unless_it_was_locked() {
+    fn a_forgotten_item_counts_as_changed_unless_it_was_locked() {
         let mut recent = Recent::default();
         for name in 0..3 * (REMEMBERED_MAX + 1) {
             recent.note(item(name));
@@ -107,7 +107,10 @@ mod tests {
         assert!(!recent.changed(&read(unknown, 0), &[item(unknown)]));
         assert!(!recent.changed(&read(unknown, recent.last), &[]));
         let newest = 3 * (REMEMBERED_MAX + 1) - 1;
-        assert!(recent.changed(&read(newest, 0), &[item(newest)]), "a lock hides no known change");
+        assert!(
+            recent.changed(&read(newest, 0), &[item(newest)]),
+            "a lock does not hide a known change"
+        );
     }
 
     #[test]

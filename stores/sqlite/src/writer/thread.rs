@@ -1,9 +1,12 @@
-//! The one writer: a thread that takes whatever packets are there, applies them in one transaction, and answers when it is on disk.
+//! The writer: a thread that applies all queued packets in one transaction, and replies when the
+//! transaction is on disk.
 //!
-//! It never waits for more: while a transaction is being synced the next packets gather, and alone a packet is committed at once.
+//! It never waits for more packets. While one transaction is synced, the next packets queue; a
+//! single packet is committed at once.
 //!
-//! It is also where concurrent runs become one after another. A packet says what its stretch read; if a later commit changed that, the
-//! packet is refused and the stretch executed again. The first packets of new orders commit in the order in which the orders came in.
+//! The writer also serializes concurrent runs. A packet contains the reads of its stretch. If a
+//! later commit changed one of them, the packet is refused and the stretch executed again. The
+//! first packets of new orders commit in the order of the input.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -28,9 +31,9 @@ use crate::writer::packet::{Outcome, Packet};
 use crate::writer::recent::Recent;
 use crate::writer::turns::{Turn, Turns};
 
-/// Packets in one transaction at the most: it bounds how long the first of them waits.
+/// Maximum number of packets in one transaction, which limits how long the first of them waits.
 const BATCH_MAX: usize = 1_024;
-/// Packets that may wait for the writer.
+/// Maximum number of queued packets.
 const QUEUE_MAX: usize = 2_048;
 
 /// Where commits are made.
@@ -45,23 +48,23 @@ pub enum WriterMode {
 
 /// What the writer is given.
 enum Request {
-    /// What a run did, committed together with others.
+    /// The packet of a run, to be committed together with others.
     Packet(Packet),
-    /// Nothing comes for a turn.
+    /// A turn passes without a packet.
     Pass(Turn),
-    /// A run wants locks.
+    /// A run requests locks.
     Lock(locks::Request),
-    /// Look at what was released.
+    /// Check for released locks.
     Wake,
-    /// A change of rows or objects that belongs to no run, on its own.
+    /// A separate change of rows or objects that belongs to no run.
     Change(Job),
-    /// Anything else, on its own.
+    /// Other separate work.
     Job(Job),
 }
 
 type Job = Box<dyn FnOnce(&Connection) + Send>;
 
-/// The way to the writer. When the last one is dropped, a writer thread ends.
+/// A handle to the writer thread. When the last handle is dropped, the thread ends.
 #[derive(Clone)]
 pub(crate) struct Writer {
     way: Way,
@@ -157,7 +160,7 @@ impl Locked {
 }
 
 impl Writer {
-    /// Starts the thread.
+    /// Starts the writer thread.
     ///
     /// # Errors
     /// When the database cannot be opened.
@@ -188,12 +191,12 @@ impl Writer {
         Ok((Self { way, committed, locks: Arc::default(), released }, handle))
     }
 
-    /// Returns the number of the last commit, to be loaded before what is committed is read.
+    /// Returns the number of the last commit. Load it before you read committed data.
     pub(crate) fn committed(&self) -> CommitNumber {
         self.committed.load(Ordering::Acquire)
     }
 
-    /// Hands a packet over; waits while too many are queued.
+    /// Submits a packet. Waits while the queue is full.
     ///
     /// # Errors
     /// When the writer has ended.
@@ -201,18 +204,19 @@ impl Writer {
         self.way.send(Request::Packet(packet)).await
     }
 
-    /// Lets the orders behind a turn go on without a packet for it.
+    /// Lets the orders after a turn continue without a packet for it.
     ///
     /// # Errors
-    /// When the writer has ended.
+    /// When the writer has stopped.
     pub(crate) async fn pass(&self, turn: Turn) -> Result<(), Error> {
         self.way.send(Request::Pass(turn)).await
     }
 
-    /// Waits for locks on rows and objects. Until they are dropped, no packet of another run that reads or writes one of them commits.
+    /// Waits for locks on rows and objects. Until they are released, no packet of another run that
+    /// reads or writes one of these items commits.
     ///
     /// # Errors
-    /// When the writer has ended.
+    /// When the writer has stopped.
     pub(crate) async fn lock(&self, mut items: Vec<Item>) -> Result<Locked, Error> {
         items.sort_unstable();
         items.dedup();
@@ -225,10 +229,11 @@ impl Writer {
         Ok(locked)
     }
 
-    /// Changes rows or objects between two transactions of runs, and returns the result. It commits what it writes itself.
+    /// Changes rows or objects between two transactions of runs, and returns the result. `work`
+    /// commits its own writes.
     ///
     /// # Errors
-    /// When the writer has ended, or the change failed.
+    /// When the writer has stopped, or the change failed.
     pub(crate) async fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
@@ -236,11 +241,11 @@ impl Writer {
         self.perform(Request::Change, change).await
     }
 
-    /// Does something between two transactions of runs that changes no row or object that a run reads, and returns the result. It commits
-    /// what it writes itself.
+    /// Does other work between two transactions of runs, and returns the result. The work must not
+    /// change a row or object that a run reads, and commits its own writes.
     ///
     /// # Errors
-    /// When the writer has ended, or the work failed.
+    /// When the writer has stopped, or the work failed.
     pub(crate) async fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
@@ -255,7 +260,7 @@ impl Writer {
     ) -> Result<T, Error> {
         let (reply, result) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            // Whoever asked may have gone.
+            // The caller may be gone.
             let _unheard = reply.send(work(connection));
         });
         self.way.send(request(job)).await?;
@@ -264,7 +269,7 @@ impl Writer {
 }
 
 fn stopped() -> Error {
-    Error::WriterStopped("it takes no more packets".to_owned())
+    Error::WriterStopped("it accepts no more packets".to_owned())
 }
 
 pub(crate) struct Thread {
@@ -274,11 +279,11 @@ pub(crate) struct Thread {
     pub(super) statements: HashMap<usize, (Arc<TableDef>, Statements)>,
     committed: Arc<AtomicU64>,
     recent: Recent,
-    /// First packets of new orders.
+    /// The first packets of new orders.
     turns: Turns<Packet>,
     /// Other packets that can be committed now.
     ready: Vec<Packet>,
-    /// Other packets that are about something that is locked.
+    /// Other packets that need a locked item.
     held: Vec<Packet>,
     locks: Locks,
     released: Released,
@@ -373,7 +378,7 @@ impl Thread {
         empty_log(&self.connection)
     }
 
-    /// Puts a packet where it waits to be committed.
+    /// Adds a packet to the queue where it waits to be committed.
     fn gather(&mut self, packet: Packet) {
         if let Some(turn) = packet.turn {
             self.turns.add(turn, packet);
@@ -384,12 +389,12 @@ impl Thread {
         }
     }
 
-    /// Tells whether a packet is about something that another run has locked, or waits to lock.
+    /// Returns whether a packet needs an item that another run has locked, or waits to lock.
     fn is_locked(&self, packet: &Packet) -> bool {
         !self.locks.is_empty() && self.locks.concern(packet.lock, packet.items().iter())
     }
 
-    /// Looks again at what waits for locks that were released.
+    /// Checks the packets that waited for released locks again.
     fn release(&mut self) {
         let released = self.released.take();
         if !released.is_empty() {
@@ -400,7 +405,7 @@ impl Thread {
         }
     }
 
-    /// Commits everything that has gathered and whose turn it is, and tells the senders.
+    /// Commits all queued packets whose turn it is, and sends the outcomes.
     fn together(&mut self) -> Result<(), Error> {
         loop {
             let batch = self.batch();
@@ -416,7 +421,7 @@ impl Thread {
             };
             for (packet, outcome) in batch.into_iter().zip(outcomes) {
                 match (outcome, packet.turn) {
-                    // The sender may be gone; the run is durable all the same.
+                    // The caller may be gone; the run is durable all the same.
                     (Some(outcome), _) => {
                         let _unheard = packet.reply.send(Some(outcome));
                     }
@@ -428,7 +433,8 @@ impl Thread {
         }
     }
 
-    /// Takes what can be committed now: first what has no turn, then new orders in their order.
+    /// Takes the packets that can be committed now: first packets without a turn, then new orders
+    /// in their order.
     fn batch(&mut self) -> Vec<Packet> {
         let mut batch = std::mem::take(&mut self.ready);
         let Self { turns, locks, .. } = self;
@@ -461,7 +467,8 @@ impl Thread {
         }
     }
 
-    /// Commits a batch and returns what became of each packet: nothing for one whose turn has not come, since one before it was refused.
+    /// Commits a batch and returns the outcome of each packet: `None` for a packet whose turn has
+    /// not come because an earlier one was refused.
     fn commit(&mut self, batch: &[Packet]) -> Result<Vec<Option<Outcome>>, Error> {
         failpoint::hit("before_batch");
         let first_run = self.next_run;
@@ -498,15 +505,17 @@ impl Thread {
         Ok(outcomes)
     }
 
-    /// Ends a commit for those who read what is committed.
+    /// Publishes the number of a commit to readers.
     fn publish(&mut self, end: impl FnOnce(&mut Recent) -> CommitNumber) {
         let number = end(&mut self.recent);
         self.committed.store(number, Ordering::Release);
     }
 
-    /// Applies the packets of a batch in order. Unless each is applied `apart`, so that it can be taken back alone, one that is refused
-    /// after a part of it was written gives `None`, and then everything must be rolled back. A savepoint copies every page that is written
-    /// within it, which takes longer than the writes themselves, so that the first try goes without.
+    /// Applies the packets of a batch in order. With `apart`, each packet has a savepoint and can
+    /// be rolled back alone. Otherwise, if a packet is refused after a part of it was written, the
+    /// result is `None` and the whole batch must be rolled back. Savepoints copy every page that is
+    /// written within them, which takes longer than the writes themselves, so the first attempt
+    /// does without them.
     fn apply_all(
         &mut self,
         batch: &[Packet],
@@ -547,8 +556,9 @@ impl Thread {
         Ok(Some(outcomes))
     }
 
-    /// Tells whether a packet rests on something that is not so any more. A run that holds locks is refused, too, if it is about something
-    /// that another run has locked: it then asks for all of it.
+    /// Returns whether the reads of a packet are outdated. The packet of a run that holds locks is
+    /// also refused if it needs an item that another run has locked: the run then requests locks
+    /// for all its items.
     fn is_stale(&self, packet: &Packet) -> bool {
         let read = !packet.reads.is_empty()
             && self.recent.changed(&packet.reads, self.locks.items(packet.lock));

@@ -1,14 +1,15 @@
-//! The order of new orders: the first packets of their runs commit in the order in which the orders came in, whatever finishes first.
+//! The turns of new orders: the first packets of their runs commit in the order of the input, no
+//! matter which finishes first.
 
 use std::collections::BTreeMap;
 
 /// The position of an order among those that came in to this process, from 0.
 pub type Turn = u64;
 
-/// What waits for its turn.
+/// Packets that wait for their turn.
 pub(crate) struct Turns<P> {
     next: Turn,
-    /// What has come; nothing where the turn passes without a packet.
+    /// The packets that have arrived; `None` for a turn that passes without a packet.
     waiting: BTreeMap<Turn, Option<P>>,
 }
 
@@ -19,23 +20,23 @@ impl<P> Default for Turns<P> {
 }
 
 impl<P> Turns<P> {
-    /// Keeps a packet until its turn has come.
+    /// Stores a packet until its turn.
     pub(crate) fn add(&mut self, turn: Turn, packet: P) {
         self.waiting.insert(turn, Some(packet));
     }
 
-    /// Notes that nothing comes for a turn.
+    /// Records that a turn passes without a packet.
     pub(crate) fn pass(&mut self, turn: Turn) {
         self.waiting.insert(turn, None);
     }
 
-    /// Takes the packet whose turn it is, if it has come and is `ready`.
+    /// Takes the packet whose turn it is, if it has arrived and is `ready`.
     pub(crate) fn take(&mut self, mut ready: impl FnMut(&P) -> bool) -> Option<P> {
         loop {
             let entry = self.waiting.get_mut(&self.next)?;
             match entry {
                 Some(packet) if !ready(packet) => return None,
-                // A pass stays until it is settled, since an earlier packet may be refused.
+                // A pass stays until it is settled, because an earlier packet may be refused.
                 None => self.next += 1,
                 Some(_) => {
                     self.next += 1;
@@ -45,13 +46,14 @@ impl<P> Turns<P> {
         }
     }
 
-    /// Gives its turn back to a packet that was taken and is refused; it comes again. Those taken after it are to be added again.
+    /// Gives the turn back to a packet that was taken and then refused, and will arrive again.
+    /// Packets that were taken after it have to be added again.
     pub(crate) fn refuse(&mut self, turn: Turn) {
         self.next = turn;
         self.waiting.remove(&turn);
     }
 
-    /// Forgets the turns that have ended.
+    /// Removes the turns that have ended.
     pub(crate) fn settle(&mut self) {
         if self.waiting.first_key_value().is_some_and(|(turn, _)| *turn < self.next) {
             self.waiting = self.waiting.split_off(&self.next);
@@ -68,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn packets_come_out_in_the_order_of_their_turns() {
+    fn packets_are_taken_in_the_order_of_their_turns() {
         let mut turns = Turns::default();
         turns.add(2, "c");
         turns.add(1, "b");
@@ -78,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_without_a_packet_holds_up_no_other() {
+    fn a_turn_without_a_packet_does_not_block_others() {
         let mut turns = Turns::default();
         turns.add(2, "c");
         turns.pass(1);
@@ -87,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_packet_keeps_its_turn_and_those_behind_it_wait() {
+    fn a_refused_packet_keeps_its_turn_and_later_ones_wait() {
         let mut turns = Turns::default();
         turns.add(0, "a");
         turns.pass(1);

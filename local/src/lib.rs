@@ -1,0 +1,95 @@
+//! The embedded world: one SQLite database with the journal, runs, objects, e-mails and the
+//! pipeline's tables. One thread writes it and commits in groups.
+//!
+//! A run works on a [`Stage`], which implements the ports. The stage keeps the writes of the steps
+//! until the run has to stop. Then the writes go to the [`Writer`] together with the events, as one
+//! [`Packet`], so that effects and journal become durable in one transaction.
+
+mod answer;
+mod audit;
+mod bundles;
+mod cancel;
+mod clock_watch;
+mod column;
+pub mod control;
+mod database;
+mod details;
+mod drive;
+mod erase;
+mod error;
+mod export;
+mod failpoint;
+mod file_name;
+mod forget;
+mod found;
+mod index;
+mod item;
+mod keys;
+mod listener;
+mod lock;
+mod locks;
+mod mailing;
+mod mails;
+mod marker;
+mod next_attempt;
+mod objects;
+mod packet;
+mod permits;
+pub mod private;
+mod prune;
+mod readers;
+mod recent;
+mod remote;
+mod restore;
+mod retry;
+mod rows;
+mod runner;
+mod runs;
+mod said;
+mod schema;
+mod search;
+mod seed_rows;
+mod seeds;
+mod sessions;
+mod settled;
+mod stage;
+mod tables;
+mod taken_keys;
+mod turns;
+mod under_way;
+mod world;
+mod writer;
+
+pub use answer::Answer;
+pub use audit::AuditEntry;
+pub use bundles::Bundles;
+pub use cancel::NotCancelled;
+pub use database::{DATABASE_FILE, Database, backup};
+pub use details::{HeldMail, Shown, held_mails, steps};
+pub use error::Error;
+pub use export::{Export, NotExported};
+pub use forget::{Candidate, Forgetting, Forgotten, LeftRun};
+pub use found::{CustomerRuns, Match};
+pub use keys::{Found, Key, Keys, Scope, ValidKeys};
+pub use listener::Listener;
+pub use mailing::Mailing;
+pub use mails::{MailRow, StoredMail};
+pub use next_attempt::NextAttempt;
+pub use objects::ObjectRow;
+pub use packet::{Outcome, Packet, Write};
+pub use remote::{Erase, Remote};
+pub use restore::{Restored, restore};
+pub use retry::{Held, NotRetried};
+pub use rows::{export_rows, import_rows, row_like};
+pub use runner::{Order, Runner, Settings, Work};
+pub use runs::{RunRow, StoredRun};
+pub use rusqlite::Connection;
+pub use said::searched;
+pub use search::{Page, Search};
+pub use seeds::SkippedSeed;
+pub use sessions::{KeptSession, KeptSessions};
+pub use settled::Settled;
+pub use stage::Stage;
+pub use tables::migrate;
+pub use world::SystemClock;
+pub use writer::Writer;
