@@ -1,4 +1,4 @@
-//! From bytes to a run: an order is read, checked, named, and begins; or a journal is applied, and a run goes on.
+//! Reads, checks and names an order and begins its run, or rebuilds a run from its journal.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use crate::effects::RunInfo;
 use crate::plan::{Plan, run_record};
 use crate::value::{Digest, JsonProblem, Parsed, ProblemKind, Record, Value};
 
-/// Why an order is not accepted. Nothing in it quotes the order.
+/// Why an order is rejected. It does not quote the order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
-    /// The kind of finding.
+    /// The code of the finding.
     pub code: Code,
-    /// What is wrong, each with its place in the order.
+    /// The problems, each with its place in the order.
     pub problems: Vec<JsonProblem>,
 }
 
@@ -32,10 +32,11 @@ impl Rejection {
     }
 }
 
-/// Reads an order that came in under a name (the last part of a path, a file's stem), and begins its run.
+/// Reads an order that arrived under a name (the last segment of a path, or the stem of a file
+/// name) and begins its run.
 ///
 /// # Errors
-/// Everything that is wrong with it.
+/// All problems of the order.
 pub fn accept(plan: &Arc<Plan>, body: &[u8], name: &str, now: Timestamp) -> Result<Run, Rejection> {
     let order = plan.order();
     if body.len() > order.max_bytes() {
@@ -48,9 +49,9 @@ pub fn accept(plan: &Arc<Plan>, body: &[u8], name: &str, now: Timestamp) -> Resu
         Rejection { code, problems }
     })?;
     let key = order.key(&parsed, name).map_err(|error| {
-        Rejection::whole(codes::ORDER_KEY_REJECTED, format!("cannot be named: {error}"))
+        Rejection::whole(codes::ORDER_KEY_REJECTED, format!("has no valid key: {error}"))
     })?;
-    // An instant is kept to the millisecond everywhere, so that a run that is resumed computes the same values.
+    // All times have millisecond precision, so a resumed run computes the same values.
     let accepted_at = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
     let digest = Digest::of(&parsed.canonical);
     let run = begin(plan, key, accepted_at, Arc::from(body), parsed.value, digest);
@@ -62,10 +63,11 @@ pub fn accept(plan: &Arc<Plan>, body: &[u8], name: &str, now: Timestamp) -> Resu
     }
 }
 
-/// Reads an order that came in under a name that has to be its key, as the last part of a path.
+/// Reads an order that arrived under a name that must be its key, such as the last segment of a
+/// path.
 ///
 /// # Errors
-/// Everything that is wrong with it.
+/// All problems of the order.
 pub fn accept_as(
     plan: &Arc<Plan>,
     body: &[u8],
@@ -76,15 +78,16 @@ pub fn accept_as(
     if *run.info.key == *name {
         return Ok(run);
     }
-    let message = "the order's key is not the one in the path".to_owned();
+    let message = "the order's key differs from the key in the path".to_owned();
     Err(Rejection::whole(codes::ORDER_KEY_REJECTED, message))
 }
 
-/// Brings a run back to where its journal ends. Its order was accepted before and is not validated again. If the run moved to another
-/// version of the pipeline, only those of its earlier events count that hold in every version: see [`Scheduler::inherit`].
+/// Rebuilds a run from its journal. Its order was accepted before and is not validated again. If
+/// the run moved to another version of the pipeline, only those earlier events count that are valid
+/// in every version: see [`Scheduler::inherit`].
 ///
 /// # Errors
-/// When the order or the journal does not fit the plan.
+/// If the order or the journal does not fit the plan.
 pub fn resume(
     plan: &Arc<Plan>,
     key: &str,
@@ -113,7 +116,7 @@ pub fn resume(
     Ok(run)
 }
 
-/// Why a run cannot be brought back.
+/// Why a run cannot be rebuilt.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResumeError {
     /// The order does not fit the plan's schema.
@@ -124,7 +127,7 @@ pub enum ResumeError {
     Journal(#[from] IllegalEvent),
 }
 
-/// Returns the id of a run, which follows from the pipeline's name and the order's key.
+/// Returns the id of a run, derived from the pipeline's name and the order's key.
 pub fn run_id(pipeline: &str, key: &str) -> String {
     Digest::of_parts([pipeline.as_bytes(), key.as_bytes()]).short()
 }
@@ -138,7 +141,7 @@ fn begin(
     digest: Digest,
 ) -> Run {
     let id: Arc<str> = Arc::from(run_id(plan.name(), &key));
-    // In the order of the names: accepted_at, id, key.
+    // In the order of the field names: accepted_at, id, key.
     let fields = vec![
         Value::Timestamp(accepted_at),
         Value::Text(Arc::clone(&id)),
