@@ -75,7 +75,7 @@ impl Own {
         let money = match self.positive {
             Some(pattern) => {
                 let symbol = symbol(before, behind);
-                // CLDR puts a space between a letter and the digits.
+                // CLDR puts a space between an alphabetic symbol and the digits.
                 let beside =
                     pattern.find('¤').zip(pattern.find('#')).map(|(at, digits)| at < digits);
                 let letter = match beside {
@@ -94,7 +94,7 @@ impl Own {
                 format!("{before}{}{number}{}{behind}", gaps[0], gaps[1])
             }
         };
-        // Some symbols contain a space. A line must not break there.
+        // Some symbols contain a space, where a line must not break.
         format!("{minus}{money}{end}").replace(' ', "\u{a0}")
     }
 
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_and_separators_are_those_of_the_locale() {
+    fn patterns_and_separators_match_the_locale() {
         for (tag, money, number, negative, amount) in [
             ("nl", "€\u{a0}1.234,50", "1.234,50", true, "€\u{a0}-1.234,50"),
             ("nl-BE", "€\u{a0}1.234,50", "1.234,50", true, "€\u{a0}-1.234,50"),

@@ -4,7 +4,6 @@
 //! rational numbers, and rounded once, at the end, to the minor units of the target currency. No
 //! intermediate result may be rounded: a cross rate with eight decimals already makes some orders
 //! wrong by a cent.
-//! wrong by a cent.
 
 use jiff::civil::Date;
 

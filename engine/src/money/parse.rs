@@ -20,10 +20,10 @@ pub enum DecimalError {
     #[error("not a JSON number")]
     NotJson,
     /// More than [`DIGITS_MAX`] digits follow the decimal point, including zeros.
-    #[error("a number cannot have more than {DIGITS_MAX} decimals")]
+    #[error("more than {DIGITS_MAX} decimals")]
     TooManyDecimals,
     /// The number needs more than [`DIGITS_MAX`] digits.
-    #[error("a number cannot have more than {DIGITS_MAX} digits")]
+    #[error("more than {DIGITS_MAX} digits")]
     TooManyDigits,
     /// The divisor is zero.
     #[error("division by zero")]

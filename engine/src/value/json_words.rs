@@ -1,4 +1,5 @@
-//! What is wrong with a document, in words that read on from the name of the value.
+//! Messages about problems in documents. They follow the name of the value, as in "/id must be
+//! text".
 
 use jiter::JsonErrorType;
 
@@ -8,57 +9,57 @@ pub(super) const fn syntax(error: &JsonErrorType) -> &'static str {
         JsonErrorType::EofWhileParsingList
         | JsonErrorType::EofWhileParsingObject
         | JsonErrorType::EofWhileParsingString
-        | JsonErrorType::EofWhileParsingValue => "it ends too early",
+        | JsonErrorType::EofWhileParsingValue => "unexpected end",
         JsonErrorType::ExpectedColon => "expected `:`",
         JsonErrorType::ExpectedListCommaOrEnd => "expected `,` or `]`",
         JsonErrorType::ExpectedObjectCommaOrEnd => "expected `,` or `}`",
         JsonErrorType::ExpectedSomeIdent | JsonErrorType::ExpectedSomeValue => {
-            "expected a value; text stands in double quotes"
+            "expected a value; put text in double quotes"
         }
-        JsonErrorType::InvalidEscape => "unknown escape in a text",
+        JsonErrorType::InvalidEscape => "unknown escape sequence in a string",
         JsonErrorType::InvalidNumber
         | JsonErrorType::NumberOutOfRange
         | JsonErrorType::FloatExpectingInt => "invalid number",
         JsonErrorType::InvalidUnicodeCodePoint
         | JsonErrorType::LoneLeadingSurrogateInHexEscape
-        | JsonErrorType::UnexpectedEndOfHexEscape => "invalid `\\u` escape in a text",
+        | JsonErrorType::UnexpectedEndOfHexEscape => "invalid `\\u` escape in a string",
         JsonErrorType::ControlCharacterWhileParsingString => {
-            "control character in a text; write it as an escape, such as `\\n`"
+            "control character in a string; escape it, for example as `\\n`"
         }
-        JsonErrorType::KeyMustBeAString => "the name of a member must be in double quotes",
+        JsonErrorType::KeyMustBeAString => "put the name of a member in double quotes",
         JsonErrorType::TrailingComma => "comma after the last entry",
-        JsonErrorType::TrailingCharacters => "more text after the end of the value",
-        JsonErrorType::RecursionLimitExceeded => "it is nested too deep",
-        JsonErrorType::DuplicateKey(_) | JsonErrorType::InternalError(_) => "it cannot be read",
+        JsonErrorType::TrailingCharacters => "unexpected text after the end of the value",
+        JsonErrorType::RecursionLimitExceeded => "nested too deeply",
+        JsonErrorType::DuplicateKey(_) | JsonErrorType::InternalError(_) => "it cannot be parsed",
     }
 }
 
-/// Says that a member is missing.
+/// Reports a missing member.
 pub(crate) fn lacks(name: &str) -> String {
     format!("lacks the member `{}`", shown(name))
 }
 
-/// Says that a member is not allowed.
+/// Reports a member that is not allowed.
 pub(crate) fn not_allowed(name: &str) -> String {
     format!("has a member `{}` that the schema does not allow", shown(name))
 }
 
-/// Says that a list is too long.
+/// Reports a list that is too long.
 pub(crate) fn elements_at_most(max: u64) -> String {
     format!("has more than {}", counted(max, "element", "elements"))
 }
 
-/// Says that a list is too short.
+/// Reports a list that is too short.
 pub(crate) fn elements_at_least(min: u64) -> String {
     format!("has fewer than {}", counted(min, "element", "elements"))
 }
 
-/// Says that a text is too long.
+/// Reports a text that is too long.
 pub(crate) fn characters_at_most(max: u64) -> String {
     format!("must have at most {}", counted(max, "character", "characters"))
 }
 
-/// Says that a text is too short.
+/// Reports a text that is too short.
 pub(crate) fn characters_at_least(min: u64) -> String {
     if min == 1 {
         return "must not be empty".to_owned();
@@ -66,12 +67,12 @@ pub(crate) fn characters_at_least(min: u64) -> String {
     format!("must have at least {}", counted(min, "character", "characters"))
 }
 
-/// Writes a number with the noun in the right form.
+/// Returns a number with the singular or plural noun.
 pub(crate) fn counted(number: u64, one: &str, more: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { more })
 }
 
-/// Returns a member's name cut to a length that a message can hold.
+/// Returns a member's name, truncated for messages.
 pub(crate) fn shown(name: &str) -> String {
     const SHOWN_MAX: usize = 40;
     let mut text: String = name.chars().take(SHOWN_MAX).flat_map(char::escape_debug).collect();

@@ -145,14 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn everything_stays_but_what_is_or_may_be_personal() {
+    fn only_values_that_are_or_may_be_personal_are_replaced() {
         let sent = "{ \"total\" : 1.50e0,\r\n\t\"id\":\"\\u0041\" ,\"nick\" : {\"a\": [1, \"Ann\"]}, \"email\":\"a@b.org\",\n \"items\":[{\"gift\":null,\"sku\":\"}\\\"\"} , {\"sku\":\"2\",\"gift\":\"Bob\",\"x\":true}], \"notes\":[\"n\"]}\n";
         let shown = "{ \"total\" : 1.50e0,\r\n\t\"id\":\"\\u0041\" ,\"nick\" : \"«hidden»\", \"email\":\"«email»\",\n \"items\":[{\"gift\":null,\"sku\":\"}\\\"\"} , {\"sku\":\"2\",\"gift\":\"«text»\",\"x\":\"«hidden»\"}], \"notes\":\"«hidden»\"}\n";
         assert_eq!(masked_text(sent, &order()), shown);
     }
 
     #[test]
-    fn a_value_of_another_form_and_a_broken_text_are_hidden() {
+    fn values_of_another_shape_and_invalid_json_are_hidden() {
         let shown = masked_text(r#"{"id":{"name":"Ann"},"items":"Ann","total":["Ann"]}"#, &order());
         assert!(!shown.contains("Ann"), "{shown}");
         for broken in [
