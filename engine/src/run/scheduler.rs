@@ -366,9 +366,8 @@ impl Scheduler {
         if again {
             return self.start(step, element, attempt + 1, decisions);
         }
-        let error = StepError::unknown(
-            "the process ended before it recorded the outcome of the attempt",
-        );
+        let error =
+            StepError::unknown("the process ended before it recorded the outcome of the attempt");
         decisions.push(Decision::Fail { step, element, attempt, failure: Failure::from(&error) });
     }
 

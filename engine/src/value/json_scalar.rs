@@ -149,8 +149,7 @@ pub fn sized(decimal: Decimal, integer_digits: u32, scale: u32) -> Result<Decima
 /// meant.
 fn not_a_currency(text: &str, error: CurrencyError) -> String {
     if error == CurrencyError::NoMinorUnits {
-        return "must be a currency code with minor units; this code has none"
-            .to_owned();
+        return "must be a currency code with minor units; this code has none".to_owned();
     }
     let mut message = "must be an ISO 4217 currency code in upper case".to_owned();
     match Currency::meant(text) {
