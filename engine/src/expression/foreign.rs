@@ -121,7 +121,7 @@ fn pipe(tokens: &Tokens<'_>, position: usize) -> SyntaxError {
         && !matches!(tokens.text(position + 2), "." | "[" | "==" | "!=" | "<" | ">" | "<=" | ">=");
     match name {
         "default" | "d" | "default_if_none" if is_filter => {
-            error.help("for a fallback, write `coalesce(value, fallback)`")
+            error.help("write `coalesce(value, fallback)` for a fallback")
         }
         _ if is_filter => error.help(format!("write `||`, or call a function: `{name}(value)`")),
         _ => error.help("write `||`"),

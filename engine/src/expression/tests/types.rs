@@ -198,7 +198,7 @@ fn a_renamed_item_is_called_by_its_name() {
     scope.name_item("line");
     assert_eq!(compile("line.sku", &scope).unwrap().path(), Some("item.sku"));
     let problem = compile("item.sku", &scope).unwrap_err().remove(0);
-    assert_eq!(problem.help.as_deref(), Some("the element is called `line` here"));
+    assert_eq!(problem.help.as_deref(), Some("write `line` for the element"));
 }
 
 #[test]
