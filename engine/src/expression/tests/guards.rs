@@ -1,10 +1,10 @@
-//! What is said about a value that cannot be, may be missing, may fail or is in another currency.
+//! Problems with values that are impossible, may be missing, may fail or have another currency.
 
 use super::problems::check;
 use super::*;
 
 #[test]
-fn values_that_cannot_be() {
+fn impossible_values() {
     check(
         "order.meta.x",
         405,
@@ -182,7 +182,7 @@ fn amounts_of_different_currencies() {
 }
 
 #[test]
-fn independent_problems_are_all_reported_and_none_twice() {
+fn independent_problems_are_each_reported_once() {
     let found: Vec<String> = problems("order.x + 1 > order.y && order.note > 'a'")
         .into_iter()
         .map(|problem| problem.message)

@@ -1,4 +1,4 @@
-//! What is said about an expression that is wrong: the code, the message, the bytes it points at and the help.
+//! Problems of wrong expressions: the code, the message, the byte range and the help.
 
 use super::*;
 
@@ -63,7 +63,7 @@ fn syntax() {
         "{",
         Some("write `{\"name\": value}`"),
     );
-    check("{'a': 1, 'a': 2}", 402, "`a` stands twice in one map", "'a'", None);
+    check("{'a': 1, 'a': 2}", 402, "duplicate key `a`", "'a'", None);
     check(
         "{order.count: 1}",
         402,

@@ -1,4 +1,4 @@
-//! What stands in the file, against what is wanted there.
+//! Values in the file, compiled against the expected type.
 
 use serde_json::{Value as Json, json};
 
@@ -46,7 +46,7 @@ fn found(json: &Json, expected: &Type) -> Vec<String> {
 }
 
 #[test]
-fn a_whole_expression_keeps_its_type_and_text_around_makes_text() {
+fn a_single_expression_keeps_its_type_and_other_text_makes_it_text() {
     assert_eq!(built(&json!("${{ order.amount }}"), None).ty().to_string(), "a decimal");
     assert_eq!(built(&json!("${{ order.amount }}\n"), None).ty().to_string(), "a decimal");
     assert_eq!(built(&json!("${{ run.key }}.json"), None).ty().to_string(), "text");
@@ -71,7 +71,7 @@ fn maps_and_lists_become_records_and_lists() {
 }
 
 #[test]
-fn literals_are_read_as_what_is_wanted() {
+fn literals_are_parsed_as_the_expected_type() {
     let json = json!({ "id": "a", "amount": "1.10", "currency": "EUR" });
     let compiled = built(&json, Some(&row()));
     let value = compiled.constant().unwrap();
@@ -92,7 +92,7 @@ fn literals_are_read_as_what_is_wanted() {
 }
 
 #[test]
-fn a_map_has_the_fields_that_are_wanted() {
+fn a_map_has_the_expected_fields() {
     assert_eq!(
         found(&json!({ "ID": "a", "amount": 1, "curency": "EUR" }), &row()),
         [
@@ -104,7 +104,7 @@ fn a_map_has_the_fields_that_are_wanted() {
 }
 
 #[test]
-fn what_does_not_fit_is_told_with_its_place() {
+fn values_that_do_not_fit_are_reported_with_their_position() {
     for (json, wanted, expected) in [
         (
             json!(1.1),
@@ -187,7 +187,7 @@ fn what_does_not_fit_is_told_with_its_place() {
 }
 
 #[test]
-fn the_origin_of_a_value_is_told() {
+fn the_origin_of_a_value_is_reported() {
     let origin = |text: &str| {
         let found = compile_value(&json!(text), Some(&Type::text()), &scope()).unwrap_err();
         found.into_iter().next().and_then(|problem| problem.origin)
@@ -199,7 +199,7 @@ fn the_origin_of_a_value_is_told() {
 }
 
 #[test]
-fn what_a_broken_step_gives_has_the_type_that_is_wanted() {
+fn the_output_of_a_broken_step_has_the_expected_type() {
     let compiled = built(&json!({ "id": "${{ steps.broken.x }}", "amount": "1" }), Some(&row()));
     assert!(compiled.is_broken());
     assert_eq!(compiled.ty(), &row());
