@@ -154,8 +154,8 @@ pub trait Branches: Send + Sync {
         objects: &'a [&'a str],
     ) -> Io<'a, Vec<Missing>>;
 
-    /// Returns the object after which the next comparison starts: the last one ran out of time
-    /// there.
+    /// Returns the object after which the next comparison starts, because the last one ran out of
+    /// time there.
     fn cursor<'a>(&'a self, pipeline: &'a str) -> Io<'a, Option<String>>;
 
     /// Stores the object after which the next comparison starts; `None` for the first object.

@@ -428,7 +428,7 @@ fn literal(value: &Value, span: Range<usize>) -> Checked {
 /// Evaluates a part that is constant.
 ///
 /// # Errors
-/// The part and the reason why it never has a value.
+/// Returns the part and the reason why it never has a value.
 pub(super) fn fold(checked: Checked) -> Result<Checked, Box<(Checked, EvalError)>> {
     let constant = checked.node.constant().is_some();
     if constant || checked.ty.is_none() || !checked.node.reads_nothing(0) {

@@ -37,7 +37,7 @@ pub struct Compiled {
 ///
 /// # Errors
 ///
-/// All independent problems, addressed by bytes of `text`.
+/// Returns all independent problems, addressed by bytes of `text`.
 pub fn compile(text: &str, scope: &Scope) -> Result<Compiled, Vec<Problem>> {
     let mut checker = Checker::new(scope, text, 0, Route::root());
     let checked = check_text(&mut checker);
@@ -225,7 +225,7 @@ impl Compiled {
     ///
     /// # Errors
     ///
-    /// [`EvalError::Overflow`], [`EvalError::TooLong`], [`EvalError::TooMuch`] and
+    /// Returns [`EvalError::Overflow`], [`EvalError::TooLong`], [`EvalError::TooMuch`] and
     /// [`EvalError::NoDate`]. The types exclude all other errors if the values in `env` have the
     /// types of the scope.
     pub fn eval(&self, env: &Env<'_>) -> Result<Value, EvalError> {

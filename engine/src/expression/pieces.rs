@@ -12,8 +12,8 @@ pub(super) enum Piece {
     Other,
 }
 
-/// Returns whether two texts made of these pieces differ whenever the keys at `path` differ. A run's
-/// key contains only the unreserved characters of RFC 3986, so any other character ends it.
+/// Returns whether two texts made of these pieces differ whenever the keys at `path` differ. A
+/// run's key contains only the unreserved characters of RFC 3986, so any other character ends it.
 pub(super) fn tell_apart(pieces: &[Piece], path: &str) -> bool {
     let is_key = |piece: &Piece| matches!(piece, Piece::Path(known) if known == path);
     let fixed = |pieces: &[Piece]| pieces.iter().all(|piece| matches!(piece, Piece::Fixed(_)));

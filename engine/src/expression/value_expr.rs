@@ -29,7 +29,7 @@ pub(crate) const NOT_CLOSED: &str = "`${{` is not closed";
 ///
 /// # Errors
 ///
-/// All independent problems of the value.
+/// Returns all independent problems of the value.
 pub fn compile_value(
     json: &Json,
     expected: Option<&Type>,

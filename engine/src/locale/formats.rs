@@ -117,8 +117,8 @@ impl Formats {
         self.right_to_left
     }
 
-    /// Formats an amount with its currency. It has all its digits, and at least the decimals of the
-    /// currency (ISO 4217).
+    /// Formats an amount with its currency. It keeps all significant digits, and at least the
+    /// decimals of the currency (ISO 4217).
     pub fn money(&self, amount: Decimal, currency: Currency) -> Arc<str> {
         let mut amounts = self.amounts.borrow_mut();
         if let Some(written) = amounts.get(&(amount, currency.code())) {
@@ -170,7 +170,8 @@ impl Formats {
         }
     }
 
-    /// Returns the plural category of a number, such as `one` or `few` (UTS #35, part 3, "Language Plural Rules").
+    /// Returns the plural category of a number, such as `one` or `few` (UTS #35, part 3, "Language
+    /// Plural Rules").
     pub fn plural(&self, number: Decimal) -> &'static str {
         let mut digits = digits(number);
         digits.absolute.trim_end();
@@ -219,7 +220,8 @@ const fn category_name(category: PluralCategory) -> &'static str {
     }
 }
 
-/// Parses a tag. ICU4X has no data for some tags with a redundant subtag, such as `zh-Hans-HK`; then the next shorter tag is used.
+/// Parses a tag. ICU4X has no data for some tags with a redundant subtag, such as `zh-Hans-HK`;
+/// then the next shorter tag is used.
 fn known(tag: &str) -> Option<Locale> {
     // `de_AT`, as POSIX and CLDR write it, names the locale `de-AT`.
     let exact = tag.trim().replace('_', "-").parse::<Locale>().ok()?;
@@ -232,7 +234,8 @@ fn known(tag: &str) -> Option<Locale> {
     Some(shorter.into_iter().find(has_data).unwrap_or(exact))
 }
 
-/// Returns the locale for plural rules: the language, and for Portuguese the region. ICU4X finds no rules for a tag with a script, such as `sr-Latn`.
+/// Returns the locale for plural rules: the language, and for Portuguese the region. ICU4X finds no
+/// rules for a tag with a script, such as `sr-Latn`.
 fn plural_locale(locale: &Locale) -> Locale {
     let mut plain = locale.clone();
     plain.id.script = None;

@@ -1,4 +1,4 @@
-//! Addresses in the form used for transport.
+//! The addresses of a message for its transport.
 
 /// The sender and the recipient that the mail server receives for a message.
 #[derive(Clone, PartialEq, Eq)]

@@ -37,7 +37,8 @@ impl Mailbox {
     /// `"Orders, Inc." <orders@example.com>`.
     ///
     /// # Errors
-    /// If the address is invalid, the name must be quoted, or there are control characters.
+    /// Returns an error if the address is invalid, the name must be quoted, or there are control
+    /// characters.
     pub fn parse(text: &str) -> Result<Self, MailboxError> {
         if text.chars().any(char::is_control) {
             return Err(MailboxError::Control);
@@ -58,7 +59,7 @@ impl Mailbox {
     /// Returns the domain of the address in ASCII (IDNA).
     ///
     /// # Errors
-    /// If the domain is missing or invalid.
+    /// Returns an error if the domain is missing or invalid.
     pub fn domain(&self) -> Result<String, MailboxError> {
         let (_, domain) = self.address.rsplit_once('@').ok_or(MailboxError::Address)?;
         idna::domain_to_ascii(domain).map_err(|_| MailboxError::Address)

@@ -97,8 +97,8 @@ impl Mail {
     /// that end with CRLF. The same e-mail always results in the same bytes.
     ///
     /// # Errors
-    /// If a header would be malformed or the message is too large. Only the latter can happen for
-    /// an e-mail made from checked parts.
+    /// Returns an error if a header would be malformed or the message is too large. Only the latter
+    /// can happen for an e-mail made from checked parts.
     pub fn to_rfc5322(&self) -> Result<Vec<u8>, MailError> {
         // Encoding never makes the content smaller, so this check avoids encoding large content for
         // nothing.
@@ -153,7 +153,7 @@ impl Mail {
     /// large.
     ///
     /// # Errors
-    /// The same as those of [`Mail::to_rfc5322`].
+    /// Returns the same errors as [`Mail::to_rfc5322`].
     pub fn check(&self) -> Result<(), MailError> {
         // A byte of a subject or name takes up at most three bytes, and folding adds at most a
         // fifth.
@@ -180,7 +180,7 @@ impl Mail {
     /// Returns the addresses for the mail server.
     ///
     /// # Errors
-    /// If one of them is invalid.
+    /// Returns an error if one of them is invalid.
     pub fn envelope(&self) -> Result<Envelope, MailError> {
         let [from, to] = [
             address(&self.from.address, "from")?.to_string(),

@@ -42,7 +42,7 @@ impl Unsubscribe {
     /// Creates it from an `https:` or `mailto:` address. One-click unsubscription needs `https:`.
     ///
     /// # Errors
-    /// If the address is not such a URI, or is too long for a header.
+    /// Returns an error if the address is not such a URI, or is too long for a header.
     pub fn new(url: &str, one_click: bool) -> Result<Self, UnsubscribeError> {
         if url.len() > URL_BYTES_MAX {
             return Err(UnsubscribeError::TooLong);
@@ -60,7 +60,7 @@ impl Unsubscribe {
     /// a URI are percent-encoded (RFC 3986, 2.1).
     ///
     /// # Errors
-    /// The same as those of [`Unsubscribe::new`].
+    /// Returns the same errors as [`Unsubscribe::new`].
     pub fn encoded(url: &str, one_click: bool) -> Result<Self, UnsubscribeError> {
         let hex = |at: usize| url.as_bytes().get(at).is_some_and(u8::is_ascii_hexdigit);
         let fits = |at: usize, byte: u8| match byte {

@@ -1,4 +1,5 @@
-//! Percent-encoding of values in URLs (RFC 3986), so that no value can change the structure of the URL.
+//! Percent-encoding of values in URLs (RFC 3986), so that no value can change the structure of the
+//! URL.
 
 /// The part of a URL that contains a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +33,9 @@ impl UrlPart {
         if ADDRESS_SCHEMES.iter().any(|scheme| begins(scheme)) { Self::Address } else { Self::Path }
     }
 
-    /// Appends a value for this part of a URL, percent-encoded except for the unreserved characters (RFC 3986, 2.1). An address keeps `@`
-    /// (RFC 6068) and `+` (RFC 3966). A whole URL keeps its reserved characters and existing percent-encoding.
+    /// Appends a value for this part of a URL, percent-encoded except for the unreserved characters
+    /// (RFC 3986, 2.1). An address keeps `@` (RFC 6068) and `+` (RFC 3966). A whole URL keeps its
+    /// reserved characters and existing percent-encoding.
     pub fn encode(self, value: &str, out: &mut String) {
         let value = match self {
             Self::Start => value.trim(),

@@ -55,9 +55,9 @@ impl Decimal {
     ///
     /// # Errors
     ///
-    /// [`DecimalError::DivisionByZero`]; [`DecimalError::TooManyDecimals`] if `places` is more than
-    /// [`DIGITS_MAX`]; [`DecimalError::TooManyDigits`] if the result does not fit with that many
-    /// decimals.
+    /// Returns [`DecimalError::DivisionByZero`]; [`DecimalError::TooManyDecimals`] if `places` is
+    /// more than [`DIGITS_MAX`]; [`DecimalError::TooManyDigits`] if the result does not fit with
+    /// that many decimals.
     pub fn div(self, divisor: Self, places: u32, mode: Rounding) -> Result<Self, DecimalError> {
         if divisor.is_zero() {
             return Err(DecimalError::DivisionByZero);

@@ -57,8 +57,8 @@ pub enum ConvertError {
 ///
 /// # Errors
 ///
-/// [`ConvertError::NoRate`] if the table has no such row, [`ConvertError::OutOfRange`] if the
-/// result does not fit.
+/// Returns [`ConvertError::NoRate`] if the table has no such row, [`ConvertError::OutOfRange`] if
+/// the result does not fit.
 pub fn convert(
     table: &RateTable,
     amount: Decimal,

@@ -32,7 +32,7 @@ pub enum CurrencyError {
     #[error("the ISO 4217 code has no minor units, so no amount can have it")]
     NoMinorUnits,
     /// The code is correct except for its case.
-    #[error("write the currency code in upper case: `{code}`")]
+    #[error("the currency code must be in upper case: `{code}`")]
     NotUpperCase {
         /// The code in upper case.
         code: Currency,
@@ -44,7 +44,8 @@ impl Currency {
     ///
     /// # Errors
     ///
-    /// [`CurrencyError`] if the code is unknown, has no minor units or is not in upper case.
+    /// Returns [`CurrencyError`] if the code is unknown, has no minor units or is not in upper
+    /// case.
     pub fn parse(text: &str) -> Result<Self, CurrencyError> {
         if let Some(entry) = find(text) {
             return Self::of(entry);
@@ -306,7 +307,7 @@ mod tests {
         }
         let lower = Currency::parse("eUr").unwrap_err();
         assert_eq!(lower, CurrencyError::NotUpperCase { code: Currency::parse("EUR").unwrap() });
-        assert_eq!(lower.to_string(), "write the currency code in upper case: `EUR`");
+        assert_eq!(lower.to_string(), "the currency code must be in upper case: `EUR`");
         assert!(!Currency::parse("BTC").unwrap_err().to_string().contains("BTC"));
     }
 

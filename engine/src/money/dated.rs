@@ -23,7 +23,7 @@ pub(super) struct Dated {
     width: usize,
     /// The cells that overrides added or replaced: the dates of their rows, and their indexes.
     overridden: BTreeSet<(Date, usize)>,
-    /// Whether the fixed rates apply at which the euro replaced currencies.
+    /// Whether the fixed euro changeover rates apply.
     pub(super) changeovers: bool,
 }
 
@@ -97,7 +97,7 @@ impl Dated {
         self.overridden.insert((date, at));
     }
 
-    /// Returns whether the table has any quote of a currency.
+    /// Returns whether the table quotes a currency.
     pub(super) fn serves(&self, currency: Currency) -> bool {
         self.column(currency).is_ok() || self.changeovers && changeover(currency).is_some()
     }

@@ -147,7 +147,7 @@ impl Visitor<'_> for DecimalVisitor {
 
     // The default implementation would put the number into the message.
     fn visit_f64<E: Error>(self, _: f64) -> Result<Decimal, E> {
-        Err(E::custom("write a decimal number as text, such as \"12.30\""))
+        Err(E::custom("a decimal number must be text, such as \"12.30\""))
     }
 }
 

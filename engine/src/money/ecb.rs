@@ -22,7 +22,7 @@ impl RateTable {
     ///
     /// # Errors
     ///
-    /// [`RateFileError`] for the first error in the file.
+    /// Returns [`RateFileError`] for the first error in the file.
     pub fn ecb(text: &str) -> Result<Self, RateFileError> {
         let mut lines = lines(text)?;
         let header = lines.next().unwrap_or(Line { number: 1, text: "" });

@@ -23,7 +23,7 @@ impl RateTable {
     ///
     /// # Errors
     ///
-    /// [`RateFileError`] for the first error in the file, or if this is a fixed table.
+    /// Returns [`RateFileError`] for the first error in the file, or if this is a fixed table.
     pub fn with_overrides(mut self, text: &str) -> Result<Self, RateFileError> {
         let Some(dated) = self.as_dated_mut() else {
             return Err(Line { number: 1, text }.fault(0, RateFileCause::NotDated));

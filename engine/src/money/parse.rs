@@ -1,7 +1,7 @@
 //! Parses a [`Decimal`] from text, digit by digit.
 //!
 //! There are two grammars: plain notation, which pipelines and orders use, and the JSON number.
-//! Neither rounds: a number that does not fit is an error. Parsing takes linear time in the length
+//! Neither rounds: a number that does not fit is an error. Parsing takes time linear in the length
 //! of the text, whatever the exponent is.
 
 use super::Decimal;
@@ -38,8 +38,8 @@ impl Decimal {
     ///
     /// # Errors
     ///
-    /// [`DecimalError::NotPlain`], or `TooManyDecimals` or `TooManyDigits` if the number would have
-    /// to be rounded.
+    /// Returns [`DecimalError::NotPlain`], or `TooManyDecimals` or `TooManyDigits` if the number
+    /// would have to be rounded.
     pub fn parse(text: &str) -> Result<Self, DecimalError> {
         let (number, rest) = Written::read(text.as_bytes()).ok_or(DecimalError::NotPlain)?;
         if !rest.is_empty() {
@@ -52,8 +52,8 @@ impl Decimal {
     ///
     /// # Errors
     ///
-    /// [`DecimalError::NotJson`], or `TooManyDecimals` or `TooManyDigits` if the number would have
-    /// to be rounded.
+    /// Returns [`DecimalError::NotJson`], or `TooManyDecimals` or `TooManyDigits` if the number
+    /// would have to be rounded.
     pub fn from_json_number(text: &str) -> Result<Self, DecimalError> {
         let (number, rest) = Written::read(text.as_bytes()).ok_or(DecimalError::NotJson)?;
         number.value(exponent(rest).ok_or(DecimalError::NotJson)?)

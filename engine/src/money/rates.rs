@@ -124,7 +124,7 @@ impl RateTable {
     ///
     /// # Errors
     ///
-    /// [`FixedTableError`] if a rate is not positive or the base has a rate other than 1.
+    /// Returns [`FixedTableError`] if a rate is not positive or the base has a rate other than 1.
     pub fn fixed(
         base: Currency,
         quote: Quote,
@@ -145,8 +145,8 @@ impl RateTable {
     }
 
     /// Applies the fixed rates of currencies that the euro replaced, from their first day onwards,
-    /// whatever the rows quote. Also distinguishes the quotes of overrides from others. A fixed
-    /// table does not change.
+    /// whatever the rows quote. Also makes [`RatePair::sources`] distinguish overrides from other
+    /// quotes. A fixed table does not change.
     #[must_use]
     pub fn with_changeovers(mut self) -> Self {
         if let Some(dated) = self.as_dated_mut() {
@@ -199,7 +199,7 @@ impl RateTable {
     ///
     /// # Errors
     ///
-    /// [`NoRate`] if there is no such row, or a currency is not in the table.
+    /// Returns [`NoRate`] if there is no such row, or a currency is not in the table.
     pub fn lookup(
         &self,
         from: Currency,

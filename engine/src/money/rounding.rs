@@ -19,7 +19,7 @@ pub enum Rounding {
     HalfUp,
     /// Toward zero: further digits are dropped.
     Down,
-    /// Away from zero if any digit is dropped that is not zero.
+    /// Away from zero if any dropped digit is not zero.
     Up,
     /// Toward negative infinity.
     Floor,

@@ -36,7 +36,7 @@ impl Rejection {
 /// name) and begins its run.
 ///
 /// # Errors
-/// All problems of the order.
+/// Returns all problems of the order.
 pub fn accept(plan: &Arc<Plan>, body: &[u8], name: &str, now: Timestamp) -> Result<Run, Rejection> {
     let order = plan.order();
     if body.len() > order.max_bytes() {
@@ -67,7 +67,7 @@ pub fn accept(plan: &Arc<Plan>, body: &[u8], name: &str, now: Timestamp) -> Resu
 /// path.
 ///
 /// # Errors
-/// All problems of the order.
+/// Returns all problems of the order.
 pub fn accept_as(
     plan: &Arc<Plan>,
     body: &[u8],
@@ -83,11 +83,11 @@ pub fn accept_as(
 }
 
 /// Rebuilds a run from its journal. Its order was accepted before and is not validated again. If
-/// the run moved to another version of the pipeline, only those earlier events count that are valid
-/// in every version: see [`Scheduler::inherit`].
+/// the run moved to another version of the pipeline, only the earlier events that are valid in
+/// every version are applied: see [`Scheduler::inherit`].
 ///
 /// # Errors
-/// If the order or the journal does not fit the plan.
+/// Returns an error if the order or the journal does not fit the plan.
 pub fn resume(
     plan: &Arc<Plan>,
     key: &str,

@@ -169,7 +169,7 @@ pub async fn advance(run: &mut Run, effects: &dyn Effects) -> Progress {
 /// reopened the run.
 ///
 /// # Errors
-/// If a step cannot compute its output. Then nothing may be kept.
+/// Returns an error if a step cannot compute its output. Discard all effects and events then.
 pub async fn take_as_done(
     run: &mut Run,
     effects: &dyn Effects,
@@ -210,7 +210,7 @@ pub async fn take_as_done(
     Ok(events)
 }
 
-/// The result so far of one call of the driver.
+/// The intermediate result of one call of the driver.
 struct Stretch {
     events: Vec<Event>,
     reads: Arc<Reads>,
@@ -229,8 +229,8 @@ impl Stretch {
         Progress { events: self.events, state, until, refused: self.reads.is_refused() }
     }
 
-    /// Carries out a decision. Returns the state and the waiting time if the run ends or has to
-    /// wait.
+    /// Carries out a decision. If the run ends or has to wait, returns its state and the time until
+    /// which it waits.
     fn take(
         &mut self,
         decision: Decision,
@@ -279,7 +279,7 @@ impl Stretch {
 
     /// Claims the attempts that have permission and keeps the others for the next call. It waits
     /// for permission only in a second call, when everything before is durable, and only for the
-    /// first attempt. So no run waits while it holds a permission that others wait for.
+    /// first attempt. This way, no run waits while it holds a permission that others wait for.
     async fn claim(&mut self, run: &mut Run, effects: &dyn Effects) {
         let may_wait = std::mem::take(&mut run.deferred);
         let plan = Arc::clone(run.scheduler.plan());

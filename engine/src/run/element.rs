@@ -9,8 +9,8 @@ use super::state::{ElementState, StepState};
 use crate::effects::Class;
 use crate::value::Value;
 
-/// The tolerated excess of a wait over its decided length: clocks are often corrected by fractions
-/// of a second.
+/// How much longer than decided a wait may be, because clocks are often corrected by fractions of a
+/// second.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
 
 /// The next action for a step without elements.
@@ -118,7 +118,7 @@ impl Elements {
     }
 
     /// Returns the elements whose next attempt can begin now, by position, so that at most `limit`
-    /// run. Returns none if an element has failed.
+    /// run. Returns an empty list if an element has failed.
     pub(super) fn startable(&self, limit: usize, now: Timestamp) -> Vec<u32> {
         let free = limit.saturating_sub(self.running);
         if self.failed > 0 || free == 0 {
@@ -142,7 +142,7 @@ impl Elements {
     }
 
     /// Returns the elements that wait too long because the clock was set back, with the number of
-    /// attempts made and the new time. Returns none if an element has failed.
+    /// attempts made and the new time. Returns an empty list if an element has failed.
     pub(super) fn sooner(&self, now: Timestamp) -> Vec<(u32, u32, Timestamp)> {
         let latest = now.checked_add(CLOCK_TOLERANCE).unwrap_or(Timestamp::MAX);
         let sooner = |(_, element): &(Timestamp, u32)| {

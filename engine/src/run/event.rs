@@ -21,7 +21,7 @@ pub enum Event {
         element: Option<u32>,
         /// The number of the attempt, from 1.
         attempt: u32,
-        /// When it ended.
+        /// The end of the attempt.
         at: Timestamp,
         /// The duration in microseconds.
         micros: u64,
@@ -36,7 +36,7 @@ pub enum Event {
         element: Option<u32>,
         /// The number of the attempt, from 1.
         attempt: u32,
-        /// When it ended.
+        /// The end of the attempt.
         at: Timestamp,
         /// The duration in microseconds.
         micros: u64,
@@ -54,14 +54,14 @@ pub enum Event {
         element: Option<u32>,
         /// The number of the attempt, from 1.
         attempt: u32,
-        /// When.
+        /// The time of the event.
         at: Timestamp,
     },
     /// A step will not run.
     Skipped {
         /// The step's id.
         step: Arc<str>,
-        /// When this was decided.
+        /// The time of the decision.
         at: Timestamp,
         /// The reason.
         reason: SkipReason,
@@ -74,7 +74,7 @@ pub enum Event {
         element: Option<u32>,
         /// The number of attempts made.
         attempts: u32,
-        /// When this was decided.
+        /// The time of the decision.
         at: Timestamp,
         /// When the next attempt begins.
         retry_at: Timestamp,
@@ -84,19 +84,19 @@ pub enum Event {
     ReadAgain {
         /// The steps that read, and the steps that only compute from what they read.
         steps: Arc<[Arc<str>]>,
-        /// When.
+        /// The time of the event.
         at: Timestamp,
     },
     /// A person requested a retry of failed steps, or an immediate attempt of waiting ones.
     Retried {
-        /// When.
+        /// The time of the event.
         at: Timestamp,
         /// The steps that have succeeded, if the run moves to another version of the pipeline.
         done: Option<Arc<[Arc<str>]>>,
     },
     /// A person cancelled the run.
     Cancelled {
-        /// When.
+        /// The time of the event.
         at: Timestamp,
     },
 }

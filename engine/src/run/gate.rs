@@ -13,7 +13,7 @@ use crate::plan::{Need, PlannedStep};
 pub(super) enum Gate {
     /// It can.
     Open,
-    /// It is not known yet.
+    /// That is not known yet.
     Wait,
     /// It never can.
     Skip(SkipReason),

@@ -152,7 +152,7 @@ fn write(event: &Event) -> Written<'_, &Value> {
 /// not have is [`Value::Missing`].
 ///
 /// # Errors
-/// If the text is damaged or does not fit the plan.
+/// Returns an error if the text is damaged or does not fit the plan.
 pub fn decode(text: &str, plan: &Plan) -> Result<Vec<Event>, JournalError> {
     let written: Vec<Written<'_, &RawValue>> = serde_json::from_str(text)?;
     written.into_iter().map(|written| read(written, plan)).collect()

@@ -1,8 +1,8 @@
 //! Reads rows again when an upsert that depends on them is retried.
 //!
 //! A stretch writes only if nothing that it read has changed. An attempt after a wait or a retry
-//! belongs to a later stretch than the read. So the later stretch repeats the read and the steps
-//! that only compute from it. Effects that other steps had with the first result remain.
+//! belongs to a later stretch than the read. The later stretch therefore repeats the read and the
+//! steps that only compute from it. Effects that other steps had with the first result remain.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

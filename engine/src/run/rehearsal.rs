@@ -1,4 +1,4 @@
-//! Runs an order in memory, in a world with the pipeline's seeds and without effects outside.
+//! Runs an order in memory, in a world with the pipeline's seeds and without outside effects.
 
 use std::sync::Arc;
 
@@ -33,7 +33,8 @@ pub struct Sent {
     pub mail: Mail,
 }
 
-/// A seed cannot be used, for example because its file has changed since the plan was made.
+/// The error for a seed that cannot be used, for example because its file has changed since the
+/// plan was made.
 #[derive(Debug, thiserror::Error)]
 #[error("`{path}` cannot be used as a seed")]
 pub struct SeedError {
@@ -44,7 +45,7 @@ impl Rehearsal {
     /// Creates a world with the pipeline's seeds and the time `now`.
     ///
     /// # Errors
-    /// If a seed's file is missing or invalid.
+    /// Returns an error if a seed's file is missing or invalid.
     pub fn new(
         plan: &Arc<Plan>,
         files: &dyn Files,
@@ -71,7 +72,7 @@ impl Rehearsal {
     /// Runs an order that arrived under a name, to its end. Waits take no time.
     ///
     /// # Errors
-    /// If the order is rejected.
+    /// Returns an error if the order is rejected.
     pub async fn run(&self, body: &[u8], name: &str) -> Result<Run, Rejection> {
         let mut run = accept(&self.plan, body, name, self.world.now())?;
         for _ in 0..WAITS_MAX {
@@ -88,7 +89,8 @@ impl Rehearsal {
     /// given.
     ///
     /// # Errors
-    /// If the e-mail's step fails, which can only happen if the e-mail is too large.
+    /// Returns an error if the e-mail's step fails, which can only happen if the e-mail is too
+    /// large.
     pub async fn mails(&self, run: &Run, locale: Option<&str>) -> Result<Vec<Sent>, StepError> {
         let mut sent = Vec::new();
         for (position, planned) in self.plan.steps().iter().enumerate() {
@@ -110,7 +112,8 @@ impl Rehearsal {
     /// locale if one is given.
     ///
     /// # Errors
-    /// If the e-mail's step fails, which can only happen if the e-mail is too large.
+    /// Returns an error if the e-mail's step fails, which can only happen if the e-mail is too
+    /// large.
     pub async fn sample(
         &self,
         template: &Template,
@@ -167,7 +170,7 @@ impl Rehearsal {
 const NOBODY: &str = "reader@example.com";
 const NOWHERE: &str = "https://example.com/unsubscribe";
 
-/// Returns the input of an e-mail step for showing an e-mail with this data, with every attachment.
+/// Returns the input of an e-mail step that shows an e-mail with this data and every attachment.
 fn with_data(planned: &PlannedStep, data: &Value, locale: Option<&str>) -> Option<Value> {
     let Type { shape: Shape::Record(ty), .. } = planned.input.ty() else { return None };
     let value = |field: &Field| match (field.name.as_ref(), &field.ty.shape) {

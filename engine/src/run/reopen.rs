@@ -1,4 +1,4 @@
-//! The effect of a retry: failed steps begin again, waiting steps run now, and completed steps stay
+//! Applies a retry: failed steps begin again, waiting steps run now, and completed steps stay
 //! completed.
 
 use std::collections::BTreeMap;
@@ -19,8 +19,8 @@ use crate::value::Value;
 type Past = BTreeMap<Option<u32>, ElementState>;
 
 impl Scheduler {
-    /// Resets failed steps and moves waiting attempts to `at`. Elements that succeeded stay so.
-    /// Skipped steps are decided again if they depend on a step that is retried.
+    /// Resets failed steps and moves waiting attempts to `at`. Elements that succeeded keep
+    /// their outputs. Skipped steps are decided again if they depend on a step that is retried.
     pub(super) fn reopen(&mut self, at: Timestamp) {
         let mut reopened: Vec<bool> = Vec::with_capacity(self.steps.len());
         for (state, kept) in self.steps.iter_mut().zip(&mut self.kept) {
@@ -81,7 +81,8 @@ impl Scheduler {
     /// beginning. Events of steps that this version does not have are ignored.
     ///
     /// # Errors
-    /// If a step in `done` is not in this plan, or its output is not among the events.
+    /// Returns an error if a step in `done` is not in this plan, or its output is not among the
+    /// events.
     pub fn inherit(
         &mut self,
         events: &[Event],

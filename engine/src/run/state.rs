@@ -18,7 +18,7 @@ pub enum RunState {
     InProgress,
     /// No step can run before a certain time.
     Waiting,
-    /// Every step has ended, and no failure is left.
+    /// Every step has ended, and every failure was handled.
     Completed,
     /// A step failed permanently. A person must fix the cause.
     Parked,

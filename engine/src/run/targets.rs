@@ -1,5 +1,5 @@
 //! Tracks which rows and objects the steps of a run write, so two steps or elements cannot
-//! overwrite each other's unnoticed.
+//! overwrite the same row or object unnoticed.
 //!
 //! The check is here and not in the ports, so it is the same for every storage. It runs when an
 //! attempt starts and not when a journal is applied: what a run has done stays done.
@@ -72,7 +72,7 @@ impl Scheduler {
     /// Records the target of an attempt.
     ///
     /// # Errors
-    /// If another step or element has written to it.
+    /// Returns an error if another step or element has written the same row or object.
     pub(super) fn claim(
         &mut self,
         step: usize,
@@ -93,7 +93,7 @@ impl Scheduler {
         conflict.map_or(Ok(()), Err)
     }
 
-    /// Releases the target of an attempt that did not write it.
+    /// Releases the target of an attempt that did not write to it.
     pub(super) fn release(&mut self, step: usize, element: Option<u32>) {
         if let Some(targets) = &mut self.targets {
             targets.forget((step, element));

@@ -1,5 +1,5 @@
-//! Finds lists of an order that are too long for a step when the order arrives. The run could only
-//! park, and no retry would help.
+//! When an order arrives, finds its lists that are too long for a step. Its run could only park,
+//! and no retry would help.
 
 use std::collections::BTreeSet;
 

@@ -10,11 +10,14 @@ const LENGTH_MAX: usize = 254;
 const DOMAIN_MAX: usize = 255;
 const LABEL_MAX: usize = 63;
 
-/// Returns whether a text is a deliverable e-mail address: a mailbox of RFC 5321 without name, comments or line breaks.
+/// Returns whether a text is a deliverable e-mail address: a mailbox of RFC 5321 without name,
+/// comments or line breaks.
 ///
-/// The check is stricter than the RFC, because addresses in orders are untrusted. The domain must be a name with at least two labels: no `localhost`,
-/// no address literal. The address must not start with a hyphen, because programs would parse it as an option. No part may resemble another address by
-/// mixed scripts (Unicode Technical Standard 39, "moderately restrictive", and whole-script confusables of ASCII).
+/// The check is stricter than the RFC, because addresses in orders are untrusted. The domain must
+/// be a name with at least two labels: no `localhost`, no address literal. The address must not
+/// start with a hyphen, because programs would parse it as an option. No part may resemble another
+/// address by mixed scripts (Unicode Technical Standard 39, "moderately restrictive", and
+/// whole-script confusables of ASCII).
 pub fn is_email(text: &str) -> bool {
     text.len() <= LENGTH_MAX
         && !text.chars().any(char::is_control)
@@ -44,7 +47,8 @@ fn is_domain(domain: &str) -> bool {
         && !shown.split('.').any(misleads)
 }
 
-/// Returns whether a part of an address resembles another one: it mixes confusable scripts, or its letters of another script look like ASCII.
+/// Returns whether a part of an address resembles another one: it mixes confusable scripts, or its
+/// letters of another script look like ASCII.
 fn misleads(part: &str) -> bool {
     if part.is_ascii() {
         return false;

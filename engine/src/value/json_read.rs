@@ -79,8 +79,8 @@ pub struct Parsed {
 /// Reads a document.
 ///
 /// # Errors
-/// All problems of the document, at most [`PROBLEMS_MAX`]. For text that is not JSON, only the
-/// syntax errors.
+/// Returns all problems of the document, at most [`PROBLEMS_MAX`]. For text that is not JSON, only
+/// the syntax errors.
 pub fn read_json(text: &[u8], node: &JsonNode) -> Result<Parsed, Vec<JsonProblem>> {
     read(text, node, false)
 }
@@ -89,7 +89,7 @@ pub fn read_json(text: &[u8], node: &JsonNode) -> Result<Parsed, Vec<JsonProblem
 /// does not fit is kept as JSON.
 ///
 /// # Errors
-/// The syntax errors of text that is not JSON.
+/// Returns the syntax errors of text that is not JSON.
 pub fn revive_json(text: &[u8], node: &JsonNode) -> Result<Parsed, Vec<JsonProblem>> {
     read(text, node, true)
 }

@@ -118,7 +118,7 @@ pub(super) fn revived_text(text: &str, node: &JsonNode) -> Value {
 /// point.
 ///
 /// # Errors
-/// The message about the first problem.
+/// Returns the message about the first problem.
 pub fn decimal(text: &str, integer_digits: u32, scale: u32) -> Result<Decimal, String> {
     let decimal = Decimal::parse(text).map_err(|error| match error {
         DecimalError::TooManyDecimals | DecimalError::TooManyDigits => {
@@ -132,7 +132,7 @@ pub fn decimal(text: &str, integer_digits: u32, scale: u32) -> Result<Decimal, S
 /// Checks the number of digits of a decimal before and after the decimal point.
 ///
 /// # Errors
-/// The message about the part with too many digits.
+/// Returns the message about the part with too many digits.
 pub fn sized(decimal: Decimal, integer_digits: u32, scale: u32) -> Result<Decimal, String> {
     if decimal.integer_digits() > integer_digits {
         let digits = json_words::counted(integer_digits.into(), "digit", "digits");

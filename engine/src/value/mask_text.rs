@@ -1,4 +1,5 @@
-//! Masks the JSON text of an order: every byte stays as it was sent, except for values that are or may be personal data.
+//! Masks the JSON text of an order: every byte stays as it was sent, except for values that are or
+//! may be personal data.
 
 use super::mask::mark;
 use super::types::{RecordType, Shape, Type};
@@ -6,8 +7,10 @@ use super::types::{RecordType, Shape, Type};
 /// The mark for a value that the schema does not describe and that may therefore be personal.
 const HIDDEN: &str = "«hidden»";
 
-/// Returns a JSON text in which a mark such as `"«email»"` replaces each value whose type is personal data and each value that the type does not
-/// describe. Everything else stays unchanged: whitespace, the order of members, the notation of numbers. If the text is not JSON, the whole text is hidden.
+/// Returns a JSON text in which a mark such as `"«email»"` replaces each value whose type is
+/// personal data and each value that the type does not describe. Everything else stays unchanged:
+/// whitespace, the order of members, the notation of numbers. If the text is not JSON, the whole
+/// text is hidden.
 pub fn masked_text(text: &str, ty: &Type) -> String {
     let mut scanner = Scanner { text, at: 0, shown: String::with_capacity(text.len()) };
     let whole = scanner.value(Some(ty)).and_then(|()| {
