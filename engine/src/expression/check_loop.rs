@@ -85,8 +85,8 @@ impl Checker<'_> {
             fine &= self.loop_condition(condition, name);
         }
         let known = fine && element.is_some() && body.ty.is_some();
-        // The selection of elements reveals its conditions, and the number of elements reveals that
-        // of the list.
+        // The selected elements reveal the data in the condition, and the length of a result
+        // reveals that of the list.
         let chosen = list.ty.as_ref().is_some_and(|ty| ty.pii)
             || condition.as_ref().is_some_and(Checked::holds_pii)
             || kind == LoopKind::Filter && body.holds_pii();

@@ -190,7 +190,7 @@ impl Domain {
             return self.clone();
         }
         let null = if self.null == other.null { self.null } else { None };
-        // A domain that is only null adds nothing to the other one's values.
+        // A domain that is always null adds no values to the other domain.
         match (self.null, other.null) {
             (Some(true), _) => return Self { null, ..other.clone() },
             (_, Some(true)) => return Self { null, ..self.clone() },

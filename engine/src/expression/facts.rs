@@ -14,7 +14,7 @@ pub struct Facts {
     known: BTreeMap<String, Domain>,
     /// Texts that are decimals.
     decimals: BTreeSet<String>,
-    /// Whether a constant excludes that they ever hold.
+    /// Whether a constant condition makes them impossible.
     impossible: bool,
 }
 
@@ -97,7 +97,7 @@ impl Facts {
         self
     }
 
-    /// Returns what is known if at least one of both holds.
+    /// Returns what is known if at least one of the two holds.
     #[must_use]
     pub(super) fn or(&self, other: &Self) -> Self {
         if self.is_impossible() {

@@ -126,7 +126,7 @@ impl<'t> Tokens<'t> {
     }
 }
 
-/// Returns the position of the `}}` that ends the expression which begins at `from`. Ignores `}}`
+/// Returns the position of the `}}` that ends the expression that begins at `from`. Ignores `}}`
 /// within a text and the braces that close maps.
 pub(super) fn expression_end(text: &str, from: usize) -> Option<usize> {
     let mut at = from;

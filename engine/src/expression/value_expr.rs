@@ -122,7 +122,7 @@ impl Builder<'_> {
         } else if number.is_f64() {
             at.problem(
                 codes::NUMBER_FOR_DECIMAL,
-                "write an exact decimal as text, not as a number",
+                "expected an exact decimal as text, found a number",
                 "may have been rounded",
                 Some(format!("write it as text: \"{number}\"")),
             )

@@ -42,7 +42,7 @@ pub struct RateFileError {
     pub cause: RateFileCause,
 }
 
-/// An error in a rate file.
+/// The kind of an error in a rate file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RateFileCause {
     /// The file has more than [`FILE_BYTES_MAX`] bytes.

@@ -1,4 +1,4 @@
-//! The values.
+//! [`Value`], a value at run time, and its records.
 
 use std::sync::Arc;
 

@@ -48,8 +48,8 @@ impl Digest {
         Some(Self(bytes))
     }
 
-    /// Returns the first 16 bytes in hexadecimal: 128 bits are unique enough for the ids of runs
-    /// and messages.
+    /// Returns the first 16 bytes in hexadecimal: 128 bits, enough for unique ids of runs and
+    /// messages.
     pub fn short(&self) -> String {
         let mut text = self.to_string();
         text.truncate(32);

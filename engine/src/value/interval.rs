@@ -1,5 +1,4 @@
-//! The range of a number, so warnings about its size are limited to numbers that can really be so
-//! large.
+//! The range of a number. It limits warnings about sizes to values that can actually be that large.
 
 use crate::money::{DIGITS_MAX, Decimal, Rounding};
 

@@ -26,8 +26,8 @@ pub fn locate_name(text: &[u8], object: &str, name: &str) -> usize {
     name_before(text, locate(text, &format!("{object}/{name}")))
 }
 
-/// Returns the offset of the name before `here`, from which at most white space and a colon
-/// separate it.
+/// Returns the offset of the name that precedes `here`. Only white space and a colon may be between
+/// them.
 pub(super) fn name_before(text: &[u8], here: usize) -> usize {
     let before = text.get(..here).unwrap_or_default();
     let Some(end) = before.iter().rposition(|byte| *byte == b'"') else { return here };

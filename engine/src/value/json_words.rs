@@ -26,7 +26,7 @@ pub(super) const fn syntax(error: &JsonErrorType) -> &'static str {
         JsonErrorType::ControlCharacterWhileParsingString => {
             "control character in a string; escape it, for example as `\\n`"
         }
-        JsonErrorType::KeyMustBeAString => "put the name of a member in double quotes",
+        JsonErrorType::KeyMustBeAString => "the name of a member must be in double quotes",
         JsonErrorType::TrailingComma => "comma after the last entry",
         JsonErrorType::TrailingCharacters => "unexpected text after the end of the value",
         JsonErrorType::RecursionLimitExceeded => "nested too deeply",

@@ -109,7 +109,7 @@ fn values_that_do_not_fit_are_reported_with_their_position() {
         (
             json!(1.1),
             Type::amount(),
-            " 205 write an exact decimal as text, not as a number |  | write it as text: \"1.1\"",
+            " 205 expected an exact decimal as text, found a number |  | write it as text: \"1.1\"",
         ),
         (json!("1,1"), Type::amount(), " 405 `1,1` is not a decimal |  | write it like `12.30`"),
         (json!(5), Type::text(), " 405 expected text, found a whole number |  | put it in quotes"),
