@@ -101,6 +101,6 @@ fn a_step_that_panics_fails_and_is_held_if_its_call_had_begun() {
         let state = &run.scheduler.steps()[0];
         let StepState::Failed { failure, .. } = state else { panic!("{state:?}") };
         assert_eq!(failure.cause, cause);
-        assert_eq!(failure.message, "the step panicked, which is a bug in its kind");
+        assert_eq!(failure.message, "the step panicked; this is a bug in its kind");
     }
 }

@@ -1,6 +1,8 @@
-//! The static checker: syntax tree in, typed run-time tree out, and every problem on the way.
+//! The static checker. It converts the syntax tree to a typed run-time tree and reports every
+//! problem.
 //!
-//! A part that is wrong is reported once and then has no type, so that what contains it says nothing more.
+//! A wrong part is reported once and then has no type, so the expressions that contain it are not
+//! reported.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -21,22 +23,23 @@ use super::scope::Scope;
 use super::syntax::{Expr, ExprKind, Operator};
 use super::{guard, hints, widen};
 
-/// A part of an expression that was checked.
+/// A checked part of an expression.
 #[derive(Clone, Debug)]
 pub(super) struct Checked {
     pub(super) node: Node,
-    /// Its type; none if something in it is wrong or comes from a broken step or a broken part of the order schema.
+    /// Its type; `None` if it contains an error, or depends on a step with errors or on an invalid
+    /// part of the order schema.
     pub(super) ty: Option<Type>,
-    /// The bytes it was written in.
+    /// Its byte range.
     pub(super) span: Range<usize>,
-    /// The path by which facts know it, if it is one.
+    /// The path that identifies it in facts, if it is a path.
     pub(super) path: Option<String>,
     pub(super) origin: Option<Origin>,
-    /// The condition on a union's constant with which it is not missing.
+    /// The condition on a constant of the union under which it is not missing.
     pub(super) present_if: Option<String>,
-    /// What its text consists of, as far as that is known.
+    /// The pieces of its text, if known.
     pub(super) pieces: Vec<Piece>,
-    /// What is known when it is true, and when it is false.
+    /// The facts that hold if it is true, and if it is false.
     pub(super) holds: Facts,
     pub(super) fails: Facts,
 }
@@ -57,12 +60,12 @@ impl Checked {
         self.ty.as_ref().map(|ty| &ty.shape)
     }
 
-    /// Tells whether it is, or has in it, personal data.
+    /// Returns whether it is or contains personal data.
     pub(super) fn holds_pii(&self) -> bool {
         self.ty.as_ref().is_some_and(Type::holds_pii)
     }
 
-    /// Returns what its text consists of: itself, if nothing else is known.
+    /// Returns the pieces of its text. If nothing is known, the only piece is the value itself.
     pub(super) fn pieces(&self) -> Vec<Piece> {
         match (&self.path, self.node.constant()) {
             _ if !self.pieces.is_empty() => self.pieces.clone(),
@@ -74,7 +77,7 @@ impl Checked {
         }
     }
 
-    /// Returns the text if it is one that stands in the file.
+    /// Returns the text if it is a constant text.
     pub(super) fn constant_text(&self) -> Option<&str> {
         self.node.constant()?.as_text().map(AsRef::as_ref)
     }
@@ -83,17 +86,17 @@ impl Checked {
 /// The variable of a loop.
 pub(super) struct Local {
     pub(super) name: String,
-    /// Its path in facts, which no other variable shares.
+    /// Its unique path in facts.
     pub(super) path: String,
     pub(super) ty: Option<Type>,
 }
 
-/// The state of checking one expression.
+/// The state while one expression is checked.
 pub(super) struct Checker<'s> {
     pub(super) scope: &'s Scope,
     /// The text of the expression.
     pub(super) text: &'s str,
-    /// Where it begins within its scalar.
+    /// The offset of the expression within its scalar.
     pub(super) offset: usize,
     pub(super) route: Route,
     pub(super) facts: Facts,
@@ -139,7 +142,7 @@ impl<'s> Checker<'s> {
         self.with_truth(expr, checked)
     }
 
-    /// Checks a part where more facts hold.
+    /// Checks a part with additional facts.
     pub(super) fn check_where(&mut self, facts: &Facts, expr: &Expr) -> Checked {
         if facts.is_empty() {
             return self.check(expr);
@@ -151,12 +154,12 @@ impl<'s> Checker<'s> {
         checked
     }
 
-    /// Returns what was written at `span`.
+    /// Returns the source text at `span`.
     pub(super) fn written(&self, span: &Range<usize>) -> &'s str {
         self.text.get(span.clone()).unwrap_or_default()
     }
 
-    /// Reports a problem and returns it for more to be added.
+    /// Reports a problem and returns it so details can be added.
     pub(super) fn report(
         &mut self,
         code: Code,
@@ -179,12 +182,13 @@ impl<'s> Checker<'s> {
         Added(self.problems.last_mut())
     }
 
-    /// Demands that a value is there, and reports it otherwise.
+    /// Requires that a value is present, and reports a problem otherwise.
     pub(super) fn present(&mut self, checked: &Checked) -> bool {
         self.present_in(checked, None)
     }
 
-    /// Demands that a value is there where `used` takes a part of it, and reports it otherwise.
+    /// Requires that a value is present where `used` accesses a part of it, and reports a problem
+    /// otherwise.
     pub(super) fn present_in(&mut self, checked: &Checked, used: Option<&str>) -> bool {
         let Some(ty) = checked.ty.as_ref().filter(|ty| ty.nullable && ty.shape != Shape::Null)
         else {
@@ -196,7 +200,7 @@ impl<'s> Checker<'s> {
             codes::MAY_BE_MISSING,
             checked.span.clone(),
             format!("`{written}` may be missing"),
-            "used as if it were there",
+            "used as if it were present",
         )
         .help(help)
         .origin(checked.origin.clone());
@@ -215,7 +219,7 @@ impl<'s> Checker<'s> {
                 self.report(
                     codes::EXPRESSION_TYPE,
                     checked.span.clone(),
-                    format!("{place} wants a condition, not {found}"),
+                    format!("{place} expects a condition, found {found}"),
                     format!("this is {found}"),
                 )
                 .help(help);
@@ -224,7 +228,7 @@ impl<'s> Checker<'s> {
         }
     }
 
-    /// Evaluates now what depends on nothing, and reports what never has a value.
+    /// Evaluates a constant part, and reports one that never has a value.
     fn folded(&mut self, checked: Checked) -> Checked {
         let (checked, error) = match fold(checked) {
             Ok(checked) => return checked,
@@ -242,14 +246,12 @@ impl<'s> Checker<'s> {
             let written = self.written(&span);
             let message = match error {
                 EvalError::Overflow => format!("`{written}` overflows"),
-                error => format!("`{written}` never has a value: {error}"),
+                error => format!("`{written}` cannot be evaluated: {error}"),
             };
             let help = match (error, checked.shape()) {
-                (EvalError::Overflow, Some(Shape::Decimal { .. })) => {
-                    "a decimal has at most 28 digits"
-                }
+                (EvalError::Overflow, Some(Shape::Decimal { .. })) => "use at most 28 digits",
                 (EvalError::Overflow, _) => {
-                    "whole numbers have 64 bits; with a point, as in `1.0`, a number is a decimal of up to 28 digits"
+                    "add a decimal point, as in `1.0`, for a decimal of up to 28 digits; whole numbers have 64 bits"
                 }
                 _ => "write the result instead",
             };
@@ -292,7 +294,7 @@ impl<'s> Checker<'s> {
         Checked { holds, fails, ..Checked::new(node, ty, expr.span.clone()) }
     }
 
-    /// Reports `value || fallback`, which other languages have.
+    /// Reports `value || fallback`, a notation of other languages.
     fn is_fallback(&mut self, expr: &Expr, left: &Checked, right: &Checked) -> bool {
         let condition = |side: &Checked| side.shape().is_none_or(|shape| *shape == Shape::Bool);
         if condition(left) || condition(right) {
@@ -300,9 +302,10 @@ impl<'s> Checker<'s> {
         }
         let (value, fallback) = (self.written(&left.span), self.written(&right.span));
         let found = left.shape().map(widen::found).unwrap_or_default();
-        let help = format!("for a fallback, write `coalesce({value}, {fallback})`");
-        let message = format!("`||` wants conditions, not {found}");
-        self.report(codes::EXPRESSION_TYPE, expr.span.clone(), message, "no conditions").help(help);
+        let help = format!("write `coalesce({value}, {fallback})` for a fallback");
+        let message = format!("`||` expects conditions, found {found}");
+        self.report(codes::EXPRESSION_TYPE, expr.span.clone(), message, "not conditions")
+            .help(help);
         true
     }
 
@@ -322,7 +325,7 @@ impl<'s> Checker<'s> {
         Checked::new(node, ty, expr.span.clone())
     }
 
-    /// Makes one type of several values that can stand in one place.
+    /// Finds the common type of values that can occur in the same place.
     pub(super) fn joined(
         &mut self,
         span: Range<usize>,
@@ -351,8 +354,8 @@ impl<'s> Checker<'s> {
                 self.report(
                     codes::EXPRESSION_TYPE,
                     span.clone(),
-                    format!("{what} have no type in common: {before} and {found}"),
-                    "two types",
+                    format!("{what} have no common type: {before} and {found}"),
+                    "incompatible types",
                 );
                 known = false;
             }
@@ -384,7 +387,7 @@ impl<'s> Checker<'s> {
     }
 }
 
-/// Puts fields together in the layout of their names.
+/// Creates a record from its fields.
 pub(super) fn record(fields: Vec<(&str, Checked)>) -> (Node, Type) {
     let ty = RecordType::new(fields.iter().map(|(name, value)| {
         let broken = || Type::of(Shape::Json).or_null();
@@ -400,7 +403,8 @@ pub(super) fn record(fields: Vec<(&str, Checked)>) -> (Node, Type) {
     (Node::Record(Arc::clone(&ty), nodes), Type::of(Shape::Record(ty)))
 }
 
-/// Widens whole numbers in a value of type `found` where `wanted` has decimals; returns its type then.
+/// Converts whole numbers to decimals in a value of type `found` where `wanted` has decimals.
+/// Returns the resulting type.
 pub(super) fn coerce(node: Node, found: &Type, wanted: &Type) -> (Node, Type) {
     match widen::coercion(found, wanted) {
         None => (node, found.clone()),
@@ -422,10 +426,10 @@ fn literal(value: &Value, span: Range<usize>) -> Checked {
     Checked::new(Node::Const(value.clone()), Some(widen::type_of_literal(value)), span)
 }
 
-/// Evaluates now what depends on nothing.
+/// Evaluates a part that is constant.
 ///
 /// # Errors
-/// The part, and why it never has a value.
+/// Returns the part and the reason why it never has a value.
 pub(super) fn fold(checked: Checked) -> Result<Checked, Box<(Checked, EvalError)>> {
     let constant = checked.node.constant().is_some();
     if constant || checked.ty.is_none() || !checked.node.reads_nothing(0) {

@@ -1,4 +1,4 @@
-//! Operators between two operands.
+//! Binary operators.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ impl Checker<'_> {
             None => false,
             Some(shape) if widen::is_number(shape) => self.present(&operand),
             Some(shape) => {
-                let message = format!("`-` does not fit {}", widen::found(shape));
+                let message = format!("`-` cannot be applied to {}", widen::found(shape));
                 self.report(codes::EXPRESSION_TYPE, expr.span.clone(), message, "not a number");
                 false
             }
@@ -66,7 +66,7 @@ impl Checker<'_> {
             return Checked::broken(expr.span.clone());
         };
         let message = format!(
-            "`{}` does not fit {} and {}",
+            "`{}` cannot be applied to {} and {}",
             operator.as_str(),
             widen::found(a),
             widen::found(b)
@@ -82,21 +82,21 @@ impl Checker<'_> {
             _ if !add && unquoted(left, right).is_some() => unquoted(left, right),
             _ if !add && unquoted(right, left).is_some() => unquoted(right, left),
             (Shape::Date(_), Shape::Timestamp) => {
-                Some(format!("take the calendar date: `date({})`", self.written(&right.span)))
+                Some(format!("use the calendar date: `date({})`", self.written(&right.span)))
             }
             (Shape::Timestamp, Shape::Date(_)) => {
-                Some(format!("take the calendar date: `date({})`", self.written(&left.span)))
+                Some(format!("use the calendar date: `date({})`", self.written(&left.span)))
             }
             (a, b) if add && widen::is_text(a) && widen::is_number(b) => {
-                Some(format!("`string({})` makes text of it", self.written(&right.span)))
+                Some(format!("convert it with `string({})`", self.written(&right.span)))
             }
             (a, b) if add && widen::is_number(a) && widen::is_text(b) => {
-                Some(format!("`string({})` makes text of it", self.written(&left.span)))
+                Some(format!("convert it with `string({})`", self.written(&left.span)))
             }
             _ => None,
         };
         let origin = right.origin.clone().or_else(|| left.origin.clone());
-        self.report(codes::EXPRESSION_TYPE, expr.span.clone(), message, "these do not fit")
+        self.report(codes::EXPRESSION_TYPE, expr.span.clone(), message, "incompatible types")
             .help(help)
             .origin(origin);
         Checked::broken(expr.span.clone())
@@ -191,19 +191,19 @@ impl Checker<'_> {
         let (a, b) = (self.written(&left.span), self.written(&right.span));
         let (message, help) = if operator == Operator::Divide {
             (
-                "`/` divides whole numbers only: a decimal quotient must be rounded",
+                "`/` only divides whole numbers, because a decimal quotient must be rounded",
                 Some(format!(
-                    "use `div({a}, {b}, 2, \"half_even\")`: the decimals to keep and the rounding mode"
+                    "use `div({a}, {b}, 2, \"half_even\")` with the number of decimals and the rounding mode"
                 )),
             )
         } else {
-            ("`%` fits whole numbers only", None)
+            ("`%` only works on whole numbers", None)
         };
         self.report(codes::EXPRESSION_TYPE, expr.span.clone(), message, "has decimals").help(help);
         Checked::broken(expr.span.clone())
     }
 
-    /// Demands that a divisor is surely not zero.
+    /// Requires that a divisor is known not to be zero.
     pub(super) fn nonzero(&mut self, divisor: &Checked) {
         let known = match divisor.node.constant() {
             Some(Value::Int(value)) => *value != 0,
@@ -236,7 +236,8 @@ impl Checker<'_> {
         self.report(codes::MAY_FAIL, divisor.span.clone(), message, "the divisor").help(help);
     }
 
-    /// Demands that two amounts, or those in two lists or records, are in one currency, and reports it otherwise.
+    /// Requires that two amounts, or those in two lists or records, have one currency, and reports
+    /// a problem otherwise.
     pub(super) fn one_currency(
         &mut self,
         span: &Range<usize>,
@@ -267,7 +268,7 @@ impl Checker<'_> {
         left: &Checked,
         right: &Checked,
     ) -> bool {
-        let what = format!("`{}` joins", operator.as_str());
+        let what = format!("`{}` combines", operator.as_str());
         self.one_currency(&expr.span, &what, left, right)
     }
 
@@ -312,7 +313,7 @@ impl Checker<'_> {
         let (Some(a), Some(Type { shape: Shape::List(element), .. })) = (&left.ty, &right.ty)
         else {
             let message = format!(
-                "`in` wants a list, not {}",
+                "`in` expects a list, found {}",
                 right.shape().map(widen::found).unwrap_or_default()
             );
             self.report(codes::EXPRESSION_TYPE, right.span, message, "not a list");
@@ -325,7 +326,7 @@ impl Checker<'_> {
         if !widen::is_empty_list(&Shape::List(Arc::clone(element))) && !are_equal_kind(a, element) {
             return self.misfit(expr, Operator::In, &left, &inside);
         }
-        // Each text that stands in the list is compared, and so must be possible.
+        // Each text in the list is compared, so each must be a possible value.
         if let Some(Value::List(texts)) = right.node.constant() {
             for text in texts.iter().filter_map(Value::as_text) {
                 let constant = Checked {
@@ -343,7 +344,8 @@ impl Checker<'_> {
         Checked { holds, fails, ..Checked::new(node, ty, span) }
     }
 
-    /// Gives a text that stands in the expression the type of what it is compared with: a currency, one of some texts, a date.
+    /// Gives a literal text the type of the value that it is compared with: a currency, one of some
+    /// texts, a date.
     fn like(&mut self, left: Checked, right: Checked) -> (Checked, Checked) {
         match (left.constant_text().is_some(), right.constant_text().is_some()) {
             (true, false) => {
@@ -366,9 +368,9 @@ impl Checker<'_> {
                 let known: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
                 let help = closest(&text, known.iter().copied())
                     .map(|near| format!("did you mean `{near}`?"))
-                    .unwrap_or_else(|| format!("it is {}", ty.shape));
+                    .unwrap_or_else(|| format!("use {}", ty.shape));
                 let message = format!("`{}` is never `{text}`", self.written(&other.span));
-                self.report(codes::WRONG_TYPE, constant.span.clone(), message, "never this text")
+                self.report(codes::WRONG_TYPE, constant.span.clone(), message, "impossible value")
                     .help(help)
                     .origin(other.origin.clone());
                 return Checked::broken(constant.span);
@@ -391,7 +393,7 @@ impl Checker<'_> {
     }
 }
 
-/// The type of a condition about these: personal data if one of them holds some.
+/// Returns the type of a condition about these values: personal data if one of them contains some.
 pub(super) fn truth<'c>(about: impl IntoIterator<Item = &'c Checked>) -> Type {
     let pii = about.into_iter().any(Checked::holds_pii);
     Type::of(Shape::Bool).with_pii(pii)
@@ -404,7 +406,7 @@ fn product_unit(a: &Type, b: &Type) -> Option<Unit> {
     }
 }
 
-/// Tells whether values of both shapes have an order among them.
+/// Returns whether values of the two shapes can be ordered.
 pub(super) fn are_ordered(a: &Shape, b: &Shape) -> bool {
     (widen::is_number(a) && widen::is_number(b))
         || (widen::is_text(a) && widen::is_text(b))

@@ -1,4 +1,4 @@
-//! Calls: which functions there are, and what they take and give.
+//! Calls: the functions with their arguments and results.
 
 use oms_core::diagnostic::{closest, codes};
 use oms_core::money::Decimal;
@@ -15,7 +15,7 @@ use super::problem::Weight;
 use super::syntax::{Expr, ExprKind};
 use super::{hints, widen};
 
-/// Every function: its name, the arguments it takes at least and at most, how it is written.
+/// Every function: its name, its minimum and maximum number of arguments, and its usage.
 const FUNCTIONS: [(&str, usize, usize, &str); 21] = [
     ("coalesce", 2, 2, "coalesce(value, fallback)"),
     ("contains", 2, 2, "contains(text, part)"),
@@ -40,7 +40,7 @@ const FUNCTIONS: [(&str, usize, usize, &str); 21] = [
     ("upperAscii", 1, 1, "upperAscii(text)"),
 ];
 
-/// The loops, which are written as methods.
+/// The loops, which have the form of methods.
 const LOOPS: [(&str, LoopKind); 6] = [
     ("map", LoopKind::Map),
     ("filter", LoopKind::Filter),
@@ -50,7 +50,7 @@ const LOOPS: [(&str, LoopKind); 6] = [
     ("existsOne", LoopKind::ExistsOne),
 ];
 
-/// Functions that may be written as methods of their first argument.
+/// Functions that can be called as methods of their first argument.
 const METHODS: [&str; 9] = [
     "size",
     "upper",
@@ -141,7 +141,7 @@ impl Checker<'_> {
         let functions = FUNCTIONS.iter().map(|(known, ..)| *known);
         let known = functions.chain(LOOPS.iter().map(|(known, _)| *known));
         let help = if is_loop {
-            format!("write it behind a list: `list.{name}(x, …)`")
+            format!("write it after a list: `list.{name}(x, …)`")
         } else if let Some(hint) = of_date.or_else(|| hints::function(name, &operands, alone)) {
             hint
         } else if let Some(near) = closest(name, known.clone()).filter(|_| !hints::is_absent(name))
@@ -149,14 +149,14 @@ impl Checker<'_> {
             format!("did you mean `{near}`?")
         } else {
             let names: Vec<String> = known.map(|name| format!("`{name}`")).collect();
-            format!("the functions are {}", names.join(", "))
+            format!("use one of the functions {}", names.join(", "))
         };
         let message = format!("there is no function `{name}`");
         self.report(codes::UNKNOWN_NAME, expr.at.clone(), message, "unknown function").help(help);
         Checked::broken(expr.span.clone())
     }
 
-    /// Writes the field of a record whose name is given as a text.
+    /// Returns the notation for a field whose name is given as a text.
     fn field_named(&self, record: &Expr, field: &Expr) -> String {
         match &field.kind {
             ExprKind::Literal(Value::Text(name)) => {
@@ -166,7 +166,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Tells whether a part is a date, and reports nothing about it.
+    /// Returns whether a part is a date, without reporting its problems.
     fn is_date(&mut self, part: &Expr) -> bool {
         let before = self.problems.len();
         let checked = self.check(part);
@@ -174,15 +174,15 @@ impl Checker<'_> {
         matches!(checked.shape(), Some(Shape::Date(_)))
     }
 
-    /// Reports an argument that a function cannot take.
+    /// Reports an argument that a function does not accept.
     pub(super) fn unfit(&mut self, name: &str, wanted: &str, arg: &Checked) {
         self.unfit_but(name, wanted, arg, None);
     }
 
-    /// Reports an argument that a function cannot take, and what to write instead.
+    /// Reports an argument that a function does not accept, with a suggestion.
     fn unfit_but(&mut self, name: &str, wanted: &str, arg: &Checked, help: Option<String>) {
         let found = arg.shape().map(widen::found).unwrap_or_default();
-        let message = format!("`{name}` wants {wanted}, not {found}");
+        let message = format!("`{name}` expects {wanted}, found {found}");
         self.report(codes::EXPRESSION_TYPE, arg.span.clone(), message, format!("this is {found}"))
             .help(help)
             .origin(arg.origin.clone());
@@ -195,7 +195,7 @@ impl Checker<'_> {
             self.report(
                 codes::EXPRESSION_TYPE,
                 field.span.clone(),
-                "`has` wants a field",
+                "`has` expects a field",
                 "not a field",
             )
             .help("write `has(record.field)`".to_owned());
@@ -220,7 +220,7 @@ impl Checker<'_> {
         let chars_max = ty.chars_max();
         let plain = |chars_max| Type { pii, ..Type::of(Shape::Text { chars_max, values: None }) };
         let typed = match (name, &shape) {
-            // How many there are tells nothing of anybody, unless the list itself does.
+            // The size of a list is personal data only if the list itself is.
             ("size", Shape::List(_)) => {
                 Ok((Function::Size, up_to(ty.limits.elements_max).with_pii(ty.pii)))
             }
@@ -237,7 +237,7 @@ impl Checker<'_> {
                 return Checked::new(node, Some(ty), span);
             }
             ("decimal", _) if text => return self.decimal(expr, arg),
-            // Other alphabets may change their length when their case does, at most threefold.
+            // In some alphabets, a change of case makes a text up to three times as long.
             ("upper" | "lower", _) if text => {
                 let function = if name == "upper" { Function::Upper } else { Function::Lower };
                 Ok((function, plain(chars_max.map(|chars| chars.saturating_mul(3)))))
@@ -255,7 +255,7 @@ impl Checker<'_> {
             },
             ("sum", Shape::List(element)) => return self.sum(expr, arg, element),
             ("sum", _) => Err("a list of numbers"),
-            _ => Err("something else"),
+            _ => Err("another type"),
         };
         let (function, ty) = match typed {
             Ok(typed) => typed,
@@ -330,12 +330,12 @@ impl Checker<'_> {
                     && Decimal::parse(text).is_err()
                 {
                     let message =
-                        format!("`{text}` is not a decimal, so that the fallback always counts");
+                        format!("`{text}` is not a decimal, so the fallback is always used");
                     self.report(
                         codes::EXPRESSION_TYPE,
                         first.span.clone(),
                         message,
-                        "cannot be read",
+                        "not a decimal",
                     )
                     .help("write the number itself".to_owned())
                     .weight(Weight::Warning);
@@ -372,7 +372,7 @@ impl Checker<'_> {
             })
         });
         if is_there && ty.is_some() && !is_reported {
-            let message = format!("`{written}` is never missing, so that `coalesce` has no effect");
+            let message = format!("`{written}` is never missing, so `coalesce` has no effect");
             self.report(codes::EXPRESSION_TYPE, at, message, "never missing")
                 .help(format!("write `{written}`"))
                 .weight(Weight::Warning);
@@ -407,7 +407,7 @@ impl Checker<'_> {
     }
 }
 
-/// The type of a number of elements or characters.
+/// Returns the type of a number of elements or characters.
 fn up_to(count: Option<u64>) -> Type {
     let most = count.and_then(|count| i64::try_from(count).ok()).unwrap_or(i64::MAX);
     let interval = Interval::new(Decimal::ZERO, Decimal::from_int(most));

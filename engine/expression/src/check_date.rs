@@ -1,4 +1,4 @@
-//! `date`: the day of an instant in a time zone.
+//! `date`: the day of a timestamp in a time zone.
 
 use oms_core::diagnostic::codes;
 use oms_core::time_zone::TimeZone;
@@ -27,12 +27,12 @@ impl Checker<'_> {
         Checked::new(Node::Day(Box::new(instant.node), zone), Some(day_type(pii)), span)
     }
 
-    /// Reads the name of a time zone, which must be known now.
+    /// Checks the name of a time zone, which must be constant.
     fn time_zone(&mut self, zone: &Expr) -> Option<TimeZone> {
         let zone = self.check(zone);
         let Some(name) = zone.constant_text() else {
             if zone.ty.is_some() {
-                let message = "the time zone must be a name in quotation marks";
+                let message = "the time zone must be a name in quotes";
                 self.report(codes::EXPRESSION_TYPE, zone.span, message, "not a constant name")
                     .help("write the name itself, such as `\"Europe/Berlin\"`".to_owned());
             }

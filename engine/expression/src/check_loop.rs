@@ -10,7 +10,8 @@ use super::problem::Weight;
 use super::syntax::{Expr, ExprKind};
 use super::{ELEMENTS_MAX, hints, widen};
 
-/// How deep loops nest at the most: a list has up to 10,000 elements, and a third level would be a day's work.
+/// The maximum nesting of loops. A list has up to 10,000 elements, so a third level could run for a
+/// day.
 const LOOPS_MAX: usize = 2;
 
 /// Says that a list may have more elements than can be processed.
@@ -19,8 +20,10 @@ pub fn too_long(path: &str, ty: &Type) -> Option<(String, String)> {
     let is_bounded = ty.limits.elements_max.is_some_and(|most| most <= limit);
     (!is_bounded).then(|| {
         (
-            format!("`{path}` may have more elements than the {limit} that a step can process"),
-            format!("bound the list from which it comes: `maxItems: {limit}` in the order schema"),
+            format!(
+                "`{path}` may have more than {limit} elements, the maximum that a step can process"
+            ),
+            format!("limit the list that it comes from: `maxItems: {limit}` in the order schema"),
         )
     })
 }
@@ -42,7 +45,7 @@ impl Checker<'_> {
                 (variable, Some(condition), body)
             }
             _ => {
-                let message = format!("`{name}` takes a name and what to do with each element");
+                let message = format!("`{name}` takes a name and an expression for each element");
                 self.report(
                     codes::EXPRESSION_TYPE,
                     span.clone(),
@@ -54,20 +57,20 @@ impl Checker<'_> {
             }
         };
         let ExprKind::Name(variable) = &variable.kind else {
-            let message = format!("`{name}` wants a name for the element first");
+            let message = format!("`{name}` expects a name for the element as its first argument");
             self.report(codes::EXPRESSION_TYPE, variable.span.clone(), message, "not a name")
                 .help(format!("write `list.{name}(x, …)`"));
             return Checked::broken(span);
         };
         if self.locals.len() >= LOOPS_MAX {
-            let message = format!("loops nest at most {LOOPS_MAX} deep");
-            self.report(codes::EXPRESSION_LIMIT, expr.at.clone(), message, "one too many")
-                .help("compute a part of it in a `value.compute` step".to_owned());
+            let message = format!("loops can be nested at most {LOOPS_MAX} levels deep");
+            self.report(codes::EXPRESSION_LIMIT, expr.at.clone(), message, "nested too deeply")
+                .help("compute a part of the expression in a `value.compute` step".to_owned());
             return Checked::broken(span);
         }
         let element = self.element(&list, name);
         self.locals_made += 1;
-        // Spaces keep the path apart from every path that can be written.
+        // The path contains a space, so it differs from every path in an expression.
         let path = format!("{variable} {}", self.locals_made);
         self.locals.push(Local { name: variable.clone(), path: path.clone(), ty: element.clone() });
         let condition = condition.map(|condition| self.check(condition));
@@ -83,7 +86,8 @@ impl Checker<'_> {
             fine &= self.loop_condition(condition, name);
         }
         let known = fine && element.is_some() && body.ty.is_some();
-        // Which elements are there tells what decided it, and their number that of the list.
+        // The selected elements reveal the data in the condition, and the length of a result
+        // reveals that of the list.
         let chosen = list.ty.as_ref().is_some_and(|ty| ty.pii)
             || condition.as_ref().is_some_and(Checked::holds_pii)
             || kind == LoopKind::Filter && body.holds_pii();
@@ -101,12 +105,12 @@ impl Checker<'_> {
         Checked::new(Node::Loop(Box::new(looping)), ty.flatten(), span)
     }
 
-    /// Returns the type of the elements, or reports what is no list.
+    /// Returns the element type, or reports a value that is not a list.
     fn element(&mut self, list: &Checked, name: &str) -> Option<Type> {
         let ty = list.ty.as_ref()?;
         let Shape::List(element) = &ty.shape else {
             let found = widen::found(&ty.shape);
-            let message = format!("`{name}` runs over a list, not over {found}");
+            let message = format!("`{name}` expects a list, found {found}");
             self.report(
                 codes::EXPRESSION_TYPE,
                 list.span.clone(),
@@ -121,7 +125,8 @@ impl Checker<'_> {
         self.present(list).then_some(element)
     }
 
-    /// Warns of a list of a step that may be too long. Lists of the order are told about where the schema declares them.
+    /// Reports a warning for a list of a step that may be too long. Warnings about lists of the
+    /// order are reported where the schema declares them.
     pub(super) fn bounded(&mut self, list: &Checked) {
         let path = list.path.as_deref().filter(|path| path.starts_with("steps."));
         let (Some(path), Some(ty)) = (path, &list.ty) else { return };
@@ -138,7 +143,7 @@ impl Checker<'_> {
             Some(Shape::Bool) => self.present(condition),
             Some(shape) => {
                 let found = widen::found(shape);
-                let message = format!("`{name}` wants a condition, not {found}");
+                let message = format!("`{name}` expects a condition, found {found}");
                 let label = format!("this is {found}");
                 let help = condition
                     .ty

@@ -1,4 +1,4 @@
-//! Functions that make numbers: `decimal`, `sum`, `round`, `div`.
+//! Functions that return numbers: `decimal`, `sum`, `round`, `div`.
 
 use oms_core::diagnostic::{closest, codes};
 use oms_core::money::{DIGITS_MAX, Decimal, Rounding};
@@ -11,11 +11,12 @@ use super::precedence::{Level, operand};
 use super::syntax::Expr;
 use super::widen;
 
-/// Decimals that a rounding may keep at the most; the rates of a conversion have as many.
+/// The maximum number of decimals that a rounding can keep. The rates of a conversion have the same
+/// number.
 const PLACES_MAX: i64 = 12;
 
 impl Checker<'_> {
-    /// Checks `decimal(text)`, which needs to know that the text is one.
+    /// Checks `decimal(text)`, which requires that the text is known to be a decimal.
     pub(super) fn decimal(&mut self, expr: &Expr, arg: Checked) -> Checked {
         let span = expr.span.clone();
         if let Some(text) = arg.constant_text() {
@@ -27,8 +28,8 @@ impl Checker<'_> {
                 }
                 Err(_) => {
                     let message = format!("`{text}` is not a decimal");
-                    self.report(codes::WRONG_TYPE, arg.span.clone(), message, "cannot be read")
-                        .help("it is written like `12.30`".to_owned());
+                    self.report(codes::WRONG_TYPE, arg.span.clone(), message, "not a decimal")
+                        .help("write it like `12.30`".to_owned());
                     Checked::broken(span)
                 }
             };
@@ -39,11 +40,11 @@ impl Checker<'_> {
         }
         if !arg.path.as_ref().is_some_and(|path| self.facts.is_decimal(path)) {
             let written = self.written(&arg.span);
-            let message = format!("`{written}` may be no decimal");
+            let message = format!("`{written}` might not be a decimal");
             let help = format!(
-                "guard it: `is_decimal({written}) ? … : …`, or give a fallback: `decimal({written}, …)`"
+                "guard it: `is_decimal({written}) ? … : …`, or add a fallback: `decimal({written}, …)`"
             );
-            self.report(codes::MAY_FAIL, arg.span.clone(), message, "any text")
+            self.report(codes::MAY_FAIL, arg.span.clone(), message, "can be any text")
                 .help(help)
                 .origin(arg.origin.clone());
             return Checked { ty, ..Checked::broken(span) };
@@ -76,8 +77,8 @@ impl Checker<'_> {
             let written = self.written(&arg.span);
             let message = format!("an element of `{written}` may be missing");
             let list = operand(written, Level::Member);
-            let help = format!("leave out what is missing: `{list}.map(x, x != null, x)`");
-            self.report(codes::MAY_BE_MISSING, arg.span, message, "used as if all were there")
+            let help = format!("skip missing elements: `{list}.map(x, x != null, x)`");
+            self.report(codes::MAY_BE_MISSING, arg.span, message, "used as if all were present")
                 .help(help)
                 .origin(arg.origin);
             return Checked::broken(span);
@@ -102,13 +103,8 @@ impl Checker<'_> {
             _ => None,
         };
         if kept.is_none() && places.ty.is_some() {
-            let message = format!("the decimals to keep are a number from 0 to {PLACES_MAX}");
-            self.report(
-                codes::EXPRESSION_TYPE,
-                places.span,
-                message,
-                "must be a number that stands here",
-            );
+            let message = format!("the number of decimals must be from 0 to {PLACES_MAX}");
+            self.report(codes::EXPRESSION_TYPE, places.span, message, "must be a constant number");
         }
         let rounding = mode.constant_text().and_then(|text| text.parse::<Rounding>().ok());
         if rounding.is_none() && mode.ty.is_some() {
@@ -117,7 +113,7 @@ impl Checker<'_> {
             let known = || names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             let help = match near {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("one of {}", known()),
+                None => format!("use one of {}", known()),
             };
             self.report(codes::EXPRESSION_TYPE, mode.span, "not a rounding mode", "unknown mode")
                 .help(help);
@@ -165,7 +161,8 @@ impl Checker<'_> {
             return Checked::broken(span);
         };
         let (Some(dividend), Some(divisor)) = (a.ty, b.ty) else { return Checked::broken(span) };
-        // An amount by a plain number is an amount; an amount by an amount is a plain number.
+        // An amount divided by a plain number is an amount. An amount divided by an amount is a
+        // plain number.
         let unit = if divisor.unit.is_none() { dividend.unit } else { None };
         let pii = dividend.pii || divisor.pii;
         let quotients = interval.divided(by, scale, places, mode);
@@ -175,7 +172,7 @@ impl Checker<'_> {
     }
 }
 
-/// Returns the type of the decimals that texts of a type can be.
+/// Returns the type of the decimals that texts of a type can represent.
 pub(super) fn read_from(text: &Type) -> Type {
     let digits = text
         .chars_max()

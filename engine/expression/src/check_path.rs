@@ -1,4 +1,4 @@
-//! Names, fields and elements: from words to positions.
+//! Names, fields and elements: resolves them to positions.
 
 use oms_core::diagnostic::{closest, codes, did_you_mean, one_of};
 use oms_core::value::{Shape, Type, Value};
@@ -11,12 +11,12 @@ use super::scope::{Root, StepVar};
 use super::syntax::{Expr, ExprKind};
 use super::{hints, narrow, widen};
 
-/// What to do about a part of the order into which nothing may refer.
+/// The help for a part of the order that has no type.
 const ONLY_VALIDATED: &str =
-    "this part of the schema is only validated: describe it with `properties`";
+    "describe this part of the order schema with `properties`: `oms` cannot derive its type";
 
 impl Checker<'_> {
-    /// Checks a name or a field. `whole` tells that it is not only the way to a field of it.
+    /// Checks a name or a field. `whole` is false if only a field of the value is used.
     pub(super) fn path(&mut self, expr: &Expr, whole: bool) -> Checked {
         let mut checked = match &expr.kind {
             ExprKind::Name(name) => self.name(expr, name),
@@ -82,7 +82,7 @@ impl Checker<'_> {
                 Checked { path, origin, ..Checked::new(node, Some(ty.clone()), span) }
             }
             Some((root, None)) => {
-                let message = format!("`{name}` does not exist here");
+                let message = format!("`{name}` is not available here");
                 let help = root.where_it_exists();
                 self.report(codes::UNKNOWN_NAME, span.clone(), message, "unknown name")
                     .help(help.to_owned());
@@ -96,8 +96,8 @@ impl Checker<'_> {
         let span = expr.span.clone();
         if name == "steps" {
             let help = match self.scope.steps().keys().next() {
-                Some(id) => format!("name one of them: `steps.{id}`"),
-                None => "no step surely ran before this".to_owned(),
+                Some(id) => format!("use the output of a step, such as `steps.{id}`"),
+                None => "no step always runs before this one".to_owned(),
             };
             let message = "`steps` is not a value by itself";
             self.report(codes::UNKNOWN_NAME, span.clone(), message, "which step?").help(help);
@@ -105,7 +105,7 @@ impl Checker<'_> {
         }
         let help = match self.scope.item_is_renamed() {
             Some(renamed) if name == Root::Item.as_str() => {
-                Some(format!("the element is called `{renamed}` here"))
+                Some(format!("write `{renamed}` for the element"))
             }
             _ => {
                 let locals = self.locals.iter().map(|local| local.name.as_str());
@@ -137,7 +137,7 @@ impl Checker<'_> {
             None => {
                 let known: Vec<&str> = self.scope.steps().keys().map(String::as_str).collect();
                 let help = did_you_mean(id, known.iter().copied());
-                let message = format!("there is no step `{id}` that surely ran before this");
+                let message = format!("there is no step `{id}` that always runs before this one");
                 self.report(codes::UNKNOWN_NAME, expr.at.clone(), message, "unknown step")
                     .help(help);
                 Checked::broken(span)
@@ -145,7 +145,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks a field of a value.
+    /// Checks the access to a field of a value.
     pub(super) fn field(&mut self, expr: &Expr, operand: Checked, field: &str) -> Checked {
         let span = expr.span.clone();
         let Some(ty) = &operand.ty else { return Checked::broken(span) };
@@ -153,8 +153,8 @@ impl Checker<'_> {
         let record = match &ty.shape {
             Shape::Record(record) => record.clone(),
             Shape::Json => {
-                let message = format!("nothing may refer into `{written}`");
-                self.report(codes::WRONG_TYPE, expr.at.clone(), message, "of unknown type")
+                let message = format!("expressions cannot refer to parts of `{written}`");
+                self.report(codes::WRONG_TYPE, expr.at.clone(), message, "unknown type")
                     .help(ONLY_VALIDATED.to_owned())
                     .origin(operand.origin);
                 return Checked::broken(span);
@@ -193,7 +193,7 @@ impl Checker<'_> {
         Checked { path, origin, present_if, ..Checked::new(node, found, span) }
     }
 
-    /// Checks `list[0]`, and `record["name"]`.
+    /// Checks `list[0]` and `record["name"]`.
     pub(super) fn index(&mut self, expr: &Expr, parts: &[Expr; 2]) -> Checked {
         let [list, index] = parts;
         let list = self.check(list);
@@ -221,11 +221,13 @@ impl Checker<'_> {
             let (message, help) = match index.shape() {
                 Some(Shape::Int) => (
                     format!("`{written}` may have no element `{written_index}`"),
-                    format!("write `get({written}, {written_index})`, which is null then"),
+                    format!(
+                        "write `get({written}, {written_index})`, which is null if there is no such element"
+                    ),
                 ),
                 _ => (
                     format!(
-                        "an element is named by a whole number, not by {}",
+                        "an index must be a whole number, found {}",
                         index.shape().map(widen::found).unwrap_or_default()
                     ),
                     format!("write `{}[0]`", precedence::operand(written, Level::Member)),
@@ -246,7 +248,7 @@ impl Checker<'_> {
         let Some(position) = position.filter(|_| proven) else {
             let message = format!("`{written}` may have no element `{written_index}`");
             let help = format!(
-                "write `get({written}, {written_index})`, which is null then, or guard it: `size({written}) > {written_index}`"
+                "write `get({written}, {written_index})`, which is null if there is no such element, or guard it: `size({written}) > {written_index}`"
             );
             self.report(codes::MAY_FAIL, index.span, message, "this index").help(help);
             return Checked { ty, ..Checked::broken(span) };

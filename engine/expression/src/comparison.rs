@@ -1,4 +1,4 @@
-//! Comparisons, and what is known when one holds or fails.
+//! Comparisons, and the facts that follow if they hold or fail.
 
 use oms_core::value::{Shape, Type, Value};
 
@@ -10,7 +10,7 @@ use super::node::{Function, Node};
 use super::syntax::{Expr, ExprKind, Operator};
 
 impl Checker<'_> {
-    /// Compares two values, numbers of both kinds as decimals.
+    /// Compares two values. Numbers of different types are compared as decimals.
     pub(super) fn comparison(
         &self,
         expr: &Expr,
@@ -33,7 +33,7 @@ impl Checker<'_> {
         Checked { holds, fails, ..Checked::new(node, ty, expr.span.clone()) }
     }
 
-    /// Returns what is known of a value when it compares so with a constant, and when it does not.
+    /// Returns the facts about a value if this comparison with a constant holds, and if it fails.
     fn against(&self, operator: Operator, value: &Checked, constant: &Value) -> (Facts, Facts) {
         let (Some(subject), Some(ty)) = (self.subject(value), &value.ty) else {
             return (Facts::default(), Facts::default());
@@ -46,7 +46,8 @@ impl Checker<'_> {
         (fact(operator), operator.negated().map(fact).unwrap_or_default())
     }
 
-    /// Returns what is known when two values that are not constant compare so, and when they do not.
+    /// Returns the facts if this comparison of two values that are not constant holds, and if it
+    /// fails.
     fn relation(&self, operator: Operator, left: &Checked, right: &Checked) -> (Facts, Facts) {
         let (Some(left), Some(right)) = (self.subject(left), self.subject(right)) else {
             return (Facts::default(), Facts::default());
@@ -65,7 +66,7 @@ impl Checker<'_> {
         (truth_of(&subject, holds), truth_of(&subject, !holds))
     }
 
-    /// Returns what is known of a value when it is in a list of constants, and when it is not.
+    /// Returns the facts about a value if it is in a list of constants, and if it is not.
     pub(super) fn membership_facts(&self, value: &Checked, list: &Checked) -> (Facts, Facts) {
         let constants = list.node.constant().and_then(Value::as_list);
         let (Some(subject), Some(ty), Some(constants)) =
@@ -81,14 +82,14 @@ impl Checker<'_> {
         (fact(Domain::one_of(constants.clone())), fact(Domain::none_of(constants)))
     }
 
-    /// Adds that a condition is true when it holds, and false when it fails.
+    /// Adds the facts that a condition is true if it holds, and false if it fails.
     pub(super) fn with_truth(&self, expr: &Expr, checked: Checked) -> Checked {
         match checked.node.constant() {
             Some(Value::Bool(true)) => return Checked { fails: Facts::never(), ..checked },
             Some(Value::Bool(false)) => return Checked { holds: Facts::never(), ..checked },
             _ => {}
         }
-        // These have said it in other words.
+        // The facts of these expressions already contain it.
         let is_known = match &expr.kind {
             ExprKind::Not(_) => true,
             ExprKind::Binary(operator, _) => *operator != Operator::In,
@@ -106,7 +107,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Returns the name by which facts know a value: its path, or how it is written where no variable of a loop can be in it.
+    /// Returns the name of a value in facts: its path, or its tokens if they cannot contain the
+    /// variable of a loop.
     fn subject(&self, value: &Checked) -> Option<String> {
         match (&value.path, &value.node) {
             (Some(path), Node::Call(Function::Size, _)) => Some(size_of(path)),

@@ -19,7 +19,7 @@ use super::pieces::{self, Piece};
 use super::problem::{EvalError, Problem, Weight};
 use super::scope::Scope;
 
-/// An expression, or a value made of several, that was checked against a [`Scope`].
+/// An expression, or a value composed of several, that was checked against a [`Scope`].
 #[derive(Clone, Debug)]
 pub struct Compiled {
     node: Node,
@@ -38,14 +38,14 @@ pub struct Compiled {
 ///
 /// # Errors
 ///
-/// Everything that is independently wrong with it, addressed by bytes of `text`.
+/// Returns all independent problems, addressed by bytes of `text`.
 pub fn compile(text: &str, scope: &Scope) -> Result<Compiled, Vec<Problem>> {
     let mut checker = Checker::new(scope, text, 0, Route::root());
     let checked = check_text(&mut checker);
     finish(checked, checker.problems, checker.steps, checker.reads)
 }
 
-/// Parses and checks the checker's text; a syntax error becomes a problem.
+/// Parses and checks the checker's text. A syntax error becomes a problem.
 pub(super) fn check_text(checker: &mut Checker<'_>) -> Checked {
     let text = checker.text;
     match parse::parse(text) {
@@ -63,7 +63,7 @@ pub(super) fn check_text(checker: &mut Checker<'_>) -> Checked {
     }
 }
 
-/// Makes the result out of what was checked and found.
+/// Creates the result from the checked value and the problems.
 pub(super) fn finish(
     checked: Checked,
     problems: Vec<Problem>,
@@ -94,13 +94,14 @@ pub(super) fn finish(
 }
 
 impl Compiled {
-    /// Returns what its value surely is. An expression that [is broken](Self::is_broken) has the type that was expected of it, else
-    /// nullable JSON.
+    /// Returns the type of its value. An expression that [is broken](Self::is_broken) has the
+    /// expected type, or nullable JSON.
     pub const fn ty(&self) -> &Type {
         &self.ty
     }
 
-    /// Tells whether it uses the output of a step that did not check, so that nothing is known of it. It must not run.
+    /// Returns whether it uses the output of a step with errors, so its type is unknown. It must
+    /// not run.
     pub const fn is_broken(&self) -> bool {
         self.broken
     }
@@ -113,13 +114,13 @@ impl Compiled {
         self.ty = ty;
     }
 
-    /// Returns its value if that is known without running.
+    /// Returns its value if it is constant.
     pub const fn constant(&self) -> Option<&Value> {
         self.node.constant()
     }
 
-    /// Returns the path, such as `order.currency`, if it is nothing but that. The element of a `for_each` is `item` in it, whatever
-    /// its name in the file.
+    /// Returns the path, such as `order.currency`, if the expression is only a path. The element of
+    /// a `for_each` is always called `item`.
     pub fn path(&self) -> Option<&str> {
         self.path.as_deref()
     }
@@ -129,22 +130,25 @@ impl Compiled {
         &self.steps
     }
 
-    /// Returns every path that it reads, such as `order.order_id`, `run.key`, `steps.bill.amount` or `item.sku`, in order.
+    /// Returns every path that it reads, such as `order.order_id`, `run.key`, `steps.bill.amount`
+    /// or `item.sku`, in order.
     pub fn reads(&self) -> impl Iterator<Item = &str> {
         self.reads.iter().map(String::as_str)
     }
 
-    /// Tells whether two values differ whenever the keys at `path` do: whether the key as text can be read back from it.
+    /// Returns whether two values differ whenever the keys at `path` differ, so the key can be
+    /// recovered from the text.
     pub fn tells_apart(&self, path: &str) -> bool {
         pieces::tell_apart(&self.pieces, path)
     }
 
-    /// Returns the fixed text before and behind what `path` leads to, if it is nothing but that.
+    /// Returns the fixed text before and after the text of the value at `path`, if the rest of the
+    /// value is fixed.
     pub fn around(&self, path: &str) -> Option<(String, String)> {
         pieces::around(&self.pieces, path)
     }
 
-    /// Returns the paths whose whole text stands in its text.
+    /// Returns the paths whose whole text is in its text.
     pub fn shows(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Path(path) => Some(path.as_str()),
@@ -152,7 +156,7 @@ impl Compiled {
         })
     }
 
-    /// Returns the parts of its text that stand in the file.
+    /// Returns the fixed parts of its text.
     pub fn fixed(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Fixed(text) => Some(text.as_str()),
@@ -160,12 +164,13 @@ impl Compiled {
         })
     }
 
-    /// Tells whether it is the order as a whole.
+    /// Returns whether it is the whole order.
     pub fn is_whole_order(&self) -> bool {
         self.path() == Some("order")
     }
 
-    /// Returns the day on which its instant falls in a time zone. What is not surely an instant stays as it is.
+    /// Returns the day of its timestamp in a time zone. Any other value, and a timestamp that may
+    /// be missing, stays unchanged.
     #[must_use]
     pub fn day(self, zone: &TimeZone) -> Self {
         if self.ty.shape != Shape::Timestamp || self.ty.nullable {
@@ -176,8 +181,9 @@ impl Compiled {
         Self { node, ty, path: None, pieces: Vec::new(), ..self }
     }
 
-    /// Returns the expression with its values percent-encoded as parts of a URL (RFC 3986, 2.1), so that no value can add a parameter or a path. An
-    /// expression that is a single value stays as it is.
+    /// Returns the expression with its values percent-encoded as parts of a URL (RFC 3986, 2.1), so
+    /// no value can add a parameter or a path. An expression that is a single value stays
+    /// unchanged.
     #[must_use]
     pub fn url(self) -> Self {
         let Node::Concat(parts) = self.node else { return self };
@@ -201,17 +207,17 @@ impl Compiled {
         Self { node: Node::Concat(encoded), pieces: pieces.collect(), ..self }
     }
 
-    /// Returns what holds wherever this condition is true.
+    /// Returns the facts that hold wherever this condition is true.
     pub fn facts(&self) -> Facts {
         self.facts.clone()
     }
 
-    /// Tells whether this condition is true whatever the order is.
+    /// Returns whether this condition is true for every order.
     pub const fn is_always_true(&self) -> bool {
         self.always_true
     }
 
-    /// Takes out what is to be reported although it can be evaluated.
+    /// Takes the problems that do not prevent evaluation.
     pub fn take_notes(&mut self) -> Vec<Problem> {
         std::mem::take(&mut self.notes)
     }
@@ -220,8 +226,9 @@ impl Compiled {
     ///
     /// # Errors
     ///
-    /// [`EvalError::Overflow`], [`EvalError::TooLong`] and [`EvalError::TooMuch`]; the types exclude everything else as long as the values in `env` are of the
-    /// types in the scope.
+    /// Returns [`EvalError::Overflow`], [`EvalError::TooLong`], [`EvalError::TooMuch`] and
+    /// [`EvalError::NoDate`]. The types exclude all other errors if the values in `env` have the
+    /// types of the scope.
     pub fn eval(&self, env: &Env<'_>) -> Result<Value, EvalError> {
         let left = Cell::new(VISITS_MAX);
         self.node.eval(Place::new(env, &left)).map(Cow::into_owned)

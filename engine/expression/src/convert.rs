@@ -1,4 +1,5 @@
-//! The CEL parser's tree to ours. The parser knows one token of each node; the token list gives the rest of its bytes.
+//! Converts the tree of the CEL parser. The parser records one token for each node; the token list
+//! provides the rest of its range.
 
 use std::ops::Range;
 
@@ -28,7 +29,7 @@ struct Converter<'t> {
 }
 
 impl Converter<'_> {
-    /// Returns the position of the token that the parser noted for a node.
+    /// Returns the position of the token that the parser recorded for a node.
     fn token(&self, id: u64) -> usize {
         let start = self.source.offset_for(id).map_or(self.text.len(), |(start, _)| start as usize);
         self.tokens.find(start)
@@ -40,7 +41,7 @@ impl Converter<'_> {
         Ok(match tree.expr {
             CelExpr::Literal(literal) => return self.literal(token, literal),
             CelExpr::Ident(name) => {
-                // A leading dot means the outermost scope, and there is only one.
+                // A leading dot means the outermost scope, which is the only one here.
                 let name = name.trim_start_matches('.').to_owned();
                 Expr { kind: ExprKind::Name(name), span: at.clone(), at }
             }
@@ -67,11 +68,11 @@ impl Converter<'_> {
             }
             CelExpr::Call(call) => return self.call(token, call),
             CelExpr::Struct(_) => {
-                return Err(SyntaxError::new(at, "there are no named messages", "a map is meant")
+                return Err(SyntaxError::new(at, "named messages are not supported", "use a map")
                     .help("write `{\"name\": value}`"));
             }
             CelExpr::Comprehension(_) | CelExpr::Unspecified => {
-                return Err(SyntaxError::new(at, "the expression cannot be read", "here"));
+                return Err(SyntaxError::new(at, "the expression cannot be parsed", "here"));
             }
         })
     }
@@ -85,15 +86,15 @@ impl Converter<'_> {
             let ExprKind::Literal(Value::Text(name)) = &key.kind else {
                 return Err(SyntaxError::new(
                     key.span,
-                    "the keys of a map are texts that stand there",
+                    "the keys of a map must be texts in quotes",
                     "not a text in quotes",
                 ));
             };
             if named.iter().any(|(known, ..)| known.as_str() == name.as_ref()) {
                 return Err(SyntaxError::new(
                     key.span,
-                    format!("`{name}` stands twice in one map"),
-                    "again",
+                    format!("duplicate key `{name}`"),
+                    "duplicate",
                 ));
             }
             named.push((name.to_string(), key.span, value));
@@ -116,7 +117,7 @@ impl Converter<'_> {
             LiteralValue::Boolean(value) => Value::Bool(value.into_inner()),
             LiteralValue::Int(value) => Value::Int(value.into_inner()),
             LiteralValue::String(value) => Value::text(value.inner()),
-            // The digits as they are written: the parser's own number has been through binary floating point.
+            // The original digits: the parser has converted its number to binary floating point.
             LiteralValue::Double(_) => {
                 let digits = self.tokens.text(token);
                 let number = Decimal::from_json_number(&if digits.starts_with('.') {
@@ -127,8 +128,8 @@ impl Converter<'_> {
                 .map_err(|_| {
                     SyntaxError::new(
                         span.clone(),
-                        "a decimal has at most 28 digits",
-                        "not such a number",
+                        "a decimal can have at most 28 digits",
+                        "too many digits",
                     )
                 })?;
                 Value::Decimal(if negative { -number } else { number })
@@ -136,14 +137,18 @@ impl Converter<'_> {
             LiteralValue::UInt(_) => {
                 return Err(SyntaxError::new(
                     span,
-                    "there are no unsigned numbers",
+                    "unsigned numbers are not supported",
                     "ends with `u`",
                 )
-                .help("leave the `u` out"));
+                .help("remove the `u`"));
             }
             LiteralValue::Bytes(_) => {
-                return Err(SyntaxError::new(span, "there are no byte strings", "begins with `b`")
-                    .help("leave the `b` out"));
+                return Err(SyntaxError::new(
+                    span,
+                    "byte strings are not supported",
+                    "begins with `b`",
+                )
+                .help("remove the `b`"));
             }
         };
         Ok(Expr { kind: ExprKind::Literal(value), at: span.clone(), span })
@@ -180,13 +185,13 @@ impl Converter<'_> {
             }
             (name, args) => match binary(name) {
                 Some(operator) => ExprKind::Binary(operator, Box::new(several(args, &at)?)),
-                None => return Err(SyntaxError::new(at, "the operator is not known", "here")),
+                None => return Err(SyntaxError::new(at, "unknown operator", "here")),
             },
         };
         Ok(Expr { kind, span, at })
     }
 
-    /// Returns the bytes from an opening bracket to the one that closes it.
+    /// Returns the range from an opening bracket to the matching closing one.
     fn bracket(&self, token: usize) -> Range<usize> {
         let open = self.tokens.range(token);
         let close = self.tokens.list().get(token).and_then(|token| token.mate);

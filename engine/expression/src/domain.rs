@@ -1,4 +1,4 @@
-//! What is known of one value: whether it is null, which constants it can be, and between which bounds it lies.
+//! What is known of a single value: whether it is null, its possible constants, and its bounds.
 
 use std::cmp::Ordering;
 
@@ -8,22 +8,22 @@ use oms_core::value::{Interval, Shape, Type, Value};
 use super::eval::compare;
 use super::syntax::Operator;
 
-/// The values that something can have, as far as that is known.
+/// The known set of possible values.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Domain {
-    /// Whether it is null.
+    /// Whether it is null, if known.
     null: Option<bool>,
-    /// The only constants that it can be, unless it is null.
+    /// The only possible constants, apart from null.
     only: Option<Vec<Value>>,
-    /// Constants that it is not.
+    /// Constants that it cannot be.
     never: Vec<Value>,
     least: Option<Bound>,
     most: Option<Bound>,
-    /// Whether two facts about it exclude each other.
+    /// Whether two facts about it contradict each other.
     contradictory: bool,
 }
 
-/// The end of a range.
+/// A bound of a range.
 #[derive(Clone, Debug, PartialEq)]
 struct Bound {
     value: Value,
@@ -55,22 +55,23 @@ impl Domain {
         Self { null: known.then_some(false), only, least, most, ..Self::default() }
     }
 
-    /// Returns what is known of a value that is surely null, or surely not.
+    /// Returns the domain of a value that is known to be null, or known not to be.
     pub(super) fn null(null: bool) -> Self {
         Self { null: Some(null), ..Self::default() }
     }
 
-    /// Returns what is known of a value that is one of some constants.
+    /// Returns the domain of a value that is one of some constants.
     pub(super) fn one_of(values: Vec<Value>) -> Self {
         Self { null: Some(false), only: Some(values), ..Self::default() }
     }
 
-    /// Returns what is known of a value that differs from some constants.
+    /// Returns the domain of a value that is none of some constants.
     pub(super) fn none_of(values: Vec<Value>) -> Self {
         Self { never: values, ..Self::default() }
     }
 
-    /// Returns what is known of a value that compares so with a constant; `whole` tells that it is a whole number.
+    /// Returns the domain of a value for which this comparison with a constant holds. `whole` tells
+    /// whether it is a whole number.
     pub(super) fn compared(operator: Operator, constant: &Value, whole: bool) -> Self {
         if constant.is_null() {
             return match operator {
@@ -102,17 +103,17 @@ impl Domain {
         }
     }
 
-    /// Tells whether no value is possible.
+    /// Returns whether no value is possible.
     pub(super) fn is_empty(&self) -> bool {
         self.contradictory || self.null == Some(false) && !self.has_values()
     }
 
-    /// Tells whether it is surely not null.
+    /// Returns whether it is known not to be null.
     pub(super) fn is_present(&self) -> bool {
         self.null == Some(false)
     }
 
-    /// Tells whether it is surely not this constant.
+    /// Returns whether it is known not to be this constant.
     pub(super) fn excludes(&self, constant: &Value) -> bool {
         self.null == Some(true)
             || self.never.contains(constant)
@@ -120,7 +121,7 @@ impl Domain {
             || !self.in_bounds(constant)
     }
 
-    /// Returns the smallest whole number that it can be, if it is known to be one.
+    /// Returns the smallest possible whole number, if it is known to be one.
     pub(super) fn int_min(&self) -> Option<i64> {
         let constants = || {
             let ints = self.only.as_ref()?.iter().map(|value| match value {
@@ -131,7 +132,7 @@ impl Domain {
         };
         let least = match &self.least {
             Some(Bound { value: Value::Int(value), .. }) => {
-                // Every excluded constant moves the bound once at most.
+                // Every excluded constant moves the bound at most once.
                 (0..self.never.len()).fold(*value, |least, _| {
                     if self.never.contains(&Value::Int(least)) {
                         least.saturating_add(1)
@@ -145,7 +146,7 @@ impl Domain {
         Some(constants().map_or(least, |known| known.max(least)))
     }
 
-    /// Returns the part of an interval in which it lies.
+    /// Narrows an interval to the bounds of the value.
     pub(super) fn narrow(&self, interval: Interval) -> Interval {
         let number = |bound: &Option<Bound>| match bound.as_ref().map(|bound| &bound.value) {
             Some(Value::Int(value)) => Some(Decimal::from_int(*value)),
@@ -158,7 +159,7 @@ impl Domain {
         narrowed.unwrap_or(interval)
     }
 
-    /// Returns what is known when both are.
+    /// Returns the intersection of both domains.
     #[must_use]
     pub(super) fn and(&self, other: &Self) -> Self {
         let conflict = matches!((self.null, other.null), (Some(a), Some(b)) if a != b);
@@ -180,7 +181,7 @@ impl Domain {
         }
     }
 
-    /// Returns what is known when one of both is.
+    /// Returns a domain that contains both domains.
     #[must_use]
     pub(super) fn or(&self, other: &Self) -> Self {
         if self.is_empty() {
@@ -190,7 +191,7 @@ impl Domain {
             return self.clone();
         }
         let null = if self.null == other.null { self.null } else { None };
-        // What is null says nothing of the values that the other has.
+        // A domain that is always null adds no values to the other domain.
         match (self.null, other.null) {
             (Some(true), _) => return Self { null, ..other.clone() },
             (_, Some(true)) => return Self { null, ..self.clone() },
@@ -237,7 +238,7 @@ impl Domain {
     }
 }
 
-/// Returns the bound that excludes more; `side` says on which side the tighter one lies.
+/// Returns the bound that excludes more values. `side` is the direction of the tighter bound.
 fn tighter(a: &Option<Bound>, b: &Option<Bound>, side: Ordering) -> Option<Bound> {
     let (Some(first), Some(second)) = (a, b) else { return a.clone().or_else(|| b.clone()) };
     Some(match compare(&first.value, &second.value) {
@@ -247,7 +248,7 @@ fn tighter(a: &Option<Bound>, b: &Option<Bound>, side: Ordering) -> Option<Bound
     })
 }
 
-/// Returns the bound that excludes less; none if one of them is missing.
+/// Returns the bound that excludes fewer values; `None` if one of them is missing.
 fn wider(a: &Option<Bound>, b: &Option<Bound>, side: Ordering) -> Option<Bound> {
     let (first, second) = (a.as_ref()?, b.as_ref()?);
     Some(match compare(&first.value, &second.value) {

@@ -1,5 +1,6 @@
-//! Evaluation. It walks a checked tree, borrows what it can, and looks up no name. It cannot run for long: lists are bounded, and
-//! so is what one evaluation visits in all.
+//! Evaluates a checked tree. Evaluation borrows values where possible and looks up no names. Its
+//! duration is limited, because lists are bounded and so is the number of elements that one
+//! evaluation visits.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -15,19 +16,20 @@ use super::node::{Base, Coercion, Loop, LoopKind, Node};
 use super::problem::EvalError;
 use super::syntax::Operator;
 
-/// Maximum number of elements of a list that an expression or a `for_each` runs over, or that an expression makes.
+/// The maximum number of elements of a list that an expression creates, or that an expression or a
+/// `for_each` runs over.
 pub const ELEMENTS_MAX: usize = 10_000;
 
-/// Elements that one evaluation visits at the most, counted again each time: a loop in a loop over two lists of a thousand
-/// elements fits, and what takes longer than some tens of milliseconds does not.
+/// The maximum number of element visits in one evaluation. It is enough for nested loops over two
+/// lists of a thousand elements, and limits the duration to some tens of milliseconds.
 pub(super) const VISITS_MAX: usize = 1_000_000;
-/// Bytes of a text that are as much work as one element.
+/// The number of text bytes that count as one visit.
 const BYTES_PER_VISIT: usize = 64;
 
-/// Nothing: what a name means that does not exist here.
+/// The value of names that are not available.
 static NOTHING: Value = Value::Null;
 
-/// The values that an expression may use. Each must be of the type that the scope declared.
+/// The values that an expression can use. Each must have the type declared in the scope.
 #[derive(Clone, Copy, Debug)]
 pub struct Env<'a> {
     /// The order.
@@ -42,12 +44,12 @@ pub struct Env<'a> {
     pub index: Option<&'a Value>,
     /// The failure, in a catch step.
     pub error: Option<&'a Value>,
-    /// How the order came in, in `order.key`.
+    /// How the order arrived, in `order.key`.
     pub intake: Option<&'a Value>,
 }
 
 impl Env<'static> {
-    /// Makes an environment without values, for constants.
+    /// Creates an environment without values, for constants.
     pub fn empty() -> Self {
         Self {
             order: &NOTHING,
@@ -61,30 +63,30 @@ impl Env<'static> {
     }
 }
 
-/// The variable of a loop and those further out.
+/// The variable of a loop, linked to those of the enclosing loops.
 struct Frame<'a> {
     value: &'a Value,
     outer: Option<&'a Self>,
 }
 
-/// Where an expression runs.
+/// The state of an evaluation.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     env: &'a Env<'a>,
     frame: Option<&'a Frame<'a>>,
-    /// Elements that may still be visited.
+    /// The number of visits left.
     left: &'a Cell<usize>,
 }
 
 type Evaluated<'a> = Result<Cow<'a, Value>, EvalError>;
 
 impl<'a> Place<'a> {
-    /// Begins an evaluation that counts what it visits down from [`VISITS_MAX`] in `left`.
+    /// Starts an evaluation that counts its visits down from [`VISITS_MAX`] in `left`.
     pub(super) const fn new(env: &'a Env<'a>, left: &'a Cell<usize>) -> Self {
         Self { env, frame: None, left }
     }
 
-    /// Counts visits, and ends the evaluation that makes too many.
+    /// Counts visits. Fails if there are too many.
     pub(super) fn visit(self, elements: usize) -> Result<(), EvalError> {
         let left = self.left.get().checked_sub(elements);
         self.left.set(left.ok_or(EvalError::TooMuch { limit: VISITS_MAX })?);
@@ -278,7 +280,7 @@ impl Coercion {
     }
 }
 
-/// Returns how many elements a value has at all depths, and how much text.
+/// Returns the number of elements of a value at all depths, plus the visits for its texts.
 pub(super) fn weight(value: &Value) -> usize {
     match value {
         Value::List(list) => list.len() + list.iter().map(weight).sum::<usize>(),
@@ -288,7 +290,7 @@ pub(super) fn weight(value: &Value) -> usize {
     }
 }
 
-/// Returns what an operator visits.
+/// Returns the number of visits of an operator.
 fn work(operator: Operator, left: &Value, right: &Value) -> usize {
     match (operator, right) {
         (Operator::In, Value::List(list)) => list.len().saturating_mul(1 + weight(left)),
@@ -316,7 +318,7 @@ pub(super) fn decimal(value: &Value) -> Result<Decimal, EvalError> {
 fn day(instant: &Value, zone: &TimeZone) -> Result<Date, EvalError> {
     let Value::Timestamp(instant) = instant else { return Err(EvalError::Mistyped) };
     let day = zone.day(*instant);
-    // A date is written with four digits for its year.
+    // A date has a year of four digits.
     if day.year() < 0 { Err(EvalError::NoDate) } else { Ok(day) }
 }
 
@@ -333,7 +335,7 @@ fn binary(operator: Operator, left: &Value, right: &Value) -> Result<Value, Eval
     })
 }
 
-/// Orders two values of like kind.
+/// Compares two values of the same kind.
 pub(super) fn compare(left: &Value, right: &Value) -> Result<Ordering, EvalError> {
     match (left, right) {
         (Value::Int(a), Value::Int(b)) => Ok(a.cmp(b)),

@@ -1,4 +1,4 @@
-//! What is known to hold where an expression stands: the other half of its types.
+//! Facts that hold at a position in an expression. They complement the types.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,51 +6,52 @@ use oms_core::value::{Interval, Type, Value};
 
 use super::domain::Domain;
 
-/// Facts about values, such as "`order.note` is not null". A condition that holds, in `when`, before `&&` or before `?`, gives some.
+/// Facts about values, such as "`order.note` is not null". Conditions in `when`, before `&&` and
+/// before `?` provide them.
 ///
-/// A subject is a path, the size of a path, or the text of another expression without side effects.
+/// A subject is a path, the size of a path, or the text of another expression.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     known: BTreeMap<String, Domain>,
     /// Texts that are decimals.
     decimals: BTreeSet<String>,
-    /// Whether a constant says that they never hold.
+    /// Whether a constant condition makes them impossible.
     impossible: bool,
 }
 
 impl Facts {
-    /// Tells whether a path is known not to be null.
+    /// Returns whether a path is known not to be null.
     pub fn is_present(&self, path: &str) -> bool {
         self.known.get(path).is_some_and(Domain::is_present)
     }
 
-    /// Returns how many elements or characters the value at a path has at least.
+    /// Returns the minimum number of elements or characters of the value at a path.
     pub fn size_min(&self, path: &str) -> u64 {
         let size = self.known.get(&size_of(path)).and_then(Domain::int_min);
         size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0)
     }
 
-    /// Tells whether a number is known not to be zero.
+    /// Returns whether a number is known not to be zero.
     pub fn is_nonzero(&self, path: &str) -> bool {
         self.known.get(path).is_some_and(|domain| domain.excludes(&Value::Int(0)))
     }
 
-    /// Tells whether a text is known to be a decimal.
+    /// Returns whether a text is known to be a decimal.
     pub fn is_decimal(&self, path: &str) -> bool {
         self.decimals.contains(path)
     }
 
-    /// Tells whether nothing is known.
+    /// Returns whether nothing is known.
     pub fn is_empty(&self) -> bool {
         self.known.is_empty() && self.decimals.is_empty() && !self.impossible
     }
 
-    /// Tells whether they exclude each other, so that they never hold together.
+    /// Returns whether the facts contradict each other, so they never hold together.
     pub fn is_impossible(&self) -> bool {
         self.impossible || self.known.values().any(Domain::is_empty)
     }
 
-    /// Returns the facts without those about an expression that mentions `root`.
+    /// Returns the facts except those about an expression that mentions `root`.
     #[must_use]
     pub fn without(&self, root: &str) -> Self {
         let mentions = |subject: &str| {
@@ -62,7 +63,7 @@ impl Facts {
         rest
     }
 
-    /// Returns the facts that never hold.
+    /// Returns facts that never hold.
     pub(super) fn never() -> Self {
         Self { impossible: true, ..Self::default() }
     }
@@ -75,17 +76,17 @@ impl Facts {
         Self { decimals: BTreeSet::from([path.to_owned()]), ..Self::default() }
     }
 
-    /// Tells whether the value at a path can be of a type, as far as constants tell.
+    /// Returns whether the value at a path can be of a type, considering only known constants.
     pub(super) fn allows(&self, path: &str, ty: &Type) -> bool {
         self.known.get(path).is_none_or(|known| !known.and(&Domain::of(ty)).is_empty())
     }
 
-    /// Returns the part of an interval in which the number at a path lies.
+    /// Narrows an interval to the known range of the number at a path.
     pub(super) fn narrow(&self, path: &str, interval: Interval) -> Interval {
         self.known.get(path).map_or(interval, |known| known.narrow(interval))
     }
 
-    /// What is known when both hold.
+    /// Returns what is known if both hold.
     #[must_use]
     pub fn and(mut self, other: &Self) -> Self {
         for (subject, domain) in &other.known {
@@ -97,7 +98,7 @@ impl Facts {
         self
     }
 
-    /// What is known when one of both holds.
+    /// Returns what is known if at least one of the two holds.
     #[must_use]
     pub(super) fn or(&self, other: &Self) -> Self {
         if self.is_impossible() {
@@ -116,13 +117,13 @@ impl Facts {
         }
     }
 
-    /// Tells whether the two never hold together.
+    /// Returns whether the two never hold together.
     pub fn exclude(&self, other: &Self) -> bool {
         self.clone().and(other).is_impossible()
     }
 }
 
-/// Returns the subject of the size of what a path leads to.
+/// Returns the subject for the size of the value at a path.
 pub(super) fn size_of(path: &str) -> String {
     format!("size({path})")
 }

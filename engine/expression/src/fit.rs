@@ -1,4 +1,4 @@
-//! Whether what was written fits what is wanted, and what to say if not.
+//! Checks whether a value fits the expected type, and describes the problem if not.
 
 use std::ops::Range;
 
@@ -12,12 +12,12 @@ use super::problem::{Problem, Weight};
 use super::scope::Scope;
 use super::{guard, literal, widen};
 
-/// Where a value was written.
+/// The position of a value.
 pub(super) struct Written<'t> {
     pub(super) route: Route,
-    /// Its bytes in the scalar, if it is a part of one.
+    /// Its byte range in the scalar, if it is only a part of it.
     pub(super) within: Option<Range<usize>>,
-    /// The expression; nothing for a value that stands there.
+    /// The expression; `None` for a literal value.
     pub(super) code: Option<&'t str>,
 }
 
@@ -43,7 +43,7 @@ impl Written<'_> {
     }
 }
 
-/// Makes a value fit the type wanted, or says why it cannot.
+/// Converts a value to the expected type, or returns the problem.
 pub(super) fn fit(
     checked: Checked,
     wanted: &Type,
@@ -85,7 +85,7 @@ fn constant_text(
     wanted: &Type,
     at: &Written<'_>,
 ) -> Result<Checked, Box<Problem>> {
-    // Inside of an expression a text is a text: only what stands there bare is read as an amount.
+    // A text inside an expression is a text. Only a plain text in the file is parsed as an amount.
     let reads = at.code.is_none() || !matches!(wanted.shape, Shape::Decimal { .. });
     match literal::read(text, &wanted.shape).filter(|_| reads) {
         Some(Ok(value)) => {
@@ -104,7 +104,7 @@ fn constant_text(
             {
                 let known: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
                 let help = did_you_mean(text, known.iter().copied());
-                let message = format!("`{text}` is not one of the texts wanted here");
+                let message = format!("`{text}` is not one of the allowed texts");
                 Err(Box::new(at.problem(codes::WRONG_TYPE, message, "unknown value", help)))
             }
             (_, Some(found)) => match wanted.accepts(found) {
@@ -126,7 +126,7 @@ fn mismatched(mismatch: Mismatch, found: &Type, wanted: &Type, at: &Written<'_>)
     match mismatch {
         Mismatch::MayBeMissing { .. } if found.shape == Shape::Null => at.problem(
             codes::WRONG_TYPE,
-            format!("wanted {}, found null", wanted.shape),
+            format!("expected {}, found null", wanted.shape),
             "null",
             None,
         ),
@@ -136,7 +136,7 @@ fn mismatched(mismatch: Mismatch, found: &Type, wanted: &Type, at: &Written<'_>)
         }
         Mismatch::NoField { path } => at.problem(
             codes::WRONG_TYPE,
-            format!("wanted a record with the field `{path}`"),
+            format!("expected a record with the field `{path}`"),
             format!("has no `{path}`"),
             None,
         ),
@@ -147,7 +147,7 @@ fn mismatched(mismatch: Mismatch, found: &Type, wanted: &Type, at: &Written<'_>)
                 if path.is_empty() { String::new() } else { format!(" in {}", name(&path)) };
             at.problem(
                 codes::WRONG_TYPE,
-                format!("wanted {words}, found {found_words}{subject}"),
+                format!("expected {words}, found {found_words}{subject}"),
                 format!("this is {found_words}"),
                 if path.is_empty() { conversion(found, wanted, at.code) } else { None },
             )
@@ -155,13 +155,13 @@ fn mismatched(mismatch: Mismatch, found: &Type, wanted: &Type, at: &Written<'_>)
     }
 }
 
-/// Returns how to make the one of the other, if there is a way.
+/// Returns a suggestion for the conversion, if one is possible.
 fn conversion(found: &Type, wanted: &Type, code: Option<&str>) -> Option<String> {
     match (&found.shape, &wanted.shape, code) {
         (found, Shape::Text { .. }, Some(code))
             if widen::chars_of(&Type::of(found.clone())).is_some() =>
         {
-            Some(format!("`string({code})` makes text of it"))
+            Some(format!("convert it with `string({code})`"))
         }
         (found, Shape::Text { .. }, None)
             if widen::chars_of(&Type::of(found.clone())).is_some() =>
@@ -175,10 +175,10 @@ fn conversion(found: &Type, wanted: &Type, code: Option<&str>) -> Option<String>
             Some("declare `format: currency` for it in the order schema".to_owned())
         }
         (Shape::Timestamp, Shape::Date(_), Some(code)) => {
-            Some(format!("take the calendar date: `date({code})`"))
+            Some(format!("use the calendar date: `date({code})`"))
         }
         (found, Shape::Decimal { .. }, Some(code)) if widen::is_text(found) => Some(format!(
-            "declare `format: decimal` for it in the order schema, or read it with a fallback: `decimal({code}, …)`"
+            "declare `format: decimal` for it in the order schema, or convert it with a fallback: `decimal({code}, …)`"
         )),
         _ => None,
     }

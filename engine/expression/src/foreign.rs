@@ -1,4 +1,4 @@
-//! Operators and words of other languages, recognized before the parser describes them badly.
+//! Recognizes operators and words of other languages, for which the parser has no good messages.
 
 use super::lex::{Kind, Tokens};
 use super::parse::SyntaxError;
@@ -71,33 +71,33 @@ fn operator(text: &str, tokens: &Tokens<'_>, position: usize) -> Option<SyntaxEr
             "write the name, a comma and the expression, as in `list.map(x, x.price)`",
         ),
         ("=", ">" | "<") => found(&format!("write `{after}=`")),
-        ("*", "*") => found("there are no powers: multiply"),
+        ("*", "*") => found("use multiplication; there is no power operator"),
         ("+", "+") | ("-", "-") if !starts_operand(tokens, position + 2) => {
-            found("values do not change; write `+ 1` or `- 1`")
+            found("write `+ 1` or `- 1`; values cannot be changed")
         }
-        ("+" | "-" | "*" | "/", "=") => found("values do not change; compute a new one"),
+        ("+" | "-" | "*" | "/", "=") => found("compute a new value; values cannot be changed"),
         ("|", _) => Some(pipe(tokens, position)),
         ("=", _) => Some(no_operator("=", range).help("write `==`")),
         ("&", _) => Some(no_operator("&", range).help(ampersand(tokens, position))),
-        ("^", _) => Some(no_operator("^", range).help("there are no powers: multiply")),
+        ("^", _) => Some(no_operator("^", range).help("use multiplication; there is no power operator")),
         ("`", _) => Some(
-            SyntaxError::new(range, "a text stands in quotes, not in backticks", "here").help(
+            SyntaxError::new(range, "a text must be in quotes, not in backticks", "here").help(
                 "write `\"text\" + string(value)`, or put the text around `${{ }}`: `text ${{ value }}`",
             ),
         ),
         ("$", "{") => Some(
-            SyntaxError::new(both, "`${` has no meaning within an expression", "here")
-                .help("leave out `${` and `}`"),
+            SyntaxError::new(both, "`${` is not allowed inside an expression", "here")
+                .help("remove `${` and `}`"),
         ),
         ("$", _) => Some(
-            SyntaxError::new(range, "`$` has no meaning within an expression", "here")
+            SyntaxError::new(range, "`$` is not allowed inside an expression", "here")
                 .help("write names without `$`"),
         ),
         _ => None,
     }
 }
 
-/// Returns what to write instead of a single `&`: other languages join texts with it.
+/// Returns a suggestion for a single `&`, which joins texts in some languages.
 fn ampersand(tokens: &Tokens<'_>, position: usize) -> &'static str {
     let compares = |at: usize| matches!(tokens.text(at), "==" | "!=" | "<" | "<=" | ">" | ">=");
     let is_text = |at: usize| {
@@ -107,13 +107,13 @@ fn ampersand(tokens: &Tokens<'_>, position: usize) -> &'static str {
     if (0..tokens.list().len()).any(compares) {
         "write `&&`"
     } else if is_joined {
-        "to join texts, write `+`"
+        "write `+` to join texts"
     } else {
         "write `&&`, or `+` to join texts"
     }
 }
 
-/// A single `|`: a slip, or a filter of a template language.
+/// Describes a single `|`: a typo, or a filter of a template language.
 fn pipe(tokens: &Tokens<'_>, position: usize) -> SyntaxError {
     let error = no_operator("|", tokens.range(position));
     let name = tokens.text(position + 1);
@@ -121,7 +121,7 @@ fn pipe(tokens: &Tokens<'_>, position: usize) -> SyntaxError {
         && !matches!(tokens.text(position + 2), "." | "[" | "==" | "!=" | "<" | ">" | "<=" | ">=");
     match name {
         "default" | "d" | "default_if_none" if is_filter => {
-            error.help("for a fallback, write `coalesce(value, fallback)`")
+            error.help("write `coalesce(value, fallback)` for a fallback")
         }
         _ if is_filter => error.help(format!("write `||`, or call a function: `{name}(value)`")),
         _ => error.help("write `||`"),
@@ -152,7 +152,7 @@ fn operand<'t>(
     text.get(tokens.range(first).start..tokens.range(last).end).filter(|text| !text.is_empty())
 }
 
-/// Tells whether `=>` stands behind the name of a variable: `x => …` or `(x) => …` as an argument.
+/// Returns whether `=>` follows the name of a variable: `x => …` or `(x) => …` as an argument.
 fn is_arrow(tokens: &Tokens<'_>, position: usize) -> bool {
     let before = |back: usize| position.checked_sub(back).map_or("", |at| tokens.text(at));
     let is_name = |back: usize| {

@@ -1,4 +1,5 @@
-//! Texts that were meant as expressions: a reference without `${{ }}`, or in the braces of another language.
+//! Finds texts that were probably meant as expressions: a reference without `${{ }}`, or in the
+//! braces of another language.
 
 use std::ops::Range;
 
@@ -10,19 +11,20 @@ use super::problem::Problem;
 use super::scope::{Root, Scope};
 use super::syntax::{Expr, ExprKind};
 
-/// The ways in which other languages write an expression within a text.
+/// The notations of other languages for an expression within a text.
 const BRACES: [(&str, &str); 6] =
     [("{{", "}}"), ("${", "}"), ("#{", "}"), ("%{", "}"), ("<%=", "%>"), ("$(", ")")];
 
-/// An expression that stands in the file as text.
+/// A text in the file that was probably meant as an expression.
 pub(super) struct Forgotten {
-    /// Its bytes within the text, braces included.
+    /// Its byte range within the text, including braces.
     pub(super) within: Range<usize>,
     /// The expression that was probably meant.
     pub(super) code: String,
 }
 
-/// Finds what was probably meant as an expression in a text. Only what `scope` knows counts, so that ordinary texts are left alone.
+/// Finds a text that was probably meant as an expression. It must resolve in `scope`, so ordinary
+/// texts are not reported.
 pub(super) fn find(text: &str, scope: &Scope) -> Option<Forgotten> {
     if !mentions(text, scope) && !text.contains("$.") {
         return None;
@@ -46,7 +48,7 @@ pub fn meant(text: &str, scope: &Scope) -> Option<String> {
     parse::parse(code).is_ok().then(|| code.to_owned())
 }
 
-/// Reads the whole text as an expression, such as `order.id`, `$order.id` or `$.id`.
+/// Parses the whole text as an expression, such as `order.id`, `$order.id` or `$.id`.
 fn whole(text: &str, scope: &Scope) -> Option<Forgotten> {
     let trimmed = text.trim();
     let start = text.len() - text.trim_start().len();
@@ -57,7 +59,7 @@ fn whole(text: &str, scope: &Scope) -> Option<Forgotten> {
     } else if let Some(path) = trimmed.strip_prefix('$') {
         Some(path.to_owned()).filter(|code| resolves(code, scope))?
     } else {
-        // A single word is a word.
+        // A single word is an ordinary text.
         Some(trimmed.to_owned())
             .filter(|code| code.contains(['.', '[']) && resolves(code, scope))?
     };
@@ -71,7 +73,7 @@ fn embedded(text: &str, open: &str, close: &str, scope: &Scope) -> Option<Forgot
         let inner = start + open.len();
         let length = text.get(inner..)?.find(close)?;
         let code = text.get(inner..inner + length)?.trim();
-        // An expression of ours, or one that was escaped.
+        // Skips real `${{ }}` expressions and escaped ones.
         let ours = open == "{{" && text.get(..start)?.ends_with('$');
         if !ours && resolves(code, scope) {
             let within = start..inner + length + close.len();
@@ -82,13 +84,13 @@ fn embedded(text: &str, open: &str, close: &str, scope: &Scope) -> Option<Forgot
     None
 }
 
-/// Tells whether a text has in it the name of something that an expression can begin with.
+/// Returns whether a text contains a name that an expression can start with.
 fn mentions(text: &str, scope: &Scope) -> bool {
     let roots = Root::ALL.into_iter().map(|root| scope.name_of(root));
     roots.chain(["steps"]).any(|root| text.contains(root))
 }
 
-/// Tells whether a text is an expression that is right in `scope` and reads something.
+/// Returns whether a text is a valid expression in `scope` that reads a value.
 fn resolves(code: &str, scope: &Scope) -> bool {
     if !mentions(code, scope) {
         return false;
@@ -99,14 +101,15 @@ fn resolves(code: &str, scope: &Scope) -> bool {
     }
     let mut checker = Checker::new(scope, code, 0, Route::root());
     let checked = checker.check(&expr);
-    // A value that may be missing is reported once the braces are there.
+    // Ignores values that may be missing. They are reported when the braces are added.
     let may_be_missing =
         |problem: &Problem| matches!(problem.code, codes::MAY_BE_MISSING | codes::MAY_FAIL);
     let is_known = checked.ty.is_some() || !checker.problems.is_empty();
     is_known && checker.problems.iter().all(may_be_missing) && !checker.reads.is_empty()
 }
 
-/// Tells whether a path leads to a field of a step that the step in question does not wait for; `None` for other expressions.
+/// Returns whether a path leads to a field of a step whose output is not available here; `None` for
+/// other expressions.
 fn other_step(expr: &Expr, scope: &Scope) -> Option<bool> {
     if !expr.is_bare_path() {
         return None;

@@ -1,4 +1,4 @@
-//! What the functions do.
+//! Implementation of the functions.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ impl Function {
             _ => return Err(EvalError::Mistyped),
         };
         let first = first.eval(place)?;
-        // The second argument of these two is only wanted if the first is of no use.
+        // These two evaluate their second argument only if they need it.
         match (self, second) {
             (Self::Coalesce, Some(second)) => {
                 return if first.is_null() { second.eval(place) } else { Ok(first) };
@@ -36,7 +36,7 @@ impl Function {
             }
             _ => {}
         }
-        // What looks at one element or at none is no work.
+        // Functions that look at no more than one element do not count as visits.
         if !matches!((self, first.as_ref()), (Self::Size | Self::Get, Value::List(_))) {
             place.visit(weight(&first))?;
         }

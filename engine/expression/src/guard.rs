@@ -1,12 +1,13 @@
-//! What to write where a value may be missing.
+//! Suggests guards for values that may be missing.
 
 use oms_core::value::{Shape, Type};
 
 use super::check::Checked;
 use super::scope::{Root, Scope};
 
-/// Returns what to write where the value `written` may be missing, or a part of it is taken in `used`. A step's own condition comes first. No number is invented: an
-/// amount that is missing is not zero.
+/// Returns help for a place where the value `written`, or a part of it in `used`, may be missing.
+/// It prefers a condition of the step. It never suggests a number, because a missing amount is not
+/// zero.
 pub(super) fn help(
     written: &str,
     checked: &Checked,
@@ -21,12 +22,12 @@ pub(super) fn help(
         _ => None,
     };
     let fallback = match (&checked.path, instead) {
-        (_, Some(instead)) => format!("give a fallback: `coalesce({written}, {instead})`"),
+        (_, Some(instead)) => format!("add a fallback: `coalesce({written}, {instead})`"),
         (Some(_), None) => {
             let used = used.unwrap_or("…");
             format!("use it only where it is present: `{written} != null ? {used} : …`")
         }
-        (None, None) => format!("give a fallback: `coalesce({written}, …)`"),
+        (None, None) => format!("add a fallback: `coalesce({written}, …)`"),
     };
     let condition = match (&checked.present_if, &checked.path) {
         (Some(condition), _) => condition.clone(),
@@ -35,13 +36,17 @@ pub(super) fn help(
     };
     let root = written.split(['.', '[']).next().unwrap_or_default();
     match scope.root(root) {
-        // A condition is decided once for the step, before its elements.
+        // A condition is evaluated once for the step, before its elements.
         Some((Root::Item, _)) => format!("filter the list in `for_each.items`, or {fallback}"),
         Some((_, Some(_))) if scope.is_within_step() => {
-            format!("run the step only then: `when: ${{{{ {condition} }}}}`, or {fallback}")
+            format!(
+                "run the step only if it is present: `when: ${{{{ {condition} }}}}`, or {fallback}"
+            )
         }
         None if root == "steps" => {
-            format!("run the step only then: `when: ${{{{ {condition} }}}}`, or {fallback}")
+            format!(
+                "run the step only if it is present: `when: ${{{{ {condition} }}}}`, or {fallback}"
+            )
         }
         _ => fallback,
     }

@@ -1,12 +1,12 @@
-//! What to write instead of a function, a field or a name that other languages have.
+//! Suggestions for functions, fields and names of other languages.
 
 use oms_core::value::{Shape, Type};
 
 use super::precedence::{Level, operand};
 use super::widen;
 
-/// Returns what to write instead of a function that does not exist. `operands` are what it is called with, a method's target first; `alone`
-/// tells that the call is the whole expression.
+/// Returns a suggestion for a function that does not exist. `operands` are its arguments, with the
+/// target of a method first. `alone` tells whether the call is the whole expression.
 pub(super) fn function(name: &str, operands: &[&str], alone: bool) -> Option<String> {
     let first = operands.first().copied().filter(|first| !first.is_empty()).unwrap_or("value");
     let second = operands.get(1).copied();
@@ -35,7 +35,7 @@ pub(super) fn function(name: &str, operands: &[&str], alone: bool) -> Option<Str
         }
         "int" | "integer" | "parseint" | "parsefloat" | "number" | "tonumber" | "double" | "float"
         | "uint" | "todecimal" | "bigdecimal" => Some(format!(
-            "a text is read with a fallback, `decimal({first}, …)`; numbers are exact here"
+            "convert a text with a fallback: `decimal({first}, …)`"
         )),
         "touppercase" | "toupper" | "ucase" | "uppercase" | "upcase" => write(format!("upper({first})")),
         "tolowercase" | "tolower" | "lcase" | "lowercase" | "downcase" => {
@@ -61,7 +61,7 @@ pub(super) fn function(name: &str, operands: &[&str], alone: bool) -> Option<Str
         }
         "endswith" | "ends_with" | "hassuffix" => write(format!("endsWith({first}, {})", or("end"))),
         "matches" | "match" | "regex" | "test" | "like" => Some(
-            "there are no patterns: use `startsWith`, `endsWith` or `contains`".to_owned(),
+            "use `startsWith`, `endsWith` or `contains`; patterns are not supported".to_owned(),
         ),
         "first" | "head" => write(format!("get({first}, 0)")),
         "last" => write(format!("get({first}, size({first}) - 1)")),
@@ -91,7 +91,7 @@ pub(super) fn function(name: &str, operands: &[&str], alone: bool) -> Option<Str
             operand(&or("divisor"), Level::Unary)
         )),
         "now" | "today" | "current_timestamp" | "currentdate" | "getdate" | "sysdate" | "utcnow" => {
-            Some("write `run.accepted_at`: the instant at which the order was accepted".to_owned())
+            Some("write `run.accepted_at`, the time at which the order was accepted".to_owned())
         }
         "todate" | "to_date" | "day" | "todatestring" => write(format!("date({first})")),
         "timestamp" | "parse_date" | "parsedate" | "totimestamp" | "datetime" => Some(
@@ -106,7 +106,7 @@ pub(super) fn function(name: &str, operands: &[&str], alone: bool) -> Option<Str
         "or" => write(joined(" || ", Level::Or)).filter(|_| operands.len() > 1),
         name if name.starts_with("get") && is_part_of_date(name) => Some(part_of_timestamp(first)),
         name if is_part_of_date(name) => Some(
-            "there is no function for parts of a date; `date(timestamp)` is the calendar date".to_owned(),
+            "use `date(timestamp)` for the calendar date; there is no function for parts of a date".to_owned(),
         ),
         _ => None,
     }
@@ -118,23 +118,23 @@ fn is_part_of_date(name: &str) -> bool {
         .any(|part| name.trim_end_matches('s').ends_with(part))
 }
 
-/// Returns what to write instead of a part of a date.
+/// Returns a suggestion for a part of a date.
 pub(super) fn part_of_date(name: &str, written: &str) -> Option<String> {
     let name = name.to_ascii_lowercase();
     is_part_of_date(&name).then(|| {
         format!(
-            "there is no function for parts of a date; `string({written})` is its text such as `2025-12-31`"
+            "use `string({written})` for a text such as `2025-12-31`; there is no function for parts of a date"
         )
     })
 }
 
 fn part_of_timestamp(written: &str) -> String {
     format!(
-        "there is no function for parts of a date; `date({written})` is the calendar date, and `string(date({written}))` its text such as `2025-12-31`"
+        "use `date({written})` for the calendar date, or `string(date({written}))` for a text such as `2025-12-31`; there is no function for parts of a date"
     )
 }
 
-/// Returns what to write instead of a field of something that has none.
+/// Returns a suggestion for a field of a value that has no fields.
 pub(super) fn field(written: &str, field: &str, shape: &Shape) -> Option<String> {
     let sized = matches!(shape, Shape::List(_)) || widen::is_text(shape);
     match field {
@@ -144,7 +144,7 @@ pub(super) fn field(written: &str, field: &str, shape: &Shape) -> Option<String>
             Some(format!("write `get({written}, size({written}) - 1)`"))
         }
         _ if matches!(shape, Shape::List(_)) => Some(format!(
-            "take one element with `get({written}, 0)`, or run over them with `{}.map(x, x.{field})`",
+            "use `get({written}, 0)` for one element, or `{}.map(x, x.{field})` for all elements",
             operand(written, Level::Member)
         )),
         _ if matches!(shape, Shape::Timestamp) && matches!(field, "date" | "day") => {
@@ -158,24 +158,25 @@ pub(super) fn field(written: &str, field: &str, shape: &Shape) -> Option<String>
     }
 }
 
-/// Returns what to write instead of a name that another language has for a constant or a value.
+/// Returns a suggestion for a name that stands for a constant or a value in another language.
 pub(super) fn name(name: &str) -> Option<&'static str> {
     Some(match name {
         "nil" | "None" | "undefined" | "NULL" | "Null" | "nothing" | "none" => "write `null`",
         "True" | "TRUE" | "yes" | "Yes" => "write `true`",
         "False" | "FALSE" | "no" | "No" => "write `false`",
-        "now" | "today" => "write `run.accepted_at`: the instant at which the order was accepted",
+        "now" | "today" => "write `run.accepted_at`, the time at which the order was accepted",
         "this" | "self" | "input" | "data" | "payload" | "event" | "body" => {
-            "the order is called `order`"
+            "write `order` for the order"
         }
         "env" | "vars" | "secrets" => {
-            "an expression sees the order, the run and the outputs of steps only"
+            "use the order, the run or outputs of steps; expressions have no other data"
         }
         _ => return None,
     })
 }
 
-/// Returns the condition that is probably meant where another value stands for a condition, or for its opposite.
+/// Returns the condition that is probably meant where a value of another type is used as a
+/// condition, or negated as one.
 pub(super) fn condition(written: &str, ty: &Type, negated: bool) -> Option<String> {
     let equal = if negated { "==" } else { "!=" };
     let compared = operand(written, Level::Sum);
@@ -191,7 +192,8 @@ pub(super) fn condition(written: &str, ty: &Type, negated: bool) -> Option<Strin
     }
 }
 
-/// Tells whether other languages have a function of this name for which there is no counterpart, whatever the name is like.
+/// Returns whether the name is a function of other languages without a counterpart here, so no
+/// similar name is suggested.
 pub(super) fn is_absent(name: &str) -> bool {
     const ABSENT: [&str; 27] = [
         "hash",

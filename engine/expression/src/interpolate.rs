@@ -1,4 +1,4 @@
-//! Splits a text into what stands outside and inside of `${{ }}`. `$${{` is an escaped `${{`.
+//! Splits a text into expressions in `${{ }}` and the text around them. `$${{` is an escaped `${{`.
 
 use std::ops::Range;
 
@@ -9,9 +9,9 @@ const OPEN: &str = "${{";
 /// A part of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Part<'t> {
-    /// Text as it is, escapes resolved.
+    /// Text, with escapes resolved.
     Text(String),
-    /// An expression and where its first byte stands in the text.
+    /// An expression, and the offset of its first byte in the text.
     Code { code: &'t str, at: usize },
 }
 
@@ -19,7 +19,7 @@ pub(super) enum Part<'t> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unclosed(pub(super) Range<usize>);
 
-/// Splits a text. One without expressions is one part; an empty text has none.
+/// Splits a text. A text without expressions is one part; an empty text has no parts.
 pub(super) fn split(text: &str) -> Result<Vec<Part<'_>>, Unclosed> {
     let mut parts = Vec::new();
     let mut plain = String::new();
@@ -35,7 +35,8 @@ pub(super) fn split(text: &str) -> Result<Vec<Part<'_>>, Unclosed> {
             continue;
         }
         plain.push_str(before);
-        // A text that is not closed hides the end; whoever reads the expression will point at its quote.
+        // A quote that is not closed hides the end of the expression. Parsing the expression will
+        // report it.
         let end = lex::expression_end(text, code_start)
             .or_else(|| text.get(code_start..)?.find("}}").map(|end| code_start + end))
             .ok_or(Unclosed(open..text.trim_end().len().max(code_start)))?;
@@ -52,7 +53,7 @@ pub(super) fn split(text: &str) -> Result<Vec<Part<'_>>, Unclosed> {
     if !plain.is_empty() {
         parts.push(Part::Text(plain));
     }
-    // A block scalar ends with a line break that nobody means.
+    // Ignores the line break at the end of a block scalar.
     if let [Part::Code { .. }, Part::Text(end)] = parts.as_slice()
         && end.chars().all(|c| matches!(c, '\n' | '\r'))
     {
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn an_opening_without_end_is_refused() {
+    fn an_unclosed_expression_is_rejected() {
         assert_eq!(split("ab ${{ c }"), Err(Unclosed(3..10)));
         assert_eq!(split("${{"), Err(Unclosed(0..3)));
     }

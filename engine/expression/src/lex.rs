@@ -1,15 +1,15 @@
-//! A tolerant reading of an expression's tokens, for what the CEL parser does not tell: where `}}` ends an
-//! expression, how deep its brackets nest, and which bytes a node of the syntax tree covers.
-//! It refuses nothing; it must never decide what an expression means.
+//! A tolerant tokenizer for information that the CEL parser does not provide: the `}}` that ends an
+//! expression, the nesting of its brackets, and the byte ranges of syntax nodes. It accepts any
+//! text, and must never decide the meaning of an expression.
 
 use std::ops::Range;
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Name,
     Number,
-    /// A text; `closed` tells whether its last quote is there.
+    /// A text. `closed` tells whether it has a closing quote.
     Text {
         closed: bool,
     },
@@ -23,7 +23,7 @@ pub(super) enum Kind {
 pub(super) struct Token {
     pub(super) kind: Kind,
     pub(super) range: Range<usize>,
-    /// The position of the bracket that belongs to this one.
+    /// The position of the matching bracket.
     pub(super) mate: Option<usize>,
 }
 
@@ -69,19 +69,20 @@ impl<'t> Tokens<'t> {
         self.list.get(position).and_then(|token| self.text.get(token.range.clone())).unwrap_or("")
     }
 
-    /// Returns the position of the token that holds the byte `at`, or of the next one after it.
+    /// Returns the position of the token that contains the byte `at`, or of the next token.
     pub(super) fn find(&self, at: usize) -> usize {
         self.list.partition_point(|token| token.range.end <= at)
     }
 
-    /// Returns the bytes of a token; nothing at the end of the text if there is none.
+    /// Returns the byte range of a token, or an empty range at the end of the text if the token
+    /// does not exist.
     pub(super) fn range(&self, position: usize) -> Range<usize> {
         self.list
             .get(position)
             .map_or(self.text.len()..self.text.len(), |token| token.range.clone())
     }
 
-    /// Returns the range with the parentheses right around it.
+    /// Extends a range by the parentheses that directly enclose it.
     pub(super) fn with_parentheses(&self, range: Range<usize>) -> Range<usize> {
         let mut range = range;
         loop {
@@ -96,7 +97,8 @@ impl<'t> Tokens<'t> {
         }
     }
 
-    /// Returns how deep brackets and conditionals nest, which is what the parser's recursion costs.
+    /// Returns the nesting depth of brackets and conditionals, which determines the recursion depth
+    /// of the parser.
     pub(super) fn depth(&self) -> usize {
         let mut deepest = 0;
         let mut questions = vec![0_usize];
@@ -124,8 +126,8 @@ impl<'t> Tokens<'t> {
     }
 }
 
-/// Returns the position of the `}}` that ends an expression which begins at `from`: not one within a text or one that closes
-/// maps.
+/// Returns the position of the `}}` that ends the expression that begins at `from`. Ignores `}}`
+/// within a text and the braces that close maps.
 pub(super) fn expression_end(text: &str, from: usize) -> Option<usize> {
     let mut at = from;
     let mut braces = 0_usize;
@@ -202,7 +204,7 @@ fn next_token(text: &str, at: usize, comments: bool) -> Option<(Kind, Range<usiz
     Some((kind, start..end))
 }
 
-/// Reads a text that begins with a quote at `quote`; `start` is where its prefix begins.
+/// Reads a text whose opening quote is at `quote` and whose prefix begins at `start`.
 fn quoted(bytes: &[u8], start: usize, quote: usize, raw: bool) -> (Kind, usize) {
     let mark = bytes.get(quote).copied().unwrap_or_default();
     let triple = bytes.get(quote..quote + 3).is_some_and(|three| three.iter().all(|b| *b == mark));
@@ -231,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn braces_of_maps_and_texts_do_not_end_an_expression() {
+    fn braces_in_maps_and_texts_do_not_end_an_expression() {
         for text in [
             r#"{"a": {"b": 1}} }} rest"#,
             r#" "}}" + '}}' }} rest"#,
@@ -260,14 +262,14 @@ mod tests {
     }
 
     #[test]
-    fn parentheses_right_around_a_range_are_found() {
+    fn parentheses_that_directly_enclose_a_range_are_found() {
         let tokens = Tokens::read("x * ((a + b))");
         assert_eq!(tokens.with_parentheses(6..11), 4..13);
         assert_eq!(tokens.with_parentheses(6..7), 6..7);
     }
 
     #[test]
-    fn numbers_take_their_exponent_and_texts_their_prefix() {
+    fn numbers_include_their_exponent_and_texts_their_prefix() {
         let tokens = Tokens::read("1.5e-3-2 r'a\\' // b");
         let texts: Vec<&str> = (0..tokens.list().len()).map(|i| tokens.text(i)).collect();
         assert_eq!(texts, ["1.5e-3", "-", "2", "r'a\\'"]);

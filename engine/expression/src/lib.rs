@@ -1,9 +1,11 @@
-//! CEL in `${{ }}`: its grammar, our static types, our evaluation over exact decimals.
+//! CEL expressions in `${{ }}`: the grammar of CEL with static types and evaluation over exact
+//! decimals.
 //!
-//! [`compile`] and [`compile_value`] check what stands in a pipeline against a [`Scope`] and give a [`Compiled`], which
-//! is evaluated in an [`Env`]. What is compiled cannot fail but for numbers that leave their range and lists that are too
-//! long: whatever else can fail is a [`Problem`] unless a guard excludes it. Nothing in here uses binary floating point, the
-//! network, a clock, or the parser's own evaluator.
+//! [`compile`] and [`compile_value`] check the text in a pipeline against a [`Scope`] and return a
+//! [`Compiled`], which is evaluated in an [`Env`]. A compiled expression can only fail because a
+//! number or a date is out of range, or because lists are too long. Every other possible failure is
+//! a [`Problem`] unless a guard excludes it. Code in this module must not use binary floating
+//! point, the network, a clock, or the evaluator of the CEL parser.
 
 mod check;
 mod check_binary;

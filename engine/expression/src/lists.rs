@@ -1,4 +1,5 @@
-//! Which lists of the order an expression runs over. A list that may be too long is warned about, and is looked for where an order comes in.
+//! Finds the lists of the order that an expression runs over. A list that may be too long gets a
+//! warning, and is checked when an order arrives.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +10,9 @@ use super::node::{Base, Function, Loop, LoopKind, Node};
 use super::syntax::Operator;
 
 impl Compiled {
-    /// Returns the lists of the order that its evaluation runs over, as names with dots between them: `groups.lines` is the list `lines` of
-    /// each element of `groups`. `items` is the list whose element it may use.
+    /// Returns the lists of the order that the evaluation runs over, as dotted names:
+    /// `groups.lines` is the list `lines` of each element of `groups`. `items` is the list whose
+    /// element the expression may use.
     pub fn lists(&self, order: &Type, items: Option<&Self>) -> BTreeSet<String> {
         let mut walk = Walk::new(order);
         if let Some(items) = items {
@@ -21,7 +23,7 @@ impl Compiled {
         walk.found
     }
 
-    /// Returns the lists of the order that a step runs over which has this value as its `items`.
+    /// Returns the lists of the order that a step runs over if this value is its `items`.
     pub fn lists_as_items(&self, order: &Type) -> BTreeSet<String> {
         let mut walk = Walk::new(order);
         let values = walk.values(self.node());
@@ -30,7 +32,7 @@ impl Compiled {
     }
 }
 
-/// A part of the order: its path, and its type.
+/// A part of the order: its path and its type.
 #[derive(Clone)]
 struct Part<'t> {
     path: String,
@@ -40,7 +42,7 @@ struct Part<'t> {
 struct Walk<'t> {
     order: &'t Type,
     item: Vec<Part<'t>>,
-    /// What the variables of the loops may be, from the outside in.
+    /// The possible values of the loop variables, outermost first.
     locals: Vec<Vec<Part<'t>>>,
     found: BTreeSet<String>,
 }
@@ -55,7 +57,8 @@ impl<'t> Walk<'t> {
         self.found.extend(lists.map(|list| list.path.clone()));
     }
 
-    /// Returns the parts of the order that the value may be, and notes what is run over on the way.
+    /// Returns the parts of the order that the value can be, and records the lists that the
+    /// evaluation runs over.
     fn values(&mut self, node: &Node) -> Vec<Part<'t>> {
         match node {
             Node::Const(_) => Vec::new(),
@@ -78,7 +81,7 @@ impl<'t> Walk<'t> {
                 if *operator != Operator::Add {
                     return Vec::new();
                 }
-                // Lists that are joined are too long together, if not each of them.
+                // Joined lists can be too long together even if each is short enough.
                 self.run_over(&parts);
                 parts
             }

@@ -1,10 +1,10 @@
-//! Texts that stand in the file where something stricter is meant: a currency, a date, an amount.
+//! Literal texts where a stricter type is expected: a currency, a date, an amount.
 
 use oms_core::diagnostic::{Code, codes, without_line_break};
 use oms_core::money::{Currency, CurrencyError, Decimal};
 use oms_core::value::{DateFormat, Shape, Value, is_email, is_uri, parse_date, parse_timestamp};
 
-/// What is wrong with such a text.
+/// The problem of a literal.
 pub(super) struct BadLiteral {
     pub(super) code: Code,
     pub(super) message: String,
@@ -12,7 +12,7 @@ pub(super) struct BadLiteral {
     pub(super) help: Option<String>,
 }
 
-/// Reads a text as a value of the shape, or returns nothing if the shape asks no more of a text or can be none.
+/// Parses a text as a value of the shape. Returns `None` if the shape accepts any text or no text.
 pub(super) fn read(text: &str, shape: &Shape) -> Option<Result<Value, BadLiteral>> {
     let line = text.trim_end_matches(['\n', '\r']);
     if line.len() < text.len() && matches!(read(line, shape), Some(Ok(_))) {
@@ -30,7 +30,7 @@ pub(super) fn read(text: &str, shape: &Shape) -> Option<Result<Value, BadLiteral
             Err(error) => return Some(Err(unfit_currency(text, error))),
         },
         Shape::Decimal { .. } => Decimal::parse(text).ok().map(Value::Decimal).ok_or("`12.30`"),
-        // Whatever form the order has its dates in, the pipeline file has one.
+        // The pipeline file has one form for dates, whatever form the order uses.
         Shape::Date(_) => parse_date(text, DateFormat::Iso).map(Value::Date).ok_or("`2025-12-31`"),
         Shape::Timestamp => {
             parse_timestamp(text).map(Value::Timestamp).ok_or("`2025-12-31T12:00:00Z`")
@@ -42,8 +42,8 @@ pub(super) fn read(text: &str, shape: &Shape) -> Option<Result<Value, BadLiteral
     Some(read.map_err(|example| BadLiteral {
         code: codes::WRONG_TYPE,
         message: format!("`{text}` is not {shape}"),
-        label: "cannot be read",
-        help: Some(format!("it is written like {example}")),
+        label: "invalid",
+        help: Some(format!("write it like {example}")),
     }))
 }
 
@@ -51,16 +51,16 @@ fn unfit_currency(text: &str, error: CurrencyError) -> BadLiteral {
     if error == CurrencyError::NoMinorUnits {
         return BadLiteral {
             code: codes::CURRENCY_UNKNOWN,
-            message: format!("`{text}` has no minor units, so no amount can be in it"),
-            label: "no currency for amounts",
-            help: Some("amounts are in currencies with minor units, such as `EUR`".to_owned()),
+            message: format!("`{text}` has no minor units, so no amount can have this currency"),
+            label: "not a currency for amounts",
+            help: Some("use a currency with minor units, such as `EUR`".to_owned()),
         };
     }
     let upper = text.to_uppercase();
     let help = if upper != text && Currency::parse(&upper).is_ok() {
         format!("did you mean `{upper}`?")
     } else {
-        "a currency is written as its ISO 4217 code, such as `EUR`".to_owned()
+        "use an ISO 4217 code, such as `EUR`".to_owned()
     };
     BadLiteral {
         code: codes::CURRENCY_UNKNOWN,
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_well_formed_texts_are_read() {
+    fn only_well_formed_texts_are_parsed() {
         let decimal = Shape::Decimal { integer_digits: 15, scale: 4 };
         let date = Shape::Date(DateFormat::Iso);
         for (shape, text, fine) in [

@@ -1,4 +1,4 @@
-//! Unions: which of their cases the facts leave open, and what a field is in those.
+//! Unions: the cases that the facts leave possible, and the type of a field in these cases.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use oms_core::value::{DateFormat, RecordType, Shape, Type, Value};
 
 use super::facts::Facts;
 
-/// Returns the type of a field of the record at `path`, where `facts` hold.
+/// Returns the type of a field of the record at `path` if `facts` hold.
 pub(super) fn field_type(
     record: &RecordType,
     position: usize,
@@ -31,8 +31,9 @@ pub(super) fn field_type(
     Some(Type { nullable, ..narrowed })
 }
 
-/// Returns whether a value that fits its case can still be read as missing. What several cases have is read in one form for all of them,
-/// and where another case lacks it, what is not in that form is taken as missing.
+/// Returns whether a value that fits its case can be read as missing. A field of several cases is
+/// read in one form for all of them. If another case does not have the field, a value in another
+/// form is read as missing.
 fn may_be_excused(record: &RecordType, position: usize) -> bool {
     let Some(field) = record.fields().get(position) else { return true };
     let cases = record.cases();
@@ -46,7 +47,8 @@ fn may_be_excused(record: &RecordType, position: usize) -> bool {
     with.len() > 1 && with.len() < cases.len() && !with.iter().all(in_one_form)
 }
 
-/// Returns the type of a value that has one of some types, in the layout of `merged`. A case without the field may have anything there.
+/// Returns the type of a value that has one of some types, in the layout of `merged`. If a case
+/// lacks the field, it may have any value there.
 fn narrowed(merged: &Type, cases: &[Option<&Type>]) -> Type {
     let Some(known) = cases.iter().copied().collect::<Option<Vec<&Type>>>() else {
         return merged.clone();
@@ -80,7 +82,7 @@ fn fields(merged: &RecordType, cases: &[&Type]) -> Option<RecordType> {
     Some(RecordType::new(fields).with_cases(merged.cases().to_vec()))
 }
 
-/// Returns the condition on a constant of the union written as `written` with which a field is not missing.
+/// Returns a condition on a constant of the union `written` under which a field is not missing.
 pub(super) fn present_if(record: &RecordType, name: &str, written: &str) -> Option<String> {
     let has = |case: &Arc<RecordType>| case.field(name).is_some_and(|field| !field.ty.nullable);
     let (with, without): (Vec<_>, Vec<_>) = record.cases().iter().cloned().partition(has);

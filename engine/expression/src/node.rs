@@ -1,4 +1,4 @@
-//! What a checked expression is at run time: a tree in which every name has become a position.
+//! The run-time form of a checked expression: a tree in which positions replace names.
 
 use std::sync::Arc;
 
@@ -19,11 +19,11 @@ pub(super) enum Node {
         fields: Box<[usize]>,
     },
     Field(Box<Self>, usize),
-    /// An element that was proved to be there.
+    /// An element that is proved to exist.
     At(Box<Self>, usize),
     Not(Box<Self>),
     Negate(Box<Self>),
-    /// Any operator but `&&` and `||`.
+    /// Any operator except `&&` and `||`.
     Binary(Operator, Box<[Self; 2]>),
     And(Box<[Self; 2]>),
     Or(Box<[Self; 2]>),
@@ -39,19 +39,19 @@ pub(super) enum Node {
         mode: Rounding,
         operands: Box<[Self; 2]>,
     },
-    /// The day of an instant in a time zone.
+    /// The day of a timestamp in a time zone.
     Day(Box<Self>, TimeZone),
     Loop(Box<Loop>),
     List(Vec<Self>),
     Record(Arc<RecordType>, Vec<Self>),
-    /// Texts and the values between them.
+    /// A concatenation of texts and values.
     Concat(Vec<Self>),
-    /// A value that is percent-encoded as a part of a URL.
+    /// A value that is percent-encoded for a part of a URL.
     Encoded(Box<Self>, UrlPart),
     Coerce(Box<Self>, Coercion),
 }
 
-/// Where a path begins.
+/// The start of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Base {
     Order,
@@ -61,21 +61,21 @@ pub(super) enum Base {
     Index,
     Error,
     Intake,
-    /// The variable of the loop so many loops further out.
+    /// The variable of a loop, by the number of loops between it and the expression.
     Local(usize),
 }
 
-/// A function that takes values only.
+/// A function with only values as arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Function {
     Size,
-    /// A decimal from a text that surely is one.
+    /// A decimal from a text that is certain to be one.
     Decimal,
     /// A decimal from a text, or the second argument.
     DecimalOr,
     IsDecimal,
     Sum,
-    /// Like `Sum`, of whole numbers.
+    /// Like `Sum`, for whole numbers.
     SumInt,
     Min,
     Max,
@@ -97,12 +97,12 @@ pub(super) enum Function {
 pub(super) struct Loop {
     pub(super) kind: LoopKind,
     pub(super) list: Node,
-    /// Which elements take part in a `map`; all without.
+    /// The condition of a `map` with three arguments.
     pub(super) condition: Option<Node>,
     pub(super) body: Node,
 }
 
-/// What a loop gives.
+/// The kind of a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LoopKind {
     Map,
@@ -112,7 +112,7 @@ pub(super) enum LoopKind {
     ExistsOne,
 }
 
-/// Which whole numbers within a value become decimals.
+/// Conversions from whole numbers within a value to decimals.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Coercion {
     Number,
@@ -121,7 +121,8 @@ pub(super) enum Coercion {
 }
 
 impl Node {
-    /// Tells whether its value depends on nothing but the variables of the innermost `loops` loops around it.
+    /// Returns whether the value depends only on the variables of the innermost `loops` enclosing
+    /// loops.
     pub(super) fn reads_nothing(&self, loops: usize) -> bool {
         let all = |nodes: &[Self]| nodes.iter().all(|node| node.reads_nothing(loops));
         match self {
@@ -156,7 +157,7 @@ impl Node {
         }
     }
 
-    /// Returns the value if it is known now.
+    /// Returns the value if it is constant.
     pub(super) const fn constant(&self) -> Option<&Value> {
         match self {
             Self::Const(value) => Some(value),

@@ -1,18 +1,19 @@
-//! What the text that an expression gives consists of, so that a plan can tell whether a key can be read back from it.
+//! The parts of the text that an expression produces. They show whether a key can be recovered from
+//! the text.
 
 /// A part of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// Always these characters.
+    /// Fixed characters.
     Fixed(String),
-    /// All of the text of what a path leads to.
+    /// The whole text of the value at a path.
     Path(String),
-    /// Something else.
+    /// Any other text.
     Other,
 }
 
-/// Tells whether two texts made of these pieces differ whenever the keys at `path` do. The key of a run has only the
-/// unreserved characters of RFC 3986, so any other character ends it.
+/// Returns whether two texts made of these pieces differ whenever the keys at `path` differ. A
+/// run's key contains only the unreserved characters of RFC 3986, so any other character ends it.
 pub(super) fn tell_apart(pieces: &[Piece], path: &str) -> bool {
     let is_key = |piece: &Piece| matches!(piece, Piece::Path(known) if known == path);
     let fixed = |pieces: &[Piece]| pieces.iter().all(|piece| matches!(piece, Piece::Fixed(_)));
@@ -34,7 +35,8 @@ pub(super) fn tell_apart(pieces: &[Piece], path: &str) -> bool {
     })
 }
 
-/// Returns the text before and behind the only place where the text of what `path` leads to stands, if everything else is fixed.
+/// Returns the fixed text before and after the text of the value at `path`, if it occurs once and
+/// the rest is fixed.
 pub(super) fn around(pieces: &[Piece], path: &str) -> Option<(String, String)> {
     let (mut before, mut after, mut seen) = (String::new(), String::new(), false);
     for piece in pieces {
@@ -48,7 +50,8 @@ pub(super) fn around(pieces: &[Piece], path: &str) -> Option<(String, String)> {
     seen.then_some((before, after))
 }
 
-/// Returns the first character of a piece, `Some(None)` if it is not known, and nothing if the piece is empty.
+/// Returns the first character of a piece: `Some(None)` if it is unknown, `None` if the piece is
+/// empty.
 fn first_char(piece: &Piece) -> Option<Option<char>> {
     match piece {
         Piece::Fixed(text) => text.chars().next().map(Some),
@@ -72,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_told_apart_only_where_it_surely_ends() {
+    fn a_key_is_recoverable_only_if_its_end_is_known() {
         let key = || Piece::Path("run.key".to_owned());
         let fixed = |text: &str| Piece::Fixed(text.to_owned());
         for (pieces, told) in [

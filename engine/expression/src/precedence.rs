@@ -1,10 +1,10 @@
-//! Parentheses around the parts of which a help text builds an expression.
+//! Adds parentheses to the parts from which a help text composes an expression.
 
 use std::borrow::Cow;
 
 use super::lex::{Kind, Tokens};
 
-/// How tightly an expression holds together, the loosest first.
+/// The precedence of an expression, lowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     Conditional,
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_binds_looser_is_put_in_parentheses() {
+    fn only_operands_of_lower_precedence_get_parentheses() {
         for (code, level, written) in [
             ("order.n", Level::Member, "order.n"),
             ("f(a + b, c)[0]", Level::Member, "f(a + b, c)[0]"),

@@ -1,45 +1,47 @@
-//! What can be wrong with an expression, and what can still go wrong when it runs.
+//! The problems of an expression, and the errors of its evaluation.
 
 use std::ops::Range;
 
 use oms_core::diagnostic::{Code, Finding, Place, Route};
 
-/// A finding about an expression, addressed relative to the JSON that was given.
+/// A problem with an expression, addressed relative to the given JSON.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
-    /// Its kind.
+    /// The code of the finding.
     pub code: Code,
-    /// The node, relative to the JSON given; the root for a single text.
+    /// The node, relative to the given JSON; the root for a single text.
     pub route: Route,
-    /// Bytes within the decoded text of the scalar, the opening `${{` counted; the whole node without.
+    /// The byte range within the decoded text of the scalar, including the opening `${{`; `None`
+    /// for the whole node.
     pub within: Option<Range<usize>>,
-    /// Whether the key of the node is meant rather than its value.
+    /// Whether the problem concerns the key of the node instead of its value.
     pub on_key: bool,
-    /// What is wrong.
+    /// The message.
     pub message: String,
-    /// What is at this spot.
+    /// The label of the position.
     pub label: String,
-    /// What to write instead.
+    /// The suggestion.
     pub help: Option<String>,
-    /// Where the offending value comes from.
+    /// The origin of the offending value.
     pub origin: Option<Origin>,
-    /// How grave it is.
+    /// Its severity.
     pub weight: Weight,
 }
 
-/// How grave a problem is.
+/// The severity of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// There is nothing that could be evaluated.
+    /// The expression cannot be evaluated.
     Error,
-    /// An error that earlier versions accepted; it can be evaluated for runs that started with it.
+    /// An error that earlier versions accepted. Runs that started with such a version still
+    /// evaluate the expression.
     NewlyRefused,
-    /// Worth a warning.
+    /// A warning.
     Warning,
 }
 
 impl Problem {
-    /// Makes a finding of it. `at` is the place of the JSON that was given.
+    /// Converts it to a finding. `at` is the route of the given JSON.
     pub fn into_finding(self, at: &Route) -> Finding {
         let route = at.join(&self.route);
         let place = match (self.on_key, self.within) {
@@ -56,7 +58,7 @@ impl Problem {
     }
 }
 
-/// Where a value comes from.
+/// The origin of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A field of the order.
@@ -68,34 +70,35 @@ pub enum Origin {
     Step {
         /// The step.
         index: usize,
-        /// Dotted path below the output; empty for the whole of it.
+        /// Dotted path below the output; empty for the whole output.
         field: String,
     },
 }
 
-/// Why an expression that was checked gave no value.
+/// The reason why a checked expression has no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EvalError {
-    /// A number left the range of its type: 64 bits for a whole number, 28 digits for a decimal.
-    #[error("a number became too large")]
+    /// A number is out of the range of its type: 64 bits for a whole number, 28 digits for a
+    /// decimal.
+    #[error("a number is too large")]
     Overflow,
-    /// A list is longer than what an expression may run over.
+    /// A list is longer than an expression can process.
     #[error("a list has more than {limit} elements")]
     TooLong {
-        /// Elements at the most.
+        /// The maximum number of elements.
         limit: usize,
     },
-    /// Loops within loops, or searches within loops, came to more work than an expression may do.
+    /// Nested loops, or searches within loops, exceed the work allowed for one expression.
     #[error("the expression visits more than {limit} elements")]
     TooMuch {
-        /// Visits at the most.
+        /// The maximum number of visits.
         limit: usize,
     },
-    /// An instant falls on a day before the year 0 in the time zone that is used.
+    /// A timestamp falls on a day before the year 0 in the time zone.
     #[error("a date is before 0000-01-01 in its time zone")]
     NoDate,
-    /// A value does not have the type that the expression was checked with. The caller passed other values than it
-    /// declared types for.
+    /// A value does not have the type that the expression was checked with. The caller passed a
+    /// value that does not match the declared type.
     #[error("a value does not have the type that the expression was checked with")]
     Mistyped,
 }

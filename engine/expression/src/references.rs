@@ -1,4 +1,4 @@
-//! Which steps a part of the file mentions, found before anything has a type.
+//! Finds references to steps in a part of the file, before any types are known.
 
 use std::ops::Range;
 
@@ -8,19 +8,19 @@ use serde_json::Value as Json;
 use super::interpolate::{self, Part};
 use super::parse;
 
-/// A mention of a step's output.
+/// A reference to a step's output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
     /// The step's id.
     pub step: String,
-    /// The text that mentions it, relative to the JSON given.
+    /// The route of the text with the reference, relative to the given JSON.
     pub route: Route,
-    /// The bytes of `steps.<id>` in that text.
+    /// The byte range of `steps.<id>` in that text.
     pub within: Range<usize>,
 }
 
-/// Returns every `steps.<id>` in the expressions of a JSON value, in order. A text that cannot be split into expressions has none;
-/// compiling it says why.
+/// Returns every `steps.<id>` in the expressions of a JSON value, in order. Ignores a text that
+/// cannot be split into expressions; the compiler reports the problem.
 pub fn references(json: &Json) -> Vec<Reference> {
     let mut found = Vec::new();
     collect(json, &mut Route::root(), &mut found);
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_mention_of_a_step_is_found_with_its_place() {
+    fn every_reference_to_a_step_is_found_with_its_position() {
         let json = json!({
             "a": "${{ steps.x.amount + steps . y.b }}",
             "b": ["plain steps.z", "t-${{ order.steps.q }}-${{ 'steps.r' + steps.s }}"],

@@ -1,4 +1,4 @@
-//! The names that an expression may use, and what is known of them.
+//! The names that an expression can use, and what is known of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,20 +8,20 @@ use oms_core::value::{Shape, Type};
 
 use super::facts::Facts;
 
-/// A name that an expression may begin with, besides `steps`.
+/// A name that an expression can start with, besides `steps`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Root {
     /// The order.
     Order,
-    /// The run: its key, its id, when it was accepted.
+    /// The run: its key, its id and the time of its acceptance.
     Run,
     /// The element of a `for_each`.
     Item,
     /// The position of the element in a `for_each`.
     Index,
-    /// What a catch step was called for.
+    /// The failure that a catch step handles.
     Error,
-    /// How an order came in.
+    /// How an order arrived.
     Intake,
 }
 
@@ -30,7 +30,8 @@ impl Root {
     pub const ALL: [Self; 6] =
         [Self::Order, Self::Run, Self::Item, Self::Index, Self::Error, Self::Intake];
 
-    /// Returns its name; an item and its position may have others (see [`Scope::name_item`] and [`Scope::name_index`]).
+    /// Returns its default name. An item and its position may have other names (see
+    /// [`Scope::name_item`] and [`Scope::name_index`]).
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Order => "order",
@@ -42,50 +43,51 @@ impl Root {
         }
     }
 
-    /// Says where it exists, for an expression that uses it elsewhere.
+    /// Returns the help for an expression that uses it where it is not available.
     pub(super) const fn where_it_exists(self) -> &'static str {
         match self {
-            Self::Order => "`order` does not exist here",
-            Self::Run => "`run` exists only within steps",
-            Self::Item => "`item` exists only in a step with `for_each`",
+            Self::Order => "`order` is not available here",
+            Self::Run => "`run` is only available in steps",
+            Self::Item => "`item` is only available in a step with `for_each`",
             Self::Index => {
-                "to use the position of an element, add `index: i` to `for_each` and write `i`"
+                "add `index: i` to `for_each` and write `i` for the position of an element"
             }
-            Self::Error => "`error` exists only in a catch step, one that an `on_failure` names",
-            Self::Intake => "`intake` exists only in `order.key`",
+            Self::Error => "`error` is only available in a catch step, which an `on_failure` names",
+            Self::Intake => "`intake` is only available in `order.key`",
         }
     }
 }
 
-/// What `steps.<id>` is.
+/// The value of `steps.<id>`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StepVar {
     /// The output of a step.
     Known {
         /// Its position in [`Env::steps`](super::Env::steps).
         index: usize,
-        /// What it surely is.
+        /// Its type.
         ty: Type,
     },
-    /// A step that did not check. What is made of it has no type, and nothing more is reported about it.
+    /// A step with errors. Expressions that use it have no type, and nothing more is reported about
+    /// them.
     Broken,
 }
 
-/// The names that an expression may use, with their types, and the facts that hold there.
+/// The names that an expression can use, with their types, and the facts that hold.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     roots: BTreeMap<Root, Type>,
     item_name: Option<Arc<str>>,
     index_name: Option<Arc<str>>,
     steps: Arc<BTreeMap<String, StepVar>>,
-    /// Steps that exist, but whose outputs cannot be used here.
+    /// Steps that exist but whose outputs are not available here.
     other_steps: Arc<BTreeSet<String>>,
     facts: Facts,
     time_zone: TimeZone,
 }
 
 impl Scope {
-    /// Makes a scope without names, in which instants have their days in a time zone.
+    /// Creates a scope without names. `time_zone` determines the days of timestamps.
     pub fn new(time_zone: TimeZone) -> Self {
         Self { time_zone, ..Self::default() }
     }
@@ -95,7 +97,7 @@ impl Scope {
         self.roots.insert(root, ty);
     }
 
-    /// Gives the item another name, as `for_each.as` does. `item` then means nothing.
+    /// Renames the item, as `for_each.as` does. The name `item` is then undefined.
     pub fn name_item(&mut self, name: &str) {
         self.item_name = Some(Arc::from(name));
     }
@@ -111,7 +113,8 @@ impl Scope {
         Arc::make_mut(&mut self.steps).insert(id.to_owned(), step);
     }
 
-    /// Names the steps of the pipeline, whether their outputs can be used here or not.
+    /// Sets the ids of all steps of the pipeline, including those whose outputs are not available
+    /// here.
     pub fn know_steps(&mut self, ids: Arc<BTreeSet<String>>) {
         self.other_steps = ids;
     }
@@ -120,12 +123,12 @@ impl Scope {
         self.other_steps.contains(id)
     }
 
-    /// Tells whether this is the scope of a step, which has a condition of its own.
+    /// Returns whether this is the scope of a step, which has its own condition.
     pub(super) fn is_within_step(&self) -> bool {
         self.roots.contains_key(&Root::Run)
     }
 
-    /// Returns this scope where `facts` hold as well.
+    /// Returns this scope with additional facts.
     #[must_use]
     pub fn assume(&self, facts: &Facts) -> Self {
         Self { facts: self.facts.clone().and(facts), ..self.clone() }
@@ -139,7 +142,7 @@ impl Scope {
         &self.facts
     }
 
-    /// Finds a root by the name it has here, defined or not.
+    /// Finds a root by its name here, whether it is defined or not.
     pub(super) fn root(&self, name: &str) -> Option<(Root, Option<&Type>)> {
         let root = Root::ALL.into_iter().find(|root| self.name_of(*root) == name)?;
         Some((root, self.roots.get(&root)))
@@ -162,7 +165,7 @@ impl Scope {
         &self.steps
     }
 
-    /// Returns the names that an expression may begin with here.
+    /// Returns the names that an expression can start with here.
     pub(super) fn names(&self) -> Vec<&str> {
         let steps = (!self.steps.is_empty()).then_some("steps");
         self.roots.keys().map(|root| self.name_of(*root)).chain(steps).collect()

@@ -1,4 +1,5 @@
-//! The syntax tree that the checker works on: CEL's, with the bytes of every node and exact numbers.
+//! The syntax tree for the checker: the tree of CEL with byte ranges for every node and exact
+//! numbers.
 
 use std::ops::Range;
 
@@ -8,13 +9,13 @@ use oms_core::value::Value;
 #[derive(Clone, Debug)]
 pub(super) struct Expr {
     pub(super) kind: ExprKind,
-    /// All bytes of it, without parentheses around it.
+    /// The byte range, without enclosing parentheses.
     pub(super) span: Range<usize>,
-    /// Its operator, its field name or the name of its function; the same as `span` elsewhere.
+    /// The range of its operator, field name or function name; the same as `span` for other nodes.
     pub(super) at: Range<usize>,
 }
 
-/// What a node is.
+/// The kind of a node.
 #[derive(Clone, Debug)]
 pub(super) enum ExprKind {
     Literal(Value),
@@ -31,7 +32,7 @@ pub(super) enum ExprKind {
     Binary(Operator, Box<[Expr; 2]>),
     If(Box<[Expr; 3]>),
     List(Vec<Expr>),
-    /// Names, where they stand, and values.
+    /// Names, their ranges, and values.
     Record(Vec<(String, Range<usize>, Expr)>),
 }
 
@@ -55,7 +56,7 @@ pub(super) enum Operator {
 }
 
 impl Operator {
-    /// Returns how it is written.
+    /// Returns its notation.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Add => "+",
@@ -75,7 +76,7 @@ impl Operator {
         }
     }
 
-    /// Returns the operator with the same meaning when the operands change sides.
+    /// Returns the equivalent operator for swapped operands.
     pub(super) const fn mirrored(self) -> Self {
         match self {
             Self::Less => Self::Greater,
@@ -86,7 +87,7 @@ impl Operator {
         }
     }
 
-    /// Returns the comparison that holds exactly when this one does not.
+    /// Returns the comparison that holds if and only if this one fails.
     pub(super) const fn negated(self) -> Option<Self> {
         Some(match self {
             Self::Equal => Self::NotEqual,
@@ -101,7 +102,7 @@ impl Operator {
 }
 
 impl Expr {
-    /// Tells whether it is `name(.name)*`.
+    /// Returns whether it is `name(.name)*`.
     pub(super) fn is_bare_path(&self) -> bool {
         let mut expr = self;
         while let ExprKind::Select(operand, _) = &expr.kind {

@@ -1,5 +1,5 @@
-//! What stands in the file to a value: texts with `${{ }}` in them, maps, lists and plain scalars, each against the type that is
-//! wanted there.
+//! Compiles values in the file: texts with `${{ }}`, maps, lists and plain scalars, each against
+//! the type that is expected.
 
 use std::collections::BTreeSet;
 
@@ -21,13 +21,15 @@ use super::{guard, widen};
 /// What is said of an expression without an end.
 pub const NOT_CLOSED: &str = "`${{` is not closed";
 
-/// Compiles what stands in the file. A text that is one whole `${{ }}` keeps its type, text around one makes text, `$${{` is an escaped
-/// `${{`; maps become records and lists lists. With `expected` the value fits that type: texts are read as
-/// amounts, dates or codes, whole numbers widen, and the fields of a map are those of the record that is wanted.
+/// Compiles a value in the file. A text that is exactly one `${{ }}` keeps the type of the
+/// expression, and a text with other characters around it becomes text. `$${{` is an escaped `${{`.
+/// Maps become records, and lists become lists. With `expected`, the value is converted to that
+/// type: texts are parsed as amounts, dates or codes, whole numbers become decimals, and a map must
+/// have the fields of the expected record.
 ///
 /// # Errors
 ///
-/// Everything that is independently wrong with it.
+/// Returns all independent problems of the value.
 pub fn compile_value(
     json: &Json,
     expected: Option<&Type>,
@@ -49,7 +51,7 @@ pub fn compile_value(
     Ok(compiled)
 }
 
-/// Anything, as a part of JSON.
+/// Any JSON.
 static JSON: Type = Type {
     shape: Shape::Json,
     nullable: true,
@@ -113,15 +115,15 @@ impl Builder<'_> {
             let wanted = expected.map(|ty| ty.shape.to_string()).unwrap_or_default();
             at.problem(
                 codes::WRONG_TYPE,
-                format!("wanted {wanted}, found a number"),
+                format!("expected {wanted}, found a number"),
                 "a number",
                 None,
             )
         } else if number.is_f64() {
             at.problem(
                 codes::NUMBER_FOR_DECIMAL,
-                "a bare number stands where an exact decimal is wanted",
-                "may have been rounded when it was read",
+                "expected an exact decimal as text, found a number",
+                "may have been rounded",
                 Some(format!("write it as text: \"{number}\"")),
             )
         } else {
@@ -141,17 +143,12 @@ impl Builder<'_> {
             Ok(parts) => parts,
             Err(Unclosed(range)) => {
                 let at = Written { within: Some(range), ..self.here() };
-                self.problems.push(
-                    at.problem(
-                        codes::EXPRESSION_SYNTAX,
-                        NOT_CLOSED,
-                        "opens here",
-                        Some(
-                            "close it with `}}`, or write `$${{` for the characters themselves"
-                                .to_owned(),
-                        ),
-                    ),
-                );
+                self.problems.push(at.problem(
+                    codes::EXPRESSION_SYNTAX,
+                    NOT_CLOSED,
+                    "opens here",
+                    Some("close it with `}}`, or write `$${{` for a literal `${{`".to_owned()),
+                ));
                 return Checked::broken(0..0);
             }
         };
@@ -182,8 +179,8 @@ impl Builder<'_> {
         }
     }
 
-    /// Warns of a text that was meant as an expression. A text that is refused, by the last of the problems after the first `before`, is
-    /// reported once.
+    /// Reports a text that was probably meant as an expression. If the text already has a problem
+    /// (after the first `before` problems), adds the suggestion to the last one instead.
     fn forgotten_braces(&mut self, text: &str, before: usize) {
         let Some(Forgotten { within, code }) = forgotten::find(text, self.scope) else { return };
         let help = format!("write `${{{{ {code} }}}}`");
@@ -192,7 +189,7 @@ impl Builder<'_> {
             return;
         }
         let at = Written { within: Some(within), ..self.here() };
-        let message = format!("`{code}` is text here, and not evaluated");
+        let message = format!("`{code}` is text and is not evaluated");
         let problem = at.problem(codes::FORGOTTEN_BRACES, message, "not an expression", Some(help));
         self.problems.push(Problem { weight: Weight::Warning, ..problem });
     }
@@ -237,14 +234,14 @@ impl Builder<'_> {
             let problem = match widen::chars_of(ty) {
                 None => Some(place.problem(
                     codes::WRONG_TYPE,
-                    format!("{} cannot stand inside a text", widen::found(&ty.shape)),
+                    format!("{} cannot be inserted into a text", widen::found(&ty.shape)),
                     format!("this is {}", widen::found(&ty.shape)),
                     None,
                 )),
                 Some(_) if ty.nullable => Some(place.problem(
                     codes::MAY_BE_MISSING,
                     format!("`{written}` may be missing"),
-                    "nothing would stand here then",
+                    "would be empty",
                     Some(guard::help(written, &checked, ty, self.scope, None)),
                 )),
                 Some(chars) => {
@@ -297,7 +294,7 @@ impl Builder<'_> {
     }
 
     fn wrong(&mut self, wanted: &str, found: &str) -> Checked {
-        let message = format!("wanted {wanted}, found {found}");
+        let message = format!("expected {wanted}, found {found}");
         let problem =
             self.here().problem(codes::WRONG_TYPE, message, format!("this is {found}"), None);
         self.problems.push(problem);
@@ -358,7 +355,7 @@ impl Builder<'_> {
     }
 }
 
-/// Makes a list whose elements have nothing in common, which only JSON can hold.
+/// Creates a list whose elements have no common type, which is only allowed as JSON.
 fn mixed(elements: Vec<Checked>) -> Checked {
     let known = elements.iter().all(|element| element.ty.is_some());
     let pii = elements.iter().filter_map(|element| element.ty.as_ref()).any(Type::holds_pii);
@@ -369,7 +366,7 @@ fn mixed(elements: Vec<Checked>) -> Checked {
     folded(Checked::new(Node::List(nodes), ty, 0..0))
 }
 
-/// Evaluates now what depends on nothing. What never has a value was reported where it stands.
+/// Evaluates constant parts. A part that never has a value was already reported.
 fn folded(checked: Checked) -> Checked {
     fold(checked).unwrap_or_else(|failed| failed.0)
 }

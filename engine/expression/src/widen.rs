@@ -1,5 +1,5 @@
-//! Types in words and in conversion: what a literal is, what two types have in common, where whole numbers become
-//! decimals, and how a finding names what it found.
+//! Operations on types: types of literals, common types, conversions from whole numbers to
+//! decimals, and descriptions for findings.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use oms_core::value::{DateFormat, Interval, RecordType, Shape, Type, Value};
 
 use super::node::Coercion;
 
-/// Returns the type of a value that stands in the file.
+/// Returns the type of a literal value.
 pub(super) fn type_of_literal(value: &Value) -> Type {
     match value {
         Value::Missing | Value::Null => Type::of(Shape::Null).or_null(),
@@ -26,7 +26,7 @@ pub(super) fn type_of_literal(value: &Value) -> Type {
     }
 }
 
-/// Returns between which numbers a number lies, and how many decimals it has at most.
+/// Returns the range of a number and its maximum number of decimals.
 pub(super) fn number(ty: &Type) -> Option<(Interval, u32)> {
     let scale = match &ty.shape {
         Shape::Decimal { scale, .. } => *scale,
@@ -35,7 +35,7 @@ pub(super) fn number(ty: &Type) -> Option<(Interval, u32)> {
     Some((ty.interval()?, scale))
 }
 
-/// Returns the type of the numbers of this type that lie in an interval.
+/// Restricts the type of a number to a range.
 pub(super) fn within(ty: Type, interval: Interval) -> Type {
     let bounded = match &ty.shape {
         Shape::Int => Type::int_within(interval),
@@ -45,17 +45,17 @@ pub(super) fn within(ty: Type, interval: Interval) -> Type {
     Type { shape: bounded.shape, limits: bounded.limits, ..ty }
 }
 
-/// Returns the type of the elements of `[]`: no value has it.
+/// Returns the element type of `[]`. No value has it.
 pub(super) const fn no_element() -> Type {
     Type::of(Shape::Null)
 }
 
-/// Tells whether it is the type of `[]`.
+/// Returns whether it is the type of `[]`.
 pub(super) fn is_empty_list(shape: &Shape) -> bool {
     matches!(shape, Shape::List(element) if element.shape == Shape::Null && !element.nullable)
 }
 
-/// Tells whether it is a number.
+/// Returns whether it is a number.
 pub(super) const fn is_number(shape: &Shape) -> bool {
     matches!(shape, Shape::Int | Shape::Decimal { .. })
 }
@@ -78,14 +78,14 @@ pub fn chars_of(ty: &Type) -> Option<Option<u64>> {
     })
 }
 
-/// Tells whether it is text, or written as text.
+/// Returns whether it is text or written as text.
 pub(super) const fn is_text(shape: &Shape) -> bool {
     matches!(shape, Shape::Text { .. } | Shape::Currency | Shape::Email | Shape::Uri)
 }
 
 /// Returns the type of a value that has one of the two types.
 pub(super) fn join(a: &Type, b: &Type) -> Option<Type> {
-    // An empty list is one of whatever the other has.
+    // An empty list adopts the element type of the other list.
     match (is_empty_list(&a.shape), is_empty_list(&b.shape)) {
         (true, false) if matches!(b.shape, Shape::List(_)) => {
             return Some(Type { nullable: a.nullable || b.nullable, ..b.clone() }.with_pii(a.pii));
@@ -109,8 +109,8 @@ pub(super) fn join(a: &Type, b: &Type) -> Option<Type> {
     Some(joined)
 }
 
-/// Returns what makes a value of type `found` one that has decimals wherever `wanted` has, and its type then; nothing if
-/// it is one already.
+/// Returns the conversion that gives a value of type `found` decimals wherever `wanted` has them,
+/// and the resulting type. Returns `None` if no conversion is necessary.
 pub(super) fn coercion(found: &Type, wanted: &Type) -> Option<(Coercion, Type)> {
     let (coercion, shape) = match (&found.shape, &wanted.shape) {
         (Shape::Int, Shape::Decimal { .. }) => {
@@ -145,16 +145,16 @@ pub(super) fn coercion(found: &Type, wanted: &Type) -> Option<(Coercion, Type)> 
     Some((coercion, Type { shape, ..found.clone() }))
 }
 
-/// Returns a shape in words for "found …".
+/// Returns a description of a shape for "found …".
 pub(super) fn found(shape: &Shape) -> String {
     match shape {
-        // A text that stands there is nothing more than a text to whoever wrote it.
+        // To the author of a literal text, it is just a text.
         Shape::Text { .. } => "text".to_owned(),
         shape => shape.to_string(),
     }
 }
 
-/// Returns a type in words for "found …".
+/// Returns a description of a type for "found …".
 pub(super) fn found_type(ty: &Type) -> String {
     let perhaps = if ty.nullable && ty.shape != Shape::Null { " or null" } else { "" };
     format!("{}{perhaps}", found(&ty.shape))

@@ -1,4 +1,4 @@
-//! From bytes to a run: an order is read, checked, named, and begins; or a journal is applied, and a run goes on.
+//! Reads, checks and names an order and begins its run, or rebuilds a run from its journal.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use super::event::Event;
 use super::scheduler::Scheduler;
 use crate::plan::{Plan, run_record};
 
-/// Why an order is not accepted. Nothing in it quotes the order.
+/// Why an order is rejected. It does not quote the order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
-    /// The kind of finding.
+    /// The code of the finding.
     pub code: Code,
-    /// What is wrong, each with its place in the order.
+    /// The problems, each with its place in the order.
     pub problems: Vec<JsonProblem>,
 }
 
@@ -33,10 +33,11 @@ impl Rejection {
     }
 }
 
-/// Reads an order that came in under a name (the last part of a path, a file's stem), and begins its run.
+/// Reads an order that arrived under a name (the last segment of a path, or the stem of a file
+/// name) and begins its run.
 ///
 /// # Errors
-/// Everything that is wrong with it.
+/// Returns all problems of the order.
 pub fn accept(plan: &Arc<Plan>, body: &[u8], name: &str, now: Timestamp) -> Result<Run, Rejection> {
     let order = plan.order();
     if body.len() > order.max_bytes() {
@@ -49,9 +50,9 @@ pub fn accept(plan: &Arc<Plan>, body: &[u8], name: &str, now: Timestamp) -> Resu
         Rejection { code, problems }
     })?;
     let key = order.key(&parsed, name).map_err(|error| {
-        Rejection::whole(codes::ORDER_KEY_REJECTED, format!("cannot be named: {error}"))
+        Rejection::whole(codes::ORDER_KEY_REJECTED, format!("has no valid key: {error}"))
     })?;
-    // An instant is kept to the millisecond everywhere, so that a run that is resumed computes the same values.
+    // All times have millisecond precision, so a resumed run computes the same values.
     let accepted_at = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
     let digest = Digest::of(&parsed.canonical);
     let run = begin(plan, key, accepted_at, Arc::from(body), parsed.value, digest);
@@ -63,10 +64,11 @@ pub fn accept(plan: &Arc<Plan>, body: &[u8], name: &str, now: Timestamp) -> Resu
     }
 }
 
-/// Reads an order that came in under a name that has to be its key, as the last part of a path.
+/// Reads an order that arrived under a name that must be its key, such as the last segment of a
+/// path.
 ///
 /// # Errors
-/// Everything that is wrong with it.
+/// Returns all problems of the order.
 pub fn accept_as(
     plan: &Arc<Plan>,
     body: &[u8],
@@ -77,15 +79,16 @@ pub fn accept_as(
     if *run.info.key == *name {
         return Ok(run);
     }
-    let message = "the order's key is not the one in the path".to_owned();
+    let message = "the order's key differs from the key in the path".to_owned();
     Err(Rejection::whole(codes::ORDER_KEY_REJECTED, message))
 }
 
-/// Brings a run back to where its journal ends. Its order was accepted before and is not validated again. If the run moved to another
-/// version of the pipeline, only those of its earlier events count that hold in every version: see [`Scheduler::inherit`].
+/// Rebuilds a run from its journal. Its order was accepted before and is not validated again. If
+/// the run moved to another version of the pipeline, only the earlier events that are valid in
+/// every version are applied: see [`Scheduler::inherit`].
 ///
 /// # Errors
-/// When the order or the journal does not fit the plan.
+/// Returns an error if the order or the journal does not fit the plan.
 pub fn resume(
     plan: &Arc<Plan>,
     key: &str,
@@ -114,7 +117,7 @@ pub fn resume(
     Ok(run)
 }
 
-/// Why a run cannot be brought back.
+/// Why a run cannot be rebuilt.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResumeError {
     /// The order does not fit the plan's schema.
@@ -134,7 +137,7 @@ fn begin(
     digest: Digest,
 ) -> Run {
     let id: Arc<str> = Arc::from(run_id(plan.name(), &key));
-    // In the order of the names: accepted_at, id, key.
+    // In the order of the field names: accepted_at, id, key.
     let fields = vec![
         Value::Timestamp(accepted_at),
         Value::Text(Arc::clone(&id)),

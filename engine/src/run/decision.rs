@@ -1,4 +1,4 @@
-//! What the scheduler decides, and what it refuses.
+//! The decisions of the scheduler, and the events that it rejects.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,76 +12,77 @@ use oms_expression::EvalError;
 use super::event::SkipReason;
 use super::failure::Failure;
 
-/// What is to be done now.
+/// What to do next.
 #[derive(Clone, Debug)]
 pub enum Decision {
     /// Run an attempt.
     Start {
         /// The step's position.
         step: usize,
-        /// The element, with `for_each`.
+        /// The element, in a step with `for_each`.
         element: Option<u32>,
-        /// Which attempt it is, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
         /// The input.
         input: Value,
     },
-    /// Note that a step will not run.
+    /// Record that a step will not run.
     Skip {
         /// The step's position.
         step: usize,
-        /// Why.
+        /// The reason.
         reason: SkipReason,
     },
-    /// Note that a step gave an output without running: a `for_each` over nothing.
+    /// Record that a step succeeded without running: its `for_each` has no elements.
     Succeed {
         /// The step's position.
         step: usize,
         /// The output.
         output: Value,
     },
-    /// Note that a step failed and nothing is to be run for that: a number left its range, or an attempt of an earlier process may or
-    /// may not have done what it was to do.
+    /// Record that a step failed without running: a number was out of range, or the outcome of an
+    /// attempt of an earlier process is unknown.
     Fail {
         /// The step's position.
         step: usize,
-        /// The element, with `for_each`.
+        /// The element, in a step with `for_each`.
         element: Option<u32>,
-        /// Which attempt it is, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
-        /// Why.
+        /// The reason.
         failure: Failure,
     },
-    /// Note that the next attempt begins earlier than planned, because the clock was set back since.
+    /// Record that the next attempt begins earlier than planned, because the clock was set back.
     Reschedule {
         /// The step's position.
         step: usize,
-        /// The element, with `for_each`.
+        /// The element, in a step with `for_each`.
         element: Option<u32>,
-        /// Attempts made.
+        /// The number of attempts made.
         attempts: u32,
-        /// When the next one begins.
+        /// The start of the next attempt.
         until: Timestamp,
     },
-    /// Note that rows are read again: the positions of the steps that read, and of those that only computed from that.
+    /// Record that rows are read again. Contains the positions of the steps that read and of the
+    /// steps that only compute from what they read.
     ReadAgain {
         /// The steps.
         steps: BTreeSet<usize>,
     },
-    /// Nothing more can begin before this instant.
+    /// Nothing more can begin before this time.
     WaitUntil(Timestamp),
-    /// The run has come to its end.
+    /// The run has ended.
     Finish(RunState),
 }
 
-/// An event that cannot have happened in this state of the run.
+/// An event that is impossible in the current state of the run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IllegalEvent {
     /// The plan has no such step.
     #[error("the plan has no step `{0}`")]
     NoStep(Arc<str>),
-    /// The step was not to run.
-    #[error("the step `{0}` could not have run then")]
+    /// The step was not running.
+    #[error("the step `{0}` was not running")]
     NotRunning(Arc<str>),
     /// The list has no such element.
     #[error("the step `{0}` has no element {1}")]
@@ -89,13 +90,13 @@ pub enum IllegalEvent {
 }
 
 impl Decision {
-    /// A step that fails before it runs.
+    /// Creates the failure of a step that fails before it runs.
     pub(super) const fn fail(step: usize, element: Option<u32>, failure: Failure) -> Self {
         Self::Fail { step, element, attempt: 1, failure }
     }
 }
 
-/// Returns the failure of a step whose numbers leave their range.
+/// Returns the failure of a step with a number that is out of range.
 pub(super) fn out_of_range(error: EvalError) -> Failure {
     Failure {
         class: Class::Permanent,

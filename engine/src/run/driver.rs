@@ -1,4 +1,5 @@
-//! The driver: carries out what the scheduler decides, through the ports, and collects the events.
+//! The driver: carries out the decisions of the scheduler through the ports and collects the
+//! events.
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
@@ -23,72 +24,74 @@ use super::scheduler::Scheduler;
 use crate::plan::{Plan, PlannedStep};
 use crate::step::{OnUnknown, Port, StepContext};
 
-/// A run under way.
+/// A run in memory.
 pub struct Run {
-    /// What is fixed about it.
+    /// Its constant data.
     pub info: Arc<RunInfo>,
     /// Its state.
     pub scheduler: Scheduler,
-    /// Attempts that reach out of this process: their claims are among the events that the driver gave last, and they begin when
-    /// it is called again.
+    /// Claimed attempts with effects outside this process. Their claims are among the events that
+    /// the driver returned last. They begin when it is called again.
     pub(super) claimed: Vec<Attempt>,
-    /// Attempts that begin when the ends of such attempts are durable, or when there is leave for them.
+    /// Attempts that wait until the ends of claimed attempts are durable, or for permission.
     pub(super) next: Vec<Attempt>,
-    /// Whether there was no leave for them.
+    /// Whether these attempts were refused permission.
     pub(super) deferred: bool,
-    /// The step after which a handler is done with the order, and what is noted then.
+    /// The step after which a handler is done with the order, and the note to write then.
     pub(super) mark: Option<(usize, Arc<Mark>)>,
 }
 
-/// An attempt that was decided.
+/// An attempt that the scheduler has decided on.
 pub(super) struct Attempt {
     step: usize,
     call: Call,
     number: u32,
     input: Value,
-    /// Leave to reach out of this process, once it was given.
+    /// The permission for an effect outside this process, once granted.
     leave: Option<Leave>,
 }
 
 impl Run {
-    /// Leaves all steps but these to others, as a handler of one [branch](crate::plan::Branch) does.
+    /// Runs only these steps and leaves the others to other handlers. A handler of a
+    /// [branch](crate::plan::Branch) uses it.
     pub fn only(&mut self, steps: &BTreeSet<usize>) {
         self.scheduler.only(steps);
     }
 
-    /// Has it noted together with what `step` does that a handler is done with the order.
+    /// Writes a note that the handler is done with the order together with the effect of `step`.
     pub fn mark(&mut self, step: usize, mark: Arc<Mark>) {
         self.mark = Some((step, mark));
     }
 
-    /// Tells whether something was claimed that has not begun: then the driver must be called again.
+    /// Returns whether claimed attempts have not begun. If so, the driver must be called again.
     pub fn has_claims(&self) -> bool {
         !self.claimed.is_empty()
     }
 }
 
-/// How far a driver came.
+/// The progress that a call of the driver made.
 #[derive(Debug)]
 pub struct Progress {
-    /// What happened, to be made durable together with what the steps staged.
+    /// The events, to be made durable together with the writes that the steps staged.
     pub events: Vec<Event>,
-    /// How far the run is now. In progress it can go on as soon as the events are durable.
+    /// The state of the run. A run in progress can continue as soon as the events are durable.
     pub state: RunState,
-    /// When it can go on, if it waits.
+    /// When a waiting run can continue.
     pub until: Option<Timestamp>,
-    /// Whether a row that a step read was changed by another run before a step could write what follows from it. Then nothing of this is
-    /// to be kept: the run is taken up again from where it was before.
+    /// Whether another run changed a row between a step's read and a dependent write. If so,
+    /// discard all of this and resume the run from where it was before.
     pub refused: bool,
 }
 
-/// Returns the idempotency key of a step, or of one of its elements, in a run. It is the same on every attempt, on every machine.
+/// Returns the idempotency key of a step, or of one of its elements, in a run. It is the same on
+/// every attempt and on every machine.
 pub fn idempotency_key(run: &RunInfo, step: &str, element: Option<u32>) -> Arc<str> {
     let element = element.map_or_else(String::new, |element| element.to_string());
     let parts = [run.pipeline.as_bytes(), run.key.as_bytes(), step.as_bytes(), element.as_bytes()];
     Arc::from(Digest::of_parts(parts).short())
 }
 
-/// Returns who calls when a step, or one of its elements, runs.
+/// Returns the caller for a step or one of its elements.
 pub(super) fn call(
     run: &Arc<RunInfo>,
     planned: &PlannedStep,
@@ -111,11 +114,13 @@ struct Ended {
     step: usize,
 }
 
-/// Runs everything that can go on now, and what follows from it, until the run ends, has to wait, or is to be made durable before it goes on.
+/// Runs every step that can run now and every step that follows, until the run ends, has to wait,
+/// or must be made durable before it continues.
 ///
-/// An attempt that reaches out of this process ([`Effects::outside`]) begins only in the call after the one that gave its
-/// [`Event::Claimed`], and that call does nothing else besides: so that its end, too, is durable before anything follows from it that could
-/// stand in another run's way. It is only claimed when there is leave to go on at once; what happened before that does not wait for it.
+/// An attempt with an effect outside this process ([`Effects::outside`]) begins in the call after
+/// the one that returned its [`Event::Claimed`]. That call runs nothing else, so the end of the
+/// attempt is durable before any later step can block another run. An attempt is claimed only when
+/// it has permission to start immediately. Earlier events do not wait for the permission.
 pub async fn advance(run: &mut Run, effects: &dyn Effects) -> Progress {
     let plan = Arc::clone(run.scheduler.plan());
     let outside = effects.outside();
@@ -159,11 +164,12 @@ pub async fn advance(run: &mut Run, effects: &dyn Effects) -> Progress {
     }
 }
 
-/// Takes attempts of which it was not known whether they did what they were to do as done: their steps run on effects that send nothing,
-/// for their outputs alone. The events belong into one commit with the one that reopened the run.
+/// Treats attempts with an unknown outcome as completed. Their steps run on effects that send
+/// nothing, only to compute their outputs. The events belong in the same commit as the event that
+/// reopened the run.
 ///
 /// # Errors
-/// Why a step cannot give its output; then nothing is to be kept.
+/// Returns an error if a step cannot compute its output. Discard all effects and events then.
 pub async fn take_as_done(
     run: &mut Run,
     effects: &dyn Effects,
@@ -181,11 +187,11 @@ pub async fn take_as_done(
         if !element.is_none_or(has_element) {
             return Err(StepError::permanent(
                 cause::PLAN,
-                format!("`{id}` runs over another list"),
+                format!("the list of `{id}` has changed"),
             ));
         }
         let input = run.scheduler.input_of(step, *element).map_err(|error| {
-            StepError::permanent(cause::OUT_OF_RANGE, "its input cannot be computed")
+            StepError::permanent(cause::OUT_OF_RANGE, "the step's input cannot be computed")
                 .caused_by(error)
         })?;
         let reads = Arc::new(Reads::new(Arc::clone(plan.contended_tables())));
@@ -197,18 +203,18 @@ pub async fn take_as_done(
         let (element, attempt, micros) = (*element, 1, 0);
         let event = Event::Succeeded { step, element, attempt, at, micros, output };
         run.scheduler.apply(&event).map_err(|error| {
-            StepError::permanent(cause::PLAN, format!("`{id}` would not run now")).caused_by(error)
+            StepError::permanent(cause::PLAN, format!("`{id}` cannot run now")).caused_by(error)
         })?;
         events.push(event);
     }
     Ok(events)
 }
 
-/// What one call of the driver came to so far.
+/// The intermediate result of one call of the driver.
 struct Stretch {
     events: Vec<Event>,
     reads: Arc<Reads>,
-    /// Attempts that have to be claimed.
+    /// Attempts that must be claimed.
     outside: Vec<Attempt>,
     next: Vec<Attempt>,
 }
@@ -223,7 +229,8 @@ impl Stretch {
         Progress { events: self.events, state, until, refused: self.reads.is_refused() }
     }
 
-    /// Takes in a decision; returns the run's end or its wait, if it is that.
+    /// Carries out a decision. If the run ends or has to wait, returns its state and the time until
+    /// which it waits.
     fn take(
         &mut self,
         decision: Decision,
@@ -270,8 +277,9 @@ impl Stretch {
         None
     }
 
-    /// Claims what there is leave for, and keeps the rest for the next call. It waits only when it is asked once more, with everything before
-    /// that durable, and only for the first, so that nobody waits who holds what others wait for.
+    /// Claims the attempts that have permission and keeps the others for the next call. It waits
+    /// for permission only in a second call, when everything before is durable, and only for the
+    /// first attempt. This way, no run waits while it holds a permission that others wait for.
     async fn claim(&mut self, run: &mut Run, effects: &dyn Effects) {
         let may_wait = std::mem::take(&mut run.deferred);
         let plan = Arc::clone(run.scheduler.plan());
@@ -299,7 +307,7 @@ impl Stretch {
     }
 }
 
-/// Asks for leave to send a mail, but not beyond the time at which something else of the run is due.
+/// Requests permission to send an e-mail. Stops waiting when another attempt of the run is due.
 async fn admitted(effects: &dyn Effects, wait: bool, due: Option<Timestamp>) -> Option<Leave> {
     let admission = effects.mail().admit(wait);
     let Some(due) = due else { return admission.await };
@@ -311,7 +319,7 @@ async fn admitted(effects: &dyn Effects, wait: bool, due: Option<Timestamp>) -> 
     }
 }
 
-/// Tells whether a step does something out of this process that is not safe to repeat.
+/// Returns whether a step has an effect outside this process that is not safe to repeat.
 fn must_be_claimed(planned: &PlannedStep, outside: Outside) -> bool {
     planned.effects.iter().any(|effect| {
         effect.on_unknown().is_some()
@@ -323,12 +331,13 @@ fn must_be_claimed(planned: &PlannedStep, outside: Outside) -> bool {
     })
 }
 
-/// Applies an event and keeps it.
+/// Applies an event and adds it to the list.
 fn note(run: &mut Run, events: &mut Vec<Event>, event: Event) {
-    // The scheduler decided it a moment ago, so it is legal; keeping an illegal event would make the journal unreadable.
+    // The scheduler has just decided it, so it is legal. An illegal event would make the journal
+    // unreadable.
     match run.scheduler.apply(&event) {
         Ok(()) => events.push(event),
-        Err(error) => unreachable!("the scheduler refused its own decision: {error}"),
+        Err(error) => unreachable!("the scheduler rejected its own decision: {error}"),
     }
 }
 
@@ -339,7 +348,7 @@ async fn attempt_step(
     effects: &dyn Effects,
 ) -> Ended {
     let Attempt { step, call, number: attempt, input, leave } = attempt;
-    // A port that knows better says so.
+    // In doubt by default. A port that knows better lifts the doubt.
     if claimed {
         call.doubt.begin();
     }
@@ -368,7 +377,7 @@ async fn attempt_step(
             failed(StepError::transient(cause::TIMEOUT, message))
         }
         (Some(Err(_)) | None, _) => {
-            let message = "the step panicked, which is a bug in its kind";
+            let message = "the step panicked; this is a bug in its kind";
             failed(StepError::permanent(cause::PANIC, message))
         }
     };

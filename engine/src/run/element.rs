@@ -1,4 +1,4 @@
-//! How far the elements of a step are, and what follows for the step.
+//! The states of a step's elements, and the state of the step that follows from them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,21 +9,23 @@ use oms_core::value::Value;
 
 use super::state::{ElementState, StepState};
 
-/// How much longer than decided a wait may be: clocks are corrected by fractions of a second all the time.
+/// How much longer than decided a wait may be, because clocks are often corrected by fractions of a
+/// second.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
 
-/// What is to be done with a step that has no elements.
+/// The next action for a step without elements.
 pub(super) enum Due {
     Start(u32),
     At(Timestamp),
-    /// The clock was set back: it waits until this instant instead, after so many attempts.
+    /// The clock was set back. The step waits until this time instead, after this number of
+    /// attempts.
     Sooner(u32, Timestamp),
     Running,
     Unknown(u32),
     Ended,
 }
 
-/// Looks at the state of a step that has no elements.
+/// Returns the next action for a step without elements.
 pub(super) fn due(state: &ElementState, now: Timestamp) -> Due {
     match state {
         ElementState::Pending => Due::Start(1),
@@ -40,14 +42,15 @@ pub(super) fn due(state: &ElementState, now: Timestamp) -> Due {
     }
 }
 
-/// The elements of a step, with those listed that something is to be done with. Every question about them takes a time that does not grow
-/// with the list; otherwise a long list would take a time that grows with its square.
+/// The elements of a step, indexed by state. No query iterates over the whole list, because that
+/// would make a run quadratic in the length of the list.
 #[derive(Clone, Debug)]
 pub struct Elements {
     states: Vec<ElementState>,
     pending: BTreeSet<u32>,
     waiting: BTreeSet<(Timestamp, u32)>,
-    /// When it was decided about each that waits: after now, if the clock was set back.
+    /// The time of the decision for each waiting element. It is in the future if the clock was set
+    /// back.
     decided: BTreeSet<(Timestamp, u32)>,
     claimed: BTreeSet<u32>,
     running: usize,
@@ -55,7 +58,7 @@ pub struct Elements {
 }
 
 impl Elements {
-    /// Lists elements in these states.
+    /// Creates the elements with their states.
     pub(super) fn new(states: Vec<ElementState>) -> Self {
         let mut elements = Self {
             states: Vec::new(),
@@ -77,7 +80,7 @@ impl Elements {
         &self.states
     }
 
-    /// Changes the state of an element, if there is one at this position.
+    /// Sets the state of an element, if the position exists.
     pub(super) fn set(&mut self, element: u32, new: ElementState) {
         let Some(slot) = self.states.get_mut(element as usize) else { return };
         let old = std::mem::replace(slot, new.clone());
@@ -109,12 +112,13 @@ impl Elements {
         }
     }
 
-    /// Returns how many attempts are running.
+    /// Returns the number of running attempts.
     pub(super) const fn running(&self) -> usize {
         self.running
     }
 
-    /// Returns the elements whose next attempt can begin now, by position, so that at most `limit` run; none if one has failed.
+    /// Returns the elements whose next attempt can begin now, by position, so that at most `limit`
+    /// run. Returns an empty list if an element has failed.
     pub(super) fn startable(&self, limit: usize, now: Timestamp) -> Vec<u32> {
         let free = limit.saturating_sub(self.running);
         if self.failed > 0 || free == 0 {
@@ -127,7 +131,8 @@ impl Elements {
         start
     }
 
-    /// Returns the elements of which only the beginning of an attempt is known, with the number of that attempt.
+    /// Returns the elements with an attempt that began and has no recorded outcome, with the number
+    /// of that attempt.
     pub(super) fn unknown(&self) -> Vec<(u32, u32)> {
         let attempt = |element: &u32| match self.states.get(*element as usize)? {
             ElementState::Claimed { attempt } => Some((*element, *attempt)),
@@ -136,8 +141,8 @@ impl Elements {
         self.claimed.iter().filter_map(attempt).collect()
     }
 
-    /// Returns the elements that wait too long because the clock was set back, with the attempts made and until when they wait instead;
-    /// none if an element has failed.
+    /// Returns the elements that wait too long because the clock was set back, with the number of
+    /// attempts made and the new time. Returns an empty list if an element has failed.
     pub(super) fn sooner(&self, now: Timestamp) -> Vec<(u32, u32, Timestamp)> {
         let latest = now.checked_add(CLOCK_TOLERANCE).unwrap_or(Timestamp::MAX);
         let sooner = |(_, element): &(Timestamp, u32)| {
@@ -153,7 +158,7 @@ impl Elements {
         found
     }
 
-    /// Lets every element that waits go on at an instant.
+    /// Moves the next attempt of every waiting element to `at`.
     pub(super) fn hurry(&mut self, at: Timestamp) {
         for (_, element) in std::mem::take(&mut self.waiting) {
             if let Some(ElementState::Waiting { until, wait, .. }) =
@@ -167,19 +172,20 @@ impl Elements {
         }
     }
 
-    /// Returns when the next attempt is due that waits for its time.
+    /// Returns the time of the earliest waiting attempt.
     pub(super) fn due(&self) -> Option<Timestamp> {
         self.waiting.first().map(|(until, _)| *until)
     }
 
-    /// Returns when the next attempt is due that waits for its time after `now`; none if an element has failed.
+    /// Returns the time of the earliest attempt that waits beyond `now`; `None` if an element has
+    /// failed.
     pub(super) fn due_after(&self, now: Timestamp) -> Option<Timestamp> {
         let mut later = self.waiting.range((now, u32::MAX)..).filter(|(until, _)| *until > now);
         later.next().filter(|_| self.failed == 0).map(|(until, _)| *until)
     }
 
-    /// Returns the end of the step: when all succeeded, or when one failed and none is running. The failure that a person has to decide
-    /// about goes before the others.
+    /// Returns the end of the step: when all elements succeeded, or when one failed and none is
+    /// running. A failure that a person has to decide on takes precedence.
     pub(super) fn end(&self, items: &Arc<[Value]>) -> Option<StepState> {
         let under_way = self.running > 0 || !self.claimed.is_empty();
         let open = !self.pending.is_empty() || !self.waiting.is_empty();
@@ -203,7 +209,7 @@ impl Elements {
     }
 }
 
-/// Returns when it was decided about an attempt that waits.
+/// Returns the time at which a wait was decided.
 fn decided(until: Timestamp, wait: SignedDuration) -> Timestamp {
     until.checked_sub(wait).unwrap_or(Timestamp::MIN)
 }
@@ -251,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn the_step_ends_when_all_succeeded_or_one_failed_and_none_is_under_way() {
+    fn a_step_ends_when_all_elements_succeeded_or_one_failed_and_none_is_running() {
         let (mut elements, items) = (pending(2), Arc::from([Value::Null, Value::Null]));
         elements.set(0, ElementState::Running);
         elements.set(0, failed());

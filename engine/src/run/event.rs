@@ -1,4 +1,5 @@
-//! What happened in a run. Events are the only output of a run: the journal, the summary and the console are listeners.
+//! The events of a run. They are its only output: the journal, the summary and the console consume
+//! them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,22 +10,22 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
 
-/// Something that happened in a run.
+/// An event in a run.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// An attempt gave an output.
+    /// An attempt succeeded.
     Succeeded {
         /// The step's id.
         step: Arc<str>,
         /// The element, in a step with `for_each`.
         element: Option<u32>,
-        /// Which attempt it was, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
-        /// When it ended.
+        /// The end of the attempt.
         at: Timestamp,
-        /// Microseconds that it took.
+        /// The duration in microseconds.
         micros: u64,
-        /// What it gave.
+        /// The output.
         output: Value,
     },
     /// An attempt failed.
@@ -33,68 +34,69 @@ pub enum Event {
         step: Arc<str>,
         /// The element, in a step with `for_each`.
         element: Option<u32>,
-        /// Which attempt it was, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
-        /// When it ended.
+        /// The end of the attempt.
         at: Timestamp,
-        /// Microseconds that it took.
+        /// The duration in microseconds.
         micros: u64,
-        /// What went wrong.
+        /// The failure.
         failure: Failure,
-        /// When it is tried again; nothing if it is not.
+        /// When the next attempt begins; `None` if there is no retry.
         retry_at: Option<Timestamp>,
     },
-    /// An attempt that reaches out of this process is about to begin. Until its end is journaled, too, it is not known whether it
-    /// did what it was to do.
+    /// An attempt with an effect outside this process is about to begin. Its outcome is unknown
+    /// until its end is journaled.
     Claimed {
         /// The step's id.
         step: Arc<str>,
         /// The element, in a step with `for_each`.
         element: Option<u32>,
-        /// Which attempt it is, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
-        /// When.
+        /// The time of the event.
         at: Timestamp,
     },
     /// A step will not run.
     Skipped {
         /// The step's id.
         step: Arc<str>,
-        /// When that was clear.
+        /// The time of the decision.
         at: Timestamp,
-        /// Why.
+        /// The reason.
         reason: SkipReason,
     },
-    /// The next attempt begins earlier than planned, because the clock was set back since.
+    /// The next attempt begins earlier than planned, because the clock was set back.
     Rescheduled {
         /// The step's id.
         step: Arc<str>,
         /// The element, in a step with `for_each`.
         element: Option<u32>,
-        /// Attempts made.
+        /// The number of attempts made.
         attempts: u32,
-        /// When this was decided.
+        /// The time of the decision.
         at: Timestamp,
         /// When the next attempt begins.
         retry_at: Timestamp,
     },
-    /// Rows are read again before an upsert that depends on them is tried again: other runs may have changed them meanwhile.
+    /// Rows are read again before an upsert that depends on them is retried, because other runs may
+    /// have changed them in the meantime.
     ReadAgain {
-        /// The steps that read, and those that only computed from what they read.
+        /// The steps that read, and the steps that only compute from what they read.
         steps: Arc<[Arc<str>]>,
-        /// When.
+        /// The time of the event.
         at: Timestamp,
     },
-    /// A person asked to try again what failed, or to try now what waits.
+    /// A person requested a retry of failed steps, or an immediate attempt of waiting ones.
     Retried {
-        /// When.
+        /// The time of the event.
         at: Timestamp,
-        /// The steps that have succeeded, if the run moves to another version of the pipeline here.
+        /// The steps that have succeeded, if the run moves to another version of the pipeline.
         done: Option<Arc<[Arc<str>]>>,
     },
-    /// Somebody ended the run.
+    /// A person cancelled the run.
     Cancelled {
-        /// When.
+        /// The time of the event.
         at: Timestamp,
     },
 }
@@ -107,33 +109,33 @@ pub enum SkipReason {
     When,
     /// A step that it needs was skipped, and nothing failed.
     NeedSkipped(Arc<str>),
-    /// This step failed, and this one needs it, or needs a step that was skipped because of it.
+    /// This step failed. The skipped step needs it, or needs a step that was skipped because of it.
     NeedFailed(Arc<str>),
-    /// It is a catch step, and what it would catch did not fail.
+    /// It is a catch step, and the step that it catches did not fail.
     NothingToCatch,
 }
 
 impl SkipReason {
-    /// Tells whether the first semantics decide again about the step at every retry.
+    /// Returns whether the first version of the semantics decides on the step again at every retry.
     pub(super) const fn is_open_to_retries(&self) -> bool {
         !matches!(self, Self::When)
     }
 }
 
-/// Completes "skipped: …".
+/// Completes the message "skipped: …".
 impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::When => f.write_str("its `when` was false"),
-            Self::NeedSkipped(step) => write!(f, "since `{step}` was skipped"),
-            Self::NeedFailed(step) => write!(f, "since `{step}` failed"),
-            Self::NothingToCatch => f.write_str("no step that it catches failed"),
+            Self::NeedSkipped(step) => write!(f, "because `{step}` was skipped"),
+            Self::NeedFailed(step) => write!(f, "because `{step}` failed"),
+            Self::NothingToCatch => f.write_str("the step that it catches did not fail"),
         }
     }
 }
 
 impl Event {
-    /// Returns when it happened.
+    /// Returns the time of the event.
     pub const fn at(&self) -> Timestamp {
         match self {
             Self::Succeeded { at, .. }

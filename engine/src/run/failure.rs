@@ -1,4 +1,4 @@
-//! A step's failure as it is kept: without the error itself, which does not survive the process.
+//! The stored form of a step's failure. The error value itself does not outlive the process.
 
 use oms_core::effects::{Class, StepError};
 use serde::{Deserialize, Serialize};
@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 /// What went wrong. It holds no personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// Whether trying again could have helped.
+    /// Whether a retry could have helped.
     pub class: Class,
     /// The cause's name, such as `no_rate`.
     pub cause: String,
-    /// What happened, in words.
+    /// The message.
     pub message: String,
 }
 

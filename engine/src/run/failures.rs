@@ -1,4 +1,4 @@
-//! What failed in a run, and what a catch step has handled of it.
+//! The failures of a run, and which of them a catch step has handled.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::scheduler::Scheduler;
 use super::state::{ElementState, StepState};
 
 impl Scheduler {
-    /// Returns the failures, with their steps' ids, and whether a catch step has handled each.
+    /// Returns the failures with the ids of their steps, and whether a catch step has handled each.
     fn all_failures(&self) -> impl Iterator<Item = (&Arc<str>, &Failure, bool)> {
         self.steps.iter().zip(self.plan.steps()).filter_map(|(state, planned)| match state {
             StepState::Failed { failure, .. } => {
@@ -23,29 +23,30 @@ impl Scheduler {
         })
     }
 
-    /// Returns the failures that nothing caught, with their steps' ids.
+    /// Returns the failures that no catch step has handled, with the ids of their steps.
     pub fn failures(&self) -> impl Iterator<Item = (&Arc<str>, &Failure)> {
         let failures = self.all_failures().filter(|(_, _, caught)| !caught);
         failures.map(|(id, failure, _)| (id, failure))
     }
 
-    /// Returns the failures that a catch step has handled, with their steps' ids.
+    /// Returns the failures that a catch step has handled, with the ids of their steps.
     pub fn caught(&self) -> impl Iterator<Item = (&Arc<str>, &Failure)> {
         let failures = self.all_failures().filter(|(_, _, caught)| *caught);
         failures.map(|(id, failure, _)| (id, failure))
     }
 
-    /// Returns the causes of the failures that nothing caught, each once, in order, with commas between them.
+    /// Returns the distinct causes of the uncaught failures, sorted and separated by commas.
     pub fn causes(&self) -> String {
         joined(self.failures())
     }
 
-    /// Returns the causes of the failures that were caught, each once, in order, with commas between them.
+    /// Returns the distinct causes of the caught failures, sorted and separated by commas.
     pub fn caught_causes(&self) -> String {
         joined(self.caught())
     }
 
-    /// Returns what failed without it being known whether it was done: the step's id, and the element with `for_each`.
+    /// Returns the failures with an unknown outcome: the step's id, and the element with
+    /// `for_each`.
     pub fn unknown_outcomes(&self) -> impl Iterator<Item = (&Arc<str>, Option<u32>)> {
         let unknown = |failure: &Failure| failure.class == Class::Unknown;
         self.steps.iter().zip(self.plan.steps()).flat_map(move |(state, planned)| {

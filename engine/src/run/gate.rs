@@ -1,4 +1,4 @@
-//! Whether a step can begin: what follows from the ends of the steps that it needs or catches.
+//! Decides whether a step can begin, from the ends of the steps that it needs or catches.
 
 use std::sync::Arc;
 
@@ -16,16 +16,17 @@ pub(super) enum Gate {
     Open,
     /// That is not known yet.
     Wait,
-    /// It never will.
+    /// It never can.
     Skip(SkipReason),
 }
 
-/// How a step ended, as `allow` tells ends apart.
+/// The end of a step, as far as `allow` distinguishes ends.
 enum End {
     Success,
     /// It was skipped, and nothing failed.
     Skip,
-    /// It failed, or was skipped because this step failed. Held, a person decides whether that is so.
+    /// It failed, or was skipped because the step `origin` failed. If `held`, a person has to
+    /// decide whether it failed.
     Failure {
         origin: Arc<str>,
         held: bool,
@@ -33,7 +34,7 @@ enum End {
 }
 
 impl Scheduler {
-    /// Tells whether a step can begin, apart from its condition.
+    /// Decides whether a step can begin, apart from its condition.
     pub(super) fn gate(&self, planned: &PlannedStep) -> Gate {
         let catch = planned.catches.map_or(Gate::Open, |caught| self.catch_gate(caught));
         match catch {
@@ -47,10 +48,10 @@ impl Scheduler {
         self.plan().semantics().failures_reach_skipped_steps()
     }
 
-    /// Tells whether a catch step can begin.
+    /// Decides whether a catch step can begin.
     fn catch_gate(&self, caught: usize) -> Gate {
         match self.steps.get(caught) {
-            // A person has to say first whether it failed.
+            // A person must decide first whether it failed.
             Some(StepState::Failed { failure, .. }) if failure.class == Class::Unknown => {
                 Gate::Wait
             }
@@ -65,8 +66,9 @@ impl Scheduler {
         }
     }
 
-    /// Tells whether a step with these needs can begin. A failure that is not allowed decides at once, and a skipped step only when
-    /// every need has ended, so that the answer does not depend on which need ends first.
+    /// Decides whether a step with these needs can begin. A failure that is not allowed decides
+    /// immediately. A skipped step decides only when every need has ended, so the result does not
+    /// depend on which need ends first.
     fn needs_gate(&self, needs: &[Need]) -> Gate {
         let (mut waits, mut skipped) = (false, None);
         for need in needs {
@@ -93,7 +95,7 @@ impl Scheduler {
         }
     }
 
-    /// Returns how a step ended; nothing if it has not.
+    /// Returns how a step ended, or `None` if it has not.
     fn end_of(&self, step: usize) -> Option<End> {
         let is_held = |state: Option<&StepState>| matches!(state, Some(StepState::Failed { failure, .. }) if failure.class == Class::Unknown);
         let state = self.steps.get(step)?;
@@ -112,8 +114,8 @@ impl Scheduler {
         }
     }
 
-    /// Does the same by the first semantics: the first need in the order of the file that has ended decides, and every skipped step
-    /// counts as skipped.
+    /// Does the same with the first version of the semantics: the first need, in the order of the
+    /// file, decides, and every skipped step counts as skipped.
     fn first_needs_gate(&self, needs: &[Need]) -> Gate {
         for need in needs {
             let Some(needed) = self.plan().steps().get(need.step) else { return Gate::Wait };

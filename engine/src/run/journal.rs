@@ -1,4 +1,4 @@
-//! Events to text and back: one JSON array per commit, readable with any tool.
+//! Encodes and decodes events: one JSON array per commit, readable with any tool.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::plan::Plan;
 /// Why a journal cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// It is not what this program writes.
+    /// It is not valid JSON, or not in the format of a journal.
     #[error("the journal is damaged")]
     Damaged(#[from] serde_json::Error),
-    /// An event lacks what it needs.
+    /// An event lacks a required member.
     #[error("the journal's event of `{step}` is incomplete")]
     Incomplete {
         /// The step.
@@ -32,8 +32,8 @@ pub enum JournalError {
     },
 }
 
-/// The written form. Names are short, since there is one for every step of every order. It is flat: serde buffers tagged enums, and
-/// then an output's own text is lost.
+/// The stored form. Names are short, because every step of every order has an event. The form is
+/// flat, because serde buffers tagged enums and a buffer would lose the original text of an output.
 #[derive(Serialize, Deserialize)]
 struct Written<'a, O> {
     is: Is,
@@ -52,7 +52,7 @@ struct Written<'a, O> {
     retry_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     why: Option<SkipReason>,
-    /// The steps that were done at a retry, or those that are read again.
+    /// The completed steps at a retry, or the steps that are read again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     done: Option<Arc<[Arc<str>]>>,
     #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
@@ -86,10 +86,10 @@ const fn is_zero(micros: &u64) -> bool {
     *micros == 0
 }
 
-/// Writes events. Instants are microseconds since 1970.
+/// Encodes events. Times are microseconds since 1970.
 pub fn encode(events: &[Event]) -> String {
     let written: Vec<Written<'_, &Value>> = events.iter().map(write).collect();
-    // Nothing in an event refuses to be written.
+    // No event fails to serialize.
     serde_json::to_string(&written).unwrap_or_default()
 }
 
@@ -148,10 +148,11 @@ fn write(event: &Event) -> Written<'_, &Value> {
     }
 }
 
-/// Reads events back, outputs by the types of the plan. An output of a step that the plan does not have is missing.
+/// Decodes events, with outputs by the types of the plan. The output of a step that the plan does
+/// not have is [`Value::Missing`].
 ///
 /// # Errors
-/// When the text is damaged, or the plan is another one.
+/// Returns an error if the text is damaged or does not fit the plan.
 pub fn decode(text: &str, plan: &Plan) -> Result<Vec<Event>, JournalError> {
     let written: Vec<Written<'_, &RawValue>> = serde_json::from_str(text)?;
     written.into_iter().map(|written| read(written, plan)).collect()
@@ -193,10 +194,10 @@ fn read(written: Written<'_, &RawValue>, plan: &Plan) -> Result<Event, JournalEr
 fn output(plan: &Plan, step: &str, element: Option<u32>, out: Option<&RawValue>) -> Option<Value> {
     let planned = plan.steps().get(plan.step(step)?)?;
     if planned.for_each.is_some() && element.is_none() {
-        // Without an element this is the whole step, which had nothing to run over.
+        // Without an element, this is the event of the whole step, whose list was empty.
         return Some(Value::List(Arc::from([])));
     }
-    // A missing output is one that was null: serde does not tell them apart here.
+    // A missing output was null: serde does not distinguish them here.
     let text = out.map_or("null", RawValue::get);
     read_json(text.as_bytes(), &planned.stored).ok().map(|parsed| parsed.value)
 }

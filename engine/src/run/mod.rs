@@ -1,8 +1,11 @@
-//! Running a plan: a pure scheduler, the events that it lives on, and the driver that carries out its decisions.
+//! Running a plan: a pure scheduler, the events that it consumes, and the driver that carries out
+//! its decisions.
 //!
-//! [`Scheduler`] answers what can go on now with [`Decision`]s and is told what happened by [`Event`]s. It reads no clock, no random number and
-//! touches nothing, so that a run is rebuilt by applying its journal. [`advance`] is the driver: it runs steps through the ports until
-//! nothing can go on at once, and gives the events to be made durable together with what the steps staged.
+//! [`Scheduler`] decides which steps can run now ([`Decision`]) and learns from [`Event`]s what
+//! happened. It reads no clock and no random numbers and has no side effects, so applying the
+//! journal rebuilds a run. [`advance`] is the driver. It runs steps through the ports until every
+//! step has to wait, and returns the events, which must be made durable together with the writes
+//! that the steps staged.
 
 mod accept;
 mod decision;

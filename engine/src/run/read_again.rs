@@ -1,7 +1,8 @@
-//! Rows that are read again when an upsert that depends on them is tried again.
+//! Reads rows again when an upsert that depends on them is retried.
 //!
-//! A stretch writes only if nothing that it read has changed. An attempt that is made after a wait or a retry is in another stretch than
-//! the read, so that the read is repeated in it, with what only computed from it. What other steps did with the first result stays done.
+//! A stretch writes only if nothing that it read has changed. An attempt after a wait or a retry
+//! belongs to a later stretch than the read. The later stretch therefore repeats the read and the
+//! steps that only compute from it. Effects that other steps had with the first result remain.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,12 +16,12 @@ use crate::plan::PlannedStep;
 use crate::step::Verb;
 
 impl Scheduler {
-    /// Begins a stretch of a run that was brought back: what was read is from before.
+    /// Begins a stretch of a rebuilt run: everything read so far is from an earlier stretch.
     pub(super) fn begin_stretch(&mut self) {
         self.fresh.clear();
     }
 
-    /// Returns the steps that have to read again, and those that only computed from what they read.
+    /// Returns the steps that must read again, and the steps that only compute from what they read.
     pub(super) fn outdated(&self, now: Timestamp) -> BTreeSet<usize> {
         let reads = self.plan.dependent_upserts().iter().filter(|dependent| {
             let is_tried_again =
@@ -45,7 +46,7 @@ impl Scheduler {
         outdated
     }
 
-    /// Puts steps back to their beginning. What has begun and needs one of them goes on after them.
+    /// Resets steps to pending. Steps that have begun and need one of them continue after it.
     pub(super) fn read_again(&mut self, again: &BTreeSet<usize>) {
         let plan = Arc::clone(&self.plan);
         for (step, planned) in plan.steps().iter().enumerate() {
@@ -68,12 +69,12 @@ impl Scheduler {
         }
     }
 
-    /// Tells whether a step of this handler has an output.
+    /// Returns whether a step of this handler has an output.
     fn has_output(&self, step: usize) -> bool {
         matches!(self.steps.get(step), Some(StepState::Succeeded(output)) if !matches!(output, Value::Missing))
     }
 
-    /// Tells whether the next attempt of a step is due.
+    /// Returns whether the next attempt of a step is due.
     fn is_due(&self, step: usize, now: Timestamp) -> bool {
         let kept = || self.kept.get(step)?.as_ref().map(|kept| &kept.state);
         let state = match self.steps.get(step) {
@@ -90,7 +91,7 @@ impl Scheduler {
     }
 }
 
-/// Tells whether a step does nothing but compute and read.
+/// Returns whether a step only computes and reads.
 fn only_computes(planned: &PlannedStep) -> bool {
     planned.effects.iter().all(|effect| effect.verb == Verb::Get)
 }

@@ -1,4 +1,4 @@
-//! What a run would do: an order on a world in memory that has the pipeline's seeds, with nothing done outside.
+//! Runs an order in memory, in a world with the pipeline's seeds and without outside effects.
 
 use std::sync::Arc;
 
@@ -16,26 +16,27 @@ use super::state::StepState;
 use crate::plan::{Plan, PlannedStep, read_row, row_lines};
 use crate::step::{Effect, Port, StepContext};
 
-/// Waits that a run may take before it is given up.
+/// The maximum number of waits of a run before the rehearsal gives up.
 const WAITS_MAX: usize = 100;
 
-/// A world to try orders in.
+/// A world for rehearsals.
 pub struct Rehearsal {
     plan: Arc<Plan>,
     world: MemoryWorld,
 }
 
-/// A mail that a run would send.
+/// An e-mail that a run would send.
 pub struct Sent {
     /// The step that sends it.
     pub step: Arc<str>,
     /// The template's name.
     pub template: Arc<str>,
-    /// The mail.
+    /// The e-mail.
     pub mail: Mail,
 }
 
-/// Why a seed cannot be used. A plan whose files changed since it was made may have such.
+/// The error for a seed that cannot be used, for example because its file has changed since the
+/// plan was made.
 #[derive(Debug, thiserror::Error)]
 #[error("`{path}` cannot be used as a seed")]
 pub struct SeedError {
@@ -43,10 +44,10 @@ pub struct SeedError {
 }
 
 impl Rehearsal {
-    /// Makes a world with the pipeline's seeds, in which it is `now`.
+    /// Creates a world with the pipeline's seeds and the time `now`.
     ///
     /// # Errors
-    /// When a seed's file is not what it was when the plan was made.
+    /// Returns an error if a seed's file is missing or invalid.
     pub fn new(
         plan: &Arc<Plan>,
         files: &dyn Files,
@@ -70,10 +71,10 @@ impl Rehearsal {
         &self.world
     }
 
-    /// Runs an order that came in under a name, to its end. Time passes at once.
+    /// Runs an order that arrived under a name, to its end. Waits take no time.
     ///
     /// # Errors
-    /// When the order is not accepted.
+    /// Returns an error if the order is rejected.
     pub async fn run(&self, body: &[u8], name: &str) -> Result<Run, Rejection> {
         let mut run = accept(&self.plan, body, name, self.world.now())?;
         for _ in 0..WAITS_MAX {
@@ -86,10 +87,12 @@ impl Rehearsal {
         Ok(run)
     }
 
-    /// Returns the mails that a run sent, in the order of its steps; in another locale than theirs if one is given.
+    /// Returns the e-mails that a run sent, in the order of its steps, in another locale if one is
+    /// given.
     ///
     /// # Errors
-    /// What the mail's step says, which can only be that a mail is too large.
+    /// Returns an error if the e-mail's step fails, which can only happen if the e-mail is too
+    /// large.
     pub async fn mails(&self, run: &Run, locale: Option<&str>) -> Result<Vec<Sent>, StepError> {
         let mut sent = Vec::new();
         for (position, planned) in self.plan.steps().iter().enumerate() {
@@ -107,10 +110,12 @@ impl Rehearsal {
         Ok(sent)
     }
 
-    /// Returns the mails of a template with data that it brings along, one for each step that sends it; in a locale if one is given.
+    /// Returns the e-mails of a template for its sample data, one for each step that sends it, in a
+    /// locale if one is given.
     ///
     /// # Errors
-    /// What the mail's step says, which can only be that a mail is too large.
+    /// Returns an error if the e-mail's step fails, which can only happen if the e-mail is too
+    /// large.
     pub async fn sample(
         &self,
         template: &Template,
@@ -130,7 +135,7 @@ impl Rehearsal {
             let sends = |effect: &&Effect| effect.port == Port::Mail && *effect.resource == *name;
             let Some(effect) = planned.effects.iter().find(sends) else { continue };
             let Shape::Record(ty) = planned.input.ty().shape else { continue };
-            // One that does not fit was told of by the check.
+            // The check has already reported data that does not fit.
             let data = ty.field("data").and_then(|data| template.sample(&data.ty).ok().flatten());
             let input = data.and_then(|data| with_data(planned, &data, locale));
             if let Some(input) = input {
@@ -140,7 +145,7 @@ impl Rehearsal {
         Ok(sent)
     }
 
-    /// Runs a mail step on a world of its own, which then holds its mail alone.
+    /// Runs an e-mail step in a separate world, which then contains only its e-mail.
     async fn sent(
         &self,
         planned: &PlannedStep,
@@ -162,11 +167,12 @@ impl Rehearsal {
     }
 }
 
-/// Who gets a mail that is only shown, and where its reader unsubscribes (names that RFC 2606 reserves).
+/// The recipient and the unsubscribe link of an e-mail that is only shown (names that RFC 2606
+/// reserves).
 const NOBODY: &str = "reader@example.com";
 const NOWHERE: &str = "https://example.com/unsubscribe";
 
-/// Returns what a mail step is given to show a mail with this data: everything attached, to nobody.
+/// Returns the input of an e-mail step that shows an e-mail with this data and every attachment.
 fn with_data(planned: &PlannedStep, data: &Value, locale: Option<&str>) -> Option<Value> {
     let Type { shape: Shape::Record(ty), .. } = planned.input.ty() else { return None };
     let value = |field: &Field| match (field.name.as_ref(), &field.ty.shape) {

@@ -1,4 +1,5 @@
-//! What a retry changes: what failed begins again, what waits is tried now, and what is done stays done.
+//! Applies a retry: failed steps begin again, waiting steps run now, and completed steps stay
+//! completed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,12 +15,12 @@ use super::scheduler::{Kept, Scheduler};
 use super::state::{ElementState, StepState};
 use crate::plan::PlannedStep;
 
-/// What is known of a step or its elements from before a run moved to another version of the pipeline.
+/// The states of a step and its elements before the run moved to another version of the pipeline.
 type Past = BTreeMap<Option<u32>, ElementState>;
 
 impl Scheduler {
-    /// Puts what failed back to its beginning and lets what waits go on at `at`. Elements that succeeded stay so. Skipped steps are
-    /// decided about again if they depend on a step that is tried again.
+    /// Resets failed steps and moves waiting attempts to `at`. Elements that succeeded keep
+    /// their outputs. Skipped steps are decided again if they depend on a step that is retried.
     pub(super) fn reopen(&mut self, at: Timestamp) {
         let mut reopened: Vec<bool> = Vec::with_capacity(self.steps.len());
         for (state, kept) in self.steps.iter_mut().zip(&mut self.kept) {
@@ -51,7 +52,8 @@ impl Scheduler {
         }
     }
 
-    /// Decides again about every skipped step that needs or catches one that was reopened, and so on from there.
+    /// Resets every skipped step that needs or catches a reopened one, and the skipped steps that
+    /// depend on it in turn.
     fn reopen_dependents(&mut self, reopened: &mut [bool]) {
         let is_reopened = |reopened: &[bool], step: usize| reopened.get(step) == Some(&true);
         loop {
@@ -73,12 +75,14 @@ impl Scheduler {
         }
     }
 
-    /// Takes over what happened in another version of the pipeline, before a retry at `at` moved the run to this one: the outputs of the
-    /// steps that are `done`, the elements of other steps that succeeded, and how often what waits was tried. All other steps are at
-    /// their beginning, and events of steps that this version does not have are left out.
+    /// Takes over the events of another version of the pipeline, before a retry at `at` moved the
+    /// run to this version: the outputs of the steps in `done`, the successful elements of other
+    /// steps, and the attempts that waiting steps have made. All other steps start from the
+    /// beginning. Events of steps that this version does not have are ignored.
     ///
     /// # Errors
-    /// When a step that is done is not in this plan, or its output is not among the events.
+    /// Returns an error if a step in `done` is not in this plan, or its output is not among the
+    /// events.
     pub fn inherit(
         &mut self,
         events: &[Event],
@@ -102,7 +106,7 @@ impl Scheduler {
                 *state = StepState::Succeeded(output);
             }
         }
-        // Lists are computed from outputs, so these come after all of them.
+        // Lists are computed from outputs, so this loop runs after all outputs are set.
         for (step, (past, planned)) in past.into_iter().zip(plan.steps()).enumerate() {
             let begun = self.begun(past, planned);
             if let Some(kept) = self.kept.get_mut(step) {
@@ -112,7 +116,8 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Returns the state in which a step goes on that had begun in another version of the pipeline.
+    /// Returns the state from which a step continues that had begun in another version of the
+    /// pipeline.
     fn begun(&self, past: Past, planned: &PlannedStep) -> Option<StepState> {
         if planned.for_each.is_none() {
             return past
@@ -134,7 +139,7 @@ impl Scheduler {
     }
 }
 
-/// Adds what an event says of a step to what is known of the past.
+/// Records an event's result in the known past of its step.
 fn recall(
     past: &mut [Past],
     event: &Event,
@@ -192,7 +197,7 @@ fn output(past: Past) -> Option<Value> {
     (!outputs.is_empty()).then(|| Value::List(outputs.into()))
 }
 
-/// Returns the state in which an element of a failed step is tried again.
+/// Returns the state in which an element of a failed step is retried.
 fn succeeded_or_pending(state: &ElementState) -> ElementState {
     match state {
         ElementState::Succeeded(_) => state.clone(),
@@ -200,7 +205,8 @@ fn succeeded_or_pending(state: &ElementState) -> ElementState {
     }
 }
 
-/// Returns the state in which something is tried again: what failed begins anew, and what waits counts its attempts on.
+/// Returns the state in which a step or element is retried. A failed one starts again; a waiting
+/// one keeps its number of attempts.
 fn from_the_beginning(state: &ElementState) -> ElementState {
     match state {
         ElementState::Failed(_) => ElementState::Pending,
@@ -208,12 +214,12 @@ fn from_the_beginning(state: &ElementState) -> ElementState {
     }
 }
 
-/// Returns the state of what is tried again now.
+/// Returns the state of an attempt that is retried immediately.
 const fn now(attempts: u32, at: Timestamp) -> ElementState {
     ElementState::Waiting { attempts, until: at, wait: SignedDuration::ZERO }
 }
 
-/// Lets what waits go on now.
+/// Moves waiting attempts to `at`.
 fn hurry(state: &mut StepState, at: Timestamp) {
     match state {
         StepState::One(ElementState::Waiting { until, wait, .. }) => {

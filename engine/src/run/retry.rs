@@ -1,4 +1,4 @@
-//! How long to wait before trying again: exponential, bounded, spread by jitter.
+//! The wait before a retry: exponential, bounded, with jitter.
 
 use std::time::Duration;
 
@@ -7,11 +7,12 @@ use oms_core::effects::Class;
 use crate::pipeline::Jitter;
 use crate::plan::Retry;
 
-/// Returns how long to wait after attempt number `attempt` (from 1) failed; nothing if that was the last.
+/// Returns the wait after attempt number `attempt` (from 1) failed; `None` if it was the last.
 ///
-/// The wait before attempt n + 1 is `initial_ms` × `multiplier`^(n − 1), at most `max_ms`, which is
-/// by default not less than `initial_ms`. Full jitter takes a random part of it
-/// (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015); `random` is evenly spread over `u64`.
+/// The wait before attempt n + 1 is `initial_ms` × `multiplier`^(n − 1), at most `max_ms`. The
+/// default of `max_ms` is never less than `initial_ms`. Full jitter takes a random part of the wait
+/// (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). `random` is
+/// uniformly distributed over `u64`.
 pub fn wait_before(retry: &Retry, class: Class, attempt: u32, random: u64) -> Option<Duration> {
     if class != Class::Transient || attempt >= retry.attempts {
         return None;
@@ -19,7 +20,7 @@ pub fn wait_before(retry: &Retry, class: Class, attempt: u32, random: u64) -> Op
     let waits = &retry.waits;
     let growth =
         waits.multiplier.powi(i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX));
-    // Saturating casts: an endless wait becomes the longest one allowed.
+    // The casts saturate: an infinite wait becomes the longest allowed one.
     let whole = ((waits.initial_ms as f64 * growth) as u64).min(waits.longest_ms());
     let millis = match waits.jitter {
         Jitter::None => whole,
@@ -40,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_wait_above_the_default_maximum_is_not_cut() {
+    fn a_first_wait_above_the_default_maximum_is_not_shortened() {
         let defaults = RetrySection { jitter: Jitter::None, ..RetrySection::default() };
         let wait = |initial_ms, attempt| {
             let waits = RetrySection { initial_ms, ..defaults };
@@ -52,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_grow_to_their_bound_and_end() {
+    fn waits_grow_to_the_maximum_until_the_last_attempt() {
         let waits: Vec<Option<u64>> = (1..=5)
             .map(|attempt| wait_before(&retry(Jitter::None), Class::Transient, attempt, 0))
             .map(|wait| wait.map(|wait| wait.as_millis() as u64))
@@ -61,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn jitter_stays_between_nothing_and_the_whole_wait() {
+    fn jitter_stays_between_zero_and_the_full_wait() {
         let at = |random| {
             wait_before(&retry(Jitter::Full), Class::Transient, 1, random).unwrap().as_millis()
         };
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_get_better_or_may_have_been_done_is_not_tried_again() {
+    fn permanent_failures_and_unknown_outcomes_are_not_retried() {
         assert_eq!(wait_before(&retry(Jitter::None), Class::Permanent, 1, 0), None);
         assert_eq!(wait_before(&retry(Jitter::None), Class::Unknown, 1, 0), None);
     }

@@ -1,4 +1,4 @@
-//! The pure scheduler: what can go on now, and what follows from what happened.
+//! The pure scheduler: decides which steps can run now, and applies events.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,35 +20,35 @@ use super::too_long;
 use crate::plan::{Plan, PlannedStep};
 use crate::step::OnUnknown;
 
-/// What a step has that begins again.
+/// The saved state of a step that begins again.
 pub(super) struct Kept {
-    /// In what state it begins.
+    /// The state in which it begins.
     pub(super) state: StepState,
-    /// Whether it has begun in this version of the pipeline, so that it surely runs here.
+    /// Whether it has begun in this version of the pipeline, so it is certain to run here.
     pub(super) has_begun_here: bool,
 }
 
-/// One run's state.
+/// The state of a run.
 pub struct Scheduler {
     pub(super) plan: Arc<Plan>,
     order: Value,
     run: Value,
     pub(super) steps: Vec<StepState>,
-    /// How a pending step begins that has begun before and is tried again.
+    /// The saved states of pending steps that have begun before and are retried.
     pub(super) kept: Vec<Option<Kept>>,
-    /// The outputs by position, missing where there is none, as expressions read them.
+    /// The outputs by position, as expressions read them. `Missing` if there is none.
     pub(super) outputs: Vec<Value>,
-    /// What was written, once a step begins that could write the same.
+    /// The written targets, once a step begins that might share one.
     pub(super) targets: Option<Targets>,
-    /// Steps that gave their outputs since the run was begun or brought back.
+    /// Steps that have produced their output since the run was started or rebuilt.
     pub(super) fresh: BTreeSet<usize>,
-    /// Whether a retry is the last that happened.
+    /// Whether the last event is a retry.
     pub(super) is_retried: bool,
     cancelled: bool,
 }
 
 impl Scheduler {
-    /// Begins a run at its beginning.
+    /// Creates a run in which no step has begun.
     pub fn new(plan: Arc<Plan>, order: Value, run: Value) -> Self {
         let count = plan.steps().len();
         Self {
@@ -65,7 +65,8 @@ impl Scheduler {
         }
     }
 
-    /// Leaves all steps but these to others: what they do is taken as done, and nothing of it is known.
+    /// Leaves all steps but these to other handlers. The other steps count as succeeded, with
+    /// unknown outputs.
     pub(super) fn only(&mut self, steps: &BTreeSet<usize>) {
         for (index, state) in self.steps.iter_mut().enumerate() {
             if !steps.contains(&index) {
@@ -79,12 +80,12 @@ impl Scheduler {
         &self.plan
     }
 
-    /// Returns how far each step is, in the order of the plan.
+    /// Returns the states of the steps, in the order of the plan.
     pub fn steps(&self) -> &[StepState] {
         &self.steps
     }
 
-    /// Returns what a step takes, as far as it can be computed now; nothing for a step over elements.
+    /// Returns a step's input if it can be computed now; `None` for a step with `for_each`.
     pub fn input(&self, step: usize) -> Option<Value> {
         let planned = self.plan.steps().get(step)?;
         if planned.for_each.is_some() {
@@ -94,12 +95,14 @@ impl Scheduler {
         planned.input.eval(&self.env(error.as_ref())).ok()
     }
 
-    /// Finds the lists of the order, whose bytes are `body`, that are too long for a step.
+    /// Finds the lists of the order that are too long for a step. `body` contains the order's
+    /// bytes.
     pub(super) fn lists_too_long(&self, body: &[u8]) -> Vec<JsonProblem> {
         too_long::problems(&self.plan, &self.order, &self.run, body)
     }
 
-    /// Returns what each element of a step with `for_each` takes, as far as it can be computed; nothing for another step.
+    /// Returns the input of each element of a step with `for_each`, if it can be computed; `None`
+    /// for other steps.
     pub fn element_inputs(&self, step: usize) -> Option<Vec<Option<Value>>> {
         let planned = self.plan.steps().get(step).filter(|planned| planned.for_each.is_some())?;
         let items = self.expand(planned).ok()?;
@@ -107,7 +110,7 @@ impl Scheduler {
         Some((0..).zip(items.iter()).map(input).collect())
     }
 
-    /// Decides what is to be done now. What is started counts as running from then on.
+    /// Decides what to do now. Every started attempt counts as running from then on.
     pub fn next(&mut self, now: Timestamp) -> Vec<Decision> {
         let mut decisions = Vec::new();
         if self.cancelled {
@@ -158,7 +161,7 @@ impl Scheduler {
         decisions
     }
 
-    /// Looks whether a pending step can begin, or will not.
+    /// Begins or skips a pending step if its needs allow it.
     fn begin(&mut self, step: usize, decisions: &mut Vec<Decision>) {
         let plan = Arc::clone(&self.plan);
         let Some(planned) = plan.steps().get(step) else { return };
@@ -210,7 +213,7 @@ impl Scheduler {
         }
     }
 
-    /// Lets a step go on that has begun before; tells whether there is such a step.
+    /// Resumes a step that has begun before. Returns whether there is one.
     fn take_up(&mut self, step: usize) -> bool {
         let kept = self.kept.get_mut(step).and_then(Option::take);
         match (kept, self.steps.get_mut(step)) {
@@ -222,7 +225,7 @@ impl Scheduler {
         }
     }
 
-    /// Returns the list that a step runs over, if it has begun.
+    /// Returns the list that a step runs over, if the step has begun.
     pub fn items(&self, step: usize) -> Option<&Arc<[Value]>> {
         let kept = || self.kept.get(step)?.as_ref();
         match self.steps.get(step) {
@@ -246,7 +249,7 @@ impl Scheduler {
                 class: Class::Permanent,
                 cause: cause::OUT_OF_RANGE.to_owned(),
                 message: format!(
-                    "the list has {} elements, and at most {ELEMENTS_MAX} are allowed",
+                    "the list has {} elements; the maximum is {ELEMENTS_MAX}",
                     items.len()
                 ),
             });
@@ -254,7 +257,8 @@ impl Scheduler {
         Ok(items)
     }
 
-    /// Starts as many elements as may run side by side.
+    /// Starts as many elements as `max_concurrency` allows. Returns whether any is running, and
+    /// when the next waiting one is due.
     fn elements(
         &mut self,
         step: usize,
@@ -290,16 +294,16 @@ impl Scheduler {
         (any, until)
     }
 
-    /// Returns what an attempt of a step, or of one of its elements, takes.
+    /// Returns the input of an attempt of a step, or of one of its elements.
     ///
     /// # Errors
-    /// When a number leaves its range.
+    /// Returns an error if a number is out of range.
     pub(super) fn input_of(&self, step: usize, element: Option<u32>) -> Result<Value, EvalError> {
         let item = element.and_then(|element| self.items(step)?.get(element as usize));
         self.input_for(step, element, item)
     }
 
-    /// Returns what an attempt takes whose element is `item`.
+    /// Returns the input of an attempt with the element `item`.
     pub(super) fn input_for(
         &self,
         step: usize,
@@ -313,7 +317,7 @@ impl Scheduler {
         planned.input.eval(&env)
     }
 
-    /// Returns the step whose next attempt is due first of those that wait, and when that is.
+    /// Returns the step with the earliest waiting attempt, and the time of the attempt.
     pub fn next_attempt(&self) -> Option<(&Arc<str>, Timestamp)> {
         let waits = self.steps.iter().zip(self.plan.steps()).filter_map(|(state, planned)| {
             let until = match state {
@@ -326,7 +330,7 @@ impl Scheduler {
         waits.min_by_key(|(_, until)| *until)
     }
 
-    /// Returns when the next attempt is due that waits for its time.
+    /// Returns the time of the earliest waiting attempt.
     pub(super) fn due(&self) -> Option<Timestamp> {
         self.next_attempt().map(|(_, until)| until)
     }
@@ -348,7 +352,7 @@ impl Scheduler {
         }
     }
 
-    /// Decides about an attempt of which only the beginning is known.
+    /// Decides on an attempt that began and has no recorded outcome.
     fn unknown(
         &mut self,
         step: usize,
@@ -363,9 +367,8 @@ impl Scheduler {
         if again {
             return self.start(step, element, attempt + 1, decisions);
         }
-        let error = StepError::unknown(
-            "the process ended before it was known whether the attempt did what it was to do",
-        );
+        let error =
+            StepError::unknown("the process ended before it recorded the outcome of the attempt");
         decisions.push(Decision::Fail { step, element, attempt, failure: Failure::from(&error) });
     }
 
@@ -387,10 +390,11 @@ impl Scheduler {
         }
     }
 
-    /// Takes in what happened. Applied to a run at its beginning, a journal gives the run's state.
+    /// Applies an event. Applying a journal to a new run rebuilds its state.
     ///
     /// # Errors
-    /// When it cannot have happened; nothing is changed then.
+    /// Returns an error if the event is impossible in the current state. The state is unchanged
+    /// then.
     pub fn apply(&mut self, event: &Event) -> Result<(), IllegalEvent> {
         let retries = matches!(event, Event::Retried { .. });
         match event {
@@ -413,7 +417,8 @@ impl Scheduler {
             }
             Event::Claimed { step, element, attempt, .. } => {
                 let at = self.ready(step, *element)?;
-                // Where the attempt was started it runs; where a journal is applied nothing more is known of it yet.
+                // The driver applies this event to a running attempt. When a journal is applied, no
+                // outcome is known yet.
                 let state = self.state(at, *element);
                 if state.is_some_and(|state| !matches!(state, ElementState::Running)) {
                     self.set(at, *element, ElementState::Claimed { attempt: *attempt });
@@ -441,7 +446,8 @@ impl Scheduler {
         self.plan.step(step).ok_or_else(|| IllegalEvent::NoStep(Arc::clone(step)))
     }
 
-    /// Checks that an attempt of this step can have ended now, and opens the step if the journal did not tell of its beginning.
+    /// Checks that an attempt of this step can end now. Begins the step if the journal has no event
+    /// of it yet.
     fn ready(&mut self, step: &Arc<str>, element: Option<u32>) -> Result<usize, IllegalEvent> {
         let at = self.position(step)?;
         let kept = self.kept.get(at).and_then(Option::as_ref);
@@ -473,8 +479,8 @@ impl Scheduler {
         }
     }
 
-    /// Opens a step again that a journal says failed, for an element that was still under way then: starts are not journaled, so
-    /// while a journal is applied the first failure looks like the end of the step.
+    /// Reopens a failed step for an element that was still running at the failure. Starts are not
+    /// journaled, so when a journal is applied, the first failure looks like the end of the step.
     fn reopen_for(&mut self, at: usize, element: Option<u32>) {
         let (Some(StepState::Failed { items, elements, .. }), Some(element)) =
             (self.steps.get(at), element)
@@ -517,7 +523,7 @@ impl Scheduler {
         *state = ended;
     }
 
-    /// Returns the end that the run has come to when nothing can go on.
+    /// Returns the state of the run when no step can continue.
     fn end(&self) -> RunState {
         if self.failures().next().is_some() { RunState::Parked } else { RunState::Completed }
     }
@@ -527,13 +533,13 @@ impl Scheduler {
         Env { order, run, steps, error, ..Env::empty() }
     }
 
-    /// Returns `error` for a catch step.
+    /// Returns the value of `error` for a catch step.
     fn error(&self, planned: &PlannedStep) -> Option<Value> {
         let caught = planned.catches?;
         let StepState::Failed { failure, .. } = self.steps.get(caught)? else { return None };
         let id = &self.plan.steps().get(caught)?.id;
         let ty = crate::plan::error_record();
-        // In the order of the names: cause, message, step.
+        // In the order of the field names: cause, message, step.
         let fields = vec![
             Value::text(&failure.cause),
             Value::text(&failure.message),
@@ -543,7 +549,7 @@ impl Scheduler {
     }
 }
 
-/// Returns the state of what is tried again at an instant, as decided at another one.
+/// Returns the state of an attempt that waits until `until`, as decided at `decided`.
 fn waiting(attempts: u32, until: Timestamp, decided: Timestamp) -> ElementState {
     ElementState::Waiting { attempts, until, wait: until.duration_since(decided) }
 }

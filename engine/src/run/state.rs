@@ -1,4 +1,4 @@
-//! How far a step and an element is.
+//! The states of runs, steps and elements.
 
 use std::sync::Arc;
 
@@ -9,69 +9,70 @@ use super::element::Elements;
 use super::event::SkipReason;
 use super::failure::Failure;
 
-/// How far one step is.
+/// The state of a step.
 #[derive(Clone, Debug)]
 pub enum StepState {
     /// It has not begun.
     Pending,
-    /// It runs over elements.
+    /// It runs for each element of a list.
     Each {
         /// The list.
         items: Arc<[Value]>,
-        /// How far each element is.
+        /// The states of the elements.
         elements: Elements,
     },
     /// It has begun.
     One(ElementState),
     /// It will not run.
     Skipped(SkipReason),
-    /// It gave an output: a list, with `for_each`.
+    /// It succeeded with this output: a list, with `for_each`.
     Succeeded(Value),
-    /// It failed for good.
+    /// It failed permanently.
     Failed {
-        /// Why.
+        /// The failure.
         failure: Failure,
         /// The list, with `for_each`.
         items: Arc<[Value]>,
-        /// What its elements had reached, with `for_each`, so that those that succeeded are not repeated.
+        /// The states of the elements, with `for_each`. Those that succeeded do not run again.
         elements: Vec<ElementState>,
     },
 }
 
-/// How far one element, or a step without elements, is.
+/// The state of an element, or of a step without elements.
 #[derive(Clone, Debug)]
 pub enum ElementState {
     /// It has not begun.
     Pending,
-    /// An attempt is under way.
+    /// An attempt is in progress.
     Running,
-    /// An attempt was begun by a process that ended before it could say how it went.
+    /// A process began an attempt and ended before it recorded the outcome.
     Claimed {
-        /// Which attempt it was, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
     },
-    /// It is tried again at an instant.
+    /// It waits for a retry.
     Waiting {
-        /// Attempts made.
+        /// The number of attempts made.
         attempts: u32,
-        /// When the next one begins.
+        /// The start of the next attempt.
         until: Timestamp,
-        /// How long that was from the moment of the decision. A longer wait from now means that the clock was set back.
+        /// The length of the wait when it was decided. A longer wait from now means that the clock
+        /// was set back.
         wait: SignedDuration,
     },
-    /// It gave an output.
+    /// It succeeded with this output.
     Succeeded(Value),
-    /// It failed for good.
+    /// It failed permanently.
     Failed(Failure),
 }
 
 impl StepState {
-    /// Tells whether it has come to its end.
+    /// Returns whether the step has ended.
     pub const fn is_ended(&self) -> bool {
         matches!(self, Self::Skipped(_) | Self::Succeeded(_) | Self::Failed { .. })
     }
 
-    /// Returns the list that it runs over, with `for_each`, if it has begun and not succeeded.
+    /// Returns the list of a step with `for_each` that has begun and not succeeded.
     pub(super) const fn items(&self) -> Option<&Arc<[Value]>> {
         match self {
             Self::Each { items, .. } | Self::Failed { items, .. } => Some(items),

@@ -1,7 +1,8 @@
-//! What the steps of a run write, so that two steps or two elements cannot write one row or object unnoticed.
+//! Tracks which rows and objects the steps of a run write, so two steps or elements cannot
+//! overwrite the same row or object unnoticed.
 //!
-//! The check is here rather than in the ports, so that it is the same wherever rows and objects are stored. It is made when an attempt
-//! starts and not when a journal is applied: what a run has done stays done.
+//! The check is here and not in the ports, so it is the same for every storage. It runs when an
+//! attempt starts and not when a journal is applied: what a run has done stays done.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use super::state::{ElementState, StepState};
 use crate::plan::{Plan, PlannedStep};
 use crate::step::{Target, Verb};
 
-/// A step, and the element with `for_each`.
+/// A step, and its element with `for_each`.
 type Writer = (usize, Option<u32>);
 
 /// The targets of the attempts that have begun and have not failed.
@@ -26,7 +27,7 @@ pub(super) struct Targets {
 }
 
 impl Targets {
-    /// Notes what an attempt writes.
+    /// Records the target of an attempt.
     pub(super) fn note(&mut self, writer: Writer, target: Target) {
         if self.of.insert(writer, target.clone()).as_ref() == Some(&target) {
             return;
@@ -34,7 +35,7 @@ impl Targets {
         self.writers.entry(target).or_default().push(writer);
     }
 
-    /// Forgets what a failed attempt was to write.
+    /// Removes the target of a failed attempt.
     pub(super) fn forget(&mut self, writer: Writer) {
         if let Some(target) = self.of.remove(&writer)
             && let Some(writers) = self.writers.get_mut(&target)
@@ -43,11 +44,13 @@ impl Targets {
         }
     }
 
-    /// Returns the failure of an attempt whose target another step or element has written, unless it may replace that.
+    /// Returns the failure of an attempt whose target another step or element has written, unless
+    /// it may replace it.
     pub(super) fn conflict(&self, plan: &Plan, writer: Writer, target: &Target) -> Option<Failure> {
         let (step, element) = writer;
         let planned = plan.steps().get(step)?;
-        // Steps may replace each other's rows by upserts; elements of one step have no order in which they could.
+        // Upserts may replace rows of other steps. Elements of one step have no defined order, so
+        // they may not.
         let replaces = planned.effects.iter().any(|effect| effect.verb == Verb::Upsert);
         let mut others = self.writers.get(target)?.iter();
         let (other, their_element) =
@@ -67,10 +70,10 @@ impl Targets {
 }
 
 impl Scheduler {
-    /// Notes what an attempt writes.
+    /// Records the target of an attempt.
     ///
     /// # Errors
-    /// When another step or element has written that.
+    /// Returns an error if another step or element has written the same row or object.
     pub(super) fn claim(
         &mut self,
         step: usize,
@@ -91,19 +94,19 @@ impl Scheduler {
         conflict.map_or(Ok(()), Err)
     }
 
-    /// Lets others write what an attempt did not write after all.
+    /// Releases the target of an attempt that did not write to it.
     pub(super) fn release(&mut self, step: usize, element: Option<u32>) {
         if let Some(targets) = &mut self.targets {
             targets.forget((step, element));
         }
     }
 
-    /// Gathers what the steps have written that a journal tells of.
+    /// Collects the targets of the attempts in the journal.
     fn written(&self) -> Targets {
         let mut targets = Targets::default();
         let plan = self.plan();
         for (at, (planned, state)) in plan.steps().iter().zip(self.steps()).enumerate() {
-            // A step that is tried again keeps what its elements have written.
+            // A step that is retried keeps what its elements have written.
             let kept = || self.kept.get(at)?.as_ref().map(|kept| &kept.state);
             let state = match state {
                 StepState::Pending => kept().unwrap_or(state),
@@ -134,14 +137,14 @@ const fn has_begun(state: &StepState) -> bool {
     !matches!(state, StepState::Pending | StepState::Skipped(_))
 }
 
-/// Tells whether an attempt of a step, or of one of its elements, has begun and has not failed.
+/// Returns whether an attempt of a step, or of one of its elements, has begun and has not failed.
 fn is_written(state: &StepState, element: Option<u32>) -> bool {
     let begun =
         |state: &ElementState| !matches!(state, ElementState::Pending | ElementState::Failed(_));
     let of =
         |elements: &[ElementState], element: u32| elements.get(element as usize).is_some_and(begun);
     match (state, element) {
-        // What other handlers did is not known.
+        // The effects of other handlers are unknown.
         (StepState::Succeeded(output), _) => !matches!(output, Value::Missing),
         (StepState::One(state), None) => begun(state),
         (StepState::Each { elements, .. }, Some(element)) => of(elements.states(), element),
@@ -150,7 +153,7 @@ fn is_written(state: &StepState, element: Option<u32>) -> bool {
     }
 }
 
-/// Tells whether another step, or another element of this one, may write the same row or object.
+/// Returns whether another step, or another element of this step, may write the same row or object.
 pub(super) fn may_share(plan: &Plan, step: &PlannedStep) -> bool {
     let mut written = step.effects.iter().filter(|effect| effect.writes());
     written.any(|effect| {

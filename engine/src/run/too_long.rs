@@ -1,4 +1,5 @@
-//! Lists of an order that are too long for a step. They are found when the order comes in: its run could only park, and no retry helps.
+//! When an order arrives, finds its lists that are too long for a step. Its run could only park,
+//! and no retry would help.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +8,11 @@ use oms_expression::{Compiled, ELEMENTS_MAX, Env, EvalError};
 
 use crate::plan::{Plan, PlannedStep};
 
-/// Bytes that an order has at the least if it has more elements than a step can process.
+/// The minimum size in bytes of an order that has more elements than a step can process.
 const BYTES_MIN: usize = 2 * ELEMENTS_MAX;
 
-/// Finds the lists that steps cannot process which surely run. What depends on the outputs of steps is not judged.
+/// Finds the lists that are too long for steps that are certain to run. Expressions that depend on
+/// outputs of steps are not checked.
 pub(super) fn problems(plan: &Plan, order: &Value, run: &Value, body: &[u8]) -> Vec<JsonProblem> {
     if body.len() < BYTES_MIN || elements(order) <= ELEMENTS_MAX {
         return Vec::new();
@@ -38,14 +40,15 @@ fn elements(value: &Value) -> usize {
     }
 }
 
-/// The beginning of a run, as far as it follows from the order alone.
+/// The beginning of a run, as far as the order alone determines it.
 struct Trial<'a> {
     plan: &'a Plan,
     env: Env<'a>,
 }
 
 impl Trial<'_> {
-    /// Tells of each step whether it begins unless another one fails, and whether its own failure would park the run.
+    /// Returns for each step whether it runs unless another step fails, and whether its own failure
+    /// would park the run.
     fn sure_steps(&self) -> Vec<bool> {
         let own = |step: &PlannedStep| {
             let is_true = |when: &Compiled| {
@@ -69,7 +72,7 @@ impl Trial<'_> {
         }
     }
 
-    /// Returns the pointer of the list that a step cannot process, and what is wrong with it.
+    /// Returns the pointer of a list that a step cannot process, and the message.
     fn failure(&self, step: &PlannedStep) -> Option<(String, String)> {
         let (when, each) = (step.when.as_ref(), step.for_each.as_ref().map(|each| &each.items));
         let whole = when.into_iter().chain(each);
@@ -135,7 +138,8 @@ impl Trial<'_> {
     }
 }
 
-/// Returns the pointers and the lengths of the lists at a path of names, in all elements of the lists on its way.
+/// Returns the pointers and the lengths of the lists at a path of names, in all elements of the
+/// lists along the path.
 fn lengths(order: &Value, path: &str) -> Vec<(String, usize)> {
     let mut values = vec![(String::new(), order)];
     for name in path.split('.') {

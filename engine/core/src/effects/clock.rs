@@ -1,4 +1,4 @@
-//! Time and chance as ports: nothing in the engine reads them in another way.
+//! Ports for time and randomness. The engine reads them only through these traits.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use super::ports::Io;
 
 /// The time of day and waiting.
 pub trait Clock: Send + Sync {
-    /// Returns the present instant.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 
-    /// Waits.
+    /// Waits for a duration.
     fn sleep(&self, duration: Duration) -> Io<'_, ()>;
 }
 
-/// Chance, for the jitter of retries only.
+/// Random numbers, used only for the jitter of retries.
 pub trait Random: Send + Sync {
-    /// Returns the next number, evenly spread over all of `u64`.
+    /// Returns the next number, uniformly distributed over `u64`.
     fn next(&self) -> u64;
 }

@@ -1,20 +1,22 @@
-//! What goes wrong in the world while a step runs, and whether trying again can help.
+//! Errors of steps, and whether a retry can help.
 
 use std::fmt;
 
-/// Whether trying again can help.
+/// Whether a retry can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
-    /// It may work the next time: a time-out, a busy service.
+    /// The next attempt may succeed: a timeout, a busy service.
     Transient,
-    /// It will not work until something is changed: no such row, a conflict.
+    /// No attempt succeeds until the cause is fixed: a missing row, a conflict.
     Permanent,
-    /// It may have been done or not: the answer was lost. What follows from that is the step's policy.
+    /// The answer was lost, so the effect may or may not have happened. The step's policy decides
+    /// what follows.
     Unknown,
 }
 
-/// A step's failure. Its texts hold no personal data, since they are journaled, shown and logged.
+/// The failure of a step. Its texts contain no personal data, because they are journaled, shown and
+/// logged.
 #[derive(Debug, thiserror::Error)]
 pub struct StepError {
     class: Class,
@@ -24,7 +26,7 @@ pub struct StepError {
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
-/// The causes that the shipped kinds and the engine give; `oms runs retry --cause` takes them.
+/// The causes that the built-in kinds and the engine report. `oms runs retry --cause` takes them.
 pub mod cause {
     /// No rate on or shortly before the day.
     pub const NO_RATE: &str = "no_rate";
@@ -34,7 +36,7 @@ pub mod cause {
     pub const NO_OBJECT: &str = "no_object";
     /// Another run wrote a row or an object with that key.
     pub const CONFLICT: &str = "conflict";
-    /// A value is out of the range that a column, a mail or an operation has.
+    /// A value is outside the range of a column, an e-mail or an operation.
     pub const OUT_OF_RANGE: &str = "out_of_range";
     /// An attempt took longer than the step's `timeout_seconds`.
     pub const TIMEOUT: &str = "timeout";
@@ -42,17 +44,18 @@ pub mod cause {
     pub const UNAVAILABLE: &str = "unavailable";
     /// Another transaction changed the same rows at the same time.
     pub const CONTENTION: &str = "contention";
-    /// An address to which no mail can be sent.
+    /// An address that cannot receive e-mail.
     pub const BAD_ADDRESS: &str = "bad_address";
-    /// A service refused what it was asked for good.
+    /// A service permanently rejected a request.
     pub const REFUSED: &str = "refused";
-    /// It is not known whether something was done: the answer was lost, or the process ended before it came.
+    /// It is unknown whether the effect happened: the answer was lost, or the process ended before
+    /// the answer arrived.
     pub const UNKNOWN_OUTCOME: &str = "unknown_outcome";
-    /// Something that somebody has to set up is not there: a table, a right, a bucket.
+    /// A part of the environment is missing: a table, a permission, a bucket.
     pub const ENVIRONMENT: &str = "environment";
     /// A template could not be rendered.
     pub const TEMPLATE: &str = "template";
-    /// The plan of the run cannot be made any more.
+    /// The plan of the run can no longer be made.
     pub const PLAN: &str = "plan";
     /// The step panicked, which is a bug in its kind.
     pub const PANIC: &str = "panic";
@@ -63,7 +66,7 @@ pub mod cause {
 }
 
 impl StepError {
-    /// A failure that may pass by itself.
+    /// Creates a failure that may pass without intervention.
     pub fn transient(cause: &str, message: impl Into<String>) -> Self {
         Self {
             class: Class::Transient,
@@ -73,7 +76,7 @@ impl StepError {
         }
     }
 
-    /// A failure that needs somebody to change something.
+    /// Creates a failure that lasts until its cause is fixed.
     pub fn permanent(cause: &str, message: impl Into<String>) -> Self {
         Self {
             class: Class::Permanent,
@@ -83,7 +86,7 @@ impl StepError {
         }
     }
 
-    /// A failure of which it is not known whether the thing was done all the same.
+    /// Creates a failure whose effect may have happened nevertheless.
     pub fn unknown(message: impl Into<String>) -> Self {
         Self {
             class: Class::Unknown,
@@ -93,24 +96,24 @@ impl StepError {
         }
     }
 
-    /// Keeps the error that caused this one.
+    /// Keeps the underlying error as the source.
     #[must_use]
     pub fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));
         self
     }
 
-    /// Tells whether trying again can help.
+    /// Returns whether a retry can help.
     pub const fn class(&self) -> Class {
         self.class
     }
 
-    /// Returns the cause's name, such as `no_rate`.
+    /// Returns the name of the cause, such as `no_rate`.
     pub fn cause(&self) -> &str {
         &self.cause
     }
 
-    /// Returns what happened, in words.
+    /// Returns the message.
     pub fn message(&self) -> &str {
         &self.message
     }

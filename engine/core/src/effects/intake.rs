@@ -1,4 +1,5 @@
-//! What an intake and the handlers behind it exchange besides the ports: stored orders, messages, and which handler is done with what.
+//! Ports of an intake and its handlers besides those of steps: stored orders, messages, and the
+//! notes of handlers on orders.
 
 use std::sync::Arc;
 
@@ -12,54 +13,56 @@ use crate::value::Digest;
 /// An order as an intake stores it.
 #[derive(Clone, Debug)]
 pub struct StoredOrder {
-    /// The bytes as they were sent.
+    /// The bytes as the client sent them.
     pub body: Arc<[u8]>,
-    /// The digest of the order; nothing if something else than an intake stored it.
+    /// The digest of the order; `None` if it was not stored by an intake.
     pub digest: Option<Digest>,
-    /// The name that it came in under; nothing if something else than an intake stored it.
+    /// The name that the order arrived under; `None` if it was not stored by an intake.
     pub name: Option<Arc<str>>,
     /// When it was accepted.
     pub accepted_at: Timestamp,
-    /// The version of the exchange rates that were there then; nothing for those that the handlers embed.
+    /// The version of the exchange rates at that time; `None` for the rates embedded in the
+    /// handlers.
     pub rates: Option<Arc<str>>,
 }
 
-/// What storing an order found.
+/// The result of storing an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kept {
-    /// It is new.
+    /// No order was stored under the key.
     New,
-    /// The same order was there.
+    /// The same order was already stored.
     Same,
-    /// Another order was there: its bytes, unless it was deleted meanwhile.
+    /// A different order was already stored: its bytes, unless it was deleted in the meantime.
     Other(Option<Arc<[u8]>>),
 }
 
-/// Where an order is stored, as a notification says.
+/// The location of a stored order, as given in a notification.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub struct Place {
-    /// The bucket's real name.
+    /// The actual name of the bucket.
     pub bucket: String,
     /// The object's key.
     pub key: String,
-    /// The version, where versions are kept.
+    /// The version, if the bucket keeps versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
 }
 
-/// A message of ours that tells a handler of orders.
+/// A message of this program that names orders for a handler.
 #[derive(Deserialize, Serialize)]
 struct Told {
     objects: Vec<Place>,
 }
 
 impl Place {
-    /// Writes the message that tells a handler of this order: `{"objects": [{"bucket": …, "key": …, "version": …}]}`.
+    /// Returns the message that names this order for a handler:
+    /// `{"objects": [{"bucket": …, "key": …, "version": …}]}`.
     pub fn message(&self) -> Json {
         json!(Told { objects: vec![self.clone()] })
     }
 
-    /// Reads which orders such a message tells of; nothing if it is none.
+    /// Returns the orders that a message names; `None` if it is not such a message.
     pub fn told(message: &Json) -> Option<Vec<Self>> {
         Told::deserialize(message).ok().map(|told| told.objects)
     }
@@ -67,13 +70,15 @@ impl Place {
 
 /// Stored orders.
 pub trait Orders: Send + Sync {
-    /// Stores an order under a key where nothing may be yet; what is there is compared by its digest. `bucket` is the pipeline's name of it.
+    /// Stores an order under a key if the key is free. Otherwise compares the digests. `bucket` is
+    /// its name in the pipeline.
     fn keep<'a>(&'a self, bucket: &'a str, key: &'a str, order: &'a StoredOrder) -> Io<'a, Kept>;
 
-    /// Returns what is stored there, or nothing if it is gone.
+    /// Returns the order at a place, or `None` if it no longer exists.
     fn fetch<'a>(&'a self, place: &'a Place) -> Io<'a, Option<StoredOrder>>;
 
-    /// Returns some of what is stored, in the order of the keys, from behind `after` on; none if nothing is left.
+    /// Returns the next page of stored orders after `after`, in the order of their keys. The page
+    /// is empty if there are no more.
     fn list<'a>(&'a self, bucket: &'a str, after: Option<&'a str>) -> Io<'a, Vec<Listed>>;
 }
 
@@ -86,50 +91,52 @@ pub struct Listed {
     pub stored_at: Timestamp,
 }
 
-/// A queue of messages: of a handler's orders, or of those that it cannot work on until somebody changes something.
+/// A queue of messages: the orders of a handler, or its dead letters.
 pub trait Queue: Send + Sync {
-    /// Puts a message there; `cause` says why it is among the dead letters.
+    /// Sends a message. `cause` is given for dead letters.
     fn send<'a>(&'a self, body: String, cause: Option<&'a str>) -> Io<'a, ()>;
 }
 
-/// A file of exchange rates that is brought up to date now and then, all versions of which are kept.
+/// A file of exchange rates that is refreshed regularly. All its versions are kept.
 pub trait RateFile: Send + Sync {
-    /// Returns the version that is there now; nothing if there is none yet.
+    /// Returns the current version; `None` if there is none yet.
     fn version(&self) -> Io<'_, Option<String>>;
 
-    /// Returns a version's bytes; nothing if it is gone.
+    /// Returns the bytes of a version; `None` if it no longer exists.
     fn read<'a>(&'a self, version: &'a str) -> Io<'a, Option<Arc<[u8]>>>;
 
-    /// Stores the next version.
+    /// Stores a new version.
     fn write<'a>(&'a self, bytes: Arc<[u8]>) -> Io<'a, ()>;
 }
 
-/// Which handler is done with which order.
+/// A note that a handler is done with an order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mark {
     /// The handler.
     pub handler: Arc<str>,
-    /// The key of the object that the order is stored as.
+    /// The key of the order's object.
     pub object: Arc<str>,
 }
 
-/// An order that a handler is not known to have worked on.
+/// An order that has no note of a handler.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Missing {
-    /// The key of the object that the order is stored as.
+    /// The key of the order's object.
     pub object: String,
     /// The handler.
     pub handler: String,
 }
 
-/// The notes of the handlers on what they are done with. The note of a run's last effect is made together with it ([`Call::mark`]).
+/// The notes of handlers on the orders that they are done with. The note is written together with
+/// the run's last effect ([`Call::mark`]).
 ///
 /// [`Call::mark`]: super::Call::mark
 pub trait Branches: Send + Sync {
     /// Notes that a handler is done with a run.
     fn done<'a>(&'a self, run: &'a RunInfo, mark: &'a Mark) -> Io<'a, ()>;
 
-    /// Notes that a handler cannot work on an order until somebody changes something. What it is done with stays done.
+    /// Notes that a handler cannot process an order until its cause is fixed. Does not overwrite a
+    /// note that the handler is done.
     fn parked<'a>(
         &'a self,
         pipeline: &'a str,
@@ -139,7 +146,7 @@ pub trait Branches: Send + Sync {
         reason: &'a str,
     ) -> Io<'a, ()>;
 
-    /// Returns which of these orders which of these handlers has no note on.
+    /// Returns the pairs of an order and a handler that have no note.
     fn missing<'a>(
         &'a self,
         pipeline: &'a str,
@@ -147,9 +154,10 @@ pub trait Branches: Send + Sync {
         objects: &'a [&'a str],
     ) -> Io<'a, Vec<Missing>>;
 
-    /// Returns behind which object the next comparison begins: where the last one had no more time.
+    /// Returns the object after which the next comparison starts, because the last one ran out of
+    /// time there.
     fn cursor<'a>(&'a self, pipeline: &'a str) -> Io<'a, Option<String>>;
 
-    /// Notes behind which object the next comparison begins; nothing for the first object.
+    /// Stores the object after which the next comparison starts; `None` for the first object.
     fn set_cursor<'a>(&'a self, pipeline: &'a str, after: Option<&'a str>) -> Io<'a, ()>;
 }

@@ -1,4 +1,5 @@
-//! A world in memory: small real implementations of every port, with memory, for tests and for trying kinds out.
+//! An in-memory world: small working implementations of every port, for tests and for trying out
+//! kinds.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -19,20 +20,21 @@ type ObjectKey = (Arc<str>, Arc<str>);
 /// Table and key, as JSON.
 type RowKey = (Arc<str>, String);
 
-/// Everything that the world holds.
+/// The contents of the world.
 #[derive(Clone, Debug, Default)]
 pub struct Contents {
     /// Objects by bucket and key, with the run that stored each.
     pub objects: BTreeMap<ObjectKey, (Arc<[u8]>, Arc<str>)>,
     /// Rows by table and key (as JSON), with the run that wrote each.
     pub rows: BTreeMap<RowKey, (Value, Arc<str>)>,
-    /// Mails by idempotency key.
+    /// E-mails by idempotency key.
     pub mails: BTreeMap<Arc<str>, Mail>,
-    /// Announcements in their order: topic and order key.
+    /// Announcements in order: topic and order key.
     pub published: Vec<(Arc<str>, Arc<str>)>,
 }
 
-/// A world in memory. Its writes are real at once; [`Effects::settle`](super::Effects::settle) has nothing to do.
+/// An in-memory world. Its writes take effect immediately, so
+/// [`Effects::settle`](super::Effects::settle) has nothing to do.
 #[derive(Default)]
 pub struct MemoryWorld {
     contents: Mutex<Contents>,
@@ -41,7 +43,7 @@ pub struct MemoryWorld {
 }
 
 impl MemoryWorld {
-    /// An empty world at 1970-01-01.
+    /// Creates an empty world at 1970-01-01.
     pub fn new() -> Self {
         Self::default()
     }
@@ -51,12 +53,12 @@ impl MemoryWorld {
         self.millis.store(now.as_millisecond(), Ordering::Relaxed);
     }
 
-    /// Returns a copy of all that it holds.
+    /// Returns a copy of the contents.
     pub fn contents(&self) -> Contents {
         self.lock().clone()
     }
 
-    /// Puts a row there as if it had always been there.
+    /// Adds a row that belongs to no run, such as a seed.
     pub fn add_row(&self, table: &TableDef, row: Value) {
         let key = row_key(table, &row);
         self.lock().rows.insert(key, (row, Arc::from("")));
@@ -173,7 +175,7 @@ impl Clock for MemoryWorld {
             .unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    /// Lets the time pass at once.
+    /// Advances the clock without waiting.
     fn sleep(&self, duration: Duration) -> Io<'_, ()> {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         self.millis.fetch_add(millis, Ordering::Relaxed);

@@ -1,8 +1,9 @@
-//! The ports: everything a step can touch, as traits shaped by what steps need.
+//! The ports: traits for everything that a step can touch.
 //!
-//! A world (embedded, AWS, in memory for tests) implements them. A call names its [`Call::key`], which is the same
-//! on every attempt, so that a repeated call changes nothing more. Writes may be *staged*: they become real together with
-//! the event that says the step is done, which the driver announces through [`Effects::settle`].
+//! A world implements them: the embedded one, AWS, or one in memory for tests. [`Call::key`] is the
+//! same on every attempt, so a repeated call has no further effect. Writes may be *staged*: they
+//! take effect together with the event that records the end of the step. The driver announces it
+//! through [`Effects::settle`].
 
 mod clock;
 mod erase;

@@ -1,4 +1,4 @@
-//! The port traits and what crosses them. No vendor's type does.
+//! The port traits and the types in their signatures. None of these types belongs to a vendor.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,27 +14,27 @@ use crate::mail::Mail;
 use crate::table::TableDef;
 use crate::value::{Digest, Value};
 
-/// A call through a port, under way.
+/// A pending call through a port.
 pub type Io<'a, T> = Pin<Box<dyn Future<Output = Result<T, StepError>> + Send + 'a>>;
 
-/// What is fixed about a run from its acceptance on.
+/// The constant data of a run, known since the order was accepted.
 #[derive(Clone, Debug)]
 pub struct RunInfo {
     /// The pipeline's name.
     pub pipeline: Arc<str>,
     /// The order's key.
     pub key: Arc<str>,
-    /// The run's id: it follows from pipeline and key.
+    /// The run's id, derived from pipeline and key.
     pub id: Arc<str>,
     /// When the order was accepted.
     pub accepted_at: Timestamp,
-    /// The order's bytes as they were sent.
+    /// The order's bytes as the client sent them.
     pub body: Arc<[u8]>,
-    /// The digest of the order, by which the same order is recognised.
+    /// The digest of the order, which identifies repetitions of the same order.
     pub digest: Digest,
 }
 
-/// Who calls: one step, or one element of a step with `for_each`, in one run.
+/// The caller: one step, or one element of a step with `for_each`, in one run.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// The run.
@@ -43,34 +43,35 @@ pub struct Call {
     pub step: Arc<str>,
     /// The element's position in a step with `for_each`.
     pub element: Option<u32>,
-    /// The idempotency key: it follows from pipeline, key, step and element, and is the same on every attempt.
+    /// The idempotency key. It is derived from pipeline, key, step and element, and is the same on
+    /// every attempt.
     pub key: Arc<str>,
-    /// Whether it may be done again where nobody knows whether it was done (`on_unknown: resend`).
+    /// Whether the effect may be repeated if its outcome is unknown (`on_unknown: resend`).
     pub again: bool,
-    /// Whether something may have been done outside of this process already.
+    /// Whether an effect outside this process may already have happened.
     pub doubt: Doubt,
-    /// What the stretch read so far.
+    /// What the stretch has read so far.
     pub reads: Arc<Reads>,
-    /// What is noted together with this call, because a handler is done with the order when it is done.
+    /// The note to write together with this call, if the handler is done with the order after it.
     pub mark: Option<Arc<Mark>>,
 }
 
-/// Whether an attempt that is cut off now may have done something outside of this process.
+/// Whether an attempt that is interrupted now may have had an effect outside this process.
 #[derive(Clone, Debug, Default)]
 pub struct Doubt(Arc<AtomicBool>);
 
 impl Doubt {
-    /// Says that from now on it is not sure any more that nothing was done.
+    /// Declares that an effect may have happened from now on.
     pub fn begin(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    /// Says that nothing was done so far.
+    /// Declares that no effect has happened so far.
     pub fn lift(&self) {
         self.0.store(false, Ordering::SeqCst);
     }
 
-    /// Tells whether something may have been done.
+    /// Returns whether an effect may have happened.
     pub fn has_begun(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
@@ -97,7 +98,7 @@ pub trait ObjectStore: Send + Sync {
     /// `conflict` if another run stored other content there.
     fn put<'a>(&'a self, call: &'a Call, object: Put) -> Io<'a, ()>;
 
-    /// Returns an object's bytes, or nothing if there is none.
+    /// Returns an object's bytes, or `None` if it does not exist.
     fn get<'a>(
         &'a self,
         call: &'a Call,
@@ -106,31 +107,31 @@ pub trait ObjectStore: Send + Sync {
     ) -> Io<'a, Option<Arc<[u8]>>>;
 }
 
-/// What is announced on a topic: which order, not its content.
+/// An announcement on a topic. It names the order and does not contain it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// The topic's name in the pipeline.
     pub topic: Arc<str>,
 }
 
-/// Announcements to whoever listens.
+/// Announcements to subscribers.
 pub trait Topic: Send + Sync {
     /// Announces the run's order, at least once.
     fn publish<'a>(&'a self, call: &'a Call, message: Message) -> Io<'a, ()>;
 }
 
-/// What an insert found.
+/// The result of an insert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inserted {
     /// The row is new.
     New,
-    /// This run had written it before; it stands as it was.
+    /// This run had already inserted the same row, which is unchanged.
     Repeated,
 }
 
 /// Rows of declared tables.
 pub trait Tables: Send + Sync {
-    /// Adds a row. Repeated by the same run it changes nothing.
+    /// Inserts a row. A repetition by the same run has no effect.
     ///
     /// # Errors
     /// `conflict` if another run wrote a row with that key, or this one wrote a different row.
@@ -141,10 +142,10 @@ pub trait Tables: Send + Sync {
         row: Value,
     ) -> Io<'a, Inserted>;
 
-    /// Adds a row or replaces the one with its key. Repeated by the same step it changes nothing.
+    /// Inserts a row or replaces the row with its key. A repetition by the same step has no effect.
     fn upsert<'a>(&'a self, call: &'a Call, table: &'a Arc<TableDef>, row: Value) -> Io<'a, ()>;
 
-    /// Returns the row with a key, or nothing. `key` has the table's key columns in their order.
+    /// Returns the row with a key, or `None`. `key` has the table's key columns in their order.
     fn get<'a>(
         &'a self,
         call: &'a Call,
@@ -153,40 +154,45 @@ pub trait Tables: Send + Sync {
     ) -> Io<'a, Option<Value>>;
 }
 
-/// Mail on its way out.
+/// Outgoing e-mail.
 pub trait Mailer: Send + Sync {
-    /// Sends a mail under the call's key. A world that keeps mails keeps one for each key. Where mail leaves this process the attempt was
-    /// claimed and is in doubt from its beginning; a mailer that knows until when surely nothing was sent lifts [`Call::doubt`], and begins it again
-    /// before it gives the message away.
+    /// Sends an e-mail under the call's key. A world that stores e-mails stores one for each key.
+    ///
+    /// Where e-mail leaves this process, the attempt was claimed and is in doubt from its start. A
+    /// mailer that knows that nothing has been sent yet lifts [`Call::doubt`], and begins it again
+    /// before it hands over the message.
     fn send<'a>(&'a self, call: &'a Call, mail: Mail) -> Io<'a, ()>;
 
-    /// Asks for leave to claim a mail, so that no more are claimed than can be sent at once; what is claimed when the process ends is in
-    /// doubt. Nothing comes back if there is no leave now and nobody is to wait for it, or if no more mails are sent.
+    /// Requests permission to claim an e-mail. Permissions limit the claims to what can be sent
+    /// immediately, because everything claimed is in doubt if the process ends. Returns `None` if
+    /// permission is not available now and `wait` is false, or if the mailer is closed.
     fn admit(&self, _wait: bool) -> Admission<'_> {
         Box::pin(std::future::ready(Some(Box::new(()) as Leave)))
     }
 
-    /// Gives no more leave, to nobody who waits either: the process is about to end.
+    /// Stops granting permissions, also to callers that already wait, because the process is about
+    /// to end.
     fn close(&self) {}
 }
 
-/// Leave to claim one mail, as long as it is held.
+/// Permission to claim one e-mail, valid until it is dropped.
 pub type Leave = Box<dyn Send + Sync>;
 
-/// Leave to claim a mail, on its way.
+/// A pending permission to claim an e-mail.
 pub type Admission<'a> = Pin<Box<dyn Future<Output = Option<Leave>> + Send + 'a>>;
 
-/// Which parts of the world are out of this process. What is done to them cannot be taken back with a transaction, so that it is
-/// claimed before: the event `Claimed` is durable before it begins.
+/// The parts of the world that are outside this process. A transaction cannot undo an effect there,
+/// so it is claimed first: [`Event::Claimed`](crate::run::Event::Claimed) is durable before the
+/// effect begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outside {
-    /// Mail.
+    /// E-mail.
     pub mail: bool,
-    /// What a kind of somebody's own reaches.
+    /// The systems that custom kinds reach.
     pub custom: bool,
 }
 
-/// One run's view of the world.
+/// A run's view of the world.
 pub trait Effects: Send + Sync {
     /// Objects.
     fn objects(&self) -> &dyn ObjectStore;
@@ -194,24 +200,26 @@ pub trait Effects: Send + Sync {
     fn topics(&self) -> &dyn Topic;
     /// Tables.
     fn tables(&self) -> &dyn Tables;
-    /// Mail.
+    /// E-mail.
     fn mail(&self) -> &dyn Mailer;
     /// Time.
     fn clock(&self) -> &dyn Clock;
-    /// Chance.
+    /// Randomness.
     fn random(&self) -> &dyn Random;
-    /// Says how the attempt behind a call ended: what it staged is kept for the step's event, or forgotten.
+    /// Reports the end of the attempt behind a call. Its staged writes are kept for the step's
+    /// event if `keep` is true, and discarded otherwise.
     fn settle(&self, call: &Call, keep: bool);
-    /// Says which parts of the world are out of this process.
+    /// Returns which parts of the world are outside this process.
     fn outside(&self) -> Outside;
 }
 
-/// A world that is every port itself, and with that its own view.
+/// A world that implements every port and is also its own view.
 pub trait World: ObjectStore + Topic + Tables + Mailer + Clock + Random {
-    /// Says how the attempt behind a call ended. A world whose writes are real at once has nothing to do.
+    /// Handles the end of the attempt behind a call. A world whose writes take effect immediately
+    /// has nothing to do.
     fn ended(&self, _: &Call, _keep: bool) {}
 
-    /// Says which parts of it are out of this process.
+    /// Returns which parts of the world are outside this process.
     fn reaches(&self) -> Outside {
         Outside::default()
     }

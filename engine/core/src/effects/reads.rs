@@ -1,4 +1,5 @@
-//! What a stretch of a run read of rows that other runs may change, where no transaction spans the stretch.
+//! The rows that a stretch of a run has read and other runs may change, for worlds where no
+//! transaction spans the stretch.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,9 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Names of tables.
 pub type TableNames = Arc<BTreeSet<Arc<str>>>;
 
-/// The reads of one stretch. A world whose writes are real at once keeps a version with each row of the tables that are
-/// [contended](Self::is_contended), notes the version that it read, and writes only if no row that was read has another version now. If one
-/// has, it [refuses](Self::refuse) the stretch, and the run is taken up again from where it was before.
+/// The reads of one stretch. A world whose writes take effect immediately stores a version with
+/// each row of the [contended](Self::is_contended) tables and notes the version that it reads. It
+/// writes only if the versions of all rows read are still the same. Otherwise it
+/// [refuses](Self::refuse) the stretch, and the run resumes from where the stretch began.
 #[derive(Debug, Default)]
 pub struct Reads {
     contended: TableNames,
@@ -17,45 +19,46 @@ pub struct Reads {
 
 #[derive(Debug, Default)]
 struct State {
-    /// By row, the version that was read first.
+    /// The version first read of each row.
     versions: BTreeMap<String, i64>,
     refused: bool,
 }
 
 impl Reads {
-    /// Nothing was read yet; `contended` are the tables that steps read and steps write.
+    /// Starts without reads. `contended` are the tables that some steps read and some steps write.
     pub fn new(contended: TableNames) -> Self {
         Self { contended, state: Mutex::default() }
     }
 
-    /// Tells whether steps read this table and steps write it.
+    /// Returns whether some steps read this table and some steps write it.
     pub fn is_contended(&self, table: &str) -> bool {
         self.contended.contains(table)
     }
 
-    /// Notes the version of a row, 0 for one that was never written. The first read of a row counts.
+    /// Notes the version of a row, 0 for a row that was never written. Only the first read of a row
+    /// counts.
     pub fn note(&self, row: String, version: i64) {
         self.lock().versions.entry(row).or_insert(version);
     }
 
-    /// Notes that this stretch wrote a row, whose version is the next one now.
+    /// Notes that this stretch wrote a row, which increments its version.
     pub fn wrote(&self, row: &str) {
         if let Some(version) = self.lock().versions.get_mut(row) {
             *version += 1;
         }
     }
 
-    /// Returns the rows that were read with their versions, in the order of their names.
+    /// Returns the rows that were read with their versions, ordered by name.
     pub fn versions(&self) -> BTreeMap<String, i64> {
         self.lock().versions.clone()
     }
 
-    /// Notes that a row that was read has changed, so that what follows from it must not be kept.
+    /// Notes that a row has changed since it was read, so nothing that depends on it may be kept.
     pub fn refuse(&self) {
         self.lock().refused = true;
     }
 
-    /// Tells whether a row that was read has changed.
+    /// Returns whether a row has changed since it was read.
     pub fn is_refused(&self) -> bool {
         self.lock().refused
     }

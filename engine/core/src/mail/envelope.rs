@@ -1,13 +1,14 @@
-//! Addresses as they travel.
+//! The addresses of a message for its transport.
 
-/// Who a mail server is told that a message is from and for.
+/// The sender and the recipient that the mail server receives for a message.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Envelope {
     /// The sender's address.
     pub from: String,
     /// The recipient's address.
     pub to: String,
-    /// Whether one of them has letters beyond ASCII before the `@`, so that the server must know SMTPUTF8 (RFC 6531).
+    /// Whether a local part has non-ASCII characters, so the server must support SMTPUTF8 (RFC
+    /// 6531).
     pub beyond_ascii: bool,
 }
 
@@ -17,8 +18,9 @@ impl std::fmt::Debug for Envelope {
     }
 }
 
-/// Returns an address as every server takes it: its domain in ASCII (IDNA, UTS #46). One with letters beyond ASCII before the `@` only travels between
-/// servers that know them, and stays as it is. Nothing if the domain is none.
+/// Returns an address with its domain in ASCII (IDNA, UTS #46), which every server accepts. An
+/// address with non-ASCII characters before the `@` only works between servers that support them,
+/// and is not changed. Returns `None` if the domain is invalid.
 pub(super) fn travelling(address: &str) -> Option<String> {
     if address.is_ascii() {
         return Some(address.to_owned());
@@ -36,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn domains_travel_in_ascii_unless_the_local_part_cannot() {
+    fn domains_are_in_ascii_unless_the_local_part_is_not() {
         for (address, travels) in [
             ("jane@example.com", Some("jane@example.com")),
             ("jane@bücher.example", Some("jane@xn--bcher-kva.example")),

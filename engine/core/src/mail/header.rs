@@ -1,27 +1,31 @@
-//! Headers whose text a reader must not take for something else, and lines that fit a message.
+//! Header texts that a mail program could misread, and lines that fit a message.
 //!
-//! `lettre` writes words of ASCII as they are. One that looks like an encoded word (RFC 2047, 2) would be decoded, and one that is longer than a line
-//! (RFC 5322, 2.1.1) could not be folded: such a text is written in encoded words as a whole.
+//! `lettre` writes ASCII words unchanged. A mail program would decode a word that looks like an
+//! encoded word (RFC 2047, 2), and a word that is longer than a line (RFC 5322, 2.1.1) cannot be
+//! folded. A text with such a word is completely written as encoded words.
 
-/// The most bytes of a word that is written as it is, so that its line stays within RFC 5322's 998.
+/// The maximum number of bytes of an unchanged word, so its line has at most 998 bytes (RFC 5322).
 const WORD_BYTES_MAX: usize = 900;
 
-/// The most characters of a line with an encoded word, and of the word itself (RFC 2047, 2).
+/// The maximum number of characters of a line with an encoded word, and of the encoded word (RFC
+/// 2047, 2).
 const LINE_CHARS_MAX: usize = 76;
 const ENCODED_CHARS_MAX: usize = 75;
 
-/// What an encoded word begins and ends with. In `q`, a byte is itself or `=` and two digits (RFC 2047, 4.2).
+/// The start and the end of an encoded word. In `q`, a byte is itself or `=` and two digits (RFC
+/// 2047, 4.2).
 const OPEN: &str = "=?utf-8?q?";
 const CLOSE: &str = "?=";
 
-/// Tells whether a text has to be written in encoded words as a whole.
+/// Returns whether a text must be completely written as encoded words.
 pub(super) fn must_be_encoded(text: &str) -> bool {
-    // A reader drops white space between two encoded words (RFC 2047, 6.2).
+    // White space between two encoded words is dropped when they are decoded (RFC 2047, 6.2).
     let loses_spaces = !text.is_ascii() && text.contains("  ");
     loses_spaces || text.contains("=?") || text.split(' ').any(|word| word.len() > WORD_BYTES_MAX)
 }
 
-/// Returns a text in encoded words, folded for a header of this name. A character is never divided (RFC 2047, 5).
+/// Returns a text as encoded words, folded for a header of this name. No character is split (RFC
+/// 2047, 5).
 pub(super) fn encoded(name: &str, text: &str) -> String {
     let mut folded = String::with_capacity(text.len() * 3);
     let mut left = LINE_CHARS_MAX.saturating_sub(name.len() + ": ".len());
@@ -43,7 +47,7 @@ pub(super) fn encoded(name: &str, text: &str) -> String {
     folded
 }
 
-/// A byte as it stands in an encoded word, also in that of a name (RFC 2047, 5).
+/// A byte as written in an encoded word, also in the one of a display name (RFC 2047, 5).
 struct Encoded(u8);
 
 impl FromIterator<Encoded> for String {
@@ -67,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_would_be_misread_is_encoded_as_a_whole() {
+    fn only_texts_that_would_be_misread_are_completely_encoded() {
         for (text, encoded) in [
             ("Order NW-10248", false),
             ("Größe", false),
@@ -84,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn encoded_words_fit_their_lines_and_divide_no_character() {
+    fn encoded_words_fit_their_lines_and_split_no_character() {
         assert_eq!(encoded("Subject", "=?a b?="), "=?utf-8?q?=3D=3Fa_b=3F=3D?=");
         let text = "注=?x".repeat(60);
         let folded = encoded("Subject", &text);

@@ -1,26 +1,26 @@
-//! [`Mailbox`]: an address, perhaps with a name, as in `Orders <orders@example.com>`.
+//! [`Mailbox`]: an address with an optional name, as in `Orders <orders@example.com>`.
 
 use std::fmt;
 
-/// Why a text is no mailbox. The text is not repeated: it may be personal data.
+/// The reason why a text is not a mailbox. It does not repeat the text, which may be personal data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MailboxError {
-    /// The address is none.
+    /// The address is invalid.
     #[error(
         "must be an e-mail address, or a name and an address as in `Orders <orders@example.com>`"
     )]
     Address,
-    /// The name holds what only a quoted name may hold.
+    /// The name has characters that are only allowed in a quoted name.
     #[error(
         "the name before the address must be quoted, as in `\"Orders, Inc.\" <orders@example.com>`"
     )]
     Name,
-    /// It holds a line break or another control character.
+    /// The text has a line break or another control character.
     #[error("must not contain control characters")]
     Control,
 }
 
-/// Characters that RFC 5322 calls specials; a name that has one must be quoted.
+/// The `specials` of RFC 5322. A name that has one must be quoted.
 const SPECIALS: &[char] = &['(', ')', '<', '>', '[', ']', ':', ';', '@', '\\', ',', '"'];
 
 /// An address with or without a name.
@@ -33,10 +33,12 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// Reads `orders@example.com`, `Orders <orders@example.com>` or `"Orders, Inc." <orders@example.com>`.
+    /// Parses `orders@example.com`, `Orders <orders@example.com>` or
+    /// `"Orders, Inc." <orders@example.com>`.
     ///
     /// # Errors
-    /// When the address is none, the name needs quotes, or there are control characters.
+    /// Returns an error if the address is invalid, the name must be quoted, or there are control
+    /// characters.
     pub fn parse(text: &str) -> Result<Self, MailboxError> {
         if text.chars().any(char::is_control) {
             return Err(MailboxError::Control);
@@ -54,10 +56,10 @@ impl Mailbox {
 }
 
 impl Mailbox {
-    /// Returns the address's domain as it travels: in ASCII (IDNA).
+    /// Returns the domain of the address in ASCII (IDNA).
     ///
     /// # Errors
-    /// When it has none.
+    /// Returns an error if the domain is missing or invalid.
     pub fn domain(&self) -> Result<String, MailboxError> {
         let (_, domain) = self.address.rsplit_once('@').ok_or(MailboxError::Address)?;
         idna::domain_to_ascii(domain).map_err(|_| MailboxError::Address)
@@ -70,7 +72,7 @@ impl fmt::Debug for Mailbox {
     }
 }
 
-/// Takes the quotes off a name (RFC 5322 quoted-string).
+/// Removes the quotes from a name (RFC 5322 quoted-string).
 fn unquoted(name: &str) -> Result<String, MailboxError> {
     let Some(rest) = name.strip_prefix('"') else {
         return if name.contains(SPECIALS) { Err(MailboxError::Name) } else { Ok(name.to_owned()) };
@@ -93,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_addresses_are_read() {
+    fn names_and_addresses_are_parsed() {
         for (text, name, address) in [
             ("orders@example.com", None, "orders@example.com"),
             ("<orders@example.com>", None, "orders@example.com"),
@@ -113,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_one_mailbox_is_refused() {
+    fn a_text_that_is_not_a_single_mailbox_is_rejected() {
         use MailboxError::{Address, Control, Name};
         for (text, error) in [
             ("", Address),
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_output_names_nobody() {
+    fn debug_output_has_no_personal_data() {
         let mailbox = Mailbox::parse("Jane Doe <jane@example.com>").unwrap();
         assert_eq!(format!("{mailbox:?}"), "«mailbox»");
     }

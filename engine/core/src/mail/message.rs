@@ -12,66 +12,69 @@ use super::header::{encoded, must_be_encoded};
 use super::mime::{boundary_of, bytes_max, part, raw, raw_from};
 use super::{Attachment, Mailbox, Unsubscribe};
 
-/// The most bytes that a complete message may have.
+/// The maximum size of a complete message in bytes.
 pub const MAIL_BYTES_MAX: usize = 10 * 1024 * 1024;
 
-/// The most characters of a subject; folded it then fits RFC 5322's lines.
+/// The maximum number of characters of a subject. Folded, such a subject fits the lines of RFC
+/// 5322.
 const SUBJECT_CHARS_MAX: usize = 998;
 
-/// The most bytes of a Message-ID, so that its line stays within RFC 5322's 998.
+/// The maximum number of bytes of a Message-ID, so its line has at most 998 bytes (RFC 5322).
 const MESSAGE_ID_BYTES_MAX: usize = 900;
 
-/// Returns the Message-ID, without angle brackets, of the mail with this idempotency key and sender domain.
+/// Returns the Message-ID, without angle brackets, of the e-mail with this idempotency key and
+/// sender domain.
 pub fn message_id(key: &str, domain: &str) -> String {
     format!("{key}@{domain}")
 }
 
-/// A rendered mail to one person.
+/// A rendered e-mail to one person.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mail {
-    /// The Message-ID without its angle brackets: the same on every attempt.
+    /// The Message-ID without its angle brackets. It is the same on every attempt.
     pub message_id: String,
-    /// Who it is from.
+    /// The sender.
     pub from: Mailbox,
-    /// The checked address that it goes to.
+    /// The checked address of the recipient.
     pub to: String,
-    /// One line.
+    /// The subject, a single line.
     pub subject: String,
     /// The body as plain text.
     pub text: String,
     /// The body as HTML.
     pub html: String,
-    /// What its `Date` says.
+    /// The date in the `Date` header.
     pub date: Timestamp,
-    /// How its reader ends such mails.
+    /// How the recipient can unsubscribe.
     pub unsubscribe: Option<Unsubscribe>,
-    /// Files that come along.
+    /// The attached files.
     pub attachments: Vec<Attachment>,
 }
 
-/// Why a mail cannot be written as a message. What it says is not repeated: it is personal data.
+/// The reason why an e-mail cannot be written as a message. It does not repeat the content, which
+/// is personal data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MailError {
-    /// An address is none.
-    #[error("the mail's `{0}` is not an e-mail address")]
+    /// An address is invalid.
+    #[error("`{0}` of the e-mail is not a valid address")]
     Address(&'static str),
-    /// A header would hold a line break or another control character.
-    #[error("the mail's `{0}` contains control characters")]
+    /// A header would contain a line break or another control character.
+    #[error("`{0}` of the e-mail contains control characters")]
     Control(&'static str),
-    /// The Message-ID cannot stand in a header.
-    #[error("the mail's Message-ID is malformed")]
+    /// The Message-ID is not allowed in a header.
+    #[error("the Message-ID of the e-mail is malformed")]
     MessageId,
     /// The subject is too long for a header.
-    #[error("the mail's subject is longer than {SUBJECT_CHARS_MAX} characters")]
+    #[error("the subject of the e-mail is longer than {SUBJECT_CHARS_MAX} characters")]
     SubjectLength,
-    /// The date lies before 1970, which the writer of `Date` headers does not know.
-    #[error("the mail's date lies before 1970")]
+    /// The date is before 1970, which the library cannot write in a `Date` header.
+    #[error("the date of the e-mail is before 1970")]
     Date,
     /// The message is too large.
-    #[error("the mail is larger than {MAIL_BYTES_MAX} bytes")]
+    #[error("the e-mail is larger than {MAIL_BYTES_MAX} bytes")]
     TooLarge,
-    /// The headers do not make a message.
-    #[error("the mail's headers do not make a message")]
+    /// The library rejected the headers.
+    #[error("the headers of the e-mail are invalid")]
     Headers,
 }
 
@@ -90,13 +93,15 @@ impl fmt::Debug for Mail {
 }
 
 impl Mail {
-    /// Returns the complete message: headers and both bodies, lines ending in CRLF and none longer than 998 bytes.
-    /// The same mail always gives the same bytes.
+    /// Returns the complete message: headers, bodies and attachments, in lines of at most 998 bytes
+    /// that end with CRLF. The same e-mail always results in the same bytes.
     ///
     /// # Errors
-    /// When a header would be malformed or the message too large; a mail made from checked parts meets only the latter.
+    /// Returns an error if a header would be malformed or the message is too large. Only the latter
+    /// can happen for an e-mail made from checked parts.
     pub fn to_rfc5322(&self) -> Result<Vec<u8>, MailError> {
-        // Encoding never makes it smaller, so that nothing large is encoded in vain.
+        // Encoding never makes the content smaller, so this check avoids encoding large content for
+        // nothing.
         if self.content_bytes() > MAIL_BYTES_MAX {
             return Err(MailError::TooLarge);
         }
@@ -144,16 +149,19 @@ impl Mail {
         if message.len() > MAIL_BYTES_MAX { Err(MailError::TooLarge) } else { Ok(message) }
     }
 
-    /// Checks that [`Mail::to_rfc5322`] will give a message, without making one unless it could be too large.
+    /// Checks that [`Mail::to_rfc5322`] will succeed. It writes the message only if it might be too
+    /// large.
     ///
     /// # Errors
-    /// The same as making it.
+    /// Returns the same errors as [`Mail::to_rfc5322`].
     pub fn check(&self) -> Result<(), MailError> {
-        // A subject or name takes at most three bytes for one, and folded lines a fifth of that.
+        // A byte of a subject or name takes up at most three bytes, and folding adds at most a
+        // fifth.
         const HEADERS_MAX: usize = 32 * 1024;
         let name = self.from.name.as_ref().map_or(0, String::len);
-        // No encoding quadruples a text: quoted-printable takes three bytes for one, and three more for each line of 72. Most mails are small enough
-        // without measuring their texts.
+        // No encoding makes a text more than four times as large: quoted-printable takes three
+        // bytes for one, and three more for each line of 72. With this bound, most e-mails are
+        // accepted without measuring their texts.
         let small = self.content_bytes().saturating_add(name + 1024 * self.attachments.len());
         if small.saturating_mul(4) > MAIL_BYTES_MAX - HEADERS_MAX {
             let bodies = [&self.text, &self.html].into_iter().map(|body| bytes_max(body));
@@ -169,10 +177,10 @@ impl Mail {
         address(&self.to, "to").map(drop)
     }
 
-    /// Returns the addresses that a mail server is told.
+    /// Returns the addresses for the mail server.
     ///
     /// # Errors
-    /// When one of them is none.
+    /// Returns an error if one of them is invalid.
     pub fn envelope(&self) -> Result<Envelope, MailError> {
         let [from, to] = [
             address(&self.from.address, "from")?.to_string(),
@@ -187,8 +195,9 @@ impl Mail {
         attached.fold(self.text.len().saturating_add(self.html.len()), usize::saturating_add)
     }
 
-    /// Refuses what a header cannot hold. The values were checked where they came from; the promise that nothing
-    /// can add a header is kept here, where the headers are made.
+    /// Rejects values that are not allowed in a header. The values were already checked at their
+    /// source. This check guarantees that no value can add a header, at the place where headers are
+    /// written.
     fn check_headers(&self) -> Result<(), MailError> {
         let from_name = self.from.name.as_deref().unwrap_or_default();
         for (header, value) in [
@@ -215,8 +224,9 @@ impl Mail {
         if self.date >= Timestamp::UNIX_EPOCH { Ok(()) } else { Err(MailError::Date) }
     }
 
-    /// Returns what separates the parts. It follows from the Message-ID, which a customer may know; should a part hold
-    /// just that text, it follows from the whole content, which no part can contain the digest of.
+    /// Returns the boundary between the parts. It is derived from the Message-ID, which a customer
+    /// may know. If a part contains this boundary, it is derived from the whole content instead,
+    /// because no part can contain the digest of the whole content.
     fn boundary(&self, level: &str) -> String {
         let boundary = boundary_of(&[level, &self.message_id]);
         let attached = self.attachments.iter().map(|attachment| attachment.content.as_str());
@@ -229,7 +239,7 @@ impl Mail {
     }
 }
 
-/// Reads an address as it travels.
+/// Parses an address, with its domain in ASCII.
 fn address(text: &str, name: &'static str) -> Result<lettre::Address, MailError> {
     let travels = travelling(text).ok_or(MailError::Address(name))?;
     travels.parse().map_err(|_| MailError::Address(name))
@@ -279,7 +289,7 @@ mod tests {
         found[0].clone()
     }
 
-    /// Decodes RFC 2047 words in base64, the only form that the builder writes.
+    /// Decodes RFC 2047 words in base64, the only form that `lettre` writes.
     fn decoded(value: &str) -> String {
         let mut bytes = Vec::new();
         let mut rest = value;
@@ -349,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_subjects_in_any_script_read_back() {
+    fn names_and_subjects_in_any_script_can_be_decoded() {
         let long = "ご注文ありがとうございます。".repeat(20);
         for subject in ["ご注文 NW-1 の確認", "تأكيد الطلب", "Größe: Ω", long.as_str(), "x"]
         {
@@ -373,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_an_encoded_word_is_encoded_and_every_line_fits() {
+    fn texts_that_look_like_encoded_words_are_encoded() {
         let long = "x".repeat(998);
         for text in ["=?utf-8?q?You_won!?=", "a =?b", long.as_str()] {
             let mut mail = mail();
@@ -386,14 +396,14 @@ mod tests {
         }
     }
 
-    /// Returns a text as one encoded word, as if it fitted.
+    /// Returns a text as a single encoded word, regardless of its length.
     fn in_words(text: &str) -> String {
         let text = text.replace('=', "=3D").replace('?', "=3F").replace('_', "=5F");
         format!("=?utf-8?q?{}?=", text.replace(' ', "_"))
     }
 
     #[test]
-    fn nothing_in_a_mail_can_add_a_header() {
+    fn no_value_can_add_a_header() {
         type Spoil = fn(&mut Mail);
         let cases: [(Spoil, MailError); 8] = [
             (|m| m.subject = "Hi\r\nBcc: x@example.org".to_owned(), MailError::Control("subject")),
@@ -413,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_knows_the_boundary_stays_one_part() {
+    fn a_body_that_contains_the_boundary_stays_one_part() {
         let mut mail = mail();
         let boundary = mail.boundary("alternative");
         mail.text =
@@ -440,7 +450,8 @@ mod tests {
     #[test]
     fn a_mail_of_very_many_lines_is_checked_and_written() {
         let mut mail = mail();
-        // Where the end of each line moved all that follows, this took minutes.
+        // This took minutes when each line ending was inserted individually and moved the rest of
+        // the text.
         mail.text = "a line of the list\n".repeat(200_000);
         mail.html = "<p>a line of the list</p>\n".repeat(100_000);
         mail.attachments =
@@ -450,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_fits_if_it_does_when_it_is_written() {
+    fn the_check_accepts_exactly_the_mails_that_can_be_written() {
         let mut mail = mail();
         for (character, count, fits) in [
             ("x", MAIL_BYTES_MAX * 9 / 10, true),
@@ -464,14 +475,14 @@ mod tests {
     }
 
     #[test]
-    fn an_address_with_letters_beyond_ascii_is_written() {
+    fn an_address_with_non_ascii_letters_is_written() {
         let mut mail = mail();
         mail.to = "用户@例子.广告".to_owned();
         assert!(written(&mail).contains("To: 用户@例子.广告"));
     }
 
     #[test]
-    fn a_mail_that_is_too_large_or_too_old_is_refused() {
+    fn a_mail_that_is_too_large_or_too_old_is_rejected() {
         let mut large = mail();
         large.html = "x".repeat(MAIL_BYTES_MAX);
         assert_eq!(large.to_rfc5322(), Err(MailError::TooLarge));
@@ -488,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_output_says_nothing_of_the_mail() {
+    fn debug_output_has_no_personal_data() {
         let text = format!("{:?}", mail());
         for secret in ["jane", "Jane", "NW-10248", "orders@"] {
             assert!(!text.contains(secret), "{text}");

@@ -1,4 +1,4 @@
-//! The pieces of a message: bodies, plain headers and what separates the parts.
+//! The parts of a message: bodies, plain headers and boundaries.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, 
 use lettre::message::{Body, SinglePart};
 use sha2::{Digest as _, Sha256};
 
-/// Returns a boundary that follows from these texts.
+/// Returns a boundary derived from these texts.
 pub(super) fn boundary_of(texts: &[&str]) -> String {
     const DIGEST_BYTES: usize = 16;
     let mut digest = Sha256::new();
@@ -22,19 +22,20 @@ pub(super) fn boundary_of(texts: &[&str]) -> String {
     boundary
 }
 
-/// Makes a header whose value is known to be plain ASCII on one short line.
+/// Creates a header with a value that is plain ASCII on one short line.
 pub(super) fn raw(name: &'static str, value: String) -> HeaderValue {
     let name = HeaderName::new_from_ascii_str(name);
     HeaderValue::dangerous_new_pre_encoded(name, value.clone(), value)
 }
 
-/// Makes a header with the address that its value, encoded already, ends in.
+/// Creates a `From` header from its encoded value, which ends with this address.
 pub(super) fn raw_from(address: &str, encoded: String) -> HeaderValue {
     let name = HeaderName::new_from_ascii_str("From");
     HeaderValue::dangerous_new_pre_encoded(name, format!("<{address}>"), encoded)
 }
 
-/// Makes one body. `lettre` puts the ends of lines in one by one, each of which moves all that follows, so that they are put in here.
+/// Creates a body part. `lettre` would insert line endings one by one, and each insertion would
+/// move the rest of the text, so they are inserted here.
 pub(super) fn part(content_type: ContentType, body: &str) -> SinglePart {
     let body = unix_lines(body);
     let encoding = encoding_of(&body);
@@ -43,7 +44,7 @@ pub(super) fn part(content_type: ContentType, body: &str) -> SinglePart {
         ContentTransferEncoding::SevenBit => {
             Body::dangerous_pre_encoded(body.into_bytes(), ContentTransferEncoding::SevenBit)
         }
-        // Only a text in seven or eight bits could be refused.
+        // Encoding fails only for 7bit and 8bit.
         other => Body::new_with_encoding(body, other).unwrap_or_else(|body| {
             Body::dangerous_pre_encoded(body, ContentTransferEncoding::Binary)
         }),
@@ -51,14 +52,15 @@ pub(super) fn part(content_type: ContentType, body: &str) -> SinglePart {
     SinglePart::builder().header(content_type).body(encoded)
 }
 
-/// Returns the most bytes that a body takes up in a message.
+/// Returns the maximum number of bytes that a body takes up in a message.
 pub(super) fn bytes_max(body: &str) -> usize {
     let lines = body.bytes().filter(|byte| *byte == b'\n').count();
     let length = body.len() + lines;
     match encoding_of(&unix_lines(body)) {
         ContentTransferEncoding::QuotedPrintable => {
             let plain = |byte: &u8| matches!(byte, b'\t' | b'\n' | b' '..=b'~') && *byte != b'=';
-            // Three bytes for one, and one more for the space at the end of a line; then three for each line that is divided.
+            // An escaped byte takes three bytes, a space at the end of a line takes one more, and
+            // each soft line break takes three.
             let encoded = length + 2 * body.bytes().filter(|byte| !plain(byte)).count() + 2 * lines;
             encoded + 3 * (encoded / QUOTED_LINE_MIN + 1)
         }
@@ -67,20 +69,23 @@ pub(super) fn bytes_max(body: &str) -> usize {
     }
 }
 
-/// Returns the most bytes that so many take up in base64, in lines of 76.
+/// Returns the maximum number of bytes that content of this length takes up in base64, in lines of
+/// 76.
 pub(super) const fn base64_bytes_max(length: usize) -> usize {
     let encoded = length.div_ceil(3) * 4;
     encoded + 2 * (encoded / 76 + 1)
 }
 
-/// Characters of a line of quoted-printable at least, where it is divided: three of 76 may not fit.
+/// The minimum number of characters of a quoted-printable line before a soft line break, because an
+/// escape of three characters may not fit into 76.
 const QUOTED_LINE_MIN: usize = 72;
 
-/// Characters of a line that is sent as it is, with its end.
+/// The maximum number of characters of an unencoded line, including its end.
 const PLAIN_LINE_MAX: usize = 76;
 
-/// Returns how a body is written: as it is, or in whichever encoding takes fewer bytes. One with control characters is always quoted-printable,
-/// since RFC 5322 has no place for them, nor for a carriage return that does not end a line.
+/// Returns the encoding of a body: none, or the one that takes fewer bytes. A body with control
+/// characters is always quoted-printable, because RFC 5322 does not allow them, nor a carriage
+/// return inside a line.
 fn encoding_of(body: &str) -> ContentTransferEncoding {
     let plain = |byte: u8| byte >= b' ' && byte != 0x7f || matches!(byte, b'\n' | b'\t');
     if !body.bytes().all(plain) {
@@ -100,7 +105,7 @@ fn encoding_of(body: &str) -> ContentTransferEncoding {
     }
 }
 
-/// Returns a text whose lines end in a line feed. A carriage return that ends none stays only where every character is encoded.
+/// Returns a text with LF line endings. A lone carriage return also becomes a line feed.
 fn unix_lines(body: &str) -> Cow<'_, str> {
     if body.contains('\r') {
         Cow::Owned(body.replace("\r\n", "\n").replace('\r', "\n"))
@@ -109,7 +114,7 @@ fn unix_lines(body: &str) -> Cow<'_, str> {
     }
 }
 
-/// Returns a text whose lines end in CRLF.
+/// Returns a text with CRLF line endings.
 pub(super) fn crlf_lines(body: &str) -> String {
     let mut text = String::with_capacity(body.len() + body.len() / 32);
     for line in body.split_inclusive('\n') {
@@ -126,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bodies_take_up_no_more_than_was_reckoned() {
+    fn bodies_are_no_larger_than_their_computed_maximum() {
         let long = "x".repeat(1000);
         let spaced = "a \n".repeat(500);
         let signs = "=".repeat(700);
@@ -153,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_in_both_characters() {
+    fn lines_end_with_crlf() {
         assert_eq!(crlf_lines("a\nb\r\n\nc\r"), "a\r\nb\r\n\r\nc\r");
     }
 }

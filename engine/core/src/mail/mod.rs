@@ -1,8 +1,9 @@
-//! Mails as they leave: one rendered [`Mail`], and the complete RFC 5322 message made of it.
+//! Outgoing e-mails: a rendered [`Mail`] and its complete RFC 5322 message.
 //!
-//! Every way out (outbox table, SMTP, a mail service) sends the bytes of [`Mail::to_rfc5322`], so that a mail is the same
-//! wherever it goes. The bytes follow from the mail alone: no clock, no host name and no random boundary. Nothing in here may
-//! let a value end a header or a part early, or print what a mail says: it is personal data.
+//! Every transport (outbox table, SMTP, a mail service) sends the bytes of [`Mail::to_rfc5322`], so
+//! an e-mail is the same everywhere. The bytes depend only on the e-mail: not on the clock, a host
+//! name or a random boundary. No code in this module may let a value end a header or a part early,
+//! or print the content of an e-mail, which is personal data.
 
 mod attachment;
 mod envelope;

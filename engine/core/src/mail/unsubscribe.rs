@@ -1,17 +1,19 @@
-//! [`Unsubscribe`]: how a reader ends such mails.
+//! [`Unsubscribe`]: how the recipient can unsubscribe.
 
 use std::fmt::Write as _;
 
 use fluent_uri::Uri;
 
-/// The most bytes of an address to unsubscribe at, so that its line stays within RFC 5322's 998.
+/// The maximum number of bytes of an unsubscribe address, so its line has at most 998 bytes (RFC
+/// 5322).
 const URL_BYTES_MAX: usize = 900;
 
-/// Why a text is no address to unsubscribe at. It is not repeated: it may be personal data.
+/// The reason why a text is not an unsubscribe address. It does not repeat the text, which may be
+/// personal data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnsubscribeError {
-    /// It is no URI.
-    #[error("it is no URI")]
+    /// It is not a URI.
+    #[error("it is not a URI")]
     NotUri,
     /// It is neither `https:` nor `mailto:`.
     #[error("it must begin with `https://` or `mailto:`")]
@@ -21,7 +23,8 @@ pub enum UnsubscribeError {
     TooLong,
 }
 
-/// Where a reader says that no more such mails are wanted (`List-Unsubscribe`, RFC 2369), and whether one `POST` there is enough (RFC 8058).
+/// The address for unsubscribing (`List-Unsubscribe`, RFC 2369), and whether a single `POST` is
+/// enough (RFC 8058).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Unsubscribe {
     url: String,
@@ -30,16 +33,16 @@ pub struct Unsubscribe {
 
 impl std::fmt::Debug for Unsubscribe {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // It may tell who the reader is.
+        // The address may identify the recipient.
         f.debug_struct("Unsubscribe").field("one_click", &self.one_click).finish_non_exhaustive()
     }
 }
 
 impl Unsubscribe {
-    /// Takes an address: `https:`, or `mailto:`, with which there is no single click.
+    /// Creates it from an `https:` or `mailto:` address. One-click unsubscription needs `https:`.
     ///
     /// # Errors
-    /// When it is no such URI, or too long for a header.
+    /// Returns an error if the address is not such a URI, or is too long for a header.
     pub fn new(url: &str, one_click: bool) -> Result<Self, UnsubscribeError> {
         if url.len() > URL_BYTES_MAX {
             return Err(UnsubscribeError::TooLong);
@@ -53,10 +56,11 @@ impl Unsubscribe {
         Ok(Self { url: url.to_owned(), one_click })
     }
 
-    /// Takes an address that values were filled into: what no URI may hold is encoded (RFC 3986, 2.1).
+    /// Creates it from an address that values were filled into. Characters that are not allowed in
+    /// a URI are percent-encoded (RFC 3986, 2.1).
     ///
     /// # Errors
-    /// As [`Unsubscribe::new`].
+    /// Returns the same errors as [`Unsubscribe::new`].
     pub fn encoded(url: &str, one_click: bool) -> Result<Self, UnsubscribeError> {
         let hex = |at: usize| url.as_bytes().get(at).is_some_and(u8::is_ascii_hexdigit);
         let fits = |at: usize, byte: u8| match byte {
@@ -79,12 +83,12 @@ impl Unsubscribe {
         &self.url
     }
 
-    /// Tells whether one `POST` is enough.
+    /// Returns whether a single `POST` is enough.
     pub const fn is_one_click(&self) -> bool {
         self.one_click
     }
 
-    /// Returns the headers that say so.
+    /// Returns the headers.
     pub(super) fn headers(&self) -> impl Iterator<Item = (&'static str, String)> {
         let post = ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned());
         let list = ("List-Unsubscribe", format!("<{}>", self.url));
@@ -97,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_filled_in_stays_within_the_address() {
+    fn filled_in_values_stay_within_the_address() {
         for value in ["100%", "50%off", "a[1]", "#1 #2", "%zz", "a\u{0}b", "\u{7f}"] {
             let url = format!("https://example.com/stop?c={value}&x=1");
             assert!(Unsubscribe::encoded(&url, true).is_ok(), "{value:?}");
@@ -107,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_can_stand_in_the_header_is_taken() {
+    fn only_valid_addresses_are_accepted() {
         use UnsubscribeError::{NotUri, Scheme, TooLong};
         let long = format!("https://example.com/{}", "x".repeat(URL_BYTES_MAX));
         for (url, one_click, error) in [

@@ -1,6 +1,7 @@
-//! Percent-encoding of values in URLs (RFC 3986), so that no value can change the structure of the URL.
+//! Percent-encoding of values in URLs (RFC 3986), so that no value can change the structure of the
+//! URL.
 
-/// The part of a URL in which a value stands.
+/// The part of a URL that contains a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UrlPart {
     /// The start: the value is the whole URL or its first part.
@@ -32,8 +33,9 @@ impl UrlPart {
         if ADDRESS_SCHEMES.iter().any(|scheme| begins(scheme)) { Self::Address } else { Self::Path }
     }
 
-    /// Appends a value for this part of a URL, percent-encoded except for the unreserved characters (RFC 3986, 2.1). An address keeps `@`
-    /// (RFC 6068) and `+` (RFC 3966). A whole URL keeps its reserved characters and existing percent-encoding.
+    /// Appends a value for this part of a URL, percent-encoded except for the unreserved characters
+    /// (RFC 3986, 2.1). An address keeps `@` (RFC 6068) and `+` (RFC 3966). A whole URL keeps its
+    /// reserved characters and existing percent-encoding.
     pub fn encode(self, value: &str, out: &mut String) {
         let value = match self {
             Self::Start => value.trim(),
@@ -56,7 +58,8 @@ impl UrlPart {
         }
     }
 
-    /// Appends a text from the template's author. It is encoded as by [`Self::encode`], but keeps reserved characters outside of a query.
+    /// Appends fixed text of the template. It is encoded as by [`Self::encode`], but keeps reserved
+    /// characters outside of a query.
     pub fn encode_fixed(self, text: &str, out: &mut String) {
         match self {
             Self::Start | Self::Path | Self::Address => Self::Start.encode(text, out),
@@ -88,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_one_value_wherever_it_is_filled_in() {
+    fn a_value_cannot_change_the_structure_of_a_url() {
         for (before, value, result) in [
             ("https://a.example/o?e=", "jane+shop@example.com", "jane%2Bshop%40example.com"),
             ("https://a.example/o?n=", "Tom & Jerry=1&e=x", "Tom%20%26%20Jerry%3D1%26e%3Dx"),
@@ -109,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn fixed_text_keeps_what_divides_a_path() {
+    fn fixed_text_keeps_path_separators() {
         let mut out = String::new();
         UrlPart::Path.encode_fixed("de/my orders", &mut out);
         UrlPart::Query.encode_fixed("a & b", &mut out);

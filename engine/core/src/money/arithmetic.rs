@@ -1,8 +1,9 @@
-//! Computing with [`Decimal`]s: exact, or rounded once where a rounding is named.
+//! Arithmetic with [`Decimal`]s: exact, or rounded once with an explicit mode.
 //!
-//! Everything is done on integer mantissas, in 128 bits where that surely fits and else in big
-//! integers, since the number type underneath rounds silently when a product has too many decimals.
-//! Division of the conversion rule (a × b / c, one rounding) lives here too.
+//! All operations work on integer mantissas: in 128 bits if the result fits, otherwise in big
+//! integers. The operations of the underlying number type are not used, because it silently rounds
+//! a product that has too many decimals. The division of the conversion rule (a × b / c, rounded
+//! once) is here too.
 
 use std::cmp::Ordering;
 use std::ops::Neg;
@@ -13,7 +14,7 @@ use super::decimal::MANTISSA_LIMIT;
 use super::{DIGITS_MAX, Decimal, DecimalError, Rounding};
 
 impl Decimal {
-    /// Returns the exact sum with the larger of both scales, or `None` when it does not fit.
+    /// Returns the exact sum with the larger of both scales, or `None` if it does not fit.
     pub fn checked_add(self, other: Self) -> Option<Self> {
         let scale = self.scale().max(other.scale());
         let aligned =
@@ -30,14 +31,15 @@ impl Decimal {
         }
     }
 
-    /// Returns the exact difference with the larger of both scales, or `None` when it does not fit.
+    /// Returns the exact difference with the larger of both scales, or `None` if it does not fit.
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         self.checked_add(-other)
     }
 
-    /// Returns the exact product, or `None` when it does not fit.
+    /// Returns the exact product, or `None` if it does not fit.
     ///
-    /// Its scale is the sum of both scales; zero decimals are dropped where that makes it fit.
+    /// Its scale is the sum of both scales. Trailing zero decimals are dropped if the product fits
+    /// without them.
     pub fn checked_mul(self, other: Self) -> Option<Self> {
         let scale = self.scale() + other.scale();
         match self.mantissa().checked_mul(other.mantissa()) {
@@ -53,9 +55,9 @@ impl Decimal {
     ///
     /// # Errors
     ///
-    /// [`DecimalError::DivisionByZero`]; [`DecimalError::TooManyDecimals`] when `places` is more
-    /// than [`DIGITS_MAX`]; [`DecimalError::TooManyDigits`] when the result does not fit with that
-    /// many decimals.
+    /// Returns [`DecimalError::DivisionByZero`]; [`DecimalError::TooManyDecimals`] if `places` is
+    /// more than [`DIGITS_MAX`]; [`DecimalError::TooManyDigits`] if the result does not fit with
+    /// that many decimals.
     pub fn div(self, divisor: Self, places: u32, mode: Rounding) -> Result<Self, DecimalError> {
         if divisor.is_zero() {
             return Err(DecimalError::DivisionByZero);
@@ -70,11 +72,11 @@ impl Decimal {
 
     /// Returns the value with exactly `places` decimals, rounded or padded with zeros.
     ///
-    /// Where that many decimals do not fit it has as many as do, which loses nothing.
+    /// If so many decimals do not fit, it is padded as far as possible. Its value stays exact.
     #[must_use]
     pub fn round(self, places: u32, mode: Rounding) -> Self {
         if places < self.scale() {
-            // Fewer digits than before always fit, so the fallback is never taken.
+            // A value with fewer digits always fits, so the fallback is never used.
             return mul_div(self, Self::ONE, Self::ONE, places, mode)
                 .map_or(self, |rounded| rounded.value);
         }
@@ -83,8 +85,8 @@ impl Decimal {
         self.padded(padding).unwrap_or(self)
     }
 
-    /// Returns the value with exactly `places` decimals, or `None` if a digit would be lost or it
-    /// does not fit.
+    /// Returns the value with exactly `places` decimals, or `None` if it would lose a digit or does
+    /// not fit.
     pub fn rescale(self, places: u32) -> Option<Self> {
         let rescaled = self.round(places, Rounding::Down);
         (rescaled.scale() == places && rescaled == self).then_some(rescaled)
@@ -99,7 +101,7 @@ impl Neg for Decimal {
     type Output = Self;
 
     fn neg(self) -> Self {
-        // A mantissa of at most 28 digits fits with either sign, so the fallback is never taken.
+        // A mantissa of at most 28 digits fits with either sign, so the fallback is never used.
         Self::from_parts(-self.mantissa(), self.scale()).unwrap_or(self)
     }
 }
@@ -108,12 +110,12 @@ impl Neg for Decimal {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rounded {
     pub(super) value: Decimal,
-    /// Whether the rounding lost nothing.
+    /// Whether rounding did not change the value.
     pub(super) exact: bool,
 }
 
-/// Returns `a` × `b` / `divisor`, rounded once to exactly `places` decimals; `None` when it does
-/// not fit or the divisor is zero.
+/// Returns `a` × `b` / `divisor`, rounded once to exactly `places` decimals; `None` if it does not
+/// fit or the divisor is zero.
 pub(super) fn mul_div(
     a: Decimal,
     b: Decimal,
@@ -142,15 +144,15 @@ pub(super) fn mul_div(
     Some(Rounded { value, exact: tail.is_none() })
 }
 
-/// Powers of ten that dividend (`up`) and divisor (`down`) are multiplied by.
+/// The powers of ten to multiply the dividend (`up`) and the divisor (`down`) by.
 #[derive(Clone, Copy)]
 struct Shift {
     up: u32,
     down: u32,
 }
 
-/// The quotient cut to an integer, and how what was cut compares with one half; `None` if that was
-/// nothing.
+/// The quotient truncated to an integer, and the comparison of the dropped part with one half;
+/// `None` if nothing was dropped.
 type Cut = (u128, Option<Ordering>);
 
 fn divide_small(factors: [u128; 2], divisor: u128, shift: Shift) -> Option<Cut> {
@@ -159,7 +161,7 @@ fn divide_small(factors: [u128; 2], divisor: u128, shift: Shift) -> Option<Cut> 
     let divisor = divisor.checked_mul(10u128.checked_pow(shift.down)?)?;
     let quotient = dividend.checked_div(divisor)?;
     let remainder = dividend - quotient * divisor;
-    // The comparison of twice the remainder with the divisor, written so that nothing overflows.
+    // Compares twice the remainder with the divisor without an overflow.
     Some((quotient, (remainder != 0).then(|| remainder.cmp(&(divisor - remainder)))))
 }
 
@@ -173,7 +175,7 @@ fn divide_big(factors: [u128; 2], divisor: u128, shift: Shift) -> Option<Cut> {
     Some((u128::try_from(quotient).ok()?, tail))
 }
 
-/// As [`Decimal::from_parts`], for a mantissa of any size.
+/// Does the same as [`Decimal::from_parts`] for a mantissa of any size.
 fn from_big_parts(mantissa: BigInt, scale: u32) -> Option<Decimal> {
     let (mut mantissa, mut scale) = (mantissa, scale);
     loop {
@@ -214,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_need_rounding_is_no_result() {
+    fn an_inexact_result_is_none() {
         assert_eq!(decimal(MAX).checked_add(Decimal::ONE), None);
         assert_eq!(decimal("1").checked_add(decimal(MIN_STEP)), None);
         assert_eq!(decimal(MAX).checked_add(decimal(MIN_STEP)), None);
@@ -225,9 +227,9 @@ mod tests {
     }
 
     #[test]
-    fn zero_decimals_make_room_for_an_exact_result() {
-        // 2^60 × 5^39 has 46 digits, more than 128 bits hold, yet only 19 of them are not zeros at
-        // the end.
+    fn trailing_zero_decimals_are_dropped_to_fit() {
+        // 2^60 × 5^39 has 46 digits, which exceeds 128 bits, but only 19 digits without the
+        // trailing zeros.
         let fives = decimal("1818989403545.856475830078125");
         let twos = decimal("11529215046.06846976");
         let product = decimal("20971520000000000000000.0");
@@ -241,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mode_rounds_in_its_own_direction() {
+    fn each_mode_rounds_in_its_direction() {
         let modes = Rounding::ALL;
         for (value, expected) in [
             ("2.5", ["2", "3", "2", "3", "2", "3"]),
@@ -258,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn rounding_pads_to_the_places_asked_for() {
+    fn rounding_pads_to_the_requested_places() {
         let padded =
             |text: &str, places| decimal(text).round(places, Rounding::HalfEven).to_string();
         assert_eq!(padded("5", 2), "5.00");
@@ -283,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ways_of_dividing_agree() {
+    fn both_divisions_agree() {
         let shift = Shift { up: 6, down: 2 };
         for a in [0u128, 1, 5, 14_999, 15_000, 123_456_789_012_345] {
             for divisor in [1u128, 3, 8, 20_000, 97_654_321] {

@@ -1,8 +1,8 @@
-//! [`convert`], the one rule by which an amount becomes one in another currency.
+//! [`convert`], the only rule for converting an amount to another currency.
 //!
-//! The amount is multiplied by the quotient of two quotes of one row of a [`RateTable`], as exact
-//! rationals, and rounded once, at the end, to the minor units of the target currency. There must
-//! be no rounded number in between: a cross rate cut to eight decimals already gets some orders
+//! The amount is multiplied by the quotient of two quotes from one row of a [`RateTable`], as exact
+//! rational numbers, and rounded once, at the end, to the minor units of the target currency. No
+//! intermediate result may be rounded: a cross rate with eight decimals already makes some orders
 //! wrong by a cent.
 
 use jiff::civil::Date;
@@ -10,55 +10,55 @@ use jiff::civil::Date;
 use super::arithmetic::{Rounded, mul_div};
 use super::{Currency, Decimal, NoRate, Quote, QuoteSource, RateTable, Rounding};
 
-/// How many decimals [`Conversion::rate`] has.
+/// The number of decimals of [`Conversion::rate`].
 pub const RATE_PLACES: u32 = 12;
 
-/// A converted amount, and what it was converted by.
+/// A converted amount and the rates used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conversion {
     /// The amount, with as many decimals as the target currency has minor units.
     pub amount: Decimal,
-    /// Target units for one source unit, rounded half-even to [`RATE_PLACES`] decimals. For people
-    /// to read: the amount was not computed from it.
+    /// Target units for one source unit, rounded half-even to [`RATE_PLACES`] decimals. It is only
+    /// for display: the amount was not computed from it.
     pub rate: Decimal,
-    /// The quote of the source currency as it stands in the table.
+    /// The quote of the source currency in the table.
     pub from_rate: Decimal,
-    /// The quote of the target currency as it stands in the table.
+    /// The quote of the target currency in the table.
     pub to_rate: Decimal,
     /// The date of the row used; `None` in a fixed table.
     pub rate_date: Option<Date>,
-    /// Whether rounding the amount lost nothing.
+    /// Whether the rounded amount is exact.
     pub exact: bool,
-    /// Where the two quotes come from; nothing for one that is 1 in any case.
+    /// The sources of the two quotes; `None` for a quote that is 1 by definition.
     pub sources: [Option<QuoteSource>; 2],
 }
 
-/// Why an amount could not be converted. Messages never name the amount.
+/// The reason why an amount could not be converted. Messages never contain the amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConvertError {
     /// The table has no rate for the two currencies on that date.
     #[error(transparent)]
     NoRate(#[from] NoRate),
-    /// The amount or the rate has more digits than a [`Decimal`] holds.
+    /// The amount or the rate has more digits than a [`Decimal`] can hold.
     #[error("the amount in {to}, or its rate, has too many digits")]
     OutOfRange {
-        /// The currency converted to.
+        /// The target currency.
         to: Currency,
     },
 }
 
 /// Converts an amount at the rates of a date.
 ///
-/// `on` is the date that counts. The rates are those of the newest row dated `on` or
-/// before, at most `max_age_days` days, that quotes both currencies. The amount times R(to) /
-/// R(from), where R is in units per base (or times R(from) / R(to), where a fixed table says it is
-/// the other way round), is rounded once by `rounding` to the minor units of `to`. For the same
-/// currency no row is needed: the rate is 1 and its date `on`, but for a fixed table.
+/// The rates come from the newest row that quotes both currencies, is dated `on` or earlier, and is
+/// at most `max_age_days` days old. The amount times R(to) / R(from), where R is in units per base,
+/// is rounded once with `rounding` to the minor units of `to`. For a fixed table that quotes base
+/// units per unit, the factor is R(from) / R(to). If both currencies are the same, no row is
+/// needed: the rate is 1, and its date is `on`, or `None` for a fixed table.
 ///
 /// # Errors
 ///
-/// [`ConvertError::NoRate`] when the table has no such row, [`ConvertError::OutOfRange`] when the
-/// result does not fit.
+/// Returns [`ConvertError::NoRate`] if the table has no such row, [`ConvertError::OutOfRange`] if
+/// the result does not fit.
 pub fn convert(
     table: &RateTable,
     amount: Decimal,
@@ -120,7 +120,7 @@ mod tests {
         Decimal::parse(text).unwrap()
     }
 
-    /// A table with one row that quotes what one case needs.
+    /// Creates a table with one row that quotes the given currencies.
     fn row(on: &str, quotes: &[(&str, &str)]) -> RateTable {
         let (mut header, mut cells) = ("Date".to_owned(), on.to_owned());
         for (code, rate) in quotes.iter().filter(|(code, _)| *code != "EUR") {
@@ -146,10 +146,10 @@ mod tests {
         row("2024-07-08", &[("USD", "1.0835"), ("BRL", "5.9265"), ("JPY", "174.13")])
     }
 
-    // Worked with Python's decimal at 60 digits and checked against exact rationals; the rates are
-    // those of the European Central Bank.
+    // The expected values were computed with Python's decimal module at 60 digits and checked
+    // against exact rationals. The rates are those of the European Central Bank.
     #[test]
-    fn worked_answers_are_met_to_the_cent() {
+    fn conversions_match_precomputed_results() {
         for (amount, code, rate, usd, on, row_date, half_even, half_up) in [
             ("440.00", "EUR", "1", "1.08", "2024-07-04", "2024-07-04", "475.20", "475.20"),
             ("1863.40", "EUR", "1", "1.0824", "2024-07-05", "2024-07-05", "2016.94", "2016.94"),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn ties_go_where_the_mode_says() {
+    fn the_mode_decides_ties() {
         let table = usd_row();
         for (amount, half_even, half_up) in [
             ("897.505", "897.50", "897.51"),
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_target_names_the_decimals() {
+    fn the_target_currency_determines_the_decimals() {
         let table = row(
             "2024-07-08",
             &[("USD", "1.0835"), ("JPY", "174.13"), ("KWD", "0.3311"), ("CLF", "0.0271")],
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_is_given_to_twelve_decimals() {
+    fn the_rate_has_twelve_decimals() {
         let [done, _] = both_ways(&usd_row(), "1552.60", "BRL", "USD", date(2024, 7, 8));
         assert_eq!(done.rate.to_string(), "0.182822914030");
         assert!(!done.exact);
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_that_does_not_fit_is_told_apart_from_a_missing_rate() {
+    fn a_result_that_does_not_fit_is_not_a_missing_rate() {
         let table = usd_row();
         let on = date(2024, 7, 8);
         let most = decimal("9999999999999999999999999999");
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn an_amount_beyond_128_bits_on_the_way_is_still_exact() {
+    fn intermediate_results_beyond_128_bits_are_exact() {
         let table = row(
             "2024-07-08",
             &[("USD", "1.234567890123456789012345678"), ("GBP", "1.234567890123456789012345678")],

@@ -1,8 +1,8 @@
-//! [`Currency`], a currency that amounts can be in.
+//! [`Currency`], a currency that an amount can have.
 //!
-//! Accepted are the codes of ISO 4217 list one that have minor units, and those that the euro
-//! replaced, since old orders carry them. The tables lie beside this file (`iso4217.md` names their
-//! sources). A value of the type is proof of an accepted code: nothing else may construct one.
+//! The accepted codes are those of ISO 4217 list one that have minor units, and those that the euro
+//! replaced, because old orders contain them. The tables are next to this file (`iso4217.md` names
+//! their sources). Only this module can construct a value, so every value has an accepted code.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -22,17 +22,17 @@ const REPLACED_BY_EURO: &str = include_str!("iso4217-euro-replaced.csv");
 #[derive(Clone, Copy)]
 pub struct Currency(&'static Entry);
 
-/// Why a text is no [`Currency`]. Messages never repeat the text.
+/// The reason why a text is not a [`Currency`]. Messages never repeat the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CurrencyError {
-    /// The text is no code of list one, nor of a currency that the euro replaced.
+    /// The text is neither a code of list one nor the code of a currency that the euro replaced.
     #[error("not a currency code of ISO 4217 (three upper-case letters, such as `EUR`)")]
     Unknown,
-    /// The code stands for a metal, a unit of account, a test or no currency at all.
-    #[error("a code of ISO 4217 that has no minor units, so no amount can be in it")]
+    /// The code stands for a metal, a unit of account, a test or no currency.
+    #[error("the ISO 4217 code has no minor units, so no amount can have it")]
     NoMinorUnits,
-    /// The code is right but for its case.
-    #[error("currency codes are upper case: `{code}`")]
+    /// The code is correct except for its case.
+    #[error("the currency code must be in upper case: `{code}`")]
     NotUpperCase {
         /// The code in upper case.
         code: Currency,
@@ -40,16 +40,17 @@ pub enum CurrencyError {
 }
 
 impl Currency {
-    /// Reads a code, which must be upper case and without blanks.
+    /// Parses a code, which must be in upper case and without spaces.
     ///
     /// # Errors
     ///
-    /// [`CurrencyError`] says whether the code is unknown, has no minor units or is not upper case.
+    /// Returns [`CurrencyError`] if the code is unknown, has no minor units or is not in upper
+    /// case.
     pub fn parse(text: &str) -> Result<Self, CurrencyError> {
         if let Some(entry) = find(text) {
             return Self::of(entry);
         }
-        // Three bytes are compared at most, however long the text is.
+        // The length check bounds the work for long texts.
         if text.len() != 3 {
             return Err(CurrencyError::Unknown);
         }
@@ -57,7 +58,8 @@ impl Currency {
         Err(CurrencyError::NotUpperCase { code: Self::of(upper)? })
     }
 
-    /// Returns the currency that a text which is not a code probably means: a code in another case or among blanks, a name, a symbol.
+    /// Returns the currency that a text probably means: a code in another case or with surrounding
+    /// spaces, a name, or a symbol.
     pub fn meant(text: &str) -> Option<Self> {
         const NAMES: [(&str, &str); 6] = [
             ("EURO", "EUR"),
@@ -67,7 +69,7 @@ impl Currency {
             ("US$", "USD"),
             ("STG", "GBP"),
         ];
-        // Longer than every name, so that little is compared, however long the text is.
+        // Longer than every name. It bounds the work for long texts.
         const LENGTH_MAX: usize = 80;
         if text.len() > LENGTH_MAX {
             return None;
@@ -84,14 +86,13 @@ impl Currency {
         self.0.code
     }
 
-    /// Returns how many decimals an amount has in its smallest unit: 2 for EUR, 0 for JPY, 3 for
-    /// KWD.
+    /// Returns the number of decimals of an amount: 2 for EUR, 0 for JPY, 3 for KWD.
     pub fn minor_units(self) -> u32 {
-        // Entries without minor units are never handed out.
+        // No `Currency` refers to an entry without minor units.
         self.0.minor_units.unwrap_or_default()
     }
 
-    /// Returns the name in ISO 4217, in English.
+    /// Returns the English name in ISO 4217.
     pub fn name(self) -> &'static str {
         self.0.name
     }
@@ -124,7 +125,7 @@ fn find(code: &str) -> Option<&'static Entry> {
     entries.get(at)
 }
 
-/// Both tables as one, sorted by code, read once.
+/// Returns both tables merged and sorted by code. They are parsed once.
 fn entries() -> &'static [Entry] {
     static ENTRIES: OnceLock<Vec<Entry>> = OnceLock::new();
     ENTRIES.get_or_init(|| {
@@ -135,7 +136,7 @@ fn entries() -> &'static [Entry] {
     })
 }
 
-/// Reads one of the built-in tables; the tests see to it that no line of them is left out.
+/// Parses one of the built-in tables. The tests check that no line is skipped.
 fn read(text: &'static str, replaced_by_euro: bool) -> impl Iterator<Item = Entry> {
     data_lines(text).filter_map(move |line| {
         let mut cells = line.splitn(3, ',');
@@ -148,12 +149,12 @@ fn read(text: &'static str, replaced_by_euro: bool) -> impl Iterator<Item = Entr
     })
 }
 
-/// The lines after the comments and the header.
+/// Returns the lines after the comments and the header.
 fn data_lines(text: &'static str) -> impl Iterator<Item = &'static str> {
     text.lines().filter(|line| !line.starts_with('#')).skip(1)
 }
 
-// There is one entry for each code, so the code stands for the whole of it.
+// Each code has exactly one entry, so comparing codes is enough.
 impl PartialEq for Currency {
     fn eq(&self, other: &Self) -> bool {
         self.code() == other.code()
@@ -253,7 +254,7 @@ mod tests {
             (data_lines(LIST_ONE).count(), data_lines(REPLACED_BY_EURO).count());
         assert_eq!((current, replaced), (178, 21));
         assert_eq!(entries().len(), current + replaced);
-        assert!(entries().is_sorted_by(|a, b| a.code < b.code), "a code stands in both tables");
+        assert!(entries().is_sorted_by(|a, b| a.code < b.code), "a code is in both tables");
         for entry in entries() {
             assert!(
                 entry.code.len() == 3 && entry.code.bytes().all(|byte| byte.is_ascii_uppercase())
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn minor_units_are_those_of_the_standard() {
+    fn minor_units_match_the_standard() {
         for (code, units) in [
             ("EUR", 2),
             ("USD", 2),
@@ -287,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_the_euro_replaced_say_so() {
+    fn currencies_replaced_by_the_euro_are_marked() {
         assert!(Currency::parse("HRK").unwrap().is_replaced_by_euro());
         assert!(!Currency::parse("EUR").unwrap().is_replaced_by_euro());
         assert_eq!(Currency::all().filter(|currency| currency.is_replaced_by_euro()).count(), 21);
@@ -295,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_its_cause_but_not_the_text() {
+    fn an_error_names_its_cause_but_not_the_text() {
         for text in ["XAU", "XXX", "XTS", "XDR", "xau"] {
             assert_eq!(Currency::parse(text), Err(CurrencyError::NoMinorUnits), "{text}");
         }
@@ -306,12 +307,12 @@ mod tests {
         }
         let lower = Currency::parse("eUr").unwrap_err();
         assert_eq!(lower, CurrencyError::NotUpperCase { code: Currency::parse("EUR").unwrap() });
-        assert_eq!(lower.to_string(), "currency codes are upper case: `EUR`");
+        assert_eq!(lower.to_string(), "the currency code must be in upper case: `EUR`");
         assert!(!Currency::parse("BTC").unwrap_err().to_string().contains("BTC"));
     }
 
     #[test]
-    fn a_currency_is_its_code_in_data_and_in_the_schema() {
+    fn a_currency_is_serialized_as_its_code() {
         let text: StrDeserializer<'_, Error> = "KWD".into_deserializer();
         assert_eq!(Currency::deserialize(text).unwrap().code(), "KWD");
         let bad: StrDeserializer<'_, Error> = "Ada Lovelace".into_deserializer();

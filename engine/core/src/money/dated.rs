@@ -1,7 +1,7 @@
-//! The rows of a dated rate table, and the search for the row that counts.
+//! The rows of a dated rate table, and the lookup of the applicable row.
 //!
-//! A row quotes any number of currencies in units for 1 euro. Rows are compact and sorted, so that
-//! a look-up is a binary search and a few steps back.
+//! A row quotes any number of currencies in units for 1 euro. Rows are compact and sorted, so a
+//! lookup is a binary search and a few steps back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,36 +15,36 @@ use super::{Currency, Decimal, NoRate, QuoteSource, RatePair};
 /// Rows by date, each with a cell for every currency: units of the currency for 1 euro.
 #[derive(Clone, Debug)]
 pub(super) struct Dated {
-    /// Sorted by date, one a date.
+    /// Sorted by date, one row for each date.
     pub(super) rows: Vec<Row>,
-    /// The cell of each currency that some row quotes.
+    /// The cell index of each currency that at least one row quotes.
     columns: BTreeMap<Currency, usize>,
-    /// How many cells the longest row has: the next currency goes behind them.
+    /// The number of cells of the longest row, and the index of the next new currency.
     width: usize,
-    /// The cells that were added or replaced: the dates of their rows, and their positions.
+    /// The cells that overrides added or replaced: the dates of their rows, and their indexes.
     overridden: BTreeSet<(Date, usize)>,
-    /// Whether the rates count at which the euro replaced currencies.
+    /// Whether the fixed euro changeover rates apply.
     pub(super) changeovers: bool,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) date: Date,
-    /// May be shorter than the table is wide: the cells that are missing quote nothing.
+    /// May have fewer cells than the table: the missing cells quote nothing.
     pub(super) cells: Vec<Option<Decimal>>,
 }
 
-/// Where a row has the quote of a currency.
+/// The location of a currency's quote.
 #[derive(Clone, Copy)]
 pub(super) enum Column {
     Euro,
     Cell(usize),
-    /// In none: the rate at which the euro replaced the currency, and since when.
+    /// No cell: the rate at which the euro replaced the currency, and its first day.
     Fixed(Date, Decimal),
 }
 
 impl Column {
-    /// Returns the quote that does not depend on a row, and since when it holds.
+    /// Returns a quote that does not depend on a row, and its first day.
     fn without_row(self) -> Option<(Date, Decimal)> {
         match self {
             Self::Euro => Some((Date::MIN, Decimal::ONE)),
@@ -64,7 +64,7 @@ impl Row {
 }
 
 impl Dated {
-    /// Takes rows in any order, but only one a date, and the currency of each cell in them.
+    /// Creates a table from rows in any order, with distinct dates, and the currency of each cell.
     pub(super) fn new(mut rows: Vec<Row>, cells: &[Currency]) -> Self {
         rows.sort_unstable_by_key(|row| row.date);
         let quoted =
@@ -79,7 +79,7 @@ impl Dated {
         Self { rows, columns, width, overridden: BTreeSet::new(), changeovers: false }
     }
 
-    /// Adds or replaces one quote, with a row and a column of its own where there is none.
+    /// Adds or replaces one quote. Adds the row and the column if they do not exist.
     pub(super) fn set(&mut self, date: Date, currency: Currency, per_euro: Decimal) {
         let at = *self.columns.entry(currency).or_insert(self.width);
         self.width = self.width.max(at + 1);
@@ -97,7 +97,7 @@ impl Dated {
         self.overridden.insert((date, at));
     }
 
-    /// Returns whether a currency is quoted at all.
+    /// Returns whether the table quotes a currency.
     pub(super) fn serves(&self, currency: Currency) -> bool {
         self.column(currency).is_ok() || self.changeovers && changeover(currency).is_some()
     }
@@ -146,14 +146,14 @@ impl Dated {
         let sources = |row| [from_column, to_column].map(|column| self.source(row, column));
         let changeovers = [from_column, to_column].map(Column::without_row);
         if let [Some((from_since, from_rate)), Some((to_since, to_rate))] = changeovers {
-            // No row is needed, as soon as both have a rate for ever.
+            // Both rates are fixed, so no row is needed.
             let date = from_since.max(to_since);
             return Ok(RatePair { date: Some(date), from_rate, to_rate, sources: sources(date) });
         }
         let oldest = on.saturating_sub(SignedDuration::from_hours(24 * i64::from(max_age_days)));
         let end = self.rows.partition_point(|row| row.date <= on);
-        // Rows too old are walked as well, but only when the answer is an error that names the
-        // newest of them.
+        // The search also visits rows that are too old, but only if the result is an error that
+        // names the newest of them.
         let newest = self
             .rows
             .get(..end)
@@ -186,7 +186,7 @@ mod tests {
         Decimal::parse(text).unwrap()
     }
 
-    /// A Thursday, a Friday without a quote of the lev, and a Monday.
+    /// A Wednesday, a Friday without a quote of the lev, and a Monday.
     fn table() -> RateTable {
         let row = |date, usd, bgn: Option<&str>| Row {
             date,
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_row_that_quotes_both_is_taken() {
+    fn the_newest_row_that_quotes_both_is_used() {
         let table = table();
         let found = |from: &str, to: &str, on| {
             table.lookup(currency(from), currency(to), on, 7).map(|pair| pair.date.unwrap())
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_rate_says_what_is_missing() {
+    fn the_error_for_a_missing_rate_names_what_is_missing() {
         let table = table();
         let message = |from: &str, on, max_age_days| {
             table.lookup(currency(from), currency("USD"), on, max_age_days).unwrap_err().to_string()
@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(message("CYP", date(2026, 1, 2), 7), "no rate: the table never quotes CYP");
         assert_eq!(
             message("BGN", date(2026, 1, 8), 7),
-            "no rate for BGN to USD on 2026-01-08: the newest row that quotes both is of 2025-12-31, more than 7 days before"
+            "no rate for BGN to USD on 2026-01-08: the newest row that quotes both is from 2025-12-31, more than 7 days earlier"
         );
         assert_eq!(
             message("EUR", date(2025, 12, 30), u32::MAX),
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_currency_that_the_euro_replaced_has_its_rate_from_that_day_on() {
+    fn a_currency_replaced_by_the_euro_has_a_fixed_rate_from_that_day_on() {
         let row = |date, usd, hrk: Option<&str>| Row {
             date,
             cells: vec![Some(decimal(usd)), hrk.map(decimal)],
@@ -302,7 +302,7 @@ mod tests {
             assert_eq!(found(&table, from, to, on), wanted, "{from} {to} {on}");
         }
         assert!(table.serves(currency("SKK")) && !before.serves(currency("SKK")));
-        // As it was before the euro's rates counted.
+        // Without `with_changeovers`.
         let earlier = row(date(2022, 12, 30), "7.5365 1.0666", Some(Table), Some(Table));
         assert_eq!(found(&before, "HRK", "USD", date(2023, 1, 3)), earlier);
         let earlier = row(date(2023, 1, 3), "655.957 1", Some(Table), None);
@@ -310,13 +310,13 @@ mod tests {
     }
 
     #[test]
-    fn a_table_knows_what_it_serves() {
+    fn a_table_lists_its_currencies_and_dates() {
         let table = table();
         assert_eq!(table.currencies(), ["BGN", "EUR", "USD"].map(currency));
         assert!(table.serves(currency("EUR")) && !table.serves(currency("CYP")));
         assert_eq!(table.first_date(), Some(date(2025, 12, 31)));
         assert_eq!(table.last_date(), Some(date(2026, 1, 5)));
         assert_eq!(table.row_count(), 3);
-        assert_eq!(table.with_source("branch desk").source(), "branch desk");
+        assert_eq!(table.with_source("own rates").source(), "own rates");
     }
 }

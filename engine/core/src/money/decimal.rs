@@ -1,8 +1,8 @@
 //! [`Decimal`], an exact decimal number that keeps its scale as written.
 //!
-//! This file holds the type, its order and its forms for reading and writing; the grammar is in
-//! `parse`, computing in `arithmetic`. A value never becomes a binary floating point number and
-//! never loses a digit unasked.
+//! This file contains the type, its order and its serialization. The grammar is in `parse`, and the
+//! operations are in `arithmetic`. A value is never converted to binary floating point and is never
+//! rounded implicitly.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::DecimalError;
 
-/// The most digits a [`Decimal`] holds, and the most of them after the point.
+/// The maximum number of digits of a [`Decimal`], and also of its decimals.
 pub const DIGITS_MAX: u32 = 28;
 
 /// The first mantissa that has too many digits.
@@ -22,8 +22,8 @@ pub(super) const MANTISSA_LIMIT: u128 = 10u128.pow(DIGITS_MAX);
 
 /// An exact decimal number of at most [`DIGITS_MAX`] digits.
 ///
-/// Equality, order and hash are numerical (10.0 equals 10.00), while `Display` keeps the decimals
-/// that were written. There is no negative zero.
+/// Equality, order and hash are numerical (10.0 equals 10.00), but `Display` prints the decimals as
+/// written. There is no negative zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Decimal(rust_decimal::Decimal);
 
@@ -38,9 +38,10 @@ impl Decimal {
         Self(rust_decimal::Decimal::from(value))
     }
 
-    /// Returns `mantissa` / 10^`scale`, or `None` when it does not fit.
+    /// Returns `mantissa` / 10^`scale`, or `None` if it does not fit.
     ///
-    /// Zero decimals are dropped where that makes it fit; no other digit ever is.
+    /// Trailing zero decimals are dropped if the value fits without them. No other digit is
+    /// dropped.
     pub fn from_parts(mantissa: i128, scale: u32) -> Option<Self> {
         let (mut mantissa, mut scale) = (mantissa, scale);
         while scale > DIGITS_MAX || mantissa.unsigned_abs() >= MANTISSA_LIMIT {
@@ -62,13 +63,13 @@ impl Decimal {
         self.0.mantissa()
     }
 
-    /// Returns how many decimals are kept, at most [`DIGITS_MAX`].
+    /// Returns the number of decimals, at most [`DIGITS_MAX`].
     pub fn scale(self) -> u32 {
         self.0.scale()
     }
 
-    /// Returns how many digits stand before the point, not counting a lone zero: 0 for 0.75, 3 for
-    /// 100.00.
+    /// Returns the number of digits before the decimal point, without a leading zero: 0 for 0.75, 3
+    /// for 100.00.
     pub fn integer_digits(self) -> u32 {
         let digits = self.mantissa().unsigned_abs().checked_ilog10().map_or(0, |log| log + 1);
         digits.saturating_sub(self.scale())
@@ -84,7 +85,7 @@ impl Decimal {
         self.mantissa() < 0
     }
 
-    /// Returns the same value without zero decimals at its end.
+    /// Returns the same value without trailing zero decimals.
     #[must_use]
     pub fn normalized(self) -> Self {
         Self(self.0.normalize())
@@ -144,9 +145,9 @@ impl Visitor<'_> for DecimalVisitor {
         Ok(Decimal(value.into()))
     }
 
-    // The default would put the number into the message.
+    // The default implementation would put the number into the message.
     fn visit_f64<E: Error>(self, _: f64) -> Result<Decimal, E> {
-        Err(E::custom("a decimal number is written as text, such as \"12.30\""))
+        Err(E::custom("a decimal number must be text, such as \"12.30\""))
     }
 }
 
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_do_not_fit_drop_zero_decimals_only() {
+    fn parts_that_do_not_fit_drop_only_zero_decimals() {
         assert_eq!(Decimal::from_parts(10i128.pow(30), 5).unwrap().scale(), 2);
         assert_eq!(Decimal::from_parts(10i128.pow(28), 0), None);
         assert_eq!(Decimal::from_parts(1, 29), None);
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn text_and_integers_are_deserialized_and_floats_are_not() {
+    fn text_and_integers_are_deserialized_but_floats_are_rejected() {
         let text: StrDeserializer<'_, Error> = "12.30".into_deserializer();
         assert_eq!(Decimal::deserialize(text).unwrap().to_string(), "12.30");
         let signed: I64Deserializer<Error> = i64::MIN.into_deserializer();
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_schema_is_text_of_format_decimal() {
+    fn the_schema_is_a_string_of_format_decimal() {
         let schema = SchemaGenerator::default().into_root_schema_for::<Decimal>();
         assert_eq!(schema.get("type").and_then(|value| value.as_str()), Some("string"));
         assert_eq!(schema.get("format").and_then(|value| value.as_str()), Some("decimal"));

@@ -1,8 +1,8 @@
-//! Reading the reference rates of the European Central Bank, history and daily.
+//! Reads the reference rates of the European Central Bank, from its history file or its daily file.
 //!
-//! The history file has ISO dates and `N/A` where nothing was quoted; the daily file has blanks
-//! after the commas and a date such as `30 October 2026`. Both end each line in a comma. Every rate
-//! is kept digit for digit.
+//! The history file has ISO dates, and `N/A` where no rate was quoted. The daily file has spaces
+//! after the commas, and dates such as `30 October 2026`. In both, each line ends with a comma.
+//! Rates keep all their digits.
 
 use std::collections::BTreeSet;
 
@@ -11,18 +11,18 @@ use super::rate_file::{Cell, Line, lines, read_date};
 use super::rates::EURO;
 use super::{Currency, FILE_ROWS_MAX, RateFileCause, RateFileError, RateTable};
 
-/// What stands in a cell without a quote.
+/// The text of a cell without a quote.
 const NOT_QUOTED: &str = "N/A";
 
 impl RateTable {
-    /// Reads a CSV file of the European Central Bank, history or daily.
+    /// Reads a CSV file of the European Central Bank: the history file or the daily file.
     ///
-    /// Rates are kept digit for digit. Columns of currencies that are none any more (ROL, TRL) are
-    /// passed over.
+    /// Rates keep all their digits. Columns of currencies that no longer exist (ROL, TRL) are
+    /// ignored.
     ///
     /// # Errors
     ///
-    /// [`RateFileError`] names the first fault.
+    /// Returns [`RateFileError`] for the first error in the file.
     pub fn ecb(text: &str) -> Result<Self, RateFileError> {
         let mut lines = lines(text)?;
         let header = lines.next().unwrap_or(Line { number: 1, text: "" });
@@ -46,10 +46,9 @@ impl RateTable {
     }
 }
 
-/// The columns of a file of the bank.
+/// The columns of a file of the European Central Bank.
 struct Columns {
-    /// For each column after the date, which cell of a [`Row`] it goes to; `None` for a currency
-    /// not known.
+    /// The cell of a [`Row`] for each column after the date; `None` for an unknown currency.
     targets: Vec<Option<usize>>,
     /// The currency of each cell of a [`Row`].
     kept: Vec<Currency>,
@@ -105,7 +104,7 @@ impl Columns {
                 *quote = Some(line.rate(cell)?);
             }
         }
-        // The comma at the end of the line makes one more cell, which is empty.
+        // The comma at the end of the line adds an empty cell.
         let end = (cells.next(), cells.next());
         if !matches!(end, (None | Some(Cell { text: "", .. }), None)) {
             return Err(self.cell_count(line));
@@ -152,7 +151,7 @@ Date, USD, JPY, GBP, \n30 October 2026, 1.1172, 175.68, 0.83380, \n";
     }
 
     #[test]
-    fn the_history_file_is_read_digit_for_digit() {
+    fn rates_of_the_history_file_keep_all_digits() {
         let table = RateTable::ecb(HISTORY).unwrap();
         assert_eq!(table.row_count(), 2);
         assert_eq!(table.currencies(), ["BGN", "EUR", "GBP", "JPY", "USD"].map(currency));
@@ -161,7 +160,7 @@ Date, USD, JPY, GBP, \n30 October 2026, 1.1172, 175.68, 0.83380, \n";
     }
 
     #[test]
-    fn the_daily_file_is_read_digit_for_digit() {
+    fn rates_of_the_daily_file_keep_all_digits() {
         let table = RateTable::ecb(DAILY).unwrap();
         assert_eq!(table.last_date(), Some(date(2026, 10, 30)));
         assert_eq!(
@@ -171,14 +170,14 @@ Date, USD, JPY, GBP, \n30 October 2026, 1.1172, 175.68, 0.83380, \n";
     }
 
     #[test]
-    fn line_ends_blank_lines_and_a_byte_order_mark_do_not_matter() {
+    fn crlf_blank_lines_and_a_byte_order_mark_are_accepted() {
         let text = format!("\u{feff}{}\r\n\r\n", HISTORY.replace('\n', "\r\n"));
         assert_eq!(RateTable::ecb(&text).unwrap().row_count(), 2);
         assert_eq!(RateTable::ecb("Date,USD\n2026-01-02,1.1721").unwrap().row_count(), 1);
     }
 
     #[test]
-    fn each_kind_of_fault_is_found_where_it_is() {
+    fn each_kind_of_error_has_its_line_and_column() {
         use RateFileCause as Cause;
         let day = date(2026, 1, 2);
         let mut cases = vec![
@@ -227,7 +226,7 @@ Date, USD, JPY, GBP, \n30 October 2026, 1.1172, 175.68, 0.83380, \n";
     }
 
     #[test]
-    fn a_file_over_a_limit_is_refused() {
+    fn a_file_over_a_limit_is_rejected() {
         assert_eq!(fault(&" ".repeat(FILE_BYTES_MAX + 1)).cause, RateFileCause::TooLarge);
         let mut text = "Date,USD\n".to_owned();
         for day in date(1980, 1, 1).series(1.day()).take(FILE_ROWS_MAX) {

@@ -1,7 +1,8 @@
-//! The rates at which the euro replaced currencies. From its day on each holds for ever.
+//! The fixed rates at which the euro replaced currencies. Each is valid from its first day onwards.
 //!
-//! The eleven currencies of the first day, 1 January 1999 ((EC) No 2866/98), are left out: the European Central Bank's rates begin after it and
-//! never quoted them, and an amount in marks is rather a mistake than an amount.
+//! The eleven currencies replaced on the first day, 1 January 1999 ((EC) No 2866/98), are not
+//! included. The European Central Bank's rates begin later and never quoted them, and an amount in
+//! Deutsche Mark is more likely an error than a real amount.
 //!
 //! | regulation of the Council | fixes the rates of |
 //! | --- | --- |
@@ -16,8 +17,9 @@
 //! | (EU) 2022/1208 | HRK |
 //! | (EU) 2025/1409 | BGN |
 //!
-//! Each amends (EC) No 2866/98. Regulation (EC) No 1103/97, article 4, says how to use them: with all their digits, and from one such currency to
-//! another by way of the euro.
+//! Each amends (EC) No 2866/98. Regulation (EC) No 1103/97, article 4, requires that the rates are
+//! used with all their digits, and that conversions between two of these currencies go through the
+//! euro.
 
 use jiff::civil::{Date, date};
 
@@ -58,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_currency_that_the_euro_replaced_since_its_first_day_has_a_rate_of_six_digits() {
+    fn every_currency_replaced_after_1999_has_a_rate_of_six_digits() {
         let replaced = Currency::all().filter(|currency| currency.is_replaced_by_euro());
         let first: Vec<&str> = replaced
             .filter(|currency| changeover(*currency).is_none())

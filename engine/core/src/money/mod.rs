@@ -1,10 +1,12 @@
 //! Money: exact decimals, currencies, dated exchange rates and the rule that converts between them.
 //!
-//! [`Decimal`] is an exact decimal number of at most 28 digits that keeps its scale as written,
-//! [`Currency`] a code of ISO 4217 with its minor units, [`RateTable`] an immutable table of quotes
-//! and [`convert`] the one conversion rule. Nothing in here may use binary floating point, round
-//! where no rounding was asked for, read a clock or a file, or repeat in an error message the text
-//! it was given: amounts may be personal data.
+//! [`Decimal`] is an exact decimal number of at most 28 digits that keeps its scale as written.
+//! [`Currency`] is an ISO 4217 code with its minor units, [`RateTable`] is an immutable table of
+//! quotes, and [`convert`] is the only conversion rule.
+//!
+//! Code in this module must not use binary floating point, round without an explicit rounding mode,
+//! or read a clock or a file. Error messages must not repeat their input, because amounts may be
+//! personal data.
 
 mod arithmetic;
 mod convert;

@@ -1,7 +1,7 @@
-//! Overrides: quotes of one's own, added to a dated table or put in place of its quotes.
+//! Overrides: the user's own quotes, which are added to a dated table or replace its quotes.
 //!
-//! They serve currencies that the bank does not quote, and corrections. The file is CSV,
-//! `date,currency,per_eur`; applying it makes a new table.
+//! They are for corrections and for currencies that the European Central Bank does not quote. The
+//! file is CSV, `date,currency,per_eur`. Applying it creates a new table.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +15,15 @@ impl RateTable {
     /// Returns the table with quotes added or replaced by the rows of a file
     /// `date,currency,per_eur`.
     ///
-    /// The header is required; blank lines and lines that begin with `#` are passed over. The row
-    /// of a date quotes all that the table or the overrides quote on that date. So an override of a
-    /// date that the table has works together with its other quotes; one of any other date begins a
-    /// row of its own, which must bring both currencies of a conversion to be of use to it.
+    /// The header is required. Blank lines and lines that begin with `#` are ignored. The row of a
+    /// date contains the quotes of both the table and the overrides. An override for a date in the
+    /// table can therefore be combined with the table's quotes of that date. An override for any
+    /// other date starts a new row, which is only useful for a conversion if it quotes both
+    /// currencies.
     ///
     /// # Errors
     ///
-    /// [`RateFileError`] names the first fault; also when this is a fixed table.
+    /// Returns [`RateFileError`] for the first error in the file, or if this is a fixed table.
     pub fn with_overrides(mut self, text: &str) -> Result<Self, RateFileError> {
         let Some(dated) = self.as_dated_mut() else {
             return Err(Line { number: 1, text }.fault(0, RateFileCause::NotDated));
@@ -108,14 +109,15 @@ date,currency,per_eur
 2026-01-04,USD,1.18
 2026-01-05,CYP,0.585274
 ";
-        let table = RateTable::ecb(HISTORY).unwrap().with_source("bank and desk");
+        let table = RateTable::ecb(HISTORY).unwrap().with_source("ECB and own rates");
         let table = table.with_overrides(overrides).unwrap();
-        assert_eq!(table.source(), "bank and desk");
+        assert_eq!(table.source(), "ECB and own rates");
         assert_eq!(table.row_count(), 4);
-        // The date has a row, which quotes USD; one currency is new and one replaced.
+        // The table quotes USD on that date. One currency is added, one is replaced.
         assert_eq!(quoted(&table, "VES", "USD", date(2025, 12, 31)).unwrap(), ["353.40", "1.175"]);
         assert_eq!(quoted(&table, "GBP", "JPY", date(2025, 12, 31)).unwrap(), ["0.9", "184.09"]);
-        // A row of overrides alone serves what it quotes and is passed over for the rest.
+        // A row that has only overrides is used for the currencies it quotes and skipped for
+        // others.
         assert_eq!(quoted(&table, "ARS", "USD", date(2026, 1, 4)).unwrap(), ["1710.5", "1.18"]);
         assert_eq!(quoted(&table, "GBP", "USD", date(2026, 1, 4)).unwrap(), ["0.87175", "1.1721"]);
         assert!(matches!(
@@ -126,7 +128,7 @@ date,currency,per_eur
     }
 
     #[test]
-    fn faults_in_overrides_are_found_where_they_are() {
+    fn each_kind_of_error_has_its_line_and_column() {
         use RateFileCause as Cause;
         let (day, ves) = (date(2026, 1, 2), currency("VES"));
         for (rows, line, column, cause) in [

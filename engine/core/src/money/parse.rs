@@ -1,24 +1,25 @@
-//! Reading a [`Decimal`] from text, digit by digit.
+//! Parses a [`Decimal`] from text, digit by digit.
 //!
-//! Two grammars: plain notation, which pipelines and orders use, and the JSON number. Neither ever
-//! rounds: what does not fit is an error. Reading takes time linear in the text, whatever its
-//! exponent says.
+//! There are two grammars: plain notation, which pipelines and orders use, and the JSON number.
+//! Neither rounds: a number that does not fit is an error. Parsing takes time linear in the length
+//! of the text, whatever the exponent is.
 
 use super::Decimal;
 use super::decimal::{DIGITS_MAX, MANTISSA_LIMIT};
 
-/// Why a text is no [`Decimal`], or a computation has no result. Messages never repeat the number.
+/// The reason why a text is not a [`Decimal`] or an operation has no result. Messages never repeat
+/// the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecimalError {
     /// The text is not in plain notation.
     #[error(
-        "not a decimal number in plain notation, such as `-12.30` (digits, one point, no blanks, no leading zeros)"
+        "not a decimal number in plain notation, such as `-12.30` (digits, at most one decimal point, no spaces, no leading zeros)"
     )]
     NotPlain,
     /// The text is not a JSON number.
     #[error("not a JSON number")]
     NotJson,
-    /// More than [`DIGITS_MAX`] digits follow the point, zeros included.
+    /// More than [`DIGITS_MAX`] digits follow the decimal point, including zeros.
     #[error("more than {DIGITS_MAX} decimals")]
     TooManyDecimals,
     /// The number needs more than [`DIGITS_MAX`] digits.
@@ -30,15 +31,15 @@ pub enum DecimalError {
 }
 
 impl Decimal {
-    /// Reads plain notation: `-?(0|[1-9][0-9]*)(\.[0-9]+)?`, ASCII only.
+    /// Parses plain notation: `-?(0|[1-9][0-9]*)(\.[0-9]+)?`, ASCII only.
     ///
-    /// The scale is kept as written. Only where all the digits written would be more than
-    /// [`DIGITS_MAX`] are zero decimals at the end dropped to make it fit.
+    /// The scale is kept as written. Trailing zero decimals are dropped only if there are more than
+    /// [`DIGITS_MAX`] digits with them.
     ///
     /// # Errors
     ///
-    /// [`DecimalError::NotPlain`], or `TooManyDecimals` or `TooManyDigits` where rounding would be
-    /// needed.
+    /// Returns [`DecimalError::NotPlain`], or `TooManyDecimals` or `TooManyDigits` if the number
+    /// would have to be rounded.
     pub fn parse(text: &str) -> Result<Self, DecimalError> {
         let (number, rest) = Written::read(text.as_bytes()).ok_or(DecimalError::NotPlain)?;
         if !rest.is_empty() {
@@ -47,32 +48,32 @@ impl Decimal {
         number.value(0)
     }
 
-    /// Reads a JSON number exactly, exponent included: `1e2` is 100, `1.5E-3` is 0.0015.
+    /// Parses a JSON number exactly, including its exponent: `1e2` is 100, `1.5E-3` is 0.0015.
     ///
     /// # Errors
     ///
-    /// [`DecimalError::NotJson`], or `TooManyDecimals` or `TooManyDigits` where rounding would be
-    /// needed.
+    /// Returns [`DecimalError::NotJson`], or `TooManyDecimals` or `TooManyDigits` if the number
+    /// would have to be rounded.
     pub fn from_json_number(text: &str) -> Result<Self, DecimalError> {
         let (number, rest) = Written::read(text.as_bytes()).ok_or(DecimalError::NotJson)?;
         number.value(exponent(rest).ok_or(DecimalError::NotJson)?)
     }
 }
 
-/// The digits of a number as written, before its exponent is known.
+/// The digits of a number as written, without its exponent.
 struct Written {
     negative: bool,
-    /// The significant digits, but for `zeros` at their end; meaningless when `too_long`.
+    /// The significant digits without the last `zeros` zeros; meaningless if `too_long`.
     mantissa: u128,
-    /// How many zeros at the end `mantissa` lacks, so that any number of them can be counted.
+    /// The number of trailing zeros that are not in `mantissa`. It may be arbitrarily large.
     zeros: i64,
-    /// How many digits followed the point.
+    /// The number of digits after the decimal point.
     decimals: i64,
     too_long: bool,
 }
 
 impl Written {
-    /// Reads sign, integer part and fraction; returns them and the bytes that follow.
+    /// Parses sign, integer part and fraction. Returns them and the remaining bytes.
     fn read(text: &[u8]) -> Option<(Self, &[u8])> {
         let (negative, text) = match text {
             [b'-', rest @ ..] => (true, rest),
@@ -95,8 +96,8 @@ impl Written {
     }
 
     fn push(&mut self, digits: &[u8]) {
-        // Nearly every amount and rate takes this way, which may keep zeros in the mantissa: so few
-        // digits always fit.
+        // The fast path for nearly every amount and rate. It may keep zeros in the mantissa,
+        // because so few digits always fit.
         if let Ok(start @ ..1_000_000_000) = u64::try_from(self.mantissa)
             && self.zeros == 0
             && digits.len() <= 9
@@ -110,7 +111,7 @@ impl Written {
                 return;
             }
             if *byte == b'0' {
-                // A zero counts only once a digit other than zero stands on either side of it.
+                // A zero counts only between other digits.
                 self.zeros += i64::from(self.mantissa != 0);
                 continue;
             }
@@ -140,8 +141,8 @@ impl Written {
         if self.mantissa == 0 {
             return Decimal::from_parts(0, scale).ok_or(DecimalError::TooManyDigits);
         }
-        // At the written scale the mantissa ends in this many zeros; dropping decimals takes some
-        // away.
+        // At the written scale the mantissa ends with this many zeros. Dropping decimals removes
+        // some of them.
         let zeros = self.zeros.saturating_add(written.saturating_neg().max(0));
         if zeros == 0 {
             return self.with_mantissa(self.mantissa, scale);
@@ -165,14 +166,14 @@ impl Written {
     }
 }
 
-/// Splits the leading ASCII digits off.
+/// Splits off the leading ASCII digits.
 fn digits(text: &[u8]) -> (&[u8], &[u8]) {
     let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     text.split_at(end)
 }
 
-/// Reads the exponent of a JSON number, saturating; 0 where there is none, `None` where the text is
-/// something else.
+/// Parses the exponent of a JSON number, saturating. Returns 0 if there is none, and `None` if the
+/// text is not an exponent.
 fn exponent(text: &[u8]) -> Option<i64> {
     let text = match text {
         [] => return Some(0),
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_but_plain_notation_is_refused() {
+    fn text_in_other_notations_is_rejected() {
         for text in [
             "",
             "-",
@@ -254,12 +255,12 @@ mod tests {
         ] {
             assert_eq!(parsed(text), Err(DecimalError::NotPlain), "{text:?}");
         }
-        // A wrong letter far out is still about the notation, not about the length.
+        // A wrong character is reported as such even after too many digits.
         assert_eq!(parsed(&format!("{}x", "9".repeat(40))), Err(DecimalError::NotPlain));
     }
 
     #[test]
-    fn a_number_that_would_need_rounding_is_refused() {
+    fn a_number_that_would_need_rounding_is_rejected() {
         assert_eq!(parsed("10000000000000000000000000000"), Err(DecimalError::TooManyDigits));
         assert_eq!(parsed("1.0000000000000000000000000001"), Err(DecimalError::TooManyDigits));
         assert_eq!(parsed("0.00000000000000000000000000001"), Err(DecimalError::TooManyDecimals));
@@ -269,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_decimals_beyond_need_are_dropped_when_all_of_them_do_not_fit() {
+    fn trailing_zero_decimals_are_dropped_if_they_do_not_fit() {
         assert_eq!(
             parsed("1234567890123456789012345678.00").as_deref(),
             Ok("1234567890123456789012345678")
@@ -299,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn json_numbers_of_any_exponent_are_answered_at_once() {
+    fn json_numbers_with_a_huge_exponent_are_rejected_quickly() {
         for text in ["1e28", "1e999999999", "1e99999999999999999999999999", "12e27"] {
             assert_eq!(json(text), Err(DecimalError::TooManyDigits), "{text}");
         }
@@ -309,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_json_does_not_call_a_number_is_refused() {
+    fn text_that_is_not_a_json_number_is_rejected() {
         for text in
             ["", "-", "+1", "01", ".5", "5.", "1e", "1e+", "1e1.5", "1ee1", "0x1", "1 ", "Infinity"]
         {

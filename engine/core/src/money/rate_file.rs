@@ -1,7 +1,7 @@
-//! What all rate files have in common: their limits, their faults, and the cells of their lines.
+//! The common parts of the rate file readers: limits, errors, and the cells of a line.
 //!
-//! `ecb` and `overrides` read the two kinds of file. Cells are read in place, without copies, and a
-//! bad file is refused at its first fault, by line and column, never half read.
+//! `ecb` and `overrides` read the two kinds of file. Cells are borrowed from the text. A reader
+//! rejects the whole file at the first error and reports its line and column.
 
 use std::str::FromStr;
 
@@ -9,11 +9,10 @@ use jiff::civil::Date;
 
 use super::{Currency, CurrencyError, Decimal, DecimalError};
 
-/// The largest rate file that is read, in bytes. The bank's whole history since 1999 is about 2
-/// MiB.
+/// The maximum size of a rate file in bytes. The ECB's full history since 1999 is about 2 MiB.
 pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// The most rows with data in a rate file: about 75 years of working days.
+/// The maximum number of data rows in a rate file: about 75 years of working days.
 pub const FILE_ROWS_MAX: usize = 20_000;
 
 const MONTHS: [&str; 12] = [
@@ -31,63 +30,63 @@ const MONTHS: [&str; 12] = [
     "December",
 ];
 
-/// A fault in a rate file, and where it is.
+/// An error in a rate file, with its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {cause}")]
 pub struct RateFileError {
     /// The line, counted from 1.
     pub line: usize,
-    /// The character in that line where the cell begins, counted from 1.
+    /// The character of the line where the cell begins, counted from 1.
     pub column: usize,
-    /// What is wrong there.
+    /// The error.
     pub cause: RateFileCause,
 }
 
-/// What is wrong with a rate file.
+/// The kind of an error in a rate file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RateFileCause {
     /// The file has more than [`FILE_BYTES_MAX`] bytes.
     #[error("the file is larger than {FILE_BYTES_MAX} bytes")]
     TooLarge,
     /// The file has more than [`FILE_ROWS_MAX`] rows.
-    #[error("more than {FILE_ROWS_MAX} rows")]
+    #[error("the file has more than {FILE_ROWS_MAX} rows")]
     TooManyRows,
-    /// The first line is no header of this format.
+    /// The first line is not a header of this format.
     #[error("the header must be {expected}")]
     Header {
-        /// What the header looks like.
+        /// The expected header.
         expected: &'static str,
     },
-    /// A column of the header is no currency code.
-    #[error("a column is named by a currency code, three upper-case letters")]
+    /// A column name in the header is not a currency code.
+    #[error("a column name must be a currency code of three upper-case letters")]
     HeaderCode,
     /// Two columns have the same code.
-    #[error("a second column of the same currency")]
+    #[error("the header has two columns of the same currency")]
     DuplicateColumn,
-    /// The euro is quoted, whose rate is 1 by definition.
-    #[error("EUR is the base of the table, so it has no rate of its own")]
+    /// The file quotes the euro, whose rate is 1 by definition.
+    #[error("EUR is the base of the table and cannot have a rate")]
     Base,
-    /// The file has a header and nothing else.
-    #[error("the file has no row")]
+    /// The file has only a header.
+    #[error("the file has no rows")]
     NoRow,
     /// A row has more or fewer cells than the header.
-    #[error("the row has {found} cells, but the header {expected}")]
+    #[error("the row has {found} cells, but the header has {expected}")]
     CellCount {
-        /// How many cells the header has.
+        /// The number of cells in the header.
         expected: usize,
-        /// How many cells the row has.
+        /// The number of cells in the row.
         found: usize,
     },
-    /// The cell is no date.
+    /// The cell is not a date.
     #[error("not a date, such as `2026-10-30` or `30 October 2026`")]
     Date,
-    /// The date was the date of an earlier row.
-    #[error("a second row for {date}")]
+    /// An earlier row has the same date.
+    #[error("the file has two rows for {date}")]
     DuplicateDate {
-        /// The date that stands twice.
+        /// The duplicate date.
         date: Date,
     },
-    /// The cell is no currency that amounts can be in.
+    /// The cell is not a currency that an amount can have.
     #[error(transparent)]
     Currency(CurrencyError),
     /// The cell is neither a number nor `N/A`.
@@ -97,15 +96,15 @@ pub enum RateFileCause {
     #[error("a rate must be greater than 0")]
     NotPositive,
     /// The same currency is overridden twice on one date.
-    #[error("a second rate of {currency} for {date}")]
+    #[error("the file has two rates of {currency} for {date}")]
     DuplicateQuote {
-        /// The date of both.
+        /// The date of both rates.
         date: Date,
-        /// The currency of both.
+        /// The currency of both rates.
         currency: Currency,
     },
     /// Overrides were given to a table without dates.
-    #[error("a fixed table takes no overrides")]
+    #[error("a fixed table cannot have overrides")]
     NotDated,
 }
 
@@ -118,13 +117,13 @@ pub(super) struct Line<'a> {
 
 #[derive(Clone, Copy)]
 pub(super) struct Cell<'a> {
-    /// The text without blanks around it.
+    /// The text without surrounding spaces.
     pub(super) text: &'a str,
-    /// How many bytes of the line precede it.
+    /// The offset of the text in the line, in bytes.
     pub(super) offset: usize,
 }
 
-/// The lines of a file that are not blank, without a byte order mark.
+/// Returns the non-blank lines of a file, without a byte order mark.
 pub(super) fn lines(text: &str) -> Result<impl Iterator<Item = Line<'_>>, RateFileError> {
     if text.len() > FILE_BYTES_MAX {
         return Err(Line { number: 1, text: "" }.fault(0, RateFileCause::TooLarge));
@@ -160,7 +159,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Reads `2026-10-30` or `30 October 2026`.
+/// Parses `2026-10-30` or `30 October 2026`.
 pub(super) fn read_date(text: &str) -> Option<Date> {
     let iso = parts(text, '-').filter(|parts| parts.map(str::len) == [4, 2, 2]);
     if let Some([year, month, day]) = iso {
@@ -180,7 +179,7 @@ fn parts(text: &str, separator: char) -> Option<[&str; 3]> {
     parts.next().is_none().then_some(three)
 }
 
-/// Reads digits; a sign, which `FromStr` would take, is refused.
+/// Parses digits. Rejects a sign, which `FromStr` would accept.
 fn number<T: FromStr>(digits: &str) -> Option<T> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
@@ -192,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_date_is_iso_or_the_banks_long_form() {
+    fn a_date_is_iso_or_the_long_form_of_the_ecb() {
         assert_eq!(read_date("2024-02-29"), Some(date(2024, 2, 29)));
         assert_eq!(read_date("30 October 2026"), Some(date(2026, 10, 30)));
         assert_eq!(read_date("1 May 2026"), Some(date(2026, 5, 1)));
@@ -214,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_counts_characters_and_skips_blanks_before_the_cell() {
+    fn a_column_counts_characters_and_skips_spaces_before_the_cell() {
         let line = Line { number: 7, text: "ä ,\t é,x" };
         let places: Vec<_> =
             line.cells().map(|cell| line.fault(cell.offset, RateFileCause::Date).column).collect();

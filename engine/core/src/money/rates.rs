@@ -1,9 +1,9 @@
-//! [`RateTable`], an immutable table of exchange rates, and what it answers.
+//! [`RateTable`], an immutable table of exchange rates, and its lookups.
 //!
 //! A table is either dated (the reference rates of the European Central Bank, with overrides; `ecb`
-//! and `overrides` read them) or fixed (written into the pipeline file). It keeps every quote digit
-//! for digit and never invents one: a cross rate is computed only in `convert`, from two quotes of
-//! one row.
+//! and `overrides` read them) or fixed (written in the pipeline file). It keeps all digits of every
+//! quote and never derives one: a cross rate is computed only in `convert`, from two quotes of one
+//! row.
 
 use std::collections::BTreeMap;
 
@@ -14,18 +14,17 @@ use serde::{Deserialize, Serialize};
 use super::dated::Dated;
 use super::{Currency, Decimal};
 
-/// The currency in whose units the European Central Bank quotes all others.
+/// The base currency of the European Central Bank's rates.
 pub(super) const EURO: &str = "EUR";
 const ECB_SOURCE: &str = "European Central Bank, euro foreign exchange reference rates";
 
-/// Which way a table quotes its rates.
+/// The direction in which a table quotes its rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Quote {
-    /// How many units of the base currency one unit of the currency is worth (base USD, CAD 0.79).
+    /// Units of the base currency for one unit of the currency (base USD, CAD 0.79).
     BasePerUnit,
-    /// How many units of the currency one unit of the base currency is worth (base EUR, USD
-    /// 1.1172).
+    /// Units of the currency for one unit of the base currency (base EUR, USD 1.1172).
     UnitPerBase,
 }
 
@@ -47,18 +46,18 @@ enum Quotes {
 pub struct RatePair {
     /// The date of the row; `None` in a fixed table.
     pub date: Option<Date>,
-    /// The quote of the currency converted from.
+    /// The quote of the source currency.
     pub from_rate: Decimal,
-    /// The quote of the currency converted to.
+    /// The quote of the target currency.
     pub to_rate: Decimal,
-    /// Where the two quotes come from; nothing for the euro, whose quote is 1 in any case.
+    /// The sources of the two quotes; `None` for the euro, whose quote is 1 by definition.
     pub sources: [Option<QuoteSource>; 2],
 }
 
-/// Where one quote comes from.
+/// The source of a quote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QuoteSource {
-    /// The file of the table, or the table itself.
+    /// The table itself or its file.
     Table,
     /// A row of the overrides.
     Override,
@@ -66,54 +65,54 @@ pub enum QuoteSource {
     Changeover,
 }
 
-/// Why a table has no rate for a pair of currencies.
+/// The reason why a table has no rate for a pair of currencies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoRate {
     /// No row of the table quotes the currency.
     #[error("no rate: the table never quotes {currency}")]
     NeverQuoted {
-        /// The currency that is missing.
+        /// The currency without a quote.
         currency: Currency,
     },
-    /// Rows quote both currencies, but only such that are too old.
+    /// All rows that quote both currencies are too old.
     #[error(
-        "no rate for {from} to {to} on {on}: the newest row that quotes both is of {newest}, more than {max_age_days} days before"
+        "no rate for {from} to {to} on {on}: the newest row that quotes both is from {newest}, more than {max_age_days} days earlier"
     )]
     TooOld {
-        /// The currency converted from.
+        /// The source currency.
         from: Currency,
-        /// The currency converted to.
+        /// The target currency.
         to: Currency,
-        /// The date asked for.
+        /// The requested date.
         on: Date,
         /// The newest row on or before `on` that quotes both.
         newest: Date,
-        /// How old a row may be.
+        /// The maximum age of a row.
         max_age_days: u32,
     },
     /// No row on or before the date quotes both currencies.
     #[error("no rate for {from} to {to} on {on}: no row on or before that date quotes both")]
     NoRow {
-        /// The currency converted from.
+        /// The source currency.
         from: Currency,
-        /// The currency converted to.
+        /// The target currency.
         to: Currency,
-        /// The date asked for.
+        /// The requested date.
         on: Date,
     },
 }
 
-/// Why a fixed table is refused.
+/// The reason why a fixed table is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FixedTableError {
     /// A rate is zero or negative.
-    #[error("the rate of {currency} is not positive")]
+    #[error("the rate of {currency} must be greater than 0")]
     NotPositive {
-        /// The currency that the rate is of.
+        /// The currency of the rate.
         currency: Currency,
     },
-    /// The table quotes its own base at something other than 1.
-    #[error("{base} is the base, so its rate can only be 1")]
+    /// The table quotes its own base at a rate other than 1.
+    #[error("{base} is the base, so its rate must be 1")]
     BaseIsNotOne {
         /// The base currency.
         base: Currency,
@@ -121,12 +120,11 @@ pub enum FixedTableError {
 }
 
 impl RateTable {
-    /// Returns a table without dates. `table` need not quote the base, whose rate is 1.
+    /// Creates a table without dates. `table` may omit the base, whose rate is 1.
     ///
     /// # Errors
     ///
-    /// [`FixedTableError`] when a rate is not positive or the base is quoted at something other
-    /// than 1.
+    /// Returns [`FixedTableError`] if a rate is not positive or the base has a rate other than 1.
     pub fn fixed(
         base: Currency,
         quote: Quote,
@@ -146,8 +144,9 @@ impl RateTable {
         Self { source: ECB_SOURCE.to_owned(), quotes: Quotes::Dated(dated) }
     }
 
-    /// Lets a currency that the euro replaced have its rate for ever from that day on, whatever the rows quote, and tells quotes of overrides
-    /// from others. A fixed table stays as it is.
+    /// Applies the fixed rates of currencies that the euro replaced, from their first day onwards,
+    /// whatever the rows quote. Also makes [`RatePair::sources`] distinguish overrides from other
+    /// quotes. A fixed table does not change.
     #[must_use]
     pub fn with_changeovers(mut self) -> Self {
         if let Some(dated) = self.as_dated_mut() {
@@ -156,7 +155,7 @@ impl RateTable {
         self
     }
 
-    /// Returns whether [`Self::with_changeovers`] counts.
+    /// Returns whether [`Self::with_changeovers`] is in effect.
     pub fn has_changeovers(&self) -> bool {
         self.as_dated().is_some_and(|dated| dated.changeovers)
     }
@@ -166,18 +165,18 @@ impl RateTable {
         self.as_dated().is_some_and(Dated::has_overrides)
     }
 
-    /// Replaces the text that says where the rates come from.
+    /// Replaces the name of the source of the rates.
     #[must_use]
     pub fn with_source(self, source: impl Into<String>) -> Self {
         Self { source: source.into(), ..self }
     }
 
-    /// Returns where the rates come from, in words.
+    /// Returns the name of the source of the rates.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// Returns which way the rates are quoted.
+    /// Returns the direction of the quotes.
     pub fn quote(&self) -> Quote {
         match &self.quotes {
             Quotes::Dated(_) => Quote::UnitPerBase,
@@ -185,20 +184,22 @@ impl RateTable {
         }
     }
 
-    /// Returns whether rates belong to dates.
+    /// Returns whether the rates have dates.
     pub fn is_dated(&self) -> bool {
         self.as_dated().is_some()
     }
 
-    /// Returns the quotes of two currencies that hold on a date.
+    /// Returns the quotes of two currencies that apply on a date.
     ///
-    /// In a dated table they come from the newest row dated `on` or before, at most `max_age_days`
-    /// days, that quotes both; a fixed table has one answer for all dates. With changeovers a currency that the euro replaced on `on` or before
-    /// needs no row, and two of them, or one and the euro, are dated by the later changeover.
+    /// In a dated table they come from the newest row that quotes both, is dated `on` or earlier,
+    /// and is at most `max_age_days` days old. A fixed table has the same rates for all dates. With
+    /// changeovers, a currency that the euro replaced on or before `on` needs no row. If both
+    /// currencies are such currencies, or one is the euro, the date is that of the later
+    /// changeover.
     ///
     /// # Errors
     ///
-    /// [`NoRate`] when there is no such row, or a currency is not in the table.
+    /// Returns [`NoRate`] if there is no such row, or a currency is not in the table.
     pub fn lookup(
         &self,
         from: Currency,
@@ -218,7 +219,7 @@ impl RateTable {
         }
     }
 
-    /// Returns whether any row quotes the currency; the base always is.
+    /// Returns whether any row quotes the currency. The base always counts as quoted.
     pub fn serves(&self, currency: Currency) -> bool {
         match &self.quotes {
             Quotes::Dated(dated) => dated.serves(currency),
@@ -231,7 +232,7 @@ impl RateTable {
         Currency::all().filter(|currency| self.serves(*currency)).collect()
     }
 
-    /// Returns the currency in or of whose units the others are quoted.
+    /// Returns the base currency of the quotes.
     pub fn base(&self) -> &'static str {
         match &self.quotes {
             Quotes::Dated(_) => EURO,
@@ -249,7 +250,7 @@ impl RateTable {
         self.as_dated()?.rows.last().map(|row| row.date)
     }
 
-    /// Returns how many dated rows there are; 0 in a fixed table.
+    /// Returns the number of dated rows; 0 in a fixed table.
     pub fn row_count(&self) -> usize {
         self.as_dated().map_or(0, |dated| dated.rows.len())
     }
@@ -282,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fixed_table_has_one_answer_for_all_dates() {
+    fn a_fixed_table_has_the_same_rates_for_all_dates() {
         let rates = BTreeMap::from([(currency("CAD"), decimal("0.79"))]);
         let table = RateTable::fixed(currency("USD"), Quote::BasePerUnit, rates).unwrap();
         let pair = table.lookup(currency("CAD"), currency("USD"), Date::MIN, 0).unwrap();
@@ -296,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fixed_table_with_an_impossible_rate_is_refused() {
+    fn a_fixed_table_with_an_invalid_rate_is_rejected() {
         let refused = |code: &str, rate: &str| {
             let rates = BTreeMap::from([(currency(code), decimal(rate))]);
             RateTable::fixed(currency("USD"), Quote::BasePerUnit, rates).map(|_| ()).unwrap_err()

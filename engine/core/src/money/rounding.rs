@@ -1,6 +1,6 @@
-//! How a number loses its last digits: [`Rounding`], the modes a pipeline may name.
+//! [`Rounding`], the rounding modes that a pipeline can select.
 //!
-//! A mode only decides; the digits are computed in `arithmetic`.
+//! A mode only decides the direction. The digits are computed in `arithmetic`.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -9,17 +9,17 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A way to round to fewer digits.
+/// A rounding mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Rounding {
-    /// To the nearest; a tie goes to the even digit (banker's rounding).
+    /// To the nearest value; a tie goes to the even digit (banker's rounding).
     HalfEven,
-    /// To the nearest; a tie goes away from zero (2.5 to 3, -2.5 to -3).
+    /// To the nearest value; a tie goes away from zero (2.5 to 3, -2.5 to -3).
     HalfUp,
-    /// Toward zero: the further digits are cut off.
+    /// Toward zero: further digits are dropped.
     Down,
-    /// Away from zero, whatever the further digits are.
+    /// Away from zero if any dropped digit is not zero.
     Up,
     /// Toward negative infinity.
     Floor,
@@ -27,7 +27,7 @@ pub enum Rounding {
     Ceiling,
 }
 
-/// The name given is no rounding mode.
+/// The name is not a rounding mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "not a rounding mode; the modes are `half_even`, `half_up`, `down`, `up`, `floor` and `ceiling`"
@@ -39,7 +39,7 @@ impl Rounding {
     pub const ALL: [Self; 6] =
         [Self::HalfEven, Self::HalfUp, Self::Down, Self::Up, Self::Floor, Self::Ceiling];
 
-    /// Returns the name that a pipeline file uses.
+    /// Returns the name used in pipeline files.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::HalfEven => "half_even",
@@ -51,10 +51,10 @@ impl Rounding {
         }
     }
 
-    /// Returns whether a magnitude that was cut short steps one away from zero.
+    /// Returns whether a truncated magnitude is rounded one step away from zero.
     ///
-    /// `odd` is about the last digit kept; `tail` compares what was cut, which is not zero, with
-    /// half of that digit's unit.
+    /// `odd` tells whether the last kept digit is odd. `tail` compares the dropped part, which is
+    /// not zero, with half a unit of that digit.
     pub(super) fn steps_away_from_zero(self, negative: bool, odd: bool, tail: Ordering) -> bool {
         match self {
             Self::HalfEven => tail.is_gt() || (tail.is_eq() && odd),
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_mode_is_read_back_by_its_name() {
+    fn every_mode_is_parsed_from_its_name() {
         for mode in Rounding::ALL {
             assert_eq!(mode.as_str().parse(), Ok(mode));
             let text: StrDeserializer<'_, Error> = mode.as_str().into_deserializer();
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_answered_with_every_known_one() {
+    fn the_error_for_an_unknown_name_lists_every_mode() {
         let message = "half".parse::<Rounding>().unwrap_err().to_string();
         for mode in Rounding::ALL {
             assert!(message.contains(&format!("`{mode}`")), "{message}");

@@ -1,4 +1,4 @@
-//! The values themselves.
+//! [`Value`], a value at run time, and its records.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use jiff::civil::Date;
 use super::types::RecordType;
 use crate::money::Decimal;
 
-/// A value at run time. Cloning is cheap: texts, lists and records are shared.
+/// A value at run time. Clones are cheap, because texts, lists and records are shared.
 #[derive(Clone, Debug, Default)]
 pub enum Value {
-    /// A field that was not sent. It compares equal to null in expressions and is left out when written.
+    /// A field that was not sent. It equals null in expressions and is omitted from output.
     #[default]
     Missing,
     /// Null.
@@ -20,9 +20,9 @@ pub enum Value {
     Bool(bool),
     /// A whole number.
     Int(i64),
-    /// An exact decimal that keeps the decimals it was written with.
+    /// An exact decimal with its scale as written.
     Decimal(Decimal),
-    /// Text, and everything that is written as text: codes, addresses, links.
+    /// Text, and every value that is written as text: codes, addresses, links.
     Text(Arc<str>),
     /// A calendar date.
     Date(Date),
@@ -32,7 +32,7 @@ pub enum Value {
     List(Arc<[Self]>),
     /// Named fields.
     Record(Arc<Record>),
-    /// JSON whose content is only passed on.
+    /// JSON that is only passed on.
     Json(Arc<serde_json::Value>),
 }
 
@@ -44,7 +44,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// Makes a record. Fields that are left over or not given are dropped or missing.
+    /// Creates a record. Surplus fields are dropped, and missing ones are set to
+    /// [`Value::Missing`].
     pub fn new(ty: Arc<RecordType>, mut fields: Vec<Value>) -> Self {
         fields.resize(ty.fields().len(), Value::Missing);
         Self { ty, fields: fields.into_boxed_slice() }
@@ -72,12 +73,12 @@ impl Record {
 }
 
 impl Value {
-    /// Makes a text value.
+    /// Creates a text value.
     pub fn text(text: &str) -> Self {
         Self::Text(Arc::from(text))
     }
 
-    /// Tells whether there is nothing.
+    /// Returns whether the value is null or missing.
     pub const fn is_null(&self) -> bool {
         matches!(self, Self::Missing | Self::Null)
     }
@@ -106,7 +107,8 @@ impl Value {
         }
     }
 
-    /// Returns the value as it is shown inside a text: decimals as written, instants in RFC 3339 UTC with milliseconds, nothing for null.
+    /// Returns the value as inserted into a text: decimals as written, timestamps in RFC 3339 UTC
+    /// with milliseconds, and an empty text for null.
     pub fn display(&self) -> String {
         match self {
             Self::Missing | Self::Null => String::new(),
@@ -121,13 +123,14 @@ impl Value {
     }
 }
 
-/// Writes an instant as RFC 3339 in UTC with milliseconds, the one form in tables, mails, journals and JSON.
+/// Formats a timestamp as RFC 3339 in UTC with milliseconds, the only format in tables, e-mails,
+/// journals and JSON.
 pub fn format_timestamp(timestamp: Timestamp) -> String {
     format!("{timestamp:.3}")
 }
 
 impl PartialEq for Value {
-    /// Equal as typed values: decimals and whole numbers by their number, null and missing alike.
+    /// Compares typed values: decimals and integers by their numerical value. Null equals missing.
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Missing | Self::Null, Self::Missing | Self::Null) => true,

@@ -1,20 +1,21 @@
-//! Where two documents differ, as JSON pointers.
+//! Finds the members in which two documents differ, as JSON pointers.
 //!
-//! Two orders are the same if their canonical bytes are equal, so the comparison reads these bytes: documents with different digests
-//! always differ in at least one member. No value leaves this module.
+//! Two orders are the same if their canonical bytes are equal. The comparison therefore reads these
+//! bytes: documents with different digests always differ in at least one member. The result
+//! contains no values.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Pointers that are kept; the others are only counted.
+/// The maximum number of pointers in the result. Further differences are only counted.
 const POINTERS_MAX: usize = 10;
 
 /// The members in which two documents differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Differences {
-    /// JSON pointers (RFC 6901) to the first members that differ, in the order of their names.
+    /// JSON pointers (RFC 6901) to the first members that differ, ordered by name.
     pub pointers: Vec<String>,
-    /// Number of all members that differ.
+    /// The number of all members that differ.
     pub count: usize,
 }
 
@@ -72,7 +73,7 @@ fn below(
     pointer.truncate(length);
 }
 
-/// Returns a member's name as a JSON pointer has it (RFC 6901, section 3).
+/// Returns a member's name with the escapes of a JSON pointer (RFC 6901, section 3).
 pub(super) fn escaped(name: &str) -> Cow<'_, str> {
     if name.contains(['~', '/']) {
         Cow::Owned(name.replace('~', "~0").replace('/', "~1"))
@@ -90,7 +91,8 @@ impl Differences {
     }
 }
 
-/// The canonical bytes that are still to be read. The reader of JSON wrote them, so they are complete and not nested too deeply.
+/// The remaining canonical bytes. The JSON reader wrote them, so they are complete and their
+/// nesting is limited.
 struct Cursor<'c>(&'c [u8]);
 
 impl<'c> Cursor<'c> {
@@ -135,7 +137,7 @@ impl<'c> Cursor<'c> {
         ends
     }
 
-    /// Reads a length and as many bytes.
+    /// Reads a length and that number of bytes.
     fn part(&mut self) -> Option<&'c [u8]> {
         let (length, rest) = self.0.split_first_chunk()?;
         let length = usize::try_from(u64::from_be_bytes(*length)).ok()?;
@@ -158,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn each_member_that_differs_is_named_once() {
+    fn each_member_that_differs_is_reported_once() {
         let found = |left, right| between(left, right).pointers;
         assert_eq!(found(r#"{"a":1,"b":{"c":[1,2]}}"#, r#"{"b":{"c":[1,3]},"a":1.0}"#), ["/b/c/1"]);
         assert_eq!(found(r#"{"a":1}"#, r#"{"b":1}"#), ["/a", "/b"]);
@@ -171,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pointers_are_bounded_and_the_rest_is_counted() {
+    fn pointers_are_limited_and_further_differences_are_counted() {
         let list = |value: u8| json!(vec![value; 500]).to_string();
         let found = between(&list(1), &list(2));
         assert_eq!((found.pointers.len(), found.count), (POINTERS_MAX, 500));

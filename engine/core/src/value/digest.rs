@@ -1,4 +1,4 @@
-//! SHA-256 digests, by which orders, files and bundles are known.
+//! SHA-256 digests that identify orders, files and bundles.
 
 use std::fmt;
 
@@ -14,7 +14,8 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// Returns the digest of several parts, each preceded by its length so that no two lists of parts run together.
+    /// Returns the digest of several parts. Each part is preceded by its length, so different lists
+    /// of parts have different digests.
     pub fn of_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut hasher = Sha256::new();
         for part in parts {
@@ -29,12 +30,12 @@ impl Digest {
         &self.0
     }
 
-    /// Reads 32 bytes back.
+    /// Creates a digest from its 32 bytes.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
 
-    /// Reads a digest back from its 64 hexadecimal digits.
+    /// Parses the 64 hexadecimal digits of a digest.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.as_bytes();
         if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
@@ -47,7 +48,8 @@ impl Digest {
         Some(Self(bytes))
     }
 
-    /// Returns the first 16 bytes in hexadecimal: 128 bits, enough to be unique for names of runs and sends.
+    /// Returns the first 16 bytes in hexadecimal: 128 bits, enough for unique ids of runs and
+    /// messages.
     pub fn short(&self) -> String {
         let mut text = self.to_string();
         text.truncate(32);
@@ -80,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_digest_of_nothing_is_the_standards_own() {
+    fn the_digest_of_empty_input_matches_the_standard() {
         assert_eq!(
             Digest::of(b"").to_string(),
             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -88,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_do_not_run_together() {
+    fn part_boundaries_change_the_digest() {
         let split = |parts: &[&str]| Digest::of_parts(parts.iter().map(|part| part.as_bytes()));
         assert_ne!(split(&["ab", "c"]), split(&["a", "bc"]));
     }

@@ -2,17 +2,22 @@
 
 use unicode_security::{RestrictionLevel, RestrictionLevelDetection as _, skeleton};
 
-/// Bytes of an address, which stands between angle brackets in a path of 256 (RFC 5321, 4.5.3.1.3).
+/// The maximum number of bytes of an address. A path has at most 256, including angle brackets (RFC
+/// 5321, 4.5.3.1.3).
 const LENGTH_MAX: usize = 254;
-/// Bytes of a domain (RFC 5321, 4.5.3.1.2), and of each of its labels (RFC 1035, 2.3.4).
+/// The maximum number of bytes of a domain (RFC 5321, 4.5.3.1.2) and of each of its labels (RFC
+/// 1035, 2.3.4).
 const DOMAIN_MAX: usize = 255;
 const LABEL_MAX: usize = 63;
 
-/// Returns whether a text is a deliverable e-mail address: a mailbox of RFC 5321 without name, comments or line breaks.
+/// Returns whether a text is a deliverable e-mail address: a mailbox of RFC 5321 without name,
+/// comments or line breaks.
 ///
-/// The check is stricter than the RFC, because addresses in orders are untrusted. The domain must be a name with at least two labels: no `localhost`,
-/// no address literal. The address must not start with a hyphen, because programs would parse it as an option. No part may resemble another address by
-/// mixed scripts (Unicode Technical Standard 39, "moderately restrictive", and whole-script confusables of ASCII).
+/// The check is stricter than the RFC, because addresses in orders are untrusted. The domain must
+/// be a name with at least two labels: no `localhost`, no address literal. The address must not
+/// start with a hyphen, because programs would parse it as an option. No part may resemble another
+/// address by mixed scripts (Unicode Technical Standard 39, "moderately restrictive", and
+/// whole-script confusables of ASCII).
 pub fn is_email(text: &str) -> bool {
     text.len() <= LENGTH_MAX
         && !text.chars().any(char::is_control)
@@ -42,7 +47,8 @@ fn is_domain(domain: &str) -> bool {
         && !shown.split('.').any(misleads)
 }
 
-/// Returns whether a part of an address resembles another one: it mixes confusable scripts, or its letters of another script look like ASCII.
+/// Returns whether a part of an address resembles another one: it mixes confusable scripts, or its
+/// letters of another script look like ASCII.
 fn misleads(part: &str) -> bool {
     if part.is_ascii() {
         return false;
@@ -58,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_one_that_mail_can_be_sent_to() {
+    fn deliverable_addresses_are_accepted() {
         for text in [
             "a@example.com",
             "jane.o'neil+shop@mail.example.co.uk",
@@ -77,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_on_the_internet_is_no_domain() {
+    fn domains_that_are_not_internet_hosts_are_rejected() {
         for domain in [
             "localhost",
             "[127.0.0.1]",
@@ -101,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn no_address_looks_like_another() {
+    fn addresses_that_look_like_another_are_rejected() {
         for text in [
             "аdmin@example.com",
             "аре@example.com",

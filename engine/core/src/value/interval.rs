@@ -1,9 +1,9 @@
-//! Between which numbers a value lies, so that a warning about its size comes only where a value can be that large.
+//! The range of a number. It limits warnings about sizes to values that can actually be that large.
 
 use crate::money::{DIGITS_MAX, Decimal, Rounding};
 
-/// All numbers from the smallest to the largest, both included. Results beyond what a [`Decimal`] holds end the run, so that they
-/// do not count.
+/// All numbers between two bounds, both included. Results that a [`Decimal`] cannot hold end the
+/// run, so intervals do not include them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interval {
     min: Decimal,
@@ -16,17 +16,18 @@ impl Interval {
         (min <= max).then_some(Self { min, max })
     }
 
-    /// Returns the interval that holds one number.
+    /// Returns the interval of a single number.
     pub const fn only(value: Decimal) -> Self {
         Self { min: value, max: value }
     }
 
-    /// Returns the interval of all whole numbers of 64 bits.
+    /// Returns the interval of all 64-bit integers.
     pub fn whole() -> Self {
         Self { min: Decimal::from_int(i64::MIN), max: Decimal::from_int(i64::MAX) }
     }
 
-    /// Returns the interval of all decimals with at most these digits before and after the point.
+    /// Returns the interval of all decimals with at most this many digits before and after the
+    /// decimal point.
     pub fn of_digits(integer_digits: u32, scale: u32) -> Self {
         let integer_digits = integer_digits.min(DIGITS_MAX);
         let scale = scale.min(DIGITS_MAX - integer_digits);
@@ -45,28 +46,28 @@ impl Interval {
         self.max
     }
 
-    /// Tells whether it holds a number.
+    /// Returns whether it contains a number.
     pub fn contains(self, number: Decimal) -> bool {
         self.min <= number && number <= self.max
     }
 
-    /// Returns how many digits its numbers have before the point at most.
+    /// Returns the maximum number of digits before the decimal point.
     pub fn integer_digits(self) -> u32 {
         self.min.integer_digits().max(self.max.integer_digits())
     }
 
-    /// Tells whether it has a number below zero.
+    /// Returns whether it contains a negative number.
     pub fn has_negative(self) -> bool {
         self.min.is_negative()
     }
 
-    /// Returns the smallest interval that holds both.
+    /// Returns the smallest interval that contains both.
     #[must_use]
     pub fn hull(self, other: Self) -> Self {
         Self { min: self.min.min(other.min), max: self.max.max(other.max) }
     }
 
-    /// Returns the numbers that are in both, or `None` if there are none.
+    /// Returns the intersection, or `None` if it is empty.
     pub fn within(self, other: Self) -> Option<Self> {
         Self::new(self.min.max(other.min), self.max.min(other.max))
     }
@@ -93,7 +94,7 @@ impl Interval {
         self.corners(other, Decimal::checked_mul)
     }
 
-    /// Returns the interval of the numbers with the other sign.
+    /// Returns the interval of the negated numbers.
     #[must_use]
     pub fn negated(self) -> Self {
         Self { min: -self.max, max: -self.min }
@@ -112,7 +113,8 @@ impl Interval {
         Self { min: self.min.round(places, mode), max: self.max.round(places, mode) }
     }
 
-    /// Returns the interval of the rounded quotients, if the divisor is a number other than zero with at most `scale` decimals.
+    /// Returns the interval of the rounded quotients. The divisors are the numbers other than zero
+    /// with at most `scale` decimals.
     #[must_use]
     pub fn divided(self, divisor: Self, scale: u32, places: u32, mode: Rounding) -> Self {
         let smallest = Decimal::from_parts(1, scale).unwrap_or(Decimal::ZERO);
@@ -138,8 +140,8 @@ impl Interval {
         Self { min, max }
     }
 
-    /// Returns the hull of what an operation gives for the ends of both. It is monotonic in each of them, and its result has the sign of a
-    /// product.
+    /// Returns the hull of the results of an operation on the bounds of both. The operation must be
+    /// monotonic in each operand, and its result must have the sign of a product.
     fn corners(self, other: Self, operation: impl Fn(Decimal, Decimal) -> Option<Decimal>) -> Self {
         let of = |a: Decimal, b: Decimal| {
             operation(a, b).map_or_else(
@@ -172,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn every_result_lies_in_the_interval_of_the_operation() {
+    fn every_result_is_in_the_interval_of_the_operation() {
         let numbers = |interval: Interval| {
             let halves = (-20..=20).map(|half| Decimal::from_parts(half * 5, 1).unwrap());
             halves.filter(move |number| Interval::only(*number).within(interval).is_some())
@@ -212,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leaves_the_range_of_decimals_is_bounded_by_it() {
+    fn intervals_are_bounded_by_the_range_of_decimals() {
         let all = Interval::of_digits(28, 28);
         assert_eq!(all.times(all), all);
         assert_eq!(all.plus(all), all);

@@ -1,16 +1,17 @@
-//! What a JSON document must look like: the reader's instructions, made from an order schema or from a stored type.
+//! The expected form of a JSON document, which drives the reader. It is derived from an order
+//! schema or from a stored type.
 
 use std::sync::Arc;
 
 use super::types::{DateFormat, RecordType, Shape, Type};
 
-/// Elements of a list in a document at the most; it bounds the memory that one document can take.
+/// The maximum number of elements of a list. It limits the memory that a document can take up.
 pub const ELEMENTS_MAX: usize = 100_000;
 
-/// What a value in a document must be.
+/// The expected form of a value in a document.
 #[derive(Clone, Debug)]
 pub struct JsonNode {
-    /// Its form.
+    /// The form.
     pub kind: JsonKind,
     /// Whether null is allowed.
     pub nullable: bool,
@@ -23,29 +24,29 @@ pub enum JsonKind {
     Bool,
     /// A number without a fraction.
     Int {
-        /// The smallest allowed.
+        /// The minimum.
         min: i64,
-        /// The largest allowed.
+        /// The maximum.
         max: i64,
     },
     /// An exact decimal.
     Decimal {
-        /// Whether it may be a string.
+        /// Whether a string is allowed.
         text: bool,
-        /// Whether it may be a number.
+        /// Whether a number is allowed.
         number: bool,
-        /// Digits before the point at the most.
+        /// The maximum number of digits before the decimal point.
         integer_digits: u32,
-        /// Digits after the point at the most.
+        /// The maximum number of digits after the decimal point.
         scale: u32,
     },
     /// A string.
     Text {
-        /// Characters at the least.
+        /// The minimum number of characters.
         chars_min: u64,
-        /// Characters at the most.
+        /// The maximum number of characters.
         chars_max: Option<u64>,
-        /// The only ones allowed.
+        /// The allowed values, if they are limited.
         values: Option<Arc<[Arc<str>]>>,
     },
     /// A string with an ISO 4217 code.
@@ -56,18 +57,19 @@ pub enum JsonKind {
     Uri,
     /// A string with a date.
     Date(DateFormat),
-    /// A string with an instant (RFC 3339).
+    /// A string with a timestamp (RFC 3339).
     Timestamp {
-        /// Whether it keeps what is finer than a millisecond, as in the first semantics.
+        /// Whether it keeps fractions below a millisecond, as in the first version of the
+        /// semantics.
         fine: bool,
     },
     /// An array.
     List {
-        /// What each element must be.
+        /// The form of each element.
         element: Box<JsonNode>,
-        /// Elements at the least.
+        /// The minimum number of elements.
         min: usize,
-        /// Elements at the most.
+        /// The maximum number of elements.
         max: usize,
     },
     /// An object.
@@ -76,16 +78,16 @@ pub enum JsonKind {
     Json,
 }
 
-/// What an object must be.
+/// The expected form of an object.
 #[derive(Clone, Debug)]
 pub struct RecordNode {
-    /// The layout of the value that is made.
+    /// The layout of the resulting value.
     pub ty: Arc<RecordType>,
     /// The members in the order of the layout.
     pub members: Vec<Member>,
     /// Whether other members are allowed.
     pub additional: bool,
-    /// Whether a value that is not an object is allowed; it is read as missing.
+    /// Whether a value that is not an object is allowed. It is read as missing.
     pub lax: bool,
 }
 
@@ -94,26 +96,26 @@ pub struct RecordNode {
 pub struct Member {
     /// Its name.
     pub name: Arc<str>,
-    /// What it must be.
+    /// The form of its value.
     pub node: JsonNode,
-    /// Whether it must be there.
+    /// Whether it is required.
     pub required: bool,
-    /// Whether another kind of value is allowed; it is read as missing.
+    /// Whether a value of another form is allowed. It is read as missing.
     pub lax: bool,
 }
 
 impl RecordNode {
-    /// Returns the position of a member, or its name if it is not known.
+    /// Returns the position of a member, or its name if it is unknown.
     pub(super) fn find(&self, name: &str) -> Result<usize, String> {
         self.ty.position(name).ok_or_else(|| name.to_owned())
     }
 }
 
 impl JsonNode {
-    /// Anything at all.
+    /// Any value.
     pub const ANY: Self = Self { kind: JsonKind::Json, nullable: true };
 
-    /// Returns what a value of this type looks like in the journal: the form that [`super::write_json`] gives it.
+    /// Returns the form of a value of this type in the journal, as [`super::write_json`] writes it.
     pub fn stored(ty: &Type) -> Self {
         let kind = match &ty.shape {
             Shape::Null | Shape::Json | Shape::Broken => JsonKind::Json,
@@ -151,7 +153,7 @@ impl JsonNode {
         Self { kind, nullable: ty.nullable }
     }
 
-    /// Returns what is wanted here, in words.
+    /// Returns a description of the expected value.
     pub(super) fn wanted(&self) -> String {
         match &self.kind {
             JsonKind::Bool => "true or false".to_owned(),
@@ -171,8 +173,8 @@ impl JsonNode {
             JsonKind::Email => "an e-mail address".to_owned(),
             JsonKind::Uri => "an absolute URI".to_owned(),
             JsonKind::Date(DateFormat::Iso) => "a date such as 2025-12-31".to_owned(),
-            JsonKind::Date(DateFormat::MonthDayYear) => "a date written MM/DD/YYYY".to_owned(),
-            JsonKind::Date(DateFormat::DayMonthYear) => "a date written DD/MM/YYYY".to_owned(),
+            JsonKind::Date(DateFormat::MonthDayYear) => "a date in the form MM/DD/YYYY".to_owned(),
+            JsonKind::Date(DateFormat::DayMonthYear) => "a date in the form DD/MM/YYYY".to_owned(),
             JsonKind::Timestamp { .. } => {
                 "a date and time with an offset, such as 2025-12-31T23:59:59Z (RFC 3339)".to_owned()
             }

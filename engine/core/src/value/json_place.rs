@@ -1,8 +1,8 @@
-//! Where the values of a JSON text stand, by their JSON pointers.
+//! Finds values in a JSON text by their JSON pointers.
 
 use jiter::{Jiter, JiterError, Peek};
 
-/// Returns the byte at which the value of a JSON pointer begins, or that of the nearest value around it.
+/// Returns the byte offset of the value at a JSON pointer, or of its nearest existing ancestor.
 pub fn locate(text: &[u8], pointer: &str) -> usize {
     let mut json = Jiter::new(text);
     let mut found = 0;
@@ -20,13 +20,14 @@ pub fn locate(text: &[u8], pointer: &str) -> usize {
     found
 }
 
-/// Returns the byte at which the name of a member begins, given the pointer to its object.
+/// Returns the byte offset of a member's name, given the pointer to its object.
 pub fn locate_name(text: &[u8], object: &str, name: &str) -> usize {
     let name = name.replace('~', "~0").replace('/', "~1");
     name_before(text, locate(text, &format!("{object}/{name}")))
 }
 
-/// Returns where the name begins that stands before `here`: white space and a colon at most lie between them.
+/// Returns the offset of the name that precedes `here`. Only white space and a colon may be between
+/// them.
 pub(super) fn name_before(text: &[u8], here: usize) -> usize {
     let before = text.get(..here).unwrap_or_default();
     let Some(end) = before.iter().rposition(|byte| *byte == b'"') else { return here };
@@ -39,7 +40,7 @@ pub(super) fn name_before(text: &[u8], here: usize) -> usize {
     quotes.map(|(at, _)| at).find(is_open).unwrap_or(here)
 }
 
-/// Goes to a member or an element; says whether there is one.
+/// Moves to a member or an element. Returns whether it exists.
 fn step_into(json: &mut Jiter<'_>, token: &str) -> Result<bool, JiterError> {
     match json.peek()? {
         Peek::Object => {

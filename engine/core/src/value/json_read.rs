@@ -1,8 +1,10 @@
-//! JSON text to a typed [`Value`], in one pass, with exact numbers and with a place for every problem.
+//! Reads JSON text as a typed [`Value`] in one pass, with exact numbers and a position for every
+//! problem.
 //!
-//! The reader is driven by a [`JsonNode`], which is what an order schema or a stored [`Type`] says about the JSON form.
-//! Alongside the value it computes the canonical bytes of the document, by which two orders are the same:
-//! members sorted by name, decimals by their number, everything else exact. It never quotes a value in a problem.
+//! A [`JsonNode`] drives the reader. It describes the expected JSON and is derived from an order
+//! schema or a stored [`Type`]. The reader also computes the canonical bytes of the document, which
+//! decide whether two orders are the same: members are sorted by name, decimals are compared by
+//! their numerical value, and everything else is exact. Problems never quote a value.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,32 +18,32 @@ use super::json_place::name_before;
 use super::{json_scalar, json_words};
 use crate::money::Decimal;
 
-/// Nesting of lists and maps in one document at the most.
+/// The maximum nesting of lists and maps in a document.
 const DEPTH_MAX: usize = 64;
 /// Maximum number of problems reported for one document.
 pub const PROBLEMS_MAX: usize = 20;
 
-/// What kind of trouble it is.
+/// The kind of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProblemKind {
     /// The text is not JSON.
     Syntax,
     /// The JSON does not fit the schema.
     Shape,
-    /// A member is not allowed; the offset is that of its name.
+    /// A member is not allowed. The offset is that of its name.
     Unknown,
 }
 
-/// One thing that is wrong with a document.
+/// A problem in a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonProblem {
-    /// Whether it is no JSON or only the wrong one.
+    /// The kind of the problem.
     pub kind: ProblemKind,
     /// JSON pointer (RFC 6901) to the value; empty for the document.
     pub pointer: String,
-    /// Bytes from the start of the text.
+    /// Byte offset from the start of the text.
     pub offset: usize,
-    /// What is wrong, without the value.
+    /// The message, without the value.
     pub message: String,
 }
 
@@ -56,7 +58,8 @@ impl JsonProblem {
         (line, column + 1)
     }
 
-    /// Returns the line and the column in a file in which the text begins at the line and column `start`.
+    /// Returns the line and the column in a file that contains the text from the line and column
+    /// `start` on.
     pub fn line_column_in_file(&self, text: &[u8], start: (u64, u64)) -> (u64, u64) {
         let (line, column) = self.line_column(text);
         let column = column as u64 + if line == 1 { start.1 - 1 } else { 0 };
@@ -64,27 +67,29 @@ impl JsonProblem {
     }
 }
 
-/// A document that fits.
+/// A valid document.
 #[derive(Clone, Debug)]
 pub struct Parsed {
     /// The typed value.
     pub value: Value,
-    /// The canonical bytes, the same for documents that are the same.
+    /// The canonical bytes, which are equal for equal documents.
     pub canonical: Vec<u8>,
 }
 
 /// Reads a document.
 ///
 /// # Errors
-/// Everything that is wrong with it, at most [`PROBLEMS_MAX`] problems. Text that is not JSON has only its syntax errors.
+/// Returns all problems of the document, at most [`PROBLEMS_MAX`]. For text that is not JSON, only
+/// the syntax errors.
 pub fn read_json(text: &[u8], node: &JsonNode) -> Result<Parsed, Vec<JsonProblem>> {
     read(text, node, false)
 }
 
-/// Reads a document that was accepted before, perhaps by a version that accepted more. A value that does not fit is kept as JSON.
+/// Reads a document that was accepted before, perhaps by a version that accepted more. A value that
+/// does not fit is kept as JSON.
 ///
 /// # Errors
-/// The syntax errors of text that is not JSON.
+/// Returns the syntax errors of text that is not JSON.
 pub fn revive_json(text: &[u8], node: &JsonNode) -> Result<Parsed, Vec<JsonProblem>> {
     read(text, node, true)
 }
@@ -125,16 +130,16 @@ fn read(text: &[u8], node: &JsonNode, revive: bool) -> Result<Parsed, Vec<JsonPr
             problems.push(JsonProblem { kind: ProblemKind::Syntax, pointer, offset, message });
         }
     }
-    // What else is said of text that is not JSON would follow from the syntax error.
+    // If the text is not JSON, further problems only follow from the syntax error.
     if problems.iter().any(|problem| problem.kind == ProblemKind::Syntax) {
         problems.retain(|problem| problem.kind == ProblemKind::Syntax);
     }
-    // What an object lacks is known at its end, and told at its beginning.
+    // Missing members are found at the end of an object but reported at its start.
     problems.sort_by_key(|problem| problem.offset);
     Err(problems)
 }
 
-/// Why reading cannot go on.
+/// The reason why reading cannot continue.
 struct Unreadable {
     index: usize,
     pointer: String,
@@ -158,7 +163,7 @@ struct Reader<'t> {
     pointer: String,
     problems: Vec<JsonProblem>,
     depth: usize,
-    /// Whether the document was accepted before, so that it is not held against the node again.
+    /// Whether the document was accepted before and must not be validated again.
     revive: bool,
 }
 
@@ -175,7 +180,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Notes that the value at `peek` does not fit and steps over it.
+    /// Reports a value that does not fit and skips it.
     fn unfit(&mut self, peek: Peek, message: &str) -> Read<Value> {
         let offset = self.json.current_index();
         let value = self.any(peek)?;
@@ -199,7 +204,8 @@ impl Reader<'_> {
             read(self)
         };
         self.depth -= 1;
-        // A problem keeps the pointer that it copied, so the shared one may be cut again on failure too.
+        // Each problem has a copy of the pointer, so the shared pointer can be truncated even after
+        // a failure.
         self.pointer.truncate(length);
         result
     }
@@ -292,7 +298,7 @@ impl Reader<'_> {
         Ok(checked.unwrap_or_else(|message| self.refused(offset, &message)))
     }
 
-    /// Notes that a scalar does not fit.
+    /// Reports a scalar that does not fit.
     fn refused(&mut self, offset: usize, message: &str) -> Value {
         self.problem_at(ProblemKind::Shape, offset, message);
         Value::Missing
@@ -309,7 +315,7 @@ impl Reader<'_> {
         let mut next = self.json.known_array()?;
         while let Some(peek) = next {
             if elements.len() == max && !self.revive {
-                // The rest is still read, so that what follows the list gets its own findings.
+                // The remaining elements are still read, so problems after the list are found.
                 self.any(peek)?;
                 is_too_long = true;
             } else {
@@ -342,7 +348,7 @@ impl Reader<'_> {
             let at = self.canonical.len();
             match found {
                 Ok(position) => {
-                    // `position` comes from `node.find`, so both look-ups succeed.
+                    // `position` comes from `node.find`, so both lookups succeed.
                     let (Some(member), Some(was_seen)) =
                         (node.members.get(position), seen.get_mut(position))
                     else {
@@ -378,13 +384,13 @@ impl Reader<'_> {
         Ok(Value::Record(Arc::new(Record::new(Arc::clone(&node.ty), slots))))
     }
 
-    /// Notes that there must be no member of this name, which was read just now.
+    /// Reports that the member whose name was just read is not allowed.
     fn not_allowed(&mut self, name: &str) {
         let offset = self.name_start();
         self.problem_at(ProblemKind::Unknown, offset, &json_words::not_allowed(name));
     }
 
-    /// Drops the problems since `known` of a member that may be anything, and its value with them.
+    /// Drops the problems after `known`, which belong to a member of any form, and its value.
     fn excused(&mut self, known: usize, value: Value) -> Value {
         let since = self.problems.get(known..).unwrap_or_default();
         if since.is_empty() || since.iter().any(|problem| problem.kind == ProblemKind::Syntax) {
@@ -394,7 +400,7 @@ impl Reader<'_> {
         Value::Missing
     }
 
-    /// Returns where the name begins that was read just now.
+    /// Returns the offset of the name that was just read.
     fn name_start(&self) -> usize {
         name_before(self.text, self.json.current_index())
     }
@@ -409,12 +415,13 @@ impl Reader<'_> {
         self.within(name, |reader| reader.value(peek, node))
     }
 
-    /// Brings the members written since `start` into the order of their names.
+    /// Sorts the members written since `start` by name.
     fn sort_members(&mut self, start: usize, mut parts: Vec<(usize, usize)>) {
         let written = self.canonical.split_off(start);
         let part =
             |(from, to): &(usize, usize)| written.get(from - start..to - start).unwrap_or_default();
-        // A part begins with the length and the bytes of its name, so its bytes order it well enough: any fixed order will do.
+        // A part starts with the length and the bytes of its name. Comparing bytes gives a fixed
+        // order, which is enough.
         parts.sort_by(|a, b| part(a).cmp(part(b)));
         self.canonical.push(b'{');
         for range in &parts {
@@ -423,7 +430,7 @@ impl Reader<'_> {
         self.canonical.push(b'}');
     }
 
-    /// Reads a value of which nothing is known.
+    /// Reads a value of any form.
     fn any(&mut self, peek: Peek) -> Read<serde_json::Value> {
         use serde_json::Value as Json;
         Ok(match peek {
@@ -492,13 +499,13 @@ impl Reader<'_> {
     }
 }
 
-/// Keeps a number as its own digits: a float would change it.
+/// Keeps the digits of a number that is not an integer as text, because a float would change it.
 fn digits(number: &str) -> serde_json::Value {
     let text = || serde_json::Value::String(number.to_owned());
     number.parse::<i64>().map_or_else(|_| text(), serde_json::Value::from)
 }
 
-/// Writes a tag, the length and the bytes, so that no two sequences of parts run together.
+/// Writes a tag, the length and the bytes, so different sequences of parts have different bytes.
 fn write_part(canonical: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
     canonical.push(tag);
     canonical.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
@@ -532,13 +539,13 @@ mod tests {
     }
 
     #[test]
-    fn decimals_are_read_digit_by_digit() {
+    fn decimals_keep_all_digits() {
         let parsed = read_json(br#"{"amount":"10.10","items":[]}"#, &order()).unwrap();
         assert_eq!(parsed.value.as_record().unwrap().get("amount").unwrap().display(), "10.10");
     }
 
     #[test]
-    fn the_same_order_written_differently_has_the_same_canonical_bytes() {
+    fn equal_orders_have_the_same_canonical_bytes() {
         let canonical = |text: &str| read_json(text.as_bytes(), &order()).unwrap().canonical;
         let first =
             canonical(r#"{"amount":"10.10","items":[{"sku":"A","x":1.50}],"y":{"b":1,"a":2}}"#);
@@ -556,7 +563,7 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_is_told_with_its_place() {
+    fn every_problem_has_a_position() {
         assert_eq!(
             problems("{\"amount\": 10.5,\n \"items\": [{\"sku\": null}, {}]}"),
             ["2:20 /items/0/sku must be text, not null", "2:27 /items/1 lacks the member `sku`",]
@@ -568,9 +575,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_ends_with_its_place() {
+    fn syntax_errors_have_a_position() {
         let cut = problems("{\"amount\": \"1\",");
-        assert!(cut[0].starts_with("1:16  is not JSON: it ends too early"), "{cut:?}");
+        assert!(cut[0].starts_with("1:16  is not JSON: unexpected end"), "{cut:?}");
         let deep = problems(&"[".repeat(100_000));
         assert!(deep.iter().any(|problem| problem.contains("levels deep")), "{deep:?}");
         assert!(problems("\u{feff}{}")[0].contains("byte order mark"));

@@ -1,4 +1,5 @@
-//! The formats of single values: what a string or a number must be to stand for a decimal, a date, an address.
+//! Validates single values: the formats of strings and numbers for decimals, dates, addresses and
+//! so on.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use super::json_words;
 use super::types::DateFormat;
 use crate::money::{Currency, CurrencyError, Decimal, DecimalError};
 
-/// Checks a number against what is wanted.
+/// Validates a number.
 pub(super) fn number(decimal: Decimal, node: &JsonNode) -> Result<Value, String> {
     match &node.kind {
         JsonKind::Int { min, max } => {
@@ -36,7 +37,7 @@ pub(super) fn number(decimal: Decimal, node: &JsonNode) -> Result<Value, String>
     }
 }
 
-/// Reads a number that was accepted before, whatever bounds there are now.
+/// Converts a number that was accepted before, ignoring the current bounds.
 pub(super) fn revived_number(decimal: Decimal, node: &JsonNode) -> Option<Value> {
     match &node.kind {
         JsonKind::Int { .. } => decimal.rescale(0)?.to_string().parse().ok().map(Value::Int),
@@ -45,7 +46,7 @@ pub(super) fn revived_number(decimal: Decimal, node: &JsonNode) -> Option<Value>
     }
 }
 
-/// Checks a text against what is wanted.
+/// Validates a text.
 pub(super) fn text(text: &str, node: &JsonNode) -> Result<Value, String> {
     let unfit = || format!("must be {}", node.wanted());
     match &node.kind {
@@ -54,7 +55,7 @@ pub(super) fn text(text: &str, node: &JsonNode) -> Result<Value, String> {
         }
         JsonKind::Text { chars_min, chars_max, values } => {
             if let Some(values) = values {
-                // The allowed value itself is shared rather than copied.
+                // Shares the allowed value instead of copying the text.
                 return values
                     .iter()
                     .find(|value| value.as_ref() == text)
@@ -82,7 +83,7 @@ pub(super) fn text(text: &str, node: &JsonNode) -> Result<Value, String> {
         JsonKind::Date(format) => {
             read_date(text, *format).map(Value::Date).map_err(|error| match error {
                 NotADate::Form => unfit(),
-                NotADate::Day => format!("{}, and the day must exist", unfit()),
+                NotADate::Day => format!("{}; this date does not exist", unfit()),
             })
         }
         JsonKind::Timestamp { fine } => {
@@ -96,7 +97,7 @@ pub(super) fn text(text: &str, node: &JsonNode) -> Result<Value, String> {
     }
 }
 
-/// Reads a text that was accepted before, whatever is asserted of it now.
+/// Converts a text that was accepted before, ignoring the current constraints.
 pub(super) fn revived_text(text: &str, node: &JsonNode) -> Value {
     let decimal = match &node.kind {
         JsonKind::Decimal { .. } => Decimal::parse(text).ok(),
@@ -113,10 +114,11 @@ pub(super) fn revived_text(text: &str, node: &JsonNode) -> Value {
     }
 }
 
-/// Reads a decimal in plain notation with at most these digits before and after the point.
+/// Parses a decimal in plain notation with at most this many digits before and after the decimal
+/// point.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Returns the message about the first problem.
 pub fn decimal(text: &str, integer_digits: u32, scale: u32) -> Result<Decimal, String> {
     let decimal = Decimal::parse(text).map_err(|error| match error {
         DecimalError::TooManyDecimals | DecimalError::TooManyDigits => {
@@ -127,29 +129,29 @@ pub fn decimal(text: &str, integer_digits: u32, scale: u32) -> Result<Decimal, S
     sized(decimal, integer_digits, scale)
 }
 
-/// Checks how many digits a decimal has before and after the point.
+/// Checks the number of digits of a decimal before and after the decimal point.
 ///
 /// # Errors
-/// Which of the two are too many.
+/// Returns the message about the part with too many digits.
 pub fn sized(decimal: Decimal, integer_digits: u32, scale: u32) -> Result<Decimal, String> {
     if decimal.integer_digits() > integer_digits {
         let digits = json_words::counted(integer_digits.into(), "digit", "digits");
-        return Err(format!("must have at most {digits} before the point"));
+        return Err(format!("must have at most {digits} before the decimal point"));
     }
     if decimal.scale() > scale {
         let digits = json_words::counted(scale.into(), "digit", "digits");
-        return Err(format!("must have at most {digits} after the point"));
+        return Err(format!("must have at most {digits} after the decimal point"));
     }
     Ok(decimal)
 }
 
-/// Says why a text is not a currency code, and which one was probably meant.
+/// Returns the message for a text that is not a currency code, with the code that was probably
+/// meant.
 fn not_a_currency(text: &str, error: CurrencyError) -> String {
     if error == CurrencyError::NoMinorUnits {
-        return "must be a currency that amounts can be in; this code has no minor units"
-            .to_owned();
+        return "must be a currency code with minor units; this code has none".to_owned();
     }
-    let mut message = "must be a currency code of ISO 4217 in upper case".to_owned();
+    let mut message = "must be an ISO 4217 currency code in upper case".to_owned();
     match Currency::meant(text) {
         Some(currency) => message.push_str(&format!("; did you mean `{}`?", currency.code())),
         None => message.push_str(", such as `EUR`"),
@@ -157,21 +159,21 @@ fn not_a_currency(text: &str, error: CurrencyError) -> String {
     message
 }
 
-/// Tells whether a text is an absolute URI (RFC 3986).
+/// Returns whether a text is an absolute URI (RFC 3986).
 pub fn is_uri(text: &str) -> bool {
     fluent_uri::Uri::parse(text).is_ok()
 }
 
-/// Why a text is not a date.
+/// The reason why a text is not a date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum NotADate {
-    /// It is not written in the declared form.
+    /// It does not have the declared form.
     Form,
-    /// The calendar has no such day.
+    /// The date does not exist.
     Day,
 }
 
-/// Reads a date in one of the declared forms; each form has exactly one way to write a date.
+/// Parses a date in a declared form. In each form, a date has exactly one representation.
 pub fn parse_date(text: &str, format: DateFormat) -> Option<Date> {
     read_date(text, format).ok()
 }
@@ -200,35 +202,36 @@ fn read_date(text: &str, format: DateFormat) -> Result<Date, NotADate> {
     Date::new(year, part(month)?, part(day)?).map_err(|_| NotADate::Day)
 }
 
-/// Why a text is not an instant.
+/// The reason why a text is not a timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 enum NotATimestamp {
-    /// It is not written as RFC 3339 prescribes.
+    /// It does not have the form of RFC 3339.
     #[error("must be a date and time (RFC 3339)")]
     Form,
-    /// It has no offset from UTC.
+    /// It has no UTC offset.
     #[error("must end with an offset from UTC, such as `Z` or `+02:00`")]
     Offset,
-    /// The calendar has no such day.
-    #[error("must be on a day that exists")]
+    /// The date does not exist.
+    #[error("must have a date that exists")]
     Day,
-    /// The clock has no such time.
+    /// The time of day does not exist.
     #[error("must have a time of day from 00:00:00 to 23:59:59")]
     Time,
     /// It is a leap second.
-    #[error("must not be a leap second: write the second before or after it")]
+    #[error("must not be a leap second; use the second before or after it")]
     LeapSecond,
-    /// Its fraction of a second is too fine.
-    #[error("must have at most 9 digits after the second")]
+    /// The seconds have too many fractional digits.
+    #[error("must have at most 9 fractional digits")]
     Fraction,
-    /// It is outside of the instants that can be stored.
-    #[error("must be an instant from year 0 to 9999-12-30T22:00:00Z")]
+    /// It is outside the range that can be stored.
+    #[error("must be between year 0 and 9999-12-30T22:00:00Z")]
     Range,
 }
 
-/// Reads an instant: RFC 3339 `date-time` with an offset. What is finer than a millisecond is cut off, since journals and tables keep
-/// milliseconds, and an instant has to be the same before and after a restart. Stricter than the parser below it, which also knows
-/// ISO 8601's other spellings, a second of 60 (there is no such instant in UTC's usual arithmetic) and time zone names.
+/// Parses a timestamp: RFC 3339 `date-time` with an offset. Fractions below a millisecond are
+/// dropped, because journals and tables store milliseconds and a timestamp must be the same before
+/// and after a restart. It rejects inputs that the underlying parser accepts: other notations of
+/// ISO 8601, a second of 60 (which does not exist in UTC arithmetic) and time zone names.
 pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     read_timestamp(text).ok()
 }
@@ -240,7 +243,7 @@ fn read_timestamp(text: &str) -> Result<Timestamp, NotATimestamp> {
     Ok(cut.unwrap_or(instant))
 }
 
-/// Reads an instant to the nanosecond.
+/// Parses a timestamp with nanoseconds.
 fn read_instant(text: &str) -> Result<Timestamp, NotATimestamp> {
     let bytes = text.as_bytes();
     let two = |at: usize| match bytes.get(at..at + 2) {
@@ -266,7 +269,7 @@ fn read_instant(text: &str) -> Result<Timestamp, NotATimestamp> {
     }
     match rest {
         b"Z" | b"z" => {}
-        // An offset has hours to 23 and minutes to 59; the parser would take more.
+        // An offset has at most 23 hours and 59 minutes. The parser would accept more.
         [b'+' | b'-', a @ b'0'..=b'2', b @ b'0'..=b'9', b':', b'0'..=b'5', b'0'..=b'9']
             if *a != b'2' || *b <= b'3' => {}
         [] => return Err(NotATimestamp::Offset),
@@ -291,7 +294,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_rfc_3339_instants_are_read() {
+    fn only_rfc_3339_timestamps_are_parsed() {
         for good in [
             "2025-06-02T10:00:00Z",
             "2025-06-02T10:00:00.123+02:00",
@@ -320,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instant_has_milliseconds_as_it_is_written() {
+    fn timestamps_are_truncated_to_milliseconds() {
         for (text, written) in [
             ("2024-01-01T00:00:00.0009999Z", "2024-01-01T00:00:00.000Z"),
             ("2024-01-01T00:00:00.123456789+01:00", "2023-12-31T23:00:00.123Z"),
@@ -335,18 +338,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_an_instant_or_a_date_is_told() {
+    fn errors_name_the_problem_of_a_timestamp_or_date() {
         for (bad, message) in [
-            ("2026-02-29T10:00:00Z", "must be on a day that exists"),
-            ("2026-13-01T10:00:00Z", "must be on a day that exists"),
-            ("9999-12-31T23:59:59Z", "must be an instant from year 0 to 9999-12-30T22:00:00Z"),
+            ("2026-02-29T10:00:00Z", "must have a date that exists"),
+            ("2026-13-01T10:00:00Z", "must have a date that exists"),
+            ("9999-12-31T23:59:59Z", "must be between year 0 and 9999-12-30T22:00:00Z"),
             ("2025-06-02T10:00:00", "must end with an offset from UTC, such as `Z` or `+02:00`"),
             ("2025-06-02T24:00:00Z", "must have a time of day from 00:00:00 to 23:59:59"),
             (
                 "2025-11-30T23:59:60Z",
-                "must not be a leap second: write the second before or after it",
+                "must not be a leap second; use the second before or after it",
             ),
-            ("2025-06-02T10:00:00.1234567890Z", "must have at most 9 digits after the second"),
+            ("2025-06-02T10:00:00.1234567890Z", "must have at most 9 fractional digits"),
         ] {
             let found = read_timestamp(bad).unwrap_err().to_string();
             assert_eq!(found, message, "{bad}");
@@ -359,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_declared_date_form_is_the_only_one_read() {
+    fn only_the_declared_date_form_is_parsed() {
         let date = Date::new(2023, 3, 12).ok();
         assert_eq!(parse_date("03/12/2023", DateFormat::MonthDayYear), date);
         assert_eq!(parse_date("12/03/2023", DateFormat::DayMonthYear), date);
@@ -370,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_reads_on_from_the_name_of_a_member() {
+    fn a_message_follows_the_name_of_a_member() {
         let decimal = JsonKind::Decimal { text: true, number: false, integer_digits: 15, scale: 4 };
         for (kind, value) in [
             (decimal.clone(), "thirty-two"),
@@ -386,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_cannot_carry_a_second_header() {
+    fn an_address_cannot_contain_a_second_header() {
         assert!(is_email("jane@example.com"));
         for bad in
             ["a@example.com\r\nBcc: b@example.org", "a@b@c", "", "a@example.com,b@example.org"]

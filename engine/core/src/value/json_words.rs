@@ -1,4 +1,5 @@
-//! What is wrong with a document, in words that read on from the name of the value.
+//! Messages about problems in documents. They follow the name of the value, as in "/id must be
+//! text".
 
 use jiter::JsonErrorType;
 
@@ -8,28 +9,28 @@ pub(super) const fn syntax(error: &JsonErrorType) -> &'static str {
         JsonErrorType::EofWhileParsingList
         | JsonErrorType::EofWhileParsingObject
         | JsonErrorType::EofWhileParsingString
-        | JsonErrorType::EofWhileParsingValue => "it ends too early",
+        | JsonErrorType::EofWhileParsingValue => "unexpected end",
         JsonErrorType::ExpectedColon => "expected `:`",
         JsonErrorType::ExpectedListCommaOrEnd => "expected `,` or `]`",
         JsonErrorType::ExpectedObjectCommaOrEnd => "expected `,` or `}`",
         JsonErrorType::ExpectedSomeIdent | JsonErrorType::ExpectedSomeValue => {
-            "expected a value; text stands in double quotes"
+            "expected a value; put text in double quotes"
         }
-        JsonErrorType::InvalidEscape => "unknown escape in a text",
+        JsonErrorType::InvalidEscape => "unknown escape sequence in a string",
         JsonErrorType::InvalidNumber
         | JsonErrorType::NumberOutOfRange
         | JsonErrorType::FloatExpectingInt => "invalid number",
         JsonErrorType::InvalidUnicodeCodePoint
         | JsonErrorType::LoneLeadingSurrogateInHexEscape
-        | JsonErrorType::UnexpectedEndOfHexEscape => "invalid `\\u` escape in a text",
+        | JsonErrorType::UnexpectedEndOfHexEscape => "invalid `\\u` escape in a string",
         JsonErrorType::ControlCharacterWhileParsingString => {
-            "control character in a text; write it as an escape, such as `\\n`"
+            "control character in a string; escape it, for example as `\\n`"
         }
         JsonErrorType::KeyMustBeAString => "the name of a member must be in double quotes",
         JsonErrorType::TrailingComma => "comma after the last entry",
-        JsonErrorType::TrailingCharacters => "more text after the end of the value",
-        JsonErrorType::RecursionLimitExceeded => "it is nested too deep",
-        JsonErrorType::DuplicateKey(_) | JsonErrorType::InternalError(_) => "it cannot be read",
+        JsonErrorType::TrailingCharacters => "unexpected text after the end of the value",
+        JsonErrorType::RecursionLimitExceeded => "nested too deeply",
+        JsonErrorType::DuplicateKey(_) | JsonErrorType::InternalError(_) => "it cannot be parsed",
     }
 }
 

@@ -1,4 +1,4 @@
-//! Values to JSON: decimals as strings, so that no reader makes floats of them.
+//! Writes values as JSON. Decimals are strings, so no reader turns them into floats.
 
 use serde::{Serialize, Serializer};
 
@@ -30,9 +30,9 @@ impl Serialize for Value {
     }
 }
 
-/// Writes a value as compact JSON.
+/// Returns a value as compact JSON.
 pub fn write_json(value: &Value) -> String {
-    // A value has string keys only and nothing in it refuses to be written.
+    // Values have only string keys and always serialize.
     serde_json::to_string(value).unwrap_or_default()
 }
 

@@ -1,4 +1,4 @@
-//! Values for people to see: personal data prints as a mark.
+//! Shows values to people, with a mark in place of personal data.
 
 use serde_json::{Map, Value as Json};
 
@@ -6,7 +6,8 @@ use super::data::Value;
 use super::json_write::to_json;
 use super::types::{Shape, Type};
 
-/// Returns a value as JSON in which everything that is personal data by its type is replaced by a mark such as `«email»`.
+/// Returns a value as JSON. A mark such as `«email»` replaces every part that is personal data by
+/// its type.
 pub fn masked(value: &Value, ty: &Type) -> Json {
     if value.is_null() {
         return Json::Null;
@@ -23,7 +24,7 @@ pub fn masked(value: &Value, ty: &Type) -> Json {
                 }
                 let shown = match layout.field(name) {
                     Some(field) => masked(value, &field.ty),
-                    // What the type does not know is not known to be harmless.
+                    // A field that the type does not have may be personal.
                     None => Json::String("«hidden»".to_owned()),
                 };
                 map.insert(name.to_string(), shown);
@@ -55,7 +56,7 @@ mod tests {
     use crate::value::Record;
 
     #[test]
-    fn only_personal_data_becomes_a_mark() {
+    fn only_personal_data_is_replaced_by_a_mark() {
         let ty =
             Type::record([("email", Type::of(Shape::Email).with_pii(true)), ("sku", Type::text())]);
         let layout = ty.as_record().unwrap();

@@ -1,4 +1,5 @@
-//! Masks the JSON text of an order: every byte stays as it was sent, except for values that are or may be personal data.
+//! Masks the JSON text of an order: every byte stays as it was sent, except for values that are or
+//! may be personal data.
 
 use super::mask::mark;
 use super::types::{RecordType, Shape, Type};
@@ -6,8 +7,10 @@ use super::types::{RecordType, Shape, Type};
 /// The mark for a value that the schema does not describe and that may therefore be personal.
 const HIDDEN: &str = "«hidden»";
 
-/// Returns a JSON text in which a mark such as `"«email»"` replaces each value whose type is personal data and each value that the type does not
-/// describe. Everything else stays unchanged: whitespace, the order of members, the notation of numbers. If the text is not JSON, the whole text is hidden.
+/// Returns a JSON text in which a mark such as `"«email»"` replaces each value whose type is
+/// personal data and each value that the type does not describe. Everything else stays unchanged:
+/// whitespace, the order of members, the notation of numbers. If the text is not JSON, the whole
+/// text is hidden.
 pub fn masked_text(text: &str, ty: &Type) -> String {
     let mut scanner = Scanner { text, at: 0, shown: String::with_capacity(text.len()) };
     let whole = scanner.value(Some(ty)).and_then(|()| {
@@ -145,14 +148,14 @@ mod tests {
     }
 
     #[test]
-    fn everything_stays_but_what_is_or_may_be_personal() {
+    fn only_values_that_are_or_may_be_personal_are_replaced() {
         let sent = "{ \"total\" : 1.50e0,\r\n\t\"id\":\"\\u0041\" ,\"nick\" : {\"a\": [1, \"Ann\"]}, \"email\":\"a@b.org\",\n \"items\":[{\"gift\":null,\"sku\":\"}\\\"\"} , {\"sku\":\"2\",\"gift\":\"Bob\",\"x\":true}], \"notes\":[\"n\"]}\n";
         let shown = "{ \"total\" : 1.50e0,\r\n\t\"id\":\"\\u0041\" ,\"nick\" : \"«hidden»\", \"email\":\"«email»\",\n \"items\":[{\"gift\":null,\"sku\":\"}\\\"\"} , {\"sku\":\"2\",\"gift\":\"«text»\",\"x\":\"«hidden»\"}], \"notes\":\"«hidden»\"}\n";
         assert_eq!(masked_text(sent, &order()), shown);
     }
 
     #[test]
-    fn a_value_of_another_form_and_a_broken_text_are_hidden() {
+    fn values_of_another_shape_and_invalid_json_are_hidden() {
         let shown = masked_text(r#"{"id":{"name":"Ann"},"items":"Ann","total":["Ann"]}"#, &order());
         assert!(!shown.contains("Ann"), "{shown}");
         for broken in [

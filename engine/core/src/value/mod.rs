@@ -1,5 +1,6 @@
-//! Values as they flow between steps, and their static types. A [`Value`] is exact (decimals, never
-//! floats); a [`Type`] says what a value surely is. Both are made by the order schema, by tables and by steps.
+//! The values that flow between steps, and their static types. A [`Value`] is exact: it has
+//! decimals and no floats. A [`Type`] describes what is known of a value before a run. The order
+//! schema, tables and steps create both.
 
 mod data;
 mod difference;

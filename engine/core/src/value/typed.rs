@@ -1,4 +1,5 @@
-//! Rust types as values: what a step takes and gives is a plain struct, and its static type follows from it.
+//! Conversions between Rust types and values. The input and the output of a step are plain structs,
+//! from which their static types are derived.
 
 use std::sync::Arc;
 
@@ -9,15 +10,15 @@ use super::data::Value;
 use super::types::{DateFormat, Shape, Type};
 use crate::money::{Currency, Decimal};
 
-/// A Rust type that has a static [`Type`] and goes to and from a [`Value`].
+/// A Rust type with a static [`Type`] and conversions from and to a [`Value`].
 pub trait Typed: Sized {
-    /// Returns the static type; nothing where only the plan knows it.
+    /// Returns the static type; `None` if only the plan knows it.
     fn ty() -> Option<Type>;
 
-    /// Takes it out of a value of that type. Nothing only if the value is of another type.
+    /// Converts a value of that type. Returns `None` only if the value has another type.
     fn from_value(value: &Value) -> Option<Self>;
 
-    /// Makes it a value.
+    /// Converts it to a value.
     fn into_value(self) -> Value;
 }
 
@@ -64,7 +65,7 @@ impl Typed for Decimal {
     fn from_value(value: &Value) -> Option<Self> {
         match value {
             Value::Decimal(it) => Some(*it),
-            // A whole number may stand wherever a decimal is wanted.
+            // An integer is accepted where a decimal is expected.
             Value::Int(it) => Some(Self::from_int(*it)),
             _ => None,
         }
@@ -117,7 +118,7 @@ impl<T: Typed> Typed for Vec<T> {
     }
 }
 
-/// An e-mail address that was checked.
+/// A validated e-mail address.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EmailAddress(pub Arc<str>);
 
@@ -128,7 +129,7 @@ scalar!(
     it => Value::Text(it.0)
 );
 
-/// Nothing: the output of steps that only do something.
+/// The output of steps that have no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Nothing;
 
@@ -149,15 +150,15 @@ impl Typed for Nothing {
     }
 }
 
-/// Declares a struct together with its static type and its way to and from a value.
+/// Declares a struct together with its static type and its conversions from and to a value.
 ///
 /// ```
 /// oms_engine::record! {
-///     /// What a stock check says.
+///     /// The result of a stock check.
 ///     pub struct Stock {
 ///         /// Pieces on the shelf.
 ///         pub pieces: i64,
-///         /// Where they lie, if known.
+///         /// The shelf, if known.
 ///         pub shelf: Option<String>,
 ///     }
 /// }

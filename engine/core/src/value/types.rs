@@ -1,4 +1,4 @@
-//! Static types: what a checked expression, a column or a step's output surely is.
+//! Static types: what is known of an expression, a column or an output before a run.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::money::{Currency, DIGITS_MAX};
 /// Maximum number of characters of an e-mail address (RFC 5321).
 const EMAIL_CHARS_MAX: u64 = 254;
 
-/// How a date is written in JSON.
+/// The form of a date in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum DateFormat {
     /// `2025-12-31` (RFC 3339 full-date).
@@ -21,12 +21,12 @@ pub enum DateFormat {
     DayMonthYear,
 }
 
-/// Which currency an amount is in.
+/// The currency of an amount.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Unit {
-    /// One that is known now.
+    /// A known currency.
     Code(Currency),
-    /// The one that a field holds, by its path from the scope, such as `order.currency`.
+    /// The currency in a field, given by its path from the scope, such as `order.currency`.
     Field(Arc<str>),
 }
 
@@ -39,27 +39,27 @@ impl fmt::Display for Unit {
     }
 }
 
-/// The form of a value that is there.
+/// The shape of a value that is not null.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Shape {
-    /// Nothing but null is known.
+    /// Always null.
     Null,
     /// True or false.
     Bool,
-    /// A whole number that fits 64 bits.
+    /// A 64-bit integer.
     Int,
-    /// An exact decimal with at most these digits before and after the point.
+    /// An exact decimal with at most this many digits before and after the decimal point.
     Decimal {
-        /// Digits before the point at the most.
+        /// The maximum number of digits before the decimal point.
         integer_digits: u32,
-        /// Digits after the point at the most.
+        /// The maximum number of digits after the decimal point.
         scale: u32,
     },
     /// Text.
     Text {
-        /// Characters at the most, where it is known.
+        /// The maximum number of characters, if known.
         chars_max: Option<u64>,
-        /// The only texts possible, where they are known.
+        /// The possible texts, if they are known.
         values: Option<Arc<[Arc<str>]>>,
     },
     /// An ISO 4217 code.
@@ -70,49 +70,51 @@ pub enum Shape {
     Uri,
     /// A calendar date.
     Date(DateFormat),
-    /// An instant.
+    /// A timestamp.
     Timestamp,
     /// Elements of one type.
     List(Arc<Type>),
     /// Named fields.
     Record(Arc<RecordType>),
-    /// JSON that is only validated; nothing may refer into it.
+    /// JSON for which no type can be derived. It is only validated, and expressions cannot refer to
+    /// its parts.
     Json,
-    /// The type of a declaration that is wrong. The declaration has its own finding, so nothing that uses it is checked.
+    /// The type of an invalid declaration. The declaration has its own finding, so uses of it are
+    /// not checked.
     Broken,
 }
 
-/// The type of a value: its shape, whether it may be missing, and what else is known of it.
+/// The type of a value: its shape, whether it may be missing, and further properties.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Type {
-    /// The form it has when it is there.
+    /// Its shape if it is not null.
     pub shape: Shape,
-    /// Whether it may be null or absent.
+    /// Whether it may be null or missing.
     pub nullable: bool,
     /// Whether it is, or is computed from, personal data.
     pub pii: bool,
-    /// The currency that an amount is in, where that is known.
+    /// The currency of an amount, if known.
     pub unit: Option<Unit>,
-    /// Maximum number of characters of an address or a link, where it is less than the form allows.
+    /// Maximum number of characters of an address or a link, if it is less than the shape allows.
     pub length_max: Option<u64>,
-    /// What is known of its size beyond the shape.
+    /// Limits of its size beyond those of the shape.
     pub limits: Limits,
 }
 
-/// What is known of the size of a value beyond its shape.
+/// Limits of the size of a value beyond those of its shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Limits {
-    /// Between which numbers a number lies.
+    /// The range of a number.
     pub numbers: Option<Interval>,
-    /// Elements of a list at most.
+    /// The maximum number of elements of a list.
     pub elements_max: Option<u64>,
 }
 
 impl Limits {
-    /// Nothing is known.
+    /// No limits.
     pub const NONE: Self = Self { numbers: None, elements_max: None };
 
-    /// Returns what is known of a value that has one of the two limits.
+    /// Returns the limits of a value that has at least one of the two limits.
     fn join(self, other: Self) -> Self {
         Self {
             numbers: self.numbers.zip(other.numbers).map(|(a, b)| a.hull(b)),
@@ -126,11 +128,11 @@ impl Limits {
 pub struct Field {
     /// Its name.
     pub name: Arc<str>,
-    /// Its type; nullable when it may be absent.
+    /// Its type; nullable if it may be missing.
     pub ty: Type,
 }
 
-/// The fields of a record, sorted by name: two records with the same names have the same layout.
+/// The fields of a record, sorted by name. Two records with the same names have the same layout.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct RecordType {
     fields: Vec<Field>,
@@ -139,20 +141,21 @@ pub struct RecordType {
 }
 
 impl RecordType {
-    /// Makes a record type; a name that comes twice keeps its last type.
+    /// Creates a record type. If a name occurs twice, the last type is used.
     pub fn new(fields: impl IntoIterator<Item = (Arc<str>, Type)>) -> Self {
         let sorted: std::collections::BTreeMap<Arc<str>, Type> = fields.into_iter().collect();
         let fields = sorted.into_iter().map(|(name, ty)| Field { name, ty }).collect();
         Self { fields, cases: Vec::new() }
     }
 
-    /// Makes this the layout of a union: every value fits at least one of the cases.
+    /// Sets the cases of a union: every value fits at least one of them.
     #[must_use]
     pub fn with_cases(self, cases: Vec<Arc<Self>>) -> Self {
         Self { cases, ..self }
     }
 
-    /// Returns the cases of a union; none for other records. A case has its own fields only, with its own types.
+    /// Returns the cases of a union; empty for other records. A case has only its own fields, with
+    /// its own types.
     pub fn cases(&self) -> &[Arc<Self>] {
         &self.cases
     }
@@ -178,16 +181,16 @@ impl RecordType {
     }
 }
 
-/// Why a value of one type cannot stand where another is wanted.
+/// The reason why a value of one type is not allowed where another type is expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mismatch {
-    /// The shapes differ; the path leads to the part that differs.
+    /// The shapes differ. The path leads to the part that differs.
     Shape {
         /// Dotted path below the value; empty for the value itself.
         path: String,
-        /// What is wanted, in words.
+        /// The expected shape, in words.
         wanted: String,
-        /// What is there, in words.
+        /// The actual shape, in words.
         found: String,
     },
     /// It may be missing.
@@ -195,7 +198,7 @@ pub enum Mismatch {
         /// Dotted path below the value; empty for the value itself.
         path: String,
     },
-    /// A field is wanted that is not there.
+    /// A required field is missing.
     NoField {
         /// Dotted path below the value.
         path: String,
@@ -203,7 +206,7 @@ pub enum Mismatch {
 }
 
 impl Type {
-    /// A type that is always there.
+    /// Creates a type that is not nullable.
     pub const fn of(shape: Shape) -> Self {
         Self {
             shape,
@@ -215,41 +218,42 @@ impl Type {
         }
     }
 
-    /// Text of any length.
+    /// Creates a type for text of any length.
     pub const fn text() -> Self {
         Self::of(Shape::Text { chars_max: None, values: None })
     }
 
-    /// A decimal of the widest range that an amount may have (15 digits before the point, 4 after it).
+    /// Creates a decimal type with the widest range of an amount (15 digits before the decimal
+    /// point, 4 after it).
     pub const fn amount() -> Self {
         Self::of(Shape::Decimal { integer_digits: 15, scale: 4 })
     }
 
-    /// A decimal about whose digits nothing is known.
+    /// Creates a decimal type with the widest possible range.
     pub const fn decimal() -> Self {
         Self::of(Shape::Decimal { integer_digits: 28, scale: 28 })
     }
 
-    /// A list of elements of this type.
+    /// Creates a list type.
     pub fn list(element: Self) -> Self {
         let pii = element.pii;
         Self { pii, ..Self::of(Shape::List(Arc::new(element))) }
     }
 
-    /// A record with these fields.
+    /// Creates a record type with these fields.
     pub fn record<'a>(fields: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
         Self::of(Shape::Record(Arc::new(RecordType::new(
             fields.into_iter().map(|(name, ty)| (Arc::from(name), ty)),
         ))))
     }
 
-    /// A whole number of this interval.
+    /// Creates an integer type with this range.
     pub fn int_within(interval: Interval) -> Self {
         let numbers = interval.within(Interval::whole());
         Self { limits: Limits { numbers, ..Limits::NONE }, ..Self::of(Shape::Int) }
     }
 
-    /// A decimal of this interval with at most `scale` decimals.
+    /// Creates a decimal type with this range and at most `scale` decimals.
     pub fn decimal_within(interval: Interval, scale: u32) -> Self {
         let integer_digits = interval.integer_digits();
         let scale = scale.min(DIGITS_MAX);
@@ -257,12 +261,12 @@ impl Type {
         Self { limits, ..Self::of(Shape::Decimal { integer_digits, scale }) }
     }
 
-    /// A list of at most so many elements of this type.
+    /// Creates a list type with at most `elements_max` elements.
     pub fn list_of_at_most(element: Self, elements_max: Option<u64>) -> Self {
         Self { limits: Limits { elements_max, ..Limits::NONE }, ..Self::list(element) }
     }
 
-    /// Returns between which numbers it lies, if it is a number.
+    /// Returns the range of a number; `None` for other types.
     pub fn interval(&self) -> Option<Interval> {
         match self.shape {
             Shape::Int => Some(self.limits.numbers.unwrap_or_else(Interval::whole)),
@@ -275,19 +279,19 @@ impl Type {
         }
     }
 
-    /// This type, but perhaps missing.
+    /// Returns this type as nullable.
     #[must_use]
     pub fn or_null(self) -> Self {
         Self { nullable: true, ..self }
     }
 
-    /// This type, surely there.
+    /// Returns this type as not nullable.
     #[must_use]
     pub fn not_null(self) -> Self {
         Self { nullable: false, ..self }
     }
 
-    /// This type, marked as personal data if `pii`, and the elements of a list with it.
+    /// Returns this type marked as personal data if `pii`, including the elements of a list.
     #[must_use]
     pub fn with_pii(self, pii: bool) -> Self {
         if !pii {
@@ -302,7 +306,7 @@ impl Type {
         Self { shape, pii: true, ..self }
     }
 
-    /// Returns the record's fields if it is one.
+    /// Returns the record type if it is a record.
     pub fn as_record(&self) -> Option<&Arc<RecordType>> {
         match &self.shape {
             Shape::Record(record) => Some(record),
@@ -310,7 +314,7 @@ impl Type {
         }
     }
 
-    /// Tells whether this or anything in it is personal data.
+    /// Returns whether the type or a part of it is personal data.
     pub fn holds_pii(&self) -> bool {
         self.pii
             || match &self.shape {
@@ -320,7 +324,7 @@ impl Type {
             }
     }
 
-    /// Tells whether this or anything in it is the type of a declaration that is wrong.
+    /// Returns whether the type or a part of it comes from an invalid declaration.
     pub fn holds_broken(&self) -> bool {
         match &self.shape {
             Shape::Broken => true,
@@ -330,9 +334,9 @@ impl Type {
         }
     }
 
-    /// Says whether a value of type `found` can stand where this type is wanted, and if not, why. Whole numbers widen to
-    /// decimals, and codes, addresses and links are texts; lengths and digits are not judged here, since columns
-    /// report them as warnings.
+    /// Checks whether a value of type `found` is allowed where this type is expected. Integers are
+    /// allowed as decimals, and codes, addresses and links as texts. Lengths and digits are not
+    /// checked here, because columns report them as warnings.
     pub fn accepts(&self, found: &Self) -> Result<(), Mismatch> {
         self.accepts_at(found, "")
     }
@@ -396,7 +400,7 @@ impl Type {
         Ok(())
     }
 
-    /// Returns the first two currencies, in this type and in the other one at the same place, that are known and differ.
+    /// Returns the first pair of known currencies that differ, at the same place in both types.
     pub fn differing_units<'a>(&'a self, other: &'a Self) -> Option<(&'a Unit, &'a Unit)> {
         match (&self.unit, &other.unit) {
             (Some(a), Some(b)) if a != b => return Some((a, b)),
@@ -412,8 +416,9 @@ impl Type {
         }
     }
 
-    /// Returns the type of a value that has one of the two types, or `None` if no operation fits both. Amounts of two
-    /// currencies have no type in common; a number without one takes that of the other, as in a sum.
+    /// Returns the type of a value that has one of the two types, or `None` if there is no common
+    /// type. Amounts of two currencies have no common type. A number without a currency takes that
+    /// of the other type, as in a sum.
     pub fn join(&self, other: &Self) -> Option<Self> {
         let nullable = self.nullable || other.nullable;
         let pii = self.pii || other.pii;
@@ -471,12 +476,12 @@ impl Type {
         Some(Self { shape, nullable, pii, unit, length_max, limits })
     }
 
-    /// Returns the limits with those that follow from the shape.
+    /// Returns the limits, including those that follow from the shape.
     fn limits_of_all(&self) -> Limits {
         Limits { numbers: self.interval(), ..self.limits }
     }
 
-    /// Returns how many characters a text of this type has at the most, where that is known.
+    /// Returns the maximum number of characters of a text of this type, if known.
     pub fn chars_max(&self) -> Option<u64> {
         match &self.shape {
             Shape::Text { values: Some(values), .. } => {
@@ -516,8 +521,8 @@ impl fmt::Display for Shape {
             Self::Timestamp => f.write_str("a timestamp"),
             Self::List(_) => f.write_str("a list"),
             Self::Record(_) => f.write_str("a record"),
-            Self::Json => f.write_str("JSON that is only validated"),
-            Self::Broken => f.write_str("of a type that is not known"),
+            Self::Json => f.write_str("JSON without a known type"),
+            Self::Broken => f.write_str("a value of unknown type"),
         }
     }
 }
@@ -534,14 +539,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_whole_number_widens_to_a_decimal_but_not_back() {
+    fn an_integer_is_accepted_as_a_decimal_but_not_vice_versa() {
         let int = Type::of(Shape::Int);
         assert_eq!(Type::amount().accepts(&int), Ok(()));
         assert!(int.accepts(&Type::amount()).is_err());
     }
 
     #[test]
-    fn what_may_be_missing_is_not_accepted_as_present() {
+    fn a_nullable_field_is_not_accepted_as_required() {
         let wanted = Type::record([("a", Type::text())]);
         let found = Type::record([("a", Type::text().or_null())]);
         assert_eq!(wanted.accepts(&found), Err(Mismatch::MayBeMissing { path: "a".to_owned() }));
@@ -549,7 +554,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_of_two_currencies_have_no_type_in_common() {
+    fn amounts_of_two_currencies_have_no_common_type() {
         let of = |path: &str| Type { unit: Some(Unit::Field(Arc::from(path))), ..Type::amount() };
         let (a, b) = (of("order.a"), of("order.b"));
         assert_eq!(a.join(&b), None);

@@ -1,13 +1,14 @@
-//! Whether a value that was stored under an earlier type is one of a later type.
+//! Decides whether a value stored under an earlier type also fits a later type.
 
 use std::sync::Arc;
 
 use super::types::{RecordType, Shape, Type};
 
 impl Type {
-    /// Tells whether every value of an earlier version of this type is one of this type: it may allow more, and records may have more members
-    /// that can be null. [Limits](super::Limits) do not count: they decide on warnings, and on divisors, where an expression fails on a value outside
-    /// of them.
+    /// Returns whether every value of an earlier version of this type is also a value of this type.
+    /// The type may allow more values, and records may have additional nullable members.
+    /// [Limits](super::Limits) are ignored: they only affect warnings and the check of divisors,
+    /// where an expression fails on a value outside of them.
     pub fn takes(&self, earlier: &Self) -> bool {
         (self.nullable || !earlier.nullable)
             && (self.pii || !earlier.pii)
@@ -48,11 +49,11 @@ fn takes_record(record: &RecordType, earlier: &RecordType) -> bool {
         .all(|was| record.field(&was.name).is_some_and(|is| is.ty.takes(&was.ty)));
     let added =
         record.fields().iter().all(|is| is.ty.nullable || earlier.field(&is.name).is_some());
-    // The cases of a union tell its members apart, so that they stay as they are.
+    // The cases of a union distinguish its members, so they must stay the same.
     kept && added && record.cases() == earlier.cases()
 }
 
-/// Tells whether an earlier maximum is within a later one, where nothing means no maximum.
+/// Returns whether an earlier maximum is within a later one. `None` means no maximum.
 fn is_at_most(earlier: Option<u64>, later: Option<u64>) -> bool {
     later.is_none_or(|later| earlier.is_some_and(|earlier| earlier <= later))
 }
@@ -62,20 +63,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_type_takes_what_it_took_before_and_may_take_more() {
+    fn a_later_type_accepts_all_earlier_values_and_may_accept_more() {
         let row = |note: bool| {
             let mut fields = vec![("customer", Type::text()), ("total", Type::amount().or_null())];
             fields.extend(note.then(|| ("note", Type::text().or_null())));
             Type::record(fields)
         };
         assert!(row(true).takes(&row(false)) && row(false).takes(&row(false)));
-        assert!(!row(false).takes(&row(true)), "a member is gone");
+        assert!(!row(false).takes(&row(true)), "a member was removed");
         assert!(row(false).or_null().takes(&row(false)));
         assert!(!row(false).takes(&row(false).or_null()));
         assert!(
             !Type::record([("a", Type::text()), ("b", Type::text())])
                 .takes(&Type::record([("a", Type::text())])),
-            "it cannot be null"
+            "the new member is not nullable"
         );
         assert!(Type::list(row(true)).takes(&Type::list(row(false))));
         assert!(Type::decimal().takes(&Type::amount()) && !Type::amount().takes(&Type::decimal()));

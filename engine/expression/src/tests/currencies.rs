@@ -1,4 +1,4 @@
-//! Amounts of different currencies never meet in one value.
+//! Amounts of different currencies are never combined in one value.
 
 use oms_core::diagnostic::codes;
 
@@ -25,7 +25,7 @@ const MIXED: &[&str] = &[
 ];
 
 #[test]
-fn no_operation_joins_amounts_of_two_currencies() {
+fn no_operation_combines_amounts_of_two_currencies() {
     for text in MIXED {
         let found = problems(text);
         assert_eq!(found.len(), 1, "{text}: {found:#?}");
@@ -36,7 +36,7 @@ fn no_operation_joins_amounts_of_two_currencies() {
 }
 
 #[test]
-fn a_list_in_the_file_is_of_one_currency() {
+fn a_list_in_the_file_has_one_currency() {
     let list = serde_json::json!(["${{ order.amount }}", "${{ steps.convert.amount }}"]);
     let found = compile_value(&list, None, &scope()).unwrap_err();
     assert_eq!(found.len(), 1, "{found:#?}");
@@ -44,7 +44,7 @@ fn a_list_in_the_file_is_of_one_currency() {
 }
 
 #[test]
-fn what_is_made_of_an_amount_keeps_its_currency() {
+fn values_made_of_an_amount_keep_its_currency() {
     for text in ["coalesce(order.amount, 0)", "sum([order.amount, order.fee, 0])"] {
         assert_eq!(
             compiled(text).ty().unit,

@@ -1,4 +1,4 @@
-//! What is computed from personal data is personal data, and what a key is computed from is told by its text.
+//! Values computed from personal data are personal data. A text shows which key it contains.
 
 use oms_core::value::masked;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::{EvalError, compile_value};
 
 #[test]
-fn everything_computed_from_personal_data_prints_as_a_mark() {
+fn values_computed_from_personal_data_print_as_a_mark() {
     for text in [
         "order.email",
         "'to ' + order.email",
@@ -52,7 +52,7 @@ fn text_around_personal_data_is_personal_data() {
 }
 
 #[test]
-fn a_key_is_recovered_only_from_texts_that_hold_it_whole() {
+fn a_key_is_recoverable_only_from_texts_that_contain_it_whole() {
     for (text, told) in [
         ("${{ order.order_id }}", true),
         ("${{ string(order.order_id) }}", true),
@@ -73,7 +73,7 @@ fn a_key_is_recovered_only_from_texts_that_hold_it_whole() {
 }
 
 #[test]
-fn loops_within_loops_end() {
+fn nested_loops_are_limited() {
     let many: Arc<[Value]> = (0..10_000).map(|_| Value::text("a")).collect();
     let layout = order();
     let order = record(&layout, &[("tags", Value::List(many))]);

@@ -1,16 +1,18 @@
-//! What is said about a value that cannot be, may be missing, may fail or is in another currency.
+//! Problems with values that are impossible, may be missing, may fail or have another currency.
 
 use super::problems::check;
 use super::*;
 
 #[test]
-fn values_that_cannot_be() {
+fn impossible_values() {
     check(
         "order.meta.x",
         405,
-        "nothing may refer into `order.meta`",
+        "expressions cannot refer to parts of `order.meta`",
         "x",
-        Some("this part of the schema is only validated: describe it with `properties`"),
+        Some(
+            "describe this part of the order schema with `properties`: `oms` cannot derive its type",
+        ),
     );
     check(
         "order.status == 'payed'",
@@ -38,15 +40,9 @@ fn values_that_cannot_be() {
         405,
         "`2025-02-30` is not a date",
         "'2025-02-30'",
-        Some("it is written like `2025-12-31`"),
+        Some("write it like `2025-12-31`"),
     );
-    check(
-        "decimal('1,5')",
-        405,
-        "`1,5` is not a decimal",
-        "'1,5'",
-        Some("it is written like `12.30`"),
-    );
+    check("decimal('1,5')", 405, "`1,5` is not a decimal", "'1,5'", Some("write it like `12.30`"));
 }
 
 #[test]
@@ -57,7 +53,7 @@ fn values_that_may_be_missing() {
         "`order.note` may be missing",
         "order.note",
         Some(
-            "run the step only then: `when: ${{ order.note != null }}`, or give a fallback: `coalesce(order.note, \"\")`",
+            "run the step only if it is present: `when: ${{ order.note != null }}`, or add a fallback: `coalesce(order.note, \"\")`",
         ),
     );
     check(
@@ -66,7 +62,7 @@ fn values_that_may_be_missing() {
         "`order.tip` may be missing",
         "order.tip",
         Some(
-            "run the step only then: `when: ${{ order.tip != null }}`, or use it only where it is present: `order.tip != null ? … : …`",
+            "run the step only if it is present: `when: ${{ order.tip != null }}`, or use it only where it is present: `order.tip != null ? … : …`",
         ),
     );
     check(
@@ -75,7 +71,7 @@ fn values_that_may_be_missing() {
         "`order.tip` may be missing",
         "order.tip",
         Some(
-            "run the step only then: `when: ${{ order.tip != null }}`, or use it only where it is present: `order.tip != null ? … : …`",
+            "run the step only if it is present: `when: ${{ order.tip != null }}`, or use it only where it is present: `order.tip != null ? … : …`",
         ),
     );
     check(
@@ -84,7 +80,7 @@ fn values_that_may_be_missing() {
         "`order.address` may be missing",
         "order.address",
         Some(
-            "run the step only then: `when: ${{ order.address != null }}`, or use it only where it is present: `order.address != null ? order.address.city : …`",
+            "run the step only if it is present: `when: ${{ order.address != null }}`, or use it only where it is present: `order.address != null ? order.address.city : …`",
         ),
     );
     check(
@@ -92,14 +88,14 @@ fn values_that_may_be_missing() {
         406,
         "`get(order.tags, 0)` may be missing",
         "get(order.tags, 0)",
-        Some("give a fallback: `coalesce(get(order.tags, 0), \"\")`"),
+        Some("add a fallback: `coalesce(get(order.tags, 0), \"\")`"),
     );
     check(
         "sum(order.items.map(i, i.discount))",
         406,
         "an element of `order.items.map(i, i.discount)` may be missing",
         "order.items.map(i, i.discount)",
-        Some("leave out what is missing: `order.items.map(i, i.discount).map(x, x != null, x)`"),
+        Some("skip missing elements: `order.items.map(i, i.discount).map(x, x != null, x)`"),
     );
 }
 
@@ -137,29 +133,33 @@ fn operations_that_may_fail() {
         408,
         "`order.tags` may have no element `0`",
         "0",
-        Some("write `get(order.tags, 0)`, which is null then, or guard it: `size(order.tags) > 0`"),
+        Some(
+            "write `get(order.tags, 0)`, which is null if there is no such element, or guard it: `size(order.tags) > 0`",
+        ),
     );
     check(
         "size(order.tags) > 1 ? order.tags[2] : ''",
         408,
         "`order.tags` may have no element `2`",
         "2",
-        Some("write `get(order.tags, 2)`, which is null then, or guard it: `size(order.tags) > 2`"),
+        Some(
+            "write `get(order.tags, 2)`, which is null if there is no such element, or guard it: `size(order.tags) > 2`",
+        ),
     );
     check(
         "order.tags[order.count]",
         408,
         "`order.tags` may have no element `order.count`",
         "order.count",
-        Some("write `get(order.tags, order.count)`, which is null then"),
+        Some("write `get(order.tags, order.count)`, which is null if there is no such element"),
     );
     check(
         "decimal(order.order_id)",
         408,
-        "`order.order_id` may be no decimal",
+        "`order.order_id` might not be a decimal",
         "order.order_id",
         Some(
-            "guard it: `is_decimal(order.order_id) ? … : …`, or give a fallback: `decimal(order.order_id, …)`",
+            "guard it: `is_decimal(order.order_id) ? … : …`, or add a fallback: `decimal(order.order_id, …)`",
         ),
     );
 }
@@ -172,7 +172,7 @@ fn amounts_of_different_currencies() {
         ("order.amount > steps.convert.amount", "`>`"),
         ("order.amount == steps.convert.amount", "`==`"),
     ] {
-        let message = format!("{operator} joins amounts of different currencies");
+        let message = format!("{operator} combines amounts of different currencies");
         let help = Some("convert one of them first, in a `money.convert` step");
         check(text, 407, &message, text, help);
         let origin = problems(text).remove(0).origin;
@@ -182,7 +182,7 @@ fn amounts_of_different_currencies() {
 }
 
 #[test]
-fn independent_problems_are_all_reported_and_none_twice() {
+fn independent_problems_are_each_reported_once() {
     let found: Vec<String> = problems("order.x + 1 > order.y && order.note > 'a'")
         .into_iter()
         .map(|problem| problem.message)

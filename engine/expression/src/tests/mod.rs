@@ -1,4 +1,4 @@
-//! Expressions as data: what is written, and what it is, what it gives or what is said about it.
+//! Table-driven tests of expressions: types, results and problems.
 
 mod currencies;
 mod derived;
@@ -110,7 +110,7 @@ fn decimal(text: &str) -> Value {
     Value::Decimal(Decimal::parse(text).unwrap())
 }
 
-/// Makes a value in the layout of a record type; what is not given is missing.
+/// Creates a value in the layout of a record type. Fields that are not given are missing.
 fn record(ty: &Type, fields: &[(&str, Value)]) -> Value {
     let layout: &Arc<RecordType> = ty.as_record().unwrap();
     for (name, _) in fields {

@@ -1,4 +1,4 @@
-//! What is said about an expression that is wrong: the code, the message, the bytes it points at and the help.
+//! Problems of wrong expressions: the code, the message, the byte range and the help.
 
 use super::*;
 
@@ -29,33 +29,45 @@ fn syntax() {
     for (text, help) in [
         ("order.gift & true", "write `&&`, or `+` to join texts"),
         ("order.count > 0 & true", "write `&&`"),
-        ("order.order_id & 'x'", "to join texts, write `+`"),
+        ("order.order_id & 'x'", "write `+` to join texts"),
     ] {
         check(text, 402, "`&` is not an operator", "&", Some(help));
     }
     check("size(order.tags", 402, "`(` is not closed", "(", None);
-    check("order.count)", 402, "`)` closes nothing", ")", None);
-    check("[order.count)", 402, "`)` closes a `[`", ")", None);
-    check("'é' + 'abc", 402, "a text is not closed", "'abc", Some("put the same quote at its end"));
+    check("order.count)", 402, "unmatched `)`", ")", None);
+    check("[order.count)", 402, "`)` does not match `[`", ")", None);
+    check(
+        "'é' + 'abc",
+        402,
+        "the text has no closing quote",
+        "'abc",
+        Some("add the closing quote"),
+    );
     check("'é' + 1 2", 402, "unexpected `2`", "2", None);
-    check("'é' + é", 402, "`é` has no meaning here", "é", None);
-    check("order.count +", 402, "the expression ends too early", "+", None);
+    check("'é' + é", 402, "`é` is not allowed here", "é", None);
+    check("order.count +", 402, "unexpected end of the expression", "+", None);
     check(
         "9223372036854775808",
         402,
         "the number does not fit in 64 bits",
         "9223372036854775808",
-        Some("with a point, as in `1.0`, it is a decimal of up to 28 digits"),
+        Some("add a decimal point, as in `1.0`, for a decimal of up to 28 digits"),
     );
     let help = Some("compute the value in a `value.compute` step");
     check("let + 1", 402, "`let` is a reserved word", "let", help);
-    check("1u", 402, "there are no unsigned numbers", "1u", Some("leave the `u` out"));
-    check("a{b: 1}", 402, "there are no named messages", "{", Some("write `{\"name\": value}`"));
-    check("{'a': 1, 'a': 2}", 402, "`a` stands twice in one map", "'a'", None);
+    check("1u", 402, "unsigned numbers are not supported", "1u", Some("remove the `u`"));
+    check(
+        "a{b: 1}",
+        402,
+        "named messages are not supported",
+        "{",
+        Some("write `{\"name\": value}`"),
+    );
+    check("{'a': 1, 'a': 2}", 402, "duplicate key `a`", "'a'", None);
     check(
         "{order.count: 1}",
         402,
-        "the keys of a map are texts that stand there",
+        "the keys of a map must be texts in quotes",
         "order.count",
         None,
     );
@@ -63,19 +75,19 @@ fn syntax() {
 
 #[test]
 fn limits() {
-    let help = Some("compute a part of it in a `value.compute` step");
+    let help = Some("compute a part of the expression in a `value.compute` step");
     let nested = format!("{}1{}", "(".repeat(65), ")".repeat(65));
-    check(&nested, 417, "an expression nests at most 64 deep", &nested, help);
+    check(&nested, 417, "an expression can be nested at most 64 levels deep", &nested, help);
     let long = format!("1{}", " + 1".repeat(100));
-    check(&long, 417, "an expression nests at most 64 deep", &long, help);
+    check(&long, 417, "an expression can be nested at most 64 levels deep", &long, help);
     let hostile = format!("1{}", "+1".repeat(2047));
-    check(&hostile, 417, "an expression nests at most 64 deep", &hostile, help);
+    check(&hostile, 417, "an expression can be nested at most 64 levels deep", &hostile, help);
     let wide = format!("[{}]", "1, ".repeat(1500));
-    check(&wide, 417, "an expression has at most 4096 bytes", &wide, help);
+    check(&wide, 417, "an expression can have at most 4096 bytes", &wide, help);
     check(
         "order.tags.map(a, order.tags.map(b, order.tags.map(c, 1)))",
         417,
-        "loops nest at most 2 deep",
+        "loops can be nested at most 2 levels deep",
         "map",
         help,
     );
@@ -101,28 +113,28 @@ fn names() {
     check(
         "item.sku",
         403,
-        "`item` does not exist here",
+        "`item` is not available here",
         "item",
-        Some("`item` exists only in a step with `for_each`"),
+        Some("`item` is only available in a step with `for_each`"),
     );
     check(
         "error.step",
         403,
-        "`error` does not exist here",
+        "`error` is not available here",
         "error",
-        Some("`error` exists only in a catch step, one that an `on_failure` names"),
+        Some("`error` is only available in a catch step, which an `on_failure` names"),
     );
     check(
         "intake.name",
         403,
-        "`intake` does not exist here",
+        "`intake` is not available here",
         "intake",
-        Some("`intake` exists only in `order.key`"),
+        Some("`intake` is only available in `order.key`"),
     );
     check(
         "steps.convertt.amount",
         403,
-        "there is no step `convertt` that surely ran before this",
+        "there is no step `convertt` that always runs before this one",
         "convertt",
         Some("did you mean `convert`?"),
     );
@@ -131,7 +143,7 @@ fn names() {
         403,
         "`steps` is not a value by itself",
         "steps",
-        Some("name one of them: `steps.broken`"),
+        Some("use the output of a step, such as `steps.broken`"),
     );
     check(
         "sizes(order.tags)",
@@ -159,16 +171,14 @@ fn names() {
         403,
         "there is no function `map`",
         "map",
-        Some("write it behind a list: `list.map(x, …)`"),
+        Some("write it after a list: `list.map(x, …)`"),
     );
     check(
         "int(order.order_id)",
         403,
         "there is no function `int`",
         "int",
-        Some(
-            "a text is read with a fallback, `decimal(order.order_id, …)`; numbers are exact here",
-        ),
+        Some("convert a text with a fallback: `decimal(order.order_id, …)`"),
     );
 }
 
@@ -177,68 +187,80 @@ fn operands() {
     check(
         "order.amount + 'x'",
         404,
-        "`+` does not fit a decimal and text",
+        "`+` cannot be applied to a decimal and text",
         "order.amount + 'x'",
-        Some("`string(order.amount)` makes text of it"),
+        Some("convert it with `string(order.amount)`"),
     );
     check(
         "(order.gift) * 2",
         404,
-        "`*` does not fit a boolean and a whole number",
+        "`*` cannot be applied to a boolean and a whole number",
         "(order.gift) * 2",
         None,
     );
     check(
         "order.count && order.gift",
         404,
-        "`&&` wants a condition, not a whole number",
+        "`&&` expects a condition, found a whole number",
         "order.count",
         Some("write `order.count != 0`"),
     );
     let help = Some("write `order.count == 0`");
-    check("!order.count", 404, "`!` wants a condition, not a whole number", "order.count", help);
+    check(
+        "!order.count",
+        404,
+        "`!` expects a condition, found a whole number",
+        "order.count",
+        help,
+    );
     check(
         "order.gift ? 1 : 'a'",
         404,
-        "the sides of `?:` have no type in common: a whole number and text",
+        "the sides of `?:` have no common type: a whole number and text",
         "order.gift ? 1 : 'a'",
         None,
     );
     check(
         "order.amount / 2",
         404,
-        "`/` divides whole numbers only: a decimal quotient must be rounded",
+        "`/` only divides whole numbers, because a decimal quotient must be rounded",
         "order.amount / 2",
         Some(
-            "use `div(order.amount, 2, 2, \"half_even\")`: the decimals to keep and the rounding mode",
+            "use `div(order.amount, 2, 2, \"half_even\")` with the number of decimals and the rounding mode",
         ),
     );
     check(
         "order.amount == 'x'",
         404,
-        "`==` does not fit a decimal and text",
+        "`==` cannot be applied to a decimal and text",
         "order.amount == 'x'",
         None,
     );
     check(
         "order.placed_at < order.due",
         404,
-        "`<` does not fit a timestamp and a date",
+        "`<` cannot be applied to a timestamp and a date",
         "order.placed_at < order.due",
-        Some("take the calendar date: `date(order.placed_at)`"),
+        Some("use the calendar date: `date(order.placed_at)`"),
     );
     check(
         "1 in order.tags",
         404,
-        "`in` does not fit a whole number and text",
+        "`in` cannot be applied to a whole number and text",
         "1 in order.tags",
         None,
     );
-    check("1 in order.count", 404, "`in` wants a list, not a whole number", "order.count", None);
+    check(
+        "1 in order.count",
+        404,
+        "`in` expects a list, found a whole number",
+        "order.count",
+        None,
+    );
     check(
         "size(order.count)",
         404,
-        "`size` wants a list or text, not a whole number",
+        "`size` expects a list or text, found a whole number",
         "order.count",
         None,
     );
@@ -252,7 +274,7 @@ fn operands() {
     check(
         "round(order.amount, 13, 'up')",
         404,
-        "the decimals to keep are a number from 0 to 12",
+        "the number of decimals must be from 0 to 12",
         "13",
         None,
     );
@@ -269,16 +291,16 @@ fn operands() {
         "`order.items` has no fields: it is a list",
         "sku",
         Some(
-            "take one element with `get(order.items, 0)`, or run over them with `order.items.map(x, x.sku)`",
+            "use `get(order.items, 0)` for one element, or `order.items.map(x, x.sku)` for all elements",
         ),
     );
     check(
         "order.count.map(x, x)",
         404,
-        "`map` runs over a list, not over a whole number",
+        "`map` expects a list, found a whole number",
         "order.count",
         None,
     );
     let help = Some("write `t != \"\"`, or compare it with another text");
-    check("order.tags.filter(t, t)", 404, "`filter` wants a condition, not text", "t", help);
+    check("order.tags.filter(t, t)", 404, "`filter` expects a condition, found text", "t", help);
 }

@@ -1,9 +1,10 @@
-//! Generated expressions: what compiles never meets a value of another type, and nothing panics.
+//! Generated expressions: a compiled expression never gets a value of another type, and nothing
+//! panics.
 
 use super::*;
 use crate::EvalError;
 
-/// Pieces that a generated expression is made of; `#` is another piece.
+/// The pieces of a generated expression. `#` stands for another piece.
 const PIECES: &[&str] = &[
     "order.amount",
     "order.count",
@@ -107,7 +108,7 @@ impl Generator {
     }
 }
 
-/// Tells whether a value is of the type that was promised.
+/// Returns whether a value has its static type.
 fn is_of(value: &Value, ty: &Type) -> bool {
     let number = match value {
         Value::Int(number) => Some(Decimal::from_int(*number)),
@@ -149,7 +150,7 @@ fn is_of(value: &Value, ty: &Type) -> bool {
 }
 
 #[test]
-fn what_compiles_gives_a_value_of_its_type() {
+fn a_compiled_expression_returns_a_value_of_its_type() {
     let mut generator = Generator(7);
     let mut ran = 0;
     with_order(|env| {
@@ -180,7 +181,7 @@ fn what_compiles_gives_a_value_of_its_type() {
 }
 
 #[test]
-fn damaged_expressions_are_refused_and_not_panicked_at() {
+fn damaged_expressions_are_rejected_without_a_panic() {
     let whole = "order.note != null && order.tags.exists(t, t == 'é}}') ? round(-1.5e2 * order.amount, 2, \"up\") : {'a': [1]}.a[0]";
     let mut generator = Generator(11);
     for _ in 0..600 {

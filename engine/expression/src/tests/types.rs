@@ -1,4 +1,4 @@
-//! What an expression is.
+//! Types of expressions.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn check(text: &str, expected: &str) {
 }
 
 #[test]
-fn numbers_widen_and_stay_exact() {
+fn whole_numbers_become_decimals_and_stay_exact() {
     for (text, expected) in [
         ("order.amount", "a decimal"),
         ("order.amount + 1.5", "a decimal"),
@@ -56,7 +56,7 @@ fn conditions_are_booleans() {
 }
 
 #[test]
-fn what_may_be_missing_says_so_until_it_is_narrowed() {
+fn a_value_is_nullable_until_it_is_narrowed() {
     for (text, expected) in [
         ("order.note", "text or null"),
         ("order.note != null ? order.note : ''", "text"),
@@ -101,7 +101,7 @@ fn facts_hold_in_a_scope_that_assumes_them() {
 }
 
 #[test]
-fn a_fact_of_one_side_of_or_does_not_hold_after_it() {
+fn a_fact_of_one_side_of_or_does_not_hold_for_the_whole() {
     assert!(compiled("order.note != null || order.gift").facts().is_empty());
     let facts = compiled("(order.note != null && order.gift) || order.note == 'x'").facts();
     assert!(facts.is_present("order.note"));
@@ -109,7 +109,7 @@ fn a_fact_of_one_side_of_or_does_not_hold_after_it() {
 }
 
 #[test]
-fn digits_and_lengths_are_carried_along() {
+fn digits_and_lengths_are_propagated() {
     for (text, integer_digits, scale) in [
         ("order.amount + order.fee", 16, 4),
         ("order.amount * order.rate", 18, 10),
@@ -138,7 +138,7 @@ fn digits_and_lengths_are_carried_along() {
 }
 
 #[test]
-fn what_is_computed_from_personal_data_is_personal() {
+fn values_computed_from_personal_data_are_personal() {
     for (text, pii) in [
         ("order.email", true),
         ("'x' + order.email", true),
@@ -155,7 +155,7 @@ fn what_is_computed_from_personal_data_is_personal() {
 }
 
 #[test]
-fn an_amount_keeps_its_currency_where_it_has_one() {
+fn an_amount_keeps_its_currency() {
     let unit = |text: &str| compiled(text).ty().unit.as_ref().map(ToString::to_string);
     let order = Some("the currency in `order.currency`".to_owned());
     assert_eq!(unit("order.amount"), order);
@@ -166,7 +166,7 @@ fn an_amount_keeps_its_currency_where_it_has_one() {
 }
 
 #[test]
-fn paths_and_reads_are_told() {
+fn paths_and_reads_are_returned() {
     assert_eq!(compiled(" order.currency ").path(), Some("order.currency"));
     assert_eq!(compiled("order.currency + ''").path(), None);
     assert_eq!(compiled("size(order.tags)").path(), None);
@@ -192,17 +192,17 @@ fn a_broken_step_is_not_reported_again() {
 }
 
 #[test]
-fn a_renamed_item_is_called_by_its_name() {
+fn a_renamed_item_is_available_only_under_its_new_name() {
     let mut scope = scope();
     scope.define(Root::Item, item());
     scope.name_item("line");
     assert_eq!(compile("line.sku", &scope).unwrap().path(), Some("item.sku"));
     let problem = compile("item.sku", &scope).unwrap_err().remove(0);
-    assert_eq!(problem.help.as_deref(), Some("the element is called `line` here"));
+    assert_eq!(problem.help.as_deref(), Some("write `line` for the element"));
 }
 
 #[test]
-fn compiled_expressions_cross_threads() {
+fn compiled_expressions_are_send_and_sync() {
     fn crosses<T: Send + Sync>(_: &T) {}
     crosses(&compiled("order.amount"));
 }

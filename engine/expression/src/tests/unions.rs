@@ -1,9 +1,9 @@
-//! Unions: what a condition on the constant that tells their cases apart says about their fields.
+//! Unions: facts about their fields that follow from a condition on the constant of a case.
 
 use super::*;
 
 #[test]
-fn a_constant_tells_which_fields_are_there() {
+fn a_constant_determines_which_fields_are_present() {
     for text in [
         "order.payment.kind == 'card' ? order.payment.paid : 0.0",
         "order.payment.kind != 'voucher' ? order.payment.paid : 0.0",

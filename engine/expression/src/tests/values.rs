@@ -1,4 +1,4 @@
-//! What stands in the file, against what is wanted there.
+//! Values in the file, compiled against the expected type.
 
 use serde_json::{Value as Json, json};
 
@@ -46,7 +46,7 @@ fn found(json: &Json, expected: &Type) -> Vec<String> {
 }
 
 #[test]
-fn a_whole_expression_keeps_its_type_and_text_around_makes_text() {
+fn a_single_expression_keeps_its_type_and_other_text_makes_it_text() {
     assert_eq!(built(&json!("${{ order.amount }}"), None).ty().to_string(), "a decimal");
     assert_eq!(built(&json!("${{ order.amount }}\n"), None).ty().to_string(), "a decimal");
     assert_eq!(built(&json!("${{ run.key }}.json"), None).ty().to_string(), "text");
@@ -71,7 +71,7 @@ fn maps_and_lists_become_records_and_lists() {
 }
 
 #[test]
-fn literals_are_read_as_what_is_wanted() {
+fn literals_are_parsed_as_the_expected_type() {
     let json = json!({ "id": "a", "amount": "1.10", "currency": "EUR" });
     let compiled = built(&json, Some(&row()));
     let value = compiled.constant().unwrap();
@@ -95,7 +95,7 @@ fn literals_are_read_as_what_is_wanted() {
 }
 
 #[test]
-fn a_map_has_the_fields_that_are_wanted() {
+fn a_map_has_the_expected_fields() {
     assert_eq!(
         found(&json!({ "ID": "a", "amount": 1, "curency": "EUR" }), &row()),
         [
@@ -107,64 +107,60 @@ fn a_map_has_the_fields_that_are_wanted() {
 }
 
 #[test]
-fn what_does_not_fit_is_told_with_its_place() {
+fn values_that_do_not_fit_are_reported_with_their_position() {
     for (json, wanted, expected) in [
         (
             json!(1.1),
             Type::amount(),
-            " 205 a bare number stands where an exact decimal is wanted |  | write it as text: \"1.1\"",
+            " 205 expected an exact decimal as text, found a number |  | write it as text: \"1.1\"",
         ),
-        (
-            json!("1,1"),
-            Type::amount(),
-            " 405 `1,1` is not a decimal |  | it is written like `12.30`",
-        ),
-        (json!(5), Type::text(), " 405 wanted text, found a whole number |  | put it in quotes"),
-        (json!(null), Type::text(), " 405 wanted text, found null |  | "),
+        (json!("1,1"), Type::amount(), " 405 `1,1` is not a decimal |  | write it like `12.30`"),
+        (json!(5), Type::text(), " 405 expected text, found a whole number |  | put it in quotes"),
+        (json!(null), Type::text(), " 405 expected text, found null |  | "),
         (
             json!("${{ order.count }}"),
             Type::text(),
-            " 405 wanted text, found a whole number | order.count | `string(order.count)` makes text of it",
+            " 405 expected text, found a whole number | order.count | convert it with `string(order.count)`",
         ),
         (
             json!("${{ order.order_id }}"),
             Type::amount(),
-            " 405 wanted a decimal, found text | order.order_id | declare `format: decimal` for it in the order schema, or read it with a fallback: `decimal(order.order_id, …)`",
+            " 405 expected a decimal, found text | order.order_id | declare `format: decimal` for it in the order schema, or convert it with a fallback: `decimal(order.order_id, …)`",
         ),
         (
             json!("${{ order.note }}"),
             Type::text(),
-            " 406 `order.note` may be missing | order.note | run the step only then: `when: ${{ order.note != null }}`, or give a fallback: `coalesce(order.note, \"\")`",
+            " 406 `order.note` may be missing | order.note | run the step only if it is present: `when: ${{ order.note != null }}`, or add a fallback: `coalesce(order.note, \"\")`",
         ),
         (
             json!("${{ order.placed_at }}"),
             Type::of(Shape::Date(DateFormat::Iso)),
-            " 405 wanted a date, found a timestamp | order.placed_at | take the calendar date: `date(order.placed_at)`",
+            " 405 expected a date, found a timestamp | order.placed_at | use the calendar date: `date(order.placed_at)`",
         ),
         (
             json!("EURO"),
             Type::of(Shape::Currency),
-            " 418 `EURO` is not a currency |  | a currency is written as its ISO 4217 code, such as `EUR`",
+            " 418 `EURO` is not a currency |  | use an ISO 4217 code, such as `EUR`",
         ),
         (
             json!("nobody"),
             Type::of(Shape::Email),
-            " 405 `nobody` is not an e-mail address |  | it is written like `name@example.com`",
+            " 405 `nobody` is not an e-mail address |  | write it like `name@example.com`",
         ),
         (
             json!("x-${{ order.items }}"),
             Type::text(),
-            " 405 a list cannot stand inside a text | order.items | ",
+            " 405 a list cannot be inserted into a text | order.items | ",
         ),
         (
             json!("x-${{ order.note }}"),
             Type::text(),
-            " 406 `order.note` may be missing | order.note | run the step only then: `when: ${{ order.note != null }}`, or give a fallback: `coalesce(order.note, \"\")`",
+            " 406 `order.note` may be missing | order.note | run the step only if it is present: `when: ${{ order.note != null }}`, or add a fallback: `coalesce(order.note, \"\")`",
         ),
         (
             json!("é ${{ order.count"),
             Type::text(),
-            " 402 `${{` is not closed | ${{ order.count | close it with `}}`, or write `$${{` for the characters themselves",
+            " 402 `${{` is not closed | ${{ order.count | close it with `}}`, or write `$${{` for a literal `${{`",
         ),
         (
             json!("é ${{ order.coutn }}"),
@@ -174,19 +170,19 @@ fn what_does_not_fit_is_told_with_its_place() {
         (
             json!("payed"),
             texts(&["new", "paid"]),
-            " 405 `payed` is not one of the texts wanted here |  | did you mean `paid`?",
+            " 405 `payed` is not one of the allowed texts |  | did you mean `paid`?",
         ),
-        (json!(["a"]), Type::text(), " 405 wanted text, found a list |  | "),
-        (json!({ "a": 1 }), Type::text(), " 405 wanted text, found a map |  | "),
+        (json!(["a"]), Type::text(), " 405 expected text, found a list |  | "),
+        (json!({ "a": 1 }), Type::text(), " 405 expected text, found a map |  | "),
         (
             json!(["${{ order.note }}"]),
             Type::list(Type::text()),
-            "[0] 406 `order.note` may be missing | order.note | run the step only then: `when: ${{ order.note != null }}`, or give a fallback: `coalesce(order.note, \"\")`",
+            "[0] 406 `order.note` may be missing | order.note | run the step only if it is present: `when: ${{ order.note != null }}`, or add a fallback: `coalesce(order.note, \"\")`",
         ),
         (
             json!("${{ {'id': 'a'} }}"),
             row(),
-            " 405 wanted a record with the field `amount` | {'id': 'a'} | ",
+            " 405 expected a record with the field `amount` | {'id': 'a'} | ",
         ),
     ] {
         assert_eq!(found(&json, &wanted), [expected], "{json}");
@@ -194,7 +190,7 @@ fn what_does_not_fit_is_told_with_its_place() {
 }
 
 #[test]
-fn the_origin_of_a_value_is_told() {
+fn the_origin_of_a_value_is_reported() {
     let origin = |text: &str| {
         let found = compile_value(&json!(text), Some(&Type::text()), &scope()).unwrap_err();
         found.into_iter().next().and_then(|problem| problem.origin)
@@ -206,7 +202,7 @@ fn the_origin_of_a_value_is_told() {
 }
 
 #[test]
-fn what_a_broken_step_gives_has_the_type_that_is_wanted() {
+fn the_output_of_a_broken_step_has_the_expected_type() {
     let compiled = built(&json!({ "id": "${{ steps.broken.x }}", "amount": "1" }), Some(&row()));
     assert!(compiled.is_broken());
     assert_eq!(compiled.ty(), &row());

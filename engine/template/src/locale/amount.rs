@@ -1,5 +1,6 @@
-//! CLDR formats for amounts of money that ICU4X does not implement: patterns of negative amounts, separators that differ between amounts and other
-//! numbers, and the space between an alphabetic currency symbol and the digits (UTS #35, part 3, "Currencies").
+//! CLDR formats for amounts of money that ICU4X does not implement: patterns of negative amounts,
+//! separators that differ between amounts and other numbers, and the space between an alphabetic
+//! currency symbol and the digits (UTS #35, part 3, "Currencies").
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -54,7 +55,8 @@ impl Own {
         candidates(tag).find_map(|tag| OWN.get(tag.as_str()).copied()).unwrap_or_default()
     }
 
-    /// Returns whether ICU4X formats this non-negative amount as CLDR does, so that it needs no change.
+    /// Returns whether ICU4X formats this non-negative amount as CLDR does, so that it needs no
+    /// change.
     pub(super) fn is_complete(self, money: &str) -> bool {
         let digits = |char: char| char.is_numeric();
         let before = money.split(digits).next().and_then(|symbol| symbol.chars().next_back());
@@ -75,7 +77,7 @@ impl Own {
         let money = match self.positive {
             Some(pattern) => {
                 let symbol = symbol(before, behind);
-                // CLDR puts a space between a letter and the digits.
+                // CLDR puts a space between an alphabetic symbol and the digits.
                 let beside =
                     pattern.find('¤').zip(pattern.find('#')).map(|(at, digits)| at < digits);
                 let letter = match beside {
@@ -94,7 +96,7 @@ impl Own {
                 format!("{before}{}{number}{}{behind}", gaps[0], gaps[1])
             }
         };
-        // Some symbols contain a space. A line must not break there.
+        // Some symbols contain a space, where a line must not break.
         format!("{minus}{money}{end}").replace(' ', "\u{a0}")
     }
 
@@ -162,7 +164,8 @@ fn symbol<'w>(before: &'w str, behind: &'w str) -> &'w str {
     if first.is_empty() { behind.trim_start_matches(around).trim_end() } else { first }
 }
 
-/// Returns whether CLDR puts a space between this character and the digits: it is neither a symbol nor a space (`[[:^S:]&[:^Z:]]`).
+/// Returns whether CLDR puts a space between this character and the digits: it is neither a symbol
+/// nor a space (`[[:^S:]&[:^Z:]]`).
 fn stands_off(char: char) -> bool {
     const SYMBOLS: &str = "$+<=>^`|~";
     char.is_alphanumeric() || char.is_ascii_punctuation() && !SYMBOLS.contains(char)
@@ -179,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_and_separators_are_those_of_the_locale() {
+    fn patterns_and_separators_match_the_locale() {
         for (tag, money, number, negative, amount) in [
             ("nl", "€\u{a0}1.234,50", "1.234,50", true, "€\u{a0}-1.234,50"),
             ("nl-BE", "€\u{a0}1.234,50", "1.234,50", true, "€\u{a0}-1.234,50"),

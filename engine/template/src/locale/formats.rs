@@ -20,14 +20,15 @@ use oms_core::money::{Currency, Decimal};
 use super::amount::{Own, Written};
 use super::tag::candidates;
 
-/// Locales whose formatters a thread keeps. Which locales there are is up to the orders.
+/// The maximum number of cached formatters of a thread. The orders determine which locales are
+/// used, so the cache must be bounded.
 const KEPT_MAX: usize = 64;
 
 thread_local! {
     static KEPT: RefCell<HashMap<Box<str>, Rc<Formats>>> = RefCell::default();
 }
 
-/// How readers of a locale write things.
+/// The formats of a locale.
 pub struct Formats {
     tag: Arc<str>,
     right_to_left: bool,
@@ -38,17 +39,18 @@ pub struct Formats {
     date: Option<FixedCalendarDateTimeFormatter<Gregorian, YMD>>,
     regions: Option<RegionDisplayNames>,
     plurals: Option<PluralRules>,
-    /// Amounts that were written before. A mail says each of them twice, in HTML and in text, and orders have prices in common.
+    /// A cache of formatted amounts. An e-mail contains each amount twice, in HTML and in text, and
+    /// orders share prices.
     amounts: RefCell<HashMap<(Decimal, &'static str), Arc<str>>>,
 }
 
-/// The words of HTML and CSS for where lines begin and end.
+/// HTML and CSS keywords for the text direction.
 pub struct Sides {
     /// `ltr` or `rtl`.
     pub direction: Arc<str>,
-    /// `left`, or `right` in a locale that is written from right to left.
+    /// `left`, or `right` in a right-to-left locale.
     pub start: Arc<str>,
-    /// The other one.
+    /// The opposite of `start`.
     pub end: Arc<str>,
 }
 
@@ -60,11 +62,12 @@ impl Sides {
     }
 }
 
-/// Amounts that are kept in each locale.
+/// The maximum number of cached amounts of a locale.
 const AMOUNTS_MAX: usize = 512;
 
 impl Formats {
-    /// Returns the formats of a language tag (BCP 47). What is no tag, or is not known, is written as in no language.
+    /// Returns the formats of a language tag (BCP 47). An invalid or unknown tag gets formats
+    /// without a language.
     pub fn of(tag: &str) -> Rc<Self> {
         KEPT.with_borrow_mut(|kept| {
             if let Some(formats) = kept.get(tag) {
@@ -83,7 +86,8 @@ impl Formats {
         let locale = known(tag).unwrap_or(Locale::UNKNOWN);
         let direction = LocaleDirectionality::new_common().get(&locale.id);
         let right_to_left = direction == Some(Direction::RightToLeft);
-        // The data of every locale is built in, with that of no language to fall back to, so that none of these fails.
+        // The data of every locale is built in, with a fallback for no language, so none of these
+        // calls fails.
         Self {
             tag: locale.to_string().into(),
             right_to_left,
@@ -98,22 +102,23 @@ impl Formats {
         }
     }
 
-    /// Returns the tag in its usual form, such as `de-CH`.
+    /// Returns the tag in its canonical form, such as `de-CH`.
     pub const fn tag(&self) -> &Arc<str> {
         &self.tag
     }
 
-    /// Returns the words of HTML and CSS for where lines begin and end.
+    /// Returns the HTML and CSS keywords for the text direction.
     pub const fn sides(&self) -> &Sides {
         &self.sides
     }
 
-    /// Tells whether the locale is written from right to left.
+    /// Returns whether the locale is written from right to left.
     pub const fn is_right_to_left(&self) -> bool {
         self.right_to_left
     }
 
-    /// Writes an amount with its currency: at least with the decimals that the currency has (ISO 4217), and with all digits that are there.
+    /// Formats an amount with its currency. It keeps all significant digits, and at least the
+    /// decimals of the currency (ISO 4217).
     pub fn money(&self, amount: Decimal, currency: Currency) -> Arc<str> {
         let mut amounts = self.amounts.borrow_mut();
         if let Some(written) = amounts.get(&(amount, currency.code())) {
@@ -152,7 +157,7 @@ impl Formats {
         }
     }
 
-    /// Writes a number with all its digits, but for zeros at the end.
+    /// Formats a number with all its digits except trailing zeros.
     pub fn number(&self, number: Decimal) -> String {
         let mut digits = digits(number);
         digits.absolute.trim_end();
@@ -165,7 +170,8 @@ impl Formats {
         }
     }
 
-    /// Returns the plural category of a number, such as `one` or `few` (UTS #35, part 3, "Language Plural Rules").
+    /// Returns the plural category of a number, such as `one` or `few` (UTS #35, part 3, "Language
+    /// Plural Rules").
     pub fn plural(&self, number: Decimal) -> &'static str {
         let mut digits = digits(number);
         digits.absolute.trim_end();
@@ -180,7 +186,7 @@ impl Formats {
         PLURAL_CATEGORIES.into_iter().filter(has).collect()
     }
 
-    /// Writes a date in words, such as `9 March 2026`.
+    /// Formats a date in words, such as `9 March 2026`.
     pub fn date(&self, date: jiff::civil::Date) -> String {
         let (year, month, day) =
             (date.year(), date.month().unsigned_abs(), date.day().unsigned_abs());
@@ -191,7 +197,8 @@ impl Formats {
         }
     }
 
-    /// Returns the name of a country by its code (ISO 3166-1 alpha-2); what is no code, or has no name, stays as it is.
+    /// Returns the name of a country by its code (ISO 3166-1 alpha-2), or the text itself if it is
+    /// not a code or has no name.
     pub fn country<'c>(&'c self, code: &'c str) -> &'c str {
         let known = code.parse().ok().and_then(|region| self.regions.as_ref()?.of(region));
         known.unwrap_or(code)
@@ -213,7 +220,8 @@ const fn category_name(category: PluralCategory) -> &'static str {
     }
 }
 
-/// Parses a tag. ICU4X has no data for some tags with a redundant subtag, such as `zh-Hans-HK`; then the next shorter tag is used.
+/// Parses a tag. ICU4X has no data for some tags with a redundant subtag, such as `zh-Hans-HK`;
+/// then the next shorter tag is used.
 fn known(tag: &str) -> Option<Locale> {
     // `de_AT`, as POSIX and CLDR write it, names the locale `de-AT`.
     let exact = tag.trim().replace('_', "-").parse::<Locale>().ok()?;
@@ -226,7 +234,8 @@ fn known(tag: &str) -> Option<Locale> {
     Some(shorter.into_iter().find(has_data).unwrap_or(exact))
 }
 
-/// Returns the locale for plural rules: the language, and for Portuguese the region. ICU4X finds no rules for a tag with a script, such as `sr-Latn`.
+/// Returns the locale for plural rules: the language, and for Portuguese the region. ICU4X finds no
+/// rules for a tag with a script, such as `sr-Latn`.
 fn plural_locale(locale: &Locale) -> Locale {
     let mut plain = locale.clone();
     plain.id.script = None;
@@ -236,7 +245,8 @@ fn plural_locale(locale: &Locale) -> Locale {
     plain
 }
 
-/// Puts marks of direction around Latin letters and what stands with them, so that between words from the right `US$` does not become `$US`.
+/// Puts left-to-right marks around words with Latin letters and symbols, so `US$` does not become
+/// `$US` in right-to-left text.
 fn held_together(money: &str) -> String {
     const LEFT_TO_RIGHT_MARK: char = '\u{200e}';
     let is_number = |char: char| char.is_numeric() || matches!(char, '-' | '\u{2212}' | '\u{61c}');
@@ -268,14 +278,14 @@ mod tests {
     use super::*;
 
     fn money(tag: &str, amount: &str, code: &str) -> String {
-        // The kinds of spaces that CLDR tells apart are one to the eye.
+        // CLDR uses different spaces that look the same.
         let written =
             Formats::of(tag).money(Decimal::parse(amount).unwrap(), Currency::parse(code).unwrap());
         written.replace(['\u{a0}', '\u{202f}'], " ")
     }
 
     #[test]
-    fn money_is_written_as_its_readers_do() {
+    fn amounts_are_formatted_for_the_locale() {
         for (tag, amount, code, written) in [
             ("en", "1234567.5", "USD", "$1,234,567.50"),
             ("de", "1234567.5", "EUR", "1.234.567,50 €"),
@@ -300,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn symbols_keep_their_order_between_words_from_the_right() {
+    fn symbols_keep_their_order_in_right_to_left_text() {
         for (amount, code, written) in [
             ("1234.5", "USD", "\u{200f}1,234.50 \u{200e}US$\u{200e}"),
             ("-5", "JPY", "\u{200f}\u{200e}-5 \u{200e}JP¥\u{200e}"),
@@ -312,11 +322,11 @@ mod tests {
     }
 
     #[test]
-    fn plural_categories_are_those_of_the_language() {
+    fn plural_categories_match_the_language() {
         for (tag, categories, number, category) in [
             ("en", "one other", "1", "one"),
             ("en", "one other", "1.5", "other"),
-            // Trailing zeros are not written and do not count.
+            // Trailing zeros are not formatted and do not count.
             ("en", "one other", "1.00", "one"),
             ("ar", "zero one two few many other", "11", "many"),
             ("ru", "one few many other", "22", "few"),
@@ -334,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_dates_and_countries_are_written_as_their_readers_do() {
+    fn numbers_dates_and_countries_are_formatted_for_the_locale() {
         let date = jiff::civil::date(2026, 3, 9);
         for (tag, number, day, country, right_to_left) in [
             ("en", "1,234.5", "March 9, 2026", "Germany", false),

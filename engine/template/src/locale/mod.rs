@@ -1,6 +1,6 @@
-//! How readers of a locale write numbers, money, dates and countries, by the Unicode CLDR through ICU4X.
+//! Formats numbers, money, dates and countries for a locale, with the Unicode CLDR data of ICU4X.
 //!
-//! [`Formats`] is all that a mail needs of a locale. Nothing else of the engine knows ICU4X.
+//! [`Formats`] is the interface for e-mails. No other module of the engine uses ICU4X.
 
 mod amount;
 mod formats;

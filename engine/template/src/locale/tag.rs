@@ -1,6 +1,7 @@
-//! Names of locales, and which files stand in for which: `de-CH`, then `de`, then the base folder.
+//! Locale names and their fallbacks: `de-CH`, then `de`, then the base folder.
 
-/// Tells whether a folder's name is a language tag (BCP 47: a language, perhaps a script, a region and variants).
+/// Returns whether a folder's name is a language tag (BCP 47: a language, optionally with script,
+/// region and variants).
 pub fn is_language_tag(name: &str) -> bool {
     let mut parts = name.split('-');
     let alphabetic = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphabetic());
@@ -12,12 +13,12 @@ pub fn is_language_tag(name: &str) -> bool {
         })
 }
 
-/// Returns the names to look for, the most exact first (RFC 4647 lookup), in lower case.
+/// Returns the names to look up, the most specific first (RFC 4647 lookup), in lower case.
 pub fn candidates(locale: &str) -> impl Iterator<Item = String> {
     let exact = locale.trim().replace('_', "-").to_ascii_lowercase();
     std::iter::successors(Some(exact), |tag| {
         let (shorter, _) = tag.rsplit_once('-')?;
-        // A single letter only introduces what follows it.
+        // A single letter only introduces the next subtag.
         let shorter = match shorter.rsplit_once('-') {
             Some((before, single)) if single.len() == 1 => before,
             _ => shorter,
@@ -26,7 +27,7 @@ pub fn candidates(locale: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// Returns the language of a tag, in lower case: `de` of `de-CH`.
+/// Returns the language of a tag, in lower case: `de` for `de-CH`.
 pub fn language(tag: &str) -> String {
     candidates(tag).last().unwrap_or_default()
 }
@@ -36,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn language_tags_are_told_from_other_names() {
+    fn language_tags_are_recognized() {
         for name in ["de", "de-CH", "zh-Hant-TW", "sl-rozaj", "gsw", "es-419", "EN-us"] {
             assert!(is_language_tag(name), "{name}");
         }
@@ -47,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn a_locale_falls_back_part_by_part() {
+    fn a_locale_falls_back_subtag_by_subtag() {
         let of = |locale| candidates(locale).collect::<Vec<_>>();
         assert_eq!(of("zh-Hant-TW"), ["zh-hant-tw", "zh-hant", "zh"]);
         assert_eq!(of("de_CH"), ["de-ch", "de"]);
