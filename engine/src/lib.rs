@@ -1,5 +1,5 @@
-//! The engine of `oms`: a pipeline file is read, proved right and run. It knows ports, not services: no AWS, no database,
-//! no command line, no clock of its own.
+//! The engine of `oms`: a pipeline file is read, proved right and run. It knows ports, not
+//! services: no AWS, no database, no command line, no clock of its own.
 
 #![warn(missing_docs)]
 

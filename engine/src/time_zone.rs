@@ -1,7 +1,7 @@
 //! IANA time zones, and the day on which an instant falls in them.
 //!
-//! **Invariant:** this is the only module that knows the time zone database. The database is compiled in, so that the same order has the
-//! same day on every machine.
+//! **Invariant:** this is the only module that knows the time zone database. The database is
+//! compiled in, so that the same order has the same day on every machine.
 
 use std::fmt;
 
@@ -62,7 +62,8 @@ impl TimeZone {
     /// Coordinated Universal Time.
     pub const UTC: Self = Self(tz::TimeZone::UTC);
 
-    /// Returns the zone with exactly this name, such as `Europe/Berlin`. Links such as `US/Central` are names, too.
+    /// Returns the zone with exactly this name, such as `Europe/Berlin`. Links such as `US/Central`
+    /// are names, too.
     ///
     /// # Errors
     /// When the database has no such name.
@@ -86,7 +87,8 @@ impl TimeZone {
         self.0.to_datetime(instant).date()
     }
 
-    /// Returns the first instant of a day in this zone, or `None` if the day is at the edge of the calendar.
+    /// Returns the first instant of a day in this zone, or `None` if the day is at the edge of the
+    /// calendar.
     pub fn start_of(&self, day: Date) -> Option<Timestamp> {
         // A change of the offset may skip midnight; the day then starts at the change.
         Some(day.to_zoned(self.0.clone()).ok()?.start_of_day().ok()?.timestamp())

@@ -20,8 +20,8 @@ pub(crate) enum LeftOut {
     Refused,
 }
 
-/// Compiles each value of a map under `field` as the column that it is for. Notes unknown columns, and
-/// columns without a value where that is not allowed.
+/// Compiles each value of a map under `field` as the column that it is for. Notes unknown columns,
+/// and columns without a value where that is not allowed.
 pub(crate) fn compile<'c>(
     field: &str,
     values: &Map<String, Json>,
@@ -77,7 +77,8 @@ pub(crate) fn compile<'c>(
     compiled
 }
 
-/// Returns the key of a row with its words and the place of its first part; nothing if a part of it is missing or wrong.
+/// Returns the key of a row with its words and the place of its first part; nothing if a part of it
+/// is missing or wrong.
 pub(crate) fn key<'v>(
     table: &TableDef,
     values: &'v BTreeMap<Arc<str>, Compiled>,

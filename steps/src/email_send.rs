@@ -21,10 +21,11 @@ use serde_json::{Map, Value as Json};
 
 use crate::one_line;
 
-/// Renders a mail template and sends it (SES, SMTP; an outbox table locally), once for each order, step and element.
+/// Renders a mail template and sends it (SES, SMTP; an outbox table locally), once for each order,
+/// step and element.
 ///
-/// Every name in the template is checked against `data` when the pipeline is validated. A failed attempt is only repeated when the mail
-/// surely was not sent.
+/// Every name in the template is checked against `data` when the pipeline is validated. A failed
+/// attempt is only repeated when the mail surely was not sent.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -32,19 +33,23 @@ pub struct Config {
     template: String,
     /// The address.
     to: Expr<EmailAddress>,
-    /// The reader's locale (BCP 47), such as `de-CH`. Without it, or without such a translation, the mail's own language is used.
+    /// The reader's locale (BCP 47), such as `de-CH`. Without it, or without such a translation,
+    /// the mail's own language is used.
     locale: Option<Expr<Option<String>>>,
     /// What the template may use.
     data: Map<String, Json>,
-    /// What becomes of a mail of which it is not known whether it was sent, since the answer was lost: `hold` (default) parks the run until a
-    /// person decides (`oms runs retry --held`), `resend` sends it again. It matters where mail leaves this machine.
+    /// What becomes of a mail of which it is not known whether it was sent, since the answer was
+    /// lost: `hold` (default) parks the run until a person decides (`oms runs retry --held`),
+    /// `resend` sends it again. It matters where mail leaves this machine.
     #[serde(default)]
     on_unknown: OnUnknown,
-    /// Files that come along: the names of files in the template's folder `attachments`, each with the condition under which it is attached, such
-    /// as `receipt.csv: true` or `receipt.csv: "${{ size(order.items) > 20 }}"`.
+    /// Files that come along: the names of files in the template's folder `attachments`, each with
+    /// the condition under which it is attached, such as `receipt.csv: true` or `receipt.csv: "${{
+    /// size(order.items) > 20 }}"`.
     #[serde(default)]
     attach: BTreeMap<String, Expr<bool>>,
-    /// How the reader ends such mails, for mail that is not only about an order of one's own (`List-Unsubscribe`, RFC 2369).
+    /// How the reader ends such mails, for mail that is not only about an order of one's own
+    /// (`List-Unsubscribe`, RFC 2369).
     unsubscribe: Option<Unsubscribing>,
 }
 
@@ -52,8 +57,8 @@ pub struct Config {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Unsubscribing {
-    /// An address that begins with `https://` or `mailto:`, such as `https://shop.example/stop?c=${{ order.customer_id }}`. Values in it are
-    /// percent-encoded.
+    /// An address that begins with `https://` or `mailto:`, such as
+    /// `https://shop.example/stop?c=${{ order.customer_id }}`. Values in it are percent-encoded.
     url: Expr<Arc<str>>,
     /// Whether one `POST` to the address is enough, without a question (RFC 8058).
     #[serde(default)]
@@ -198,7 +203,8 @@ fn wanted(attach: &Value) -> impl Iterator<Item = &str> {
     all.filter(|(_, when)| matches!(when, Value::Bool(true))).map(|(name, _)| name.as_ref())
 }
 
-/// Checks where a reader unsubscribes. What is filled in at run time is encoded, so that only the beginning can be wrong.
+/// Checks where a reader unsubscribes. What is filled in at run time is encoded, so that only the
+/// beginning can be wrong.
 fn unsubscribed(unsubscribe: &Unsubscribing, cx: &mut PlanContext<'_>) {
     let route = Route::root().key("unsubscribe").key("url");
     let raw = unsubscribe.url.raw();

@@ -1,4 +1,5 @@
-//! `money.convert`: converts an amount at a dated rate. It touches nothing: the rates are part of the plan.
+//! `money.convert`: converts an amount at a dated rate. It touches nothing: the rates are part of
+//! the plan.
 
 use std::sync::Arc;
 
@@ -15,12 +16,15 @@ use serde::Deserialize;
 
 /// Converts an amount into another currency at the rate of a day.
 ///
-/// The day of a timestamp is that of the pipeline's `time_zone`. The rates are those of the newest row of the rate table on or before that day which quotes both
-/// currencies. The amount is multiplied by the quotient of the two rates exactly, and rounded once, to the minor units (ISO 4217) of
-/// the target currency, by the rate table's `rounding`. Without a rate the run is parked with the cause `no_rate`.
+/// The day of a timestamp is that of the pipeline's `time_zone`. The rates are those of the newest
+/// row of the rate table on or before that day which quotes both currencies. The amount is
+/// multiplied by the quotient of the two rates exactly, and rounded once, to the minor units (ISO
+/// 4217) of the target currency, by the rate table's `rounding`. Without a rate the run is parked
+/// with the cause `no_rate`.
 ///
-/// From the day on which the euro replaced a currency (after 1 January 1999), that currency has the fixed conversion rate of the European Union in a table of the European
-/// Central Bank. `rate_source` then names `euro`. It names `override` for a rate from the file of overrides.
+/// From the day on which the euro replaced a currency (after 1 January 1999), that currency has the
+/// fixed conversion rate of the European Union in a table of the European Central Bank.
+/// `rate_source` then names `euro`. It names `override` for a rate from the file of overrides.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -30,7 +34,8 @@ pub struct Config {
     from: Expr<Currency>,
     /// The currency that it is converted to.
     to: Expr<Currency>,
-    /// The day: a date, or a timestamp, which has its day in the pipeline's `time_zone`. Fixed rate tables need none.
+    /// The day: a date, or a timestamp, which has its day in the pipeline's `time_zone`. Fixed rate
+    /// tables need none.
     on: Option<Expr<Value>>,
     /// The rate table's name.
     rates: String,
@@ -59,7 +64,8 @@ record! {
         pub to_rate: Decimal,
         /// The date of the rates; nothing for a fixed table.
         pub rate_date: Option<Date>,
-        /// Where the rates come from: `ECB`, `fixed`, `override` or `euro`, or two of them as in `euro+ECB`.
+        /// Where the rates come from: `ECB`, `fixed`, `override` or `euro`, or two of them as in
+        /// `euro+ECB`.
         pub rate_source: Arc<str>,
         /// Whether the amount needed no rounding.
         pub exact: bool,
@@ -108,7 +114,8 @@ impl Step for MoneyConvert {
         let input = cx.finish()?;
         let Some(rates) = rates else { return Err(Vec::new()) };
         let told = |part: Option<&Compiled>| part.is_some_and(|part| part.ty().pii);
-        // The rate tells the currencies and the day; the amount and whether it was rounded tell the amount as well.
+        // The rate tells the currencies and the day; the amount and whether it was rounded tell the
+        // amount as well.
         let rate = told(from.as_ref()) || told(to.as_ref()) || told(on.flatten().as_ref());
         let pii = Told { rate, amount: rate || told(amount.as_ref()) };
         Ok(Planned {

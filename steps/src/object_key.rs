@@ -14,7 +14,8 @@ pub(crate) fn is_valid(key: &str) -> bool {
     !key.is_empty() && key.len() <= BYTES_MAX && !key.chars().any(char::is_control)
 }
 
-/// Notes a key of which the part that stands in the file already makes it invalid; returns whether it may be valid.
+/// Notes a key of which the part that stands in the file already makes it invalid; returns whether
+/// it may be valid.
 pub(crate) fn check(key: &Compiled, written: &Expr<String>, cx: &mut PlanContext<'_>) -> bool {
     let at = Route::root().key("key");
     if !one_line::check("the object's key", at.clone(), key, written, cx) {

@@ -16,8 +16,8 @@ use crate::{object_key, unique};
 
 /// Stores an object in a bucket (S3; a table of the local database).
 ///
-/// Repeating it changes nothing. Other content of another run under the same key is a conflict, and so is anything that another step or
-/// element of the same run stored there. An order that is
+/// Repeating it changes nothing. Other content of another run under the same key is a conflict, and
+/// so is anything that another step or element of the same run stored there. An order that is
 /// stored as a whole (`body: ${{ order }}`) is stored byte for byte as it was sent.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

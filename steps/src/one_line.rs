@@ -1,11 +1,13 @@
-//! Settings whose fixed text must not have a line break or another control character: keys of objects, addresses, locales.
+//! Settings whose fixed text must not have a line break or another control character: keys of
+//! objects, addresses, locales.
 
 use oms_engine::diagnostic::{Finding, Place, Route, codes, without_line_break};
 use oms_engine::expression::Compiled;
 use oms_engine::step::{Expr, PlanContext};
 use oms_engine::value::Typed;
 
-/// Reports a control character in fixed text, such as the line break at the end of a YAML block. Returns whether the text has none.
+/// Reports a control character in fixed text, such as the line break at the end of a YAML block.
+/// Returns whether the text has none.
 pub(crate) fn check<T: Typed>(
     what: &str,
     at: Route,

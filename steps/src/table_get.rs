@@ -22,7 +22,8 @@ pub struct Config {
     table: String,
     /// A value for each column of the table's key.
     key: Map<String, Json>,
-    /// What happens when there is no such row: `fail` parks the run, `null` gives nothing, which then must be guarded.
+    /// What happens when there is no such row: `fail` parks the run, `null` gives nothing, which
+    /// then must be guarded.
     #[serde(default)]
     missing: Missing,
 }

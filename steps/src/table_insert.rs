@@ -1,5 +1,6 @@
-//! `table.insert`: adds a row. Repeated by the same step nothing changes and the first row stands; a row that another run, step or
-//! element wrote under the same key is a conflict, never silently ignored.
+//! `table.insert`: adds a row. Repeated by the same step nothing changes and the first row stands;
+//! a row that another run, step or element wrote under the same key is a conflict, never silently
+//! ignored.
 
 use std::sync::Arc;
 
@@ -16,15 +17,17 @@ use crate::unique;
 
 /// Adds a row to a table.
 ///
-/// Repeated by the same step it changes nothing: the first row stands. A row of another run, another step or another element with the same
-/// key is a conflict, so the key must differ from order to order, and with `for_each` from element to element: `index: i` names the
-/// element's position.
+/// Repeated by the same step it changes nothing: the first row stands. A row of another run,
+/// another step or another element with the same key is a conflict, so the key must differ from
+/// order to order, and with `for_each` from element to element: `index: i` names the element's
+/// position.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The table's name.
     pub(crate) table: String,
-    /// The row: a value for each column. In `table.insert`, a column that may be null and is left out is null.
+    /// The row: a value for each column. In `table.insert`, a column that may be null and is left
+    /// out is null.
     pub(crate) row: Map<String, Json>,
 }
 

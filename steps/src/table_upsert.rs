@@ -13,8 +13,9 @@ use crate::unique;
 
 /// Adds a row to a table, or replaces the one with its key.
 ///
-/// Of several orders, or several steps, that write the same key the last one stands. Two elements of one step must not write the same key.
-/// The row replaces the whole row that is there, so it has a value for every column: `null` clears one.
+/// Of several orders, or several steps, that write the same key the last one stands. Two elements
+/// of one step must not write the same key. The row replaces the whole row that is there, so it has
+/// a value for every column: `null` clears one.
 #[derive(serde::Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Config(table_insert::Config);

@@ -1,4 +1,5 @@
-//! `topic.publish`: announces the order, and cuts the graph into branches that succeed or fail by themselves.
+//! `topic.publish`: announces the order, and cuts the graph into branches that succeed or fail by
+//! themselves.
 
 use std::sync::Arc;
 
@@ -12,7 +13,8 @@ use serde::Deserialize;
 
 /// Announces the order on a topic (SNS; within the process locally), at least once.
 ///
-/// Each branch behind it succeeds or fails by itself. What crosses is which order it is, not its content.
+/// Each branch behind it succeeds or fails by itself. What crosses is which order it is, not its
+/// content.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {

@@ -1,4 +1,5 @@
-//! Keys that must differ from order to order, and from element to element in a step with `for_each`.
+//! Keys that must differ from order to order, and from element to element in a step with
+//! `for_each`.
 
 use oms_engine::diagnostic::{Finding, Place, Route, codes};
 use oms_engine::expression::Compiled;
@@ -19,8 +20,9 @@ pub(crate) fn check_elements(what: &str, at: Route, parts: &[&Compiled], cx: &mu
 /// How a key differs from element to element.
 const PER_ELEMENT: &str = "let it hold the element's position, which `index: i` under `for_each` names, or a field of the element, set apart by a `/`";
 
-/// Notes that a key is not surely unique: one of its parts must hold the order's key, and one of them what the element
-/// says. `at` is where the key is written, and `instead` what to do without such a key, if there is something.
+/// Notes that a key is not surely unique: one of its parts must hold the order's key, and one of
+/// them what the element says. `at` is where the key is written, and `instead` what to do without
+/// such a key, if there is something.
 pub(crate) fn check(
     what: &str,
     at: Route,

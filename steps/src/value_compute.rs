@@ -12,7 +12,8 @@ use serde_json::{Map, Value as Json};
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The values by name, such as `total: "${{ sum(order.items.map(i, i.quantity * i.unit_price)) }}"`.
+    /// The values by name, such as `total: "${{ sum(order.items.map(i, i.quantity * i.unit_price))
+    /// }}"`.
     #[schemars(extend("minProperties" = 1))]
     values: Map<String, Json>,
 }

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::flow;
 
-/// Writes a text in quotes as YAML reads it back: double ones, or single ones if the text has double quotes or backslashes.
+/// Writes a text in quotes as YAML reads it back: double ones, or single ones if the text has
+/// double quotes or backslashes.
 pub fn quoted(text: &str) -> String {
     if text.contains(['"', '\\']) {
         format!("'{}'", text.replace('\'', "''"))
@@ -16,8 +17,9 @@ pub fn quoted(text: &str) -> String {
 /// How an expression begins, and how it begins in other languages.
 const OPENINGS: [(&str, &str); 2] = [("${{", "}}"), ("${", "}")];
 
-/// Returns the bytes of the value without quotes in which the reader stopped at `at`, where it surely has to be quoted: it has an expression, it
-/// begins with a character that means something to YAML, or the reader stopped at a colon in it (`at_colon`).
+/// Returns the bytes of the value without quotes in which the reader stopped at `at`, where it
+/// surely has to be quoted: it has an expression, it begins with a character that means something
+/// to YAML, or the reader stopped at a colon in it (`at_colon`).
 pub(super) fn unquoted_value(text: &str, at: usize, at_colon: bool) -> Option<Range<usize>> {
     let start = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
     let line = text.get(start..)?.lines().next()?.trim_end();
@@ -52,7 +54,8 @@ pub(super) fn open_expression(text: &str, at: usize) -> Option<Range<usize>> {
     (is_open && is_value && is_whole).then_some(open..close)
 }
 
-/// Returns the bytes of an expression that is the key of a map, in the line in which the reader stopped at `at`.
+/// Returns the bytes of an expression that is the key of a map, in the line in which the reader
+/// stopped at `at`.
 pub(super) fn expression_key(text: &str, at: usize) -> Option<Range<usize>> {
     let start = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
     let line = text.get(start..)?.lines().next()?;
@@ -64,7 +67,8 @@ pub(super) fn expression_key(text: &str, at: usize) -> Option<Range<usize>> {
     })
 }
 
-/// Returns the bytes of the value of the line in which the reader stopped at `at`: all that follows the key, or within `{ }` or `[ ]` the value itself.
+/// Returns the bytes of the value of the line in which the reader stopped at `at`: all that follows
+/// the key, or within `{ }` or `[ ]` the value itself.
 pub(super) fn whole_value(text: &str, at: usize) -> Option<Range<usize>> {
     let start = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
     let line = text.get(start..)?.lines().next()?.trim_end();
@@ -83,7 +87,8 @@ pub(super) fn whole_value(text: &str, at: usize) -> Option<Range<usize>> {
     (is_here && !source.is_empty() && !in_quotes).then(|| start + value..start + line.len())
 }
 
-/// Writes a text in the other quotes, where it has quotes within that are like those around it and end it early.
+/// Writes a text in the other quotes, where it has quotes within that are like those around it and
+/// end it early.
 pub(super) fn requoted(text: &str, at: usize) -> Option<String> {
     let start = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
     let line = text.get(start..)?.lines().next()?;
@@ -102,8 +107,9 @@ pub(super) fn requoted(text: &str, at: usize) -> Option<String> {
     inner.contains(quote).then(|| quoted(inner))
 }
 
-/// Returns the values of a line, each as far as it would reach in quotes: up to the end of the line, and within `{ }` or `[ ]` up to the next comma
-/// or bracket that no expression has. `in_flow` tells that a line above opened a bracket.
+/// Returns the values of a line, each as far as it would reach in quotes: up to the end of the
+/// line, and within `{ }` or `[ ]` up to the next comma or bracket that no expression has.
+/// `in_flow` tells that a line above opened a bracket.
 fn values(line: &str, in_flow: bool, openings: &[(&str, &str)]) -> Vec<Range<usize>> {
     let mut values = Vec::new();
     let mut at = value_start(line);
@@ -163,7 +169,8 @@ fn comment(line: &str, at: usize) -> Option<usize> {
     line.get(at..)?.find(" #").map(|hash| at + hash)
 }
 
-/// Returns how far a piece of a list or a map in flow style reaches: an expression and a text in quotes are a whole.
+/// Returns how far a piece of a list or a map in flow style reaches: an expression and a text in
+/// quotes are a whole.
 fn flow_end(rest: &str, openings: &[(&str, &str)]) -> usize {
     let mut at = 0;
     while let Some(piece) = rest.get(at..) {

@@ -39,8 +39,8 @@ impl Document {
         &self.root
     }
 
-    /// Returns the bytes of a place. A node that is not there is looked for upwards, so that something missing points
-    /// at what lacks it.
+    /// Returns the bytes of a place. A node that is not there is looked for upwards, so that
+    /// something missing points at what lacks it.
     pub fn span(&self, place: &Place) -> Range<usize> {
         let mut route = place.route.clone();
         let mut part = place.part;

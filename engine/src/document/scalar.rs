@@ -1,12 +1,13 @@
-//! From the decoded text of a scalar back to its source: which bytes of the file a part of a text was written with.
+//! From the decoded text of a scalar back to its source: which bytes of the file a part of a text
+//! was written with.
 //!
-//! [`locate`] decodes the source again, noting where each byte came from. Only if what comes out is exactly the text that the
-//! reader gave is a place returned, so a place is never wrong.
+//! [`locate`] decodes the source again, noting where each byte came from. Only if what comes out is
+//! exactly the text that the reader gave is a place returned, so a place is never wrong.
 
 use std::ops::Range;
 
-/// Returns the bytes of `file` that make the bytes `within` of the text of a scalar, which takes up the bytes `whole`. Those of a
-/// block begin after its header and the first line's indentation.
+/// Returns the bytes of `file` that make the bytes `within` of the text of a scalar, which takes up
+/// the bytes `whole`. Those of a block begin after its header and the first line's indentation.
 pub(super) fn locate(
     file: &str,
     whole: &Range<usize>,
@@ -62,7 +63,8 @@ impl Decoded {
         }
     }
 
-    /// Line ends at the end depend on how a block is chomped, and no part of an expression is there.
+    /// Line ends at the end depend on how a block is chomped, and no part of an expression is
+    /// there.
     fn range(&self, text: &str, within: &Range<usize>) -> Option<Range<usize>> {
         if self.text.trim_end_matches('\n') != text.trim_end_matches('\n') {
             return None;
@@ -91,8 +93,8 @@ fn quoted(source: &str, double: bool) -> Option<Decoded> {
     }
 }
 
-/// Decodes a text in flow style, in which a line end is a space and an empty line is a line end. `special` knows what has a
-/// meaning of its own; it gives `Some(None)` for what cannot be read.
+/// Decodes a text in flow style, in which a line end is a space and an empty line is a line end.
+/// `special` knows what has a meaning of its own; it gives `Some(None)` for what cannot be read.
 fn flow(
     source: &str,
     start: usize,

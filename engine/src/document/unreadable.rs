@@ -1,6 +1,8 @@
-//! What is wrong with a text that cannot be read as YAML, in our words, at its place and with the way out.
+//! What is wrong with a text that cannot be read as YAML, in our words, at its place and with the
+//! way out.
 //!
-//! The YAML reader reports where it stopped. The cause often stands before that place: an expression without quotes, a tab.
+//! The YAML reader reports where it stopped. The cause often stands before that place: an
+//! expression without quotes, a tab.
 
 use std::ops::Range;
 
@@ -158,7 +160,8 @@ fn doubled(source: &str) -> String {
     }
 }
 
-/// Recognises `"text" + ${{ … }}`, where the reader stopped behind the text, and returns its bytes and what to write.
+/// Recognises `"text" + ${{ … }}`, where the reader stopped behind the text, and returns its bytes
+/// and what to write.
 fn joined(text: &str, at: usize) -> Option<(Range<usize>, String)> {
     let start = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
     let before = text.get(start..at)?.trim_end();
@@ -177,7 +180,8 @@ fn joined(text: &str, at: usize) -> Option<(Range<usize>, String)> {
     ))
 }
 
-/// Finds the tab that indents the line of a place, or the next such line: the reader stops before it.
+/// Finds the tab that indents the line of a place, or the next such line: the reader stops before
+/// it.
 fn tab(text: &str, at: usize) -> Option<Range<usize>> {
     let line = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
     let mut start = line;
@@ -191,7 +195,8 @@ fn tab(text: &str, at: usize) -> Option<Range<usize>> {
     None
 }
 
-/// Recognises `{{ … }}` without quotes, which YAML takes for a map that is the key of a map, and returns its bytes.
+/// Recognises `{{ … }}` without quotes, which YAML takes for a map that is the key of a map, and
+/// returns its bytes.
 fn braces(text: &str, at: usize) -> Option<Range<usize>> {
     let open = if text.get(..at)?.ends_with('{') { at - 1 } else { at };
     let rest = text.get(open..)?;

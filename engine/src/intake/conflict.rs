@@ -19,8 +19,9 @@ pub struct Conflict {
 }
 
 impl Conflict {
-    /// Compares an order with the accepted one, whose bytes are `stored` as long as they are kept. Returns nothing if both are the same
-    /// order: the schema may have changed since the first was accepted, and its digest with it.
+    /// Compares an order with the accepted one, whose bytes are `stored` as long as they are kept.
+    /// Returns nothing if both are the same order: the schema may have changed since the first was
+    /// accepted, and its digest with it.
     pub fn between(order: &OrderPlan, refused: &RunInfo, stored: Option<&[u8]>) -> Option<Self> {
         let differences = stored.and_then(|stored| compare(order, stored, &refused.body));
         if differences.as_ref().is_some_and(|differences| differences.count == 0) {
@@ -30,7 +31,8 @@ impl Conflict {
     }
 }
 
-/// Compares two orders as typed values. Both were accepted before, and are not held against the schema again.
+/// Compares two orders as typed values. Both were accepted before, and are not held against the
+/// schema again.
 fn compare(order: &OrderPlan, stored: &[u8], refused: &[u8]) -> Option<Differences> {
     let read = |body| order.schema().revive(body);
     let (stored, refused) = (read(stored).ok()?, read(refused).ok()?);

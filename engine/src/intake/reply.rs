@@ -29,7 +29,8 @@ impl Reply {
         Self { status: 200, ..Self::accepted(key, run) }
     }
 
-    /// Another order has this key: 409 with the key, that order's run, and where the orders differ as long as that is known.
+    /// Another order has this key: 409 with the key, that order's run, and where the orders differ
+    /// as long as that is known.
     pub fn conflict(conflict: &Conflict) -> Self {
         let code = codes::ORDER_CONFLICT;
         let reply = Self::problem(409, &code.to_string(), code.title());
@@ -45,7 +46,8 @@ impl Reply {
         reply
     }
 
-    /// What came is no order: 400, or 413 if it is too large, with the place of each fault in `body`.
+    /// What came is no order: 400, or 413 if it is too large, with the place of each fault in
+    /// `body`.
     pub fn rejected(rejection: &Rejection, body: &[u8]) -> Self {
         let problems: Vec<Json> = rejection
             .problems

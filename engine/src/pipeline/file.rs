@@ -13,7 +13,8 @@ use crate::time_zone::COMMON;
 
 /// What happens to an order: one file, a graph of typed steps.
 ///
-/// Only its schema is used as a whole; sections are read one by one, so that a fault in one does not hide another's.
+/// Only its schema is used as a whole; sections are read one by one, so that a fault in one does
+/// not hide another's.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields, title = "oms pipeline")]
 #[expect(dead_code, reason = "the fields exist for the generated schema")]
@@ -26,8 +27,8 @@ pub(super) struct PipelineFile {
     name: String,
     /// What the pipeline is for, for people.
     description: Option<String>,
-    /// Time zone in which an instant has its day: for `date(t)`, `{{date t}}` in mails and the rates of `money.convert`. A name of the
-    /// IANA time zone database, such as `Europe/Berlin`.
+    /// Time zone in which an instant has its day: for `date(t)`, `{{date t}}` in mails and the
+    /// rates of `money.convert`. A name of the IANA time zone database, such as `Europe/Berlin`.
     #[schemars(extend("default" = "UTC", "examples" = COMMON))]
     time_zone: Option<String>,
     /// What an order looks like, and what tells one from another.
@@ -42,9 +43,11 @@ pub(super) struct PipelineFile {
     tables: BTreeMap<String, TableSection>,
     /// Who sends mail, and where its templates lie.
     mail: Option<MailSection>,
-    /// The steps, by id. A step runs when all that it needs has run; what nothing connects runs side by side.
+    /// The steps, by id. A step runs when all that it needs has run; what nothing connects runs
+    /// side by side.
     steps: BTreeMap<String, StepSection>,
-    /// How the graph is cut for AWS Lambda: which steps one function runs. Without it: one per branch.
+    /// How the graph is cut for AWS Lambda: which steps one function runs. Without it: one per
+    /// branch.
     handlers: Option<Handlers>,
 }
 
@@ -124,7 +127,8 @@ pub enum IntakeMode {
     /// A handler: an order is checked as everywhere, and answered as everywhere.
     #[default]
     Handler,
-    /// API Gateway, which checks a part of the order's schema and stores what passes by itself: no handler runs, and what is no order
-    /// after all lies with the dead letters. The same order again is answered with 409, like another one with its key.
+    /// API Gateway, which checks a part of the order's schema and stores what passes by itself: no
+    /// handler runs, and what is no order after all lies with the dead letters. The same order
+    /// again is answered with 409, like another one with its key.
     Direct,
 }

@@ -37,9 +37,11 @@ pub struct SmtpSection {
     pub security: Security,
     /// The name to authenticate with: a text, `{ env: NAME }` or `{ secret: NAME }`.
     pub user: Option<Given>,
-    /// The password: `{ env: NAME }` for a variable of the environment, `{ secret: NAME }` for a file in `$CREDENTIALS_DIRECTORY`.
+    /// The password: `{ env: NAME }` for a variable of the environment, `{ secret: NAME }` for a
+    /// file in `$CREDENTIALS_DIRECTORY`.
     pub password: Option<Given>,
-    /// The name of this machine in the SMTP greeting `EHLO`, such as `shop.example.com`. Without it: `[127.0.0.1]`.
+    /// The name of this machine in the SMTP greeting `EHLO`, such as `shop.example.com`. Without
+    /// it: `[127.0.0.1]`.
     #[schemars(length(min = 1, max = 253))]
     pub helo_name: Option<String>,
     /// Seconds that the server may take to answer a command.
@@ -81,7 +83,8 @@ pub enum Given {
     Text(String),
     /// A variable of the environment has it.
     Env(String),
-    /// A file in the folder `$CREDENTIALS_DIRECTORY` has it (systemd's and others' way to hand over secrets).
+    /// A file in the folder `$CREDENTIALS_DIRECTORY` has it (systemd's and others' way to hand over
+    /// secrets).
     Secret(String),
 }
 

@@ -1,7 +1,8 @@
 //! The pipeline file as Rust types: what may stand where, with every reference still a name.
 //!
 //! The types carry the documentation of the file format; its JSON Schema is generated from them
-//! ([`schema`]) and is what [`read`] checks a document against, so that an editor and `oms validate` cannot disagree.
+//! ([`schema`]) and is what [`read`] checks a document against, so that an editor and `oms
+//! validate` cannot disagree.
 
 mod file;
 mod mail;

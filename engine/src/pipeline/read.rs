@@ -1,5 +1,5 @@
-//! A document to a [`Pipeline`]: checked against the schema, section by section, so that what is broken in one place does
-//! not hide what is broken in another.
+//! A document to a [`Pipeline`]: checked against the schema, section by section, so that what is
+//! broken in one place does not hide what is broken in another.
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
@@ -115,7 +115,8 @@ fn is_setting(route: &Route) -> bool {
     }
 }
 
-/// Tells whether a key is missing only because it is misspelt: the unknown key beside it says so already.
+/// Tells whether a key is missing only because it is misspelt: the unknown key beside it says so
+/// already.
 fn is_misspelt(error: &ValidationError<'_>, errors: &[ValidationError<'_>]) -> bool {
     let ValidationErrorKind::Required { property } = error.kind() else { return false };
     let Some(missing) = property.as_str() else { return false };

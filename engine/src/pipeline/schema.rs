@@ -26,9 +26,11 @@ const COLUMN_PATTERN: &str = "^(?!oms_)[a-z][a-z0-9_]{0,62}$";
 const TABLE_PATTERN: &str = "^(?!oms_|sqlite_)[a-z][a-z0-9_]{0,62}$";
 /// Handlers: names of Lambda functions, with room for the pipeline's name before them.
 const HANDLER_PATTERN: &str = "^[a-zA-Z][a-zA-Z0-9_-]{0,63}$";
-/// Elements of `for_each` and their positions: no name that an expression has a meaning for already, and none that CEL reserves.
+/// Elements of `for_each` and their positions: no name that an expression has a meaning for
+/// already, and none that CEL reserves.
 const ELEMENT_PATTERN: &str = "^(?!(order|run|steps|error|intake|true|false|null|in|as|break|const|continue|else|for|function|if|import|let|loop|package|namespace|return|var|void|while)$)[a-z][a-z0-9_]{0,62}$";
-/// Language tags of BCP 47, by their grammar only: parts of letters and digits, the first one of letters.
+/// Language tags of BCP 47, by their grammar only: parts of letters and digits, the first one of
+/// letters.
 const LOCALE_PATTERN: &str = "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$";
 
 /// Returns the schema (2020-12) of the pipeline file for these kinds.
@@ -97,7 +99,8 @@ pub fn pipeline_schema(kinds: &[KindSchema]) -> Json {
             "if": { "properties": { "uses": { "const": kind.name } }, "required": ["uses"] },
             "then": then,
         }));
-        // A definition of a kind refers to definitions of its own, which move up beside it under the kind's name.
+        // A definition of a kind refers to definitions of its own, which move up beside it under
+        // the kind's name.
         let mut config = own_definitions(&kind.config, &definition);
         alternatives_without_null(&mut config);
         if let Some(Json::Object(own)) = config.as_object_mut().and_then(|map| map.remove("$defs"))
@@ -120,8 +123,9 @@ pub fn pipeline_schema(kinds: &[KindSchema]) -> Json {
     schema
 }
 
-/// Makes a setting that may be left out one that is not empty when it is there. The generated schema allows `null` wherever a
-/// field is optional, as one more alternative, and a fault among alternatives could not be told where it is.
+/// Makes a setting that may be left out one that is not empty when it is there. The generated
+/// schema allows `null` wherever a field is optional, as one more alternative, and a fault among
+/// alternatives could not be told where it is.
 fn present_or_absent(schema: &mut Json) {
     alternatives_without_null(schema);
     each_object(schema, &mut |map| {
@@ -194,7 +198,8 @@ fn snippet(kind: &KindSchema) -> Json {
     json!({ "label": kind.name, "description": kind.summary, "body": { "uses": kind.name, "with": with } })
 }
 
-/// Lets the references within a kind's schema lead to its own definitions, so that two kinds may each have a `Mode`.
+/// Lets the references within a kind's schema lead to its own definitions, so that two kinds may
+/// each have a `Mode`.
 fn own_definitions(config: &Json, definition: &str) -> Json {
     match config {
         Json::Object(map) => map

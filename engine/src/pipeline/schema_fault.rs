@@ -300,13 +300,15 @@ fn wrong_type(
     Finding::error(codes::WRONG_SHAPE, place, message).help(help)
 }
 
-/// Tells whether an exact number is wanted: a rate of a fixed table, or a setting that is a decimal.
+/// Tells whether an exact number is wanted: a rate of a fixed table, or a setting that is a
+/// decimal.
 fn is_amount(route: &Route, names: &[&str]) -> bool {
     let is = |segment: Option<&Segment>, key: &str| matches!(segment, Some(Segment::Key(found)) if found == key);
     let segments = route.segments();
     let fixed_rate =
         segments.len() == 4 && is(segments.first(), "rates") && is(segments.get(2), "table");
-    // An expression that gives a number may be written as text or as a whole number, nothing else may.
+    // An expression that gives a number may be written as text or as a whole number, nothing else
+    // may.
     fixed_rate || names.contains(&"integer")
 }
 

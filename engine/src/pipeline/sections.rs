@@ -15,8 +15,8 @@ pub struct TableSection {
     /// The columns that tell one row from another.
     #[schemars(length(min = 1))]
     pub key: Vec<String>,
-    /// The columns and their types: `text`, `text(50)`, `integer`, `boolean`, `decimal(19,4)`, `currency`, `email`, `date`,
-    /// `timestamp`; with `?` behind it a column may be null.
+    /// The columns and their types: `text`, `text(50)`, `integer`, `boolean`, `decimal(19,4)`,
+    /// `currency`, `email`, `date`, `timestamp`; with `?` behind it a column may be null.
     pub columns: BTreeMap<String, ColumnSection>,
     /// A file of rows (NDJSON) that are there from the start.
     pub seed: Option<String>,
@@ -97,8 +97,9 @@ pub struct RatesSection {
     pub source: RatesSource,
     /// For `ecb`: the file, in the European Central Bank's history or daily format (CSV).
     pub file: Option<String>,
-    /// For `ecb`: a file of rates to add (`date,currency,per_eur`), read at every start; it may be missing. A currency that the euro replaced
-    /// after 1 January 1999 keeps its fixed conversion rate from that day on.
+    /// For `ecb`: a file of rates to add (`date,currency,per_eur`), read at every start; it may be
+    /// missing. A currency that the euro replaced after 1 January 1999 keeps its fixed conversion
+    /// rate from that day on.
     pub overrides: Option<String>,
     /// For `ecb`: how many days a rate may be old.
     #[schemars(range(min = 0, max = 366))]
@@ -132,7 +133,8 @@ pub enum RatesSource {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FixedQuote {
-    /// Units of the base for one unit of the currency: with base USD, `CAD: "0.79"` makes 100 CAD 79 USD.
+    /// Units of the base for one unit of the currency: with base USD, `CAD: "0.79"` makes 100 CAD
+    /// 79 USD.
     BasePerUnit,
     /// Units of the currency for one unit of the base.
     UnitPerBase,

@@ -5,7 +5,8 @@ use serde_json::{Value as Json, json};
 
 use crate::diagnostic::{Route, Segment};
 
-/// Returns what to write for a setting whose value has the wrong shape. `wanted` are the JSON types that fit.
+/// Returns what to write for a setting whose value has the wrong shape. `wanted` are the JSON types
+/// that fit.
 pub(super) fn of_value(route: &Route, wanted: &[&str], found: &Json) -> Option<String> {
     let key = match route.segments().last()? {
         Segment::Key(key) => key.as_str(),

@@ -79,11 +79,13 @@ impl JsonSchema for NeedSection {
     }
 }
 
-/// An end of a needed step with which this one runs all the same. The needed step's output may then be missing.
+/// An end of a needed step with which this one runs all the same. The needed step's output may then
+/// be missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Allow {
-    /// It was skipped and nothing failed: its `when` was false, or it needs a step that was skipped for such a reason.
+    /// It was skipped and nothing failed: its `when` was false, or it needs a step that was skipped
+    /// for such a reason.
     Skipped,
     /// It failed for good, or it was skipped because another step failed.
     Failed,
@@ -99,8 +101,8 @@ pub struct ForEachSection {
     #[serde(rename = "as", default = "item")]
     #[schemars(regex(pattern = r"^[a-z][a-z0-9_]*$"))]
     pub name: String,
-    /// The name of the element's position in the step's expressions: 0 for the first element. Use it in a key so that equal elements write
-    /// different rows.
+    /// The name of the element's position in the step's expressions: 0 for the first element. Use
+    /// it in a key so that equal elements write different rows.
     pub index: Option<String>,
     /// Elements that run at the same time at the most.
     #[serde(default = "concurrency_default")]
@@ -126,7 +128,8 @@ pub struct RetrySection {
     /// Milliseconds before the second attempt, unless `max_ms` is less.
     #[schemars(range(min = 0, max = 3_600_000))]
     pub initial_ms: u64,
-    /// Maximum number of milliseconds between two attempts. By default 30000, or `initial_ms` if that is more.
+    /// Maximum number of milliseconds between two attempts. By default 30000, or `initial_ms` if
+    /// that is more.
     #[schemars(
         with = "u64",
         skip_serializing_if = "Option::is_none",

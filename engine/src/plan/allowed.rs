@@ -15,8 +15,9 @@ struct Allow<'d> {
     line: usize,
 }
 
-/// A file or a folder that the pipeline file names, and the place where it does. A comment at that place accepts warnings in the file or folder, because
-/// JSON and templates have no `# oms:` comments.
+/// A file or a folder that the pipeline file names, and the place where it does. A comment at that
+/// place accepts warnings in the file or folder, because JSON and templates have no `# oms:`
+/// comments.
 pub(super) struct Named {
     path: Arc<str>,
     is_folder: bool,
@@ -29,7 +30,8 @@ impl Named {
         Self { path, is_folder: false, place }
     }
 
-    /// Returns the folders of the mail templates that the steps name, and the folder of shared partials.
+    /// Returns the folders of the mail templates that the steps name, and the folder of shared
+    /// partials.
     pub(super) fn templates(pipeline: &Pipeline, files: &dyn Files) -> Vec<Self> {
         let Some(mail) = &pipeline.mail else { return Vec::new() };
         let folder = mail.templates.trim_end_matches('/');
@@ -84,7 +86,8 @@ pub(super) fn apply(document: &Document, named: &[Named], report: &mut Report) {
         }
     }
     let line_of = |byte: usize| source.line_column(byte).0;
-    // A comment accepts a warning on its own line, at the key of a text of several lines, and where the pipeline names the file.
+    // A comment accepts a warning on its own line, at the key of a text of several lines, and where
+    // the pipeline names the file.
     let lines = |diagnostic: &Diagnostic| -> Vec<usize> {
         let Some(label) = diagnostic.primary() else { return Vec::new() };
         if label.path == *document.path() {
@@ -128,7 +131,8 @@ pub(super) fn apply(document: &Document, named: &[Named], report: &mut Report) {
     useless.into_iter().for_each(|diagnostic| report.push(diagnostic));
 }
 
-/// Reads a comment: nothing if it is another one, otherwise the codes that it accepts or what is wrong with it.
+/// Reads a comment: nothing if it is another one, otherwise the codes that it accepts or what is
+/// wrong with it.
 fn read(text: &str) -> Option<Result<Vec<Code>, String>> {
     let rest = text.strip_prefix("oms")?;
     let (colon, rest) = match rest.trim_start().strip_prefix(':') {

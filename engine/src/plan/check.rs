@@ -35,7 +35,8 @@ pub enum Target {
     /// Where one process runs all of it.
     #[default]
     Local,
-    /// In one process whose tables are in a PostgreSQL database, where each write is a transaction of its own.
+    /// In one process whose tables are in a PostgreSQL database, where each write is a transaction
+    /// of its own.
     Database,
     /// On AWS Lambda, where each handler knows only the order.
     Lambda,
@@ -86,8 +87,9 @@ impl Checker {
         self.check_files(name, files, None)
     }
 
-    /// Checks a stored bundle: without samples and seeds, which are not part of it, and without the refusals that are newer than it may
-    /// be. Its runs go on with the semantics that they started with.
+    /// Checks a stored bundle: without samples and seeds, which are not part of it, and without the
+    /// refusals that are newer than it may be. Its runs go on with the semantics that they started
+    /// with.
     pub fn check_bundle(&self, name: &str, files: &dyn Files, semantics: Semantics) -> Checked {
         self.check_files(name, files, Some(semantics))
     }
@@ -253,7 +255,8 @@ fn failed(diagnostic: Diagnostic, path: &Arc<str>, text: &Arc<str>) -> Checked {
     Checked { plan: None, report, steps: 0, intake: None }
 }
 
-/// Computes the digest of a bundle. The first semantics add nothing to it, so that the bundles of the first version keep theirs.
+/// Computes the digest of a bundle. The first semantics add nothing to it, so that the bundles of
+/// the first version keep theirs.
 fn bundle_digest(files: &BTreeMap<String, Arc<[u8]>>, semantics: Semantics) -> Digest {
     let number = semantics.number().to_be_bytes();
     let suffix = (semantics != Semantics::FIRST).then_some(&number[..]);
@@ -261,7 +264,8 @@ fn bundle_digest(files: &BTreeMap<String, Arc<[u8]>>, semantics: Semantics) -> D
     Digest::of_parts(files.chain(suffix))
 }
 
-/// Finds pipelines that want the same intake path; `{key}` stands for anything, so `/{key}` of one and of another are the same.
+/// Finds pipelines that want the same intake path; `{key}` stands for anything, so `/{key}` of one
+/// and of another are the same.
 pub fn overlapping_intakes(checked: &[Checked]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (position, first) in checked.iter().enumerate() {

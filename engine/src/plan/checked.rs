@@ -74,7 +74,8 @@ impl Plan {
         tables.any(|effect| effect.verb != Verb::Get && *effect.resource == *table)
     }
 
-    /// Tells whether the keys of a bucket's objects may contain personal data. They do not if every step that stores there has a key without it.
+    /// Tells whether the keys of a bucket's objects may contain personal data. They do not if every
+    /// step that stores there has a key without it.
     pub fn has_personal_keys(&self, bucket: &str) -> bool {
         let stores = |effect: &Effect| {
             effect.port == Port::Objects && effect.verb == Verb::Put && *effect.resource == *bucket
@@ -91,7 +92,8 @@ impl Plan {
         self.order.key_is_personal() || first.is_none_or(is_personal) || storing.any(is_personal)
     }
 
-    /// Returns the tables that steps read and steps write, so that a row may change between a read and what depends on it.
+    /// Returns the tables that steps read and steps write, so that a row may change between a read
+    /// and what depends on it.
     pub const fn contended_tables(&self) -> &TableNames {
         &self.contended
     }
@@ -199,7 +201,8 @@ pub struct PlannedStep {
 }
 
 impl PlannedStep {
-    /// Returns what an attempt whose outcome is not known means; nothing if its repetition does no harm.
+    /// Returns what an attempt whose outcome is not known means; nothing if its repetition does no
+    /// harm.
     pub fn on_unknown(&self) -> Option<OnUnknown> {
         self.effects.iter().filter_map(Effect::on_unknown).min()
     }

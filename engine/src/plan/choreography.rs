@@ -1,5 +1,5 @@
-//! How a plan runs where nobody conducts it: an intake stores the order, the store's notification tells everybody, and each branch is a
-//! handler that knows the order and nothing of the others.
+//! How a plan runs where nobody conducts it: an intake stores the order, the store's notification
+//! tells everybody, and each branch is a handler that knows the order and nothing of the others.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use crate::diagnostic::{Code, Finding, Place, Route, codes};
 use crate::pipeline::IntakeMode;
 use crate::step::{Port, Verb};
 
-/// Bytes of an order at the most where it comes in through API Gateway and AWS Lambda: 6 MB of payload ("Lambda quotas"), with room for what API
-/// Gateway writes around it.
+/// Bytes of an order at the most where it comes in through API Gateway and AWS Lambda: 6 MB of
+/// payload ("Lambda quotas"), with room for what API Gateway writes around it.
 pub const LAMBDA_BODY_MAX: usize = 5 << 20;
 
 /// A plan that nobody has to conduct.
@@ -52,10 +52,11 @@ impl ObjectKey {
 pub struct Branch {
     /// The handler's name.
     pub name: Arc<str>,
-    /// Its steps, and those without effects of other branches that it refers to: they are computed in each.
+    /// Its steps, and those without effects of other branches that it refers to: they are computed
+    /// in each.
     pub steps: BTreeSet<usize>,
-    /// The step that the branch is done with when it is done, if that is sure before it begins: it writes a row or sends a mail, and
-    /// everything else comes before it.
+    /// The step that the branch is done with when it is done, if that is sure before it begins: it
+    /// writes a row or sends a mail, and everything else comes before it.
     pub last: Option<usize>,
 }
 

@@ -1,4 +1,5 @@
-//! What stands in the way of `intake.mode: direct`, where API Gateway stores what comes in and nobody reads it first.
+//! What stands in the way of `intake.mode: direct`, where API Gateway stores what comes in and
+//! nobody reads it first.
 
 use super::checked::Plan;
 use super::choreography::ObjectKey;
@@ -7,7 +8,8 @@ use crate::diagnostic::{Finding, Place, Route, codes};
 /// The way out of everything here.
 const HANDLER: &str = "leave `mode` out of `intake`: then a handler takes the orders in";
 
-/// Checks that API Gateway knows the key and the object without reading the order, and that a model can say what the schema says.
+/// Checks that API Gateway knows the key and the object without reading the order, and that a model
+/// can say what the schema says.
 pub(super) fn check(
     plan: &Plan,
     store: Option<usize>,

@@ -1,4 +1,5 @@
-//! Who waits for whom: explicit needs, references in expressions, catch steps; and that there is no circle in it.
+//! Who waits for whom: explicit needs, references in expressions, catch steps; and that there is no
+//! circle in it.
 
 use std::collections::HashMap;
 
@@ -227,7 +228,8 @@ impl Builder<'_, '_, '_> {
         let mut way: Vec<&Edge> = Vec::new();
         let mut at = start;
         loop {
-            // The shortest way back is not needed; the first edge in file order that stays in the circle and is new will do.
+            // The shortest way back is not needed; the first edge in file order that stays in the
+            // circle and is new will do.
             let next = self
                 .edges
                 .iter()

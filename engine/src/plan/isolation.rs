@@ -1,4 +1,5 @@
-//! Rows that change between a read and what depends on it: which tables that concerns, and what no order of commits can keep right.
+//! Rows that change between a read and what depends on it: which tables that concerns, and what no
+//! order of commits can keep right.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -58,8 +59,8 @@ pub(super) fn dependent_upserts(steps: &[PlannedStep]) -> Vec<DependentUpsert> {
     found
 }
 
-/// Finds rows that are replaced by what was read before something outside of this process: the read is a fact of its time by then, and
-/// another run may have changed the row.
+/// Finds rows that are replaced by what was read before something outside of this process: the read
+/// is a fact of its time by then, and another run may have changed the row.
 pub(super) fn outdated(plan: &Plan) -> Vec<Finding> {
     let sends = plan.mail().is_some_and(|mail| mail.smtp.is_some());
     let reaches_out = |effect: &Effect| match effect.port {
@@ -98,8 +99,8 @@ pub(super) fn outdated(plan: &Plan) -> Vec<Finding> {
     found
 }
 
-/// Finds reads of contended tables on which more than one write depends: where each write is a transaction of its own, the second could
-/// find the row changed after the first was done.
+/// Finds reads of contended tables on which more than one write depends: where each write is a
+/// transaction of its own, the second could find the row changed after the first was done.
 pub(super) fn several_writes(plan: &Plan) -> Vec<Finding> {
     let mut found = Vec::new();
     for (read, table) in reads(plan) {

@@ -1,4 +1,5 @@
-//! Lists of the order that steps run over, and that the schema allows to be longer than they can process.
+//! Lists of the order that steps run over, and that the schema allows to be longer than they can
+//! process.
 
 use std::collections::BTreeMap;
 

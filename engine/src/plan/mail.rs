@@ -55,7 +55,8 @@ pub(super) fn check(
     }
 }
 
-/// Tells whether a server accepts a name in `EHLO`: labels of letters, digits and hyphens, or an address in brackets.
+/// Tells whether a server accepts a name in `EHLO`: labels of letters, digits and hyphens, or an
+/// address in brackets.
 fn is_helo_name(name: &str) -> bool {
     let is_label = |label: &str| {
         !label.is_empty()

@@ -1,8 +1,9 @@
 //! The checks, and the plan that only they can make.
 //!
-//! [`Checker::check`] reads a pipeline file and everything that it names, and reports every fault at once. If there is none it gives a
-//! [`Plan`]: names resolved, expressions compiled, steps ready, the graph acyclic. There is no other way to a plan, so that whoever runs one
-//! need not check anything again.
+//! [`Checker::check`] reads a pipeline file and everything that it names, and reports every fault
+//! at once. If there is none it gives a [`Plan`]: names resolved, expressions compiled, steps
+//! ready, the graph acyclic. There is no other way to a plan, so that whoever runs one need not
+//! check anything again.
 
 mod allowed;
 mod check;

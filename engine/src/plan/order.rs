@@ -202,7 +202,8 @@ pub(super) fn check(
     Some(OrderPlan { schema, key, max_bytes, intake: intake_record })
 }
 
-/// Says what no key may have of the fixed text of a key, such as the line break at the end of a YAML block.
+/// Says what no key may have of the fixed text of a key, such as the line break at the end of a
+/// YAML block.
 fn fixed_fault(key: &Compiled) -> Option<String> {
     let chars: usize = key.fixed().map(|text| text.chars().count()).sum();
     if chars > KEY_CHARS_MAX {
@@ -219,7 +220,8 @@ fn inline(json: &Json, typing: Typing, route: &Route, sink: &mut Sink<'_>) -> Or
     let (schema, problems) = OrderSchema::compile(json, typing);
     for problem in problems {
         let place = place_in(sink.document, route, &problem);
-        // The version that stored a bundle accepted its schema, so that what is found in it now is new.
+        // The version that stored a bundle accepted its schema, so that what is found in it now is
+        // new.
         sink.add(
             Finding::error(codes::ORDER_SCHEMA, place, problem.message)
                 .help(problem.help)

@@ -4,7 +4,8 @@ use super::checked::Need;
 use crate::expression::Facts;
 use crate::pipeline::Allow;
 
-/// A condition that holds whenever a step runs: its own, or that of a step that must have run before.
+/// A condition that holds whenever a step runs: its own, or that of a step that must have run
+/// before.
 #[derive(Clone, Debug)]
 pub(super) struct Condition {
     /// The step with this `when`.
@@ -86,7 +87,8 @@ fn required(needs: &[Need]) -> impl Iterator<Item = usize> {
     required.map(|need| need.step)
 }
 
-/// Returns the first two conditions that exclude each other, or all of them if only all together do.
+/// Returns the first two conditions that exclude each other, or all of them if only all together
+/// do.
 fn exclusive(conditions: &[Condition]) -> Option<Vec<usize>> {
     for (position, first) in conditions.iter().enumerate() {
         for second in conditions.iter().skip(position + 1) {

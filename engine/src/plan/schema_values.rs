@@ -1,4 +1,5 @@
-//! Values in the order schema that do not mean what was written: those that no order can have, and numbers with more digits than are kept.
+//! Values in the order schema that do not mean what was written: those that no order can have, and
+//! numbers with more digits than are kept.
 
 use super::order::{in_schema, place_in};
 use super::sink::Sink;

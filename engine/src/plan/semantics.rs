@@ -1,7 +1,8 @@
-//! What a journal means: a number that a bundle keeps, so that a change of the rules does not change runs that have already started.
+//! What a journal means: a number that a bundle keeps, so that a change of the rules does not
+//! change runs that have already started.
 
-/// The rules by which the runs of a bundle are replayed. A version that changes what a replay gives adds a number here; the bundles of
-/// earlier versions keep theirs.
+/// The rules by which the runs of a bundle are replayed. A version that changes what a replay gives
+/// adds a number here; the bundles of earlier versions keep theirs.
 ///
 /// | number | rule that it adds |
 /// | --- | --- |

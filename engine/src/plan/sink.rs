@@ -9,7 +9,8 @@ use crate::expression;
 pub(super) struct Sink<'d> {
     pub(super) document: &'d Document,
     pub(super) report: Report,
-    /// Whether a stored bundle is checked, with which runs may have started under an earlier version.
+    /// Whether a stored bundle is checked, with which runs may have started under an earlier
+    /// version.
     pub(super) bundle: bool,
 }
 
@@ -35,7 +36,8 @@ impl<'d> Sink<'d> {
         found.any(|diagnostic| diagnostic.code == code && diagnostic.severity == Severity::Error)
     }
 
-    /// Names the cause where an expression is not closed because YAML took the rest of it for a comment.
+    /// Names the cause where an expression is not closed because YAML took the rest of it for a
+    /// comment.
     fn cut_by_comment(&self, finding: Finding) -> Finding {
         if finding.message != expression::NOT_CLOSED {
             return finding;

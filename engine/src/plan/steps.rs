@@ -1,4 +1,5 @@
-//! Planning every step, each after those it refers to, so that the types of their outputs are known.
+//! Planning every step, each after those it refers to, so that the types of their outputs are
+//! known.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -182,7 +183,8 @@ impl Planner<'_, '_> {
         }
     }
 
-    /// Returns the names that a step may use: the order, the run, and the outputs of the steps that it needs.
+    /// Returns the names that a step may use: the order, the run, and the outputs of the steps that
+    /// it needs.
     fn scope(&self, at: usize) -> Scope {
         let mut scope = Scope::new(self.inputs.resources.time_zone.clone());
         scope.know_steps(Arc::clone(&self.ids));
@@ -225,7 +227,8 @@ impl Planner<'_, '_> {
         scope
     }
 
-    /// Returns the type of `run`, whose key is at most as long as the field of the order that is the key.
+    /// Returns the type of `run`, whose key is at most as long as the field of the order that is
+    /// the key.
     fn run(&self) -> Type {
         let record = run_record();
         let key = self.inputs.order.and_then(|order| {
@@ -555,7 +558,8 @@ impl Planner<'_, '_> {
     }
 }
 
-/// Leaves out what a kind says of settings whose values are not known; the cause of that was reported.
+/// Leaves out what a kind says of settings whose values are not known; the cause of that was
+/// reported.
 fn about_others(faults: Vec<Fault>, unjudged: &[Route]) -> Vec<Fault> {
     let is_about = |fault: &Fault| match fault {
         Fault::Here { finding, .. } => {

@@ -206,7 +206,8 @@ pub struct RowError {
     pub message: String,
 }
 
-/// Reads one line of a file of rows: a JSON object with the table's columns, brought into their form.
+/// Reads one line of a file of rows: a JSON object with the table's columns, brought into their
+/// form.
 ///
 /// # Errors
 /// What does not fit, with its place in the line.

@@ -1,4 +1,5 @@
-//! Bounds on numbers and on decimals in texts, which the validator lets us assert ourselves, because its own comparisons use floats.
+//! Bounds on numbers and on decimals in texts, which the validator lets us assert ourselves,
+//! because its own comparisons use floats.
 
 use std::sync::Arc;
 

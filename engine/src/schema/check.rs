@@ -1,4 +1,5 @@
-//! Whether every keyword of a schema means something: misspelt ones, those without effect, references to nothing.
+//! Whether every keyword of a schema means something: misspelt ones, those without effect,
+//! references to nothing.
 
 use std::collections::HashSet;
 
@@ -316,7 +317,8 @@ fn is_possible(map: &Map<String, Json>, name: &str) -> bool {
     typed && constant && listed
 }
 
-/// Says what a keyword of ours must be, if its value is something else; the schema of schemas does not know these.
+/// Says what a keyword of ours must be, if its value is something else; the schema of schemas does
+/// not know these.
 fn mistyped(keyword: &str, value: &Json) -> Option<&'static str> {
     match keyword {
         "x-customer" | "x-pii" | "nullable" if !value.is_boolean() => Some("true or false"),

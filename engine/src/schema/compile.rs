@@ -19,9 +19,11 @@ use crate::value::{
     DateFormat, ELEMENTS_MAX, JsonKind, JsonNode, Member, RecordNode, RecordType, Shape, Type, Unit,
 };
 
-/// Maximum nesting of the parts from which types are made; deeper parts, and those that contain themselves, are only validated.
+/// Maximum nesting of the parts from which types are made; deeper parts, and those that contain
+/// themselves, are only validated.
 const DEPTHS: [usize; 6] = [32, 24, 16, 12, 8, 4];
-/// Maximum number of parts from which types are made. A schema that unfolds to more has types to a smaller depth.
+/// Maximum number of parts from which types are made. A schema that unfolds to more has types to a
+/// smaller depth.
 const NODES_MAX: usize = 10_000;
 
 /// Something in a schema that cannot be used.
@@ -40,8 +42,9 @@ pub struct SchemaProblem {
 /// How types are made from schemas. A bundle keeps the rules under which it was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Typing {
-    /// The rules of the first version: alternatives with null, and `enum` with null, are only validated; `items` gives the type of all
-    /// elements, those of `prefixItems` included; `properties` without `type` gives an object.
+    /// The rules of the first version: alternatives with null, and `enum` with null, are only
+    /// validated; `items` gives the type of all elements, those of `prefixItems` included;
+    /// `properties` without `type` gives an object.
     First,
     /// The rules of this version.
     Current,

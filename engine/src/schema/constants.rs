@@ -14,7 +14,8 @@ pub(super) fn constants(map: &Map<String, Json>) -> Option<Vec<&Json>> {
     }
 }
 
-/// Makes a type of whole numbers or of booleans that are the only values allowed, perhaps with null.
+/// Makes a type of whole numbers or of booleans that are the only values allowed, perhaps with
+/// null.
 pub(super) fn scalars(values: &[&Json]) -> Option<(Type, JsonKind)> {
     let nullable = values.iter().any(|value| value.is_null());
     let (mut numbers, mut booleans) = (Vec::new(), false);

@@ -5,8 +5,8 @@ use serde_json::{Map, Value as Json};
 use super::union;
 use crate::value::JsonKind;
 
-/// Tells whether the reader asserts all that a keyword says where it reads this kind of value. What is not listed here is left to the
-/// validator.
+/// Tells whether the reader asserts all that a keyword says where it reads this kind of value. What
+/// is not listed here is left to the validator.
 pub(super) fn covers(
     used: &[&str],
     kind: &JsonKind,

@@ -56,7 +56,8 @@ impl CustomerMembers {
         None
     }
 
-    /// Reads what an order says of its customer. Only accepted orders are read, so that a body that is no JSON says nothing.
+    /// Reads what an order says of its customer. Only accepted orders are read, so that a body that
+    /// is no JSON says nothing.
     pub fn read(&self, order: &[u8]) -> Identity {
         let mut identity = Identity::default();
         let paths = self.id.iter().map(|path| (path.as_slice(), true));

@@ -20,8 +20,8 @@ pub(super) fn allows(schema: &Json, name: &str) -> bool {
     }
 }
 
-/// Returns for each place of the index whether a text with a decimal can meet it: it stands beside `format: decimal`, or is applied to the
-/// same value by `$ref`, `allOf` and the like.
+/// Returns for each place of the index whether a text with a decimal can meet it: it stands beside
+/// `format: decimal`, or is applied to the same value by `$ref`, `allOf` and the like.
 pub(super) fn met_by_decimal_texts(index: &Index<'_>) -> Vec<bool> {
     let places = index.places();
     let mut above: Vec<Vec<usize>> = vec![Vec::new(); places.len()];

@@ -1,8 +1,10 @@
-//! What of an order schema API Gateway can check: a model, which is a JSON Schema of draft 4 in the words of OpenAPI 3.0.
+//! What of an order schema API Gateway can check: a model, which is a JSON Schema of draft 4 in the
+//! words of OpenAPI 3.0.
 //!
-//! It is a coarse filter: every order that fits the schema fits the model. Formats, alternatives and what may be null are left to whoever reads
-//! the order, since API Gateway does not check them; what no model of draft 4 can say at all is told, so that nobody counts on it.
-//! (API Gateway developer guide, "Data models for REST APIs" and "Amazon API Gateway important notes".)
+//! It is a coarse filter: every order that fits the schema fits the model. Formats, alternatives
+//! and what may be null are left to whoever reads the order, since API Gateway does not check them;
+//! what no model of draft 4 can say at all is told, so that nobody counts on it. (API Gateway
+//! developer guide, "Data models for REST APIs" and "Amazon API Gateway important notes".)
 
 use serde_json::{Map, Value as Json, json};
 
@@ -41,9 +43,11 @@ const KEPT: [&str; 9] = [
     "pattern",
 ];
 
-/// Maximum nesting of a model. It says nothing about parts that lie deeper or contain themselves; the handler that reads the order checks them.
+/// Maximum nesting of a model. It says nothing about parts that lie deeper or contain themselves;
+/// the handler that reads the order checks them.
 const DEPTH_MAX: usize = 16;
-/// Maximum number of parts of a model. It says nothing about further parts; the handler that reads the order checks them.
+/// Maximum number of parts of a model. It says nothing about further parts; the handler that reads
+/// the order checks them.
 const NODES_MAX: usize = 10_000;
 
 /// Makes the model of an order schema.

@@ -1,4 +1,5 @@
-//! What the validator says of an order, in our words: one problem for each fault, at its place, without values.
+//! What the validator says of an order, in our words: one problem for each fault, at its place,
+//! without values.
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind as Kind;
@@ -28,7 +29,8 @@ enum Rank {
     Alternatives,
 }
 
-/// Returns the problems of an order: those that the reader found, and what the validator found besides.
+/// Returns the problems of an order: those that the reader found, and what the validator found
+/// besides.
 pub(super) fn problems<'e>(
     body: &[u8],
     read: Vec<JsonProblem>,
@@ -135,7 +137,8 @@ fn alternatives(
     faults: &mut Vec<Fault>,
 ) {
     let here = error.instance_path();
-    // An alternative of another type, or with another constant or tag, is not the one that is meant.
+    // An alternative of another type, or with another constant or tag, is not the one that is
+    // meant.
     let other = |error: &ValidationError<'_>| match error.kind() {
         Kind::Type { .. } | Kind::Enum { .. } | Kind::FalseSchema => error.instance_path() == here,
         Kind::Constant { .. } => true,

@@ -1,4 +1,5 @@
-//! The formats that are asserted: ours, those of the specification that we read more strictly, and the rest of the specification's.
+//! The formats that are asserted: ours, those of the specification that we read more strictly, and
+//! the rest of the specification's.
 
 use jsonschema::json::Json;
 use jsonschema::{Retrieve, ValidationOptions};

@@ -1,5 +1,6 @@
-//! The parts of a schema that look at the same value: what is in `anyOf` and the like, and what `$ref` leads to. They must come to an end,
-//! and must not be too many, since an order that does not fit is held against each of them.
+//! The parts of a schema that look at the same value: what is in `anyOf` and the like, and what
+//! `$ref` leads to. They must come to an end, and must not be too many, since an order that does
+//! not fit is held against each of them.
 
 use super::compile::SchemaProblem;
 use super::index::{Index, children};

@@ -1,4 +1,5 @@
-//! An order as the validator sees it: with the digits of its numbers, so that every comparison is exact.
+//! An order as the validator sees it: with the digits of its numbers, so that every comparison is
+//! exact.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet, btree_map};
@@ -23,7 +24,8 @@ pub(super) enum Instance {
 }
 
 impl Instance {
-    /// Reads a document that has already been read once, so that its nesting is known to be limited.
+    /// Reads a document that has already been read once, so that its nesting is known to be
+    /// limited.
     pub(super) fn read(text: &[u8]) -> Result<Self, JiterError> {
         let mut json = Jiter::new(text);
         let peek = json.peek()?;
@@ -288,7 +290,8 @@ impl JsonNumber for Digits<'_> {
         Cow::Borrowed(self.0)
     }
 
-    /// Only errors show this form, and ours never quote a value, so that a number of another value will do.
+    /// Only errors show this form, and ours never quote a value, so that a number of another value
+    /// will do.
     fn to_number(&self) -> Cow<'_, serde_json::Number> {
         let float = || serde_json::Number::from_f64(self.0.parse().unwrap_or_default());
         let whole = self.as_i64().map(serde_json::Number::from);

@@ -2,7 +2,8 @@
 
 use serde_json::Value as Json;
 
-/// Maximum depth of the search, references included, since a schema that contains itself has no end.
+/// Maximum depth of the search, references included, since a schema that contains itself has no
+/// end.
 const DEPTH_MAX: usize = 64;
 
 /// A list in a schema.
@@ -14,7 +15,8 @@ pub(crate) struct ListBound {
     pub(crate) max: Option<u64>,
 }
 
-/// Finds the list at a path of names, on whose way other lists are entered; nothing if the schema does not show it.
+/// Finds the list at a path of names, on whose way other lists are entered; nothing if the schema
+/// does not show it.
 pub(crate) fn list_bound(schema: &Json, path: &str) -> Option<ListBound> {
     let names: Vec<&str> = path.split('.').collect();
     let search = Search { root: schema };

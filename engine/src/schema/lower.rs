@@ -1,4 +1,5 @@
-//! An order schema without our extensions: what the validator is given. It means the same as what was written.
+//! An order schema without our extensions: what the validator is given. It means the same as what
+//! was written.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -11,7 +12,8 @@ use super::number_type::decimal_size;
 
 /// Where the rest of a nullable schema goes: null is the first alternative.
 const NOT_NULL: &str = "/anyOf/1";
-/// Keywords that stay on a nullable schema, so that what refers to it or into its definitions still finds them.
+/// Keywords that stay on a nullable schema, so that what refers to it or into its definitions still
+/// finds them.
 const STAYING: [&str; 6] = ["$anchor", "$comment", "$defs", "$dynamicAnchor", "$id", "definitions"];
 
 /// Lowers a schema whose keywords have been checked.

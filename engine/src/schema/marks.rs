@@ -1,5 +1,5 @@
-//! Keywords that only a type can carry, such as `x-pii`. Where a part of a schema gives no type they have no effect, and personal data
-//! would be shown.
+//! Keywords that only a type can carry, such as `x-pii`. Where a part of a schema gives no type
+//! they have no effect, and personal data would be shown.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,8 @@ pub(super) fn mark_in<'s>(index: &Index<'s>, schema: &'s Json) -> Option<Mark> {
     find(index, schema, &mut Vec::new())
 }
 
-/// Returns the places at which `x-customer` stands in some parts of a schema or in what they refer to.
+/// Returns the places at which `x-customer` stands in some parts of a schema or in what they refer
+/// to.
 pub(super) fn customers_in(index: &Index<'_>, parts: &BTreeSet<usize>) -> Vec<usize> {
     let places = index.places();
     let mut below: Vec<Vec<usize>> = vec![Vec::new(); places.len()];
@@ -43,7 +44,8 @@ pub(super) fn customers_in(index: &Index<'_>, parts: &BTreeSet<usize>) -> Vec<us
         .collect()
 }
 
-/// Returns for each place of the index whether anything in it, or in what it refers to, is personal data.
+/// Returns for each place of the index whether anything in it, or in what it refers to, is personal
+/// data.
 pub(super) fn personal(index: &Index<'_>) -> Vec<bool> {
     let places = index.places();
     let mut around: Vec<Vec<usize>> = vec![Vec::new(); places.len()];

@@ -8,7 +8,8 @@ use super::compile::SchemaProblem;
 use super::words::{bound, in_words, type_name, type_names};
 use crate::diagnostic::did_you_mean;
 
-/// Holds a schema against the schema of schemas, so that a keyword with a meaningless value is not ignored.
+/// Holds a schema against the schema of schemas, so that a keyword with a meaningless value is not
+/// ignored.
 pub(super) fn misused(schema: &Json) -> Vec<SchemaProblem> {
     let mut problems: Vec<SchemaProblem> = Vec::new();
     for error in draft202012::meta::validator().iter_errors(schema) {

@@ -1,7 +1,9 @@
-//! The order schema: the subset of JSON Schema (2020-12) from which types come, and the rest, which only validates.
+//! The order schema: the subset of JSON Schema (2020-12) from which types come, and the rest, which
+//! only validates.
 //!
-//! One rule decides about an order: the reader alone gives the verdict if it asserts every keyword at every place of the schema (`compile`
-//! proves that); otherwise the validator does, and the reader only makes values. Decision 0019 tells why.
+//! One rule decides about an order: the reader alone gives the verdict if it asserts every keyword
+//! at every place of the schema (`compile` proves that); otherwise the validator does, and the
+//! reader only makes values. Decision 0019 tells why.
 
 mod bounds;
 mod check;

@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-/// A JSON number: `0.digits` times ten to the power of `point`, with neither zeros at the ends of the digits.
+/// A JSON number: `0.digits` times ten to the power of `point`, with neither zeros at the ends of
+/// the digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Number {
     negative: bool,

@@ -62,7 +62,8 @@ fn bounds(map: &Map<String, Json>, all: Interval, scale: u32) -> Interval {
     constants(map).and_then(|constants| constants.within(declared)).unwrap_or(declared)
 }
 
-/// Returns the interval of the numbers that `enum` and `const` allow. Numbers that no decimal holds are refused anyway.
+/// Returns the interval of the numbers that `enum` and `const` allow. Numbers that no decimal holds
+/// are refused anyway.
 fn constants(map: &Map<String, Json>) -> Option<Interval> {
     let number = |value: &Json| match value {
         Json::String(text) => Decimal::parse(text).ok(),

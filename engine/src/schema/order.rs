@@ -27,7 +27,8 @@ pub struct OrderSchema {
 }
 
 impl OrderSchema {
-    /// Compiles a schema, and returns everything in it that cannot be used. The type of a part that cannot be used is [`Shape::Broken`].
+    /// Compiles a schema, and returns everything in it that cannot be used. The type of a part that
+    /// cannot be used is [`Shape::Broken`].
     pub fn compile(schema: &Json, typing: Typing) -> (Self, Vec<SchemaProblem>) {
         let source = schema.clone();
         let index = Index::new(&source);
@@ -76,7 +77,8 @@ impl OrderSchema {
         &self.source
     }
 
-    /// Returns the part of it that API Gateway can check by itself: a model, which every order that fits the schema fits.
+    /// Returns the part of it that API Gateway can check by itself: a model, which every order that
+    /// fits the schema fits.
     ///
     /// # Errors
     /// Every keyword that no model can have.

@@ -1,5 +1,5 @@
-//! What no order can have: values of `enum` and `const` that the `type` beside them does not allow, since YAML reads `1.10` as a number, and
-//! keywords that no value meets together.
+//! What no order can have: values of `enum` and `const` that the `type` beside them does not allow,
+//! since YAML reads `1.10` as a number, and keywords that no value meets together.
 
 use serde_json::Value as Json;
 
@@ -9,7 +9,8 @@ use super::index::Index;
 use super::words::type_name;
 use crate::money::Decimal;
 
-/// Finds the values that the `type` of their schema does not allow, and the keywords that no value meets.
+/// Finds the values that the `type` of their schema does not allow, and the keywords that no value
+/// meets.
 pub(crate) fn unfit_values(root: &Json) -> Vec<SchemaProblem> {
     let mut problems = Vec::new();
     for place in Index::new(root).places() {

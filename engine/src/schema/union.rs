@@ -37,7 +37,8 @@ fn is_null(schema: &Json) -> bool {
 }
 
 impl<'s> Compiler<'_, 's> {
-    /// A union whose cases are told apart by a constant: one record in which members that only some cases have may be missing.
+    /// A union whose cases are told apart by a constant: one record in which members that only some
+    /// cases have may be missing.
     pub(super) fn union(&mut self, cases: &'s [Json]) -> Option<(Type, JsonKind)> {
         let mut records = Vec::with_capacity(cases.len());
         for case in cases {

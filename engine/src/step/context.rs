@@ -35,12 +35,14 @@ pub struct RateSource {
     pub label: Arc<str>,
 }
 
-/// What is on record for a rate at which the euro replaced a currency, and for one of the overrides.
+/// What is on record for a rate at which the euro replaced a currency, and for one of the
+/// overrides.
 const CHANGEOVER: &str = "euro";
 const OVERRIDE: &str = "override";
 
 impl RateSource {
-    /// Returns where the quotes of a conversion come from, for the record: one name, or two with a `+` between them.
+    /// Returns where the quotes of a conversion come from, for the record: one name, or two with a
+    /// `+` between them.
     pub fn named(&self, sources: [Option<QuoteSource>; 2]) -> Arc<str> {
         let name = |source| match source {
             QuoteSource::Table => &*self.label,
@@ -114,14 +116,14 @@ pub struct PlanContext<'a> {
 }
 
 impl PlanContext<'_> {
-    /// Compiles a setting as the field `field` of the step's input, against the type that is wanted. What is wrong with it is noted;
-    /// then there is nothing.
+    /// Compiles a setting as the field `field` of the step's input, against the type that is
+    /// wanted. What is wrong with it is noted; then there is nothing.
     pub fn expr<T: Typed>(&mut self, field: &str, expr: &Expr<T>) -> Option<Compiled> {
         self.value(field, &Route::root().key(field), expr.raw(), T::ty().as_ref())
     }
 
-    /// Compiles a setting as a field of the step's input that is a date. The setting gives a date, or an instant, whose day is that of the
-    /// pipeline's time zone.
+    /// Compiles a setting as a field of the step's input that is a date. The setting gives a date,
+    /// or an instant, whose day is that of the pipeline's time zone.
     pub fn day(&mut self, field: &str, expr: &Expr<Value>) -> Option<Compiled> {
         let route = Route::root().key(field);
         let compiled = expression::compile_value(expr.raw(), None, self.scope);
@@ -139,7 +141,8 @@ impl PlanContext<'_> {
         None
     }
 
-    /// Compiles a setting that is a URL as a field of the step's input. Values in the URL are percent-encoded.
+    /// Compiles a setting that is a URL as a field of the step's input. Values in the URL are
+    /// percent-encoded.
     pub fn url(&mut self, field: &str, route: &Route, raw: &serde_json::Value) -> Option<Compiled> {
         let compiled = expression::compile_value(raw, Some(&Type::text()), self.scope);
         self.input(field, route, compiled.map(Compiled::url))
@@ -164,7 +167,8 @@ impl PlanContext<'_> {
         compiled: Result<Compiled, Vec<Problem>>,
     ) -> Option<Compiled> {
         match compiled {
-            // What refers to a step that has faults of its own is not judged, and cannot run either.
+            // What refers to a step that has faults of its own is not judged, and cannot run
+            // either.
             Ok(compiled) if compiled.is_broken() => {
                 self.broken = true;
                 None
@@ -231,7 +235,8 @@ impl PlanContext<'_> {
         self.resources.mail.clone()
     }
 
-    /// Returns the mail template that a setting names, compiled, with every name in it checked against the type of `data`.
+    /// Returns the mail template that a setting names, compiled, with every name in it checked
+    /// against the type of `data`.
     pub fn template(
         &mut self,
         field: &str,
@@ -322,8 +327,8 @@ impl PlanContext<'_> {
         self.each_element
     }
 
-    /// Tells whether a value surely differs from order to order: whether the order's key, or the run's id, can be read back
-    /// from it.
+    /// Tells whether a value surely differs from order to order: whether the order's key, or the
+    /// run's id, can be read back from it.
     pub fn is_unique_per_order(&self, compiled: &Compiled) -> bool {
         ["run.key", "run.id"]
             .into_iter()
@@ -331,8 +336,8 @@ impl PlanContext<'_> {
             .any(|path| compiled.tells_apart(path))
     }
 
-    /// Tells whether a value has in it what the element that the step runs for says, so that different elements can have
-    /// different ones.
+    /// Tells whether a value has in it what the element that the step runs for says, so that
+    /// different elements can have different ones.
     pub fn shows_element(&self, compiled: &Compiled) -> bool {
         const OTHER_ROOTS: [&str; 4] = ["order", "run", "steps", "error"];
         compiled.shows().any(|path| {
@@ -361,8 +366,8 @@ impl PlanContext<'_> {
     }
 }
 
-/// Keeps one finding about a text that was meant as an expression: an error about the value of the text says what to write, and a warning about it is
-/// dropped.
+/// Keeps one finding about a text that was meant as an expression: an error about the value of the
+/// text says what to write, and a warning about it is dropped.
 fn merge_forgotten(faults: &mut Faults) {
     let (forgotten, mut others): (Faults, Faults) =
         std::mem::take(faults).into_iter().partition(|fault| {

@@ -1,4 +1,5 @@
-//! What a planned step will touch, as data: retry checks, IAM, fault points, cost and documentation read it.
+//! What a planned step will touch, as data: retry checks, IAM, fault points, cost and documentation
+//! read it.
 
 use std::sync::Arc;
 
@@ -64,7 +65,8 @@ pub enum Safety {
     Idempotent,
     /// Others may see it twice, and are made for that.
     AtLeastOnce,
-    /// It is claimed before it is done. It is repeated when it surely was not done; a lost answer leaves that unknown.
+    /// It is claimed before it is done. It is repeated when it surely was not done; a lost answer
+    /// leaves that unknown.
     Claimed(OnUnknown),
     /// The second time does it again.
     Unsafe,

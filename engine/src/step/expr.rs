@@ -9,8 +9,8 @@ use serde_json::Value as Json;
 
 use crate::value::{Shape, Type, Typed};
 
-/// A setting of type `T`: a literal, an expression in `${{ }}`, or text with expressions in it. It is checked and compiled by
-/// [`super::PlanContext::expr`].
+/// A setting of type `T`: a literal, an expression in `${{ }}`, or text with expressions in it. It
+/// is checked and compiled by [`super::PlanContext::expr`].
 #[derive(Clone, Debug)]
 pub struct Expr<T> {
     raw: Json,
@@ -45,7 +45,8 @@ impl<T: Typed> JsonSchema for Expr<T> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        // Texts may always be expressions. What an expression gives is checked with types, not by the schema.
+        // Texts may always be expressions. What an expression gives is checked with types, not by
+        // the schema.
         match T::ty().map(|ty| ty.shape) {
             None | Some(Shape::Json) => json_schema!({}),
             Some(Shape::Bool) => json_schema!({ "type": ["string", "boolean"] }),

@@ -20,7 +20,8 @@ use crate::value::{Type, Typed, Value};
 pub trait Step: Sized + Send + Sync + 'static {
     /// The kind's name, `noun.verb`.
     const NAME: &'static str;
-    /// What the file says under `with:`. Its documentation is the kind's: write it for the person who edits the file.
+    /// What the file says under `with:`. Its documentation is the kind's: write it for the person
+    /// who edits the file.
     type Config: DeserializeOwned + JsonSchema;
     /// The configuration with every expression evaluated.
     type Input: Typed + Send;
@@ -33,13 +34,15 @@ pub trait Step: Sized + Send + Sync + 'static {
     /// Everything that is wrong with it.
     fn plan(config: Self::Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults>;
 
-    /// Returns the row or the object that an attempt with this input writes, if it writes one. Two steps or elements of one run that write the
-    /// same one are a conflict; only an upsert may replace what another step wrote.
+    /// Returns the row or the object that an attempt with this input writes, if it writes one. Two
+    /// steps or elements of one run that write the same one are a conflict; only an upsert may
+    /// replace what another step wrote.
     fn target(&self, _input: &Self::Input) -> Option<Target> {
         None
     }
 
-    /// Does it. Writes through `cx.effects` are staged; the driver commits them together with the step's event.
+    /// Does it. Writes through `cx.effects` are staged; the driver commits them together with the
+    /// step's event.
     ///
     /// # Errors
     /// What went wrong in the world, and whether trying again can help.
@@ -87,7 +90,8 @@ impl<S: Step> ErasedStep for S {
     ) -> Pin<Box<dyn Future<Output = Result<Value, StepError>> + Send + 'a>> {
         Box::pin(async move {
             let Some(input) = S::Input::from_value(&input) else {
-                // The plan gives every input field its type, so only a kind whose plan and input disagree comes here.
+                // The plan gives every input field its type, so only a kind whose plan and input
+                // disagree comes here.
                 return Err(StepError::permanent(
                     crate::effects::cause::PLAN,
                     format!("the plan of `{}` does not fit its input", S::NAME),

@@ -1,5 +1,5 @@
-//! Column types: `text`, `text(50)`, `integer`, `boolean`, `decimal(19,4)`, `currency`, `email`, `date`, `timestamp`,
-//! each with `?` behind it when the column may be null.
+//! Column types: `text`, `text(50)`, `integer`, `boolean`, `decimal(19,4)`, `currency`, `email`,
+//! `date`, `timestamp`, each with `?` behind it when the column may be null.
 
 use std::fmt;
 use std::sync::Arc;
@@ -158,7 +158,8 @@ impl Column {
         Type { nullable: self.nullable, pii: self.pii, ..Type::of(shape) }
     }
 
-    /// Brings a value of the right type into the form that the column keeps: decimals at the column's scale.
+    /// Brings a value of the right type into the form that the column keeps: decimals at the
+    /// column's scale.
     ///
     /// # Errors
     /// The bound that the value breaks, in words, without the value.

@@ -1,4 +1,5 @@
-//! Who a row or an order belongs to: the values of the fields that are declared to identify a customer.
+//! Who a row or an order belongs to: the values of the fields that are declared to identify a
+//! customer.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +17,8 @@ impl Identity {
         self.id = Some(id).filter(|id| !id.is_empty());
     }
 
-    /// Adds an e-mail address of the customer. An empty one, as in a row that was erased, says nothing.
+    /// Adds an e-mail address of the customer. An empty one, as in a row that was erased, says
+    /// nothing.
     pub fn add_email(&mut self, email: &str) {
         if !email.is_empty() {
             self.emails.push(email.to_ascii_lowercase());
@@ -76,7 +78,8 @@ impl Customer {
         self.has_id_of(identity) || self.has_email(identity)
     }
 
-    /// Tells whether an order or a row belongs to this customer. An id decides; without an id, an e-mail address does.
+    /// Tells whether an order or a row belongs to this customer. An id decides; without an id, an
+    /// e-mail address does.
     pub fn owns(&self, identity: &Identity) -> bool {
         match &identity.id {
             Some(id) => self.ids.contains(id),
@@ -84,7 +87,8 @@ impl Customer {
         }
     }
 
-    /// Adds the customer of an order or a row that `named` leads to: its id, and the address by which it was found.
+    /// Adds the customer of an order or a row that `named` leads to: its id, and the address by
+    /// which it was found.
     pub fn follow(&mut self, named: &Self, identity: &Identity) {
         if named.is_named_by(identity) {
             self.ids.extend(identity.id.clone());

@@ -35,11 +35,13 @@ impl Column {
         }
     }
 
-    /// How many values there are for the key of one erased row, since another row may have the first of them already.
+    /// How many values there are for the key of one erased row, since another row may have the
+    /// first of them already.
     pub const ERASED_KEYS: u32 = 100;
 
-    /// Returns the value that replaces a key, which cannot be empty: as much of its digest as the column holds. Returns nothing if the type of the
-    /// column has no room for a digest. `attempt` selects another digest where the first one is taken.
+    /// Returns the value that replaces a key, which cannot be empty: as much of its digest as the
+    /// column holds. Returns nothing if the type of the column has no room for a digest. `attempt`
+    /// selects another digest where the first one is taken.
     pub fn erased_key(&self, key: &str, attempt: u32) -> Option<Value> {
         let digest = match attempt {
             0 => Digest::of(key.as_bytes()),

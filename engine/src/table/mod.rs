@@ -1,4 +1,5 @@
-//! Tables as a pipeline declares them: columns with exact types, a key, and the form that a row takes.
+//! Tables as a pipeline declares them: columns with exact types, a key, and the form that a row
+//! takes.
 
 mod column;
 mod customer;
