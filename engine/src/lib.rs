@@ -1,5 +1,5 @@
-//! The engine of `oms`: a pipeline file is read, proved right and run. It knows ports, not
-//! services: no AWS, no database, no command line, no clock of its own.
+//! The engine of `oms`. It reads, checks and runs pipelines. It depends on ports instead of
+//! services: the crate contains no AWS client, no database, no command line and no clock.
 
 #![warn(missing_docs)]
 

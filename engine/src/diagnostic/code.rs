@@ -70,7 +70,7 @@ macro_rules! codes {
 }
 
 codes! {
-    YAML_SYNTAX = 101, "OMS0101", "the file is not readable YAML";
+    YAML_SYNTAX = 101, "OMS0101", "invalid YAML";
     DUPLICATE_KEY = 102, "OMS0102", "duplicate key";
     DOCUMENT_LIMIT = 103, "OMS0103", "the file is larger or deeper than allowed";
     NOT_UTF8 = 104, "OMS0104", "the file is not UTF-8 text";
