@@ -229,11 +229,11 @@ impl Fault {
                 let line = rest.lines().next().unwrap_or_default().trim_end();
                 let span = span.start..span.start + line.len();
                 let help = format!("put quotes around the text: `{}`", quoted(line));
-                (span, format!("the tag `{tag}` has no meaning here"), help)
+                (span, format!("unsupported tag `{tag}`"), help)
             }
             Self::Tag(span, tag) => {
                 let help = "remove the tag; the type follows from the value".to_owned();
-                (span, format!("the tag `{tag}` has no meaning here"), help)
+                (span, format!("unsupported tag `{tag}`"), help)
             }
             Self::NullKey(span) => match text.get(span.clone()).unwrap_or_default() {
                 "" => {
