@@ -101,8 +101,8 @@ pub struct ForEachSection {
     #[serde(rename = "as", default = "item")]
     #[schemars(regex(pattern = r"^[a-z][a-z0-9_]*$"))]
     pub name: String,
-    /// The name of the element's index in the step's expressions. The first element has the index
-    /// 0. Use the index in a key so that equal elements write different rows.
+    /// The name of the element's index in the step's expressions, counted from 0. Use the index in
+    /// a key so that equal elements write different rows.
     pub index: Option<String>,
     /// Maximum number of elements that run concurrently.
     #[serde(default = "concurrency_default")]
