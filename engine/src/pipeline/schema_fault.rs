@@ -262,7 +262,7 @@ fn unknown_kind(
 
 /// Returns the finding for a line break in a name.
 fn line_break(route: Route, text: &str) -> Finding {
-    let message = format!("`{}` must not have a line break", last_key(&route));
+    let message = format!("`{}` must not contain a line break", last_key(&route));
     Finding::error(codes::VALUE_NOT_ALLOWED, Place::value(route), message)
         .help(without_line_break(text).to_owned())
 }
