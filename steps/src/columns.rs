@@ -107,14 +107,14 @@ fn would_become_null(left_out: &[&Column], row: &Route) -> Option<Finding> {
     Some(Finding::error(codes::ROW, Place::key(row.clone()), message).help(help).newly_refused())
 }
 
-/// The other options for a value that may be too large.
+/// The other options for a value that may not fit its column.
 const UNLESS_KNOWN: &str = "or widen the column; if you know that the value fits, end the line with `# oms: allow OMS0416`";
 
 fn round_to(scale: u32) -> String {
     format!("round it: `round(…, {scale}, \"half_even\")`")
 }
 
-/// Returns a finding if a value can be too large for its column.
+/// Returns a finding if a value may not fit its column.
 fn may_not_fit(
     column: &Column,
     ty: &Type,
@@ -163,7 +163,7 @@ fn may_not_fit(
         Finding::warning(
             codes::MAY_NOT_FIT,
             Place::value(at.clone()),
-            format!("`{}` may be too large for its column", column.name),
+            format!("`{}` may not fit its column", column.name),
         )
         .label(format!("{found} for `{column}`"))
         .help(help),

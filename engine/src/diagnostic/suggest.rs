@@ -5,9 +5,9 @@ const SIMILARITY_MIN: f64 = 0.72;
 /// Maximum number of names that a help text lists.
 const LISTED_MAX: usize = 12;
 
-/// Returns the known name that is closest to `name`, if any is similar enough. Candidates need a
-/// minimum Jaro-Winkler similarity and may differ in about a third of the longer name's letters.
-/// The candidate with the fewest edits wins.
+/// Returns the known name that is closest to `name`, if any is similar enough. A candidate needs a
+/// minimum Jaro-Winkler similarity, and at most about a third of the letters may differ. The
+/// candidate with the fewest edits wins.
 pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let found = name.to_lowercase();
     known

@@ -1,6 +1,4 @@
-//! Parses YAML text into a [`Document`] with `serde-saphyr`, using the options that make it read
-//! YAML
-//! 1.2.
+//! Parses YAML text into a [`Document`] with `serde-saphyr`, using its options for YAML 1.2.
 
 use std::fmt;
 use std::ops::Range;
@@ -238,10 +236,10 @@ impl Fault {
             Self::NullKey(span) => match text.get(span.clone()).unwrap_or_default() {
                 "" => {
                     let help = "write a key before the colon".to_owned();
-                    (span, "a key must be text, and this one is empty".to_owned(), help)
+                    (span, "a key must be text, but this one is empty".to_owned(), help)
                 }
                 key => {
-                    let message = format!("a key must be text, and `{key}` is null");
+                    let message = format!("a key must be text, but `{key}` is null");
                     (span, message, format!("put the key in quotes: `{}`", quoted(key)))
                 }
             },

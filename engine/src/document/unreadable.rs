@@ -1,6 +1,5 @@
 //! Explains why a text is not valid YAML, with the place of the cause and a help text.
 //!
-//!
 //! The YAML reader reports where it stopped. The cause is often before that place, such as an
 //! unquoted expression or a tab.
 

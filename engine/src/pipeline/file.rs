@@ -62,8 +62,8 @@ pub type Handlers = BTreeMap<String, Vec<String>>;
 pub struct OrderSection {
     /// The JSON Schema (2020-12) of the order: the path of a file, or the schema itself.
     pub schema: SchemaSource,
-    /// An expression that identifies an order, such as `${{ order.order_id }}`. Each key has
-    /// exactly one run, forever.
+    /// An expression that identifies an order, such as `${{ order.order_id }}`. There is exactly
+    /// one run for each key.
     pub key: String,
     /// Files with sample orders. `*` matches any characters in the last part of the path.
     #[serde(default)]
@@ -131,7 +131,7 @@ pub enum IntakeMode {
     #[default]
     Handler,
     /// API Gateway checks a part of the order schema and stores the order without a handler. An
-    /// order that turns out to be invalid later becomes a dead letter. A duplicate of an order
-    /// receives the status 409, just as a different order with the same key does.
+    /// order that a handler later finds invalid becomes a dead letter. A duplicate of an order
+    /// receives the status 409, just like a different order with the same key.
     Direct,
 }

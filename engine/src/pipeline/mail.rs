@@ -15,7 +15,7 @@ pub struct MailSection {
     /// translation for the reader's locale.
     #[serde(default = "locale_default")]
     pub locale: String,
-    /// The SMTP server for `--mail smtp`. Without this option, e-mails stay in the outbox.
+    /// The SMTP server that `--mail smtp` uses. Without `--mail smtp`, e-mails stay in the outbox.
     pub smtp: Option<SmtpSection>,
 }
 
@@ -45,7 +45,7 @@ pub struct SmtpSection {
     /// default is `[127.0.0.1]`.
     #[schemars(length(min = 1, max = 253))]
     pub helo_name: Option<String>,
-    /// The timeout for a reply of the server, in seconds.
+    /// The timeout for replies from the server, in seconds.
     #[serde(default = "timeout_default")]
     #[schemars(range(min = 1, max = 600))]
     pub timeout_seconds: u32,

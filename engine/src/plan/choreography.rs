@@ -1,5 +1,6 @@
-//! Runs a plan without a central process: an intake stores the order, a notification of the bucket
-//! starts the handlers, and each handler runs a branch independently of the others.
+//! Divides a plan into parts that run without a central process: an intake stores the order, a
+//! notification of the bucket starts the handlers, and each handler runs a branch independently of
+//! the others.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

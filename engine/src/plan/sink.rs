@@ -35,7 +35,7 @@ impl<'d> Sink<'d> {
         found.any(|diagnostic| diagnostic.code == code && diagnostic.severity == Severity::Error)
     }
 
-    /// Explains an unclosed expression whose end is a comment for YAML.
+    /// Explains an unclosed expression if YAML reads its end as a comment.
     fn cut_by_comment(&self, finding: Finding) -> Finding {
         if finding.message != expression::NOT_CLOSED {
             return finding;

@@ -9,7 +9,7 @@ use super::formats;
 use super::words::type_names;
 use crate::value::{JsonProblem, PROBLEMS_MAX, ProblemKind, json_words, locate, locate_name};
 
-/// A fault with a rank. Of several faults of a scalar, only the one with the first rank is
+/// A fault with a rank. Of several faults of a scalar, only the one with the lowest rank is
 /// reported.
 struct Fault {
     pointer: String,

@@ -1,5 +1,5 @@
 //! The parts of a schema that apply to the same value, such as those in `anyOf` and the targets of
-//! `$ref`. Their number must be finite and limited, because an invalid order is validated against
+//! `$ref`. Their number must be limited, because an invalid order is validated against
 //! each of them.
 
 use super::compile::SchemaProblem;

@@ -38,7 +38,8 @@ pub struct Customer {
 }
 
 impl Customer {
-    /// Returns the customer with an id or an e-mail address, given that `who` can be either.
+    /// Returns a customer with `who` as both the id and the e-mail address, because it can be
+    /// either.
     pub fn named(who: &str) -> Self {
         let mut customer = Self::default();
         customer.ids.insert(who.to_owned());

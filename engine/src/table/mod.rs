@@ -62,7 +62,7 @@ impl TableDef {
         self.columns.iter().filter(|column| column.customer && column.shape == ColumnShape::Email)
     }
 
-    /// Tells whether columns say which customer a row belongs to.
+    /// Returns whether the table has columns that identify the customer to whom a row belongs.
     pub fn names_customers(&self) -> bool {
         self.columns.iter().any(|column| column.customer)
     }
