@@ -1,7 +1,7 @@
 //! IANA time zones, and the conversion of instants to days in them.
 //!
-//! **Invariant:** only this module uses the time zone database. The database is compiled in, so that
-//! an order has the same day on every machine.
+//! **Invariant:** only this module uses the time zone database. The database is compiled in, so
+//! that an order has the same day on every machine.
 
 use std::fmt;
 
@@ -70,7 +70,8 @@ impl TimeZone {
     pub fn named(name: &str) -> Result<Self, UnknownTimeZone> {
         let unknown = || UnknownTimeZone { name: name.to_owned() };
         let zone = TimeZoneDatabase::bundled().get(name).map_err(|_| unknown())?;
-        // The database ignores case, and `Etc/Unknown` stands for an unknown zone. Both are rejected.
+        // The database ignores case, and `Etc/Unknown` stands for an unknown zone. Both are
+        // rejected.
         if zone.is_unknown() || zone.iana_name() != Some(name) {
             return Err(unknown());
         }
@@ -131,7 +132,8 @@ fn likely(name: &str) -> Option<String> {
         known.rsplit_once('/').is_some_and(|(_, place)| place.eq_ignore_ascii_case(&spelt))
     };
     let found = names.iter().find(same).or_else(|| names.iter().find(place));
-    // Similar abbreviations and offsets can mean different zones, so only place names are corrected.
+    // Similar abbreviations and offsets can mean different zones, so only place names are
+    // corrected.
     let is_place = spelt.contains('/') && !spelt.contains(|char: char| char.is_ascii_digit());
     let near = || closest(&spelt, names.iter().map(String::as_str)).filter(|_| is_place);
     found.map(String::as_str).or_else(near).map(str::to_owned)

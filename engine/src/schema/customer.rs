@@ -57,8 +57,8 @@ impl CustomerMembers {
         None
     }
 
-    /// Reads the identity of an order's customer. Only accepted orders are read, so errors in the JSON
-    /// are ignored.
+    /// Reads the identity of an order's customer. Only accepted orders are read, so errors in the
+    /// JSON are ignored.
     pub fn read(&self, order: &[u8]) -> Identity {
         let mut identity = Identity::default();
         let paths = self.id.iter().map(|path| (path.as_slice(), true));

@@ -8,9 +8,9 @@
 //!
 //! It has two main functions:
 //!
-//! * [`Step::plan`] turns settings into a planned step. It has no effects: it checks names and types
-//!   against the [`PlanContext`] and declares the step's [`Effect`]s as data. Settings with their own
-//!   grammar are parsed here.
+//! * [`Step::plan`] turns settings into a planned step. It has no effects: it checks names and
+//!   types against the [`PlanContext`] and declares the step's [`Effect`]s as data. Settings with
+//!   their own grammar are parsed here.
 //! * [`Step::run`] runs an attempt. It has effects only through [`StepContext::effects`]. If it is
 //!   repeated with the same [`crate::effects::Call::key`], the repetition must not change anything.
 //!
