@@ -1,7 +1,5 @@
-//! The engine of `oms`: it reads a pipeline file, checks it and runs it.
-//!
-//! The crate re-exports the modules of the crates below it, so that a program with its own step kinds needs one dependency.
-//! The engine knows ports, not services: no AWS, no database, no command line, no clock.
+//! The engine of `oms`. It reads, checks and runs pipelines. It depends on ports instead of
+//! services: the crate contains no AWS client, no database, no command line and no clock.
 
 #![warn(missing_docs)]
 

@@ -1,4 +1,4 @@
-//! What the table kinds share: a row's settings held against the table's columns.
+//! Code shared by the table kinds: checks the settings of a row against the table's columns.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use oms_engine::table::{Column, TableDef};
 use oms_engine::value::{Nothing, Record, Shape, Type, Typed as _, Value};
 use serde_json::{Map, Value as Json};
 
-/// What a row means that has no value for a column that may be null.
+/// The meaning of a missing value for a nullable column.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LeftOut {
     /// The column is null.
     Null,
-    /// The row is refused.
+    /// The row is invalid.
     Refused,
 }
 
-/// Compiles each value of a map under `field` as the column that it is for. Notes unknown columns, and
-/// columns without a value where that is not allowed.
+/// Compiles each value of the map in the setting `field` with the type of its column. Records
+/// faults for unknown columns, and for missing values that are not allowed.
 pub(crate) fn compile<'c>(
     field: &str,
     values: &Map<String, Json>,
@@ -32,7 +32,7 @@ pub(crate) fn compile<'c>(
     let columns: Vec<&Column> = columns.collect();
     let route = Route::root().key(field);
     let mut compiled = BTreeMap::new();
-    // What a misspelt name surely means is not reported as missing, too.
+    // A column whose name is probably misspelled is not also reported as missing.
     let mut misspelt: Vec<&str> = Vec::new();
     for (name, raw) in values {
         let at = route.key(name);
@@ -40,12 +40,8 @@ pub(crate) fn compile<'c>(
             let known = columns.iter().map(|column| column.name.as_ref());
             misspelt.extend(closest(name, known.clone()));
             cx.fault(
-                Finding::error(
-                    codes::ROW,
-                    Place::key(at),
-                    format!("there is no column `{name}` here"),
-                )
-                .help(did_you_mean(name, known)),
+                Finding::error(codes::ROW, Place::key(at), format!("unknown column `{name}`"))
+                    .help(did_you_mean(name, known)),
             );
             continue;
         };
@@ -68,16 +64,17 @@ pub(crate) fn compile<'c>(
         cx.fault(finding);
     }
     for column in required {
-        let message = format!("the column `{}` gets no value, and must not be null", column.name);
+        let message = format!("the column `{}` has no value, but must not be null", column.name);
         cx.fault(
             Finding::error(codes::ROW, Place::key(route.clone()), message)
-                .help(format!("add `{}:`, a value of type `{column}`", column.name)),
+                .help(format!("add `{}:` with a value of type `{column}`", column.name)),
         );
     }
     compiled
 }
 
-/// Returns the key of a row with its words and the place of its first part; nothing if a part of it is missing or wrong.
+/// Returns the description of a row's key, the place of its first part, and its parts. Returns
+/// `None` if a part is missing or invalid.
 pub(crate) fn key<'v>(
     table: &TableDef,
     values: &'v BTreeMap<Arc<str>, Compiled>,
@@ -90,7 +87,8 @@ pub(crate) fn key<'v>(
     Some((words, Route::root().key("row").key(first), parts?))
 }
 
-/// Refuses a row that replaces another one and would clear columns that the file does not mention.
+/// Returns a finding for a row that replaces another one and would clear columns that the file does
+/// not mention.
 fn would_become_null(left_out: &[&Column], row: &Route) -> Option<Finding> {
     let first = left_out.first()?;
     let names: Vec<String> = left_out.iter().map(|column| format!("`{}`", column.name)).collect();
@@ -99,25 +97,24 @@ fn would_become_null(left_out: &[&Column], row: &Route) -> Option<Finding> {
         _ => ("columns", "become null"),
     };
     let message = format!(
-        "the row leaves out the {columns} {}, which {become_null} if the row exists",
+        "the row has no value for the {columns} {}, which {become_null} if the row exists",
         names.join(", ")
     );
     let help = format!(
-        "add a value for each, or `{}: null` to clear it; `table.get` gives the current values",
+        "add a value for each, or `{}: null` to clear it; `table.get` reads the current values",
         first.name
     );
     Some(Finding::error(codes::ROW, Place::key(row.clone()), message).help(help).newly_refused())
 }
 
-/// What else can be done about a value that may not fit.
-const UNLESS_KNOWN: &str =
-    "or widen the column; if you know that it fits, end the line with `# oms: allow OMS0416`";
+/// The other options for a value that may not fit its column.
+const UNLESS_KNOWN: &str = "or widen the column; if you know that the value fits, end the line with `# oms: allow OMS0416`";
 
 fn round_to(scale: u32) -> String {
     format!("round it: `round(…, {scale}, \"half_even\")`")
 }
 
-/// Says whether a value can be larger than what its column holds.
+/// Returns a finding if a value may not fit its column.
 fn may_not_fit(
     column: &Column,
     ty: &Type,
@@ -137,16 +134,16 @@ fn may_not_fit(
             format!("a decimal with up to {more} digits before the point and {finer} after it"),
             match (finer > scale, more > integer_digits) {
                 (true, false) => format!(
-                    "{}, bound it in the order schema (`x-scale`), or widen the column",
+                    "{}, limit it in the order schema (`x-scale`), or widen the column",
                     round_to(*scale)
                 ),
                 (true, true) => format!(
-                    "{}, and bound it in the order schema (`maximum`, `x-precision`, `maxItems`), or widen the column",
+                    "{} and limit it in the order schema (`maximum`, `x-precision`, `maxItems`), or widen the column",
                     round_to(*scale)
                 ),
                 (false, _) => {
                     format!(
-                        "bound it in the order schema (`maximum`, `x-precision`, `maxItems`), {UNLESS_KNOWN}"
+                        "limit it in the order schema (`maximum`, `x-precision`, `maxItems`), {UNLESS_KNOWN}"
                     )
                 }
             },
@@ -158,7 +155,7 @@ fn may_not_fit(
                 || "text of any length".to_owned(),
                 |chars| format!("text of up to {chars} characters"),
             );
-            (found, format!("bound it in the order schema (`maxLength`), {UNLESS_KNOWN}"))
+            (found, format!("limit it in the order schema (`maxLength`), {UNLESS_KNOWN}"))
         }
         _ => return None,
     };
@@ -173,7 +170,7 @@ fn may_not_fit(
     )
 }
 
-/// Returns the plan of a step that writes a row and gives nothing.
+/// Returns the plan of a step that writes a row and has no output.
 pub(crate) fn planned<S>(verb: Verb, input: InputPlan, table: &TableDef, step: S) -> Planned<S> {
     let effect = Effect {
         port: Port::Tables,
@@ -184,7 +181,7 @@ pub(crate) fn planned<S>(verb: Verb, input: InputPlan, table: &TableDef, step: S
     Planned { step, input, output: Nothing::ty().unwrap_or_else(Type::text), effects: vec![effect] }
 }
 
-/// Brings evaluated values into a row of the table, each in its column's form.
+/// Returns a row of the table, with each value in the form of its column.
 pub(crate) fn row(table: &TableDef, input: &Value) -> Result<Value, StepError> {
     let given = input.as_record();
     let mut values = Vec::with_capacity(table.columns.len());

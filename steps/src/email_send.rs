@@ -1,4 +1,4 @@
-//! `email.send`: renders a template and sends it, once for each key, step and element.
+//! `email.send`: renders a template and sends it once for each key, step and element.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,41 +21,48 @@ use serde_json::{Map, Value as Json};
 
 use crate::one_line;
 
-/// Renders a mail template and sends it (SES, SMTP; an outbox table locally), once for each order, step and element.
+/// Renders an e-mail template and sends the e-mail by SES or SMTP, or stores it in the local
+/// outbox. It is sent once for each order, step and element.
 ///
-/// Every name in the template is checked against `data` when the pipeline is validated. A failed attempt is only repeated when the mail
-/// surely was not sent.
+/// `oms validate` checks every name in the template against `data`. A failed attempt is repeated
+/// only if the e-mail was certainly not sent.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The template: a folder in the pipeline's `mail.templates`.
+    /// The name of the template, which is a folder in the pipeline's `mail.templates`.
     template: String,
-    /// The address.
+    /// The recipient's address.
     to: Expr<EmailAddress>,
-    /// The reader's locale (BCP 47), such as `de-CH`. Without it, or without such a translation, the mail's own language is used.
+    /// The reader's locale (BCP 47), such as `de-CH`. Without a locale, or without a translation
+    /// for it, the e-mail is sent in the template's own language.
     locale: Option<Expr<Option<String>>>,
-    /// What the template may use.
+    /// The values that the template can use.
     data: Map<String, Json>,
-    /// What becomes of a mail of which it is not known whether it was sent, since the answer was lost: `hold` (default) parks the run until a
-    /// person decides (`oms runs retry --held`), `resend` sends it again. It matters where mail leaves this machine.
+    /// What to do if it is unknown whether the e-mail was sent, because the server's reply was
+    /// lost. `hold` (default) parks the run until a person decides (`oms runs retry --held`).
+    /// `resend` sends the e-mail again. The setting has no effect for e-mails in the local outbox.
     #[serde(default)]
     on_unknown: OnUnknown,
-    /// Files that come along: the names of files in the template's folder `attachments`, each with the condition under which it is attached, such
-    /// as `receipt.csv: true` or `receipt.csv: "${{ size(order.items) > 20 }}"`.
+    /// Attachments: the names of files in the template's folder `attachments`, each with the
+    /// condition under which the file is attached, such as `receipt.csv: true` or
+    /// `receipt.csv: "${{ size(order.items) > 20 }}"`.
     #[serde(default)]
     attach: BTreeMap<String, Expr<bool>>,
-    /// How the reader ends such mails, for mail that is not only about an order of one's own (`List-Unsubscribe`, RFC 2369).
+    /// How readers unsubscribe from such e-mails (`List-Unsubscribe`, RFC 2369). It is meant for
+    /// e-mails that are not only about the reader's own order.
     unsubscribe: Option<Unsubscribing>,
 }
 
-/// Where a reader says that no more such mails are wanted.
+/// How readers unsubscribe from e-mails.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Unsubscribing {
-    /// An address that begins with `https://` or `mailto:`, such as `https://shop.example/stop?c=${{ order.customer_id }}`. Values in it are
+    /// An address that begins with `https://` or `mailto:`, such as
+    /// `https://shop.example/stop?c=${{ order.customer_id }}`. Values of expressions in it are
     /// percent-encoded.
     url: Expr<Arc<str>>,
-    /// Whether one `POST` to the address is enough, without a question (RFC 8058).
+    /// Whether a `POST` to the address unsubscribes the reader without further confirmation (RFC
+    /// 8058).
     #[serde(default)]
     one_click: bool,
 }
@@ -72,9 +79,9 @@ record! {
 }
 
 record! {
-    /// What was sent.
+    /// The sent e-mail.
     pub struct Output {
-        /// The mail's Message-ID, without angle brackets.
+        /// The `Message-ID` of the e-mail, without angle brackets.
         pub message_id: Arc<str>,
     }
 }
@@ -113,7 +120,7 @@ impl Step for EmailSend {
         }
         let input = cx.finish()?;
         let (Some(settings), Some(template)) = (settings, template) else { return Err(Vec::new()) };
-        // A sender without a domain was refused.
+        // A sender without a domain was already rejected.
         let domain = settings.from.domain().unwrap_or_default();
         Ok(Planned {
             input,
@@ -135,7 +142,7 @@ impl Step for EmailSend {
 
     async fn run(&self, cx: &StepContext<'_>, input: Input) -> Result<Output, StepError> {
         let unrendered = |error| {
-            StepError::permanent(cause::TEMPLATE, "the mail cannot be rendered").caused_by(error)
+            StepError::permanent(cause::TEMPLATE, "the e-mail cannot be rendered").caused_by(error)
         };
         let (data, locale) = (&input.data, input.locale.as_deref());
         let rendered = self.template.render(data, locale).map_err(unrendered)?;
@@ -146,11 +153,8 @@ impl Step for EmailSend {
         let unsubscribe = input.unsubscribe.as_deref();
         let unsubscribe = unsubscribe.map(|url| Unsubscribe::encoded(url, self.one_click));
         let unsubscribe = unsubscribe.transpose().map_err(|error| {
-            StepError::permanent(
-                cause::OUT_OF_RANGE,
-                "the address to unsubscribe at cannot be used",
-            )
-            .caused_by(error)
+            StepError::permanent(cause::OUT_OF_RANGE, "invalid unsubscribe address")
+                .caused_by(error)
         })?;
         let message_id = message_id(&cx.call.key, &self.domain);
         let mail = Mail {
@@ -180,8 +184,9 @@ fn attached(
         let known: Vec<&str> = template.attachments().collect();
         for name in attach.keys().filter(|name| !known.contains(&name.as_str())) {
             let message = format!("the template has no attachment `{name}`");
-            let help = did_you_mean(name, known.iter().copied())
-                .unwrap_or_else(|| format!("write it as `attachments/{name}.hbs` in its folder"));
+            let help = did_you_mean(name, known.iter().copied()).unwrap_or_else(|| {
+                format!("create `attachments/{name}.hbs` in the template's folder")
+            });
             let at = Place::key(route.key(name));
             cx.fault(Finding::error(codes::UNKNOWN_RESOURCE, at, message).help(help));
         }
@@ -192,20 +197,21 @@ fn attached(
     cx.value("attach", &route, &Json::Object(raw), Some(&wanted));
 }
 
-/// Returns what is to be attached.
+/// Returns the names of the files to attach.
 fn wanted(attach: &Value) -> impl Iterator<Item = &str> {
     let all = attach.as_record().into_iter().flat_map(|record| record.iter());
     all.filter(|(_, when)| matches!(when, Value::Bool(true))).map(|(name, _)| name.as_ref())
 }
 
-/// Checks where a reader unsubscribes. What is filled in at run time is encoded, so that only the beginning can be wrong.
+/// Checks the unsubscribe address. Values that are inserted at run time are encoded, so only the
+/// beginning can be invalid.
 fn unsubscribed(unsubscribe: &Unsubscribing, cx: &mut PlanContext<'_>) {
     let route = Route::root().key("unsubscribe").key("url");
     let raw = unsubscribe.url.raw();
     let compiled = cx.url("unsubscribe", &route, raw);
     let text = raw.as_str().unwrap_or_default();
     let fixed = text.split("${{").next().unwrap_or_default();
-    // Where it leads must be written, not filled in.
+    // The host must be fixed text.
     let has_host = fixed.strip_prefix("https://").is_some_and(|host| !host.is_empty());
     let begins = has_host || fixed.starts_with("mailto:") && !unsubscribe.one_click;
     if let Some(compiled) = compiled.as_ref().filter(|compiled| compiled.constant().is_none()) {
@@ -215,23 +221,24 @@ fn unsubscribed(unsubscribe: &Unsubscribing, cx: &mut PlanContext<'_>) {
     let checked = constant.map(|url| Unsubscribe::new(&url, unsubscribe.one_click).map(drop));
     let why = match checked {
         _ if !begins && unsubscribe.one_click => {
-            "one click takes a `POST` to `https://`".to_owned()
+            "with `one_click`, it must begin with `https://` and a host".to_owned()
         }
         _ if !begins => "it must begin with `https://` or `mailto:`".to_owned(),
         Some(Err(error)) => error.to_string(),
         _ => return,
     };
-    let message = format!("nobody can unsubscribe at this address: {why}");
-    let help = "write it as `https://shop.example/stop?c=${{ order.customer_id }}`".to_owned();
+    let message = format!("invalid unsubscribe address: {why}");
+    let help = "write an address such as `https://shop.example/stop?c=${{ order.customer_id }}`"
+        .to_owned();
     cx.fault(Finding::error(codes::VALUE_NOT_ALLOWED, Place::value(route), message).help(help));
 }
 
-/// Returns a locale that is written in the pipeline.
+/// Returns the locale if it is fixed text.
 fn written(locale: &Compiled) -> Option<Arc<str>> {
     locale.constant().and_then(Value::as_text).cloned()
 }
 
-/// Warns of a locale that the mail has no words in.
+/// Warns about a locale without a translation.
 fn translated(locale: &str, template: &Template, cx: &mut PlanContext<'_>) {
     let wanted = language(locale);
     let known: Vec<&str> =
@@ -240,8 +247,11 @@ fn translated(locale: &str, template: &Template, cx: &mut PlanContext<'_>) {
         return;
     }
     let at = Place::value(Route::root().key("locale"));
-    let message = format!("the mail is not translated to `{locale}`");
-    let help =
-        format!("it has {}; other readers get `{}`", known.join(", "), template.own_locale());
+    let message = format!("the e-mail has no translation for `{locale}`");
+    let help = format!(
+        "add a translation; the e-mail has {}, and other readers get `{}`",
+        known.join(", "),
+        template.own_locale()
+    );
     cx.fault(Finding::warning(codes::TEMPLATE_LOCALE, at, message).help(help));
 }

@@ -1,4 +1,4 @@
-//! The step kinds that `oms` ships: one file each, and the list of all of them.
+//! The step kinds that `oms` ships, one file each.
 
 #![warn(missing_docs)]
 
@@ -28,7 +28,7 @@ pub use table_upsert::TableUpsert;
 pub use topic_publish::TopicPublish;
 pub use value_compute::ValueCompute;
 
-/// Every shipped kind, by name.
+/// All shipped kinds, sorted by name.
 pub static ALL: &[StepKind] = &[
     StepKind::of::<EmailSend>(),
     StepKind::of::<MoneyConvert>(),

@@ -1,4 +1,5 @@
-//! `money.convert`: converts an amount at a dated rate. It touches nothing: the rates are part of the plan.
+//! `money.convert`: converts an amount with a dated rate. It has no effects, because the rates are
+//! part of the plan.
 
 use std::sync::Arc;
 
@@ -13,26 +14,29 @@ use oms_engine::value::{DateFormat, Shape, Type, Unit, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Converts an amount into another currency at the rate of a day.
+/// Converts an amount to another currency with the rate of a day.
 ///
-/// The day of a timestamp is that of the pipeline's `time_zone`. The rates are those of the newest row of the rate table on or before that day which quotes both
-/// currencies. The amount is multiplied by the quotient of the two rates exactly, and rounded once, to the minor units (ISO 4217) of
-/// the target currency, by the rate table's `rounding`. Without a rate the run is parked with the cause `no_rate`.
+/// The rates come from the newest row of the rate table, on or before the day, that quotes both
+/// currencies. The amount is multiplied by the exact quotient of the two rates. The result is
+/// rounded once, to the minor units (ISO 4217) of the target currency, with the rate table's
+/// `rounding`. If there is no rate, the run is parked with the cause `no_rate`.
 ///
-/// From the day on which the euro replaced a currency (after 1 January 1999), that currency has the fixed conversion rate of the European Union in a table of the European
-/// Central Bank. `rate_source` then names `euro`. It names `override` for a rate from the file of overrides.
+/// If the euro replaced a currency after 1 January 1999, a table of the European Central Bank uses
+/// the fixed conversion rate of the European Union for it from that day on. `rate_source` is then
+/// `euro`. For a rate from the overrides file, it is `override`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The amount.
+    /// The amount to convert.
     amount: Expr<Decimal>,
-    /// The currency that the amount is in.
+    /// The currency of the amount.
     from: Expr<Currency>,
-    /// The currency that it is converted to.
+    /// The target currency.
     to: Expr<Currency>,
-    /// The day: a date, or a timestamp, which has its day in the pipeline's `time_zone`. Fixed rate tables need none.
+    /// The day of the rates: a date or a timestamp. A timestamp is converted to its day in the
+    /// pipeline's `time_zone`. Fixed rate tables do not need a day.
     on: Option<Expr<Value>>,
-    /// The rate table's name.
+    /// The name of the rate table.
     rates: String,
 }
 
@@ -47,21 +51,23 @@ record! {
 }
 
 record! {
-    /// The converted amount and where it comes from.
+    /// The converted amount and the rates that were used.
     pub struct Output {
-        /// The amount in the target currency, with its minor units.
+        /// The amount in the target currency, rounded to its minor units.
         pub amount: Decimal,
-        /// Units of the target for one unit of the source, rounded to 12 decimals, for the record.
+        /// Units of the target currency per unit of the source currency, rounded to 12 decimals. It
+        /// is informational and not used for the conversion.
         pub rate: Decimal,
-        /// The source currency's rate as the table has it.
+        /// The source currency's rate in the table.
         pub from_rate: Decimal,
-        /// The target currency's rate as the table has it.
+        /// The target currency's rate in the table.
         pub to_rate: Decimal,
-        /// The date of the rates; nothing for a fixed table.
+        /// The date of the rates, or null for a fixed table.
         pub rate_date: Option<Date>,
-        /// Where the rates come from: `ECB`, `fixed`, `override` or `euro`, or two of them as in `euro+ECB`.
+        /// The source of the rates: `ECB`, `fixed`, `override` or `euro`, or two of them, as in
+        /// `euro+ECB`.
         pub rate_source: Arc<str>,
-        /// Whether the amount needed no rounding.
+        /// Whether no rounding was needed.
         pub exact: bool,
     }
 }
@@ -71,9 +77,9 @@ pub struct MoneyConvert {
     rates: Arc<RateSource>,
 }
 
-/// Digits before the point of a converted amount at the most.
+/// Maximum number of digits before the decimal point of a converted amount.
 const AMOUNT_DIGITS_MAX: u32 = 17;
-/// Digits before and after the point of a quote at the most.
+/// Maximum numbers of digits before and after the decimal point of a quote.
 const QUOTE_DIGITS_MAX: (u32, u32) = (12, 8);
 
 impl Step for MoneyConvert {
@@ -96,7 +102,7 @@ impl Step for MoneyConvert {
             check_served("to", to.as_ref(), rates, cx);
             if rates.table.is_dated() && on.is_none() {
                 let message = format!(
-                    "the rates of `{}` are dated, and there is no day to convert on",
+                    "the rates of `{}` are dated, but the day of the conversion is missing",
                     rates.name
                 );
                 cx.fault(
@@ -108,7 +114,8 @@ impl Step for MoneyConvert {
         let input = cx.finish()?;
         let Some(rates) = rates else { return Err(Vec::new()) };
         let told = |part: Option<&Compiled>| part.is_some_and(|part| part.ty().pii);
-        // The rate tells the currencies and the day; the amount and whether it was rounded tell the amount as well.
+        // The rate reveals the currencies and the day. The converted amount and `exact` also reveal
+        // the amount.
         let rate = told(from.as_ref()) || told(to.as_ref()) || told(on.flatten().as_ref());
         let pii = Told { rate, amount: rate || told(amount.as_ref()) };
         Ok(Planned {
@@ -121,7 +128,7 @@ impl Step for MoneyConvert {
 
     async fn run(&self, _: &StepContext<'_>, input: Input) -> Result<Output, StepError> {
         let rates = &self.rates;
-        // A fixed table has no days, and never looks at this one.
+        // A fixed table has no days and ignores this one.
         let on = input.on.unwrap_or(Date::ZERO);
         let converted = money::convert(
             &rates.table,
@@ -159,12 +166,12 @@ impl Step for MoneyConvert {
     }
 }
 
-/// Refuses an amount that is surely in another currency than the one it is converted from.
+/// Reports an amount whose currency differs from `from`.
 fn check_unit(amount: &Compiled, from: &Compiled, cx: &mut PlanContext<'_>) {
     let Some(unit) = &amount.ty().unit else { return };
     let source = unit_of(from);
     if source.as_ref().is_some_and(|source| source != unit) {
-        let message = format!("the amount is in {unit}, and is converted from another currency");
+        let message = format!("the amount is in {unit}, but is converted from another currency");
         let from = Place::value(Route::root().key("from"));
         let place = Place::value(Route::root().key("amount"));
         cx.fault(
@@ -178,7 +185,7 @@ fn check_unit(amount: &Compiled, from: &Compiled, cx: &mut PlanContext<'_>) {
     }
 }
 
-/// Returns the currency that an expression stands for, as far as the plan can tell.
+/// Returns the currency of an expression, as far as it is known in the plan.
 fn unit_of(currency: &Compiled) -> Option<Unit> {
     match currency.constant() {
         Some(Value::Text(code)) => Currency::parse(code).ok().map(Unit::Code),
@@ -204,7 +211,7 @@ fn check_served(
     }
 }
 
-/// Which parts of the output tell personal data.
+/// The parts of the output that reveal personal data.
 struct Told {
     rate: bool,
     amount: bool,

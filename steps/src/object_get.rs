@@ -14,15 +14,16 @@ use serde::Deserialize;
 use crate::object_key;
 use crate::table_get::Missing;
 
-/// Reads an object of a bucket as text.
+/// Reads an object from a bucket as text.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The bucket's name.
+    /// The name of the bucket.
     bucket: String,
-    /// The object's key.
+    /// The key of the object.
     key: Expr<String>,
-    /// What happens when there is no such object: `fail` parks the run, `null` gives nothing.
+    /// What to do if the object does not exist. `fail` (default) parks the run. With `null`, the
+    /// output is null.
     #[serde(default)]
     missing: Missing,
 }
@@ -35,9 +36,9 @@ record! {
 }
 
 record! {
-    /// What was read.
+    /// The object.
     pub struct Output {
-        /// The object's content (UTF-8).
+        /// The content of the object (UTF-8).
         pub text: Arc<str>,
     }
 }
@@ -84,7 +85,7 @@ impl Step for ObjectGet {
                 .caused_by(error)),
             },
             None => self.missing.result(cause::NO_OBJECT, || {
-                format!("there is no such object in `{}`", self.bucket)
+                format!("the object does not exist in `{}`", self.bucket)
             }),
         }
     }

@@ -1,4 +1,4 @@
-//! Keys of objects: what S3 takes.
+//! Checks for the keys of objects. The rules are those of S3.
 
 use oms_engine::diagnostic::{Finding, Place, Route, codes};
 use oms_engine::expression::Compiled;
@@ -14,7 +14,7 @@ pub(crate) fn is_valid(key: &str) -> bool {
     !key.is_empty() && key.len() <= BYTES_MAX && !key.chars().any(char::is_control)
 }
 
-/// Notes a key of which the part that stands in the file already makes it invalid; returns whether it may be valid.
+/// Reports a key whose fixed text already makes it invalid. Returns whether the key can be valid.
 pub(crate) fn check(key: &Compiled, written: &Expr<String>, cx: &mut PlanContext<'_>) -> bool {
     let at = Route::root().key("key");
     if !one_line::check("the object's key", at.clone(), key, written, cx) {
@@ -26,7 +26,7 @@ pub(crate) fn check(key: &Compiled, written: &Expr<String>, cx: &mut PlanContext
         return true;
     }
     let message = format!(
-        "an object's key has 1 to {BYTES_MAX} bytes, and this one has {}{bytes}",
+        "an object's key has 1 to {BYTES_MAX} bytes, but this one has {}{bytes}",
         if is_empty { "" } else { "at least " }
     );
     let help = "write a shorter key, such as `${{ run.key }}.json`".to_owned();

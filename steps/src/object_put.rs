@@ -1,4 +1,4 @@
-//! `object.put`: stores an object. Repeated with the same content it changes nothing.
+//! `object.put`: stores an object. Storing the same content again changes nothing.
 
 use std::sync::Arc;
 
@@ -14,20 +14,20 @@ use serde::Deserialize;
 
 use crate::{object_key, unique};
 
-/// Stores an object in a bucket (S3; a table of the local database).
+/// Stores an object in a bucket of S3 or in a table of the local database.
 ///
-/// Repeating it changes nothing. Other content of another run under the same key is a conflict, and so is anything that another step or
-/// element of the same run stored there. An order that is
-/// stored as a whole (`body: ${{ order }}`) is stored byte for byte as it was sent.
+/// A repetition changes nothing. It is a conflict if another run stored different content under the
+/// same key, or if another step or element of the same run stored an object there. A whole order
+/// (`body: ${{ order }}`) is stored byte for byte as it was received.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The bucket's name.
+    /// The name of the bucket.
     #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"))]
     bucket: String,
-    /// The object's key, such as `${{ run.key }}.json`. It must differ from order to order.
+    /// The key of the object, such as `${{ run.key }}.json`. It must be unique for each order.
     key: Expr<String>,
-    /// What is stored: text as it is, everything else as JSON.
+    /// The content. Text is stored as it is, and any other value as JSON.
     body: Expr<Value>,
 }
 
@@ -40,11 +40,11 @@ record! {
 }
 
 record! {
-    /// Where the object lies.
+    /// The place of the object.
     pub struct Output {
-        /// The bucket's name.
+        /// The name of the bucket.
         pub bucket: Arc<str>,
-        /// The object's key.
+        /// The key of the object.
         pub key: Arc<str>,
     }
 }

@@ -1,4 +1,4 @@
-//! `table.get`: reads one row by its key.
+//! `table.get`: reads a row by its key.
 
 use std::sync::Arc;
 
@@ -14,20 +14,21 @@ use serde_json::{Map, Value as Json};
 
 use crate::columns::{self, LeftOut};
 
-/// Reads one row of a table by its key. Its columns are the step's output.
+/// Reads a row of a table by its key. The output has the columns of the row.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The table's name.
+    /// The name of the table.
     table: String,
     /// A value for each column of the table's key.
     key: Map<String, Json>,
-    /// What happens when there is no such row: `fail` parks the run, `null` gives nothing, which then must be guarded.
+    /// What to do if the row does not exist. `fail` (default) parks the run. With `null`, the
+    /// output is null, so expressions that use it need a guard.
     #[serde(default)]
     missing: Missing,
 }
 
-/// What happens when there is nothing to read.
+/// What to do if the row or the object does not exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Missing {
     /// The run is parked.
@@ -38,7 +39,7 @@ pub(crate) enum Missing {
 }
 
 impl<'de> Deserialize<'de> for Missing {
-    /// `null` stands for itself: in YAML it is no text.
+    /// Accepts `null` with and without quotes, because YAML reads it as a value and not as text.
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Option::<String>::deserialize(deserializer)?.as_deref() {
             None | Some("null") => Ok(Self::Null),
@@ -131,7 +132,7 @@ impl Step for TableGet {
         match cx.effects.tables().get(cx.call, &self.table, key).await? {
             Some(row) => Ok(row),
             None => self.missing.result(cause::NO_ROW, || {
-                format!("`{}` has no row with that key", self.table.name)
+                format!("`{}` has no row with this key", self.table.name)
             }),
         }
     }

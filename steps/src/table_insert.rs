@@ -1,5 +1,5 @@
-//! `table.insert`: adds a row. Repeated by the same step nothing changes and the first row stands; a row that another run, step or
-//! element wrote under the same key is a conflict, never silently ignored.
+//! `table.insert`: adds a row. If the same step repeats the insert, the first row stays unchanged.
+//! A row that another run, step or element wrote with the same key is a conflict.
 
 use std::sync::Arc;
 
@@ -16,15 +16,17 @@ use crate::unique;
 
 /// Adds a row to a table.
 ///
-/// Repeated by the same step it changes nothing: the first row stands. A row of another run, another step or another element with the same
-/// key is a conflict, so the key must differ from order to order, and with `for_each` from element to element: `index: i` names the
-/// element's position.
+/// If the same step repeats the insert, the first row stays unchanged. A row of another run, step
+/// or element with the same key is a conflict. So the key must be unique for each order, and with
+/// `for_each` also for each element. To use the index of the element in the key, add `index: i` to
+/// `for_each`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The table's name.
+    /// The name of the table.
     pub(crate) table: String,
-    /// The row: a value for each column. In `table.insert`, a column that may be null and is left out is null.
+    /// The row: a value for each column. In `table.insert`, a nullable column without a value is
+    /// null.
     pub(crate) row: Map<String, Json>,
 }
 
@@ -52,7 +54,7 @@ impl Step for TableInsert {
     }
 
     fn target(&self, input: &Value) -> Option<Target> {
-        // A row that does not fit its table is not written.
+        // A row that does not match its table is not written.
         columns::row(&self.table, input).ok().map(|row| Target::row(&self.table, &row))
     }
 

@@ -1,4 +1,4 @@
-//! `table.upsert`: adds a row, or replaces the one with its key.
+//! `table.upsert`: adds a row or replaces the row with the same key.
 
 use std::sync::Arc;
 
@@ -11,10 +11,11 @@ use crate::columns::{self, LeftOut};
 use crate::table_insert;
 use crate::unique;
 
-/// Adds a row to a table, or replaces the one with its key.
+/// Adds a row to a table or replaces the row with the same key.
 ///
-/// Of several orders, or several steps, that write the same key the last one stands. Two elements of one step must not write the same key.
-/// The row replaces the whole row that is there, so it has a value for every column: `null` clears one.
+/// If several orders or steps write the same key, the last write wins. Two elements of a step must
+/// not write the same key. The new row replaces the whole existing row, so it needs a value for
+/// every column. Use `null` to clear a column.
 #[derive(serde::Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Config(table_insert::Config);
@@ -44,7 +45,7 @@ impl Step for TableUpsert {
     }
 
     fn target(&self, input: &Value) -> Option<Target> {
-        // A row that does not fit its table is not written.
+        // A row that does not match its table is not written.
         columns::row(&self.table, input).ok().map(|row| Target::row(&self.table, &row))
     }
 

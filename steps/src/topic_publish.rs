@@ -1,4 +1,4 @@
-//! `topic.publish`: announces the order, and cuts the graph into branches that succeed or fail by themselves.
+//! `topic.publish`: announces the order and divides the graph into independent branches.
 
 use std::sync::Arc;
 
@@ -10,13 +10,15 @@ use oms_engine::value::{Nothing, Type, Typed};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Announces the order on a topic (SNS; within the process locally), at least once.
+/// Announces the order on a topic of SNS, or within the process locally. The announcement is
+/// delivered at least once.
 ///
-/// Each branch behind it succeeds or fails by itself. What crosses is which order it is, not its content.
+/// The branches after this step succeed or fail independently. The message identifies the order,
+/// but does not contain it.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The topic's name.
+    /// The name of the topic.
     #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,200}$"))]
     topic: String,
 }

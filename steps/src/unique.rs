@@ -1,10 +1,11 @@
-//! Keys that must differ from order to order, and from element to element in a step with `for_each`.
+//! Checks that keys are unique for each order, and for each element in a step with `for_each`.
 
 use oms_engine::diagnostic::{Finding, Place, Route, codes};
 use oms_engine::expression::Compiled;
 use oms_engine::step::PlanContext;
 
-/// Warns of a row that every element of a step replaces: the second element is a conflict.
+/// Warns about a key that may be the same for all elements of a step, because the second write is a
+/// conflict.
 pub(crate) fn check_elements(what: &str, at: Route, parts: &[&Compiled], cx: &mut PlanContext<'_>) {
     if !cx.runs_each_element() || parts.iter().any(|part| cx.shows_element(part)) {
         return;
@@ -16,11 +17,12 @@ pub(crate) fn check_elements(what: &str, at: Route, parts: &[&Compiled], cx: &mu
     );
 }
 
-/// How a key differs from element to element.
-const PER_ELEMENT: &str = "let it hold the element's position, which `index: i` under `for_each` names, or a field of the element, set apart by a `/`";
+/// The help on how to make a key unique for each element.
+const PER_ELEMENT: &str = "include the element's index (add `index: i` to `for_each`) or a field of the element, separated by a `/`";
 
-/// Notes that a key is not surely unique: one of its parts must hold the order's key, and one of them what the element
-/// says. `at` is where the key is written, and `instead` what to do without such a key, if there is something.
+/// Reports a key that may not be unique. One of its parts must contain the order key, and with
+/// `for_each`, one of them must contain data of the element. `at` is the place of the key.
+/// `instead` is an alternative for the help text, or empty.
 pub(crate) fn check(
     what: &str,
     at: Route,
@@ -34,7 +36,7 @@ pub(crate) fn check(
         (true, true) => return,
         (false, _) => {
             let help = format!(
-                "let it hold the order's key, such as `${{{{ run.key }}}}`, set apart by a `/` from what else varies{instead}"
+                "include the order key, such as `${{{{ run.key }}}}`, separated by a `/` from other variable parts{instead}"
             );
             ("order", help)
         }
@@ -95,7 +97,7 @@ steps:
     const EACH: &str = "    for_each: { items: \"${{ order.lines }}\", as: line, index: i }\n";
 
     #[test]
-    fn objects_and_rows_ask_the_same_of_their_keys() {
+    fn objects_and_rows_have_the_same_rules_for_keys() {
         for (key, each, per) in [
             ("${{ run.key }}", "", None),
             ("${{ order.id }}.json", "", None),
@@ -124,7 +126,7 @@ steps:
     }
 
     #[test]
-    fn a_misspelt_column_is_one_finding() {
+    fn a_misspelled_column_causes_one_finding() {
         let found = findings(
             "  s:\n    uses: table.insert\n    with: { table: lines, row: { line: \"${{ run.key }}\", skuu: x } }\n",
         );

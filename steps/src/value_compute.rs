@@ -1,4 +1,4 @@
-//! `value.compute`: names values that expressions make. It touches nothing.
+//! `value.compute`: computes named values. It has no effects.
 
 use oms_engine::diagnostic::Route;
 use oms_engine::effects::StepError;
@@ -8,11 +8,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
-/// Computes values and gives them names, for other steps to refer to.
+/// Computes named values that other steps can refer to.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The values by name, such as `total: "${{ sum(order.items.map(i, i.quantity * i.unit_price)) }}"`.
+    /// The values by name, such as
+    /// `total: "${{ sum(order.items.map(i, i.quantity * i.unit_price)) }}"`.
     #[schemars(extend("minProperties" = 1))]
     values: Map<String, Json>,
 }

@@ -179,7 +179,7 @@ fn explain_shows_the_page_of_a_code() {
     let output = oms(["explain", "OMS0303"]).exits(0);
     assert_eq!(output.stdout.trim_end(), page.trim_end());
     let list = oms(["explain"]).exits(0).stdout;
-    assert!(list.contains("OMS0303  steps wait for each other in a circle\n"), "{list}");
+    assert!(list.contains("OMS0303  steps depend on each other in a cycle\n"), "{list}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! IANA time zones, and the day on which an instant falls in them.
+//! IANA time zones, and the conversion of instants to days in them.
 //!
-//! **Invariant:** this is the only module that knows the time zone database. The database is compiled in, so that the same order has the
-//! same day on every machine.
+//! **Invariant:** only this module uses the time zone database. The database is compiled in, so
+//! that an order has the same day on every machine.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use jiff::tz::{self, TimeZoneDatabase};
 
 use crate::diagnostic::closest;
 
-/// The zones that an editor offers: the largest ones, and one for each part of the world.
+/// The zones that an editor suggests: the most populous ones, and at least one per region.
 pub const COMMON: [&str; 32] = [
     "UTC",
     "Africa/Cairo",
@@ -51,7 +51,7 @@ pub const COMMON: [&str; 32] = [
 #[derive(Clone, PartialEq, Eq)]
 pub struct TimeZone(tz::TimeZone);
 
-/// A text that is not the name of a time zone.
+/// The error for a text that is not the name of a time zone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown time zone `{name}`")]
 pub struct UnknownTimeZone {
@@ -62,14 +62,16 @@ impl TimeZone {
     /// Coordinated Universal Time.
     pub const UTC: Self = Self(tz::TimeZone::UTC);
 
-    /// Returns the zone with exactly this name, such as `Europe/Berlin`. Links such as `US/Central` are names, too.
+    /// Returns the zone with exactly this name, such as `Europe/Berlin`. Links such as `US/Central`
+    /// are accepted too.
     ///
     /// # Errors
-    /// When the database has no such name.
+    /// If the database does not have the name.
     pub fn named(name: &str) -> Result<Self, UnknownTimeZone> {
         let unknown = || UnknownTimeZone { name: name.to_owned() };
         let zone = TimeZoneDatabase::bundled().get(name).map_err(|_| unknown())?;
-        // The database ignores case and knows one more name, which stands for an unknown zone.
+        // The database ignores case, and `Etc/Unknown` stands for an unknown zone. Both are
+        // rejected.
         if zone.is_unknown() || zone.iana_name() != Some(name) {
             return Err(unknown());
         }
@@ -86,9 +88,10 @@ impl TimeZone {
         self.0.to_datetime(instant).date()
     }
 
-    /// Returns the first instant of a day in this zone, or `None` if the day is at the edge of the calendar.
+    /// Returns the first instant of a day in this zone, or `None` if the day is at the edge of the
+    /// calendar.
     pub fn start_of(&self, day: Date) -> Option<Timestamp> {
-        // A change of the offset may skip midnight; the day then starts at the change.
+        // If a change of the offset skips midnight, the day starts at the change.
         Some(day.to_zoned(self.0.clone()).ok()?.start_of_day().ok()?.timestamp())
     }
 }
@@ -106,7 +109,7 @@ impl fmt::Debug for TimeZone {
 }
 
 impl UnknownTimeZone {
-    /// Says what to write instead.
+    /// Returns a help text that suggests a zone.
     pub fn help(&self) -> String {
         let likely = likely(&self.name);
         likely.map_or_else(
@@ -119,7 +122,7 @@ impl UnknownTimeZone {
     }
 }
 
-/// Returns the zone that a misspelt name most likely means.
+/// Returns the zone that a misspelled name most likely means.
 fn likely(name: &str) -> Option<String> {
     let database = TimeZoneDatabase::bundled();
     let names: Vec<String> = database.available().map(|name| name.as_str().to_owned()).collect();
@@ -129,7 +132,8 @@ fn likely(name: &str) -> Option<String> {
         known.rsplit_once('/').is_some_and(|(_, place)| place.eq_ignore_ascii_case(&spelt))
     };
     let found = names.iter().find(same).or_else(|| names.iter().find(place));
-    // Abbreviations and offsets look alike and mean different zones.
+    // Similar abbreviations and offsets can mean different zones, so only place names are
+    // corrected.
     let is_place = spelt.contains('/') && !spelt.contains(|char: char| char.is_ascii_digit());
     let near = || closest(&spelt, names.iter().map(String::as_str)).filter(|_| is_place);
     found.map(String::as_str).or_else(near).map(str::to_owned)
@@ -165,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_those_of_the_database() {
+    fn only_exact_names_of_the_database_are_accepted() {
         for name in ["UTC", "Etc/UTC", "US/Central", "EST", "GMT+0", "Etc/GMT+1", "Europe/Kyiv"] {
             assert_eq!(TimeZone::named(name).unwrap().name(), name);
         }
@@ -179,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_name_has_a_suggestion_only_if_one_is_likely() {
+    fn a_misspelled_name_has_a_suggestion_only_if_one_is_likely() {
         let help = |name: &str| TimeZone::named(name).unwrap_err().help();
         for (written, meant) in [
             ("Europe/Berln", "Europe/Berlin"),
@@ -197,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_starts_where_the_zone_says() {
+    fn a_day_starts_at_the_first_instant_in_its_zone() {
         let start =
             |zone: &str, day| TimeZone::named(zone).unwrap().start_of(day).unwrap().to_string();
         assert_eq!(start("UTC", date(2024, 7, 1)), "2024-07-01T00:00:00Z");

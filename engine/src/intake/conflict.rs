@@ -1,4 +1,4 @@
-//! Two different orders with one key: what the sender of the second one is told.
+//! A conflict: a second order with the same key but different content.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,20 +8,22 @@ use oms_core::value::{Differences, differences};
 
 use crate::plan::OrderPlan;
 
-/// An order whose key belongs to the run of another order. Names members, never their values.
+/// An order whose key belongs to the run of another order. It contains the names of members but
+/// never their values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
     /// The key.
     pub key: Arc<str>,
-    /// The id of the run that has the key.
+    /// The id of the run with this key.
     pub run: Arc<str>,
-    /// Where the orders differ; nothing if the accepted order is not stored any more.
+    /// Where the orders differ, or `None` if the accepted order is no longer stored.
     pub differences: Option<Differences>,
 }
 
 impl Conflict {
-    /// Compares an order with the accepted one, whose bytes are `stored` as long as they are kept. Returns nothing if both are the same
-    /// order: the schema may have changed since the first was accepted, and its digest with it.
+    /// Compares an order with the accepted one, whose bytes are `stored` if they are still kept.
+    /// Returns `None` if both are the same order. Their digests can differ nevertheless, if the
+    /// schema has changed since the first one was accepted.
     pub fn between(order: &OrderPlan, refused: &RunInfo, stored: Option<&[u8]>) -> Option<Self> {
         let differences = stored.and_then(|stored| compare(order, stored, &refused.body));
         if differences.as_ref().is_some_and(|differences| differences.count == 0) {
@@ -31,7 +33,8 @@ impl Conflict {
     }
 }
 
-/// Compares two orders as typed values. Both were accepted before, and are not held against the schema again.
+/// Compares two orders as typed values. Both matched the schema when they were received, so they
+/// are not validated again.
 fn compare(order: &OrderPlan, stored: &[u8], refused: &[u8]) -> Option<Differences> {
     let read = |body| order.schema().revive(body);
     let (stored, refused) = (read(stored).ok()?, read(refused).ok()?);
@@ -43,13 +46,11 @@ impl fmt::Display for Conflict {
         let Self { key, run, differences } = self;
         write!(f, "the key `{key}` belongs to another order, accepted as run {run}; ")?;
         match differences {
-            None => f.write_str(
-                "that order is no longer stored, so the members that differ are unknown",
-            ),
+            None => f.write_str("that order is no longer stored, so the differences are unknown"),
             Some(Differences { pointers, count }) => {
                 f.write_str("they differ at ")?;
                 for (position, pointer) in pointers.iter().enumerate() {
-                    // A member's name is the sender's and may have any character.
+                    // The sender chooses the names of members, so they can contain any character.
                     let separator = if position == 0 { "" } else { ", " };
                     write!(f, "{separator}{}", pointer.escape_debug())?;
                 }

@@ -1,4 +1,4 @@
-//! What an intake answers over HTTP: the same in `oms serve` and on AWS.
+//! The HTTP replies of an intake. They are the same in `oms serve` and on AWS.
 
 mod conflict;
 mod reply;

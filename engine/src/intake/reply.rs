@@ -1,4 +1,4 @@
-//! An answer of HTTP, and what each outcome of an order comes to.
+//! HTTP replies to orders.
 
 use oms_core::diagnostic::codes;
 use serde_json::{Value as Json, json};
@@ -6,30 +6,31 @@ use serde_json::{Value as Json, json};
 use super::Conflict;
 use crate::run::Rejection;
 
-/// Seconds after which it is worth sending an order again that could not be taken.
+/// The value of `Retry-After` for an order that could not be accepted, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
-/// An answer of HTTP.
+/// An HTTP reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// The status (RFC 9110, section 15).
+    /// The status code (RFC 9110, section 15).
     pub status: u16,
-    /// The body: JSON, and of a refusal a problem as RFC 9457 describes it.
+    /// The JSON body. For an error, this is a problem document (RFC 9457).
     pub body: Json,
 }
 
 impl Reply {
-    /// The order is new, and on disk: 201 with its key and the id of its run.
+    /// Returns 201 for a new order that is on disk, with its key and the id of its run.
     pub fn accepted(key: &str, run: &str) -> Self {
         Self { status: 201, body: json!({ "key": key, "run": run }) }
     }
 
-    /// The same order was there before: 200 with the same body.
+    /// Returns 200 for an order that was accepted before, with the same body as [`Self::accepted`].
     pub fn same(key: &str, run: &str) -> Self {
         Self { status: 200, ..Self::accepted(key, run) }
     }
 
-    /// Another order has this key: 409 with the key, that order's run, and where the orders differ as long as that is known.
+    /// Returns 409 for an order whose key belongs to another order. The body has the key, the run
+    /// of the other order and, if known, the members that differ.
     pub fn conflict(conflict: &Conflict) -> Self {
         let code = codes::ORDER_CONFLICT;
         let reply = Self::problem(409, &code.to_string(), code.title());
@@ -45,7 +46,8 @@ impl Reply {
         reply
     }
 
-    /// What came is no order: 400, or 413 if it is too large, with the place of each fault in `body`.
+    /// Returns 400 for an invalid order, or 413 for one that is too large. The reply contains the
+    /// place of each fault in `body`.
     pub fn rejected(rejection: &Rejection, body: &[u8]) -> Self {
         let problems: Vec<Json> = rejection
             .problems
@@ -64,30 +66,30 @@ impl Reply {
         reply
     }
 
-    /// What came is larger than an order may be: 413, with the number of bytes that it may have.
+    /// Returns 413 for an order that is too large, with the maximum number of bytes.
     pub fn too_large(max: usize) -> Self {
         let code = codes::ORDER_TOO_LARGE;
         Self::problem(413, &code.to_string(), code.title())
             .detailed(&format!("an order has at most {max} bytes"))
     }
 
-    /// There are more orders than can be taken in now: 429.
+    /// Returns 429 if too many orders arrive at the same time.
     pub fn busy() -> Self {
-        Self::problem(429, "busy", "more orders came than can be taken in; send it again")
+        Self::problem(429, "busy", "too many orders at the same time; send the order again")
     }
 
-    /// The order cannot be taken in now: 503.
+    /// Returns 503 for an order that cannot be stored at the moment.
     pub fn unavailable() -> Self {
-        Self::problem(503, "unavailable", "the order could not be stored; send it again")
+        Self::problem(503, "unavailable", "the order could not be stored; send the order again")
     }
 
-    /// A problem of a kind, which is a code of ours or a word.
+    /// Returns a problem document. `kind` is a finding code or a word.
     pub fn problem(status: u16, kind: &str, title: &str) -> Self {
         let body = json!({ "type": format!("urn:oms:{kind}"), "title": title, "status": status });
         Self { status, body }
     }
 
-    /// Says more about a problem than its title does.
+    /// Adds a detailed explanation to a problem document.
     #[must_use]
     pub fn detailed(mut self, detail: &str) -> Self {
         if let Some(members) = self.body.as_object_mut() {
@@ -101,7 +103,7 @@ impl Reply {
         if self.status < 300 { "application/json" } else { "application/problem+json" }
     }
 
-    /// Returns after how many seconds it is worth trying again, if it is.
+    /// Returns the value of `Retry-After` in seconds, if retrying can help.
     pub const fn retry_after(&self) -> Option<u32> {
         match self.status {
             429 | 503 => Some(RETRY_AFTER_SECONDS),

@@ -1,4 +1,4 @@
-//! The top of the file and its smaller sections.
+//! The top level of the pipeline file, and its smaller sections.
 
 use std::collections::BTreeMap;
 
@@ -11,69 +11,75 @@ use super::mail::MailSection;
 use super::sections::{RatesSection, TableSection};
 use super::step::StepSection;
 
-/// What happens to an order: one file, a graph of typed steps.
+/// A pipeline: a graph of typed steps that describes what happens to an order.
 ///
-/// Only its schema is used as a whole; sections are read one by one, so that a fault in one does not hide another's.
+/// Only the schema of this type is used. The sections are read one by one, so that a fault in one
+/// section does not hide faults in others.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields, title = "oms pipeline")]
 #[expect(dead_code, reason = "the fields exist for the generated schema")]
 pub(super) struct PipelineFile {
-    /// Version of the file format. Always 1.
+    /// The version of the file format. Always 1.
     #[schemars(extend("const" = 1))]
     oms: u32,
-    /// Name of the pipeline: it names the state directory, and with an order's key the run.
+    /// The name of the pipeline. It is the name of the state directory. Together with an order's
+    /// key, it identifies a run.
     #[schemars(regex(pattern = r"^[a-z][a-z0-9-]{0,62}$"))]
     name: String,
-    /// What the pipeline is for, for people.
+    /// A description of the pipeline for its readers.
     description: Option<String>,
-    /// Time zone in which an instant has its day: for `date(t)`, `{{date t}}` in mails and the rates of `money.convert`. A name of the
-    /// IANA time zone database, such as `Europe/Berlin`.
+    /// The time zone that decides on which day a timestamp falls: in `date(t)`, in `{{date t}}` in
+    /// e-mails, and for the rates of `money.convert`. A name in the IANA time zone database, such
+    /// as `Europe/Berlin`.
     #[schemars(extend("default" = "UTC", "examples" = COMMON))]
     time_zone: Option<String>,
-    /// What an order looks like, and what tells one from another.
+    /// The schema and the key of an order.
     order: OrderSection,
-    /// Where orders come in over HTTP.
+    /// The intake of orders over HTTP.
     intake: Option<IntakeSection>,
-    /// Rate tables, by name, for `money.convert`.
+    /// Rate tables for `money.convert`, by name.
     #[serde(default)]
     rates: BTreeMap<String, RatesSection>,
     /// Tables, by name, with their columns and keys.
     #[serde(default)]
     tables: BTreeMap<String, TableSection>,
-    /// Who sends mail, and where its templates lie.
+    /// The sender of e-mails, and the folder of their templates.
     mail: Option<MailSection>,
-    /// The steps, by id. A step runs when all that it needs has run; what nothing connects runs side by side.
+    /// The steps, by id. A step runs after the steps that it needs. Independent steps run
+    /// concurrently.
     steps: BTreeMap<String, StepSection>,
-    /// How the graph is cut for AWS Lambda: which steps one function runs. Without it: one per branch.
+    /// The AWS Lambda functions, by name, each with the steps that it runs. By default, each branch
+    /// has its own function.
     handlers: Option<Handlers>,
 }
 
-/// Steps of each handler, by the handler's name.
+/// The steps of each handler, by the handler's name.
 pub type Handlers = BTreeMap<String, Vec<String>>;
 
-/// What an order looks like, and what tells one from another.
+/// The schema and the key of an order.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrderSection {
-    /// A JSON Schema (2020-12) for the order: a file, or the schema itself.
+    /// The JSON Schema (2020-12) of the order: the path of a file, or the schema itself.
     pub schema: SchemaSource,
-    /// What tells one order from another, such as `${{ order.order_id }}`. One run per key, ever.
+    /// An expression that identifies an order, such as `${{ order.order_id }}`. There is exactly
+    /// one run for each key.
     pub key: String,
-    /// Files with sample orders; `*` stands for any characters in the last part of the path.
+    /// Files with sample orders. `*` matches any characters in the last part of the path.
     #[serde(default)]
     pub samples: Vec<String>,
-    /// Bytes that an order may have at the most.
+    /// The maximum size of an order in bytes.
     #[serde(default = "body_bytes_default")]
     #[schemars(range(min = 1, max = 16_777_216))]
     pub max_bytes: u32,
 }
 
-/// Bytes of an order where the pipeline says nothing.
+/// The default maximum size of an order in bytes.
 const fn body_bytes_default() -> u32 {
     256 * 1024
 }
 
-/// A JSON Schema, here or in a file.
+/// A JSON Schema, inline or in a file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(from = "Json")]
 pub enum SchemaSource {
@@ -99,32 +105,33 @@ impl JsonSchema for SchemaSource {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A JSON Schema (2020-12) for the order: the path of a file, or the schema itself.",
+            "description": "The JSON Schema (2020-12) of the order: the path of a file, or the schema itself.",
             "type": ["string", "object"],
         })
     }
 }
 
-/// Where orders come in over HTTP.
+/// The intake of orders over HTTP.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IntakeSection {
-    /// The path of a `PUT`; its last part is `{key}`, such as `/order/{key}`.
+    /// The path for `PUT` requests. Its last part is `{key}`, as in `/order/{key}`.
     #[schemars(regex(pattern = r"^(/[A-Za-z0-9._~-]+)*/\{key\}$"))]
     pub path: String,
-    /// Who takes orders in on AWS; elsewhere it changes nothing.
+    /// What accepts orders on AWS. It has no effect elsewhere.
     #[serde(default)]
     pub mode: IntakeMode,
 }
 
-/// Who takes orders in on AWS.
+/// What accepts orders on AWS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IntakeMode {
-    /// A handler: an order is checked as everywhere, and answered as everywhere.
+    /// A handler checks the order and replies, as `oms serve` does.
     #[default]
     Handler,
-    /// API Gateway, which checks a part of the order's schema and stores what passes by itself: no handler runs, and what is no order
-    /// after all lies with the dead letters. The same order again is answered with 409, like another one with its key.
+    /// API Gateway checks a part of the order schema and stores the order without a handler. An
+    /// order that a handler later finds invalid becomes a dead letter. A duplicate of an order
+    /// receives the status 409, just like a different order with the same key.
     Direct,
 }

@@ -1,21 +1,22 @@
-//! The mail section: who sends, in which templates, by which server.
+//! The `mail` section: the sender, the templates and the SMTP server.
 
 use oms_core::mail::Security;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-/// Who sends mail, and where its templates lie.
+/// The sender of e-mails, and the folder of their templates.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MailSection {
     /// The sender, such as `Orders <orders@example.com>`.
     pub from: String,
-    /// The folder of templates, relative to the pipeline.
+    /// The folder of the templates, relative to the pipeline file.
     pub templates: String,
-    /// The locale of the templates themselves (BCP 47); other locales fall back to it.
+    /// The locale in which the templates are written (BCP 47). It is used if a template has no
+    /// translation for the reader's locale.
     #[serde(default = "locale_default")]
     pub locale: String,
-    /// The server that `--mail smtp` sends by. Without that option mails are kept in the outbox.
+    /// The SMTP server that `--mail smtp` uses. Without `--mail smtp`, e-mails stay in the outbox.
     pub smtp: Option<SmtpSection>,
 }
 
@@ -23,31 +24,33 @@ fn locale_default() -> String {
     "en".to_owned()
 }
 
-/// A mail server that is reached by SMTP (RFC 5321).
+/// An SMTP server (RFC 5321).
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SmtpSection {
-    /// The server's name, such as `smtp.example.com`.
+    /// The host name, such as `smtp.example.com`.
     #[schemars(length(min = 1, max = 253))]
     pub host: String,
-    /// Its port. Without it: 587 with `starttls`, 465 with `tls`, 25 with `none`.
+    /// The port. The default is 587 with `starttls`, 465 with `tls` and 25 with `none`.
     #[schemars(range(min = 1))]
     pub port: Option<u16>,
-    /// How the connection is encrypted.
+    /// The encryption of the connection.
     #[serde(default)]
     pub security: Security,
-    /// The name to authenticate with: a text, `{ env: NAME }` or `{ secret: NAME }`.
+    /// The user name for authentication: a text, `{ env: NAME }` or `{ secret: NAME }`.
     pub user: Option<Given>,
-    /// The password: `{ env: NAME }` for a variable of the environment, `{ secret: NAME }` for a file in `$CREDENTIALS_DIRECTORY`.
+    /// The password: `{ env: NAME }` for an environment variable, or `{ secret: NAME }` for a file
+    /// in `$CREDENTIALS_DIRECTORY`.
     pub password: Option<Given>,
-    /// The name of this machine in the SMTP greeting `EHLO`, such as `shop.example.com`. Without it: `[127.0.0.1]`.
+    /// The name of this machine in the SMTP greeting `EHLO`, such as `shop.example.com`. The
+    /// default is `[127.0.0.1]`.
     #[schemars(length(min = 1, max = 253))]
     pub helo_name: Option<String>,
-    /// Seconds that the server may take to answer a command.
+    /// The timeout for replies from the server, in seconds.
     #[serde(default = "timeout_default")]
     #[schemars(range(min = 1, max = 600))]
     pub timeout_seconds: u32,
-    /// Connections that are open at the same time at the most.
+    /// Maximum number of open connections.
     #[serde(default = "connections_default")]
     #[schemars(range(min = 1, max = 64))]
     pub connections: u32,
@@ -65,16 +68,17 @@ const fn connections_default() -> u32 {
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "GivenForm")]
 pub enum Given {
-    /// It stands in the file.
+    /// The value itself.
     Text(String),
-    /// A variable of the environment has it.
+    /// The name of an environment variable.
     Env(String),
-    /// A file in the folder `$CREDENTIALS_DIRECTORY` has it (systemd's and others' way to hand over secrets).
+    /// The name of a file in the folder `$CREDENTIALS_DIRECTORY`, in which systemd and other
+    /// programs pass secrets.
     Secret(String),
 }
 
 impl std::fmt::Debug for Given {
-    /// A text may be a password that somebody wrote where it does not belong.
+    /// Masks texts, because a user may have written a password into the file.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Text(_) => f.write_str("«text»"),
@@ -108,13 +112,14 @@ impl JsonSchema for Given {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        // One form for text and map instead of alternatives, so that a fault is told where it is.
+        // A single schema for text and map instead of alternatives. Faults in alternatives have no
+        // exact place.
         json_schema!({
-            "description": "A text, or where it is: `{ env: NAME }`, a variable of the environment; `{ secret: NAME }`, a file in the folder `$CREDENTIALS_DIRECTORY`.",
+            "description": "A text, or a reference to it: `{ env: NAME }` for an environment variable, `{ secret: NAME }` for a file in the folder `$CREDENTIALS_DIRECTORY`.",
             "type": ["string", "object"],
             "properties": {
-                "env": { "type": "string", "description": "A variable of the environment.", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
-                "secret": { "type": "string", "description": "A file in the folder `$CREDENTIALS_DIRECTORY`.", "pattern": "^[A-Za-z0-9_][A-Za-z0-9._-]*$" },
+                "env": { "type": "string", "description": "The name of an environment variable.", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
+                "secret": { "type": "string", "description": "The name of a file in the folder `$CREDENTIALS_DIRECTORY`.", "pattern": "^[A-Za-z0-9_][A-Za-z0-9._-]*$" },
             },
             "minProperties": 1,
             "maxProperties": 1,

@@ -1,7 +1,8 @@
-//! The pipeline file as Rust types: what may stand where, with every reference still a name.
+//! The pipeline file as Rust types. References are still names.
 //!
-//! The types carry the documentation of the file format; its JSON Schema is generated from them
-//! ([`schema`]) and is what [`read`] checks a document against, so that an editor and `oms validate` cannot disagree.
+//! The types contain the documentation of the file format. [`schema`] generates its JSON Schema
+//! from them. [`read`] validates documents against the same schema that editors use, so an editor
+//! and `oms validate` cannot disagree.
 
 mod file;
 mod mail;

@@ -1,5 +1,5 @@
-//! A document to a [`Pipeline`]: checked against the schema, section by section, so that what is broken in one place does
-//! not hide what is broken in another.
+//! Reads a [`Pipeline`] from a document. The document is validated against the schema, and then
+//! each section is read separately, so that a fault in one section does not hide faults in others.
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
@@ -15,35 +15,35 @@ use super::sections::{RatesSection, TableSection};
 use super::shape_help;
 use super::step::StepSection;
 
-/// A named section, or the fact that it has findings of its own.
+/// A named section, such as a step or a table.
 #[derive(Clone, Debug)]
 pub struct Named<T> {
-    /// Its name in the file.
+    /// The name in the file.
     pub name: String,
-    /// Where it stands.
+    /// The route of the section.
     pub route: Route,
-    /// What it says; nothing if that did not fit the schema.
+    /// The content, or `None` if it does not match the schema and has findings.
     pub section: Option<T>,
 }
 
-/// The pipeline file as it was understood. Missing parts have been reported.
+/// The content of a pipeline file. Missing and invalid parts have findings.
 #[derive(Clone, Debug, Default)]
 pub struct Pipeline {
     /// The name.
     pub name: Option<String>,
-    /// What the pipeline is for.
+    /// The description.
     pub description: Option<String>,
-    /// The name of the time zone in which instants have their days.
+    /// The name of the time zone.
     pub time_zone: Option<String>,
-    /// The order.
+    /// The section `order`.
     pub order: Option<OrderSection>,
-    /// The intake.
+    /// The section `intake`.
     pub intake: Option<IntakeSection>,
     /// Rate tables in the order of the file.
     pub rates: Vec<Named<RatesSection>>,
     /// Tables in the order of the file.
     pub tables: Vec<Named<TableSection>>,
-    /// Mail.
+    /// The section `mail`.
     pub mail: Option<MailSection>,
     /// Steps in the order of the file.
     pub steps: Vec<Named<StepSection>>,
@@ -51,16 +51,16 @@ pub struct Pipeline {
     pub handlers: Option<Vec<Named<Vec<String>>>>,
 }
 
-/// Steps of a pipeline at the most.
+/// Maximum number of steps in a pipeline.
 pub const STEPS_MAX: usize = 500;
 
-/// Checks a document against the schema and reads what fits.
+/// Validates a document against the schema and reads the valid sections.
 pub fn read(document: &Document, validator: &Validator, schema: &Json) -> (Pipeline, Vec<Finding>) {
     let json = document.root().to_json();
     let mut findings: Vec<Finding> = Vec::new();
     let mut broken: Vec<Route> = Vec::new();
     if !json.is_object() {
-        let message = "the file holds no pipeline: its top must be a map";
+        let message = "the file is not a pipeline: its top level must be a map";
         findings.push(
             Finding::error(codes::WRONG_SHAPE, Place::value(Route::root()), message)
                 .help("begin with `oms: 1`".to_owned()),
@@ -71,7 +71,7 @@ pub fn read(document: &Document, validator: &Validator, schema: &Json) -> (Pipel
     for error in errors.iter().filter(|error| !is_misspelt(error, &errors)) {
         let is_text = matches!(error.kind(), ValidationErrorKind::Pattern { .. });
         for finding in schema_fault::findings(error, document, schema) {
-            // A name of the wrong form is a name: the rest of the step is checked with it.
+            // A text of the wrong form is still a text, so the rest of the step is checked.
             let route = &finding.primary.0.route;
             if !(is_text && is_setting(route)) {
                 broken.push(route.clone());
@@ -93,10 +93,8 @@ pub fn read(document: &Document, validator: &Validator, schema: &Json) -> (Pipel
         handlers: document.root().get("handlers").map(|_| sections.named("handlers")),
     };
     if pipeline.steps.len() > STEPS_MAX {
-        let message = format!(
-            "a pipeline has at most {STEPS_MAX} steps, and this one has {}",
-            pipeline.steps.len()
-        );
+        let message =
+            format!("the pipeline has {} steps; the maximum is {STEPS_MAX}", pipeline.steps.len());
         findings.push(Finding::error(
             codes::DOCUMENT_LIMIT,
             Place::key(Route::root().key("steps")),
@@ -106,7 +104,7 @@ pub fn read(document: &Document, validator: &Validator, schema: &Json) -> (Pipel
     (pipeline, findings)
 }
 
-/// Tells whether a route leads to a setting of a step, below `with`.
+/// Returns whether a route leads to a setting of a step, below `with`.
 fn is_setting(route: &Route) -> bool {
     let key = |segment: &Segment, name: &str| matches!(segment, Segment::Key(key) if key == name);
     match route.segments() {
@@ -115,7 +113,8 @@ fn is_setting(route: &Route) -> bool {
     }
 }
 
-/// Tells whether a key is missing only because it is misspelt: the unknown key beside it says so already.
+/// Returns whether a required key is missing because it is misspelled. Then the finding about the
+/// unknown key is enough.
 fn is_misspelt(error: &ValidationError<'_>, errors: &[ValidationError<'_>]) -> bool {
     let ValidationErrorKind::Required { property } = error.kind() else { return false };
     let Some(missing) = property.as_str() else { return false };
@@ -137,7 +136,7 @@ struct Sections<'d> {
 }
 
 impl Sections<'_> {
-    /// Tells whether something at or below a route was reported.
+    /// Returns whether there is a finding at or below a route.
     fn is_broken(&self, route: &Route) -> bool {
         self.broken.iter().any(|broken| broken.segments().starts_with(route.segments()))
     }
@@ -148,7 +147,8 @@ impl Sections<'_> {
         if self.is_broken(&route) || entry.node.value == NodeValue::Null {
             return None;
         }
-        // What fits the schema fits the type that the schema was made from.
+        // A value that matches the schema also matches the type from which the schema was
+        // generated.
         serde_json::from_value(entry.node.to_json()).ok()
     }
 

@@ -1,37 +1,40 @@
-//! The JSON Schema of the pipeline file, from the Rust types, in the form that editors handle best:
-//! each step has its common keys once, and one `if`/`then` per kind says what stands under `with`.
+//! Generates the JSON Schema of the pipeline file from the Rust types, in the form that editors
+//! handle best: the common keys of steps are declared once, and one `if`/`then` per kind declares
+//! the keys below `with`.
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value as Json, json};
 
 use super::file::PipelineFile;
 
-/// What the schema must know about a kind.
+/// The part of a kind that the schema contains.
 pub struct KindSchema {
-    /// Its name, such as `money.convert`.
+    /// The name, such as `money.convert`.
     pub name: &'static str,
-    /// What it does, in one sentence.
+    /// A description in one sentence.
     pub summary: String,
-    /// The schema of its settings, self-contained.
+    /// The self-contained schema of the settings.
     pub config: Json,
 }
 
-/// Ids of steps, tables and the like.
+/// Names of rate tables.
 const NAME_PATTERN: &str = "^[a-z][a-z0-9_-]{0,62}$";
-/// Ids of steps: they are names in expressions, where `-` would subtract.
+/// Ids of steps. They are names in expressions, where `-` would be a minus sign.
 const STEP_PATTERN: &str = "^[a-z][a-z0-9_]{0,62}$";
-/// Columns: names that every database takes unquoted; those beginning with `oms_` are ours.
+/// Names of columns, which every database accepts unquoted. The prefix `oms_` is reserved.
 const COLUMN_PATTERN: &str = "^(?!oms_)[a-z][a-z0-9_]{0,62}$";
-/// Tables: like columns, and SQLite keeps `sqlite_` for itself.
+/// Names of tables. In addition to `oms_`, SQLite reserves the prefix `sqlite_`.
 const TABLE_PATTERN: &str = "^(?!oms_|sqlite_)[a-z][a-z0-9_]{0,62}$";
-/// Handlers: names of Lambda functions, with room for the pipeline's name before them.
+/// Names of handlers. They are parts of the names of Lambda functions, after the pipeline's name.
 const HANDLER_PATTERN: &str = "^[a-zA-Z][a-zA-Z0-9_-]{0,63}$";
-/// Elements of `for_each` and their positions: no name that an expression has a meaning for already, and none that CEL reserves.
+/// Names of elements of `for_each` and of their indexes. Names with a meaning in expressions and
+/// names that CEL reserves are excluded.
 const ELEMENT_PATTERN: &str = "^(?!(order|run|steps|error|intake|true|false|null|in|as|break|const|continue|else|for|function|if|import|let|loop|package|namespace|return|var|void|while)$)[a-z][a-z0-9_]{0,62}$";
-/// Language tags of BCP 47, by their grammar only: parts of letters and digits, the first one of letters.
+/// Language tags of BCP 47, by their grammar only: parts of letters and digits, the first one of
+/// letters.
 const LOCALE_PATTERN: &str = "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$";
 
-/// Returns the schema (2020-12) of the pipeline file for these kinds.
+/// Returns the JSON Schema (2020-12) of the pipeline file for these kinds.
 pub fn pipeline_schema(kinds: &[KindSchema]) -> Json {
     let generator = SchemaSettings::draft2020_12().into_generator();
     let mut schema = generator.into_root_schema_for::<PipelineFile>().to_value();
@@ -97,7 +100,8 @@ pub fn pipeline_schema(kinds: &[KindSchema]) -> Json {
             "if": { "properties": { "uses": { "const": kind.name } }, "required": ["uses"] },
             "then": then,
         }));
-        // A definition of a kind refers to definitions of its own, which move up beside it under the kind's name.
+        // A kind's definition refers to its own definitions. They are moved to the root, and their
+        // names are prefixed with that of the kind.
         let mut config = own_definitions(&kind.config, &definition);
         alternatives_without_null(&mut config);
         if let Some(Json::Object(own)) = config.as_object_mut().and_then(|map| map.remove("$defs"))
@@ -120,8 +124,8 @@ pub fn pipeline_schema(kinds: &[KindSchema]) -> Json {
     schema
 }
 
-/// Makes a setting that may be left out one that is not empty when it is there. The generated schema allows `null` wherever a
-/// field is optional, as one more alternative, and a fault among alternatives could not be told where it is.
+/// Makes optional settings reject `null`. The generated schema allows `null` as an alternative for
+/// each optional field, but faults in alternatives have no exact place.
 fn present_or_absent(schema: &mut Json) {
     alternatives_without_null(schema);
     each_object(schema, &mut |map| {
@@ -164,7 +168,7 @@ fn each_object(schema: &mut Json, change: &mut impl FnMut(&mut Map<String, Json>
     }
 }
 
-/// Says which keys a rate table has for each source.
+/// Adds the keys that a rate table has for each source.
 fn rates_by_source(schema: &mut Json) {
     let case = |source: &str, required: &[&str], forbidden: &[&str]| {
         let forbidden: Map<String, Json> =
@@ -181,7 +185,7 @@ fn rates_by_source(schema: &mut Json) {
     set(schema, "/$defs/RatesSection/allOf", cases);
 }
 
-/// What an editor offers as a whole step of a kind.
+/// Returns the snippet with which an editor completes a step of a kind.
 fn snippet(kind: &KindSchema) -> Json {
     let required =
         kind.config.get("required").and_then(Json::as_array).cloned().unwrap_or_default();
@@ -194,7 +198,8 @@ fn snippet(kind: &KindSchema) -> Json {
     json!({ "label": kind.name, "description": kind.summary, "body": { "uses": kind.name, "with": with } })
 }
 
-/// Lets the references within a kind's schema lead to its own definitions, so that two kinds may each have a `Mode`.
+/// Prefixes the references within a kind's schema with its name, so that two kinds can each define
+/// a `Mode`, for example.
 fn own_definitions(config: &Json, definition: &str) -> Json {
     match config {
         Json::Object(map) => map
@@ -220,7 +225,7 @@ fn definition_name(kind: &str) -> String {
     format!("with.{kind}")
 }
 
-/// Puts a value at a pointer whose parents are objects, making those that are missing.
+/// Sets the value at a pointer, and creates missing parent objects.
 fn set(schema: &mut Json, pointer: &str, value: Json) {
     let mut place = schema;
     for token in pointer.split('/').skip(1) {
@@ -261,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_break_later_are_refused() {
+    fn names_that_would_fail_later_are_rejected() {
         let schema = schema();
         let allows = |pattern: &str, name: &str| {
             jsonschema::draft202012::new(&json!({ "pattern": pattern }))

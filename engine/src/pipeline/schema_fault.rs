@@ -1,4 +1,4 @@
-//! A violation of the file's schema, in words of ours and at the right token.
+//! Turns violations of the file's schema into findings with exact places.
 
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use super::shape_help;
 use crate::schema::words::{bound, in_words, type_name, type_names};
 
-/// Turns a violation into findings: one for each unexpected key.
+/// Turns a violation into findings. Each unknown key has its own finding.
 pub(super) fn findings(
     error: &ValidationError<'_>,
     document: &Document,
@@ -31,7 +31,7 @@ pub(super) fn findings(
                 key if key.is_empty() => "the pipeline".to_owned(),
                 key => format!("`{key}`"),
             };
-            let message = format!("{at} lacks the key `{missing}`");
+            let message = format!("missing key `{missing}` in {at}");
             vec![
                 Finding::error(codes::MISSING_KEY, Place::key(route), message)
                     .help(format!("add `{missing}:`")),
@@ -54,11 +54,11 @@ pub(super) fn findings(
             vec![bad_name(route.key(&name), &name)]
         }
         ValidationErrorKind::Pattern { .. } => vec![bad_text(error, route)],
-        // A version that is not even a number has a finding for that.
+        // A version that is not a number already has a finding about its type.
         ValidationErrorKind::Constant { .. } if !error.instance().is_u64() => Vec::new(),
         ValidationErrorKind::Constant { .. } if last_key(&route) == "oms" => {
             let message = format!(
-                "this program reads version 1 of the file format, and this file says {}",
+                "unsupported version {} of the file format; this program supports version 1",
                 shown(error.instance())
             );
             vec![
@@ -67,7 +67,7 @@ pub(super) fn findings(
             ]
         }
         kind => {
-            let what = bound(kind).unwrap_or_else(|| format!("cannot be this: {}", error.masked()));
+            let what = bound(kind).unwrap_or_else(|| format!("is invalid: {}", error.masked()));
             let message = format!("`{}` {what}", last_key(&route));
             vec![Finding::error(codes::VALUE_NOT_ALLOWED, Place::value(route), message)]
         }
@@ -84,7 +84,7 @@ fn unknown_key(error: &ValidationError<'_>, route: &Route, key: &str, known: &[S
     Finding::error(codes::UNKNOWN_KEY, Place::key(route.key(key)), message).help(help)
 }
 
-/// A key that another one beside it makes meaningless.
+/// Returns the finding for a key that another key excludes.
 fn excluded(document: &Document, route: Route) -> Finding {
     let key = last_key(&route);
     let source = route.parent().map(|above| above.key("source"));
@@ -94,20 +94,20 @@ fn excluded(document: &Document, route: Route) -> Finding {
     });
     match source {
         Some((place, source)) => {
-            let message = format!("`{key}` has no meaning with `source: {source}`");
+            let message = format!("`{key}` cannot be used with `source: {source}`");
             Finding::error(codes::UNKNOWN_KEY, Place::key(route), message)
-                .also(Place::value(place), "this excludes it")
-                .help(format!("drop `{key}`, or change the source"))
+                .also(Place::value(place), "the source")
+                .help(format!("remove `{key}`, or change the source"))
         }
         None => {
-            let message = format!("`{key}` has no meaning here");
+            let message = format!("`{key}` cannot be used here");
             Finding::error(codes::UNKNOWN_KEY, Place::key(route), message)
-                .help(format!("drop `{key}`"))
+                .help(format!("remove `{key}`"))
         }
     }
 }
 
-/// A text that is not of the form that is wanted: each form in words.
+/// Returns the finding for a text that does not match the pattern of its key.
 fn bad_text(error: &ValidationError<'_>, route: Route) -> Finding {
     let text = error.instance().as_str().unwrap_or_default().to_owned();
     let key = last_key(&route);
@@ -121,38 +121,38 @@ fn bad_text(error: &ValidationError<'_>, route: Route) -> Finding {
     match key.as_str() {
         "name" => with_help(
             codes::BAD_NAME,
-            format!("`{text}` is not a pipeline name"),
-            "a pipeline name has small letters, digits and `-`, begins with a letter and has at most 63 characters",
+            format!("invalid pipeline name `{text}`"),
+            "use at most 63 lowercase letters, digits and `-`, starting with a letter",
         ),
         "path" if route == Route::root().key("intake").key("path") => with_help(
             codes::INTAKE_PATH,
-            "this is not an intake path".to_owned(),
-            "a path begins with `/` and ends in `/{key}`, such as `/order/{key}`",
+            "invalid intake path".to_owned(),
+            "write a path that begins with `/` and ends with `/{key}`, such as `/order/{key}`",
         ),
         "as" => with_help(
             codes::BAD_NAME,
-            format!("`{text}` is not allowed as the name of an element"),
-            "an element's name has small letters, digits and `_`, begins with a letter, and means nothing else in an expression",
+            format!("invalid element name `{text}`"),
+            "use lowercase letters, digits and `_`, starting with a letter; names with a meaning in expressions are reserved",
         ),
         "locale" => with_help(
             codes::VALUE_NOT_ALLOWED,
-            format!("`{text}` is not a language tag"),
-            "write a tag of BCP 47, such as `en` or `de-AT`",
+            format!("invalid language tag `{text}`"),
+            "write a BCP 47 language tag, such as `en` or `de-AT`",
         ),
         "bucket" => with_help(
             codes::VALUE_NOT_ALLOWED,
-            format!("`{text}` is not a bucket name"),
-            "a bucket name has 3 to 63 small letters, digits, `-` and `.`, and begins and ends with a letter or digit",
+            format!("invalid bucket name `{text}`"),
+            "use 3 to 63 lowercase letters, digits, `-` and `.`, starting and ending with a letter or digit",
         ),
         "topic" => with_help(
             codes::VALUE_NOT_ALLOWED,
-            format!("`{text}` is not a topic name"),
-            "a topic name has 1 to 200 letters, digits, `-` and `_`",
+            format!("invalid topic name `{text}`"),
+            "use 1 to 200 letters, digits, `-` and `_`",
         ),
         _ => Finding::error(
             codes::VALUE_NOT_ALLOWED,
             place,
-            format!("`{key}` does not have the form that is wanted: {}", error.masked()),
+            format!("invalid value of `{key}`: {}", error.masked()),
         ),
     }
 }
@@ -168,29 +168,28 @@ fn bad_name(route: Route, name: &str) -> Finding {
         .collect();
     let help = match segments.as_slice() {
         ["tables", ..] if name.starts_with("oms_") => {
-            "names that begin with `oms_` are kept for the engine's own tables and columns"
+            "choose a name that does not begin with `oms_`, which is reserved for the engine's tables and columns"
         }
         ["tables", _] if name.starts_with("sqlite_") => {
-            "names that begin with `sqlite_` are kept by the database"
+            "choose a name that does not begin with `sqlite_`, which is reserved by the database"
         }
         ["tables", ..] => {
-            "a table or column name has small letters, digits and `_`, begins with a letter and has at most 63 characters"
+            "use at most 63 lowercase letters, digits and `_`, starting with a letter, for the name of a table or column"
         }
         ["steps", ..] => {
-            "a step's id has small letters, digits and `_`, begins with a letter and has at most 63 characters"
+            "use at most 63 lowercase letters, digits and `_`, starting with a letter, for the id of a step"
         }
         ["handlers", ..] => {
-            "a handler's name has letters, digits, `-` and `_`, begins with a letter and has at most 64 characters"
+            "use at most 64 letters, digits, `-` and `_`, starting with a letter, for the name of a handler"
         }
-        _ => {
-            "a name has small letters, digits, `_` and `-`, begins with a letter and has at most 63 characters"
-        }
+        _ => "use at most 63 lowercase letters, digits, `_` and `-`, starting with a letter",
     };
-    Finding::error(codes::BAD_NAME, Place::key(route), format!("`{name}` is not allowed as a name"))
+    Finding::error(codes::BAD_NAME, Place::key(route), format!("invalid name `{name}`"))
         .help(help.to_owned())
 }
 
-/// A value that is none of the alternatives: those that are constants are listed.
+/// Returns the finding for a value that matches no alternative. It lists the alternatives that are
+/// constants.
 fn one_of_the_values(
     error: &ValidationError<'_>,
     route: Route,
@@ -205,7 +204,7 @@ fn one_of_the_values(
         names.extend(listed.into_iter().flatten().filter_map(Json::as_str));
     }
     if names.is_empty() {
-        let message = format!("`{}` cannot be this: {}", last_key(&route), error.masked());
+        let message = format!("invalid value of `{}`: {}", last_key(&route), error.masked());
         return Finding::error(codes::VALUE_NOT_ALLOWED, Place::value(route), message);
     }
     not_one_of(error.instance(), route, names)
@@ -218,7 +217,7 @@ fn not_one_of(found: &Json, route: Route, names: Vec<&str>) -> Finding {
         return Finding::error(codes::WRONG_SHAPE, Place::value(route), message)
             .help(one_of(names));
     };
-    let message = format!("`{key}` cannot be `{text}`");
+    let message = format!("invalid value `{text}` of `{key}`");
     Finding::error(codes::VALUE_NOT_ALLOWED, Place::value(route), message)
         .help(did_you_mean(text, names))
 }
@@ -229,7 +228,7 @@ fn unknown_kind(
     schema: &Json,
     schema_path: &str,
 ) -> Vec<Finding> {
-    // What is not even text has a finding for that.
+    // A value that is not text already has a finding about its type.
     let Some(found) = error.instance().as_str() else { return Vec::new() };
     let kinds: Vec<&str> = schema
         .pointer(schema_path)
@@ -241,8 +240,9 @@ fn unknown_kind(
     if found.contains('\n') {
         return vec![line_break(route, found)];
     }
-    let message = format!("there is no step kind `{found}`");
-    // A verb that a noun does not have is not another verb of it.
+    let message = format!("unknown step kind `{found}`");
+    // For `table.delete`, suggest only kinds of `table`. Of these, suggest a single one only if the
+    // verbs are similar.
     let noun = found.split_once('.').map(|(noun, _)| format!("{noun}."));
     let of_noun = |kind: &&str| noun.as_ref().is_some_and(|noun| kind.starts_with(noun));
     let siblings: Vec<&str> = kinds.iter().copied().filter(of_noun).collect();
@@ -260,9 +260,9 @@ fn unknown_kind(
     vec![Finding::error(codes::UNKNOWN_KIND, Place::value(route), message).help(help)]
 }
 
-/// A line break in a name.
+/// Returns the finding for a line break in a name.
 fn line_break(route: Route, text: &str) -> Finding {
-    let message = format!("`{}` must not have a line break", last_key(&route));
+    let message = format!("`{}` must not contain a line break", last_key(&route));
     Finding::error(codes::VALUE_NOT_ALLOWED, Place::value(route), message)
         .help(without_line_break(text).to_owned())
 }
@@ -274,7 +274,7 @@ fn wrong_type(
     kind: &TypeKind,
 ) -> Finding {
     let names = type_names(kind);
-    // That a value may be left empty helps nobody who wrote one.
+    // `null` is allowed for a missing value, which is no help for a value of the wrong type.
     let wanted: Vec<&str> =
         names.iter().filter(|name| **name != "null").map(|name| in_words(name)).collect();
     let key = last_key(&route);
@@ -284,9 +284,9 @@ fn wrong_type(
     let quoted = (instance.is_number() && names.contains(&"string") && !digits.is_empty())
         .then(|| format!("write it as text: \"{digits}\""));
     if quoted.is_some() && is_amount(&route, &names) {
-        let message = format!("`{key}` is a bare number, and must be an exact decimal");
+        let message = format!("`{key}` must be an exact decimal, not a number");
         return Finding::error(codes::NUMBER_FOR_DECIMAL, place, message)
-            .label("may have been rounded when it was read")
+            .label("may have been rounded while reading")
             .help(quoted);
     }
     let found = match instance.as_ref() {
@@ -300,17 +300,18 @@ fn wrong_type(
     Finding::error(codes::WRONG_SHAPE, place, message).help(help)
 }
 
-/// Tells whether an exact number is wanted: a rate of a fixed table, or a setting that is a decimal.
+/// Returns whether an exact decimal is expected: for a rate of a fixed table and for a setting that
+/// is a decimal.
 fn is_amount(route: &Route, names: &[&str]) -> bool {
     let is = |segment: Option<&Segment>, key: &str| matches!(segment, Some(Segment::Key(found)) if found == key);
     let segments = route.segments();
     let fixed_rate =
         segments.len() == 4 && is(segments.first(), "rates") && is(segments.get(2), "table");
-    // An expression that gives a number may be written as text or as a whole number, nothing else may.
+    // Only the schema of a decimal setting allows both texts and integers.
     fixed_rate || names.contains(&"integer")
 }
 
-/// Returns a short value as it may be shown in a message; the file's own text is no secret.
+/// Returns the form of a short value in a message. The content of a pipeline file is not secret.
 fn shown(value: &Json) -> String {
     match value {
         Json::String(text) => format!("`{text}`"),
@@ -340,7 +341,7 @@ fn last_key(route: &Route) -> String {
         .unwrap_or_default()
 }
 
-/// Returns the names that the schema beside an `additionalProperties` keyword allows.
+/// Returns the names in `properties` next to an `additionalProperties` keyword.
 fn properties(schema: &Json, schema_path: &str) -> Vec<String> {
     let beside = schema_path.rsplit_once('/').map_or("", |(parent, _)| parent);
     schema

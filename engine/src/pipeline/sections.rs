@@ -1,4 +1,4 @@
-//! Tables and rate tables as the file declares them.
+//! The sections `tables` and `rates`.
 
 use std::collections::BTreeMap;
 
@@ -11,25 +11,25 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TableSection {
-    /// The columns that tell one row from another.
+    /// The columns that identify a row.
     #[schemars(length(min = 1))]
     pub key: Vec<String>,
-    /// The columns and their types: `text`, `text(50)`, `integer`, `boolean`, `decimal(19,4)`, `currency`, `email`, `date`,
-    /// `timestamp`; with `?` behind it a column may be null.
+    /// The columns and their types: `text`, `text(50)`, `integer`, `boolean`, `decimal(19,4)`,
+    /// `currency`, `email`, `date` or `timestamp`. A `?` after the type allows null.
     pub columns: BTreeMap<String, ColumnSection>,
-    /// A file of rows (NDJSON) that are there from the start.
+    /// A file with initial rows (NDJSON).
     pub seed: Option<String>,
 }
 
-/// A column: its type, or its type with what else is known of it.
+/// A column: its type, or a map with its type and further properties.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(from = "ColumnForm")]
 pub struct ColumnSection {
-    /// The type as it is written.
+    /// The type as written.
     pub ty: String,
-    /// Whether it holds personal data, which stays out of logs.
+    /// Whether the column contains personal data, which stays out of logs.
     pub pii: bool,
-    /// Whether it identifies the customer that a row belongs to.
+    /// Whether the column identifies the customer to whom a row belongs.
     pub customer: bool,
 }
 
@@ -66,20 +66,21 @@ impl JsonSchema for ColumnSection {
             .iter()
             .flat_map(|name| [(*name).to_owned(), format!("{name}?")])
             .collect();
-        // One form for text and map instead of alternatives, so that a fault is told where it is.
+        // A single schema for text and map instead of alternatives. Faults in alternatives have no
+        // exact place.
         json_schema!({
-            "description": "A column's type, such as `decimal(19,4)` or `email?` (may be null), or a map that also says whether it holds personal data or identifies a customer.",
+            "description": "The column's type, such as `decimal(19,4)` or `email?` (may be null). Use a map to also mark personal data or the column that identifies a customer.",
             "type": ["string", "object"],
             "examples": examples,
             "properties": {
                 "type": { "type": "string", "description": "The column's type.", "examples": examples },
                 "pii": {
                     "type": "boolean",
-                    "description": "Whether it holds personal data, which stays out of logs and terminal output.",
+                    "description": "Whether the column contains personal data, which stays out of logs and terminal output.",
                 },
                 "customer": {
                     "type": "boolean",
-                    "description": "Whether it identifies the customer that a row belongs to: the customer's id, or an e-mail address of the customer. `oms forget` erases the rows of a customer.",
+                    "description": "Whether the column identifies the customer to whom a row belongs: the customer's id or an e-mail address of the customer. `oms forget` erases the rows of a customer.",
                 },
             },
             "required": ["type"],
@@ -92,23 +93,25 @@ impl JsonSchema for ColumnSection {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RatesSection {
-    /// Where the rates come from.
+    /// The source of the rates.
     pub source: RatesSource,
-    /// For `ecb`: the file, in the European Central Bank's history or daily format (CSV).
+    /// For `ecb`: the file with the rates, in the history or daily format (CSV) of the European
+    /// Central Bank.
     pub file: Option<String>,
-    /// For `ecb`: a file of rates to add (`date,currency,per_eur`), read at every start; it may be missing. A currency that the euro replaced
-    /// after 1 January 1999 keeps its fixed conversion rate from that day on.
+    /// For `ecb`: a file with additional rates (`date,currency,per_eur`). It is read at every start
+    /// and may be missing. A currency that the euro replaced after 1 January 1999 keeps its fixed
+    /// conversion rate from that day on.
     pub overrides: Option<String>,
-    /// For `ecb`: how many days a rate may be old.
+    /// For `ecb`: the maximum age of a rate in days.
     #[schemars(range(min = 0, max = 366))]
     pub max_age_days: Option<u32>,
-    /// For `fixed`: the currency that the table's rates are in.
+    /// For `fixed`: the base currency of the rates.
     pub base: Option<String>,
-    /// For `fixed`: which way the rates are quoted.
+    /// For `fixed`: the direction in which the rates are quoted.
     pub quote: Option<FixedQuote>,
-    /// For `fixed`: the rates, written as text.
+    /// For `fixed`: the rates by currency, as texts.
     pub table: Option<BTreeMap<String, String>>,
-    /// How an amount is rounded to the currency's minor units.
+    /// The rounding of amounts to the currency's minor units.
     #[serde(default = "rounding_default")]
     pub rounding: Rounding,
 }
@@ -117,7 +120,7 @@ const fn rounding_default() -> Rounding {
     Rounding::HalfEven
 }
 
-/// Where rates come from.
+/// The source of rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RatesSource {
@@ -127,12 +130,13 @@ pub enum RatesSource {
     Fixed,
 }
 
-/// Which way fixed rates are quoted.
+/// The direction in which fixed rates are quoted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FixedQuote {
-    /// Units of the base for one unit of the currency: with base USD, `CAD: "0.79"` makes 100 CAD 79 USD.
+    /// Units of the base currency per unit of the currency. With the base USD, `CAD: "0.79"`
+    /// converts 100 CAD to 79 USD.
     BasePerUnit,
-    /// Units of the currency for one unit of the base.
+    /// Units of the currency per unit of the base currency.
     UnitPerBase,
 }

@@ -1,4 +1,4 @@
-//! What to write instead of a setting of another shape, or of a key that other formats have.
+//! Help texts for settings of the wrong shape and for keys from other formats.
 
 use jiff::SignedDuration;
 use oms_core::diagnostic::{Route, Segment};
@@ -41,7 +41,7 @@ pub(super) fn of_value(route: &Route, wanted: &[&str], found: &Json) -> Option<S
     Some(format!("write `{key}: {written}`"))
 }
 
-/// Returns the key that is meant by one of another format, beside those that are known.
+/// Returns the known key that corresponds to a key from another format.
 pub(super) fn meant<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
     const NAMES: [(&str, &[&str]); 12] = [
         ("uses", &["type", "kind", "action", "use", "task", "module"]),
@@ -62,11 +62,11 @@ pub(super) fn meant<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
     meant.into_iter().find_map(|(name, _)| known.iter().find(|known| **known == *name).copied())
 }
 
-/// Returns how to write with the key that is meant what stands behind another one.
+/// Returns the help text that replaces a key from another format with ours and converts its value.
 pub(super) fn of_key(meant: &str, found: &str, value: &Json) -> String {
     let value = match (meant, value) {
         ("retry", Json::Number(attempts)) if found.contains("retries") => {
-            // The first attempt counts as well.
+            // `attempts` includes the first attempt.
             let attempts = attempts.as_u64().map_or(1, |retries| retries.saturating_add(1));
             Some(json!({ "attempts": attempts }))
         }
@@ -90,11 +90,11 @@ pub(super) fn of_key(meant: &str, found: &str, value: &Json) -> String {
     };
     match value.filter(|value| !value.is_object() || meant != "with") {
         Some(value) => format!("write `{meant}: {}`", in_flow(&value)),
-        None => format!("it is called `{meant}` here"),
+        None => format!("use `{meant}` instead"),
     }
 }
 
-/// Reads a whole number, or a duration in the unit that the key names.
+/// Parses an integer, or a duration in the unit of the key.
 fn whole(key: &str, text: &str) -> Option<i64> {
     if let Ok(number) = text.trim().parse() {
         return Some(number);
@@ -118,7 +118,7 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// Writes a value as YAML in one line.
+/// Writes a value as YAML on one line.
 fn in_flow(value: &Json) -> String {
     match value {
         Json::String(text) => {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_of_another_shape_says_what_to_write() {
+    fn a_setting_of_the_wrong_shape_has_a_help_text() {
         for (key, wanted, found, written) in [
             ("needs", "array", json!("store"), "needs: [store]"),
             ("needs", "array", json!({ "store": {} }), "needs: [store]"),
@@ -183,18 +183,18 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_another_format_is_recognized() {
+    fn a_key_from_another_format_is_recognized() {
         let known =
             ["uses", "with", "needs", "when", "for_each", "retry", "timeout_seconds", "on_failure"];
         for (found, value, written) in [
             ("timeout", json!("5s"), "write `timeout_seconds: 5`"),
             ("timeout_minutes", json!(2), "write `timeout_seconds: 120`"),
             ("retries", json!(3), "write `retry: { attempts: 4 }`"),
-            ("depends_on", json!(["a"]), "it is called `needs` here"),
+            ("depends_on", json!(["a"]), "use `needs` instead"),
             ("depends-on", json!("a"), "write `needs: [a]`"),
             ("if", json!("${{ order.gift }}"), "write `when: \"${{ order.gift }}\"`"),
             ("on_error", json!("x"), "write `on_failure: { run: x }`"),
-            ("args", json!({ "a": 1 }), "it is called `with` here"),
+            ("args", json!({ "a": 1 }), "use `with` instead"),
         ] {
             assert_eq!(
                 meant(found, &known).map(|meant| of_key(meant, found, &value)).as_deref(),

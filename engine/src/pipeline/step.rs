@@ -1,31 +1,31 @@
-//! A step as the file declares it.
+//! The section of a step.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-/// One step: a kind, its settings, and when it runs.
+/// A step: its kind, its settings and the conditions under which it runs.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepSection {
     /// The step's kind, such as `table.insert`.
     pub uses: String,
-    /// The kind's settings. `${{ }}` holds an expression (CEL).
+    /// The kind's settings. `${{ }}` contains an expression (CEL).
     #[serde(default)]
     pub with: Json,
-    /// Steps that must have run before. A reference to `steps.x` in an expression implies it.
+    /// Steps that must have run before. A reference to `steps.x` in an expression implies this.
     #[serde(default)]
     pub needs: Vec<NeedSection>,
-    /// A condition; when it is false, the step is skipped and so is what needs it.
+    /// A condition. If it is false, the step and the steps that need it are skipped.
     pub when: Option<Json>,
     /// Runs the step for each element of a list.
     pub for_each: Option<ForEachSection>,
-    /// How often and when a failed attempt is repeated, if trying again can help.
+    /// Number and timing of retries after a transient failure.
     pub retry: Option<RetrySection>,
-    /// Seconds that one attempt may take.
+    /// The timeout of an attempt in seconds.
     #[schemars(range(min = 1, max = 86400))]
     pub timeout_seconds: Option<u32>,
-    /// What runs when the step fails for good.
+    /// The step that runs if this one fails for good, that is, after its last attempt.
     pub on_failure: Option<Catch>,
 }
 
@@ -35,7 +35,7 @@ pub struct StepSection {
 pub struct NeedSection {
     /// The step's id.
     pub step: String,
-    /// Ends of that step, besides success, with which this one runs all the same.
+    /// Outcomes of that step, in addition to success, after which this step runs.
     pub allow: Vec<Allow>,
 }
 
@@ -67,7 +67,7 @@ impl JsonSchema for NeedSection {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let allow = generator.subschema_for::<Vec<Allow>>();
         json_schema!({
-            "description": "A step's id, or a map that also says with which other ends of that step this one runs.",
+            "description": "A step's id, or a map that also lists outcomes other than success after which this step runs.",
             "type": ["string", "object"],
             "properties": {
                 "step": { "type": "string", "description": "The step's id." },
@@ -79,13 +79,15 @@ impl JsonSchema for NeedSection {
     }
 }
 
-/// An end of a needed step with which this one runs all the same. The needed step's output may then be missing.
+/// An outcome of a needed step, other than success, after which this step runs. The output of the
+/// needed step may then be missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Allow {
-    /// It was skipped and nothing failed: its `when` was false, or it needs a step that was skipped for such a reason.
+    /// The step was skipped without a failure: its `when` was false, or it needs a step that was
+    /// skipped for this reason.
     Skipped,
-    /// It failed for good, or it was skipped because another step failed.
+    /// The step failed for good, or was skipped because another step failed.
     Failed,
 }
 
@@ -99,10 +101,10 @@ pub struct ForEachSection {
     #[serde(rename = "as", default = "item")]
     #[schemars(regex(pattern = r"^[a-z][a-z0-9_]*$"))]
     pub name: String,
-    /// The name of the element's position in the step's expressions: 0 for the first element. Use it in a key so that equal elements write
-    /// different rows.
+    /// The name of the element's index in the step's expressions, counted from 0. Use the index in
+    /// a key so that equal elements write different rows.
     pub index: Option<String>,
-    /// Elements that run at the same time at the most.
+    /// Maximum number of elements that run concurrently.
     #[serde(default = "concurrency_default")]
     #[schemars(range(min = 1, max = 1000))]
     pub max_concurrency: u32,
@@ -116,27 +118,28 @@ const fn concurrency_default() -> u32 {
     10
 }
 
-/// How often and when a failed attempt is repeated.
+/// Number and timing of retries after a transient failure.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetrySection {
-    /// Attempts in all.
+    /// Maximum number of attempts, including the first one.
     #[schemars(range(min = 1, max = 100))]
     pub attempts: u32,
-    /// Milliseconds before the second attempt, unless `max_ms` is less.
+    /// The wait before the second attempt in milliseconds, limited by `max_ms`.
     #[schemars(range(min = 0, max = 3_600_000))]
     pub initial_ms: u64,
-    /// Maximum number of milliseconds between two attempts. By default 30000, or `initial_ms` if that is more.
+    /// The maximum wait between two attempts in milliseconds. The default is 30000, or `initial_ms`
+    /// if that is greater.
     #[schemars(
         with = "u64",
         skip_serializing_if = "Option::is_none",
         range(min = 0, max = 86_400_000)
     )]
     pub max_ms: Option<u64>,
-    /// By how much the wait grows from attempt to attempt.
+    /// The factor by which the wait grows after each attempt.
     #[schemars(range(min = 1, max = 100))]
     pub multiplier: f64,
-    /// How the wait is spread, so that many runs do not try again at the same moment.
+    /// The randomization of the wait, so that many runs do not retry at the same moment.
     pub jitter: Jitter,
 }
 
@@ -146,7 +149,7 @@ impl Default for RetrySection {
     }
 }
 
-/// The maximum wait in milliseconds where the file does not set one.
+/// The default maximum wait in milliseconds.
 const MAX_MS_DEFAULT: u64 = 30_000;
 
 impl RetrySection {
@@ -156,20 +159,20 @@ impl RetrySection {
     }
 }
 
-/// How a wait is spread.
+/// The randomization of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Jitter {
-    /// Anything between nothing and the whole wait.
+    /// A random time between zero and the full wait.
     Full,
-    /// Exactly the wait.
+    /// The full wait.
     None,
 }
 
-/// What runs when a step fails for good.
+/// The step that runs if a step fails for good.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Catch {
-    /// The id of a step that runs only then; it sees `error`.
+    /// The id of a catch step, which runs only in this case. Its expressions can use `error`.
     pub run: String,
 }

@@ -1,4 +1,4 @@
-//! Comments that accept a warning at its line: `# oms: allow OMS0416`.
+//! Comments that allow a warning on a line: `# oms: allow OMS0416`.
 
 use std::sync::Arc;
 
@@ -8,16 +8,17 @@ use oms_template::PARTIALS_FOLDER;
 
 use crate::pipeline::Pipeline;
 
-/// What a comment accepts.
+/// A comment that allows warnings.
 struct Allow<'d> {
     comment: Comment<'d>,
     codes: Vec<Code>,
-    /// The line whose warnings it accepts.
+    /// The line whose warnings are allowed.
     line: usize,
 }
 
-/// A file or a folder that the pipeline file names, and the place where it does. A comment at that place accepts warnings in the file or folder, because
-/// JSON and templates have no `# oms:` comments.
+/// A file or a folder that the pipeline file refers to, with the place of the reference. A comment
+/// at that place allows warnings in the file or folder, because JSON and templates cannot contain
+/// `# oms:` comments.
 pub(super) struct Named {
     path: Arc<str>,
     is_folder: bool,
@@ -30,7 +31,8 @@ impl Named {
         Self { path, is_folder: false, place }
     }
 
-    /// Returns the folders of the mail templates that the steps name, and the folder of shared partials.
+    /// Returns entries for the template folders that the steps refer to, and for the folder of
+    /// shared partials.
     pub(super) fn templates(pipeline: &Pipeline, files: &dyn Files) -> Vec<Self> {
         let Some(mail) = &pipeline.mail else { return Vec::new() };
         let folder = mail.templates.trim_end_matches('/');
@@ -57,7 +59,7 @@ impl Named {
     }
 }
 
-/// Drops the warnings that comments of a file accept, and warns of comments without effect.
+/// Drops the warnings that the comments of a file allow, and warns about comments without effect.
 pub(super) fn apply(document: &Document, named: &[Named], report: &mut Report) {
     let comments = document.comments_with("oms");
     if comments.is_empty() {
@@ -85,7 +87,8 @@ pub(super) fn apply(document: &Document, named: &[Named], report: &mut Report) {
         }
     }
     let line_of = |byte: usize| source.line_column(byte).0;
-    // A comment accepts a warning on its own line, at the key of a text of several lines, and where the pipeline names the file.
+    // A comment allows warnings on its line, in a multi-line text whose key is on its line, and in
+    // a file that the pipeline refers to on its line.
     let lines = |diagnostic: &Diagnostic| -> Vec<usize> {
         let Some(label) = diagnostic.primary() else { return Vec::new() };
         if label.path == *document.path() {
@@ -100,7 +103,7 @@ pub(super) fn apply(document: &Document, named: &[Named], report: &mut Report) {
         .iter()
         .map(|diagnostic| (diagnostic.code, diagnostic.severity, lines(diagnostic)))
         .collect();
-    // What is broken may hide the warning.
+    // An error may hide the warning.
     let complete = report.is_ok();
     for allow in &allows {
         for code in &allow.codes {
@@ -110,11 +113,11 @@ pub(super) fn apply(document: &Document, named: &[Named], report: &mut Report) {
                 })
             };
             if here(Severity::Error) {
-                let message = format!("{code} is an error here, and only warnings can be accepted");
-                let help = "correct the error, and delete the comment";
+                let message = format!("{code} is an error here, but only warnings can be allowed");
+                let help = "fix the error and delete the comment";
                 useless.push(finding(document, &allow.comment, message, help));
             } else if complete && !here(Severity::Warning) {
-                let message = format!("no warning {code} points to line {}", allow.line);
+                let message = format!("there is no warning {code} on line {}", allow.line);
                 useless.push(finding(document, &allow.comment, message, &instead(*code)));
             }
         }
@@ -129,7 +132,8 @@ pub(super) fn apply(document: &Document, named: &[Named], report: &mut Report) {
     useless.into_iter().for_each(|diagnostic| report.push(diagnostic));
 }
 
-/// Reads a comment: nothing if it is another one, otherwise the codes that it accepts or what is wrong with it.
+/// Parses a comment. Returns `None` if it is not meant for `oms`, and otherwise the allowed codes
+/// or an error message.
 fn read(text: &str) -> Option<Result<Vec<Code>, String>> {
     let rest = text.strip_prefix("oms")?;
     let (colon, rest) = match rest.trim_start().strip_prefix(':') {
@@ -146,28 +150,28 @@ fn read(text: &str) -> Option<Result<Vec<Code>, String>> {
     let names_code = words.peek().is_some_and(|word| is_code(word));
     match (verb, colon) {
         ("allow", true) => {}
-        // Another verb, or a missing colon, with a code behind it is a slip and no prose.
-        _ if names_code => return Some(Err(format!("`{text}` is not understood"))),
+        // Another verb or a missing colon, followed by a code, is a mistake and not prose.
+        _ if names_code => return Some(Err(format!("invalid comment `{text}`"))),
         _ => return None,
     }
     let mut accepted = Vec::new();
-    // The first word that is no code begins a note for readers.
+    // The first word that is not a code begins a note for readers.
     for word in words.take_while(|word| is_code(word)) {
         match Code::find(word)
             .filter(|code| code.to_string() == word.trim_end_matches([':', ';', '.']))
         {
             Some(code) if !accepted.contains(&code) => accepted.push(code),
-            Some(code) => return Some(Err(format!("{code} stands twice in one comment"))),
-            None => return Some(Err(format!("there is no code `{word}`"))),
+            Some(code) => return Some(Err(format!("duplicate code {code}"))),
+            None => return Some(Err(format!("unknown code `{word}`"))),
         }
     }
     if accepted.is_empty() {
-        return Some(Err("the comment names no code".to_owned()));
+        return Some(Err("the comment has no code".to_owned()));
     }
     Some(Ok(accepted))
 }
 
-/// Returns where the key begins whose text has a byte in it.
+/// Returns the start of the key whose text contains a byte.
 fn key_of(node: &Node, byte: usize) -> Option<usize> {
     match &node.value {
         NodeValue::Map(entries) => entries.iter().find_map(|entry| {
@@ -182,7 +186,7 @@ fn key_of(node: &Node, byte: usize) -> Option<usize> {
     }
 }
 
-/// Returns the next line below that is neither empty nor only a comment.
+/// Returns the next line that is neither empty nor only a comment.
 fn line_below(text: &str, line: usize) -> usize {
     let below = text.lines().enumerate().skip(line);
     let content = below.map(|(position, content)| (position + 1, content.trim_start()));
@@ -191,10 +195,10 @@ fn line_below(text: &str, line: usize) -> usize {
     content.next().map_or(line + 1, |(line, _)| line)
 }
 
-/// Returns how to accept a warning.
+/// Returns a help text on how to allow a warning.
 fn instead(code: Code) -> String {
     format!(
-        "write `# oms: allow {code}` at the end of the line of the warning or alone above it, or delete the comment"
+        "write `# oms: allow {code}` at the end of the line with the warning or on a separate line above it, or delete the comment"
     )
 }
 
@@ -218,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_comments_for_this_program_are_read() {
+    fn only_comments_for_oms_are_parsed() {
         for text in
             ["oms runs order flows", "oms: 1", "oms", "omsx: allow OMS0416", "oms: the engine"]
         {
@@ -246,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comment_of_its_own_speaks_of_the_next_line_with_content() {
+    fn a_comment_on_a_separate_line_applies_to_the_next_line_with_content() {
         assert_eq!(line_below("# a\n\n  # b\nx: 1\n", 1), 4);
     }
 }

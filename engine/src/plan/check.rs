@@ -1,4 +1,4 @@
-//! All checks of a pipeline, in their order.
+//! Runs all checks of a pipeline.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,42 +29,43 @@ pub struct Checker {
     target: Target,
 }
 
-/// Where a pipeline is to run.
+/// The target on which a pipeline is to run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Target {
-    /// Where one process runs all of it.
+    /// A single process.
     #[default]
     Local,
-    /// In one process whose tables are in a PostgreSQL database, where each write is a transaction of its own.
+    /// A single process with its tables in a PostgreSQL database, where each write is a separate
+    /// transaction.
     Database,
-    /// On AWS Lambda, where each handler knows only the order.
+    /// AWS Lambda, where each handler receives only the order.
     Lambda,
 }
 
-/// What a check gave.
+/// The result of a check.
 pub struct Checked {
-    /// The plan, if there is no error.
+    /// The plan, if there are no errors.
     pub plan: Option<Plan>,
-    /// What was found.
+    /// The findings.
     pub report: Report,
-    /// How many steps the file has.
+    /// The number of steps in the file.
     pub steps: usize,
-    /// The intake's path and its label, to be held against other pipelines'.
+    /// The intake's path and its label, for comparison with the paths of other pipelines.
     pub intake: Option<(String, Label)>,
 }
 
 impl Checker {
-    /// Gets ready to check pipelines with these kinds.
+    /// Creates a checker for pipelines with these kinds.
     ///
     /// # Errors
-    /// When the schema that the kinds' settings make is no JSON Schema.
+    /// If the settings of a kind result in an invalid JSON Schema.
     pub fn new(registry: Registry) -> Result<Self, String> {
         let schema = pipeline_schema(&registry.schemas());
         let validator = jsonschema::draft202012::new(&schema).map_err(|error| error.to_string())?;
         Ok(Self { registry, schema, validator, target: Target::default() })
     }
 
-    /// Checks for a target, too, what cannot run there.
+    /// Makes the checker also report what cannot run on a target.
     #[must_use]
     pub fn for_target(mut self, target: Target) -> Self {
         self.target = target;
@@ -81,13 +82,14 @@ impl Checker {
         &self.registry
     }
 
-    /// Checks the pipeline in the file `name`, which `files` has, together with all that it names.
+    /// Checks the pipeline in the file `name`, together with all files that it refers to.
     pub fn check(&self, name: &str, files: &dyn Files) -> Checked {
         self.check_files(name, files, None)
     }
 
-    /// Checks a stored bundle: without samples and seeds, which are not part of it, and without the refusals that are newer than it may
-    /// be. Its runs go on with the semantics that they started with.
+    /// Checks a stored bundle. Samples and seeds are not part of a bundle, so they are not checked.
+    /// Findings that are marked as newly refused are left out, because the version that stored the
+    /// bundle accepted it. Its runs continue with the semantics with which they started.
     pub fn check_bundle(&self, name: &str, files: &dyn Files, semantics: Semantics) -> Checked {
         self.check_files(name, files, Some(semantics))
     }
@@ -253,7 +255,8 @@ fn failed(diagnostic: Diagnostic, path: &Arc<str>, text: &Arc<str>) -> Checked {
     Checked { plan: None, report, steps: 0, intake: None }
 }
 
-/// Computes the digest of a bundle. The first semantics add nothing to it, so that the bundles of the first version keep theirs.
+/// Computes the digest of a bundle. The first semantics do not change the digest, so that bundles
+/// of the first version keep their digests.
 fn bundle_digest(files: &BTreeMap<String, Arc<[u8]>>, semantics: Semantics) -> Digest {
     let number = semantics.number().to_be_bytes();
     let suffix = (semantics != Semantics::FIRST).then_some(&number[..]);
@@ -261,7 +264,7 @@ fn bundle_digest(files: &BTreeMap<String, Arc<[u8]>>, semantics: Semantics) -> D
     Digest::of_parts(files.chain(suffix))
 }
 
-/// Finds pipelines that want the same intake path; `{key}` stands for anything, so `/{key}` of one and of another are the same.
+/// Finds pipelines with the same intake path.
 pub fn overlapping_intakes(checked: &[Checked]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (position, first) in checked.iter().enumerate() {
@@ -273,7 +276,7 @@ pub fn overlapping_intakes(checked: &[Checked]) -> Vec<Diagnostic> {
                 found.push(Diagnostic {
                     code: codes::INTAKE_PATH,
                     severity: Severity::Error,
-                    message: format!("two pipelines take orders at `{a}`"),
+                    message: format!("two pipelines use the intake path `{a}`"),
                     labels: vec![second.clone(), Label { primary: false, ..first.clone() }],
                     help: Some("give one of them another path".to_owned()),
                 });
@@ -284,15 +287,15 @@ pub fn overlapping_intakes(checked: &[Checked]) -> Vec<Diagnostic> {
 }
 
 impl Sink<'_> {
-    /// Adds a finding about a file that the pipeline names at `place`.
+    /// Adds a finding about a file that the pipeline refers to at `place`.
     pub(super) fn unreadable(&mut self, place: Place, shown: &str, error: &FileError) {
         let message = format!("`{shown}` cannot be used: {error}");
         let help = (*error == FileError::Missing)
-            .then(|| "paths are relative to the pipeline file".to_owned());
+            .then(|| "use a path relative to the pipeline file".to_owned());
         self.add(Finding::error(codes::FILE_UNREADABLE, place, message).help(help));
     }
 
-    /// Adds a finding about a file whose bytes are no text.
+    /// Adds a finding about a file that is not UTF-8 text.
     pub(super) fn not_text(&mut self, place: Place, shown: &str) {
         let message = format!("`{shown}` cannot be used: it is not UTF-8 text");
         self.add(

@@ -1,4 +1,4 @@
-//! The checked graph.
+//! The plan: a pipeline that passed all checks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::semantics::Semantics;
 use crate::pipeline::{Allow, IntakeSection, RetrySection};
 use crate::step::{Effect, ErasedStep, InputPlan, MailSettings, OnUnknown, Port, RateSource, Verb};
 
-/// A pipeline that was proved right.
+/// A pipeline that passed all checks.
 pub struct Plan {
     pub(super) name: Arc<str>,
     pub(super) description: Option<String>,
@@ -43,22 +43,22 @@ impl Plan {
         &self.name
     }
 
-    /// Returns what the pipeline is for.
+    /// Returns the description.
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
     }
 
-    /// Returns the time zone in which instants have their days.
+    /// Returns the time zone that decides on which day an instant falls.
     pub const fn time_zone(&self) -> &TimeZone {
         &self.time_zone
     }
 
-    /// Returns what an order is.
+    /// Returns the plan of the order: its schema and its key.
     pub const fn order(&self) -> &OrderPlan {
         &self.order
     }
 
-    /// Returns where orders come in over HTTP.
+    /// Returns the section `intake`.
     pub const fn intake(&self) -> Option<&IntakeSection> {
         self.intake.as_ref()
     }
@@ -68,7 +68,7 @@ impl Plan {
         &self.tables
     }
 
-    /// Tells whether a step writes to a table.
+    /// Returns whether a step writes to a table.
     pub fn writes_to(&self, table: &str) -> bool {
         let effects = self.steps.iter().flat_map(|step| &step.effects);
         let mut tables = effects.filter(|effect| effect.port == Port::Tables);
@@ -93,7 +93,7 @@ impl Plan {
         let is_personal = |step: &PlannedStep| {
             let input = step.input.ty();
             let mut fields = input.as_record().into_iter().flat_map(|record| record.fields());
-            // A kind of another program may form the key from any of its inputs.
+            // A custom kind may form the key from any of its inputs.
             let key = fields.find(|field| &*field.name == "key");
             key.map_or_else(|| input.holds_pii(), |field| field.ty.holds_pii())
         };
@@ -101,7 +101,8 @@ impl Plan {
         self.order.key_is_personal() || first.is_none_or(is_personal) || storing.any(is_personal)
     }
 
-    /// Returns the tables that steps read and steps write, so that a row may change between a read and what depends on it.
+    /// Returns the tables that steps both read and write. A row of these tables may change between
+    /// a read and a step that depends on it.
     pub const fn contended_tables(&self) -> &TableNames {
         &self.contended
     }
@@ -111,7 +112,7 @@ impl Plan {
         &self.dependent_upserts
     }
 
-    /// Counts tables as contended that steps of the same pipeline write or read elsewhere.
+    /// Adds tables to the contended ones, because another handler of the same pipeline uses them.
     pub fn contend(&mut self, tables: impl IntoIterator<Item = Arc<str>>) {
         Arc::make_mut(&mut self.contended).extend(tables);
     }
@@ -126,7 +127,7 @@ impl Plan {
         &self.rates
     }
 
-    /// Returns who sends mail.
+    /// Returns the settings for e-mails.
     pub fn mail(&self) -> Option<&Arc<MailSettings>> {
         self.mail.as_ref()
     }
@@ -141,7 +142,7 @@ impl Plan {
         self.steps.iter().position(|step| step.id.as_ref() == id)
     }
 
-    /// Returns the handlers: which steps run together on AWS Lambda.
+    /// Returns the handlers for AWS Lambda.
     pub fn handlers(&self) -> &[Handler] {
         &self.handlers
     }
@@ -151,12 +152,13 @@ impl Plan {
         &self.samples
     }
 
-    /// Returns the bundle: the pipeline file and every file that the plan was made from, by path.
+    /// Returns the bundle: the pipeline file and all other files from which the plan was made, by
+    /// path.
     pub const fn files(&self) -> &BTreeMap<String, Arc<[u8]>> {
         &self.files
     }
 
-    /// Returns the rules by which its runs are replayed.
+    /// Returns the semantics with which runs are replayed.
     pub const fn semantics(&self) -> Semantics {
         self.semantics
     }
@@ -167,86 +169,87 @@ impl Plan {
     }
 }
 
-/// A file of rows that are there from the start.
+/// A file with the initial rows of a table.
 #[derive(Clone, Debug)]
 pub struct Seed {
-    /// Their table.
+    /// The table.
     pub table: Arc<TableDef>,
-    /// The file, relative to the pipeline.
+    /// The path of the file, relative to the pipeline.
     pub path: String,
 }
 
 /// A step that is ready to run.
 pub struct PlannedStep {
-    /// Its id.
+    /// The id.
     pub id: Arc<str>,
-    /// Its kind.
+    /// The name of the kind.
     pub kind: &'static str,
-    /// What it needs.
+    /// The steps that it needs.
     pub needs: Vec<Need>,
-    /// Its condition.
+    /// The condition.
     pub when: Option<Compiled>,
-    /// Over what it runs.
+    /// The list over which it runs.
     pub for_each: Option<ForEach>,
-    /// How it is repeated.
+    /// The retries.
     pub retry: Retry,
-    /// How long one attempt may take.
+    /// The timeout of an attempt.
     pub timeout: Option<Duration>,
-    /// The step that runs when it fails for good.
+    /// The catch step that runs if this step fails for good.
     pub caught_by: Option<usize>,
-    /// The step whose failure it is run for, if it is a catch step.
+    /// If this is a catch step, the step whose failure it catches.
     pub catches: Option<usize>,
-    /// How its input is computed.
+    /// The expressions of the input.
     pub input: InputPlan,
-    /// What it does.
+    /// The executable step.
     pub step: Arc<dyn ErasedStep>,
-    /// The type of one attempt's output: an element's, with `for_each`.
+    /// The type of an attempt's output. With `for_each`, this is the type for a single element.
     pub output: Type,
-    /// How an output reads back from the journal.
+    /// The form in which the journal stores an output.
     pub stored: JsonNode,
-    /// What it touches.
+    /// The effects.
     pub effects: Vec<Effect>,
 }
 
 impl PlannedStep {
-    /// Returns what an attempt whose outcome is not known means; nothing if its repetition does no harm.
+    /// Returns how to handle an attempt whose outcome is unknown, or `None` if the step is safe to
+    /// repeat.
     pub fn on_unknown(&self) -> Option<OnUnknown> {
         self.effects.iter().filter_map(Effect::on_unknown).min()
     }
 }
 
-/// A step that must have ended before.
+/// A step that must have ended before another one begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Need {
-    /// Its position.
+    /// The position of the needed step.
     pub step: usize,
-    /// Ends besides success that are fine.
+    /// The outcomes, in addition to success, that are allowed.
     pub allow: Vec<Allow>,
 }
 
-/// Over what a step runs.
+/// The list over which a step runs.
 #[derive(Clone, Debug)]
 pub struct ForEach {
     /// The list.
     pub items: Compiled,
-    /// Elements at the same time at the most.
+    /// Maximum number of elements that run concurrently.
     pub max_concurrency: u32,
 }
 
-/// How a failed attempt is repeated.
+/// The retries of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Retry {
-    /// Attempts in all.
+    /// Maximum number of attempts.
     pub attempts: u32,
-    /// The waits between them.
+    /// The waits between attempts.
     pub waits: RetrySection,
 }
 
-/// Steps that run together on AWS Lambda.
+/// A function on AWS Lambda, with the steps that it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handler {
-    /// Its name.
+    /// The name.
     pub name: Arc<str>,
-    /// Its steps.
+    /// The positions of the steps.
     pub steps: Vec<usize>,
 }

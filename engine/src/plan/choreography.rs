@@ -1,5 +1,6 @@
-//! How a plan runs where nobody conducts it: an intake stores the order, the store's notification tells everybody, and each branch is a
-//! handler that knows the order and nothing of the others.
+//! Divides a plan into parts that run without a central process: an intake stores the order, a
+//! notification of the bucket starts the handlers, and each handler runs a branch independently of
+//! the others.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,38 +12,39 @@ use super::direct;
 use crate::pipeline::IntakeMode;
 use crate::step::{Port, Verb};
 
-/// Bytes of an order at the most where it comes in through API Gateway and AWS Lambda: 6 MB of payload ("Lambda quotas"), with room for what API
-/// Gateway writes around it.
+/// Maximum size in bytes of an order that is received through API Gateway and AWS Lambda. A payload
+/// has at most 6 MB ("Lambda quotas"), which includes the envelope that API Gateway adds.
 pub const LAMBDA_BODY_MAX: usize = 5 << 20;
 
-/// A plan that nobody has to conduct.
+/// A plan divided into an intake, an announcement and branches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choreography {
     /// The step that stores the order as a whole.
     pub store: usize,
-    /// The bucket that it is stored in, as the pipeline names it.
+    /// The name of the bucket in the pipeline.
     pub bucket: Arc<str>,
-    /// How its object is named there, if that is the run's key with fixed text around it.
+    /// The key of the order's object, if it is the run's key with fixed text around it.
     pub object: Option<ObjectKey>,
-    /// The step that announces it.
+    /// The step that announces the order.
     pub announce: usize,
-    /// The topic that it is announced on, as the pipeline names it.
+    /// The name of the topic in the pipeline.
     pub topic: Arc<str>,
-    /// What happens then, each by itself.
+    /// The branches, which run independently after the announcement.
     pub branches: Vec<Branch>,
 }
 
 /// The key of an order's object: a run's key with fixed text around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectKey {
-    /// What stands before the run's key.
+    /// The text before the run's key.
     pub before: String,
-    /// What stands behind it.
+    /// The text after the run's key.
     pub after: String,
 }
 
 impl ObjectKey {
-    /// Reads the run's key back from the key of an object; nothing if it is not made so.
+    /// Extracts the run's key from the key of an object. Returns `None` if the object's key has
+    /// another form.
     pub fn run_key<'k>(&self, object: &'k str) -> Option<&'k str> {
         object.strip_prefix(&*self.before)?.strip_suffix(&*self.after)
     }
@@ -53,22 +55,23 @@ impl ObjectKey {
 pub struct Branch {
     /// The handler's name.
     pub name: Arc<str>,
-    /// Its steps, and those without effects of other branches that it refers to: they are computed in each.
+    /// The steps of the handler, and the steps of other branches that it refers to. Such steps have
+    /// no effects and are computed in each branch.
     pub steps: BTreeSet<usize>,
-    /// The step that the branch is done with when it is done, if that is sure before it begins: it writes a row or sends a mail, and
-    /// everything else comes before it.
+    /// The step whose completion completes the branch, if it is known in advance: it writes a
+    /// single row or sends a single e-mail, and all other steps come before it.
     pub last: Option<usize>,
 }
 
-/// Finds out how a plan runs without a conductor.
+/// Divides a plan into an intake, an announcement and branches.
 ///
 /// # Errors
-/// Everything that stands in the way, with the place in the pipeline file.
+/// Returns all obstacles, with their places in the pipeline file.
 pub fn choreography(plan: &Plan) -> Result<Choreography, Vec<Finding>> {
     let mut found = Vec::new();
     if plan.intake().is_none() {
         let place = Place::key(Route::root().key("steps"));
-        let message = "no order can come in on AWS: the pipeline has no `intake`";
+        let message = "the pipeline cannot receive orders on AWS: it has no `intake`";
         found.push(
             Finding::error(codes::LAMBDA_INTAKE, place, message)
                 .help("add `intake: { path: \"/order/{key}\" }`".to_owned()),
@@ -123,7 +126,7 @@ fn does(step: &PlannedStep, port: Port, verb: Verb) -> bool {
     step.effects.iter().any(|effect| (effect.port, effect.verb) == (port, verb))
 }
 
-/// Tells whether a step stores the order as a whole under a key that follows from the run's alone.
+/// Returns whether a step stores the whole order under a key that is made only from the run's key.
 fn stores_the_order(step: &PlannedStep) -> bool {
     let whole = step.input.field("body").is_some_and(|body| body.is_whole_order());
     let keyed = step.input.field("key").is_some_and(|key| key.reads().eq(["run.key"]));
@@ -134,7 +137,8 @@ fn is_plain(step: &PlannedStep) -> bool {
     step.when.is_none() && step.for_each.is_none() && step.caught_by.is_none()
 }
 
-/// Finds the two steps that the intake and the bucket do: what is in no handler must be they.
+/// Finds the two steps that the intake and the bucket's notification perform. All other steps must
+/// belong to a handler.
 fn trunk(
     plan: &Plan,
     handled: &BTreeSet<usize>,
@@ -152,14 +156,14 @@ fn trunk(
     });
     let announce = announce.map(|(index, _)| index);
     for (_, step) in free().filter(|(index, _)| ![store, announce].contains(&Some(*index))) {
-        let message = format!("no handler runs `{}`, and the intake does not do it", step.id);
-        let help = "an order is stored first (`object.put` of `${{ order }}` under a key made of `run.key`, without `when`), then announced \
-                    (`topic.publish` that needs it); put every other step into one of the `handlers`";
+        let message = format!("neither a handler nor the intake runs `{}`", step.id);
+        let help = "store the order first (`object.put` of `${{ order }}` under a key made of `run.key`, without `when`), then announce it \
+                    (`topic.publish` that needs this step), and put every other step into one of the `handlers`";
         found.push(Finding::error(codes::LAMBDA_INTAKE, at(step), message).help(help.to_owned()));
     }
     if store.is_none() || announce.is_none() {
         let what = if store.is_none() { "stores the order" } else { "announces the order" };
-        let message = format!("no step {what}, so that no handler would hear of it on AWS");
+        let message = format!("no step {what}, so no handler would receive it on AWS");
         let help = "begin with `object.put` of `${{ order }}` and a `topic.publish` that needs it";
         found.push(
             Finding::error(codes::LAMBDA_INTAKE, Place::key(Route::root().key("steps")), message)
@@ -198,20 +202,21 @@ fn branch(
             let reads = read.contains(&other_index);
             let is_shared = other.effects.is_empty() && handled.contains(&other_index);
             match (handled.contains(&other_index), reads) {
-                // The order was stored and announced when a handler runs.
+                // The order is stored and announced before a handler runs.
                 (false, false) => {}
                 _ if is_shared && other.catches.is_none() => {
                     steps.insert(other_index);
                     open.push(other_index);
                 }
                 (_, true) => {
-                    let message = format!("`{}` is not known where `{}` runs", other.id, step.id);
-                    let help = "on AWS only the order reaches a handler: compute it from `order` and `run`, or put both steps into one handler";
+                    let message =
+                        format!("the output of `{}` is not available to `{}`", other.id, step.id);
+                    let help = "compute the value from `order` and `run`, or put both steps into one handler; on AWS a handler receives only the order";
                     found.push(crosses(codes::LAMBDA_REFERENCE, step, other, message, help));
                 }
                 (true, false) => {
                     let message = format!("`{}` waits for a step of another handler", step.id);
-                    let help = "on AWS each handler runs by itself: put both steps into one handler, or drop the need";
+                    let help = "put both steps into one handler, or remove the need; on AWS handlers run independently";
                     found.push(crosses(codes::LAMBDA_JOIN, step, other, message, help));
                 }
             }
@@ -224,7 +229,7 @@ fn branch(
 fn last(plan: &Plan, steps: &BTreeSet<usize>) -> Option<usize> {
     let needs =
         || steps.iter().filter_map(|index| plan.steps().get(*index)).flat_map(|step| &step.needs);
-    // A step that runs although another one failed says nothing of the branch as a whole.
+    // A step that also runs after another one failed does not show that the branch succeeded.
     if needs().any(|need| !need.allow.is_empty()) {
         return None;
     }
@@ -249,7 +254,5 @@ fn crosses(
     message: String,
     help: &str,
 ) -> Finding {
-    Finding::error(code, at(step), message)
-        .also(at(other), "this one runs elsewhere")
-        .help(help.to_owned())
+    Finding::error(code, at(step), message).also(at(other), "runs elsewhere").help(help.to_owned())
 }

@@ -1,4 +1,5 @@
-//! Who waits for whom: explicit needs, references in expressions, catch steps; and that there is no circle in it.
+//! The dependencies of steps: explicit needs, references in expressions and catch steps. Reports
+//! unknown steps and cycles.
 
 use std::collections::HashMap;
 
@@ -11,19 +12,19 @@ use super::checked::Need;
 use super::sink::Sink;
 use crate::pipeline::{Named, Pipeline, StepSection};
 
-/// The shape of a pipeline. Positions are those of the steps in the file.
+/// The graph of a pipeline. Positions are those of the steps in the file.
 pub(super) struct Graph {
-    /// What each step needs.
+    /// The needs of each step.
     pub(super) needs: Vec<Vec<Need>>,
     /// The catch step of each step.
     pub(super) caught_by: Vec<Option<usize>>,
-    /// The step whose failure each catch step is run for.
+    /// For each catch step, the step whose failure it catches.
     pub(super) catches: Vec<Option<usize>>,
-    /// The steps, each after all that it waits for; without those in a circle.
+    /// The steps in topological order, without those in a cycle.
     pub(super) order: Vec<usize>,
 }
 
-/// An edge with the place that makes it.
+/// An edge, with the place that creates it.
 struct Edge {
     from: usize,
     to: usize,
@@ -72,8 +73,7 @@ impl Builder<'_, '_, '_> {
     fn unknown(&mut self, name: &str, place: Place) {
         let help = did_you_mean(name, self.names.iter().copied());
         self.sink.add(
-            Finding::error(codes::UNKNOWN_STEP, place, format!("there is no step `{name}`"))
-                .help(help),
+            Finding::error(codes::UNKNOWN_STEP, place, format!("unknown step `{name}`")).help(help),
         );
     }
 
@@ -98,7 +98,7 @@ impl Builder<'_, '_, '_> {
                     let message = format!("`{}` needs `{}` twice", step.name, need.step);
                     self.sink.add(
                         Finding::warning(codes::DUPLICATE_NEED, place, message)
-                            .help("drop one of the two".to_owned()),
+                            .help("remove one of the two entries".to_owned()),
                     );
                 }
                 Some(needed) => {
@@ -140,7 +140,7 @@ impl Builder<'_, '_, '_> {
             let message = format!("`{}` cannot catch its own failure", step.name);
             self.sink.add(
                 Finding::error(codes::CATCH, place, message)
-                    .help("name another step, or drop `on_failure`".to_owned()),
+                    .help("name another step, or remove `on_failure`".to_owned()),
             );
             return;
         }
@@ -151,8 +151,8 @@ impl Builder<'_, '_, '_> {
                 Place::value(Route::root().key("steps").key(first).key("on_failure").key("run"));
             self.sink.add(
                 Finding::error(codes::CATCH, place, message)
-                    .also(other, "caught here first")
-                    .help("give each step a catch step of its own".to_owned()),
+                    .also(other, "already used here")
+                    .help("use a separate catch step for each step".to_owned()),
             );
             return;
         }
@@ -163,18 +163,20 @@ impl Builder<'_, '_, '_> {
             .is_some_and(|needs| needs.iter().any(|need| need.step == at))
         {
             let message = format!(
-                "`{}` needs `{}` to succeed, and is run when it fails",
+                "`{}` needs `{}` to succeed, but runs only if it fails",
                 catch.run, step.name
             );
             let mut finding = Finding::error(codes::CATCH, place, message);
             if let Some(edge) = self.edges.iter().find(|edge| edge.from == catcher && edge.to == at)
             {
-                let text = format!("here `{}` needs it", catch.run);
+                let text = format!("`{}` needs it here", catch.run);
                 finding = finding.also(edge.place.clone(), text);
             }
             self.sink.add(
-                finding
-                    .help("a catch step cannot refer to the step that it catches; it sees `error` instead".to_owned()),
+                finding.help(
+                    "use `error` instead; a catch step cannot refer to the step that it catches"
+                        .to_owned(),
+                ),
             );
             return;
         }
@@ -192,7 +194,7 @@ impl Builder<'_, '_, '_> {
         let nodes: Vec<NodeIndex> = (0..self.names.len()).map(|at| graph.add_node(at)).collect();
         for edge in &self.edges {
             if let (Some(from), Some(to)) = (nodes.get(edge.from), nodes.get(edge.to)) {
-                // What is waited for comes first.
+                // The needed step comes first.
                 graph.add_edge(*to, *from, ());
             }
         }
@@ -215,19 +217,20 @@ impl Builder<'_, '_, '_> {
             Ok(order) => {
                 order.iter().filter_map(|node| graph.node_weight(*node).copied()).collect()
             }
-            // Without the circles there is always an order.
+            // A graph without cycles always has a topological order.
             Err(_) => Vec::new(),
         };
         self.graph
     }
 
-    /// Reports one way round a circle, with a label at each edge of it.
+    /// Reports a cycle, with a label at each of its edges.
     fn circle(&mut self, members: &[usize]) {
         let start = members.iter().copied().min().unwrap_or(0);
         let mut way: Vec<&Edge> = Vec::new();
         let mut at = start;
         loop {
-            // The shortest way back is not needed; the first edge in file order that stays in the circle and is new will do.
+            // Any cycle will do, not only the shortest one. Take the first edge in file order that
+            // stays among the members, and prefer new steps.
             let next = self
                 .edges
                 .iter()
@@ -240,7 +243,7 @@ impl Builder<'_, '_, '_> {
                 break;
             }
         }
-        // The way may have come back to a step other than its first.
+        // The path may have returned to a step other than its first one.
         if let Some(position) = way.iter().position(|edge| edge.from == at) {
             way.drain(..position);
         }
@@ -251,14 +254,14 @@ impl Builder<'_, '_, '_> {
         let message = if way.len() == 1 {
             format!("`{}` waits for itself", name(first.from))
         } else {
-            "steps wait for each other in a circle".to_owned()
+            "steps depend on each other in a cycle".to_owned()
         };
         let mut finding =
             Finding::error(codes::CYCLE, first.place.clone(), message).label(text(first));
         for edge in edges {
             finding = finding.also(edge.place.clone(), text(edge));
         }
-        let help = if way.len() == 1 { "drop this entry" } else { "drop one of these entries" };
+        let help = if way.len() == 1 { "remove this entry" } else { "remove one of these entries" };
         self.sink.add(finding.help(help.to_owned()));
     }
 }

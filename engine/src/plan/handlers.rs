@@ -1,4 +1,4 @@
-//! How the graph is cut for AWS Lambda: the handlers that the file declares, or one per branch.
+//! The handlers for AWS Lambda: those that the file declares, or one per branch.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,7 +21,8 @@ pub(super) fn check(
     }
 }
 
-/// Steps that run before any branch: those of kinds that take the order in and announce it.
+/// Returns whether steps of a kind can run before the branches, because they store or announce the
+/// order.
 fn is_trunk(kind: &str) -> bool {
     matches!(kind, "object.put" | "topic.publish")
 }
@@ -46,7 +47,7 @@ fn declared(
             let message = format!("the handler `{}` has no steps", named.name);
             sink.add(
                 Finding::error(codes::HANDLER, Place::key(named.route.clone()), message)
-                    .help("list the steps that it runs, or drop it".to_owned()),
+                    .help("list its steps, or remove the handler".to_owned()),
             );
         }
         let mut steps = Vec::new();
@@ -56,12 +57,8 @@ fn declared(
                 sound = false;
                 let help = did_you_mean(name, index.keys().copied());
                 sink.add(
-                    Finding::error(
-                        codes::UNKNOWN_STEP,
-                        place,
-                        format!("there is no step `{name}`"),
-                    )
-                    .help(help),
+                    Finding::error(codes::UNKNOWN_STEP, place, format!("unknown step `{name}`"))
+                        .help(help),
                 );
                 continue;
             };
@@ -71,10 +68,10 @@ fn declared(
                     Finding::error(
                         codes::HANDLER,
                         place,
-                        format!("the step `{name}` is in two places of `handlers`"),
+                        format!("the step `{name}` appears twice in `handlers`"),
                     )
-                    .also(first.clone(), "here first")
-                    .help("a step runs in one handler".to_owned()),
+                    .also(first.clone(), "the first entry")
+                    .help("keep the step in one handler only".to_owned()),
                 );
                 continue;
             }
@@ -95,14 +92,15 @@ fn declared(
                 Place::key(step.route.clone()),
                 format!("no handler runs the step `{}`", step.name),
             )
-            .also(Place::key(Route::root().key("handlers")), "it is in none of these")
+            .also(Place::key(Route::root().key("handlers")), "the step is not listed here")
             .help(format!("add `{}` to one of the handlers", step.name)),
         );
     }
     sound.then_some(made)
 }
 
-/// One handler per branch: what hangs together once the steps that take the order in are left out.
+/// Returns one handler per branch. Branches are the connected groups of steps that remain without
+/// the steps that store and announce the order.
 fn branches(pipeline: &Pipeline, graph: &Graph) -> Vec<Handler> {
     let trunk = |at: usize| {
         pipeline

@@ -1,4 +1,5 @@
-//! Rows that change between a read and what depends on it: which tables that concerns, and what no order of commits can keep right.
+//! Rows that change between a read and a write that depends on it: finds the affected tables, and
+//! reports steps for which no order of commits is correct.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use oms_core::effects::TableNames;
 use super::checked::{Plan, PlannedStep};
 use crate::step::{Effect, Port, Verb};
 
-/// Returns the tables that steps read and steps write.
+/// Returns the tables that steps both read and write.
 pub(super) fn contended(steps: &[PlannedStep]) -> TableNames {
     let tables = |reads: bool| -> BTreeSet<Arc<str>> {
         let effects = steps.iter().flat_map(|step| &step.effects);
@@ -27,7 +28,7 @@ pub struct DependentUpsert {
     pub table: Arc<str>,
     /// The step that reads.
     pub read: usize,
-    /// The step that replaces.
+    /// The step that replaces the row.
     pub upsert: usize,
     /// The upsert and every step that it needs, directly or through others.
     pub before: BTreeSet<usize>,
@@ -59,8 +60,9 @@ pub(super) fn dependent_upserts(steps: &[PlannedStep]) -> Vec<DependentUpsert> {
     found
 }
 
-/// Finds rows that are replaced by what was read before something outside of this process: the read is a fact of its time by then, and
-/// another run may have changed the row.
+/// Finds rows that may be overwritten with outdated data: between the read and the upsert, a step
+/// has an effect outside this process. The run cannot repeat the read after that, although another
+/// run may have changed the row.
 pub(super) fn outdated(plan: &Plan) -> Vec<Finding> {
     let sends = plan.mail().is_some_and(|mail| mail.smtp.is_some());
     let reaches_out = |effect: &Effect| match effect.port {
@@ -89,7 +91,7 @@ pub(super) fn outdated(plan: &Plan) -> Vec<Finding> {
         found.push(
             Finding::warning(codes::OUTDATED_READ, at(planned), message)
                 .also(at(reader), "the row is read here")
-                .also(at(between), "this call to the outside comes in between")
+                .also(at(between), "this external call comes in between")
                 .help(format!(
                     "read the row again after `{}`: add a `table.get` with `needs: [{}]`",
                     between.id, between.id
@@ -99,8 +101,8 @@ pub(super) fn outdated(plan: &Plan) -> Vec<Finding> {
     found
 }
 
-/// Finds reads of contended tables on which more than one write depends: where each write is a transaction of its own, the second could
-/// find the row changed after the first was done.
+/// Finds reads of contended tables on which more than one write depends. If each write is a
+/// separate transaction, the row can change after the first write and before the second.
 pub(super) fn several_writes(plan: &Plan) -> Vec<Finding> {
     let mut found = Vec::new();
     for (read, table) in reads(plan) {
@@ -122,7 +124,7 @@ pub(super) fn several_writes(plan: &Plan) -> Vec<Finding> {
         let several = writes.len() > 1 || writes.iter().any(|step| step.for_each.is_some());
         let (true, Some(last)) = (several, writes.last()) else { continue };
         let message = format!(
-            "several rows are written that depend on what `{}` read of `{table}`, which steps write",
+            "several writes depend on the row that `{}` reads from `{table}`, which steps also write",
             reader.id
         );
         let mut finding = Finding::error(codes::SEVERAL_WRITES, at(reader), message)
@@ -132,15 +134,15 @@ pub(super) fn several_writes(plan: &Plan) -> Vec<Finding> {
             finding = finding.also(at(step), "this write depends on it");
         }
         found.push(finding.help(format!(
-            "outside of the state directory each write is a transaction of its own; let only one step write, and give `{}` what it \
-             needs from the order or from a table that steps do not write",
+            "let only one step write, and take the values of `{}` from the order or from a table that no step writes; \
+             outside the state directory each write is a separate transaction",
             last.id
         )));
     }
     found
 }
 
-/// Returns the steps that read a row, each with the table.
+/// Returns the steps that read a row, each with its table.
 fn reads(plan: &Plan) -> impl Iterator<Item = (usize, &Arc<str>)> {
     plan.steps().iter().enumerate().flat_map(|(at, step)| {
         let reads = step

@@ -1,4 +1,5 @@
-//! Lists of the order that steps run over, and that the schema allows to be longer than they can process.
+//! Lists of the order that steps iterate over, but that the schema allows to be longer than the
+//! steps can process.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use super::sink::Sink;
 use crate::pipeline::{Pipeline, SchemaSource};
 use crate::schema::{ListBound, SchemaProblem, list_bound};
 
-/// Warns of each list that may be too long, once, where the schema declares it.
+/// Warns about each list that may be too long, once, at its place in the schema.
 pub(super) fn check(
     pipeline: &Pipeline,
     order: &OrderPlan,
@@ -52,7 +53,7 @@ pub(super) fn check(
     }
 }
 
-/// Returns the lists of the order that a step runs over.
+/// Returns the lists of the order that a step iterates over.
 fn lists_of(step: &PlannedStep, order: &OrderPlan) -> Vec<String> {
     let ty = order.schema().ty();
     let items = step.for_each.as_ref().map(|each| &each.items);
@@ -62,7 +63,7 @@ fn lists_of(step: &PlannedStep, order: &OrderPlan) -> Vec<String> {
     own.chain(when).chain(input).collect()
 }
 
-/// Says that a list may be too long, by the place of its schema.
+/// Returns a problem for a list that may be too long, with the pointer to its schema.
 fn problem(order: &OrderPlan, list: &str, step: &str) -> Option<(String, SchemaProblem)> {
     let ListBound { pointer, max } = list_bound(order.schema().source(), list)?;
     let limit = ELEMENTS_MAX as u64;
@@ -73,7 +74,6 @@ fn problem(order: &OrderPlan, list: &str, step: &str) -> Option<(String, SchemaP
         "`order.{list}` may have more elements than the {limit} that the step `{step}` can process"
     );
     let verb = if max.is_some() { "write" } else { "add" };
-    let help =
-        Some(format!("{verb} `maxItems: {limit}`; longer lists are then refused by the schema"));
+    let help = Some(format!("{verb} `maxItems: {limit}`, so that the schema rejects longer lists"));
     Some((pointer.clone(), SchemaProblem { pointer, on_key: true, message, help }))
 }

@@ -1,4 +1,4 @@
-//! The mail section: the sender's address, and the server.
+//! The `mail` section: the sender's address and the SMTP server.
 
 use std::sync::Arc;
 
@@ -20,11 +20,11 @@ pub(super) fn check(
     let Some(section) = &pipeline.mail else { return };
     let route = Route::root().key("mail");
     resources.has_mail_section = true;
-    // A bundle without a step that sends mail has no template either.
+    // A bundle without a step that sends e-mails contains no templates.
     if files.list(&section.templates).is_empty() {
-        let message = format!("the folder `{}` does not exist, or is empty", section.templates);
+        let message = format!("the folder `{}` does not exist or is empty", section.templates);
         let place = Place::value(route.key("templates"));
-        let help = "make it beside the pipeline file, with a folder for each mail template";
+        let help = "create it next to the pipeline file, with a folder for each e-mail template";
         sink.add(
             Finding::error(codes::FILE_UNREADABLE, place, message)
                 .help(help.to_owned())
@@ -48,7 +48,7 @@ pub(super) fn check(
         }
         Err(error) => sink.add(refuse(
             "from",
-            format!("the sender cannot be used: {error}"),
+            format!("invalid sender: {error}"),
             "write `Orders <orders@example.com>`",
         )),
     }
@@ -57,7 +57,8 @@ pub(super) fn check(
     }
 }
 
-/// Tells whether a server accepts a name in `EHLO`: labels of letters, digits and hyphens, or an address in brackets.
+/// Returns whether a name is valid in `EHLO`: labels of letters, digits and hyphens, or an address
+/// in brackets.
 fn is_helo_name(name: &str) -> bool {
     let is_label = |label: &str| {
         !label.is_empty()
@@ -71,24 +72,24 @@ fn is_helo_name(name: &str) -> bool {
     }
 }
 
-/// Checks how a server is authenticated to.
+/// Checks the settings of the SMTP server.
 fn server(smtp: &SmtpSection, sink: &mut Sink<'_>) {
     let route = Route::root().key("mail").key("smtp");
     let at = |key: &str| Place::value(route.key(key));
     match (&smtp.user, &smtp.password) {
         (None, Some(_)) => sink.add(
-            Finding::error(codes::MISSING_KEY, at("password"), "there is a password and no `user`")
+            Finding::error(codes::MISSING_KEY, at("password"), "`password` requires `user`")
                 .help("add `user`".to_owned()),
         ),
         (Some(_), None) => sink.add(
-            Finding::error(codes::MISSING_KEY, at("user"), "there is a user and no `password`")
+            Finding::error(codes::MISSING_KEY, at("user"), "`user` requires `password`")
                 .help("add `password: { env: SMTP_PASSWORD }`".to_owned()),
         ),
         _ => {}
     }
     if matches!(smtp.password, Some(Given::Text(_))) {
-        let message = "a password does not belong in the file";
-        let help = "write where it is: `{ env: SMTP_PASSWORD }`";
+        let message = "the password must not be in the pipeline file";
+        let help = "refer to an environment variable: `{ env: SMTP_PASSWORD }`";
         sink.add(
             Finding::error(codes::VALUE_NOT_ALLOWED, at("password"), message).help(help.to_owned()),
         );
@@ -102,7 +103,7 @@ fn server(smtp: &SmtpSection, sink: &mut Sink<'_>) {
     }
     let here = matches!(smtp.host.as_str(), "localhost" | "127.0.0.1" | "::1");
     if smtp.password.is_some() && smtp.security == Security::None && !here {
-        let message = "a password is not sent over a connection that is not encrypted";
+        let message = "the password would be sent over an unencrypted connection";
         sink.add(
             Finding::error(codes::VALUE_NOT_ALLOWED, at("security"), message)
                 .help("write `starttls` or `tls`".to_owned()),

@@ -1,8 +1,9 @@
-//! The checks, and the plan that only they can make.
+//! The checks of a pipeline, and the plan that only they can create.
 //!
-//! [`Checker::check`] reads a pipeline file and everything that it names, and reports every fault at once. If there is none it gives a
-//! [`Plan`]: names resolved, expressions compiled, steps ready, the graph acyclic. There is no other way to a plan, so that whoever runs one
-//! need not check anything again.
+//! [`Checker::check`] reads a pipeline file and all files that it refers to, and reports all faults
+//! at once. If there are no errors, it returns a [`Plan`]: names are resolved, expressions are
+//! compiled, steps are ready and the graph is acyclic. There is no other way to create a plan, so
+//! code that runs a plan does not have to check anything again.
 
 mod allowed;
 mod check;

@@ -1,4 +1,4 @@
-//! The order section: its schema, and the expression that names a run.
+//! The `order` section: the order schema, and the expression of the order key.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::sink::Sink;
 use crate::pipeline::{Pipeline, SchemaSource};
 use crate::schema::{OrderSchema, SchemaProblem, Typing};
 
-/// What an order is, and what tells one from another.
+/// The schema and the key of an order.
 #[derive(Debug)]
 pub struct OrderPlan {
     schema: OrderSchema,
@@ -24,33 +24,34 @@ pub struct OrderPlan {
     intake: Arc<RecordType>,
 }
 
-/// Characters of a key at the most.
+/// Maximum number of characters in a key.
 const KEY_CHARS_MAX: usize = 256;
 
 /// Why a text cannot be the key of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// It is empty.
+    /// The key is empty.
     #[error("the key is empty")]
     Empty,
-    /// It is too long.
+    /// The key is too long.
     #[error("the key has more than {KEY_CHARS_MAX} characters")]
     TooLong,
-    /// It has characters that are not allowed.
-    #[error("a key has only the characters A-Z a-z 0-9 . _ ~ -")]
+    /// The key has characters that are not allowed.
+    #[error("a key can contain only the characters A-Z a-z 0-9 . _ ~ -")]
     Characters,
-    /// It would mean a folder.
+    /// The key would refer to a folder.
     #[error("a key cannot be `.` or `..`")]
     Dots,
-    /// It could not be computed.
+    /// The key could not be computed.
     #[error("the key cannot be computed")]
     Computed,
 }
 
-/// Checks the key of a run: 1 to 256 of RFC 3986's unreserved characters, and neither `.` nor `..`.
+/// Checks the key of a run. A key consists of 1 to 256 unreserved characters (RFC 3986) and is
+/// neither `.` nor `..`.
 ///
 /// # Errors
-/// What is wrong with it.
+/// If the key is invalid.
 pub fn valid_key(key: &str) -> Result<(), KeyError> {
     if key.is_empty() {
         return Err(KeyError::Empty);
@@ -77,36 +78,37 @@ impl OrderPlan {
         &self.schema
     }
 
-    /// Returns how many bytes an order may have.
+    /// Returns the maximum size of an order in bytes.
     pub const fn max_bytes(&self) -> usize {
         self.max_bytes
     }
 
-    /// Returns what is wrong with an order that is too large.
+    /// Returns the problem of an order that is too large.
     pub(crate) fn too_large(&self) -> JsonProblem {
-        let message = format!("has more than the {} bytes that are allowed", self.max_bytes);
+        let message = format!("is larger than {} bytes", self.max_bytes);
         JsonProblem { kind: ProblemKind::Shape, pointer: String::new(), offset: 0, message }
     }
 
-    /// Returns the path of the field that is the key, such as `order.order_id`, if it is one.
+    /// Returns the path of the key, such as `order.order_id`, if the key is a single field.
     pub(super) fn key_path(&self) -> Option<&str> {
         self.key.path()
     }
 
-    /// Tells whether the key comes from how the order came in, not from its body.
+    /// Returns whether the key comes from the request path or file name instead of the order
+    /// itself.
     pub fn key_is_name(&self) -> bool {
         self.key.reads().any(|path| path.starts_with("intake."))
     }
 
-    /// Tells whether the key is, or is computed from, personal data.
+    /// Returns whether the key is personal data or is computed from it.
     pub fn key_is_personal(&self) -> bool {
         self.key.ty().holds_pii()
     }
 
-    /// Computes the key of an order that came in under a name.
+    /// Computes the key of an order that was received under a name.
     ///
     /// # Errors
-    /// When it cannot be the key of a run.
+    /// If the result is not a valid key.
     pub fn key(&self, order: &Parsed, name: &str) -> Result<Arc<str>, KeyError> {
         let intake = Record::new(Arc::clone(&self.intake), vec![Value::text(name)]);
         let env = Env {
@@ -165,7 +167,7 @@ pub(super) fn check(
     let key = key?;
     let may_be_broken = key.ty().nullable && sink.has_error(codes::ORDER_SCHEMA);
     let fault = if key.is_broken() || may_be_broken {
-        // The part of the schema that it names has its own finding.
+        // The part of the schema to which the key refers has its own finding.
         None
     } else if key.constant().is_some() {
         Some("is the same for every order".to_owned())
@@ -182,7 +184,7 @@ pub(super) fn check(
     if let Some(fault) = fault {
         sink.add(
             Finding::error(codes::ORDER_KEY, Place::value(place), format!("the order key {fault}"))
-                .help(expression.unwrap_or_else(|| "name a required text or whole number of the order that no two orders share, or `${{ intake.name }}`".to_owned())),
+                .help(expression.unwrap_or_else(|| "use a required text or integer of the order that is unique for each order, or `${{ intake.name }}`".to_owned())),
         );
         return None;
     }
@@ -193,16 +195,17 @@ pub(super) fn check(
         return None;
     }
     if key.ty().holds_pii() {
-        let message = "the order key is personal data, and keys are never masked";
+        let message = "the order key is personal data, but keys are never masked";
         sink.add(Finding::warning(codes::PERSONAL_KEY, Place::value(place), message).help(
-            "use a key without personal data, such as an order number; or remove `x-pii` if the member is not personal".to_owned(),
+            "use a key without personal data, such as an order number, or remove `x-pii` if the member is not personal data".to_owned(),
         ));
     }
     let max_bytes = usize::try_from(section.max_bytes).unwrap_or(usize::MAX);
     Some(OrderPlan { schema, key, max_bytes, intake: intake_record })
 }
 
-/// Says what no key may have of the fixed text of a key, such as the line break at the end of a YAML block.
+/// Returns a message about fixed text in the order key that makes every key invalid, such as the
+/// line break at the end of a YAML block scalar.
 fn fixed_fault(key: &Compiled) -> Option<String> {
     let chars: usize = key.fixed().map(|text| text.chars().count()).sum();
     if chars > KEY_CHARS_MAX {
@@ -210,8 +213,10 @@ fn fixed_fault(key: &Compiled) -> Option<String> {
     }
     let unfit = key.fixed().flat_map(str::chars).find(|letter| !is_key_char(*letter))?;
     Some(match unfit {
-        '\n' => "the order key has a line break, which no key may have".to_owned(),
-        letter => format!("the order key has the character {letter:?}, which no key may have"),
+        '\n' => "the order key contains a line break, which is not allowed in keys".to_owned(),
+        letter => {
+            format!("the order key contains {letter:?}, which is not allowed in keys")
+        }
     })
 }
 
@@ -219,7 +224,7 @@ fn inline(json: &Json, typing: Typing, route: &Route, sink: &mut Sink<'_>) -> Or
     let (schema, problems) = OrderSchema::compile(json, typing);
     for problem in problems {
         let place = place_in(sink.document, route, &problem);
-        // The version that stored a bundle accepted its schema, so that what is found in it now is new.
+        // The version that stored a bundle accepted its schema, so all findings in it are new.
         sink.add(
             Finding::error(codes::ORDER_SCHEMA, place, problem.message)
                 .help(problem.help)
@@ -245,7 +250,7 @@ fn from_file(
             return None;
         }
     };
-    // JSON is YAML, so the same reader gives the places in the schema file.
+    // JSON is a subset of YAML, so the YAML reader also provides the places in a JSON file.
     let document = match document::parse(&shown, &bytes) {
         Ok(document) => document,
         Err((text, diagnostic)) => {
@@ -272,7 +277,7 @@ fn from_file(
     Some(schema)
 }
 
-/// Makes a diagnostic of a problem in a schema's own file.
+/// Creates a diagnostic for a problem in a separate schema file.
 pub(super) fn in_schema(
     document: &Document,
     code: Code,
@@ -289,7 +294,7 @@ pub(super) fn in_schema(
     Diagnostic { code, severity, message: problem.message, labels: vec![label], help: problem.help }
 }
 
-/// Returns the place of a problem in a schema that stands at `base`.
+/// Returns the place of a problem in the schema at `base`.
 pub(super) fn place_in(document: &Document, base: &Route, problem: &SchemaProblem) -> Place {
     let below = Route::from_pointer(&problem.pointer, |route| {
         let whole = base.join(route);
@@ -307,7 +312,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_cannot_leave_its_folder() {
+    fn a_key_cannot_escape_its_folder() {
         for good in ["A1", "NW-10248", "a.b_c~d", "..."] {
             assert_eq!(valid_key(good), Ok(()), "{good}");
         }

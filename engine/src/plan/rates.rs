@@ -1,4 +1,4 @@
-//! The rates section: files read, fixed tables checked.
+//! The `rates` section: reads rate files and checks fixed tables.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -69,9 +69,9 @@ fn in_file(
     let cause = error.cause.to_string();
     let message = match cause.strip_prefix("not ") {
         Some(rest) if !cell.is_empty() => {
-            format!("the rate file cannot be used: `{cell}` is not {rest}")
+            format!("invalid rate file: `{cell}` is not {rest}")
         }
-        _ => format!("the rate file cannot be used: {cause}"),
+        _ => format!("invalid rate file: {cause}"),
     };
     sink.add_in_file(InFile {
         code: codes::RATES,
@@ -86,7 +86,7 @@ fn in_file(
     });
 }
 
-/// Returns how many bytes the cell takes up that an error is about.
+/// Returns the length in bytes of the cell that an error refers to.
 fn cell_length(text: &Arc<str>, error: &RateFileError) -> usize {
     let source = Source::new(Arc::clone(text));
     let rest = text.get(source.byte_at(error.line, error.column)..).unwrap_or_default();
@@ -109,7 +109,7 @@ fn ecb(
         }
     };
     let Some(path) = section.overrides.as_deref() else { return Some(table) };
-    // The file of additions may be missing: it is made when the first rate has to be added.
+    // The overrides file may be missing: users create it when they add the first rate.
     if matches!(files.read(path), Err(FileError::Missing)) {
         return Some(table);
     }
@@ -137,7 +137,7 @@ fn fixed(
     let base = Currency::parse(base_text);
     if base.is_err() {
         let place = Place::value(named.route.key("base"));
-        let message = format!("`{base_text}` is not a currency code of ISO 4217");
+        let message = format!("unknown currency code `{base_text}`");
         refuse(sink, place, message, currency_like(base_text));
     }
     let mut table = BTreeMap::new();
@@ -145,7 +145,7 @@ fn fixed(
         let route = named.route.key("table").key(code);
         match Currency::parse(code) {
             Err(_) => {
-                let message = format!("`{code}` is not a currency code of ISO 4217");
+                let message = format!("unknown currency code `{code}`");
                 refuse(sink, Place::key(route), message, currency_like(code));
             }
             Ok(currency) => match Decimal::parse(rate) {
@@ -154,7 +154,9 @@ fn fixed(
                     let help = rate.replace(',', ".");
                     let help = match Decimal::parse(&help) {
                         Ok(_) => format!("write `\"{help}\"`"),
-                        Err(_) => "write digits and one point, such as `\"0.79\"`".to_owned(),
+                        Err(_) => {
+                            "write digits with a decimal point, such as `\"0.79\"`".to_owned()
+                        }
                     };
                     refuse(sink, Place::value(route), message, Some(help));
                 }
@@ -186,12 +188,12 @@ fn fixed(
     }
 }
 
-/// Suggests the currency code that was probably meant.
+/// Returns a help text that suggests the currency code that was probably meant.
 fn currency_like(text: &str) -> Option<String> {
     let upper = text.to_uppercase();
     let known = Currency::all().map(Currency::code);
     match closest(&upper, known) {
         Some(code) => Some(format!("did you mean `{code}`?")),
-        None => Some("a currency is written as its ISO 4217 code, such as `EUR`".to_owned()),
+        None => Some("use an ISO 4217 code, such as `EUR`".to_owned()),
     }
 }

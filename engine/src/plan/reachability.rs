@@ -1,11 +1,12 @@
-//! Which conditions hold whenever a step runs, and whether they exclude each other.
+//! Finds steps that can never run, because conditions are always false or exclude each other.
 
 use oms_expression::Facts;
 
 use super::checked::Need;
 use crate::pipeline::Allow;
 
-/// A condition that holds whenever a step runs: its own, or that of a step that must have run before.
+/// A condition that is true whenever a step runs: its own condition, or that of a step that must
+/// have run before.
 #[derive(Clone, Debug)]
 pub(super) struct Condition {
     /// The step with this `when`.
@@ -20,11 +21,11 @@ pub(super) enum Unreachable {
     Condition,
     /// The conditions of these steps exclude each other.
     Exclusive(Vec<usize>),
-    /// A step that it needs can never run, which has been reported.
+    /// A step that it needs can never run, which was reported there.
     Inherited,
 }
 
-/// The conditions of the steps that have been looked at.
+/// The conditions of the steps that have been added.
 pub(super) struct Reachability {
     conditions: Vec<Vec<Condition>>,
     unreachable: Vec<bool>,
@@ -35,7 +36,7 @@ impl Reachability {
         Self { conditions: vec![Vec::new(); steps], unreachable: vec![false; steps] }
     }
 
-    /// Adds a step, after all that it waits for, and says why it can never run, if that is so.
+    /// Adds a step, after all steps that it waits for. Returns the reason if it can never run.
     pub(super) fn add(
         &mut self,
         step: usize,
@@ -50,7 +51,7 @@ impl Reachability {
                 conditions.push(condition.clone());
             }
         }
-        // Each catch step sees an `error` of its own.
+        // Each catch step has its own `error`.
         let own = when.map(|facts| Condition { step, facts: facts.without("error") });
         let never = own.as_ref().is_some_and(|own| own.facts.is_impossible());
         conditions.extend(own);
@@ -71,7 +72,7 @@ impl Reachability {
         why
     }
 
-    /// Returns the needs of a step through which one of these conditions must hold.
+    /// Returns the needs of a step that impose one of these conditions on it.
     pub(super) fn responsible(&self, needs: &[Need], conditions: &[usize]) -> Vec<usize> {
         let leads_to = |at: &usize| {
             let known = self.conditions.get(*at).into_iter().flatten();
@@ -81,13 +82,14 @@ impl Reachability {
     }
 }
 
-/// Returns the steps that must have run, whether they succeeded or failed.
+/// Returns the needed steps that must have run, whether they succeeded or failed.
 fn required(needs: &[Need]) -> impl Iterator<Item = usize> {
     let required = needs.iter().filter(|need| !need.allow.contains(&Allow::Skipped));
     required.map(|need| need.step)
 }
 
-/// Returns the first two conditions that exclude each other, or all of them if only all together do.
+/// Returns the first two conditions that exclude each other, or all conditions if they exclude each
+/// other only in combination.
 fn exclusive(conditions: &[Condition]) -> Option<Vec<usize>> {
     for (position, first) in conditions.iter().enumerate() {
         for second in conditions.iter().skip(position + 1) {

@@ -1,4 +1,4 @@
-//! The sample orders: found by their patterns, and held against the order schema.
+//! The sample orders: finds the files and validates them against the order schema.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::order::OrderPlan;
 use super::sink::{InFile, Sink};
 use crate::pipeline::Pipeline;
 
-/// Sample files at the most.
+/// Maximum number of sample files.
 const SAMPLES_MAX: usize = 1_000;
 
 pub(super) fn check(
@@ -29,7 +29,7 @@ pub(super) fn check(
             let message = format!("no file matches `{pattern}`");
             sink.add(
                 Finding::error(codes::FILE_UNREADABLE, place, message)
-                    .help("paths are relative to the pipeline file".to_owned()),
+                    .help("use a path relative to the pipeline file".to_owned()),
             );
         }
         found.extend(matching);
@@ -43,7 +43,7 @@ pub(super) fn check(
     found
 }
 
-/// Returns the files that a pattern means; `*` stands for any characters in its last part.
+/// Returns the files that match a pattern. `*` matches any characters in its last part.
 fn matching(pattern: &str, files: &dyn Files) -> Vec<String> {
     let (folder, name) = pattern.rsplit_once('/').unwrap_or((".", pattern));
     let Some((before, after)) = name.split_once('*') else {
@@ -96,7 +96,7 @@ fn check_file(path: &str, order: &OrderPlan, sink: &mut Sink<'_>, files: &dyn Fi
         }
         true
     };
-    // Text in memory is always readable.
+    // Reading from memory cannot fail.
     let _read = read_orders(
         &mut text.as_bytes(),
         OrderForm::of_file(path),

@@ -1,4 +1,5 @@
-//! Values in the order schema that do not mean what was written: those that no order can have, and numbers with more digits than are kept.
+//! Values in the order schema that do not have the intended meaning: values that no order can have,
+//! and numbers with too many digits.
 
 use oms_core::diagnostic::{Finding, Place, Route, Segment, Severity, codes};
 use oms_core::document::{Document, Node, NodeValue};
@@ -7,11 +8,11 @@ use super::order::{in_schema, place_in};
 use super::sink::Sink;
 use crate::schema::{OrderSchema, SchemaProblem, is_number_of, unfit_values};
 
-/// Keywords whose numbers count.
+/// Keywords whose numbers affect validation.
 const ASSERTED: [&str; 7] =
     ["const", "enum", "exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum", "multipleOf"];
 
-/// Checks the values of a schema that stands at `base` in the pipeline file.
+/// Checks the values of the schema at `base` in the pipeline file.
 pub(super) fn inline(schema: &OrderSchema, base: &Route, sink: &mut Sink<'_>) {
     for problem in unfit_values(schema.source()) {
         let place = place_in(sink.document, base, &problem);
@@ -23,7 +24,7 @@ pub(super) fn inline(schema: &OrderSchema, base: &Route, sink: &mut Sink<'_>) {
     }
 }
 
-/// Checks the values of a schema in a file of its own.
+/// Checks the values of a schema in a separate file.
 pub(super) fn in_file(schema: &OrderSchema, document: &Document, sink: &mut Sink<'_>) {
     if sink.bundle {
         return;
@@ -48,7 +49,7 @@ pub(super) fn in_file(schema: &OrderSchema, document: &Document, sink: &mut Sink
     }
 }
 
-/// Finds the numbers below a route that are another number than what was written.
+/// Finds the numbers below a route whose parsed value differs from the written one.
 fn inexact(document: &Document, base: &Route) -> Vec<Place> {
     let mut found = Vec::new();
     if let Some((node, _)) = document.root().find(base) {
@@ -86,7 +87,7 @@ fn search(document: &Document, node: &Node, route: &Route, found: &mut Vec<Place
 fn digits_lost(document: &Document, place: &Place) -> (String, String) {
     let written = document.text().get(document.span(place)).unwrap_or_default();
     (
-        format!("the number `{written}` has more digits than a schema keeps"),
-        "write at most 15 digits, or a whole number of at most 64 bits".to_owned(),
+        format!("the number `{written}` has too many digits to be exact"),
+        "write at most 15 digits, or an integer of at most 64 bits".to_owned(),
     )
 }

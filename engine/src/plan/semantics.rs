@@ -1,13 +1,14 @@
-//! What a journal means: a number that a bundle keeps, so that a change of the rules does not change runs that have already started.
+//! The version of the rules for replaying a journal. A bundle stores this number, so that a change
+//! of the rules does not affect runs that have already started.
 
-/// The rules by which the runs of a bundle are replayed. A version that changes what a replay gives adds a number here; the bundles of
-/// earlier versions keep theirs.
+/// The rules with which the runs of a bundle are replayed. A version of `oms` that changes the
+/// result of a replay adds a number. Bundles of earlier versions keep their numbers.
 ///
 /// | number | rule that it adds |
 /// | --- | --- |
 /// | 1 | |
-/// | 2 | More of the order schema has a type: a value or null as `anyOf` or `oneOf`, null in an `enum`, elements behind `prefixItems`, `properties` without `type: object`. A step that was skipped because of a failure counts as failed for `allow`. A retry decides again about skipped steps only if they depend on a step that it tries again. Instants of an order are cut to milliseconds. |
-/// | 3 | `money.convert` uses the rate at which the euro replaced a currency from that day on, and names in `rate_source` what quotes come from overrides. |
+/// | 2 | More parts of the order schema have a type: a value or null as `anyOf` or `oneOf`, null in an `enum`, elements after `prefixItems`, `properties` without `type: object`. A step that was skipped because of a failure counts as failed for `allow`. A retry decides again on a skipped step only if the step depends on a retried one. Instants of an order are truncated to milliseconds. |
+/// | 3 | From the day on which the euro replaced a currency, `money.convert` uses its fixed conversion rate. `rate_source` shows which quotes come from overrides. |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Semantics(u32);
 
@@ -15,7 +16,7 @@ const SECOND: Semantics = Semantics(2);
 const THIRD: Semantics = Semantics(3);
 
 impl Semantics {
-    /// The rules of the first version, and of bundles without a number.
+    /// The rules of the first version. They also apply to bundles without a number.
     pub const FIRST: Self = Self(1);
     /// The rules of this version.
     pub const CURRENT: Self = THIRD;
@@ -25,17 +26,18 @@ impl Semantics {
         (Self::FIRST.0..=Self::CURRENT.0).contains(&number).then_some(Self(number))
     }
 
-    /// Tells whether more of the order schema has a type.
+    /// Returns whether more parts of the order schema have a type (rule 2).
     pub(super) fn types_null_unions(self) -> bool {
         self >= SECOND
     }
 
-    /// Tells whether a step that was skipped because of a failure counts as failed.
+    /// Returns whether a step that was skipped because of a failure counts as failed.
     pub const fn failures_reach_skipped_steps(self) -> bool {
         self.0 >= SECOND.0
     }
 
-    /// Tells whether a currency that the euro replaced has its rate for ever from that day on.
+    /// Returns whether a currency that the euro replaced keeps its fixed conversion rate from that
+    /// day on.
     pub(super) fn knows_changeovers(self) -> bool {
         self >= THIRD
     }

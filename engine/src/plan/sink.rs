@@ -1,4 +1,4 @@
-//! Where checks put what they find: findings are resolved against the pipeline's document at once.
+//! Collects the findings of checks, and resolves their places with the pipeline's document.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use oms_core::document::{Document, quoted};
 pub(super) struct Sink<'d> {
     pub(super) document: &'d Document,
     pub(super) report: Report,
-    /// Whether a stored bundle is checked, with which runs may have started under an earlier version.
+    /// Whether a stored bundle is checked. Runs may have started with it in an earlier version.
     pub(super) bundle: bool,
 }
 
@@ -28,13 +28,13 @@ impl<'d> Sink<'d> {
         self.report.push(diagnostic);
     }
 
-    /// Tells whether an error with a code was found.
+    /// Returns whether there is an error with a code.
     pub(super) fn has_error(&self, code: Code) -> bool {
         let mut found = self.report.diagnostics().iter();
         found.any(|diagnostic| diagnostic.code == code && diagnostic.severity == Severity::Error)
     }
 
-    /// Names the cause where an expression is not closed because YAML took the rest of it for a comment.
+    /// Explains an unclosed expression if YAML reads its end as a comment.
     fn cut_by_comment(&self, finding: Finding) -> Finding {
         if finding.message != oms_expression::NOT_CLOSED {
             return finding;
@@ -42,11 +42,11 @@ impl<'d> Sink<'d> {
         let line = self.document.value_with_comment(&finding.primary.0.route);
         let Some(line) = line.filter(|line| line.contains("}}")) else { return finding };
         let help = format!("put quotes around it: `{}`", quoted(line));
-        let message = "the expression is cut off: in YAML, ` #` begins a comment".to_owned();
+        let message = "the expression is cut off, because ` #` begins a comment in YAML".to_owned();
         Finding { message, ..finding }.help(help)
     }
 
-    /// Adds a finding about a line of a data file.
+    /// Adds a finding in a data file.
     pub(super) fn add_in_file(&mut self, found: InFile<'_>) {
         if found.private {
             self.report.add_private_source(found.path, found.text);
@@ -74,16 +74,16 @@ impl<'d> Sink<'d> {
     }
 }
 
-/// A finding about a place of a data file.
+/// A finding in a data file.
 pub(super) struct InFile<'f> {
     pub(super) code: Code,
     pub(super) path: &'f Arc<str>,
     pub(super) text: &'f Arc<str>,
-    /// Whether the file may hold personal data, so that its lines are not shown.
+    /// Whether the file may contain personal data, so that its lines must not be printed.
     pub(super) private: bool,
     pub(super) line: usize,
     pub(super) column: usize,
-    /// Bytes to underline at the most.
+    /// Maximum number of bytes to underline.
     pub(super) length: usize,
     pub(super) message: String,
     pub(super) help: Option<String>,

@@ -1,4 +1,5 @@
-//! Planning every step, each after those it refers to, so that the types of their outputs are known.
+//! Plans the steps. A step is planned after the steps to which it refers, so that the types of
+//! their outputs are known.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +23,7 @@ use super::sink::Sink;
 use crate::pipeline::{Allow, ForEachSection, Named, Pipeline, RetrySection, StepSection};
 use crate::step::{Effect, Fault, PlanContext, Registry, Resources, Safety};
 
-/// What planning the steps needs.
+/// The inputs for planning the steps.
 pub(super) struct Inputs<'a, 'd> {
     pub(super) pipeline: &'a Pipeline,
     pub(super) graph: &'a Graph,
@@ -36,7 +37,7 @@ pub(super) struct Inputs<'a, 'd> {
 const WRITE_CONDITION: &str =
     "write an expression that is true or false, such as `${{ order.amount > 0 }}`";
 
-/// Plans all steps; nothing if one of them cannot be planned.
+/// Plans all steps. Returns `None` if one of them cannot be planned.
 pub(super) fn check(inputs: Inputs<'_, '_>) -> Option<Vec<PlannedStep>> {
     let count = inputs.pipeline.steps.len();
     let mut planner = Planner {
@@ -56,14 +57,14 @@ pub(super) fn check(inputs: Inputs<'_, '_>) -> Option<Vec<PlannedStep>> {
 struct Planner<'a, 'd> {
     inputs: Inputs<'a, 'd>,
     templates: RefCell<BTreeMap<String, Arc<Template>>>,
-    /// The type of each planned step's output: a list, with `for_each`.
+    /// The type of each planned step's output. With `for_each`, this is a list.
     outputs: Vec<Option<Type>>,
     reachability: Reachability,
     ids: Arc<BTreeSet<String>>,
     planned: Vec<Option<PlannedStep>>,
 }
 
-/// The layout of `run`: `accepted_at`, `id`, `key`.
+/// Returns the record type of `run`: `accepted_at`, `id`, `key`.
 pub(crate) fn run_record() -> Arc<RecordType> {
     static TYPE: LazyLock<Arc<RecordType>> = LazyLock::new(|| {
         let text = |chars| Type::of(Shape::Text { chars_max: Some(chars), values: None });
@@ -76,7 +77,7 @@ pub(crate) fn run_record() -> Arc<RecordType> {
     Arc::clone(&TYPE)
 }
 
-/// The layout of `error`: `cause`, `message`, `step`.
+/// Returns the record type of `error`: `cause`, `message`, `step`.
 pub(crate) fn error_record() -> Arc<RecordType> {
     static TYPE: LazyLock<Arc<RecordType>> = LazyLock::new(|| {
         let names = ["step", "cause", "message"];
@@ -116,7 +117,7 @@ impl Planner<'_, '_> {
             }
             compiled.map(|(items, _)| ForEach { items, max_concurrency: each.max_concurrency })
         });
-        // Without the type of its element nothing can be said about what it does with it.
+        // Without the type of the element, the settings cannot be checked.
         if for_each.as_ref().is_some_and(Option::is_none) {
             return;
         }
@@ -140,7 +141,7 @@ impl Planner<'_, '_> {
         let planned = kind.plan(config, &mut cx);
         let warnings = std::mem::take(&mut cx.faults);
         let unjudged = self.unjudged(section);
-        // Whatever else could be said of a step that never runs is of no use.
+        // Further warnings about a step that never runs are not helpful.
         let warnings = if can_run { warnings } else { errors(warnings) };
         self.report(named, about_others(warnings, &unjudged));
         let planned = match planned {
@@ -182,14 +183,15 @@ impl Planner<'_, '_> {
         }
     }
 
-    /// Returns the names that a step may use: the order, the run, and the outputs of the steps that it needs.
+    /// Returns the names that a step can use: the order, the run, and the outputs of the steps that
+    /// it needs.
     fn scope(&self, at: usize) -> Scope {
         let mut scope = Scope::new(self.inputs.resources.time_zone.clone());
         scope.know_steps(Arc::clone(&self.ids));
         if let Some(order) = self.inputs.order {
             scope.define(Root::Order, order.schema().ty().clone());
         } else {
-            // The order has its own findings; what refers to it is not checked.
+            // The order has its own findings, so references to it are not checked.
             scope.define(Root::Order, Type::of(Shape::Broken));
         }
         scope.define(Root::Run, self.run());
@@ -211,7 +213,7 @@ impl Planner<'_, '_> {
             };
             scope.step(&named.name, var);
         }
-        // A step that does not exist was reported; what is made of it is not judged.
+        // An unknown step was already reported, so expressions with its output are not checked.
         let section = self.inputs.pipeline.steps.get(at).and_then(|named| named.section.as_ref());
         let parts = section.into_iter().flat_map(|section| {
             let items = section.for_each.as_ref().map(|each| &each.items);
@@ -225,7 +227,8 @@ impl Planner<'_, '_> {
         scope
     }
 
-    /// Returns the type of `run`, whose key is at most as long as the field of the order that is the key.
+    /// Returns the type of `run`. If the order key is a field of the order, the key has the maximum
+    /// length of this field.
     fn run(&self) -> Type {
         let record = run_record();
         let key = self.inputs.order.and_then(|order| {
@@ -248,7 +251,7 @@ impl Planner<'_, '_> {
         Type::of(Shape::Record(Arc::new(RecordType::new(fields))))
     }
 
-    /// Returns which settings use the output of a step that does not exist or did not check.
+    /// Returns the settings that use the output of a step that is unknown or could not be planned.
     fn unjudged(&self, section: &StepSection) -> Vec<Route> {
         let steps = &self.inputs.pipeline.steps;
         let is_known = |id: &str| {
@@ -262,7 +265,7 @@ impl Planner<'_, '_> {
             .collect()
     }
 
-    /// Compiles a condition or a list; nothing if it is broken, which has been reported then.
+    /// Compiles a condition or a list. Returns `None` after reporting a fault in it.
     fn compile(
         &mut self,
         json: &Json,
@@ -273,7 +276,7 @@ impl Planner<'_, '_> {
         let (compiled, mut problems) = match oms_expression::compile_value(json, None, scope) {
             Ok(mut compiled) => {
                 let mut notes = compiled.take_notes();
-                // A text that stands for a condition or a list is refused, which says the same.
+                // A text instead of a condition or a list is rejected anyway.
                 notes.retain(|note| note.code != codes::FORGOTTEN_BRACES);
                 (Some(compiled).filter(|compiled| !compiled.is_broken()), notes)
             }
@@ -286,7 +289,7 @@ impl Planner<'_, '_> {
         compiled
     }
 
-    /// Warns of a step that can never run; tells whether it can.
+    /// Warns about a step that can never run. Returns whether the step can run.
     fn reachable(&mut self, at: usize, named: &Named<StepSection>, facts: Option<Facts>) -> bool {
         let graph = self.inputs.graph;
         let needs = graph.needs.get(at).map(Vec::as_slice).unwrap_or_default();
@@ -299,7 +302,7 @@ impl Planner<'_, '_> {
                 let message = format!("`{name}` can never run: its condition is always false");
                 let place = Place::value(named.route.key("when"));
                 Finding::warning(codes::UNREACHABLE_STEP, place, message)
-                    .help("write what was meant, or delete the step".to_owned())
+                    .help("correct the condition, or delete the step".to_owned())
             }
             Some(Unreachable::Exclusive(steps)) => {
                 let message =
@@ -322,7 +325,7 @@ impl Planner<'_, '_> {
         false
     }
 
-    /// Returns what to write so that a step runs although steps that it needs are skipped.
+    /// Returns the help text on how to run a step even if steps that it needs are skipped.
     fn without_skipped(&self, needs: &[Need], conditions: &[usize]) -> String {
         let responsible = self.reachability.responsible(needs, conditions);
         let name = |step: &usize| self.inputs.pipeline.steps.get(*step).map(|named| &named.name);
@@ -334,10 +337,7 @@ impl Planner<'_, '_> {
         if entries.is_empty() {
             return "change one of the conditions".to_owned();
         }
-        format!(
-            "to run it although one of them is skipped, write `needs: [{}]`",
-            entries.join(", ")
-        )
+        format!("write `needs: [{}]` to run it even if one of them is skipped", entries.join(", "))
     }
 
     fn when(
@@ -359,7 +359,7 @@ impl Planner<'_, '_> {
             }
             if problem.code == codes::UNKNOWN_NAME && at.is_some_and(of_element) {
                 problem.help = Some(
-                    "the condition is decided once for the step, before its elements; filter the list in `items` instead"
+                    "filter the list in `items` instead; the condition is evaluated once for the step, not for each element"
                         .to_owned(),
                 );
             }
@@ -367,14 +367,14 @@ impl Planner<'_, '_> {
         let place = Place::value(route);
         if compiled.ty().shape != Shape::Bool || compiled.ty().nullable {
             let what = if is_bare(when) { "text".to_owned() } else { compiled.ty().to_string() };
-            let message = format!("`when` must be a condition, and this is {what}");
+            let message = format!("`when` must be a condition, not {what}");
             let help = match (when.as_str(), compiled.path()) {
                 (Some(text), _) if is_bare(when) => match oms_expression::meant(text, scope) {
                     Some(code) => format!("write `${{{{ {code} }}}}`"),
                     None => WRITE_CONDITION.to_owned(),
                 },
                 (_, Some(path)) if compiled.ty().shape == Shape::Bool => {
-                    format!("write `${{{{ {path} == true }}}}`, which is false where it is missing")
+                    format!("write `${{{{ {path} == true }}}}`, which is false if it is missing")
                 }
                 _ => WRITE_CONDITION.to_owned(),
             };
@@ -388,20 +388,20 @@ impl Planner<'_, '_> {
             self.inputs.sink.add(
                 Finding::warning(codes::UNREACHABLE_STEP, place, message)
                     .label("has no effect")
-                    .help("drop `when`, or write what was meant".to_owned()),
+                    .help("remove `when`, or correct the condition".to_owned()),
             );
         }
         Some(compiled)
     }
 
-    /// Refuses one name for both the element and its position.
+    /// Reports a name that is used for both the element and its index.
     fn different_names(&mut self, each: &ForEachSection, named: &Named<StepSection>) {
         let Some(index) = each.index.as_ref().filter(|index| **index == each.name) else { return };
         let place = Place::value(named.route.key("for_each").key("index"));
-        let message = format!("`{index}` is the name of the element already");
+        let message = format!("`{index}` is already the name of the element");
         self.inputs.sink.add(
             Finding::error(codes::BAD_NAME, place, message)
-                .help("give the position another name, such as `position`".to_owned()),
+                .help("choose another name for the index, such as `position`".to_owned()),
         );
     }
 
@@ -424,7 +424,7 @@ impl Planner<'_, '_> {
             _ => {
                 let what =
                     if is_bare(items) { "text".to_owned() } else { compiled.ty().to_string() };
-                let message = format!("`for_each` runs over a list, and this is {what}");
+                let message = format!("`for_each` needs a list, not {what}");
                 let help = match items.as_str() {
                     Some(text) if is_bare(items) => {
                         Some(match oms_expression::meant(text, scope) {
@@ -451,7 +451,7 @@ impl Planner<'_, '_> {
         }
     }
 
-    /// Decides how often the step may be tried, and refuses to repeat what must not be repeated.
+    /// Returns the retries of a step, and reports retries of a step that is not safe to repeat.
     fn retry(
         &mut self,
         named: &Named<StepSection>,
@@ -479,16 +479,16 @@ impl Planner<'_, '_> {
         match (unsafe_effect, &section.retry) {
             (Some(effect), Some(asked)) if asked.attempts > 1 => {
                 let message = format!(
-                    "`{}` would be repeated, and `{}` is not safe to repeat",
+                    "`{}` has retries, but `{}` is not safe to repeat",
                     named.name, section.uses
                 );
                 self.inputs.sink.add(
                     Finding::error(codes::UNSAFE_RETRY, Place::key(route), message)
                         .also(
                             Place::value(named.route.key("uses")),
-                            format!("does it again each time ({})", effect.resource),
+                            format!("each attempt repeats the effect ({})", effect.resource),
                         )
-                        .help("drop `retry`, or make the call safe to repeat".to_owned()),
+                        .help("remove `retry`, or make the call safe to repeat".to_owned()),
                 );
                 None
             }
@@ -528,7 +528,7 @@ impl Planner<'_, '_> {
         }
     }
 
-    /// Points also at where the offending value is produced.
+    /// Adds a label at the origin of the offending value.
     fn with_origin(&self, finding: Finding, origin: &Origin) -> Finding {
         match origin {
             Origin::Step { index, field } => {
@@ -538,7 +538,7 @@ impl Planner<'_, '_> {
                     if field.is_empty() { "its output".to_owned() } else { format!("`{field}`") };
                 finding.also(place, format!("{what} is produced here"))
             }
-            // The order itself is declared by its whole schema, which would say nothing.
+            // A label at the whole schema of the order would not help.
             Origin::Order { path } if path.is_empty() => finding,
             Origin::Order { path } => {
                 let route = Route::root().key("order").key("schema");
@@ -559,7 +559,7 @@ impl Planner<'_, '_> {
     }
 }
 
-/// Leaves out what a kind says of settings whose values are not known; the cause of that was reported.
+/// Drops the faults of settings whose values are unknown. The cause was already reported.
 fn about_others(faults: Vec<Fault>, unjudged: &[Route]) -> Vec<Fault> {
     let is_about = |fault: &Fault| match fault {
         Fault::Here { finding, .. } => {
@@ -579,7 +579,7 @@ fn errors(faults: Vec<Fault>) -> Vec<Fault> {
     faults.into_iter().filter(is_error).collect()
 }
 
-/// Tells whether this is text without any expression, where one was meant.
+/// Returns whether a value is text without an expression.
 fn is_bare(json: &Json) -> bool {
     json.as_str().is_some_and(|text| !text.contains("${{"))
 }

@@ -1,4 +1,4 @@
-//! The tables section: columns, keys and the rows that are there from the start.
+//! The `tables` section: columns, keys and seeds.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -17,7 +17,7 @@ use super::sink::{InFile, Sink};
 use crate::pipeline::{Named, Pipeline, TableSection};
 use crate::step::Resources;
 
-/// A table as it was declared.
+/// A declared table.
 pub(super) struct Declared {
     pub(super) table: Arc<TableDef>,
     route: Route,
@@ -31,7 +31,7 @@ impl Declared {
     }
 }
 
-/// Findings in one seed file at the most.
+/// Maximum number of findings in a seed file.
 const SEED_FINDINGS_MAX: usize = 20;
 
 pub(super) fn check(
@@ -61,7 +61,7 @@ fn check_table(
     let route = named.route.key("columns");
     let mut columns = Vec::new();
     let mut sound = true;
-    // The document keeps the order of the columns; the section's map does not.
+    // The document keeps the order of the columns, but the section's map does not.
     let names: Vec<String> = sink
         .document
         .root()
@@ -82,7 +82,7 @@ fn check_table(
                 let place = if long { place.key("type") } else { place };
                 let known = ColumnShape::NAMES;
                 let named = column.ty.split(['(', '?']).next().unwrap_or_default();
-                // A type that exists with a size that does not is no slip of its name.
+                // If the type exists and only its size is invalid, its name is not misspelled.
                 let is_known = known.iter().any(|form| form.split('(').next() == Some(named));
                 let help = if is_known { None } else { did_you_mean(named, known) };
                 sink.add(
@@ -99,26 +99,16 @@ fn check_table(
             None if !sound && section.columns.contains_key(name) => continue,
             None => {
                 let known = section.columns.keys().map(String::as_str);
-                Finding::error(
-                    codes::TABLE,
-                    place,
-                    format!("the key names the column `{name}`, which the table does not have"),
-                )
-                .help(did_you_mean(name, known))
+                Finding::error(codes::TABLE, place, format!("unknown column `{name}` in the key"))
+                    .help(did_you_mean(name, known))
             }
-            Some(position) if key.contains(&position) => Finding::error(
-                codes::TABLE,
-                place,
-                format!("the key names the column `{name}` twice"),
-            ),
+            Some(position) if key.contains(&position) => {
+                Finding::error(codes::TABLE, place, format!("duplicate column `{name}` in the key"))
+            }
             Some(position) if columns.get(position).is_some_and(|column| column.nullable) => {
-                Finding::error(
-                    codes::TABLE,
-                    place,
-                    format!("the key's column `{name}` may be null"),
-                )
-                .also(Place::value(route.key(name)), "declared with `?`")
-                .help("drop the `?`; what tells rows apart must be there".to_owned())
+                Finding::error(codes::TABLE, place, format!("the key column `{name}` may be null"))
+                    .also(Place::value(route.key(name)), "declared with `?`")
+                    .help("remove the `?`; a key column must have a value in every row".to_owned())
             }
             Some(position) => {
                 key.push(position);
@@ -131,7 +121,7 @@ fn check_table(
     sound.then(|| TableDef::new(Arc::from(named.name.as_str()), columns, key))
 }
 
-/// Checks the columns that are declared to identify a customer; tells whether they can be used.
+/// Checks the columns that identify a customer. Returns whether they are valid.
 fn check_customer(columns: &[Column], route: &Route, sink: &mut Sink<'_>) -> bool {
     let mut id: Option<&Column> = None;
     let mut sound = true;
@@ -150,9 +140,9 @@ fn check_customer(columns: &[Column], route: &Route, sink: &mut Sink<'_>) -> boo
             ColumnShape::Text(_) | ColumnShape::Integer => match id.replace(column) {
                 None => continue,
                 Some(first) => fault(format!(
-                    "a row belongs to one customer, and `{name}` is a second customer id"
+                    "a row belongs to one customer, but `{name}` is a second customer id"
                 ))
-                .also(Place::value(route.key(&first.name).key("customer")), "the first")
+                .also(Place::value(route.key(&first.name).key("customer")), "the first customer id")
                 .help("remove `customer: true` from one of the two columns".to_owned()),
             },
             shape => fault(format!("a column of the type `{shape}` cannot identify a customer"))
@@ -170,7 +160,7 @@ fn check_customer(columns: &[Column], route: &Route, sink: &mut Sink<'_>) -> boo
             Finding::error(
                 codes::TABLE,
                 place,
-                "`customer` has no effect, because no column of the table holds personal data",
+                "`customer` has no effect, because no column of the table contains personal data",
             )
             .help(
                 "mark the personal columns with `pii: true`, or remove `customer: true`".to_owned(),
@@ -180,7 +170,7 @@ fn check_customer(columns: &[Column], route: &Route, sink: &mut Sink<'_>) -> boo
     sound
 }
 
-/// Checks that the orders say who their customer is if rows do.
+/// Checks that orders identify their customer if rows of a table do.
 pub(super) fn check_customers(declared: &[Declared], order: &OrderPlan, sink: &mut Sink<'_>) {
     if !order.schema().customer().is_empty() {
         return;
@@ -190,44 +180,45 @@ pub(super) fn check_customers(declared: &[Declared], order: &OrderPlan, sink: &m
         let place = Place::value(route.key("columns").key(&column.name).key("customer"));
         sink.add(
             Finding::error(codes::TABLE, place, "`customer` has no effect, because no member of the order identifies a customer")
-                .help("add `x-customer: true` to the member of the order schema that holds the customer's id".to_owned()),
+                .help("add `x-customer: true` to the member of the order schema that contains the customer's id".to_owned()),
         );
     }
 }
 
-/// Why a row of a file does not fit its table.
+/// An invalid row in a file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {message}")]
 pub struct RowError {
-    /// Line in the file, from 1.
+    /// The line in the file, numbered from 1.
     pub line: usize,
-    /// Column in characters, from 1.
+    /// The column in characters, numbered from 1.
     pub column: usize,
     /// What is wrong, without the value.
     pub message: String,
 }
 
-/// Reads one line of a file of rows: a JSON object with the table's columns, brought into their form.
+/// Parses a line of a file of rows: a JSON object with the columns of the table. The values are
+/// normalized.
 ///
 /// # Errors
-/// What does not fit, with its place in the line.
+/// Returns all faults, each with its column in the line.
 pub fn read_row(table: &TableDef, text: &str) -> Result<Value, Vec<(usize, String)>> {
     parse_row(table, text).map_err(|problems| {
         problems.into_iter().map(|problem| (problem.column, problem.message)).collect()
     })
 }
 
-/// Reads a file of rows, one a line (NDJSON); empty lines are left out.
+/// Parses a file with one row per line (NDJSON). Empty lines are skipped.
 ///
 /// # Errors
-/// The first row that does not fit.
+/// Returns the first invalid row.
 pub fn read_rows(table: &TableDef, text: &str) -> Result<Vec<Value>, RowError> {
     let mut keys = KeyLines::default();
     row_lines(text)
         .map(|(index, line)| {
             let row = read_row(table, line).map_err(|problems| {
                 let first = problems.into_iter().next();
-                let (column, message) = first.unwrap_or_else(|| (1, "does not fit".to_owned()));
+                let (column, message) = first.unwrap_or_else(|| (1, "invalid row".to_owned()));
                 RowError { line: index + 1, column, message }
             })?;
             match keys.add(table, &row, index + 1) {
@@ -238,17 +229,17 @@ pub fn read_rows(table: &TableDef, text: &str) -> Result<Vec<Value>, RowError> {
         .collect()
 }
 
-/// Returns the lines of a file of rows that are not empty, each with its position in the file.
+/// Returns the non-empty lines of a file of rows, each with its position in the file.
 pub fn row_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     without_mark(text).lines().enumerate().filter(|(_, line)| !line.trim().is_empty())
 }
 
-/// The keys of a file of rows, each with the line on which it is used first.
+/// The keys in a file of rows, each with the line of its first use.
 #[derive(Default)]
 struct KeyLines(HashMap<Vec<String>, usize>);
 
 impl KeyLines {
-    /// Adds the key of a row; returns a message if another line has the same key.
+    /// Adds the key of a row. Returns a message if an earlier line has the same key.
     fn add(&mut self, table: &TableDef, row: &Value, line: usize) -> Option<String> {
         let key = table.key_of(row).map(Value::display).collect();
         match self.0.entry(key) {
@@ -263,9 +254,9 @@ impl KeyLines {
     }
 }
 
-/// What is wrong with a row.
+/// A fault in a row.
 struct RowProblem {
-    /// Column in characters, from 1.
+    /// The column in characters, numbered from 1.
     column: usize,
     message: String,
     help: Option<String>,
@@ -276,7 +267,7 @@ fn parse_row(table: &TableDef, text: &str) -> Result<Value, Vec<RowProblem>> {
     if let JsonKind::Record(record) = &mut node.kind {
         record.additional = false;
         for member in &mut record.members {
-            // An address in a seed is checked like one in an order.
+            // E-mail addresses and currencies in a seed are checked like those in an order.
             if let Some(column) = table.column(&member.name) {
                 match column.shape {
                     ColumnShape::Email => member.node.kind = JsonKind::Email,
@@ -294,7 +285,7 @@ fn parse_row(table: &TableDef, text: &str) -> Result<Value, Vec<RowProblem>> {
                 let (_, column) = problem.line_column(text.as_bytes());
                 if let Some(unknown) = unknown_member(problem, text) {
                     let known = table.columns.iter().map(|column| column.name.as_ref());
-                    let message = format!("there is no column `{unknown}`");
+                    let message = format!("unknown column `{unknown}`");
                     return RowProblem { column, message, help: did_you_mean(&unknown, known) };
                 }
                 let subject =
@@ -317,7 +308,7 @@ fn parse_row(table: &TableDef, text: &str) -> Result<Value, Vec<RowProblem>> {
     Ok(Value::Record(Arc::new(Record::new(Arc::clone(&table.row), values))))
 }
 
-/// Returns the name of a member that the problem says is not allowed.
+/// Returns the name of the member if the problem is an unknown member.
 fn unknown_member(problem: &JsonProblem, text: &str) -> Option<String> {
     let rest = text.get(problem.offset..).filter(|_| problem.kind == ProblemKind::Unknown)?;
     serde_json::Deserializer::from_str(rest).into_iter::<String>().next()?.ok()
@@ -345,7 +336,7 @@ pub(super) fn check_seeds(declared: &[Declared], sink: &mut Sink<'_>, files: &dy
                 Ok(row) => match keys.add(&declared.table, &row, index + 1) {
                     None => continue,
                     Some(message) => {
-                        let help = "keep one of the two rows, since a key stands for one row";
+                        let help = "keep one of the two rows; a key identifies a single row";
                         vec![RowProblem { column: 1, message, help: Some(help.to_owned()) }]
                     }
                 },
@@ -359,7 +350,7 @@ pub(super) fn check_seeds(declared: &[Declared], sink: &mut Sink<'_>, files: &dy
                     private: true,
                     line: index + 1,
                     column,
-                    // A row may hold personal data, so a caret points and nothing more.
+                    // A row may contain personal data, so the finding only points to its place.
                     length: 1,
                     message: format!("row of `{}`: {message}", declared.table.name),
                     help,

@@ -1,4 +1,4 @@
-//! The time zone at the top of the file.
+//! The key `time_zone`.
 
 use oms_core::diagnostic::{Finding, Place, Route, codes};
 use oms_core::time_zone::TimeZone;
@@ -6,7 +6,7 @@ use oms_core::time_zone::TimeZone;
 use super::sink::Sink;
 use crate::pipeline::Pipeline;
 
-/// Returns the pipeline's time zone; UTC if the file names none or one that does not exist.
+/// Returns the pipeline's time zone. The default is UTC, which also replaces an unknown time zone.
 pub(super) fn check(pipeline: &Pipeline, sink: &mut Sink<'_>) -> TimeZone {
     let Some(name) = &pipeline.time_zone else { return TimeZone::UTC };
     TimeZone::named(name).unwrap_or_else(|error| {
@@ -15,7 +15,7 @@ pub(super) fn check(pipeline: &Pipeline, sink: &mut Sink<'_>) -> TimeZone {
             false => (error.to_string(), error.help()),
             true => (
                 "the time zone must be a name, not an expression".to_owned(),
-                "write the name itself, such as `Europe/Berlin`; `date(t, \"Asia/Tokyo\")` uses another zone for one date"
+                "write a name, such as `Europe/Berlin`; use `date(t, \"Asia/Tokyo\")` for a single date in another zone"
                     .to_owned(),
             ),
         };

@@ -1,4 +1,5 @@
-//! Bounds on numbers and on decimals in texts, which the validator lets us assert ourselves, because its own comparisons use floats.
+//! Keywords with bounds on numbers and on decimals in texts. They replace those of the validator,
+//! whose comparisons use floats.
 
 use std::sync::Arc;
 
@@ -12,14 +13,14 @@ use serde_json::{Map, Value as Json};
 use super::instance::{Exact, Instance};
 use super::number::Number;
 
-/// Beside a bound: it holds for decimals in texts, too.
+/// The keyword that makes the bounds of a schema also apply to decimals in texts.
 pub(super) const IN_TEXTS: &str = "oms:in-texts";
-/// Which decimals there may be, as [`Digits`] in JSON.
+/// The keyword that limits the digits of decimals. Its value is a [`Digits`].
 pub(super) const DIGITS: &str = "oms:digits";
 
 type Options<'i> = ValidationOptions<'i, Arc<dyn Retrieve>, Exact>;
 
-/// A bound, what it compares, and what it says.
+/// The keyword of a bound, its comparison, and the words for a message.
 type Comparison = (&'static str, fn(&Number, &Number) -> bool, &'static str);
 
 const COMPARISONS: [Comparison; 5] = [
@@ -73,7 +74,7 @@ impl<'i> Keyword<'i, Exact> for Bound {
     fn is_valid(&self, instance: &'i Instance) -> bool {
         let number = match instance {
             Instance::Number(text) => Number::parse(text),
-            // A text that is no decimal has another fault.
+            // A text that is not a decimal has another fault.
             Instance::Text(text) if self.in_texts && Decimal::parse(text).is_ok() => {
                 Number::parse(text)
             }
@@ -89,16 +90,16 @@ fn digits(value: &Json) -> Made<'_> {
     Ok(Box::new(digits))
 }
 
-/// How many digits a decimal may have.
+/// The maximum number of digits of a decimal.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Digits {
     pub(super) integer_digits: u32,
     pub(super) scale: u32,
-    /// Whether every text must be such a decimal.
+    /// Whether every text must be a decimal within the limits.
     pub(super) all_texts: bool,
-    /// Whether a text that is a decimal must be such a one.
+    /// Whether the limits apply to texts that are decimals.
     pub(super) texts: bool,
-    /// Whether numbers must be such decimals.
+    /// Whether the limits apply to numbers.
     pub(super) numbers: bool,
 }
 

@@ -1,4 +1,5 @@
-//! Whether every keyword of a schema means something: misspelt ones, those without effect, references to nothing.
+//! Reports keywords of a schema that are unknown, invalid or without effect, and references that
+//! lead nowhere.
 
 use std::collections::HashSet;
 
@@ -12,15 +13,15 @@ use super::keywords::{Constrains, Keyword, keyword, names};
 use super::marks::referred;
 use super::{formats, meta};
 
-/// The dialect that schemas are read in.
+/// The supported dialect of JSON Schema.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-const NO_PATTERN: &str = "not a regular expression (ECMA-262)";
+const NO_PATTERN: &str = "invalid regular expression (ECMA-262)";
 
-/// What is wrong in a schema.
+/// The result of the check.
 pub(super) struct Findings {
     pub(super) problems: Vec<SchemaProblem>,
-    /// Pointers of the subschemas from which no type can be made.
+    /// Pointers of the subschemas from which no type can be derived.
     pub(super) broken: HashSet<String>,
 }
 
@@ -29,7 +30,7 @@ pub(super) fn check(index: &Index<'_>, root: &Json) -> Findings {
     let mut checking = Checking {
         index,
         met_by_texts: met_by_decimal_texts(index),
-        // A lone `if` still counts for what is not evaluated.
+        // An `if` alone still has an effect on `unevaluatedItems` and `unevaluatedProperties`.
         has_unevaluated: index.places().iter().any(|place| {
             ["unevaluatedItems", "unevaluatedProperties"]
                 .iter()
@@ -54,7 +55,7 @@ pub(super) fn check(index: &Index<'_>, root: &Json) -> Findings {
         }
     }
     for (position, place) in index.places().iter().enumerate() {
-        // What is broken may be what gives another keyword its effect.
+        // A broken keyword may be the one that gives another keyword its effect.
         if let Json::Object(map) = place.schema
             && !checking.findings.broken.contains(&place.pointer)
         {
@@ -107,7 +108,7 @@ impl Checking<'_, '_> {
         }
     }
 
-    /// Refuses keywords that constrain nothing.
+    /// Reports keywords that constrain nothing.
     fn effects(&mut self, place: &Place<'_>, map: &Map<String, Json>, position: usize) {
         for (name, value) in map {
             let here = Use { place, map, name, value };
@@ -118,16 +119,16 @@ impl Checking<'_, '_> {
         }
     }
 
-    /// Adds a problem that leaves the type of the schema known.
+    /// Adds a problem that does not affect the type of the schema.
     fn add(&mut self, here: &Use<'_>, on_key: bool, message: String, help: Option<String>) {
         let pointer = format!("{}/{}", here.place.pointer, escaped(here.name));
-        // What the schema of schemas says of the same value is enough.
+        // A problem that the metaschema already reported for this value is enough.
         if !self.findings.problems.iter().any(|known| known.pointer == pointer) {
             self.findings.problems.push(SchemaProblem { pointer, on_key, message, help });
         }
     }
 
-    /// Adds a problem from which it follows that the type of the schema is not known.
+    /// Adds a problem that makes the type of the schema unknown.
     fn wrong(&mut self, here: &Use<'_>, on_key: bool, message: String, help: Option<String>) {
         self.findings.broken.insert(here.place.pointer.clone());
         self.add(here, on_key, message, help);
@@ -185,7 +186,7 @@ impl Checking<'_, '_> {
     fn digits(&mut self, here: &Use<'_>) {
         const PRECISION_MAX: u64 = 28;
         let given = |name: &str| here.map.get(name).and_then(Json::as_u64);
-        // Told once, at the precision if there is one.
+        // Reported only once, at the precision if there is one.
         if here.name == "x-scale" && here.map.contains_key("x-precision") {
             return;
         }
@@ -193,7 +194,7 @@ impl Checking<'_, '_> {
         let precision = given("x-precision").unwrap_or_else(|| scale.saturating_add(15));
         if precision > PRECISION_MAX || scale > precision || precision == 0 {
             let message = format!(
-                "a decimal has 1 to {PRECISION_MAX} digits, and no more after the point than in all"
+                "`x-precision` must be 1 to {PRECISION_MAX}, and `x-scale` at most `x-precision`"
             );
             self.wrong(here, false, message, None);
         }
@@ -203,7 +204,7 @@ impl Checking<'_, '_> {
         let known = ["https://json-schema.org/", "http://json-schema.org/"];
         let Some(dialect) = here.value.as_str() else { return };
         if !known.iter().any(|known| dialect.starts_with(known)) {
-            let message = format!("unknown dialect of JSON Schema `{dialect}`");
+            let message = format!("unknown JSON Schema dialect `{dialect}`");
             let help = format!("write `{DIALECT}`, or remove `$schema`");
             self.add(here, false, message, Some(help));
         }
@@ -225,7 +226,7 @@ impl Checking<'_, '_> {
         }
     }
 
-    /// Tells whether a `$ref` leads to a place or into it.
+    /// Returns whether a `$ref` leads to a place or to a place below it.
     fn is_referred(&self, pointer: &str) -> bool {
         self.referred.iter().any(|target| {
             target
@@ -234,7 +235,7 @@ impl Checking<'_, '_> {
         })
     }
 
-    /// Says why a keyword constrains no value that the schema allows.
+    /// Returns a message and a help text if a keyword constrains no value that the schema allows.
     fn without_effect(
         &self,
         here: &Use<'_>,
@@ -279,10 +280,10 @@ impl Checking<'_, '_> {
         let message = format!("`{name}` has no effect here: it applies only to {of}");
         let help = match (known.constrains, *name) {
             (Constrains::Numbers | Constrains::Decimals, _) if allows(schema, "string") => {
-                "add `format: decimal` if the text holds a decimal, or remove it".to_owned()
+                format!("add `format: decimal` if the text is a decimal, or remove `{name}`")
             }
             (Constrains::Texts, "format") if value.as_str() == Some("decimal") => {
-                "remove it: numbers are exact decimals without it".to_owned()
+                "remove `format`; numbers are exact decimals without it".to_owned()
             }
             _ => format!("remove `{name}`"),
         };
@@ -290,12 +291,12 @@ impl Checking<'_, '_> {
     }
 }
 
-/// Tells whether the validator can use a regular expression.
+/// Returns whether the validator supports a regular expression.
 fn is_pattern(pattern: &str) -> bool {
     jsonschema::draft202012::new(&json!({ "pattern": pattern })).is_ok()
 }
 
-/// Tells whether values of a type can fit `type`, `const` and `enum` of a schema.
+/// Returns whether values of a type can match `type`, `const` and `enum` of a schema.
 fn is_possible(map: &Map<String, Json>, name: &str) -> bool {
     let typed = match map.get("type") {
         Some(Json::String(only)) => only == name,
@@ -316,7 +317,8 @@ fn is_possible(map: &Map<String, Json>, name: &str) -> bool {
     typed && constant && listed
 }
 
-/// Says what a keyword of ours must be, if its value is something else; the schema of schemas does not know these.
+/// Returns the expected value in words if one of our own keywords has an invalid value. The
+/// metaschema does not contain these keywords.
 fn mistyped(keyword: &str, value: &Json) -> Option<&'static str> {
     match keyword {
         "x-customer" | "x-pii" | "nullable" if !value.is_boolean() => Some("true or false"),
@@ -327,7 +329,7 @@ fn mistyped(keyword: &str, value: &Json) -> Option<&'static str> {
     }
 }
 
-/// Returns a name for the definition that a reference to a file means.
+/// Returns a name for the definition to which a reference to a file leads.
 fn definition_name(reference: &str) -> &str {
     fn last(path: &str) -> &str {
         path.rsplit('/').next().unwrap_or_default()

@@ -1,4 +1,4 @@
-//! JSON Schema to types and to the reader's instructions.
+//! Compiles JSON Schema to types and to instructions for the reader.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -19,45 +19,48 @@ use super::marks::{customers_in, is_definition, mark_in, personal};
 use super::number_type::{decimal, integer};
 use super::{formats, union};
 
-/// Maximum nesting of the parts from which types are made; deeper parts, and those that contain themselves, are only validated.
+/// Maximum nesting depths of the parts from which types are derived, in the order in which they are
+/// tried. Deeper parts, such as those of a schema that contains itself, are only validated.
 const DEPTHS: [usize; 6] = [32, 24, 16, 12, 8, 4];
-/// Maximum number of parts from which types are made. A schema that unfolds to more has types to a smaller depth.
+/// Maximum number of parts from which types are derived. A schema with more parts after its
+/// references are expanded has types only to a smaller depth.
 const NODES_MAX: usize = 10_000;
 
-/// Something in a schema that cannot be used.
+/// A part of a schema that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaProblem {
-    /// JSON pointer into the schema.
+    /// The JSON pointer to the part.
     pub pointer: String,
-    /// Whether the key there is wrong rather than its value.
+    /// Whether the fault is in the key rather than in its value.
     pub on_key: bool,
     /// What is wrong.
     pub message: String,
-    /// What to write instead.
+    /// How to fix it.
     pub help: Option<String>,
 }
 
-/// How types are made from schemas. A bundle keeps the rules under which it was stored.
+/// The rules for deriving types from schemas. A bundle keeps the rules with which it was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Typing {
-    /// The rules of the first version: alternatives with null, and `enum` with null, are only validated; `items` gives the type of all
-    /// elements, those of `prefixItems` included; `properties` without `type` gives an object.
+    /// The rules of the first version. Alternatives with null and `enum` with null are only
+    /// validated. `items` gives the type of all elements, including those of `prefixItems`.
+    /// `properties` without `type` gives an object.
     First,
     /// The rules of this version.
     Current,
 }
 
-/// What compiling a schema gives.
+/// A compiled schema.
 pub(super) struct Compilation {
     pub(super) ty: Type,
     pub(super) node: JsonNode,
     pub(super) customer: CustomerMembers,
-    /// Whether the reader alone gives the verdict of the schema: it asserts every keyword itself.
+    /// Whether the reader asserts every keyword, so that no validator is needed.
     pub(super) covered: bool,
     pub(super) problems: Vec<SchemaProblem>,
 }
 
-/// Compiles the schema of an order, which is an object. Nothing is made of its `broken` parts.
+/// Compiles the schema of an order, which is an object. The `broken` parts are not compiled.
 pub(super) fn compile<'s>(
     index: &Index<'s>,
     root: &'s Json,
@@ -81,7 +84,7 @@ pub(super) fn compile<'s>(
 pub(super) struct Compiler<'i, 's> {
     index: &'i Index<'s>,
     broken: &'i HashSet<String>,
-    /// Which places hold personal data.
+    /// Whether each place contains personal data.
     personal: &'i [bool],
     typing: Typing,
     depth_max: usize,
@@ -89,16 +92,17 @@ pub(super) struct Compiler<'i, 's> {
     nodes: usize,
     pub(super) covered: bool,
     problems: Vec<SchemaProblem>,
-    /// Where amounts name the field of their currency, to be checked when all types are known.
+    /// The places where amounts refer to the field of their currency. They are checked when all
+    /// types are known.
     units: Vec<(String, String)>,
-    /// The names that lead to the member that is compiled.
+    /// The path of the member that is being compiled.
     member: Vec<Arc<str>>,
-    /// How many lists it is in.
+    /// The number of lists that contain the member.
     lists: usize,
     customer: CustomerMembers,
     /// The places with `x-customer` that were compiled.
     marked: BTreeSet<usize>,
-    /// The places from which no types were made, because they lie too deep.
+    /// The places from which no types were derived because they are too deep.
     cut: BTreeSet<usize>,
 }
 
@@ -143,7 +147,7 @@ impl<'i, 's> Compiler<'i, 's> {
             );
             return (Type::of(Shape::Broken), JsonNode::ANY);
         };
-        // An order is an object, whatever else its schema allows.
+        // An order is always an object, even if its schema allows other values.
         record.lax = false;
         node.nullable = false;
         ty.nullable = false;
@@ -152,9 +156,9 @@ impl<'i, 's> Compiler<'i, 's> {
             let unit = field_at(&ty, &pointer).map(|field| &field.shape);
             if !matches!(unit, Some(Shape::Currency | Shape::Broken)) {
                 let message = format!(
-                    "`x-currency` must point to a field of format `currency`, and `{pointer}` does not"
+                    "`x-currency` must point to a field of format `currency`, but `{pointer}` does not"
                 );
-                let help = "write a JSON pointer from the top of the order, such as \"/currency\"";
+                let help = "write a JSON pointer from the root of the order, such as \"/currency\"";
                 self.problem(at, &message, Some(help.to_owned()));
                 unknown.push(unit_of(&pointer));
             }
@@ -186,7 +190,7 @@ impl<'i, 's> Compiler<'i, 's> {
         result
     }
 
-    /// A part that is only validated.
+    /// Returns the type and the node of a part that is only validated.
     fn opaque(&mut self) -> (Type, JsonNode) {
         self.covered = false;
         (Type::of(Shape::Json).or_null(), JsonNode::ANY)
@@ -248,21 +252,21 @@ impl<'i, 's> Compiler<'i, 's> {
         self.index.place(schema).is_some_and(|place| self.broken.contains(&place.pointer))
     }
 
-    /// Refuses `x-customer` where it lies too deep.
+    /// Reports `x-customer` in places that are too deep to have types.
     fn customers_without_effect(&mut self) {
         for position in customers_in(self.index, &self.cut) {
             let place = self.index.places().get(position);
             let Some(place) = place.filter(|_| !self.marked.contains(&position)) else { continue };
             let message = format!(
-                "`x-customer` has no effect so deep: this schema has types for the first {} levels only",
+                "`x-customer` has no effect at this depth: only the first {} levels of this schema have types",
                 self.depth_max
             );
-            let help = "mark a member further up, or use fewer `$ref`";
+            let help = "mark a member at a higher level, or use fewer `$ref`";
             self.problem_at(place.schema, "x-customer", &message, Some(help.to_owned()));
         }
     }
 
-    /// Notes the field that holds the currency of an amount.
+    /// Records the field that contains the currency of an amount.
     fn unit(&mut self, schema: &Json, pointer: &str, ty: &mut Type) {
         if self.is_broken(schema) {
             return;
@@ -277,13 +281,14 @@ impl<'i, 's> Compiler<'i, 's> {
             _ => {
                 let message =
                     "`x-currency` has no effect here: `oms` derives no amount from this part";
-                let help = "write it beside `format: decimal`".to_owned();
+                let help = "write it next to `format: decimal`".to_owned();
                 self.problem_at(schema, "x-currency", message, Some(help));
             }
         }
     }
 
-    /// Makes a type, and says which keywords it is made of besides those of the [`JsonKind`].
+    /// Derives a type. Returns it with the keywords that it accounts for, in addition to those of
+    /// the [`JsonKind`].
     fn described(
         &mut self,
         schema: &'s Json,
@@ -300,7 +305,7 @@ impl<'i, 's> Compiler<'i, 's> {
         if let Some((keyword, inner)) = union::or_null(map).filter(|_| self.typing != Typing::First)
         {
             let (ty, node) = self.below(inner);
-            // Both cases of a `oneOf` must not be null.
+            // In a `oneOf`, null must match only one of the two cases.
             self.covered &= keyword == "anyOf" || !node.nullable;
             return (ty.or_null(), JsonNode { nullable: true, ..node }, vec![keyword]);
         }
@@ -310,7 +315,7 @@ impl<'i, 's> Compiler<'i, 's> {
         (ty, JsonNode { kind, nullable }, used)
     }
 
-    /// Reports marks in parts that give no type: there, they would have no effect.
+    /// Reports marks in parts that do not contribute to a type, where they would have no effect.
     fn marks(&mut self, schema: &'s Json, used: &[&str]) {
         if self.is_broken(schema) {
             return;
@@ -323,11 +328,11 @@ impl<'i, 's> Compiler<'i, 's> {
                 let pointer = self.index.place(schema).map_or("", |place| &place.pointer);
                 let pointer = format!("{pointer}{}{}", child.pointer(), mark.pointer);
                 let message = format!(
-                    "`{}` has no effect here: `{}` only validates",
+                    "`{}` has no effect here: `{}` is used only for validation",
                     mark.keyword, child.keyword
                 );
                 let help = format!(
-                    "write `{}` where the field has its type, among the `properties`",
+                    "write `{}` in `properties`, where the type of the field is declared",
                     mark.keyword
                 );
                 self.problem(pointer, &message, Some(help));
@@ -362,7 +367,7 @@ impl<'i, 's> Compiler<'i, 's> {
             ["object"] => self.object(schema, map, used),
             _ => (Type::of(Shape::Json), JsonKind::Json),
         };
-        // The texts of an `enum` may have null among them, which `type` allows or not.
+        // An `enum` of texts may contain null, but only `type` decides whether null is allowed.
         (Type { nullable, ..ty }, kind)
     }
 
@@ -392,7 +397,8 @@ impl<'i, 's> Compiler<'i, 's> {
         if map.contains_key("properties") {
             let (ty, kind) = self.object(schema, map, used);
             return match (kind, self.typing) {
-                // JSON Schema asserts nothing of other values: they are read as missing.
+                // JSON Schema accepts any value that is not an object here. Such values are read as
+                // missing.
                 (JsonKind::Record(record), Typing::Current) => {
                     (ty.or_null(), JsonKind::Record(RecordNode { lax: true, ..record }))
                 }
@@ -402,7 +408,7 @@ impl<'i, 's> Compiler<'i, 's> {
         (Type::of(Shape::Json).or_null(), JsonKind::Json)
     }
 
-    /// Makes a type of the texts among the only values that are allowed.
+    /// Returns the type for the texts among the allowed values.
     fn texts(&self, values: &[&Json]) -> Option<(Type, JsonKind)> {
         if self.typing == Typing::First && !values.iter().all(|value| value.is_string()) {
             return None;
@@ -421,7 +427,7 @@ impl<'i, 's> Compiler<'i, 's> {
 
     fn string(&self, map: &Map<String, Json>) -> (Type, JsonKind) {
         let format = map.get("format").and_then(Json::as_str);
-        // The validator asserts the constants of what is no text in expressions.
+        // For values that are not text in expressions, the validator asserts the constants.
         let is_text = self.typing == Typing::First
             || !matches!(format, Some("decimal" | "date" | "date-time"));
         if let Some(values) = constants(map).filter(|_| is_text) {
@@ -457,7 +463,7 @@ impl<'i, 's> Compiler<'i, 's> {
         map: &'s Map<String, Json>,
         used: &mut Vec<&'static str>,
     ) -> (Type, JsonKind) {
-        // The first elements have other types than the rest.
+        // With `prefixItems`, the first elements have different types from the rest.
         let mixed = self.typing != Typing::First && map.contains_key("prefixItems");
         let (element, node) = match map.get("items") {
             Some(items) if !mixed => {
@@ -490,13 +496,13 @@ impl<'i, 's> Compiler<'i, 's> {
             for (position, name) in required.iter().enumerate() {
                 if !properties.contains_key(*name) {
                     let help = did_you_mean(name, properties.keys().map(String::as_str));
-                    let message = format!("`{name}` is required, but not among the properties");
+                    let message = format!("`{name}` is required, but not declared in `properties`");
                     self.problem_at(schema, &format!("required/{position}"), &message, help);
                 }
             }
         }
         used.push("properties");
-        // What patterns allow, the reader would refuse.
+        // The reader would reject members that only `patternProperties` allows.
         let closed = map.get("additionalProperties") == Some(&Json::Bool(false))
             && !map.contains_key("patternProperties");
         let mut members: Vec<(Member, Type)> = Vec::new();
@@ -513,12 +519,12 @@ impl<'i, 's> Compiler<'i, 's> {
     }
 }
 
-/// Makes a record of its members.
+/// Returns a record with these members.
 pub(super) fn record(members: Vec<(Member, Type)>, additional: bool) -> (Type, JsonKind) {
     record_of_cases(members, additional, Vec::new())
 }
 
-/// Makes a record of the members of a union, and of the cases that it has.
+/// Returns a record with the members and the cases of a union.
 pub(super) fn record_of_cases(
     mut members: Vec<(Member, Type)>,
     additional: bool,
@@ -534,7 +540,7 @@ pub(super) fn record_of_cases(
     )
 }
 
-/// Bounds the length of a text, also of one that a reference describes.
+/// Limits the length of a text, which may be described by a reference.
 fn shorten(ty: &mut Type, max: u64) {
     match &mut ty.shape {
         Shape::Text { chars_max, values: None } => {
@@ -547,12 +553,12 @@ fn shorten(ty: &mut Type, max: u64) {
     }
 }
 
-/// Returns the unit of an amount whose currency a pointer names.
+/// Returns the unit of an amount whose currency is in the field at a pointer.
 fn unit_of(pointer: &str) -> Unit {
     Unit::Field(Arc::from(format!("order{}", pointer.replace('/', "."))))
 }
 
-/// Returns a type without currencies that are not known.
+/// Returns a type without the units in `unknown`.
 fn without_units(ty: &Type, unknown: &[Unit]) -> Type {
     let shape = match &ty.shape {
         Shape::List(element) => Shape::List(Arc::new(without_units(element, unknown))),
@@ -568,7 +574,7 @@ fn without_units(ty: &Type, unknown: &[Unit]) -> Type {
     Type { shape, unit, ..ty.clone() }
 }
 
-/// Finds the type of a field by its JSON pointer.
+/// Returns the type of the field at a JSON pointer.
 fn field_at<'t>(ty: &'t Type, pointer: &str) -> Option<&'t Type> {
     pointer
         .split('/')

@@ -1,11 +1,11 @@
-//! The only values that a schema allows, and the type that follows from them.
+//! Schemas that list all allowed values, and the types that follow from them.
 
 use oms_core::value::{JsonKind, Shape, Type};
 use serde_json::{Map, Value as Json};
 
 use super::number_type::integer_within;
 
-/// Returns the only values that `const` or `enum` allow.
+/// Returns the values that `const` or `enum` allow.
 pub(super) fn constants(map: &Map<String, Json>) -> Option<Vec<&Json>> {
     match (map.get("const"), map.get("enum")) {
         (Some(value), _) => Some(vec![value]),
@@ -14,7 +14,7 @@ pub(super) fn constants(map: &Map<String, Json>) -> Option<Vec<&Json>> {
     }
 }
 
-/// Makes a type of whole numbers or of booleans that are the only values allowed, perhaps with null.
+/// Returns the type for allowed values that are all integers or all booleans, possibly with null.
 pub(super) fn scalars(values: &[&Json]) -> Option<(Type, JsonKind)> {
     let nullable = values.iter().any(|value| value.is_null());
     let (mut numbers, mut booleans) = (Vec::new(), false);

@@ -1,12 +1,12 @@
-//! Which keywords the reader asserts by itself.
+//! The keywords that the reader asserts without the validator.
 
 use oms_core::value::JsonKind;
 use serde_json::{Map, Value as Json};
 
 use super::union;
 
-/// Tells whether the reader asserts all that a keyword says where it reads this kind of value. What is not listed here is left to the
-/// validator.
+/// Returns whether the reader fully asserts a keyword when it reads this kind of value. Keywords
+/// that are not listed here are left to the validator.
 pub(super) fn covers(
     used: &[&str],
     kind: &JsonKind,
@@ -17,9 +17,9 @@ pub(super) fn covers(
     match (keyword, kind) {
         ("nullable" | "x-customer" | "x-pii", _) => true,
         ("$ref" | "anyOf", _) => used.contains(&keyword),
-        // Of a union, the reader knows only what all cases have in common.
+        // For a union, the reader asserts only what all cases have in common.
         ("oneOf", _) => used.contains(&keyword) && union::or_null(map).is_some(),
-        // What stands beside a reference is not part of the kind.
+        // Keywords next to a reference are not part of the kind.
         _ if used.iter().any(|used| ["$ref", "anyOf", "oneOf"].contains(used)) => false,
         ("type", JsonKind::Json) => false,
         ("type", _) => true,

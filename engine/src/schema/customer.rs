@@ -1,4 +1,4 @@
-//! The members of an order that identify its customer (`x-customer`), and reading them.
+//! The members of an order that identify its customer (`x-customer`), and a reader for them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +12,7 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 /// Which members can be marked.
 pub(super) const MARKABLE: &str = "mark the member with the customer's id, and members of the format `email` with the customer's own addresses";
 
-/// The names that lead to a member of an order.
+/// The path of a member in an order.
 type Path = Vec<Arc<str>>;
 
 /// The members of an order that are marked `x-customer`.
@@ -23,12 +23,13 @@ pub struct CustomerMembers {
 }
 
 impl CustomerMembers {
-    /// Tells whether no member is marked.
+    /// Returns whether no member is marked.
     pub const fn is_empty(&self) -> bool {
         self.id.is_none() && self.emails.is_empty()
     }
 
-    /// Notes that a member identifies the order's customer, or says why it cannot.
+    /// Marks a member as identifying the order's customer. Returns a message if it cannot be
+    /// marked.
     pub(super) fn mark(
         &mut self,
         path: &[Arc<str>],
@@ -45,17 +46,18 @@ impl CustomerMembers {
             Shape::Text { values: None, .. } | Shape::Int => match &self.id {
                 Some(known) if known != path => {
                     return Some(
-                        "an order has one customer id, and another member is marked `x-customer` already",
+                        "an order has one customer id, but another member is already marked `x-customer`",
                     );
                 }
                 _ => self.id = Some(path.to_vec()),
             },
-            _ => return Some("`x-customer` marks a text, an integer or an e-mail address"),
+            _ => return Some("`x-customer` can only mark a text, an integer or an e-mail address"),
         }
         None
     }
 
-    /// Reads what an order says of its customer. Only accepted orders are read, so that a body that is no JSON says nothing.
+    /// Reads the identity of an order's customer. Only accepted orders are read, so errors in the
+    /// JSON are ignored.
     pub fn read(&self, order: &[u8]) -> Identity {
         let mut identity = Identity::default();
         let paths = self.id.iter().map(|path| (path.as_slice(), true));
@@ -67,7 +69,8 @@ impl CustomerMembers {
     }
 }
 
-/// Reads the members at the ends of `paths`, each with whether it is the id, and skips the rest.
+/// Reads the members at `paths` and skips the others. The flag of a path is true for the customer's
+/// id.
 struct Reader<'a> {
     paths: Vec<(&'a [Arc<str>], bool)>,
     identity: &'a mut Identity,

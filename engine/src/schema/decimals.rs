@@ -1,17 +1,18 @@
-//! Which subschemas a text with a decimal can meet. There, bounds hold for the number in the text.
+//! Finds the subschemas that apply to texts with decimals. In these, bounds apply to the number in
+//! the text.
 
 use serde_json::Value as Json;
 
 use super::index::{Index, children};
 use super::marks::{referred, spread};
 
-/// Tells whether a schema says that texts hold a decimal.
+/// Returns whether a schema declares texts to be decimals.
 pub(super) fn is_decimal_text(schema: &Json) -> bool {
     let format = schema.get("format").and_then(Json::as_str);
     format == Some("decimal") && allows(schema, "string")
 }
 
-/// Tells whether the `type` of a schema allows a type.
+/// Returns whether the `type` of a schema allows a type.
 pub(super) fn allows(schema: &Json, name: &str) -> bool {
     match schema.get("type") {
         Some(Json::String(only)) => only == name,
@@ -20,8 +21,8 @@ pub(super) fn allows(schema: &Json, name: &str) -> bool {
     }
 }
 
-/// Returns for each place of the index whether a text with a decimal can meet it: it stands beside `format: decimal`, or is applied to the
-/// same value by `$ref`, `allOf` and the like.
+/// Returns for each place of the index whether it can apply to a text with a decimal: it has
+/// `format: decimal`, or `$ref`, `allOf` and the like apply it to the same value as such a place.
 pub(super) fn met_by_decimal_texts(index: &Index<'_>) -> Vec<bool> {
     let places = index.places();
     let mut above: Vec<Vec<usize>> = vec![Vec::new(); places.len()];

@@ -1,15 +1,17 @@
-//! What of an order schema API Gateway can check: a model, which is a JSON Schema of draft 4 in the words of OpenAPI 3.0.
+//! Derives from an order schema a model that API Gateway can check. A model is a JSON Schema of
+//! draft 4 in the form that OpenAPI 3.0 uses.
 //!
-//! It is a coarse filter: every order that fits the schema fits the model. Formats, alternatives and what may be null are left to whoever reads
-//! the order, since API Gateway does not check them; what no model of draft 4 can say at all is told, so that nobody counts on it.
-//! (API Gateway developer guide, "Data models for REST APIs" and "Amazon API Gateway important notes".)
+//! The model is a coarse filter: every order that matches the schema also matches the model. API
+//! Gateway does not check formats, alternatives and nulls, so the handlers that read the order
+//! check them. Keywords that draft 4 does not have are reported. (API Gateway developer guide,
+//! "Data models for REST APIs" and "Amazon API Gateway important notes".)
 
 use serde_json::{Map, Value as Json, json};
 
 use super::compile::SchemaProblem;
 use super::index::{Index, Target};
 
-/// Keywords of 2020-12 that have no equal in draft 4.
+/// Keywords of 2020-12 that have no equivalent in draft 4.
 const LACKING: [&str; 15] = [
     "$dynamicAnchor",
     "$dynamicRef",
@@ -28,7 +30,7 @@ const LACKING: [&str; 15] = [
     "$anchor",
 ];
 
-/// Keywords that mean the same in a model.
+/// Keywords that have the same meaning in a model.
 const KEPT: [&str; 9] = [
     "maxItems",
     "maxLength",
@@ -41,15 +43,17 @@ const KEPT: [&str; 9] = [
     "pattern",
 ];
 
-/// Maximum nesting of a model. It says nothing about parts that lie deeper or contain themselves; the handler that reads the order checks them.
+/// Maximum nesting depth of a model. Deeper parts, such as those of a schema that contains itself,
+/// are omitted. The handlers that read the order check them.
 const DEPTH_MAX: usize = 16;
-/// Maximum number of parts of a model. It says nothing about further parts; the handler that reads the order checks them.
+/// Maximum number of parts of a model. Further parts are omitted. The handlers that read the order
+/// check them.
 const NODES_MAX: usize = 10_000;
 
-/// Makes the model of an order schema.
+/// Returns the model of an order schema.
 ///
 /// # Errors
-/// Every keyword that no model can have.
+/// Returns all keywords that models do not support.
 pub(super) fn model(schema: &Json) -> Result<Json, Vec<SchemaProblem>> {
     let mut problems = Vec::new();
     lacking(schema, &mut String::new(), &mut problems);
@@ -60,9 +64,9 @@ pub(super) fn model(schema: &Json) -> Result<Json, Vec<SchemaProblem>> {
     }
 }
 
-/// Keywords whose value is a schema, or a list of them.
+/// Keywords whose value is a schema or a list of schemas.
 const NESTED: [&str; 6] = ["additionalProperties", "allOf", "anyOf", "items", "not", "oneOf"];
-/// Keywords whose members are schemas under names of the author's.
+/// Keywords whose value is a map of schemas with arbitrary names.
 const NAMED: [&str; 4] = ["$defs", "definitions", "patternProperties", "properties"];
 
 fn lacking(schema: &Json, pointer: &mut String, problems: &mut Vec<SchemaProblem>) {
@@ -70,7 +74,7 @@ fn lacking(schema: &Json, pointer: &mut String, problems: &mut Vec<SchemaProblem
     for (keyword, value) in map {
         if LACKING.contains(&keyword.as_str()) {
             let pointer = format!("{pointer}/{keyword}");
-            let message = format!("a model of API Gateway cannot say `{keyword}`");
+            let message = format!("models of API Gateway do not support `{keyword}`");
             problems.push(SchemaProblem { pointer, on_key: true, message, help: None });
         }
         let length = pointer.len();
@@ -122,7 +126,7 @@ impl Lowering<'_> {
                 model.insert(keyword.to_owned(), value.clone());
             }
         }
-        // A model's limits that exclude are another keyword, which API Gateway does not check.
+        // In draft 4, exclusive limits need another keyword, which API Gateway does not check.
         for (exclusive, inclusive) in
             [("exclusiveMaximum", "maximum"), ("exclusiveMinimum", "minimum")]
         {
@@ -132,10 +136,10 @@ impl Lowering<'_> {
         }
         let nullable = map.get("nullable") == Some(&Json::Bool(true));
         match map.get("type").and_then(Json::as_str).filter(|_| !nullable) {
-            // 1.0 is a whole number, and was none in draft 4.
+            // `1.0` is an integer, but not in draft 4.
             Some("integer") => _ = model.insert("type".to_owned(), json!("number")),
             Some(name) => _ = model.insert("type".to_owned(), json!(name)),
-            // A model has one type, and no null.
+            // A model has a single type and no null.
             None => {}
         }
         let constant = map.get("const").map(|value| vec![value.clone()]);
@@ -156,7 +160,7 @@ impl Lowering<'_> {
         if let Some(element) = map.get("items") {
             model.insert("items".to_owned(), self.node(element, depth + 1));
         }
-        // What patterns allow, a model cannot allow.
+        // A model cannot allow the members that `patternProperties` allows.
         let closed = map.get("additionalProperties") == Some(&Json::Bool(false));
         if closed && !map.contains_key("patternProperties") {
             model.insert("additionalProperties".to_owned(), Json::Bool(false));
@@ -170,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_model_says_less_and_never_more() {
+    fn a_model_is_never_stricter_than_its_schema() {
         let schema = json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "type": "object", "required": ["id"], "additionalProperties": false,
@@ -203,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_model_cannot_say_is_told_with_its_place() {
+    fn unsupported_keywords_are_reported_with_their_places() {
         let schema = json!({
             "type": "object", "if": {},
             "properties": { "if": { "type": "string" }, "a/b": { "items": { "contains": {} } } },
@@ -215,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_that_contains_itself_ends() {
+    fn the_model_of_a_recursive_schema_is_finite() {
         let schema = json!({ "type": "object", "properties": { "child": { "$ref": "#" } } });
         let text = model(&schema).unwrap().to_string();
         assert!(text.len() < 2_000, "{text}");

@@ -1,4 +1,5 @@
-//! What the validator says of an order, in our words: one problem for each fault, at its place, without values.
+//! Turns the validator's errors about an order into problems in our own words: one problem for each
+//! fault, with its place and without values.
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind as Kind;
@@ -8,11 +9,12 @@ use serde_json::Value as Json;
 use super::formats;
 use super::words::type_names;
 
-/// A fault, and how much it says: of several at one scalar only the one that says most is reported.
+/// A fault with a rank. Of several faults of a scalar, only the one with the lowest rank is
+/// reported.
 struct Fault {
     pointer: String,
     kind: ProblemKind,
-    /// The name of the member that is not allowed.
+    /// The name of a member that is not allowed.
     name: Option<String>,
     message: String,
     rank: Rank,
@@ -28,7 +30,8 @@ enum Rank {
     Alternatives,
 }
 
-/// Returns the problems of an order: those that the reader found, and what the validator found besides.
+/// Returns the problems of an order: those that the reader found, and the further ones that the
+/// validator found.
 pub(super) fn problems<'e>(
     body: &[u8],
     read: Vec<JsonProblem>,
@@ -60,7 +63,7 @@ fn says_the_same(known: &JsonProblem, fault: &Fault) -> bool {
     if known.pointer == fault.pointer {
         return fault.scalar || fault.rank == Rank::Type || known.message == fault.message;
     }
-    // What no alternative fits is explained by what is wrong within it.
+    // A fault within a value explains why it matches no alternative.
     let below = known.pointer.strip_prefix(fault.pointer.as_str());
     fault.rank == Rank::Alternatives && below.is_some_and(|below| below.starts_with('/'))
 }
@@ -96,14 +99,14 @@ fn collect(error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
             add(Rank::Form, "has elements that the schema does not allow".to_owned());
         }
         Kind::AnyOf { context } => {
-            alternatives(error, context, "must fit a schema in `anyOf`", faults);
+            alternatives(error, context, "must match a schema in `anyOf`", faults);
         }
         Kind::OneOfNotValid { context } => {
-            alternatives(error, context, "must fit a schema in `oneOf`", faults);
+            alternatives(error, context, "must match a schema in `oneOf`", faults);
         }
         Kind::OneOfMultipleValid { .. } => add(
             Rank::Alternatives,
-            "must fit only one of the schemas in `oneOf`, and fits several".to_owned(),
+            "must match exactly one schema in `oneOf`, but matches several".to_owned(),
         ),
         Kind::PropertyNames { error: inner } => {
             let mut of_name = Vec::new();
@@ -127,7 +130,8 @@ const fn rank(kind: &Kind) -> Rank {
     }
 }
 
-/// Reports what is wrong with the only alternative that can be meant, or else that none fits.
+/// Reports the faults of the only alternative that can be meant, or else that no alternative
+/// matches.
 fn alternatives(
     error: &ValidationError<'_>,
     context: &[Vec<ValidationError<'static>>],
@@ -135,7 +139,7 @@ fn alternatives(
     faults: &mut Vec<Fault>,
 ) {
     let here = error.instance_path();
-    // An alternative of another type, or with another constant or tag, is not the one that is meant.
+    // An alternative with another type, constant or tag is not meant.
     let other = |error: &ValidationError<'_>| match error.kind() {
         Kind::Type { .. } | Kind::Enum { .. } | Kind::FalseSchema => error.instance_path() == here,
         Kind::Constant { .. } => true,
@@ -189,15 +193,15 @@ fn words(error: &ValidationError<'_>) -> String {
         Kind::MaxProperties { limit } => {
             format!("has more than {}", json_words::counted(*limit, "member", "members"))
         }
-        Kind::UniqueItems => "must not have an element twice".to_owned(),
+        Kind::UniqueItems => "must not have duplicate elements".to_owned(),
         Kind::Contains => match error.schema_path().to_string().rsplit('/').next() {
-            Some("maxContains") => "has too many elements that fit `contains`".to_owned(),
-            Some("minContains") => "has too few elements that fit `contains`".to_owned(),
-            _ => "must have an element that fits `contains`".to_owned(),
+            Some("maxContains") => "has too many elements that match `contains`".to_owned(),
+            Some("minContains") => "has too few elements that match `contains`".to_owned(),
+            _ => "must have an element that matches `contains`".to_owned(),
         },
         Kind::FalseSchema => "is not allowed by the schema".to_owned(),
-        Kind::Not { .. } => "must not fit the schema in `not`".to_owned(),
-        _ => format!("does not fit `{}` of the schema", error.kind().keyword()),
+        Kind::Not { .. } => "must not match the schema in `not`".to_owned(),
+        _ => format!("does not match `{}` of the schema", error.kind().keyword()),
     }
 }
 

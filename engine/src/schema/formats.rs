@@ -1,11 +1,12 @@
-//! The formats that are asserted: ours, those of the specification that we read more strictly, and the rest of the specification's.
+//! The asserted formats: our own ones, those of the specification that `oms` checks more strictly,
+//! and the other formats of the specification.
 
 use jsonschema::json::Json;
 use jsonschema::{Retrieve, ValidationOptions};
 use oms_core::money::Currency;
 use oms_core::value::{DateFormat, is_email, is_uri, parse_date, parse_timestamp};
 
-/// Each format with what a text must be, in words.
+/// The formats, each with a description of a valid text.
 const FORMATS: [(&str, &str); 21] = [
     ("currency", "a currency code of ISO 4217 in upper case, such as `EUR`"),
     ("date", "a date that exists, such as 2025-12-31"),
@@ -30,7 +31,7 @@ const FORMATS: [(&str, &str); 21] = [
     ("uuid", "a UUID (RFC 4122)"),
 ];
 
-/// How dates may be written, as `x-date-format` names it.
+/// The values of `x-date-format`.
 const DATE_FORMATS: [(&str, DateFormat); 3] = [
     ("YYYY-MM-DD", DateFormat::Iso),
     ("MM/DD/YYYY", DateFormat::MonthDayYear),
@@ -42,7 +43,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> + Clone {
     FORMATS.iter().map(|(name, _)| *name)
 }
 
-/// Says what a text of a format must be.
+/// Returns a description of a valid text of a format.
 pub(super) fn wanted(format: &str) -> String {
     if let Some(written) = format.strip_prefix("date:") {
         return format!("a date that exists, written {written}");
@@ -56,12 +57,12 @@ pub(super) fn date_format(name: &str) -> Option<DateFormat> {
     DATE_FORMATS.iter().find(|(known, _)| *known == name).map(|(_, format)| *format)
 }
 
-/// Returns the format under which the validator knows dates that are written like this.
+/// Returns the name under which a date format is registered in the validator.
 pub(super) fn date_in(written: &str) -> String {
     format!("date:{written}")
 }
 
-/// Adds to a validator the formats that we read ourselves, and lets it assert all.
+/// Registers our own formats in a validator, and makes it assert all formats.
 pub(super) fn register<F: Json>(
     options: ValidationOptions<'_, std::sync::Arc<dyn Retrieve>, F>,
 ) -> ValidationOptions<'_, std::sync::Arc<dyn Retrieve>, F> {

@@ -1,16 +1,18 @@
-//! The parts of a schema that look at the same value: what is in `anyOf` and the like, and what `$ref` leads to. They must come to an end,
-//! and must not be too many, since an order that does not fit is held against each of them.
+//! The parts of a schema that apply to the same value, such as those in `anyOf` and the targets of
+//! `$ref`. Their number must be limited, because an invalid order is validated against
+//! each of them.
 
 use super::compile::SchemaProblem;
 use super::index::{Index, children};
 use super::marks::referred;
 
-/// How many parts may look at one value, each counted as often as the schema leads to it.
+/// Maximum number of parts that apply to one value. A part counts once for each way that leads to
+/// it.
 const PARTS_MAX: u64 = 100_000;
-/// How deep such parts may lie in each other.
+/// Maximum nesting depth of such parts.
 const DEPTH_MAX: usize = 1_000;
 
-/// Finds references that lead back to where they stand, and parts that are too many.
+/// Finds references that lead back to themselves, and values to which too many parts apply.
 pub(super) fn problems(index: &Index<'_>) -> Vec<SchemaProblem> {
     let mut search = Search {
         index,
@@ -27,7 +29,7 @@ pub(super) fn problems(index: &Index<'_>) -> Vec<SchemaProblem> {
 #[derive(Clone, Copy)]
 enum Parts {
     Unknown,
-    /// They are being counted.
+    /// The parts are being counted.
     Open,
     Known(u64),
 }
@@ -40,7 +42,7 @@ struct Search<'i, 's> {
 }
 
 impl Search<'_, '_> {
-    /// Counts the parts that look at the value of a place.
+    /// Counts the parts that apply to the value of a place.
     fn count(&mut self, position: usize, depth: usize) -> u64 {
         match self.parts.get(position) {
             Some(Parts::Unknown) if depth > DEPTH_MAX => return PARTS_MAX + 1,
@@ -62,8 +64,8 @@ impl Search<'_, '_> {
                 self.problems.push(SchemaProblem {
                     pointer: format!("{}/$ref", place.pointer),
                     on_key: false,
-                    message: "`$ref` leads back to where it stands, so that it describes nothing".to_owned(),
-                    help: Some("refer to the schema of another value, or of one below `properties` or `items`".to_owned()),
+                    message: "`$ref` leads back to itself, so it describes no value".to_owned(),
+                    help: Some("refer to a schema of another value, such as one below `properties` or `items`".to_owned()),
                 });
             } else {
                 parts = parts.saturating_add(self.count(target, depth + 1));
@@ -74,9 +76,9 @@ impl Search<'_, '_> {
             self.problems.push(SchemaProblem {
                 pointer: place.pointer.clone(),
                 on_key: true,
-                message: format!("more than {PARTS_MAX} parts of the schema look at this value"),
+                message: format!("more than {PARTS_MAX} parts of the schema apply to this value"),
                 help: Some(
-                    "use fewer references to schemas that refer to others several times".to_owned(),
+                    "use fewer references to schemas that contain several references".to_owned(),
                 ),
             });
         }
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn references_that_come_back_without_going_into_the_value_are_found() {
+    fn references_that_lead_back_to_the_same_value_are_found() {
         let found = pointers(&json!({
             "properties": { "a": { "$ref": "#/$defs/a" } },
             "$defs": {
@@ -115,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_counted_as_often_as_the_schema_leads_to_them() {
+    fn a_part_counts_once_for_each_way_that_leads_to_it() {
         let level = |at: usize| json!({ "anyOf": vec![json!({ "$ref": format!("#/$defs/a{}", at + 1) }); 9] });
         let schema = |levels: usize| {
             let mut defs: serde_json::Map<String, Json> =

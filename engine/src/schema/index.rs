@@ -1,4 +1,4 @@
-//! Where the subschemas of a schema are, and what a `$ref` in one of them leads to.
+//! An index of the subschemas of a schema, which resolves references.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,18 +10,18 @@ use super::keywords::{Holds, keyword};
 
 /// The base of a schema without `$id`.
 const BASE: &str = "json-schema:///";
-/// What the schemas of JSON Schema itself begin with; the validator has them.
+/// The prefix of the metaschemas of JSON Schema, which are built into the validator.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/";
 
 /// A subschema.
 #[derive(Debug)]
 pub(super) struct Place<'s> {
     pub(super) schema: &'s Json,
-    /// JSON pointer from the root of the schema.
+    /// The JSON pointer from the root of the schema.
     pub(super) pointer: String,
-    /// The schema that `#` in it means: the nearest one around it with an `$id`, or the root.
+    /// The schema to which `#` refers: the closest enclosing schema with an `$id`, or the root.
     pub(super) resource: &'s Json,
-    /// URI of that schema.
+    /// The URI of that schema.
     base: String,
 }
 
@@ -35,31 +35,31 @@ pub(super) struct Index<'s> {
     anchors: HashMap<(String, &'s str), &'s Json>,
 }
 
-/// What a reference leads to.
+/// The target of a reference.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Target<'s> {
     /// A subschema.
     Schema(&'s Json),
-    /// A schema that only the validator knows.
+    /// A metaschema of JSON Schema, which only the validator has.
     Dialect,
-    /// A place in the schema where there is no subschema.
+    /// A place in the schema without a subschema.
     Nothing,
     /// Another document.
     Elsewhere,
 }
 
-/// Identifies a subschema by where it lies in memory.
+/// Identifies a subschema by its address in memory.
 fn address(schema: &Json) -> usize {
     std::ptr::from_ref(schema).addr()
 }
 
-/// Writes a token of a JSON pointer.
+/// Escapes a token of a JSON pointer.
 pub(super) fn escaped(token: &str) -> String {
     token.replace('~', "~0").replace('/', "~1")
 }
 
 impl<'s> Index<'s> {
-    /// Finds every subschema, in the order of the document.
+    /// Creates an index of all subschemas, in the order of the document.
     pub(super) fn new(root: &'s Json) -> Self {
         let mut index = Self {
             places: Vec::new(),
@@ -110,7 +110,7 @@ impl<'s> Index<'s> {
         self.by_address.get(&address(schema)).copied()
     }
 
-    /// Returns the pointer of the innermost subschema around a place.
+    /// Returns the pointer of the innermost subschema that contains a place.
     pub(super) fn around<'p>(&self, pointer: &'p str) -> &'p str {
         let mut around = pointer;
         while !self.by_pointer.contains(around) {
@@ -120,7 +120,7 @@ impl<'s> Index<'s> {
         around
     }
 
-    /// Returns what a reference in `from` leads to.
+    /// Resolves a reference in `from`.
     pub(super) fn resolve(&self, from: &Json, reference: &str) -> Target<'s> {
         let Some(place) = self.place(from) else { return Target::Nothing };
         let (uri, fragment) = reference.split_once('#').unwrap_or((reference, ""));
@@ -149,15 +149,15 @@ impl<'s> Index<'s> {
 /// A subschema one level below a schema.
 pub(super) struct Child<'s> {
     pub(super) keyword: &'static str,
-    /// Its name or position below the keyword.
+    /// The name or position below the keyword.
     token: Option<String>,
     pub(super) schema: &'s Json,
-    /// Whether it sees the same value as the schema.
+    /// Whether the subschema applies to the same value as the schema.
     pub(super) in_place: bool,
 }
 
 impl Child<'_> {
-    /// Returns its JSON pointer from the schema.
+    /// Returns the JSON pointer of the subschema, relative to the schema.
     pub(super) fn pointer(&self) -> String {
         let token = self.token.as_ref().map(|token| format!("/{}", escaped(token)));
         format!("/{}{}", self.keyword, token.unwrap_or_default())
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reference_leads_to_a_subschema_by_pointer_name_or_address() {
+    fn references_by_pointer_anchor_and_uri_are_resolved() {
         let schema = json!({
             "properties": { "a": { "$ref": "#/$defs/per%25cent~1slash" } },
             "$defs": {

@@ -1,4 +1,5 @@
-//! An order as the validator sees it: with the digits of its numbers, so that every comparison is exact.
+//! The representation of an order in the validator. It keeps the digits of numbers, so that
+//! comparisons are exact.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet, btree_map};
@@ -15,7 +16,7 @@ use super::number::Number;
 pub(super) enum Instance {
     Null,
     Bool(bool),
-    /// The number as it is written.
+    /// A number as it is written.
     Number(String),
     Text(String),
     List(Vec<Self>),
@@ -23,7 +24,7 @@ pub(super) enum Instance {
 }
 
 impl Instance {
-    /// Reads a document that has already been read once, so that its nesting is known to be limited.
+    /// Reads a document that the reader has already read, so its nesting depth is limited.
     pub(super) fn read(text: &[u8]) -> Result<Self, JiterError> {
         let mut json = Jiter::new(text);
         let peek = json.peek()?;
@@ -95,7 +96,7 @@ impl Instance {
         }
     }
 
-    /// Returns a key that only equal values share.
+    /// Returns a key that is equal for equal values only.
     fn key(&self) -> Key<'_> {
         match self {
             Self::Null => Key::Null,
@@ -257,7 +258,7 @@ impl<'a> Array<'a, Exact> for &'a [Instance] {
 pub(super) struct Digits<'a>(&'a str);
 
 impl Digits<'_> {
-    /// Returns the number as a float that has no other value.
+    /// Returns the number as a float, if a float can represent it exactly.
     fn as_exact_f64(&self) -> Option<f64> {
         let float: f64 = self.0.parse().ok().filter(|float: &f64| float.is_finite())?;
         (Number::parse(&float.to_string()) == Number::parse(self.0)).then_some(float)
@@ -288,7 +289,8 @@ impl JsonNumber for Digits<'_> {
         Cow::Borrowed(self.0)
     }
 
-    /// Only errors show this form, and ours never quote a value, so that a number of another value will do.
+    /// Only error messages use this form. Ours never quote a value, so an approximate number is
+    /// enough.
     fn to_number(&self) -> Cow<'_, serde_json::Number> {
         let float = || serde_json::Number::from_f64(self.0.parse().unwrap_or_default());
         let whole = self.as_i64().map(serde_json::Number::from);

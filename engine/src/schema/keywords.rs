@@ -1,9 +1,10 @@
-//! The keywords of JSON Schema 2020-12 and ours: what each holds, and which values it constrains.
+//! The keywords of JSON Schema 2020-12 and our own keywords, with their content and the values that
+//! they constrain.
 
-/// What the value of a keyword is.
+/// The content of a keyword.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Holds {
-    /// No schema.
+    /// Not a schema.
     Plain,
     /// A schema.
     Schema,
@@ -13,12 +14,12 @@ pub(super) enum Holds {
     Named,
 }
 
-/// Which values a keyword constrains; it has no effect where no such value is possible.
+/// The values that a keyword constrains. It has no effect if the schema allows no such value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Constrains {
-    /// None: it is an annotation, or belongs to the structure of the schema.
+    /// None. The keyword is an annotation or is part of the schema's structure.
     Nothing,
-    /// All.
+    /// All values.
     Everything,
     /// Numbers, and texts with a decimal.
     Numbers,
@@ -40,9 +41,9 @@ pub(super) struct Keyword {
     pub(super) name: &'static str,
     pub(super) holds: Holds,
     pub(super) constrains: Constrains,
-    /// Whether its subschemas see the same value as the schema itself.
+    /// Whether its subschemas apply to the same value as the schema itself.
     pub(super) in_place: bool,
-    /// The keywords of which one must stand beside it, or it has no effect.
+    /// If not empty, the keyword has an effect only together with one of these keywords.
     pub(super) partners: &'static [&'static str],
 }
 
@@ -62,7 +63,7 @@ const fn with(keyword: Keyword, partners: &'static [&'static str]) -> Keyword {
     Keyword { partners, ..keyword }
 }
 
-/// Every keyword, in order of the names.
+/// All keywords, sorted by name.
 #[rustfmt::skip]
 const KEYWORDS: [Keyword; 65] = [
     plain("$anchor", Constrains::Nothing),
@@ -132,7 +133,7 @@ const KEYWORDS: [Keyword; 65] = [
     plain("x-scale", Constrains::Decimals),
 ];
 
-/// Finds a keyword by its name.
+/// Returns the keyword with a name.
 pub(super) fn keyword(name: &str) -> Option<&'static Keyword> {
     let at = KEYWORDS.binary_search_by(|keyword| keyword.name.cmp(name)).ok()?;
     KEYWORDS.get(at)
@@ -143,7 +144,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     KEYWORDS.iter().map(|keyword| keyword.name)
 }
 
-/// Tells whether a keyword says nothing about values.
+/// Returns whether a keyword does not constrain any values.
 pub(super) fn is_annotation(name: &str) -> bool {
     keyword(name).is_some_and(|keyword| keyword.constrains == Constrains::Nothing)
 }

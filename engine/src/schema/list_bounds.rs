@@ -1,20 +1,21 @@
-//! How many elements a list of the order may have, as its schema says.
+//! Finds the maximum length of a list of the order in its schema.
 
 use serde_json::Value as Json;
 
-/// Maximum depth of the search, references included, since a schema that contains itself has no end.
+/// Maximum depth of the search, including references, because a schema can contain itself.
 const DEPTH_MAX: usize = 64;
 
 /// A list in a schema.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ListBound {
-    /// JSON pointer to its schema.
+    /// The JSON pointer to the schema of the list.
     pub(crate) pointer: String,
-    /// Its `maxItems`, if it has one.
+    /// The value of `maxItems`.
     pub(crate) max: Option<u64>,
 }
 
-/// Finds the list at a path of names, on whose way other lists are entered; nothing if the schema does not show it.
+/// Finds the list at a path of names. The path can lead through elements of other lists. Returns
+/// `None` if the schema does not declare such a list.
 pub(crate) fn list_bound(schema: &Json, path: &str) -> Option<ListBound> {
     let names: Vec<&str> = path.split('.').collect();
     let search = Search { root: schema };

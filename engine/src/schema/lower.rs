@@ -1,4 +1,4 @@
-//! An order schema without our extensions: what the validator is given. It means the same as what was written.
+//! Converts an order schema to an equivalent one without our extensions, for the validator.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -9,12 +9,13 @@ use super::index::{Index, Target, escaped};
 use super::keywords::{Holds, keyword};
 use super::number_type::decimal_size;
 
-/// Where the rest of a nullable schema goes: null is the first alternative.
+/// The new place of a nullable schema's content. The first alternative is null.
 const NOT_NULL: &str = "/anyOf/1";
-/// Keywords that stay on a nullable schema, so that what refers to it or into its definitions still finds them.
+/// Keywords that stay outside the alternatives of a nullable schema, so that references to it and
+/// to its definitions still resolve.
 const STAYING: [&str; 6] = ["$anchor", "$comment", "$defs", "$dynamicAnchor", "$id", "definitions"];
 
-/// Lowers a schema whose keywords have been checked.
+/// Converts a schema whose keywords have been checked.
 pub(super) fn lower(index: &Index<'_>, root: &Json) -> Json {
     let in_texts = met_by_decimal_texts(index);
     Lowering { index, in_texts }.schema(root)
@@ -41,7 +42,7 @@ impl Lowering<'_, '_> {
                     schemas.map(|(name, schema)| (name.clone(), self.schema(schema))).collect()
                 }
                 _ if *name == "$ref" => self.reference(schema, value),
-                // Whatever older draft is named, a schema is read as the current one.
+                // A schema is always read as 2020-12, even if it names an older draft.
                 _ if ["nullable", "$schema", "$vocabulary"].contains(&name.as_str())
                     || name.starts_with("x-") =>
                 {
@@ -78,7 +79,7 @@ impl Lowering<'_, '_> {
         }
     }
 
-    /// Leads a pointer through the nullable schemas on its way.
+    /// Adjusts a pointer that passes through nullable schemas.
     fn reference(&self, from: &Json, reference: &Json) -> Json {
         let Some(text) = reference.as_str() else { return reference.clone() };
         let (Some(pointer), Target::Schema(_)) =

@@ -1,5 +1,5 @@
-//! Keywords that only a type can carry, such as `x-pii`. Where a part of a schema gives no type they have no effect, and personal data
-//! would be shown.
+//! Marks: keywords such as `x-pii` that are properties of a type. They have no effect in a part of
+//! a schema from which no type is derived, and personal data would be printed.
 
 use std::collections::BTreeSet;
 
@@ -7,22 +7,23 @@ use serde_json::Value as Json;
 
 use super::index::{Index, Target, children, escaped};
 
-/// Keywords that say something about the type of a field.
+/// Keywords that are properties of a field's type.
 const MARKS: [&str; 3] = ["x-currency", "x-customer", "x-pii"];
 
 /// A mark in a schema.
 pub(super) struct Mark {
-    /// JSON pointer from the schema to the mark, or to the `$ref` through which it is reached.
+    /// The JSON pointer from the schema to the mark, or to the `$ref` that leads to it.
     pub(super) pointer: String,
     pub(super) keyword: &'static str,
 }
 
-/// Finds a mark in a schema or in what it refers to.
+/// Finds a mark in a schema or in the schemas to which it refers.
 pub(super) fn mark_in<'s>(index: &Index<'s>, schema: &'s Json) -> Option<Mark> {
     find(index, schema, &mut Vec::new())
 }
 
-/// Returns the places at which `x-customer` stands in some parts of a schema or in what they refer to.
+/// Returns the places with `x-customer` in some parts of a schema or in the schemas to which they
+/// refer.
 pub(super) fn customers_in(index: &Index<'_>, parts: &BTreeSet<usize>) -> Vec<usize> {
     let places = index.places();
     let mut below: Vec<Vec<usize>> = vec![Vec::new(); places.len()];
@@ -43,7 +44,8 @@ pub(super) fn customers_in(index: &Index<'_>, parts: &BTreeSet<usize>) -> Vec<us
         .collect()
 }
 
-/// Returns for each place of the index whether anything in it, or in what it refers to, is personal data.
+/// Returns for each place of the index whether it contains personal data or refers to a schema that
+/// does.
 pub(super) fn personal(index: &Index<'_>) -> Vec<bool> {
     let places = index.places();
     let mut around: Vec<Vec<usize>> = vec![Vec::new(); places.len()];
@@ -61,7 +63,7 @@ pub(super) fn personal(index: &Index<'_>) -> Vec<bool> {
     personal
 }
 
-/// Marks all that can be reached from what is marked.
+/// Marks everything that can be reached from a marked place.
 pub(super) fn spread(marked: &mut [bool], neighbours: &[Vec<usize>]) {
     let mut left: Vec<usize> =
         (0..marked.len()).filter(|at| marked.get(*at) == Some(&true)).collect();
@@ -98,12 +100,12 @@ fn is_set(schema: &Json, keyword: &str) -> bool {
     schema.get(keyword).is_some_and(|value| *value != Json::Bool(false))
 }
 
-/// Tells whether the subschemas of a keyword count only where something refers to them.
+/// Returns whether the subschemas of a keyword apply only where a reference leads to them.
 pub(super) fn is_definition(keyword: &str) -> bool {
     matches!(keyword, "$defs" | "definitions")
 }
 
-/// Returns the subschema to which the `$ref` of a schema leads.
+/// Returns the subschema to which the `$ref` of a schema refers.
 pub(super) fn referred<'s>(index: &Index<'s>, schema: &'s Json) -> Option<&'s Json> {
     match index.resolve(schema, schema.get("$ref")?.as_str()?) {
         Target::Schema(target) => Some(target),

@@ -1,4 +1,4 @@
-//! A schema held against the schema of schemas.
+//! Validates a schema against the metaschema.
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, draft202012};
@@ -8,7 +8,8 @@ use serde_json::Value as Json;
 use super::compile::SchemaProblem;
 use super::words::{bound, in_words, type_name, type_names};
 
-/// Holds a schema against the schema of schemas, so that a keyword with a meaningless value is not ignored.
+/// Validates a schema against the metaschema, so that a keyword with an invalid value is not
+/// ignored.
 pub(super) fn misused(schema: &Json) -> Vec<SchemaProblem> {
     let mut problems: Vec<SchemaProblem> = Vec::new();
     for error in draft202012::meta::validator().iter_errors(schema) {
@@ -33,7 +34,7 @@ fn misuse(error: &ValidationError<'_>) -> SchemaProblem {
         (ValidationErrorKind::AnyOf { .. } | ValidationErrorKind::Enum { .. }, Some(name))
             if names.clone().next() == Some("type") =>
         {
-            (format!("`{name}` is not a type of JSON Schema"), did_you_mean(name, TYPES))
+            (format!("`{name}` is not a JSON Schema type"), did_you_mean(name, TYPES))
         }
         (ValidationErrorKind::AnyOf { .. }, None) if names.clone().next() == Some("type") => {
             let listed = found.as_array().into_iter().flatten();
@@ -41,12 +42,12 @@ fn misuse(error: &ValidationError<'_>) -> SchemaProblem {
                 listed.filter(|name| !name.as_str().is_some_and(|name| TYPES.contains(&name)));
             match strange.next() {
                 Some(Json::Null) => (
-                    "`null` without quotes is not a type of JSON Schema".to_owned(),
-                    Some("write `\"null\"` in quotes".to_owned()),
+                    "`null` without quotes is not a JSON Schema type".to_owned(),
+                    Some("put it in quotes: `\"null\"`".to_owned()),
                 ),
                 Some(strange) => (
                     format!(
-                        "`{}` is not a type of JSON Schema",
+                        "`{}` is not a JSON Schema type",
                         strange.as_str().map_or_else(|| strange.to_string(), str::to_owned)
                     ),
                     strange.as_str().and_then(|name| did_you_mean(name, TYPES)),

@@ -1,7 +1,9 @@
-//! The order schema: the subset of JSON Schema (2020-12) from which types come, and the rest, which only validates.
+//! The order schema. Types are derived from a subset of JSON Schema (2020-12). The rest is used
+//! only for validation.
 //!
-//! One rule decides about an order: the reader alone gives the verdict if it asserts every keyword at every place of the schema (`compile`
-//! proves that); otherwise the validator does, and the reader only makes values. Decision 0019 tells why.
+//! If the reader asserts every keyword in every place of the schema, which `compile` determines,
+//! the reader alone decides whether an order is valid. Otherwise the validator decides, and the
+//! reader only creates values. Decision 0019 explains why.
 
 mod bounds;
 mod check;

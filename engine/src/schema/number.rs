@@ -1,24 +1,25 @@
-//! Numbers of any length, compared exactly and in a time that is linear in their text.
+//! Numbers of any length. They are compared exactly, in linear time.
 
 use std::cmp::Ordering;
 
-/// A JSON number: `0.digits` times ten to the power of `point`, with neither zeros at the ends of the digits.
+/// A JSON number: `0.digits` times ten to the power of `point`. The digits have no leading or
+/// trailing zeros.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Number {
     negative: bool,
-    /// ASCII digits; none for zero.
+    /// ASCII digits. Zero has none.
     digits: Vec<u8>,
     point: i128,
 }
 
-/// Tells whether a text is exactly the number that a float is written as.
+/// Returns whether a text has exactly the value of a float's shortest representation.
 pub(crate) fn is_number_of(float: f64, text: &str) -> bool {
     let unsigned = text.strip_prefix('+').unwrap_or(text);
     Number::parse(unsigned).is_some_and(|exact| Number::parse(&float.to_string()) == Some(exact))
 }
 
 impl Number {
-    /// Reads a JSON number, or a decimal in plain notation.
+    /// Parses a JSON number or a decimal in plain notation.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (negative, unsigned) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
@@ -43,12 +44,12 @@ impl Number {
         Some(Self { negative, digits, point })
     }
 
-    /// Tells whether it is whole.
+    /// Returns whether the number is an integer.
     pub(super) fn is_whole(&self) -> bool {
         self.digits.len() as i128 <= self.point || self.digits.is_empty()
     }
 
-    /// Returns it as a whole number of at most 38 digits.
+    /// Returns the number as an integer of at most 38 digits.
     pub(super) fn to_i128(&self) -> Option<i128> {
         const DIGITS_MAX: i128 = 38;
         if self.digits.is_empty() {
@@ -63,7 +64,8 @@ impl Number {
         Some(if self.negative { -number } else { number })
     }
 
-    /// Tells whether it is a whole multiple of a number that is not zero, of which 19 digits count.
+    /// Returns whether the number is an integer multiple of `unit`. Returns false if `unit` is zero
+    /// or has too many digits for 64 bits.
     pub(super) fn is_multiple_of(&self, unit: &Self) -> bool {
         let Some(divisor) = std::str::from_utf8(&unit.digits).ok().and_then(|d| d.parse().ok())
         else {
@@ -72,11 +74,11 @@ impl Number {
         if self.digits.is_empty() || divisor == 0 {
             return self.digits.is_empty();
         }
-        // Both as whole numbers: digits times ten to this power, by digits of the divisor.
+        // Compare both as integers: the digits times ten to the power of `scale`, and the divisor.
         let scale =
             (self.point - self.digits.len() as i128) - (unit.point - unit.digits.len() as i128);
         let Ok(scale) = u128::try_from(scale) else {
-            // The last digit is not zero, so that no power of ten divides it.
+            // The last digit is not zero, so the digits are not divisible by a power of ten.
             return false;
         };
         let divisor: u64 = divisor;
@@ -111,7 +113,7 @@ impl Ord for Number {
     }
 }
 
-/// Reads an exponent; one that is longer than any that matters keeps only its sign.
+/// Parses an exponent. Very large exponents are clamped, because only their sign matters.
 fn power(text: &str) -> Option<i128> {
     const LARGE: i128 = 1 << 100;
     let (negative, digits) = match text.as_bytes() {
@@ -128,7 +130,7 @@ fn power(text: &str) -> Option<i128> {
     Some(if negative { -power } else { power })
 }
 
-/// Returns ten to a power, of which only the rest by a modulus below 2^64 counts.
+/// Returns ten to a power, modulo a number below 2^64.
 fn ten_to_the(mut power: u128, modulus: u128) -> u128 {
     let (mut result, mut square) = (1 % modulus, 10 % modulus);
     while power > 0 {
@@ -201,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_are_told_from_others() {
+    fn integers_are_recognized() {
         assert_eq!(number("1e2").to_i128(), Some(100));
         assert_eq!(number("-7.0").to_i128(), Some(-7));
         assert_eq!(number("0.5").to_i128(), None);

@@ -1,4 +1,4 @@
-//! The types of numbers: their digits, and the numbers between which their bounds let them lie.
+//! The types of numbers: their digits and their bounds.
 
 use oms_core::money::{Decimal, Rounding};
 use oms_core::value::{Interval, JsonKind, Type};
@@ -11,13 +11,14 @@ pub(super) fn integer(map: &Map<String, Json>) -> (Type, JsonKind) {
     (Type::int_within(bounds(map, Interval::whole(), 0)), JsonKind::Int { min, max })
 }
 
-/// Returns the type of a whole number between two others, and what the reader asserts.
+/// Returns the type of an integer between two others and the kind for the reader.
 pub(super) fn integer_within(min: i64, max: i64) -> (Type, JsonKind) {
     let interval = Interval::new(Decimal::from_int(min), Decimal::from_int(max));
     (Type::int_within(interval.unwrap_or_else(Interval::whole)), JsonKind::Int { min, max })
 }
 
-/// Returns the type of a decimal in a text, in a number or in either, and what the reader asserts.
+/// Returns the type of a decimal in a text, a number or either of them, and the kind for the
+/// reader.
 pub(super) fn decimal(map: &Map<String, Json>, text: bool, number: bool) -> (Type, JsonKind) {
     let (integer_digits, scale) = decimal_size(map);
     let kind = JsonKind::Decimal { text, number, integer_digits, scale };
@@ -25,7 +26,7 @@ pub(super) fn decimal(map: &Map<String, Json>, text: bool, number: bool) -> (Typ
     (Type::decimal_within(bounds(map, by_digits, scale), scale), kind)
 }
 
-/// Returns how many digits a decimal may have before and after the point.
+/// Returns the maximum number of digits of a decimal before and after the decimal point.
 pub(super) fn decimal_size(map: &Map<String, Json>) -> (u32, u32) {
     let digits =
         |key: &str| map.get(key).and_then(Json::as_u64).and_then(|n| u32::try_from(n).ok());
@@ -34,7 +35,8 @@ pub(super) fn decimal_size(map: &Map<String, Json>) -> (u32, u32) {
     (precision.saturating_sub(scale), scale)
 }
 
-/// Returns between which numbers of an interval a number with at most `scale` decimals lies.
+/// Returns the part of an interval that the bounds of a schema leave for a number with at most
+/// `scale` decimal places.
 fn bounds(map: &Map<String, Json>, all: Interval, scale: u32) -> Interval {
     let bound = |key: &str| Decimal::from_json_number(&map.get(key)?.to_string()).ok();
     let step = Decimal::from_parts(1, scale).unwrap_or(Decimal::ZERO);
@@ -61,7 +63,8 @@ fn bounds(map: &Map<String, Json>, all: Interval, scale: u32) -> Interval {
     constants(map).and_then(|constants| constants.within(declared)).unwrap_or(declared)
 }
 
-/// Returns the interval of the numbers that `enum` and `const` allow. Numbers that no decimal holds are refused anyway.
+/// Returns the smallest interval that contains the numbers in `enum` or `const`. Numbers that do
+/// not fit a decimal are ignored, because they are rejected anyway.
 fn constants(map: &Map<String, Json>) -> Option<Interval> {
     let number = |value: &Json| match value {
         Json::String(text) => Decimal::parse(text).ok(),
@@ -88,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bounds_of_whole_numbers_are_whole() {
+    fn the_bounds_of_integers_are_integers() {
         check(
             &[
                 (json!({ "minimum": 1, "maximum": 9 }), "1", "9"),

@@ -1,4 +1,4 @@
-//! A compiled order schema, and reading an order with it.
+//! The compiled order schema, which reads orders.
 
 use jsonschema::{Draft, Validator};
 use oms_core::value::{
@@ -14,20 +14,21 @@ use super::index::Index;
 use super::instance::{Exact, Instance};
 use super::{bounds, draft4, faults, formats, lower};
 
-/// What an order must be.
+/// A compiled order schema.
 #[derive(Debug)]
 pub struct OrderSchema {
-    /// As it was written.
+    /// The schema as written.
     source: Json,
     ty: Type,
     customer: CustomerMembers,
     node: JsonNode,
-    /// Gives the verdict on orders, unless the reader asserts all that the schema says.
+    /// Decides whether an order is valid. It is missing if the reader asserts the whole schema.
     validator: Option<Validator<Exact>>,
 }
 
 impl OrderSchema {
-    /// Compiles a schema, and returns everything in it that cannot be used. The type of a part that cannot be used is [`Shape::Broken`].
+    /// Compiles a schema. Returns it with all problems. The type of a part with a problem is
+    /// [`Shape::Broken`].
     pub fn compile(schema: &Json, typing: Typing) -> (Self, Vec<SchemaProblem>) {
         let source = schema.clone();
         let index = Index::new(&source);
@@ -61,25 +62,26 @@ impl OrderSchema {
         &self.customer
     }
 
-    /// Tells whether an order has a type at all.
+    /// Returns whether an order has a type.
     pub fn is_usable(&self) -> bool {
         self.ty.shape != Shape::Broken
     }
 
-    /// Tells whether the reader alone gives the verdict on an order.
+    /// Returns whether the reader alone decides whether an order is valid.
     pub const fn is_decided_by_reader(&self) -> bool {
         self.validator.is_none()
     }
 
-    /// Returns it as it was written.
+    /// Returns the schema as written.
     pub const fn source(&self) -> &Json {
         &self.source
     }
 
-    /// Returns the part of it that API Gateway can check by itself: a model, which every order that fits the schema fits.
+    /// Returns the model that API Gateway can check. Every order that matches the schema also
+    /// matches the model.
     ///
     /// # Errors
-    /// Every keyword that no model can have.
+    /// Returns all keywords that models do not support.
     pub fn model(&self) -> Result<Json, Vec<SchemaProblem>> {
         draft4::model(&self.source)
     }
@@ -87,7 +89,7 @@ impl OrderSchema {
     /// Reads an order.
     ///
     /// # Errors
-    /// Everything that is wrong with it, each with its place, without values.
+    /// Returns all problems, with their places and without values.
     pub fn read(&self, body: &[u8]) -> Result<Parsed, Vec<JsonProblem>> {
         let read = read_json(body, &self.node);
         let Some(validator) = &self.validator else { return read };
@@ -104,28 +106,29 @@ impl OrderSchema {
         let mut problems = faults::problems(body, found, validator.iter_errors(&instance));
         if problems.is_empty() {
             let (kind, pointer) = (ProblemKind::Shape, String::new());
-            let message = "does not fit the schema".to_owned();
+            let message = "does not match the schema".to_owned();
             problems.push(JsonProblem { kind, pointer, offset: 0, message });
         }
         Err(problems)
     }
 
-    /// Reads an order that was accepted before, perhaps by a version that accepted more.
+    /// Reads an order that was accepted before, possibly by an earlier version with different
+    /// rules.
     ///
     /// # Errors
-    /// The syntax errors of text that is not JSON.
+    /// Returns the syntax errors if the text is not JSON.
     pub fn revive(&self, body: &[u8]) -> Result<Parsed, Vec<JsonProblem>> {
         revive_json(body, &self.node)
     }
 }
 
-/// Builds a validator of a schema without our extensions.
+/// Builds the validator for a schema without our extensions.
 fn build(schema: &Json) -> Result<Validator<Exact>, SchemaProblem> {
     let options = jsonschema::options_for::<Exact>().with_draft(Draft::Draft202012).offline();
     bounds::register(formats::register(options)).build(schema).map_err(|error| SchemaProblem {
         pointer: String::new(),
         on_key: false,
-        message: format!("the schema is not valid: {}", error.masked()),
+        message: format!("invalid schema: {}", error.masked()),
         help: None,
     })
 }
@@ -158,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn keywords_that_only_validate_are_still_asserted_with_a_place() {
+    fn keywords_without_a_type_are_asserted_with_a_place() {
         let schema = json!({ "type": "object", "required": ["sku"], "properties": {
             "sku": { "type": "string", "pattern": "^[A-Z]+$" },
         } });
@@ -170,14 +173,14 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_keyword_is_told() {
+    fn a_misspelled_keyword_has_a_suggestion() {
         let schema = json!({ "type": "object", "propertys": {} });
         let problems = faults(&schema);
         assert_eq!(problems[0].help.as_deref(), Some("did you mean `properties`?"));
     }
 
     #[test]
-    fn a_keyword_with_a_meaningless_value_is_told_at_its_place() {
+    fn a_keyword_with_an_invalid_value_is_reported_at_its_place() {
         let schema = json!({ "type": "object", "required": "id", "properties": {
             "id": { "type": "text" },
             "name": { "type": "string", "minLength": "3", "x-pii": "yes" },
@@ -189,7 +192,7 @@ mod tests {
             .collect();
         for expected in [
             "/required `required` must be a list, not text",
-            "/properties/id/type `text` is not a type of JSON Schema",
+            "/properties/id/type `text` is not a JSON Schema type",
             "/properties/name/minLength `minLength` must be a whole number, not text",
             "/properties/name/x-pii `x-pii` must be true or false",
             "/properties/amount/x-scale `x-scale` must be a whole number of digits",
@@ -200,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn personal_data_beside_a_reference_is_personal() {
+    fn a_mark_next_to_a_reference_has_an_effect() {
         let schema = json!({ "type": "object", "properties": { "a": { "$ref": "#/$defs/a", "x-pii": true } },
             "$defs": { "a": { "type": "string" } } });
         let schema = compiled(&schema);
@@ -209,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn personal_data_is_marked_where_it_counts_or_not_at_all() {
+    fn a_mark_without_effect_is_reported() {
         let schema = json!({ "type": "object",
             "properties": { "a": { "type": "string", "allOf": [{ "x-pii": true }] } },
             "if": { "properties": { "b": { "$ref": "#/$defs/b" } } },
@@ -223,7 +226,7 @@ mod tests {
         let expected =
             ["/additionalProperties/x-pii", "/if/properties/b/$ref", "/properties/a/allOf/0/x-pii"];
         assert_eq!(places, expected);
-        // Where a schema contains itself, what is too deep for a type is as personal as the rest.
+        // In a recursive schema, parts that are too deep to have a type are personal data as well.
         let schema = json!({ "type": "object", "properties": { "next": { "$ref": "#" }, "name": { "type": "string", "x-pii": true } } });
         let schema = compiled(&schema);
         let mut ty = schema.ty();
@@ -235,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_union_by_tag_makes_what_not_all_have_optional() {
+    fn members_that_only_some_cases_of_a_union_have_are_optional() {
         let schema = json!({ "type": "object", "required": ["payment"], "properties": { "payment": { "oneOf": [
             { "type": "object", "required": ["kind", "last4"], "properties": { "kind": { "const": "card" }, "last4": { "type": "string" } } },
             { "type": "object", "required": ["kind"], "properties": { "kind": { "const": "cash" } } },
@@ -249,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn an_amount_must_name_a_field_that_holds_a_currency() {
+    fn x_currency_must_point_to_a_currency() {
         let schema = |pointer: &str| {
             json!({ "type": "object", "properties": {
             "amount": { "type": "string", "format": "decimal", "x-currency": pointer },

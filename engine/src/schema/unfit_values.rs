@@ -1,5 +1,5 @@
-//! What no order can have: values of `enum` and `const` that the `type` beside them does not allow, since YAML reads `1.10` as a number, and
-//! keywords that no value meets together.
+//! Finds schemas that no order can match: values of `enum` and `const` that `type` does not allow,
+//! for example because YAML reads `1.10` as a number, and keywords that contradict each other.
 
 use oms_core::money::Decimal;
 use serde_json::Value as Json;
@@ -9,14 +9,14 @@ use super::decimals::allows;
 use super::index::Index;
 use super::words::type_name;
 
-/// Finds the values that the `type` of their schema does not allow, and the keywords that no value meets.
+/// Finds values that the `type` of their schema does not allow, and keywords that no value matches.
 pub(crate) fn unfit_values(root: &Json) -> Vec<SchemaProblem> {
     let mut problems = Vec::new();
     for place in Index::new(root).places() {
         if let Some((keyword, message)) = unmet(place.schema) {
             let pointer = format!("{}/{keyword}", place.pointer);
             let help =
-                Some("correct it, since no order is accepted that has this member".to_owned());
+                Some("correct the schema; it rejects every order with this member".to_owned());
             problems.push(SchemaProblem { pointer, on_key: true, message, help });
         }
         let only =
@@ -28,13 +28,12 @@ pub(crate) fn unfit_values(root: &Json) -> Vec<SchemaProblem> {
             if fits(place.schema, value) {
                 continue;
             }
-            let message = format!(
-                "no order has the value `{value}`, which the `type` beside it does not allow"
-            );
+            let message =
+                format!("no order can have the value `{value}`, because `type` does not allow it");
             let is_bare = matches!(value, Json::Number(_) | Json::Bool(_));
             let help = match is_bare && allows(place.schema, "string") {
-                true => "write it in quotes, so that it is text",
-                false => "remove it, or let `type` allow it",
+                true => "put it in quotes to make it text",
+                false => "remove it, or allow it in `type`",
             };
             problems.push(SchemaProblem {
                 pointer,
@@ -47,16 +46,16 @@ pub(crate) fn unfit_values(root: &Json) -> Vec<SchemaProblem> {
     problems
 }
 
-/// Returns the keyword of a schema that no value can meet together with the others, and why.
+/// Returns the keyword of a schema that no value can match together with the others, and a message.
 fn unmet(schema: &Json) -> Option<(&'static str, String)> {
     if let Some(only) = schema.get("const") {
         let listed = schema.get("enum").and_then(Json::as_array);
         if listed.is_some_and(|listed| !listed.iter().any(|value| is_same(value, only))) {
-            return Some(("const", "no value meets `const` and `enum`".to_owned()));
+            return Some(("const", "no value matches both `const` and `enum`".to_owned()));
         }
     }
     if schema.get("enum").and_then(Json::as_array).is_some_and(Vec::is_empty) {
-        return Some(("enum", "`enum` is empty, so that no value meets it".to_owned()));
+        return Some(("enum", "`enum` is empty, so no value matches it".to_owned()));
     }
     const PAIRS: [(&str, &str); 5] = [
         ("minLength", "maxLength"),
@@ -68,7 +67,7 @@ fn unmet(schema: &Json) -> Option<(&'static str, String)> {
     let number = |keyword: &str| Decimal::from_json_number(&schema.get(keyword)?.to_string()).ok();
     PAIRS.into_iter().find_map(|(least, most)| {
         (number(least)? > number(most)?)
-            .then(|| (least, format!("no value meets `{least}` and `{most}`")))
+            .then(|| (least, format!("no value matches both `{least}` and `{most}`")))
     })
 }
 

@@ -1,4 +1,4 @@
-//! Unions: a value or null, and records that a constant tells apart.
+//! Unions: a value or null, and records that are distinguished by a constant.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::compile::{Compiler, record_of_cases};
 
-/// Returns the other alternative of an `anyOf` or `oneOf` of two, one of which is null.
+/// Returns the alternative of an `anyOf` or `oneOf` whose only other alternative is null.
 pub(super) fn or_null(map: &Map<String, Json>) -> Option<(&'static str, &Json)> {
     if map.contains_key("type") || map.contains_key("properties") {
         return None;
@@ -37,7 +37,8 @@ fn is_null(schema: &Json) -> bool {
 }
 
 impl<'s> Compiler<'_, 's> {
-    /// A union whose cases are told apart by a constant: one record in which members that only some cases have may be missing.
+    /// Compiles a union whose cases are distinguished by a constant. The result is a single record.
+    /// Members that only some cases have may be missing.
     pub(super) fn union(&mut self, cases: &'s [Json]) -> Option<(Type, JsonKind)> {
         let mut records = Vec::with_capacity(cases.len());
         for case in cases {
@@ -56,7 +57,7 @@ impl<'s> Compiler<'_, 's> {
         }
         let (ty, kind) = record_of_cases(merged, true, types);
         Some(match kind {
-            // With one such case, a value that is not an object fits exactly one.
+            // If exactly one case is lax, a value that is not an object matches exactly one case.
             JsonKind::Record(record) if lax => {
                 (ty.or_null(), JsonKind::Record(RecordNode { lax, ..record }))
             }
@@ -82,7 +83,7 @@ fn merge(records: Vec<RecordNode>) -> Option<Vec<(Member, Type)>> {
                             known.node = JsonNode { kind: reader(&joined), nullable };
                             *ty = joined.with_pii(personal);
                         }
-                        // The cases have nothing in common here, so that this is only validated.
+                        // The types of the cases cannot be joined, so the member is only validated.
                         None => {
                             known.node = JsonNode::ANY;
                             *ty = Type::of(Shape::Json).or_null().with_pii(personal);
@@ -90,7 +91,7 @@ fn merge(records: Vec<RecordNode>) -> Option<Vec<(Member, Type)>> {
                     }
                 }
                 None => {
-                    // An earlier case says nothing of it: there, it may be anything.
+                    // The earlier cases do not declare the member, so there it can have any value.
                     let first = position == 0;
                     let required = member.required && first;
                     let lax = member.lax || !first;
@@ -98,7 +99,7 @@ fn merge(records: Vec<RecordNode>) -> Option<Vec<(Member, Type)>> {
                 }
             }
         }
-        // What an earlier case has and this one lacks may be missing, or anything.
+        // A member that only earlier cases declare may be missing here, or have any value.
         for (known, _) in &mut merged {
             if here.position(&known.name).is_none() {
                 known.required = false;
@@ -112,7 +113,7 @@ fn merge(records: Vec<RecordNode>) -> Option<Vec<(Member, Type)>> {
     (!merged.is_empty()).then_some(merged)
 }
 
-/// Joins two types; the constants of a tag add up.
+/// Joins two types. The constants of a tag are combined.
 fn join(a: &Type, b: &Type) -> Option<Type> {
     match (&a.shape, &b.shape) {
         (Shape::Text { values: Some(first), .. }, Shape::Text { values: Some(second), .. }) => {

@@ -1,9 +1,9 @@
-//! What JSON Schema asks for, in words: for the pipeline file and for the schemas of orders.
+//! The words for requirements of JSON Schema, used for the pipeline file and for order schemas.
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use serde_json::Value as Json;
 
-/// Returns the names of the types that are wanted.
+/// Returns the names of the expected types.
 pub(crate) fn type_names(kind: &TypeKind) -> Vec<&'static str> {
     match kind {
         TypeKind::Single(name) => vec![name.as_str()],
@@ -11,7 +11,7 @@ pub(crate) fn type_names(kind: &TypeKind) -> Vec<&'static str> {
     }
 }
 
-/// Says what a bound asks for.
+/// Describes a bound.
 pub(crate) fn bound(kind: &ValidationErrorKind) -> Option<String> {
     let counted = |limit: u64, what: &str, plural: &str| {
         if limit == 1 { format!("one {what}") } else { format!("{limit} {plural}") }
@@ -34,7 +34,7 @@ pub(crate) fn bound(kind: &ValidationErrorKind) -> Option<String> {
         ValidationErrorKind::MaxLength { limit } => {
             format!("must have at most {}", counted(*limit, "character", "characters"))
         }
-        ValidationErrorKind::UniqueItems => "must not name the same thing twice".to_owned(),
+        ValidationErrorKind::UniqueItems => "must not contain duplicates".to_owned(),
         _ => return None,
     })
 }
@@ -51,7 +51,7 @@ pub(crate) const fn type_name(value: &Json) -> &'static str {
     }
 }
 
-/// Returns a type's name in words.
+/// Returns the name of a type in words.
 pub(crate) fn in_words(name: &str) -> &'static str {
     match name {
         "null" => "empty",

@@ -1,4 +1,4 @@
-//! What a step sees: the plan's context while it is planned, the run's while it runs.
+//! The context of a step: [`PlanContext`] while it is planned, and [`StepContext`] while it runs.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -21,27 +21,27 @@ use super::expr::Expr;
 use super::fault::{Fault, Faults};
 use crate::pipeline::SmtpSection;
 
-/// A rate table together with the pipeline's rules for using it.
+/// A rate table with the pipeline's rules for its use.
 #[derive(Debug)]
 pub struct RateSource {
-    /// Its name in the pipeline.
+    /// The name in the pipeline.
     pub name: Arc<str>,
     /// The rates.
     pub table: RateTable,
-    /// How many days a rate may be old.
+    /// The maximum age of a rate in days.
     pub max_age_days: u32,
-    /// How amounts are rounded.
+    /// The rounding of amounts.
     pub rounding: Rounding,
-    /// Where the rates come from, for the record: `ECB` or `fixed`.
+    /// The recorded source of the rates: `ECB` or `fixed`.
     pub label: Arc<str>,
 }
 
-/// What is on record for a rate at which the euro replaced a currency, and for one of the overrides.
+/// The recorded sources for a fixed conversion rate of the euro and for an override.
 const CHANGEOVER: &str = "euro";
 const OVERRIDE: &str = "override";
 
 impl RateSource {
-    /// Returns where the quotes of a conversion come from, for the record: one name, or two with a `+` between them.
+    /// Returns the recorded source of the quotes of a conversion: one name, or two joined by `+`.
     pub fn named(&self, sources: [Option<QuoteSource>; 2]) -> Arc<str> {
         let name = |source| match source {
             QuoteSource::Table => &*self.label,
@@ -55,9 +55,9 @@ impl RateSource {
         }
     }
 
-    /// Returns the most characters that [`Self::named`] gives.
+    /// Returns the maximum number of characters that [`Self::named`] returns.
     pub fn name_chars_max(&self) -> u64 {
-        // A fixed table, and one as it was before the euro's rates counted.
+        // A fixed table, or a table under semantics that do not know the euro's conversion rates.
         const LABEL: u64 = 5;
         let changeover = (self.label.len() + "+".len() + CHANGEOVER.len()) as u64;
         let overridden = (self.label.len() + "+".len() + OVERRIDE.len()) as u64;
@@ -69,39 +69,41 @@ impl RateSource {
     }
 }
 
-/// Who sends mail, and where its templates lie.
+/// The pipeline's settings for e-mails.
 #[derive(Clone, Debug)]
 pub struct MailSettings {
     /// The sender.
     pub from: Mailbox,
-    /// The folder of templates.
+    /// The folder of the templates.
     pub templates: Arc<str>,
-    /// The locale of the templates themselves.
+    /// The locale in which the templates are written.
     pub locale: Arc<str>,
-    /// The time zone in which instants have their days.
+    /// The time zone for dates.
     pub time_zone: TimeZone,
-    /// The server that mail may be sent by.
+    /// The SMTP server.
     pub smtp: Option<SmtpSection>,
 }
 
-/// What a pipeline declares besides its steps. A name without a value was declared, but wrongly.
+/// The resources that a pipeline declares. A name without a value belongs to an invalid
+/// declaration.
 #[derive(Default)]
 pub struct Resources {
     /// Tables by name.
     pub tables: BTreeMap<Arc<str>, Option<Arc<TableDef>>>,
     /// Rate tables by name.
     pub rates: BTreeMap<Arc<str>, Option<Arc<RateSource>>>,
-    /// The time zone in which instants have their days.
+    /// The time zone of the pipeline.
     pub time_zone: TimeZone,
-    /// Mail, if it is declared and can be used.
+    /// The settings for e-mails, if they are declared and valid.
     pub mail: Option<Arc<MailSettings>>,
-    /// Whether mail is declared.
+    /// Whether the pipeline has a `mail` section.
     pub has_mail_section: bool,
-    /// The sections of which it is not known what they declare. They have their own findings.
+    /// The sections whose declarations are unknown because they are not maps. They have their own
+    /// findings.
     pub unreadable: Vec<&'static str>,
 }
 
-/// What a step's plan may ask for.
+/// The context in which a step is planned.
 pub struct PlanContext<'a> {
     pub(crate) scope: &'a Scope,
     pub(crate) resources: &'a Resources,
@@ -115,14 +117,14 @@ pub struct PlanContext<'a> {
 }
 
 impl PlanContext<'_> {
-    /// Compiles a setting as the field `field` of the step's input, against the type that is wanted. What is wrong with it is noted;
-    /// then there is nothing.
+    /// Compiles a setting as the field `field` of the step's input, and checks its type. If it is
+    /// invalid, records the faults and returns `None`.
     pub fn expr<T: Typed>(&mut self, field: &str, expr: &Expr<T>) -> Option<Compiled> {
         self.value(field, &Route::root().key(field), expr.raw(), T::ty().as_ref())
     }
 
-    /// Compiles a setting as a field of the step's input that is a date. The setting gives a date, or an instant, whose day is that of the
-    /// pipeline's time zone.
+    /// Compiles a setting as a date field of the step's input. The setting is a date or an instant.
+    /// An instant is converted to its day in the pipeline's time zone.
     pub fn day(&mut self, field: &str, expr: &Expr<Value>) -> Option<Compiled> {
         let route = Route::root().key(field);
         let compiled = oms_expression::compile_value(expr.raw(), None, self.scope);
@@ -134,13 +136,13 @@ impl PlanContext<'_> {
             return Some(compiled);
         }
         let code = if is_date { codes::MAY_BE_MISSING } else { codes::WRONG_TYPE };
-        let message =
-            format!("`{field}` must be a date or a timestamp, and this is {}", compiled.ty());
+        let message = format!("`{field}` must be a date or a timestamp, not {}", compiled.ty());
         self.fault(Finding::error(code, Place::value(route), message));
         None
     }
 
-    /// Compiles a setting that is a URL as a field of the step's input. Values in the URL are percent-encoded.
+    /// Compiles a setting that is a URL as a field of the step's input. Values in the URL are
+    /// percent-encoded.
     pub fn url(&mut self, field: &str, route: &Route, raw: &serde_json::Value) -> Option<Compiled> {
         let compiled = oms_expression::compile_value(raw, Some(&Type::text()), self.scope);
         self.input(field, route, compiled.map(Compiled::url))
@@ -165,7 +167,7 @@ impl PlanContext<'_> {
         compiled: Result<Compiled, Vec<Problem>>,
     ) -> Option<Compiled> {
         match compiled {
-            // What refers to a step that has faults of its own is not judged, and cannot run either.
+            // A setting that refers to a broken step is not checked, and the step cannot run.
             Ok(compiled) if compiled.is_broken() => {
                 self.broken = true;
                 None
@@ -184,12 +186,12 @@ impl PlanContext<'_> {
         }
     }
 
-    /// Notes that something is wrong.
+    /// Records a fault.
     pub fn fault(&mut self, fault: impl Into<Fault>) {
         self.faults.push(fault.into());
     }
 
-    /// Returns the table that a setting names.
+    /// Returns the table that a setting refers to.
     pub fn table(&mut self, field: &str, name: &str) -> Option<Arc<TableDef>> {
         let tables = &self.resources.tables;
         match tables.get(name) {
@@ -204,7 +206,7 @@ impl PlanContext<'_> {
         }
     }
 
-    /// Returns the rate table that a setting names.
+    /// Returns the rate table that a setting refers to.
     pub fn rates(&mut self, field: &str, name: &str) -> Option<Arc<RateSource>> {
         let rates = &self.resources.rates;
         match rates.get(name) {
@@ -220,19 +222,20 @@ impl PlanContext<'_> {
         }
     }
 
-    /// Returns the pipeline's mail settings.
+    /// Returns the pipeline's settings for e-mails.
     pub fn mail(&mut self) -> Option<Arc<MailSettings>> {
-        // A section that cannot be used has its own finding.
+        // An invalid section has its own finding.
         if self.resources.mail.is_none() && !self.resources.has_mail_section {
             self.fault(
-                Finding::error(codes::MISSING_KEY, Place::key(Route::root()), "the pipeline does not say who sends mail")
+                Finding::error(codes::MISSING_KEY, Place::key(Route::root()), "the pipeline has no `mail` section")
                     .help("add `mail: { from: \"Orders <orders@example.com>\", templates: templates }` to the pipeline".to_owned()),
             );
         }
         self.resources.mail.clone()
     }
 
-    /// Returns the mail template that a setting names, compiled, with every name in it checked against the type of `data`.
+    /// Compiles the e-mail template that a setting refers to, and checks its names against the type
+    /// of `data`.
     pub fn template(
         &mut self,
         field: &str,
@@ -246,17 +249,17 @@ impl PlanContext<'_> {
             None => {
                 let names = Template::names(self.files, &settings.templates);
                 if names.is_empty() && self.files.list(&settings.templates).is_empty() {
-                    // The section has a finding that says so.
+                    // The `mail` section already has a finding about the folder.
                     return None;
                 }
                 if !names.iter().any(|known| known == name) {
                     let known: Vec<&str> = names.iter().map(String::as_str).collect();
                     let finding = unknown(
-                        "mail template",
+                        "e-mail template",
                         field,
                         name,
                         &known,
-                        "make a folder of this name in the one that `mail.templates` names",
+                        "create a folder with this name in the folder of `mail.templates`",
                     );
                     self.fault(finding);
                     return None;
@@ -318,13 +321,13 @@ impl PlanContext<'_> {
         }
     }
 
-    /// Tells whether the step runs once for each element of a list.
+    /// Returns whether the step runs once for each element of a list.
     pub const fn runs_each_element(&self) -> bool {
         self.each_element
     }
 
-    /// Tells whether a value surely differs from order to order: whether the order's key, or the run's id, can be read back
-    /// from it.
+    /// Returns whether a value is unique for each order: the order key or the run's id can be
+    /// derived from it.
     pub fn is_unique_per_order(&self, compiled: &Compiled) -> bool {
         ["run.key", "run.id"]
             .into_iter()
@@ -332,8 +335,8 @@ impl PlanContext<'_> {
             .any(|path| compiled.tells_apart(path))
     }
 
-    /// Tells whether a value has in it what the element that the step runs for says, so that different elements can have
-    /// different ones.
+    /// Returns whether a value contains data of the current element or its index, so that it can
+    /// differ between elements.
     pub fn shows_element(&self, compiled: &Compiled) -> bool {
         const OTHER_ROOTS: [&str; 4] = ["order", "run", "steps", "error"];
         compiled.shows().any(|path| {
@@ -342,13 +345,13 @@ impl PlanContext<'_> {
         })
     }
 
-    /// Ends planning: gives the input's plan if nothing is wrong, otherwise everything that is.
+    /// Ends planning. Returns the plan of the input if there are no errors.
     ///
     /// # Errors
-    /// What was noted.
+    /// Returns the recorded faults.
     pub fn finish(&mut self) -> Result<InputPlan, Faults> {
         merge_forgotten(&mut self.faults);
-        // What is only refused newly still has a plan, for runs that have started.
+        // With newly refused faults, there is still a plan, because runs may have started with it.
         let grave = |fault: &Fault| match fault {
             Fault::Here { finding, .. } => {
                 finding.severity == Severity::Error && !finding.newly_refused
@@ -362,8 +365,8 @@ impl PlanContext<'_> {
     }
 }
 
-/// Keeps one finding about a text that was meant as an expression: an error about the value of the text says what to write, and a warning about it is
-/// dropped.
+/// Keeps a single finding about a text that was meant as an expression. An error about the value of
+/// the text receives the help text, and a warning about it is dropped.
 fn merge_forgotten(faults: &mut Faults) {
     let (forgotten, mut others): (Faults, Faults) =
         std::mem::take(faults).into_iter().partition(|fault| {
@@ -404,16 +407,15 @@ fn merge_forgotten(faults: &mut Faults) {
 fn unknown(what: &str, field: &str, name: &str, known: &[&str], declare: &str) -> Finding {
     let place = Place::value(Route::root().key(field));
     if name.contains('\n') {
-        let message = format!("the name of a {what} must not have a line break");
+        let message = format!("the name of the {what} must not contain a line break");
         return Finding::error(codes::VALUE_NOT_ALLOWED, place, message)
             .help(without_line_break(name).to_owned());
     }
     let help = did_you_mean(name, known.iter().copied()).unwrap_or_else(|| declare.to_owned());
-    Finding::error(codes::UNKNOWN_RESOURCE, place, format!("there is no {what} `{name}`"))
-        .help(help)
+    Finding::error(codes::UNKNOWN_RESOURCE, place, format!("unknown {what} `{name}`")).help(help)
 }
 
-/// How a step's input is computed from what it refers to.
+/// The compiled expressions of a step's input.
 #[derive(Clone, Debug)]
 pub struct InputPlan {
     ty: Arc<RecordType>,
@@ -434,12 +436,12 @@ impl InputPlan {
         Type::of(Shape::Record(Arc::clone(&self.ty)))
     }
 
-    /// Returns how the fields are computed, by name.
+    /// Returns the expressions of the fields, sorted by name.
     pub fn fields(&self) -> impl Iterator<Item = &Compiled> {
         self.fields.iter()
     }
 
-    /// Returns how a field is computed.
+    /// Returns the expression of a field.
     pub fn field(&self, name: &str) -> Option<&Compiled> {
         self.fields.get(self.ty.position(name)?)
     }
@@ -447,22 +449,22 @@ impl InputPlan {
     /// Computes the input.
     ///
     /// # Errors
-    /// When a number leaves its range.
+    /// If a number is out of range.
     pub fn eval(&self, env: &Env<'_>) -> Result<Value, EvalError> {
         let values = self.fields.iter().map(|field| field.eval(env)).collect::<Result<_, _>>()?;
         Ok(Value::Record(Arc::new(Record::new(Arc::clone(&self.ty), values))))
     }
 
-    /// Returns the positions of the steps whose outputs it reads.
+    /// Returns the positions of the steps whose outputs the input uses.
     pub fn reads_steps(&self) -> impl Iterator<Item = usize> {
         self.fields.iter().flat_map(|field| field.reads_steps().iter().copied())
     }
 }
 
-/// What a step sees while it runs.
+/// The context in which a step runs.
 pub struct StepContext<'a> {
-    /// The world, for this run.
+    /// The ports through which the step has effects.
     pub effects: &'a dyn Effects,
-    /// Who calls: the run, the step, the element and the idempotency key.
+    /// The caller: the run, the step, the element and the idempotency key.
     pub call: &'a Call,
 }

@@ -1,27 +1,28 @@
-//! What a planned step will touch, as data: retry checks, IAM, fault points, cost and documentation read it.
+//! The effects of a planned step, as data. They are used for checking retries, for IAM permissions,
+//! fault points, costs and documentation.
 
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The part of the world that is touched.
+/// The part of the world that an effect touches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Port {
     /// Objects.
     Objects,
-    /// Announcements.
+    /// Topics.
     Topics,
     /// Tables.
     Tables,
-    /// Mail.
+    /// E-mails.
     Mail,
-    /// Something that a kind of somebody's own reaches.
+    /// An external system that a custom kind uses.
     Custom,
 }
 
-/// What is done to it.
+/// The operation of an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
@@ -33,63 +34,65 @@ pub enum Verb {
     Insert,
     /// Adds or replaces a row.
     Upsert,
-    /// Announces.
+    /// Publishes to a topic.
     Publish,
-    /// Sends.
+    /// Sends an e-mail.
     Send,
-    /// Calls.
+    /// Calls an external system.
     Call,
 }
 
-/// What becomes of something that was claimed and whose outcome is not known.
+/// The handling of a claimed attempt whose outcome is unknown.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum OnUnknown {
-    /// The run is parked until a person says whether it was done.
+    /// The run is parked until a person decides how to continue.
     #[default]
     Hold,
-    /// It is done again, so that it may be done twice.
+    /// The attempt is repeated, so its effect may occur twice.
     Resend,
 }
 
-/// What happens when it is done twice.
+/// The consequence of repeating an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Safety {
-    /// Nothing is changed.
+    /// The effect only reads.
     Read,
-    /// The second time changes nothing more.
+    /// A repetition changes nothing.
     Idempotent,
-    /// Others may see it twice, and are made for that.
+    /// Receivers may see the effect twice, and are prepared for that.
     AtLeastOnce,
-    /// It is claimed before it is done. It is repeated when it surely was not done; a lost answer leaves that unknown.
+    /// The attempt is claimed before it has its effect. It is repeated only if it certainly had no
+    /// effect. If a reply is lost, the outcome is unknown.
     Claimed(OnUnknown),
-    /// The second time does it again.
+    /// A repetition has the effect again.
     Unsafe,
 }
 
-/// One thing that a step does to the world.
+/// An effect of a step.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Effect {
     /// The part of the world.
     pub port: Port,
-    /// What is done.
+    /// The operation.
     pub verb: Verb,
-    /// To which bucket, topic, table or template.
+    /// The bucket, topic, table or template.
     pub resource: Arc<str>,
-    /// What a repetition means.
+    /// The consequence of a repetition.
     pub safety: Safety,
 }
 
 impl Effect {
-    /// Tells whether it writes a row or an object.
+    /// Returns whether the effect writes a row or an object.
     pub const fn writes(&self) -> bool {
         matches!(self.port, Port::Tables | Port::Objects) && !matches!(self.verb, Verb::Get)
     }
 
-    /// Returns what an unknown outcome of this effect means; nothing if a repetition does no harm.
+    /// Returns how to handle an unknown outcome of this effect, or `None` if the effect is safe to
+    /// repeat.
     pub const fn on_unknown(&self) -> Option<OnUnknown> {
         match self.safety {
             Safety::Claimed(on_unknown) => Some(on_unknown),

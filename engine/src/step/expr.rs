@@ -1,4 +1,4 @@
-//! A setting that may hold expressions.
+//! A setting that can contain expressions.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -17,12 +17,12 @@ pub struct Expr<T> {
 }
 
 impl<T: Typed> Expr<T> {
-    /// Returns what the file says.
+    /// Returns the setting as written.
     pub const fn raw(&self) -> &Json {
         &self.raw
     }
 
-    /// Returns the type that is wanted; nothing where anything fits.
+    /// Returns the expected type, or `None` if any type is allowed.
     pub fn wanted() -> Option<Type> {
         T::ty()
     }
@@ -44,7 +44,8 @@ impl<T: Typed> JsonSchema for Expr<T> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        // Texts may always be expressions. What an expression gives is checked with types, not by the schema.
+        // A text can always be an expression. The type of its result is checked later, not by the
+        // schema.
         match T::ty().map(|ty| ty.shape) {
             None | Some(Shape::Json) => json_schema!({}),
             Some(Shape::Bool) => json_schema!({ "type": ["string", "boolean"] }),

@@ -1,34 +1,34 @@
-//! What planning a step found wrong.
+//! The faults found while planning a step.
 
 use std::sync::Arc;
 
 use oms_core::diagnostic::{Code, Diagnostic, Finding, Place, Route};
 use oms_expression::{Origin, Problem};
 
-/// One thing that is wrong with a step.
+/// A fault of a step.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// In the step's own settings: the finding's places are relative to `with`.
+    /// A fault in the step's settings. The places of the finding are relative to `with`.
     Here {
         /// The finding.
         finding: Box<Finding>,
-        /// Where the offending value was produced, if that is known.
+        /// The origin of the offending value, if it is known.
         origin: Option<Origin>,
     },
-    /// In another file, such as a template.
+    /// A fault in another file, such as a template.
     Elsewhere {
-        /// The diagnostic with its bytes.
+        /// The diagnostic.
         diagnostic: Box<Diagnostic>,
-        /// The text that it points into.
+        /// The path and the text to which the diagnostic refers.
         source: Option<(Arc<str>, Arc<str>)>,
     },
 }
 
-/// Everything that is wrong with a step.
+/// All faults of a step.
 pub type Faults = Vec<Fault>;
 
 impl Fault {
-    /// An error about a setting.
+    /// Returns an error about a setting.
     pub fn at(field: &str, code: Code, message: impl Into<String>) -> Self {
         let place = Place::value(Route::root().key(field));
         Finding::error(code, place, message).into()
@@ -42,7 +42,7 @@ impl From<Finding> for Fault {
 }
 
 impl Fault {
-    /// Takes over a problem of an expression that stands at `route`.
+    /// Converts a problem of the expression at `route`.
     pub fn of_problem(problem: Problem, route: &Route) -> Self {
         let origin = problem.origin.clone();
         Self::Here { finding: Box::new(problem.into_finding(route)), origin }

@@ -1,4 +1,4 @@
-//! The trait that a kind implements, and the erased form that the engine holds.
+//! The trait that a kind implements, and the type-erased form that the engine uses.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,33 +16,36 @@ use super::effect::Effect;
 use super::fault::{Fault, Faults};
 use super::target::Target;
 
-/// A step kind. See the [module](super) for how the parts play together.
+/// A step kind. The [module](super) explains how its parts work together.
 pub trait Step: Sized + Send + Sync + 'static {
     /// The kind's name, `noun.verb`.
     const NAME: &'static str;
-    /// What the file says under `with:`. Its documentation is the kind's: write it for the person who edits the file.
+    /// The settings in the file under `with:`. Its doc comments become the documentation of the
+    /// kind, so write them for the person who edits the file.
     type Config: DeserializeOwned + JsonSchema;
-    /// The configuration with every expression evaluated.
+    /// The settings with all expressions evaluated.
     type Input: Typed + Send;
-    /// What the step gives.
+    /// The output of the step.
     type Output: Typed;
 
-    /// Turns a configuration that fits its schema into a ready step. Pure.
+    /// Turns settings that match their schema into a planned step. This function has no effects.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// Returns all faults in the settings.
     fn plan(config: Self::Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults>;
 
-    /// Returns the row or the object that an attempt with this input writes, if it writes one. Two steps or elements of one run that write the
-    /// same one are a conflict; only an upsert may replace what another step wrote.
+    /// Returns the row or the object that an attempt with this input writes, if any. It is a
+    /// conflict if two steps or elements of a run write the same target. Only an upsert may replace
+    /// a row that another step wrote.
     fn target(&self, _input: &Self::Input) -> Option<Target> {
         None
     }
 
-    /// Does it. Writes through `cx.effects` are staged; the driver commits them together with the step's event.
+    /// Runs an attempt. Writes through `cx.effects` are staged. The driver commits them together
+    /// with the step's event.
     ///
     /// # Errors
-    /// What went wrong in the world, and whether trying again can help.
+    /// Returns what failed, and whether a retry can help.
     fn run(
         &self,
         cx: &StepContext<'_>,
@@ -50,21 +53,21 @@ pub trait Step: Sized + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Output, StepError>> + Send;
 }
 
-/// A step that is ready.
+/// A planned step.
 pub struct Planned<S> {
     /// The step.
     pub step: S,
-    /// How its input is computed.
+    /// The expressions of its input.
     pub input: InputPlan,
     /// The type of its output.
     pub output: Type,
-    /// What it will touch.
+    /// Its effects.
     pub effects: Vec<Effect>,
 }
 
-/// A step that is ready, whatever its kind.
+/// A planned step of any kind.
 pub trait ErasedStep: Send + Sync {
-    /// Returns what an attempt with this input writes.
+    /// Returns the row or the object that an attempt with this input writes.
     fn target(&self, input: &Value) -> Option<Target>;
 
     /// Runs an attempt.
@@ -87,10 +90,11 @@ impl<S: Step> ErasedStep for S {
     ) -> Pin<Box<dyn Future<Output = Result<Value, StepError>> + Send + 'a>> {
         Box::pin(async move {
             let Some(input) = S::Input::from_value(&input) else {
-                // The plan gives every input field its type, so only a kind whose plan and input disagree comes here.
+                // The plan assigns a type to every input field, so this error occurs only if the
+                // plan and the input type of a kind disagree.
                 return Err(StepError::permanent(
                     oms_core::effects::cause::PLAN,
-                    format!("the plan of `{}` does not fit its input", S::NAME),
+                    format!("the plan of `{}` does not match its input", S::NAME),
                 ));
             };
             S::run(self, cx, input).await.map(S::Output::into_value)
@@ -98,21 +102,21 @@ impl<S: Step> ErasedStep for S {
     }
 }
 
-/// A planned step whose kind is forgotten.
+/// A planned step with its type erased.
 pub struct PlannedKind {
     /// The step.
     pub step: Arc<dyn ErasedStep>,
-    /// How its input is computed.
+    /// The expressions of its input.
     pub input: InputPlan,
     /// The type of its output.
     pub output: Type,
-    /// What it will touch.
+    /// Its effects.
     pub effects: Vec<Effect>,
 }
 
 type Planner = fn(Json, &mut PlanContext<'_>) -> Result<PlannedKind, Faults>;
 
-/// A kind as the engine holds it: a few function pointers.
+/// A type-erased kind, which consists of function pointers.
 #[derive(Clone, Copy)]
 pub struct StepKind {
     name: &'static str,
@@ -122,7 +126,7 @@ pub struct StepKind {
 }
 
 impl StepKind {
-    /// Returns the erased form of a kind.
+    /// Returns the type-erased form of a kind.
     pub const fn of<S: Step>() -> Self {
         Self {
             name: S::NAME,
@@ -160,7 +164,7 @@ impl StepKind {
         self.name
     }
 
-    /// Returns what the kind does: the first sentence of its settings' documentation.
+    /// Returns the first paragraph of the kind's documentation.
     pub fn summary(&self) -> String {
         let schema = self.config_schema();
         let text = schema.get("description").and_then(Json::as_str).unwrap_or_default();
@@ -172,7 +176,7 @@ impl StepKind {
         (self.config_schema)()
     }
 
-    /// Returns the type of the output; nothing where it depends on the settings.
+    /// Returns the type of the output, or `None` if it depends on the settings.
     pub fn output_type(&self) -> Option<Type> {
         (self.output_type)()
     }
@@ -180,7 +184,7 @@ impl StepKind {
     /// Plans a step of this kind.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// Returns all faults in the settings.
     pub fn plan(&self, config: Json, cx: &mut PlanContext<'_>) -> Result<PlannedKind, Faults> {
         (self.plan)(config, cx)
     }

@@ -1,16 +1,22 @@
-//! Steps: how a kind is written, and how the engine holds it.
+//! Step kinds: the trait for implementing a kind, and the registry of kinds.
 //!
-//! A kind is one Rust type that implements [`Step`]. It says how it is configured ([`Step::Config`], what the file has under
-//! `with:`), what it takes when it runs ([`Step::Input`], the configuration with every expression evaluated) and what it
-//! gives ([`Step::Output`], which other steps refer to as `steps.<id>`). Two functions do the work:
+//! A kind is a Rust type that implements [`Step`]. It has three associated types:
 //!
-//! * [`Step::plan`] turns a configuration into a ready step. It is pure: it checks names and types against the
-//!   [`PlanContext`] and declares the step's [`Effect`]s as data. Everything that has a grammar of its own is parsed here.
-//! * [`Step::run`] does it, through [`StepContext::effects`] only. It may be repeated with the same
-//!   [`oms_core::effects::Call::key`], and must then change nothing more.
+//! * [`Step::Config`]: the settings in the file under `with:`.
+//! * [`Step::Input`]: the settings with all expressions evaluated.
+//! * [`Step::Output`]: the output, which other steps refer to as `steps.<id>`.
 //!
-//! A kind of one's own is a crate that lists it beside the shipped ones and calls the same `main`; see
-//! `examples/custom-kind`. The engine holds kinds erased, as [`StepKind`]s in a [`Registry`]; no step sees that.
+//! It has two main functions:
+//!
+//! * [`Step::plan`] turns settings into a planned step. It has no effects: it checks names and
+//!   types against the [`PlanContext`] and declares the step's [`Effect`]s as data. Settings with
+//!   their own grammar are parsed here.
+//! * [`Step::run`] runs an attempt. It has effects only through [`StepContext::effects`]. If it is
+//!   repeated with the same [`crate::effects::Call::key`], the repetition must not change anything.
+//!
+//! To add a kind, write a crate that lists it next to the shipped kinds and calls the same `main`.
+//! See `examples/custom-kind`. The engine stores kinds in type-erased form, as [`StepKind`]s in a
+//! [`Registry`].
 
 mod context;
 mod effect;

@@ -1,4 +1,4 @@
-//! The kinds that a program knows.
+//! The registry of kinds.
 
 use std::collections::BTreeMap;
 
@@ -11,16 +11,16 @@ pub struct Registry {
     kinds: BTreeMap<&'static str, StepKind>,
 }
 
-/// Two kinds have one name.
+/// The error for two kinds with the same name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there are two step kinds with the name `{0}`")]
+#[error("duplicate step kind `{0}`")]
 pub struct DuplicateKind(pub &'static str);
 
 impl Registry {
-    /// Collects kinds.
+    /// Creates a registry of kinds.
     ///
     /// # Errors
-    /// When two have the same name.
+    /// If two kinds have the same name.
     pub fn new(kinds: impl IntoIterator<Item = StepKind>) -> Result<Self, DuplicateKind> {
         let mut known = BTreeMap::new();
         for kind in kinds {
@@ -36,12 +36,12 @@ impl Registry {
         self.kinds.get(name)
     }
 
-    /// Returns the kinds in the order of their names.
+    /// Returns the kinds, sorted by name.
     pub fn kinds(&self) -> impl Iterator<Item = &StepKind> {
         self.kinds.values()
     }
 
-    /// Returns what the schema of the pipeline file says about the kinds.
+    /// Returns the parts of the kinds that the schema of the pipeline file contains.
     pub fn schemas(&self) -> Vec<KindSchema> {
         self.kinds()
             .map(|kind| KindSchema {

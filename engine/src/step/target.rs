@@ -1,4 +1,4 @@
-//! Which row or object an attempt writes.
+//! The row or the object that an attempt writes.
 
 use std::sync::Arc;
 
@@ -16,7 +16,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// A row of a table. The values of its key must be in the form of their columns.
+    /// Returns the target for a row of a table. The values of its key must have the form of their
+    /// columns.
     pub fn row(table: &TableDef, row: &Value) -> Self {
         let record = row.as_record();
         let value = |name: &str| record.and_then(|record| record.get(name)).map(write_json);
@@ -25,12 +26,12 @@ impl Target {
         Self { port: Port::Tables, resource: Arc::clone(&table.name), key: key.join(",") }
     }
 
-    /// An object of a bucket.
+    /// Returns the target for an object in a bucket.
     pub fn object(bucket: &Arc<str>, key: &str) -> Self {
         Self { port: Port::Objects, resource: Arc::clone(bucket), key: key.to_owned() }
     }
 
-    /// Says what it is, without its key, which may be personal data.
+    /// Describes the target without its key, which may be personal data.
     pub fn words(&self) -> String {
         match self.port {
             Port::Tables => format!("row of `{}`", self.resource),

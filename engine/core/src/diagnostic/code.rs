@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// A numbered kind of finding, such as `OMS0303`. The first two digits are the phase: 01 document, 02 schema,
-/// 03 graph, 04 step and expression, 05 template, 06 run, 07 AWS Lambda.
+/// A numbered kind of finding, such as `OMS0303`. The first two digits are the phase: 01 document,
+/// 02 schema, 03 graph, 04 step and expression, 05 template, 06 run, 07 AWS Lambda.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code {
     number: u16,
@@ -19,12 +19,12 @@ impl Code {
         self.number
     }
 
-    /// Returns what the code means, in a few words.
+    /// Returns a short description of the finding.
     pub const fn title(self) -> &'static str {
         self.title
     }
 
-    /// Returns the page that explains the code, as Markdown.
+    /// Returns the Markdown page that explains the code.
     pub const fn page(self) -> &'static str {
         self.page
     }
@@ -49,10 +49,10 @@ impl Serialize for Code {
     }
 }
 
-/// Declares the codes together with their pages: a code without its page does not compile.
+/// Declares the codes and includes their pages. A code without a page does not compile.
 macro_rules! codes {
     ($($name:ident = $number:literal, $file:literal, $title:literal;)*) => {
-        /// Every code that there is.
+        /// All codes.
         pub mod codes {
             use super::Code;
             $(
@@ -63,98 +63,98 @@ macro_rules! codes {
                     page: include_str!(concat!("../../../../docs/errors/", $file, ".md")),
                 };
             )*
-            /// All codes, by number.
+            /// All codes, sorted by number.
             pub static ALL: &[Code] = &[$($name),*];
         }
     };
 }
 
 codes! {
-    YAML_SYNTAX = 101, "OMS0101", "the file is not readable YAML";
-    DUPLICATE_KEY = 102, "OMS0102", "a key stands twice in one map";
+    YAML_SYNTAX = 101, "OMS0101", "invalid YAML";
+    DUPLICATE_KEY = 102, "OMS0102", "duplicate key";
     DOCUMENT_LIMIT = 103, "OMS0103", "the file is larger or deeper than allowed";
     NOT_UTF8 = 104, "OMS0104", "the file is not UTF-8 text";
-    FILE_UNREADABLE = 105, "OMS0105", "a file that the pipeline names cannot be read";
-    USELESS_ALLOW = 107, "OMS0107", "a comment that accepts a warning has no effect";
+    FILE_UNREADABLE = 105, "OMS0105", "a file that the pipeline refers to cannot be read";
+    USELESS_ALLOW = 107, "OMS0107", "a comment that allows a warning has no effect";
 
     UNKNOWN_KEY = 201, "OMS0201", "unknown key";
     WRONG_SHAPE = 202, "OMS0202", "a value has the wrong shape";
     MISSING_KEY = 203, "OMS0203", "a required key is missing";
-    VALUE_NOT_ALLOWED = 204, "OMS0204", "a value is not one of those allowed here";
-    NUMBER_FOR_DECIMAL = 205, "OMS0205", "a bare number stands where an exact decimal is wanted";
-    BAD_NAME = 206, "OMS0206", "a name is not allowed";
+    VALUE_NOT_ALLOWED = 204, "OMS0204", "a value is not allowed here";
+    NUMBER_FOR_DECIMAL = 205, "OMS0205", "a number is used where an exact decimal is required";
+    BAD_NAME = 206, "OMS0206", "invalid name";
     ORDER_SCHEMA = 207, "OMS0207", "the order schema cannot be used";
-    ORDER_KEY = 208, "OMS0208", "the order key cannot name a run";
-    SAMPLE = 209, "OMS0209", "a sample order does not fit the order schema";
-    SEED = 210, "OMS0210", "a seed row does not fit its table";
-    TABLE = 211, "OMS0211", "a table declaration is wrong";
+    ORDER_KEY = 208, "OMS0208", "the order key cannot identify a run";
+    SAMPLE = 209, "OMS0209", "a sample order does not match the order schema";
+    SEED = 210, "OMS0210", "a seed row does not match its table";
+    TABLE = 211, "OMS0211", "invalid table declaration";
     RATES = 212, "OMS0212", "a rate table cannot be used";
-    INTAKE_PATH = 213, "OMS0213", "an intake path is wrong or taken";
-    TIME_ZONE = 214, "OMS0214", "a time zone does not exist";
-    RETRY_WAIT = 215, "OMS0215", "a retry waits less than it says";
+    INTAKE_PATH = 213, "OMS0213", "an intake path is invalid or already in use";
+    TIME_ZONE = 214, "OMS0214", "unknown time zone";
+    RETRY_WAIT = 215, "OMS0215", "a retry waits less than configured";
     PERSONAL_KEY = 216, "OMS0216", "the order key is personal data";
 
-    UNKNOWN_STEP = 301, "OMS0301", "a step is named that does not exist";
+    UNKNOWN_STEP = 301, "OMS0301", "unknown step";
     UNREACHABLE_STEP = 302, "OMS0302", "a step can never run, or its condition has no effect";
-    CYCLE = 303, "OMS0303", "steps wait for each other in a circle";
-    CATCH = 304, "OMS0304", "a catch step is wired wrongly";
-    HANDLER = 305, "OMS0305", "a handler is wrong";
-    DUPLICATE_NEED = 306, "OMS0306", "a step is needed twice";
+    CYCLE = 303, "OMS0303", "steps depend on each other in a cycle";
+    CATCH = 304, "OMS0304", "invalid use of a catch step";
+    HANDLER = 305, "OMS0305", "invalid handler";
+    DUPLICATE_NEED = 306, "OMS0306", "duplicate entry in `needs`";
 
-    OUTDATED_READ = 307, "OMS0307", "a row may be replaced by what was read too early";
+    OUTDATED_READ = 307, "OMS0307", "a row may be overwritten with outdated data";
 
     UNKNOWN_KIND = 401, "OMS0401", "unknown step kind";
-    EXPRESSION_SYNTAX = 402, "OMS0402", "an expression cannot be read";
-    UNKNOWN_NAME = 403, "OMS0403", "an expression uses a name that does not exist";
+    EXPRESSION_SYNTAX = 402, "OMS0402", "syntax error in an expression";
+    UNKNOWN_NAME = 403, "OMS0403", "unknown name in an expression";
     EXPRESSION_TYPE = 404, "OMS0404", "an operation does not fit its operands";
     WRONG_TYPE = 405, "OMS0405", "a value has the wrong type";
-    MAY_BE_MISSING = 406, "OMS0406", "a value that may be missing is used as if it were there";
-    CURRENCY_MISMATCH = 407, "OMS0407", "amounts of different currencies meet";
+    MAY_BE_MISSING = 406, "OMS0406", "a value that may be missing is used without a check";
+    CURRENCY_MISMATCH = 407, "OMS0407", "amounts in different currencies are combined";
     MAY_FAIL = 408, "OMS0408", "an operation may fail and is not guarded";
     WHEN_NOT_BOOLEAN = 409, "OMS0409", "`when` is not a condition";
     NOT_A_LIST = 410, "OMS0410", "`for_each` does not run over a list";
-    UNKNOWN_RESOURCE = 411, "OMS0411", "a table, rate table or template is named that does not exist";
-    ROW = 412, "OMS0412", "a row does not fit its table";
+    UNKNOWN_RESOURCE = 411, "OMS0411", "unknown table, rate table or template";
+    ROW = 412, "OMS0412", "a row does not match its table";
     KEY_NOT_UNIQUE = 413, "OMS0413", "a row's key is not unique per order";
-    UNSAFE_RETRY = 414, "OMS0414", "a step would be repeated that is not safe to repeat";
-    NO_SUCH_RATE = 415, "OMS0415", "a rate table cannot serve a currency";
+    UNSAFE_RETRY = 414, "OMS0414", "a step with retries is not safe to repeat";
+    NO_SUCH_RATE = 415, "OMS0415", "a rate table has no rates for a currency";
     MAY_NOT_FIT = 416, "OMS0416", "a value may be too large for its column";
     EXPRESSION_LIMIT = 417, "OMS0417", "an expression is too large or nested too deeply";
-    CURRENCY_UNKNOWN = 418, "OMS0418", "a currency code does not exist";
-    FORGOTTEN_BRACES = 419, "OMS0419", "a text looks like an expression without its braces";
+    CURRENCY_UNKNOWN = 418, "OMS0418", "unknown currency code";
+    FORGOTTEN_BRACES = 419, "OMS0419", "a text looks like an expression without braces";
     LIST_LIMIT = 420, "OMS0420", "a list may be too long for a step";
-    UNFIT_VALUE = 421, "OMS0421", "no order can have what the order schema describes";
+    UNFIT_VALUE = 421, "OMS0421", "the order schema describes a value that no order can have";
 
-    TEMPLATE_MISSING = 501, "OMS0501", "a mail template is incomplete";
-    TEMPLATE_SYNTAX = 502, "OMS0502", "a template cannot be read";
-    TEMPLATE_NAME = 503, "OMS0503", "a template uses a name that does not exist";
+    TEMPLATE_MISSING = 501, "OMS0501", "an e-mail template is incomplete";
+    TEMPLATE_SYNTAX = 502, "OMS0502", "syntax error in a template";
+    TEMPLATE_NAME = 503, "OMS0503", "unknown name in a template";
     TEMPLATE_MAY_BE_MISSING = 504, "OMS0504", "a template prints a value that may be missing";
-    TEMPLATE_HELPER = 505, "OMS0505", "a template uses a helper or partial that does not exist";
+    TEMPLATE_HELPER = 505, "OMS0505", "unknown helper or partial in a template";
     TEMPLATE_UNESCAPED = 506, "OMS0506", "a template prints without escaping";
-    TEMPLATE_SUBJECT = 507, "OMS0507", "a subject is not one line";
+    TEMPLATE_SUBJECT = 507, "OMS0507", "a subject has more than one line";
     TEMPLATE_SHAPE = 508, "OMS0508", "a template uses a value in the wrong way";
-    TEMPLATE_MJML = 509, "OMS0509", "the MJML of a mail cannot be used";
-    TEMPLATE_LOCALE = 510, "OMS0510", "a mail is not translated in full";
-    TEMPLATE_ALT = 511, "OMS0511", "a picture in a mail says nothing to those who do not see it";
-    TEMPLATE_LINK = 512, "OMS0512", "a link in a mail is not encrypted";
-    TEMPLATE_SAMPLE = 513, "OMS0513", "a mail's sample does not fit its data";
-    TEMPLATE_CONTRAST = 514, "OMS0514", "text in a mail is hard to read";
-    TEMPLATE_CSS = 515, "OMS0515", "mail programs drop this CSS";
-    TEMPLATE_LENGTH = 516, "OMS0516", "a mail is longer than mail programs show";
-    TEMPLATE_LINK_TARGET = 517, "OMS0517", "a link in a mail may be left out";
+    TEMPLATE_MJML = 509, "OMS0509", "invalid MJML in an e-mail";
+    TEMPLATE_LOCALE = 510, "OMS0510", "an e-mail is not fully translated";
+    TEMPLATE_ALT = 511, "OMS0511", "an image in an e-mail has no alternative text";
+    TEMPLATE_LINK = 512, "OMS0512", "a link in an e-mail is not encrypted";
+    TEMPLATE_SAMPLE = 513, "OMS0513", "the sample of an e-mail does not match its data";
+    TEMPLATE_CONTRAST = 514, "OMS0514", "text in an e-mail is hard to read";
+    TEMPLATE_CSS = 515, "OMS0515", "e-mail clients drop this CSS";
+    TEMPLATE_LENGTH = 516, "OMS0516", "an e-mail is longer than e-mail clients show";
+    TEMPLATE_LINK_TARGET = 517, "OMS0517", "a link in an e-mail may be removed";
 
-    ORDER_SYNTAX = 601, "OMS0601", "an order is not JSON";
-    ORDER_REJECTED = 602, "OMS0602", "an order does not fit the order schema";
-    ORDER_KEY_REJECTED = 603, "OMS0603", "an order's key is not allowed";
-    ORDER_CONFLICT = 604, "OMS0604", "an order's key was used by another order";
+    ORDER_SYNTAX = 601, "OMS0601", "an order is not valid JSON";
+    ORDER_REJECTED = 602, "OMS0602", "an order does not match the order schema";
+    ORDER_KEY_REJECTED = 603, "OMS0603", "invalid order key";
+    ORDER_CONFLICT = 604, "OMS0604", "the order key belongs to another order";
     ORDER_TOO_LARGE = 605, "OMS0605", "an order is too large";
 
-    LAMBDA_INTAKE = 701, "OMS0701", "no order would come in on AWS Lambda";
+    LAMBDA_INTAKE = 701, "OMS0701", "the pipeline cannot receive orders on AWS Lambda";
     LAMBDA_JOIN = 702, "OMS0702", "a step waits for a step of another handler";
-    LAMBDA_REFERENCE = 703, "OMS0703", "a reference does not reach the handler";
-    LAMBDA_LIMIT = 704, "OMS0704", "a limit of AWS Lambda";
-    LAMBDA_DIRECT = 705, "OMS0705", "API Gateway cannot take such orders in by itself";
-    SEVERAL_WRITES = 706, "OMS0706", "several writes depend on one read, each in a transaction of its own";
+    LAMBDA_REFERENCE = 703, "OMS0703", "a handler cannot read a referenced value";
+    LAMBDA_LIMIT = 704, "OMS0704", "the pipeline exceeds a limit of AWS Lambda";
+    LAMBDA_DIRECT = 705, "OMS0705", "API Gateway cannot accept these orders without a handler";
+    SEVERAL_WRITES = 706, "OMS0706", "several writes depend on one read, each in its own transaction";
 }
 
 #[cfg(test)]
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_unique_and_their_pages_begin_with_their_name() {
+    fn codes_are_unique_and_their_pages_start_with_the_code() {
         for pair in codes::ALL.windows(2) {
             assert!(pair[0].number < pair[1].number, "{} before {}", pair[0], pair[1]);
         }

@@ -1,30 +1,31 @@
-//! A finding whose places are still addresses; the document turns it into a diagnostic.
+//! A finding whose places are routes. The document resolves them to bytes and so turns the finding
+//! into a diagnostic.
 
 use super::{Code, Label, Place, Severity};
 
-/// What a check found: like a diagnostic, but pointing by [`Place`].
+/// The result of a check: like a diagnostic, but its places are [`Place`]s instead of bytes.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// The kind of finding.
     pub code: Code,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
     /// What is wrong.
     pub message: String,
-    /// The place of it and what is there.
+    /// The place of the fault, and the text of its label.
     pub primary: (Place, String),
-    /// Other places in the same file that explain it.
+    /// Places in the same file that explain the fault.
     pub related: Vec<(Place, String)>,
-    /// Places in other files that explain it.
+    /// Places in other files that explain the fault.
     pub elsewhere: Vec<Label>,
-    /// What to type.
+    /// How to fix it.
     pub help: Option<String>,
-    /// Whether earlier versions accepted this, so that a run that has already started goes on with it.
+    /// Whether earlier versions accepted this. Runs that have already started continue despite it.
     pub newly_refused: bool,
 }
 
 impl Finding {
-    /// An error at a place.
+    /// Returns an error at a place.
     pub fn error(code: Code, place: Place, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -38,33 +39,34 @@ impl Finding {
         }
     }
 
-    /// A warning at a place.
+    /// Returns a warning at a place.
     pub fn warning(code: Code, place: Place, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, place, message) }
     }
 
-    /// Says what is at the place.
+    /// Sets the text of the label at the primary place.
     #[must_use]
     pub fn label(mut self, text: impl Into<String>) -> Self {
         self.primary.1 = text.into();
         self
     }
 
-    /// Points at another place, too.
+    /// Adds a label at another place in the same file.
     #[must_use]
     pub fn also(mut self, place: Place, text: impl Into<String>) -> Self {
         self.related.push((place, text.into()));
         self
     }
 
-    /// Leaves the pipelines alone with which runs have already started: a bundle with this fault stays valid.
+    /// Marks the finding as newly refused: a stored bundle with this fault stays valid, so that
+    /// runs that have already started can continue.
     #[must_use]
     pub const fn newly_refused(mut self) -> Self {
         self.newly_refused = true;
         self
     }
 
-    /// Says what to type.
+    /// Sets the help text.
     #[must_use]
     pub fn help(mut self, help: impl Into<Option<String>>) -> Self {
         self.help = help.into();

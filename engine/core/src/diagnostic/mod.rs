@@ -1,5 +1,5 @@
-//! What can be wrong with a file, as plain data: a [`Diagnostic`] has a [`Code`], a message, labels that
-//! point at bytes of sources, and help. Nothing here prints, colours or decides; rendering is the caller's.
+//! Diagnostics as plain data: a [`Diagnostic`] has a [`Code`], a message, labels that point to
+//! bytes of sources, and a help text. This module does not render them; that is up to the caller.
 
 mod code;
 mod finding;

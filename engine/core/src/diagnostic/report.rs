@@ -1,4 +1,4 @@
-//! Diagnostics and the report that collects them together with the sources they point into.
+//! Diagnostics, and the report that collects them with the sources that they refer to.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,26 +8,26 @@ use serde::Serialize;
 
 use super::Code;
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// The pipeline would run, but somebody will be sorry.
+    /// The pipeline can run, but probably not as intended.
     Warning,
-    /// The pipeline is refused.
+    /// The pipeline cannot run.
     Error,
 }
 
-/// A note at one place of one source.
+/// A note at a place in a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
-    /// The source's path as it is shown.
+    /// The display path of the source.
     pub path: Arc<str>,
-    /// Bytes of the source; may be empty at an end of line.
+    /// Bytes of the source. The range may be empty at the end of a line.
     pub span: Range<usize>,
-    /// What is at this spot; may be empty.
+    /// The text of the label, which may be empty.
     pub text: String,
-    /// Whether this is the fault itself; other labels explain it.
+    /// Whether the label marks the fault itself. Other labels explain it.
     pub primary: bool,
 }
 
@@ -36,24 +36,24 @@ pub struct Label {
 pub struct Diagnostic {
     /// The kind of finding, with its page.
     pub code: Code,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
     /// What is wrong: lower case, no full stop, names in backticks.
     pub message: String,
-    /// The places; the first primary one is *the* place.
+    /// The labels. The first primary label marks the place of the finding.
     pub labels: Vec<Label>,
-    /// What to type.
+    /// How to fix it.
     pub help: Option<String>,
 }
 
 impl Diagnostic {
-    /// Returns the label that the finding is about.
+    /// Returns the first primary label, or the first label if none is primary.
     pub fn primary(&self) -> Option<&Label> {
         self.labels.iter().find(|label| label.primary).or_else(|| self.labels.first())
     }
 }
 
-/// The text of one file that labels point into.
+/// The text of a file that labels refer to.
 #[derive(Clone, Debug)]
 pub struct Source {
     text: Arc<str>,
@@ -72,13 +72,14 @@ impl Source {
         Self { text, line_starts, private: false }
     }
 
-    /// Marks a text that may hold personal data: places in it are told by line and column, and its lines are not shown.
+    /// Marks a text that may contain personal data. Findings give the line and column of a place in
+    /// it, but its lines are not printed.
     #[must_use]
     pub fn private(self) -> Self {
         Self { private: true, ..self }
     }
 
-    /// Tells whether its lines must not be shown.
+    /// Returns whether the lines of the text must not be printed.
     pub const fn is_private(&self) -> bool {
         self.private
     }
@@ -88,7 +89,7 @@ impl Source {
         &self.text
     }
 
-    /// Returns the line and the column (in characters) of a byte, both from 1.
+    /// Returns the line and the column (in characters) of a byte, both starting at 1.
     pub fn line_column(&self, byte: usize) -> (usize, usize) {
         let byte = byte.min(self.text.len());
         let line = self.line_starts.partition_point(|start| *start <= byte);
@@ -97,12 +98,13 @@ impl Source {
         (line, column)
     }
 
-    /// Returns the byte at which a line (from 1) begins.
+    /// Returns the byte at which a line begins. Lines are numbered from 1.
     pub fn line_start(&self, line: usize) -> Option<usize> {
         self.line_starts.get(line.checked_sub(1)?).copied()
     }
 
-    /// Returns the byte of a line and a column in characters, both from 1, kept within the text.
+    /// Returns the byte at a line and a column (in characters), both starting at 1. A place beyond
+    /// the end of its line or of the text is moved back to that end.
     pub fn byte_at(&self, line: usize, column: usize) -> usize {
         let start = self.line_start(line).unwrap_or(self.text.len());
         let rest = self.text.get(start..).unwrap_or_default();
@@ -112,7 +114,7 @@ impl Source {
     }
 }
 
-/// Everything that was found in some files, in the order of their text.
+/// The findings in a set of files, with the sources that they refer to.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     diagnostics: Vec<Diagnostic>,
@@ -125,14 +127,14 @@ impl Report {
         Self::default()
     }
 
-    /// Makes a source known, so that labels into it can be shown.
+    /// Adds a source, so that the lines of its labels can be printed.
     pub fn add_source(&mut self, path: &Arc<str>, text: &Arc<str>) {
         if !self.sources.contains_key(path) {
             self.sources.insert(Arc::clone(path), Source::new(Arc::clone(text)));
         }
     }
 
-    /// Makes a source known whose lines must not be shown, since they may hold personal data.
+    /// Adds a source whose lines must not be printed because they may contain personal data.
     pub fn add_private_source(&mut self, path: &Arc<str>, text: &Arc<str>) {
         let source = Source::new(Arc::clone(text)).private();
         self.sources.insert(Arc::clone(path), source);
@@ -143,23 +145,23 @@ impl Report {
         self.diagnostics.push(diagnostic);
     }
 
-    /// Drops the findings that `keep` does not hold for.
+    /// Keeps the findings for which `keep` returns true.
     pub fn retain(&mut self, keep: impl FnMut(&Diagnostic) -> bool) {
         self.diagnostics.retain(keep);
     }
 
-    /// Takes over what another report found.
+    /// Adds the findings and sources of another report.
     pub fn merge(&mut self, other: Self) {
         self.diagnostics.extend(other.diagnostics);
         for (path, source) in other.sources {
-            // What one check keeps private is private.
+            // A source is private if either report marks it as private.
             if source.private || !self.sources.contains_key(&path) {
                 self.sources.insert(path, source);
             }
         }
     }
 
-    /// Puts the findings into the order of file and place, and drops exact repetitions.
+    /// Sorts the findings by file and place, and drops exact duplicates.
     pub fn sort(&mut self) {
         self.diagnostics.sort_by(|a, b| {
             let place = |d: &Diagnostic| d.primary().map(|l| (Arc::clone(&l.path), l.span.start));
@@ -173,22 +175,22 @@ impl Report {
         &self.diagnostics
     }
 
-    /// Returns the source that a label points into.
+    /// Returns the source with the path of a label.
     pub fn source(&self, path: &str) -> Option<&Source> {
         self.sources.get(path)
     }
 
-    /// Returns how many findings are errors.
+    /// Returns the number of errors.
     pub fn errors(&self) -> usize {
         self.diagnostics.iter().filter(|d| d.severity == Severity::Error).count()
     }
 
-    /// Returns how many findings are warnings.
+    /// Returns the number of warnings.
     pub fn warnings(&self) -> usize {
         self.diagnostics.len() - self.errors()
     }
 
-    /// Tells whether nothing forbids running the pipeline.
+    /// Returns whether the report has no errors.
     pub fn is_ok(&self) -> bool {
         self.errors() == 0
     }

@@ -1,23 +1,23 @@
-//! The address of a node in a document: `steps.bill.with.row`. It is the only way that checks say where
-//! something is; `document` turns it into bytes.
+//! The address of a node in a document: `steps.bill.with.row`. Checks refer to places only by their
+//! routes, and `document` resolves a route to bytes.
 
 use std::fmt;
 
-/// One step down in a document.
+/// One level of a route.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Segment {
     /// A member of a map.
     Key(String),
-    /// An element of a list, from 0.
+    /// An element of a list, numbered from 0.
     Index(usize),
 }
 
-/// A path from the top of a document to one of its nodes. The empty route is the document itself.
+/// A path from the root of a document to one of its nodes. The empty route is the root.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Route(Vec<Segment>);
 
 impl Route {
-    /// The document itself.
+    /// Returns the route of the document itself.
     pub const fn root() -> Self {
         Self(Vec::new())
     }
@@ -46,28 +46,29 @@ impl Route {
         route
     }
 
-    /// Returns the node that holds this one, or `None` at the top.
+    /// Returns the route of the parent node, or `None` at the root.
     pub fn parent(&self) -> Option<Self> {
         let (_, above) = self.0.split_last()?;
         Some(Self(above.to_vec()))
     }
 
-    /// Returns the steps from the top.
+    /// Returns the segments, starting at the root.
     pub fn segments(&self) -> &[Segment] {
         &self.0
     }
 
-    /// Adds one step down in place.
+    /// Appends a segment.
     pub fn push(&mut self, segment: Segment) {
         self.0.push(segment);
     }
 
-    /// Goes one step up in place.
+    /// Removes the last segment.
     pub fn pop(&mut self) {
         self.0.pop();
     }
 
-    /// Reads a JSON pointer (RFC 6901). A token of digits is taken for an index where `is_list` says that its parent is a list.
+    /// Parses a JSON pointer (RFC 6901). A token of digits is an index if `is_list` returns true
+    /// for its parent, and a key otherwise.
     pub fn from_pointer(pointer: &str, is_list: impl Fn(&Self) -> bool) -> Self {
         let mut route = Self::root();
         for token in pointer.split('/').skip(1) {
@@ -95,38 +96,38 @@ impl fmt::Display for Route {
     }
 }
 
-/// Which side of a map entry a place means.
+/// The part of a map entry that a place refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
     /// The key of the entry.
     Key,
-    /// Its value.
+    /// The value of the entry.
     Value,
 }
 
-/// A node, one side of it, and perhaps a range of bytes within its text.
+/// A node, the key or value of it, and optionally a range of bytes within its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The node.
     pub route: Route,
-    /// The side of it that is meant.
+    /// The key or the value.
     pub part: Part,
-    /// Bytes within the decoded text of a scalar; the whole node without.
+    /// Bytes within the decoded text of a scalar, or `None` for the whole node.
     pub within: Option<std::ops::Range<usize>>,
 }
 
 impl Place {
-    /// The value at `route`.
+    /// Returns the place of the value at `route`.
     pub const fn value(route: Route) -> Self {
         Self { route, part: Part::Value, within: None }
     }
 
-    /// The key at `route`.
+    /// Returns the place of the key at `route`.
     pub const fn key(route: Route) -> Self {
         Self { route, part: Part::Key, within: None }
     }
 
-    /// A part of the text at `route`.
+    /// Returns the place of a part of the text at `route`.
     pub const fn text(route: Route, within: std::ops::Range<usize>) -> Self {
         Self { route, part: Part::Value, within: Some(within) }
     }

@@ -1,12 +1,13 @@
-//! Near misses: which known name somebody probably meant.
+//! Suggestions for misspelled names.
 
-/// Names that begin and sound less alike than this are not offered.
+/// Minimum Jaro-Winkler similarity of a suggestion.
 const SIMILARITY_MIN: f64 = 0.72;
-/// More names than this are not listed in full.
+/// Maximum number of names that a help text lists.
 const LISTED_MAX: usize = 12;
 
-/// Returns the known name that is most like `name`, if one is like it at all: of those that begin or sound alike, the one that the
-/// fewest keystrokes make out of it. More keystrokes than a third of the longer name make another name.
+/// Returns the known name that is closest to `name`, if any is similar enough. A candidate needs a
+/// minimum Jaro-Winkler similarity, and at most about a third of the letters may differ. The
+/// candidate with the fewest edits wins.
 pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let found = name.to_lowercase();
     known
@@ -23,16 +24,18 @@ pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(.., candidate)| candidate)
 }
 
-/// Returns how to write a text without the line breaks that it has. One that ends with a line break is a block of YAML.
+/// Returns a help text on how to write a text without its line breaks. A text that ends with a line
+/// break comes from a YAML block scalar.
 pub fn without_line_break(text: &str) -> &'static str {
     if text.ends_with('\n') {
         "a block that begins with `|` or `>` ends with a line break: write `|-` or `>-`, or put the text in quotes on one line"
     } else {
-        "write the text on one line, without a line break in it"
+        "write the text on one line, without line breaks"
     }
 }
 
-/// Returns a help line: the closest name, otherwise the known ones where they are few.
+/// Returns a help text with the closest known name. If no name is close, it lists the known names,
+/// unless there are too many.
 pub fn did_you_mean<'a>(
     name: &str,
     known: impl IntoIterator<Item = &'a str> + Clone,
@@ -43,13 +46,13 @@ pub fn did_you_mean<'a>(
     }
 }
 
-/// Returns a help line that lists the known names, or nothing if there are none or too many.
+/// Returns a help text that lists the known names, or `None` if there are none or too many.
 pub fn one_of<'a>(known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let names: Vec<String> = known.into_iter().map(|name| format!("`{name}`")).collect();
     match names.as_slice() {
         [] => None,
-        [only] => Some(format!("the only one is {only}")),
-        names if names.len() <= LISTED_MAX => Some(format!("one of {}", names.join(", "))),
+        [only] => Some(format!("use {only}")),
+        names if names.len() <= LISTED_MAX => Some(format!("use one of {}", names.join(", "))),
         _ => None,
     }
 }
@@ -59,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_name_is_no_slip_of_the_finger() {
+    fn a_different_name_is_not_suggested() {
         assert_eq!(closest("http.request", ["table.upsert", "table.insert"]), None);
         assert_eq!(closest("getFullYear", ["get"]), None);
         assert_eq!(closest("sha256", ["has"]), None);
@@ -67,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_of_the_finger_is_recognised() {
+    fn a_typing_error_is_recognized() {
         assert_eq!(closest("ammount", ["amount", "currency"]), Some("amount"));
         assert_eq!(closest("zzz", ["amount", "currency"]), None);
         assert_eq!(closest("propertys", ["propertyNames", "properties"]), Some("properties"));

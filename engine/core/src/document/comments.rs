@@ -1,4 +1,4 @@
-//! Comments: the YAML reader drops them, so that they are found again between the values.
+//! Comments. The YAML reader drops them, so this module finds them in the text between the values.
 
 use std::ops::Range;
 
@@ -9,18 +9,19 @@ use crate::diagnostic::{Place, Route};
 /// A comment of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comment<'d> {
-    /// Its text without the `#` and the blanks around it.
+    /// Its text without the `#` and the white space around it.
     pub text: &'d str,
     /// Its bytes, from the `#` to its end.
     pub span: Range<usize>,
-    /// Its line, from 1.
+    /// Its line, numbered from 1.
     pub line: usize,
-    /// Whether nothing else stands in its line.
+    /// Whether the line contains nothing but the comment.
     pub alone: bool,
 }
 
 impl Document {
-    /// Returns the rest of the line of a value without quotes, from the value on, if a comment follows it.
+    /// Returns the text from an unquoted value to the end of its line, if a comment follows the
+    /// value.
     pub fn value_with_comment(&self, route: &Route) -> Option<&str> {
         let span = self.span(&Place::value(route.clone()));
         let source = self.text().get(span.clone())?;
@@ -90,7 +91,7 @@ mod tests {
     use super::super::parse;
 
     #[test]
-    fn only_comments_are_comments() {
+    fn a_hash_sign_in_a_value_or_key_is_not_a_comment() {
         let text = "# oms 1\na: \"# oms no\" # oms 2\n'# oms k': x# oms no\nb: |\n  # oms no\n  x\n# oms 3\nc: [\n  d, # oms 4\n  \"e\"]\n";
         let document = parse(&"p.yaml".into(), text.as_bytes()).unwrap();
         let found: Vec<(usize, &str, bool)> = document

@@ -1,5 +1,5 @@
-//! The files that a pipeline names: read through a trait, so that the same checks run over a folder and over a
-//! stored bundle.
+//! The files that a pipeline refers to. They are read through a trait, so that the same checks run
+//! on a folder and on a stored bundle.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -8,45 +8,46 @@ use std::sync::Arc;
 /// Why a file cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
-    /// There is none.
-    #[error("there is no such file")]
+    /// The file does not exist.
+    #[error("the file does not exist")]
     Missing,
-    /// It is larger than files may be.
+    /// The file exceeds the maximum size.
     #[error("the file is larger than {0} bytes")]
     TooLarge(u64),
-    /// The file is outside of the project.
+    /// The file is outside the project.
     #[error(
-        "it is outside of the project (the nearest parent folder with `.git`, or else the working directory); use `--allow-files DIR` to allow a folder"
+        "it is outside the project (the nearest parent folder with `.git`, or else the working directory); use `--allow-files DIR` to allow a folder"
     )]
     Outside,
-    /// The system refused.
+    /// The operating system reported an error.
     #[error("{0}")]
     Unreadable(String),
 }
 
-/// Files by their path relative to the pipeline file, with `/` between the parts.
+/// Access to files by their path relative to the pipeline file, with `/` as the separator.
 pub trait Files {
     /// Returns a file's bytes.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If the file cannot be read.
     fn read(&self, path: &str) -> Result<Arc<[u8]>, FileError>;
 
-    /// Returns the names directly in a folder, sorted; sub-folders end in `/`. Nothing if there is no such folder.
+    /// Returns the sorted names in a folder, without those in its subfolders. Names of subfolders
+    /// end in `/`. The list is empty if the folder does not exist.
     fn list(&self, folder: &str) -> Vec<String>;
 
-    /// Returns a path as it is shown to people.
+    /// Returns the display form of a path.
     fn shown(&self, path: &str) -> Arc<str>;
 }
 
-/// Files kept in memory: a stored bundle, or a test's.
+/// Files in memory: a stored bundle, or the files of a test.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryFiles {
     files: BTreeMap<String, Arc<[u8]>>,
 }
 
 impl MemoryFiles {
-    /// Takes these files.
+    /// Creates a set of files from paths and contents.
     pub fn new(files: impl IntoIterator<Item = (String, Arc<[u8]>)>) -> Self {
         Self { files: files.into_iter().collect() }
     }
@@ -77,19 +78,19 @@ impl Files for MemoryFiles {
     }
 }
 
-/// Reads through to other files and remembers what was read: the content of a bundle.
+/// Reads from other files and records every file that was read. The recorded files form a bundle.
 pub struct Recorder<'f> {
     files: &'f dyn Files,
     read: RefCell<BTreeMap<String, Arc<[u8]>>>,
 }
 
 impl<'f> Recorder<'f> {
-    /// Starts with nothing read.
+    /// Creates a recorder without any recorded files.
     pub fn new(files: &'f dyn Files) -> Self {
         Self { files, read: RefCell::default() }
     }
 
-    /// Returns what was read.
+    /// Returns the recorded files.
     pub fn into_read(self) -> BTreeMap<String, Arc<[u8]>> {
         self.read.into_inner()
     }

@@ -1,6 +1,6 @@
-//! Where YAML is in flow style, `{ }` or `[ ]`, found without the reader, which has stopped with an error.
+//! Finds YAML flow style, `{ }` or `[ ]`, without the YAML reader, which has stopped with an error.
 
-/// Tells whether a list or a map in flow style is open at the end of a text.
+/// Returns whether a list or a map in flow style is open at the end of a text.
 pub(super) fn is_open(text: &str) -> bool {
     let mut depth = 0_usize;
     // The indentation of a block scalar's key, while its lines follow.
@@ -25,14 +25,15 @@ pub(super) fn is_open(text: &str) -> bool {
     depth > 0
 }
 
-/// Tells whether a text is one list or map in flow style.
+/// Returns whether a text is exactly one list or map in flow style.
 pub(super) fn is_whole(text: &str) -> bool {
     let text = text.trim_end();
     let Some(before) = text.strip_suffix(['}', ']']) else { return false };
     text.starts_with(['{', '[']) && !text.starts_with("{{") && is_open(before) && !is_open(text)
 }
 
-/// Returns how many brackets are open after a line. A bracket counts where a value begins, and everywhere within another one.
+/// Returns the number of open brackets after a line. An opening bracket counts at the beginning of
+/// a value, and anywhere within another bracket.
 fn depth_after(line: &str, depth: usize) -> usize {
     let mut depth = depth;
     let mut at = 0;

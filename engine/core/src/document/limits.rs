@@ -1,10 +1,10 @@
-//! What a pipeline file may be at the most. The limits keep the time and memory of reading any file small.
+//! Limits of a pipeline file. They bound the time and memory that reading any file takes.
 
-/// Bytes of a pipeline file.
+/// Maximum size of a pipeline file in bytes.
 pub const BYTES_MAX: usize = 1 << 20;
-/// YAML nodes, counted after aliases are expanded.
+/// Maximum number of YAML nodes, counted after aliases are expanded.
 pub const NODES_MAX: usize = 50_000;
-/// Nesting of lists and maps.
+/// Maximum nesting depth of lists and maps.
 pub const DEPTH_MAX: usize = 64;
-/// Uses of anchors.
+/// Maximum number of aliases, that is, uses of anchors.
 pub const ALIASES_MAX: usize = 1_000;

@@ -1,7 +1,9 @@
-//! Text to values, and addresses to bytes: the only place that knows a YAML reader.
+//! Parses YAML text into values and resolves places to bytes. Only this module uses the YAML
+//! reader.
 //!
-//! [`parse`] turns the text of a pipeline file into a [`Document`]: a tree of exact values in which every key and every value knows
-//! its bytes. Checks speak of [`crate::diagnostic::Place`]s; the document resolves them.
+//! [`parse`] turns the text of a pipeline file into a [`Document`]: a tree of exact values that
+//! stores the bytes of every key and value. Checks report [`crate::diagnostic::Place`]s, and the
+//! document resolves them to bytes.
 
 mod comments;
 mod files;

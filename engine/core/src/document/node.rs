@@ -1,4 +1,4 @@
-//! The tree of a document: values with the bytes that they and their keys take up.
+//! The tree of a document: values, with the bytes of each value and of its key.
 
 use std::ops::Range;
 
@@ -9,9 +9,9 @@ use crate::diagnostic::{Route, Segment};
 pub struct Node {
     /// The value.
     pub value: NodeValue,
-    /// Its bytes. Lists and maps in block style have their start only.
+    /// Its bytes. For a list or a map, this is an empty range at its start.
     pub span: Range<usize>,
-    /// Whether it stands elsewhere and is only repeated here by an alias or a merge key.
+    /// Whether the value is defined elsewhere and inserted here by an alias or a merge key.
     pub aliased: bool,
 }
 
@@ -22,31 +22,32 @@ pub enum NodeValue {
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// A whole number.
+    /// An integer.
     Int(i64),
-    /// A number with a fraction or exponent, or too large for 64 bits; its digits are only in the source.
+    /// A number with a fraction or an exponent, or an integer that does not fit 64 bits. Only the
+    /// source has its exact digits.
     Float(f64),
     /// Text.
     Text(String),
     /// A list.
     List(Vec<Node>),
-    /// A map, in the order of the file.
+    /// A map, with its entries in the order of the file.
     Map(Vec<Entry>),
 }
 
 /// A member of a map.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// Its key.
+    /// The key.
     pub key: String,
     /// The key's bytes.
     pub key_span: Range<usize>,
-    /// Its value.
+    /// The value.
     pub node: Node,
 }
 
 impl Node {
-    /// Returns the member of a map.
+    /// Returns a member of a map, or `None` if it is missing or the node is not a map.
     pub fn get(&self, key: &str) -> Option<&Entry> {
         match &self.value {
             NodeValue::Map(entries) => entries.iter().find(|entry| entry.key == key),
@@ -54,7 +55,7 @@ impl Node {
         }
     }
 
-    /// Returns the members of a map, nothing for other values.
+    /// Returns the members of a map. Other values have none.
     pub fn entries(&self) -> &[Entry] {
         match &self.value {
             NodeValue::Map(entries) => entries,
@@ -62,7 +63,7 @@ impl Node {
         }
     }
 
-    /// Returns the text if it is one.
+    /// Returns the text of a text node.
     pub fn as_text(&self) -> Option<&str> {
         match &self.value {
             NodeValue::Text(text) => Some(text),
@@ -70,7 +71,8 @@ impl Node {
         }
     }
 
-    /// Finds the node at a route below this one, and the bytes of its key if it is a member of a map.
+    /// Returns the node at a route below this one, with the bytes of its key if it is a member of a
+    /// map.
     pub fn find(&self, route: &Route) -> Option<(&Self, Option<&Range<usize>>)> {
         let mut found = (self, None);
         for segment in route.segments() {
@@ -86,7 +88,7 @@ impl Node {
         Some(found)
     }
 
-    /// Returns the value without its places.
+    /// Converts the value to JSON, without the places.
     pub fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;
         match &self.value {

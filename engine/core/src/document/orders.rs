@@ -1,7 +1,9 @@
-//! The orders in a text: one JSON document, an array of them, or documents one after the other (NDJSON).
+//! Splits a text into orders: a single JSON document, an array of documents, or a sequence of
+//! documents (NDJSON).
 //!
-//! The content decides which of these it is. Only `.ndjson` and `.jsonl` promise one order per line, so there a broken line never hides the next
-//! one. Nothing is held in memory but the order that is read.
+//! The content decides which form it is. Files named `.ndjson` and `.jsonl` contain one order per
+//! line, so a malformed line never hides the next order. Only the order being read is kept in
+//! memory.
 
 mod text;
 
@@ -9,45 +11,47 @@ use std::io::{self, BufRead};
 
 use text::Text;
 
-/// What is known of a text of orders before it is read.
+/// The form of a text of orders, as far as it is known before reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderForm {
     /// One order per line.
     Lines,
-    /// One order or several, and at least one.
+    /// One or more orders.
     Documents,
-    /// One order, several or none.
+    /// Any number of orders, including none.
     Stream,
 }
 
 impl OrderForm {
-    /// Returns the form of a file by its name.
+    /// Returns the form of a file, judged by the extension of its name.
     pub fn of_file(name: &str) -> Self {
         let extension = name.rsplit_once('.').map(|(_, extension)| extension);
         if matches!(extension, Some("ndjson" | "jsonl")) { Self::Lines } else { Self::Documents }
     }
 }
 
-/// An order that was found in a text.
+/// The text of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderText {
-    /// The name of the text, with a number if the text may hold several orders.
+    /// The name of the source, followed by a number if the source may contain several orders.
     pub name: String,
-    /// The bytes. If there are more than an order may have, one byte more is kept, so that it is refused as too large.
+    /// The bytes. An order that is too large is cut to one byte more than the maximum, so that it
+    /// is rejected as too large.
     pub body: Vec<u8>,
-    /// The line on which it begins, from 1.
+    /// The line on which the order begins, numbered from 1.
     pub line: u64,
-    /// The column in which it begins, in characters from 1.
+    /// The column in which the order begins, in characters, numbered from 1.
     pub column: u64,
 }
 
-/// Receives an order; returns whether to go on.
+/// Receives an order and returns whether to continue.
 type Each<'e> = dyn FnMut(OrderText) -> bool + 'e;
 
-/// Calls `each` with every order of a text until it returns false. What is no order is given as well, so that its reader finds the fault.
+/// Calls `each` for every order in a text until it returns false. Text that is not an order is
+/// passed on too, so that the parser of orders reports the fault.
 ///
 /// # Errors
-/// When the text cannot be read.
+/// If the text cannot be read.
 pub fn read_orders(
     input: &mut dyn BufRead,
     form: OrderForm,
@@ -76,7 +80,7 @@ impl Orders<'_, '_> {
         (self.each)(OrderText { name, body, line, column })
     }
 
-    /// Reads one order per line, named by its line.
+    /// Reads one order per line. The name of an order ends with its line number.
     fn lines(&mut self) -> io::Result<()> {
         while self.text.skip_blank()?.is_some() {
             let place = self.text.place();
@@ -90,7 +94,8 @@ impl Orders<'_, '_> {
         Ok(())
     }
 
-    /// Reads one document, or several if more than one is there. One alone has the name of the source, several are named by their lines.
+    /// Reads one or more documents. A single document has the name of the source. If there are
+    /// several, their names end with their line numbers.
     fn documents(&mut self) -> io::Result<()> {
         let (mut first, mut by_line) = (true, None);
         loop {
@@ -99,12 +104,13 @@ impl Orders<'_, '_> {
             let mut body = Vec::new();
             self.document(&mut body)?;
             if is_object {
-                // If the first order fits on one line, this is NDJSON, where a broken line does not hide the next one.
+                // If the first order is on a single line, the text is NDJSON. Then a malformed line
+                // must not hide the next order.
                 by_line.get_or_insert(self.text.place().0 == place.0 + 1);
             }
             let more = self.text.blank(&mut body)?.is_some();
             let name = if first && !more {
-                // One alone stays as it is, byte for byte.
+                // A single document is kept byte for byte.
                 self.name.to_owned()
             } else {
                 trim_end(&mut body);
@@ -120,8 +126,8 @@ impl Orders<'_, '_> {
         }
     }
 
-    /// Reads an object up to the end of the line on which it ends, a comment up to the end of its line, and anything else to the end: that is no
-    /// order, and one finding is enough for it.
+    /// Reads an object to the end of its last line, or a comment to the end of its line. Anything
+    /// else is not an order, so the rest of the text is read at once and causes a single finding.
     fn document(&mut self, body: &mut Vec<u8>) -> io::Result<()> {
         match self.text.peek()? {
             Some(b'{') => {
@@ -133,11 +139,11 @@ impl Orders<'_, '_> {
         }
     }
 
-    /// Reads the elements of an array, numbered from 1. What follows the array is read by line.
+    /// Reads the elements of an array, numbered from 1. Text after the array is read line by line.
     fn array(&mut self) -> io::Result<()> {
         self.text.advance()?;
         let mut number = 0_u64;
-        // Whether a comma was read last, which an element must follow.
+        // Whether a comma was read last. An element must follow it.
         let mut pending = false;
         loop {
             let next = self.text.skip_blank()?;
@@ -147,7 +153,7 @@ impl Orders<'_, '_> {
                 return self.lines();
             }
             if matches!(next, None | Some(b',' | b']')) {
-                // An element or the closing bracket is missing here: the reader of the order says so.
+                // An element or the closing bracket is missing. The parser of orders reports that.
                 let body = next.into_iter().collect();
                 let goes_on = self.give(self.name.to_owned(), body, place);
                 pending = next == Some(b',');
@@ -174,7 +180,7 @@ impl Orders<'_, '_> {
     }
 }
 
-/// Drops white space at the end, such as that of a line.
+/// Removes trailing white space, such as a line break.
 fn trim_end(body: &mut Vec<u8>) {
     body.truncate(body.trim_ascii_end().len());
 }

@@ -1,10 +1,11 @@
-//! Quotes: which part of a line a value without quotes takes up, and how it is written with them.
+//! Quotes: finds the extent of an unquoted value in a line, and writes the value in quotes.
 
 use std::ops::Range;
 
 use super::flow;
 
-/// Writes a text in quotes as YAML reads it back: double ones, or single ones if the text has double quotes or backslashes.
+/// Writes a text as a quoted YAML scalar: in double quotes, or in single quotes if the text
+/// contains double quotes or backslashes.
 pub fn quoted(text: &str) -> String {
     if text.contains(['"', '\\']) {
         format!("'{}'", text.replace('\'', "''"))
@@ -13,11 +14,12 @@ pub fn quoted(text: &str) -> String {
     }
 }
 
-/// How an expression begins, and how it begins in other languages.
+/// The delimiters of an expression, and those that other languages use.
 const OPENINGS: [(&str, &str); 2] = [("${{", "}}"), ("${", "}")];
 
-/// Returns the bytes of the value without quotes in which the reader stopped at `at`, where it surely has to be quoted: it has an expression, it
-/// begins with a character that means something to YAML, or the reader stopped at a colon in it (`at_colon`).
+/// Returns the bytes of the unquoted value in which the reader stopped at `at`, if the value
+/// certainly needs quotes: it contains an expression, it begins with a YAML indicator, or the
+/// reader stopped at a colon in it (`at_colon`).
 pub(super) fn unquoted_value(text: &str, at: usize, at_colon: bool) -> Option<Range<usize>> {
     let start = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
     let line = text.get(start..)?.lines().next()?.trim_end();
@@ -28,7 +30,7 @@ pub(super) fn unquoted_value(text: &str, at: usize, at_colon: bool) -> Option<Ra
     let source = line.get(value.clone())?;
     let begins = |letters: &[char]| source.starts_with(letters);
     let has_expression = source.contains("${");
-    // In quotes already, or a list or a map: what is wrong is something else.
+    // The value is already quoted, or is a list or a map. Then the fault is a different one.
     if begins(&['"', '\'']) || (begins(&['[', '{']) && !has_expression) {
         return None;
     }
@@ -38,7 +40,7 @@ pub(super) fn unquoted_value(text: &str, at: usize, at_colon: bool) -> Option<Ra
     needs_quotes.then(|| start + value.start..start + value.end)
 }
 
-/// Returns the bytes of an expression over several lines in which the reader stopped at `at`.
+/// Returns the bytes of a multi-line expression in which the reader stopped at `at`.
 pub(super) fn open_expression(text: &str, at: usize) -> Option<Range<usize>> {
     let before = text.get(..at)?;
     let open = before.rfind("${{")?;
@@ -46,13 +48,14 @@ pub(super) fn open_expression(text: &str, at: usize) -> Option<Range<usize>> {
     let is_open = !before.get(open..)?.contains("}}") && before.get(open..)?.contains('\n');
     let is_value = line + value_start(text.get(line..)?.lines().next()?) == open;
     let close = open + text.get(open..)?.find("}}")? + 2;
-    // An expression of its own, not one that a later value ends.
+    // The closing braces must not belong to a later value.
     let is_whole = !text.get(open + 3..close)?.contains("${{")
         && text.get(close..)?.lines().next().is_none_or(|rest| rest.trim().is_empty());
     (is_open && is_value && is_whole).then_some(open..close)
 }
 
-/// Returns the bytes of an expression that is the key of a map, in the line in which the reader stopped at `at`.
+/// Returns the bytes of an expression that is used as the key of a map, in the line in which the
+/// reader stopped at `at`.
 pub(super) fn expression_key(text: &str, at: usize) -> Option<Range<usize>> {
     let start = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
     let line = text.get(start..)?.lines().next()?;
@@ -64,7 +67,8 @@ pub(super) fn expression_key(text: &str, at: usize) -> Option<Range<usize>> {
     })
 }
 
-/// Returns the bytes of the value of the line in which the reader stopped at `at`: all that follows the key, or within `{ }` or `[ ]` the value itself.
+/// Returns the bytes of the value in the line in which the reader stopped at `at`: the whole text
+/// after the key, or within `{ }` or `[ ]` the value itself.
 pub(super) fn whole_value(text: &str, at: usize) -> Option<Range<usize>> {
     let start = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
     let line = text.get(start..)?.lines().next()?.trim_end();
@@ -83,12 +87,13 @@ pub(super) fn whole_value(text: &str, at: usize) -> Option<Range<usize>> {
     (is_here && !source.is_empty() && !in_quotes).then(|| start + value..start + line.len())
 }
 
-/// Writes a text in the other quotes, where it has quotes within that are like those around it and end it early.
+/// Writes a quoted text with the other kind of quotes, if the text contains the same quotes that
+/// surround it and therefore ends early.
 pub(super) fn requoted(text: &str, at: usize) -> Option<String> {
     let start = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
     let line = text.get(start..)?.lines().next()?;
     let before = line.get(..at - start)?;
-    // The reader stopped right behind the quote that ended the text.
+    // The reader stopped directly after the quote that ended the text.
     let quote = before.trim_end().chars().next_back().filter(|last| matches!(last, '"' | '\''))?;
     let is_open = |open: &usize| !before.get(*open..).unwrap_or_default().contains("}}");
     if let Some(open) = before.rfind("${{").filter(is_open) {
@@ -102,8 +107,9 @@ pub(super) fn requoted(text: &str, at: usize) -> Option<String> {
     inner.contains(quote).then(|| quoted(inner))
 }
 
-/// Returns the values of a line, each as far as it would reach in quotes: up to the end of the line, and within `{ }` or `[ ]` up to the next comma
-/// or bracket that no expression has. `in_flow` tells that a line above opened a bracket.
+/// Returns the values of a line, each with the extent that it would have in quotes: up to the end
+/// of the line, or within `{ }` or `[ ]` up to the next comma or bracket outside expressions.
+/// `in_flow` is true if a line above opened a bracket.
 fn values(line: &str, in_flow: bool, openings: &[(&str, &str)]) -> Vec<Range<usize>> {
     let mut values = Vec::new();
     let mut at = value_start(line);
@@ -132,13 +138,13 @@ fn values(line: &str, in_flow: bool, openings: &[(&str, &str)]) -> Vec<Range<usi
     values
 }
 
-/// Tells whether a colon in a piece stands before the first expression.
+/// Returns whether a colon comes before the first expression.
 fn before_expression(piece: &str, colon: usize, openings: &[(&str, &str)]) -> bool {
     let first = openings.iter().filter_map(|(open, _)| piece.find(open)).min();
     first.is_none_or(|open| colon < open)
 }
 
-/// Returns where the value of a line begins: behind the dashes of a list and behind the key.
+/// Returns the start of the value in a line, after the dashes of a list and after the key.
 fn value_start(line: &str) -> usize {
     let mut at = blank(line, 0);
     while line.get(at..).is_some_and(|rest| rest.starts_with("- ")) {
@@ -158,12 +164,13 @@ fn blank(line: &str, at: usize) -> usize {
     rest.len() - rest.trim_start().len()
 }
 
-/// Returns where a comment begins behind a value without quotes.
+/// Returns the start of a comment after an unquoted value.
 fn comment(line: &str, at: usize) -> Option<usize> {
     line.get(at..)?.find(" #").map(|hash| at + hash)
 }
 
-/// Returns how far a piece of a list or a map in flow style reaches: an expression and a text in quotes are a whole.
+/// Returns the length of an item of a list or a map in flow style. Commas and brackets within
+/// expressions and quoted texts do not end the item.
 fn flow_end(rest: &str, openings: &[(&str, &str)]) -> usize {
     let mut at = 0;
     while let Some(piece) = rest.get(at..) {
@@ -191,14 +198,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quotes_are_those_that_the_text_does_not_have() {
+    fn a_text_is_put_in_quotes_that_it_does_not_contain() {
         assert_eq!(quoted("${{ order.id }}"), r#""${{ order.id }}""#);
         assert_eq!(quoted(r#"${{ x == "a" }}"#), r#"'${{ x == "a" }}'"#);
         assert_eq!(quoted(r#"it's "x""#), r#"'it''s "x"'"#);
     }
 
     #[test]
-    fn the_values_of_a_line_are_told_apart() {
+    fn the_values_of_a_line_are_found() {
         let of = |line: &'static str| -> Vec<&str> {
             values(line, false, &OPENINGS)
                 .into_iter()

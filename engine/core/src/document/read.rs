@@ -1,4 +1,4 @@
-//! YAML text to a [`Document`], by `serde-saphyr` with the options that make it YAML 1.2.
+//! Parses YAML text into a [`Document`] with `serde-saphyr`, using its options for YAML 1.2.
 
 use std::fmt;
 use std::ops::Range;
@@ -15,7 +15,7 @@ use super::scalar;
 use super::unreadable::{Holds, Unreadable};
 use crate::diagnostic::{Diagnostic, Finding, Label, Part, Place, Severity, Source, codes};
 
-/// A file that was read: its values, and the way from addresses to bytes.
+/// A parsed file: its values, and the resolution of places to bytes.
 #[derive(Clone, Debug)]
 pub struct Document {
     path: Arc<str>,
@@ -24,7 +24,7 @@ pub struct Document {
 }
 
 impl Document {
-    /// Returns the path as it is shown.
+    /// Returns the display path.
     pub const fn path(&self) -> &Arc<str> {
         &self.path
     }
@@ -34,13 +34,13 @@ impl Document {
         &self.text
     }
 
-    /// Returns the top of the tree.
+    /// Returns the root of the tree.
     pub const fn root(&self) -> &Node {
         &self.root
     }
 
-    /// Returns the bytes of a place. A node that is not there is looked for upwards, so that something missing points
-    /// at what lacks it.
+    /// Returns the bytes of a place. If the node does not exist, the key of its closest existing
+    /// ancestor is returned, so that a finding about a missing key points to the map that lacks it.
     pub fn span(&self, place: &Place) -> Range<usize> {
         let mut route = place.route.clone();
         let mut part = place.part;
@@ -66,7 +66,7 @@ impl Document {
         let structured = matches!(node.value, NodeValue::Map(_) | NodeValue::List(_));
         match (part, key) {
             (Part::Key, Some(key)) => key.clone(),
-            // A block map has no end: its key stands for it.
+            // Lists and maps have no end, so their keys represent them.
             (Part::Value, Some(key)) if structured => key.clone(),
             _ => {
                 let whole = self.scalar_span(node);
@@ -80,7 +80,7 @@ impl Document {
         }
     }
 
-    /// Keeps the span of a list or map that stands alone (an element of a list) to its first line.
+    /// Returns the span of a node. For a list or a map, this is the rest of its first line.
     fn scalar_span(&self, node: &Node) -> Range<usize> {
         let span = node.span.clone();
         if !span.is_empty() {
@@ -91,7 +91,7 @@ impl Document {
         span.start..span.start + line.len()
     }
 
-    /// Turns a finding's addresses into bytes.
+    /// Turns a finding into a diagnostic by resolving its places to bytes.
     pub fn resolve(&self, finding: Finding) -> Diagnostic {
         let label = |(place, text): (Place, String), primary| Label {
             path: Arc::clone(&self.path),
@@ -112,18 +112,19 @@ impl Document {
     }
 }
 
-/// Reads the text of a pipeline file or a schema.
+/// Parses the text of a pipeline file or a schema.
 ///
 /// # Errors
-/// The one finding that ends the reading: no YAML, a duplicate key, a limit, no UTF-8.
+/// Returns the first fault that prevents parsing: invalid YAML, a duplicate key, an exceeded limit
+/// or invalid UTF-8.
 pub fn parse(path: &Arc<str>, bytes: &[u8]) -> Result<Document, (Arc<str>, Box<Diagnostic>)> {
     read(path, bytes, Holds::Expressions)
 }
 
-/// Reads the texts of a mail.
+/// Parses the texts of an e-mail template.
 ///
 /// # Errors
-/// As [`parse`] does.
+/// See [`parse`].
 pub fn parse_texts(path: &Arc<str>, bytes: &[u8]) -> Result<Document, (Arc<str>, Box<Diagnostic>)> {
     read(path, bytes, Holds::Texts)
 }
@@ -140,8 +141,7 @@ fn read(
         (text, Box::new(diagnostic))
     };
     if bytes.len() > BYTES_MAX {
-        let message =
-            format!("the file has {} bytes, and at most {BYTES_MAX} are allowed", bytes.len());
+        let message = format!("the file has {} bytes; the maximum is {BYTES_MAX}", bytes.len());
         return Err(fail("".into(), codes::DOCUMENT_LIMIT, 0..0, message, None));
     }
     let text: Arc<str> = match std::str::from_utf8(bytes) {
@@ -188,7 +188,7 @@ fn read(
     }
 }
 
-/// Tells whether a tag only says what YAML's core schema finds by itself.
+/// Returns whether a tag belongs to YAML's core schema.
 fn is_core(tag: &str) -> bool {
     const CORE: [&str; 7] = ["null", "bool", "int", "float", "str", "seq", "map"];
     tag == "!" || tag.strip_prefix("tag:yaml.org,2002:").is_some_and(|name| CORE.contains(&name))
@@ -207,39 +207,39 @@ fn span(location: Location, source: &Source) -> Range<usize> {
     start..(start + length.unwrap_or(0)).min(source.text().len())
 }
 
-/// What YAML allows and a file of ours must not have.
+/// Valid YAML that `oms` rejects.
 enum Fault {
-    /// A tag that means nothing here.
+    /// A tag outside YAML's core schema.
     Tag(Range<usize>, String),
-    /// A key that is null or empty.
+    /// A null or empty key.
     NullKey(Range<usize>),
 }
 
 impl Fault {
-    /// Returns its place, the message and the help.
+    /// Returns the place, the message and the help.
     fn told(self, text: &str, holds: Holds) -> (Range<usize>, String, String) {
         match self {
             Self::Tag(span, tag) if holds == Holds::Texts => {
-                // The place is that of the value behind the tag.
+                // The span is that of the value after the tag.
                 let start = text.get(..span.start).and_then(|before| before.rfind('!'));
                 let span = start.unwrap_or(span.start)..span.end;
                 let rest = text.get(span.start..).unwrap_or_default();
                 let line = rest.lines().next().unwrap_or_default().trim_end();
                 let span = span.start..span.start + line.len();
                 let help = format!("put quotes around the text: `{}`", quoted(line));
-                (span, format!("the tag `{tag}` has no meaning here"), help)
+                (span, format!("unsupported tag `{tag}`"), help)
             }
             Self::Tag(span, tag) => {
-                let help = "drop it; a value's type is what its text says".to_owned();
-                (span, format!("the tag `{tag}` has no meaning here"), help)
+                let help = "remove the tag; the type follows from the value".to_owned();
+                (span, format!("unsupported tag `{tag}`"), help)
             }
             Self::NullKey(span) => match text.get(span.clone()).unwrap_or_default() {
                 "" => {
                     let help = "write a key before the colon".to_owned();
-                    (span, "a key must be text, and this one is empty".to_owned(), help)
+                    (span, "a key must be text, but this one is empty".to_owned(), help)
                 }
                 key => {
-                    let message = format!("a key must be text, and `{key}` is null");
+                    let message = format!("a key must be text, but `{key}` is null");
                     (span, message, format!("put the key in quotes: `{}`", quoted(key)))
                 }
             },
@@ -247,7 +247,7 @@ impl Fault {
     }
 }
 
-/// Turns what the reader gave into a node, and collects what is wrong with it.
+/// Converts the reader's output into a node and collects the faults in it.
 fn lower(raw: Raw, source: &Source, faults: &mut Vec<Fault>) -> Node {
     let Raw(spanned) = raw;
     let aliased = spanned.referenced != spanned.defined;
@@ -285,7 +285,7 @@ fn lower(raw: Raw, source: &Source, faults: &mut Vec<Fault>) -> Node {
     Node { value, span: place, aliased }
 }
 
-/// A node as the reader gives it.
+/// A node as the reader returns it.
 #[derive(Deserialize)]
 struct Raw(Spanned<Tagged<Content>>);
 
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_and_values_know_their_bytes() {
+    fn spans_of_keys_and_values_are_exact() {
         let route = Route::root().key("a").key("ß");
         for text in [
             "# ü\na:\n  ß: wörld # c\n",
@@ -418,13 +418,13 @@ mod tests {
     }
 
     #[test]
-    fn something_missing_points_at_what_lacks_it() {
+    fn a_missing_key_points_to_the_map_that_lacks_it() {
         let route = Route::root().key("steps").key("a").key("uses");
         assert_eq!(at("steps:\n  a:\n    with: 1\n", &Place::value(route)), "a");
     }
 
     #[test]
-    fn there_is_no_norway_problem() {
+    fn only_core_schema_scalars_are_typed() {
         let values: Vec<NodeValue> = document("[NO, on, 0777, 1_000, 1:30, ~, true, 12, 1.10]")
             .root()
             .to_owned()
@@ -451,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn unreadable_files_are_refused_with_a_place() {
+    fn invalid_files_are_rejected_with_a_place() {
         begins(&fault("a: 1\nb:\n  c: 1\n  c: 2\n"), "OMS0102 4:3");
         begins(&fault("a: [1, 2\nb: 3\n"), "OMS0101");
         begins(&fault(&"[".repeat(5000)), "OMS0103");
@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_tags_of_the_core_schema_are_read() {
+    fn only_core_schema_tags_are_accepted() {
         begins(&fault("a: 1\nb: !secret x\n"), "OMS0101 2:");
         begins(&fault("a: !!binary eA==\n"), "OMS0101 1:");
         let text = NodeValue::Text("12".to_owned());

@@ -1,12 +1,13 @@
-//! From the decoded text of a scalar back to its source: which bytes of the file a part of a text was written with.
+//! Maps a part of a scalar's decoded text back to its bytes in the file.
 //!
-//! [`locate`] decodes the source again, noting where each byte came from. Only if what comes out is exactly the text that the
-//! reader gave is a place returned, so a place is never wrong.
+//! [`locate`] decodes the source again and records the origin of each byte. It returns a range only
+//! if the decoded text equals the reader's text, so that a returned range is never wrong.
 
 use std::ops::Range;
 
-/// Returns the bytes of `file` that make the bytes `within` of the text of a scalar, which takes up the bytes `whole`. Those of a
-/// block begin after its header and the first line's indentation.
+/// Returns the bytes of `file` that encode the bytes `within` of a scalar's text. The scalar is at
+/// `whole`. For a block scalar, `whole` begins after the header and the indentation of the first
+/// line.
 pub(super) fn locate(
     file: &str,
     whole: &Range<usize>,
@@ -30,7 +31,7 @@ pub(super) fn locate(
         return None;
     }
     let indent = (!before.is_empty()).then_some(before.len());
-    // Empty lines at the beginning belong to the text, and not to what it takes up.
+    // Leading empty lines belong to the text, but not to its span.
     let length = text.len();
     let text = text.trim_start_matches('\n');
     let empty = length - text.len();
@@ -41,7 +42,7 @@ pub(super) fn locate(
     })
 }
 
-/// A decoded text with the source of each of its bytes.
+/// A decoded text, with the source range of each byte.
 #[derive(Default)]
 struct Decoded {
     text: String,
@@ -54,7 +55,7 @@ impl Decoded {
         self.from.extend(std::iter::repeat_n(from, letter.len_utf8()));
     }
 
-    /// Takes back white space before a line end, down to what must stay.
+    /// Removes trailing white space, but keeps the first `keep` bytes.
     fn trim_blanks(&mut self, keep: usize) {
         while self.text.len() > keep && self.text.ends_with([' ', '\t']) {
             self.text.pop();
@@ -62,7 +63,8 @@ impl Decoded {
         }
     }
 
-    /// Line ends at the end depend on how a block is chomped, and no part of an expression is there.
+    /// Returns the source range of `within`, if the decoded text is `text`. Trailing line breaks
+    /// are ignored: they depend on the block's chomping and are never part of an expression.
     fn range(&self, text: &str, within: &Range<usize>) -> Option<Range<usize>> {
         if self.text.trim_end_matches('\n') != text.trim_end_matches('\n') {
             return None;
@@ -76,10 +78,11 @@ impl Decoded {
     }
 }
 
-/// What an escape stands for, and how many bytes it takes: nothing where a line is continued.
+/// The character of an escape sequence and the sequence's length in bytes. A line continuation has
+/// no character.
 type Escape = (Option<char>, usize);
 
-/// Decodes text in quotes.
+/// Decodes a quoted text.
 fn quoted(source: &str, double: bool) -> Option<Decoded> {
     let end = source.len().checked_sub(1).filter(|end| *end > 0)?;
     if double {
@@ -91,8 +94,8 @@ fn quoted(source: &str, double: bool) -> Option<Decoded> {
     }
 }
 
-/// Decodes a text in flow style, in which a line end is a space and an empty line is a line end. `special` knows what has a
-/// meaning of its own; it gives `Some(None)` for what cannot be read.
+/// Decodes a text in flow style, in which a line break is a space and an empty line is a line
+/// break. `special` recognizes escape sequences. It returns `Some(None)` for an invalid one.
 fn flow(
     source: &str,
     start: usize,
@@ -101,7 +104,7 @@ fn flow(
 ) -> Option<Decoded> {
     let mut decoded = Decoded::default();
     let mut at = start;
-    // White space that was escaped stays, even before a line end.
+    // Escaped white space is kept, even before a line break.
     let mut keep = 0;
     while at < end {
         let rest = source.get(at..end)?;
@@ -140,7 +143,7 @@ fn flow(
     Some(decoded)
 }
 
-/// Returns the length of a line end that a text begins with.
+/// Returns the length of the line break at the start of a text.
 fn line_end(text: &str) -> Option<usize> {
     match text.as_bytes() {
         [b'\r', b'\n', ..] => Some(2),
@@ -149,7 +152,7 @@ fn line_end(text: &str) -> Option<usize> {
     }
 }
 
-/// Reads an escape of a text in double quotes.
+/// Reads an escape sequence in a double-quoted text.
 fn escape(rest: &str) -> Option<Escape> {
     let letter = rest.chars().nth(1)?;
     let coded = |digits: usize| {
@@ -185,15 +188,15 @@ fn escape(rest: &str) -> Option<Escape> {
     Some((Some(letter), 2))
 }
 
-/// A line of a block, without its indentation.
+/// A line of a block scalar, without its indentation.
 struct Line<'s> {
     text: &'s str,
     at: usize,
-    /// The line with its end.
+    /// The end of the line, including the line break.
     end: usize,
 }
 
-/// Decodes the lines of a block: literal (`|`) or folded (`>`).
+/// Decodes a block scalar: literal (`|`) or folded (`>`).
 fn block(source: &str, mut indent: Option<usize>, folded: bool) -> Option<Decoded> {
     let mut lines = Vec::new();
     let mut at = 0;
@@ -208,7 +211,7 @@ fn block(source: &str, mut indent: Option<usize>, folded: bool) -> Option<Decode
         };
         let cut = indent.min(spaces);
         if !blank && spaces < indent {
-            // The block is over.
+            // The block ends here.
             break;
         }
         lines.push(Line { text: text.get(cut..)?, at: at + cut, end: at + whole.len() });
@@ -218,7 +221,7 @@ fn block(source: &str, mut indent: Option<usize>, folded: bool) -> Option<Decode
         lines.pop();
     }
     let mut decoded = Decoded::default();
-    // A line that begins with white space keeps its line ends, and so do those beside it.
+    // The line breaks before and after a line that begins with white space are kept.
     let is_set = |line: &Line<'_>| line.text.starts_with([' ', '\t']);
     for (position, line) in lines.iter().enumerate() {
         for (offset, letter) in line.text.char_indices() {
@@ -258,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_text_is_found_however_it_is_written() {
+    fn a_part_of_a_text_is_found_in_every_scalar_style() {
         for source in [
             "a: x order\n",
             "a: order x\n  and\n\n  order # c\n",
@@ -281,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told_is_the_whole_text() {
+    fn a_text_that_differs_from_its_source_has_no_place() {
         assert_eq!(super::locate("order", &(0..5), "other", &(0..5)), None);
         assert_eq!(super::locate("'order'", &(0..7), "other", &(0..5)), None);
     }

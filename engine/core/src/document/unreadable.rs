@@ -1,6 +1,7 @@
-//! What is wrong with a text that cannot be read as YAML, in our words, at its place and with the way out.
+//! Explains why a text is not valid YAML, with the place of the cause and a help text.
 //!
-//! The YAML reader reports where it stopped. The cause often stands before that place: an expression without quotes, a tab.
+//! The YAML reader reports where it stopped. The cause is often before that place, such as an
+//! unquoted expression or a tab.
 
 use std::ops::Range;
 
@@ -12,16 +13,16 @@ use super::quote::{
 };
 use crate::diagnostic::{Code, codes};
 
-/// What a file holds: it decides what an unquoted brace was meant to be.
+/// The content of a file. It decides what an unquoted brace was meant to be.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holds {
     /// A pipeline or a schema, where an expression is `${{ }}`.
     Expressions,
-    /// The texts of a mail, where `{{ }}` stands for a value.
+    /// The texts of an e-mail template, where `{{ }}` inserts a value.
     Texts,
 }
 
-/// Why a text is not read.
+/// Why a text cannot be parsed.
 pub(super) struct Unreadable {
     pub(super) code: Code,
     pub(super) message: String,
@@ -30,7 +31,7 @@ pub(super) struct Unreadable {
 }
 
 impl Unreadable {
-    /// Explains an error of the YAML reader, which it found at the bytes `span`.
+    /// Explains an error that the YAML reader reported at `span`.
     pub(super) fn explain(
         error: &serde_saphyr::Error,
         text: &str,
@@ -38,7 +39,7 @@ impl Unreadable {
         holds: Holds,
     ) -> Self {
         let mut error = error.without_snippet();
-        // What goes wrong where an alias is expanded comes wrapped.
+        // Errors in expanded aliases are wrapped.
         while let serde_saphyr::Error::AliasError { error: inner, .. } = error {
             error = inner;
         }
@@ -48,10 +49,10 @@ impl Unreadable {
         let (code, message, help) = match error {
             serde_saphyr::Error::DuplicateMappingKey { key, .. } => {
                 let message = match key {
-                    Some(key) => format!("the key `{key}` stands twice in one map"),
-                    None => "a key stands twice in one map".to_owned(),
+                    Some(key) => format!("duplicate key `{key}`"),
+                    None => "duplicate key".to_owned(),
                 };
-                let help = help("keep one of them; YAML readers differ in which one they take");
+                let help = help("keep one of them; YAML readers differ in which one they use");
                 (codes::DUPLICATE_KEY, message, help)
             }
             serde_saphyr::Error::Budget { breach, .. } => {
@@ -60,9 +61,9 @@ impl Unreadable {
             serde_saphyr::Error::MultipleDocuments { .. } => (
                 codes::YAML_SYNTAX,
                 "the file has more than one document".to_owned(),
-                help("keep one pipeline in a file; drop the line `---` and what follows"),
+                help("keep one pipeline per file; remove the line `---` and everything after it"),
             ),
-            // The scanner has a limit of its own, which deep nesting in one line meets first.
+            // Deep nesting in one line exceeds the scanner's own limit first.
             _ if said.contains("recursion limit") => (
                 codes::DOCUMENT_LIMIT,
                 format!("the file is nested more than {DEPTH_MAX} levels deep"),
@@ -78,22 +79,22 @@ impl Unreadable {
         let at_tab = if said.contains("tab") {
             tab(text, span.start)
         } else {
-            // Before the first key, the reader takes the indented text for a document of its own.
+            // Before the first key, the reader takes indented text for a separate document.
             let first = said.contains("<document start>").then(|| tab(text, 0)).flatten();
             first.filter(|tab| tab.start < span.start)
         };
         if let Some(span) = at_tab {
-            let message = "a tab is never indentation in YAML".to_owned();
+            let message = "YAML does not allow tabs as indentation".to_owned();
             return Self { code, message, span, help: Some("use spaces".to_owned()) };
         }
         let at = span.start;
         if let Some(span) = braces(text, at).filter(|_| holds == Holds::Expressions) {
             let expression = format!("${}", text.get(span.clone()).unwrap_or_default());
-            let message = "an expression begins with `${{`, and must be in quotes here".to_owned();
+            let message = "an expression begins with `${{` and must be in quotes here".to_owned();
             let help = format!("write the expression in quotes: `{}`", quoted(&expression));
             return Self { code, message, span, help: Some(help) };
         }
-        // A key is the only thing that has to be a text here.
+        // Only a key has to be a text here.
         if said == "expected string scalar" && braces(text, at).is_none() {
             let what = if text.get(at..).is_some_and(|rest| rest.starts_with('[')) {
                 "a list"
@@ -106,20 +107,20 @@ impl Unreadable {
         if holds == Holds::Expressions {
             if let Some(span) = expression_key(text, at) {
                 let message = "a key cannot be an expression".to_owned();
-                return Self { code, message, span, help: Some("write the key itself".to_owned()) };
+                return Self { code, message, span, help: Some("write a fixed key".to_owned()) };
             }
             if let Some(span) = open_expression(text, at) {
                 let source = text.get(span.clone()).unwrap_or_default();
                 let line = source.split_whitespace().collect::<Vec<_>>().join(" ");
                 let message = "the expression must be in quotes here".to_owned();
                 let help = format!(
-                    "put quotes around it, which may stand on one line: `{}`",
+                    "put quotes around the expression, for example on one line: `{}`",
                     quoted(&line)
                 );
                 return Self { code, message, span, help: Some(help) };
             }
             if let Some((span, help)) = joined(text, at) {
-                let message = "texts are joined within an expression only".to_owned();
+                let message = "`+` joins texts only within an expression".to_owned();
                 return Self { code, message, span, help: Some(help) };
             }
         }
@@ -130,9 +131,9 @@ impl Unreadable {
         let source = |value: &Range<usize>| text.get(value.clone()).unwrap_or_default();
         let (message, span, help) = match (requoted(text, at), value) {
             (Some(value), _) => (
-                "the text ends at a quote that belongs to it".to_owned(),
+                "the text ends at a quote that is part of it".to_owned(),
                 span,
-                Some(format!("put the other quotes around it: `{value}`")),
+                Some(format!("put the other kind of quotes around it: `{value}`")),
             ),
             (None, Some(value)) => {
                 let what = match holds {
@@ -142,15 +143,13 @@ impl Unreadable {
                 let help = format!("put quotes around it: `{}`", quoted(&doubled(source(&value))));
                 (format!("the {what} must be in quotes here"), value, Some(help))
             }
-            (None, None) => {
-                (format!("the file is not readable YAML: {}", decapitalised(said)), span, None)
-            }
+            (None, None) => (format!("invalid YAML: {}", decapitalised(said)), span, None),
         };
         Self { code, message, span, help }
     }
 }
 
-/// Writes an expression in single braces, `${ }`, in double ones.
+/// Writes an expression in single braces, `${ }`, with double braces.
 fn doubled(source: &str) -> String {
     match source.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
         Some(code) if !code.starts_with('{') => format!("${{{{ {} }}}}", code.trim()),
@@ -158,7 +157,8 @@ fn doubled(source: &str) -> String {
     }
 }
 
-/// Recognises `"text" + ${{ … }}`, where the reader stopped behind the text, and returns its bytes and what to write.
+/// Recognizes `"text" + ${{ … }}`, where the reader stopped after the text. Returns its bytes and
+/// the help text.
 fn joined(text: &str, at: usize) -> Option<(Range<usize>, String)> {
     let start = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
     let before = text.get(start..at)?.trim_end();
@@ -177,7 +177,8 @@ fn joined(text: &str, at: usize) -> Option<(Range<usize>, String)> {
     ))
 }
 
-/// Finds the tab that indents the line of a place, or the next such line: the reader stops before it.
+/// Finds the tab that indents the line of a place or the next such line, because the reader stops
+/// before the tab.
 fn tab(text: &str, at: usize) -> Option<Range<usize>> {
     let line = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
     let mut start = line;
@@ -191,7 +192,8 @@ fn tab(text: &str, at: usize) -> Option<Range<usize>> {
     None
 }
 
-/// Recognises `{{ … }}` without quotes, which YAML takes for a map that is the key of a map, and returns its bytes.
+/// Recognizes an unquoted `{{ … }}`, which YAML takes for a map that is the key of a map. Returns
+/// its bytes.
 fn braces(text: &str, at: usize) -> Option<Range<usize>> {
     let open = if text.get(..at)?.ends_with('{') { at - 1 } else { at };
     let rest = text.get(open..)?;

@@ -1,5 +1,5 @@
-//! Column types: `text`, `text(50)`, `integer`, `boolean`, `decimal(19,4)`, `currency`, `email`, `date`, `timestamp`,
-//! each with `?` behind it when the column may be null.
+//! Column types: `text`, `text(50)`, `integer`, `boolean`, `decimal(19,4)`, `currency`, `email`,
+//! `date` and `timestamp`. A `?` after the type allows null.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,20 +7,20 @@ use std::sync::Arc;
 use crate::money::Decimal;
 use crate::value::{DateFormat, Shape, Type, Value};
 
-/// What a column holds.
+/// The type of a column, without nullability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnShape {
-    /// Text of any length, or of at most so many characters.
+    /// Text, optionally with a maximum number of characters.
     Text(Option<u32>),
-    /// A whole number of 64 bits.
+    /// A 64-bit integer.
     Integer,
     /// True or false.
     Boolean,
-    /// An exact decimal of `precision` digits, `scale` of them after the point.
+    /// An exact decimal.
     Decimal {
-        /// All digits.
+        /// The total number of digits.
         precision: u32,
-        /// Digits after the point.
+        /// The number of digits after the decimal point.
         scale: u32,
     },
     /// An ISO 4217 code.
@@ -29,52 +29,52 @@ pub enum ColumnShape {
     Email,
     /// A calendar date.
     Date,
-    /// An instant, kept to the millisecond.
+    /// An instant with a precision of milliseconds.
     Timestamp,
 }
 
 /// A column of a declared table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// Its name.
+    /// The name.
     pub name: Arc<str>,
-    /// What it holds.
+    /// The type.
     pub shape: ColumnShape,
-    /// Whether it may be null.
+    /// Whether the column may be null.
     pub nullable: bool,
-    /// Whether it holds personal data.
+    /// Whether the column contains personal data.
     pub pii: bool,
-    /// Whether it identifies the customer that the row belongs to.
+    /// Whether the column identifies the customer to whom a row belongs.
     pub customer: bool,
 }
 
-/// Why a text is no column type.
+/// An invalid column type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ColumnTypeError {
-    /// The name in front is not known.
-    #[error("`{0}` is not a column type")]
+    /// The name of the type is unknown.
+    #[error("unknown column type `{0}`")]
     Unknown(String),
-    /// The digits of a decimal make no sense.
-    #[error("a decimal has 1 to {max} digits, and no more after the point than in all", max = ColumnShape::PRECISION_MAX)]
+    /// The digits of a decimal are invalid.
+    #[error("`decimal(p,s)` needs a precision `p` of 1 to {max} digits and a scale `s` of at most `p`", max = ColumnShape::PRECISION_MAX)]
     Digits,
-    /// The length of a text makes no sense.
-    #[error("a text has a length of 1 to {max} characters", max = ColumnShape::CHARS_MAX)]
+    /// The length of a text is invalid.
+    #[error("`text(n)` needs a length `n` of 1 to {max} characters", max = ColumnShape::CHARS_MAX)]
     Length,
 }
 
 impl ColumnShape {
-    /// Digits of a decimal at the most: what 96 bits hold exactly.
+    /// Maximum number of digits of a decimal. 96 bits can represent this many digits exactly.
     pub const PRECISION_MAX: u32 = 28;
-    /// Characters of a text at the most.
+    /// Maximum number of characters of a text.
     pub const CHARS_MAX: u32 = 1_000_000;
-    /// How the types are written, for help and completion.
+    /// The types as they are written, for help texts and completion.
     pub const NAMES: [&str; 8] =
         ["text", "integer", "boolean", "decimal(19,4)", "currency", "email", "date", "timestamp"];
 
-    /// Reads a type and whether it may be null.
+    /// Parses a column type. Returns it with whether the column may be null.
     ///
     /// # Errors
-    /// When the text is no column type.
+    /// If the text is not a valid column type.
     pub fn parse(text: &str) -> Result<(Self, bool), ColumnTypeError> {
         let (text, nullable) = match text.strip_suffix('?') {
             Some(text) => (text, true),
@@ -158,10 +158,12 @@ impl Column {
         Type { nullable: self.nullable, pii: self.pii, ..Type::of(shape) }
     }
 
-    /// Brings a value of the right type into the form that the column keeps: decimals at the column's scale.
+    /// Converts a value of the right type to the form that the column stores. Decimals receive the
+    /// column's scale.
     ///
     /// # Errors
-    /// The bound that the value breaks, in words, without the value.
+    /// Returns a message about the limit that the value exceeds. The message does not contain the
+    /// value.
     pub fn fit(&self, value: Value) -> Result<Value, String> {
         match (self.shape, value) {
             (
@@ -203,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_type_reads_back_as_it_is_written() {
+    fn every_type_is_parsed_and_displayed() {
         for text in [
             "text",
             "text(50)",
@@ -237,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decimal_is_kept_at_the_columns_scale_or_refused() {
+    fn a_decimal_is_stored_with_the_columns_scale_or_rejected() {
         let column = Column {
             name: "amount".into(),
             shape: ColumnShape::Decimal { precision: 5, scale: 2 },

@@ -1,22 +1,23 @@
-//! Who a row or an order belongs to: the values of the fields that are declared to identify a customer.
+//! The customer to whom a row or an order belongs, identified by the values of the fields that are
+//! declared for this purpose.
 
 use std::collections::BTreeSet;
 
-/// What one order or one row says of its customer.
+/// The customer's id and e-mail addresses in an order or a row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     id: Option<String>,
-    /// In lower case: mail servers do not tell addresses apart by case.
+    /// E-mail addresses in lower case, because mail servers ignore the case.
     emails: Vec<String>,
 }
 
 impl Identity {
-    /// Adds the customer's id. An empty one says nothing.
+    /// Sets the customer's id. An empty id is ignored.
     pub fn set_id(&mut self, id: String) {
         self.id = Some(id).filter(|id| !id.is_empty());
     }
 
-    /// Adds an e-mail address of the customer. An empty one, as in a row that was erased, says nothing.
+    /// Adds an e-mail address of the customer. An empty address, as in an erased row, is ignored.
     pub fn add_email(&mut self, email: &str) {
         if !email.is_empty() {
             self.emails.push(email.to_ascii_lowercase());
@@ -37,7 +38,8 @@ pub struct Customer {
 }
 
 impl Customer {
-    /// Returns the customer that an argument may name, which is an id or an e-mail address.
+    /// Returns a customer with `who` as both the id and the e-mail address, because it can be
+    /// either.
     pub fn named(who: &str) -> Self {
         let mut customer = Self::default();
         customer.ids.insert(who.to_owned());
@@ -45,12 +47,12 @@ impl Customer {
         customer
     }
 
-    /// Tells whether an order or a row has one of the ids.
+    /// Returns whether an order or a row has one of the customer's ids.
     pub fn has_id_of(&self, identity: &Identity) -> bool {
         identity.id.as_ref().is_some_and(|id| self.ids.contains(id))
     }
 
-    /// Returns the customer with these ids, whatever the addresses are.
+    /// Returns the customer with the same ids, but without e-mail addresses.
     #[must_use]
     pub fn by_id_only(self) -> Self {
         Self { emails: BTreeSet::new(), ..self }
@@ -66,17 +68,19 @@ impl Customer {
         &self.emails
     }
 
-    /// Tells whether no order and no row can belong to this customer.
+    /// Returns whether the customer has neither ids nor e-mail addresses, so that nothing can
+    /// belong to it.
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty() && self.emails.is_empty()
     }
 
-    /// Tells whether an order or a row has one of the ids or one of the e-mail addresses.
+    /// Returns whether an order or a row has one of the customer's ids or e-mail addresses.
     pub fn is_named_by(&self, identity: &Identity) -> bool {
         self.has_id_of(identity) || self.has_email(identity)
     }
 
-    /// Tells whether an order or a row belongs to this customer. An id decides; without an id, an e-mail address does.
+    /// Returns whether an order or a row belongs to this customer. If it has an id, the id decides.
+    /// Otherwise, the e-mail addresses decide.
     pub fn owns(&self, identity: &Identity) -> bool {
         match &identity.id {
             Some(id) => self.ids.contains(id),
@@ -84,7 +88,7 @@ impl Customer {
         }
     }
 
-    /// Adds the customer of an order or a row that `named` leads to: its id, and the address by which it was found.
+    /// Adds the id of an order or a row if it matches `named`, and the e-mail addresses that match.
     pub fn follow(&mut self, named: &Self, identity: &Identity) {
         if named.is_named_by(identity) {
             self.ids.extend(identity.id.clone());

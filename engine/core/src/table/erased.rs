@@ -1,4 +1,4 @@
-//! What stands in a column whose personal data was erased.
+//! The values that replace erased personal data in a column.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +15,14 @@ pub type RowCounts = BTreeMap<String, u64>;
 /// Whether rows are erased or only counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Erasing {
-    /// They are counted.
+    /// Rows are only counted.
     Count,
-    /// They are erased.
+    /// Rows are erased.
     Erase,
 }
 
 impl Column {
-    /// Returns what says nothing: null, or what says the least and is still of the column's type.
+    /// Returns a value without information: null, or an empty value of the column's type.
     pub fn erased(&self) -> Value {
         match self.shape {
             _ if self.nullable => Value::Null,
@@ -35,11 +35,13 @@ impl Column {
         }
     }
 
-    /// How many values there are for the key of one erased row, since another row may have the first of them already.
+    /// Number of candidates for the key of an erased row. Several are needed because another row
+    /// may already have the first ones.
     pub const ERASED_KEYS: u32 = 100;
 
-    /// Returns the value that replaces a key, which cannot be empty: as much of its digest as the column holds. Returns nothing if the type of the
-    /// column has no room for a digest. `attempt` selects another digest where the first one is taken.
+    /// Returns the value that replaces a key, which cannot be empty: its digest, cut to the size of
+    /// the column. Returns `None` if the type of the column cannot store a digest. `attempt`
+    /// selects another digest if the previous one is already in use.
     pub fn erased_key(&self, key: &str, attempt: u32) -> Option<Value> {
         let digest = match attempt {
             0 => Digest::of(key.as_bytes()),
@@ -48,7 +50,7 @@ impl Column {
         match self.shape {
             ColumnShape::Integer => {
                 let (first, _) = digest.bytes().split_first_chunk()?;
-                // Positive, as ids are.
+                // Ids are positive.
                 Some(Value::Int(i64::from_be_bytes(*first) & i64::MAX))
             }
             ColumnShape::Text(chars) => {

@@ -24,17 +24,17 @@ fn row(name: &str, body: &str, line: u64, column: u64) -> Row {
 }
 
 #[test]
-fn lines_are_named_by_their_number_and_blank_ones_skipped() {
+fn orders_are_named_by_line_and_blank_lines_are_skipped() {
     let text = "{\"a\":1}\r\n\n{\"a\":2}";
     let expected = [row("x-1", "{\"a\":1}", 1, 1), row("x-3", "{\"a\":2}", 3, 1)];
     assert_eq!(read(text, OrderForm::Lines, 100), expected);
-    assert_eq!(read(text, OrderForm::Documents, 100), expected, "under any name");
+    assert_eq!(read(text, OrderForm::Documents, 100), expected, "with any file name");
     assert_eq!(read("{}", OrderForm::Lines, 100), [row("x-1", "{}", 1, 1)]);
     assert!(read("\n \n", OrderForm::Lines, 100).is_empty());
 }
 
 #[test]
-fn one_document_alone_has_the_name_of_its_source() {
+fn a_single_document_has_the_name_of_its_source() {
     assert_eq!(read("{}\n\n", OrderForm::Documents, 100), [row("x", "{}\n\n", 1, 1)]);
     assert_eq!(
         read("{\n \"}\": 1\n}\n", OrderForm::Documents, 100),
@@ -45,7 +45,7 @@ fn one_document_alone_has_the_name_of_its_source() {
     assert_eq!(
         read("", OrderForm::Documents, 100),
         [row("x", "", 1, 1)],
-        "an empty file is no order"
+        "an empty file is passed on as an invalid order"
     );
     assert!(
         read("", OrderForm::Stream, 100).is_empty() && read("", OrderForm::Lines, 100).is_empty()
@@ -53,7 +53,7 @@ fn one_document_alone_has_the_name_of_its_source() {
 }
 
 #[test]
-fn documents_over_several_lines_may_follow_each_other() {
+fn multi_line_documents_can_follow_each_other() {
     let expected = [row("x-1", "{\n}", 1, 1), row("x-3", "{\n}", 3, 1)];
     assert_eq!(read("{\n}\n{\n}\n", OrderForm::Documents, 100), expected);
     let expected = [row("x-1", "// orders", 1, 1), row("x-2", "{}", 2, 1)];
@@ -61,7 +61,7 @@ fn documents_over_several_lines_may_follow_each_other() {
 }
 
 #[test]
-fn an_array_is_its_elements_under_any_name() {
+fn an_array_is_split_into_elements_with_any_file_name() {
     let text = " [\n{\"a\":[1,\"]\\\"\"]},\n  {}, 7 ]\n";
     let expected =
         [row("x-1", "{\"a\":[1,\"]\\\"\"]}", 2, 1), row("x-2", "{}", 3, 3), row("x-3", "7", 3, 7)];
@@ -72,7 +72,7 @@ fn an_array_is_its_elements_under_any_name() {
 }
 
 #[test]
-fn each_fault_of_an_array_is_one_order_that_is_refused() {
+fn each_fault_in_an_array_is_passed_on_as_one_invalid_order() {
     let trailing = [row("x-1", "{}", 1, 2), row("x", "]", 1, 5)];
     assert_eq!(read("[{},]", OrderForm::Documents, 100), trailing);
     let twice = [row("x-1", "{}", 1, 2), row("x", ",", 1, 5), row("x-2", "{}", 1, 6)];
@@ -95,19 +95,19 @@ fn a_byte_order_mark_is_skipped() {
 }
 
 #[test]
-fn an_order_that_is_too_long_is_cut_and_does_not_hide_the_next_one() {
+fn an_order_that_is_too_large_is_cut_and_does_not_hide_the_next_one() {
     let long = format!("{{\"a\":\"{}\"}}", "9".repeat(5000));
     for text in [format!("{long}\n{{}}\n"), format!("[{long},{{}}]")] {
         let orders = read(&text, OrderForm::Documents, 10);
         assert_eq!(orders.len(), 2);
-        assert_eq!(orders[0].1.len(), 11, "one byte more than is allowed");
+        assert_eq!(orders[0].1.len(), 11, "one byte more than the maximum");
         assert!(orders[1].1.starts_with('{'));
     }
 }
 
-/// Pieces of input may end anywhere, as those of a pipe do.
+/// The chunks of a pipe can end anywhere.
 #[test]
-fn where_the_pieces_of_the_input_end_does_not_matter() {
+fn the_result_does_not_depend_on_where_input_chunks_end() {
     for text in
         ["\u{feff}{\"ü\":\"\\\"}\"}\n{}\n", "[{\"a\":\"\\\\\"},{\"b\":[]}]", "{\n\"a\":1}\n {}\n"]
     {

@@ -1,10 +1,10 @@
-//! Text that is read piece by piece, with its place.
+//! Incremental reading of a text, with the current line and column.
 
 use std::io::{self, BufRead, Read as _};
 
 use super::super::mark::MARK;
 
-/// Text of which only what is asked for is kept.
+/// A text that is read in chunks. Only the requested parts are kept in memory.
 pub(super) struct Text<'t> {
     input: io::Chain<io::Cursor<Vec<u8>>, &'t mut dyn BufRead>,
     bytes_max: usize,
@@ -13,7 +13,7 @@ pub(super) struct Text<'t> {
 }
 
 impl<'t> Text<'t> {
-    /// Begins to read, after a byte order mark if there is one.
+    /// Begins to read, and skips a byte order mark.
     pub(super) fn new(input: &'t mut dyn BufRead, bytes_max: usize) -> io::Result<Self> {
         let mut start = Vec::new();
         (&mut *input).take(MARK.len() as u64).read_to_end(&mut start)?;
@@ -24,27 +24,27 @@ impl<'t> Text<'t> {
         Ok(Self { input, bytes_max, line: 1, column: 1 })
     }
 
-    /// Returns the line and the column (in characters) of the next byte, both from 1.
+    /// Returns the line and the column (in characters) of the next byte, both starting at 1.
     pub(super) const fn place(&self) -> (u64, u64) {
         (self.line, self.column)
     }
 
-    /// Returns the next byte.
+    /// Returns the next byte without consuming it.
     pub(super) fn peek(&mut self) -> io::Result<Option<u8>> {
         Ok(self.input.fill_buf()?.first().copied())
     }
 
-    /// Goes past the next byte.
+    /// Skips the next byte.
     pub(super) fn advance(&mut self) -> io::Result<()> {
         self.copy(&mut Vec::new(), |_| 1)
     }
 
-    /// Goes past white space, and returns the byte that follows it.
+    /// Skips white space and returns the byte that follows.
     pub(super) fn skip_blank(&mut self) -> io::Result<Option<u8>> {
         self.blank(&mut Vec::new())
     }
 
-    /// Reads white space, and returns the byte that follows it.
+    /// Appends white space to `body` and returns the byte that follows.
     pub(super) fn blank(&mut self, body: &mut Vec<u8>) -> io::Result<Option<u8>> {
         while let Some(next) = self.peek()? {
             if !next.is_ascii_whitespace() {
@@ -57,7 +57,8 @@ impl<'t> Text<'t> {
         Ok(None)
     }
 
-    /// Reads up to the end of the line, with its end. What is too long is cut.
+    /// Reads the rest of the line, including the line break. Text beyond the maximum size is
+    /// dropped.
     pub(super) fn line(&mut self, body: &mut Vec<u8>) -> io::Result<()> {
         let mut ends = false;
         while !ends && self.peek()?.is_some() {
@@ -70,7 +71,7 @@ impl<'t> Text<'t> {
         Ok(())
     }
 
-    /// Reads what is left. What is too long is cut.
+    /// Reads the rest of the text. Text beyond the maximum size is dropped.
     pub(super) fn rest(&mut self, body: &mut Vec<u8>) -> io::Result<()> {
         while self.peek()?.is_some() {
             self.copy(body, <[u8]>::len)?;
@@ -78,8 +79,9 @@ impl<'t> Text<'t> {
         Ok(())
     }
 
-    /// Reads a JSON value by its brackets and quotes alone. A list or a map ends with its bracket; within an array, any value ends before a comma or a
-    /// bracket. What is too long is cut. Returns false if the text ends within the value.
+    /// Reads a JSON value, looking only at brackets and quotes. A list or a map ends with its
+    /// closing bracket. Within an array, a value ends before the next comma or bracket. Text beyond
+    /// the maximum size is dropped. Returns false if the text ends within the value.
     pub(super) fn value(&mut self, body: &mut Vec<u8>, within_array: bool) -> io::Result<bool> {
         let (mut depth, mut quoted, mut escaped, mut ends) = (0_u64, false, false, false);
         while !ends && self.peek()?.is_some() {
@@ -113,7 +115,8 @@ impl<'t> Text<'t> {
         Ok(depth == 0 && !quoted)
     }
 
-    /// Goes past as many of the bytes at hand as `count` says, and keeps them as far as an order may be long.
+    /// Consumes as many of the buffered bytes as `count` returns, and appends them to `body` up to
+    /// one byte more than the maximum size.
     fn copy(&mut self, body: &mut Vec<u8>, count: impl FnOnce(&[u8]) -> usize) -> io::Result<()> {
         let bytes = self.input.fill_buf()?;
         let count = count(bytes).min(bytes.len());
@@ -128,7 +131,7 @@ impl<'t> Text<'t> {
             }
             None => bytes,
         };
-        // Bytes of UTF-8 that go on with a character are none of their own.
+        // UTF-8 continuation bytes do not start a new character.
         self.column += after.iter().filter(|byte| **byte & 0xC0 != 0x80).count() as u64;
         self.input.consume(count);
         Ok(())
