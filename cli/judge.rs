@@ -10,7 +10,7 @@ pub(crate) fn judge(preview: &Preview) -> Vec<String> {
     let mut findings = Vec::new();
     if mail.html.len() > HTML_BYTES_SHOWN {
         let (size, shown) = (mail.html.len() / 1024, HTML_BYTES_SHOWN / 1024);
-        findings.push(format!("the HTML has {size} KB, and Gmail clips e-mails after {shown} KB"));
+        findings.push(format!("the HTML is {size} KB, and Gmail clips e-mails after {shown} KB"));
     }
     let characters = mail.subject.chars().count();
     if characters > SUBJECT_CHARS_SHOWN {

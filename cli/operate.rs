@@ -73,7 +73,7 @@ pub(crate) fn astray() -> anyhow::Error {
     anyhow::anyhow!("unexpected response from the server")
 }
 
-/// Executes an operation and returns the outcome of each run. Prints the refusals.
+/// Executes an operation and returns the outcome of each run. Prints the runs that were refused.
 ///
 /// # Errors
 /// When the connection to the server is lost, or the database fails.

@@ -21,7 +21,7 @@ pub(crate) struct Target {
     /// State directory, by default `.oms/<name>` next to the pipeline file
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
-    /// Pipeline file (optional with `--state-dir`), then the other arguments
+    /// Pipeline file (optional with `--state-dir`), followed by the command's arguments, such as keys
     #[arg(value_name = "PIPELINE")]
     words: Vec<String>,
 }

@@ -230,7 +230,7 @@ fn migrate(
     outside.migrate(&plan)?;
     let roles = outside.set_roles(&plan)?;
     let names: Vec<&str> = plan.tables().iter().map(|table| table.name.as_ref()).collect();
-    output::say(&format!("created or checked the tables: {}", names.join(", ")));
+    output::say(&format!("the tables are ready: {}", names.join(", ")));
     if roles > 0 {
         output::say(&format!("set the permissions of {}", output::counted(roles as u64, "role")));
     }

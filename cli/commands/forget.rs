@@ -20,7 +20,7 @@ use crate::world::{WorldOption, runtime};
 /// Erase a customer's personal data and keep the amounts
 ///
 /// Specify the customer by id or e-mail address. Only fields that the pipeline declares are searched: `x-customer: true` in the order schema,
-/// `customer: true` at columns. For a name, the command only lists the customers that may have it.
+/// `customer: true` on columns. For a name, the command only lists the customers that may have it.
 ///
 /// Deletes the customer's completed and cancelled runs with their orders, journals, objects and e-mails. The keys stay, so that the same order
 /// is still a duplicate. Deletes the customer's rows in tables that no step writes to, and clears the `pii` columns of the others. Parked,
@@ -63,7 +63,7 @@ impl Owner<'_> {
                 match ask(&found.directory, &request)? {
                     Some(Response::Forgotten(forgetting)) => Ok(forgetting),
                     Some(_) => Err(astray()),
-                    None => anyhow::bail!("the server has ended; run the command again"),
+                    None => anyhow::bail!("the server has stopped; run the command again"),
                 }
             }
             Self::Here(runner) => Ok(runtime()?.block_on(async {
@@ -214,7 +214,7 @@ fn list(forgotten: &Forgotten) -> String {
     let more =
         if more > 0 { format!(" and {} more", output::grouped(more)) } else { String::new() };
     lines.push(match runs {
-        0 => "  no run to delete".to_owned(),
+        0 => "  no runs to delete".to_owned(),
         _ => format!("  {} to delete: {}{more}", counted(*runs, "run"), keys.join(", ")),
     });
     for (table, count) in rows {

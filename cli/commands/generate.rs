@@ -26,7 +26,7 @@ pub(crate) struct Args {
 enum Command {
     /// Generate AWS Lambda handlers in Rust, with their deployment template and permissions
     ///
-    /// The output is deterministic. Other files in the folder are not changed.
+    /// The output is deterministic. Embedded files that are no longer needed are deleted, other files in the folder are not changed.
     /// Example: oms generate lambda pipelines/storefront.yaml --out deploy/storefront
     Lambda {
         /// Pipeline file

@@ -59,7 +59,7 @@ enum Scope {
     /// Send orders and read their state
     #[default]
     Intake,
-    /// Use the console and everything else
+    /// All permissions, including the console
     Admin,
 }
 

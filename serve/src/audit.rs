@@ -57,7 +57,7 @@ impl Flow {
                 )
             }
             Request::Prune { .. } => ("prune", (None, String::new())),
-            // The entry does not name the customer, because the request erases this name.
+            // The entry does not name the customer, whose data is being erased.
             Request::Forget { dry_run: true, .. } => ("forget", (None, "dry run".to_owned())),
             Request::Forget { .. } => ("forget", (None, String::new())),
         };

@@ -1,5 +1,5 @@
-//! Updates the search index and the order counts in a separate thread. If it blocked a runtime worker, the runtime would start another worker with its
-//! own memory.
+//! Updates the search index and the order counts in a separate thread. If this work blocked a runtime worker, the runtime would start another worker with
+//! its own memory.
 
 use std::io;
 use std::sync::Arc;

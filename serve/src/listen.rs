@@ -222,6 +222,6 @@ async fn converse(
         routes.call(request)
     });
     let connection = http.serve_connection(TokioIo::new(stream), service);
-    // A broken connection is the client's to notice.
+    // The client notices a broken connection itself.
     let _broken = watcher.watch(connection).await;
 }

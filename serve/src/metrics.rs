@@ -21,7 +21,7 @@ use crate::auth::authorize;
 use crate::reply::respond;
 use crate::site::Site;
 
-/// The bucket limits of the acceptance time in seconds.
+/// The bucket boundaries of the acceptance time in seconds.
 const SECONDS: [f64; 12] =
     [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
@@ -84,7 +84,7 @@ impl Metrics {
         );
         registry.register(
             "runs_ended",
-            "Runs that completed or were parked or cancelled, by state",
+            "Runs that completed, were parked or were cancelled, by state",
             metrics.ended.clone(),
         );
         registry.register(
@@ -142,7 +142,7 @@ impl FlowMetrics {
         self.acceptance.observe(time.as_secs_f64());
     }
 
-    /// Counts a run that completed or was parked or cancelled.
+    /// Counts a run that completed, was parked or was cancelled.
     pub(crate) fn settled(&self, settled: &Settled) {
         let Settled::Run { state, caught, .. } = settled else { return };
         if *state == RunState::Completed && *caught > 0 {

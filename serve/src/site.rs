@@ -166,7 +166,7 @@ impl Site {
         while tasks.join_next().await.is_some() {}
     }
 
-    /// Returns whether requests from this machine require no API key, because no pipeline ever had one.
+    /// Returns whether no API key is required: only this machine can connect, and no pipeline ever had a key.
     pub(crate) fn is_open(&self) -> bool {
         let never = |flow: &Flow| flow.keys.current().is_ok_and(|keys| !keys.were_made());
         self.loopback && self.flows.iter().all(never)

@@ -171,7 +171,7 @@ impl Listener for Traces {
 }
 
 impl Sender {
-    /// Exports spans until the [`Traces`] are dropped. Calls `said` for the first of several consecutive failures.
+    /// Exports spans until [`Traces`] is dropped. Calls `said` for the first of several consecutive failures.
     pub async fn run(mut self, said: impl Fn(String) + Send) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         let mut failing = false;

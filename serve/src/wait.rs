@@ -13,7 +13,7 @@ use crate::flow::Flow;
 use crate::peer::Peer;
 use crate::site::Site;
 
-/// Maximum wait in seconds. A longer wait is reduced to it.
+/// Maximum wait in seconds. Longer waits are shortened to it.
 const WAIT_MAX: u64 = 60;
 /// Interval at which a waiting request reads the state of its run. A retry or a cancellation does not wake the request.
 const LOOK: Duration = Duration::from_millis(250);

@@ -163,7 +163,7 @@ impl Visit {
     }
 }
 
-/// Handlers take a `Visit`, so that they run only for visitors who may see the page.
+/// Handlers take a `Visit` as an argument, so they run only for visitors who may see the page.
 impl FromRequestParts<Arc<Site>> for Visit {
     type Rejection = Response;
 
