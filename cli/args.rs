@@ -1,4 +1,4 @@
-//! The arguments as a whole.
+//! The command-line arguments.
 
 use std::path::PathBuf;
 
@@ -9,14 +9,15 @@ use crate::commands::{
     runs, schema, serve, steps, validate,
 };
 
-/// Runs order pipelines: one YAML file, proven right before anything runs, executed durably
+/// Workflow engine for orders: checks a pipeline file completely, then runs orders durably
 #[derive(Parser, Debug)]
 #[command(name = "oms", version, max_term_width = 100)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// Allow pipelines to use files in this folder outside of the project. The project is the nearest parent folder with `.git`, or else the
-    /// working directory
+    /// Allow pipelines to use files in this folder, outside the project
+    ///
+    /// The project is the nearest parent folder with `.git`, or else the working directory.
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) allow_files: Vec<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! Checking pipelines on behalf of a command.
+//! Checks pipelines for the commands.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,23 +11,23 @@ use crate::directory::DirectoryFiles;
 use crate::output;
 use crate::render;
 
-/// Makes the checker for these kinds.
+/// Creates the checker for these kinds.
 ///
 /// # Errors
-/// When two kinds have one name, or a kind's settings have no schema.
+/// When two kinds have the same name, or the settings of a kind have no schema.
 pub(crate) fn checker(kinds: &[StepKind]) -> anyhow::Result<Arc<Checker>> {
     checker_for(kinds, Target::Local)
 }
 
-/// Makes the checker for these kinds and a target.
+/// Creates the checker for these kinds and a target.
 ///
 /// # Errors
-/// When two kinds have one name, or a kind's settings have no schema.
+/// When two kinds have the same name, or the settings of a kind have no schema.
 pub(crate) fn checker_for(kinds: &[StepKind], target: Target) -> anyhow::Result<Arc<Checker>> {
     let registry = Registry::new(kinds.iter().copied())?;
     let checker = Checker::new(registry)
         .map_err(anyhow::Error::msg)
-        .context("the kinds' settings have no usable schema")?;
+        .context("the settings of a step kind have no valid schema")?;
     Ok(Arc::new(checker.for_target(target)))
 }
 
@@ -37,12 +37,12 @@ pub(crate) fn check(checker: &Checker, path: &Path) -> Checked {
     checker.check(&name, &files)
 }
 
-/// Returns the plan of a pipeline that is to be run; findings go to standard error. Nothing if there are errors.
+/// Returns the plan of a pipeline, or `None` if it has errors. Prints the findings to standard error.
 ///
 /// # Errors
 /// When the file cannot be read.
 pub(crate) fn plan(checker: &Checker, path: &Path) -> anyhow::Result<Option<Arc<Plan>>> {
-    std::fs::metadata(path).with_context(|| format!("`{}` cannot be read", path.display()))?;
+    std::fs::metadata(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let checked = check(checker, path);
     let counts = render::counts(checked.report.errors(), checked.report.warnings());
     if !checked.report.is_ok() {

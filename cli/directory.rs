@@ -1,4 +1,4 @@
-//! A pipeline's files in a folder of this machine.
+//! The files of a pipeline in the local file system.
 
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use oms_engine::document::{FileError, Files};
 
-/// Bytes of a file that a pipeline names at the most.
+/// Maximum size of a file that a pipeline uses, in bytes.
 const FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// The folders of `--allow-files`.
@@ -20,7 +20,7 @@ pub(crate) fn allow(folders: Vec<PathBuf>) {
 
 /// The files below and around the folder of a pipeline file.
 ///
-/// A finding can quote a file, and CI may validate a pipeline from an untrusted pull request. Therefore only files of the project are read: the
+/// A finding can quote a file, and CI may validate a pipeline from an untrusted pull request. Therefore, only files of the project are read: the
 /// nearest parent folder with `.git` or else the working directory, the pipeline's own folder, and the folders of `--allow-files`. Symbolic links
 /// are resolved first.
 pub struct DirectoryFiles {
@@ -30,7 +30,7 @@ pub struct DirectoryFiles {
 }
 
 impl DirectoryFiles {
-    /// Takes the folder that paths are relative to.
+    /// Creates the files of a folder. Paths are relative to this folder.
     pub fn new(folder: &Path) -> Self {
         let allowed = ALLOWED.get().into_iter().flatten();
         let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
@@ -43,7 +43,7 @@ impl DirectoryFiles {
         Self { folder: folder.to_owned(), roots }
     }
 
-    /// Takes the folder of a pipeline file, and returns the file's name in it.
+    /// Creates the files of the folder of a pipeline file, and returns the file's name in it.
     pub fn of(pipeline: &Path) -> (Self, String) {
         let folder = pipeline.parent().unwrap_or(Path::new(""));
         let name = pipeline.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -123,7 +123,7 @@ impl Files for DirectoryFiles {
     }
 }
 
-/// Returns what the system said, without its number and in the manner of our messages.
+/// Returns the system's error message without its number, and with a lower-case first letter.
 fn in_words(error: &std::io::Error) -> String {
     let said = error.to_string();
     let said = said.split(" (os error").next().unwrap_or_default();
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_told_as_such() {
+    fn a_folder_is_reported_as_a_folder() {
         let files = DirectoryFiles::new(Path::new("."));
         assert_eq!(files.read(".").unwrap_err().to_string(), "it is a folder");
         let error = std::io::Error::from_raw_os_error(13);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_shown_without_detours() {
+    fn paths_are_shown_normalized() {
         let (files, name) = DirectoryFiles::of(Path::new("pipelines/a.yaml"));
         assert_eq!(name, "a.yaml");
         assert_eq!(files.shown("../templates/./x.hbs").as_ref(), "templates/x.hbs");

@@ -1,8 +1,8 @@
-//! `run --watch`: files of orders that somebody drops into a folder.
+//! `run --watch`: files of orders in a watched folder.
 //!
-//! A file is read when it was left alone for a moment, and moved away when every order of it is on disk: to `done`, or to `refused` if one was not accepted.
-//! What ends the process before that is no matter: the file is read again, and its orders are known by their keys.
-//! A file that grows after it was read is read again, even after it was moved: its writer may have paused.
+//! A file is read once it has not changed for a moment. When every order in it is on disk, it is moved to `done`, or to `refused` if an order was not
+//! accepted. If the process ends before that, the next call reads the file again and recognizes its orders by their keys.
+//! A file that grows after it was read is read again, even after it was moved, because its writer may have paused.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -15,19 +15,19 @@ use tokio::sync::{mpsc, watch};
 use crate::input::{Reader, Source};
 use crate::refused::{self, Asked};
 
-/// Between two looks at the folder; a file that is the same in both was left alone.
+/// Interval between two scans of the folder. A file that is unchanged in both is complete.
 const LOOK: Duration = Duration::from_millis(500);
-/// What files of orders end in.
+/// The extensions of files of orders.
 const ENDINGS: [&str; 3] = ["json", "jsonl", "ndjson"];
 
 /// Maximum number of moved files that are still watched.
 const MOVED_MAX: usize = 1_000;
 
-/// Where files go.
+/// The folders for files that were read.
 const DONE: &str = "done";
 const REFUSED: &str = "refused";
 
-/// A folder that is watched.
+/// A watched folder.
 pub(crate) struct Folder {
     pub(crate) path: PathBuf,
     pub(crate) reader: Reader,
@@ -36,11 +36,11 @@ pub(crate) struct Folder {
     pub(crate) stop: watch::Receiver<bool>,
 }
 
-/// How a file looked.
+/// The size and the modification time of a file.
 type Look = (u64, Option<SystemTime>);
 
 impl Folder {
-    /// Takes files in until somebody interrupts it.
+    /// Reads files until the command is interrupted.
     ///
     /// # Errors
     /// When the folder or a file in it cannot be used.
@@ -69,7 +69,7 @@ impl Folder {
         *self.stop.borrow() || self.work.is_closed()
     }
 
-    /// Looks at the files that could hold orders, in the order of their names.
+    /// Returns the files that may contain orders, sorted by name.
     fn look(&self) -> io::Result<BTreeMap<PathBuf, Look>> {
         let mut files = BTreeMap::new();
         for entry in std::fs::read_dir(&self.path)? {
@@ -112,7 +112,7 @@ impl Folder {
         Ok(true)
     }
 
-    /// Moves a file into a folder, under a name that nothing there has.
+    /// Moves a file into a folder, under an unused name.
     fn put_away(&self, path: &Path, folder: &str) -> io::Result<PathBuf> {
         let folder = self.path.join(folder);
         std::fs::create_dir_all(&folder)?;

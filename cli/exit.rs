@@ -1,19 +1,19 @@
-//! The exit codes, the same for every command.
+//! The exit codes. All commands use the same ones.
 
-/// All is well.
+/// Success.
 pub(crate) const FINE: u8 = 0;
-/// There are findings; or this call saw a conflict, a rejected or a parked order.
+/// Findings; or a conflict, a rejected order or a parked run in this call.
 pub(crate) const FINDINGS: u8 = 1;
-/// The call's words are off.
+/// Invalid arguments.
 pub(crate) const USAGE: u8 = 2;
-/// The environment: a service, a lock, a pipeline or input that cannot be read. Repeating the call is safe.
+/// An error of the environment: a service, a lock, or a pipeline or input that cannot be read. Repeating the command is safe.
 pub(crate) const ENVIRONMENT: u8 = 4;
-/// A bug of ours.
+/// A bug in `oms`.
 pub(crate) const BUG: u8 = 70;
-/// Somebody interrupted it. The next call goes on.
+/// The command was interrupted. The next call continues.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// An error in the call's words that clap cannot see.
+/// An error in the arguments that clap cannot detect.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Usage(pub(crate) String);
@@ -24,7 +24,7 @@ pub(crate) fn at_once(code: u8) -> ! {
     std::process::exit(code.into())
 }
 
-/// Returns the code for an error that ended a command.
+/// Returns the exit code for an error.
 pub(crate) fn of(error: &anyhow::Error) -> u8 {
     if error.is::<Usage>() { USAGE } else { ENVIRONMENT }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use oms_engine::document::{OrderForm, OrderText, read_orders};
 use oms_runtime::Order;
 
-/// Where orders come from.
+/// A source of orders.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
     /// A file.
@@ -21,14 +21,14 @@ pub(crate) enum Source {
         /// The previous path.
         from: PathBuf,
     },
-    /// Standard input, and the name that its orders come in under.
+    /// Standard input, with the name of its orders.
     Stdin(String),
 }
 
 /// The place of an order in its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
-    /// The file, as messages show it.
+    /// The file, as shown in messages.
     pub(crate) path: Arc<str>,
     /// The line on which the order begins, from 1.
     pub(crate) line: u64,
@@ -38,9 +38,9 @@ pub(crate) struct Origin {
 
 /// Reads sources one after the other.
 pub(crate) struct Reader {
-    /// Maximum size of an order in bytes. What is longer is refused.
+    /// Maximum size of an order in bytes. Longer orders are rejected.
     pub(crate) bytes_max: usize,
-    /// Bytes read so far, for the progress.
+    /// Bytes read so far, for the progress bar.
     pub(crate) bytes_read: Arc<AtomicU64>,
 }
 

@@ -19,7 +19,7 @@ pub(crate) enum Asks {
 /// call resumes.
 ///
 /// # Errors
-/// The signal handlers cannot be installed.
+/// When the signal handlers cannot be installed.
 pub(crate) fn listen(asks: Asks) -> anyhow::Result<watch::Receiver<bool>> {
     let (asked, receiver) = watch::channel(false);
     // On a separate thread, so that other work cannot delay it.

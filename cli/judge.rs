@@ -1,28 +1,28 @@
-//! What is wrong with a mail as it was rendered: what can only be seen of a mail, not of its template.
+//! Findings in rendered e-mails, which a check of their templates cannot show.
 
 use oms_engine::template::{HTML_BYTES_SHOWN, SUBJECT_CHARS_SHOWN};
 
 use crate::preview::Preview;
 
-/// Returns what is wrong with a mail as it was rendered.
+/// Returns the findings in a rendered e-mail.
 pub(crate) fn judge(preview: &Preview) -> Vec<String> {
     let Preview { mail, .. } = preview;
     let mut findings = Vec::new();
     if mail.html.len() > HTML_BYTES_SHOWN {
         let (size, shown) = (mail.html.len() / 1024, HTML_BYTES_SHOWN / 1024);
-        findings.push(format!("its HTML has {size} KB, and Gmail hides what comes after {shown}"));
+        findings.push(format!("the HTML is {size} KB, and Gmail clips e-mails after {shown} KB"));
     }
     let characters = mail.subject.chars().count();
     if characters > SUBJECT_CHARS_SHOWN {
         findings.push(format!(
-            "its subject has {characters} characters, and few are shown after {SUBJECT_CHARS_SHOWN}"
+            "the subject has {characters} characters, and many clients show only {SUBJECT_CHARS_SHOWN}"
         ));
     }
     if mail.subject.is_empty() {
-        findings.push("it has no subject".to_owned());
+        findings.push("the subject is empty".to_owned());
     }
     if mail.text.trim().is_empty() {
-        findings.push("it has no text part".to_owned());
+        findings.push("the text part is empty".to_owned());
     }
     findings
 }
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mail_that_gmail_cuts_is_told() {
+    fn an_email_that_gmail_clips_is_reported() {
         let mail = oms_engine::mail::Mail {
             message_id: "a@b".to_owned(),
             from: oms_engine::mail::Mailbox { name: None, address: "a@b.example".to_owned() },

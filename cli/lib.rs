@@ -1,6 +1,6 @@
-//! The command line of `oms`: arguments, one file per command, rendering. It decides nothing about pipelines or runs.
+//! The command line of `oms`: arguments, commands and output. It has no logic of pipelines or runs.
 //!
-//! A program with step kinds of its own calls [`main`] with its list; see `examples/custom-kind`.
+//! A program with its own step kinds passes them to [`main`]; see `examples/custom-kind`.
 
 mod args;
 mod check;
@@ -44,17 +44,19 @@ pub fn main(kinds: &[StepKind]) -> ExitCode {
         Ok(args) => args,
         Err(error) => {
             let code = if error.use_stderr() { exit::USAGE } else { exit::FINE };
-            // Where standard output is closed there is nobody to tell.
+            // If the output is closed, the message is lost.
             let _unprinted = error.print();
             return ExitCode::from(code);
         }
     };
     directory::allow(args.allow_files);
-    // A panic is a bug; what led to it has been printed, and what was acknowledged is on disk.
+    // A panic is a bug. Its message was printed, and the accepted orders are on disk.
     let outcome =
         std::panic::catch_unwind(AssertUnwindSafe(|| commands::dispatch(args.command, kinds)));
     let Ok(outcome) = outcome else {
-        output::say("this is a bug in oms; the next call goes on with what was accepted");
+        output::say(
+            "this is a bug in oms; run the command again to continue with the accepted orders",
+        );
         return ExitCode::from(exit::BUG);
     };
     match outcome {

@@ -1,7 +1,7 @@
-//! `render-email preview --serve`: a page on this machine that shows the mails as they are now, and again when a file is saved.
+//! `render-email preview --serve`: a local page that shows the current e-mails and updates when a file is saved.
 //!
-//! The page asks for its state and for one mail at a time; [`Current`] renders what is asked for. Only this machine is answered: the listener
-//! is on loopback, and a request that came by another name is refused, so that no page elsewhere can reach it through the browser.
+//! The page requests its state and one e-mail at a time, and [`Current`] renders them. The listener is on a loopback address and rejects requests for
+//! other hosts, so that pages of other sites cannot reach it through the browser.
 
 mod current;
 mod watch;
@@ -30,14 +30,14 @@ use crate::exit::{self, Usage};
 use crate::output;
 use current::Current;
 
-/// Where the page is if nobody says otherwise.
+/// The default address of the page.
 pub(crate) const ADDRESS: &str = "127.0.0.1:8025";
 
-/// What the page may do: run and show what comes from here, and pictures of mails from wherever they are.
+/// The content security policy of the page: resources of this server, and images in e-mails from any HTTPS address.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; \
      img-src 'self' https: data:; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// What is shown: the mails of a pipeline, for its samples or for a file of orders.
+/// The e-mails to show: those of a pipeline, for its samples or for a file of orders.
 #[derive(Clone)]
 pub(crate) struct Subject {
     pub(crate) pipeline: PathBuf,
@@ -51,16 +51,16 @@ struct Shared {
     versions: tokio::sync::watch::Receiver<u64>,
 }
 
-/// Serves the page until somebody interrupts it.
+/// Serves the page until the command is interrupted.
 ///
 /// # Errors
-/// When the address cannot be listened at or the files cannot be watched.
+/// When the address cannot be used or the files cannot be watched.
 pub(crate) fn serve(subject: Subject, address: &str, kinds: &[StepKind]) -> anyhow::Result<u8> {
-    let address: SocketAddr = address
-        .parse()
-        .map_err(|_| Usage(format!("`{address}` is no address and port, such as `{ADDRESS}`")))?;
+    let address: SocketAddr = address.parse().map_err(|_| {
+        Usage(format!("`{address}` is not an address with a port, such as `{ADDRESS}`"))
+    })?;
     if !address.ip().is_loopback() {
-        let message = "the preview is only for this machine; give a loopback address, such as";
+        let message = "the preview is only for this machine; use a loopback address, such as";
         return Err(Usage(format!("{message} `{ADDRESS}`")).into());
     }
     let checker = crate::check::checker(kinds)?;
@@ -72,7 +72,7 @@ pub(crate) fn serve(subject: Subject, address: &str, kinds: &[StepKind]) -> anyh
     let _watching = watch::changes(&folders, move || {
         let mut current = renewed.lock().unwrap_or_else(PoisonError::into_inner);
         current.renew();
-        // Without a page that is open nobody listens.
+        // Without an open page, there is no receiver.
         let _unheard = announce.send(current.version());
         current.folders()
     })?;
@@ -83,17 +83,17 @@ pub(crate) fn serve(subject: Subject, address: &str, kinds: &[StepKind]) -> anyh
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(address)
             .await
-            .with_context(|| format!("`{address}` cannot be listened at"))?;
+            .with_context(|| format!("cannot listen on `{address}`"))?;
         let address = listener.local_addr()?;
         output::answer(&format!("http://{address}/\n"))?;
-        output::say("the page renews itself when a file is saved; Ctrl-C ends it");
+        output::say("the page updates when a file is saved; press Ctrl-C to stop");
         let server = axum::serve(listener, routes(Shared { current, versions }));
         tokio::select! {
-            ended = server => ended.context("the page cannot be served"),
-            interrupted = tokio::signal::ctrl_c() => interrupted.context("Ctrl-C cannot be heard"),
+            ended = server => ended.context("cannot serve the page"),
+            interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot listen for Ctrl-C"),
         }
     })?;
-    // Pages that are open hold their streams, and do not keep us.
+    // Open pages keep their streams open. The shutdown does not wait for them.
     runtime.shutdown_background();
     Ok(exit::FINE)
 }
@@ -113,7 +113,7 @@ fn routes(shared: Shared) -> Router {
         .with_state(shared)
 }
 
-/// Refuses who asked for another host than this machine, and says what the answers may be used for.
+/// Rejects requests for a host other than this machine, and adds security headers to the responses.
 async fn guarded(request: Request, next: Next) -> Response {
     if !is_this_machine(request.headers()) {
         return StatusCode::MISDIRECTED_REQUEST.into_response();
@@ -145,7 +145,7 @@ async fn mail(State(shared): State<Shared>, Query(wanted): Query<Wanted>) -> Res
     answered(shared, move |current| current.mail(&id, locale.as_deref())).await
 }
 
-/// Renders an answer, on a thread that may take its time.
+/// Renders a response on a thread that may block.
 async fn answered(
     shared: Shared,
     ask: impl FnOnce(&Current) -> Option<anyhow::Result<serde_json::Value>> + Send + 'static,
@@ -160,7 +160,7 @@ async fn answered(
         Ok(Some(Ok(answer))) => Json(answer).into_response(),
         Ok(Some(Err(error))) => failed(format!("{error:#}")),
         Ok(None) => {
-            let error = json!({ "error": "there is no such mail" });
+            let error = json!({ "error": "this e-mail does not exist" });
             (StatusCode::NOT_FOUND, Json(error)).into_response()
         }
         Err(error) => failed(error.to_string()),
@@ -170,7 +170,7 @@ async fn answered(
 async fn events(
     State(shared): State<Shared>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    // What is there already is no news; the page asked for it when it opened.
+    // The page requested the current version when it opened.
     let mut versions = shared.versions;
     versions.mark_unchanged();
     let news = stream::unfold(versions, async |mut versions| {

@@ -1,4 +1,4 @@
-//! Where mail goes, as the call and the pipeline say.
+//! The destination of e-mails, from the options and the pipeline.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,29 +15,30 @@ use crate::exit::Usage;
 use crate::output;
 use crate::world::Outside;
 
-/// The option that says where mail goes.
+/// The option for the destination of e-mails.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub(crate) struct MailOption {
-    /// Where mail goes: `outbox` keeps it in the state directory, `smtp` sends it by the pipeline's `mail.smtp`; with `--target aws` it is sent by SES
-    /// unless something else is said. A state whose mails were sent
-    /// wants to be told again, so that no mail stays behind unnoticed
+    /// Destination of e-mails
+    ///
+    /// The default is the outbox in the state directory, and SES with `--target aws`. If the state has sent e-mails before, the option is
+    /// required, so that no e-mail stays in the outbox unnoticed.
     #[arg(long, value_enum)]
     mail: Option<Way>,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
-    /// Kept in the state directory; nothing is sent
+    /// Keep e-mails in the state directory and send nothing
     Outbox,
-    /// Sent by the server that the pipeline names
+    /// Send e-mails through the server in `mail.smtp`
     Smtp,
 }
 
-/// The variable that names the folder of secrets (systemd.exec(5), "Credentials").
+/// The environment variable with the folder of secrets (systemd.exec(5), "Credentials").
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
 impl MailOption {
-    /// Tells whether mail leaves this machine.
+    /// Returns whether e-mails leave this machine.
     pub(crate) fn leaves(self, by_default: bool) -> bool {
         match self.mail {
             None => by_default,
@@ -45,7 +46,7 @@ impl MailOption {
         }
     }
 
-    /// Returns the argument that repeats the option in a hint, with a space before it.
+    /// Returns the option for a suggested command, with a leading space.
     pub(crate) const fn shown(self) -> &'static str {
         match self.mail {
             None => "",
@@ -54,10 +55,10 @@ impl MailOption {
         }
     }
 
-    /// Gets ready what the call asks for, and says so where mail leaves this machine.
+    /// Returns the destination that the option selects. Prints the server if e-mails leave this machine.
     ///
     /// # Errors
-    /// When the pipeline has no server, or what it names is not there.
+    /// When the pipeline has no server, or a variable or secret of its settings is missing.
     pub(crate) fn mailing(
         self,
         plan: &Plan,
@@ -69,10 +70,13 @@ impl MailOption {
             Some(Way::Smtp) => {
                 let section = plan.mail().and_then(|mail| mail.smtp.as_ref());
                 let section = section.ok_or_else(|| {
-                    Usage("the pipeline names no server to send by; add `mail.smtp`".to_owned())
+                    Usage("the pipeline has no SMTP server; add `mail.smtp`".to_owned())
                 })?;
                 let settings = settings(section)?;
-                output::say(&format!("mail is sent by {}:{}", settings.host, settings.port));
+                output::say(&format!(
+                    "e-mails are sent through {}:{}",
+                    settings.host, settings.port
+                ));
                 Ok(Some(Mailing::Out(Arc::new(SmtpMailer::new(settings)?))))
             }
         }
@@ -82,7 +86,7 @@ impl MailOption {
 fn settings(section: &SmtpSection) -> anyhow::Result<Settings> {
     let given = |what: &str, given: &Option<Given>| {
         let read = given.as_ref().map(read).transpose();
-        read.with_context(|| format!("`mail.smtp.{what}` cannot be used"))
+        read.with_context(|| format!("cannot read `mail.smtp.{what}`"))
     };
     let user = given("user", &section.user)?;
     let password = given("password", &section.password)?;
@@ -102,20 +106,20 @@ fn settings(section: &SmtpSection) -> anyhow::Result<Settings> {
     })
 }
 
-/// Reads what a setting names.
-#[expect(clippy::disallowed_methods, reason = "the pipeline says which variables are asked")]
+/// Reads the value of a setting.
+#[expect(clippy::disallowed_methods, reason = "the pipeline names the variables")]
 fn read(given: &Given) -> anyhow::Result<String> {
     match given {
         Given::Text(text) => Ok(text.clone()),
         Given::Env(name) => std::env::var(name)
-            .with_context(|| format!("the variable `{name}` is not in the environment")),
+            .with_context(|| format!("the environment variable `{name}` is not set")),
         Given::Secret(name) => {
             let folder = std::env::var_os(CREDENTIALS_DIRECTORY).with_context(|| {
-                format!("`{CREDENTIALS_DIRECTORY}`, which names the folder of the secret `{name}`, is not in the environment")
+                format!("the environment variable `{CREDENTIALS_DIRECTORY}` with the folder of the secret `{name}` is not set")
             })?;
             let path = PathBuf::from(folder).join(name);
             let text = std::fs::read_to_string(&path)
-                .with_context(|| format!("`{}` cannot be read", path.display()))?;
+                .with_context(|| format!("cannot read `{}`", path.display()))?;
             Ok(text.trim_end_matches(['\r', '\n']).to_owned())
         }
     }

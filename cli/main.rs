@@ -1,8 +1,8 @@
-//! The `oms` program: the shipped step kinds and nothing else.
+//! The `oms` program with the shipped step kinds.
 
 use std::process::ExitCode;
 
-/// Runs allocate many small values on several threads, which this allocator does quicker than the system's.
+/// Runs allocate many small values on several threads. This allocator is faster at that than the system's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

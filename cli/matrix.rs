@@ -1,19 +1,20 @@
-//! One page with every mail in every language, light and dark, narrow and wide, to look through at once.
+//! A page with every e-mail in every language, light and dark, narrow and wide.
 
 use std::fmt::Write as _;
 
 use crate::preview::Preview;
 
-/// Widths in pixels of a small telephone, and of a window beside a list of mails.
+/// Widths in pixels of a small phone and of a reading pane.
 const WIDTHS: [u32; 2] = [320, 600];
 /// Height of an empty frame in pixels.
 const HEIGHT: u32 = 640;
 const SCHEMES: [&str; 2] = ["light", "dark"];
 
-/// Returns the page. It shows each mail in sandboxed frames without scripts, which are filled when they come into view. The frames for the dark scheme set `color-scheme: dark`.
+/// Returns the page. It shows each e-mail in sandboxed frames without scripts, which are filled when they come into view. The frames for the dark scheme
+/// set `color-scheme: dark`.
 pub(crate) fn page(name: &str, cells: &[(String, Preview)]) -> String {
     let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>Mails of {name}</title>\n<style>{STYLE}</style>\n<script>{SCRIPT}</script>\n</head>\n<body>\n<h1>Mails of {name}</h1>\n",
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>E-mails of {name}</title>\n<style>{STYLE}</style>\n<script>{SCRIPT}</script>\n</head>\n<body>\n<h1>E-mails of {name}</h1>\n",
         name = escaped(name)
     );
     index(&mut page, cells);
@@ -22,7 +23,7 @@ pub(crate) fn page(name: &str, cells: &[(String, Preview)]) -> String {
         // Writing to a string cannot fail.
         let _written = write!(
             page,
-            "<section id=\"mail-{position}\">\n<h2>{} <small>{} · {} · <a href=\"#mails\">All mails</a></small></h2>\n<p dir=\"auto\">{}</p>\n<div class=\"row\">\n",
+            "<section id=\"mail-{position}\">\n<h2>{} <small>{} · {} · <a href=\"#mails\">All e-mails</a></small></h2>\n<p dir=\"auto\">{}</p>\n<div class=\"row\">\n",
             escaped(key),
             escaped(template),
             escaped(locale),
@@ -37,7 +38,7 @@ pub(crate) fn page(name: &str, cells: &[(String, Preview)]) -> String {
                 );
             }
         }
-        // All frames of a mail share one copy. An unescaped `<` could close the script element.
+        // All frames of an e-mail share one copy. An unescaped `<` could close the script element.
         let html = serde_json::Value::from(&*mail.html).to_string().replace('<', "\\u003c");
         let _written = writeln!(page, "<script type=\"application/json\">{html}</script>");
         page.push_str("</div>\n</section>\n");
@@ -46,9 +47,9 @@ pub(crate) fn page(name: &str, cells: &[(String, Preview)]) -> String {
     page
 }
 
-/// Writes the index: a list of all mails with links to their sections.
+/// Writes the index: a list of all e-mails with links to their sections.
 fn index(page: &mut String, cells: &[(String, Preview)]) {
-    page.push_str("<nav id=\"mails\" aria-label=\"Mails\">\n<ol>\n");
+    page.push_str("<nav id=\"mails\" aria-label=\"E-mails\">\n<ol>\n");
     for (position, (locale, Preview { key, template, .. })) in cells.iter().enumerate() {
         let _written = writeln!(
             page,
@@ -61,8 +62,8 @@ fn index(page: &mut String, cells: &[(String, Preview)]) {
     page.push_str("</ol>\n</nav>\n");
 }
 
-/// Fills a frame when it comes near the viewport and sets its height to that of the mail. Chromium ignores `loading` for frames with `srcdoc`. Scripts in the
-/// mail stay disabled.
+/// Fills a frame when it comes near the viewport and sets its height to that of the e-mail. Chromium ignores `loading` for frames with `srcdoc`. Scripts in
+/// the e-mail stay disabled.
 const SCRIPT: &str = "const fill=frame=>{if(!frame.srcdoc)frame.srcdoc=JSON.parse(frame.closest('section').querySelector('script').textContent)};\
 document.addEventListener('load',({target:frame})=>{\
 const page=frame.contentDocument;if(!page||page.URL!=='about:srcdoc')return;\

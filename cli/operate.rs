@@ -1,4 +1,4 @@
-//! Doing something with runs: by the server that has the state directory, or else here.
+//! Operations on runs. The server that owns the state directory executes them, or else this process.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,16 +17,16 @@ use crate::output;
 use crate::state::Found;
 use crate::world::Outside;
 
-/// What is done with runs.
+/// An operation on runs.
 #[derive(Clone, Copy)]
 pub(crate) enum Deed {
-    /// Parked runs are tried again.
+    /// Retry runs.
     Retry(Option<Held>),
-    /// Runs are ended.
+    /// Cancel runs.
     Cancel,
 }
 
-/// What doing it here takes.
+/// The context of an operation in this process.
 pub(crate) struct Here<'a> {
     pub(crate) checker: &'a Arc<Checker>,
     pub(crate) pipeline: PathBuf,
@@ -36,10 +36,10 @@ pub(crate) struct Here<'a> {
 }
 
 impl Here<'_> {
-    /// Takes the state directory, to work on it in this process.
+    /// Opens the state directory in this process.
     ///
     /// # Errors
-    /// When another process has it, or it cannot be used.
+    /// When another process owns it, or it cannot be used.
     pub(crate) fn open(self, directory: &Path) -> anyhow::Result<Runner> {
         let Here { checker, pipeline, plan, mail, outside } = self;
         let (files, name) = DirectoryFiles::of(&pipeline);
@@ -54,27 +54,27 @@ impl Here<'_> {
     }
 }
 
-/// Asks the server that has a state directory; nothing if there is none.
+/// Sends a request to the server that owns a state directory. Returns `None` if there is no server.
 ///
 /// # Errors
-/// When it does not answer, or could not do it.
+/// When the server does not respond, or the request failed.
 pub(crate) fn ask(directory: &Path, request: &Request) -> anyhow::Result<Option<Response>> {
     let asked = control::ask(directory, request);
-    match asked.context("the server that runs the pipeline did not answer")? {
-        Some(Response::Failed(why)) => anyhow::bail!("the server could not do it: {why}"),
+    match asked.context("the server that runs the pipeline did not respond")? {
+        Some(Response::Failed(why)) => anyhow::bail!("the request to the server failed: {why}"),
         response => Ok(response),
     }
 }
 
-/// Says that an answer is to another question.
+/// Returns the error for a response to another request.
 pub(crate) fn astray() -> anyhow::Error {
-    anyhow::anyhow!("the server did something else")
+    anyhow::anyhow!("unexpected response from the server")
 }
 
-/// Does it, and returns what became of each run. What was refused is said.
+/// Executes an operation and returns the outcome of each run. Prints the runs that were refused.
 ///
 /// # Errors
-/// When the server breaks off, or the database fails.
+/// When the connection to the server is lost, or the database fails.
 pub(crate) fn operate(
     deed: Deed,
     found: &Found,

@@ -1,10 +1,10 @@
-//! Standard output is the answer, standard error the talk.
+//! Output. Results go to standard output, messages to standard error.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
 use crate::exit;
 
-/// Writes a part of the answer.
+/// Writes a part of the result.
 ///
 /// # Errors
 /// When standard output cannot be written.
@@ -15,7 +15,7 @@ pub(crate) fn answer(text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes bytes of the answer as they are.
+/// Writes bytes of the result unchanged.
 ///
 /// # Errors
 /// When standard output cannot be written.
@@ -26,7 +26,7 @@ pub(crate) fn answer_bytes(bytes: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a text of an order or a mail: as it is into a file or a pipe, without control characters to a terminal.
+/// Writes text of an order or an e-mail: unchanged to a file or a pipe, without control characters to a terminal.
 ///
 /// # Errors
 /// When standard output cannot be written.
@@ -47,9 +47,9 @@ pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     answer(&format!("{}\n", serde_json::to_string(value)?))
 }
 
-/// Says something besides the answer.
+/// Prints a message.
 pub(crate) fn say(text: &str) {
-    // Where standard error is closed there is nobody to tell.
+    // If standard error is closed, the message is lost.
     let _unsaid = writeln!(anstream::stderr().lock(), "{text}");
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn not_exported(failed: &oms_runtime::NotExported) {
     say(&format!("warning: {failed}; correct the cause, then run the command again"));
 }
 
-/// Returns the exit code of an export, and says how many files are missing.
+/// Returns the exit code of an export, and prints the number of missing files.
 pub(crate) fn exported(failed: u64, noun: &str) -> u8 {
     if failed == 0 {
         return exit::FINE;
@@ -84,33 +84,33 @@ pub(crate) fn exported(failed: u64, noun: &str) -> u8 {
     exit::FINDINGS
 }
 
-/// Says what ended a command, with everything that led to it.
+/// Prints an error with its causes.
 pub(crate) fn error(error: &anyhow::Error) {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
     say(&format!("error: {}", causes.join(": ")));
 }
 
-/// Tells whether an error is only that nobody reads the answer any more.
+/// Returns whether an error means that the reader has closed standard output.
 pub(crate) fn is_closed(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Tells whether reports on standard error may have colours.
+/// Returns whether messages on standard error may have colors.
 pub(crate) fn colour_on_stderr() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }
 
-/// Tells whether the answer may have colours.
+/// Returns whether the result may have colors.
 pub(crate) fn colour_on_stdout() -> bool {
     anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
 }
 
-/// Tells whether somebody watches standard error.
+/// Returns whether standard error is a terminal.
 pub(crate) fn is_watched() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Writes a number with its thousands apart, for people.
+/// Formats a number with thousands separators.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -123,13 +123,13 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
-/// Writes a number with its noun: "1 order", "2 orders".
+/// Formats a number with its noun: "1 order", "2 orders".
 pub(crate) fn counted(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(number))
 }
 
-/// Lays out rows as columns with two spaces between them.
+/// Formats rows as columns with two spaces between them.
 pub(crate) fn columns(rows: &[Vec<String>]) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..count)

@@ -1,4 +1,4 @@
-//! The mails that a pipeline would send for some orders, with nothing sent.
+//! The e-mails that a pipeline would send for some orders. Nothing is sent.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,10 +18,10 @@ use oms_runtime::Order;
 use crate::directory::DirectoryFiles;
 use crate::input::{Origin, Reader, Source};
 
-/// What stands for an order's key where a mail is made of its template's own sample.
+/// The key of an e-mail that is rendered from the sample of its template.
 const SAMPLE_KEY: &str = "sample";
 
-/// A mail, and what it is for.
+/// An e-mail and its origin.
 pub(crate) struct Preview {
     /// The order's key.
     pub(crate) key: Arc<str>,
@@ -32,16 +32,16 @@ pub(crate) struct Preview {
     pub(crate) mail: Mail,
 }
 
-/// Orders that have run in memory.
+/// Orders that ran in memory.
 pub(crate) struct Rehearsed {
     rehearsal: Rehearsal,
     runs: Vec<Run>,
     runtime: tokio::runtime::Runtime,
-    /// The templates of the pipeline's mails, by name.
+    /// The templates of the pipeline's e-mails, by name.
     templates: BTreeMap<Arc<str>, Template>,
-    /// Whether the templates' own samples are shown, too.
+    /// Whether the samples of the templates are rendered as well.
     with_samples: bool,
-    /// What did not come to a mail, and why.
+    /// The orders without an e-mail, with the reason.
     pub(crate) unsent: Vec<String>,
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn rehearse(
         };
         reader
             .read(&Source::File(path), &mut each)
-            .with_context(|| format!("`{shown}` cannot be read"))?;
+            .with_context(|| format!("cannot read `{shown}`"))?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let (mut runs, mut unsent) = (Vec::new(), Vec::new());
@@ -80,7 +80,10 @@ pub(crate) fn rehearse(
         match runtime.block_on(rehearsal.run(&order.body, &order.name)) {
             Ok(run) => {
                 let failed = run.scheduler.failures().map(|(step, failure)| {
-                    format!("{}: no mail, since `{step}` fails: {}", run.info.key, failure.message)
+                    format!(
+                        "{}: no e-mail, because `{step}` failed: {}",
+                        run.info.key, failure.message
+                    )
                 });
                 unsent.extend(failed);
                 runs.push(run);
@@ -95,7 +98,7 @@ pub(crate) fn rehearse(
     Ok(Rehearsed { rehearsal, runs, runtime, templates, with_samples: orders.is_none(), unsent })
 }
 
-/// Loads the templates of a pipeline's mails. The check has found them right.
+/// Loads the templates of a pipeline's e-mails. The checker has found no errors in them.
 fn templates(plan: &Plan, files: &DirectoryFiles) -> BTreeMap<Arc<str>, Template> {
     let Some(settings) = plan.mail() else { return BTreeMap::new() };
     let effects = plan.steps().iter().flat_map(|step| &step.effects);
@@ -109,7 +112,7 @@ fn templates(plan: &Plan, files: &DirectoryFiles) -> BTreeMap<Arc<str>, Template
 }
 
 impl Rehearsed {
-    /// Returns the locales that the mails have, their own first.
+    /// Returns the locales of the templates, with their own locales first.
     pub(crate) fn locales(&self) -> Vec<String> {
         let mut locales: Vec<String> = Vec::new();
         let own = self.templates.values().map(Template::own_locale);
@@ -121,7 +124,7 @@ impl Rehearsed {
         locales
     }
 
-    /// Returns the templates with the locales that each has, its own first.
+    /// Returns the templates with their locales. The template's own locale is first.
     pub(crate) fn by_template(&self) -> Vec<(String, Vec<String>)> {
         let of = |(name, template): (&Arc<str>, &Template)| {
             let own = std::iter::once(template.own_locale());
@@ -131,11 +134,11 @@ impl Rehearsed {
         self.templates.iter().map(of).collect()
     }
 
-    /// Returns the mails of the orders, and those of the templates' own samples unless the orders were named; in another locale than
-    /// theirs if one is given, of one template if one is named.
+    /// Returns the e-mails of the orders. If no orders were given, also returns those of the templates' samples. `locale` replaces the
+    /// locale of the e-mails, and `template` selects one template.
     ///
     /// # Errors
-    /// When a mail is too large.
+    /// When an e-mail is too large.
     pub(crate) fn mails(
         &self,
         locale: Option<&str>,
@@ -150,10 +153,10 @@ impl Rehearsed {
         Ok(previews)
     }
 
-    /// Returns the mail of one order and step, in another locale than its own if one is given.
+    /// Returns the e-mail of one order and step. `locale` replaces its locale.
     ///
     /// # Errors
-    /// When a mail is too large.
+    /// When an e-mail is too large.
     pub(crate) fn mail(
         &self,
         key: &str,

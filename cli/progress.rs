@@ -1,4 +1,4 @@
-//! The progress of a run on a terminal: nothing for the first second, then a bar with rate and remaining time.
+//! The progress bar of a run on a terminal. After one second, it shows the rate and the remaining time.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output;
 
-/// How long a call may take before it shows its progress.
+/// Delay before the bar appears.
 const QUIET: Duration = Duration::from_secs(1);
-/// How often the bar is drawn, times a second.
+/// Updates of the bar per second.
 const DRAWS_PER_SECOND: u8 = 10;
 
-/// A bar that shows itself only where somebody watches, and only when it takes long.
+/// A bar that appears only on a terminal, and only if the command takes long.
 pub(crate) struct Progress {
     bar: ProgressBar,
     visible: bool,
 }
 
 impl Progress {
-    /// Begins, for so many bytes of input if that is known.
+    /// Creates a bar for the given number of input bytes, if it is known.
     pub(crate) fn new(bytes: Option<u64>) -> Self {
         let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::hidden());
         let template = if bytes.is_some() {
@@ -32,7 +32,7 @@ impl Progress {
         Self { bar, visible: false }
     }
 
-    /// Shows where it is.
+    /// Updates the bar.
     pub(crate) fn update(&mut self, bytes: u64, ended: u64, elapsed: Duration) {
         if elapsed < QUIET || !output::is_watched() {
             return;
@@ -48,12 +48,12 @@ impl Progress {
         self.bar.set_position(bytes);
     }
 
-    /// Says something without tearing the bar.
+    /// Prints a message without breaking the bar.
     pub(crate) fn say(&self, text: &str) {
         self.bar.suspend(|| output::say(text));
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }

@@ -1,6 +1,6 @@
-//! The findings of orders that are refused, in the order of the input.
+//! The findings in rejected orders, in the order of the input.
 //!
-//! Orders are accepted side by side, so their answers come in any order. Each one is waited for in turn.
+//! Orders are accepted concurrently, so their answers arrive in any order. This module waits for them in the order of the input.
 
 use std::collections::VecDeque;
 
@@ -14,10 +14,10 @@ use crate::progress::Progress;
 
 /// Maximum number of findings that are printed.
 const FINDINGS_MAX: u64 = 100;
-/// Maximum number of orders whose answers are waited for.
+/// Maximum number of orders that wait for their answers.
 const ASKED_MAX: usize = 4_096;
 
-/// Makes the two ends of the answers: the reader of orders has one, the printer of findings the other.
+/// Creates the queue of answers: one end for the reader of orders, the other for the printer of findings.
 pub(crate) fn answers() -> (Asked, Findings) {
     let (sender, receiver) = mpsc::channel(ASKED_MAX);
     (Asked(sender), Findings { receiver, next: None, count: 0 })
@@ -25,12 +25,12 @@ pub(crate) fn answers() -> (Asked, Findings) {
 
 type Waiting = (Origin, oneshot::Receiver<Answer>);
 
-/// The end that notes which orders were sent.
+/// The end for the reader of orders.
 #[derive(Clone)]
 pub(crate) struct Asked(mpsc::Sender<Waiting>);
 
 impl Asked {
-    /// Has the answer to an order printed if it is a refusal. Blocks while too many answers are waited for.
+    /// Prints the answer to an order if it is a rejection. Blocks while too many orders wait for their answers.
     pub(crate) fn note(&self, order: &mut Order, origin: Origin) {
         let (answer, receiver) = oneshot::channel();
         order.answer = Some(answer);
@@ -38,18 +38,18 @@ impl Asked {
     }
 
     fn wait(&self, origin: Origin, receiver: oneshot::Receiver<Answer>) {
-        // The printer ends before the reader only when the whole call does.
+        // The printer ends before the reader only if the command ends.
         let _unheard = self.0.blocking_send((origin, receiver));
     }
 }
 
-/// The orders of one file, of which the caller has to know whether all were accepted.
+/// The orders of one file. It records whether all of them were accepted.
 pub(crate) struct File<'a> {
     asked: &'a Asked,
     waiting: VecDeque<Waiting>,
-    /// Whether an order was refused.
+    /// Whether an order was not accepted.
     pub(crate) refused: bool,
-    /// Whether an answer did not come, because the process ends.
+    /// Whether an answer is missing because the process is shutting down.
     pub(crate) unanswered: bool,
 }
 
@@ -58,7 +58,7 @@ impl<'a> File<'a> {
         Self { asked, waiting: VecDeque::new(), refused: false, unanswered: false }
     }
 
-    /// Notes an order that is sent next. Blocks while too many answers are waited for.
+    /// Records the order that is sent next. Blocks while too many orders wait for their answers.
     pub(crate) fn note(&mut self, order: &mut Order, origin: Origin) {
         let (answer, receiver) = oneshot::channel();
         order.answer = Some(answer);
@@ -82,7 +82,7 @@ impl<'a> File<'a> {
             Ok(refusal @ (Answer::Conflict(_) | Answer::Rejected { .. })) => {
                 self.refused = true;
                 let (sender, receiver) = oneshot::channel();
-                // Its receiver is right here.
+                // The receiver is in scope.
                 let _unheard = sender.send(refusal);
                 self.asked.wait(origin, receiver);
             }
@@ -91,7 +91,7 @@ impl<'a> File<'a> {
     }
 }
 
-/// The end that prints.
+/// The end for the printer of findings.
 pub(crate) struct Findings {
     receiver: mpsc::Receiver<Waiting>,
     next: Option<Waiting>,
@@ -99,7 +99,7 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    /// Waits for the answer to the next order; nothing when no more orders come. Dropped before that, it loses nothing.
+    /// Waits for the answer to the next order. Returns `None` after the last order. Dropping the future loses no answer.
     pub(crate) async fn next(&mut self) -> Option<(Origin, Answer)> {
         loop {
             if self.next.is_none() {
@@ -110,14 +110,14 @@ impl Findings {
                 None => continue,
             };
             let origin = self.next.take().map(|(origin, _)| origin);
-            // Without an answer the process ends, and the order is read again the next time.
+            // Without an answer, the process is shutting down, and the next call reads the order again.
             if let (Some(origin), Ok(answer)) = (origin, answer) {
                 return Some((origin, answer));
             }
         }
     }
 
-    /// Prints what is wrong with an order, with its place in its file.
+    /// Prints the findings in an order with their places in the file.
     pub(crate) fn print(&mut self, origin: &Origin, answer: &Answer, progress: &Progress) {
         match answer {
             Answer::Accepted { .. } | Answer::Same { .. } => {}
@@ -156,9 +156,9 @@ impl Findings {
         }
     }
 
-    /// Prints the answers that are left once the runner has ended, and how many findings were not printed.
+    /// Prints the remaining answers after the runner has ended, and the number of findings that were not printed.
     pub(crate) async fn end(mut self, progress: &Progress) {
-        // The reader may still wait for its input, so that the channel stays open.
+        // The reader may still wait for input and keep the channel open.
         self.receiver.close();
         while let Some((origin, answer)) = self.next().await {
             self.print(&origin, &answer, progress);

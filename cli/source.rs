@@ -1,4 +1,4 @@
-//! A pipeline file as a server reads it: to run it, to read it again, to draw it and to show it.
+//! The pipeline file of a server, which runs it, reads it again, draws it and shows it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -32,7 +32,7 @@ impl Source for PipelineFile {
         let checked = self.checker.check(&file, &files);
         let Some(plan) = checked.plan else {
             let path = self.path.display();
-            return Err(format!("`{path}` is not valid now; `oms validate {path}` says why"));
+            return Err(format!("`{path}` is not valid; `oms validate {path}` shows the errors"));
         };
         let seeds = plan.seeds().iter().filter_map(|seed| {
             let bytes = files.read(&seed.path).ok()?;

@@ -1,4 +1,4 @@
-//! A pipeline that is deployed on AWS Lambda, and what is asked about it.
+//! Requests to a pipeline that is deployed on AWS Lambda.
 
 #[cfg(feature = "aws")]
 mod deployed;
@@ -12,58 +12,58 @@ use crate::commands::Format;
 use crate::exit::Usage;
 use crate::state::Found;
 
-/// The options that say where the orders ran.
+/// The options for the place where the orders ran.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct StackOption {
-    /// Where the orders ran: `local` for `oms run`, `lambda` for the handlers that `oms generate lambda` made
+    /// Place where the orders ran
     #[arg(long = "target", value_enum, default_value = "local")]
     place: Ran,
-    /// What is what on AWS, for `--target lambda`: the output `OmsResources` of the stack, as a file
+    /// File with the AWS resources for `--target lambda`: the output `OmsResources` of the stack
     #[arg(long, value_name = "FILE")]
     resources: Option<PathBuf>,
 }
 
-/// Where orders ran.
+/// The place where orders ran.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ran {
-    /// On this machine
+    /// This machine, with `oms run` or `oms serve`
     Local,
-    /// On AWS Lambda
+    /// AWS Lambda, with the handlers of `oms generate lambda`
     Lambda,
 }
 
-/// What is asked.
-#[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "read where AWS is built in"))]
+/// A request.
+#[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "used with the feature `aws`"))]
 pub(crate) enum Asked<'a> {
-    /// Which orders there are.
+    /// List orders.
     List(Wanted<'a>),
-    /// What became of an order.
+    /// Show an order.
     Show(&'a str),
-    /// To tell handlers again of what they parked.
+    /// Retry parked orders.
     Retry(Again<'a>),
 }
 
-/// Which parked orders handlers are told of again.
-#[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "read where AWS is built in"))]
+/// The parked orders to retry.
+#[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "used with the feature `aws`"))]
 pub(crate) struct Again<'a> {
-    /// Those with these keys; without any, all.
+    /// Only orders with these keys, or all orders if there are none.
     pub(crate) keys: &'a [String],
-    /// Those with this cause.
+    /// Only orders with this cause.
     pub(crate) cause: Option<&'a str>,
-    /// Whether mails were sent of which that was not known, as a person found out.
+    /// Whether e-mails with an unknown outcome were sent, as the user found out.
     pub(crate) sent: Option<bool>,
 }
 
 impl StackOption {
-    /// Says that the orders ran on AWS Lambda.
+    /// Returns the options for orders that ran on AWS Lambda.
     pub(crate) const fn lambda(resources: Option<PathBuf>) -> Self {
         Self { place: Ran::Lambda, resources }
     }
 
-    /// Asks the deployed pipeline, if the orders ran there, and returns the exit code; nothing if they ran here.
+    /// Executes a request if the orders ran on AWS Lambda, and returns the exit code. Returns `None` if they ran on this machine.
     ///
     /// # Errors
-    /// When this program was built without AWS, or something there does not answer.
+    /// When this program was built without AWS, or a service does not respond.
     pub(crate) fn asked(
         &self,
         asked: &Asked<'_>,
@@ -101,7 +101,7 @@ impl StackOption {
     }
 
     #[cfg(not(feature = "aws"))]
-    #[expect(clippy::unused_self, reason = "as where it is built in")]
+    #[expect(clippy::unused_self, reason = "same signature as with the feature")]
     fn deployed(&self, _: &Asked<'_>, _: &Found, _: Format, _: &[StepKind]) -> anyhow::Result<u8> {
         Err(crate::world::not_built("aws").into())
     }

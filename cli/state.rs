@@ -1,4 +1,4 @@
-//! Which state a command is about: a pipeline's, or that of a given directory.
+//! The state that a command works on: that of a pipeline, or that of a given directory.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,34 +16,34 @@ use crate::check;
 use crate::directory::DirectoryFiles;
 use crate::exit::Usage;
 
-/// The pipeline or its state directory, and what follows.
+/// The pipeline or its state directory, and the other arguments.
 #[derive(Args, Debug)]
 pub(crate) struct Target {
-    /// State directory, by default `.oms/<name>` beside the pipeline file
+    /// State directory, by default `.oms/<name>` next to the pipeline file
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
-    /// The pipeline file (not needed with --state-dir), then what the command is about
+    /// Pipeline file (optional with `--state-dir`), followed by the command's arguments, such as keys
     #[arg(value_name = "PIPELINE")]
     words: Vec<String>,
 }
 
-/// A state directory that was found, and the words behind it.
+/// A state directory and the other arguments.
 pub(crate) struct Found {
-    /// The pipeline file, if it was named.
+    /// The pipeline file, if it was given.
     pub(crate) pipeline: Option<PathBuf>,
     /// The state directory.
     pub(crate) directory: PathBuf,
-    /// Whether the call names the state directory, and not only the pipeline.
+    /// Whether the state directory was given.
     named: bool,
-    /// The other words.
+    /// The other arguments.
     pub(crate) words: Vec<String>,
 }
 
 impl Target {
-    /// Splits the words and finds the state directory.
+    /// Splits the arguments and finds the state directory.
     ///
     /// # Errors
-    /// When neither a pipeline nor a state directory is named, or the pipeline cannot be read.
+    /// When neither a pipeline nor a state directory is given, or the pipeline cannot be read.
     pub(crate) fn find(self) -> anyhow::Result<Found> {
         let mut words = self.words;
         let is_pipeline = |word: &str| word.ends_with(".yaml") || word.ends_with(".yml");
@@ -54,7 +54,7 @@ impl Target {
             (Some(directory), _) => directory,
             (None, Some(pipeline)) => beside(pipeline)?,
             (None, None) => {
-                let message = "name the pipeline first, such as `pipelines/storefront.yaml`, or give --state-dir";
+                let message = "specify the pipeline file first, such as `pipelines/storefront.yaml`, or use `--state-dir`";
                 return Err(Usage(message.to_owned()).into());
             }
         };
@@ -62,39 +62,39 @@ impl Target {
     }
 }
 
-/// Returns the state directory of a pipeline whose name stands in its file.
+/// Returns the default state directory of a pipeline file.
 fn beside(pipeline: &Path) -> anyhow::Result<PathBuf> {
     Ok(directory(pipeline, &name(pipeline)?))
 }
 
-/// Returns the name that stands in a pipeline file, without checking the rest of it.
+/// Returns the name in a pipeline file, without checking the rest of the file.
 ///
 /// # Errors
 /// When the file cannot be read, or has no name.
 pub(crate) fn name(pipeline: &Path) -> anyhow::Result<String> {
     let shown: Arc<str> = Arc::from(pipeline.to_string_lossy().as_ref());
     let (files, name) = DirectoryFiles::of(pipeline);
-    let bytes = files.read(&name).with_context(|| format!("`{shown}` cannot be read"))?;
+    let bytes = files.read(&name).with_context(|| format!("cannot read `{shown}`"))?;
     let document = oms_engine::document::parse(&shown, &bytes)
         .map_err(|(_, diagnostic)| anyhow::anyhow!("`{shown}`: {}", diagnostic.message))?;
     let name = document.root().get("name").and_then(|entry| entry.node.as_text());
     name.map(str::to_owned).with_context(|| format!("`{shown}` has no name"))
 }
 
-/// Returns the state directory of a pipeline by its name: `.oms/<name>` beside the file.
+/// Returns the default state directory of a pipeline with this name: `.oms/<name>` next to the file.
 pub(crate) fn directory(pipeline: &Path, name: &str) -> PathBuf {
     let folder = pipeline.parent().unwrap_or(Path::new(""));
     folder.join(".oms").join(name)
 }
 
-/// A state that is only read, with the plan that ran last on it.
+/// A state that is opened for reading.
 pub(crate) struct Reading {
     pub(crate) reader: Reader,
     pub(crate) bundles: Bundles,
 }
 
 impl Found {
-    /// Drops words that stand there twice, so that nothing is done twice to one run.
+    /// Removes duplicate arguments, so that no run is processed twice.
     pub(crate) fn with_each_word_once(mut self) -> Self {
         let mut known = BTreeSet::new();
         self.words.retain(|word| known.insert(word.clone()));
@@ -104,19 +104,19 @@ impl Found {
     /// Opens the state for reading.
     ///
     /// # Errors
-    /// When there is none, or it cannot be read.
+    /// When there is no state, or it cannot be read.
     pub(crate) fn read(&self, kinds: &[StepKind]) -> anyhow::Result<Reading> {
         let reader = Reader::open(&self.directory)?;
         Ok(Reading { reader, bundles: Bundles::new(check::checker(kinds)?) })
     }
 
-    /// Returns how the state is named in commands that are shown to people.
+    /// Returns the arguments that name the state in suggested commands.
     pub(crate) fn shown(&self) -> String {
         argument(self.pipeline.as_deref(), self.named.then_some(self.directory.as_path()))
     }
 }
 
-/// Returns what names a state in commands that are shown to people: the pipeline, the state directory, or both.
+/// Returns the arguments that name a state in suggested commands: the pipeline, the state directory, or both.
 pub(crate) fn argument(pipeline: Option<&Path>, directory: Option<&Path>) -> String {
     let pipeline = pipeline.map(|pipeline| word(&pipeline.display().to_string()));
     let directory = directory
@@ -124,7 +124,7 @@ pub(crate) fn argument(pipeline: Option<&Path>, directory: Option<&Path>) -> Str
     pipeline.into_iter().chain(directory).collect::<Vec<_>>().join(" ")
 }
 
-/// Writes a word of a command as a shell reads it.
+/// Quotes an argument for a shell.
 pub(crate) fn word(text: &str) -> String {
     let is_plain = |letter: char| letter.is_alphanumeric() || "-_./=:,+@".contains(letter);
     if !text.is_empty() && text.chars().all(is_plain) {
@@ -135,26 +135,26 @@ pub(crate) fn word(text: &str) -> String {
 }
 
 impl Reading {
-    /// Returns the plan that ran last.
+    /// Returns the latest plan.
     ///
     /// # Errors
-    /// When it cannot be made again.
+    /// When it cannot be restored from its bundle.
     pub(crate) fn plan(&self) -> anyhow::Result<Arc<Plan>> {
         Ok(self.bundles.latest(&self.reader)?)
     }
 }
 
-/// Returns the plan of the named pipeline, which commands need that go on with runs.
+/// Returns the plan of the given pipeline, for commands that resume runs.
 ///
 /// # Errors
-/// When no pipeline is named, or it cannot be read.
+/// When no pipeline is given, or it cannot be read.
 pub(crate) fn current_plan(
     checker: &Checker,
     found: &Found,
 ) -> anyhow::Result<Option<(PathBuf, Arc<Plan>)>> {
     let Some(pipeline) = &found.pipeline else {
         return Err(Usage(
-            "name the pipeline file, such as `pipelines/storefront.yaml`".to_owned(),
+            "specify the pipeline file, such as `pipelines/storefront.yaml`".to_owned(),
         )
         .into());
     };
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_is_named_as_a_shell_reads_it() {
+    fn arguments_are_quoted_for_a_shell() {
         let (pipeline, directory) = (Path::new("p.yaml"), Path::new("it's here"));
         assert_eq!(argument(Some(pipeline), None), "p.yaml");
         assert_eq!(argument(None, Some(directory)), r"--state-dir 'it'\''s here'");

@@ -1,4 +1,4 @@
-//! The summary of a run for people: what happened, where to look, and what to do about what is parked.
+//! The human-readable summary of a run: counts, places, and the next steps for parked runs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,26 +12,26 @@ use crate::output::{columns, counted, grouped};
 use crate::state::word;
 use crate::tally::Tally;
 
-/// Where the state is, and how commands name it.
+/// The place of the state, and the arguments for commands on it.
 pub(crate) struct State<'a> {
     pub(crate) directory: &'a Path,
     pub(crate) pipeline: &'a Path,
-    /// The options that say where the effects go, for commands that go on with runs.
+    /// The options for the target of the effects, for commands that resume runs.
     pub(crate) world: String,
-    /// Where the tables are, if they are not in the state directory.
+    /// The place of the tables, if they are not in the state directory.
     pub(crate) tables: Option<TablesElsewhere>,
 }
 
-/// Tables that are in a database of their own.
+/// Tables in a separate database.
 pub(crate) struct TablesElsewhere {
-    /// The database, in words.
+    /// A description of the database.
     pub(crate) place: &'static str,
-    /// How `psql` names the database; nothing if `psql` cannot reach it.
+    /// The address of the database for `psql`, or `None` if `psql` cannot connect to it.
     pub(crate) address: Option<String>,
 }
 
 impl TablesElsewhere {
-    /// Returns a table's line of the summary: where the table is, and a command that shows its rows.
+    /// Returns the summary line of a table: its place, and a command that shows its rows.
     fn line(&self, name: &str) -> Vec<String> {
         let mut line = vec!["table".to_owned(), format!("{name}: {}", self.place)];
         let show = |address| format!("psql {address} -c 'table \"{name}\"'");
@@ -41,7 +41,7 @@ impl TablesElsewhere {
 }
 
 impl State<'_> {
-    /// Returns what commands about this state are given.
+    /// Returns the arguments for commands on this state.
     pub(crate) fn argument(&self, plan: &Plan) -> String {
         let usual = crate::state::directory(self.pipeline, plan.name());
         let directory = (self.directory != usual).then_some(self.directory);
@@ -49,7 +49,7 @@ impl State<'_> {
     }
 }
 
-/// Writes the summary.
+/// Returns the summary.
 ///
 /// # Errors
 /// When the state cannot be read.
@@ -66,10 +66,7 @@ pub(crate) fn text(
     text.push('\n');
     text.push_str(&columns(&places(plan, tally, state, &target)?));
     if tally.parked > 0 {
-        text.push_str(&format!(
-            "\n{} parked; each needs somebody to look at it:\n",
-            counted(tally.parked, "run")
-        ));
+        text.push_str(&format!("\n{} parked, by cause:\n", counted(tally.parked, "run")));
         text.push_str(&by_cause(plan, &tally.causes, &target));
         let is_held = |cause: &&String| *cause == UNKNOWN_OUTCOME;
         if let Some(cause) = tally.causes.keys().find(|cause| !is_held(cause)) {
@@ -79,7 +76,7 @@ pub(crate) fn text(
         }
         if let Some(cause) = tally.causes.keys().find(is_held) {
             text.push_str(&format!(
-                "find out whether it was done, then: oms runs retry {target}{world} --cause {cause} --held sent (or: resend)\n"
+                "check the outcome, then: oms runs retry {target}{world} --cause {cause} --held sent (or: resend)\n"
             ));
         }
     }
@@ -92,13 +89,13 @@ pub(crate) fn text(
     }
     if interrupted {
         text.push_str(&format!(
-            "\ninterrupted; `oms run {target}{world}` goes on with what was accepted\n"
+            "\ninterrupted; `oms run {target}{world}` continues with the accepted orders\n"
         ));
     }
     Ok(text)
 }
 
-/// Writes a line for each cause: how many runs, and the command that shows one of them, or lists them if their keys are personal data.
+/// Returns a line for each cause: the number of runs, and a command that shows one of them, or lists them if their keys are personal data.
 fn by_cause(plan: &Plan, causes: &BTreeMap<String, (u64, Arc<str>)>, target: &str) -> String {
     let is_personal = plan.order().key_is_personal();
     let line = |(cause, (count, key)): (&String, &(u64, Arc<str>))| {
@@ -116,7 +113,7 @@ fn happened(plan: &Plan, tally: &Tally, seconds: f64) -> String {
     let mut read = vec![format!("{} read", counted(tally.read(), "order"))];
     for (count, what) in [
         (tally.accepted, "accepted"),
-        (tally.duplicates, "known already"),
+        (tally.duplicates, "already known"),
         (tally.conflicts, "in conflict"),
         (tally.rejected, "rejected"),
     ] {
@@ -126,7 +123,7 @@ fn happened(plan: &Plan, tally: &Tally, seconds: f64) -> String {
     }
     let mut ended = Vec::new();
     if tally.resumed > 0 {
-        ended.push(format!("{} brought back", counted(tally.resumed, "run")));
+        ended.push(format!("{} resumed", counted(tally.resumed, "run")));
     }
     for (count, what) in [
         (tally.completed, "completed"),
@@ -161,7 +158,7 @@ fn places(
     ]];
     for table in plan.tables() {
         let name = &table.name;
-        // The server is not asked: after the run it may not answer, which must not change how the run ended.
+        // The database is not queried: if it does not respond after the run, that must not change the outcome of the run.
         if let Some(elsewhere) = &state.tables {
             rows.push(elsewhere.line(name));
             continue;
@@ -185,14 +182,10 @@ fn places(
             let key = MailRow::last_key(&reader)?.unwrap_or_default();
             format!("oms mail show {target} {key}")
         };
-        rows.push(vec!["mails".to_owned(), grouped(mails), command]);
+        rows.push(vec!["e-mails".to_owned(), grouped(mails), command]);
     }
     if let Some(key) = tally.example.as_ref().filter(|_| !plan.order().key_is_personal()) {
-        rows.push(vec![
-            "a run".to_owned(),
-            key.to_string(),
-            format!("oms runs show {target} {key}"),
-        ]);
+        rows.push(vec!["run".to_owned(), key.to_string(), format!("oms runs show {target} {key}")]);
     }
     Ok(rows)
 }

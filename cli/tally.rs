@@ -1,4 +1,4 @@
-//! What a call of `run` or `runs retry` saw, counted.
+//! The counts of a call of `oms run`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,15 +19,15 @@ pub(crate) struct Tally {
     pub(crate) completed: u64,
     pub(crate) parked: u64,
     pub(crate) cancelled: u64,
-    /// Runs that wait now.
+    /// Runs that wait for their next attempt.
     pub(crate) waiting: u64,
     /// Parked runs by cause, each with one key.
     pub(crate) causes: BTreeMap<String, (u64, Arc<str>)>,
-    /// Completed runs in which a catch step handled a failure; they are among the completed ones.
+    /// Completed runs in which a catch step handled a failure. They are also counted in `completed`.
     pub(crate) caught: u64,
     /// These runs by cause, each with one key.
     pub(crate) caught_causes: BTreeMap<String, (u64, Arc<str>)>,
-    /// The key of one run that completed.
+    /// The key of a completed run.
     pub(crate) example: Option<Arc<str>>,
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct Line<'a> {
 }
 
 impl Tally {
-    /// Takes in an outcome.
+    /// Adds an outcome.
     pub(crate) fn add(&mut self, settled: &Settled) {
         match settled {
             Settled::Rejected => self.rejected += 1,
@@ -94,27 +94,27 @@ impl Tally {
         }
     }
 
-    /// Returns how many orders were read.
+    /// Returns the number of orders that were read.
     pub(crate) const fn read(&self) -> u64 {
         self.accepted + self.duplicates + self.conflicts + self.rejected
     }
 
-    /// Returns how many runs came to an end, for the moment or for good.
+    /// Returns the number of runs that completed or were parked.
     pub(crate) const fn ended(&self) -> u64 {
         self.completed + self.parked
     }
 
-    /// Tells whether somebody has to look at something.
+    /// Returns whether an order was rejected or in conflict, or a run was parked.
     pub(crate) const fn has_findings(&self) -> bool {
         self.conflicts + self.rejected + self.parked > 0
     }
 
-    /// Returns the runs per second; 0 if no time passed.
+    /// Returns the runs per second, or 0 if no time has passed.
     pub(crate) fn rate(&self, seconds: f64) -> f64 {
         if seconds > 0.0 { self.ended() as f64 / seconds } else { 0.0 }
     }
 
-    /// Returns the counts as one line of JSON has them.
+    /// Returns the counts for `--format json`.
     pub(crate) fn line<'a>(&self, pipeline: &'a str, seconds: f64) -> Line<'a> {
         let known = self.completed + self.parked + self.waiting + self.cancelled;
         Line {

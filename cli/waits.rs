@@ -1,4 +1,4 @@
-//! What `oms run` says when only runs are left that wait for their next attempt.
+//! The message of `oms run` when all remaining runs wait for their next attempt.
 
 use jiff::{SignedDuration, Timestamp};
 use oms_clock::SystemClock;
@@ -7,14 +7,14 @@ use oms_runtime::Runner;
 
 use crate::output;
 
-/// A shorter wait is not worth a line.
+/// Minimum wait for a message.
 const SHORT: SignedDuration = SignedDuration::from_secs(2);
-/// The least time between two lines.
+/// Minimum time between two messages.
 const INTERVAL: SignedDuration = SignedDuration::from_secs(60);
 
-/// When something was said last.
+/// The messages about waiting runs.
 pub(crate) struct Waits {
-    /// How commands name the state.
+    /// The arguments for commands on the state.
     target: String,
     quiet_until: Timestamp,
 }
@@ -24,7 +24,7 @@ impl Waits {
         Self { target, quiet_until: Timestamp::MIN }
     }
 
-    /// Says what is waited for, until when, and how not to wait; nothing if that takes only a moment or was said a moment ago.
+    /// Returns a message with the next attempt, its time, and the command that retries now. Returns `None` if the wait is short or the last message is recent.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -45,7 +45,7 @@ impl Waits {
         let (key, step) = (&next.key, &next.step);
         let cause = next.cause.map_or_else(String::new, |cause| format!(", after `{cause}`"));
         Ok(Some(format!(
-            "{} {wait} for the next attempt: `{step}` of `{key}` at {until:.0}{cause}; to try it now, press Ctrl-C, then: oms runs retry {} {key}",
+            "{} {wait} for the next attempt: `{step}` of `{key}` at {until:.0}{cause}; to retry now, press Ctrl-C, then: oms runs retry {} {key}",
             output::counted(waiting, "run"),
             self.target,
         )))

@@ -1,4 +1,4 @@
-//! Where the steps' effects go, as the call says: here, to a PostgreSQL server, to AWS.
+//! The target of the steps' effects: this machine, a PostgreSQL server, or AWS.
 
 use std::sync::Arc;
 
@@ -14,48 +14,49 @@ use crate::exit::Usage;
 use crate::stack::StackOption;
 use crate::summary::TablesElsewhere;
 
-/// The options that say where effects go.
+/// The options for the target of effects.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct WorldOption {
-    /// Where the steps' effects go: `local` keeps all of it in the state directory, `postgres` writes tables to a server of one's own, `aws` uses
-    /// S3, SNS, Aurora and SES. A state stays with the world that it began in. `lambda` is for orders that handlers on AWS Lambda run
+    /// Where the effects of the steps are stored
+    ///
+    /// A state cannot change its target later.
     #[arg(long, value_enum, default_value = "local")]
     target: World,
-    /// The PostgreSQL database of `--target postgres`, such as `postgresql://user@host/database`
+    /// PostgreSQL database of `--target postgres`, such as `postgresql://user@host/database`
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database: Option<String>,
-    /// What is what on AWS, for `--target aws`: a JSON file, as the output `OmsResources` of a generated stack is
+    /// JSON file with the AWS resources of `--target aws`, such as the output `OmsResources` of a generated stack
     #[arg(long, value_name = "FILE")]
     resources: Option<std::path::PathBuf>,
 }
 
-/// Where effects go.
+/// The target of effects.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum World {
-    /// One SQLite database in the state directory
+    /// SQLite database in the state directory
     Local,
-    /// Tables on a PostgreSQL server; objects and mails stay in the state directory
+    /// Tables on a PostgreSQL server; objects and e-mails in the state directory
     Postgres,
-    /// Amazon Web Services
+    /// Amazon S3, SNS, Aurora and SES
     Aws,
-    /// What `oms generate lambda` made, where its own handlers run the orders
+    /// Orders that the handlers of `oms generate lambda` run on AWS
     Lambda,
 }
 
-/// A world that is not here, ready to be used.
+/// An external target, ready for use.
 pub(crate) struct Outside {
-    /// The way to its tables.
+    /// The database with its tables.
     pub(crate) database: Arc<dyn Database>,
     /// Its ports.
     pub(crate) remote: Remote,
-    /// Who sends mail there, if it is not sent from here.
+    /// The mailer of the target, if it has one.
     pub(crate) mailer: Option<Arc<dyn oms_engine::effects::Mailer>>,
-    /// What is what on AWS, if it is there.
+    /// The AWS session and resources, if the target is AWS.
     #[cfg(feature = "aws")]
     pub(crate) cloud: Option<Cloud>,
 }
 
-/// A session of AWS, and what is what there.
+/// An AWS session and the resources of a pipeline.
 #[cfg(feature = "aws")]
 pub(crate) struct Cloud {
     pub(crate) session: oms_aws::Session,
@@ -64,38 +65,39 @@ pub(crate) struct Cloud {
 
 #[cfg(feature = "aws")]
 impl Cloud {
-    /// Reads what is what, and gets ready to use it.
+    /// Reads the resources and loads the session.
     ///
     /// # Errors
-    /// When the file is not named, or does not say it.
+    /// When the file is not given or invalid.
     pub(crate) fn open(resources: Option<&std::path::Path>) -> anyhow::Result<Self> {
         use anyhow::Context as _;
 
-        let path = resources
-            .ok_or_else(|| Usage("say what is what on AWS: `--resources FILE`".to_owned()))?;
+        let path = resources.ok_or_else(|| {
+            Usage("the AWS resources are missing; add `--resources FILE`".to_owned())
+        })?;
         let shown = path.display();
-        let text = std::fs::read(path).with_context(|| format!("`{shown}` cannot be read"))?;
+        let text = std::fs::read(path).with_context(|| format!("cannot read `{shown}`"))?;
         let resources = oms_aws::Resources::read(&text)
-            .with_context(|| format!("`{shown}` does not say what is what on AWS"))?;
+            .with_context(|| format!("`{shown}` is not a valid file of AWS resources"))?;
         let session = runtime()?.block_on(oms_aws::Session::load());
         Ok(Self { session, resources })
     }
 }
 
 impl Outside {
-    /// Makes the tables.
+    /// Creates the tables.
     ///
     /// # Errors
-    /// When one is there that differs, or the database does not answer.
+    /// When an existing table differs, or the database does not respond.
     pub(crate) fn migrate(&self, plan: &Plan) -> anyhow::Result<()> {
         let tables = plan.tables().iter().map(AsRef::as_ref);
         Ok(runtime()?.block_on(oms_sql::migrate(&*self.database, tables))?)
     }
 
-    /// Makes the handlers' roles with the passwords of their secrets, and lets each do what its steps need; returns how many there are.
+    /// Creates the handlers' roles with the passwords of their secrets, and grants each what its steps need. Returns the number of roles.
     ///
     /// # Errors
-    /// When a handler is not known, its secret cannot be read, or the database refuses.
+    /// When a handler is unknown, its secret cannot be read, or the database rejects a statement.
     #[cfg(feature = "aws")]
     pub(crate) fn set_roles(&self, plan: &Plan) -> anyhow::Result<usize> {
         use anyhow::Context as _;
@@ -110,30 +112,35 @@ impl Outside {
                     (Some(branch), _) => oms_lambda_generate::grants_of_branch(plan, branch),
                     (None, "reconcile") => oms_lambda_generate::grants_of_reconcile(),
                     (None, _) => {
-                        let message = format!("`roles` names the handler `{handler}`, which the pipeline does not have");
+                        let message = format!("unknown handler `{handler}` in `roles`");
                         return Err(Usage(message).into());
                     }
                 };
                 let login = oms_aws::Login::read(&cloud.session, secret).await;
-                let login = login.with_context(|| format!("the secret of `{handler}` cannot be used"))?;
+                let login =
+                    login.with_context(|| format!("cannot read the secret of `{handler}`"))?;
                 let (role, password) = (&login.username, &login.password);
                 let set = oms_sql::set_role(&*self.database, role, password, &grants).await;
-                set.with_context(|| format!("the role `{role}` cannot be made"))?;
+                set.with_context(|| format!("cannot create the role `{role}`"))?;
             }
             Ok(roles.len())
         })
     }
 
     #[cfg(not(feature = "aws"))]
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as where it is built in")]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "same signature as with the feature"
+    )]
     pub(crate) fn set_roles(&self, _: &Plan) -> anyhow::Result<usize> {
         Ok(0)
     }
 
-    /// Loads rows into a table, replacing those with the same key, one after the other.
+    /// Imports rows into a table one after the other. A row replaces the one with the same key.
     ///
     /// # Errors
-    /// The row that the database refused; those before it are loaded.
+    /// When the database rejects a row. The rows before it are imported.
     pub(crate) fn import(
         &self,
         plan: &Plan,
@@ -147,17 +154,17 @@ impl Outside {
             for (at, row) in rows.iter().enumerate() {
                 let loaded = oms_sql::import(&*self.database, table, row, contended).await;
                 loaded.with_context(|| {
-                    format!("row {} cannot be loaded; the rows before it are loaded", at + 1)
+                    format!("cannot import row {}; the rows before it are imported", at + 1)
                 })?;
             }
             Ok(())
         })
     }
 
-    /// Lets a run do again what it is not known of whether it was done, since a person says so.
+    /// Allows a run to repeat actions with an unknown outcome, because the user decided so.
     ///
     /// # Errors
-    /// What the database said.
+    /// When the database fails.
     pub(crate) async fn may_do_again(&self, plan: &Plan, key: &str) -> anyhow::Result<()> {
         let run = oms_engine::run::run_id(plan.name(), key);
         let steps: Vec<&str> = plan.steps().iter().map(|step| &*step.id).collect();
@@ -167,7 +174,7 @@ impl Outside {
 }
 
 impl WorldOption {
-    /// Returns what a pipeline is checked for before it runs there.
+    /// Returns the target for which a pipeline is checked.
     pub(crate) fn target(&self) -> Target {
         match self.target {
             World::Local | World::Lambda => Target::Local,
@@ -175,13 +182,13 @@ impl WorldOption {
         }
     }
 
-    /// Tells whether mail is sent there if nothing else is said.
+    /// Returns whether the target sends e-mails by default.
     pub(crate) fn mails(&self) -> bool {
         self.target == World::Aws
     }
 
-    /// Returns the options as further calls need them, each behind a space. The address of a database is left out if it may contain a
-    /// password or if `DATABASE_URL` has it.
+    /// Returns the options for suggested commands, each with a leading space. The address of a database is omitted if it may contain a password or
+    /// if `DATABASE_URL` has it.
     pub(crate) fn shown(&self) -> String {
         use clap::ValueEnum as _;
 
@@ -194,7 +201,7 @@ impl WorldOption {
         target.into_iter().chain(database).chain(resources).collect()
     }
 
-    /// Returns where the tables are, if they are not in the state directory.
+    /// Returns the place of the tables, if they are not in the state directory.
     pub(crate) fn tables_elsewhere(&self) -> Option<TablesElsewhere> {
         match self.target {
             World::Local | World::Lambda => None,
@@ -207,8 +214,7 @@ impl WorldOption {
         }
     }
 
-    /// Returns the address of the database as `--database` gives it, unless it may contain a password or does not need to be repeated because
-    /// `DATABASE_URL` has it.
+    /// Returns the address in `--database`, unless it may contain a password or `DATABASE_URL` has it.
     fn address_of_option(&self) -> Option<&str> {
         let address = self.database.as_deref()?;
         #[expect(clippy::disallowed_methods, reason = "clap does not say which value came from it")]
@@ -216,23 +222,23 @@ impl WorldOption {
         (!in_variable && is_plain_address(address)).then_some(address)
     }
 
-    /// Gets ready what the call asks for; nothing where everything is here.
+    /// Returns the external target, or `None` for the local one.
     ///
     /// # Errors
-    /// When this program was built without it, or what it needs is not said.
+    /// When this program was built without the target, or an option is missing.
     pub(crate) fn outside(&self) -> anyhow::Result<Option<Outside>> {
         match self.target {
             World::Local => Ok(None),
             World::Postgres => self.postgres().map(Some),
             World::Aws => self.aws().map(Some),
             World::Lambda => {
-                let message = "orders come to the handlers on AWS Lambda by the address of the API; `--target aws` runs them from here, on the same services";
+                let message = "handlers on AWS Lambda receive orders through their API; use `--target aws` to run orders on this machine with the same services";
                 Err(Usage(message.to_owned()).into())
             }
         }
     }
 
-    /// Returns where the handlers run, if they run the orders.
+    /// Returns the options for requests to the handlers, if they run the orders.
     pub(crate) fn stack(&self) -> Option<StackOption> {
         (self.target == World::Lambda).then(|| StackOption::lambda(self.resources.clone()))
     }
@@ -242,10 +248,10 @@ impl WorldOption {
         use anyhow::Context as _;
 
         let address = self.database.as_ref().ok_or_else(|| {
-            Usage("say which database: `--database URL`, or the variable `DATABASE_URL`".to_owned())
+            Usage("the database is missing; add `--database URL` or set the environment variable `DATABASE_URL`".to_owned())
         })?;
         let server = oms_postgres::Postgres::new(address)
-            .context("the address given by `--database` or `DATABASE_URL` cannot be used")?;
+            .context("invalid address in `--database` or `DATABASE_URL`")?;
         let database: Arc<dyn Database> = Arc::new(server);
         let tables = Arc::new(SqlTables::new(Arc::clone(&database)));
         let personal = Arc::new(oms_sql::SqlErasure::new(Arc::clone(&database)));
@@ -260,7 +266,7 @@ impl WorldOption {
     }
 
     #[cfg(not(feature = "postgres"))]
-    #[expect(clippy::unused_self, reason = "as where it is built in")]
+    #[expect(clippy::unused_self, reason = "same signature as with the feature")]
     fn postgres(&self) -> anyhow::Result<Outside> {
         Err(not_built("postgres").into())
     }
@@ -287,13 +293,13 @@ impl WorldOption {
     }
 
     #[cfg(not(feature = "aws"))]
-    #[expect(clippy::unused_self, reason = "as where it is built in")]
+    #[expect(clippy::unused_self, reason = "same signature as with the feature")]
     fn aws(&self) -> anyhow::Result<Outside> {
         Err(not_built("aws").into())
     }
 }
 
-/// Tells whether an address can be shown: a URL of user, host, port and database, without a password, parameters or characters that a shell
+/// Returns whether an address can be shown: a URL of user, host, port and database, without a password, parameters or characters that a shell
 /// interprets.
 fn is_plain_address(address: &str) -> bool {
     let rest =

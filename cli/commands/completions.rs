@@ -11,7 +11,7 @@ use crate::output;
 /// Example: oms completions bash > /etc/bash_completion.d/oms
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// The shell
+    /// Shell
     #[arg(value_enum)]
     shell: clap_complete::Shell,
 }

@@ -1,4 +1,4 @@
-//! `oms db`: a pipeline's tables and their rows.
+//! `oms db`: the tables of a pipeline, and backups of its state.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::output;
 use crate::state::{Target, current_plan, directory, name};
 use crate::world::WorldOption;
 
-/// Export or import the rows of a pipeline's tables, as NDJSON, copy the state, or make the tables
+/// Export, import or migrate a pipeline's tables; back up or restore its state
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -29,14 +29,16 @@ pub(crate) struct Args {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Write a table's rows to standard output, in the order of their key
+    /// Write the rows of a table to standard output as NDJSON, in the order of their key
     ///
-    /// The rows are data and hold personal data as it is. Example: oms db export pipelines/storefront.yaml billing_data
+    /// The output contains personal data. Example: oms db export pipelines/storefront.yaml billing_data
     Export {
         #[command(flatten)]
         target: Target,
     },
-    /// Add rows to a table, replacing those with the same key; all of them or none
+    /// Import rows into a table from an NDJSON file, and replace rows with the same key
+    ///
+    /// In a state directory, a file is imported completely or not at all.
     ///
     /// Example: oms db import pipelines/storefront.yaml customer_contact_info customers.ndjson
     Import {
@@ -45,14 +47,14 @@ enum Command {
         #[command(flatten)]
         world: WorldOption,
     },
-    /// Copy the whole state into a file, also while a server runs it
+    /// Back up the state to a file, even while a server uses it
     ///
     /// Restore it with `oms db restore`. Example: oms db backup pipelines/storefront.yaml storefront.db
     Backup {
         #[command(flatten)]
         target: Target,
     },
-    /// Replace the state with a backup; the current files are moved to a folder
+    /// Replace the state with a backup, and move the current files to a folder
     ///
     /// The backup does not contain orders that were accepted later. Runs that were in progress at the time of the backup are parked with the
     /// cause `restored`, because their e-mails may have been sent since. Retry them with `oms runs retry`.
@@ -62,7 +64,9 @@ enum Command {
         #[command(flatten)]
         target: Target,
     },
-    /// Migrate the pipeline's tables; with `--target`, create them and the tables of `oms`, and on AWS the roles of the handlers
+    /// Migrate the tables of a pipeline
+    ///
+    /// With `--target`, creates the tables of the pipeline and of `oms`, and on AWS the roles of the handlers.
     ///
     /// Rows and undeclared columns are kept. The command is idempotent.
     ///
@@ -70,9 +74,9 @@ enum Command {
     ///
     /// Example: oms db migrate pipelines/storefront.yaml --target postgres
     Migrate {
-        /// The pipeline file
+        /// Pipeline file
         pipeline: PathBuf,
-        /// The state directory; without it, `.oms/<name>` beside the pipeline file
+        /// State directory, by default `.oms/<name>` next to the pipeline file
         #[arg(long, value_name = "DIR", conflicts_with = "target")]
         state_dir: Option<PathBuf>,
         #[command(flatten)]
@@ -96,7 +100,7 @@ fn table(plan: &Plan, name: Option<&String>) -> anyhow::Result<Arc<TableDef>> {
     let known = || plan.tables().iter().map(|table| table.name.as_ref());
     let Some(name) = name else {
         let names: Vec<&str> = known().collect();
-        return Err(Usage(format!("name the table: {}", names.join(", "))).into());
+        return Err(Usage(format!("specify the table: {}", names.join(", "))).into());
     };
     let table = plan.tables().iter().find(|table| table.name.as_ref() == name.as_str());
     table.cloned().ok_or_else(|| {
@@ -137,12 +141,14 @@ fn import(target: Target, world: &WorldOption, kinds: &[StepKind]) -> anyhow::Re
     let Some((_, plan)) = current_plan(&checker, &found)? else { return Ok(exit::FINDINGS) };
     let table = table(&plan, found.words.first())?;
     let Some(path) = found.words.get(1) else {
-        return Err(Usage("name the file of rows, or `-` for standard input".to_owned()).into());
+        return Err(
+            Usage("specify the file with the rows, or `-` for standard input".to_owned()).into()
+        );
     };
     let text = if path == "-" {
-        std::io::read_to_string(std::io::stdin()).context("standard input cannot be read")?
+        std::io::read_to_string(std::io::stdin()).context("cannot read standard input")?
     } else {
-        std::fs::read_to_string(path).with_context(|| format!("`{path}` cannot be read"))?
+        std::fs::read_to_string(path).with_context(|| format!("cannot read `{path}`"))?
     };
     let rows = match read_rows(&table, &text) {
         Ok(rows) => rows,
@@ -169,10 +175,10 @@ fn import(target: Target, world: &WorldOption, kinds: &[StepKind]) -> anyhow::Re
 fn copy(target: Target) -> anyhow::Result<u8> {
     let found = target.find()?;
     let Some(path) = found.words.first() else {
-        return Err(Usage("name the file of the copy".to_owned()).into());
+        return Err(Usage("specify the file for the backup".to_owned()).into());
     };
     backup(&found.directory, Path::new(path))?;
-    output::say(&format!("`{path}` is a copy of `{}`", found.directory.display()));
+    output::say(&format!("backed up `{}` to `{path}`", found.directory.display()));
     Ok(exit::FINE)
 }
 
@@ -224,12 +230,9 @@ fn migrate(
     outside.migrate(&plan)?;
     let roles = outside.set_roles(&plan)?;
     let names: Vec<&str> = plan.tables().iter().map(|table| table.name.as_ref()).collect();
-    output::say(&format!("the tables are there: {}", names.join(", ")));
+    output::say(&format!("the tables are ready: {}", names.join(", ")));
     if roles > 0 {
-        output::say(&format!(
-            "{} may do what its handler needs",
-            output::counted(roles as u64, "role")
-        ));
+        output::say(&format!("set the permissions of {}", output::counted(roles as u64, "role")));
     }
     Ok(exit::FINE)
 }

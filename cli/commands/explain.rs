@@ -1,17 +1,17 @@
-//! `oms explain`: the page of a code.
+//! `oms explain`: the explanation of a code.
 
 use oms_engine::diagnostic::{Code, codes, did_you_mean};
 
 use crate::exit::{self, Usage};
 use crate::output;
 
-/// Explain a finding's code
+/// Explain the code of a finding
 ///
-/// Shows what the code means, a minimal file that has the fault, and the fix. Without a code, lists all.
+/// Shows the meaning, a minimal example and the fix. Without a code, lists all codes.
 /// Example: oms explain OMS0303
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// The code, such as OMS0303
+    /// Code, such as OMS0303
     code: Option<String>,
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
     let Some(code) = Code::find(&name) else {
         let known: Vec<String> = codes::ALL.iter().map(ToString::to_string).collect();
         let help = did_you_mean(&name.to_uppercase(), known.iter().map(String::as_str))
-            .unwrap_or_else(|| "`oms explain` lists all".to_owned());
+            .unwrap_or_else(|| "`oms explain` lists all codes".to_owned());
         return Err(Usage(format!("there is no code `{name}`; {help}")).into());
     };
     output::answer(code.page())?;

@@ -20,35 +20,37 @@ use crate::world::{WorldOption, runtime};
 
 /// Erase a customer's personal data and keep the amounts
 ///
-/// Name the customer by id or e-mail address. Only fields that the pipeline declares count: `x-customer: true` in the order schema, `customer: true` at columns. A name only lists
-/// the customers that it may mean.
+/// Specify the customer by id or e-mail address. Only fields that the pipeline declares are searched: `x-customer: true` in the order schema,
+/// `customer: true` on columns. For a name, the command only lists the customers that may have it.
 ///
-/// Deletes the customer's completed and cancelled runs with their orders, journals, objects and mails. The keys stay, so that the same order is still a duplicate. Deletes the customer's rows in
-/// tables that no step writes to, and empties the `pii` columns of the others. Parked, waiting and running runs stay until you retry or cancel them, and so do the customer's rows; the exit code is then 1.
+/// Deletes the customer's completed and cancelled runs with their orders, journals, objects and e-mails. The keys stay, so that the same order
+/// is still a duplicate. Deletes the customer's rows in tables that no step writes to, and clears the `pii` columns of the others. Parked,
+/// waiting and running runs stay until you retry or cancel them, and so do the customer's rows; the exit code is then 1.
 ///
-/// Shows what it would erase and asks; without a terminal, give `--yes`. Exported files, seed files, copies of the state and objects on S3 stay.
+/// Lists what it erases and asks for confirmation. Without a terminal, `--yes` is required. Exported files, seed files, backups and objects on
+/// S3 are not erased.
 ///
 /// Example: oms forget pipelines/storefront.yaml VINET --dry-run
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]
     target: Target,
-    /// Show what would be erased, and erase nothing
+    /// Only list what would be erased
     #[arg(long)]
     dry_run: bool,
-    /// Erase without asking
+    /// Erase without confirmation
     #[arg(long, conflicts_with = "dry_run")]
     yes: bool,
     #[command(flatten)]
     mail: MailOption,
     #[command(flatten)]
     world: WorldOption,
-    /// How the outcome is written
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-/// Who does it: the server that owns the state, or this process.
+/// The owner of the state: a server, or this process.
 enum Owner<'a> {
     Server(&'a Found),
     Here(Box<Runner>),
@@ -62,7 +64,7 @@ impl Owner<'_> {
                 match ask(&found.directory, &request)? {
                     Some(Response::Forgotten(forgetting)) => Ok(forgetting),
                     Some(_) => Err(astray()),
-                    None => anyhow::bail!("the server has ended; run the command again"),
+                    None => anyhow::bail!("the server has stopped; run the command again"),
                 }
             }
             Self::Here(runner) => Ok(runtime()?.block_on(async {
@@ -76,10 +78,10 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Args { target, dry_run, yes, mail, world, format } = args;
     let found = target.find()?;
     let [who] = found.words.as_slice() else {
-        return Err(Usage("name one customer by id or e-mail address".to_owned()).into());
+        return Err(Usage("specify one customer by id or e-mail address".to_owned()).into());
     };
     if who.trim().is_empty() {
-        return Err(Usage("the customer's id or e-mail address is empty".to_owned()).into());
+        return Err(Usage("the id or e-mail address of the customer is empty".to_owned()).into());
     }
     // A state directory that does not exist is not created.
     drop(found.read(kinds)?);
@@ -118,9 +120,9 @@ struct Options {
     format: Format,
 }
 
-/// Finds what would be erased in a copy of the state, since to open a state makes tables and loads seeds.
+/// Lists what would be erased from a copy of the state, because opening a state creates tables and loads seeds.
 fn looked_at(here: Here<'_>, found: &Found, who: &str) -> anyhow::Result<Forgetting> {
-    let folder = tempfile::tempdir().context("no temporary directory can be made")?;
+    let folder = tempfile::tempdir().context("cannot create a temporary directory")?;
     backup(&found.directory, &folder.path().join(DATABASE_FILE))?;
     let runner = here.open(folder.path())?;
     let listed = runtime()?.block_on(runner.would_forget(who))?;
@@ -139,7 +141,7 @@ fn show(listed: &Forgetting, found: &Found, format: Format) -> anyhow::Result<u8
     Ok(code(listed))
 }
 
-/// Shows what would be erased, asks, and erases it.
+/// Shows what would be erased, asks for confirmation, and erases it.
 fn decide(
     owner: &Owner<'_>,
     found: &Found,
@@ -180,10 +182,10 @@ const fn code(forgotten: &Forgotten) -> u8 {
     if forgotten.left.is_empty() { exit::FINE } else { exit::FINDINGS }
 }
 
-/// Asks whether to erase.
+/// Asks for confirmation.
 fn confirm() -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
-        let message = "this cannot be undone: give `--yes` to erase, or `--dry-run` to only list";
+        let message = "this cannot be undone: use `--yes` to erase, or `--dry-run` to only list";
         return Err(Usage(message.to_owned()).into());
     }
     output::say("Erase this? It cannot be undone. [y/N]");
@@ -201,7 +203,7 @@ fn as_json(forgotten: &Forgotten, dry_run: bool) -> serde_json::Value {
     })
 }
 
-/// Lists what is erased, without personal data.
+/// Returns a list of what is erased, without personal data.
 fn list(forgotten: &Forgotten) -> String {
     let Forgotten { customers, runs, keys, rows, unlinked, .. } = forgotten;
     let mut lines = vec![match customers.as_slice() {
@@ -213,7 +215,7 @@ fn list(forgotten: &Forgotten) -> String {
     let more =
         if more > 0 { format!(" and {} more", output::grouped(more)) } else { String::new() };
     lines.push(match runs {
-        0 => "  no run to delete".to_owned(),
+        0 => "  no runs to delete".to_owned(),
         _ => format!("  {} to delete: {}{more}", counted(*runs, "run"), keys.join(", ")),
     });
     for (table, count) in rows {
@@ -227,7 +229,7 @@ fn list(forgotten: &Forgotten) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Lists the runs that stay, with the way out.
+/// Prints the runs that stay, and how to end them.
 fn say_left(forgotten: &Forgotten, found: &Found) {
     for left in &forgotten.left {
         let state = left.state.as_str().replace('_', " ");
@@ -241,7 +243,7 @@ fn say_left(forgotten: &Forgotten, found: &Found) {
     }
 }
 
-/// Says why nothing is erased, and what to do.
+/// Prints why nothing is erased, and what to do.
 fn refuse(forgetting: &Forgetting, found: &Found, format: Format) -> anyhow::Result<u8> {
     let candidates: &[Candidate] = match forgetting {
         Forgetting::Unknown(candidates) => candidates,
@@ -252,7 +254,7 @@ fn refuse(forgetting: &Forgetting, found: &Found, format: Format) -> anyhow::Res
             "error: the pipeline does not declare what identifies a customer; nothing was erased",
         );
         output::say(
-            "help: add `x-customer: true` to the member of the order schema that holds the customer's id, such as `customer_id: { type: string, x-customer: true }`, and `customer: true` to the columns that hold it",
+            "help: add `x-customer: true` to the member of the order schema with the customer's id, such as `customer_id: { type: string, x-customer: true }`, and `customer: true` to the columns with this id",
         );
         return Ok(exit::FINDINGS);
     }

@@ -1,4 +1,4 @@
-//! `oms generate`: files that deploy a pipeline.
+//! `oms generate`: files for the deployment of a pipeline.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::directory::DirectoryFiles;
 use crate::exit;
 use crate::output;
 
-/// Write what deploys a pipeline
+/// Generate files for the deployment of a pipeline
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -24,39 +24,39 @@ pub(crate) struct Args {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Write AWS Lambda handlers in Rust, the template that deploys them, and the rights that they need
+    /// Generate AWS Lambda handlers in Rust, with their deployment template and permissions
     ///
-    /// The same pipeline gives the same bytes. What is not generated in the folder is left alone.
+    /// The output is deterministic. Embedded files that are no longer needed are deleted, other files in the folder are not changed.
     /// Example: oms generate lambda pipelines/storefront.yaml --out deploy/storefront
     Lambda {
-        /// The pipeline file
+        /// Pipeline file
         pipeline: PathBuf,
-        /// The folder to write to
+        /// Output folder
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
-        /// Write nothing, and fail if the folder is not what would be written
+        /// Write nothing, and fail if the files in the folder are not up to date
         #[arg(long)]
         check: bool,
-        /// Which exchange rates handlers bill with: those of the pipeline's file, or a copy in S3 that a scheduled handler brings up to date
+        /// Source of the exchange rates
         #[arg(long, value_enum, default_value_t)]
         rates: Rates,
-        /// Where the crates are that handlers are linked with: a path from the generated folder, by default the registry
+        /// Path of the `oms` crates, relative to the output folder; by default the registry
         #[arg(long, value_name = "PATH")]
         crates: Option<String>,
     },
 }
 
-/// Which exchange rates handlers bill with.
+/// The source of the exchange rates.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Rates {
-    /// Those of the pipeline's file, until the handlers are generated again
+    /// The pipeline's rates file, until the handlers are generated again
     #[default]
     Embedded,
-    /// The ECB's, as they were when an order was accepted
+    /// A copy of the ECB's rates in S3, updated by a scheduled handler; an order keeps the rates of its acceptance
     Refreshed,
 }
 
-/// The folder of handlers, each of which has a folder of embedded files that belongs to the generator alone.
+/// The folder of the handlers. Each handler has a folder of embedded files in which the generator deletes outdated files.
 const HANDLERS: &str = "handlers";
 const EMBEDDED: &str = "bundle";
 
@@ -89,7 +89,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             if !check {
                 let place = out.join(&path);
                 std::fs::remove_file(&place)
-                    .with_context(|| format!("`{}` cannot be deleted", place.display()))?;
+                    .with_context(|| format!("cannot delete `{}`", place.display()))?;
             }
             stale.insert(path);
         }
@@ -97,27 +97,27 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let shown = out.display();
     if check {
         for path in &stale {
-            output::say(&format!("{}: not what would be generated", out.join(path).display()));
+            output::say(&format!("{}: not up to date", out.join(path).display()));
         }
         if !stale.is_empty() {
             output::say(&format!(
-                "write it again: oms generate lambda {} --out {shown}",
+                "generate the files again: oms generate lambda {} --out {shown}",
                 pipeline.display()
             ));
             return Ok(exit::FINDINGS);
         }
-        output::say(&format!("{shown} is what would be generated"));
+        output::say(&format!("{shown}: up to date"));
         return Ok(exit::FINE);
     }
     output::say(&format!(
-        "{shown}: {} of {} written; `{shown}/README.md` says how to deploy them",
+        "{shown}: {} of {} written; `{shown}/README.md` explains the deployment",
         stale.len(),
         output::counted(files.len() as u64, "file")
     ));
     Ok(exit::FINE)
 }
 
-/// Reads the pipeline's first sample, with the name that it comes in under.
+/// Reads the pipeline's first sample with its name.
 fn sample(plan: &Plan, pipeline: &Path) -> Option<(String, Vec<u8>)> {
     let path = plan.samples().first()?;
     let bytes = DirectoryFiles::of(pipeline).0.read(path).ok()?;
@@ -125,14 +125,14 @@ fn sample(plan: &Plan, pipeline: &Path) -> Option<(String, Vec<u8>)> {
 }
 
 fn write(place: &Path, content: &[u8]) -> anyhow::Result<()> {
-    let failed = || format!("`{}` cannot be written", place.display());
+    let failed = || format!("cannot write `{}`", place.display());
     if let Some(folder) = place.parent() {
         std::fs::create_dir_all(folder).with_context(failed)?;
     }
     std::fs::write(place, content).with_context(failed)
 }
 
-/// Returns the embedded files that are there, by their paths below the folder.
+/// Returns the paths of the existing embedded files, relative to the folder.
 fn embedded(out: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let handlers = std::fs::read_dir(out.join(HANDLERS)).into_iter().flatten().flatten();

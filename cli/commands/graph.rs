@@ -1,4 +1,4 @@
-//! `oms graph`: a picture of a pipeline.
+//! `oms graph`: a graph of a pipeline.
 
 use std::path::PathBuf;
 
@@ -11,25 +11,25 @@ use crate::exit;
 use crate::graph::{self, Edge, EdgeStyle, Graph, Node};
 use crate::output;
 
-/// Draw a pipeline's steps and what they wait for
+/// Draw the graph of a pipeline's steps
 ///
 /// Example: oms graph pipelines/storefront.yaml --format svg > storefront.svg
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// The pipeline file
+    /// Pipeline file
     pipeline: PathBuf,
-    /// How it is drawn
+    /// Output format
     #[arg(long, value_enum, default_value = "mermaid")]
     format: Picture,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 enum Picture {
-    /// Mermaid flowchart text
+    /// Mermaid flowchart
     Mermaid,
-    /// Graphviz text
+    /// Graphviz DOT
     Dot,
-    /// A laid-out picture
+    /// SVG image
     Svg,
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn picture(plan: &Plan) -> Graph {
             let handler = plan.handlers().iter().find(|handler| handler.steps.contains(&at));
             let mut notes = Vec::new();
             if step.when.is_some() {
-                notes.push("on a condition");
+                notes.push("conditional");
             }
             if step.for_each.is_some() {
                 notes.push("for each element");

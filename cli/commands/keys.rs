@@ -1,4 +1,4 @@
-//! `oms keys`: API keys of `oms serve`.
+//! `oms keys`: the API keys of `oms serve`.
 
 use clap::Subcommand;
 use oms_clock::SystemClock;
@@ -21,13 +21,15 @@ pub(crate) struct Args {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Make an API key; it is shown once, and only its digest is kept
+    /// Create an API key and show it once
+    ///
+    /// The state contains only a digest of the key.
     ///
     /// Example: oms keys add pipelines/storefront.yaml shop
     Add {
         #[command(flatten)]
         target: Target,
-        /// What it is for
+        /// Permissions of the key
         #[arg(long, value_enum, default_value_t)]
         scope: Scope,
     },
@@ -37,11 +39,13 @@ enum Command {
     List {
         #[command(flatten)]
         target: Target,
-        /// How they are written
+        /// Output format
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Revoke the API keys with an id or a name; a server refuses them from the next second on
+    /// Revoke the API keys with an id or a name
+    ///
+    /// A running server rejects the keys after at most one second.
     ///
     /// Example: oms keys revoke pipelines/storefront.yaml shop
     Revoke {
@@ -50,13 +54,13 @@ enum Command {
     },
 }
 
-/// What a key is for.
+/// The permissions of a key.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default)]
 enum Scope {
-    /// Sending orders, and asking how far they are
+    /// Send orders and read their state
     #[default]
     Intake,
-    /// That, and everything else
+    /// All permissions, including the console
     Admin,
 }
 
@@ -72,7 +76,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
             let (key, secret) = Keys::of(&found.directory).add(word(&found)?, scope, now)?;
             output::answer(&format!("{secret}\n"))?;
             output::say(&format!(
-                "this is the key `{}`, and it is not shown again; it is sent as `x-api-key`",
+                "this is the key `{}`; it is not shown again; send it in the header `X-Api-Key`",
                 key.name
             ));
         }
@@ -117,7 +121,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
             let count = Keys::of(&found.directory).revoke(word, now)?;
             anyhow::ensure!(
                 count > 0,
-                "there is no valid key `{word}`; `oms keys list` lists them"
+                "there is no valid key `{word}`; `oms keys list` lists all keys"
             );
             output::say(&format!("{} revoked", output::counted(count as u64, "key")));
         }
@@ -126,7 +130,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
 }
 
 fn word(found: &Found) -> anyhow::Result<&str> {
-    let message = "name the key, such as `shop`";
+    let message = "specify the name of the key, such as `shop`";
     let word = found.words.first().map(String::as_str);
     word.ok_or_else(|| Usage(message.to_owned()).into())
 }

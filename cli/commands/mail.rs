@@ -1,4 +1,4 @@
-//! `oms mail`: the outbox.
+//! `oms mail`: the e-mails in the outbox.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::exit::{self, Usage};
 use crate::output;
 use crate::state::Target;
 
-/// List, show or export the mails that were sent
+/// List, show or export e-mails
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -22,20 +22,20 @@ pub(crate) struct Args {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// List the mails
+    /// List e-mails
     ///
     /// Example: oms mail list pipelines/storefront.yaml
     List {
         #[command(flatten)]
         target: Target,
-        /// Maximum number of mails to list
+        /// Maximum number of e-mails to list
         #[arg(long, default_value_t = 100)]
         limit: u32,
-        /// How they are written
+        /// Output format
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Show an order's mails as complete messages (RFC 5322)
+    /// Show the e-mails of an order as complete messages (RFC 5322)
     ///
     /// Example: oms mail show pipelines/storefront.yaml NW-10248
     Show {
@@ -44,11 +44,11 @@ enum Command {
         /// Open the HTML part in the browser
         #[arg(long)]
         open: bool,
-        /// Write one part only
+        /// Part to write
         #[arg(long, value_enum, default_value = "eml")]
         part: Part,
     },
-    /// Write all mails into a Maildir
+    /// Write all e-mails to a Maildir
     ///
     /// Example: oms mail export pipelines/storefront.yaml out/mail
     Export {
@@ -57,16 +57,16 @@ enum Command {
     },
 }
 
-/// A part of a mail.
+/// A part of an e-mail.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// The whole message
+    /// Complete message
     Eml,
-    /// The HTML
+    /// HTML part
     Html,
-    /// The plain text
+    /// Plain text part
     Text,
-    /// The subject
+    /// Subject
     Subject,
 }
 
@@ -74,7 +74,7 @@ impl Part {
     /// Writes the part to standard output.
     ///
     /// # Errors
-    /// When the message cannot be made, or nothing can be written.
+    /// When the message cannot be created or written.
     pub(crate) fn answer(self, mail: &Mail) -> anyhow::Result<()> {
         match self {
             Self::Eml => output::answer_bytes(&mail.to_rfc5322()?),
@@ -116,7 +116,7 @@ fn list(target: Target, limit: u32, format: Format, kinds: &[StepKind]) -> anyho
                 })
                 .collect();
             output::answer(&output::columns(&rows))?;
-            output::say(&format!("in all: {}", output::counted(all, "mail")));
+            output::say(&format!("total: {}", output::counted(all, "e-mail")));
         }
     }
     Ok(exit::FINE)
@@ -125,7 +125,10 @@ fn list(target: Target, limit: u32, format: Format, kinds: &[StepKind]) -> anyho
 fn show(target: Target, open: bool, part: Part, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let found = target.find()?;
     let Some(key) = found.words.first() else {
-        return Err(Usage("name the order's key; `oms mail list` lists them".to_owned()).into());
+        return Err(Usage(
+            "specify the key of the order; `oms mail list` lists the keys".to_owned(),
+        )
+        .into());
     };
     let reading = found.read(kinds)?;
     let mut mails = Vec::new();
@@ -135,7 +138,7 @@ fn show(target: Target, open: bool, part: Part, kinds: &[StepKind]) -> anyhow::R
     })?;
     anyhow::ensure!(
         !mails.is_empty(),
-        "there is no mail for `{key}`; `oms runs show {} {key}` tells why",
+        "there is no e-mail for `{key}`; `oms runs show {} {key}` shows why",
         found.shown()
     );
     for StoredMail { mail, .. } in mails {
@@ -162,7 +165,7 @@ fn open_in_browser(path: &std::path::Path) -> anyhow::Result<()> {
 fn export(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let found = target.find()?;
     let Some(directory) = found.words.first().map(PathBuf::from) else {
-        return Err(Usage("name the folder that the mails are written to".to_owned()).into());
+        return Err(Usage("specify the output folder".to_owned()).into());
     };
     let reading = found.read(kinds)?;
     private::create_directory(&directory)?;
@@ -177,6 +180,10 @@ fn export(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
         }
         Ok(())
     })?;
-    output::say(&format!("{} written to {}", output::counted(count, "mail"), directory.display()));
-    Ok(output::exported(failed, "mail"))
+    output::say(&format!(
+        "{} written to {}",
+        output::counted(count, "e-mail"),
+        directory.display()
+    ));
+    Ok(output::exported(failed, "e-mail"))
 }

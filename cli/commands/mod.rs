@@ -47,10 +47,10 @@ pub(crate) fn dispatch(command: Command, kinds: &[StepKind]) -> anyhow::Result<u
     }
 }
 
-/// How an answer is written.
+/// The output format.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// For people
+    /// Text
     #[default]
     Human,
     /// One JSON object with a `format_version`

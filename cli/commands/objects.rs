@@ -28,22 +28,22 @@ enum Command {
     List {
         #[command(flatten)]
         target: Target,
-        /// How they are written
+        /// Output format
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Write an object to standard output, byte for byte
+    /// Write an object to standard output, unchanged
     ///
     /// Example: oms objects get pipelines/storefront.yaml orders/NW-10248.json
     Get {
         #[command(flatten)]
         target: Target,
     },
-    /// Write all objects as files, `DIR/bucket/key`
+    /// Write all objects to files, `DIR/bucket/key`
     ///
-    /// A part of a key that cannot be a file name (empty, `.`, `..`, longer than 255 bytes) and the file of a key that is also a folder (`a` beside
-    /// `a/b`) are named by the part, shortened if needed, `%` and 32 digits of its SHA-256 digest. An object that cannot be written is reported,
-    /// and the exit code is 1.
+    /// Some parts of a key cannot be file names: an empty part, `.`, `..`, a part longer than 255 bytes, and a part that is also a folder (`a` next
+    /// to `a/b`). Their file names are the part, shortened if needed, `%` and 32 digits of its SHA-256 digest. If an object cannot be written, the
+    /// command reports it and exits with 1.
     ///
     /// Example: oms objects export pipelines/storefront.yaml out/objects
     Export {
@@ -89,14 +89,14 @@ fn get(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let found = target.find()?;
     let Some((bucket, key)) = found.words.first().and_then(|word| word.split_once('/')) else {
         return Err(Usage(
-            "name the object as `bucket/key`; `oms objects list` lists them".to_owned(),
+            "specify the object as `bucket/key`; `oms objects list` lists the objects".to_owned(),
         )
         .into());
     };
     let reading = found.read(kinds)?;
     let content = ObjectRow::content(&reading.reader, bucket, key)?.with_context(|| {
         format!(
-            "there is no object `{bucket}/{key}`; `oms objects list {}` lists them",
+            "there is no object `{bucket}/{key}`; `oms objects list {}` lists the objects",
             found.shown()
         )
     })?;
@@ -107,7 +107,7 @@ fn get(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
 fn export(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let found = target.find()?;
     let Some(directory) = found.words.first().map(PathBuf::from) else {
-        return Err(Usage("name the folder that the objects are written to".to_owned()).into());
+        return Err(Usage("specify the output folder".to_owned()).into());
     };
     let reading = found.read(kinds)?;
     let objects = ObjectRow::list(&reading.reader, None)?;

@@ -1,4 +1,4 @@
-//! `oms render-email`: the mails that a pipeline would send, to look at and to judge before anything is sent.
+//! `oms render-email`: previews and checks of the e-mails that a pipeline would send.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::preview::{Preview, Rehearsed, rehearse};
 use crate::render;
 use crate::state;
 
-/// Preview the mails of a pipeline, or judge them
+/// Preview or check the e-mails of a pipeline
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -31,32 +31,32 @@ pub(crate) struct Args {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Render the mails for the pipeline's sample orders, and say where they lie
+    /// Render the e-mails for the pipeline's sample orders to files
     ///
-    /// The orders run in memory, on the pipeline's seeds; nothing is sent. Example: oms render-email preview pipelines/storefront.yaml
+    /// The orders run in memory with the pipeline's seeds. Nothing is sent. Example: oms render-email preview pipelines/storefront.yaml
     Preview {
         #[command(flatten)]
         what: What,
-        /// Folder for the files, by default `.oms/<name>/preview` beside the pipeline file
+        /// Output folder, by default `.oms/<name>/preview` next to the pipeline file
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
-        /// Write one part of the first mail to standard output instead
+        /// Write one part of the first e-mail to standard output instead
         #[arg(long, value_enum)]
         part: Option<Part>,
-        /// Write one page with every mail in every language, light and dark, narrow and wide
+        /// Write a page with every e-mail in every language, light and dark, narrow and wide
         #[arg(long, conflicts_with = "part")]
         matrix: bool,
-        /// Show the mails on a page of this machine that renews itself when a file is saved
+        /// Serve the e-mails on a local page that updates when a file is saved
         #[arg(
             long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = live::ADDRESS,
             conflicts_with_all = ["out", "part", "matrix", "format", "locale"]
         )]
         serve: Option<String>,
-        /// How the answer is written
+        /// Output format
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Judge the mails: templates, translations, size
+    /// Check the templates, translations and sizes of the e-mails
     ///
     /// Example: oms render-email lint pipelines/storefront.yaml
     Lint {
@@ -65,18 +65,18 @@ enum Command {
     },
 }
 
-/// Which mails.
+/// The e-mails to render.
 #[derive(clap::Args, Debug)]
 struct What {
-    /// The pipeline file
+    /// Pipeline file
     pipeline: PathBuf,
-    /// Only the mails of this template
+    /// Only e-mails of this template
     #[arg(long)]
     template: Option<String>,
-    /// A file of orders instead of the samples: one JSON document, or one a line
+    /// File with orders to use instead of the samples: one JSON document, or one per line
     #[arg(long, value_name = "FILE")]
     order: Option<PathBuf>,
-    /// The locale instead of the reader's own, such as `de-CH`
+    /// Locale to use instead of the reader's, such as `de-CH`
     #[arg(long)]
     locale: Option<String>,
 }
@@ -104,7 +104,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
 }
 
 impl What {
-    /// Runs the orders in memory; nothing if the pipeline is not right, which is then said.
+    /// Runs the orders in memory. Returns `None` if the pipeline has errors, which were printed.
     fn rehearse(&self, kinds: &[StepKind]) -> anyhow::Result<Option<(Arc<Plan>, Rehearsed)>> {
         let checker = check::checker(kinds)?;
         let Some(plan) = check::plan(&checker, &self.pipeline)? else { return Ok(None) };
@@ -115,13 +115,15 @@ impl What {
         Ok(Some((plan, rehearsed)))
     }
 
-    /// Returns the mails, of which there must be one.
+    /// Returns the e-mails, or an error if there are none.
     fn mails(&self, rehearsed: &Rehearsed) -> anyhow::Result<Vec<Preview>> {
         let mails = rehearsed.mails(self.locale.as_deref(), self.template.as_deref())?;
         if mails.is_empty() {
             let message = match &self.template {
-                Some(template) => format!("no order comes to a mail of the template `{template}`"),
-                None => "no order comes to a mail".to_owned(),
+                Some(template) => {
+                    format!("no order sends an e-mail with the template `{template}`")
+                }
+                None => "no order sends an e-mail".to_owned(),
             };
             return Err(Usage(message).into());
         }
@@ -129,7 +131,7 @@ impl What {
     }
 }
 
-/// Writes one part of the first mail as the answer.
+/// Writes one part of the first e-mail to standard output.
 fn one(what: &What, rehearsed: &Rehearsed, part: Part) -> anyhow::Result<u8> {
     let mails = what.mails(rehearsed)?;
     if let Some(preview) = mails.first() {
@@ -138,7 +140,7 @@ fn one(what: &What, rehearsed: &Rehearsed, part: Part) -> anyhow::Result<u8> {
     Ok(exit::FINE)
 }
 
-/// Writes each mail as HTML, text and message.
+/// Writes each e-mail as HTML, text and complete message.
 fn files(what: &What, rehearsed: &Rehearsed, out: &Path, format: Format) -> anyhow::Result<u8> {
     let mails = what.mails(rehearsed)?;
     let mut listed = Vec::new();
@@ -172,7 +174,7 @@ fn files(what: &What, rehearsed: &Rehearsed, out: &Path, format: Format) -> anyh
         Format::Json => output::json(&json!({ "format_version": 1, "mails": listed }))?,
         Format::Human => {
             output::answer(&output::columns(&rows))?;
-            let count = output::counted(mails.len() as u64, "mail");
+            let count = output::counted(mails.len() as u64, "e-mail");
             output::say(&format!("{count}, each as .html, .txt and .eml in {}", out.display()));
         }
     }
@@ -180,14 +182,14 @@ fn files(what: &What, rehearsed: &Rehearsed, out: &Path, format: Format) -> anyh
 }
 
 fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    let failed = || format!("`{}` cannot be written", path.display());
+    let failed = || format!("cannot write `{}`", path.display());
     if let Some(folder) = path.parent() {
         private::create_directory(folder).with_context(failed)?;
     }
     private::write(path, content).with_context(failed)
 }
 
-/// Writes the page of all mails in all languages.
+/// Writes the page with all e-mails in all languages.
 fn page(what: &What, plan: &Plan, rehearsed: &Rehearsed, out: &Path) -> anyhow::Result<u8> {
     let locales = match &what.locale {
         Some(locale) => vec![locale.clone()],
@@ -201,7 +203,7 @@ fn page(what: &What, plan: &Plan, rehearsed: &Rehearsed, out: &Path) -> anyhow::
     }
     let path = out.join("matrix.html");
     write(&path, matrix::page(plan.name(), &cells).as_bytes())?;
-    let mails = output::counted(cells.len() as u64, "mail");
+    let mails = output::counted(cells.len() as u64, "e-mail");
     output::answer(&format!("{}\n", path.display()))?;
     let languages = output::counted(locales.len() as u64, "language");
     output::say(&format!("{mails} in {languages}, each light and dark, 320 and 600 pixels wide"));
@@ -232,8 +234,8 @@ fn lint(what: &What, kinds: &[StepKind]) -> anyhow::Result<u8> {
             }
         }
         output::say(&format!(
-            "{} looked at in {}",
-            output::counted(mails, "mail"),
+            "{} checked in {}",
+            output::counted(mails, "e-mail"),
             output::counted(locales.len() as u64, "language")
         ));
     }

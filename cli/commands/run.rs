@@ -1,4 +1,4 @@
-//! `oms run`: brings back what was left, then runs the orders of each input.
+//! `oms run`: resumes open runs, then runs the orders of each input.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,61 +30,64 @@ use crate::tally::Tally;
 use crate::waits::Waits;
 use crate::world::WorldOption;
 
-/// Run orders through a pipeline, durably
+/// Run orders through a pipeline
 ///
-/// First goes on with what an earlier call left, then runs the orders of each input: one JSON document a file, or one a line (NDJSON).
-/// In a new state directory, without input, it runs the pipeline's samples. Ends when nothing is left that can go on.
+/// Resumes open runs first, then runs the orders of each input: one JSON document per file, or one per line (NDJSON). In a new state
+/// directory without input, runs the pipeline's samples. Ends when no run can continue.
 /// Example: oms run pipelines/storefront.yaml --input orders.ndjson
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// The pipeline file
+    /// Pipeline file
     pipeline: PathBuf,
     #[arg(hide = true, value_name = "FILE")]
     without_option: Vec<PathBuf>,
-    /// A file of orders, or `-` for standard input; may be given several times
+    /// File with orders, or `-` for standard input; can be repeated
     #[arg(long, value_name = "FILE")]
     input: Vec<PathBuf>,
-    /// Then take in the files of orders that are dropped into this folder, until Ctrl-C: each is moved to `done` in it, or to `refused` if an
-    /// order of it was not accepted
+    /// Then read files with orders from this folder until Ctrl-C
+    ///
+    /// Files are moved to the subfolder `done`, or to `refused` if an order was not accepted.
     #[arg(long, value_name = "DIR")]
     watch: Option<PathBuf>,
     /// Run the pipeline's samples
     #[arg(long)]
     samples: bool,
-    /// The name under which orders of standard input come in (`intake.name`)
+    /// Name of the orders from standard input (`intake.name`)
     #[arg(long)]
     name: Option<String>,
-    /// Where the state lives, by default `.oms/<name>` beside the pipeline file
+    /// State directory, by default `.oms/<name>` next to the pipeline file
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     #[command(flatten)]
     world: WorldOption,
-    /// Orders that are under way at the same time at the most
+    /// Maximum number of concurrent runs
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: u16,
-    /// Also write objects and mails as files below this folder, as they come: `objects/BUCKET/KEY`, with the names of `oms objects export`, and the
-    /// Maildir `mail`. A file that cannot be written is reported, and the next call with `--export` writes it
+    /// Also write objects and e-mails to files in this folder
+    ///
+    /// Objects have the names of `oms objects export` in `objects`. E-mails are in the Maildir `mail`. If a file cannot be written, the command
+    /// reports it, and the next call with `--export` writes it.
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
     #[command(flatten)]
     mail: MailOption,
-    /// How the summary is written
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-/// Orders that are read ahead.
+/// Maximum number of orders that are read ahead.
 const READ_AHEAD: usize = 512;
-/// Bytes of a worker's stack: reading a deeply nested pipeline back from its bundle takes more than the usual two megabytes.
+/// Stack size of a worker in bytes. Restoring a deeply nested pipeline from its bundle needs more than the default of two megabytes.
 pub(crate) const STACK_BYTES: usize = 8 << 20;
-/// Milliseconds between two looks at the progress.
+/// Interval between two updates of the progress bar, in milliseconds.
 const TICK_MS: u64 = 100;
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     if let Some(path) = args.without_option.first() {
         let path = path.display();
         let message =
-            format!("`oms run` takes one pipeline; for a file of orders write `--input {path}`");
+            format!("`oms run` takes one pipeline; for a file with orders, use `--input {path}`");
         return Err(Usage(message).into());
     }
     let checker = check::checker_for(kinds, args.world.target())?;
@@ -95,8 +98,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let sources = sources(&args, &plan, fresh)?;
     for source in &sources {
         if let Source::File(path) = source {
-            std::fs::metadata(path)
-                .with_context(|| format!("`{}` cannot be read", path.display()))?;
+            std::fs::metadata(path).with_context(|| format!("cannot read `{}`", path.display()))?;
         }
     }
     let (files, name) = DirectoryFiles::of(&args.pipeline);
@@ -122,11 +124,11 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     say_parked(&runner, &shown.argument(&plan))?;
     let call = Call { runner: Arc::clone(&runner), plan: Arc::clone(&plan), sources, watch, waits };
     let result = runtime.block_on(call.run());
-    // Interrupted, the thread that reads standard input may wait for a line that never comes.
+    // After an interrupt, the thread that reads standard input may wait forever for a line.
     runtime.shutdown_background();
     let not_exported = runner.count_not_exported();
-    let runner = Arc::into_inner(runner).context("a run is still under way")?;
-    // What stopped the writer explains what its users saw.
+    let runner = Arc::into_inner(runner).context("a run is still in progress")?;
+    // The writer's error is the cause of the others.
     runner.close()?;
     let (tally, seconds, interrupted) = result?;
     match args.format {
@@ -156,13 +158,13 @@ fn sources(args: &Args, plan: &Plan, fresh: bool) -> anyhow::Result<Vec<Source>>
             (Some(name), _) => name.clone(),
             (None, false) => "stdin".to_owned(),
             (None, true) => {
-                let message = "this pipeline's orders are named by how they come in; give standard input a --name";
+                let message = "the orders of this pipeline get their key from the name of their input; add `--name` for standard input";
                 return Err(Usage(message.to_owned()).into());
             }
         };
         sources.push(Source::Stdin(name));
     }
-    // Samples are only mailed to somebody if that is asked for.
+    // Samples are not run by default if their e-mails leave this machine.
     let alone = sources.is_empty() && args.watch.is_none();
     if args.samples || (alone && fresh && !args.mail.leaves(args.world.mails())) {
         let folder = args.pipeline.parent().map_or_else(PathBuf::new, std::path::Path::to_owned);
@@ -171,7 +173,7 @@ fn sources(args: &Args, plan: &Plan, fresh: bool) -> anyhow::Result<Vec<Source>>
     Ok(sources)
 }
 
-/// One call: its runner and where its orders come from.
+/// A call of `oms run`: its runner and the sources of its orders.
 struct Call {
     runner: Arc<Runner>,
     plan: Arc<Plan>,
@@ -235,14 +237,14 @@ impl Call {
         if interrupted {
             return Ok((tally, seconds, true));
         }
-        let failed = reading.await.context("the reader ended")?;
+        let failed = reading.await.context("the reader of the input failed")?;
         match failed {
-            Some((path, error)) => Err(error).context(format!("`{path}` cannot be read")),
+            Some((path, error)) => Err(error).context(format!("cannot read `{path}`")),
             None => Ok((tally, seconds, false)),
         }
     }
 
-    /// Reads the sources on a thread of its own, since reading blocks. Gives the source that could not be read, if there is one.
+    /// Reads the sources on a separate thread, because reading blocks. The task returns the source that could not be read, if any.
     fn reading(
         &self,
         work: mpsc::Sender<Work>,
@@ -276,7 +278,7 @@ impl Call {
     }
 }
 
-/// Mentions the runs that earlier calls left parked: nothing goes on with them by itself.
+/// Prints the number of runs that earlier calls parked, because they do not continue by themselves.
 fn say_parked(runner: &Runner, target: &str) -> anyhow::Result<()> {
     let open = runner.count_open()?;
     let parked = open.iter().find(|(state, _)| *state == RunState::Parked);
@@ -284,7 +286,7 @@ fn say_parked(runner: &Runner, target: &str) -> anyhow::Result<()> {
         let count = u64::try_from(*count).unwrap_or_default();
         let are = if count == 1 { "is" } else { "are" };
         output::say(&format!(
-            "{} {are} parked from earlier; list with: oms runs list {target} --state parked",
+            "{} {are} parked from earlier calls; list with: oms runs list {target} --state parked",
             output::counted(count, "run")
         ));
     }

@@ -1,4 +1,4 @@
-//! `oms runs`: what became of the orders, trying parked ones again, and ending those that are not wanted.
+//! `oms runs`: list, show, retry, cancel and prune runs.
 
 use anyhow::Context as _;
 use clap::Subcommand;
@@ -26,7 +26,7 @@ pub(crate) struct Args {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// List runs in the order of their acceptance
+    /// List runs in the order of acceptance
     ///
     /// Example: oms runs list pipelines/storefront.yaml --state parked
     List {
@@ -37,17 +37,17 @@ enum Command {
         /// Only runs in this state
         #[arg(long, value_parser = state_of)]
         state: Option<RunState>,
-        /// Only runs that are parked with this cause, or completed although a step failed with it
+        /// Only runs with this cause: parked runs, and completed runs with a caught failure
         #[arg(long)]
         cause: Option<String>,
-        /// Runs listed at the most
+        /// Maximum number of runs to list
         #[arg(long, default_value_t = 100)]
         limit: u32,
-        /// How they are written
+        /// Output format
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Show what happened to an order, step by step; personal data is masked
+    /// Show the steps of a run, with masked personal data
     ///
     /// Example: oms runs show pipelines/storefront.yaml NW-10248
     Show {
@@ -55,7 +55,7 @@ enum Command {
         target: Target,
         #[command(flatten)]
         stack: StackOption,
-        /// How it is written
+        /// Output format
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
@@ -139,8 +139,8 @@ fn list(
                 })
                 .collect();
             output::say(&format!(
-                "in all: {}",
-                if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }
+                "total: {}",
+                if counts.is_empty() { "no runs".to_owned() } else { counts.join(", ") }
             ));
         }
     }
@@ -159,7 +159,7 @@ fn listed(run: &RunRow) -> Json {
     })
 }
 
-/// Says why a run is parked, until when it waits, or what was caught in it.
+/// Returns why a run is parked, the time of its next attempt, or the failures that were caught in it.
 fn note(run: &RunRow) -> String {
     let cause = run.cause.as_deref().unwrap_or_default();
     match (run.state, run.wait_until) {
@@ -170,11 +170,9 @@ fn note(run: &RunRow) -> String {
 }
 
 fn key(found: &Found) -> anyhow::Result<&str> {
-    found
-        .words
-        .first()
-        .map(String::as_str)
-        .ok_or_else(|| Usage("name the order's key; `oms runs list` lists them".to_owned()).into())
+    found.words.first().map(String::as_str).ok_or_else(|| {
+        Usage("specify the key of the order; `oms runs list` lists the keys".to_owned()).into()
+    })
 }
 
 fn show(found: &Found, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8> {
@@ -222,7 +220,7 @@ fn page(row: &RunRow, steps: &[Json], held: &[HeldMail]) -> String {
         }
         let events = step["events"].as_array().map(Vec::as_slice).unwrap_or_default();
         if events.is_empty() {
-            text.push_str("  not yet\n");
+            text.push_str("  not started\n");
         }
         for event in events {
             text.push_str(&format!("  {}\n", happened(event)));
@@ -270,7 +268,7 @@ fn happened(event: &Json) -> String {
     text
 }
 
-/// Writes JSON on one line, cut where it gets long.
+/// Returns JSON on one line, truncated if it is long.
 fn shortened(value: &Json) -> String {
     const CHARS_MAX: usize = 400;
     let text = value.to_string();

@@ -1,4 +1,4 @@
-//! `oms runs cancel`: runs that are not wanted any more.
+//! `oms runs cancel`: cancels waiting and parked runs.
 
 use anyhow::Context as _;
 use oms_engine::run::RunState;
@@ -15,9 +15,9 @@ use crate::output;
 use crate::state::{Target, current_plan};
 use crate::world::WorldOption;
 
-/// End runs that wait or are parked; what they did stays done, and nothing more of them is
+/// Cancel waiting and parked runs
 ///
-/// A server that has the state is asked to do it. The order's key stays used.
+/// Completed steps stay completed, and no further step runs. The key of the order cannot be used again. Works while a server runs.
 /// Example: oms runs cancel pipelines/storefront.yaml NW-10248
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -27,7 +27,7 @@ pub(crate) struct Args {
     mail: MailOption,
     #[command(flatten)]
     world: WorldOption,
-    /// How the outcome is written
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -36,7 +36,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Args { target, mail, world, format } = args;
     let found = &target.find()?.with_each_word_once();
     if found.words.is_empty() {
-        return Err(Usage("name the keys of the orders to cancel".to_owned()).into());
+        return Err(Usage("specify the keys of the orders to cancel".to_owned()).into());
     }
     let checker = check::checker(kinds)?;
     let Some((pipeline, plan)) = current_plan(&checker, found)? else { return Ok(exit::FINDINGS) };

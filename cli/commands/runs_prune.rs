@@ -1,4 +1,4 @@
-//! `oms runs prune`: old runs are let go of.
+//! `oms runs prune`: deletes old runs.
 
 use anyhow::Context as _;
 use jiff::Span;
@@ -18,37 +18,41 @@ use crate::output;
 use crate::state::{Target, current_plan};
 use crate::world::WorldOption;
 
-/// Let go of runs that completed or were cancelled long ago: order, journal, objects and mails
+/// Delete old completed and cancelled runs with their orders, journals, objects and e-mails
 ///
-/// Rows of the pipeline's own tables stay, and so do the keys: the same order again is still a duplicate. A server that has the state is asked to
-/// do it. `oms db backup` first keeps a copy of everything.
+/// Rows of the pipeline's tables and the keys stay, so that the same order is still a duplicate. Works while a server runs. Use
+/// `oms db backup` to keep a copy.
 /// Example: oms runs prune pipelines/storefront.yaml --older-than 90d
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]
     target: Target,
-    /// How long ago a run ended at the least, such as `90d`, `12w` or `1y`
+    /// Minimum time since the end of a run, such as `90d`, `12w` or `1y`
     #[arg(long, value_name = "TIME", value_parser = span)]
     older_than: Span,
     #[command(flatten)]
     mail: MailOption,
     #[command(flatten)]
     world: WorldOption,
-    /// How the outcome is written
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 fn span(text: &str) -> Result<Span, String> {
     let span: Span = text.parse().map_err(|error: jiff::Error| error.to_string())?;
-    if span.is_positive() { Ok(span) } else { Err("a time such as `90d`".to_owned()) }
+    if span.is_positive() {
+        Ok(span)
+    } else {
+        Err("expected a positive time, such as `90d`".to_owned())
+    }
 }
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Args { target, older_than, mail, world, format } = args;
     let found = target.find()?;
     let now = SystemClock.now().to_zoned(TimeZone::UTC);
-    let before = now.checked_sub(older_than).context("that is too long ago")?.timestamp();
+    let before = now.checked_sub(older_than).context("the time is too long")?.timestamp();
     let request = Request::Prune { before: before.as_millisecond() };
     let pruned = match ask(&found.directory, &request)? {
         Some(Response::Pruned(count)) => count,
@@ -68,7 +72,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     match format {
         Format::Json => output::json(&json!({ "format_version": 1, "pruned": pruned }))?,
         Format::Human => {
-            output::answer(&format!("{} let go of\n", output::counted(pruned, "run")))?;
+            output::answer(&format!("deleted {}\n", output::counted(pruned, "run")))?;
         }
     }
     Ok(exit::FINE)

@@ -1,4 +1,4 @@
-//! `oms runs retry`: runs go on where they failed, or where they wait.
+//! `oms runs retry`: continues runs where they failed or wait.
 
 use std::collections::BTreeMap;
 
@@ -19,40 +19,41 @@ use crate::stack::{Again, Asked};
 use crate::state::{Found, Reading, Target, current_plan};
 use crate::world::WorldOption;
 
-/// Try parked runs again, on the pipeline as it is now; steps that were done stay done
+/// Retry parked runs with the current pipeline file
 ///
-/// With keys, also runs that wait for their next attempt, which begins now, and completed runs whose failure was caught: the failed steps
-/// and what depends on them run again, and the catch step does not.
+/// Completed steps do not run again. With keys, also retries waiting runs, whose next attempt starts now, and completed runs with a caught
+/// failure: the failed steps and the steps that depend on them run again, but not the catch step.
 /// Example: oms runs retry pipelines/storefront.yaml --cause no_rate
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]
     target: Target,
-    /// All parked runs
+    /// Retry all parked runs
     #[arg(long, conflicts_with = "cause")]
     all: bool,
-    /// All parked runs with this cause
+    /// Retry all parked runs with this cause
     #[arg(long)]
     cause: Option<String>,
-    /// What you found out about mails of which it was not known whether they were sent: `sent` takes them as sent, `resend` sends them
-    /// again. Without it such runs are left as they are
+    /// Decision about e-mails that may have been sent
+    ///
+    /// Without it, runs with such e-mails stay held.
     #[arg(long, value_enum)]
     held: Option<Held>,
     #[command(flatten)]
     mail: MailOption,
     #[command(flatten)]
     world: WorldOption,
-    /// How the outcome is written
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-/// What a person found out.
+/// The decision about an unknown outcome.
 #[derive(clap::ValueEnum, Clone, Copy, Debug)]
 enum Held {
-    /// It was done
+    /// Mark as sent
     Sent,
-    /// It was not done, or may be done twice
+    /// Send again
     Resend,
 }
 
@@ -69,11 +70,13 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Args { target, all, cause, held, mail, world, format } = args;
     let found = &target.find()?.with_each_word_once();
     if !found.words.is_empty() && (all || cause.is_some()) {
-        let message = "name keys, or give `--all` or `--cause`, but not both";
+        let message = "use either keys, or `--all` or `--cause`";
         return Err(Usage(message.to_owned()).into());
     }
     if !all && cause.is_none() && found.words.is_empty() {
-        return Err(Usage("say what to retry: keys, --cause or --all".to_owned()).into());
+        return Err(
+            Usage("specify the runs to retry: keys, `--cause` or `--all`".to_owned()).into()
+        );
     }
     if let Some(stack) = world.stack() {
         let sent = held.map(|held| matches!(held, Held::Sent));
@@ -94,7 +97,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     Ok(if done.iter().any(failed) { exit::FINDINGS } else { exit::FINE })
 }
 
-/// Writes what became of the runs: counts, and the causes of those that are parked again or whose failure was caught again.
+/// Writes the outcome: counts, and the causes of the runs that are parked again or whose failure was caught again.
 fn answer(done: &[Done], format: Format) -> anyhow::Result<()> {
     let tried = || done.iter().filter(|done| done.refused.is_none());
     let count = |state| tried().filter(|done| done.state == state).count() as u64;
@@ -139,7 +142,7 @@ fn causes<'a>(done: impl Iterator<Item = &'a Done>) -> BTreeMap<&'a str, u64> {
     counts
 }
 
-/// Writes causes with their counts, which are left out where they are 1.
+/// Returns causes with their counts. A count of 1 is omitted.
 fn among(causes: &BTreeMap<&str, u64>) -> String {
     let one = |(cause, count): (&&str, &u64)| match count {
         1 => (*cause).to_owned(),
@@ -148,7 +151,7 @@ fn among(causes: &BTreeMap<&str, u64>) -> String {
     causes.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// Returns the runs that are meant: those with the named keys, or else the parked ones.
+/// Returns the selected runs: those with the given keys, or else the parked ones.
 fn chosen(reading: &Reading, found: &Found, cause: Option<&str>) -> anyhow::Result<Vec<RunRow>> {
     if found.words.is_empty() {
         let rows = RunRow::list(&reading.reader, Some(RunState::Parked), cause, u32::MAX)?;
@@ -158,7 +161,7 @@ fn chosen(reading: &Reading, found: &Found, cause: Option<&str>) -> anyhow::Resu
         };
         if caught > 0 {
             output::say(&format!(
-                "{caught} completed with this cause caught; name their keys to retry them"
+                "{caught} completed runs have a caught failure with this cause; to retry them, specify their keys"
             ));
         }
         return Ok(rows);

@@ -1,4 +1,4 @@
-//! `oms schema`: the JSON Schemas of what people write and what programs read.
+//! `oms schema`: the JSON Schemas of pipeline files and step settings.
 
 use oms_engine::diagnostic::did_you_mean;
 use oms_engine::step::StepKind;
@@ -7,9 +7,9 @@ use crate::check;
 use crate::exit::{self, Usage};
 use crate::output;
 
-/// Write the JSON Schema of the pipeline file, or of a kind's settings
+/// Write the JSON Schema of the pipeline file or of a step kind's settings
 ///
-/// Editors that know the schema complete and check as one types. Example: oms schema > pipeline.schema.json
+/// Editors use it for completion and validation. Example: oms schema > pipeline.schema.json
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// `pipeline`, or a step kind such as `money.convert`

@@ -24,49 +24,52 @@ use crate::source::PipelineFile;
 use crate::state;
 use crate::world::WorldOption;
 
-/// Take orders by HTTP and run them, durably
+/// Accept orders over HTTP and run them
 ///
-/// `PUT` on a pipeline's intake path is answered when the order is on disk: 201 new, 200 the same again, 409 another one with its key.
-/// `/openapi.json` describes it. On this machine alone no key is asked for until there is one (`oms keys add`).
+/// `PUT` on a pipeline's intake path is answered when the order is on disk: 201 for a new order, 200 for a duplicate, 409 for another order
+/// with the same key. `/openapi.json` describes the interface. On a loopback address, no API key is required until you create one with
+/// `oms keys add`.
 /// Example: oms serve pipelines/storefront.yaml pipelines/order-management.yaml
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// The pipeline files
+    /// Pipeline files
     #[arg(required = true)]
     pipelines: Vec<PathBuf>,
-    /// Where it listens
+    /// Address to listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Where the state of a single pipeline lives, by default `.oms/<name>` beside each pipeline file
+    /// State directory of a single pipeline, by default `.oms/<name>` next to each pipeline file
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     #[command(flatten)]
     world: WorldOption,
-    /// Orders of a pipeline that are under way at the same time at the most
+    /// Maximum number of concurrent runs per pipeline
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: u16,
-    /// Also write objects and mails as files below this folder, as they come: `objects/BUCKET/KEY`, with the names of `oms objects export`, and the
-    /// Maildir `mail`; with several pipelines in a folder each. A file that cannot be written is reported, and the next start with `--export` writes it
+    /// Also write objects and e-mails to files in this folder
+    ///
+    /// Objects have the names of `oms objects export` in `objects`. E-mails are in the Maildir `mail`. With several pipelines, each has a
+    /// subfolder. If a file cannot be written, the server reports it, and the next start with `--export` writes it.
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
     #[command(flatten)]
     mail: MailOption,
-    /// The server's certificate and those that vouch for it, in PEM; without it connections are not private
+    /// PEM file with the TLS certificate chain; without it, connections are not encrypted
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
-    /// The certificate's key, in PEM
+    /// PEM file with the private key of the certificate
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Write a line of JSON for each request to standard error, without personal data
+    /// Log each request to standard error as a line of JSON without personal data
     #[arg(long)]
     access_log: bool,
 }
 
-/// How long the end waits for the last spans of traces to be sent.
+/// Timeout for the export of the last spans during shutdown.
 const LAST_SPANS: Duration = Duration::from_secs(2);
 
-/// Tells whether the standard variables want traces (OpenTelemetry specification, "General SDK Configuration").
-#[expect(clippy::disallowed_methods, reason = "these variables are a standard of their own")]
+/// Returns whether the standard environment variables enable traces (OpenTelemetry specification, "General SDK Configuration").
+#[expect(clippy::disallowed_methods, reason = "these variables are a standard")]
 fn traced() -> bool {
     let said = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let endpoints = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
@@ -77,7 +80,7 @@ fn traced() -> bool {
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     if args.state_dir.is_some() && args.pipelines.len() > 1 {
-        let message = "with several pipelines each has its own state: leave out `--state-dir`";
+        let message = "`--state-dir` requires a single pipeline; remove it, because each pipeline has its own state";
         return Err(Usage(message.to_owned()).into());
     }
     let tls = match (&args.tls_cert, &args.tls_key) {
@@ -145,8 +148,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     let (site, result) = runtime.block_on(async {
         let listener = oms_serve::bind(args.listen);
-        let listener =
-            listener.with_context(|| format!("`{}` cannot be listened at", args.listen))?;
+        let listener = listener.with_context(|| format!("cannot listen on `{}`", args.listen))?;
         let address = listener.local_addr()?;
         let (site, workers) = Site::start(opened, address, args.access_log, tls.is_some())?;
         for plan in &plans {
@@ -154,10 +156,12 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             output::answer(&format!("PUT {scheme}://{address}{path}\n"))?;
         }
         output::answer(&format!("console {scheme}://{address}/console/\n"))?;
-        output::say("Ctrl-C or SIGTERM ends it, and what was accepted goes on the next time");
+        output::say(
+            "press Ctrl-C or send SIGTERM to stop; accepted orders continue after the next start",
+        );
         let mut asked = interrupt::listen(Asks::InterruptOrTerminate)?;
         let stop = async move {
-            // It ends with the process.
+            // The sender lives as long as the process.
             let _ended = asked.wait_for(|asked| *asked).await;
         };
         let result = oms_serve::listen(&site, workers, listener, tls, stop).await;
@@ -171,12 +175,12 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     for runner in runners {
         closed = closed.and(runner.close());
     }
-    // The last spans, as far as somebody takes them.
+    // Exports the last spans if the collector responds in time.
     if let Some(sending) = sending {
         let _late = runtime.block_on(async { tokio::time::timeout(LAST_SPANS, sending).await });
     }
     runtime.shutdown_timeout(Duration::from_secs(1));
-    // What stopped a writer explains what the others saw.
+    // The writer's error is the cause of the others.
     closed?;
     result?;
     Ok(exit::FINE)

@@ -1,4 +1,4 @@
-//! The page of a step kind, made from its types; `docs/steps/` has the same.
+//! The page of a step kind, generated from its types. `docs/steps/` has the same pages.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use oms_engine::step::StepKind;
 use oms_engine::value::{Shape, Type};
 use serde_json::Value as Json;
 
-/// Returns a kind's page as Markdown: what it does, its settings, its output.
+/// Returns the page of a kind as Markdown: its description, settings and output.
 pub fn kind_page(kind: &StepKind) -> String {
     let schema = kind.config_schema();
     let settings = settings(&schema);
@@ -44,7 +44,7 @@ pub fn kind_page(kind: &StepKind) -> String {
     page
 }
 
-/// Returns the schema that has the settings: the kind's own, or the one that it takes over from another kind.
+/// Returns the schema of the settings: the kind's own, or the one that it reuses from another kind.
 fn settings(schema: &Json) -> &Json {
     let reference = schema.get("$ref").and_then(Json::as_str);
     reference.and_then(|at| schema.pointer(at.trim_start_matches('#'))).unwrap_or(schema)

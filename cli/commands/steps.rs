@@ -1,4 +1,4 @@
-//! `oms steps`: the kinds of steps, and the page of each.
+//! `oms steps`: the step kinds and their pages.
 
 use oms_engine::diagnostic::did_you_mean;
 use oms_engine::step::StepKind;
@@ -7,12 +7,12 @@ use crate::commands::show;
 use crate::exit::{self, Usage};
 use crate::output;
 
-/// List the step kinds, or describe one
+/// List the step kinds, or describe a step kind
 ///
 /// Example: oms steps money.convert
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// A step kind
+    /// Step kind
     kind: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! `oms validate`: every fault in every file at once.
+//! `oms validate`: reports all findings in all files at once.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,33 +15,34 @@ use crate::exit;
 use crate::output;
 use crate::render::{self, FileSummary};
 
-/// Check pipeline files before anything runs
+/// Check pipeline files
 ///
-/// Reports every fault in every file at once, each with its place, its code (see `oms explain`) and what to type instead.
+/// Reports all findings in all files at once, each with its place, its code (see `oms explain`) and a fix.
 /// Example: oms validate pipelines/storefront.yaml
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// Pipeline files, or folders of them; by default the folder `pipelines`
+    /// Pipeline files or folders with pipeline files, by default `pipelines`
     paths: Vec<PathBuf>,
-    /// Where the pipelines are to run: `postgres` and `aws` also report what cannot be kept right with tables in a database of their own,
-    /// `lambda` what AWS Lambda cannot do
+    /// Target of the pipelines
+    ///
+    /// `postgres` and `aws` also report what is not safe with tables in an external database, `lambda` what AWS Lambda does not support.
     #[arg(long, value_enum, default_value = "local")]
     target: Where,
-    /// Findings that make the command fail besides errors
+    /// Findings, besides errors, that make the command fail
     #[arg(long, value_enum)]
     deny: Option<Deny>,
-    /// How the findings are written
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: render::Format,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 enum Where {
-    /// One process
+    /// One process with a state directory
     Local,
-    /// One process with its tables on a PostgreSQL server
+    /// One process with tables on a PostgreSQL server
     Postgres,
-    /// One process with its tables on Aurora
+    /// One process with tables in Aurora
     Aws,
     /// Generated AWS Lambda handlers
     Lambda,
@@ -59,7 +60,7 @@ impl From<Where> for Target {
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 enum Deny {
-    /// Warnings, too
+    /// Warnings
     Warnings,
 }
 
@@ -92,7 +93,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     if skipped > 0 {
         let files = output::counted(skipped as u64, "YAML file");
         output::say(&format!(
-            "skipped {files} without a top-level `oms`, or with the tests of a pipeline"
+            "skipped {files} that are not pipelines: no top-level `oms`, or tests of a pipeline"
         ));
     }
     output::answer(&args.format.render(&report, &summaries, output::colour_on_stdout()))?;
@@ -100,18 +101,18 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     Ok(if report.is_ok() && !denied { exit::FINE } else { exit::FINDINGS })
 }
 
-/// Pipeline files that were found.
+/// The pipeline files that were found.
 #[derive(Default)]
 struct Found {
     files: Vec<PathBuf>,
-    /// Number of YAML files in folders that are no pipelines.
+    /// Number of YAML files in folders that are not pipelines.
     skipped: usize,
 }
 
 impl Found {
-    /// Adds a file as it is, and of a folder the pipeline files directly in it.
+    /// Adds a file, or the pipeline files directly in a folder.
     fn add(&mut self, path: &Path) -> anyhow::Result<()> {
-        let failed = || format!("`{}` cannot be read", path.display());
+        let failed = || format!("cannot read `{}`", path.display());
         if !std::fs::metadata(path).with_context(failed)?.is_dir() {
             self.files.push(path.to_owned());
             return Ok(());
@@ -130,13 +131,14 @@ impl Found {
             }
         }
         files.sort();
-        anyhow::ensure!(!files.is_empty(), "`{}` holds no pipeline", path.display());
+        anyhow::ensure!(!files.is_empty(), "`{}` contains no pipeline", path.display());
         self.files.append(&mut files);
         Ok(())
     }
 }
 
-/// Returns whether a YAML file is a pipeline: it is no test of one, and has a top-level `oms`. A file that cannot be read is checked, so that this is told.
+/// Returns whether a YAML file is a pipeline: it has a top-level `oms` and is not a test. A file that cannot be read counts as a pipeline, so that the check
+/// reports the error.
 fn is_pipeline(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if name.ends_with(".test.yaml") || name.ends_with(".test.yml") {
@@ -146,7 +148,7 @@ fn is_pipeline(path: &Path) -> bool {
     let Ok(bytes) = files.read(&file) else { return true };
     match document::parse(&Arc::from(&*name), &bytes) {
         Ok(document) => document.root().get("oms").is_some(),
-        // What is not YAML is a pipeline if it looks like one.
+        // A file with invalid YAML is a pipeline if it looks like one.
         Err((text, _)) => {
             let begins = |line: &str| line.trim_start_matches('\u{feff}').starts_with("oms:");
             text.is_empty() || text.lines().any(begins)

@@ -1,8 +1,8 @@
-//! A graph in the DOT language of Graphviz.
+//! Graphs in the DOT language of Graphviz.
 
 use super::{Edge, EdgeStyle, Graph, Node};
 
-/// Returns a directed graph, from the top down. Steps of one branch stand in one cluster.
+/// Returns a directed graph from top to bottom. Steps of the same branch are in the same cluster.
 pub fn dot(graph: &Graph) -> String {
     let title = quoted(&graph.title);
     let mut text = format!("digraph {title} {{\n  label={title};\n  labelloc=t;\n  rankdir=TB;\n");
@@ -41,8 +41,8 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", escaped(text))
 }
 
-/// Escapes a text for a quoted string. A backslash is doubled, since labels read `\n` and `\N` as more than
-/// they say; an ampersand is written as an entity, since labels read entities.
+/// Escapes a text for a quoted string. Backslashes are doubled, because labels interpret sequences such as `\n` and
+/// `\N`. Ampersands become entities, because labels interpret entities.
 fn escaped(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut escaped, letter| {
         match letter {
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_leaves_its_string() {
+    fn texts_are_escaped_in_strings() {
         let cases = [("a\"b", r#"a\"b"#), ("a\\", r"a\\"), ("&lt;", "&amp;lt;"), ("a\nb", "a b")];
         for (text, expected) in cases {
             assert_eq!(escaped(text), expected);

@@ -1,24 +1,24 @@
-//! Where the boxes of a layered picture stand and how the lines between them run: layers by the longest path from
-//! the top, places kept free for lines that pass a layer, few crossings, then coordinates. Sizes in, [`Layout`]
-//! out; it knows nothing of steps or SVG.
+//! The layout of a layered graph: layers by the longest path from the top, vertices for lines that pass a layer, an order
+//! with few crossings, then coordinates. The input is sizes and edges, the output a [`Layout`]. This module does not depend
+//! on steps or SVG.
 //!
-//! Every index into the vectors of this module comes from the check of the edges in [`layout`], or was made here.
+//! Every index into the vectors of this module was checked in [`layout`] or created here.
 
 mod coordinates;
 mod crossings;
 
-/// How much room there is between two neighbours of a layer.
+/// Space between two boxes next to each other in a layer.
 const GAP_NODES: f64 = 34.0;
-/// How much room a passing line has on each side.
+/// Space on each side of a line that passes a layer.
 const GAP_LINES: f64 = 16.0;
-/// How much room there is between two layers, and the most that is added where lines run far sideways.
+/// Space between two layers, and the maximum extra space for lines that run far sideways.
 const GAP_LAYERS: f64 = 46.0;
 const GAP_LAYERS_EXTRA: f64 = 60.0;
 
-/// How many moves of vertices the passes over all layers together take at about most, which bounds the time for large pictures.
+/// Approximate maximum number of vertex moves in all passes, which limits the time for large graphs.
 const MOVES_MAX: usize = 600_000;
 
-/// Returns how often all vertices may be gone through: up to `most` times where they are few, and not less than `least`.
+/// Returns the number of passes over all vertices: up to `most` for small graphs, and at least `least`.
 fn rounds(vertices: usize, least: usize, most: usize) -> usize {
     (MOVES_MAX / vertices.max(1)).clamp(least, most)
 }
@@ -30,26 +30,26 @@ pub(super) struct Size {
     pub(super) height: f64,
 }
 
-/// Where everything is; the top left corner is the origin.
+/// The positions of all boxes and lines. The origin is the top left corner.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Layout {
     pub(super) size: Size,
-    /// The middle of the upper side of each box.
+    /// The center of the top side of each box.
     pub(super) boxes: Vec<(f64, f64)>,
-    /// One line for each edge; none for an edge from a node to itself.
+    /// A line for each edge, or `None` for an edge from a node to itself.
     pub(super) lines: Vec<Option<Line>>,
 }
 
-/// A line from the lower side of a box to the upper side of one below it.
+/// A line from the bottom side of a box to the top side of a box below it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Line {
-    /// The vertical stretches of the line, from the top down: x, upper y, lower y. Between two stretches it may swing sideways.
+    /// The vertical segments of the line, from top to bottom: x, top y, bottom y. Between two segments, the line may move sideways.
     pub(super) stretches: Vec<(f64, f64, f64)>,
-    /// Whether the edge points upwards, which only happens in a circle.
+    /// Whether the edge points upwards. This happens only in a cycle.
     pub(super) upwards: bool,
 }
 
-/// A box, or the place at which a line passes a layer.
+/// A box, or the point at which a line passes a layer.
 struct Vertex {
     layer: usize,
     size: Size,
@@ -94,7 +94,7 @@ impl Vertex {
     }
 }
 
-/// Turns round the edges that close a circle, and tells which those are.
+/// Reverses the edges that close a cycle, and returns which edges were reversed.
 fn reverse_circles(count: usize, edges: &mut [(usize, usize)]) -> Vec<bool> {
     #[derive(Clone, Copy, PartialEq)]
     enum State {
@@ -138,8 +138,8 @@ fn reverse_circles(count: usize, edges: &mut [(usize, usize)]) -> Vec<bool> {
     reversed
 }
 
-/// Returns the layer of each node: one below the lowest that it comes after. What comes after nothing stands
-/// right above what it comes before.
+/// Returns the layer of each node: one below the lowest of its predecessors. A node without predecessors is directly
+/// above its highest successor.
 fn longest_paths(count: usize, edges: &[(usize, usize)]) -> Vec<usize> {
     let mut below: Vec<Vec<usize>> = vec![Vec::new(); count];
     let mut waiting = vec![0_usize; count];
@@ -167,7 +167,7 @@ fn longest_paths(count: usize, edges: &[(usize, usize)]) -> Vec<usize> {
     layers
 }
 
-/// Ties two boxes together through a new vertex in each layer between them.
+/// Connects two boxes through a new vertex in each layer between them.
 fn chain(vertices: &mut Vec<Vertex>, from: usize, to: usize) -> Vec<usize> {
     let mut chain = vec![from];
     for layer in vertices[from].layer + 1..vertices[to].layer {
@@ -182,7 +182,7 @@ fn chain(vertices: &mut Vec<Vertex>, from: usize, to: usize) -> Vec<usize> {
     chain
 }
 
-/// Returns the top and the height of each layer, and the height of all.
+/// Returns the top and the height of each layer, and the total height.
 fn heights(vertices: &[Vertex], rows: &[Vec<usize>]) -> (Vec<(f64, f64)>, f64) {
     let mut top = 0.0;
     let mut tops = Vec::with_capacity(rows.len());
@@ -200,16 +200,16 @@ fn heights(vertices: &[Vertex], rows: &[Vec<usize>]) -> (Vec<(f64, f64)>, f64) {
     (tops, end)
 }
 
-/// Where lines leave and reach boxes: side by side, in the order of where they come from.
+/// The points at which lines leave and reach boxes, ordered by the position of the other end.
 struct Ports {
     leaving: Vec<Vec<(f64, usize)>>,
     reaching: Vec<Vec<(f64, usize)>>,
 }
 
 impl Ports {
-    /// How far apart two lines at one box are, where there is room.
+    /// Distance between two lines at a box, if there is enough space.
     const GAP: f64 = 16.0;
-    /// How near to its corner a box is reached.
+    /// Minimum distance of a line from the corner of a box.
     const CORNER: f64 = 14.0;
 
     fn new(vertices: &[Vertex], chains: &[Vec<usize>]) -> Self {
@@ -229,7 +229,7 @@ impl Ports {
         Self { leaving, reaching }
     }
 
-    /// Returns how far from the middle of a side of `width` the line of a number stands.
+    /// Returns the distance of a line from the center of a side with this width.
     fn shift(ports: &[(f64, usize)], number: usize, width: f64) -> f64 {
         let gaps = ports.len().saturating_sub(1) as f64;
         if gaps == 0.0 {
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_boxes_overlap_and_all_are_within_the_picture() {
+    fn boxes_do_not_overlap_and_are_within_the_image() {
         let (layout, _) = of_tangle(120);
         for (at, (x, y)) in layout.boxes.iter().enumerate() {
             assert!(*x >= 40.0 && x + 40.0 <= layout.size.width, "{at}");
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_run_downwards_from_box_to_box_and_through_none() {
+    fn lines_run_downwards_from_box_to_box_and_cross_no_box() {
         let (layout, edges) = of_tangle(120);
         for ((from, to), line) in edges.iter().zip(&layout.lines) {
             let stretches = &line.as_ref().unwrap().stretches;
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_is_drawn_with_one_line_upwards() {
+    fn a_cycle_has_one_line_upwards() {
         let layout = layout(&[SIZE; 3], &[(0, 1), (1, 2), (2, 0), (1, 1), (1, 9)]);
         let upwards: Vec<Option<bool>> =
             layout.lines.iter().map(|line| line.as_ref().map(|line| line.upwards)).collect();
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_is_straight_and_nothing_has_no_size() {
+    fn a_chain_is_straight_and_an_empty_graph_has_no_size() {
         let chain = layout(&[SIZE; 3], &[(0, 1), (1, 2)]);
         assert!(chain.boxes.iter().all(|(x, _)| *x == 40.0), "{chain:?}");
         assert_eq!(layout(&[], &[]).size, Size { width: 0.0, height: 0.0 });

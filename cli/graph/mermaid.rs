@@ -1,8 +1,8 @@
-//! A graph as Mermaid text, which GitHub, GitLab and many editors draw in Markdown.
+//! Graphs as Mermaid text, which GitHub, GitLab and many editors render in Markdown.
 
 use super::{Edge, EdgeStyle, Graph, Node};
 
-/// Returns a flowchart, from the top down. Steps of one branch stand in one frame.
+/// Returns a flowchart from top to bottom. Steps of the same branch are in the same frame.
 pub fn mermaid(graph: &Graph) -> String {
     let mut text = format!("---\ntitle: {}\n---\nflowchart TD\n", title(&graph.title));
     for (at, node) in graph.nodes_of(None) {
@@ -35,7 +35,7 @@ pub fn mermaid(graph: &Graph) -> String {
     text
 }
 
-/// Declares a node under a name made from its position, since an id such as `end` means something to Mermaid.
+/// Declares a node. Its name is its position, because an id such as `end` is a keyword of Mermaid.
 fn declaration(at: usize, node: &Node) -> String {
     let mut label = format!("<b>{}</b><br>{}", escape(&node.id), escape(&node.kind));
     if let Some(note) = &node.note {
@@ -44,12 +44,12 @@ fn declaration(at: usize, node: &Node) -> String {
     format!("n{at}(\"{label}\")")
 }
 
-/// Returns the title as a quoted YAML scalar; a JSON string is one.
+/// Returns the title as a quoted YAML scalar. JSON strings are valid YAML scalars.
 fn title(title: &str) -> String {
     serde_json::Value::from(title).to_string()
 }
 
-/// Writes what could end a label, or mean something within it, as an entity code of Mermaid.
+/// Replaces characters that could end a label, or have a meaning in it, with Mermaid's entity codes.
 fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut escaped, letter| {
         match letter {
@@ -103,7 +103,7 @@ flowchart TD
     }
 
     #[test]
-    fn no_text_leaves_its_label() {
+    fn texts_are_escaped_in_labels() {
         let nasty = "end\"]; click <b>#quot; `\n%%{init}%%";
         let mut graph = Graph { title: "a\"\n---".into(), ..Graph::default() };
         graph.nodes.push(samples::node(nasty, nasty, Some(nasty), Some(nasty)));

@@ -1,5 +1,5 @@
-//! Pictures of a pipeline, made from plain data: the main type is [`Graph`], the pictures are [`mermaid`], [`dot`]
-//! and [`svg`]. The same graph always gives the same bytes. Nothing here knows what a plan is, or prints.
+//! Graphs of a pipeline, drawn from plain data. The main type is [`Graph`], the formats are [`mermaid`], [`dot`]
+//! and [`svg`]. The output is deterministic. This module does not depend on plans and prints nothing.
 
 mod dot;
 mod layout;
@@ -12,14 +12,14 @@ pub use dot::dot;
 pub use mermaid::mermaid;
 pub use svg::svg;
 
-/// What is drawn.
+/// A graph to draw.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Graph {
     /// The pipeline's name.
     pub title: String,
     /// The steps, in the order of the file.
     pub nodes: Vec<Node>,
-    /// What ties them together. An edge from or to a node that does not exist is not drawn.
+    /// The dependencies of the steps. An edge from or to a node that does not exist is not drawn.
     pub edges: Vec<Edge>,
 }
 
@@ -28,40 +28,40 @@ pub struct Graph {
 pub struct Node {
     /// The step's id.
     pub id: String,
-    /// What it uses, such as `topic.publish`.
+    /// The step's kind, such as `topic.publish`.
     pub kind: String,
-    /// What else is worth knowing, such as `for each item`.
+    /// A note, such as `for each element`.
     pub note: Option<String>,
-    /// The handler that runs it; the steps of one handler share a tint.
+    /// The handler that runs the step. Steps of the same handler have the same tint.
     pub branch: Option<String>,
-    /// Whether it runs only after another step failed.
+    /// Whether it is a catch step.
     pub catch: bool,
 }
 
-/// An arrow from one step to one that comes after it.
+/// An edge from a step to a step that runs after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edge {
-    /// The position of the step that comes first.
+    /// The position of the step that runs first.
     pub from: usize,
     /// The position of the step that waits for it.
     pub to: usize,
-    /// How the one depends on the other.
+    /// The type of the dependency.
     pub style: EdgeStyle,
 }
 
-/// How a step depends on one before it.
+/// The dependency of a step on an earlier step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EdgeStyle {
-    /// It runs if the other succeeded.
+    /// Runs if the other step succeeded.
     Needs,
-    /// It runs after the other, also if that was skipped or failed.
+    /// Runs after the other step, even if that step was skipped or failed.
     Allows,
-    /// It runs if the other failed.
+    /// Runs if the other step failed.
     Catches,
 }
 
 impl Graph {
-    /// Returns the names of the branches, in the order in which they first appear.
+    /// Returns the names of the branches in the order of their first appearance.
     fn branches(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         for name in self.nodes.iter().filter_map(|node| node.branch.as_deref()) {
@@ -72,7 +72,7 @@ impl Graph {
         names
     }
 
-    /// Returns the nodes of one branch (or of none) with their positions.
+    /// Returns the nodes of one branch, or those without a branch, with their positions.
     fn nodes_of<'a>(
         &'a self,
         branch: Option<&'a str>,
@@ -80,7 +80,7 @@ impl Graph {
         self.nodes.iter().enumerate().filter(move |(_, node)| node.branch.as_deref() == branch)
     }
 
-    /// Returns the edges whose ends exist.
+    /// Returns the edges whose nodes exist.
     fn edges_drawn(&self) -> impl Iterator<Item = &Edge> {
         self.edges.iter().filter(|edge| edge.from.max(edge.to) < self.nodes.len())
     }

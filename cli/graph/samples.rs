@@ -1,4 +1,4 @@
-//! Graphs that the tests of this folder draw.
+//! Graphs for the tests of this module.
 
 use super::{Edge, EdgeStyle, Graph, Node};
 
@@ -50,7 +50,7 @@ pub(super) fn diamond_with_catch() -> Graph {
     graph
 }
 
-/// A graph of `count` nodes in which each waits for one to three that stand a little before it.
+/// Returns a graph of `count` nodes in which each node waits for one or two of the nodes shortly before it.
 pub(super) fn tangle(count: usize) -> Graph {
     let mut graph = Graph { title: format!("{count} steps"), ..Graph::default() };
     let mut state = 88_172_645_463_325_252_u64;

@@ -1,5 +1,5 @@
-//! A graph as an SVG picture that stands by itself: readable in light and dark surroundings, without scripts
-//! or fonts of its own.
+//! Graphs as self-contained SVG images: readable in light and dark surroundings, without scripts or embedded
+//! fonts.
 
 use super::layout::{self, Layout, Line, Size};
 use super::{EdgeStyle, Graph, Node};
@@ -8,26 +8,26 @@ mod text;
 
 use text::{Face, escape, fitted, width};
 
-/// The room around the picture.
+/// Margin of the image.
 const MARGIN: f64 = 28.0;
-/// The room between a box and its text, on the left and on the right.
+/// Space between a box and its text, on the left and on the right.
 const PADDING: f64 = 18.0;
 const BOX_WIDTH_MIN: f64 = 112.0;
-/// The height of a box of two lines, and of one with a note.
+/// Height of a box with two lines, and of a box with a note.
 const BOX_HEIGHT: f64 = 54.0;
 const BOX_HEIGHT_NOTE: f64 = 72.0;
 const TITLE_HEIGHT: f64 = 44.0;
 const LEGEND_ROW: f64 = 22.0;
-/// How far a row of the legend may run where the picture is narrower.
+/// Maximum width of a row of the legend if the image is narrower.
 const LEGEND_WIDTH_MIN: f64 = 300.0;
-/// How many tints there are before they repeat.
+/// Number of tints. Further branches reuse them.
 const TINTS: usize = 6;
-/// The length of an arrow head.
+/// Length of an arrowhead.
 const HEAD: f64 = 8.0;
 
 const STYLE: &str = include_str!("svg/style.css");
 
-/// Returns the picture. Boxes of one branch share a tint, which the legend below names.
+/// Returns the image. Boxes of the same branch have the same tint, which the legend below explains.
 pub fn svg(graph: &Graph) -> String {
     let sizes: Vec<Size> = graph.nodes.iter().map(size).collect();
     let edges: Vec<(usize, usize)> = graph.edges.iter().map(|edge| (edge.from, edge.to)).collect();
@@ -121,7 +121,7 @@ fn class(tint: Option<usize>, catch: bool) -> String {
     format!("step{tint}{catch}")
 }
 
-/// Returns what a pointer that rests on a box shows: its texts in full.
+/// Returns the tooltip of a box: its complete texts.
 fn described(node: &Node) -> String {
     let mut text = format!("{}: {}", node.id, node.kind);
     let branch = node.branch.as_ref().map(|branch| format!("handler {branch}"));
@@ -150,21 +150,21 @@ const fn edge_class(style: EdgeStyle) -> &'static str {
     }
 }
 
-/// Draws a line as vertical stretches with curves between them, and its arrow head.
+/// Draws a line as vertical segments with curves between them, and its arrowhead.
 fn path(line: &Line) -> String {
     let (Some(&(first_x, first_y, _)), Some(&(last_x, _, last_y))) =
         (line.stretches.first(), line.stretches.last())
     else {
         return String::new();
     };
-    // The line ends within the arrow head, so that its blunt end does not show beside the tip.
+    // The line ends within the arrowhead, so that its blunt end is not visible next to the tip.
     let (start, end) =
         if line.upwards { (first_y + HEAD - 1.0, last_y) } else { (first_y, last_y - HEAD + 1.0) };
     let last = line.stretches.len() - 1;
     let mut path = format!("M{first_x} {start}");
     let mut from = (first_x, start);
     for (at, &(x, top, bottom)) in line.stretches.iter().enumerate() {
-        // Curves end before the arrow head begins, so that the line reaches it straight.
+        // Curves end before the arrowhead, so that the line reaches it straight.
         let top = if at == last { top.min(end) } else { top };
         let bottom = if at == last { end } else { bottom.max(start) };
         if x != from.0 {
@@ -182,9 +182,9 @@ fn path(line: &Line) -> String {
     )
 }
 
-/// What the tints and the dashes mean; only what the picture has.
+/// The legend of the tints and dashes that the image uses.
 struct Legend {
-    /// Each entry with its place from the top left of the legend.
+    /// The entries with their positions, relative to the top left of the legend.
     entries: Vec<(f64, f64, Sign, String)>,
     width: f64,
     height: f64,
@@ -268,7 +268,7 @@ mod tests {
         for id in ["store", "captured", "convert", "bill", "contact", "confirm"] {
             assert_eq!(picture.matches(&format!(">{id}</text>")).count(), 1, "{id}");
         }
-        // Two steps and one sign of the legend for each handler.
+        // Two steps and one entry of the legend for each handler.
         for tint in ["\"step t0\"", "\"step t1\""] {
             assert_eq!(picture.matches(tint).count(), 3, "{tint}");
         }
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn the_legend_explains_only_the_dashes_that_there_are() {
+    fn the_legend_explains_only_the_dashes_in_use() {
         let picture = svg(&samples::diamond_with_catch());
         for text in ["catch step", "also after a skip or failure", "on failure"] {
             assert!(picture.contains(&format!(">{text}</text>")), "{text}");
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_leaves_its_element() {
+    fn texts_are_escaped_in_elements() {
         let nasty = "</text><script>\"&'\u{1b}\n\u{ffff}";
         let mut graph = Graph { title: nasty.into(), ..Graph::default() };
         graph.nodes.push(samples::node(nasty, nasty, Some(nasty), Some(nasty)));
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_cut_and_its_box_holds_what_is_left() {
+    fn a_long_text_is_cut_and_fits_its_box() {
         let long = "when steps.contact.email != null && order.amount > 100";
         let node = samples::node("confirm", "email.send", Some(long), None);
         let picture = svg(&Graph { nodes: vec![node.clone()], ..Graph::default() });
@@ -306,12 +306,12 @@ mod tests {
             picture.contains(">when steps.contact.email != null &amp;&amp; ord…</text>"),
             "{picture}"
         );
-        assert!(picture.contains(&escape(long)), "in full beside the pointer");
+        assert!(picture.contains(&escape(long)), "the tooltip has the full text");
         assert!(size(&node).width > 40.0 * 0.62 * 11.0);
     }
 
     #[test]
-    fn a_picture_of_nothing_has_a_title() {
+    fn an_empty_graph_has_a_title() {
         let picture = svg(&Graph { title: "empty".into(), ..Graph::default() });
         assert!(picture.contains("<title>empty</title>"));
         assert!(!picture.contains("NaN") && !picture.contains("inf"));

@@ -1,4 +1,4 @@
-//! What the page shows now: the mails of the last pipeline that was right, and what is wrong with the present one.
+//! The content of the page: the e-mails of the last valid pipeline, and the errors in the current one.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,22 +16,22 @@ use crate::judge::judge;
 use crate::preview::{Preview, Rehearsed, rehearse};
 use crate::{check, render};
 
-/// What is shown now.
+/// The current content of the page.
 pub(super) struct Current {
     subject: Subject,
     checker: Arc<Checker>,
     version: u64,
-    /// What is wrong with the files as they are.
+    /// The errors in the current files.
     error: Option<String>,
     good: Option<Good>,
 }
 
-/// A pipeline that was right, with its orders run.
+/// A valid pipeline whose orders ran in memory.
 struct Good {
     plan: Arc<Plan>,
     rehearsed: Rehearsed,
     locales: Vec<String>,
-    /// What was found that is no error, with its place.
+    /// The warnings with their places.
     findings: Vec<Json>,
     mails: Vec<Json>,
 }
@@ -77,7 +77,7 @@ impl Current {
         })
     }
 
-    /// Returns the folders whose files it is made of.
+    /// Returns the folders with the files of the page.
     pub(super) fn folders(&self) -> BTreeSet<PathBuf> {
         let folder = folder_of(&self.subject.pipeline);
         let mail = self.good.as_ref().and_then(|good| good.plan.mail());
@@ -86,7 +86,7 @@ impl Current {
         std::iter::once(folder).chain(templates).chain(orders).collect()
     }
 
-    /// Returns what the page chooses from.
+    /// Returns the state of the page: the e-mails, the locales and the errors.
     pub(super) fn state(&self) -> anyhow::Result<Json> {
         let good = self.good.as_ref();
         let name = good.map_or_else(
@@ -103,7 +103,7 @@ impl Current {
         }))
     }
 
-    /// Returns a mail by order and step; nothing if there is none.
+    /// Returns an e-mail by order and step, if it exists.
     pub(super) fn mail(&self, id: &str, locale: Option<&str>) -> Option<anyhow::Result<Json>> {
         let good = self.good.as_ref()?;
         let (key, step) = id.rsplit_once('/')?;
@@ -136,7 +136,7 @@ impl Good {
         }))
     }
 
-    /// Returns the files of a template and what templates share.
+    /// Returns the files of a template and the shared partials.
     fn sources(&self, template: &str, pipeline: &Path) -> Vec<Json> {
         let Some(mail) = self.plan.mail() else { return Vec::new() };
         let of = |name: &str| format!("{}/{name}/", mail.templates);

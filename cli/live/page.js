@@ -1,8 +1,8 @@
-// The page of the live mail preview. It shows one mail of a pipeline, and shows it again whenever the server says that
-// something changed. What is chosen stands in the URL, so that a reload or a bookmark shows the same.
+// The page of the live e-mail preview. It shows one e-mail of a pipeline, and updates it when the server reports a change.
+// The selection is in the URL, so that it survives a reload and can be bookmarked.
 
 const DEFAULTS = { mail: "", locale: "", width: "full", theme: "light", tab: "html" };
-// A mail may name pictures that answer late or never; its words are there long before.
+// Images of an e-mail may load late or never. The text is there earlier.
 const FRAME_WAITS_MS = 1000;
 const RECONNECT_MS = 2000;
 
@@ -11,9 +11,9 @@ const frame = by("frame");
 const tabs = [...document.querySelectorAll("[role=tab]")];
 const languages = new Intl.DisplayNames(["en"], { type: "language" });
 
-/** What the server refused, in its own words. */
+/** An error response of the server. */
 class Refused extends Error {}
-/** There was no answer at all. */
+/** No response. */
 class Unreachable extends Error {}
 
 const choices = { ...DEFAULTS };
@@ -25,7 +25,7 @@ for (const name of ["width", "theme"]) {
 }
 if (!tabs.some((tab) => tab.dataset.tab === choices.tab)) choices.tab = DEFAULTS.tab;
 
-/** Changes choices; those that are as without them are left out of the URL. */
+/** Changes choices. Defaults are left out of the URL. */
 function choose(changes) {
   Object.assign(choices, changes);
   const query = new URLSearchParams();
@@ -33,23 +33,23 @@ function choose(changes) {
   history.replaceState(null, "", query.size > 0 ? `?${query}` : location.pathname);
 }
 
-// What the server said last, and which mail in which locale the page shows.
+// The last state from the server, and the e-mail and locale that the page shows.
 let state = { mails: [], locales: [], unsent: [], error: null };
 let shown = null;
-// How far the mail is scrolled. A frame that is not displayed forgets it, so it is kept here.
+// The scroll position of the e-mail. A hidden frame loses it, so it is kept here.
 let scrolled = 0;
 
-/** The element that scrolls in the frame, or nothing if the frame is not displayed. */
+/** Returns the scrolling element of the frame, or null if the frame is hidden. */
 function scroller() {
   return by("panel-html").hidden ? null : frame.contentDocument?.scrollingElement;
 }
 
-/** The chosen mail. One that is gone stays chosen, since it may come back; till then the first one stands in. */
+/** Returns the chosen e-mail, or the first one while the chosen e-mail does not exist. It stays chosen because it may come back. */
 function chosen() {
   return state.mails.find((mail) => mail.id === choices.mail) ?? state.mails[0];
 }
 
-/** Makes an element of text; nothing that the server says becomes markup of this page. */
+/** Creates an element with text. Text from the server never becomes markup of this page. */
 function element(name, text, attributes = {}) {
   const made = document.createElement(name);
   made.textContent = text;
@@ -57,7 +57,7 @@ function element(name, text, attributes = {}) {
   return made;
 }
 
-/** Fills a select. An open list closes when its options change, so they are left alone if they are the same. */
+/** Fills a select. Equal options are not replaced, because that would close an open list. */
 function fill(select, options, value) {
   const asked = JSON.stringify(options);
   if (select.dataset.options !== asked) {
@@ -71,7 +71,7 @@ function named(locale) {
   try {
     return `${languages.of(locale)} (${locale})`;
   } catch {
-    return locale; // The name of a folder need not be a language.
+    return locale; // The name of a folder is not necessarily a language.
   }
 }
 
@@ -84,9 +84,9 @@ function showChoices() {
   fill(by("step"), steps.map(({ id, step, template }) => [id, `${step} (${template})`]), mail?.id ?? "");
   by("step-choice").hidden = steps.length < 2;
 
-  // A locale that is chosen but unknown just now is listed, so that the list says what the mail is asked in.
+  // A chosen locale that does not exist now is listed as well, so that the list shows the current choice.
   const locales = new Set([...state.locales, ...(choices.locale ? [choices.locale] : [])]);
-  const reader = ["", "the reader’s own"];
+  const reader = ["", "Reader’s locale"];
   fill(by("locale"), [reader, ...[...locales].map((locale) => [locale, named(locale)])], choices.locale);
 
   by("width").value = choices.width;
@@ -107,7 +107,7 @@ function showTab() {
   if (inner) inner.scrollTop = scrolled;
 }
 
-/** Shows a report, or none. The same report is not put there again: it would be announced again. */
+/** Shows or hides a report. An equal report is not replaced, because screen readers would announce it again. */
 function showError(summary, report) {
   const region = by("error");
   const asked = report === null ? "" : `${summary}\n${report}`;
@@ -121,13 +121,13 @@ function showError(summary, report) {
 function showUnsent() {
   const { unsent } = state;
   by("unsent").hidden = unsent.length === 0;
-  by("unsent").querySelector("summary").textContent = `${unsent.length} without a mail`;
+  by("unsent").querySelector("summary").textContent = `Orders without an e-mail: ${unsent.length}`;
   by("unsent").querySelector("ul").replaceChildren(...unsent.map((line) => element("li", line)));
 }
 
-/** Shows a mail's HTML, scrolled as before, and comes back when it is there. */
+/** Shows the HTML of an e-mail at the previous scroll position, and returns when it is loaded. */
 function showHtml(html) {
-  // A mail that stays as it is stays untouched: no flicker, and a selection lasts.
+  // An unchanged e-mail is not reloaded, so that it does not flicker and keeps a text selection.
   if (frame.srcdoc === html) return Promise.resolve();
   scrolled = scroller()?.scrollTop ?? scrolled;
   return new Promise((done) => {
@@ -177,18 +177,18 @@ function showFindings(findings) {
 
 const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;
 
-/** Shows a mail, or, without one, that there is none. */
+/** Shows an e-mail, or the message that there is none. */
 async function showMail(key, mail) {
-  // Another mail begins at its top; the same one in another language stays where it was.
+  // Another e-mail starts at the top. The same e-mail in another language keeps the scroll position.
   if (shown?.id !== key?.id) {
     scrolled = 0;
     const inner = scroller();
     if (inner) inner.scrollTop = 0;
   }
   shown = key;
-  by("subject").textContent = mail?.subject ?? "No mail to show";
+  by("subject").textContent = mail?.subject ?? "No e-mail to show";
   by("facts").textContent = mail
-    ? `${key.template} · HTML ${kilobytes(mail.bytes.html)} · text ${kilobytes(mail.bytes.text)} · whole mail ${kilobytes(mail.bytes.eml)}`
+    ? `${key.template} · HTML ${kilobytes(mail.bytes.html)} · text ${kilobytes(mail.bytes.text)} · complete e-mail ${kilobytes(mail.bytes.eml)}`
     : "";
   by("text").textContent = mail?.text ?? "";
   by("headers").textContent = mail?.headers ?? "";
@@ -203,7 +203,7 @@ async function read(path) {
     throw new Unreachable(failure.message);
   });
   const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Refused(body.error ?? `the server answers ${answer.status}`);
+  if (!answer.ok) throw new Refused(body.error ?? `the server responds with ${answer.status}`);
   return body;
 }
 
@@ -215,8 +215,8 @@ async function renewOnce() {
   showUnsent();
   const mail = chosen();
   const summary = mail
-    ? "The last change does not pass. Below is the last mail that did."
-    : "The pipeline does not pass. Its mails appear here as soon as it does.";
+    ? "The pipeline has errors. The last valid e-mail is shown below."
+    : "The pipeline has errors. Its e-mails appear here when the errors are fixed.";
   showError(summary, state.error);
 
   if (!mail) {
@@ -229,16 +229,16 @@ async function renewOnce() {
       await showMail(key, await read(`/mail?${query}`));
     } catch (failure) {
       if (!(failure instanceof Refused)) throw failure;
-      // What is asked for may not stand under the name of something else.
+      // Another e-mail must not be shown under the name of the requested one.
       if (shown?.id !== key.id || shown.locale !== key.locale) await showMail(key, null);
-      showError("This mail cannot be shown.", [state.error, failure.message].filter(Boolean).join("\n\n"));
+      showError("This e-mail cannot be shown.", [state.error, failure.message].filter(Boolean).join("\n\n"));
     }
   }
   document.documentElement.dataset.version = state.version;
 }
 
-// One renewal at a time, and one more if anything happened meanwhile: the page never shows an older answer after a
-// newer one, and a burst of changes cannot keep it from showing any.
+// One update at a time, and one more if anything changed meanwhile. The page never shows an older response after a newer one,
+// and many changes in a row cannot keep it from showing any.
 let renewing = false;
 let again = false;
 async function renew() {
@@ -250,7 +250,7 @@ async function renew() {
     try {
       await renewOnce();
     } catch (failure) {
-      // A server that is gone is told on the page. Anything else is a fault of the page, and belongs in the console.
+      // A lost connection is shown on the page. Other errors are bugs of the page and go to the console.
       if (failure instanceof Unreachable || failure instanceof Refused) disconnected();
       else console.error(failure);
     }
@@ -259,20 +259,20 @@ async function renew() {
 }
 
 function disconnected() {
-  by("status").textContent = "Not connected. Trying again.";
+  by("status").textContent = "Connection lost. Retrying.";
 }
 
 let events;
 function listen() {
   events = new EventSource("/events");
-  // What changed while nothing was heard is fetched as soon as something can be heard again.
+  // Fetches the changes that were missed while there was no connection.
   events.addEventListener("open", renew);
   events.addEventListener("message", ({ data }) => {
     if (data !== document.documentElement.dataset.version) renew();
   });
   events.addEventListener("error", () => {
     disconnected();
-    // The browser tries again by itself unless the answer was no stream at all.
+    // The browser reconnects by itself unless the response was not a stream.
     if (events.readyState === EventSource.CLOSED) setTimeout(listen, RECONNECT_MS);
   });
 }
@@ -298,7 +298,7 @@ for (const name of ["width", "theme"]) {
   });
 }
 
-// A link that is followed leaves an empty frame, since no other page may stand there. The mail comes back.
+// After a link was followed, the frame is empty, because it cannot show other pages. This restores the e-mail.
 frame.addEventListener("load", () => {
   if (frame.contentDocument?.URL !== "about:srcdoc") frame.srcdoc = frame.srcdoc;
 });

@@ -1,4 +1,4 @@
-//! Folders whose files are watched.
+//! Watches the files in folders.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,13 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use crate::commands::run::STACK_BYTES;
 
-/// Editors save a file in several steps; what comes this soon after another change belongs to it.
+/// Editors save a file in several steps. Changes within this time belong together.
 const TOGETHER: Duration = Duration::from_millis(15);
-/// Changes that are waited for at the most.
+/// Maximum number of changes that are combined.
 const TOGETHER_MAX: u32 = 20;
 
-/// Calls `changed` whenever something in the folders has changed, on a thread of its own, as long as the result is held. What it returns
-/// is watched from then on.
+/// Calls `changed` on a separate thread whenever a file in the folders has changed, while the result is held. The folders that it returns
+/// are watched from then on.
 ///
 /// # Errors
 /// When the folders cannot be watched.
@@ -27,7 +27,7 @@ pub(super) fn changes(
     let (news, changes) = channel();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         if event.is_ok_and(|event| concerns(&event)) {
-            // The one who listens ends with the program.
+            // The receiver lives as long as the program.
             let _unheard = news.send(());
         }
     })?;
@@ -38,14 +38,14 @@ pub(super) fn changes(
         while changes.recv().is_ok() {
             quiet(&changes);
             let folders = changed();
-            // A folder that is not there is watched once it is named by a pipeline that is right.
+            // A missing folder is tried again after the next change.
             let _unwatched = watch(&mut watcher, &folders, &mut watched);
         }
     })?;
     Ok(Watching { _thread: thread })
 }
 
-/// Watches as long as it is held.
+/// Watches the folders while it is held.
 pub(super) struct Watching {
     _thread: std::thread::JoinHandle<()>,
 }
@@ -61,21 +61,21 @@ fn watch(
         }
         watcher
             .watch(folder, RecursiveMode::Recursive)
-            .with_context(|| format!("`{}` cannot be watched", folder.display()))?;
+            .with_context(|| format!("cannot watch `{}`", folder.display()))?;
         watched.insert(folder.clone());
     }
     Ok(())
 }
 
-/// Tells whether an event can change what is shown: not if a file was only read, nor in the state of somebody's runs.
+/// Returns whether an event can change the page. Reads, and changes in a state directory, cannot.
 fn concerns(event: &notify::Event) -> bool {
     let state = |path: &PathBuf| path.components().any(|part| part.as_os_str() == ".oms");
     !event.kind.is_access() && !event.paths.iter().all(state)
 }
 
-/// Waits until nothing more comes.
+/// Waits until no more changes arrive.
 fn quiet(changes: &Receiver<()>) {
-    // A file that is written all the time must not keep the page from showing the others.
+    // A file that is written constantly must not delay the changes of other files.
     for _ in 0..TOGETHER_MAX {
         if changes.recv_timeout(TOGETHER).is_err() {
             return;
@@ -83,7 +83,7 @@ fn quiet(changes: &Receiver<()>) {
     }
 }
 
-/// Returns the folder that a file is in.
+/// Returns the folder of a file.
 pub(super) fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),

@@ -1,10 +1,10 @@
-//! Findings as workflow commands, which GitHub Actions turns into notes beside the lines of a pull request.
+//! Findings as workflow commands. GitHub Actions shows them next to the lines of a pull request.
 
 use oms_engine::diagnostic::{Diagnostic, Report, Severity};
 
 use super::place;
 
-/// Returns one command a line for each finding.
+/// Returns a line with a command for each finding.
 pub fn github(report: &Report) -> String {
     report.diagnostics().iter().map(|diagnostic| command(report, diagnostic) + "\n").collect()
 }
@@ -33,7 +33,7 @@ fn place_properties(report: &Report, diagnostic: &Diagnostic) -> Vec<String> {
     let (start, end) = place::positions(source, &label.span);
     properties.push(format!("line={}", start.line));
     properties.push(format!("endLine={}", end.line));
-    // The runner refuses columns for a range of several lines.
+    // The runner rejects columns for a range of several lines.
     if start.line == end.line {
         properties.push(format!("col={}", start.column));
         properties.push(format!("endColumn={}", end.column));
@@ -46,7 +46,7 @@ fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// Escapes the value of a property, in which the marks between properties are escaped too.
+/// Escapes the value of a property, including the separators between properties.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
@@ -69,7 +69,7 @@ steps wait for each other in a circle%0A`charge` waits for `notify`%0Ahelp: drop
     }
 
     #[test]
-    fn marks_are_escaped_and_several_lines_have_no_columns() {
+    fn separators_are_escaped_and_multi_line_ranges_have_no_columns() {
         let path = "a,b:c%/d.yaml";
         let mut report = Report::new();
         report.add_source(&path.into(), &"a: |\n  b\n".into());

@@ -1,7 +1,7 @@
-//! Findings for a person: each with the lines of source that it is about, in the manner of rustc.
+//! Findings in human-readable form, with their source lines, in the style of rustc.
 //!
-//! A label is drawn on the first line of what it covers, and cut where it is very long: a label says where to
-//! look, and the other formats carry its whole extent.
+//! A label is drawn on the first line of its range, and truncated if it is very long. It shows where to look. The other
+//! formats contain the full range.
 
 use std::ops::Range;
 
@@ -10,12 +10,12 @@ use oms_engine::diagnostic::{Diagnostic, Label, Report, Severity, Source};
 
 use super::place;
 
-/// How many columns a line of source may take before it is cut.
+/// Maximum width of a source line in columns. Longer lines are cut.
 const WIDTH_MAX: usize = 120;
-/// How many characters of one line are underlined at most, so that the beginning and the text of a label fit a line.
+/// Maximum number of underlined characters, so that the start and the text of a label fit on a line.
 const UNDERLINE_MAX: usize = 80;
 
-/// Returns every finding with its snippets, with an empty line between two findings.
+/// Returns all findings with their snippets, separated by empty lines.
 pub fn human(report: &Report, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.term_width(WIDTH_MAX);
@@ -42,7 +42,7 @@ fn finding(report: &Report, diagnostic: &Diagnostic, renderer: &Renderer) -> Str
     renderer.render(&groups)
 }
 
-/// Returns one element for each file that the labels point into, the file of the fault first.
+/// Returns an element for each file with labels. The file of the primary label is first.
 fn snippets(report: &Report, diagnostic: &Diagnostic) -> Vec<Element<'static>> {
     let Some(first) = diagnostic.primary() else { return Vec::new() };
     let mut paths: Vec<&str> = vec![&first.path];
@@ -68,7 +68,7 @@ fn snippets(report: &Report, diagnostic: &Diagnostic) -> Vec<Element<'static>> {
         .collect()
 }
 
-/// Says where without showing what is there.
+/// Returns the place without the source line.
 fn origin(path: &str, source: &Source, labels: Vec<(&Label, bool)>) -> Element<'static> {
     let origin = Origin::path(one_line(path));
     match labels.first() {
@@ -89,7 +89,7 @@ fn snippet(
     let first = spots.iter().map(|spot| spot.line).min().unwrap_or(1);
     let begin = source.line_start(first).unwrap_or(0);
     let end = spots.iter().map(|spot| spot.line_end).max().unwrap_or(begin);
-    // The line end makes an empty last line a line, so that a fault at the end of a file is shown there.
+    // The line break makes an empty last line visible, so that a fault at the end of a file is shown there.
     let excerpt = visible(source.text().get(begin..end).unwrap_or_default()) + "\n";
     let annotations = spots.into_iter().zip(labels).map(|(spot, (label, primary))| {
         let kind = if primary { AnnotationKind::Primary } else { AnnotationKind::Context };
@@ -100,10 +100,10 @@ fn snippet(
     Snippet::source(excerpt).line_start(first).path(one_line(path)).annotations(annotations)
 }
 
-/// What of a label is drawn: a range within one line.
+/// The part of a label that is drawn: a range within one line.
 struct Spot {
     line: usize,
-    /// Where the line ends, without its line end.
+    /// The end of the line, without its line break.
     line_end: usize,
     span: Range<usize>,
 }
@@ -130,8 +130,8 @@ fn one_line(text: &str) -> String {
     printable(text.trim_end(), ' ')
 }
 
-/// Returns the text with `line_end` for line ends and without the control characters by which a file could
-/// drive the terminal it is shown on.
+/// Returns the text with `line_end` for line breaks and without control characters, with which a file could
+/// control the terminal.
 fn printable(text: &str, line_end: char) -> String {
     let text = text.replace("\r\n", "\n");
     let shown = |letter: char| match letter {
@@ -142,8 +142,8 @@ fn printable(text: &str, line_end: char) -> String {
     text.chars().map(shown).collect()
 }
 
-/// Returns source with its C1 control characters replaced by others of the same length in bytes; the renderer itself
-/// replaces the control characters of ASCII.
+/// Returns source with its C1 control characters replaced by a character with the same number of bytes. The renderer
+/// itself replaces the control characters of ASCII.
 fn visible(text: &str) -> String {
     let is_c1 = |letter: char| ('\u{80}'..='\u{9f}').contains(&letter);
     text.replace(is_c1, "\u{b7}")
@@ -192,7 +192,7 @@ warning[OMS0302]: 50% of `notify` is never used, at all
     }
 
     #[test]
-    fn colour_changes_nothing_but_colour() {
+    fn color_does_not_change_the_text() {
         let report = samples::report();
         let coloured = human(&report, true);
         assert!(coloured.contains("\u{1b}["));
@@ -204,7 +204,7 @@ warning[OMS0302]: 50% of `notify` is never used, at all
     }
 
     #[test]
-    fn no_span_of_a_nasty_text_breaks_the_renderer() {
+    fn every_span_of_an_unusual_text_can_be_rendered() {
         let texts = [
             "",
             "\n",
@@ -266,7 +266,7 @@ error[OMS0101]: no
     }
 
     #[test]
-    fn a_block_of_lines_is_pointed_at_by_its_first_line() {
+    fn a_multi_line_label_points_to_its_first_line() {
         let expected = "\
 error[OMS0101]: no
  --> f.yaml:2:3

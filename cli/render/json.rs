@@ -1,4 +1,4 @@
-//! Findings for a program: one JSON object, whose types also give its JSON Schema.
+//! Findings as one JSON object. The types also define its JSON Schema.
 
 use oms_engine::diagnostic::{Diagnostic, Label, Report, Severity};
 use schemars::JsonSchema;
@@ -7,85 +7,85 @@ use serde::Serialize;
 use super::place::{self, Position};
 use super::summary::FileSummary;
 
-/// Raised when a member changes its meaning or goes away; new members do not raise it.
+/// Incremented when a member changes its meaning or is removed, but not for new members.
 const FORMAT_VERSION: u32 = 1;
 
-/// Everything that was found.
+/// The result of a check.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ReportOutput {
     /// The version of this format.
     pub format_version: u32,
-    /// Whether no error was found.
+    /// Whether there are no errors.
     pub ok: bool,
-    /// How many errors were found.
+    /// The number of errors.
     pub errors: usize,
-    /// How many warnings were found.
+    /// The number of warnings.
     pub warnings: usize,
     /// The files that were checked.
     pub files: Vec<FindingsFile>,
-    /// The findings, in the order of file and place.
+    /// The findings, ordered by file and place.
     pub diagnostics: Vec<Finding>,
 }
 
-/// What became of one file.
+/// The result for one file.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct FindingsFile {
     /// The path as it was given or found.
     pub path: String,
-    /// Whether no error was found.
+    /// Whether there are no errors.
     pub ok: bool,
-    /// How many errors were found.
+    /// The number of errors.
     pub errors: usize,
-    /// How many warnings were found.
+    /// The number of warnings.
     pub warnings: usize,
-    /// How many steps the pipeline has; null where it could not be read that far.
+    /// The number of steps of the pipeline; null if the file could not be read that far.
     pub steps: Option<usize>,
 }
 
-/// One finding.
+/// A finding.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Finding {
-    /// The kind of finding, such as `OMS0303`.
+    /// The code, such as `OMS0303`.
     pub code: String,
-    /// How bad it is.
+    /// The severity.
     pub severity: FindingSeverity,
     /// What is wrong.
     pub message: String,
-    /// What to type.
+    /// How to fix it.
     pub help: Option<String>,
     /// The page that explains the code.
     pub page: String,
-    /// The places; the first primary one is the place of the fault.
+    /// The places. The first primary one is the place of the fault.
     pub labels: Vec<FindingLabel>,
 }
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingSeverity {
-    /// The pipeline is refused.
+    /// The pipeline cannot run.
     Error,
-    /// The pipeline would run, but somebody will be sorry.
+    /// The pipeline can run, but probably has a fault.
     Warning,
 }
 
-/// A note at one place of one file.
+/// A note at a place in a file.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct FindingLabel {
     /// The file.
     pub path: String,
-    /// Where it begins; null for a file whose text could not be read.
+    /// The start; null if the text of the file could not be read.
     pub start: Option<Position>,
-    /// The first place after it.
+    /// The position after the end.
     pub end: Option<Position>,
-    /// What is at this spot; may be empty.
+    /// The note; may be empty.
     pub text: String,
-    /// Whether this is the fault itself; other labels explain it.
+    /// Whether this is the fault itself. Other labels explain it.
     pub primary: bool,
 }
 
 impl ReportOutput {
-    /// Puts a report into the shape of the format.
+    /// Converts a report to this format.
     pub fn new(report: &Report, files: &[FileSummary]) -> Self {
         Self {
             format_version: FORMAT_VERSION,

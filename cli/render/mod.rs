@@ -1,5 +1,5 @@
-//! A report as text: for a person, for a program, for GitHub and for code scanning. The main type is [`Format`].
-//! Nothing here prints, reads a file or decides what is wrong.
+//! The output formats of a report: human-readable, JSON, GitHub and SARIF. The main type is [`Format`].
+//! This module neither prints nor reads files, and it creates no findings.
 
 mod github;
 mod human;
@@ -19,23 +19,23 @@ pub use place::Position;
 pub use sarif::sarif;
 pub use summary::{FileSummary, counts, summary};
 
-/// How a report is written.
+/// The output format of a report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// Source snippets and a line for each file
+    /// Text with source snippets, and a line for each file
     #[default]
     Human,
     /// One JSON object
     Json,
-    /// Workflow commands, which GitHub Actions shows beside the lines of a pull request
+    /// Workflow commands for GitHub Actions, shown next to the lines of a pull request
     Github,
     /// SARIF 2.1.0, for code scanning
     Sarif,
 }
 
 impl Format {
-    /// Returns the whole answer in this format, with a line end at its end unless it is empty. `colour` is for
-    /// people only.
+    /// Returns the report in this format. It ends with a line break unless it is empty. `colour` applies only to
+    /// [`Human`](Self::Human).
     pub fn render(self, report: &Report, files: &[FileSummary], colour: bool) -> String {
         match self {
             Self::Human => {

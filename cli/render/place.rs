@@ -1,4 +1,4 @@
-//! Where a label stands: byte ranges kept within their text, and lines and columns for those who count so.
+//! The positions of labels: byte ranges limited to their text, and lines and columns.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use oms_engine::diagnostic::Source;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// A place in a text.
+/// A position in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Position {
     /// The line, from 1.
@@ -24,14 +24,14 @@ impl Position {
     }
 }
 
-/// Returns `span` kept within `text`, widened to whole characters.
+/// Returns `span` limited to `text` and extended to whole characters.
 pub(super) fn clamp(text: &str, span: &Range<usize>) -> Range<usize> {
     let start = text.floor_char_boundary(span.start);
     let end = text.ceil_char_boundary(span.end).max(start);
     start..end
 }
 
-/// Returns where `span` begins and where it ends; the end is the first place that no longer belongs to it.
+/// Returns the start and the end of `span`. The end is the first position after it.
 pub(super) fn positions(source: &Source, span: &Range<usize>) -> (Position, Position) {
     let span = clamp(source.text(), span);
     (Position::of(source, span.start), Position::of(source, span.end))
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_span_is_widened_to_whole_characters_and_kept_within_the_text() {
+    fn a_span_is_extended_to_whole_characters_and_limited_to_the_text() {
         // "ü" takes the bytes 1 and 2.
         let backwards = Range { start: 3, end: 1 };
         let cases = [(0..2, 0..3), (2..2, 1..3), (2..9, 1..4), (9..9, 4..4), (backwards, 3..3)];

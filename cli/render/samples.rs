@@ -1,4 +1,4 @@
-//! Reports that the tests of this folder render.
+//! Reports for the tests of this module.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ steps:
     needs: [notify]
 ";
 
-/// A label at the `nth` place (from 0) where `needle` stands in `text`.
+/// Returns a label at the `nth` occurrence (from 0) of `needle` in `text`.
 pub(super) fn label(
     path: &str,
     text: &str,
@@ -39,7 +39,7 @@ pub(super) fn finding(
     Diagnostic { code, severity, message: message.into(), labels, help: None }
 }
 
-/// Two findings, of which the second also points into another file.
+/// Returns two findings. The second one also has a label in another file.
 pub(super) fn report() -> Report {
     let (path, other): (Arc<str>, Arc<str>) =
         ("pipelines/refund.yaml".into(), "a b/order.json".into());

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::place;
 
-/// The schema that GitHub and the editors know the format by.
+/// The schema by which GitHub and editors recognize the format.
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
 /// Returns the report as one SARIF log with one run.
@@ -109,7 +109,7 @@ fn uri(path: &str) -> String {
     }
     for byte in path.bytes() {
         match byte {
-            // A colon is left out, since in a first segment it would end a scheme.
+            // A colon is encoded, because in the first segment it would end a scheme.
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
                 uri.push(char::from(byte));
             }
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_points_at_its_rule_its_place_and_what_explains_it() {
+    fn a_result_has_its_rule_its_place_and_related_places() {
         let log: Value = serde_json::from_str(&sarif(&samples::report())).unwrap();
         let run = &log["runs"][0];
         let circle = &run["results"][0];

@@ -1,22 +1,22 @@
-//! The last words: a line for each file, and one for all of them.
+//! The summary of a check: a line for each file, and a total.
 
 use oms_engine::diagnostic::Report;
 
-/// What became of one file.
+/// The result for one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileSummary {
-    /// The path as it is shown.
+    /// The path as shown.
     pub path: String,
-    /// How many errors were found in checking it.
+    /// The number of errors.
     pub errors: usize,
-    /// How many warnings.
+    /// The number of warnings.
     pub warnings: usize,
-    /// How many steps it has, where it could be read so far.
+    /// The number of steps, if the file could be read that far.
     pub steps: Option<usize>,
 }
 
 impl FileSummary {
-    /// Sums up the report on one file alone.
+    /// Counts the findings in the report on one file.
     pub fn new(path: impl Into<String>, report: &Report, steps: Option<usize>) -> Self {
         let (errors, warnings) = (report.errors(), report.warnings());
         Self { path: path.into(), errors, warnings, steps }
@@ -35,7 +35,7 @@ impl FileSummary {
     }
 }
 
-/// Returns `1 error, 2 warnings`, leaving out what there is none of, and `ok` if there is neither.
+/// Returns the counts, such as `1 error, 2 warnings`. Counts of 0 are omitted. Without findings, returns `ok`.
 pub fn counts(errors: usize, warnings: usize) -> String {
     match (errors, warnings) {
         (0, 0) => "ok".to_owned(),
@@ -45,7 +45,7 @@ pub fn counts(errors: usize, warnings: usize) -> String {
     }
 }
 
-/// Returns a line for each file, and a line for all of them if there are several.
+/// Returns a line for each file, and a total if there are several files.
 pub fn summary(files: &[FileSummary]) -> String {
     let width = files.iter().map(|file| file.path.chars().count()).max().unwrap_or(0);
     let mut text: String =
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_agree_in_number() {
+    fn counts_use_the_singular_and_the_plural() {
         let cases = [
             (0, 0, "ok"),
             (1, 0, "1 error"),
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn files_stand_in_columns_and_the_last_line_is_for_all() {
+    fn files_are_in_columns_and_the_last_line_is_the_total() {
         let file = |path: &str, errors, warnings, steps| FileSummary {
             path: path.to_owned(),
             errors,

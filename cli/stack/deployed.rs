@@ -1,4 +1,4 @@
-//! What the handlers noted of a deployed pipeline's orders, and telling them again.
+//! The orders of a deployed pipeline, from the notes of its handlers, and the retry of parked orders.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::stack::Again;
 use crate::state::Found;
 use crate::world::{Cloud, runtime};
 
-/// Orders that the database is asked for at once.
+/// Maximum number of orders in one query.
 const PAGE: u32 = 500;
 
 /// A deployed pipeline.
@@ -33,14 +33,14 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// Gets ready to ask about a pipeline; nothing if it has findings, which were printed.
+    /// Opens a deployed pipeline. Returns `None` if the pipeline has findings, which were printed.
     pub(crate) fn open(
         found: &Found,
         cloud: Cloud,
         kinds: &[StepKind],
     ) -> anyhow::Result<Option<Self>> {
         let Some(pipeline) = &found.pipeline else {
-            return Err(Usage("name the pipeline file that was deployed".to_owned()).into());
+            return Err(Usage("specify the pipeline file that was deployed".to_owned()).into());
         };
         let checker = check::checker_for(kinds, Target::Lambda)?;
         let Some(plan) = check::plan(&checker, pipeline)? else { return Ok(None) };
@@ -49,13 +49,13 @@ impl Stack {
         Ok(Some(Self { cloud, plan, choreography, database }))
     }
 
-    /// Returns the branches whose handlers make notes: those that use the database at all.
+    /// Returns the branches whose handlers write notes: those that use the database.
     fn noting(&self) -> impl Iterator<Item = &Branch> {
         let notes = |branch: &&Branch| !grants_of_branch(&self.plan, branch).is_empty();
         self.choreography.branches.iter().filter(notes)
     }
 
-    /// Asks for as many orders as are wanted, a page at a time: an answer of the RDS Data API has a megabyte at the most.
+    /// Reads the requested orders page by page, because a response of the RDS Data API has at most one megabyte.
     fn ask(&self, wanted: Wanted<'_>) -> anyhow::Result<Vec<Noted>> {
         let mut found = Vec::new();
         let mut left = wanted.limit;
@@ -73,7 +73,7 @@ impl Stack {
         Ok(found)
     }
 
-    /// Lists orders, the latest first.
+    /// Lists orders, latest first.
     pub(crate) fn list(&self, wanted: Wanted<'_>, format: Format) -> anyhow::Result<u8> {
         let notes = self.ask(wanted)?;
         let runs: Vec<Json> =
@@ -113,12 +113,12 @@ impl Stack {
         })
     }
 
-    /// Shows what each handler noted on an order.
+    /// Shows the notes of all handlers on an order.
     pub(crate) fn show(&self, key: &str, format: Format) -> anyhow::Result<u8> {
         let notes = self.ask(Wanted { key: Some(key), limit: 1, ..Wanted::default() })?;
         anyhow::ensure!(
             !notes.is_empty(),
-            "no handler has a note on `{key}`: it was not accepted, or they are still at it"
+            "no handler has a note on `{key}`: the order was not accepted, or it is still in progress"
         );
         let mut shown = self.listed(&notes);
         let handlers: Vec<Json> = self
@@ -160,7 +160,7 @@ impl Stack {
         Ok(exit::FINE)
     }
 
-    /// Tells handlers again of orders that they parked, and takes those away from the dead letters.
+    /// Sends parked orders to their handlers again and deletes their dead letters.
     pub(crate) fn retry(&self, again: &Again<'_>, format: Format) -> anyhow::Result<u8> {
         let notes = self.parked(again)?;
         let is_unknown = |note: &Noted| {
@@ -171,8 +171,8 @@ impl Stack {
             notes.iter().partition(|note| again.sent.is_none() && is_unknown(note));
         for Noted { key, .. } in &held {
             output::say(&format!(
-                "error: `{key}` is held: it is not known whether its mail was sent; `--held sent` takes it as sent, \
-                 `--held resend` sends it again"
+                "error: `{key}` is held: it is unknown whether its e-mail was sent; use `--held sent` to mark it as sent, \
+                 or `--held resend` to send it again"
             ));
         }
         let mut letters: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -182,8 +182,8 @@ impl Stack {
         let mut count = 0;
         let mut held = held.len();
         runtime()?.block_on(async {
-            // Taken first: a handler that parks an order again does so at once, and that dead letter is a new one. Whatever ends this in
-            // between, the notes still say what is parked.
+            // Dead letters are deleted first, because a handler may park an order again at once, with a new dead letter. If this call ends in
+            // between, the notes still show what is parked.
             for (handler, objects) in &letters {
                 self.take_dead_letters(handler, objects).await?;
             }
@@ -200,14 +200,14 @@ impl Stack {
                 output::json(&json!({ "format_version": 1, "told": count, "held": held }))?
             }
             Format::Human => output::answer(&format!(
-                "handlers were told again of {}; `oms runs list` shows what becomes of them\n",
+                "sent {} to the handlers again; `oms runs list` shows the outcome\n",
                 output::counted(count, "order")
             ))?,
         }
         Ok(if held == 0 { exit::FINE } else { exit::FINDINGS })
     }
 
-    /// Returns the notes on what is parked and meant.
+    /// Returns the notes on the selected parked orders.
     fn parked(&self, again: &Again<'_>) -> anyhow::Result<Vec<Noted>> {
         let (state, cause) = (Some(RunState::Parked), again.cause);
         let mut notes = Vec::new();
@@ -218,7 +218,7 @@ impl Stack {
             let found = self.ask(Wanted { key: Some(key), state, cause, limit: 1, offset: 0 })?;
             anyhow::ensure!(
                 !found.is_empty(),
-                "`{key}` is not parked, and only parked orders are retried"
+                "`{key}` is not parked; only parked orders can be retried"
             );
             notes.extend(found);
         }
@@ -240,7 +240,8 @@ impl Stack {
         Ok(())
     }
 
-    /// Settles what a person found out, and tells the handler again; not where it is not known yet that nothing more will be heard.
+    /// Records whether the e-mail was sent, as the user found out, and sends the order to its handler again. Returns false while an earlier attempt may
+    /// still be in progress.
     async fn tell(&self, note: &Noted, sent: Option<bool>) -> anyhow::Result<bool> {
         let claims = Claims::new(Arc::clone(&self.database) as _);
         let run = run_id(self.plan.name(), &note.key);
@@ -256,7 +257,7 @@ impl Stack {
         if !settled {
             let key = &note.key;
             output::say(&format!(
-                "error: an attempt to send the mail of `{key}` may still be heard of; try again in two minutes"
+                "error: an attempt to send the e-mail of `{key}` may still be in progress; try again in two minutes"
             ));
             return Ok(false);
         }
@@ -279,7 +280,7 @@ impl Stack {
     ) -> anyhow::Result<SqsQueue> {
         let url = urls.get(handler).cloned();
         let url =
-            url.with_context(|| format!("the resources name no queue of `{handler}` in `{name}`"))?;
+            url.with_context(|| format!("the resources have no queue of `{handler}` in `{name}`"))?;
         Ok(SqsQueue::new(&self.cloud.session, url))
     }
 }

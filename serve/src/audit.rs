@@ -1,4 +1,4 @@
-//! The audit log: what a person does is written down before it is done, and then what came of it.
+//! The audit log. An entry is written before an action is executed, and its outcome is added afterwards.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,11 @@ use oms_sqlite::AuditEntry;
 use crate::console::words;
 use crate::flow::Flow;
 
-/// Who did it, where it came by the command line: whoever owns the state directory.
+/// The user that is recorded for the command line, which acts for the owner of the state directory.
 const COMMAND_LINE: &str = "command line";
 
 impl Flow {
-    /// Writes down what somebody is about to do; returns the entry's number. What cannot be written down is not to be done.
+    /// Records an action before it is executed and returns the entry's number. An action that cannot be recorded must not be executed.
     pub(crate) async fn note(
         &self,
         who: &str,
@@ -34,7 +34,7 @@ impl Flow {
         self.runner.audit(entry).await
     }
 
-    /// Adds to an entry what came of it; if that fails, the entry still says what was begun.
+    /// Adds the outcome to an entry. If that fails, the entry still shows that the action was started.
     pub(crate) async fn noted(&self, entry: i64, outcome: &str) {
         let _only_begun = self.runner.audited(entry, outcome.to_owned()).await;
     }
@@ -59,7 +59,7 @@ impl Flow {
                 )
             }
             Request::Prune { .. } => ("prune", (None, String::new())),
-            // Whom it is about is what has to be forgotten.
+            // The entry does not name the customer, whose data is being erased.
             Request::Forget { dry_run: true, .. } => ("forget", (None, "dry run".to_owned())),
             Request::Forget { .. } => ("forget", (None, String::new())),
         };
@@ -71,7 +71,7 @@ fn number(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-/// Says what came of a request, without anything personal.
+/// Describes the outcome of a request without personal data.
 pub(crate) fn outcome(response: &Response) -> String {
     match response {
         Response::Done(done) => {
@@ -90,7 +90,7 @@ pub(crate) fn outcome(response: &Response) -> String {
         Response::Forgotten(Forgetting::Found(gone)) => {
             let (runs, left) = (words::runs(number(gone.runs)), words::runs(gone.left.len()));
             let rows = words::of(number(gone.rows.values().sum()), "row");
-            let left = if gone.left.is_empty() { String::new() } else { format!("; {left} left") };
+            let left = if gone.left.is_empty() { String::new() } else { format!("; {left} kept") };
             format!("{runs} and {rows}{left}")
         }
         Response::Failed(_) => "failed".to_owned(),

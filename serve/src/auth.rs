@@ -1,4 +1,4 @@
-//! Who may ask: API keys, which are asked for unless only this machine can connect and there are none.
+//! Authorization by API key. No key is required if only this machine can connect and the state never had one.
 
 use axum::http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
 use axum::http::{StatusCode, Uri};
@@ -11,8 +11,8 @@ use crate::site::Site;
 
 const API_KEY: &str = "x-api-key";
 
-/// Headers, besides `X-Forwarded-*`, that name the client of a proxy: RFC 7239, RFC 8586, RFC 9110, and those of nginx, Cloudflare, Akamai, Fastly, Envoy, Azure,
-/// Fly, DigitalOcean, WebLogic and Netlify.
+/// Headers that proxies add, besides `X-Forwarded-*`: RFC 7239, RFC 8586, RFC 9110, and those of nginx, Cloudflare, Akamai, Fastly, Envoy, Azure, Fly,
+/// DigitalOcean, WebLogic and Netlify.
 const PROXY_HEADERS: [&str; 17] = [
     "forwarded",
     "via",
@@ -33,17 +33,17 @@ const PROXY_HEADERS: [&str; 17] = [
     "cdn-loop",
 ];
 
-/// Checks that whoever sent these headers may do what `scope` says; the answer is the key's name, if one was asked for.
+/// Checks that the sender of these headers has the permission `scope`. Returns the name of the API key, or `None` if no key is required.
 pub(crate) fn authorize(
     site: &Site,
     flow: &Flow,
     headers: &HeaderMap,
     scope: Scope,
 ) -> Result<Option<String>, Reply> {
-    // What cannot be read is no reason to let anybody in.
+    // If the keys cannot be read, no request is admitted.
     let keys = flow.keys.current().map_err(|_| Reply::unavailable())?;
     if site.loopback && !keys.were_made() {
-        // A page that comes by another name is another site, which the browser was led here from.
+        // Under another host name, the request may come from a page of another site.
         from_this_machine(headers)?;
         return match is_from_here(headers) {
             true => Ok(None),
@@ -76,13 +76,13 @@ fn is_forwarded(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Returns the refusal of a forwarded request to a server without API keys.
+/// Returns the response to a forwarded request if the server has no API keys.
 fn forwarded() -> Reply {
     let detail = "a server without API keys rejects requests that a proxy forwarded; create a key with `oms keys add PIPELINE NAME`";
     plain(StatusCode::FORBIDDEN).detailed(detail)
 }
 
-/// Refuses a request that a server without API keys does not answer: one that a proxy forwarded, or one for another host than this machine.
+/// Rejects a request that a server without API keys does not accept: one that a proxy forwarded, or one for a host other than this machine.
 pub(crate) fn from_this_machine(headers: &HeaderMap) -> Result<(), Reply> {
     if is_forwarded(headers) {
         return Err(forwarded());
@@ -93,7 +93,7 @@ pub(crate) fn from_this_machine(headers: &HeaderMap) -> Result<(), Reply> {
     }
 }
 
-/// Tells whether a request was sent to this machine by one of its own names: a page that another name led to is another site's (DNS rebinding).
+/// Returns whether a request names this machine as its host. Under another name, it may come from a page of another site (DNS rebinding).
 pub fn is_this_machine(headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let Ok(address) = host.parse::<Uri>() else { return false };
@@ -102,7 +102,7 @@ pub fn is_this_machine(headers: &HeaderMap) -> bool {
     name.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Tells whether a request was sent by a page of this server, or by no page at all, as far as a browser says (Fetch Metadata; RFC 6454).
+/// Returns whether a request was sent by a page of this server or by no page at all, as far as browsers report it (Fetch Metadata; RFC 6454).
 pub(crate) fn is_from_here(headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
     if site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn only_names_of_this_machine_are_its_own() {
+    fn only_loopback_names_are_this_machine() {
         let of = |host: &'static str| {
             is_this_machine(&HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]))
         };

@@ -1,8 +1,8 @@
-//! Problem documents for requests that hyper rejects. hyper answers a malformed request itself, with a status line and no body. This wrapper replaces
+//! Problem documents for requests that hyper rejects. hyper itself responds to a malformed request, with a status line and no body. This wrapper replaces
 //! such a response with a problem document.
 //!
-//! hyper sends such a response as the last one on a connection. Responses of `oms` have the header `x-request-id` (`observe.rs`). A write that consists
-//! of exactly hyper's headers is therefore a rejection by hyper.
+//! Such a response is the last one on a connection. Responses of `oms` have the header `x-request-id` (`observe.rs`), so a write that contains only
+//! hyper's own headers is a rejection by hyper.
 
 use std::io;
 use std::pin::Pin;
@@ -20,7 +20,7 @@ const LINES: [&str; 3] = ["connection: close", "content-length: 0", "date: "];
 /// A connection that replaces hyper's own error responses with problem documents.
 pub(crate) struct Explained<S> {
     inner: S,
-    /// The replacement for hyper's response, and how many bytes of it were written.
+    /// The replacement for hyper's response. `written` counts the bytes that were sent.
     instead: Vec<u8>,
     written: usize,
 }
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_whole_bare_refusal_is_replaced() {
+    fn only_a_complete_rejection_by_hyper_is_replaced() {
         let bare = "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\ndate: Sun, 29 Nov 2026 12:00:00 GMT\r\n\r\n";
         let told = String::from_utf8(explained(bare.as_bytes()).unwrap()).unwrap();
         let (head, body) = told.split_once("\r\n\r\n").unwrap();

@@ -1,4 +1,4 @@
-//! Receiving the body of an order or a form, with limits on its size, its time, and the memory of all bodies.
+//! Receives the body of an order or a form. Limits its size, its transfer time, and the memory of all bodies together.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::reply::plain;
 use crate::site::Site;
 
-/// How long an order or a form may take to come in.
+/// Timeout for receiving an order or a form.
 const RECEIVE: Duration = Duration::from_secs(20);
-/// Bytes that room is kept for at a time.
+/// The unit, in bytes, in which memory is reserved.
 const PIECE: usize = 4 << 10;
 
-/// Receives a body of at most `max` bytes; the second part of the answer keeps room for it until it is dropped.
+/// Receives a body of at most `max` bytes. The returned `Room` reserves memory for it until it is dropped.
 pub(crate) async fn receive(site: &Site, body: Body, max: usize) -> Result<(Vec<u8>, Room), Reply> {
     let said = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if said > max {
@@ -31,7 +31,7 @@ pub(crate) async fn receive(site: &Site, body: Body, max: usize) -> Result<(Vec<
     }
 }
 
-/// Room for bytes that were received; who only says that they will come has none.
+/// Memory that is reserved for received bytes. A `Content-Length` alone reserves nothing.
 #[derive(Default)]
 pub(crate) struct Room {
     pieces: Option<OwnedSemaphorePermit>,
@@ -39,7 +39,7 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// Keeps room for so many bytes in all; tells whether there is.
+    /// Reserves memory for this number of bytes in total. Returns false if the limit is reached.
     fn grow(&mut self, room: &Arc<Semaphore>, bytes: usize) -> bool {
         let more = bytes.saturating_sub(self.bytes).div_ceil(PIECE);
         if more == 0 {
@@ -56,7 +56,7 @@ impl Room {
     }
 }
 
-/// Copies what comes into one piece: a body of many small chunks would take many times its size.
+/// Copies the body into one buffer. Many small chunks would take several times as much memory.
 async fn collect(
     receiving: &Arc<Semaphore>,
     mut body: Body,
@@ -64,7 +64,7 @@ async fn collect(
 ) -> Result<(Vec<u8>, Room), Reply> {
     let (mut bytes, mut room) = (Vec::new(), Room::default());
     while let Some(frame) = body.frame().await {
-        // The body ended before its length, or its chunks are none.
+        // The body was shorter than its length, or its chunks were invalid.
         let frame = frame.map_err(|error| {
             let reply = Reply::problem(400, "body", "the body could not be received");
             reply.detailed(&error.to_string())

@@ -1,4 +1,4 @@
-//! Trying many parked runs again, in the background.
+//! Retries of many parked runs in the background.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,10 +11,10 @@ use tokio::time::Instant;
 
 use crate::site::Site;
 
-/// How long it is shown what came of it.
+/// How long the result is shown.
 const SHOWN: Duration = Duration::from_secs(5 * 60);
 
-/// How far it is; one at a time for each pipeline.
+/// The progress of a bulk retry. A pipeline has at most one at a time.
 #[derive(Default)]
 pub(crate) struct Bulk {
     running: AtomicBool,
@@ -25,15 +25,15 @@ pub(crate) struct Bulk {
     causes: Mutex<BTreeSet<String>>,
 }
 
-/// How far it is, at one moment.
+/// A snapshot of the progress.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
     pub(crate) running: bool,
-    /// How many there are in all; 0 if none was tried of late.
+    /// The number of runs to retry, or 0 if there was no recent retry.
     pub(crate) of: usize,
     pub(crate) done: usize,
     pub(crate) parked: usize,
-    /// Why they are parked again, with commas between the causes.
+    /// The causes of the runs that were parked again, separated by commas.
     pub(crate) causes: String,
 }
 
@@ -60,7 +60,7 @@ impl Bulk {
         self.running.store(false, Ordering::SeqCst);
     }
 
-    /// Begins; nothing if one is under way.
+    /// Starts a retry of `of` runs. Returns false if another one is in progress.
     pub(crate) fn begin(&self, of: usize) -> bool {
         if self.running.swap(true, Ordering::SeqCst) {
             return false;
@@ -74,7 +74,7 @@ impl Bulk {
 }
 
 impl Site {
-    /// Tries runs of a flow again, one after the other, until the server ends.
+    /// Retries runs of a flow one after the other, until shutdown.
     pub(crate) async fn retry_all(&self, at: usize, rows: Vec<RunRow>, entry: i64) {
         let Some(flow) = self.flows.get(at) else { return };
         for row in rows {
@@ -90,7 +90,7 @@ impl Site {
         }
         let Progress { done, parked, causes, .. } = flow.bulk.progress();
         let causes = if causes.is_empty() { causes } else { format!(" ({causes})") };
-        flow.noted(entry, &format!("{done} tried, {parked} parked again{causes}")).await;
+        flow.noted(entry, &format!("{done} retried, {parked} parked again{causes}")).await;
         flow.bulk.end();
     }
 }

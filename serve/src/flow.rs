@@ -1,4 +1,4 @@
-//! One pipeline that is served: its runner at work, and the way to give it orders.
+//! A pipeline that is served: its runner, and the queue of orders for it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,45 +17,45 @@ use crate::metrics::FlowMetrics;
 use crate::recent::Recent;
 use crate::wait::Waiters;
 
-/// Orders that wait to be worked on at the most; who comes then is asked to come again.
+/// Maximum number of queued orders. Further orders are answered with 429.
 const QUEUE_MAX: usize = 1_024;
 
 /// A pipeline whose state directory this process owns.
 pub struct Opened {
     /// The plan.
     pub plan: Arc<Plan>,
-    /// What runs it.
+    /// The runner.
     pub runner: Runner,
     /// The state directory.
     pub directory: PathBuf,
-    /// Where the pipeline is read again.
+    /// The source from which the pipeline is read again.
     pub source: Arc<dyn Source>,
 }
 
-/// Where a pipeline comes from, to be read again when somebody mended something.
+/// The source of a pipeline, which is read again so that changes apply without a restart.
 pub trait Source: Send + Sync {
-    /// Reads it as it is now.
+    /// Reads the current pipeline.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
+    /// Returns a description of the errors in the pipeline.
     fn read(&self) -> Result<Renewed, String>;
 
-    /// Returns how people name the file.
+    /// Returns the name of the file as it is shown to users.
     fn name(&self) -> String;
 
-    /// Draws a plan, as an SVG picture whose steps are marked with `data-step`.
+    /// Draws a plan as an SVG image whose steps are marked with `data-step`.
     fn draw(&self, plan: &Plan) -> String;
 
-    /// Returns the templates of the mails, each with the locales that it can be shown in.
+    /// Returns the e-mail templates, each with the locales in which it can be previewed.
     fn mails(&self, plan: &Arc<Plan>) -> Vec<(String, Vec<String>)>;
 
-    /// Renders a mail for a sample, as HTML; nothing if there is no such mail.
+    /// Renders an e-mail for a sample as HTML. Returns `None` if the template or the locale does not exist.
     fn mail(&self, plan: &Arc<Plan>, template: &str, locale: &str) -> Option<String>;
 
-    /// Tells the person who runs the server what a change of the file led to.
+    /// Reports the effect of a changed file to the operator of the server.
     fn say(&self, text: &str);
 
-    /// Looks at the file as it is now, right or not.
+    /// Returns the current file and its findings, even if it is invalid.
     fn look(&self) -> Looked;
 }
 
@@ -87,46 +87,46 @@ pub struct Finding {
     pub severity: &'static str,
     /// The code.
     pub code: String,
-    /// What it is.
+    /// The message.
     pub message: String,
-    /// The way out.
+    /// How to fix it.
     pub help: Option<String>,
 }
 
-/// A pipeline as it is now.
+/// The current pipeline.
 pub struct Renewed {
     /// The plan.
     pub plan: Arc<Plan>,
-    /// The file's name, as the plan's bundle has it.
+    /// The name of the file in the plan's bundle.
     pub file: String,
-    /// The bytes of the seed files by their paths.
+    /// The contents of the seed files, by path.
     pub seeds: MemoryFiles,
 }
 
-/// What ends a server that should go on.
+/// Why a running server stops with an error.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The database of a pipeline failed.
-    #[error("the pipeline `{pipeline}` cannot go on")]
+    #[error("the pipeline `{pipeline}` stopped")]
     Runner {
         /// The pipeline.
         pipeline: String,
         /// Why.
         source: oms_sqlite::Error,
     },
-    /// The command line could not reach this process.
-    #[error("`{path}` cannot be made, at which the command line would reach this process")]
+    /// The socket for the command line cannot be created.
+    #[error("cannot create the socket `{path}` for the command line")]
     Socket {
         /// The socket.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
     },
-    /// The address cannot be used.
-    #[error("connections cannot be taken")]
+    /// The listener failed.
+    #[error("cannot accept connections")]
     Listen(#[from] std::io::Error),
-    /// A task of ours ended by a bug.
-    #[error("a part of the server failed")]
+    /// A task of the server panicked.
+    #[error("a task of the server failed")]
     Task(#[from] tokio::task::JoinError),
 }
 
@@ -147,16 +147,16 @@ pub(crate) struct Flow {
 /// The pipeline whose runner ended, and why if that was not wanted.
 pub(crate) type Ended = (Arc<str>, Result<(), oms_sqlite::Error>);
 
-/// The work of a flow's runner.
+/// The task of a flow's runner.
 pub(crate) struct Worker {
-    /// Lets what is under way become durable, and ends.
+    /// Stops the runner after the work in progress is durable.
     pub(crate) stop: watch::Sender<bool>,
-    /// Ends with the pipeline's name, and why if that was not wanted.
+    /// Completes when the runner has stopped.
     pub(crate) work: Pin<Box<dyn Future<Output = Ended> + Send>>,
 }
 
 impl Flow {
-    /// Sets a runner to work, first on what was left.
+    /// Starts a runner. It resumes the open runs first.
     pub(crate) fn start(
         opened: Opened,
         metrics: FlowMetrics,
@@ -182,7 +182,7 @@ impl Flow {
         let (working, counting) = (Arc::clone(&runner), Arc::clone(&recent));
         let pipeline = Arc::clone(plan.name());
         let running = async move {
-            // Without the thread, searches take in what they need.
+            // Without this thread, each search updates the index.
             let indexing = Indexing::start(Arc::clone(&working), counting).ok();
             let result = working.run(resume, queue, &settled, stopped).await;
             if let Some(indexing) = indexing {
@@ -209,12 +209,12 @@ impl Flow {
         ))
     }
 
-    /// Returns the plan on which orders that come now are run.
+    /// Returns the plan for new orders.
     pub(crate) fn plan(&self) -> Arc<Plan> {
         self.runner.plan()
     }
 
-    /// Reads what is committed; other requests go on meanwhile.
+    /// Reads committed data without blocking other requests.
     pub(crate) fn reading<T>(
         &self,
         read: impl FnOnce(&Reader, &Bundles) -> Result<T, oms_sqlite::Error>,
@@ -222,7 +222,7 @@ impl Flow {
         tokio::task::block_in_place(|| self.runner.read(read))
     }
 
-    /// Returns how many orders wait to be worked on.
+    /// Returns the number of orders that wait to run.
     pub(crate) fn waiting(&self) -> usize {
         self.work.max_capacity() - self.work.capacity() + self.runner.queued()
     }

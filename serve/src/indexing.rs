@@ -1,4 +1,5 @@
-//! Updates the search index and the order counts in a separate thread. Blocking a runtime worker would make the runtime start another worker with its own memory.
+//! Updates the search index and the order counts in a separate thread. If this work blocked a runtime worker, the runtime would start another worker with
+//! its own memory.
 
 use std::io;
 use std::sync::Arc;
@@ -12,35 +13,35 @@ use tokio::sync::oneshot;
 
 use crate::recent::Recent;
 
-/// How long the index rests when it has everything.
+/// Pause after the index is complete.
 const REST: Duration = Duration::from_millis(500);
-/// How long it rests when it cannot be used; searches say why.
+/// Pause after the index could not be updated. Searches report the error.
 const FAILED: Duration = Duration::from_secs(10);
 
-/// The thread, at work until it is ended.
+/// The thread that updates the index.
 pub(crate) struct Indexing {
     end: Sender<()>,
     ended: oneshot::Receiver<()>,
 }
 
 impl Indexing {
-    /// Begins to take orders in as they come.
+    /// Starts the thread.
     pub(crate) fn start(runner: Arc<Runner>, recent: Arc<Recent>) -> io::Result<Self> {
         let (end, until) = channel();
         let (sent, ended) = oneshot::channel::<()>();
         std::thread::Builder::new().name("oms-index".to_owned()).spawn(move || {
             keep_up(&runner, &recent, &until);
-            // In this order: who hears of the end may take the runner apart.
+            // The runner is dropped first: after the signal, `end` returns and the runner may be closed.
             drop(runner);
             drop(sent);
         })?;
         Ok(Self { end, ended })
     }
 
-    /// Waits until it has ended.
+    /// Stops the thread and waits until it has ended.
     pub(crate) async fn end(self) {
         drop(self.end);
-        // The other side says nothing but that it is gone.
+        // Nothing is sent. The channel closes when the thread ends.
         let _gone = self.ended.await;
     }
 }

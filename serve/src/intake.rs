@@ -1,4 +1,4 @@
-//! Orders: `PUT` under a key, `POST` with the key in the body, and how far one is.
+//! Orders: `PUT` under a key, `POST` with the key in the body, and `GET` for the state of an order.
 
 use std::time::Duration;
 
@@ -23,13 +23,13 @@ use crate::reply::{plain, respond};
 use crate::site::Served;
 use crate::{auth, body, wait};
 
-/// The header that names an order of a `POST` where the body does not (draft-ietf-httpapi-idempotency-key-header).
+/// The header with the key of an order whose body has none (draft-ietf-httpapi-idempotency-key-header).
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// How long an order may take until it is on disk: longer only if somebody else holds the database.
+/// Timeout until an order is on disk. It expires only if another process locks the database.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// `PUT /path/{key}`: the order's key is the path's last part.
+/// `PUT /path/{key}`: the last segment of the path is the order's key.
 pub(crate) async fn put(
     State(served): State<Served>,
     name: Result<Path<String>, PathRejection>,
@@ -39,12 +39,12 @@ pub(crate) async fn put(
     take(&served, Some(name), request).await
 }
 
-/// `POST /path`: the order's key is in its body, or else the header `Idempotency-Key`.
+/// `POST /path`: the order's key is in its body or in the header `Idempotency-Key`.
 pub(crate) async fn post(State(served): State<Served>, request: Request) -> Response {
     take(&served, None, request).await
 }
 
-/// `GET /path/{key}`: how far an order is.
+/// `GET /path/{key}`: the state of an order.
 pub(crate) async fn show(
     State(served): State<Served>,
     name: Result<Path<String>, PathRejection>,
@@ -124,7 +124,7 @@ async fn received(
         Err(TrySendError::Full(_)) => return Err(Reply::busy()),
         Err(TrySendError::Closed(_)) => return Err(Reply::unavailable()),
     }
-    // Without an answer it is not known whether it is on disk; sent again it is found if it is.
+    // After a timeout, the order may be on disk. Sending it again is safe, because the server then finds it.
     let answer = tokio::time::timeout(ANSWER, answered).await.map_err(|_| Reply::unavailable())?;
     let answer = answer.map_err(|_| Reply::unavailable())?;
     flow.metrics.took(begun.elapsed());
@@ -154,7 +154,7 @@ async fn received(
     let mut response = respond(&reply);
     let plan = flow.plan();
     let path = plan.intake().map(|intake| intake.path.as_str()).unwrap_or_default();
-    // A key has no character that a path could not have.
+    // All characters of a key are valid in a path.
     let location = path.replace("{key}", &key);
     if let Ok(location) = HeaderValue::from_str(&location) {
         response.headers_mut().insert(LOCATION, location);
@@ -165,7 +165,8 @@ async fn received(
     Ok(response)
 }
 
-/// Tells whether the body is said to be JSON. A page of another site cannot say so without asking first (Fetch, "CORS-safelisted request-header").
+/// Returns whether the content type is JSON. A page of another site cannot send such a request without a preflight (Fetch, "CORS-safelisted
+/// request-header").
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(kind) = headers.get(CONTENT_TYPE) else { return false };
     let kind = kind.to_str().unwrap_or_default();
@@ -179,17 +180,17 @@ fn is_as_it_is(headers: &HeaderMap) -> bool {
     codings.into_iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-/// Returns the name of an order that is in no path: the header's, which an order without a key in its body must have.
+/// Returns the name of an order whose path has none: the header's value. The header is required if the order's key is not in its body.
 fn from_header(flow: &Flow, headers: &HeaderMap) -> Result<String, Reply> {
     let is_name = flow.plan().order().key_is_name();
     let given = headers.get(IDEMPOTENCY_KEY).and_then(|value| value.to_str().ok());
-    // A string of structured fields (RFC 9651) has quotes; many send it without.
+    // In structured fields (RFC 9651), a string has quotes, but many clients omit them.
     let given = given.map(|text| text.trim().trim_matches('"').to_owned());
     match given {
         Some(name) if !is_name || valid_key(&name).is_ok() => Ok(name),
         None if !is_name => Ok(String::new()),
         _ => {
-            let detail = "the order's key is not in its body: PUT it under its key, or send the key as `Idempotency-Key`";
+            let detail = "the order does not contain its key: send it with `PUT` and the key in the path, or send the key in the header `Idempotency-Key`";
             let code = oms_engine::diagnostic::codes::ORDER_KEY_REJECTED;
             Err(Reply::problem(400, &code.to_string(), code.title()).detailed(detail))
         }

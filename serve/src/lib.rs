@@ -1,6 +1,6 @@
-//! Orders over HTTP: each pipeline's intake on the embedded engine, answered when the order is on disk.
+//! Orders over HTTP. The server runs the intake of each pipeline on the embedded engine and answers when the order is on disk.
 //!
-//! [`Site`] holds the pipelines that are served, [`listen`] the connections; nothing here reads a file of a pipeline or an argument.
+//! [`Site`] holds the pipelines that are served, and [`listen`] serves the connections. This crate reads neither pipeline files nor command-line arguments.
 
 #![warn(missing_docs)]
 

@@ -1,4 +1,4 @@
-//! Connections: taken as long as there is room for them, with time limits, over TLS where there is a certificate, and finished before the end.
+//! Connections: their number and duration are limited, they use TLS if there is a certificate, and shutdown completes open requests.
 
 use std::future::Future;
 use std::io;
@@ -32,26 +32,26 @@ use crate::site::{Site, Workers};
 
 /// Maximum number of concurrent connections. At the limit, the connection that has waited longest for its peer is closed.
 const CONNECTIONS_MAX: usize = 4_096;
-/// Connections that wait with the system at the most.
+/// Maximum number of connections in the backlog of the system.
 const BACKLOG: u32 = 4_096;
-/// How long a request's line and headers may take to come in; an idle connection is closed after it, too.
+/// Timeout for receiving the request line and headers, and for an idle connection.
 const HEADERS: Duration = Duration::from_secs(15);
-/// How long a TLS handshake may take.
+/// Timeout of a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Bytes of a request's line and headers at the most.
+/// Maximum size of the request line and headers in bytes.
 const HEADERS_MAX: usize = 32 << 10;
-/// Headers of a request at the most.
+/// Maximum number of headers.
 const HEADER_COUNT_MAX: usize = 64;
-/// How long somebody may take nothing of an answer.
+/// Timeout for a client that does not read a response.
 const ANSWERS: Duration = Duration::from_secs(20);
-/// Files that are needed besides connections: databases, the keys, the log.
+/// Number of open files that are reserved for databases, keys and the log.
 const FILES: usize = 256;
-/// How long what was begun may take when the server ends.
+/// Timeout for open requests during shutdown.
 const GRACE: Duration = Duration::from_secs(20);
-/// How long a listener rests that could not take a connection, since the system has none left.
+/// Delay after a failed `accept`, such as without free file descriptors.
 const REST: Duration = Duration::from_millis(50);
 
-/// What makes connections private.
+/// The TLS settings of a server.
 #[derive(Clone)]
 pub struct Tls(TlsAcceptor);
 
@@ -59,23 +59,23 @@ pub struct Tls(TlsAcceptor);
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
-    #[error("`{path}` holds no certificate or key in PEM")]
+    #[error("`{path}` has no valid certificate or key in PEM format")]
     Pem {
         /// The file.
         path: String,
         /// Why.
         source: tokio_rustls::rustls::pki_types::pem::Error,
     },
-    /// They do not fit together.
-    #[error("certificate and key cannot be used")]
+    /// The certificate and the key do not match.
+    #[error("cannot use the certificate with the key")]
     Rustls(#[from] tokio_rustls::rustls::Error),
 }
 
 impl Tls {
-    /// Reads a chain of certificates and its key, both PEM.
+    /// Reads a certificate chain and its key, both in PEM format.
     ///
     /// # Errors
-    /// When they cannot be read or do not fit together.
+    /// When they cannot be read or do not match.
     pub fn read(certificates: &Path, key: &Path) -> Result<Self, TlsError> {
         let pem = |path: &Path| {
             let path = path.display().to_string();
@@ -90,7 +90,7 @@ impl Tls {
     }
 }
 
-/// Listens at an address; connections that cannot be taken at once wait with the system.
+/// Listens on an address. Connections that are not accepted at once wait in the system's backlog.
 ///
 /// # Errors
 /// When the address cannot be used.
@@ -99,16 +99,16 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     }?;
-    // A server that was just ended may be started again.
+    // Allows a restart directly after a shutdown.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Takes connections until `stop` is ready, then finishes what was begun. What was accepted and is not finished goes on the next time.
+/// Accepts connections until `stop` is ready, then completes open requests. Open runs continue after the next start.
 ///
 /// # Errors
-/// When a pipeline's database fails, which ends the server.
+/// When the socket for the command line cannot be created, or when the database of a pipeline fails.
 pub async fn listen(
     site: &Arc<Site>,
     mut workers: Workers,
@@ -126,7 +126,7 @@ pub async fn listen(
         if reachable.is_err() {
             break reachable;
         }
-        // Those that ended are let go of.
+        // Frees the tasks that have ended.
         while connections.try_join_next().is_some() {}
         tokio::select! {
             () = &mut stop => break Ok(()),
@@ -141,14 +141,14 @@ pub async fn listen(
                 let number = place.number();
                 let conversation = connections.spawn(async move {
                     let _place = place;
-                    // An answer is one small packet, and nothing is gained by waiting for more.
+                    // A response is one small packet, so Nagle's algorithm would only delay it.
                     let _as_it_is = stream.set_nodelay(true);
                     let (stream, peer) = shared(stream);
                     match tls {
                         None => converse(stream, peer, wait, router, watcher).await,
                         Some(Tls(acceptor)) => {
                             let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream));
-                            // Who does not finish it is not answered.
+                            // A client that fails the handshake gets no response.
                             if let Ok(Ok(stream)) = handshake.await {
                                 converse(stream, peer, wait, router, watcher).await;
                             }
@@ -161,7 +161,7 @@ pub async fn listen(
     };
     drop(listener);
     site.stop();
-    // Connections that are idle are closed at once, others after their answer.
+    // Idle connections are closed at once, others after their response.
     let _late = tokio::time::timeout(GRACE, graceful.shutdown()).await;
     site.finish().await;
     let finished = workers.end().await;
@@ -169,7 +169,7 @@ pub async fn listen(
     ended.and(finished)
 }
 
-/// Lets the command line reach every flow.
+/// Opens the sockets of all flows for the command line.
 fn operable(site: &Arc<Site>, tasks: &mut JoinSet<()>) -> Result<(), ServeError> {
     for (at, flow) in site.flows.iter().enumerate() {
         let socket = operate::open(&flow.directory).map_err(|source| ServeError::Socket {
@@ -181,7 +181,7 @@ fn operable(site: &Arc<Site>, tasks: &mut JoinSet<()>) -> Result<(), ServeError>
     Ok(())
 }
 
-/// Asks the system for as many open files as it gives, and returns how many connections that is enough for.
+/// Raises the limit on open files to its maximum, and returns the number of connections that it allows.
 pub(crate) fn connections() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, ..limit };
@@ -189,7 +189,7 @@ pub(crate) fn connections() -> usize {
         Ok(()) => limit.maximum,
         Err(_) => limit.current,
     };
-    // None is no limit.
+    // `None` means that there is no limit.
     let files = current.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
     CONNECTIONS_MAX.min(files.saturating_sub(FILES).max(files / 2)).max(1)
 }
@@ -200,7 +200,7 @@ async fn take(room: &Arc<Room>, listener: &TcpListener) -> io::Result<(TcpStream
     Ok((stream, room.enter().await))
 }
 
-/// Answers the requests of a connection.
+/// Serves the requests of a connection.
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
@@ -209,7 +209,7 @@ async fn converse(
     watcher: hyper_util::server::graceful::Watcher,
 ) {
     let mut http = http1::Builder::new();
-    // Who has said all may still listen.
+    // A client that has closed its side may still read the response.
     http.half_close(true)
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)
@@ -222,6 +222,6 @@ async fn converse(
         routes.call(request)
     });
     let connection = http.serve_connection(TokioIo::new(stream), service);
-    // A connection that broke is its caller's to notice.
+    // The client notices a broken connection itself.
     let _broken = watcher.watch(connection).await;
 }

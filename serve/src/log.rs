@@ -1,4 +1,4 @@
-//! The log of requests: lines of JSON on standard error, written by a thread of its own so that no request waits for a reader.
+//! The request log: lines of JSON on standard error. A separate thread writes them, so that a slow reader does not delay requests.
 
 use std::io::Write as _;
 use std::sync::Mutex;
@@ -9,22 +9,22 @@ use oms_engine::effects::Clock as _;
 use oms_engine::value::format_timestamp;
 use serde_json::{Value as Json, json};
 
-/// Lines that wait to be written at the most; what comes then is left out, and that is said.
+/// Maximum number of queued lines. Further lines are dropped, and the log reports how many.
 const LINES_MAX: usize = 4_096;
 
-/// The way to the log.
+/// The queue of the log.
 pub(crate) struct Log {
     lines: SyncSender<String>,
     left_out: Mutex<u64>,
 }
 
 impl Log {
-    /// Begins to write; nothing if no thread can be made.
+    /// Starts the thread. Returns `None` if it cannot be created.
     pub(crate) fn start() -> Option<Self> {
         let (lines, queue) = sync_channel::<String>(LINES_MAX);
         let writes = move || {
             for line in queue {
-                // A log that nobody reads any more is no reason to stop.
+                // The server continues if standard error is closed.
                 let _unread = writeln!(std::io::stderr().lock(), "{line}");
             }
         };

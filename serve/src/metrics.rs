@@ -1,4 +1,4 @@
-//! What happens here, in numbers that Prometheus reads.
+//! Metrics for Prometheus.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::auth::authorize;
 use crate::reply::respond;
 use crate::site::Site;
 
-/// Seconds between which the times of acceptances are counted.
+/// The bucket boundaries of the acceptance time in seconds.
 const SECONDS: [f64; 12] =
     [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
@@ -48,7 +48,7 @@ struct OfState {
     state: &'static str,
 }
 
-/// All of them.
+/// All metrics.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<OfStatus, Counter>,
@@ -80,41 +80,37 @@ impl Metrics {
         registry.register("http_requests", "Requests by status", metrics.requests.clone());
         registry.register(
             "orders",
-            "Orders by the status they were answered with",
+            "Orders by the status of the response",
             metrics.answers.clone(),
         );
         registry.register(
             "runs_ended",
-            "Runs that came to an end or a stop here, by state",
+            "Runs that completed, were parked or were cancelled, by state",
             metrics.ended.clone(),
         );
         registry.register(
             "runs_caught",
-            "Runs that completed here although a step failed, because a catch step handled it",
+            "Completed runs with a failure that a catch step handled",
             metrics.caught.clone(),
         );
         registry.register("runs_open", "Runs that have not ended, by state", metrics.open.clone());
-        registry.register(
-            "orders_queued",
-            "Orders that wait to be worked on",
-            metrics.queued.clone(),
-        );
+        registry.register("orders_queued", "Orders that wait to run", metrics.queued.clone());
         registry.register(
             "acceptance_seconds",
-            "From an order's last byte until it is on disk",
+            "Time from the last byte of an order until it is on disk",
             metrics.acceptance.clone(),
         );
         Self { registry, ..metrics }
     }
 
-    /// Returns those of one pipeline.
+    /// Returns the metrics of one pipeline.
     pub(crate) fn of(&self, pipeline: &str) -> FlowMetrics {
         let of = OfFlow { pipeline: pipeline.to_owned() };
         FlowMetrics {
             pipeline: pipeline.to_owned(),
             answers: self.answers.clone(),
             ended: self.ended.clone(),
-            // Made here, so that it is 0 and not absent before the first one.
+            // Created here, so that the metric is 0 instead of absent before the first run.
             caught: self.caught.get_or_create(&of).clone(),
             acceptance: self.acceptance.get_or_create(&of).clone(),
         }
@@ -125,7 +121,7 @@ impl Metrics {
     }
 }
 
-/// Those of one pipeline.
+/// The metrics of one pipeline.
 #[derive(Clone)]
 pub(crate) struct FlowMetrics {
     pipeline: String,
@@ -136,18 +132,18 @@ pub(crate) struct FlowMetrics {
 }
 
 impl FlowMetrics {
-    /// Counts an order by its answer.
+    /// Counts an order by the status of the response.
     pub(crate) fn answered(&self, status: StatusCode) {
         let of = OfAnswer { pipeline: self.pipeline.clone(), status: status.as_u16() };
         self.answers.get_or_create(&of).inc();
     }
 
-    /// Counts how long it took until an order was on disk.
+    /// Records the time until an order was on disk.
     pub(crate) fn took(&self, time: Duration) {
         self.acceptance.observe(time.as_secs_f64());
     }
 
-    /// Counts a run that came to an end or a stop.
+    /// Counts a run that completed, was parked or was cancelled.
     pub(crate) fn settled(&self, settled: &Settled) {
         let Settled::Run { state, caught, .. } = settled else { return };
         if *state == RunState::Completed && *caught > 0 {
@@ -252,7 +248,7 @@ impl Format {
                 None if line.starts_with('#') && self == Self::Prometheus => continue,
                 _ => {}
             }
-            // No label value contains a character that is escaped, so the label may stand anywhere.
+            // Label values never contain escaped characters, so the label may be at any position.
             let label = line.split_once("{pipeline=\"").or_else(|| line.split_once(",pipeline=\""));
             let pipeline = label.and_then(|(_, rest)| rest.split('"').next());
             if line.starts_with('#') || shown(pipeline) {
@@ -270,7 +266,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_format_is_the_one_that_is_preferred() {
+    fn the_preferred_format_is_used() {
         let of = |accept: &'static str| {
             Format::wanted(&HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]))
         };
@@ -294,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipeline_is_shown_to_those_whom_its_keys_admit() {
+    fn callers_see_the_metrics_of_pipelines_that_admit_them() {
         let metrics = Metrics::new();
         for pipeline in ["one", "two"] {
             metrics.of(pipeline).answered(StatusCode::CREATED);

@@ -1,4 +1,4 @@
-//! What every request gets: an id, headers that say what its answer may be used for, a count, and a line in the log.
+//! The middleware of all requests: an id, response headers, a count, and a line in the log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,12 +17,12 @@ use crate::reply::{plain, respond};
 use crate::site::Site;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Characters of an id that is taken over from whoever sent the request.
+/// Maximum length of an id that is taken over from the client.
 const ID_CHARS_MAX: usize = 64;
 
 static NUMBER: AtomicU64 = AtomicU64::new(1);
 
-/// Keeps the caller's id where it is a plain one, else makes one: the process and a number.
+/// Returns the client's id if it is valid, or else a new one from the process id and a number.
 fn id(request: &Request) -> HeaderValue {
     let plain = |value: &&HeaderValue| {
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
@@ -39,8 +39,8 @@ fn id(request: &Request) -> HeaderValue {
     }
 }
 
-/// Refuses a request with contradictory hosts (RFC 9112, section 3.2). A server without API keys also refuses a request for another host
-/// than this machine, and a request that a proxy forwarded.
+/// Rejects a request with contradictory hosts (RFC 9112, section 3.2). A server without API keys also rejects a request for a host other than
+/// this machine, and a request that a proxy forwarded.
 fn misled(site: &Site, request: &Request) -> Option<Reply> {
     let headers = request.headers();
     let mut hosts = headers.get_all(HOST).iter();
@@ -53,7 +53,7 @@ fn misled(site: &Site, request: &Request) -> Option<Reply> {
     if site.is_open() { from_this_machine(headers).err() } else { None }
 }
 
-/// Wraps a request.
+/// Serves a request and records it.
 pub(crate) async fn observed(
     State(site): State<Arc<Site>>,
     request: Request,
@@ -62,7 +62,7 @@ pub(crate) async fn observed(
     let id = id(&request);
     let begun = tokio::time::Instant::now();
     let method = request.method().clone();
-    // The path as it was declared: the one that was sent has keys in it, or anything.
+    // The path of the route. The requested path may contain keys or arbitrary text.
     let path = request.extensions().get::<MatchedPath>().cloned();
     let mut response = match misled(&site, &request) {
         Some(reply) => respond(&reply),
@@ -85,7 +85,7 @@ pub(crate) async fn observed(
             "micros": u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
         });
         if let Some(conflict) = response.extensions().get::<Conflict>() {
-            // The pointers stay out: a member's name is the sender's and may be personal.
+            // The pointers are not logged: the sender chose the names of the members, and they may be personal data.
             line["conflict"] = json!({ "key": conflict.key, "run": conflict.run });
         }
         log.line(&line);

@@ -1,4 +1,4 @@
-//! What can be asked, as an OpenAPI 3.1 document made from the pipelines.
+//! The OpenAPI 3.1 document of the server, generated from the pipelines.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::flow::Flow;
 use crate::site::Site;
 
-/// Returns the path of the orders of an intake: `/order` of `/order/{key}`.
+/// Returns the path of an intake without the key: `/order` for `/order/{key}`.
 pub(crate) fn collection(path: &str) -> &str {
     match path.strip_suffix("/{key}").unwrap_or_default() {
         "" => "/",
@@ -36,7 +36,7 @@ fn of(plans: &[Arc<Plan>]) -> Json {
         let name = plan.name();
         let mut schema = plan.order().schema().source().clone();
         if let Some(members) = schema.as_object_mut() {
-            // So that references within it are its own.
+            // With an `$id`, references resolve within the schema.
             members.entry("$id").or_insert_with(|| json!(format!("urn:oms:{name}:order")));
         }
         schemas.insert(format!("{name}.order"), schema);
@@ -44,8 +44,8 @@ fn of(plans: &[Arc<Plan>]) -> Json {
         let body =
             json!({ "required": true, "content": { "application/json": { "schema": order } } });
         let key = json!({ "name": "key", "in": "path", "required": true, "schema": key_schema() });
-        let prefer = json!({ "name": "Prefer", "in": "header", "description": "`wait=5` waits up to so many seconds for the run to end.", "schema": { "type": "string" } });
-        let idempotency = json!({ "name": "Idempotency-Key", "in": "header", "description": "The order's key, where it is not in the body.", "schema": { "type": "string" } });
+        let prefer = json!({ "name": "Prefer", "in": "header", "description": "`wait=5` waits up to 5 seconds for the run to end.", "schema": { "type": "string" } });
+        let idempotency = json!({ "name": "Idempotency-Key", "in": "header", "description": "The order's key, if it is not in the body.", "schema": { "type": "string" } });
         let summary = plan.description().unwrap_or_default();
         paths.insert(
             intake.path.clone(),
@@ -56,7 +56,7 @@ fn of(plans: &[Arc<Plan>]) -> Json {
                     "requestBody": body, "responses": answers(),
                 },
                 "get": {
-                    "operationId": format!("{name}.show"), "summary": "How far an order is.",
+                    "operationId": format!("{name}.show"), "summary": "The state of an order.",
                     "responses": shown(),
                 },
             }),
@@ -70,13 +70,13 @@ fn of(plans: &[Arc<Plan>]) -> Json {
         );
     }
     for (path, summary) in
-        [("/healthz", "The process answers."), ("/readyz", "Orders are taken in.")]
+        [("/healthz", "The process responds."), ("/readyz", "The server accepts orders.")]
     {
         let fine = json!({ "description": summary, "content": { "application/json": { "schema": { "type": "object" } } } });
-        let elsewhere = refusal("It was sent to another name than this machine's.");
+        let elsewhere = refusal("The request is for a host other than this machine.");
         let mut responses = json!({ "200": fine, "421": elsewhere });
         if path == "/readyz" {
-            responses["503"] = refusal("It is about to end.");
+            responses["503"] = refusal("The server is shutting down.");
         }
         paths.insert(
             path.to_owned(),
@@ -91,7 +91,7 @@ fn of(plans: &[Arc<Plan>]) -> Json {
             "title": "oms", "version": env!("CARGO_PKG_VERSION"),
             "license": { "name": "MIT OR Apache-2.0", "identifier": env!("CARGO_PKG_LICENSE") },
         },
-        // The server of this document.
+        // The server that returned this document.
         "servers": [{ "url": "/" }],
         "paths": paths,
         "components": {
@@ -101,7 +101,7 @@ fn of(plans: &[Arc<Plan>]) -> Json {
                 "bearer": { "type": "http", "scheme": "bearer" },
             },
         },
-        // Where there are no keys, on one machine, none is asked for.
+        // The empty entry is for a loopback server without keys.
         "security": [{}, { "key": [] }, { "bearer": [] }],
     })
 }
@@ -116,7 +116,7 @@ fn accepted() -> Json {
         "properties": {
             "key": key_schema(),
             "run": { "type": "string", "description": "The id of the order's run." },
-            "state": { "type": "string", "description": "How far it is, where that was waited for." },
+            "state": { "type": "string", "description": "The state of the run, if the request waited for it." },
             "cause": { "type": ["string", "null"] },
             "caught": caught(),
         },
@@ -124,7 +124,7 @@ fn accepted() -> Json {
 }
 
 fn caught() -> Json {
-    json!({ "type": "integer", "minimum": 0, "description": "How many failures a catch step handled." })
+    json!({ "type": "integer", "minimum": 0, "description": "Number of failures that a catch step handled." })
 }
 
 fn status() -> Json {
@@ -138,7 +138,7 @@ fn status() -> Json {
             "updated_at": { "type": "string", "format": "date-time" },
             "cause": {
                 "type": ["string", "null"],
-                "description": "Why it is parked. If it completed: the causes of the failures that a catch step handled.",
+                "description": "Why the run is parked. For a completed run, the causes of the failures that a catch step handled.",
             },
             "caught": caught(),
         },
@@ -153,7 +153,7 @@ fn problem() -> Json {
             "title": { "type": "string" },
             "status": { "type": "integer" },
             "detail": { "type": "string" },
-            "key": { "type": "string", "description": "The key that another order has (409)." },
+            "key": { "type": "string", "description": "The key that another order already has (409)." },
             "run": { "type": "string", "description": "The id of that order's run (409)." },
             "pointers": {
                 "type": "array", "items": { "type": "string" },
@@ -185,36 +185,37 @@ fn refusals(refused: &[(&str, &str)]) -> Map<String, Json> {
     refused.iter().map(|(status, why)| ((*status).to_owned(), refusal(why))).collect()
 }
 
-/// What an order is answered with.
+/// The responses to an order.
 fn answers() -> Json {
     let mut answers = Map::from_iter([
         ("200".to_owned(), fine("The same order was accepted before.", "Accepted")),
-        ("201".to_owned(), fine("The order is on disk, and will be worked on.", "Accepted")),
+        ("201".to_owned(), fine("The order is on disk and will run.", "Accepted")),
     ]);
     answers.extend(refusals(&[
-        ("400", "What came is no order, or its key is none."),
-        ("401", "An API key is needed."),
-        ("403", "The API key is for something else, or a proxy forwarded the request and there are no API keys."),
-        ("408", "The order took too long to come in."),
-        ("409", "Another order has this key: its run, and the members that differ."),
+        ("400", "The order or its key is invalid."),
+        ("401", "An API key is required."),
+        ("403", "The API key lacks the required scope, or a proxy forwarded the request to a server without API keys."),
+        ("408", "The order was not received in time."),
+        ("409", "Another order has this key. The problem names its run and the members that differ."),
         ("413", "The order is too large."),
-        ("415", "An order is JSON."),
-        ("421", "It was sent to another name than this machine's."),
-        ("429", "There are too many at once; send it again."),
-        ("503", "It could not be stored; send it again."),
+        ("415", "The body is not `application/json`, or it is compressed."),
+        ("421", "The request is for a host other than this machine."),
+        ("429", "The server has too many orders at once. Send the order again."),
+        ("503", "The order could not be stored. Send it again."),
     ]));
     Json::Object(answers)
 }
 
 fn shown() -> Json {
-    let mut answers = Map::from_iter([("200".to_owned(), fine("How far it is.", "Status"))]);
+    let mut answers =
+        Map::from_iter([("200".to_owned(), fine("The state of the order.", "Status"))]);
     answers.extend(refusals(&[
-        ("400", "The key is none."),
-        ("401", "An API key is needed."),
-        ("403", "The API key is for something else, or a proxy forwarded the request and there are no API keys."),
-        ("404", "There is no such order."),
-        ("421", "It was sent to another name than this machine's."),
-        ("503", "It could not be looked up; try again."),
+        ("400", "The key is invalid."),
+        ("401", "An API key is required."),
+        ("403", "The API key lacks the required scope, or a proxy forwarded the request to a server without API keys."),
+        ("404", "No order has this key."),
+        ("421", "The request is for a host other than this machine."),
+        ("503", "The order could not be read. Try again."),
     ]));
     Json::Object(answers)
 }

@@ -1,5 +1,5 @@
-//! What people have a server do: retries, cancellations, imports, pruning and forgetting, at the socket of the state directory; the first two in the
-//! console as well.
+//! Operations on a running server: retry, cancel, import, prune and forget. The command line requests them at the socket of the state directory. The
+//! console also offers retry and cancel.
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -27,7 +27,7 @@ use crate::audit;
 use crate::flow::{Flow, Renewed};
 use crate::site::Site;
 
-/// Bytes of a request at the most: two million runs.
+/// Maximum size of a request in bytes. It allows for two million runs.
 const REQUEST_MAX: u64 = 32 << 20;
 /// Time limit for reading a request, and for writing the response.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ const CONVERSATIONS_MAX: usize = 64;
 const REST: Duration = Duration::from_millis(50);
 
 impl Flow {
-    /// Tries a run again.
+    /// Retries a run.
     pub(crate) async fn retry(
         &self,
         row: &RunRow,
@@ -51,7 +51,7 @@ impl Flow {
         if done.refused.is_none() && done.state == RunState::Waiting {
             let until = self.runner.row(row.id)?.and_then(|row| row.wait_until);
             let at = until.unwrap_or_else(|| SystemClock.now());
-            // Without a runner it goes on the next time.
+            // If the runner has stopped, the run continues after the next start.
             let _unheard = self.work.send(Work::GoOn { id: row.id, at }).await;
         }
         Ok(done)
@@ -66,7 +66,7 @@ impl Flow {
         Ok(Done::of(row, cancelled))
     }
 
-    /// Does what the command line asks for, and writes it down.
+    /// Executes a request of the command line and records it in the audit log.
     async fn operate(&self, request: Request) -> Response {
         let failed = |error: anyhow::Error| Response::Failed(format!("{error:#}"));
         let entry = match self.note_request(&request).await {
@@ -105,7 +105,7 @@ impl Flow {
         };
         let mut done = Vec::with_capacity(runs.len());
         for id in runs {
-            // It may have been let go of.
+            // The run may have been deleted.
             let Some(row) = self.runner.row(id)? else { continue };
             let result = match held {
                 Some(held) => self.retry(&row, held).await,
@@ -123,12 +123,12 @@ impl Flow {
     async fn import(&self, table: &str, rows: &str) -> anyhow::Result<()> {
         let plan = self.runner.plan();
         let table = plan.tables().iter().find(|known| *known.name == *table);
-        let table = table.context("the pipeline that is served has no such table")?;
+        let table = table.context("the served pipeline has no such table")?;
         let rows = read_rows(table, rows).map_err(|error| anyhow::anyhow!(error.message))?;
         Ok(self.runner.import(table, rows).await?)
     }
 
-    /// Begins new runs on the pipeline as its file is now, so that what was mended there counts.
+    /// Reads the pipeline file again, so that its changes apply to new runs and to retries.
     pub(crate) async fn renew(&self) -> anyhow::Result<()> {
         let source = Arc::clone(&self.source);
         let read = tokio::task::spawn_blocking(move || source.read()).await?;
@@ -140,13 +140,13 @@ impl Flow {
     }
 }
 
-/// Listens at the socket of a state directory.
+/// Listens on the socket of a state directory.
 ///
 /// # Errors
-/// When the socket cannot be made.
+/// When the socket cannot be created.
 pub(crate) fn open(directory: &Path) -> io::Result<UnixListener> {
     let path = socket(directory);
-    // A new socket has the mode that the umask leaves. It gets its own mode in a private directory before others can reach it.
+    // The umask sets the mode of a new socket. It therefore gets its own mode in a private directory, before others can reach it.
     let folder = directory.join(".new");
     let _left_by_a_crash = std::fs::remove_dir_all(&folder);
     std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
@@ -159,7 +159,7 @@ pub(crate) fn open(directory: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Answers whoever asks at the socket of a flow, until this is dropped.
+/// Serves the clients at the socket of a flow until the future is dropped.
 pub(crate) async fn attend(site: Arc<Site>, at: usize, listener: UnixListener) {
     let Some(flow) = site.flows.get(at) else { return };
     let turn = Mutex::new(());
@@ -175,7 +175,7 @@ pub(crate) async fn attend(site: Arc<Site>, at: usize, listener: UnixListener) {
     }
 }
 
-/// Answers one client. Requests of several clients are read concurrently, because a client may be silent, and executed one after the other.
+/// Serves one client. Requests of several clients are read concurrently, because a client may be silent, and executed one after the other.
 async fn converse(flow: &Flow, stream: UnixStream, turn: &Mutex<()>) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
@@ -186,7 +186,7 @@ async fn converse(flow: &Flow, stream: UnixStream, turn: &Mutex<()>) -> io::Resu
             let _mine = turn.lock().await;
             flow.operate(request).await
         }
-        Ok(Ok(Err(error))) => Response::Failed(format!("the request is not understood: {error}")),
+        Ok(Ok(Err(error))) => Response::Failed(format!("invalid request: {error}")),
         Ok(Err(error)) => return Err(error),
         Err(_) => Response::Failed("no request within the time limit".to_owned()),
     };

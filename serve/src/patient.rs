@@ -1,5 +1,4 @@
-//! A connection whose other side has to take what is sent to it: one that takes nothing for long is given up. It also records how long it waits for its
-//! peer.
+//! A connection with a write timeout: it fails if the peer reads nothing for too long. It also records how long it waits for its peer.
 
 use std::io;
 use std::pin::Pin;
@@ -12,7 +11,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::room::Wait;
 
-/// A connection with patience for writing.
+/// A connection with a write timeout.
 pub(crate) struct Patient<S> {
     inner: S,
     patience: Duration,
@@ -27,7 +26,7 @@ impl<S> Patient<S> {
         Self { inner, patience, waits: false, end: Box::pin(sleep(patience)), wait }
     }
 
-    /// Passes on what came of a write, or ends it when nothing came for long.
+    /// Returns the result of a write, or an error after the timeout.
     fn passed<T>(
         &mut self,
         context: &mut Context<'_>,

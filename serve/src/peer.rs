@@ -1,4 +1,4 @@
-//! The TCP connection to a client, shared by what reads and writes it and by handlers that ask whether the client has left.
+//! The TCP connection to a client. The code that reads and writes it shares it with handlers that check whether the client has left.
 
 use std::io;
 use std::pin::Pin;
@@ -15,8 +15,8 @@ use tokio::net::TcpStream;
 pub(crate) struct Peer(Arc<TcpStream>);
 
 impl Peer {
-    /// Returns whether the client has closed its side of the connection, or the connection was lost. HTTP does not notice either while a
-    /// response is computed.
+    /// Returns whether the client has closed its side of the connection, or the connection was lost. hyper notices neither while a response is being
+    /// computed.
     pub(crate) fn has_left(&self) -> bool {
         let left = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
         let mut asked = [PollFd::new(&*self.0, left)];
@@ -25,16 +25,16 @@ impl Peer {
     }
 }
 
-/// A connection that is read and written.
+/// The side of a connection that reads and writes.
 pub(crate) struct Socket(Arc<TcpStream>);
 
-/// Returns both ends of the use of a connection.
+/// Shares a connection between its I/O and the handlers.
 pub(crate) fn shared(stream: TcpStream) -> (Socket, Peer) {
     let stream = Arc::new(stream);
     (Socket(Arc::clone(&stream)), Peer(stream))
 }
 
-/// Tries an operation each time that the socket is ready, until it does not have to wait any more.
+/// Repeats an operation whenever the socket is ready, until it no longer returns `WouldBlock`.
 macro_rules! when_ready {
     ($ready:expr, $try:expr) => {
         loop {
@@ -79,7 +79,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A TCP socket has no buffer of its own in this process.
+        // A TCP socket has no buffer in this process.
         Poll::Ready(Ok(()))
     }
 
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!((&bytes, peer.has_left()), (b"one", false));
         socket.write_all(b"two").await.unwrap();
         client.read_exact(&mut bytes).await.unwrap();
-        // Bytes that were not read do not hide the end.
+        // Unread bytes do not hide the end of the stream.
         client.write_all(b"more").await.unwrap();
         client.shutdown().await.unwrap();
         tokio::time::timeout(std::time::Duration::from_secs(5), async {

@@ -1,4 +1,4 @@
-//! Counts of recently accepted orders per second. They are read from the database, so that they survive a restart.
+//! Counts of recently accepted orders per second. They come from the database, so they survive a restart.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use oms_sqlite::{Error, Reader, RunRow};
 
-/// Seconds that are remembered: half an hour.
+/// The period of the counts in seconds: half an hour.
 const SECONDS: i64 = 30 * 60;
-/// Seconds over which a rate is taken.
+/// The period of the rate in seconds.
 const RATE_SECONDS: i64 = 10;
 
 #[derive(Default)]
@@ -23,11 +23,11 @@ struct Counts {
 #[derive(Default)]
 pub(crate) struct Recent(Mutex<Counts>);
 
-/// What was accepted in a minute.
+/// The orders that were accepted in a minute.
 pub(crate) struct Minute {
-    /// The minute since 1970.
+    /// Minutes since 1970.
     pub(crate) minute: i64,
-    /// How many.
+    /// Number of orders.
     pub(crate) count: u64,
 }
 
@@ -61,7 +61,7 @@ impl Recent {
         Ok(())
     }
 
-    /// Returns how many came in a second, over the last ten.
+    /// Returns the average number of orders per second over the last ten seconds.
     pub(crate) fn per_second(&self, now: Timestamp) -> f64 {
         let from = now.as_second() - RATE_SECONDS;
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,7 +69,7 @@ impl Recent {
         u32::try_from(sum).map_or(f64::INFINITY, f64::from) / 10.0
     }
 
-    /// Returns the last thirty minutes, the oldest first.
+    /// Returns the last thirty minutes, oldest first.
     pub(crate) fn minutes(&self, now: Timestamp) -> Vec<Minute> {
         let last = now.as_second() / 60;
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Answers of HTTP.
+//! HTTP responses.
 
 use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use oms_engine::intake::Reply;
 
-/// Writes an answer.
+/// Converts a reply to a response.
 pub(crate) fn respond(reply: &Reply) -> Response {
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut headers = HeaderMap::new();
@@ -24,7 +24,7 @@ pub(crate) fn respond(reply: &Reply) -> Response {
             headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
-        // The rest of the body may still come, and nobody wants it.
+        // The rest of the body is not read.
         StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT => {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -33,7 +33,7 @@ pub(crate) fn respond(reply: &Reply) -> Response {
     (status, headers, reply.body.to_string()).into_response()
 }
 
-/// Makes a problem that its status says all about (RFC 9457, section 4.2.1).
+/// Returns a problem without a type of its own: its status describes it (RFC 9457, section 4.2.1).
 pub(crate) fn plain(status: StatusCode) -> Reply {
     let title = status.canonical_reason().unwrap_or_default();
     let mut reply = Reply::problem(status.as_u16(), "", title);

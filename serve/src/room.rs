@@ -1,5 +1,5 @@
-//! The limit of open connections. At the limit, the connection that has waited longest for its peer is closed, so that slow clients cannot
-//! lock out others.
+//! The limit on open connections. At the limit, the connection that has waited longest for its peer is closed, so that slow clients cannot lock
+//! out others.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

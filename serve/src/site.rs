@@ -1,4 +1,4 @@
-//! What is served: the pipelines, and what holds for all of them.
+//! The site: the pipelines that are served, and their shared parts.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,10 +25,10 @@ use crate::reply::{plain, respond};
 use crate::room::Room;
 use crate::{intake, metrics, observe, openapi, status};
 
-/// Kibibytes of orders that are being received or wait for their answer at the most.
+/// Maximum memory, in KiB, for orders that are being received or wait for a response.
 const RECEIVING_MAX_KIB: usize = 256 << 10;
 
-/// Paths of the server's own, which no pipeline may have.
+/// Paths that are reserved for the server. A pipeline cannot use them.
 const RESERVED: [&str; 5] = ["/console", "/healthz", "/metrics", "/openapi.json", "/readyz"];
 
 /// Why a server does not start.
@@ -36,20 +36,22 @@ const RESERVED: [&str; 5] = ["/console", "/healthz", "/metrics", "/openapi.json"
 pub enum StartError {
     /// A pipeline has no intake.
     #[error(
-        "the pipeline `{0}` takes no orders by HTTP: it has no `intake`; add `intake: {{ path: \"/{0}/{{key}}\" }}`"
+        "the pipeline `{0}` has no `intake`, so it cannot accept orders over HTTP; add `intake: {{ path: \"/{0}/{{key}}\" }}`"
     )]
     NoIntake(String),
-    /// A pipeline's path is one of the server's own.
-    #[error("the intake path of `{pipeline}` begins with `{path}`, which is the server's own")]
+    /// The path of a pipeline is reserved.
+    #[error(
+        "the intake path of `{pipeline}` starts with `{path}`, which is reserved for the server; use another path"
+    )]
     Reserved {
         /// The pipeline.
         pipeline: String,
         /// The path.
         path: &'static str,
     },
-    /// Anybody could send orders.
+    /// Other machines can connect, and the pipeline has no API key.
     #[error(
-        "a server for other machines requires API keys, and the pipeline `{pipeline}` has none; create one: `oms keys add PIPELINE NAME --state-dir {directory}`"
+        "a server that other machines can reach requires API keys, and the pipeline `{pipeline}` has none; create a key: `oms keys add PIPELINE NAME --state-dir {directory}`"
     )]
     NoKeys {
         /// The pipeline.
@@ -58,7 +60,7 @@ pub enum StartError {
         directory: String,
     },
     /// The state of a pipeline cannot be used.
-    #[error("the state of `{pipeline}` cannot be used")]
+    #[error("cannot use the state of `{pipeline}`")]
     State {
         /// The pipeline.
         pipeline: String,
@@ -70,28 +72,28 @@ pub enum StartError {
 /// Maximum number of console pages that are rendered at the same time; others wait.
 const PAGES_MAX: usize = 16;
 
-/// What is served.
+/// The pipelines that are served, and their shared parts.
 pub struct Site {
     pub(crate) flows: Vec<Flow>,
     pub(crate) metrics: Metrics,
     /// Whether only this machine can connect.
     pub(crate) loopback: bool,
-    /// Where requests are logged, if they are.
+    /// The request log, if enabled.
     pub(crate) log: Option<Log>,
     pub(crate) sessions: Sessions,
-    /// The pages of the console that may be rendered at the same time. Each needs a thread and a reader to the database.
+    /// Permits for rendering pages of the console. Each page needs a thread and a connection to the database.
     pub(crate) pages: Arc<Semaphore>,
     /// The places for connections.
     pub(crate) room: Arc<Room>,
-    /// Whether connections are private.
+    /// Whether connections use TLS.
     pub(crate) private: bool,
     stopping: AtomicBool,
-    /// Retries of many runs.
+    /// Bulk retries.
     tasks: Mutex<JoinSet<()>>,
     pub(crate) receiving: Arc<Semaphore>,
 }
 
-/// A flow of a site, as a handler of a request gets it.
+/// A flow of a site, for the handlers of its requests.
 #[derive(Clone)]
 pub(crate) struct Served {
     pub(crate) site: Arc<Site>,
@@ -105,11 +107,11 @@ impl Served {
 }
 
 impl Site {
-    /// Sets every pipeline to work. `address` is where the server will listen, `logs` whether it writes a line for each request,
-    /// `private` whether connections have TLS.
+    /// Starts every pipeline. `address` is the address that the server will listen on, `logs` says whether it logs each request, and `private` whether
+    /// connections use TLS.
     ///
     /// # Errors
-    /// When a pipeline cannot be served like that.
+    /// When a pipeline cannot be served with these settings.
     pub fn start(
         opened: Vec<Opened>,
         address: SocketAddr,
@@ -151,7 +153,7 @@ impl Site {
         Ok((site, workers))
     }
 
-    /// Tries runs of a flow again in the background; what comes of it goes to an entry of the audit log.
+    /// Retries runs of a flow in the background. The outcome is added to an entry of the audit log.
     pub(crate) fn work(self: &Arc<Self>, at: usize, rows: Vec<RunRow>, entry: i64) {
         let site = Arc::clone(self);
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -159,14 +161,14 @@ impl Site {
         tasks.spawn(async move { site.retry_all(at, rows, entry).await });
     }
 
-    /// Ends what is done in the background, each thing after the run that it is at.
+    /// Waits for the bulk retries. After `stop`, each ends after its current run.
     pub(crate) async fn finish(&self) {
         let mut tasks =
             std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         while tasks.join_next().await.is_some() {}
     }
 
-    /// Tells whether everybody on this machine may do everything, since no pipeline ever had a key.
+    /// Returns whether no API key is required: only this machine can connect, and no pipeline ever had a key.
     pub(crate) fn is_open(&self) -> bool {
         let never = |flow: &Flow| flow.keys.current().is_ok_and(|keys| !keys.were_made());
         self.loopback && self.flows.iter().all(never)
@@ -199,7 +201,7 @@ impl Site {
         Ok(())
     }
 
-    /// Takes no more orders.
+    /// Stops accepting orders.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
     }
@@ -208,7 +210,7 @@ impl Site {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Gives the runners back, to be closed; nothing of one that is still used.
+    /// Returns the runners so that they can be closed, or `None` if one is still in use.
     pub fn into_runners(self: Arc<Self>) -> Option<Vec<Runner>> {
         let site = Arc::into_inner(self)?;
         let runners = site.flows.into_iter().map(|flow| flow.runner);
@@ -250,7 +252,7 @@ impl Site {
     }
 }
 
-/// The runners of a site at work.
+/// The tasks of a site's runners.
 #[derive(Default)]
 pub struct Workers {
     stops: Vec<watch::Sender<bool>>,
@@ -263,7 +265,7 @@ impl Workers {
         self.tasks.spawn(worker.work);
     }
 
-    /// Waits until one of them fails.
+    /// Waits until a runner fails.
     pub(crate) async fn failed(&mut self) -> ServeError {
         loop {
             match self.tasks.join_next().await {
@@ -277,10 +279,10 @@ impl Workers {
         }
     }
 
-    /// Lets what is under way become durable, and ends.
+    /// Stops the runners after the work in progress is durable.
     ///
     /// # Errors
-    /// What stopped one of them before.
+    /// When a runner failed.
     pub(crate) async fn end(mut self) -> Result<(), ServeError> {
         for stop in &self.stops {
             stop.send_replace(true);

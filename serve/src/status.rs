@@ -10,12 +10,12 @@ use serde_json::json;
 use crate::reply::respond;
 use crate::site::Site;
 
-/// `GET /healthz`: the process answers.
+/// `GET /healthz`: the process responds.
 pub(crate) async fn alive() -> Response {
     respond(&Reply { status: 200, body: json!({ "status": "ok" }) })
 }
 
-/// `GET /readyz`: orders are taken in.
+/// `GET /readyz`: the server accepts orders.
 pub(crate) async fn ready(State(site): State<Arc<Site>>) -> Response {
     let works = site.flows.iter().all(|flow| !flow.work.is_closed());
     match works && !site.is_stopping() {

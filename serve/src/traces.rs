@@ -1,7 +1,7 @@
-//! Traces by OTLP: one for each order, with a span for each attempt of a step, made of what the journal says once it is on disk.
+//! Traces over OTLP: one trace per order, with a span for each attempt of a step. Spans are created from journal events that are on disk.
 //!
-//! The id of a trace is the id of the run, so that it can be found by it. The standard variables say where traces go (OpenTelemetry specification, "OpenTelemetry
-//! Protocol Exporter" and "General SDK Configuration"). They hold names, times and causes, no data of an order but its key.
+//! The id of a trace is the id of its run. The standard environment variables set the destination (OpenTelemetry specification, "OpenTelemetry Protocol
+//! Exporter" and "General SDK Configuration"). Spans contain names, times and causes. The key is the only data of the order in them.
 
 use std::time::{Duration, SystemTime};
 
@@ -20,43 +20,43 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter as _, SpanLinks};
 use tokio::sync::mpsc;
 
-/// Spans that wait to be sent at the most; what comes then is left out.
+/// Maximum number of queued spans. Further spans are dropped.
 const SPANS_MAX: usize = 65_536;
-/// Spans that are sent together at the most.
+/// Maximum number of spans in one export.
 const BATCH_MAX: usize = 2_048;
-/// How long spans are gathered.
+/// How long spans are collected before an export.
 const GATHER: Duration = Duration::from_millis(500);
-/// How long a collector may take to answer.
+/// Timeout for the response of the collector.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Gathers spans; they are sent by the task that [`start`](Traces::start) gives.
+/// Collects spans. The [`Sender`] that [`start`](Traces::start) returns exports them.
 pub struct Traces {
     spans: mpsc::Sender<SpanData>,
     scope: InstrumentationScope,
 }
 
-/// Sends what was gathered.
+/// Exports the collected spans.
 pub struct Sender {
     spans: mpsc::Receiver<SpanData>,
     exporter: SpanExporter,
 }
 
-/// Why traces cannot be sent.
+/// Why traces cannot be exported.
 #[derive(Debug, thiserror::Error)]
 pub enum TracesError {
-    /// The variables cannot be used.
-    #[error("the variables that say where traces go cannot be used")]
+    /// The environment variables are invalid.
+    #[error("cannot use the `OTEL_` environment variables")]
     Exporter(#[from] ExporterBuildError),
     /// The system's certificates cannot be read.
-    #[error("the system's certificates cannot be read")]
+    #[error("cannot read the system's certificates")]
     Certificates(#[from] std::io::Error),
 }
 
 impl Traces {
-    /// Begins to gather, as the standard variables say.
+    /// Starts to collect spans, as set by the standard environment variables.
     ///
     /// # Errors
-    /// When the variables cannot be used.
+    /// When the environment variables are invalid or the system's certificates cannot be read.
     pub fn start() -> Result<(Self, Sender), TracesError> {
         let connector = HttpsConnectorBuilder::new()
             .with_native_roots()?
@@ -72,7 +72,7 @@ impl Traces {
     }
 
     fn send(&self, span: SpanData) {
-        // A collector that is too slow is no reason to hold an order up.
+        // A slow collector must not delay orders. The span is dropped.
         let _left_out = self.spans.try_send(span);
     }
 
@@ -97,7 +97,7 @@ impl Traces {
     }
 }
 
-/// Names the service: as the variables say, else after the program.
+/// Returns the resource with the service name from the environment variables, or else `oms`.
 fn resource() -> Resource {
     let said = Resource::builder().build();
     let name = said.get(&Key::new("service.name")).map(|name| name.to_string());
@@ -107,7 +107,7 @@ fn resource() -> Resource {
     }
 }
 
-/// Derives a span's id, which is the same whenever it is derived.
+/// Derives the id of a span. Equal parts have equal ids.
 fn id(parts: &[&str]) -> SpanId {
     let bytes: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
     let digest = Digest::of_parts(bytes);
@@ -171,7 +171,7 @@ impl Listener for Traces {
 }
 
 impl Sender {
-    /// Sends spans until nobody gathers any more; `said` hears of the first failure of each stretch of them.
+    /// Exports spans until [`Traces`] is dropped. Calls `said` for the first of several consecutive failures.
     pub async fn run(mut self, said: impl Fn(String) + Send) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         let mut failing = false;
@@ -187,7 +187,7 @@ impl Sender {
                 Ok(()) => failing = false,
                 Err(error) if !failing => {
                     failing = true;
-                    said(format!("traces cannot be sent: {error}"));
+                    said(format!("cannot export traces: {error}"));
                 }
                 Err(_) => {}
             }

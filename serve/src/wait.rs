@@ -1,4 +1,4 @@
-//! `Prefer: wait=N` (RFC 7240): an answer that waits until the run has ended.
+//! `Prefer: wait=N` (RFC 7240): a response that waits until the run has ended.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use crate::flow::Flow;
 use crate::peer::Peer;
 use crate::site::Site;
 
-/// Seconds that an answer waits at the most, whatever is asked for.
+/// Maximum wait in seconds. Longer waits are shortened to it.
 const WAIT_MAX: u64 = 60;
 /// Interval at which a waiting request reads the state of its run. A retry or a cancellation does not wake the request.
 const LOOK: Duration = Duration::from_millis(250);
@@ -38,7 +38,7 @@ impl Waiters {
         Arc::clone(self.waiting().entry(key.to_owned()).or_default())
     }
 
-    /// Forgets a run for which no request waits any more.
+    /// Removes a run for which no request waits any longer.
     fn leave(&self, key: &str, notify: Arc<Notify>) {
         let mut waiting = self.waiting();
         let is_same = waiting.get(key).is_some_and(|known| Arc::ptr_eq(known, &notify));
@@ -49,7 +49,7 @@ impl Waiters {
     }
 }
 
-/// Returns how long the caller wants to wait, if it does.
+/// Returns the wait in seconds that the client asks for.
 pub(crate) fn wanted(headers: &HeaderMap) -> Option<u64> {
     let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
     let mut preferences = values.flat_map(|value| value.split(','));
@@ -61,13 +61,13 @@ pub(crate) fn wanted(headers: &HeaderMap) -> Option<u64> {
     })
 }
 
-/// Says that it was waited.
+/// Returns the value of the header `Preference-Applied`.
 pub(crate) fn applied(seconds: u64) -> HeaderValue {
     let text = format!("wait={}", seconds.min(WAIT_MAX));
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("wait"))
 }
 
-/// Waits until a run has ended or is parked, the time is over, the client has left or the server shuts down. Returns the run as it is then.
+/// Waits until the run has ended or is parked, the time is up, the client has left, or the server shuts down. Returns the run in its current state.
 pub(crate) async fn until_ended(
     site: &Site,
     flow: &Flow,
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wait_is_one_preference_among_others() {
+    fn the_wait_is_found_among_other_preferences() {
         let of = |value: &'static str| {
             wanted(&HeaderMap::from_iter([(
                 axum::http::HeaderName::from_static("prefer"),

@@ -1,4 +1,4 @@
-// The script of the console: it renews what carries `data-live` and lets a command be copied. Every page works without it.
+// The script of the console. It updates elements with `data-live` and copies commands. Every page works without it.
 
 const EVERY_MS = 2000;
 const TOO_LONG_MS = 10000;
@@ -10,7 +10,7 @@ function tell(text) {
   if (told.textContent !== text) told.textContent = text;
 }
 
-/** Makes a node like another one. What stays is left alone, so that focus, selection and what was opened last. */
+/** Makes a node equal to another one. Unchanged parts are kept, so that they keep the focus, the selection and their open state. */
 function become(old, fresh) {
   if (old.nodeName !== fresh.nodeName) return old.replaceWith(fresh);
   if (old.nodeType !== Node.ELEMENT_NODE) {
@@ -26,7 +26,7 @@ function become(old, fresh) {
   becomeWithin(old, fresh);
 }
 
-/** What is in a node, but for the spaces between elements. */
+/** Returns the children of a node without white space between elements. */
 function parts(node) {
   return [...node.childNodes].filter((child) => child.nodeType === Node.ELEMENT_NODE || child.data.trim() !== "");
 }
@@ -56,13 +56,13 @@ function keepLive(element) {
       });
       if (answer.type === "opaqueredirect" || answer.status === 401 || answer.status === 403) {
         ended = true;
-        tell("You are logged out. Load the page again to go on.");
+        tell("You are logged out. Reload the page to log in.");
       } else if (!answer.ok) {
-        throw new Error(`the server answers ${answer.status}`);
+        throw new Error(`the server responds with ${answer.status}`);
       } else {
         const { body } = new DOMParser().parseFromString(await answer.text(), "text/html");
         ended = body.querySelector("[data-done]") !== null;
-        // Numbers that change all the time are not read out; how it ended is.
+        // Screen readers announce the final state, but not the numbers that change before.
         if (ended) element.setAttribute("aria-live", "polite");
         for (const part of body.querySelectorAll("[data-for]")) {
           const place = document.getElementById(part.dataset.for);
@@ -73,7 +73,7 @@ function keepLive(element) {
         tell("");
       }
     } catch {
-      tell("Not connected. Trying again.");
+      tell("Connection lost. Retrying.");
     }
     busy = false;
     plan(EVERY_MS);
@@ -97,7 +97,7 @@ function letCopy(button) {
       tell("Copied.");
     } catch {
       getSelection().selectAllChildren(source);
-      tell("It is selected. Copy it with the keyboard.");
+      tell("The command is selected. Copy it with the keyboard.");
     }
     setTimeout(tell, COPIED_MS, "");
   });

@@ -147,7 +147,7 @@ class Serve {
     await until("all orders have been tried", async () => {
       const pages = ["in_progress", "waiting"].map((state) => fetch(`${this.base}/runs?state=${state}`));
       const texts = await Promise.all((await Promise.all(pages)).map((page) => page.text()));
-      return texts.every((text) => text.includes("No run is like that."));
+      return texts.every((text) => text.includes("No runs match."));
     });
   }
 
@@ -305,8 +305,8 @@ async function mouse(person) {
 
   await person.goes("/");
   await person.press("link", "Runs");
-  await person.fill("Key begins with", found.order_id.slice(0, -1));
-  await person.press("button", "Show");
+  await person.fill("Key prefix", found.order_id.slice(0, -1));
+  await person.press("button", "Filter");
   check((await person.keys()).join() === found.order_id, "the search by a key finds another run");
   check(page.url().includes("key=NW-1025"), "the search by a key cannot be kept as a bookmark");
   await person.press("link", found.order_id);
@@ -316,20 +316,20 @@ async function mouse(person) {
   ok("an order is found by its key");
 
   await person.press("link", "Runs");
-  await person.fill("Of a customer", found.customer_id);
+  await person.fill("Customer", found.customer_id);
   await person.press("button", "Search");
-  await person.says("These are the runs of one customer.");
+  await person.says("Customer search: all matching runs.");
   check((await person.keys()).join() === found.order_id, `a customer's text finds ${await person.keys()}`);
   check(!(await page.content()).toLowerCase().includes(`value="${found.customer_id.toLowerCase()}"`), "the page keeps what was searched for");
   // The order has no name; the table of customers has.
-  await person.fill("Of a customer", "MARIO PONTES");
+  await person.fill("Customer", "MARIO PONTES");
   await person.press("button", "Search");
-  await person.says("These are the runs of one customer.");
+  await person.says("Customer search: all matching runs.");
   check((await person.keys()).join() === found.order_id, `a customer's name finds ${await person.keys()}`);
-  await person.fill("Of a customer", "no such customer");
+  await person.fill("Customer", "no such customer");
   await person.press("button", "Search");
-  await person.says("No run is like that.");
-  await person.fill("Of a customer", "ab ".repeat(70));
+  await person.says("No runs match.");
+  await person.fill("Customer", "ab ".repeat(70));
   await person.press("button", "Search");
   await person.says("Enter 1 to 200 characters");
   ok("an order is found by a customer's text");
@@ -361,9 +361,9 @@ async function mouse(person) {
   ok("a parked run is mended, retried and completed");
 
   await person.goes("/runs/ROW-2");
-  await person.press("link", "Cancel the run");
+  await person.press("link", "Cancel run");
   check((await page.locator("button.danger").count()) === 1, "the button that cancels looks like any other");
-  await person.press("button", "Cancel the run");
+  await person.press("button", "Cancel run");
   await person.says("ROW-2 was cancelled.");
   check((await person.state()) === "cancelled", "the cancelled run is not cancelled");
   check((await page.locator("main a.button").count()) === 0, "something can be done with a cancelled run");
@@ -374,18 +374,18 @@ async function mouse(person) {
   await person.press("link", `Retry all with the cause ${PARKED_BY_RATE}`);
   check((await person.heading()) === `Retry ${BULK + 1} runs parked with ${PARKED_BY_RATE}?`, "the question does not say how many are retried");
   await person.press("button", "Retry all");
-  await person.says(`of ${BULK + 1} tried`);
+  await person.says(`of ${BULK + 1} runs retried`);
   const loaded = await page.evaluate(() => performance.timeOrigin);
   const seen = new Set();
   await until("the progress is at its end", async () => {
     const text = await page.innerText("main");
-    const [, done] = /(\d+) of \d+ tried/.exec(text) ?? [];
+    const [, done] = /(\d+) of \d+ runs retried/.exec(text) ?? [];
     seen.add(done);
-    return text.includes(`Retried ${BULK + 1} of ${BULK + 1} tried, 1 parked again`);
+    return text.includes(`Finished: ${BULK + 1} of ${BULK + 1} runs retried, 1 parked again`);
   });
   check(seen.size > 1, "the progress was not seen to go on");
   check((await page.evaluate(() => performance.timeOrigin)) === loaded, "the page was loaded again");
-  await person.press("link", "Show what is parked now");
+  await person.press("link", "Show parked runs");
   check((await page.locator("section.group").count()) === 1, "more than one cause is left");
   check((await page.locator(".keys a").allInnerTexts()).join() === "KPW-1", "another run than KPW-1 is left");
   await person.goes("/runs/VES-7");
@@ -396,7 +396,7 @@ async function mouse(person) {
     { what: "cancel", key: "ROW-2", detail: "ROW-2 was cancelled." },
     { what: "retry", key: "ROW-1", detail: "ROW-1 was retried and is parked again: no_row." },
     { what: "retry", key: "ROW-1", detail: "ROW-1 was retried and is now completed." },
-    { what: "retry all", detail: `${BULK + 1} runs with the cause ${PARKED_BY_RATE}: ${BULK + 1} tried, 1 parked again (${PARKED_BY_RATE})` },
+    { what: "retry all", detail: `${BULK + 1} runs with the cause ${PARKED_BY_RATE}: ${BULK + 1} retried, 1 parked again (${PARKED_BY_RATE})` },
     { who: "command line", what: "import", detail: "into customer_contact_info: done" },
   );
   check(entries.filter(({ what }) => what === "search").length === 3, "not all searches are logged");
@@ -451,27 +451,27 @@ async function keyboard(person) {
 
   await person.goes("/");
   await page.keyboard.press("Tab");
-  check((await page.evaluate(focused)).name === "Skip to the content", "the first stop does not skip to the content");
-  await enter("Runs", "Key begins with");
+  check((await page.evaluate(focused)).name === "Skip to content", "the first stop does not skip to the content");
+  await enter("Runs", "Key prefix");
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
   await until("the content has the focus", () => page.evaluate(() => document.activeElement.id === "content"));
   await page.keyboard.press("Tab");
-  check((await page.evaluate(focused)).name === "Key begins with", "the content's first field is not next after skipping to it");
+  check((await page.evaluate(focused)).name === "Key prefix", "the content's first field is not next after skipping to it");
   await page.keyboard.type("KEYS-1");
   await page.keyboard.press("Enter");
   await until("the search found it", async () => (await person.keys()).join() === "KEYS-1");
-  await to("Of a customer");
+  await to("Customer");
   await page.keyboard.type("KEYS1");
   await page.keyboard.press("Enter");
-  await person.says("These are the runs of one customer.");
+  await person.says("Customer search: all matching runs.");
   await enter("KEYS-1", "Steps");
   check((await person.state()) === "parked", "the run is not parked");
 
   await serve.customers(customers.map((id) => serve.customer(id)));
   await enter("Retry", "Retry KEYS-1?");
   await enter("Retry", "KEYS-1 was retried and is now completed.");
-  await enter("Show personal data (this is logged)", "Personal data is shown. That was logged.");
+  await enter("Show personal data (logged)", "Personal data is shown. The audit log records this.");
   // A step opens and closes, and the graph and long texts can be scrolled.
   const step = page.locator("details.step").first();
   await to(await step.locator("summary").evaluate((summary) => summary.innerText.replace(/\s+/g, " ").trim()));
@@ -480,17 +480,17 @@ async function keyboard(person) {
 
   await enter("Parked 4", "Retry all");
   await enter("KEYS-4", "Steps");
-  await enter("Cancel the run", "Cancel KEYS-4?");
-  await enter("Cancel the run", "KEYS-4 was cancelled.");
+  await enter("Cancel run", "Cancel KEYS-4?");
+  await enter("Cancel run", "KEYS-4 was cancelled.");
   await enter("Parked 3", "Retry all");
   await enter(`Retry all with the cause ${PARKED_BY_ROW}`, `Retry 2 runs parked with ${PARKED_BY_ROW}?`);
-  await enter("Retry all", "Retried 2 of 2 tried, 0 parked again");
+  await enter("Retry all", "Finished: 2 of 2 runs retried, 0 parked again");
   await enter("Audit log", "Detail");
   await person.logged(
     { what: "retry", key: "KEYS-1" },
     { what: "reveal", key: "KEYS-1" },
     { what: "cancel", key: "KEYS-4" },
-    { what: "retry all", detail: `2 runs with the cause ${PARKED_BY_ROW}: 2 tried, 0 parked again` },
+    { what: "retry all", detail: `2 runs with the cause ${PARKED_BY_ROW}: 2 retried, 0 parked again` },
   );
   person.content("with the keyboard");
   ok("all of that works with the keyboard alone, and shows where it is");
@@ -514,8 +514,8 @@ async function masked(person, other, secrets) {
     check(mail.status() === 404 && !(await mail.text()).includes(name), `the mail can be read ${when}`);
   };
   await hides(person, "before it was asked for");
-  await person.press("button", "Show personal data (this is logged)");
-  await person.says("Personal data is shown. That was logged.");
+  await person.press("button", "Show personal data (logged)");
+  await person.says("Personal data is shown. The audit log records this.");
   const text = await page.content();
   for (const part of [name, email]) check(text.includes(part), `${part} is not on the page that was asked for it`);
   await page.locator("iframe").scrollIntoViewIfNeeded();
@@ -536,16 +536,16 @@ async function masked(person, other, secrets) {
 async function scriptless(person) {
   const { serve, page } = person;
   await serve.putAll([1, 2, 3].map((at) => serve.order({ order_id: `PLAIN-${at}`, customer_id: `PLAIN${at}` })));
-  const pages = { "/": "Overview", "/runs": "Runs", "/parked": "Parked", "/pipeline": "storefront", "/audit": "Audit log" };
+  const pages = { "/": "Overview", "/runs": "Runs", "/parked": "Parked runs", "/pipeline": "storefront", "/audit": "Audit log" };
   for (const [path, heading] of Object.entries(pages)) {
     await person.goes(path);
     check((await person.heading()) === heading, `${path} is called ${await person.heading()}`);
     check(await page.locator("main").evaluate((main) => main.innerText.length > 60), `${path} says nothing`);
   }
   await person.press("link", "Runs");
-  await person.fill("Key begins with", "PLAIN-");
+  await person.fill("Key prefix", "PLAIN-");
   await page.getByRole("combobox", { name: "State" }).selectOption("parked");
-  await person.press("button", "Show");
+  await person.press("button", "Filter");
   check((await person.keys()).length === 3, "the search finds other runs");
   await person.press("link", "PLAIN-1");
   check(await page.getByRole("button", { name: "Copy" }).isHidden(), "a button is there that cannot work");
@@ -553,19 +553,19 @@ async function scriptless(person) {
   await person.press("link", "Retry");
   await person.press("button", "Retry");
   await person.says("PLAIN-1 was retried and is now completed.");
-  await person.press("button", "Show personal data (this is logged)");
+  await person.press("button", "Show personal data (logged)");
   await person.says("plain1@example.org");
   await person.goes("/parked");
   await person.press("link", `Retry all with the cause ${PARKED_BY_ROW}`);
   await person.press("button", "Retry all");
-  await person.says("of 2 tried");
+  await person.says("of 2 runs retried");
   await until("the retry is at its end", async () => {
     await person.goes("/parked");
-    return (await page.innerText("main")).includes("Retried 2 of 2 tried, 1 parked again");
+    return (await page.innerText("main")).includes("Finished: 2 of 2 runs retried, 1 parked again");
   });
   await person.goes("/runs/PLAIN-3");
-  await person.press("link", "Cancel the run");
-  await person.press("button", "Cancel the run");
+  await person.press("link", "Cancel run");
+  await person.press("button", "Cancel run");
   await person.says("PLAIN-3 was cancelled.");
   await person.logged({ what: "retry", key: "PLAIN-1" }, { what: "reveal", key: "PLAIN-1" }, { what: "cancel", key: "PLAIN-3" });
   person.content("without scripts");
@@ -664,8 +664,8 @@ async function hostile(person) {
   for (const { order_id: key, customer_id: customer } of orders) {
     await person.goes(`/runs/${key}`);
     await look(`${key}, masked`);
-    await person.press("button", "Show personal data (this is logged)");
-    await person.says("Personal data is shown. That was logged.");
+    await person.press("button", "Show personal data (logged)");
+    await person.says("Personal data is shown. The audit log records this.");
     // All that is closed is looked at, too.
     await page.evaluate(() => {
       for (const details of document.querySelectorAll("details")) details.open = true;
@@ -696,9 +696,9 @@ async function hostile(person) {
     }
   }
   await person.goes("/runs");
-  await person.fill("Of a customer", HOSTILE[0]);
+  await person.fill("Customer", HOSTILE[0]);
   await person.press("button", "Search");
-  await person.says("These are the runs of one customer.");
+  await person.says("Customer search: all matching runs.");
   check((await person.keys()).includes("BAD-0"), "a hostile customer is not found");
   await look("the search for a customer");
   ok(`${texts.length} hostile texts stay texts, in ${orders.length} runs, ${shown} mails and ${HOSTILE.length} addresses of each kind`);
@@ -890,7 +890,7 @@ async function guarded(browser, serve, secrets) {
   };
   const refused = async (text, what) => {
     await logsIn(text);
-    check((await page.getByRole("alert").innerText()) === "This is no admin key of this server.", `${what} is not refused`);
+    check((await page.getByRole("alert").innerText()) === "This is not an admin key of this server.", `${what} is not refused`);
     check((await page.getByLabel("Admin key").inputValue()) === "", `${what} stays on the page`);
     person.forgive("403");
     await allLead(`after ${what}`);
@@ -955,7 +955,7 @@ async function guarded(browser, serve, secrets) {
   ok("visits of others, with forms, links or in crowds, do not end a session");
 
   await person.goes("/runs/GUARD-1/cancel");
-  await person.press("button", "Cancel the run");
+  await person.press("button", "Cancel run");
   await person.says("GUARD-1 was cancelled.");
   await person.logged({ who: "ann", what: "cancel", key: "GUARD-1" });
   await person.press("button", "Log out");

@@ -4,42 +4,42 @@ use crate::harness::{Output, Scratch, Site, lines, oms, root, setting};
 
 /// Commands with the beginning of their help.
 const COMMANDS: &[(&str, &str)] = &[
-    ("run", "Run orders through a pipeline, durably"),
-    ("serve", "Take orders by HTTP and run them, durably"),
+    ("run", "Run orders through a pipeline"),
+    ("serve", "Accept orders over HTTP and run them"),
     ("forget", "Erase a customer's personal data and keep the amounts"),
     ("keys", "Add, list or revoke the API keys of `oms serve`"),
-    ("keys add", "Make an API key"),
+    ("keys add", "Create an API key and show it once"),
     ("keys list", "List the API keys"),
     ("keys revoke", "Revoke the API keys with an id or a name"),
-    ("validate", "Check pipeline files before anything runs"),
+    ("validate", "Check pipeline files"),
     ("runs", "List, show, retry, cancel or prune runs"),
-    ("runs list", "List runs in the order of their acceptance"),
-    ("runs show", "Show what happened to an order, step by step"),
-    ("runs retry", "Try parked runs again"),
-    ("runs cancel", "End runs that wait or are parked"),
-    ("runs prune", "Let go of runs that completed or were cancelled long ago"),
+    ("runs list", "List runs in the order of acceptance"),
+    ("runs show", "Show the steps of a run, with masked personal data"),
+    ("runs retry", "Retry parked runs with the current pipeline file"),
+    ("runs cancel", "Cancel waiting and parked runs"),
+    ("runs prune", "Delete old completed and cancelled runs"),
     ("objects", "List, read or export the stored objects"),
     ("objects list", "List the objects"),
-    ("objects get", "Write an object to standard output, byte for byte"),
-    ("objects export", "Write all objects as files"),
-    ("mail", "List, show or export the mails that were sent"),
-    ("mail list", "List the mails"),
-    ("mail show", "Show an order's mails as complete messages (RFC 5322)"),
-    ("mail export", "Write all mails into a Maildir"),
-    ("render-email", "Preview the mails of a pipeline, or judge them"),
-    ("render-email preview", "Render the mails for the pipeline's sample orders"),
-    ("render-email lint", "Judge the mails: templates, translations, size"),
-    ("db", "Export or import the rows of a pipeline's tables, as NDJSON"),
-    ("db backup", "Copy the whole state into a file, also while a server runs it"),
-    ("db export", "Write a table's rows to standard output"),
-    ("db import", "Add rows to a table"),
-    ("db migrate", "Migrate the pipeline's tables"),
-    ("generate", "Write what deploys a pipeline"),
-    ("generate lambda", "Write AWS Lambda handlers in Rust"),
-    ("graph", "Draw a pipeline's steps and what they wait for"),
+    ("objects get", "Write an object to standard output, unchanged"),
+    ("objects export", "Write all objects to files"),
+    ("mail", "List, show or export e-mails"),
+    ("mail list", "List e-mails"),
+    ("mail show", "Show the e-mails of an order as complete messages (RFC 5322)"),
+    ("mail export", "Write all e-mails to a Maildir"),
+    ("render-email", "Preview or check the e-mails of a pipeline"),
+    ("render-email preview", "Render the e-mails for the pipeline's sample orders to files"),
+    ("render-email lint", "Check the templates, translations and sizes of the e-mails"),
+    ("db", "Export, import or migrate a pipeline's tables"),
+    ("db backup", "Back up the state to a file, even while a server uses it"),
+    ("db export", "Write the rows of a table to standard output"),
+    ("db import", "Import rows into a table"),
+    ("db migrate", "Migrate the tables of a pipeline"),
+    ("generate", "Generate files for the deployment of a pipeline"),
+    ("generate lambda", "Generate AWS Lambda handlers in Rust"),
+    ("graph", "Draw the graph of a pipeline's steps"),
     ("schema", "Write the JSON Schema of the pipeline file"),
-    ("steps", "List the step kinds, or describe one"),
-    ("explain", "Explain a finding's code"),
+    ("steps", "List the step kinds, or describe a step kind"),
+    ("explain", "Explain the code of a finding"),
     ("completions", "Write a completion script for a shell"),
 ];
 
@@ -247,7 +247,7 @@ fn runs_are_listed_and_shown() {
     let scratch = Scratch::new();
     let site = ran(&scratch);
     let list = site.call(&["runs", "list"], &[]).exits(0);
-    assert_eq!(list.stderr, "in all: 5 completed\n");
+    assert_eq!(list.stderr, "total: 5 completed\n");
     assert_eq!(list.stdout.lines().count(), 5);
     let json = site.call(&["runs", "list"], &["--format", "json", "--limit", "2"]).exits(0).json();
     assert_eq!(json["format_version"], 1);
@@ -300,7 +300,7 @@ fn mails_are_shown_in_whole_and_in_part() {
     assert!(part("html").starts_with("<!doctype html>"));
     let folder = scratch.path("mails");
     let output = site.call(&["mail", "export"], &[folder.to_str().unwrap()]);
-    says(&output, 0, "", &format!("5 mails written to {}\n", folder.display()));
+    says(&output, 0, "", &format!("5 e-mails written to {}\n", folder.display()));
     for part in ["cur", "new", "tmp"] {
         assert!(folder.join(part).is_dir(), "a Maildir has `{part}`");
     }

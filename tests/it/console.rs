@@ -248,7 +248,7 @@ fn unknown_console_paths_are_pages_and_login_returns_to_the_requested_page() {
     ] {
         let mut browser = Browser::at(&server, asked);
         let wrong = browser.post(&server, "/console/login", "key=wrong");
-        assert!(wrong.body.contains("no admin key"), "{wrong:?}");
+        assert!(wrong.body.contains("not an admin key"), "{wrong:?}");
         is_page(wrong, 403);
         assert_eq!(browser.log_in(&server, secret.trim()), leads, "{asked}");
     }
@@ -312,14 +312,14 @@ fn a_customer_search_shows_its_matches_and_what_it_left_out() {
     );
     assert!(!by_row.to_lowercase().contains("paul.henriot"), "{by_row}");
     let many = search("Crowd");
-    assert!(many.contains("the newest runs of one customer: 50 of 55."), "{many}");
+    assert!(many.contains("newest runs, 50 of 55."), "{many}");
     let before = between(&many, "name=\"before\" value=\"", "\"").unwrap();
     let number = between(&many, "name=\"search\" value=\"", "\"").unwrap();
     // A search in another tab does not change what this one continues.
     search("VINET");
     let form = format!("before={before}&search={number}");
     let rest = browser.post(&server, "/console/storefront/runs", &form).is(200).body;
-    assert!(rest.contains("the older runs of one customer: 5 of 55."), "{rest}");
+    assert!(rest.contains("older runs, 5 of 55."), "{rest}");
     assert_eq!(rest.matches("scope=\"row\"").count(), 5, "{rest}");
     let gone = browser.post(&server, "/console/storefront/runs", "before=1&search=999").is(303);
     assert!(gone.body.is_empty());
@@ -400,7 +400,7 @@ fn counts_agree_on_all_pages_and_after_a_restart() {
         );
         assert!(overview.contains("<span class=\"count\">3</span>"), "{overview}");
         let causes =
-            between(&overview, "<h2>Why runs are parked</h2>", "</dl>").unwrap().to_owned();
+            between(&overview, "<h2>Causes of parked runs</h2>", "</dl>").unwrap().to_owned();
         let mut found = 0;
         for line in causes.split("<a href=\"").skip(1) {
             let link = line.split('"').next().unwrap().replace("&amp;", "&").replace("&#x3D;", "=");
@@ -412,7 +412,7 @@ fn counts_agree_on_all_pages_and_after_a_restart() {
         assert_eq!(found, 2, "{causes}");
         let list = server.get("/console/storefront/runs?state=parked").is(200).body;
         assert!(
-            list.contains("3 of 4 in all") && list.contains("<span class=\"count\">3</span>"),
+            list.contains("3 of 4 in total") && list.contains("<span class=\"count\">3</span>"),
             "{list}"
         );
         let exact = server.get("/console/storefront/runs?causes=no_row").is(200).body;
@@ -465,7 +465,7 @@ fn only_successes_are_green() {
     });
     let ended = ended.into_iter().find(|page| page.contains("data-done")).unwrap();
     assert!(ended.contains("<div class=\"callout bad\" data-done>"), "{ended}");
-    assert!(ended.contains("1 of 1 tried, 1 parked again"), "{ended}");
+    assert!(ended.contains("1 of 1 runs retried, 1 parked again"), "{ended}");
 }
 
 #[test]

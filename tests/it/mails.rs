@@ -211,7 +211,7 @@ fn lint_is_silent_about_the_shipped_mails_and_tells_of_a_broken_one() {
 fn what_there_is_no_mail_of_is_told() {
     let call = ["render-email", "preview", STOREFRONT, "--template", "order-confirmed"];
     let output = oms(call).exits(2);
-    assert!(output.stderr.contains("no order comes to a mail of the template `order-confirmed`"));
+    assert!(output.stderr.contains("no order sends an e-mail with the template `order-confirmed`"));
     let scratch = Scratch::new();
     let order = std::fs::read_to_string(root().join("pipelines/storefront/samples/NW-10248.json"));
     let order = order.unwrap().replace("\"EUR\"", "\"EUX\"");

@@ -1,16 +1,16 @@
-//! The place of each vertex within its layer.
+//! The x coordinate of each vertex within its layer.
 //!
-//! The lines pull their ends together like springs, and neighbours keep their order and distance. The least energy is
-//! found layer by layer: with the other layers held still, each vertex wants the weighted mean of its neighbours,
-//! and the nearest places in order are an isotonic regression, which merging neighbours into blocks solves
-//! exactly (Best and Chakravarti 1990).
+//! Lines pull their ends together like springs, and neighbors keep their order and distance. The energy is minimized
+//! layer by layer: with the other layers fixed, each vertex should be at the weighted mean of its neighbors. The nearest
+//! positions in order are an isotonic regression, which merging neighbors into blocks solves exactly (Best and
+//! Chakravarti 1990).
 
 use super::{GAP_LINES, GAP_NODES, Vertex, rounds};
 
-/// How often the layers are gone through, down and up, at least and at most.
+/// Minimum and maximum number of passes over the layers, down and up.
 const ROUNDS: (usize, usize) = (4, 160);
 
-/// Sets `x` of every vertex; the leftmost box begins at zero.
+/// Sets `x` of every vertex. The leftmost box starts at zero.
 pub(super) fn place(vertices: &mut [Vertex], rows: &[Vec<usize>]) {
     for row in rows {
         let offsets = offsets(vertices, row);
@@ -31,7 +31,7 @@ pub(super) fn place(vertices: &mut [Vertex], rows: &[Vec<usize>]) {
     }
 }
 
-/// Returns how far to the right of the first vertex each one stands at least.
+/// Returns the minimum distance of each vertex from the first one.
 fn offsets(vertices: &[Vertex], row: &[usize]) -> Vec<f64> {
     let mut offset = 0.0;
     let mut previous: Option<&Vertex> = None;
@@ -49,7 +49,7 @@ fn offsets(vertices: &[Vertex], row: &[usize]) -> Vec<f64> {
         .collect()
 }
 
-/// How strongly a line pulls: the more of it is not at a box, the straighter it shall be.
+/// Returns the strength of a line's pull. Parts between passing vertices pull most, so that long lines are straight.
 fn pull(a: &Vertex, b: &Vertex) -> f64 {
     match (a.is_box, b.is_box) {
         (true, true) => 1.0,
@@ -58,7 +58,7 @@ fn pull(a: &Vertex, b: &Vertex) -> f64 {
     }
 }
 
-/// Moves a layer to where its lines are shortest.
+/// Moves the vertices of a layer so that its lines are shortest.
 fn relax(vertices: &mut [Vertex], row: &[usize]) {
     struct Block {
         weight: f64,
@@ -69,7 +69,7 @@ fn relax(vertices: &mut [Vertex], row: &[usize]) {
     let mut blocks: Vec<Block> = Vec::with_capacity(row.len());
     for (at, offset) in row.iter().zip(&offsets) {
         let vertex = &vertices[*at];
-        // A vertex without lines has a small wish to stay.
+        // A small weight keeps a vertex without lines in place.
         let (mut weight, mut sum) = (0.01, 0.01 * vertex.x);
         for other in vertex.above.iter().chain(&vertex.below).map(|other| &vertices[*other]) {
             let pull = pull(vertex, other);

@@ -1,9 +1,9 @@
-//! The order of each layer, found by moving every vertex to the mean place of its neighbours, layer by layer, down and
-//! up, and keeping the order with the fewest crossings.
+//! The order of the vertices in each layer. Every vertex is moved to the mean position of its neighbors, layer by layer,
+//! down and up, and the order with the fewest crossings is kept.
 
 use super::{Vertex, rounds};
 
-/// How often the layers are gone through, at least and at most.
+/// Minimum and maximum number of passes over the layers.
 const SWEEPS: (usize, usize) = (4, 24);
 
 /// Returns the vertices of each layer from left to right.
@@ -31,7 +31,7 @@ pub(super) fn order(vertices: &[Vertex]) -> Vec<Vec<usize>> {
     best
 }
 
-/// Starts with the order in which the vertices are met from the top, so that what belongs together stands together.
+/// Starts with the order in which the vertices are reached from the top, so that connected vertices are close together.
 fn depth_first(vertices: &[Vertex]) -> Vec<Vec<usize>> {
     let layers = vertices.iter().map(|vertex| vertex.layer + 1).max().unwrap_or(0);
     let mut rows = vec![Vec::new(); layers];
@@ -55,7 +55,7 @@ fn number(row: &[usize], places: &mut [usize]) {
     }
 }
 
-/// Sorts a layer by the mean place of the neighbours above (or below); who has none keeps its place.
+/// Sorts a layer by the mean position of the neighbors above or below. A vertex without such neighbors keeps its position.
 fn sort(vertices: &[Vertex], row: &mut [usize], places: &mut [usize], downwards: bool) {
     let mean = |at: usize| {
         let neighbours = if downwards { &vertices[at].above } else { &vertices[at].below };
@@ -107,7 +107,7 @@ mod tests {
     use super::super::Size;
     use super::*;
 
-    /// Two layers of `upper` and `lower` vertices with edges between them.
+    /// Returns two layers with `upper` and `lower` vertices and edges between them.
     fn two_layers(upper: usize, lower: usize, edges: &[(usize, usize)]) -> Vec<Vertex> {
         let size = Size { width: 10.0, height: 10.0 };
         let mut vertices: Vec<Vertex> = (0..upper + lower)
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn crossings_are_counted_as_by_comparing_every_pair() {
+    fn crossings_are_counted_like_in_a_comparison_of_all_pairs() {
         let edges = [(0, 2), (0, 0), (1, 1), (1, 2), (2, 0), (2, 1), (3, 0), (3, 3)];
         let slow = edges
             .iter()
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_drawn_without_crossings_is() {
+    fn planar_layers_have_no_crossings() {
         let vertices = two_layers(3, 3, &[(0, 2), (1, 1), (2, 0)]);
         let rows = order(&vertices);
         let mut places = vec![0; 6];

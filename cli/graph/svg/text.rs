@@ -1,6 +1,6 @@
-//! Text in a picture: how wide it may become in a font that nobody knows yet, cut to fit, and escaped.
+//! Text in an image: its maximum width in an unknown font, truncation, and escaping.
 
-/// The fonts of a picture.
+/// The fonts of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Face {
     /// The name of the pipeline.
@@ -23,7 +23,7 @@ impl Face {
         }
     }
 
-    /// How many characters are shown at most.
+    /// Returns the maximum number of characters that are shown.
     const fn characters_max(self) -> usize {
         match self {
             Self::Title => 60,
@@ -33,7 +33,7 @@ impl Face {
     }
 }
 
-/// Returns the text as it is shown: on one line, and cut with an ellipsis where it is too long for a box.
+/// Returns the text as it is shown: on one line, and truncated with an ellipsis if it is too long for a box.
 pub(super) fn fitted(text: &str, face: Face) -> String {
     let max = face.characters_max();
     let shown = |letter: char| if letter.is_control() { ' ' } else { letter };
@@ -43,8 +43,8 @@ pub(super) fn fitted(text: &str, face: Face) -> String {
     text.chars().take(max - 1).map(shown).chain(['…']).collect()
 }
 
-/// Returns a width in pixels that the text does not exceed in the usual sans-serif fonts, of which Verdana and
-/// DejaVu are the widest.
+/// Returns a width in pixels that the text does not exceed in the usual sans-serif fonts. Verdana and DejaVu are
+/// the widest of them.
 pub(super) fn width(text: &str, face: Face) -> f64 {
     let is_bold = matches!(face, Face::Id | Face::Title);
     let ems = text.chars().map(|letter| match letter {
@@ -58,7 +58,7 @@ pub(super) fn width(text: &str, face: Face) -> f64 {
     ems * face.size() * if is_bold { 1.12 } else { 1.0 }
 }
 
-/// Escapes a text for XML, and leaves out what XML 1.0 cannot hold.
+/// Escapes a text for XML. Characters that XML 1.0 does not allow are removed or replaced with spaces.
 pub(super) fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut escaped, letter| {
         match letter {
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_cut_by_characters_and_keeps_to_one_line() {
+    fn a_text_is_cut_by_characters_and_stays_on_one_line() {
         let long = "ü".repeat(41);
         assert_eq!(fitted(&long, Face::Note), "ü".repeat(39) + "…");
         assert_eq!(fitted(&"ü".repeat(40), Face::Note), "ü".repeat(40));

@@ -1,4 +1,4 @@
-//! What can be done with a run: each thing is asked for, confirmed, done, and written down.
+//! Actions on a run. Each is recorded in the audit log before it is executed. Actions that change the run ask for confirmation first.
 
 use axum::extract::Path;
 use axum::http::StatusCode;
@@ -15,7 +15,7 @@ use super::run::is_held;
 use super::session::Notice;
 use super::{audit, words};
 
-/// What is done.
+/// An action on a run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Deed {
     Retry,
@@ -42,43 +42,43 @@ impl Deed {
         }
     }
 
-    /// The question, what follows from a yes, and what the button says.
+    /// Returns the question, the explanation, and the label of the button.
     const fn question(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Retry => (
                 "Retry",
-                "The run goes on where it failed or waits, on the pipeline as its file is now. Steps that were done stay done.",
+                "The run continues where it failed or waits, with the current pipeline file. Completed steps do not run again.",
                 "Retry",
             ),
             Self::Sent => (
-                "Take the mail as sent for",
-                "You found out that the mail was sent. It is not sent again, and the run goes on.",
-                "It was sent",
+                "Mark the e-mail as sent for",
+                "Confirm this only if the e-mail was sent. It is not sent again, and the run continues.",
+                "Mark as sent",
             ),
             Self::Resend => (
-                "Send the mail again for",
-                "You found out that the mail was not sent, or it may come twice.",
-                "Send it again",
+                "Resend the e-mail for",
+                "Confirm this only if the e-mail was not sent, or if it may arrive twice.",
+                "Resend",
             ),
             Self::Cancel => (
                 "Cancel",
-                "A cancelled run never goes on. What it did stays done, and its key stays used.",
-                "Cancel the run",
+                "A cancelled run cannot be resumed. Completed steps stay completed, and the key cannot be used again.",
+                "Cancel run",
             ),
             Self::Reveal => (
                 "Show the personal data of",
-                "It is shown in this session for a quarter of an hour. That you asked for it is logged.",
-                "Show it",
+                "The data is shown in this session for 15 minutes. The audit log records that you asked for it.",
+                "Show personal data",
             ),
         }
     }
 }
 
 fn unknown(visit: &mut Visit) -> Response {
-    Page::error(StatusCode::NOT_FOUND, "There is nothing here", "").of(visit)
+    Page::error(StatusCode::NOT_FOUND, "This page does not exist", "").of(visit)
 }
 
-/// `GET /console/{pipeline}/runs/{key}/{deed}`: asks first.
+/// `GET /console/{pipeline}/runs/{key}/{deed}`: the confirmation page.
 pub(crate) async fn ask(
     mut visit: Visit,
     Path((_, key, word)): Path<(String, String, String)>,
@@ -100,17 +100,19 @@ pub(crate) async fn ask(
     Page::new("confirm", &format!("{question} {}", row.key), "confirm", data).of(&mut visit)
 }
 
-/// Says how the run stands that something is to be done with.
+/// Describes the state of the run on the confirmation page.
 fn situation(row: &RunRow) -> Option<String> {
     let cause = row.cause.as_deref().unwrap_or_default();
     match row.state {
-        RunState::Parked => Some(format!("It is parked: {cause}.")),
+        RunState::Parked => Some(format!("The run is parked: {cause}.")),
         RunState::Waiting => {
             let until = words::instant(row.wait_until?);
-            Some(format!("It waits for its next attempt at {until}. A retry begins it now."))
+            Some(format!(
+                "The run waits for its next attempt at {until}. A retry starts the attempt now."
+            ))
         }
         RunState::Completed if row.caught > 0 => Some(format!(
-            "It completed, and a failure was caught: {cause}. A retry runs the failed steps and what depends on them, and no catch step that is done."
+            "The run completed, and a catch step handled a failure: {cause}. A retry runs the failed steps and the steps that depend on them. Completed catch steps do not run again."
         )),
         _ => None,
     }
@@ -120,7 +122,7 @@ fn found(visit: &Visit, key: &str) -> Option<RunRow> {
     visit.flow().and_then(|flow| flow.runner.find(key).ok().flatten())
 }
 
-/// `POST /console/{pipeline}/runs/{key}/{deed}`.
+/// `POST /console/{pipeline}/runs/{key}/{deed}`: the action.
 pub(crate) async fn act(
     Path((pipeline, key, word)): Path<(String, String, String)>,
     Sent { mut visit, form: Nothing {} }: Sent<Nothing>,
@@ -138,7 +140,7 @@ pub(crate) async fn act(
     visit.lead(&back, notice)
 }
 
-/// Does it, and says what came of it.
+/// Executes an action and returns its outcome.
 async fn done(visit: &Visit, deed: Deed, row: &RunRow) -> Notice {
     let Some(flow) = visit.flow() else { return Notice::default() };
     let key = &row.key;
@@ -165,7 +167,7 @@ async fn done(visit: &Visit, deed: Deed, row: &RunRow) -> Notice {
         return Notice::bad(format!("{key} is not held."));
     }
     if let Err(why) = flow.renew().await {
-        return Notice::bad(format!("Nothing was retried: {why:#}."));
+        return Notice::bad(format!("The run was not retried: {why:#}."));
     }
     let done = match flow.retry(row, held).await {
         Ok(done) => done,

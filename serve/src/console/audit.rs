@@ -1,4 +1,4 @@
-//! What people did.
+//! The page with the audit log.
 
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
@@ -11,10 +11,10 @@ use super::guard::Visit;
 use super::pages::Page;
 use super::words;
 
-/// Entries on a page.
+/// Number of entries on a page.
 const ENTRIES: u32 = 100;
 
-/// Writes down what somebody is about to do, and returns the entry's number; what cannot be written down is not done.
+/// Records an action before it is executed and returns the entry's number. Without an entry, the action must not be executed.
 pub(crate) async fn note(
     visit: &Visit,
     what: &str,

@@ -14,10 +14,10 @@ use super::pages::Page;
 use crate::body::receive;
 use crate::site::Site;
 
-/// Maximum size of a form in bytes. The longest field is the search text for customers.
+/// Maximum size of a form in bytes. The longest field is the search text of a customer search.
 const BYTES_MAX: usize = 16 << 10;
 
-/// A form from an authenticated session.
+/// A form that was sent from a page of its session.
 pub(crate) struct Sent<T> {
     pub(crate) visit: Visit,
     pub(crate) form: T,

@@ -1,4 +1,4 @@
-//! Who visits a page, and whether they may.
+//! Access to the pages: finds the session of a request and checks its permission.
 
 use std::sync::Arc;
 
@@ -23,20 +23,20 @@ use crate::site::Site;
 /// Maximum length of a URL to which the login returns.
 const WANTED_MAX: usize = 2_048;
 
-/// A visit of a page.
+/// A request for a page.
 pub(crate) struct Visit {
     pub(crate) site: Arc<Site>,
-    /// The pipeline, where the page is about one.
+    /// The index of the pipeline, if the page belongs to one.
     pub(crate) at: Option<usize>,
-    /// The name of the key that the session was begun with.
+    /// The name of the session's API key.
     pub(crate) who: String,
     pub(crate) logged_in: bool,
     pub(crate) csrf: String,
     pub(crate) notice: Option<Notice>,
     pub(crate) token: Token,
-    /// Whether the browser has to be told of the session.
+    /// Whether the browser does not have the session's cookie yet.
     new: bool,
-    /// The turn to render a page.
+    /// The permit to render a page.
     turn: Option<OwnedSemaphorePermit>,
 }
 
@@ -52,7 +52,7 @@ impl Visit {
         let at = site.flows.iter().position(named);
         let (token, new) = match site.sessions.token(headers) {
             Some(token) if site.sessions.knows(&token) => (token, false),
-            // The browser keeps the cookie back from a page that another site leads to; a new one would end the session that it has.
+            // Browsers omit the cookie if a page of another site leads here. A new cookie would replace the existing session.
             _ if !is_from_here(headers) => return Err(Box::new(again())),
             given => {
                 let kept = given.map(|token| site.kept_session(&token).map(|key| (token, key)));
@@ -78,7 +78,7 @@ impl Visit {
             return Ok(visit);
         }
         let Some(flow) = visit.flow() else {
-            let message = "There is no such pipeline here";
+            let message = "This pipeline does not exist";
             return Err(Box::new(Page::error(StatusCode::NOT_FOUND, message, "").of(&mut visit)));
         };
         let keys = flow.keys.current().map_err(|_| Box::new(unavailable()))?;
@@ -97,10 +97,10 @@ impl Visit {
         Err(Box::new(visit.with_cookie(to("/console/login"))))
     }
 
-    /// Admits the sender of a form from a page of an existing session.
+    /// Admits the sender of a form on a page of an existing session.
     pub(crate) async fn of_sender(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, Response> {
         if !is_from_here(&parts.headers) {
-            let message = "This form is from a page of another site";
+            let message = "This form was sent from another site";
             return Err(Page::error(StatusCode::FORBIDDEN, message, "").bare());
         }
         let mut visit = Self::from_request_parts(parts, site).await?;
@@ -112,14 +112,14 @@ impl Visit {
         self.csrf.as_bytes().ct_eq(csrf.as_bytes()).into()
     }
 
-    /// Returns the page for a form from outside the session.
+    /// Returns the error page for a form that does not belong to the session.
     pub(crate) fn foreign(&mut self) -> Response {
-        let message = "This form is not from a page of this session";
-        let help = "Open the page again, and do it there.";
+        let message = "This form does not belong to your session";
+        let help = "Open the page again and repeat the action.";
         Page::error(StatusCode::FORBIDDEN, message, help).of(self)
     }
 
-    /// Returns the address of the pipeline's pages, without a slash at its end.
+    /// Returns the path of the pipeline's pages, without a trailing slash.
     pub(crate) fn base(&self) -> String {
         let name = self.flow().map(|flow| flow.plan().name().to_string());
         format!("/console/{}", name.unwrap_or_default())
@@ -129,7 +129,7 @@ impl Visit {
         self.at.and_then(|at| self.site.flows.get(at))
     }
 
-    /// Reads what a page of the pipeline shows.
+    /// Reads the data for a page of the pipeline.
     pub(crate) fn read(
         &self,
         read: impl FnOnce(&Flow) -> Result<Json, oms_sqlite::Error>,
@@ -137,12 +137,12 @@ impl Visit {
         self.flow().map_or(Ok(Json::Null), read)
     }
 
-    /// Does something with the session.
+    /// Calls a function with the session.
     pub(crate) fn session<T>(&self, work: impl FnOnce(&mut Session) -> T) -> Option<T> {
         self.site.sessions.with(&self.token, work)
     }
 
-    /// Tells the browser of the session, where it is new.
+    /// Adds the session's cookie to a response if the session is new.
     pub(crate) fn with_cookie(&self, mut response: Response) -> Response {
         let cookie = self.site.sessions.cookie(&self.token, self.site.private);
         if let (true, Ok(cookie)) = (self.new, HeaderValue::from_str(&cookie)) {
@@ -151,19 +151,19 @@ impl Visit {
         response
     }
 
-    /// Waits for the turn to render a page, which ends with this visit.
+    /// Waits for a permit to render a page. The visit holds it until it ends.
     pub(crate) async fn take_turn(&mut self) {
         self.turn = Arc::clone(&self.site.pages).acquire_owned().await.ok();
     }
 
-    /// Leads to another page, which says what happened.
+    /// Redirects to another page, which shows the notice.
     pub(crate) fn lead(&self, path: &str, notice: Notice) -> Response {
         self.session(|session| session.notice = Some(notice));
         self.with_cookie(to(path))
     }
 }
 
-/// A page is only made for somebody who may see it.
+/// Handlers take a `Visit` as an argument, so they run only for visitors who may see the page.
 impl FromRequestParts<Arc<Site>> for Visit {
     type Rejection = Response;
 
@@ -173,14 +173,14 @@ impl FromRequestParts<Arc<Site>> for Visit {
     ) -> Result<Self, Self::Rejection> {
         let named = RawPathParams::from_request_parts(parts, site).await;
         let named = named.map_err(|_| {
-            let message = "This address is not valid";
+            let message = "Invalid address";
             Page::error(StatusCode::BAD_REQUEST, message, "Check the address.").bare()
         })?;
         let pipeline = named.iter().find(|(name, _)| *name == "pipeline").map(|(_, value)| value);
         let wanted = wanted(parts);
         let mut visit =
             Self::enter(site, pipeline, &parts.headers, wanted).map_err(|refused| *refused)?;
-        // A form may wait for a run, so that it takes its turn only where it renders a list.
+        // A form may wait for a run. It takes a permit only when it renders a list.
         if matches!(parts.method, Method::GET | Method::HEAD) {
             visit.take_turn().await;
         }
@@ -204,7 +204,7 @@ pub(super) fn unavailable() -> Response {
     Page::error(StatusCode::SERVICE_UNAVAILABLE, message, "Try again in a moment.").bare()
 }
 
-/// Leads to another page (RFC 9110, 15.4.4).
+/// Redirects to another page (RFC 9110, 15.4.4).
 pub(crate) fn to(path: &str) -> Response {
     let location = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/console/"));
     (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response()

@@ -1,4 +1,4 @@
-//! Beginning and ending a session.
+//! Login and logout.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use super::pages::Page;
 use super::session::{SessionKey, Token};
 use crate::site::Site;
 
-/// How long somebody waits who sent a key that is none.
+/// Delay of the response to an invalid key.
 const WRONG: Duration = Duration::from_millis(500);
 
 /// `GET /console/login`.
@@ -49,12 +49,12 @@ pub(crate) async fn log_in(
     });
     let Some((flow, key)) = found else {
         tokio::time::sleep(WRONG).await;
-        let error = "This is no admin key of this server.";
+        let error = "This is not an admin key of this server.";
         return page(error, StatusCode::FORBIDDEN).of(&mut visit);
     };
-    // Another session, so that nobody has it who had the first one.
+    // The login starts a new session, because others may know the token of the first one.
     let Some(token) = Token::new() else {
-        return page("The system has no randomness.", StatusCode::SERVICE_UNAVAILABLE)
+        return page("The system cannot generate random numbers.", StatusCode::SERVICE_UNAVAILABLE)
             .of(&mut visit);
     };
     let wanted = visit.session(|session| session.wanted.take()).flatten();

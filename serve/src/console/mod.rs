@@ -1,7 +1,7 @@
-//! The console: pages made here, which work without a script, for people who look after orders.
+//! The console: pages for operators. They are rendered on the server and work without a script.
 //!
-//! A page is data for a template of `templates/console/`. Whoever does something does it by a form with the session's token, on a page that asks
-//! first; what was done is in the audit log. Personal data is masked until it is asked for, and stands in no address.
+//! A page is data for a template in `templates/console/`. An action is a form with the session's CSRF token. Pages ask for confirmation before they change
+//! a run, and the audit log records each action. Personal data is masked until an operator reveals it, and is never part of a URL.
 
 mod actions;
 mod audit;

@@ -1,4 +1,4 @@
-//! The overview: how much comes in, how far it is, and what is stuck.
+//! The overview: incoming orders, their progress, and parked runs.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use super::pages::{Page, part};
 use super::words;
 use crate::flow::Flow;
 
-/// Runs that the times are taken from.
+/// Number of runs from which the durations are computed.
 const RUNS: u32 = 1_000;
 
 /// `GET /console/{pipeline}/`.

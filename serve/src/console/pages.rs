@@ -1,4 +1,4 @@
-//! Filling the templates.
+//! Rendering of the templates.
 
 use std::sync::OnceLock;
 
@@ -15,10 +15,10 @@ use super::guard::Visit;
 use super::words;
 use crate::flow::Flow;
 
-/// What a page may do: use what comes from here, and nothing that stands in it.
+/// The content security policy of a page: resources of this server only, and no inline code.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-/// What a mail may do that is shown in a frame of a page: have styles, and pictures that it brings along.
+/// The content security policy of an e-mail in a frame: inline styles and embedded images only.
 const MAIL_POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox";
 
@@ -44,7 +44,7 @@ fn registry() -> &'static Handlebars<'static> {
         let mut registry = Handlebars::new();
         registry.set_strict_mode(true);
         for (name, text) in TEMPLATES {
-            // A test reads them all.
+            // A test parses all templates.
             let read = registry.register_template_string(name, text);
             debug_assert!(read.is_ok(), "{name}: {read:?}");
         }
@@ -52,10 +52,10 @@ fn registry() -> &'static Handlebars<'static> {
     })
 }
 
-/// Fills a template; a template that cannot be filled is an error page of one line.
+/// Renders a template. Returns an error page of one line if that fails.
 fn fill(name: &str, data: &Json) -> Result<String, Box<Response>> {
     registry().render(name, data).map_err(|error| {
-        let text = format!("the page `{name}` cannot be made: {error}\n");
+        let text = format!("cannot render the page `{name}`: {error}\n");
         Box::new((StatusCode::INTERNAL_SERVER_ERROR, text).into_response())
     })
 }
@@ -74,9 +74,9 @@ fn html(status: StatusCode, policy: &'static str, text: String) -> Response {
 /// A page.
 pub(crate) struct Page<'a> {
     pub(crate) template: &'a str,
-    /// What the browser calls it.
+    /// The title in the browser.
     pub(crate) title: &'a str,
-    /// Which part of the console it belongs to.
+    /// The area of the console that it belongs to.
     pub(crate) area: &'a str,
     pub(crate) status: StatusCode,
     pub(crate) data: Json,
@@ -87,12 +87,12 @@ impl<'a> Page<'a> {
         Self { template, title, area, status: StatusCode::OK, data }
     }
 
-    /// Names a page, whose data is to be read.
+    /// Creates a page without data, for [`read`](Self::read).
     pub(crate) const fn named(template: &'a str, title: &'a str, area: &'a str) -> Self {
         Self::new(template, title, area, Json::Null)
     }
 
-    /// Makes the page of an error.
+    /// Creates an error page.
     pub(crate) fn error(status: StatusCode, message: &'a str, help: &str) -> Self {
         let data = json!({ "status": status.as_str(), "message": message, "help": help });
         Self { status, ..Self::new("error", message, "error", data) }
@@ -110,7 +110,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Makes the answer for whoever visits.
+    /// Renders the page for a visitor.
     pub(crate) fn of(self, visit: &mut Visit) -> Response {
         let flows = visit.site.flows.iter();
         let names: Vec<String> = flows.map(|flow| flow.plan().name().to_string()).collect();
@@ -187,13 +187,13 @@ pub(crate) fn part(
     whole.map_or_else(|error| *error, |text| html(StatusCode::OK, POLICY, text))
 }
 
-/// Makes a page that asks for itself again, so that it is this site that asks.
+/// Returns a page that reloads itself, so that the request comes from this site.
 pub(crate) fn again() -> Response {
     let text = "<!doctype html><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"0\"><title>oms</title>\n";
     html(StatusCode::OK, POLICY, text.to_owned())
 }
 
-/// Makes the content of a frame out of a mail.
+/// Returns an e-mail as the content of a frame.
 pub(crate) fn mail(text: String) -> Response {
     html(StatusCode::OK, MAIL_POLICY, text)
 }
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_template_can_be_read() {
+    fn every_template_can_be_parsed() {
         let mut registry = Handlebars::new();
         for (name, text) in TEMPLATES {
             registry.register_template_string(name, text).unwrap();

@@ -1,4 +1,4 @@
-//! What is parked, by cause, and trying all of it again.
+//! Parked runs by cause, and the retry of all runs with a cause.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use super::{audit, words};
 use crate::flow::Flow;
 use crate::site::Site;
 
-/// Keys that are shown of a cause.
+/// Number of keys that are shown for a cause.
 const KEYS: usize = 10;
 
-/// Which cause; a run may have several, with a comma between them.
+/// The cause of the runs. A run may have several, separated by commas.
 #[derive(Default, Deserialize)]
 pub(crate) struct Of {
     #[serde(default)]
@@ -40,10 +40,10 @@ pub(crate) async fn show(mut visit: Visit) -> Response {
         let (groups, parked) = groups(flow)?;
         Ok(json!({ "groups": groups, "progress": progress(flow), "parked_now": parked }))
     });
-    Page::named("parked", "Parked", "parked").read(read, &mut visit)
+    Page::named("parked", "Parked runs", "parked").read(read, &mut visit)
 }
 
-/// `GET /console/{pipeline}/parked/live`: how far a retry is.
+/// `GET /console/{pipeline}/parked/live`: the progress of a retry.
 pub(crate) async fn live(visit: Visit, Path(pipeline): Path<String>) -> Response {
     let read = visit
         .read(|flow| Ok(json!({ "progress": progress(flow), "parked_now": parked_now(flow) })));
@@ -93,7 +93,7 @@ fn groups(flow: &Flow) -> Result<(Vec<Json>, i64), oms_sqlite::Error> {
     Ok((causes.iter().map(group).collect(), parked))
 }
 
-/// `GET /console/{pipeline}/parked/retry?cause=…`: asks first.
+/// `GET /console/{pipeline}/parked/retry?cause=…`: the confirmation page.
 pub(crate) async fn ask(mut visit: Visit, of: Result<Query<Of>, QueryRejection>) -> Response {
     let of = of.map(|Query(of)| of).unwrap_or_default();
     let base = visit.base();
@@ -102,8 +102,8 @@ pub(crate) async fn ask(mut visit: Visit, of: Result<Query<Of>, QueryRejection>)
         Ok(json!({
         "question": format!("Retry {runs} parked with {}?", of.cause),
         "explains": [
-            "Each goes on where it failed, on the pipeline as its file is now. Steps that were done stay done.",
-            "It goes on in the background; the page of what is parked shows how far it is.",
+            "Each run continues where it failed, with the current pipeline file. Completed steps do not run again.",
+            "The runs are retried in the background. The page of parked runs shows the progress.",
         ],
         "action": format!("{base}/parked/retry"),
         "back": format!("{base}/parked"),
@@ -146,7 +146,7 @@ pub(crate) async fn retry(
         return visit.lead(&back, Notice::bad(notice));
     };
     if !flow.bulk.begin(rows.len()) {
-        flow.noted(entry, "not begun").await;
+        flow.noted(entry, "not started").await;
         return visit.lead(
             &back,
             Notice::bad("The retry was not started, because another retry has just started."),

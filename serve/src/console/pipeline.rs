@@ -1,4 +1,4 @@
-//! The pipeline: its file with what is found in it, and its graph.
+//! The page of the pipeline: its file with the findings, and its graph.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(crate) async fn show(mut visit: Visit) -> Response {
     Page::new("pipeline", "Pipeline", "pipeline", data).of(&mut visit)
 }
 
-/// `GET /console/{pipeline}/mail/{template}/{locale}`: a mail as a sample's customer would get it.
+/// `GET /console/{pipeline}/mail/{template}/{locale}`: a preview of an e-mail, rendered for a sample.
 pub(crate) async fn mail(
     mut visit: Visit,
     Path((_, template, locale)): Path<(String, String, String)>,
@@ -38,7 +38,7 @@ pub(crate) async fn mail(
     match html {
         Some(html) => pages::mail(html),
         None => {
-            let message = "There is no such mail";
+            let message = "This e-mail does not exist";
             Page::error(StatusCode::NOT_FOUND, message, "").of(&mut visit)
         }
     }

@@ -1,4 +1,4 @@
-//! The addresses of the console.
+//! The routes of the console.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::guard::to;
 use super::{actions, audit, login, overview, pages, parked, pipeline, run, runs};
 use crate::site::Site;
 
-/// How long a browser may keep the style and the script: they change with the program.
+/// The `Cache-Control` of the style sheet and the script. They change with the program, so browsers check them on each use.
 const KEPT: &str = "no-cache";
 
 pub(crate) fn routes(site: &Arc<Site>) -> Router {

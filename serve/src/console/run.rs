@@ -1,4 +1,4 @@
-//! A run: what was ordered, what happened to it, and what came of it.
+//! The page of a run: its order, its steps, and their effects.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub(crate) async fn show(mut visit: Visit, Path((_, key)): Path<(String, String)
         if open {
             // A damaged run can still be cancelled.
             let cancel = format!("{}/runs/{}/cancel", visit.base(), words::part(&key));
-            page.data["action"] = json!({ "link": cancel, "text": "Cancel the run" });
+            page.data["action"] = json!({ "link": cancel, "text": "Cancel run" });
         }
         page
     };
@@ -45,14 +45,14 @@ pub(crate) async fn show(mut visit: Visit, Path((_, key)): Path<(String, String)
         Some(Ok(Some((open, Err(error))))) => unshown(error, open).of(&mut visit),
         Some(Err(error)) => unshown(error, false).of(&mut visit),
         Some(Ok(None)) | None => {
-            let help = "Keys are told apart by small and capital letters.";
-            let message = format!("There is no run {key}");
+            let help = "Keys are case-sensitive.";
+            let message = format!("Run {key} does not exist");
             Page::error(StatusCode::NOT_FOUND, &message, help).of(&mut visit)
         }
     }
 }
 
-/// `GET /console/{pipeline}/runs/{key}/mail/{number}`: a mail as its reader saw it, once its personal data was asked for.
+/// `GET /console/{pipeline}/runs/{key}/mail/{number}`: an e-mail as the customer received it, while the personal data of the run is revealed.
 pub(crate) async fn mail(
     mut visit: Visit,
     Path((_, key, number)): Path<(String, String, String)>,
@@ -64,8 +64,8 @@ pub(crate) async fn mail(
     match mail {
         Some(mail) => pages::mail(mail.mail.html),
         None => {
-            let help = "A mail is shown once its run's personal data was asked for.";
-            Page::error(StatusCode::NOT_FOUND, "There is no such mail", help).of(&mut visit)
+            let help = "Show the personal data of the run, then open the e-mail again.";
+            Page::error(StatusCode::NOT_FOUND, "This e-mail is not available", help).of(&mut visit)
         }
     }
 }
@@ -84,13 +84,13 @@ fn mails(reader: &Reader, key: &str) -> Result<Vec<StoredMail>, Error> {
     Ok(mails)
 }
 
-/// Tells whether it is not known of a parked run whether it did something.
+/// Returns whether a run is held.
 pub(crate) fn is_held(row: &RunRow) -> bool {
     let causes = row.cause.as_deref().unwrap_or_default();
     row.state == RunState::Parked && causes.split(',').any(|one| one == cause::UNKNOWN_OUTCOME)
 }
 
-/// Leaves the picture's own style out, which no page may have; the console's has the same.
+/// Removes the style of an image. The content security policy forbids it, and the console's style sheet has the same rules.
 pub(crate) fn unstyled(svg: &str) -> String {
     let styled = svg.split_once("<style>").and_then(|(before, rest)| {
         let (_, after) = rest.split_once("</style>")?;
@@ -115,7 +115,7 @@ impl Known<'_> {
         let stored = StoredRun::load(reader, row.id)?;
         let plan = self.bundles.plan(reader, row.bundle)?;
         let steps = steps(&stored, &plan, shown)?;
-        // The order is shown byte by byte. Members that the schema does not describe may be personal, too.
+        // The order is shown as it was sent. Members that the schema does not describe may be personal, too.
         let sent = String::from_utf8_lossy(&stored.body);
         let order = match shown {
             Shown::Masked => masked_text(&sent, plan.order().schema().ty()),
@@ -163,7 +163,7 @@ impl Known<'_> {
         }))
     }
 
-    /// The rows that the run's steps wrote, as they are now.
+    /// Returns the rows that the run's steps wrote, with their current values.
     fn rows(&self, stored: &StoredRun, plan: &Arc<Plan>, shown: Shown) -> Result<Vec<Json>, Error> {
         let run = resume(stored, plan)?;
         let mut rows = Vec::new();
@@ -177,7 +177,7 @@ impl Known<'_> {
                 plan.tables().iter().find(|table| table.name == effect.resource)
             });
             let input = run.scheduler.input(at);
-            // What such a step takes is its row.
+            // The input of such a step is the row.
             let (Some(table), Some(row)) = (table, input.as_ref()) else { continue };
             let Some(found) = row_like(self.reader, table, row)? else { continue };
             let ty = Type::of(Shape::Record(Arc::clone(&table.row)));
@@ -208,7 +208,7 @@ impl Known<'_> {
         Ok(mails.iter().enumerate().map(shown).collect())
     }
 
-    /// Says how to run the same order elsewhere.
+    /// Returns the command that runs the same order elsewhere.
     fn reproduction(&self, plan: &Plan) -> String {
         let stores = |step: &&oms_engine::plan::PlannedStep| {
             step.effects
@@ -244,7 +244,7 @@ fn text(json: &Json) -> String {
     }
 }
 
-/// Puts a step into the form that the page has.
+/// Converts a step to template data.
 fn step(step: &Json) -> Json {
     let events = step["events"].as_array().map(Vec::as_slice).unwrap_or_default();
     let last = events.last().cloned().unwrap_or_default();
@@ -314,7 +314,7 @@ fn journal(events: &[Event]) -> Vec<Json> {
             }
             Event::ReadAgain { steps, at } => (at, "read again", None, steps.join(", ")),
             Event::Retried { at, done } => {
-                let moved = "goes on with the pipeline as it is now".to_owned();
+                let moved = "continues with the current pipeline".to_owned();
                 (at, "retried", None, done.as_ref().map_or_else(String::new, |_| moved))
             }
             Event::Cancelled { at } => (at, "cancelled", None, String::new()),

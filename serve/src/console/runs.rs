@@ -1,4 +1,4 @@
-//! Runs, looked for by what is known of them.
+//! The list of runs, with its filter and the customer search.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,15 +18,15 @@ use super::session::{Notice, Session};
 use super::words;
 use crate::flow::Flow;
 
-/// Runs on a page.
+/// Number of runs on a page.
 const RUNS: u32 = 50;
-/// Characters of what is searched for at the most.
+/// Maximum length of a search text in characters.
 const TEXT_MAX: usize = 200;
 
 /// The mark for a value that is personal data.
 const MASK: &str = "«hidden»";
 
-/// What the form says; nothing of it is an error, since people change addresses by hand.
+/// The fields of the filter. Invalid values are ignored, because users edit URLs by hand.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Filter {
@@ -41,13 +41,13 @@ pub(crate) struct Filter {
     after: String,
 }
 
-/// What the other form says.
+/// The fields of the customer search.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct OfCustomer {
     /// The text of a new search.
     customer: Option<String>,
-    /// The number of an earlier search, whose next page is asked for.
+    /// The number of an earlier search whose next page is requested.
     search: String,
     /// Only runs older than this row.
     before: String,
@@ -63,7 +63,7 @@ pub(crate) async fn show(
     Page::named("runs", "Runs", "runs").read(read, &mut visit)
 }
 
-/// `POST /console/{pipeline}/runs`: the runs of a customer, by a text that is in no address and in no log.
+/// `POST /console/{pipeline}/runs`: the runs of a customer. The search text is in no URL and in no log.
 pub(crate) async fn of_customer(
     Path(pipeline): Path<String>,
     Sent { mut visit, form }: Sent<OfCustomer>,
@@ -75,7 +75,7 @@ pub(crate) async fn of_customer(
         None => {
             let text = |session: &mut Session| session.search(number).map(str::to_owned);
             let Some(text) = visit.session(text).flatten() else {
-                let notice = "This search is no longer known. Search again.";
+                let notice = "This search has expired. Search again.";
                 return visit.lead(&path, Notice::bad(notice));
             };
             text
@@ -106,7 +106,7 @@ pub(crate) async fn of_customer(
     Page::named("runs", "Runs", "runs").read(read, &mut visit)
 }
 
-/// Reads a day.
+/// Parses a date.
 fn day(text: &str) -> Option<Date> {
     text.parse().ok()
 }
@@ -140,7 +140,7 @@ fn found(found: &CustomerRuns) -> Json {
     })
 }
 
-/// Puts a page of runs into the form that the page has: those that the form asks for, or those of a customer.
+/// Returns the template data for a list of runs: those that match the filter, or those of a customer.
 fn list(
     flow: &Flow,
     filter: &Filter,
@@ -193,9 +193,9 @@ fn list(
         parts.push(format!("{edge}={id}"));
         format!("{base}?{}", parts.join("&"))
     };
-    // What was searched for is in no address, and keys are in another order.
+    // The links contain no search text, and a search by key has another order.
     let pages = customer.is_none() && search.key.is_none();
-    // The links of a page without runs.
+    // Without matches, the pages continue at the edge of the search.
     let from = search.after.or(search.before.map(|before| before.saturating_sub(1)));
     let from = from.unwrap_or_default();
     let first = page.runs.first().map_or(from, |row| row.id);

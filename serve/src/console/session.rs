@@ -1,5 +1,5 @@
-//! Sessions of the console. A cookie names a session. Its contents are in memory; the key that it was begun with is also in the database of the
-//! key's pipeline, so that the session survives a restart.
+//! Sessions of the console. A cookie identifies a session. Its contents are in memory. Its API key is also in the database of the key's pipeline, so
+//! that the session survives a restart.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,15 +10,15 @@ use axum::http::header::COOKIE;
 use oms_engine::value::Digest;
 use tokio::time::Instant;
 
-/// The beginning of the cookie's name. The rest is the id of the state, since browsers send cookies to all ports of a host.
+/// The prefix of the cookie's name. The rest is the id of the state, because browsers send cookies to all ports of a host.
 const COOKIE_PREFIX: &str = "oms_session_";
-/// How long a session lasts that nobody uses.
+/// Timeout of an unused session.
 const IDLE: Duration = Duration::from_hours(12);
 /// Time for which a session in memory is used without checking the database. The check also records the use.
 const CHECKED: Duration = Duration::from_mins(10);
-/// How long personal data is shown that was asked for.
+/// How long revealed personal data is shown.
 const REVEALED: Duration = Duration::from_mins(15);
-/// Sessions at the most; beyond it the one that was not used for the longest time ends.
+/// Maximum number of sessions. Beyond it, the session that was unused for the longest time ends.
 const SESSIONS_MAX: usize = 1_000;
 /// Maximum number of searches that a session remembers.
 const SEARCHES_MAX: usize = 50;
@@ -86,11 +86,11 @@ pub(crate) struct Session {
     used: Instant,
     /// Time of the last check of the database.
     checked: Instant,
-    /// Runs whose personal data was asked for: the pipeline's position, and the order's key.
+    /// Runs whose personal data was revealed, by the index of the pipeline and the order's key.
     revealed: HashMap<(usize, String), Instant>,
 }
 
-/// The texts by which customers were searched. A page has only the number of a search, so that no page and no address has the text.
+/// The texts of customer searches. Pages and URLs contain only the number of a search, never its text.
 #[derive(Default)]
 struct Searches {
     texts: VecDeque<(u64, String)>,
@@ -116,13 +116,13 @@ impl Session {
         *last
     }
 
-    /// Returns the text of a search, unless it was too long ago.
+    /// Returns the text of a search, unless newer searches have replaced it.
     pub(crate) fn search(&self, number: u64) -> Option<&str> {
         let mut texts = self.searches.texts.iter();
         texts.find_map(|(of, text)| (*of == number).then_some(text.as_str()))
     }
 
-    /// Shows the personal data of a run from now on, for a while.
+    /// Reveals the personal data of a run for 15 minutes.
     pub(crate) fn reveal(&mut self, at: usize, key: &str) {
         self.revealed.retain(|_, since| since.elapsed() < REVEALED);
         self.revealed.insert((at, key.to_owned()), Instant::now());
@@ -144,16 +144,16 @@ pub(crate) struct Sessions {
 struct Known {
     /// The sessions by the digest of their cookies.
     sessions: HashMap<Digest, Session>,
-    /// The sessions that ended last, so that a request that is still in progress cannot begin one again.
+    /// The sessions that ended last. A request that is still in progress must not start them again.
     ended: VecDeque<Digest>,
 }
 
-/// What a cookie says.
+/// The secret in a session cookie.
 #[derive(Clone)]
 pub(crate) struct Token(String);
 
 impl Token {
-    /// Creates a token, or returns `None` if the system has no randomness.
+    /// Creates a token, or returns `None` if the system cannot generate random numbers.
     pub(crate) fn new() -> Option<Self> {
         let mut bytes = [0; TOKEN_BYTES];
         getrandom::fill(&mut bytes).ok()?;
@@ -172,8 +172,8 @@ impl Token {
         })
     }
 
-    /// Returns the CSRF token for forms of the session (OWASP, "Cross-Site Request Forgery Prevention"). It is a hash of the session token, so it does not
-    /// reveal it.
+    /// Returns the CSRF token for forms of the session (OWASP, "Cross-Site Request Forgery Prevention"). It is a hash and does not reveal the session
+    /// token.
     pub(crate) fn csrf(&self) -> String {
         Digest::of_parts([b"oms console form".as_slice(), self.0.as_bytes()]).to_string()
     }
@@ -184,7 +184,7 @@ impl Token {
 }
 
 impl Sessions {
-    /// Creates the empty sessions of a server, whose cookie is named after a state id.
+    /// Creates an empty set of sessions. The name of the cookie contains the id of the state.
     pub(crate) fn of_state(id: &str) -> Self {
         let id: String = id.chars().take(8).collect();
         Self { cookie_name: format!("{COOKIE_PREFIX}{id}"), known: Mutex::default() }
@@ -194,7 +194,7 @@ impl Sessions {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the token that the cookie of a request has.
+    /// Returns the token in the cookie of a request.
     pub(crate) fn token(&self, headers: &HeaderMap) -> Option<Token> {
         Token::of(headers, &self.cookie_name)
     }
@@ -220,7 +220,7 @@ impl Sessions {
         })
     }
 
-    /// Accepts the session of a key as the database has it. Returns false if the session has ended since.
+    /// Accepts the session of a key that is stored in the database. Returns false if the session has ended since.
     pub(crate) fn check(&self, token: &Token, key: &SessionKey) -> bool {
         let (mut known, digest) = (self.known(), token.digest());
         if known.ended.contains(&digest) {
@@ -237,7 +237,7 @@ impl Sessions {
         true
     }
 
-    /// Does something with a session, if there is one.
+    /// Calls a function with a session, unless it is unknown or expired.
     pub(crate) fn with<T>(&self, token: &Token, work: impl FnOnce(&mut Session) -> T) -> Option<T> {
         let mut known = self.known();
         let session = known.sessions.get_mut(&token.digest())?;
@@ -282,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_whole_token_names_a_session() {
+    fn only_a_complete_token_identifies_a_session() {
         let sessions = Sessions::of_state("0123456789");
         let of = |cookie: &str| {
             let value = HeaderValue::from_str(cookie).unwrap();
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn anonymous_visits_end_no_session_with_a_key() {
+    fn anonymous_visits_do_not_evict_sessions_with_a_key() {
         let sessions = Sessions::of_state("1");
         let key = || SessionKey { id: "1".to_owned(), name: "ann".to_owned() };
         let ann = Token::new().unwrap();
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_ended_does_not_begin_again() {
+    fn an_ended_session_does_not_start_again() {
         let sessions = Sessions::of_state("1");
         let key = || SessionKey { id: "1".to_owned(), name: "ann".to_owned() };
         let ann = Token::new().unwrap();

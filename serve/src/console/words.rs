@@ -1,24 +1,24 @@
-//! Numbers, times and causes as people read them.
+//! Texts of the console: numbers, durations and causes.
 
 use jiff::Timestamp;
 use oms_engine::effects::cause;
 use oms_engine::value::format_timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What is encoded in a part of an address: all but the unreserved characters of RFC 3986.
+/// The characters that are encoded in a part of a URL: all but the unreserved characters of RFC 3986.
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Writes a part of an address.
+/// Encodes a part of a URL.
 pub(crate) fn part(text: &str) -> String {
     utf8_percent_encode(text, PART).to_string()
 }
 
-/// Writes an instant to the millisecond.
+/// Formats an instant with milliseconds.
 pub(crate) fn instant(at: Timestamp) -> String {
     format_timestamp(at)
 }
 
-/// Writes a number with its thousands set apart.
+/// Formats a number with thousands separators.
 pub(crate) fn count(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut text = String::new();
@@ -31,12 +31,12 @@ pub(crate) fn count(number: i64) -> String {
     if number < 0 { format!("-{text}") } else { text }
 }
 
-/// Writes a number of runs.
+/// Formats a number of runs.
 pub(crate) fn runs(number: usize) -> String {
     of(number, "run")
 }
 
-/// Writes a number of something.
+/// Formats a number with a noun in the singular or plural.
 pub(crate) fn of(number: usize, what: &str) -> String {
     match number {
         1 => format!("1 {what}"),
@@ -44,7 +44,7 @@ pub(crate) fn of(number: usize, what: &str) -> String {
     }
 }
 
-/// Writes how long something took, given in milliseconds.
+/// Formats a duration in milliseconds.
 pub(crate) fn millis(millis: i64) -> String {
     match millis {
         ..1_000 => format!("{millis} ms"),
@@ -55,7 +55,7 @@ pub(crate) fn millis(millis: i64) -> String {
     }
 }
 
-/// Writes how long something took, given in microseconds.
+/// Formats a duration in microseconds.
 pub(crate) fn micros(micros: u64) -> String {
     match micros {
         ..1_000 => format!("{micros} µs"),
@@ -64,27 +64,27 @@ pub(crate) fn micros(micros: u64) -> String {
     }
 }
 
-/// Writes how many failures were caught; nothing if none was.
+/// Formats the number of handled failures. The text is empty for 0.
 pub(crate) fn caught(number: u32) -> String {
     if number == 0 { String::new() } else { number.to_string() }
 }
 
-/// Says what causes mean, and what to do; a run may have several.
+/// Explains causes and their remedies. A run may have several causes.
 pub(crate) fn causes(causes: &str) -> String {
     let texts = causes.split(',').map(|one| match one {
-        cause::NO_RATE => "There is no exchange rate on or shortly before the order's day: add it to the file of rates, or to the overrides.",
-        cause::NO_ROW => "A row that a step looks for is not there: add it to the table (oms db import).",
-        cause::NO_OBJECT => "An object that a step looks for is not there.",
-        cause::CONFLICT => "Another run wrote a row or an object with that key.",
-        cause::OUT_OF_RANGE => "A value is larger than its column, its mail or its operation allows.",
-        cause::TIMEOUT => "A step took longer than it may, on every attempt.",
-        cause::UNAVAILABLE => "A service did not answer, on every attempt.",
-        cause::BAD_ADDRESS => "No mail can be sent to that address.",
-        cause::REFUSED => "A service refused what it was asked for.",
-        cause::UNKNOWN_OUTCOME => "It is not known whether something was done, such as a mail sent: find out, then say so. It is not done again by itself.",
-        cause::ENVIRONMENT => "Something that somebody has to set up is not there: a table, a right, a bucket.",
-        cause::TEMPLATE => "A mail could not be made from its template.",
-        cause::PLAN => "The pipeline that the run began with cannot be read by this program.",
+        cause::NO_RATE => "The exchange rate is missing for the order's date and the days before it. Add it to the rates file or to the overrides.",
+        cause::NO_ROW => "A row that a step reads does not exist. Add it to the table (oms db import).",
+        cause::NO_OBJECT => "An object that a step reads does not exist.",
+        cause::CONFLICT => "Another run wrote a row or an object with this key.",
+        cause::OUT_OF_RANGE => "A value exceeds the limit of its column, e-mail or operation.",
+        cause::TIMEOUT => "A step exceeded its timeout on every attempt.",
+        cause::UNAVAILABLE => "A service did not respond on any attempt.",
+        cause::BAD_ADDRESS => "No e-mail can be sent to this address.",
+        cause::REFUSED => "A service rejected a request.",
+        cause::UNKNOWN_OUTCOME => "The outcome of an action is unknown, for example whether an e-mail was sent. Check the outcome, then mark the e-mail as sent or resend it. oms does not repeat the action by itself.",
+        cause::ENVIRONMENT => "A required table, permission or bucket is missing. Set it up, then retry the run.",
+        cause::TEMPLATE => "An e-mail could not be rendered from its template.",
+        cause::PLAN => "This version of oms cannot read the pipeline that the run started with.",
         cause::PANIC => "A step kind has a bug. Report it to its authors with the lines that the process wrote to standard error.",
         cause::DAMAGED => "The stored data of the run is damaged. Cancel the run, or restore a backup.",
         cause::RESTORED => "The run was in progress at the time of the backup from which the state was restored. Check whether its e-mails were sent since, then retry it.",
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_times_are_for_people() {
+    fn numbers_and_durations_are_readable() {
         assert_eq!(
             [0, 999, 1_000, 1_234_567, -1_000].map(count),
             ["0", "999", "1,000", "1,234,567", "-1,000"]

@@ -21,6 +21,6 @@ for command in 'runs list' 'runs show p.yaml A1' 'mail list' 'objects list' 'db 
 done
 chmod -R a+rX,a-w st
 echo "== read-only"
-other runs list p.yaml --state-dir st 2> /dev/null | grep -v '^in all' | cut -d' ' -f1
+other runs list p.yaml --state-dir st 2> /dev/null | grep -v '^total' | cut -d' ' -f1
 other runs list p.yaml --state-dir nothing
 exit 0

@@ -3,7 +3,7 @@ port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0));
 sed -i "s/18255/$port/" slow.yaml
 state() { oms runs list slow.yaml --state-dir "$1" --format json 2> /dev/null | python3 -c 'import json, sys; print(*[run["state"] for run in json.load(sys.stdin)["runs"]])' 2> /dev/null; }
 until_waiting() { until [ "$(state "$1")" = waiting ]; do :; done; }
-retry() { oms runs retry slow.yaml --state-dir "$@" --mail smtp r1 2>&1 | grep -v 'mail is sent'; echo "exit ${PIPESTATUS[0]}"; }
+retry() { oms runs retry slow.yaml --state-dir "$@" --mail smtp r1 2>&1 | grep -v 'e-mails are sent'; echo "exit ${PIPESTATUS[0]}"; }
 attempts() { oms runs show slow.yaml --state-dir "$1" r1 --format json | python3 -c 'import json, sys; print([event["attempt"] for event in json.load(sys.stdin)["steps"][1]["events"] if event["state"] != "claimed"])'; }
 
 # `oms run` says what it waits for.
