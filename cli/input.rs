@@ -32,7 +32,7 @@ pub(crate) struct Origin {
     pub(crate) path: Arc<str>,
     /// The line on which the order begins, from 1.
     pub(crate) line: u64,
-    /// The column in which it begins, in characters from 1.
+    /// The column in which the order begins, in characters, numbered from 1.
     pub(crate) column: u64,
 }
 

@@ -39,7 +39,7 @@ impl Here<'_> {
     /// Opens the state directory in this process.
     ///
     /// # Errors
-    /// When another process owns it, or it cannot be used.
+    /// When another process owns the directory, or it cannot be used.
     pub(crate) fn open(self, directory: &Path) -> anyhow::Result<Runner> {
         let Here { checker, pipeline, plan, mail, outside } = self;
         let (files, name) = DirectoryFiles::of(&pipeline);

@@ -53,14 +53,14 @@ pub(crate) fn say(text: &str) {
     let _unsaid = writeln!(anstream::stderr().lock(), "{text}");
 }
 
-/// Lists the rows of seeds that were skipped, a line for each table.
+/// Prints the number of skipped seed rows, with a line for each table.
 pub(crate) fn say_skipped_seeds(runner: &oms_runtime::Runner) {
     for skipped in runner.skipped_seeds() {
         say(&skipped.to_string());
     }
 }
 
-/// Exports to a folder, and warns of each object and mail that cannot be written there.
+/// Returns the export to a folder. It warns of each object and e-mail that cannot be written.
 pub(crate) fn export(directory: std::path::PathBuf) -> oms_runtime::Export {
     let report = |failed: &oms_runtime::NotExported| {
         say(&format!(
@@ -70,7 +70,7 @@ pub(crate) fn export(directory: std::path::PathBuf) -> oms_runtime::Export {
     oms_runtime::Export { directory, report: std::sync::Arc::new(report) }
 }
 
-/// Warns that an export has no file for an object or a mail.
+/// Warns that an object or an e-mail was not exported.
 pub(crate) fn not_exported(failed: &oms_runtime::NotExported) {
     say(&format!("warning: {failed}; correct the cause, then run the command again"));
 }

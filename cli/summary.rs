@@ -190,7 +190,7 @@ fn places(
     Ok(rows)
 }
 
-/// Returns the object that was stored last, as `bucket/key`, among those whose keys have no personal data.
+/// Returns the last stored object as `bucket/key`, among those whose keys have no personal data.
 fn example_object(reader: &Reader, plan: &Plan) -> anyhow::Result<Option<String>> {
     let last = ObjectRow::last_of_each_bucket(reader)?.into_iter();
     let shown = last.filter(|(_, bucket, _)| !plan.has_personal_keys(bucket));

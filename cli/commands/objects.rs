@@ -115,7 +115,7 @@ fn export(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let plan = reading.plan()?;
     let (mut written, mut failed) = (0, 0);
     for object in &objects {
-        // It may have been deleted since it was listed.
+        // The object may have been deleted since it was listed.
         if let Some(content) = ObjectRow::content(&reading.reader, &object.bucket, &object.key)? {
             let (bucket, key) = (&object.bucket, &object.key);
             match oms_runtime::write_object(&directory, bucket, key, &content) {

@@ -179,7 +179,7 @@ fn show(found: &Found, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8>
     let key = key(found)?;
     let reading = found.read(kinds)?;
     let row = RunRow::find(&reading.reader, key)?.with_context(|| {
-        format!("there is no run `{key}`; `oms runs list {}` lists them", found.shown())
+        format!("there is no run `{key}`; `oms runs list {}` lists the runs", found.shown())
     })?;
     let stored = StoredRun::load(&reading.reader, row.id)?;
     let plan = reading.bundles.plan(&reading.reader, row.bundle)?;

@@ -49,7 +49,7 @@ pub struct Finding {
     pub code: String,
     /// The severity.
     pub severity: FindingSeverity,
-    /// What is wrong.
+    /// The message.
     pub message: String,
     /// How to fix it.
     pub help: Option<String>,

@@ -22,7 +22,7 @@ use crate::run::driver::Driver;
 use crate::run::run_locks::RunLocks;
 use crate::target::{mailing, remote, seeds};
 
-/// The one process that runs a pipeline on a state directory.
+/// Runs a pipeline on a state directory. Only one process can own the directory.
 pub struct Runner {
     pub(crate) driver: Driver,
     pub(crate) run_locks: RunLocks,
@@ -31,9 +31,9 @@ pub struct Runner {
     pub(crate) accepts_while_stalled: bool,
     /// Accepted orders whose runs wait for a permit.
     pub(crate) queued: AtomicUsize,
-    /// Orders that came in so far.
+    /// Number of new orders so far.
     pub(crate) orders: AtomicU64,
-    /// Whether there were runs before this process began; only then orders are looked up before they are run.
+    /// Whether this process found earlier runs. Only then are orders looked up before they run.
     pub(crate) runs_before: bool,
     /// Rows of seeds that were skipped when the runner was opened.
     skipped: Vec<SkippedSeed>,
@@ -111,7 +111,7 @@ impl Runner {
         })
     }
 
-    /// Ends the writer and gives the directory back.
+    /// Stops the writer and releases the directory.
     ///
     /// # Errors
     /// The failure that stopped the writer, if there was one.
@@ -124,7 +124,7 @@ impl Runner {
         self.driver.clock.now()
     }
 
-    /// Returns the seeds of which rows were skipped when the runner was opened.
+    /// Returns the seeds with rows that were skipped when the runner was opened.
     pub fn skipped_seeds(&self) -> &[SkippedSeed] {
         &self.skipped
     }
@@ -134,7 +134,7 @@ impl Runner {
         self.queued.load(Ordering::Relaxed)
     }
 
-    /// Returns the rows of runs that may go on by themselves.
+    /// Returns the rows of runs that may continue on their own.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -142,7 +142,7 @@ impl Runner {
         self.driver.store.read(StoredRun::open)
     }
 
-    /// Reads what is committed, with the plans of the runs.
+    /// Reads committed data, with access to the plans of the runs.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -153,17 +153,17 @@ impl Runner {
         self.driver.store.read(|reader| read(reader, &self.driver.bundles))
     }
 
-    /// Tells whether the tables are elsewhere.
+    /// Returns whether the tables are outside of this database.
     pub(crate) const fn is_remote(&self) -> bool {
         self.driver.remote.is_some()
     }
 
-    /// Tells whether mail leaves this process.
+    /// Returns whether e-mails are sent.
     pub const fn sends(&self) -> bool {
         self.driver.mailer.is_some()
     }
 
-    /// Writes down what a person is about to do, and returns the entry's number.
+    /// Writes an entry of the audit log before the action, and returns the entry's number.
     ///
     /// # Errors
     /// When the database fails.
@@ -171,7 +171,7 @@ impl Runner {
         self.driver.store.audit(entry).await
     }
 
-    /// Adds to an entry of the audit log what came of it.
+    /// Appends the outcome to an entry of the audit log.
     ///
     /// # Errors
     /// When the database fails.
@@ -195,10 +195,10 @@ impl Runner {
         Ok(self.read(|reader, _| RunRow::those(reader, &[id]))?.pop())
     }
 
-    /// Returns what a run waits for; nothing if it does not wait.
+    /// Returns the next attempt of a run, or `None` if the run does not wait.
     ///
     /// # Errors
-    /// When the database cannot be read, or the run cannot be brought back.
+    /// When the database cannot be read, or the run's journal cannot be replayed.
     pub fn next_attempt(&self, id: i64) -> Result<Option<NextAttempt>, Error> {
         self.read(|reader, bundles| {
             let stored = StoredRun::load(reader, id)?;
@@ -223,17 +223,17 @@ impl Runner {
         self.driver.store.import(table, rows).await
     }
 
-    /// Returns how many objects and mails could not be exported so far.
+    /// Returns how many objects and e-mails could not be exported so far.
     pub fn count_not_exported(&self) -> u64 {
         self.driver.exporter.as_ref().map_or(0, Exporter::count_failed)
     }
 
-    /// Returns the plan on which new runs begin.
+    /// Returns the plan of new runs.
     pub fn plan(&self) -> Arc<Plan> {
         self.current().0
     }
 
-    /// Returns the plan and its bundle's row.
+    /// Returns the plan of new runs and the row of its bundle.
     pub(crate) fn current(&self) -> (Arc<Plan>, i64) {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -242,7 +242,7 @@ impl Runner {
     /// name, and `files` has the bytes of the seed files by their paths.
     ///
     /// # Errors
-    /// When a table differs from the one that is there, or the database fails.
+    /// When a table in the database differs from its declaration, or the database fails.
     pub async fn replace(
         &self,
         plan: &Arc<Plan>,

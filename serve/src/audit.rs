@@ -39,7 +39,7 @@ impl Flow {
         let _only_begun = self.runner.audited(entry, outcome.to_owned()).await;
     }
 
-    /// Writes down what the command line asks for.
+    /// Records a request from the command line.
     pub(crate) async fn note_request(&self, request: &Request) -> Result<i64, oms_sqlite::Error> {
         let runs = |runs: &[i64]| match runs {
             [run] => (self.runner.row(*run).ok().flatten().map(|row| row.key), String::new()),

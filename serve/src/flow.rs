@@ -144,7 +144,7 @@ pub(crate) struct Flow {
     pub(crate) waiters: Arc<Waiters>,
 }
 
-/// The pipeline whose runner ended, and why if that was not wanted.
+/// The name of a pipeline, and the error that stopped its runner, if any.
 pub(crate) type Ended = (Arc<str>, Result<(), oms_sqlite::Error>);
 
 /// The task of a flow's runner.

@@ -25,7 +25,7 @@ pub(crate) struct Indexing {
 }
 
 impl Indexing {
-    /// Starts the thread.
+    /// Starts the writer thread.
     pub(crate) fn start(runner: Arc<Runner>, recent: Arc<Recent>) -> io::Result<Self> {
         let (end, until) = channel();
         let (sent, ended) = oneshot::channel::<()>();
@@ -48,7 +48,7 @@ impl Indexing {
 
 fn keep_up(runner: &Runner, recent: &Recent, until: &Receiver<()>) {
     loop {
-        // The overview catches up as well and reports an error.
+        // The overview also catches up and reports errors.
         let _later = runner.read(|reader, _| recent.catch_up(reader, SystemClock.now()));
         let rest = match runner.update_index() {
             Ok(true) => Duration::ZERO,

@@ -57,7 +57,7 @@ impl Flow {
         Ok(done)
     }
 
-    /// Ends a run that waits or is parked.
+    /// Cancels a run that waits or is parked.
     pub(crate) async fn cancel(&self, row: &RunRow) -> Result<Done, oms_sqlite::Error> {
         let cancelled = self.runner.cancel(row).await?;
         if let Ok(settled) = &cancelled {

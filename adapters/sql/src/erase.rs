@@ -55,7 +55,7 @@ impl Erase for SqlErasure {
     }
 }
 
-/// Returns what the rows that name one of the customer's ids or addresses say of their customer.
+/// Returns the identities in the rows that name one of the customer's ids or addresses.
 ///
 /// # Errors
 /// What the database said.
@@ -94,7 +94,7 @@ async fn naming(
 /// Erases or counts the rows that runs wrote and that name no customer.
 ///
 /// # Errors
-/// What the database said; it can be done again.
+/// When the database returns an error. The call can be repeated.
 async fn erase_of_runs(
     database: &dyn Database,
     tables: &[TableUse],
@@ -117,7 +117,7 @@ async fn erase_of_runs(
 /// Erases or counts the rows that belong to a customer.
 ///
 /// # Errors
-/// What the database said; it can be done again.
+/// When the database returns an error. The call can be repeated.
 async fn erase_of_customer(
     database: &dyn Database,
     tables: &[TableUse],

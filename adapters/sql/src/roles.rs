@@ -12,7 +12,8 @@ use crate::statement::Statement;
 /// The privileges of a role by table: names of PostgreSQL privileges, in alphabetical order.
 pub type Grants = BTreeMap<String, Vec<&'static str>>;
 
-/// Makes a role that may log in with a password, or gives it that password, and lets it do exactly this much. Repeated, it changes nothing.
+/// Creates a role that logs in with a password, or changes its password, and grants it exactly
+/// these privileges. Running it again changes nothing.
 ///
 /// The password itself is not sent: the server gets its SCRAM verifier (RFC 5803, "SCRAM-SHA-256"),
 /// as with `psql`'s `\password`.

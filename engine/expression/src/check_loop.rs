@@ -14,7 +14,7 @@ use super::{ELEMENTS_MAX, hints, widen};
 /// day.
 const LOOPS_MAX: usize = 2;
 
-/// Says that a list may have more elements than can be processed.
+/// Returns the message and the help for a list that may have more elements than can be processed.
 pub fn too_long(path: &str, ty: &Type) -> Option<(String, String)> {
     let limit = ELEMENTS_MAX as u64;
     let is_bounded = ty.limits.elements_max.is_some_and(|most| most <= limit);

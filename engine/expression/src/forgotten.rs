@@ -33,7 +33,7 @@ pub(super) fn find(text: &str, scope: &Scope) -> Option<Forgotten> {
         .or_else(|| BRACES.iter().find_map(|(open, close)| embedded(text, open, close, scope)))
 }
 
-/// Returns the expression that was probably meant by a text where no text fits.
+/// Returns the expression that was probably meant by a text in a place where no text is allowed.
 pub fn meant(text: &str, scope: &Scope) -> Option<String> {
     let text = text.trim();
     if let Some(found) = find(text, scope).filter(|found| found.within == (0..text.len())) {

@@ -17,7 +17,7 @@ pub enum Level {
     Member,
 }
 
-/// Writes an expression as an operand of another one that takes nothing looser than `level`.
+/// Returns an expression as an operand where the precedence must be at least `level`.
 pub fn operand(code: &str, level: Level) -> Cow<'_, str> {
     if level_of(code) < level { Cow::Owned(format!("({code})")) } else { Cow::Borrowed(code) }
 }

@@ -18,7 +18,7 @@ use super::problem::{Problem, Weight};
 use super::scope::Scope;
 use super::{guard, widen};
 
-/// What is said of an expression without an end.
+/// The message for an expression without an end.
 pub const NOT_CLOSED: &str = "`${{` is not closed";
 
 /// Compiles a value in the file. A text that is exactly one `${{ }}` keeps the type of the

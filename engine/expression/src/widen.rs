@@ -60,7 +60,8 @@ pub(super) const fn is_number(shape: &Shape) -> bool {
     matches!(shape, Shape::Int | Shape::Decimal { .. })
 }
 
-/// Returns whether a value of the type can stand inside a text, and the maximum number of characters that it has there.
+/// Returns whether a value of the type can be inserted into a text, and its maximum number of
+/// characters there.
 pub fn chars_of(ty: &Type) -> Option<Option<u64>> {
     Some(match ty.shape {
         Shape::Bool => Some(5),

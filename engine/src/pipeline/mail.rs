@@ -64,7 +64,7 @@ const fn connections_default() -> u32 {
     4
 }
 
-/// A setting that stands in the file, or where the file says.
+/// A setting that is either in the file or in a place that the file names.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "GivenForm")]
 pub enum Given {

@@ -7,7 +7,7 @@ use oms_core::table::ColumnShape;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-/// A table: its columns, and which of them tell one row from another.
+/// A table: its columns and its key.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TableSection {

@@ -4,7 +4,8 @@ use jiff::SignedDuration;
 use oms_core::diagnostic::{Route, Segment};
 use serde_json::{Value as Json, json};
 
-/// Returns what to write for a setting whose value has the wrong shape. `wanted` are the JSON types that fit.
+/// Returns the help text for a setting whose value has the wrong shape. `wanted` are the allowed
+/// JSON types.
 pub(super) fn of_value(route: &Route, wanted: &[&str], found: &Json) -> Option<String> {
     let key = match route.segments().last()? {
         Segment::Key(key) => key.as_str(),

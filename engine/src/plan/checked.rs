@@ -84,7 +84,8 @@ impl Plan {
         self.tables.iter().map(used).collect()
     }
 
-    /// Tells whether the keys of a bucket's objects may contain personal data. They do not if every step that stores there has a key without it.
+    /// Returns whether the keys of objects in a bucket may contain personal data. They do not if no
+    /// step stores objects in the bucket under a key with personal data.
     pub fn has_personal_keys(&self, bucket: &str) -> bool {
         let stores = |effect: &Effect| {
             effect.port == Port::Objects && effect.verb == Verb::Put && *effect.resource == *bucket

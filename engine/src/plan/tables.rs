@@ -193,7 +193,7 @@ pub struct RowError {
     pub line: usize,
     /// The column in characters, numbered from 1.
     pub column: usize,
-    /// What is wrong, without the value.
+    /// The message, without the value.
     pub message: String,
 }
 

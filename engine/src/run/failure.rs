@@ -3,7 +3,7 @@
 use oms_core::effects::{Class, StepError};
 use serde::{Deserialize, Serialize};
 
-/// What went wrong. It holds no personal data.
+/// A failure. It contains no personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// Whether a retry could have helped.

@@ -33,7 +33,7 @@ pub struct SchemaProblem {
     pub pointer: String,
     /// Whether the fault is in the key rather than in its value.
     pub on_key: bool,
-    /// What is wrong.
+    /// The message.
     pub message: String,
     /// How to fix it.
     pub help: Option<String>,

@@ -9,8 +9,8 @@ use oms_core::value::Shape;
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Which members can be marked.
-pub(super) const MARKABLE: &str = "mark the member with the customer's id, and members of the format `email` with the customer's own addresses";
+/// The help on which members can be marked.
+pub(super) const MARKABLE: &str = "mark the member with the customer's id, and members of format `email` with the customer's own addresses";
 
 /// The path of a member in an order.
 type Path = Vec<Arc<str>>;

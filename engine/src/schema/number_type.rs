@@ -4,7 +4,7 @@ use oms_core::money::{Decimal, Rounding};
 use oms_core::value::{Interval, JsonKind, Type};
 use serde_json::{Map, Value as Json};
 
-/// Returns the type of a whole number, and what the reader asserts.
+/// Returns the type of an integer and the kind for the reader.
 pub(super) fn integer(map: &Map<String, Json>) -> (Type, JsonKind) {
     let min = map.get("minimum").and_then(Json::as_i64).unwrap_or(i64::MIN);
     let max = map.get("maximum").and_then(Json::as_i64).unwrap_or(i64::MAX);

@@ -8,8 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
 
-/// A setting of type `T`: a literal, an expression in `${{ }}`, or text with expressions in it. It is checked and compiled by
-/// [`super::PlanContext::expr`].
+/// A setting of type `T`: a literal, an expression in `${{ }}`, or a text that contains
+/// expressions. [`super::PlanContext::expr`] checks and compiles it.
 #[derive(Clone, Debug)]
 pub struct Expr<T> {
     raw: Json,

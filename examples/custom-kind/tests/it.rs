@@ -99,7 +99,7 @@ struct Background(Child);
 
 impl Drop for Background {
     fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to end.
+        // The process may have ended already.
         let _ended = self.0.kill();
         let _status = self.0.wait();
     }

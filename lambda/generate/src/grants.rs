@@ -8,7 +8,7 @@ const READ: &[&str] = &["SELECT"];
 const NOTE: &[&str] = &["INSERT", "SELECT"];
 const WRITE: &[&str] = &["INSERT", "SELECT", "UPDATE"];
 
-/// Returns what the handler of a branch needs.
+/// Returns the privileges of a branch's handler.
 pub fn grants_of_branch(plan: &Plan, branch: &Branch) -> Grants {
     let mut grants = Grants::new();
     let mut grant = |table: &str, privileges: &[&'static str]| {
@@ -40,7 +40,7 @@ pub fn grants_of_branch(plan: &Plan, branch: &Branch) -> Grants {
     grants
 }
 
-/// Returns what the handler needs that looks for orders which were lost.
+/// Returns the privileges of the handler that searches for lost orders.
 pub fn grants_of_reconcile() -> Grants {
     Grants::from([
         ("oms_branches".to_owned(), READ.to_vec()),

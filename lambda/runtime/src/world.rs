@@ -18,7 +18,7 @@ use oms_engine::value::Value;
 pub struct World {
     /// Objects.
     pub objects: Option<Arc<dyn ObjectStore>>,
-    /// Announcements.
+    /// Topics.
     pub topics: Option<Arc<dyn Topic>>,
     /// Tables.
     pub tables: Option<Arc<dyn Tables>>,

@@ -2,7 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-/// When orders are accepted: never before an order that came in earlier, so that `run.accepted_at` agrees with the order of their turns.
+/// The time of acceptance. No order is accepted before an earlier one, so that `run.accepted_at`
+/// agrees with the order of the turns.
 pub(crate) struct Acceptance(Timestamp);
 
 impl Default for Acceptance {
@@ -12,10 +13,10 @@ impl Default for Acceptance {
 }
 
 impl Acceptance {
-    /// A clock that was set back further than this is right now, and was wrong before.
+    /// If the clock was set back by more than this, it was wrong before and is right now.
     const CORRECTION_MAX: SignedDuration = SignedDuration::from_secs(1);
 
-    /// Returns when the next order is accepted, by a clock that shows `now`.
+    /// Returns the time of acceptance of the next order, by a clock that shows `now`.
     pub(crate) fn at(&mut self, now: Timestamp) -> Timestamp {
         let is_corrected = self.0 > now && self.0.duration_since(now) <= Self::CORRECTION_MAX;
         if !is_corrected {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use oms_engine::effects::Clock;
 use tokio::time::Instant;
 
-/// A smaller step back is a correction as it happens all the time.
+/// Smaller steps back are ordinary clock corrections.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
 
 /// Compares the system clock with a monotonic clock.

@@ -10,22 +10,22 @@ use super::answer::Answer;
 use crate::export::Export;
 use crate::target::{Listener, Mailing, Remote};
 
-/// How a runner works.
+/// The settings of a runner.
 #[derive(Clone)]
 pub struct Settings {
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The source of random numbers.
     pub random: Arc<dyn Random>,
-    /// Runs that are driven side by side at the most.
+    /// Maximum number of concurrent runs.
     pub concurrency: usize,
-    /// Where objects and mails are written as files, too, as they come.
+    /// Where to also write objects and e-mails as files.
     pub export: Option<Export>,
-    /// Where mail goes, if somebody says so.
+    /// How e-mails are delivered; `None` keeps the stored choice.
     pub mail: Option<Mailing>,
-    /// Where what the steps do lies, if not here.
+    /// Where the steps' effects are stored, if not in this database.
     pub remote: Option<Remote>,
-    /// Who hears of what runs do.
+    /// Receives the committed events of runs.
     pub listener: Option<Arc<dyn Listener>>,
     /// Whether runs wait while the disk is full. New orders then get no answer. Otherwise a full disk is an error.
     pub waits_for_room: bool,
@@ -50,12 +50,12 @@ impl Settings {
     }
 }
 
-/// What a runner is given to do.
+/// A unit of work for a runner.
 #[derive(Debug)]
 pub enum Work {
-    /// An order that came in.
+    /// A new order.
     Order(Order),
-    /// A run that is to go on.
+    /// A run to continue.
     GoOn {
         /// Its row.
         id: i64,
@@ -64,15 +64,15 @@ pub enum Work {
     },
 }
 
-/// An order that came in.
+/// A new order.
 #[derive(Debug)]
 pub struct Order {
-    /// The name that it came in under: a file's stem, the last part of a path.
+    /// The name of the order in the input: a file's stem, or the last part of a path.
     pub name: String,
     /// Its bytes.
     pub body: Vec<u8>,
-    /// Whether the name has to be its key.
+    /// Whether the name must be equal to the order's key.
     pub named: bool,
-    /// Who waits to hear what became of it. Without an answer it is not known.
+    /// The channel to the sender. If it is closed without an answer, the result is unknown.
     pub answer: Option<oneshot::Sender<Answer>>,
 }

@@ -94,7 +94,7 @@ impl Exporter {
         Ok(Some(exporter))
     }
 
-    /// Writes what a packet of a run made durable.
+    /// Writes the files of a committed packet.
     pub(crate) fn export(&self, exported: &ExportedRuns, id: i64, run: &Run, writes: &[Write]) {
         let (mut any, mut is_whole) = (false, true);
         for write in writes {
@@ -144,7 +144,7 @@ impl Exporter {
                     Ok(())
                 });
                 if let Err(error) = mails {
-                    let what = format!("a mail of the order `{order}`");
+                    let what = format!("an e-mail of the order `{order}`");
                     is_whole = self.failed(&NotExported { what, cause: cause(&error) });
                 }
                 store.exported().record(id, is_whole);

@@ -7,8 +7,9 @@ use oms_sqlite::{Error, private};
 
 use super::file_name;
 
-/// Writes an object below a directory as `bucket/key`. A key that cannot be a path, and one that is also the folder of other keys, has
-/// another name that follows from the key, so that each object has a file of its own.
+/// Writes an object below a directory as `bucket/key`. If the key is not a valid path, or is
+/// also the folder of other keys, the file has another name that is derived from the key. Every
+/// object has its own file.
 ///
 /// # Errors
 /// The file cannot be written.
@@ -21,8 +22,8 @@ pub fn write_object(
     file_name::write(&directory.join(&*file_name::of(bucket)), key, content)
 }
 
-/// Writes the message into a Maildir (its `new` folder), under a name that follows from the Message-ID, so that writing it
-/// again changes nothing.
+/// Writes the message into a Maildir (its `new` folder). The file name is derived from the
+/// Message-ID, so that repeated writes change nothing.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -37,7 +38,8 @@ pub fn write_mail(directory: &Path, mail: &Mail) -> Result<(), Error> {
         path: directory.to_owned(),
         source: std::io::Error::other(error),
     })?;
-    // A reader of the Maildir never sees half a message: it is moved into place.
+    // The message is moved into place, so that a reader of the Maildir never sees half a
+    // message.
     let (written, placed) = (directory.join("tmp").join(name), directory.join("new").join(name));
     private::write(&written, &message).map_err(Error::directory(&written))?;
     std::fs::rename(&written, &placed).map_err(Error::directory(&placed))

@@ -131,14 +131,15 @@ impl Runner {
         };
         let (ended, found) = self.runs_of(&plan, &customer)?;
         let mut forgotten = Forgotten { runs: 0, keys: Vec::new(), ..found };
-        // The index is made again, without the runs.
+        // The index is rebuilt without the runs.
         self.driver.store.discard_index()?;
         for some in ended.chunks(RUNS) {
             self.forget_runs(&plan, some, &mut forgotten).await?;
         }
-        // A search may have read them into the index meanwhile.
+        // A search may have added the runs to the index again in the meantime.
         self.driver.store.discard_index()?;
-        // A run that goes on needs the customer's rows, and its e-mail address may lead to it only by them.
+        // A run in progress needs the customer's rows, and may be linked to its e-mail address only
+        // through them.
         let customer = forgotten.left.is_empty().then_some(customer);
         if let (Some(customer), Some(_)) = (&customer, &self.driver.remote) {
             forgotten.add(self.elsewhere_of_customer(&plan, customer, Erasing::Erase).await?);
@@ -155,7 +156,7 @@ impl Runner {
         some: &[RunRow],
         forgotten: &mut Forgotten,
     ) -> Result<(), Error> {
-        // Nobody retries one of them meanwhile.
+        // Prevents retries of these runs in the meantime.
         let locks: Vec<RunLock> =
             some.iter().filter_map(|row| self.run_locks.try_lock(row.id)).collect();
         let ids: Vec<i64> = locks.iter().map(RunLock::id).collect();
@@ -326,7 +327,8 @@ impl Runner {
     }
 }
 
-/// Returns the members that identified a customer in the orders of an earlier bundle; none if this program cannot plan the bundle.
+/// Returns the members that identified a customer in the orders of an earlier bundle; none if this
+/// program cannot plan the bundle.
 fn members_of(reader: &Reader, bundles: &Bundles, bundle: i64) -> CustomerMembers {
     let plan = bundles.plan(reader, bundle);
     plan.map_or_else(

@@ -94,7 +94,7 @@ impl Begun {
     }
 }
 
-/// Where a stretch ended.
+/// The state in which a stretch ended.
 pub(crate) struct End {
     pub(crate) state: RunState,
     pub(crate) until: Option<Timestamp>,
@@ -195,7 +195,7 @@ impl Driver {
                 }
                 Outcome::Refused => {
                     begun.refusals.note(&self.store, begun.turn.is_some()).await?;
-                    // What is durable is not done again: the run goes on from there.
+                    // Committed work is not repeated: the run continues from there.
                     let RunRef::Known { id } = begun.reference else { return Ok((outcome, end)) };
                     if !begun.durable {
                         return Ok((outcome, end));

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone, Default)]
 pub(crate) struct RunLocks(Arc<Mutex<HashSet<i64>>>);
 
-/// A run that is worked on until this is dropped.
+/// A run that is being worked on until this value is dropped.
 pub(crate) struct RunLock {
     runs: RunLocks,
     id: i64,
 }
 
 impl RunLocks {
-    /// Begins to work on a run; nothing if somebody does already.
+    /// Locks a run, or returns `None` if it is already being worked on.
     pub(crate) fn try_lock(&self, id: i64) -> Option<RunLock> {
         let new = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
         new.then(|| RunLock { runs: self.clone(), id })
@@ -22,7 +22,7 @@ impl RunLocks {
 }
 
 impl RunLock {
-    /// Returns its row.
+    /// Returns the run's row.
     pub(crate) const fn id(&self) -> i64 {
         self.id
     }

@@ -17,10 +17,10 @@ use oms_sqlite::{Error, Item, Reads, Store, Write, pack};
 
 use super::driver::{Begun, Driver};
 
-/// What one run staged and what it may read.
+/// The staged writes and the reads of a run.
 pub(crate) struct Stage<'a> {
     driver: &'a Driver,
-    /// The run's row, if it has one; a row that it wrote itself is no conflict.
+    /// The run's row, if it has one. A row that the run itself wrote is not a conflict.
     run: Option<i64>,
     /// Whether inserts first check the committed rows. The first attempt does not: if a row
     /// conflicts, the writer refuses the packet, and the stretch is executed again with this check.
@@ -78,7 +78,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// A stage that keeps mails and sends none.
+    /// Returns a stage that stores e-mails and sends none.
     pub(crate) fn keeping(driver: &'a Driver, begun: &Begun) -> Self {
         Self { mailer: None, ..Self::new(driver, begun) }
     }
@@ -198,7 +198,8 @@ impl ObjectStore for Stage<'_> {
 }
 
 impl Topic for Stage<'_> {
-    /// Here there is nobody to tell: the branches are in this process, and the step's event says that it was announced.
+    /// Local topics have no subscribers: the branches are in this process, and the step's event
+    /// records the announcement.
     fn publish<'a>(&'a self, call: &'a Call, message: Message) -> Io<'a, ()> {
         match self.driver.remote.as_ref().and_then(|remote| remote.topics.as_deref()) {
             Some(topics) => topics.publish(call, message),
@@ -276,7 +277,7 @@ fn repeated(table: &TableDef, there: &Value, row: &Value) -> Result<Inserted, St
 
 impl Mailer for Stage<'_> {
     fn send<'a>(&'a self, call: &'a Call, mail: Mail) -> Io<'a, ()> {
-        // A mail that cannot be kept is not sent.
+        // An e-mail that cannot be stored is not sent.
         let content = match pack(&mail) {
             Ok(content) => content,
             Err(error) => return done(Err(error)),

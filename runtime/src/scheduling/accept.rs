@@ -16,7 +16,7 @@ use crate::runner::Runner;
 /// Delay before a run is tried again that another task works on.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// What a task came to.
+/// How a task ended.
 pub(super) enum Ended {
     Settled(Settled),
     Waits {
@@ -34,7 +34,7 @@ pub(super) enum Ended {
 }
 
 impl Runner {
-    /// Accepts an order and drives its run. Whatever becomes of it, the orders behind it have their turn.
+    /// Accepts an order and drives its run. Whatever the result, its turn passes.
     pub(super) async fn accept(
         &self,
         order: Order,
@@ -54,7 +54,7 @@ impl Runner {
         }
     }
 
-    /// Accepts an order and drives its run. `turn` is left where no packet ended it.
+    /// Accepts an order and drives its run. `turn` keeps its value if no packet ended it.
     async fn take_in(
         &self,
         order: Order,
@@ -115,7 +115,7 @@ impl Runner {
         }
     }
 
-    /// Goes on with a run that is in the database.
+    /// Continues a run that is in the database.
     pub(super) async fn resume(&self, id: i64, resumed: bool) -> Result<Ended, Error> {
         let Some(_lock) = self.run_locks.try_lock(id) else {
             let until = self.now() + AGAIN;

@@ -16,15 +16,15 @@ use crate::admission::permits::{Permit, Permits};
 use crate::admission::{Acceptance, Order, Settled, Work};
 use crate::runner::Runner;
 
-/// A run that waits: when it goes on, its row, whether it was there before, and whether it was reported as waiting.
+/// A waiting run: when it continues, its row, whether an earlier process accepted it, and whether it was reported as waiting.
 type Waiting = Reverse<(Timestamp, i64, bool, bool)>;
 
 impl Runner {
-    /// Runs what was left (`resume`), then the work as it comes, until nothing is left that can go on or `stop` becomes true. Each
-    /// outcome goes to `settled`.
+    /// Continues the runs in `resume`, then processes the work as it arrives, until no run can continue or `stop` becomes true. Sends each
+    /// result to `settled`.
     ///
     /// # Errors
-    /// When the database fails; what was reported before is durable.
+    /// When the database fails. Results that were reported before are durable.
     pub async fn run(
         self: &Arc<Self>,
         resume: Vec<i64>,
@@ -77,7 +77,7 @@ impl Runner {
                 }
                 permit = permits.at(due, &mut clock), if due.is_some() => {
                     let Some(permit) = permit else {
-                        // The scheduler knows how long each may wait from now.
+                        // The scheduler knows how long each run may wait from now.
                         let now = self.now();
                         let again = |Reverse((_, id, resumed, reported))| Reverse((now, id, resumed, reported));
                         waiting = waiting.into_iter().map(again).collect();
@@ -112,7 +112,7 @@ impl Runner {
                 }
             }
         }
-        // What is under way becomes durable; what waits goes on the next time.
+        // Runs in progress become durable. Waiting runs continue after the next start.
         self.driver.close();
         while let Some(ended) = tasks.join_next().await {
             failed = failed.and(take(ended, &mut waiting, settled));
@@ -150,6 +150,6 @@ fn take(
 }
 
 fn report(settled: &mpsc::UnboundedSender<Settled>, settlement: Settled) {
-    // Nobody listens only when the caller has given up already.
+    // The channel is only closed if the caller has stopped waiting.
     let _unheard = settled.send(settlement);
 }

@@ -1,26 +1,27 @@
-//! A world that is not this database: which ports lie elsewhere, and that a state directory stays with the world that it began in.
+//! Ports outside of this database. A state directory stays with the target that it began with.
 
 use std::sync::Arc;
 
 use oms_engine::effects::{Erase, ObjectStore, Tables, Topic};
 use oms_sqlite::{Error, Setup};
 
-/// Ports that lie elsewhere. What a run does there is real at once, so that its order is made durable here before it begins.
+/// Ports outside of this database. Effects there are immediate, so an order is made durable here
+/// before its first step.
 #[derive(Clone)]
 pub struct Remote {
-    /// What the world is called: `postgres`, `aws`.
+    /// The name of the target: `postgres` or `aws`.
     pub name: &'static str,
     /// The pipeline's tables.
     pub tables: Arc<dyn Tables>,
-    /// Who erases personal data in them.
+    /// Erases personal data in these tables.
     pub personal: Arc<dyn Erase>,
-    /// Objects, if they are not kept here.
+    /// The object store, if it is not this database.
     pub objects: Option<Arc<dyn ObjectStore>>,
-    /// Announcements, if somebody is to be told.
+    /// The topics, if announcements are published.
     pub topics: Option<Arc<dyn Topic>>,
 }
 
-/// The world in which everything is in this database.
+/// The target that keeps everything in this database.
 const LOCAL: &str = "local";
 
 /// Checks that the state's runs are of this world. A new state belongs to it from now on.

@@ -98,7 +98,7 @@ impl<'a> Page<'a> {
         Self { status, ..Self::new("error", message, "error", data) }
     }
 
-    /// Makes the page of what was read, or says that it could not be.
+    /// Renders the page with its data, or an error page if the data could not be read.
     pub(crate) fn read(self, read: Result<Json, oms_sqlite::Error>, visit: &mut Visit) -> Response {
         match read {
             Ok(data) => Self { data, ..self }.of(visit),

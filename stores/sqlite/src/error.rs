@@ -144,7 +144,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns the cause with which a run is parked after this error, or `None` if the error affects more than one run.
+    /// Returns the cause with which a run is parked after this error, or `None` if the error
+    /// affects more than one run.
     pub const fn parks(&self) -> Option<&'static str> {
         match self {
             // A newer version may no longer support an old pipeline.

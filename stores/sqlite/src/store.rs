@@ -63,7 +63,7 @@ impl Store {
         })
     }
 
-    /// Ends the writer and gives the directory back.
+    /// Stops the writer and releases the directory.
     ///
     /// # Errors
     /// The failure that stopped the writer, if there was one.
@@ -91,7 +91,7 @@ impl Store {
         self.readers.read(read)
     }
 
-    /// Returns the number of the last commit, to be loaded before what is committed is read.
+    /// Returns the number of the last commit. Load it before you read committed data.
     pub fn committed(&self) -> CommitNumber {
         self.writer.committed()
     }
@@ -108,7 +108,7 @@ impl Store {
         self.read(|reader| rows::committed(reader, table, key))
     }
 
-    /// Returns the run that stored an object, and its content.
+    /// Returns the run that stored an object, and the object's content.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -132,7 +132,8 @@ impl Store {
         self.writer.pass(turn).await
     }
 
-    /// Waits for locks on rows and objects. Until they are dropped, no packet of another run that reads or writes one of them commits.
+    /// Waits for locks on rows and objects. Until they are released, no packet of another run that
+    /// reads or writes one of these items commits.
     ///
     /// # Errors
     /// The writer has ended.

@@ -12,7 +12,7 @@ use crate::workspace::{copy, root, variable};
 
 /// A pipeline and its orders.
 pub(crate) struct Material {
-    /// The pipeline file.
+    /// Name of the pipeline file.
     pub(crate) pipeline: PathBuf,
     /// The orders, one per line.
     pub(crate) input: PathBuf,
@@ -53,7 +53,7 @@ fn samples(name: &str, pipelines: &Path) -> anyhow::Result<Vec<String>> {
     if let Some(shared) = variable("OMS_SHARED") {
         let path = Path::new(&shared).join(file);
         let text = fs::read_to_string(&path)
-            .with_context(|| format!("`{}` cannot be read", path.display()))?;
+            .with_context(|| format!("cannot read `{}`", path.display()))?;
         return Ok(text.lines().map(str::to_owned).collect());
     }
     let mut paths: Vec<PathBuf> = fs::read_dir(pipelines.join(name).join("samples"))?

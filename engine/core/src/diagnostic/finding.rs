@@ -6,11 +6,11 @@ use super::{Code, Label, Place, Severity};
 /// The result of a check: like a diagnostic, but its places are [`Place`]s instead of bytes.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// The kind of finding.
+    /// The code of the finding.
     pub code: Code,
     /// The severity.
     pub severity: Severity,
-    /// What is wrong.
+    /// The message.
     pub message: String,
     /// The place of the fault, and the text of its label.
     pub primary: (Place, String),

@@ -31,14 +31,14 @@ pub struct Label {
     pub primary: bool,
 }
 
-/// One finding.
+/// A finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// The kind of finding, with its page.
     pub code: Code,
     /// The severity.
     pub severity: Severity,
-    /// What is wrong: lower case, no full stop, names in backticks.
+    /// The message: lower case, no full stop, names in backticks.
     pub message: String,
     /// The labels. The first primary label marks the place of the finding.
     pub labels: Vec<Label>,

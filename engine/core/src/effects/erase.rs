@@ -3,16 +3,18 @@
 use super::Io;
 use crate::table::{Customer, Erasing, Identity, RowCounts, TableUse};
 
-/// Finds and erases a customer's personal data in tables that lie elsewhere. All of it can be repeated.
+/// Finds and erases a customer's personal data in tables outside of this database. All calls can be
+/// repeated.
 pub trait Erase: Send + Sync {
-    /// Returns what the rows that name one of the customer's ids or addresses say of their customer.
+    /// Returns the identities in the rows that name one of the customer's ids or addresses.
     fn naming<'a>(
         &'a self,
         tables: &'a [TableUse],
         customer: &'a Customer,
     ) -> Io<'a, Vec<Identity>>;
 
-    /// Erases or counts the rows that runs wrote and that name no customer. The runs are named by their ids.
+    /// Erases or counts the rows that runs wrote and that name no customer. `runs` are the ids of
+    /// the runs.
     fn of_runs<'a>(
         &'a self,
         tables: &'a [TableUse],

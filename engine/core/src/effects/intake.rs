@@ -42,7 +42,7 @@ pub enum Kept {
 pub struct Place {
     /// The actual name of the bucket.
     pub bucket: String,
-    /// The object's key.
+    /// The key of the object.
     pub key: String,
     /// The version, if the bucket keeps versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,9 +85,9 @@ pub trait Orders: Send + Sync {
 /// A stored order in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// The object's key.
+    /// The key of the object.
     pub object: String,
-    /// When it was stored.
+    /// The time when the object was stored.
     pub stored_at: Timestamp,
 }
 

@@ -82,7 +82,7 @@ impl Doubt {
 pub struct Put {
     /// The bucket's name in the pipeline.
     pub bucket: Arc<str>,
-    /// The object's key.
+    /// The key of the object.
     pub key: Arc<str>,
     /// Its bytes.
     pub body: Arc<[u8]>,
@@ -196,7 +196,7 @@ pub struct Outside {
 pub trait Effects: Send + Sync {
     /// Objects.
     fn objects(&self) -> &dyn ObjectStore;
-    /// Announcements.
+    /// Topics.
     fn topics(&self) -> &dyn Topic;
     /// Tables.
     fn tables(&self) -> &dyn Tables;

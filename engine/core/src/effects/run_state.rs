@@ -4,19 +4,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::value::Digest;
 
-/// How far a run is.
+/// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
-    /// Something can go on now.
+    /// A step can run now.
     InProgress,
-    /// Nothing can go on before an instant.
+    /// No step can run before a certain time.
     Waiting,
     /// All that was to be done is done.
     Completed,
-    /// Something failed for good; somebody must look at it.
+    /// A step failed permanently. A person must fix the cause.
     Parked,
-    /// Somebody ended it.
+    /// A person cancelled the run.
     Cancelled,
 }
 
@@ -36,13 +36,13 @@ impl RunState {
         }
     }
 
-    /// Reads a state's name.
+    /// Parses the name of a state.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == name)
     }
 }
 
-/// Returns the id of a run, which follows from the pipeline's name and the order's key.
+/// Returns the id of a run, derived from the pipeline's name and the order's key.
 pub fn run_id(pipeline: &str, key: &str) -> String {
     Digest::of_parts([pipeline.as_bytes(), key.as_bytes()]).short()
 }

@@ -3,15 +3,15 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// How a connection to a mail server is encrypted.
+/// The encryption of the connection to an SMTP server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Security {
-    /// By STARTTLS (RFC 3207), which the server must offer.
+    /// STARTTLS (RFC 3207). The server must support it.
     #[default]
     Starttls,
-    /// By TLS from the first byte (RFC 8314).
+    /// TLS from the first byte (RFC 8314).
     Tls,
-    /// Not at all: for a server on the same machine.
+    /// No encryption, for a server on the same machine.
     None,
 }

@@ -1,4 +1,4 @@
-//! Tables as a pipeline declares them: columns with exact types, a key, and the form that a row takes.
+//! The tables of a pipeline: columns with exact types, a key, and the type of a row.
 
 mod column;
 mod customer;

@@ -18,7 +18,7 @@ pub enum Value {
     Null,
     /// True or false.
     Bool(bool),
-    /// A whole number.
+    /// An integer.
     Int(i64),
     /// An exact decimal with its scale as written.
     Decimal(Decimal),
@@ -26,7 +26,7 @@ pub enum Value {
     Text(Arc<str>),
     /// A calendar date.
     Date(Date),
-    /// An instant.
+    /// A timestamp.
     Timestamp(Timestamp),
     /// Elements in order.
     List(Arc<[Self]>),
@@ -83,7 +83,7 @@ impl Value {
         matches!(self, Self::Missing | Self::Null)
     }
 
-    /// Returns the text if it is one.
+    /// Returns the text of a text node.
     pub fn as_text(&self) -> Option<&Arc<str>> {
         match self {
             Self::Text(text) => Some(text),

@@ -34,32 +34,32 @@ pub(super) const fn syntax(error: &JsonErrorType) -> &'static str {
     }
 }
 
-/// Says that a member is missing.
+/// Reports a missing member.
 pub fn lacks(name: &str) -> String {
     format!("lacks the member `{}`", shown(name))
 }
 
-/// Says that a member is not allowed.
+/// Reports a member that is not allowed.
 pub fn not_allowed(name: &str) -> String {
     format!("has a member `{}` that the schema does not allow", shown(name))
 }
 
-/// Says that a list is too long.
+/// Reports a list that is too long.
 pub fn elements_at_most(max: u64) -> String {
     format!("has more than {}", counted(max, "element", "elements"))
 }
 
-/// Says that a list is too short.
+/// Reports a list that is too short.
 pub fn elements_at_least(min: u64) -> String {
     format!("has fewer than {}", counted(min, "element", "elements"))
 }
 
-/// Says that a text is too long.
+/// Reports a text that is too long.
 pub fn characters_at_most(max: u64) -> String {
     format!("must have at most {}", counted(max, "character", "characters"))
 }
 
-/// Says that a text is too short.
+/// Reports a text that is too short.
 pub fn characters_at_least(min: u64) -> String {
     if min == 1 {
         return "must not be empty".to_owned();
@@ -67,12 +67,12 @@ pub fn characters_at_least(min: u64) -> String {
     format!("must have at least {}", counted(min, "character", "characters"))
 }
 
-/// Writes a number with the noun in the right form.
+/// Returns a number with the singular or plural noun.
 pub fn counted(number: u64, one: &str, more: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { more })
 }
 
-/// Returns a member's name cut to a length that a message can hold.
+/// Returns a member's name, truncated for messages.
 pub fn shown(name: &str) -> String {
     const SHOWN_MAX: usize = 40;
     let mut text: String = name.chars().take(SHOWN_MAX).flat_map(char::escape_debug).collect();

@@ -19,12 +19,13 @@ use crate::error::Error;
 use crate::state::database::Database;
 use crate::state::key::{self, Key, Scope};
 
-/// How long a server goes by what it read: a key that is revoked is refused after that at the latest.
+/// How long a server uses the keys that it has read. A revoked key is rejected after this time at
+/// the latest.
 const FRESH: Duration = Duration::from_secs(1);
 const SECRET_BYTES: usize = 32;
 const ID_BYTES: usize = 6;
 
-/// What a secret is found to be.
+/// The result of checking a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// The key is valid and has the permission.

@@ -22,7 +22,7 @@ use crate::state::database::INDEX_FILE;
 use crate::state::private;
 use crate::state::readers::{Reader, Readers};
 
-/// The format of the index that this program writes; another one is made again.
+/// The format of the index that this program writes. An index with another format is rebuilt.
 const FORMAT: i64 = 1;
 /// Number of orders that are indexed in one transaction. A higher number costs less per order, but
 /// blocks other users longer.
@@ -129,7 +129,7 @@ impl Index {
         self.delete(open.take())
     }
 
-    /// Removes what it has of runs; nothing if there is no index.
+    /// Removes runs from the index, if an index exists.
     pub(crate) fn remove(&self, readers: &Readers, runs: &[i64]) -> Result<(), Error> {
         if !self.directory.join(INDEX_FILE).exists() {
             return Ok(());
@@ -164,7 +164,7 @@ pub struct CustomerQuery<'a> {
     pub tables: &'a [TableUse],
     /// Only runs older than this row.
     pub before: Option<i64>,
-    /// Runs on a page.
+    /// Number of runs on a page.
     pub limit: u32,
 }
 
@@ -233,7 +233,7 @@ impl Index {
                 let order: Option<Vec<u8>> = body.query_row([run], |row| row.get(0)).optional()?;
                 let order: Option<Json> =
                     order.and_then(|order| serde_json::from_slice(&order).ok());
-                // The id may be a part of something else.
+                // The id may be part of a longer text.
                 let is_of = |known: &&TableCustomer| {
                     order.as_ref().is_some_and(|order| has(order, &known.id))
                 };
@@ -308,7 +308,7 @@ impl Index {
         })
     }
 
-    /// Finds the youngest runs whose orders match, as FTS5 has it.
+    /// Finds the newest runs whose orders match, according to FTS5.
     fn matching(&self, readers: &Readers, wanted: &str, most: u32) -> Result<Vec<i64>, Error> {
         if wanted.is_empty() {
             return Ok(Vec::new());
@@ -385,7 +385,7 @@ impl Upto {
     }
 }
 
-/// Takes in some of the orders that came since; returns whether there may be more.
+/// Indexes some of the new orders, and returns whether there may be more.
 fn take_in(index: &Connection, readers: &Readers, ty: &Type, fields: &str) -> Result<bool, Error> {
     let before = Upto::read(index)?.run;
     if readers.read(|reader| last_run(reader.sql()))? <= before {

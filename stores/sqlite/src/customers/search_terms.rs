@@ -7,13 +7,14 @@ use oms_core::value::{Field, Shape, Type};
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Writes what an order says of its customer, a line each. It was read when it was accepted; what cannot be read says nothing.
+/// Writes the search terms of an order, one value per line. Orders were validated when they were
+/// accepted; unreadable content is ignored.
 pub(crate) fn order_lines(ty: &Type, order: &[u8], lines: &mut String) {
     let reader = OrderReader { ty, listed: false, to: lines };
     let _unread = reader.deserialize(&mut serde_json::Deserializer::from_slice(order));
 }
 
-/// Writes the personal data of an order, a line for each value.
+/// Writes the personal data of an order, one value per line.
 pub fn personal_lines(ty: &Type, order: &[u8], lines: &mut String) {
     let reader = OrderReader { ty, listed: true, to: lines };
     let _unread = reader.deserialize(&mut serde_json::Deserializer::from_slice(order));
@@ -81,12 +82,13 @@ impl Sink for Places {
     }
 }
 
-/// Tells whether a value of a type may say who a customer is.
+/// Returns whether a value of a type may identify a customer.
 fn is_searched(ty: &Type) -> bool {
     matches!(ty.shape, Shape::Text { values: None, .. } | Shape::Email | Shape::Int)
 }
 
-/// Reads what an order says of its customer, a line each, and passes over the rest. What stands in a list is about articles, if it is not personal.
+/// Reads the search terms of an order, one value per line, and skips everything else. Values in
+/// lists describe articles, unless they are personal data.
 struct OrderReader<'a, S> {
     ty: &'a Type,
     listed: bool,
@@ -180,7 +182,7 @@ impl<'de, S: Sink> Visitor<'de> for OrderReader<'_, S> {
     }
 }
 
-/// Returns the paths of the fields of orders that are searched, such as `customer_id`.
+/// Returns the paths of the searched fields of orders, such as `customer_id`.
 pub fn search_terms(ty: &Type) -> Vec<String> {
     let mut paths = Vec::new();
     add_paths(ty, "", false, &mut paths);

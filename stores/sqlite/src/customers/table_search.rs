@@ -130,8 +130,8 @@ pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(between).filter(|word| word.chars().any(char::is_alphanumeric))
 }
 
-/// Returns the column with the customers' ids, if the table is searched: a table with personal data to which no step writes, so that it has rows
-/// of customers and not of orders.
+/// Returns the column with the customers' ids if the table is searched. A table is searched if it
+/// has personal data and no step writes to it: then its rows describe customers, not orders.
 fn customer_key(table: &TableDef, is_written: bool) -> Option<&Column> {
     if !table.is_personal() || is_written {
         return None;

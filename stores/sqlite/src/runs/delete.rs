@@ -19,7 +19,8 @@ const RUNS: i64 = 500;
 /// Finds the digest of an order by its key, even if its run was deleted.
 pub(crate) const KNOWN: &str = "select digest from oms_runs where key = ?1 union all select digest from oms_pruned where key = ?1";
 
-/// Rewrites the database file without its free pages. The alternative, `auto_vacuum`, would slow down every commit.
+/// Rewrites the database file without its free pages. The alternative, `auto_vacuum`, would slow
+/// down every commit.
 pub(crate) fn shrink(connection: &Connection) -> Result<(), Error> {
     connection.execute_batch("vacuum")?;
     match empty_log(connection) {
@@ -29,7 +30,8 @@ pub(crate) fn shrink(connection: &Connection) -> Result<(), Error> {
     }
 }
 
-/// Looks at some runs from a row on; returns where to go on, and which went. Nothing if none is left.
+/// Deletes the old runs among the next rows. Returns the row to continue at and the deleted runs,
+/// or `None` at the end.
 pub(crate) fn ended_before(
     connection: &Connection,
     from: i64,
@@ -74,7 +76,7 @@ pub(crate) fn recall_last(connection: &Connection, tables: &[Arc<TableDef>]) -> 
     keep_last(connection, last)
 }
 
-/// Deletes the runs that are so with everything of theirs, and keeps their keys.
+/// Deletes the matching runs with all their data, and keeps their keys and digests.
 pub(crate) fn delete(
     connection: &Connection,
     wanted: &str,

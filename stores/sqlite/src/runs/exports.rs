@@ -11,19 +11,19 @@ use rusqlite::Connection;
 use crate::error::Error;
 use crate::state::readers::Reader;
 
-/// The runs whose files are all written since the writer last looked.
+/// The runs whose files were all written since the writer last checked.
 #[derive(Clone, Default)]
 pub struct ExportedRuns(Arc<Mutex<Runs>>);
 
 #[derive(Default)]
 struct Runs {
     written: Vec<i64>,
-    /// Runs of which a file could not be written; their notes stay.
+    /// Runs with a file that could not be written. Their records stay.
     failed: BTreeSet<i64>,
 }
 
 impl ExportedRuns {
-    /// Takes the runs whose notes can be deleted.
+    /// Takes the runs whose records can be deleted.
     pub(crate) fn take(&self) -> Vec<i64> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).written)
     }
@@ -46,7 +46,7 @@ pub(crate) fn pending(reader: &Reader) -> Result<Vec<i64>, Error> {
     Ok(runs.collect::<Result<_, _>>()?)
 }
 
-/// Notes that a run's files are to be written, in the transaction that commits what they are made from.
+/// Records that a run's files have to be written, in the transaction that commits their content.
 pub(crate) fn note(connection: &Connection, run: i64) -> Result<(), Error> {
     connection
         .prepare_cached("insert into oms_exports (run) values (?1) on conflict do nothing")?
@@ -54,7 +54,7 @@ pub(crate) fn note(connection: &Connection, run: i64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Deletes the notes of runs whose files are written.
+/// Deletes the records of runs whose files are written.
 pub(crate) fn settle(connection: &Connection, runs: &[i64]) -> Result<(), Error> {
     let mut statement = connection.prepare_cached("delete from oms_exports where run = ?1")?;
     for run in runs {

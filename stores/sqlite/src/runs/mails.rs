@@ -40,9 +40,9 @@ struct Parts {
     attachments: Vec<(String, String)>,
 }
 
-/// Packs a mail for the outbox.
+/// Packs an e-mail for the outbox.
 pub fn pack(mail: &Mail) -> Result<Vec<u8>, StepError> {
-    // The message itself is only made when it is shown or exported, so what would make that fail is found here.
+    // The message is only assembled when it is shown or exported, so errors have to be found here.
     mail.check().map_err(|error| {
         StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be assembled").caused_by(error)
     })?;
@@ -80,7 +80,7 @@ pub fn pack(mail: &Mail) -> Result<Vec<u8>, StepError> {
     })
 }
 
-/// Unpacks what [`pack`] made; nothing if it is damaged.
+/// Unpacks the result of [`pack`], or returns `None` if it is damaged.
 pub fn unpack(message_id: &str, content: &[u8]) -> Option<Mail> {
     let json = zstd::bulk::decompress(content, UNPACKED_MAX).ok()?;
     let parts: Parts = serde_json::from_slice(&json).ok()?;

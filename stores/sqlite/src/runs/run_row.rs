@@ -50,7 +50,8 @@ pub struct StoredRun {
     pub journal: Vec<String>,
 }
 
-/// Returns a small number from a column. A number out of range is clamped, so that a damaged row does not hide other rows.
+/// Returns a small number from a column. A number out of range is clamped, so that a damaged row
+/// does not hide other rows.
 pub(crate) fn small(row: &Row<'_>, column: usize) -> rusqlite::Result<u32> {
     let number: i64 = row.get(column)?;
     Ok(u32::try_from(number.max(0)).unwrap_or(u32::MAX))
@@ -121,7 +122,7 @@ impl RunRow {
         Ok(())
     }
 
-    /// Returns the runs that are so, in that order.
+    /// Returns the runs for a condition, in the order that it specifies.
     pub(crate) fn select(
         reader: &Reader,
         wanted: &str,
@@ -332,7 +333,7 @@ impl StoredRun {
     /// Loads a run.
     ///
     /// # Errors
-    /// The database cannot be read, the run does not exist, or its data is damaged.
+    /// When the database cannot be read, the run does not exist, or its data is damaged.
     pub fn load(reader: &Reader, id: i64) -> Result<Self, Error> {
         let connection = reader.sql();
         let (row, body, digest) = connection
@@ -365,7 +366,7 @@ impl StoredRun {
         Ok(digest.and_then(|digest| Digest::from_bytes(&digest)))
     }
 
-    /// Returns the bytes of the order with a key; nothing if its run was deleted.
+    /// Returns the bytes of the order with a key, or `None` if its run was deleted.
     pub fn body(reader: &Reader, key: &str) -> Result<Option<Vec<u8>>, Error> {
         let connection = reader.sql();
         let mut statement =
@@ -373,7 +374,7 @@ impl StoredRun {
         Ok(statement.query_row([key], |row| row.get(0)).optional()?)
     }
 
-    /// Lists the rows of runs that may go on by themselves.
+    /// Lists the rows of runs that may continue on their own.
     pub fn open(reader: &Reader) -> Result<Vec<i64>, Error> {
         let connection = reader.sql();
         let rows = connection

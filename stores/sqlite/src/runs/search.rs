@@ -13,10 +13,10 @@ use crate::state::readers::Reader;
 /// that were accepted concurrently.
 pub(crate) const OUT_OF_ORDER: i64 = 4_096;
 
-/// All runs but those that completed, in words that let SQLite use their indices.
+/// All runs except completed ones, in a form that lets SQLite use its indices.
 const OPEN: &str =
     "state <> 'completed' and state in ('in_progress', 'waiting', 'parked', 'cancelled')";
-/// Which runs are wanted. All of it has to be so; what is not said is not asked.
+/// The conditions of a search. A run has to match all conditions that are set.
 #[derive(Clone, Debug, Default)]
 pub struct Search {
     /// The prefix of the key.
@@ -48,7 +48,7 @@ pub struct Page {
     pub runs: Vec<RunRow>,
     /// Whether there are more runs after the last.
     pub more: bool,
-    /// Whether orders that came last may be missing, since they are not in the search index yet.
+    /// Whether the latest orders may be missing, because they are not in the search index yet.
     pub partial: bool,
 }
 
@@ -226,7 +226,7 @@ mod tests {
         }
     }
 
-    /// Completed runs, in two of which a failure was caught.
+    /// Returns a database with completed runs, two of them with a caught failure.
     fn caught() -> Reader {
         let reader = parked(100);
         let insert = "insert into oms_runs (id, key, digest, state, accepted_at, updated_at, cause, bundle, body, caught)

@@ -9,10 +9,11 @@ use super::database::{BUSY_MS, readable};
 use super::private;
 use crate::error::Error;
 
-/// Writes a compact copy of a state's database while its owner continues. The copy is written to a temporary file and then renamed.
+/// Writes a compact copy of a state's database while its owner continues. The copy is written to a
+/// temporary file and then linked to its name.
 ///
 /// # Errors
-/// When there is no state, something has the copy's name already, or it cannot be written.
+/// When there is no state, the file exists already, or the copy cannot be written.
 pub fn backup(directory: &Path, copy: &Path) -> Result<(), Error> {
     let path = readable(directory)?;
     // Nothing is overwritten except the partial file of an interrupted backup.
@@ -23,7 +24,7 @@ pub fn backup(directory: &Path, copy: &Path) -> Result<(), Error> {
     part.push(".part");
     let part = PathBuf::from(part);
     let _left_by_a_crash = std::fs::remove_file(&part);
-    // Nobody else may read it.
+    // Only the owner can read the file.
     let file = private::open(&part, OpenOptions::new().write(true).create_new(true));
     let file = file.map_err(Error::directory(&part))?;
     let connection = Connection::open_with_flags(
@@ -36,7 +37,7 @@ pub fn backup(directory: &Path, copy: &Path) -> Result<(), Error> {
         return Err(error.into());
     }
     let named = file.sync_all().and_then(|()| {
-        // A link fails if the name exists meanwhile; a rename would overwrite the file.
+        // The link fails if the file was created in the meantime; a rename would overwrite it.
         std::fs::hard_link(&part, copy)?;
         std::fs::remove_file(&part)
     });

@@ -29,7 +29,7 @@ const CACHE_KIB: i64 = 32_768;
 const OWNER_BUSY_MS: u64 = 60_000;
 /// How long to wait for readers of the write-ahead log before it is emptied.
 const LOG_BUSY: std::time::Duration = std::time::Duration::from_secs(2);
-/// Milliseconds that a reader waits for the owner's short exclusive moments.
+/// Milliseconds that a reader waits while the owner holds an exclusive lock.
 pub(crate) const BUSY_MS: u64 = 5_000;
 
 /// Returns the name of the pipeline that a database belongs to.
@@ -73,7 +73,7 @@ fn short_enough(directory: &Path) -> Result<(), Error> {
     if bytes > max { Err(Error::PathTooLong { bytes, max }) } else { Ok(()) }
 }
 
-/// Returns the database of a state directory that this process may read.
+/// Returns the path of a state directory's database if this process can read it.
 pub(crate) fn readable(directory: &Path) -> Result<PathBuf, Error> {
     short_enough(directory)?;
     let path = directory.join(DATABASE_FILE);
@@ -184,7 +184,7 @@ impl Database {
         Ok(connection)
     }
 
-    /// Opens a connection that only reads the state in a directory, whoever owns it.
+    /// Opens a read-only connection to the state in a directory, even if another process owns it.
     pub(crate) fn read(directory: &Path) -> Result<Connection, Error> {
         let path = readable(directory)?;
         // Reading a write-ahead log needs its shared memory, so the file is opened for writing if

@@ -4,12 +4,12 @@ use jiff::Timestamp;
 use oms_core::value::format_timestamp;
 use serde::Serializer;
 
-/// Returns the instant that a column holds, in milliseconds since 1970.
+/// Returns the instant for a number of milliseconds since 1970.
 pub(crate) fn millisecond(at: i64) -> Timestamp {
     Timestamp::from_millisecond(at).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// Writes an instant in the one form that all JSON has.
+/// Serializes an instant in the format of all JSON output.
 pub(crate) fn serialize_instant<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&format_timestamp(*at))
 }

@@ -15,13 +15,13 @@ pub(crate) const FILE: &str = "keys.json";
 /// The name of that file after the import.
 const IMPORTED: &str = "keys.json.imported";
 
-/// What a key is for.
+/// The permissions of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// Sending orders, and asking how far they are.
+    /// Sending orders, and reading their status.
     Intake,
-    /// That, and everything that the console can do.
+    /// The same, and everything that the console can do.
     Admin,
 }
 
@@ -37,22 +37,22 @@ impl Scope {
 /// A key, without its secret.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Key {
-    /// What tells it from others, a part of the key itself.
+    /// The identifier of the key, which is part of the key itself.
     pub id: String,
     /// What people call it.
     pub name: String,
-    /// What it is for.
+    /// The permissions of the key.
     pub scope: Scope,
-    /// The SHA-256 of its secret, in hexadecimal.
+    /// The SHA-256 of the secret, in hexadecimal.
     pub(crate) digest: String,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// When it was revoked.
+    /// The time of revocation, if the key was revoked.
     pub revoked_at: Option<Timestamp>,
 }
 
 impl Key {
-    /// Tells whether it opens anything.
+    /// Returns whether the key is not revoked.
     pub const fn is_valid(&self) -> bool {
         self.revoked_at.is_none()
     }
@@ -64,7 +64,7 @@ impl Key {
         Ok(Self {
             id: row.get(0)?,
             name: row.get(1)?,
-            // An unknown scope gets the fewest rights.
+            // An unknown scope gets the fewest permissions.
             scope: if scope == Scope::Admin.word() { Scope::Admin } else { Scope::Intake },
             digest: row.get(3)?,
             created_at: millisecond(row.get(4)?),
@@ -89,7 +89,7 @@ impl Key {
     }
 }
 
-/// Returns whether a database has the table of keys. Earlier versions lack it.
+/// Returns whether a database has the table of keys. Earlier versions did not create it.
 pub(crate) fn is_there(connection: &Connection) -> Result<bool, Error> {
     let sql =
         "select exists (select 1 from sqlite_schema where type = 'table' and name = 'oms_keys')";
@@ -130,7 +130,8 @@ pub(crate) fn import(connection: &Connection, directory: &Path) -> Result<(), Er
     std::fs::rename(&path, directory.join(IMPORTED)).map_err(Error::directory(&path))
 }
 
-/// Revokes keys in a database that are revoked in the database of a state directory, if that is readable.
+/// Revokes keys in a database that are revoked in the database of a state directory, if that
+/// database is readable.
 pub(crate) fn keep_revocations(connection: &Connection, directory: &Path) -> Result<(), Error> {
     let keys = Database::read(directory).and_then(|before| all(&before)).unwrap_or_default();
     for key in keys {

@@ -127,7 +127,7 @@ create table if not exists oms_exports (
 ) strict;
 ";
 
-/// Columns that came later, which an older program leaves null: table, column, declaration.
+/// Newer columns, which older versions of the program leave null: table, column, declaration.
 const LATER_COLUMNS: [(&str, &str, &str); 4] = [
     ("oms_bundles", "semantics", "semantics integer"),
     // Number of the run's failures that a catch step has handled; null for none.
@@ -156,7 +156,7 @@ where id in (
 );
 "#;
 
-/// Makes the tables in a new database, or checks the format of an old one.
+/// Creates the tables in a new database, or checks the format of an existing one.
 pub(crate) fn prepare(connection: &Connection) -> Result<(), Error> {
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match found {

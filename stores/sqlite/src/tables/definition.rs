@@ -132,7 +132,7 @@ pub(crate) fn ensure(connection: &Connection, table: &TableDef) -> Result<(), Er
 /// nullable.
 ///
 /// # Errors
-/// A table has a difference that needs new values in its rows, or the database fails.
+/// When a table has a difference that needs new values in its rows, or the database fails.
 pub fn migrate(database: &Database, tables: &[Arc<TableDef>]) -> Result<Vec<String>, Error> {
     let connection = database.connect()?;
     let transaction = connection.unchecked_transaction()?;

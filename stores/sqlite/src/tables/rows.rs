@@ -59,7 +59,7 @@ pub fn count_rows(reader: &Reader, table: &TableDef) -> Result<u64, Error> {
     Ok(count.unsigned_abs())
 }
 
-/// Returns the row with the key that `row` has, if there is one.
+/// Returns the row with the same key as `row`, if there is one.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -92,7 +92,7 @@ pub(crate) fn committed(
     Ok(found)
 }
 
-/// Adds rows to a table, replacing those with the same key; all of them or none.
+/// Adds rows to a table and replaces rows with the same key, in one transaction.
 ///
 /// # Errors
 /// When the database returns an error.
@@ -104,7 +104,7 @@ pub fn import_rows(
     import_on(&database.connect()?, table, rows)
 }
 
-/// Adds rows on a connection that writes.
+/// Adds rows through a connection for writing.
 pub(crate) fn import_on(
     connection: &Connection,
     table: &Arc<TableDef>,

@@ -101,7 +101,7 @@ impl Thread {
         Ok(())
     }
 
-    /// Says what is in the way of a new run, if something is.
+    /// Returns the conflict with a new run, if there is one.
     fn known(&self, key: &str, digest: Digest) -> Result<Option<Outcome>, Error> {
         let known: Option<Vec<u8>> =
             self.connection.prepare_cached(KNOWN)?.query_row([key], |row| row.get(0)).optional()?;

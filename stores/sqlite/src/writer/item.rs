@@ -16,7 +16,8 @@ use crate::writer::packet::Write;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Item(u64);
 
-/// The number of a commit. Rows that a reader sees after it loaded the number of the last commit are at least that new.
+/// The number of a commit. Rows that a reader sees after it loaded the number of the last commit
+/// are at least as new as that commit.
 pub type CommitNumber = u64;
 
 impl Item {
@@ -47,7 +48,8 @@ impl Item {
         Self(hasher.finish())
     }
 
-    /// Returns the row or object that a write changes, or `None` for a mail, which no step reads.
+    /// Returns the row or object that a write changes, or `None` for an e-mail, which no step
+    /// reads.
     pub fn written(write: &Write) -> Option<Self> {
         match write {
             Write::Object { bucket, key, .. } => Some(Self::object(bucket, key)),
@@ -59,5 +61,5 @@ impl Item {
     }
 }
 
-/// What a stretch read, each with the number of the last commit before the first read of it.
+/// The reads of a stretch, each with the number of the last commit before its first read.
 pub type Reads = HashMap<Item, CommitNumber>;

@@ -53,7 +53,7 @@ pub enum Write {
 }
 
 impl Write {
-    /// Tells whether an export has a file for it.
+    /// Returns whether an export writes a file for this write.
     pub(crate) const fn is_exported(&self) -> bool {
         matches!(self, Self::Object { .. } | Self::Mail { .. })
     }
@@ -104,15 +104,15 @@ pub struct Packet {
     pub events: String,
     /// The staged writes of the steps, in order.
     pub writes: Arc<[Write]>,
-    /// What they read of what was committed.
+    /// What the steps read of the committed data.
     pub reads: Arc<Reads>,
-    /// The place of the order among those that came in; nothing for a run that is in the database.
+    /// The position of the order in the input; `None` for a run that is in the database.
     pub turn: Option<Turn>,
-    /// Whether its objects and mails are to be exported.
+    /// Whether the objects and e-mails are exported.
     pub is_exported: bool,
     /// The locks that the run holds.
     pub lock: Option<LockId>,
-    /// Where the outcome goes.
+    /// Receives the outcome.
     pub reply: oneshot::Sender<Option<Outcome>>,
 }
 

@@ -46,7 +46,7 @@ pub enum WriterMode {
     Inline,
 }
 
-/// What the writer is given.
+/// A request to the writer.
 enum Request {
     /// The packet of a run, to be committed together with others.
     Packet(Packet),
@@ -102,7 +102,7 @@ impl Way {
     /// Makes the writer look at what was released.
     fn wake(&self) {
         match self {
-            // If the queue is full the writer is at work, and looks at what was released anyway.
+            // If the queue is full, the writer is busy and checks for released locks anyway.
             Self::Thread(requests) => drop(requests.try_send(Request::Wake)),
             Self::Inline(thread) => {
                 let mut thread = thread.lock().unwrap_or_else(PoisonError::into_inner);
@@ -139,7 +139,7 @@ impl WriterHandle {
     }
 }
 
-/// Locks that a run holds until this is dropped.
+/// Locks that a run holds until this value is dropped.
 pub struct Locked {
     id: LockId,
     writer: Writer,
@@ -199,7 +199,7 @@ impl Writer {
     /// Submits a packet. Waits while the queue is full.
     ///
     /// # Errors
-    /// When the writer has ended.
+    /// When the writer has stopped.
     pub(crate) async fn submit(&self, packet: Packet) -> Result<(), Error> {
         self.way.send(Request::Packet(packet)).await
     }
@@ -275,7 +275,8 @@ fn stopped() -> Error {
 pub(crate) struct Thread {
     pub(super) connection: Connection,
     pub(super) next_run: i64,
-    /// By the place of the table's declaration, which is kept: two plans may declare a table differently.
+    /// By the address of the table's declaration, which the entry keeps alive, because two plans
+    /// may declare a table differently.
     pub(super) statements: HashMap<usize, (Arc<TableDef>, Statements)>,
     committed: Arc<AtomicU64>,
     recent: Recent,
@@ -287,9 +288,9 @@ pub(crate) struct Thread {
     held: Vec<Packet>,
     locks: Locks,
     released: Released,
-    /// Runs whose files were exported.
+    /// The runs whose files were exported.
     exported: ExportedRuns,
-    /// The marker file, and the marker that is to be written next.
+    /// The marker file, and the next marker to write.
     marking: Marking,
     noted: Option<Marker>,
 }
@@ -351,14 +352,15 @@ impl Thread {
         self.release();
         self.together()?;
         self.locks.grant();
-        // After the answers, so that they do not wait for this write.
+        // After the replies, so that they do not wait for this write.
         if let Some(marker) = self.noted.take() {
             self.marking.write(marker);
         }
         Ok(())
     }
 
-    /// Merges the write-ahead log into the database file. If the log is still being read, or the disk is full, the next process merges it.
+    /// Merges the write-ahead log into the database file. If the log is still being read, or the
+    /// disk is full, the next process merges it.
     fn end(&mut self) -> Result<(), Error> {
         match self.settle() {
             Err(Error::StillRead) => Ok(()),

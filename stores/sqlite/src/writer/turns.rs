@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-/// The position of an order among those that came in to this process, from 0.
+/// The position of an order in the input of this process, from 0.
 pub type Turn = u64;
 
 /// Packets that wait for their turn.
