@@ -78,7 +78,7 @@ impl Runner {
             remote::claim(setup, settings.remote.as_ref())?;
             if settings.remote.is_none() {
                 skipped = setup.load(plan.tables(), seeds::files(plan, files))?;
-                setup.recall_last_run(plan.tables())?;
+                setup.restore_last_run(plan.tables())?;
             }
             let mailer = mailing::settle(setup, settings.mail)?;
             let bundle = bundles.keep(setup, pipeline_file, plan, settings.clock.now())?;

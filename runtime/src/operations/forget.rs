@@ -106,14 +106,14 @@ impl Runner {
             None => {
                 self.read(|reader, _| erasure::count_of_runs(reader, &plan.table_uses(), &runs))?
             }
-            Some(_) => self.elsewhere_of_runs(&plan, &ended, Erasing::Count).await?,
+            Some(_) => self.erase_remote_runs(&plan, &ended, Erasing::Count).await?,
         });
         if forgotten.left.is_empty() {
             forgotten.add(match &self.driver.remote {
                 None => self.read(|reader, _| {
                     erasure::count_of_customer(reader, &plan.table_uses(), &customer)
                 })?,
-                Some(_) => self.elsewhere_of_customer(&plan, &customer, Erasing::Count).await?,
+                Some(_) => self.erase_remote_customer(&plan, &customer, Erasing::Count).await?,
             });
         }
         Ok(Forgetting::Found(forgotten))
@@ -134,7 +134,7 @@ impl Runner {
         // The index is rebuilt without the runs.
         self.driver.store.discard_index()?;
         for some in ended.chunks(RUNS) {
-            self.forget_runs(&plan, some, &mut forgotten).await?;
+            self.delete_chunk(&plan, some, &mut forgotten).await?;
         }
         // A search may have added the runs to the index again in the meantime.
         self.driver.store.discard_index()?;
@@ -142,7 +142,7 @@ impl Runner {
         // through them.
         let customer = forgotten.left.is_empty().then_some(customer);
         if let (Some(customer), Some(_)) = (&customer, &self.driver.remote) {
-            forgotten.add(self.elsewhere_of_customer(&plan, customer, Erasing::Erase).await?);
+            forgotten.add(self.erase_remote_customer(&plan, customer, Erasing::Erase).await?);
         }
         let local = customer.filter(|_| !self.is_remote());
         forgotten.add(self.driver.store.erase_customer(local, plan.table_uses()).await?);
@@ -150,7 +150,7 @@ impl Runner {
     }
 
     /// Deletes runs, and erases the rows that only they wrote.
-    async fn forget_runs(
+    async fn delete_chunk(
         &self,
         plan: &Arc<Plan>,
         some: &[RunRow],
@@ -169,7 +169,7 @@ impl Runner {
         let room = KEYS_MAX.saturating_sub(forgotten.keys.len());
         forgotten.keys.extend(chunk.iter().take(room).map(|row| row.key.clone()));
         if self.driver.remote.is_some() {
-            forgotten.add(self.elsewhere_of_runs(plan, &chunk, Erasing::Erase).await?);
+            forgotten.add(self.erase_remote_runs(plan, &chunk, Erasing::Erase).await?);
         }
         let ids: Vec<i64> = chunk.iter().map(|row| row.id).collect();
         forgotten.add(self.driver.store.delete_runs(ids, self.local_tables(plan)).await?);
@@ -186,7 +186,7 @@ impl Runner {
             return Ok(Err(Forgetting::Undeclared));
         }
         let (mut named, mut customer) = (Customer::named(who), Customer::default());
-        let rows = self.rows_naming(plan, &named).await?;
+        let rows = self.identities(plan, &named).await?;
         let mut is_id = rows.iter().any(|identity| named.has_id_of(identity));
         if !is_id {
             self.each_order(plan, |_, identity, _| is_id |= named.has_id_of(identity))?;
@@ -203,16 +203,18 @@ impl Runner {
             return Ok(Err(Forgetting::Unknown(self.candidates(plan, who)?)));
         }
         // An order without an id belongs to the customer with its address.
-        for identity in self.rows_naming(plan, &customer).await? {
+        for identity in self.identities(plan, &customer).await? {
             customer.add_emails(&identity);
         }
         self.each_order(plan, |_, identity, _| customer.add_emails(identity))?;
         Ok(Ok(customer))
     }
 
-    async fn rows_naming(&self, plan: &Plan, customer: &Customer) -> Result<Vec<Identity>, Error> {
+    async fn identities(&self, plan: &Plan, customer: &Customer) -> Result<Vec<Identity>, Error> {
         match &self.driver.remote {
-            None => self.read(|reader, _| erasure::naming(reader, &plan.table_uses(), customer)),
+            None => {
+                self.read(|reader, _| erasure::identities(reader, &plan.table_uses(), customer))
+            }
             Some(remote) => remote
                 .personal
                 .naming(&plan.table_uses(), customer)
@@ -303,7 +305,7 @@ impl Runner {
         if self.is_remote() { Vec::new() } else { plan.table_uses() }
     }
 
-    async fn elsewhere_of_runs(
+    async fn erase_remote_runs(
         &self,
         plan: &Plan,
         runs: &[RunRow],
@@ -315,7 +317,7 @@ impl Runner {
         counts.map_err(|source| Error::Elsewhere { name: remote.name, source })
     }
 
-    async fn elsewhere_of_customer(
+    async fn erase_remote_customer(
         &self,
         plan: &Plan,
         customer: &Customer,

@@ -12,7 +12,7 @@ use oms_sqlite::{Error, Outcome, RunRef, RunRow, StoredRun};
 use serde::{Deserialize, Serialize};
 
 use crate::admission::Settled;
-use crate::run::driver::Begun;
+use crate::run::driver::StretchStart;
 use crate::run::journal::{events, resume_to};
 use crate::run::refusals::Refusals;
 use crate::run::stage::Stage;
@@ -101,24 +101,24 @@ impl Runner {
         };
         let mut refusals = Refusals::default();
         loop {
-            let Retry { mut run, mut begun, unknown } = match self.prepare(row, held)? {
+            let Retry { mut run, mut start, unknown } = match self.prepare(row, held)? {
                 Ok(retry) => retry,
                 Err(refused) => return Ok(Err(refused)),
             };
-            begun.refusals = refusals;
+            start.refusals = refusals;
             if held == Some(Held::Sent) {
                 // In one commit with the decision, so that both are durable or neither.
-                let stage = Stage::keeping(&self.driver, &begun);
+                let stage = Stage::keeping(&self.driver, &start);
                 match take_as_done(&mut run, &stage, &unknown).await {
-                    Ok(events) => begun.events.extend(events),
+                    Ok(events) => start.events.extend(events),
                     Err(error) => return Ok(Err(incompatible(row, &error))),
                 }
-                (begun.writes, _) = stage.take();
+                (start.writes, _) = stage.take();
             }
             let key = Arc::clone(&run.info.key);
-            let (outcome, end) = self.driver.advance(&mut run, &mut begun).await?;
+            let (outcome, end) = self.driver.advance(&mut run, &mut start).await?;
             if outcome == Outcome::Refused {
-                refusals = begun.refusals;
+                refusals = start.refusals;
                 continue;
             }
             let (state, cause, caught) = (end.state, end.cause, end.caught);
@@ -178,15 +178,15 @@ impl Runner {
             Err(difference) => return Ok(Err(incompatible(row, &difference))),
         };
         let reference = RunRef::Known { id: row.id };
-        let begun = Begun { events: vec![retried], ..Begun::new(reference, bundle) };
-        Ok(Ok(Retry { run, begun, unknown }))
+        let start = StretchStart { events: vec![retried], ..StretchStart::new(reference, bundle) };
+        Ok(Ok(Retry { run, start, unknown }))
     }
 }
 
 /// A run that is ready to be retried.
 struct Retry {
     run: Run,
-    begun: Begun,
+    start: StretchStart,
     /// The attempts with an unknown outcome.
     unknown: BTreeSet<(Arc<str>, Option<u32>)>,
 }

@@ -22,7 +22,7 @@ use crate::export::exporter::Exporter;
 use crate::target::{Listener, Remote};
 
 /// Delay between two attempts to commit while the disk is full.
-const ROOM: Duration = Duration::from_secs(1);
+const DISK_FULL_DELAY: Duration = Duration::from_secs(1);
 
 /// Drives runs: it sends packets to the writer and reads what is committed.
 pub(crate) struct Driver {
@@ -44,7 +44,7 @@ pub(crate) struct Driver {
 }
 
 /// The state in which a stretch begins.
-pub(crate) struct Begun {
+pub(crate) struct StretchStart {
     pub(crate) reference: RunRef,
     pub(crate) bundle: i64,
     pub(crate) row: Option<i64>,
@@ -61,7 +61,7 @@ pub(crate) struct Begun {
     pub(crate) answering: Answering,
 }
 
-impl Begun {
+impl StretchStart {
     pub(crate) fn new(reference: RunRef, bundle: i64) -> Self {
         let row = match reference {
             RunRef::Known { id } => Some(id),
@@ -82,7 +82,7 @@ impl Begun {
     }
 }
 
-impl Begun {
+impl StretchStart {
     /// Tells the sender that the order is on disk.
     fn accepted(&self, run: &Run, state: RunState) {
         let (key, id) = (&run.info.key, &run.info.id);
@@ -95,14 +95,14 @@ impl Begun {
 }
 
 /// The state in which a stretch ended.
-pub(crate) struct End {
+pub(crate) struct StretchEnd {
     pub(crate) state: RunState,
     pub(crate) until: Option<Timestamp>,
     pub(crate) cause: Option<String>,
     pub(crate) caught: u32,
 }
 
-impl End {
+impl StretchEnd {
     /// Returns the end of a stretch in a state, without failures.
     pub(crate) const fn of(state: RunState) -> Self {
         Self { state, until: None, cause: None, caught: 0 }
@@ -149,19 +149,23 @@ impl Driver {
     }
 
     /// Ends or parks a run whose journal cannot be replayed.
-    pub(crate) async fn settle(&self, row: &RunRow, end: &End) -> Result<(), Error> {
-        let mut begun = Begun::new(RunRef::Known { id: row.id }, row.bundle);
-        self.commit(&mut begun, end, &[], Arc::from([]), Reads::default()).await?;
+    pub(crate) async fn settle(&self, row: &RunRow, end: &StretchEnd) -> Result<(), Error> {
+        let mut start = StretchStart::new(RunRef::Known { id: row.id }, row.bundle);
+        self.commit(&mut start, end, &[], Arc::from([]), Reads::default()).await?;
         Ok(())
     }
 
     /// Accepts a new run without driving it.
-    pub(crate) async fn keep(&self, run: &Run, begun: &mut Begun) -> Result<(Outcome, End), Error> {
-        let end = End::of(RunState::InProgress);
-        let outcome = self.commit(begun, &end, &[], Arc::from([]), Reads::default()).await?;
+    pub(crate) async fn keep(
+        &self,
+        run: &Run,
+        start: &mut StretchStart,
+    ) -> Result<(Outcome, StretchEnd), Error> {
+        let end = StretchEnd::of(RunState::InProgress);
+        let outcome = self.commit(start, &end, &[], Arc::from([]), Reads::default()).await?;
         if let Outcome::Committed { id } = outcome {
-            (begun.reference, begun.row) = (RunRef::Known { id }, Some(id));
-            begun.accepted(run, end.state);
+            (start.reference, start.row) = (RunRef::Known { id }, Some(id));
+            start.accepted(run, end.state);
         }
         Ok((outcome, end))
     }
@@ -173,17 +177,17 @@ impl Driver {
     pub(crate) async fn advance(
         &self,
         run: &mut Run,
-        begun: &mut Begun,
-    ) -> Result<(Outcome, End), Error> {
-        if self.remote.is_some() && begun.row.is_none() {
+        start: &mut StretchStart,
+    ) -> Result<(Outcome, StretchEnd), Error> {
+        if self.remote.is_some() && start.row.is_none() {
             // An order must be accepted here before it has effects outside.
-            let kept = self.keep(run, begun).await?;
+            let kept = self.keep(run, start).await?;
             if !matches!(kept.0, Outcome::Committed { .. }) {
                 return Ok(kept);
             }
         }
         loop {
-            let (outcome, end) = self.stretch(run, begun).await?;
+            let (outcome, end) = self.stretch(run, start).await?;
             match outcome {
                 // During shutdown, only claimed attempts are executed. The rest follows after the
                 // next start.
@@ -191,17 +195,17 @@ impl Driver {
                     return Ok((outcome, end));
                 }
                 Outcome::Committed { id } if end.state == RunState::InProgress => {
-                    (begun.reference, begun.row) = (RunRef::Known { id }, Some(id));
+                    (start.reference, start.row) = (RunRef::Known { id }, Some(id));
                 }
                 Outcome::Refused => {
-                    begun.refusals.note(&self.store, begun.turn.is_some()).await?;
+                    start.refusals.note(&self.store, start.turn.is_some()).await?;
                     // Committed work is not repeated: the run continues from there.
-                    let RunRef::Known { id } = begun.reference else { return Ok((outcome, end)) };
-                    if !begun.durable {
+                    let RunRef::Known { id } = start.reference else { return Ok((outcome, end)) };
+                    if !start.durable {
                         return Ok((outcome, end));
                     }
                     let (again, row) = self.load(id)?;
-                    (*run, begun.bundle) = (again, row.bundle);
+                    (*run, start.bundle) = (again, row.bundle);
                 }
                 _ => return Ok((outcome, end)),
             }
@@ -221,29 +225,33 @@ impl Driver {
     }
 
     /// Drives a run until it has to commit, and commits.
-    async fn stretch(&self, run: &mut Run, begun: &mut Begun) -> Result<(Outcome, End), Error> {
+    async fn stretch(
+        &self,
+        run: &mut Run,
+        start: &mut StretchStart,
+    ) -> Result<(Outcome, StretchEnd), Error> {
         // Effects outside of this process cannot be repeated, even if the data that they were based
         // on has changed since.
-        let rests_on_facts = run.has_claims();
-        let stage = Stage::new(self, begun);
+        let has_outside_effects = run.has_claims();
+        let stage = Stage::new(self, start);
         let progress = advance(run, &stage).await;
-        let mut writes = std::mem::take(&mut begun.writes);
+        let mut writes = std::mem::take(&mut start.writes);
         let (staged, mut reads) = stage.take();
         writes.extend(staged);
-        if rests_on_facts {
+        if has_outside_effects {
             reads.clear();
         }
         let writes: Arc<[Write]> = writes.into();
-        let mut events = std::mem::take(&mut begun.events);
+        let mut events = std::mem::take(&mut start.events);
         events.extend(progress.events);
-        let end = End::reached(run, progress.state, progress.until);
+        let end = StretchEnd::reached(run, progress.state, progress.until);
         if progress.refused {
-            begun.refusals.items.extend(items(&reads, &writes));
+            start.refusals.items.extend(items(&reads, &writes));
             return Ok((Outcome::Refused, end));
         }
-        let outcome = self.commit(begun, &end, &events, Arc::clone(&writes), reads).await?;
+        let outcome = self.commit(start, &end, &events, Arc::clone(&writes), reads).await?;
         if let Outcome::Committed { id } = outcome {
-            begun.accepted(run, end.state);
+            start.accepted(run, end.state);
             if let Some(listener) = &self.listener {
                 listener.committed(&run.info, &events, end.state);
             }
@@ -257,8 +265,8 @@ impl Driver {
     /// Commits the progress of a run.
     async fn commit(
         &self,
-        begun: &mut Begun,
-        end: &End,
+        start: &mut StretchStart,
+        end: &StretchEnd,
         events: &[Event],
         writes: Arc<[Write]>,
         reads: Reads,
@@ -274,8 +282,8 @@ impl Driver {
         let outcome = loop {
             let (reply, outcome) = oneshot::channel();
             let packet = Packet {
-                run: begun.reference.clone(),
-                bundle: begun.bundle,
+                run: start.reference.clone(),
+                bundle: start.bundle,
                 state: end.state,
                 wait_until: end.until.map(Timestamp::as_millisecond),
                 cause: end.cause.clone(),
@@ -286,27 +294,27 @@ impl Driver {
                 events: events.clone(),
                 writes: Arc::clone(&writes),
                 reads: Arc::clone(&reads),
-                turn: begun.turn,
+                turn: start.turn,
                 is_exported: self.exporter.is_some(),
-                lock: begun.refusals.lock(),
+                lock: start.refusals.lock(),
                 reply,
             };
             self.store.submit(packet).await?;
             let outcome = outcome.await;
             match outcome.map_err(|_| Error::WriterStopped("it sent no reply".to_owned()))? {
                 Some(outcome) => break outcome,
-                None if begun.row.is_some() && self.waits_for_room && !self.is_closed() => {
-                    self.clock.sleep(ROOM).await.ok();
+                None if start.row.is_some() && self.waits_for_room && !self.is_closed() => {
+                    self.clock.sleep(DISK_FULL_DELAY).await.ok();
                 }
                 None => return Err(Error::FullDisk),
             }
         };
         if outcome == Outcome::Refused {
-            begun.refusals.items.extend(items(&reads, &writes));
+            start.refusals.items.extend(items(&reads, &writes));
         } else {
-            begun.refusals = Refusals::default();
-            begun.turn = None;
-            begun.durable |= matches!(outcome, Outcome::Committed { .. });
+            start.refusals = Refusals::default();
+            start.turn = None;
+            start.durable |= matches!(outcome, Outcome::Committed { .. });
         }
         Ok(outcome)
     }

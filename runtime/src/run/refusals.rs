@@ -18,7 +18,7 @@ pub(crate) struct Refusals {
 impl Refusals {
     /// Returns whether inserts first check the committed rows. The first attempt does not, because
     /// conflicts are rare.
-    pub(crate) const fn is_careful(&self) -> bool {
+    pub(crate) const fn checks_committed_rows(&self) -> bool {
         self.count > 0
     }
 

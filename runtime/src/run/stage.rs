@@ -15,7 +15,7 @@ use oms_engine::table::TableDef;
 use oms_engine::value::Value;
 use oms_sqlite::{Error, Item, Reads, Store, Write, pack};
 
-use super::driver::{Begun, Driver};
+use super::driver::{Driver, StretchStart};
 
 /// The staged writes and the reads of a run.
 pub(crate) struct Stage<'a> {
@@ -24,7 +24,7 @@ pub(crate) struct Stage<'a> {
     run: Option<i64>,
     /// Whether inserts first check the committed rows. The first attempt does not: if a row
     /// conflicts, the writer refuses the packet, and the stretch is executed again with this check.
-    careful: bool,
+    checks_committed_rows: bool,
     /// Where mail goes; `None` if it stays in the outbox.
     mailer: Option<&'a dyn Mailer>,
     staged: Mutex<Staged>,
@@ -68,19 +68,19 @@ impl Staged {
 }
 
 impl<'a> Stage<'a> {
-    pub(crate) fn new(driver: &'a Driver, begun: &Begun) -> Self {
+    pub(crate) fn new(driver: &'a Driver, start: &StretchStart) -> Self {
         Self {
             driver,
-            run: begun.row,
-            careful: begun.refusals.is_careful(),
+            run: start.row,
+            checks_committed_rows: start.refusals.checks_committed_rows(),
             mailer: driver.mailer.as_deref(),
             staged: Mutex::default(),
         }
     }
 
     /// Returns a stage that stores e-mails and sends none.
-    pub(crate) fn keeping(driver: &'a Driver, begun: &Begun) -> Self {
-        Self { mailer: None, ..Self::new(driver, begun) }
+    pub(crate) fn keeping(driver: &'a Driver, start: &StretchStart) -> Self {
+        Self { mailer: None, ..Self::new(driver, start) }
     }
 
     /// Takes the writes of completed steps, in order, and the reads of all steps.
@@ -150,7 +150,7 @@ impl ObjectStore for Stage<'_> {
         }
         let body = (!Arc::ptr_eq(&object.body, &call.run.body)).then_some(object.body);
         let Put { bucket, key, content_type, .. } = object;
-        if self.careful {
+        if self.checks_committed_rows {
             let stored = self.read(Item::object(&bucket, &key), |store| {
                 store.object(&bucket, &key).map(|found| {
                     found.filter(|(owner, _)| Some(*owner) != self.run).map(|(_, content)| content)
@@ -222,7 +222,7 @@ impl Tables for Stage<'_> {
         if let Some(staged) = self.staged_row(call, table, &key) {
             return done(repeated(table, &staged, &row));
         }
-        if self.careful {
+        if self.checks_committed_rows {
             match self.committed_row(table, &key) {
                 Ok(Some((owner, stored))) if owner.is_some() && owner == self.run => {
                     return done(repeated(table, &stored, &row));

@@ -9,7 +9,7 @@ use oms_sqlite::{Error, Outcome, RunRef, Turn};
 
 use crate::admission::answer::{Answer, Answering};
 use crate::admission::{Order, Settled};
-use crate::run::driver::{Begun, End};
+use crate::run::driver::{StretchEnd, StretchStart};
 use crate::run::refusals::Refusals;
 use crate::runner::Runner;
 
@@ -88,17 +88,17 @@ impl Runner {
                 accepted_at: run.info.accepted_at.as_millisecond(),
                 body: Arc::clone(&run.info.body),
             };
-            let mut begun = Begun {
+            let mut start = StretchStart {
                 turn: *turn,
                 refusals,
                 answering: answering.clone(),
-                ..Begun::new(reference, bundle)
+                ..StretchStart::new(reference, bundle)
             };
             let driven = match drive {
-                true => self.driver.advance(&mut run, &mut begun).await,
-                false => self.driver.keep(&run, &mut begun).await,
+                true => self.driver.advance(&mut run, &mut start).await,
+                false => self.driver.keep(&run, &mut start).await,
             };
-            *turn = begun.turn;
+            *turn = start.turn;
             let (outcome, end) = driven?;
             return Ok(match outcome {
                 Outcome::Duplicate | Outcome::Conflict => {
@@ -108,7 +108,7 @@ impl Runner {
                 Outcome::Committed { id } if !drive => Ended::Queued { id, at: now },
                 Outcome::Committed { id } => end.into(id, key, false),
                 Outcome::Refused => {
-                    refusals = begun.refusals;
+                    refusals = start.refusals;
                     continue;
                 }
             });
@@ -131,7 +131,7 @@ impl Runner {
                     let cause = error.parks().ok_or(error)?.to_owned();
                     // Other runs continue.
                     let state = RunState::Parked;
-                    let end = End { cause: Some(cause.clone()), ..End::of(state) };
+                    let end = StretchEnd { cause: Some(cause.clone()), ..StretchEnd::of(state) };
                     self.driver.settle(&row, &end).await?;
                     let (key, cause) = (Arc::from(row.key), Some(cause));
                     let settled = Settled::Run { key, resumed, state, cause, caught: 0 };
@@ -142,10 +142,11 @@ impl Runner {
             if !matches!(row.state, RunState::InProgress | RunState::Waiting) {
                 return Ok(Ended::Gone);
             }
-            let mut begun = Begun { refusals, ..Begun::new(RunRef::Known { id }, row.bundle) };
-            let (outcome, end) = self.driver.advance(&mut run, &mut begun).await?;
+            let mut start =
+                StretchStart { refusals, ..StretchStart::new(RunRef::Known { id }, row.bundle) };
+            let (outcome, end) = self.driver.advance(&mut run, &mut start).await?;
             if outcome == Outcome::Refused {
-                refusals = begun.refusals;
+                refusals = start.refusals;
                 continue;
             }
             return Ok(end.into(id, key, resumed));
@@ -153,7 +154,7 @@ impl Runner {
     }
 }
 
-impl End {
+impl StretchEnd {
     fn into(self, id: i64, key: Arc<str>, resumed: bool) -> Ended {
         match (self.state, self.until) {
             (RunState::Waiting, Some(until)) => Ended::Waits { id, until, resumed },

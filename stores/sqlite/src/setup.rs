@@ -93,8 +93,8 @@ impl<'c> Setup<'c> {
     ///
     /// # Errors
     /// The database fails.
-    pub fn recall_last_run(&self, tables: &[Arc<TableDef>]) -> Result<(), Error> {
-        delete::recall_last(self.0, tables)
+    pub fn restore_last_run(&self, tables: &[Arc<TableDef>]) -> Result<(), Error> {
+        delete::restore_last_run(self.0, tables)
     }
 
     /// Returns what was recorded about where mail goes.

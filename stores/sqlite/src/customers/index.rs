@@ -33,11 +33,11 @@ const CHUNK_BYTES: usize = 16 << 20;
 /// accepted.
 const CHUNKS_BEFORE: usize = 2;
 /// Minimum length in bytes of a prefix: three ASCII letters, or one Chinese character.
-const BEGINNING_MIN: usize = 3;
+const PREFIX_BYTES_MIN: usize = 3;
 /// Pages in the write-ahead log after which it is copied into the file.
 const CHECKPOINT_PAGES: u32 = 8_192;
 /// Maximum number of runs that one search examines. The result says whether there are more.
-const LOOKED_AT: u32 = 5_000;
+const EXAMINED_MAX: u32 = 5_000;
 
 /// The tokenizer splits words by Unicode rules and ignores case and diacritics
 /// (<https://sqlite.org/fts5.html#unicode61_tokenizer>).
@@ -56,7 +56,7 @@ pub(crate) struct Index {
 
 /// The progress of an index: the last indexed run, the digest of its order, and the fields that are
 /// indexed.
-struct Upto {
+struct IndexProgress {
     run: i64,
     digest: Vec<u8>,
     fields: String,
@@ -176,13 +176,13 @@ impl Index {
     pub(crate) fn update(&self, readers: &Readers, ty: &Type) -> Result<bool, Error> {
         let fields = search_terms(ty).join(" ");
         let outdated = self.with(readers, |connection| {
-            let upto = Upto::read(connection)?;
+            let upto = IndexProgress::read(connection)?;
             Ok(upto.run > 0 && upto.fields != fields)
         })?;
         if outdated {
             self.discard()?;
         }
-        self.with(readers, |connection| take_in(connection, readers, ty, &fields))
+        self.with(readers, |connection| index_next(connection, readers, ty, &fields))
     }
 
     /// Finds the runs of orders that contain all words of a text or that belong to a customer in a
@@ -216,12 +216,12 @@ impl Index {
         }
         let CustomerQuery { text, tables, before, limit } = *query;
         let customers = readers.read(|reader| TableCustomers::find(reader.sql(), tables, text))?;
-        let words: Vec<String> = words(text).map(sought).collect();
+        let words: Vec<String> = words(text).map(prefix_query).collect();
         let words = words.join(" AND ");
-        let by_words = self.matching(readers, &words, LOOKED_AT + 1)?;
+        let by_words = self.matching(readers, &words, EXAMINED_MAX + 1)?;
         let ids: Vec<String> = customers.found.iter().map(|known| phrase(&known.id)).collect();
-        let by_ids = self.matching(readers, &ids.join(" OR "), LOOKED_AT + 1)?;
-        let looked_at = LOOKED_AT as usize;
+        let by_ids = self.matching(readers, &ids.join(" OR "), EXAMINED_MAX + 1)?;
+        let looked_at = EXAMINED_MAX as usize;
         let has_all = by_words.len() <= looked_at && by_ids.len() <= looked_at;
         // The runs, newest first, each with the customers whose ids occur in its order.
         let mut found: BTreeMap<Reverse<i64>, Vec<&TableCustomer>> =
@@ -235,7 +235,7 @@ impl Index {
                     order.and_then(|order| serde_json::from_slice(&order).ok());
                 // The id may be part of a longer text.
                 let is_of = |known: &&TableCustomer| {
-                    order.as_ref().is_some_and(|order| has(order, &known.id))
+                    order.as_ref().is_some_and(|order| contains_value(order, &known.id))
                 };
                 let of: Vec<&TableCustomer> = customers.found.iter().filter(is_of).collect();
                 if !of.is_empty() {
@@ -358,7 +358,7 @@ fn fits(index: &Connection, database: &Connection) -> Result<bool, Error> {
     if format != FORMAT {
         return Ok(false);
     }
-    let Upto { run, digest, .. } = Upto::read(index)?;
+    let IndexProgress { run, digest, .. } = IndexProgress::read(index)?;
     if run == 0 {
         return Ok(true);
     }
@@ -376,7 +376,7 @@ fn fits(index: &Connection, database: &Connection) -> Result<bool, Error> {
     Ok(taken == known)
 }
 
-impl Upto {
+impl IndexProgress {
     fn read(index: &Connection) -> Result<Self, Error> {
         let mut statement = index.prepare_cached("select run, digest, fields from upto")?;
         Ok(statement.query_row([], |row| {
@@ -386,8 +386,13 @@ impl Upto {
 }
 
 /// Indexes some of the new orders, and returns whether there may be more.
-fn take_in(index: &Connection, readers: &Readers, ty: &Type, fields: &str) -> Result<bool, Error> {
-    let before = Upto::read(index)?.run;
+fn index_next(
+    index: &Connection,
+    readers: &Readers,
+    ty: &Type,
+    fields: &str,
+) -> Result<bool, Error> {
+    let before = IndexProgress::read(index)?.run;
     if readers.read(|reader| last_run(reader.sql()))? <= before {
         return Ok(false);
     }
@@ -424,20 +429,20 @@ fn phrase(text: &str) -> String {
 
 /// Returns the FTS5 query for a word. It also matches longer words if the last part of the word is
 /// long enough to be a selective prefix.
-fn sought(word: &str) -> String {
+fn prefix_query(word: &str) -> String {
     let last =
         word.split(|character: char| !character.is_alphanumeric()).rfind(|part| !part.is_empty());
-    let beginning = last.is_some_and(|last| last.len() >= BEGINNING_MIN);
+    let beginning = last.is_some_and(|last| last.len() >= PREFIX_BYTES_MIN);
     format!("{}{}", phrase(word), if beginning { "*" } else { "" })
 }
 
 /// Returns whether a value is a whole member of an order.
-fn has(order: &Json, value: &str) -> bool {
+fn contains_value(order: &Json, value: &str) -> bool {
     match order {
         Json::String(text) => text == value,
         Json::Number(number) => number.to_string() == value,
-        Json::Array(elements) => elements.iter().any(|element| has(element, value)),
-        Json::Object(members) => members.values().any(|member| has(member, value)),
+        Json::Array(elements) => elements.iter().any(|element| contains_value(element, value)),
+        Json::Object(members) => members.values().any(|member| contains_value(member, value)),
         Json::Null | Json::Bool(_) => false,
     }
 }

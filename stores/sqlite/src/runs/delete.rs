@@ -63,7 +63,10 @@ fn keep_last(connection: &Connection, last: i64) -> Result<(), Error> {
 
 /// Determines the greatest row that a run ever had, if runs were deleted by a version that did not
 /// store it. Rows of tables still refer to their runs.
-pub(crate) fn recall_last(connection: &Connection, tables: &[Arc<TableDef>]) -> Result<(), Error> {
+pub(crate) fn restore_last_run(
+    connection: &Connection,
+    tables: &[Arc<TableDef>],
+) -> Result<(), Error> {
     let forgotten = "select exists (select 1 from oms_pruned) and not exists (select 1 from oms_meta where name = 'last_run')";
     if !connection.query_row(forgotten, [], |row| row.get(0))? {
         return Ok(());

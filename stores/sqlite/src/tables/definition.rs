@@ -15,7 +15,7 @@ use crate::tables::column::sql_type;
 const RUN: &str = "oms_run";
 
 /// A column in the database.
-struct There {
+struct ExistingColumn {
     /// The SQL type.
     sql: String,
     /// The position in the key, from 1; 0 if the column is not part of the key.
@@ -32,21 +32,21 @@ enum Difference {
 }
 
 /// Returns the columns of a table in the database; empty if the table does not exist.
-fn columns_there(
+fn existing_columns(
     connection: &Connection,
     table: &TableDef,
-) -> Result<BTreeMap<String, There>, Error> {
+) -> Result<BTreeMap<String, ExistingColumn>, Error> {
     let mut statement =
         connection.prepare("select name, type, pk, \"notnull\" from pragma_table_info(?1)")?;
     let columns = statement.query_map([table.name.as_ref()], |row| {
         let key = usize::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
-        Ok((row.get(0)?, There { sql: row.get(1)?, key, not_null: row.get(3)? }))
+        Ok((row.get(0)?, ExistingColumn { sql: row.get(1)?, key, not_null: row.get(3)? }))
     })?;
     Ok(columns.collect::<Result<_, _>>()?)
 }
 
 /// Finds the first difference that adding columns cannot remove.
-fn difference(table: &TableDef, there: &BTreeMap<String, There>) -> Option<Difference> {
+fn difference(table: &TableDef, there: &BTreeMap<String, ExistingColumn>) -> Option<Difference> {
     for (index, column) in table.columns.iter().enumerate() {
         let name = &column.name;
         let key = table.key.iter().position(|key| *key == index).map_or(0, |position| position + 1);
@@ -88,8 +88,8 @@ fn difference(table: &TableDef, there: &BTreeMap<String, There>) -> Option<Diffe
 /// Returns the undeclared columns in the database, except `oms_run`.
 fn undeclared<'t>(
     table: &'t TableDef,
-    there: &'t BTreeMap<String, There>,
-) -> impl Iterator<Item = (&'t String, &'t There)> {
+    there: &'t BTreeMap<String, ExistingColumn>,
+) -> impl Iterator<Item = (&'t String, &'t ExistingColumn)> {
     let declared = |name: &str| table.columns.iter().any(|column| *column.name == *name);
     there.iter().filter(move |(name, _)| *name != RUN && !declared(name))
 }
@@ -100,7 +100,7 @@ fn undeclared<'t>(
 /// When the table in the database differs by more than nullable columns, because then the first
 /// order would fail.
 pub(crate) fn ensure(connection: &Connection, table: &TableDef) -> Result<(), Error> {
-    let there = columns_there(connection, table)?;
+    let there = existing_columns(connection, table)?;
     if there.is_empty() {
         connection.execute_batch(&create(&table.name, table, []))?;
         return Ok(());
@@ -138,10 +138,10 @@ pub fn migrate(database: &Database, tables: &[Arc<TableDef>]) -> Result<Vec<Stri
     let transaction = connection.unchecked_transaction()?;
     let mut changed = Vec::new();
     for table in tables {
-        let there = columns_there(&transaction, table)?;
+        let there = existing_columns(&transaction, table)?;
         let name = table.name.to_string();
         if let Some(Difference::Migratable(difference)) = difference(table, &there) {
-            make_again(&transaction, table, &there).map_err(|_| {
+            recreate(&transaction, table, &there).map_err(|_| {
                 let difference = format!("{difference}, and some rows contain null");
                 Error::Table { table: name.clone(), difference }
             })?;
@@ -155,10 +155,10 @@ pub fn migrate(database: &Database, tables: &[Arc<TableDef>]) -> Result<Vec<Stri
 
 /// Recreates a table with its declared and undeclared columns, and copies the rows
 /// (<https://sqlite.org/lang_altertable.html#otheralter>).
-fn make_again(
+fn recreate(
     connection: &Connection,
     table: &TableDef,
-    there: &BTreeMap<String, There>,
+    there: &BTreeMap<String, ExistingColumn>,
 ) -> Result<(), Error> {
     const NEXT: &str = "oms_next_table";
     let kept = undeclared(table, there).map(|(name, there)| (name.as_str(), there.sql.as_str()));

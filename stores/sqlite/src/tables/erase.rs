@@ -230,7 +230,7 @@ pub(crate) fn of_customer(
 }
 
 /// Returns the identities in the rows that name one of the customer's ids or addresses.
-pub(crate) fn naming(
+pub(crate) fn identities(
     connection: &Connection,
     tables: &[TableUse],
     customer: &Customer,

@@ -34,10 +34,10 @@ pub fn count_of_customer(
 ///
 /// # Errors
 /// The database cannot be read.
-pub fn naming(
+pub fn identities(
     reader: &Reader,
     tables: &[TableUse],
     customer: &Customer,
 ) -> Result<Vec<Identity>, Error> {
-    erase::naming(reader.sql(), tables, customer)
+    erase::identities(reader.sql(), tables, customer)
 }

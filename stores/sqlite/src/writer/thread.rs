@@ -55,7 +55,7 @@ enum Request {
     /// A run requests locks.
     Lock(locks::Request),
     /// Check for released locks.
-    Wake,
+    CheckReleased,
     /// A separate change of rows or objects that belongs to no run.
     Change(Job),
     /// Other separate work.
@@ -67,7 +67,7 @@ type Job = Box<dyn FnOnce(&Connection) + Send>;
 /// A handle to the writer thread. When the last handle is dropped, the thread ends.
 #[derive(Clone)]
 pub(crate) struct Writer {
-    way: Way,
+    route: Route,
     /// The number of the last commit.
     committed: Arc<AtomicU64>,
     locks: Arc<AtomicU64>,
@@ -76,14 +76,14 @@ pub(crate) struct Writer {
 
 /// Where requests are handled.
 #[derive(Clone)]
-enum Way {
+enum Route {
     /// In the writer thread.
     Thread(mpsc::Sender<Request>),
     /// In the caller. `None` after a failure.
     Inline(Arc<Mutex<Option<Thread>>>),
 }
 
-impl Way {
+impl Route {
     async fn send(&self, request: Request) -> Result<(), Error> {
         match self {
             Self::Thread(requests) => requests.send(request).await.map_err(|_| stopped()),
@@ -103,11 +103,11 @@ impl Way {
     fn wake(&self) {
         match self {
             // If the queue is full, the writer is busy and checks for released locks anyway.
-            Self::Thread(requests) => drop(requests.try_send(Request::Wake)),
+            Self::Thread(requests) => drop(requests.try_send(Request::CheckReleased)),
             Self::Inline(thread) => {
                 let mut thread = thread.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(open) = thread.as_mut()
-                    && open.handle([Request::Wake]).is_err()
+                    && open.handle([Request::CheckReleased]).is_err()
                 {
                     *thread = None;
                 }
@@ -148,7 +148,7 @@ pub struct Locked {
 impl Drop for Locked {
     fn drop(&mut self) {
         self.writer.released.add(self.id);
-        self.writer.way.wake();
+        self.writer.route.wake();
     }
 }
 
@@ -174,10 +174,10 @@ impl Writer {
         let (number, seen) = (Arc::clone(&committed), released.clone());
         let directory = database.directory().to_owned();
         let open = move || Thread::new(connection, number, seen, exported, &directory);
-        let (way, handle) = match mode {
+        let (route, handle) = match mode {
             WriterMode::Inline => {
                 let thread = Arc::new(Mutex::new(Some(open()?)));
-                (Way::Inline(Arc::clone(&thread)), WriterHandle::Inline(thread))
+                (Route::Inline(Arc::clone(&thread)), WriterHandle::Inline(thread))
             }
             WriterMode::Thread => {
                 let (requests, queue) = mpsc::channel(QUEUE_MAX);
@@ -185,10 +185,10 @@ impl Writer {
                     .name("oms-writer".to_owned())
                     .spawn(move || open()?.run(queue))
                     .map_err(Error::directory(database.directory()))?;
-                (Way::Thread(requests), WriterHandle::Thread(thread))
+                (Route::Thread(requests), WriterHandle::Thread(thread))
             }
         };
-        Ok((Self { way, committed, locks: Arc::default(), released }, handle))
+        Ok((Self { route, committed, locks: Arc::default(), released }, handle))
     }
 
     /// Returns the number of the last commit. Load it before you read committed data.
@@ -201,7 +201,7 @@ impl Writer {
     /// # Errors
     /// When the writer has stopped.
     pub(crate) async fn submit(&self, packet: Packet) -> Result<(), Error> {
-        self.way.send(Request::Packet(packet)).await
+        self.route.send(Request::Packet(packet)).await
     }
 
     /// Lets the orders after a turn continue without a packet for it.
@@ -209,7 +209,7 @@ impl Writer {
     /// # Errors
     /// When the writer has stopped.
     pub(crate) async fn pass(&self, turn: Turn) -> Result<(), Error> {
-        self.way.send(Request::Pass(turn)).await
+        self.route.send(Request::Pass(turn)).await
     }
 
     /// Waits for locks on rows and objects. Until they are released, no packet of another run that
@@ -224,7 +224,7 @@ impl Writer {
         let (sender, granted) = oneshot::channel();
         let locked = Locked { id, writer: self.clone() };
         let request = locks::Request { id, items: items.into(), granted: Some(sender) };
-        self.way.send(Request::Lock(request)).await?;
+        self.route.send(Request::Lock(request)).await?;
         granted.await.map_err(|_| stopped())?;
         Ok(locked)
     }
@@ -263,7 +263,7 @@ impl Writer {
             // The caller may be gone.
             let _unheard = reply.send(work(connection));
         });
-        self.way.send(request(job)).await?;
+        self.route.send(request(job)).await?;
         result.await.map_err(|_| stopped())?
     }
 }
@@ -334,23 +334,23 @@ impl Thread {
     fn handle(&mut self, requests: impl IntoIterator<Item = Request>) -> Result<(), Error> {
         for request in requests {
             match request {
-                Request::Packet(packet) => self.gather(packet),
+                Request::Packet(packet) => self.enqueue(packet),
                 Request::Pass(turn) => self.turns.pass(turn),
                 Request::Lock(request) => self.locks.add(request),
-                Request::Wake => {}
+                Request::CheckReleased => {}
                 Request::Change(job) => {
-                    self.together()?;
+                    self.commit_ready()?;
                     job(&self.connection);
                     self.publish(Recent::commit_unknown);
                 }
                 Request::Job(job) => {
-                    self.together()?;
+                    self.commit_ready()?;
                     job(&self.connection);
                 }
             }
         }
         self.release();
-        self.together()?;
+        self.commit_ready()?;
         self.locks.grant();
         // After the replies, so that they do not wait for this write.
         if let Some(marker) = self.noted.take() {
@@ -381,7 +381,7 @@ impl Thread {
     }
 
     /// Adds a packet to the queue where it waits to be committed.
-    fn gather(&mut self, packet: Packet) {
+    fn enqueue(&mut self, packet: Packet) {
         if let Some(turn) = packet.turn {
             self.turns.add(turn, packet);
         } else if packet.lock.is_none() && self.is_locked(&packet) {
@@ -402,13 +402,13 @@ impl Thread {
         if !released.is_empty() {
             self.locks.release(&released);
             for packet in std::mem::take(&mut self.held) {
-                self.gather(packet);
+                self.enqueue(packet);
             }
         }
     }
 
     /// Commits all queued packets whose turn it is, and sends the outcomes.
-    fn together(&mut self) -> Result<(), Error> {
+    fn commit_ready(&mut self) -> Result<(), Error> {
         loop {
             let batch = self.batch();
             if batch.is_empty() {
