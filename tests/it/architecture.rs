@@ -1,4 +1,5 @@
-//! The shape of the tree: who may import whom, what stays out of the engine, how long a file may be.
+//! Architecture rules: which packages may use which, what the engine must not link, and the maximum
+//! length of a file.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use serde_json::Value as Json;
 
 use crate::harness::root;
 
-/// Which of our packages each of our packages may use.
+/// The workspace packages that each workspace package may use.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("oms-core", &[]),
     ("oms-expression", &["oms-core"]),
@@ -82,7 +83,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Packages that may use all others.
+/// Packages that may use every other package.
 const FREE: &[&str] = &["xtask", "custom-kind", "oms-test-servers"];
 
 /// Packages that a package must not be linked with, directly or indirectly.
@@ -100,7 +101,7 @@ const NOT_LINKED: &[(&str, &[&str])] = &[
 const HEAVY: &[&str] =
     &["cel", "handlebars", "mrml", "html5ever", "icu_experimental", "icu_datetime"];
 
-/// Lines of a file of ours at the most.
+/// Maximum number of lines in a source file.
 const LINES_MAX: usize = 600;
 
 fn metadata() -> Json {
@@ -135,13 +136,11 @@ fn packages_import_only_what_they_may() {
             continue;
         }
         let Some((_, allowed)) = IMPORTS.iter().find(|(known, _)| *known == name) else {
-            panic!(
-                "`{name}` has no rule in style and architecture; add one here and in the picture"
-            );
+            panic!("`{name}` has no rule; add one here and to docs/ARCHITECTURE.md");
         };
         for dependency in package["dependencies"].as_array().unwrap() {
             let used = dependency["name"].as_str().unwrap();
-            // Tests may use anything.
+            // Tests may use any package.
             if names.contains(used) && dependency["kind"] != "dev" {
                 assert!(allowed.contains(&used), "`{name}` must not use `{used}`");
             }
@@ -237,7 +236,8 @@ fn run_logic_contains_no_sql() {
     }
 }
 
-/// Returns the files of the tree that are ours: neither built, nor fetched, nor somebody's state.
+/// Returns the files of the workspace, without build output, fetched packages and state
+/// directories.
 fn tree() -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![root().to_owned()];
@@ -263,7 +263,7 @@ fn shown(path: &Path) -> String {
 }
 
 #[test]
-fn no_file_of_our_own_code_is_too_long() {
+fn no_source_file_is_too_long() {
     let code = ["rs", "hbs", "css", "js"];
     let long: Vec<String> = tree()
         .iter()
@@ -271,7 +271,7 @@ fn no_file_of_our_own_code_is_too_long() {
             path.extension().is_some_and(|ending| code.iter().any(|code| ending == *code))
         })
         .filter_map(|path| {
-            // Fixtures may be in another encoding on purpose.
+            // Read bytes: some fixtures are deliberately not UTF-8.
             let bytes = std::fs::read(path).unwrap();
             let count = bytes.iter().filter(|byte| **byte == b'\n').count();
             (count > LINES_MAX).then(|| format!("{}: {count} lines", shown(path)))
@@ -281,8 +281,8 @@ fn no_file_of_our_own_code_is_too_long() {
 }
 
 #[test]
-fn nothing_names_a_folder_of_one_machine() {
-    // In parts, since this file is looked at, too.
+fn no_file_names_a_machine_specific_path() {
+    // Split into parts because this file is checked too.
     let places = [["/wor", "k/"], ["/ro", "ot/"], ["/home", "/"], ["/Us", "ers/"]]
         .map(|parts| parts.concat());
     let mut found = Vec::new();
@@ -292,7 +292,7 @@ fn nothing_names_a_folder_of_one_machine() {
             let named = places.iter().any(|place| {
                 line.match_indices(place.as_str()).any(|(at, _)| {
                     let before = line.get(..at).and_then(|before| before.chars().next_back());
-                    // `pipelines/home/x` and `https://x/home/` name no folder of a machine.
+                    // `pipelines/home/x` and `https://x/home/` are not absolute paths.
                     before
                         .is_none_or(|before| !before.is_alphanumeric() && !"/.-_}".contains(before))
                 })
@@ -309,7 +309,7 @@ fn nothing_names_a_folder_of_one_machine() {
 fn a_module_file_only_lists_and_re_exports() {
     for path in tree().iter().filter(|path| path.ends_with("mod.rs") || path.ends_with("lib.rs")) {
         let shown = shown(path);
-        // The command line's root holds its `main`, the list of kinds is one, and tests share their one check.
+        // `cli/lib.rs` holds the entry point; `steps/src/lib.rs` holds the list of kinds.
         if shown == "cli/lib.rs" || shown == "steps/src/lib.rs" {
             continue;
         }
@@ -327,10 +327,10 @@ fn a_module_file_only_lists_and_re_exports() {
     }
 }
 
-/// Module files that hold more than a list today. The list may only become shorter.
+/// Module files that contain logic today. Do not add to this list.
 const MODULES_WITH_LOGIC: &[&str] = &[
-    // One `check` for all cases.
-    "engine/expression/src/tests/mod.rs",
+    // The `check` that all cases share.
+    "engine/src/expression/tests/mod.rs",
     "cli/graph/mod.rs",
     "cli/render/mod.rs",
 ];

@@ -1,4 +1,4 @@
-//! The command line on AWS's services: over TLS, as it is there.
+//! The command line against AWS services over TLS.
 
 #![cfg(feature = "aws")]
 
@@ -12,7 +12,7 @@ const CLUSTER: &str = "arn:aws:rds:us-east-1:000000000000:cluster:oms";
 const SECRET: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:oms";
 
 #[test]
-fn the_services_are_asked_over_tls_and_only_if_they_are_trusted() {
+fn services_are_called_over_tls_and_only_with_a_trusted_certificate() {
     let Some(programs) = find() else { return };
     let scratch = Scratch::new();
     let server = Server::start(&programs);

@@ -1,4 +1,5 @@
-//! Every defect of the system that `order-management` comes from, as a test that shows it gone; `docs/origin.md` lists them.
+//! The defects of the system that `order-management` is modelled on: each test shows that `oms`
+//! does not have the defect. `docs/origin.md` lists them.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -113,7 +114,7 @@ fn a_date_is_read_by_its_declared_form_and_stored_without_doubt() {
 #[test]
 fn money_is_exact_to_the_last_digit() {
     let state = State::new("exact");
-    // As a binary float, 0.1 x 0.05 and the sum of many such amounts drift.
+    // Binary floats cannot represent 0.05 exactly, so the product would be off.
     state.order("first", &order("A1", "03/12/2023", "MXN", "999999999999.99"));
     let bill = &state.bills()[0];
     assert_eq!(bill["bill_amount"], "999999999999.99");
@@ -146,7 +147,7 @@ fn a_failure_is_told_apart_and_kept_not_swallowed() {
     assert_eq!(count(&output, "parked"), 1);
     let shown = text(&state.oms(&["runs", "show", PIPELINE, "first"]).stdout);
     assert!(shown.contains("no_row"), "{shown}");
-    // The bill does not wait for the mail.
+    // The bill does not depend on the mail.
     assert_eq!((state.bills().len(), state.mails()), (1, 0));
 }
 
@@ -155,7 +156,7 @@ fn a_customer_id_is_data_and_never_sql() {
     let state = State::new("injection");
     let output = state.order("first", &order("x' OR '1'='1", "03/12/2023", "USD", "10"));
     assert_eq!(count(&output, "parked"), 1);
-    assert_eq!(state.mails(), 0, "somebody else was written to");
+    assert_eq!(state.mails(), 0, "a mail was sent to another customer");
     assert_eq!(state.bills()[0]["customer_id"], "x' OR '1'='1");
 }
 
