@@ -307,8 +307,8 @@ async function mouse(person) {
   await person.press("link", "Runs");
   await person.fill("Key prefix", found.order_id.slice(0, -1));
   await person.press("button", "Filter");
-  check((await person.keys()).join() === found.order_id, "the search by a key finds another run");
-  check(page.url().includes("key=NW-1025"), "the search by a key cannot be kept as a bookmark");
+  check((await person.keys()).join() === found.order_id, "the search by key finds another run");
+  check(page.url().includes("key=NW-1025"), "the search by key cannot be bookmarked");
   await person.press("link", found.order_id);
   check((await person.heading()) === found.order_id && (await person.state()) === "completed", "the found run is wrong");
   const row = page.locator("article", { has: page.getByRole("heading", { name: "billing_data" }) });
@@ -319,9 +319,9 @@ async function mouse(person) {
   await person.fill("Customer", found.customer_id);
   await person.press("button", "Search");
   await person.says("Customer search: all matching runs.");
-  check((await person.keys()).join() === found.order_id, `a customer's text finds ${await person.keys()}`);
-  check(!(await page.content()).toLowerCase().includes(`value="${found.customer_id.toLowerCase()}"`), "the page keeps what was searched for");
-  // The order has no name; the table of customers has.
+  check((await person.keys()).join() === found.order_id, `the customer's id finds ${await person.keys()}`);
+  check(!(await page.content()).toLowerCase().includes(`value="${found.customer_id.toLowerCase()}"`), "the page still contains the search text");
+  // The name is not in the order, only in the customer table.
   await person.fill("Customer", "MARIO PONTES");
   await person.press("button", "Search");
   await person.says("Customer search: all matching runs.");
@@ -362,7 +362,7 @@ async function mouse(person) {
 
   await person.goes("/runs/ROW-2");
   await person.press("link", "Cancel run");
-  check((await page.locator("button.danger").count()) === 1, "the button that cancels looks like any other");
+  check((await page.locator("button.danger").count()) === 1, "the cancel button is not marked as dangerous");
   await person.press("button", "Cancel run");
   await person.says("ROW-2 was cancelled.");
   check((await person.state()) === "cancelled", "the cancelled run is not cancelled");
@@ -383,8 +383,8 @@ async function mouse(person) {
     seen.add(done);
     return text.includes(`Finished: ${BULK + 1} of ${BULK + 1} runs retried, 1 parked again`);
   });
-  check(seen.size > 1, "the progress was not seen to go on");
-  check((await page.evaluate(() => performance.timeOrigin)) === loaded, "the page was loaded again");
+  check(seen.size > 1, "the progress was not updated");
+  check((await page.evaluate(() => performance.timeOrigin)) === loaded, "the page was reloaded");
   await person.press("link", "Show parked runs");
   check((await page.locator("section.group").count()) === 1, "more than one cause is left");
   check((await page.locator(".keys a").allInnerTexts()).join() === "KPW-1", "another run than KPW-1 is left");
@@ -460,7 +460,7 @@ async function keyboard(person) {
   check((await page.evaluate(focused)).name === "Key prefix", "the content's first field is not next after skipping to it");
   await page.keyboard.type("KEYS-1");
   await page.keyboard.press("Enter");
-  await until("the search found it", async () => (await person.keys()).join() === "KEYS-1");
+  await until("the search finds the run", async () => (await person.keys()).join() === "KEYS-1");
   await to("Customer");
   await page.keyboard.type("KEYS1");
   await page.keyboard.press("Enter");
@@ -472,7 +472,7 @@ async function keyboard(person) {
   await enter("Retry", "Retry KEYS-1?");
   await enter("Retry", "KEYS-1 was retried and is now completed.");
   await enter("Show personal data (logged)", "Personal data is shown. The audit log records this.");
-  // A step opens and closes, and the graph and long texts can be scrolled.
+  // A step can be opened with the keyboard.
   const step = page.locator("details.step").first();
   await to(await step.locator("summary").evaluate((summary) => summary.innerText.replace(/\s+/g, " ").trim()));
   await page.keyboard.press("Enter");
@@ -513,7 +513,7 @@ async function masked(person, other, secrets) {
     const mail = await who.page.context().request.get(`${serve.base}${run}/mail/0`);
     check(mail.status() === 404 && !(await mail.text()).includes(name), `the mail can be read ${when}`);
   };
-  await hides(person, "before it was asked for");
+  await hides(person, "before it is revealed");
   await person.press("button", "Show personal data (logged)");
   await person.says("Personal data is shown. The audit log records this.");
   const text = await page.content();
@@ -559,7 +559,7 @@ async function scriptless(person) {
   await person.press("link", `Retry all with the cause ${PARKED_BY_ROW}`);
   await person.press("button", "Retry all");
   await person.says("of 2 runs retried");
-  await until("the retry is at its end", async () => {
+  await until("the retry is complete", async () => {
     await person.goes("/parked");
     return (await page.innerText("main")).includes("Finished: 2 of 2 runs retried, 1 parked again");
   });
@@ -666,7 +666,7 @@ async function hostile(person) {
     await look(`${key}, masked`);
     await person.press("button", "Show personal data (logged)");
     await person.says("Personal data is shown. The audit log records this.");
-    // All that is closed is looked at, too.
+    // Check closed sections too.
     await page.evaluate(() => {
       for (const details of document.querySelectorAll("details")) details.open = true;
     });
@@ -890,8 +890,8 @@ async function guarded(browser, serve, secrets) {
   };
   const refused = async (text, what) => {
     await logsIn(text);
-    check((await page.getByRole("alert").innerText()) === "This is not an admin key of this server.", `${what} is not refused`);
-    check((await page.getByLabel("Admin key").inputValue()) === "", `${what} stays on the page`);
+    check((await page.getByRole("alert").innerText()) === "This is not an admin key of this server.", `${what} is not rejected`);
+    check((await page.getByLabel("Admin key").inputValue()) === "", `${what} is still on the page`);
     person.forgive("403");
     await allLead(`after ${what}`);
   };

@@ -446,7 +446,7 @@ def secrets(oms: Path, folder: Path) -> None:
         console(server, intake, admin)
         with server.connect() as connection:
             connection.send(found.head("NOKEY", f"Content-Length: {ORDER_MAX}", "Expect: 100-continue"))
-            check("without a key no body is asked for", 401, connection.answer().status)
+            check("without a key, the server does not ask for the body", 401, connection.answer().status)
         server.run("keys", "revoke", PIPELINE, "shop", "--state-dir", server.state)
         time.sleep(1.1)
         found.expect("a key a second after it was revoked", 401, server.put(order("NOKEY"), {"x-api-key": intake}))

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use crate::harness::{Output, Site};
 
-/// How long an answer may take.
+/// Timeout for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running server. Dropping it kills the process.
