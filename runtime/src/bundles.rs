@@ -38,7 +38,7 @@ impl Bundles {
     /// Returns the plan of the bundle that was used last.
     ///
     /// # Errors
-    /// The database cannot be read, or this program cannot plan the bundle.
+    /// Returns an error if the database cannot be read, or if this program cannot plan the bundle.
     pub fn latest(&self, reader: &Reader) -> Result<Arc<Plan>, Error> {
         self.plan(reader, StoredBundle::latest(reader)?)
     }
@@ -46,7 +46,7 @@ impl Bundles {
     /// Returns the plan of a bundle. It is made from the stored files if the bundle is not in use yet.
     ///
     /// # Errors
-    /// The database cannot be read, or this program cannot plan the bundle.
+    /// Returns an error if the database cannot be read, or if this program cannot plan the bundle.
     pub fn plan(&self, reader: &Reader, id: i64) -> Result<Arc<Plan>, Error> {
         let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
         if let Some(plan) = known {

@@ -43,7 +43,8 @@ impl Runner {
     /// Takes ownership of a state directory: creates tables, loads seeds, stores the plan's bundle, starts the writer.
     ///
     /// # Errors
-    /// Another process owns the directory, it belongs to another pipeline, or it cannot be used.
+    /// Returns an error if another process owns the directory, if it belongs to another pipeline,
+    /// or if it cannot be used.
     pub fn open(
         directory: &Path,
         plan: &Arc<Plan>,
@@ -63,7 +64,7 @@ impl Runner {
     /// Takes ownership of a state directory, as [`open`](Self::open) does, with commits made where `writer` says.
     ///
     /// # Errors
-    /// As those of [`open`](Self::open).
+    /// Returns the same errors as [`open`](Self::open).
     pub fn open_with(
         directory: &Path,
         (plan, checker, pipeline_file, files): (&Arc<Plan>, &Arc<Checker>, &str, &dyn Files),
@@ -114,7 +115,7 @@ impl Runner {
     /// Stops the writer and releases the directory.
     ///
     /// # Errors
-    /// The failure that stopped the writer, if there was one.
+    /// Returns an error if the writer has failed, or fails while it stops.
     pub fn close(self) -> Result<(), Error> {
         self.driver.store.close()
     }
@@ -137,7 +138,7 @@ impl Runner {
     /// Returns the rows of runs that may continue on their own.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn open_runs(&self) -> Result<Vec<i64>, Error> {
         self.driver.store.read(StoredRun::open)
     }
@@ -145,7 +146,7 @@ impl Runner {
     /// Reads committed data, with access to the plans of the runs.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn read<T>(
         &self,
         read: impl FnOnce(&Reader, &Bundles) -> Result<T, Error>,
@@ -166,7 +167,7 @@ impl Runner {
     /// Writes an entry of the audit log before the action, and returns the entry's number.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn audit(&self, entry: AuditEntry) -> Result<i64, Error> {
         self.driver.store.audit(entry).await
     }
@@ -174,7 +175,7 @@ impl Runner {
     /// Appends the outcome to an entry of the audit log.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn audited(&self, entry: i64, outcome: String) -> Result<(), Error> {
         self.driver.store.add_audit_result(entry, outcome).await
     }
@@ -182,7 +183,7 @@ impl Runner {
     /// Returns the run of the order with a key.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn find(&self, key: &str) -> Result<Option<RunRow>, Error> {
         self.driver.store.read(|reader| RunRow::find(reader, key))
     }
@@ -190,7 +191,7 @@ impl Runner {
     /// Returns a run by its row.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn row(&self, id: i64) -> Result<Option<RunRow>, Error> {
         Ok(self.read(|reader, _| RunRow::those(reader, &[id]))?.pop())
     }
@@ -198,7 +199,7 @@ impl Runner {
     /// Returns the next attempt of a run, or `None` if the run does not wait.
     ///
     /// # Errors
-    /// When the database cannot be read, or the run's journal cannot be replayed.
+    /// Returns an error if the database cannot be read, or if the run's journal cannot be replayed.
     pub fn next_attempt(&self, id: i64) -> Result<Option<NextAttempt>, Error> {
         self.read(|reader, bundles| {
             let stored = StoredRun::load(reader, id)?;
@@ -210,7 +211,7 @@ impl Runner {
     /// Counts the runs that have not completed, by state.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn count_open(&self) -> Result<Vec<(RunState, i64)>, Error> {
         self.driver.store.read(RunRow::count_open)
     }
@@ -218,7 +219,7 @@ impl Runner {
     /// Adds rows to a table and replaces those with the same key; all of them or none.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns an error if the database fails.
     pub async fn import(&self, table: &Arc<TableDef>, rows: Vec<Value>) -> Result<(), Error> {
         self.driver.store.import(table, rows).await
     }
@@ -242,7 +243,8 @@ impl Runner {
     /// name, and `files` has the bytes of the seed files by their paths.
     ///
     /// # Errors
-    /// When a table in the database differs from its declaration, or the database fails.
+    /// Returns an error if a table in the database differs from its declaration, or if the database
+    /// fails.
     pub async fn replace(
         &self,
         plan: &Arc<Plan>,

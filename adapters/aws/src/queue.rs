@@ -40,7 +40,7 @@ impl SqsQueue {
     /// Examines the whole queue, and deletes the messages for which `is_it` returns true.
     ///
     /// # Errors
-    /// When SQS returns an error. Messages that were deleted before it stay deleted.
+    /// Returns an error if SQS fails. Messages that were already deleted stay deleted.
     pub async fn take(&self, is_it: impl Fn(&str) -> bool) -> Result<u64, StepError> {
         let mut taken = 0;
         let mut left = BTreeMap::new();

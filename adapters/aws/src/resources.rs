@@ -54,7 +54,8 @@ impl Resources {
     /// Reads the resources from JSON.
     ///
     /// # Errors
-    /// When a required member is missing, or a member is unknown.
+    /// Returns an error if the JSON is invalid, a required member is missing, or a member is
+    /// unknown.
     pub fn read(json: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json))
     }
@@ -67,7 +68,7 @@ impl Resources {
     /// Returns the cluster.
     ///
     /// # Errors
-    /// When the resources lack the cluster, its secret or its database.
+    /// Returns an error if the cluster, its secret or its database is missing.
     #[cfg(feature = "rdsdata")]
     pub fn cluster(&self) -> Result<Cluster, NoCluster> {
         match (&self.cluster, &self.secret, &self.database) {

@@ -20,7 +20,7 @@ impl Login {
     /// Reads a secret by its ARN.
     ///
     /// # Errors
-    /// When the secret cannot be read, or contains no credentials.
+    /// Returns an error if the secret cannot be read or contains no credentials.
     pub async fn read(session: &Session, secret: &str) -> Result<Self, StepError> {
         let found = Client::new(&session.0).get_secret_value().secret_id(secret).send().await;
         let found = found.map_err(|error| sorted("Secrets Manager", error))?;

@@ -40,7 +40,7 @@ impl Postgres {
     /// with the first statement.
     ///
     /// # Errors
-    /// When the address is invalid.
+    /// Returns an error if the address is invalid.
     pub fn new(address: &str) -> Result<Self, ConnectError> {
         let mut config: tokio_postgres::Config = address.parse().map_err(ConnectError::Address)?;
         config.connect_timeout(CONNECT_MAX).application_name("oms");

@@ -75,7 +75,7 @@ impl SmtpMailer {
     /// Returns a mailer. It connects when it sends the first e-mail.
     ///
     /// # Errors
-    /// When the host name is invalid.
+    /// Returns an error if the host name is invalid.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         let Settings { host, port, security, credentials, helo_name, timeout, connections } =
             settings;

@@ -19,7 +19,8 @@ const CLOSED: &str = "it closed the connection";
 /// (RFC 5321, 4.2).
 ///
 /// # Errors
-/// When the connection ends within the reply, the reply is invalid, or it exceeds a limit.
+/// Returns an error if the connection ends within the reply, or if the reply is invalid or exceeds
+/// a limit.
 pub(crate) async fn read(server: &mut (impl AsyncBufRead + Unpin)) -> Result<Response, Fault> {
     let mut reply = String::new();
     for _ in 0..LINES_MAX {

@@ -21,7 +21,7 @@ impl Tls {
     /// Loads the root certificates of the system.
     ///
     /// # Errors
-    /// When the host name is invalid.
+    /// Returns an error if the host name is invalid.
     pub(crate) fn new(host: &str) -> Result<Self, SettingsError> {
         let unprepared = |source: Box<dyn std::error::Error + Send + Sync>| SettingsError::Tls {
             host: host.to_owned(),

@@ -43,7 +43,7 @@ impl Claims {
     /// the call is the handler's last, this also notes that the handler is done.
     ///
     /// # Errors
-    /// When the database returns an error. The effect must not be attempted then.
+    /// Returns an error if the database fails. The effect must then not be attempted.
     pub async fn claim(
         &self,
         call: &Call,
@@ -91,7 +91,7 @@ impl Claims {
     /// handler's last, this also notes that the handler is done.
     ///
     /// # Errors
-    /// When the database returns an error.
+    /// Returns an error if the database fails.
     pub async fn done(&self, call: &Call, attempt: &str, provider: &str) -> Result<(), StepError> {
         let statement = with(Statement::default(), call, When::Always)
             .sql("update oms_claims set state = 'done', provider_id = ")
@@ -106,7 +106,7 @@ impl Claims {
     /// Releases a claim of an attempt that certainly had no effect.
     ///
     /// # Errors
-    /// When the database returns an error. The claim then expires with its lease.
+    /// Returns an error if the database fails. The claim then expires with its lease.
     pub async fn free(&self, call: &Call, attempt: &str) -> Result<(), StepError> {
         let statement = Statement::default()
             .sql("update oms_claims set state = 'free' where state = 'claimed' and key = ")
@@ -120,7 +120,7 @@ impl Claims {
     /// Returns whether none of these claims has a valid lease.
     ///
     /// # Errors
-    /// When the database returns an error.
+    /// Returns an error if the database fails.
     pub async fn settle(&self, run: &str, steps: &[&str]) -> Result<bool, StepError> {
         self.set("done", run, steps).await
     }
@@ -129,7 +129,7 @@ impl Claims {
     /// whether none of these claims has a valid lease.
     ///
     /// # Errors
-    /// When the database returns an error.
+    /// Returns an error if the database fails.
     pub async fn give_back(&self, run: &str, steps: &[&str]) -> Result<bool, StepError> {
         self.set("free", run, steps).await
     }

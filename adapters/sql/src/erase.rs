@@ -58,7 +58,7 @@ impl Erase for SqlErasure {
 /// Returns the identities in the rows that name one of the customer's ids or addresses.
 ///
 /// # Errors
-/// What the database said.
+/// Returns an error if the database fails.
 async fn naming(
     database: &dyn Database,
     tables: &[TableUse],
@@ -94,7 +94,7 @@ async fn naming(
 /// Erases or counts the rows that runs wrote and that name no customer.
 ///
 /// # Errors
-/// When the database returns an error. The call can be repeated.
+/// Returns an error if the database fails. The call can be repeated.
 async fn erase_of_runs(
     database: &dyn Database,
     tables: &[TableUse],
@@ -117,7 +117,7 @@ async fn erase_of_runs(
 /// Erases or counts the rows that belong to a customer.
 ///
 /// # Errors
-/// When the database returns an error. The call can be repeated.
+/// Returns an error if the database fails. The call can be repeated.
 async fn erase_of_customer(
     database: &dyn Database,
     tables: &[TableUse],

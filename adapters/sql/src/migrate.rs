@@ -71,7 +71,7 @@ fn own() -> impl Iterator<Item = Statement> {
 /// Creates missing tables and missing nullable columns. Running it again changes nothing.
 ///
 /// # Errors
-/// When an existing table differs in another way, or the database returns an error.
+/// Returns an error if an existing table differs in another way, or if the database fails.
 pub async fn migrate(
     database: &dyn Database,
     tables: impl Iterator<Item = &TableDef> + Send,

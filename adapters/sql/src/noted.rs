@@ -47,7 +47,7 @@ pub struct Wanted<'a> {
 /// without any note are not returned.
 ///
 /// # Errors
-/// When the database returns an error.
+/// Returns an error if the database fails.
 pub async fn noted(
     database: &dyn Database,
     pipeline: &str,

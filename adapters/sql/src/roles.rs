@@ -19,7 +19,7 @@ pub type Grants = BTreeMap<String, Vec<&'static str>>;
 /// as with `psql`'s `\password`.
 ///
 /// # Errors
-/// When the database returns an error.
+/// Returns an error if the database fails.
 #[cfg(feature = "roles")]
 pub async fn set_role(
     database: &dyn Database,

@@ -99,7 +99,7 @@ fn parse(shape: ColumnShape, text: &str) -> Option<Value> {
 /// detect.
 ///
 /// # Errors
-/// When the database returns an error.
+/// Returns an error if the database fails.
 pub async fn import(
     database: &dyn Database,
     table: &TableDef,

@@ -80,7 +80,7 @@ impl Exporter {
     /// writes the files that an earlier process did not write.
     ///
     /// # Errors
-    /// When the folder cannot be used, or the database cannot be read.
+    /// Returns an error if the folder cannot be used, or if the database cannot be read.
     pub(crate) fn open(
         export: Option<Export>,
         store: &Store,
@@ -125,7 +125,7 @@ impl Exporter {
     /// are written again.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     fn catch_up(&self, store: &Store, bundles: &Bundles) -> Result<(), Error> {
         for id in store.pending_exports()? {
             store.read(|reader| {

@@ -37,7 +37,7 @@ enum Role {
 /// regardless of their order.
 ///
 /// # Errors
-/// When a folder or the file cannot be written.
+/// Returns an error if a folder or the file cannot be written.
 pub(crate) fn write(directory: &Path, key: &str, content: &[u8]) -> Result<(), Error> {
     let mut parts: Vec<&str> = key.split('/').collect();
     let file = parts.pop().unwrap_or_default();

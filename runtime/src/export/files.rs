@@ -12,7 +12,7 @@ use super::file_name;
 /// object has its own file.
 ///
 /// # Errors
-/// The file cannot be written.
+/// Returns an error if the file cannot be written.
 pub fn write_object(
     directory: &Path,
     bucket: &str,
@@ -26,7 +26,7 @@ pub fn write_object(
 /// Message-ID, so that repeated writes change nothing.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// Returns an error if the file cannot be written.
 pub fn write_mail(directory: &Path, mail: &Mail) -> Result<(), Error> {
     for folder in ["cur", "new", "tmp"] {
         let path = directory.join(folder);

@@ -29,7 +29,7 @@ impl Runner {
     /// Cancels a run that waits or is parked. Completed steps stay completed; no further step runs.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn cancel(&self, row: &RunRow) -> Result<Result<Settled, NotCancelled>, Error> {
         let Some(_lock) = self.run_locks.try_lock(row.id) else {
             return Ok(Err(NotCancelled::UnderWay(row.key.clone())));

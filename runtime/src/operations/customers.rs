@@ -9,7 +9,7 @@ impl Runner {
     /// Adds orders that were accepted since the last call to the search index. Returns whether there may be more.
     ///
     /// # Errors
-    /// The index or the database cannot be used.
+    /// Returns an error if the index or the database cannot be used.
     pub fn update_index(&self) -> Result<bool, Error> {
         self.driver.store.update_index(self.plan().order().schema().ty())
     }
@@ -18,7 +18,7 @@ impl Runner {
     /// newest first. With `before`, only runs older than that row are returned.
     ///
     /// # Errors
-    /// The index or the database cannot be read.
+    /// Returns an error if the index or the database cannot be read.
     pub fn search_customers(
         &self,
         text: &str,

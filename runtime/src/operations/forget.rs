@@ -93,7 +93,7 @@ impl Runner {
     /// Returns what would be erased for the customer with an id or an e-mail address.
     ///
     /// # Errors
-    /// When a database cannot be read.
+    /// Returns an error if a database cannot be read.
     pub async fn would_forget(&self, who: &str) -> Result<Forgetting, Error> {
         let plan = self.plan();
         let customer = match self.customer_named(&plan, who).await? {
@@ -122,7 +122,7 @@ impl Runner {
     /// Erases the personal data of the customer with an id or an e-mail address.
     ///
     /// # Errors
-    /// When a database fails. The call can be repeated.
+    /// Returns an error if a database fails. The call can be repeated.
     pub async fn forget(&self, who: &str) -> Result<Forgetting, Error> {
         let plan = self.plan();
         let customer = match self.customer_named(&plan, who).await? {

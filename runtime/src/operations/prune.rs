@@ -11,7 +11,7 @@ impl Runner {
     /// rewrites the database file without the free pages. Otherwise later orders reuse the pages.
     ///
     /// # Errors
-    /// The database fails; earlier deletions stay.
+    /// Returns an error if the database fails. Earlier deletions stay.
     pub async fn prune(&self, before: Timestamp, shrink: bool) -> Result<u64, Error> {
         let store = &self.driver.store;
         let (mut pruned, mut from) = (0, 0);

@@ -90,7 +90,7 @@ impl Runner {
     /// or marked as done according to `held`.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn retry(
         &self,
         row: &RunRow,

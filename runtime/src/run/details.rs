@@ -38,7 +38,7 @@ impl Shown {
 /// element.
 ///
 /// # Errors
-/// When the journal does not fit the plan.
+/// Returns an error if the journal does not fit the plan.
 pub fn steps(stored: &StoredRun, plan: &Arc<Plan>, shown: Shown) -> Result<Vec<Json>, Error> {
     let events = journal::events(stored, plan)?;
     let run = journal::resume(stored, plan)?;
@@ -79,7 +79,7 @@ pub struct HeldMail {
 /// Returns the e-mails of a run that have an unknown delivery outcome.
 ///
 /// # Errors
-/// When the journal does not fit the plan.
+/// Returns an error if the journal does not fit the plan.
 pub fn held_mails(
     stored: &StoredRun,
     plan: &Arc<Plan>,

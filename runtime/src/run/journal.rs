@@ -11,7 +11,7 @@ use crate::bundles::Bundles;
 /// Brings a run back to where its journal ends, on a plan.
 ///
 /// # Errors
-/// The journal does not fit the plan.
+/// Returns an error if the journal does not fit the plan.
 pub fn resume(stored: &StoredRun, plan: &Arc<Plan>) -> Result<Run, Error> {
     resume_to(stored, plan, &events(stored, plan)?)
 }
@@ -30,7 +30,7 @@ pub(crate) fn resume_to(
 /// Returns the events of a journal, with outputs by the types of a plan.
 ///
 /// # Errors
-/// The journal does not fit the plan.
+/// Returns an error if the journal does not fit the plan.
 pub fn events(stored: &StoredRun, plan: &Plan) -> Result<Vec<Event>, Error> {
     let mut events = Vec::new();
     for text in &stored.journal {

@@ -24,7 +24,7 @@ impl Runner {
     /// result to `settled`.
     ///
     /// # Errors
-    /// When the database fails. Results that were reported before are durable.
+    /// Returns an error if the database fails. Results that were already reported are durable.
     pub async fn run(
         self: &Arc<Self>,
         resume: Vec<i64>,

@@ -23,7 +23,7 @@ impl Database {
     /// Runs `work` on a connection that writes, before the writer starts.
     ///
     /// # Errors
-    /// The database cannot be opened, or `work` fails.
+    /// Returns an error if the database cannot be opened, or if `work` fails.
     pub fn set_up<T>(&self, work: impl FnOnce(&Setup<'_>) -> Result<T, Error>) -> Result<T, Error> {
         work(&Setup::on(&self.connect()?))
     }
@@ -37,7 +37,7 @@ impl<'c> Setup<'c> {
     /// Checks that the state belongs to a pipeline. A new state belongs to it from now on.
     ///
     /// # Errors
-    /// The state belongs to another pipeline, or the database fails.
+    /// Returns an error if the state belongs to another pipeline, or if the database fails.
     pub fn claim(&self, pipeline: &str) -> Result<(), Error> {
         let owner = self.keep_first("pipeline", pipeline)?;
         if owner == pipeline { Ok(()) } else { Err(Error::OtherPipeline(owner)) }
@@ -47,7 +47,7 @@ impl<'c> Setup<'c> {
     /// A state without runs is bound to `target` from now on; one with runs that names no target has its effects in `local`.
     ///
     /// # Errors
-    /// The effects are in another target, or the database fails.
+    /// Returns an error if the runs use another target, or if the database fails.
     pub fn claim_target(&self, target: &'static str, local: &str) -> Result<(), Error> {
         let first = if self.has_runs()? { local } else { target };
         let before = self.keep_first("target", first)?;
@@ -67,7 +67,7 @@ impl<'c> Setup<'c> {
     /// Tells whether the state has runs.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn has_runs(&self) -> Result<bool, Error> {
         let sql = "select exists (select 1 from oms_runs)";
         Ok(self.0.query_row(sql, [], |row| row.get(0))?)
@@ -77,7 +77,8 @@ impl<'c> Setup<'c> {
     /// the rows of seeds that were skipped.
     ///
     /// # Errors
-    /// A table has other columns than its declaration, or the database fails.
+    /// Returns an error if a table differs from its declaration by more than missing nullable
+    /// columns, or if the database fails.
     pub fn load(
         &self,
         tables: &[Arc<TableDef>],
@@ -92,7 +93,7 @@ impl<'c> Setup<'c> {
     /// Records the greatest row that a run ever had, for states of versions that did not.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns an error if the database fails.
     pub fn restore_last_run(&self, tables: &[Arc<TableDef>]) -> Result<(), Error> {
         delete::restore_last_run(self.0, tables)
     }
@@ -100,7 +101,7 @@ impl<'c> Setup<'c> {
     /// Returns what was recorded about where mail goes.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn mail(&self) -> Result<Option<String>, Error> {
         let sql = "select value from oms_meta where name = ?1";
         Ok(self.0.query_row(sql, [MAIL], |row| row.get(0)).optional()?)
@@ -109,7 +110,7 @@ impl<'c> Setup<'c> {
     /// Records where mail goes.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns an error if the database fails.
     pub fn set_mail(&self, value: &str) -> Result<(), Error> {
         self.0.execute(
             "insert into oms_meta (name, value) values (?1, ?2) on conflict (name) do update set value = excluded.value",
@@ -121,7 +122,7 @@ impl<'c> Setup<'c> {
     /// Stores a bundle unless it is there, records that it is in use, and returns its row.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns an error if the database fails.
     pub fn keep_bundle<'f>(
         &self,
         digest: &Digest,

@@ -48,7 +48,7 @@ impl Store {
     /// Starts the writer of a state.
     ///
     /// # Errors
-    /// The database cannot be opened.
+    /// Returns an error if the database cannot be opened.
     pub fn start(database: Database, options: Options) -> Result<Self, Error> {
         let exported = ExportedRuns::default();
         let (writer, handle) = Writer::start(&database, exported.clone(), options.writer)?;
@@ -66,7 +66,7 @@ impl Store {
     /// Stops the writer and releases the directory.
     ///
     /// # Errors
-    /// The failure that stopped the writer, if there was one.
+    /// Returns an error if the writer has failed, or fails while it stops.
     pub fn close(self) -> Result<(), Error> {
         let Self { writer, handle, .. } = self;
         drop(writer);
@@ -86,7 +86,7 @@ impl Store {
     /// Reads what is committed.
     ///
     /// # Errors
-    /// The database cannot be read, or `read` fails.
+    /// Returns an error if the database cannot be read, or if `read` fails.
     pub fn read<T>(&self, read: impl FnOnce(&Reader) -> Result<T, Error>) -> Result<T, Error> {
         self.readers.read(read)
     }
@@ -99,7 +99,7 @@ impl Store {
     /// Finds the committed row of a table with a key, and the run that wrote it.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn row(
         &self,
         table: &TableDef,
@@ -111,7 +111,7 @@ impl Store {
     /// Returns the run that stored an object, and the object's content.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn object(&self, bucket: &str, key: &str) -> Result<Option<(i64, Vec<u8>)>, Error> {
         self.read(|reader| stored(reader, bucket, key))
     }
@@ -119,7 +119,7 @@ impl Store {
     /// Hands a packet over; waits while too many are queued. The outcome arrives at its `reply`.
     ///
     /// # Errors
-    /// The writer has ended.
+    /// Returns an error if the writer has ended.
     pub async fn submit(&self, packet: Packet) -> Result<(), Error> {
         self.writer.submit(packet).await
     }
@@ -127,7 +127,7 @@ impl Store {
     /// Lets the orders behind a turn commit without a packet for it.
     ///
     /// # Errors
-    /// The writer has ended.
+    /// Returns an error if the writer has ended.
     pub async fn pass(&self, turn: Turn) -> Result<(), Error> {
         self.writer.pass(turn).await
     }
@@ -136,7 +136,7 @@ impl Store {
     /// reads or writes one of these items commits.
     ///
     /// # Errors
-    /// The writer has ended.
+    /// Returns an error if the writer has ended.
     pub async fn lock(&self, items: Vec<Item>) -> Result<Locked, Error> {
         self.writer.lock(items).await
     }
@@ -144,7 +144,7 @@ impl Store {
     /// Sets the state up for another plan between two commits of runs.
     ///
     /// # Errors
-    /// The writer has ended, or `work` fails.
+    /// Returns an error if the writer has ended, or if `work` fails.
     pub async fn set_up<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Setup<'_>) -> Result<T, Error> + Send + 'static,
@@ -155,7 +155,7 @@ impl Store {
     /// Adds rows to a table and replaces those with the same key; all of them or none.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns an error if the database fails.
     pub async fn import(&self, table: &Arc<TableDef>, rows: Vec<Value>) -> Result<(), Error> {
         let table = Arc::clone(table);
         self.writer.change(move |connection| rows::import_on(connection, &table, &rows)).await
@@ -164,7 +164,7 @@ impl Store {
     /// Records what a person is about to do, and returns the entry's number.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns an error if the database fails.
     pub async fn audit(&self, entry: AuditEntry) -> Result<i64, Error> {
         self.writer.work(move |connection| entry.write(connection)).await
     }
@@ -172,7 +172,7 @@ impl Store {
     /// Adds the result to an entry of the audit log.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns an error if the database fails.
     pub async fn add_audit_result(&self, entry: i64, result: String) -> Result<(), Error> {
         self.writer.work(move |connection| AuditEntry::ended(connection, entry, &result)).await
     }
@@ -181,7 +181,7 @@ impl Store {
     /// deleted runs, or `None` if none is left.
     ///
     /// # Errors
-    /// The database fails; earlier deletions stay.
+    /// Returns an error if the database fails. Earlier deletions stay.
     pub async fn delete_ended_before(
         &self,
         from: i64,
@@ -196,7 +196,7 @@ impl Store {
     /// Rewrites the database file without its free pages.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns an error if the database fails.
     pub async fn shrink(&self) -> Result<(), Error> {
         self.writer.work(delete::shrink).await
     }
@@ -204,7 +204,7 @@ impl Store {
     /// Deletes runs, and erases the rows that only they wrote in `tables`. What is deleted is overwritten on disk.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns an error if the database fails.
     pub async fn delete_runs(
         &self,
         runs: Vec<i64>,
@@ -225,7 +225,8 @@ impl Store {
     /// Erases the rows of a customer in `tables`, and empties the write-ahead log.
     ///
     /// # Errors
-    /// The database fails, or another process reads the log ([`Error::StillRead`]).
+    /// Returns an error if the database fails, or if another process reads the log
+    /// ([`Error::StillRead`]).
     pub async fn erase_customer(
         &self,
         customer: Option<Customer>,
@@ -247,7 +248,7 @@ impl Store {
     /// Adds orders that were accepted since the last call to the search index. Returns whether there may be more.
     ///
     /// # Errors
-    /// The index or the database cannot be used.
+    /// Returns an error if the index or the database cannot be used.
     pub fn update_index(&self, ty: &Type) -> Result<bool, Error> {
         self.index.update(&self.readers, ty)
     }
@@ -255,7 +256,7 @@ impl Store {
     /// Deletes the search index, so that it keeps nothing of deleted runs. The next search rebuilds it.
     ///
     /// # Errors
-    /// The files cannot be deleted.
+    /// Returns an error if the files cannot be deleted.
     pub fn discard_index(&self) -> Result<(), Error> {
         self.index.discard()
     }
@@ -263,7 +264,7 @@ impl Store {
     /// Finds the orders of a customer.
     ///
     /// # Errors
-    /// The index or the database cannot be read.
+    /// Returns an error if the index or the database cannot be read.
     pub fn search_customers(
         &self,
         orders: &SearchedOrders<'_>,
@@ -280,7 +281,7 @@ impl Store {
     /// Returns the runs whose objects and mails an earlier process did not write as files.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn pending_exports(&self) -> Result<Vec<i64>, Error> {
         self.read(exports::pending)
     }

@@ -102,7 +102,7 @@ impl Keys {
     /// Reads all keys, including revoked ones.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn read(&self) -> Result<Vec<Key>, Error> {
         self.read_on(self.connect()?.as_ref())
     }
@@ -133,7 +133,7 @@ impl Keys {
     /// Returns the valid keys. The result is at most a second old.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn current(&self) -> Result<ValidKeys, Error> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, keys)) = &known.read
@@ -155,7 +155,7 @@ impl Keys {
     /// retrieved later.
     ///
     /// # Errors
-    /// When the database cannot be written, or the system has no randomness.
+    /// Returns an error if the database cannot be written, or if the system has no randomness.
     pub fn add(&self, name: &str, scope: Scope, now: Timestamp) -> Result<(Key, String), Error> {
         let random = |bytes: &mut [u8]| {
             getrandom::fill(bytes).map_err(|error| Error::directory(&self.directory)(error.into()))
@@ -175,7 +175,7 @@ impl Keys {
     /// Revokes the valid keys with this id or name, and returns their number.
     ///
     /// # Errors
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn revoke(&self, word: &str, now: Timestamp) -> Result<usize, Error> {
         self.write(|connection| {
             Ok(connection.execute(

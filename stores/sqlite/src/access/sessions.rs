@@ -45,7 +45,7 @@ impl KeptSessions {
     /// host.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn state_id(reader: &Reader) -> Result<String, Error> {
         let connection = reader.sql();
         let sql = "select value from oms_meta where name = 'state'";
@@ -55,7 +55,7 @@ impl KeptSessions {
     /// Stores a new session.
     ///
     /// # Errors
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn begin(&self, digest: &Digest, key_id: &str, now: Timestamp) -> Result<(), Error> {
         let connection = Database::beside(&self.directory)?;
         let transaction = connection.unchecked_transaction()?;
@@ -74,7 +74,7 @@ impl KeptSessions {
     /// Finds a session that has not expired and whose key is valid, and records its use.
     ///
     /// # Errors
-    /// When the database cannot be read or written.
+    /// Returns an error if the database cannot be read or written.
     pub fn find(
         &self,
         reader: &Reader,
@@ -104,7 +104,7 @@ impl KeptSessions {
     /// Deletes a session, if it belongs to this state.
     ///
     /// # Errors
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn end(&self, digest: &Digest) -> Result<(), Error> {
         let connection = Database::beside(&self.directory)?;
         connection.execute("delete from oms_sessions where digest = ?1", [digest.bytes()])?;

@@ -172,7 +172,7 @@ impl Index {
     /// Adds orders that were accepted since the last call. Returns whether there may be more.
     ///
     /// # Errors
-    /// The index or the database cannot be used.
+    /// Returns an error if the index or the database cannot be used.
     pub(crate) fn update(&self, readers: &Readers, ty: &Type) -> Result<bool, Error> {
         let fields = search_terms(ty).join(" ");
         let outdated = self.with(readers, |connection| {
@@ -190,7 +190,7 @@ impl Index {
     /// returned.
     ///
     /// # Errors
-    /// The index or the database cannot be read.
+    /// Returns an error if the index or the database cannot be read.
     pub(crate) fn search(
         &self,
         readers: &Readers,

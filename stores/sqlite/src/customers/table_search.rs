@@ -62,7 +62,7 @@ impl TableCustomers {
     /// Finds the customers whose personal columns contain a text.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn of(reader: &Reader, tables: &[TableUse], text: &str) -> Result<Self, Error> {
         Self::find(reader.sql(), tables, text)
     }

@@ -39,7 +39,7 @@ impl AuditEntry {
     /// Lists the newest entries, or the newest before a number.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn list(reader: &Reader, before: Option<i64>, limit: u32) -> Result<Vec<Self>, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare_cached(

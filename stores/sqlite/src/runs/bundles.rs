@@ -25,7 +25,7 @@ impl StoredBundle {
     /// Returns the row of the bundle that was used last.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn latest(reader: &Reader) -> Result<i64, Error> {
         let id: String = reader.sql().query_row(
             "select value from oms_meta where name = 'bundle'",
@@ -38,7 +38,7 @@ impl StoredBundle {
     /// Returns the rows of all bundles except one, the newest first.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn others(reader: &Reader, id: i64) -> Result<Vec<i64>, Error> {
         let mut statement =
             reader.sql().prepare("select id from oms_bundles where id <> ?1 order by id desc")?;
@@ -49,7 +49,7 @@ impl StoredBundle {
     /// Loads a bundle and checks the digests of its files.
     ///
     /// # Errors
-    /// The database cannot be read, or the bundle is missing or damaged.
+    /// Returns an error if the database cannot be read, or if the bundle is missing or damaged.
     pub fn load(reader: &Reader, id: i64) -> Result<Self, Error> {
         let connection = reader.sql();
         let damaged = |why| Error::DamagedBundle { bundle: id, why };

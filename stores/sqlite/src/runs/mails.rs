@@ -145,7 +145,7 @@ impl MailRow {
     /// Lists the first e-mails in the order of their runs, at most `limit`.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn list(reader: &Reader, limit: u32) -> Result<Vec<Self>, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare(&format!(
@@ -158,7 +158,7 @@ impl MailRow {
     /// Counts all e-mails.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn total(reader: &Reader) -> Result<u64, Error> {
         let connection = reader.sql();
         let count: i64 =
@@ -169,7 +169,7 @@ impl MailRow {
     /// Returns the key of the order whose mail was stored last.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn last_key(reader: &Reader) -> Result<Option<String>, Error> {
         let sql = "select r.key from oms_mails m join oms_runs r on r.id = m.run order by m.run desc limit 1";
         Ok(reader.sql().query_row(sql, [], |row| row.get(0)).optional()?)
@@ -181,7 +181,8 @@ impl StoredMail {
     /// damaged e-mail does not hide the others.
     ///
     /// # Errors
-    /// When the database cannot be read, `each` fails, or an e-mail is damaged.
+    /// Returns an error if the database cannot be read, if `each` fails, or if an e-mail is
+    /// damaged.
     pub fn each(
         reader: &Reader,
         key: Option<&str>,

@@ -45,7 +45,7 @@ impl ObjectRow {
     /// Lists the objects by bucket and key, or only those of one bucket.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn list(reader: &Reader, bucket: Option<&str>) -> Result<Vec<Self>, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare(
@@ -70,7 +70,7 @@ impl ObjectRow {
     /// Returns the content of an object.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn content(reader: &Reader, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, Error> {
         Ok(stored(reader, bucket, key)?.map(|(_, content)| content))
     }
@@ -78,7 +78,7 @@ impl ObjectRow {
     /// Counts all objects.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn total(reader: &Reader) -> Result<u64, Error> {
         let count: i64 =
             reader.sql().query_row("select count(*) from oms_objects", [], |row| row.get(0))?;
@@ -88,7 +88,7 @@ impl ObjectRow {
     /// Returns the object of each bucket that was stored last: its run, the bucket and the key.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn last_of_each_bucket(reader: &Reader) -> Result<Vec<(i64, String, String)>, Error> {
         // SQLite takes the other columns from the row with the maximum (https://sqlite.org/lang_select.html#bareagg).
         let mut statement = reader

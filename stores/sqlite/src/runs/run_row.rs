@@ -92,7 +92,7 @@ impl RunRow {
     /// cause.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn list(
         reader: &Reader,
         state: Option<RunState>,
@@ -112,7 +112,7 @@ impl RunRow {
     /// Calls `each` with the row, the bundle and the order of every run.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn each_order(reader: &Reader, mut each: impl FnMut(i64, i64, &[u8])) -> Result<(), Error> {
         let mut statement = reader.sql().prepare("select id, bundle, body from oms_runs")?;
         let mut rows = statement.query([])?;
@@ -138,7 +138,7 @@ impl RunRow {
     /// Lists runs that are parked with exactly these causes, oldest first.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn parked(reader: &Reader, cause: &str, limit: u32) -> Result<Vec<Self>, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare_cached(&format!(
@@ -151,7 +151,7 @@ impl RunRow {
     /// Counts all runs.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn total(reader: &Reader) -> Result<i64, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare_cached("select count(*) from oms_runs")?;
@@ -162,7 +162,7 @@ impl RunRow {
     /// last row that was counted.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn accepted_after(reader: &Reader, row: i64) -> Result<(Vec<(i64, u64)>, i64), Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare_cached(
@@ -183,7 +183,7 @@ impl RunRow {
     /// Returns a row such that every run up to it was accepted before an instant.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn before(reader: &Reader, instant: Timestamp) -> Result<i64, Error> {
         let connection = reader.sql();
         Ok(first_at(connection, instant)? - OUT_OF_ORDER)
@@ -193,7 +193,7 @@ impl RunRow {
     /// shortest first. Retried runs are excluded, because they waited for a person.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn completed_in(reader: &Reader, limit: u32) -> Result<Vec<i64>, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare_cached(
@@ -209,7 +209,7 @@ impl RunRow {
     /// Counts runs by state.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn count(reader: &Reader) -> Result<Vec<(RunState, i64)>, Error> {
         reader.snapshot(|reader| {
             let mut counts = Self::count_open(reader)?;
@@ -225,7 +225,7 @@ impl RunRow {
     /// Counts runs that have not completed, by state, without reading the completed ones.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn count_open(reader: &Reader) -> Result<Vec<(RunState, i64)>, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare_cached(
@@ -241,7 +241,7 @@ impl RunRow {
     /// Counts parked runs by cause, most frequent first.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn causes(reader: &Reader) -> Result<Vec<(String, i64)>, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare(
@@ -254,7 +254,7 @@ impl RunRow {
     /// Counts the completed runs with a caught failure, optionally of one cause.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn count_caught(reader: &Reader, cause: Option<&str>) -> Result<i64, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare_cached(
@@ -267,7 +267,7 @@ impl RunRow {
     /// are separated by commas.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn caught_causes(reader: &Reader) -> Result<Vec<String>, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare_cached(&Self::caught_causes_sql())?;
@@ -289,7 +289,7 @@ impl RunRow {
     /// Returns the existing runs among some rows, in the same order.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn those(reader: &Reader, ids: &[i64]) -> Result<Vec<Self>, Error> {
         let connection = reader.sql();
         let sql = format!("select {COLUMNS} from oms_runs where id = ?1");
@@ -301,7 +301,7 @@ impl RunRow {
     /// Returns a run by its order's key.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn find(reader: &Reader, key: &str) -> Result<Option<Self>, Error> {
         let connection = reader.sql();
         let found = connection
@@ -333,7 +333,8 @@ impl StoredRun {
     /// Loads a run.
     ///
     /// # Errors
-    /// When the database cannot be read, the run does not exist, or its data is damaged.
+    /// Returns an error if the database cannot be read, if the run does not exist, or if its data
+    /// is damaged.
     pub fn load(reader: &Reader, id: i64) -> Result<Self, Error> {
         let connection = reader.sql();
         let (row, body, digest) = connection
@@ -359,7 +360,7 @@ impl StoredRun {
     /// Returns the digest of the order with a key, whether its run is still stored or not.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn digest_of(reader: &Reader, key: &str) -> Result<Option<Digest>, Error> {
         let mut statement = reader.sql().prepare_cached(KNOWN)?;
         let digest: Option<Vec<u8>> = statement.query_row([key], |row| row.get(0)).optional()?;

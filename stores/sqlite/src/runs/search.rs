@@ -70,7 +70,7 @@ impl Search {
     /// Finds a page of runs.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn page(&self, reader: &Reader) -> Result<Page, Error> {
         let connection = reader.sql();
         let (conditions, values) = self.conditions(connection)?;

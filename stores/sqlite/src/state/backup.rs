@@ -13,7 +13,8 @@ use crate::error::Error;
 /// temporary file and then linked to its name.
 ///
 /// # Errors
-/// When there is no state, the file exists already, or the copy cannot be written.
+/// Returns an error if there is no state, if the file already exists, or if the copy cannot be
+/// written.
 pub fn backup(directory: &Path, copy: &Path) -> Result<(), Error> {
     let path = readable(directory)?;
     // Nothing is overwritten except the partial file of an interrupted backup.

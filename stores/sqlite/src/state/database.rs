@@ -128,7 +128,7 @@ impl Database {
     /// Takes ownership of a state directory, and creates it if it is missing.
     ///
     /// # Errors
-    /// When another process owns the directory, or it cannot be used.
+    /// Returns an error if another process owns the directory, or if it cannot be used.
     pub fn own(directory: &Path) -> Result<Self, Error> {
         short_enough(directory)?;
         private::state_directory(directory)?;

@@ -37,7 +37,7 @@ const STATE_FILES: [&str; 10] = [
 /// directories stay.
 ///
 /// # Errors
-/// When the directory cannot be created.
+/// Returns an error if the directory cannot be created.
 pub fn create_directory(path: &Path) -> Result<(), Error> {
     let mut missing: Vec<&Path> = path.ancestors().take_while(|path| !path.is_dir()).collect();
     missing.retain(|path| !path.as_os_str().is_empty());
@@ -72,7 +72,7 @@ pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 /// Writes a file that only its owner can access.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// Returns an error if the file cannot be written.
 pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = open(path, OpenOptions::new().write(true).create(true).truncate(true))?;
     io::Write::write_all(&mut file, content)
@@ -83,7 +83,7 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
 /// because it may be `.` or `/tmp`.
 ///
 /// # Errors
-/// When the directory cannot be created or read.
+/// Returns an error if the directory cannot be created or read.
 pub(crate) fn state_directory(path: &Path) -> Result<(), Error> {
     create_directory(path)?;
     let mut is_state = true;

@@ -15,7 +15,7 @@ impl Reader {
     /// Opens the state in a directory, whoever owns it.
     ///
     /// # Errors
-    /// The directory has no state, or it cannot be read.
+    /// Returns an error if the directory has no state, or if the state cannot be read.
     pub fn open(directory: &Path) -> Result<Self, Error> {
         Database::read(directory).map(Self)
     }
@@ -23,7 +23,7 @@ impl Reader {
     /// Runs several reads on one snapshot of the database.
     ///
     /// # Errors
-    /// The database cannot be read, or `read` fails.
+    /// Returns an error if the database cannot be read, or if `read` fails.
     pub fn snapshot<T>(&self, read: impl FnOnce(&Self) -> Result<T, Error>) -> Result<T, Error> {
         let _snapshot = self.0.unchecked_transaction()?;
         read(self)

@@ -34,8 +34,8 @@ pub struct Restored {
 /// revoked.
 ///
 /// # Errors
-/// When the backup is invalid, damaged or from another pipeline, another process uses the state, or
-/// a file cannot be written.
+/// Returns an error if the backup is invalid, damaged or from another pipeline, if another process
+/// uses the state, or if a file cannot be written.
 pub fn restore(directory: &Path, backup: &Path, pipeline: Option<&str>) -> Result<Restored, Error> {
     let not_one = |why: &str| Error::NotABackup { path: backup.to_owned(), why: why.to_owned() };
     private::state_directory(directory)?;

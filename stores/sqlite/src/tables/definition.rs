@@ -97,8 +97,8 @@ fn undeclared<'t>(
 /// Creates a declared table, or adds newly declared columns.
 ///
 /// # Errors
-/// When the table in the database differs by more than nullable columns, because then the first
-/// order would fail.
+/// Returns an error if the table in the database differs by more than missing nullable columns.
+/// Otherwise, the first order would fail.
 pub(crate) fn ensure(connection: &Connection, table: &TableDef) -> Result<(), Error> {
     let there = existing_columns(connection, table)?;
     if there.is_empty() {
@@ -132,7 +132,8 @@ pub(crate) fn ensure(connection: &Connection, table: &TableDef) -> Result<(), Er
 /// nullable.
 ///
 /// # Errors
-/// When a table has a difference that needs new values in its rows, or the database fails.
+/// Returns an error if a table has a difference that requires new values in its rows, or if the
+/// database fails.
 pub fn migrate(database: &Database, tables: &[Arc<TableDef>]) -> Result<Vec<String>, Error> {
     let connection = database.connect()?;
     let transaction = connection.unchecked_transaction()?;

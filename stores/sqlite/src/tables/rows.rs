@@ -18,7 +18,7 @@ use crate::tables::seed_rows::{SeedRow, key_of};
 /// itself would make the write-ahead log grow.
 ///
 /// # Errors
-/// When the database cannot be read, or `each` fails.
+/// Returns an error if the database cannot be read, or if `each` fails.
 pub fn export_rows(
     reader: &Reader,
     table: &TableDef,
@@ -52,7 +52,7 @@ pub fn export_rows(
 /// Counts the rows of a table.
 ///
 /// # Errors
-/// The database cannot be read.
+/// Returns an error if the database cannot be read.
 pub fn count_rows(reader: &Reader, table: &TableDef) -> Result<u64, Error> {
     let sql = format!("select count(*) from {}", quoted(&table.name));
     let count: i64 = reader.sql().query_row(&sql, [], |row| row.get(0))?;
@@ -62,7 +62,7 @@ pub fn count_rows(reader: &Reader, table: &TableDef) -> Result<u64, Error> {
 /// Returns the row with the same key as `row`, if there is one.
 ///
 /// # Errors
-/// When the database cannot be read.
+/// Returns an error if the database cannot be read.
 pub fn row_like(reader: &Reader, table: &TableDef, row: &Value) -> Result<Option<Value>, Error> {
     let connection = reader.sql();
     let record = row.as_record();
@@ -95,7 +95,7 @@ pub(crate) fn committed(
 /// Adds rows to a table and replaces rows with the same key, in one transaction.
 ///
 /// # Errors
-/// When the database returns an error.
+/// Returns an error if the database fails.
 pub fn import_rows(
     database: &Database,
     table: &Arc<TableDef>,

@@ -163,7 +163,7 @@ impl Writer {
     /// Starts the writer thread.
     ///
     /// # Errors
-    /// When the database cannot be opened.
+    /// Returns an error if the database cannot be opened.
     pub(crate) fn start(
         database: &Database,
         exported: ExportedRuns,
@@ -199,7 +199,7 @@ impl Writer {
     /// Submits a packet. Waits while the queue is full.
     ///
     /// # Errors
-    /// When the writer has stopped.
+    /// Returns an error if the writer has stopped.
     pub(crate) async fn submit(&self, packet: Packet) -> Result<(), Error> {
         self.route.send(Request::Packet(packet)).await
     }
@@ -207,7 +207,7 @@ impl Writer {
     /// Lets the orders after a turn continue without a packet for it.
     ///
     /// # Errors
-    /// When the writer has stopped.
+    /// Returns an error if the writer has stopped.
     pub(crate) async fn pass(&self, turn: Turn) -> Result<(), Error> {
         self.route.send(Request::Pass(turn)).await
     }
@@ -216,7 +216,7 @@ impl Writer {
     /// reads or writes one of these items commits.
     ///
     /// # Errors
-    /// When the writer has stopped.
+    /// Returns an error if the writer has stopped.
     pub(crate) async fn lock(&self, mut items: Vec<Item>) -> Result<Locked, Error> {
         items.sort_unstable();
         items.dedup();
@@ -233,7 +233,7 @@ impl Writer {
     /// commits its own writes.
     ///
     /// # Errors
-    /// When the writer has stopped, or the change failed.
+    /// Returns an error if the writer has stopped, or if the change failed.
     pub(crate) async fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
@@ -245,7 +245,7 @@ impl Writer {
     /// change a row or object that a run reads, and commits its own writes.
     ///
     /// # Errors
-    /// When the writer has stopped, or the work failed.
+    /// Returns an error if the writer has stopped, or if the work failed.
     pub(crate) async fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
