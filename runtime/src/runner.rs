@@ -1,4 +1,4 @@
-//! The runner: the one process that runs a pipeline on a state directory.
+//! The runner of a pipeline on a state directory.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -29,18 +29,20 @@ pub struct Runner {
     current: RwLock<(Arc<Plan>, i64)>,
     pub(crate) concurrency: usize,
     pub(crate) accepts_while_stalled: bool,
-    /// Accepted orders whose runs wait for a permit.
+    /// Number of accepted orders whose runs wait for a permit.
     pub(crate) queued: AtomicUsize,
     /// Number of new orders so far.
     pub(crate) orders: AtomicU64,
-    /// Whether this process found earlier runs. Only then are orders looked up before they run.
+    /// Whether the state had runs when it was opened. Only then are orders looked up before their
+    /// runs start.
     pub(crate) runs_before: bool,
-    /// Rows of seeds that were skipped when the runner was opened.
+    /// The seeds with rows that were skipped when the runner was opened.
     skipped: Vec<SkippedSeed>,
 }
 
 impl Runner {
-    /// Takes ownership of a state directory: creates tables, loads seeds, stores the plan's bundle, starts the writer.
+    /// Takes ownership of a state directory: creates tables, loads seeds, stores the plan's bundle,
+    /// and starts the writer.
     ///
     /// # Errors
     /// Returns an error if another process owns the directory, if it belongs to another pipeline,
@@ -61,7 +63,7 @@ impl Runner {
         )
     }
 
-    /// Takes ownership of a state directory, as [`open`](Self::open) does, with commits made where `writer` says.
+    /// Takes ownership of a state directory like [`open`](Self::open), with the given writer mode.
     ///
     /// # Errors
     /// Returns the same errors as [`open`](Self::open).
@@ -115,7 +117,7 @@ impl Runner {
     /// Stops the writer and releases the directory.
     ///
     /// # Errors
-    /// Returns an error if the writer has failed, or fails while it stops.
+    /// Returns an error if the writer has failed, or if it fails while it stops.
     pub fn close(self) -> Result<(), Error> {
         self.driver.store.close()
     }
@@ -154,17 +156,17 @@ impl Runner {
         self.driver.store.read(|reader| read(reader, &self.driver.bundles))
     }
 
-    /// Returns whether the tables are outside of this database.
+    /// Returns whether the tables are in another database.
     pub(crate) const fn is_remote(&self) -> bool {
         self.driver.remote.is_some()
     }
 
-    /// Returns whether e-mails are sent.
+    /// Returns whether a mail server sends the e-mails.
     pub const fn sends(&self) -> bool {
         self.driver.mailer.is_some()
     }
 
-    /// Writes an entry of the audit log before the action, and returns the entry's number.
+    /// Writes an entry to the audit log before the action, and returns the entry's number.
     ///
     /// # Errors
     /// Returns an error if the database fails.
@@ -216,7 +218,7 @@ impl Runner {
         self.driver.store.read(RunRow::count_open)
     }
 
-    /// Adds rows to a table and replaces those with the same key; all of them or none.
+    /// Adds rows to a table, and replaces rows with the same key. Writes either all rows or none.
     ///
     /// # Errors
     /// Returns an error if the database fails.
@@ -224,23 +226,24 @@ impl Runner {
         self.driver.store.import(table, rows).await
     }
 
-    /// Returns how many objects and e-mails could not be exported so far.
+    /// Returns the number of objects and e-mails that could not be exported so far.
     pub fn count_not_exported(&self) -> u64 {
         self.driver.exporter.as_ref().map_or(0, Exporter::count_failed)
     }
 
-    /// Returns the plan of new runs.
+    /// Returns the plan for new runs.
     pub fn plan(&self) -> Arc<Plan> {
         self.current().0
     }
 
-    /// Returns the plan of new runs and the row of its bundle.
+    /// Returns the plan for new runs, and the row of its bundle.
     pub(crate) fn current(&self) -> (Arc<Plan>, i64) {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Begins new runs on another plan of the pipeline from now on; runs that are there go on as they began. `pipeline_file` is its file's
-    /// name, and `files` has the bytes of the seed files by their paths.
+    /// Starts new runs on another plan of the pipeline from now on. Existing runs keep their plans.
+    /// The plan was made from the file `pipeline_file`, and `files` contains its seed files. Returns
+    /// the seeds with rows that were skipped.
     ///
     /// # Errors
     /// Returns an error if a table in the database differs from its declaration, or if the database
@@ -255,10 +258,10 @@ impl Runner {
             return Ok(Vec::new());
         }
         let (next, bundles) = (Arc::clone(plan), Arc::clone(&self.driver.bundles));
-        let (here, file, now) = (!self.is_remote(), pipeline_file.to_owned(), self.now());
+        let (is_local, file, now) = (!self.is_remote(), pipeline_file.to_owned(), self.now());
         let settled = self.driver.store.set_up(move |setup| {
             setup.claim(next.name())?;
-            let skipped = match here {
+            let skipped = match is_local {
                 true => setup.load(next.tables(), seeds::files(&next, &files))?,
                 false => Vec::new(),
             };

@@ -1,4 +1,4 @@
-//! The connection to the server.
+//! The connection to a server.
 
 use oms_core::effects::Io;
 

@@ -1,4 +1,4 @@
-//! Cancelling runs.
+//! Cancels runs.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub enum NotCancelled {
         /// The run's state.
         state: RunState,
     },
-    /// The run is being worked on.
+    /// Another task is working on the run.
     #[error("`{0}` is in progress; try again")]
     UnderWay(String),
 }
@@ -34,7 +34,7 @@ impl Runner {
         let Some(_lock) = self.run_locks.try_lock(row.id) else {
             return Ok(Err(NotCancelled::UnderWay(row.key.clone())));
         };
-        // Read again now that nothing else works on the run.
+        // The row may have changed before the run was locked, so it is read again.
         let loaded = self.driver.load(row.id);
         if let (Err(error), Some(now)) = (&loaded, self.row(row.id)?)
             && error.parks().is_some()

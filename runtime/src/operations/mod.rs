@@ -1,4 +1,4 @@
-//! What people do to runs and customers.
+//! Operations on runs and customers that people request.
 
 pub(crate) mod cancel;
 mod customers;

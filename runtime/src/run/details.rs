@@ -14,17 +14,17 @@ use serde_json::{Value as Json, json};
 
 use super::journal;
 
-/// How personal data is shown.
+/// Whether personal data is masked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
-    /// Masked.
+    /// Personal data is masked.
     Masked,
-    /// Unmasked.
+    /// Personal data is shown.
     Whole,
 }
 
 impl Shown {
-    /// Converts a value of a type to JSON.
+    /// Converts a value of a type to JSON, and masks its personal data if required.
     pub fn json(self, value: &Value, ty: &Type) -> Json {
         match self {
             Self::Masked => masked(value, ty),

@@ -1,4 +1,4 @@
-//! The attempt that a waiting run waits for.
+//! The next attempt of a waiting run.
 
 use std::sync::Arc;
 
