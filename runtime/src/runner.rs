@@ -137,7 +137,7 @@ impl Runner {
         self.queued.load(Ordering::Relaxed)
     }
 
-    /// Returns the rows of runs that may continue on their own.
+    /// Returns the rows of runs that can continue without a person.
     ///
     /// # Errors
     /// Returns an error if the database cannot be read.
@@ -242,8 +242,8 @@ impl Runner {
     }
 
     /// Starts new runs on another plan of the pipeline from now on. Existing runs keep their plans.
-    /// The plan was made from the file `pipeline_file`, and `files` contains its seed files. Returns
-    /// the seeds with rows that were skipped.
+    /// The plan was made from the file `pipeline_file`, and `files` contains its seed files.
+    /// Returns the seeds with rows that were skipped.
     ///
     /// # Errors
     /// Returns an error if a table in the database differs from its declaration, or if the database

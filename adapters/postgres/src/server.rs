@@ -56,10 +56,11 @@ impl Postgres {
     async fn query(&self, statement: &Statement) -> Result<Rows, StepError> {
         let client = self.pool.get().await.map_err(|error| match error {
             deadpool_postgres::PoolError::Backend(error) => failed(error),
-            error => {
-                StepError::transient(cause::UNAVAILABLE, "no connection to the database is available")
-                    .caused_by(error)
-            }
+            error => StepError::transient(
+                cause::UNAVAILABLE,
+                "no connection to the database is available",
+            )
+            .caused_by(error),
         })?;
         let texts: Vec<&Option<String>> =
             statement.parameters().iter().map(|parameter| &parameter.text).collect();

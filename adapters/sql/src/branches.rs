@@ -1,5 +1,5 @@
-//! Handlers' notes: which handler has completed or parked which order. If the last step of a handler
-//! is a single statement, the same statement also writes the note.
+//! Handlers' notes: which handler has completed or parked which order. If the last step of a
+//! handler is a single statement, the same statement also writes the note.
 
 use std::sync::Arc;
 

@@ -39,8 +39,8 @@ impl Claims {
     }
 
     /// Claims the effect of a call for the attempt `attempt`, with a lease of `lease`. An expired
-    /// claim is taken over only if `again` allows a repetition. If the effect is already done and the
-    /// call is the handler's last, this also notes that the handler is done.
+    /// claim is taken over only if `again` allows a repetition. If the effect is already done and
+    /// the call is the handler's last, this also notes that the handler is done.
     ///
     /// # Errors
     /// Returns an error if the database fails. The effect must then not be attempted.
@@ -52,9 +52,9 @@ impl Claims {
         again: bool,
     ) -> Result<Claim, StepError> {
         let lease = Some(lease.as_secs().to_string());
-        // Of two concurrent statements, exactly one inserts the row. The other waits for the row and
-        // then sees it. The row is updated even if nothing changes, because `returning` only returns
-        // inserted and updated rows.
+        // Of two concurrent statements, exactly one inserts the row. The other waits for the row
+        // and then sees it. The row is updated even if nothing changes, because `returning` only
+        // returns inserted and updated rows.
         let taken = "(c.state = 'free' or (c.state = 'claimed' and c.lease_until < now() and ";
         let statement = Statement::default()
             .sql("with claimed as (insert into oms_claims as c (key, run, step, attempt, state, lease_until) values (")

@@ -26,8 +26,8 @@ impl SqlTables {
 
 impl Tables for SqlTables {
     /// Inserts a row together with its owner, in one statement. Of two concurrent inserts, the
-    /// second locks and returns the row of the first. With `on conflict do nothing`, the second might
-    /// see no row.
+    /// second locks and returns the row of the first. With `on conflict do nothing`, the second
+    /// might see no row.
     fn insert<'a>(
         &'a self,
         call: &'a Call,

@@ -28,8 +28,8 @@ pub(crate) fn item<'v>(table: &TableDef, key: impl Iterator<Item = &'v Value>) -
     Json::from_iter(parts).to_string()
 }
 
-/// Starts a write statement with the part `checked`, which compares versions and has one row if they
-/// are unchanged. Returns `None` if there are no versions to compare.
+/// Starts a write statement with the part `checked`, which compares versions and has one row if
+/// they are unchanged. Returns `None` if there are no versions to compare.
 pub(crate) fn checked(call: &Call, table: &TableDef, row: &Value) -> Option<Statement> {
     let read = call.reads.versions();
     let mut items: Vec<(String, Option<i64>, i64)> =

@@ -30,8 +30,8 @@ pub struct Settings {
     /// Whether runs wait while the disk is full. New orders then get no answer. Otherwise, a full
     /// disk is an error.
     pub waits_for_room: bool,
-    /// Whether orders are accepted while all concurrent runs are stalled, for example because a mail
-    /// server does not respond. Their runs start later.
+    /// Whether orders are accepted while all concurrent runs are stalled, for example because a
+    /// mail server does not respond. Their runs start later.
     pub accepts_while_stalled: bool,
 }
 

@@ -76,8 +76,8 @@ pub(crate) struct Exporter {
 }
 
 impl Exporter {
-    /// Creates the folders, so that an unusable folder is reported before any run starts. Then writes
-    /// the files that an earlier process did not write.
+    /// Creates the folders, so that an unusable folder is reported before any run starts. Then
+    /// writes the files that an earlier process did not write.
     ///
     /// # Errors
     /// Returns an error if the folder cannot be used, or if the database cannot be read.

@@ -59,8 +59,8 @@ pub struct Forgotten {
     pub keys: Vec<String>,
     /// Number of rows that are deleted or lose their personal columns, by table.
     pub rows: RowCounts,
-    /// The runs that are kept because they have not ended. While such runs exist, the customer's own
-    /// rows are also kept.
+    /// The runs that are kept because they have not ended. While such runs exist, the customer's
+    /// own rows are also kept.
     pub left: Vec<LeftRun>,
     /// Tables with personal data and without a column that identifies a customer. Only rows that
     /// the deleted runs wrote are erased in them.
@@ -149,7 +149,8 @@ impl Runner {
         Ok(Forgetting::Found(forgotten))
     }
 
-    /// Deletes runs, and erases the personal data in rows that they wrote and that name no customer.
+    /// Deletes runs, and erases the personal data in rows that they wrote and that name no
+    /// customer.
     async fn delete_chunk(
         &self,
         plan: &Arc<Plan>,

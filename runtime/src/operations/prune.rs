@@ -7,10 +7,10 @@ use oms_sqlite::Error;
 use crate::runner::Runner;
 
 impl Runner {
-    /// Deletes completed and cancelled runs that have not changed since `before`, with their orders,
-    /// journals, objects and e-mails. Rows of the pipeline's own tables stay. Returns the number of
-    /// deleted runs. With `shrink`, SQLite then rewrites the database file without its free pages.
-    /// Otherwise, later orders reuse the pages.
+    /// Deletes completed and cancelled runs that have not changed since `before`, with their
+    /// orders, journals, objects and e-mails. Rows of the pipeline's own tables stay. Returns the
+    /// number of deleted runs. With `shrink`, SQLite then rewrites the database file without its
+    /// free pages. Otherwise, later orders reuse the pages.
     ///
     /// # Errors
     /// Returns an error if the database fails. Earlier deletions stay.

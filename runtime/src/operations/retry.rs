@@ -83,11 +83,12 @@ pub enum Held {
 }
 
 impl Runner {
-    /// Retries a run: its failed steps, including those whose failure was caught, and the steps that
-    /// were skipped because of them. A step that waits for its next attempt runs now. Completed
-    /// steps stay completed, including catch steps. The run moves to the current version of the
-    /// pipeline and to its rates, if the ids, kinds and output types of the completed steps agree.
-    /// Steps with an unknown outcome are repeated or marked as done only according to `held`.
+    /// Retries a run: its failed steps, including those whose failure was caught, and the steps
+    /// that were skipped because of them. A step that waits for its next attempt runs now.
+    /// Completed steps stay completed, including catch steps. The run moves to the current version
+    /// of the pipeline and to its rates, if the ids, kinds and output types of the completed steps
+    /// agree. Steps with an unknown outcome are repeated or marked as done only according to
+    /// `held`.
     ///
     /// # Errors
     /// Returns an error if the database fails.

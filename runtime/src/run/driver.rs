@@ -173,8 +173,8 @@ impl Driver {
 
     /// Drives a run until it ends or has to wait, and commits its progress: once at the end, and
     /// also before and after each step with effects on the outside. Returns the outcome of the last
-    /// commit. If a commit is refused before any part of the run is durable, the refusal is recorded
-    /// and the caller has to start again.
+    /// commit. If a commit is refused before any part of the run is durable, the refusal is
+    /// recorded and the caller has to start again.
     pub(crate) async fn advance(
         &self,
         run: &mut Run,
@@ -231,8 +231,8 @@ impl Driver {
         run: &mut Run,
         start: &mut StretchStart,
     ) -> Result<(Outcome, StretchEnd), Error> {
-        // Effects on the outside must not be repeated, even if the data on which they were based has
-        // changed since then.
+        // Effects on the outside must not be repeated, even if the data on which they were based
+        // has changed since then.
         let has_outside_effects = run.has_claims();
         let stage = Stage::new(self, start);
         let progress = advance(run, &stage).await;

@@ -16,8 +16,8 @@ pub(crate) struct Refusals {
 }
 
 impl Refusals {
-    /// Returns whether inserts first check the committed rows. The first execution does not, because
-    /// conflicts are rare.
+    /// Returns whether inserts first check the committed rows. The first execution does not,
+    /// because conflicts are rare.
     pub(crate) const fn checks_committed_rows(&self) -> bool {
         self.count > 0
     }

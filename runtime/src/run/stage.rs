@@ -1,5 +1,5 @@
-//! A run's view of the embedded world. Writes are staged until the run has to stop. Reads see staged
-//! writes before committed data.
+//! A run's view of the embedded world. Writes are staged until the run has to stop. Reads see
+//! staged writes before committed data.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -45,8 +45,8 @@ struct Staged {
 }
 
 impl Staged {
-    /// Returns the staged writes to a row or an object that the attempt `call` can see, newest first.
-    /// The result may contain writes to other items.
+    /// Returns the staged writes to a row or an object that the attempt `call` can see, newest
+    /// first. The result may contain writes to other items.
     fn seen<'s>(&'s mut self, call: &Call, item: Item) -> impl Iterator<Item = &'s Write> {
         for (position, write) in self.kept.iter().enumerate().skip(self.indexed) {
             if let Some(item) = Item::written(write) {

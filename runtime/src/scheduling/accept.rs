@@ -54,8 +54,8 @@ impl Runner {
         }
     }
 
-    /// Accepts an order, and drives its run if `drive` is set. `turn` becomes `None` when a packet has
-    /// ended it.
+    /// Accepts an order, and drives its run if `drive` is set. `turn` becomes `None` when a packet
+    /// has ended it.
     async fn accept_in_turn(
         &self,
         order: Order,

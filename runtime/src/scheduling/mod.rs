@@ -1,5 +1,5 @@
-//! The run loop: it accepts orders, drives runs concurrently, and resumes waiting runs when they are
-//! due.
+//! The run loop: it accepts orders, drives runs concurrently, and resumes waiting runs when they
+//! are due.
 
 mod accept;
 mod duplicates;

@@ -16,13 +16,14 @@ use crate::admission::permits::{Permit, Permits};
 use crate::admission::{Acceptance, Order, Settled, Work};
 use crate::runner::Runner;
 
-/// A waiting run: when it continues, its row, whether an earlier process accepted it, and whether it
-/// was reported as waiting.
+/// A waiting run: when it continues, its row, whether an earlier process accepted it, and whether
+/// it was reported as waiting.
 type Waiting = Reverse<(Timestamp, i64, bool, bool)>;
 
 impl Runner {
-    /// Continues the runs in `resume`, and processes work as it arrives. Ends when no run can continue
-    /// and no more work can arrive, or when `stop` becomes true. Sends each result to `settled`.
+    /// Continues the runs in `resume`, and processes work as it arrives. Ends when no run can
+    /// continue and no more work can arrive, or when `stop` becomes true. Sends each result to
+    /// `settled`.
     ///
     /// # Errors
     /// Returns an error if the database fails. Results that were already reported are durable.
@@ -78,8 +79,8 @@ impl Runner {
                 }
                 permit = permits.at(due, &mut clock), if due.is_some() => {
                     let Some(permit) = permit else {
-                        // The clock was set back. Resuming all runs lets the scheduler determine the
-                        // waiting times again.
+                        // The clock was set back. Resuming all runs lets the scheduler determine
+                        // the waiting times again.
                         let now = self.now();
                         let again = |Reverse((_, id, resumed, reported))| Reverse((now, id, resumed, reported));
                         waiting = waiting.into_iter().map(again).collect();

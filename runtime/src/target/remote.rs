@@ -5,8 +5,8 @@ use std::sync::Arc;
 use oms_engine::effects::{Erase, ObjectStore, Tables, Topic};
 use oms_sqlite::{Error, Setup};
 
-/// Ports that do not use this database. Their effects are immediate, so an order is made durable here
-/// before its first step.
+/// Ports that do not use this database. Their effects are immediate, so an order is made durable
+/// here before its first step.
 #[derive(Clone)]
 pub struct Remote {
     /// The name of the target: `postgres` or `aws`.
@@ -24,7 +24,8 @@ pub struct Remote {
 /// The name of the target that stores all data in this database.
 const LOCAL: &str = "local";
 
-/// Checks that the state's runs use this target. A state without a target is bound to it from now on.
+/// Checks that the state's runs use this target. A state without a target is bound to it from now
+/// on.
 pub(crate) fn claim(setup: &Setup<'_>, remote: Option<&Remote>) -> Result<(), Error> {
     setup.claim_target(remote.map_or(LOCAL, |remote| remote.name), LOCAL)
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use oms_core::effects::cause;
 use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_SHMSIZE};
 
-/// A failure of the environment. Repeating the call is safe.
+/// An error of the state directory or its database. Calls can be repeated safely.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database returned an error.
@@ -63,7 +63,7 @@ pub enum Error {
     /// The database does not exist.
     #[error("`{0}` contains no state; create it with `oms run`")]
     NoState(PathBuf),
-    /// The state has a write-ahead log, which only a process that may write the directory can read.
+    /// The state has a write-ahead log, which only a process with write permission can read.
     #[error(
         "`{0}` has commits in `oms.db-wal` that only a process with write permission can read; run the command as the owner, or let the owner run any `oms` command first"
     )]
@@ -101,7 +101,7 @@ pub enum Error {
         /// The requested target.
         now: &'static str,
     },
-    /// E-mails were sent by a server before, and now the delivery is not configured.
+    /// A mail server sent e-mails before, and the delivery is not configured now.
     #[error(
         "e-mails of this state were sent by a mail server; use `--mail smtp` to continue sending, or `--mail outbox` to keep e-mails in the outbox"
     )]
@@ -125,7 +125,7 @@ pub enum Error {
         /// The reason.
         why: &'static str,
     },
-    /// The tables are on another server, and the server failed.
+    /// The tables are on another server, and that server failed.
     #[error("the tables on `{name}` cannot be used")]
     Elsewhere {
         /// The target.
@@ -144,8 +144,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns the cause with which a run is parked after this error, or `None` if the error
-    /// affects more than one run.
+    /// Returns the cause with which a run is parked after this error, or `None` if the error may
+    /// affect other runs.
     pub const fn parks(&self) -> Option<&'static str> {
         match self {
             // A newer version may no longer support an old pipeline.
@@ -165,7 +165,7 @@ impl Error {
         matches!(code, Some(SQLITE_FULL | SQLITE_IOERR_SHMSIZE))
     }
 
-    /// Wraps an I/O error of a directory or a file in it.
+    /// Returns a function that wraps an I/O error of a directory or file.
     pub fn directory(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Directory { path, source }

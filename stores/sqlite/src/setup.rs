@@ -1,4 +1,5 @@
-//! What is settled before runs begin: the pipeline and the target that a state belongs to, tables, seeds, and the bundle.
+//! Prepares a state for a plan before runs start: its pipeline, its target, tables, seeds, and the
+//! bundle.
 
 use std::sync::Arc;
 
@@ -13,14 +14,14 @@ use crate::state::database::Database;
 use crate::tables::definition;
 use crate::tables::seeds::{self, SeedFile, SkippedSeed};
 
-/// The name under which `oms_meta` records where mail goes.
+/// The name of the entry in `oms_meta` that stores how e-mails are delivered.
 const MAIL: &str = "mail";
 
-/// A connection of the owner on which a state is set up for a plan.
+/// A connection of the owner for setting up a state for a plan.
 pub struct Setup<'c>(&'c Connection);
 
 impl Database {
-    /// Runs `work` on a connection that writes, before the writer starts.
+    /// Runs `work` on a connection for writing, before the writer starts.
     ///
     /// # Errors
     /// Returns an error if the database cannot be opened, or if `work` fails.
@@ -34,7 +35,7 @@ impl<'c> Setup<'c> {
         Self(connection)
     }
 
-    /// Checks that the state belongs to a pipeline. A new state belongs to it from now on.
+    /// Checks that the state belongs to a pipeline. A new state is bound to it from now on.
     ///
     /// # Errors
     /// Returns an error if the state belongs to another pipeline, or if the database fails.
@@ -43,8 +44,9 @@ impl<'c> Setup<'c> {
         if owner == pipeline { Ok(()) } else { Err(Error::OtherPipeline(owner)) }
     }
 
-    /// Checks that the runs of the state have their effects in a target. The rows of one target are not looked for in another.
-    /// A state without runs is bound to `target` from now on; one with runs that names no target has its effects in `local`.
+    /// Checks that the runs of the state use a target, because a run finds its earlier effects only
+    /// in the same target. A state without a recorded target is bound to one from now on: to
+    /// `target` if it has no runs, or to `local` if it has runs.
     ///
     /// # Errors
     /// Returns an error if the runs use another target, or if the database fails.
@@ -54,7 +56,8 @@ impl<'c> Setup<'c> {
         if before == target { Ok(()) } else { Err(Error::OtherTarget { before, now: target }) }
     }
 
-    /// Records a value under a name unless there is one, and returns the recorded value.
+    /// Stores a value under a name unless the name already has a value, and returns the stored
+    /// value.
     fn keep_first(&self, name: &str, value: &str) -> Result<String, Error> {
         self.0.execute(
             "insert into oms_meta (name, value) values (?1, ?2) on conflict do nothing",
@@ -64,7 +67,7 @@ impl<'c> Setup<'c> {
         Ok(self.0.query_row(sql, [name], |row| row.get(0))?)
     }
 
-    /// Tells whether the state has runs.
+    /// Returns whether the state has runs.
     ///
     /// # Errors
     /// Returns an error if the database cannot be read.
@@ -73,8 +76,8 @@ impl<'c> Setup<'c> {
         Ok(self.0.query_row(sql, [], |row| row.get(0))?)
     }
 
-    /// Creates the tables that are missing, adds columns that were newly declared, and loads the seeds that changed. Returns
-    /// the rows of seeds that were skipped.
+    /// Creates missing tables, adds newly declared columns, and loads changed seeds. Returns the
+    /// seeds with rows that were skipped.
     ///
     /// # Errors
     /// Returns an error if a table differs from its declaration by more than missing nullable
@@ -90,7 +93,8 @@ impl<'c> Setup<'c> {
         seeds::load(self.0, seeds)
     }
 
-    /// Records the greatest row that a run ever had, for states of versions that did not.
+    /// Stores the greatest row that a run ever had, if an earlier version of the program did not
+    /// store it.
     ///
     /// # Errors
     /// Returns an error if the database fails.
@@ -98,7 +102,7 @@ impl<'c> Setup<'c> {
         delete::restore_last_run(self.0, tables)
     }
 
-    /// Returns what was recorded about where mail goes.
+    /// Returns the stored choice of how e-mails are delivered.
     ///
     /// # Errors
     /// Returns an error if the database cannot be read.
@@ -107,7 +111,7 @@ impl<'c> Setup<'c> {
         Ok(self.0.query_row(sql, [MAIL], |row| row.get(0)).optional()?)
     }
 
-    /// Records where mail goes.
+    /// Stores the choice of how e-mails are delivered.
     ///
     /// # Errors
     /// Returns an error if the database fails.
@@ -119,7 +123,7 @@ impl<'c> Setup<'c> {
         Ok(())
     }
 
-    /// Stores a bundle unless it is there, records that it is in use, and returns its row.
+    /// Stores a bundle unless it exists, records it as the latest bundle, and returns its row.
     ///
     /// # Errors
     /// Returns an error if the database fails.

@@ -25,11 +25,11 @@ use crate::writer::packet::Packet;
 use crate::writer::thread::{Locked, Writer, WriterHandle, WriterMode};
 use crate::writer::turns::Turn;
 
-/// What a store is given from outside.
+/// The options of a store.
 pub struct Options {
-    /// The clock that stamps commits.
+    /// The clock for the times of commits.
     pub clock: Arc<dyn Clock>,
-    /// Where commits are made.
+    /// Where the writer runs.
     pub writer: WriterMode,
 }
 
@@ -66,7 +66,7 @@ impl Store {
     /// Stops the writer and releases the directory.
     ///
     /// # Errors
-    /// Returns an error if the writer has failed, or fails while it stops.
+    /// Returns an error if the writer has failed, or if it fails while it stops.
     pub fn close(self) -> Result<(), Error> {
         let Self { writer, handle, .. } = self;
         drop(writer);
@@ -83,7 +83,7 @@ impl Store {
         self.clock.now()
     }
 
-    /// Reads what is committed.
+    /// Reads committed data.
     ///
     /// # Errors
     /// Returns an error if the database cannot be read, or if `read` fails.
@@ -91,7 +91,7 @@ impl Store {
         self.readers.read(read)
     }
 
-    /// Returns the number of the last commit. Load it before you read committed data.
+    /// Returns the number of the last commit. Call this before you read committed data.
     pub fn committed(&self) -> CommitNumber {
         self.writer.committed()
     }
@@ -116,18 +116,19 @@ impl Store {
         self.read(|reader| stored(reader, bucket, key))
     }
 
-    /// Hands a packet over; waits while too many are queued. The outcome arrives at its `reply`.
+    /// Submits a packet. Waits while the queue is full. The outcome is sent to the packet's
+    /// `reply`.
     ///
     /// # Errors
-    /// Returns an error if the writer has ended.
+    /// Returns an error if the writer has stopped.
     pub async fn submit(&self, packet: Packet) -> Result<(), Error> {
         self.writer.submit(packet).await
     }
 
-    /// Lets the orders behind a turn commit without a packet for it.
+    /// Lets the orders after a turn continue without a packet for it.
     ///
     /// # Errors
-    /// Returns an error if the writer has ended.
+    /// Returns an error if the writer has stopped.
     pub async fn pass(&self, turn: Turn) -> Result<(), Error> {
         self.writer.pass(turn).await
     }
@@ -136,15 +137,15 @@ impl Store {
     /// reads or writes one of these items commits.
     ///
     /// # Errors
-    /// Returns an error if the writer has ended.
+    /// Returns an error if the writer has stopped.
     pub async fn lock(&self, items: Vec<Item>) -> Result<Locked, Error> {
         self.writer.lock(items).await
     }
 
-    /// Sets the state up for another plan between two commits of runs.
+    /// Sets up the state for another plan, between two commits of runs.
     ///
     /// # Errors
-    /// Returns an error if the writer has ended, or if `work` fails.
+    /// Returns an error if the writer has stopped, or if `work` fails.
     pub async fn set_up<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Setup<'_>) -> Result<T, Error> + Send + 'static,
@@ -152,7 +153,7 @@ impl Store {
         self.writer.change(move |connection| work(&Setup::on(connection))).await
     }
 
-    /// Adds rows to a table and replaces those with the same key; all of them or none.
+    /// Adds rows to a table, and replaces rows with the same key. Writes either all rows or none.
     ///
     /// # Errors
     /// Returns an error if the database fails.
@@ -161,7 +162,7 @@ impl Store {
         self.writer.change(move |connection| rows::import_on(connection, &table, &rows)).await
     }
 
-    /// Records what a person is about to do, and returns the entry's number.
+    /// Writes an entry to the audit log, and returns the entry's number.
     ///
     /// # Errors
     /// Returns an error if the database fails.
@@ -177,8 +178,8 @@ impl Store {
         self.writer.work(move |connection| AuditEntry::ended(connection, entry, &result)).await
     }
 
-    /// Deletes some of the runs that ended before an instant, from a row on. Returns the row to continue at and the rows of the
-    /// deleted runs, or `None` if none is left.
+    /// Deletes some of the runs that ended before an instant, starting at a row. Returns the row at
+    /// which to continue and the rows of the deleted runs, or `None` at the end.
     ///
     /// # Errors
     /// Returns an error if the database fails. Earlier deletions stay.
@@ -201,7 +202,8 @@ impl Store {
         self.writer.work(delete::shrink).await
     }
 
-    /// Deletes runs, and erases the rows that only they wrote in `tables`. What is deleted is overwritten on disk.
+    /// Deletes runs, and erases the personal data in rows of `tables` that they wrote and that name
+    /// no customer. The deleted content is overwritten on disk.
     ///
     /// # Errors
     /// Returns an error if the database fails.
@@ -222,7 +224,7 @@ impl Store {
         self.writer.change(delete).await
     }
 
-    /// Erases the rows of a customer in `tables`, and empties the write-ahead log.
+    /// Erases the personal data of a customer in `tables`, and empties the write-ahead log.
     ///
     /// # Errors
     /// Returns an error if the database fails, or if another process reads the log
@@ -245,7 +247,8 @@ impl Store {
         self.writer.change(erase).await
     }
 
-    /// Adds orders that were accepted since the last call to the search index. Returns whether there may be more.
+    /// Adds the orders that were accepted since the last call to the search index. Returns whether
+    /// there may be more.
     ///
     /// # Errors
     /// Returns an error if the index or the database cannot be used.
@@ -253,7 +256,8 @@ impl Store {
         self.index.update(&self.readers, ty)
     }
 
-    /// Deletes the search index, so that it keeps nothing of deleted runs. The next search rebuilds it.
+    /// Deletes the search index, so that no data of deleted runs remains. The next search rebuilds
+    /// it.
     ///
     /// # Errors
     /// Returns an error if the files cannot be deleted.
@@ -261,7 +265,7 @@ impl Store {
         self.index.discard()
     }
 
-    /// Finds the orders of a customer.
+    /// Finds the runs of a customer's orders.
     ///
     /// # Errors
     /// Returns an error if the index or the database cannot be read.
@@ -273,12 +277,12 @@ impl Store {
         self.index.search(&self.readers, orders, query)
     }
 
-    /// Returns the record of runs whose objects and mails were written as files.
+    /// Returns the record of runs whose objects and e-mails were written as files.
     pub const fn exported(&self) -> &ExportedRuns {
         &self.exported
     }
 
-    /// Returns the runs whose objects and mails an earlier process did not write as files.
+    /// Returns the runs whose objects and e-mails an earlier process did not write as files.
     ///
     /// # Errors
     /// Returns an error if the database cannot be read.

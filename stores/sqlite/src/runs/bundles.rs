@@ -10,12 +10,13 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use crate::error::Error;
 use crate::state::readers::Reader;
 
-/// A bundle as it is stored.
+/// A stored bundle.
 #[derive(Clone, Debug)]
 pub struct StoredBundle {
     /// The name of the pipeline file.
     pub pipeline_file: String,
-    /// The number of the semantics that its plan was made with; `None` for a bundle of an early version.
+    /// The version of the semantics with which its plan was made. `None` for a bundle of an early
+    /// version of the program.
     pub semantics: Option<u32>,
     /// The files by their paths.
     pub files: Vec<(String, Arc<[u8]>)>,
@@ -76,7 +77,7 @@ impl StoredBundle {
     }
 }
 
-/// Stores a bundle unless it is there, records that it is in use, and returns its row.
+/// Stores a bundle unless it exists, records it as the latest bundle, and returns its row.
 pub(crate) fn keep<'f>(
     connection: &Connection,
     digest: &Digest,

@@ -14,13 +14,13 @@ use crate::runs::run_row::small;
 use crate::state::instant::{millisecond, serialize_instant};
 use crate::state::readers::Reader;
 
-/// The compression level: the fastest, which already reduces repetitive HTML to a fifth.
+/// The compression level. Even the fastest level reduces repetitive HTML to a fifth.
 const LEVEL: i32 = 1;
 /// Maximum size in bytes of an unpacked e-mail.
 const UNPACKED_MAX: usize = 32 << 20;
 
 thread_local! {
-    /// A compressor has large tables, so each thread keeps one.
+    /// Each thread keeps its compressor, because a compressor allocates large tables.
     static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
 }
 
@@ -41,8 +41,11 @@ struct Parts {
 }
 
 /// Packs an e-mail for the outbox.
+///
+/// # Errors
+/// Returns an error if the e-mail cannot be assembled or compressed.
 pub fn pack(mail: &Mail) -> Result<Vec<u8>, StepError> {
-    // The message is only assembled when it is shown or exported, so errors have to be found here.
+    // The message is only assembled when it is shown or exported, so errors must be found here.
     mail.check().map_err(|error| {
         StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be assembled").caused_by(error)
     })?;
@@ -123,7 +126,7 @@ pub struct MailRow {
 /// An e-mail in the outbox.
 #[derive(Clone, Debug)]
 pub struct StoredMail {
-    /// The listed properties.
+    /// The properties without the content.
     pub row: MailRow,
     /// The e-mail.
     pub mail: Mail,
@@ -166,7 +169,7 @@ impl MailRow {
         Ok(count.unsigned_abs())
     }
 
-    /// Returns the key of the order whose mail was stored last.
+    /// Returns the key of the latest order with an e-mail.
     ///
     /// # Errors
     /// Returns an error if the database cannot be read.
@@ -177,8 +180,8 @@ impl MailRow {
 }
 
 impl StoredMail {
-    /// Calls `each` with every e-mail, or with those of one order, in the order of their runs. A
-    /// damaged e-mail does not hide the others.
+    /// Calls `each` with every e-mail, or with the e-mails of one order, in the order of their
+    /// runs. Damaged e-mails are skipped and reported at the end.
     ///
     /// # Errors
     /// Returns an error if the database cannot be read, if `each` fails, or if an e-mail is

@@ -1,4 +1,4 @@
-//! Stored objects.
+//! Objects in the database.
 
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row};
@@ -85,12 +85,13 @@ impl ObjectRow {
         Ok(count.unsigned_abs())
     }
 
-    /// Returns the object of each bucket that was stored last: its run, the bucket and the key.
+    /// Returns an object of the latest run in each bucket: the run, the bucket and the key.
     ///
     /// # Errors
     /// Returns an error if the database cannot be read.
     pub fn last_of_each_bucket(reader: &Reader) -> Result<Vec<(i64, String, String)>, Error> {
-        // SQLite takes the other columns from the row with the maximum (https://sqlite.org/lang_select.html#bareagg).
+        // SQLite takes the other columns from the row with the maximum
+        // (<https://sqlite.org/lang_select.html#bareagg>).
         let mut statement = reader
             .sql()
             .prepare("select max(run), bucket, key from oms_objects group by bucket")?;
@@ -99,6 +100,9 @@ impl ObjectRow {
     }
 
     /// Lists the objects that a run stored.
+    ///
+    /// # Errors
+    /// Returns an error if the database cannot be read.
     pub fn of_run(reader: &Reader, run: i64) -> Result<Vec<Self>, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare_cached(

@@ -28,8 +28,8 @@ pub struct RunRow {
     pub updated_at: Timestamp,
     /// When the run continues, if it waits.
     pub wait_until: Option<Timestamp>,
-    /// Why the run is parked; for a completed run, the causes that were caught. Several causes are
-    /// separated by commas.
+    /// Why the run is parked; for a completed run, the causes that were caught. Commas separate
+    /// several causes.
     pub cause: Option<String>,
     /// Number of failures that a catch step has handled.
     pub caught: u32,
@@ -40,7 +40,7 @@ pub struct RunRow {
 /// A run with its order and its journal.
 #[derive(Clone, Debug)]
 pub struct StoredRun {
-    /// The listed properties.
+    /// The run without its order and its journal.
     pub row: RunRow,
     /// The order's bytes.
     pub body: Arc<[u8]>,
@@ -122,7 +122,7 @@ impl RunRow {
         Ok(())
     }
 
-    /// Returns the runs for a condition, in the order that it specifies.
+    /// Returns the runs that match a condition, in the order that the condition specifies.
     pub(crate) fn select(
         reader: &Reader,
         wanted: &str,
@@ -222,7 +222,7 @@ impl RunRow {
         })
     }
 
-    /// Counts runs that have not completed, by state, without reading the completed ones.
+    /// Counts runs that have not completed, by state. Does not read completed runs.
     ///
     /// # Errors
     /// Returns an error if the database cannot be read.
@@ -263,8 +263,8 @@ impl RunRow {
         Ok(statement.query_row([cause], |row| row.get(0))?)
     }
 
-    /// Returns the distinct causes that were caught in completed runs. Several causes of one run
-    /// are separated by commas.
+    /// Returns the distinct causes that were caught in completed runs. Commas separate several
+    /// causes of one run.
     ///
     /// # Errors
     /// Returns an error if the database cannot be read.
@@ -275,8 +275,7 @@ impl RunRow {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Returns a query that jumps from each cause to the next in the index, instead of reading
-    /// every run.
+    /// Returns a query that reads only one index entry for each cause, instead of every run.
     pub(crate) fn caught_causes_sql() -> String {
         let first = "select min(cause) from oms_runs where caught > 0 and state = 'completed'";
         format!(
@@ -286,7 +285,7 @@ impl RunRow {
         )
     }
 
-    /// Returns the existing runs among some rows, in the same order.
+    /// Returns the runs with these rows, in the same order. Rows without a run are skipped.
     ///
     /// # Errors
     /// Returns an error if the database cannot be read.
@@ -312,8 +311,8 @@ impl RunRow {
     }
 }
 
-/// Returns the greatest row that a run has or had. A row is never reused, because rows of tables
-/// refer to their runs by it.
+/// Returns the greatest row that a run has or had. The row of a run is never reused, because rows
+/// of tables refer to it.
 pub(crate) fn last_run(connection: &Connection) -> Result<i64, Error> {
     let mut statement = connection.prepare_cached(
         "select max((select coalesce(max(id), 0) from oms_runs), coalesce((select cast(value as integer) from oms_meta where name = 'last_run'), 0))",
@@ -321,8 +320,8 @@ pub(crate) fn last_run(connection: &Connection) -> Result<i64, Error> {
     Ok(statement.query_row([], |row| row.get(0))?)
 }
 
-/// Returns whether an error concerns the content of the database, not the access to it.
-fn is_of_content(error: &rusqlite::Error) -> bool {
+/// Returns whether an error concerns the content of the database and not the access to it.
+fn concerns_content(error: &rusqlite::Error) -> bool {
     match error.sqlite_error_code() {
         None => true,
         Some(code) => code == ErrorCode::DatabaseCorrupt,
@@ -349,15 +348,15 @@ impl StoredRun {
             .collect();
         match journal {
             Ok(journal) => Ok(Self { row, body: Arc::from(body), digest, journal }),
-            // Perhaps only the pages of this run are damaged.
-            Err(error) if is_of_content(&error) => {
+            // Possibly, only the pages of this run are damaged.
+            Err(error) if concerns_content(&error) => {
                 Err(Error::Damaged { key: row.key, why: format!("its journal: {error}") })
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Returns the digest of the order with a key, whether its run is still stored or not.
+    /// Returns the digest of the order with a key, even if its run was deleted.
     ///
     /// # Errors
     /// Returns an error if the database cannot be read.
@@ -368,6 +367,9 @@ impl StoredRun {
     }
 
     /// Returns the bytes of the order with a key, or `None` if its run was deleted.
+    ///
+    /// # Errors
+    /// Returns an error if the database cannot be read.
     pub fn body(reader: &Reader, key: &str) -> Result<Option<Vec<u8>>, Error> {
         let connection = reader.sql();
         let mut statement =
@@ -375,7 +377,10 @@ impl StoredRun {
         Ok(statement.query_row([key], |row| row.get(0)).optional()?)
     }
 
-    /// Lists the rows of runs that may continue on their own.
+    /// Lists the rows of runs that can continue without a person.
+    ///
+    /// # Errors
+    /// Returns an error if the database cannot be read.
     pub fn open(reader: &Reader) -> Result<Vec<i64>, Error> {
         let connection = reader.sql();
         let rows = connection

@@ -1,4 +1,4 @@
-//! Backups of a state while its owner continues.
+//! Backs up a state while its owner continues.
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::error::Error;
 /// written.
 pub fn backup(directory: &Path, copy: &Path) -> Result<(), Error> {
     let path = readable(directory)?;
-    // Nothing is overwritten except the partial file of an interrupted backup.
+    // Only the partial file of an interrupted backup is overwritten.
     if copy.symlink_metadata().is_ok() {
         return Err(Error::directory(copy)(std::io::ErrorKind::AlreadyExists.into()));
     }

@@ -1,5 +1,5 @@
-//! One owner per state directory: a lock that the system releases when the process ends for any
-//! reason.
+//! A lock that limits a state directory to one owner. The system releases it when the process ends,
+//! for whatever reason.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};

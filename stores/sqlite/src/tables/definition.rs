@@ -31,7 +31,7 @@ enum Difference {
     Final(String),
 }
 
-/// Returns the columns of a table in the database; empty if the table does not exist.
+/// Returns the columns of a table in the database. The result is empty if the table does not exist.
 fn existing_columns(
     connection: &Connection,
     table: &TableDef,
@@ -45,7 +45,7 @@ fn existing_columns(
     Ok(columns.collect::<Result<_, _>>()?)
 }
 
-/// Finds the first difference that adding columns cannot remove.
+/// Returns the first difference that cannot be removed by adding columns.
 fn difference(table: &TableDef, there: &BTreeMap<String, ExistingColumn>) -> Option<Difference> {
     for (index, column) in table.columns.iter().enumerate() {
         let name = &column.name;
@@ -69,8 +69,8 @@ fn difference(table: &TableDef, there: &BTreeMap<String, ExistingColumn>) -> Opt
             Some(_) => {}
             None if column.nullable => {}
             None => {
-                let lacks = format!("the required column `{name}` is missing");
-                return Some(Difference::Final(lacks));
+                let missing = format!("the required column `{name}` is missing");
+                return Some(Difference::Final(missing));
             }
         }
     }
@@ -105,12 +105,12 @@ pub(crate) fn ensure(connection: &Connection, table: &TableDef) -> Result<(), Er
         connection.execute_batch(&create(&table.name, table, []))?;
         return Ok(());
     }
-    let (table_name, mends) =
+    let (table_name, hint) =
         (|| table.name.to_string(), "; run `oms db migrate` to change the table and keep its rows");
     match difference(table, &there) {
         None => {}
         Some(Difference::Migratable(difference)) => {
-            let difference = format!("{difference}{mends}");
+            let difference = format!("{difference}{hint}");
             return Err(Error::Table { table: table_name(), difference });
         }
         Some(Difference::Final(difference)) => {
@@ -128,8 +128,8 @@ pub(crate) fn ensure(connection: &Connection, table: &TableDef) -> Result<(), Er
     Ok(())
 }
 
-/// Migrates tables in one transaction, and returns the names of the tables that changed. Rows are kept. Undeclared columns are kept and become
-/// nullable.
+/// Migrates tables in one transaction, and returns the names of the tables that changed. Rows and
+/// undeclared columns are kept. Undeclared columns become nullable.
 ///
 /// # Errors
 /// Returns an error if a table has a difference that requires new values in its rows, or if the
@@ -177,11 +177,11 @@ pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Returns the statement that creates a table with further nullable columns.
+/// Returns the statement that creates a table with additional nullable columns.
 fn create<'c>(
     name: &str,
     table: &TableDef,
-    further: impl IntoIterator<Item = (&'c str, &'c str)>,
+    additional: impl IntoIterator<Item = (&'c str, &'c str)>,
 ) -> String {
     let mut sql = format!("create table {} (", quoted(name));
     for column in &table.columns {
@@ -189,7 +189,7 @@ fn create<'c>(
         // Writing to a string cannot fail.
         let _written = write!(sql, "{} {}{null}, ", quoted(&column.name), sql_type(column.shape));
     }
-    for (column, sql_type) in further {
+    for (column, sql_type) in additional {
         let _written = write!(sql, "{} {sql_type}, ", quoted(column));
     }
     let key: Vec<String> = table.key_columns().map(|column| quoted(&column.name)).collect();

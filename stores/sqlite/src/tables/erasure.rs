@@ -1,4 +1,4 @@
-//! What an erasure would do, counted before it is done.
+//! Reads the effects of an erasure before it happens.
 
 use oms_core::table::{Customer, Erasing, Identity, RowCounts, TableUse};
 

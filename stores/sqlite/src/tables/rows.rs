@@ -1,4 +1,4 @@
-//! Export and import of the rows of tables as NDJSON.
+//! Reading, exporting and importing the rows of tables.
 
 use std::sync::Arc;
 
@@ -59,7 +59,7 @@ pub fn count_rows(reader: &Reader, table: &TableDef) -> Result<u64, Error> {
     Ok(count.unsigned_abs())
 }
 
-/// Returns the row with the same key as `row`, if there is one.
+/// Returns the row with the same key as `row`, or `None` if there is no such row.
 ///
 /// # Errors
 /// Returns an error if the database cannot be read.
@@ -104,7 +104,7 @@ pub fn import_rows(
     import_on(&database.connect()?, table, rows)
 }
 
-/// Adds rows through a connection for writing.
+/// Adds rows to a table, and replaces rows with the same key, on a connection for writing.
 pub(crate) fn import_on(
     connection: &Connection,
     table: &Arc<TableDef>,
