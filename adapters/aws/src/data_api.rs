@@ -11,7 +11,7 @@ use oms_sql::{Database, Hint, Parameter, Rows, Statement, from_state};
 use crate::failure::sorted;
 use crate::session::Session;
 
-/// Delay between two attempts while a cluster resumes, which takes about 15 seconds.
+/// Delay between two attempts while a paused cluster resumes. It resumes in about 15 seconds.
 const RESUME_STEP: Duration = Duration::from_secs(1);
 
 /// A database cluster, and how to connect to it.

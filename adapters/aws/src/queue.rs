@@ -23,7 +23,7 @@ pub struct SqsQueue {
 }
 
 impl SqsQueue {
-    /// Returns queues for sending messages, by name.
+    /// Returns the queues with these URLs, by name.
     pub fn all(
         session: &Session,
         urls: BTreeMap<String, String>,

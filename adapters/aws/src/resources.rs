@@ -45,7 +45,7 @@ pub struct Resources {
 #[error("`cluster`, `secret` and `database` are required")]
 pub struct NoCluster;
 
-/// How long to wait for a paused cluster to resume, which takes about 15 seconds.
+/// Maximum time to wait for a paused cluster, which resumes in about 15 seconds.
 #[cfg(feature = "rdsdata")]
 const RESUME_MAX: Duration = Duration::from_secs(40);
 

@@ -1,5 +1,4 @@
-//! Classifies the errors of an SMTP session: was the e-mail accepted, rejected, or is its outcome
-//! unknown?
+//! Classifies the errors of an SMTP session, which determine whether an e-mail is retried.
 
 use std::fmt::Write as _;
 

@@ -240,7 +240,7 @@ async fn clear(
     Ok(if keys.is_empty() { cleared } else { rows.len() as u64 })
 }
 
-/// Replaces the personal columns of a key by digests. Deletes the row if its key cannot be
+/// Replaces the personal columns of a key with digests. Deletes the row if its key cannot be
 /// replaced.
 async fn replace_key(
     database: &dyn Database,

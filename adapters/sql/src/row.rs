@@ -1,4 +1,4 @@
-//! Reading and writing rows of declared tables.
+//! Reads and writes rows of declared tables.
 
 use std::sync::Arc;
 

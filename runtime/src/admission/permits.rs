@@ -18,7 +18,7 @@ const STALLED: Duration = Duration::from_secs(1);
 /// Number of queued runs that are started before another order is accepted without driving its run.
 /// It is greater than 1, so that the queue shrinks.
 const RUNS_PER_ORDER: u32 = 2;
-/// Maximum value of [`Permits::started`].
+/// Maximum value of `Permits::started`.
 const STARTED_MAX: u32 = 128;
 /// Maximum number of queued orders: accepted orders whose runs wait for a permit. At the maximum,
 /// the intake waits.

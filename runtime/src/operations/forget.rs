@@ -133,8 +133,8 @@ impl Runner {
         let mut forgotten = Forgotten { runs: 0, keys: Vec::new(), ..found };
         // The index is rebuilt without the runs.
         self.driver.store.discard_index()?;
-        for some in ended.chunks(RUNS) {
-            self.delete_chunk(&plan, some, &mut forgotten).await?;
+        for batch in ended.chunks(RUNS) {
+            self.delete_chunk(&plan, batch, &mut forgotten).await?;
         }
         // A search may have added the runs to the index again in the meantime.
         self.driver.store.discard_index()?;
@@ -154,16 +154,16 @@ impl Runner {
     async fn delete_chunk(
         &self,
         plan: &Arc<Plan>,
-        some: &[RunRow],
+        batch: &[RunRow],
         forgotten: &mut Forgotten,
     ) -> Result<(), Error> {
         // Prevents retries of these runs in the meantime.
         let locks: Vec<RunLock> =
-            some.iter().filter_map(|row| self.run_locks.try_lock(row.id)).collect();
+            batch.iter().filter_map(|row| self.run_locks.try_lock(row.id)).collect();
         let ids: Vec<i64> = locks.iter().map(RunLock::id).collect();
         let mut chunk = self.read(|reader, _| RunRow::those(reader, &ids))?;
         chunk.retain(|row| has_ended(row.state));
-        let busy = some.iter().filter(|row| !chunk.iter().any(|known| known.id == row.id));
+        let busy = batch.iter().filter(|row| !chunk.iter().any(|known| known.id == row.id));
         let busy = busy.map(|row| LeftRun { key: row.key.clone(), state: RunState::InProgress });
         forgotten.left.extend(busy);
         forgotten.runs += chunk.len() as u64;

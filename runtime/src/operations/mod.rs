@@ -1,4 +1,4 @@
-//! Operations on runs and customers that people request.
+//! What people can do to runs and customers: retry, cancel, prune, erase, search.
 
 pub(crate) mod cancel;
 mod customers;

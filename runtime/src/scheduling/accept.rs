@@ -130,7 +130,7 @@ impl Runner {
                     // The run may have been cancelled and pruned while it waited.
                     let Some(row) = self.row(id)? else { return Ok(Ended::Gone) };
                     let cause = error.parks().ok_or(error)?.to_owned();
-                    // Other runs continue.
+                    // Only this run is parked. Other runs continue.
                     let state = RunState::Parked;
                     let end = StretchEnd { cause: Some(cause.clone()), ..StretchEnd::of(state) };
                     self.driver.settle(&row, &end).await?;

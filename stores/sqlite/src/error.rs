@@ -8,7 +8,7 @@ use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_SHMSIZE};
 /// An error of the state directory or its database. Calls can be repeated safely.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The database returned an error.
+    /// The database failed.
     #[error("the database cannot be used")]
     Database(#[from] rusqlite::Error),
     /// The disk is full.
@@ -25,11 +25,11 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Another process owns the state directory.
-    #[error("`{path}` is in use by process {owner}; wait for it, or stop it")]
+    #[error("`{path}` is in use by {owner}; wait for it, or stop it")]
     Locked {
         /// The state directory.
         path: PathBuf,
-        /// The process id of the owner, if it is known.
+        /// The owner, as text: `process` with its id, or `another process` if the id is unknown.
         owner: String,
     },
     /// The path is too long for SQLite.
@@ -79,7 +79,7 @@ pub enum Error {
         known: i64,
     },
     /// The table in the database differs from its declaration.
-    #[error("the table `{table}` exists with other columns: {difference}")]
+    #[error("the table `{table}` differs from its declaration: {difference}")]
     Table {
         /// The table.
         table: String,
@@ -107,7 +107,7 @@ pub enum Error {
     )]
     MailUnsaid,
     /// This program cannot make a plan from a stored bundle.
-    #[error("the stored pipeline {0} cannot be read by this program")]
+    #[error("this version of `oms` cannot read the stored pipeline {0}")]
     Bundle(String),
     /// The stored data of a run is unreadable or was changed.
     #[error("the run `{key}` is damaged: {why}")]
@@ -135,7 +135,7 @@ pub enum Error {
     },
     /// Another process still reads the write-ahead log, so the log could not be emptied.
     #[error(
-        "the data is erased, but still in `oms.db-wal`, because another process reads that file; repeat the command when that process has ended"
+        "the data is erased, but `oms.db-wal` still contains it, because another process is reading that file; run the command again when that process has ended"
     )]
     StillRead,
     /// The writer stopped.

@@ -134,7 +134,7 @@ impl Store {
     }
 
     /// Waits for locks on rows and objects. Until they are released, no packet of another run that
-    /// reads or writes one of these items commits.
+    /// reads or writes one of these items is committed.
     ///
     /// # Errors
     /// Returns an error if the writer has stopped.
@@ -188,8 +188,8 @@ impl Store {
         from: i64,
         before: Timestamp,
     ) -> Result<Option<(i64, Vec<i64>)>, Error> {
-        let some = move |connection: &Connection| delete::ended_before(connection, from, before);
-        let Some((next, runs)) = self.writer.change(some).await? else { return Ok(None) };
+        let delete = move |connection: &Connection| delete::ended_before(connection, from, before);
+        let Some((next, runs)) = self.writer.change(delete).await? else { return Ok(None) };
         self.index.remove(&self.readers, &runs)?;
         Ok(Some((next, runs)))
     }

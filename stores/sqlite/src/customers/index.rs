@@ -1,6 +1,6 @@
-//! The search index: the words by which orders name their customers, in a separate file beside the
-//! database. It is built from the orders and can be rebuilt at any time. It is updated with a small
-//! delay, so that commits do not wait for it.
+//! The search index: an index of the words in orders that identify customers, in a separate file
+//! next to the database. It is built from the orders and can be rebuilt at any time. It is updated
+//! with a small delay, so that commits do not wait for it.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

@@ -348,7 +348,7 @@ impl StoredRun {
             .collect();
         match journal {
             Ok(journal) => Ok(Self { row, body: Arc::from(body), digest, journal }),
-            // Possibly, only the pages of this run are damaged.
+            // Only the pages of this run may be damaged, so other runs can continue.
             Err(error) if concerns_content(&error) => {
                 Err(Error::Damaged { key: row.key, why: format!("its journal: {error}") })
             }

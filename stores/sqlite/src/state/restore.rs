@@ -28,10 +28,9 @@ pub struct Restored {
     pub before: Option<PathBuf>,
 }
 
-/// Replaces the state in a directory with a backup, after a check that the backup belongs to
-/// `pipeline`. The previous files are moved to a folder. Runs that were in progress at the time of
-/// the backup are parked, because their e-mails may have been sent since then. Revoked keys stay
-/// revoked.
+/// Checks that a backup belongs to `pipeline`, and replaces the state in a directory with it. The
+/// previous files are moved to a folder. Runs that were in progress at the time of the backup are
+/// parked, because their e-mails may have been sent since then. Revoked keys stay revoked.
 ///
 /// # Errors
 /// Returns an error if the backup is invalid, damaged or from another pipeline, if another process

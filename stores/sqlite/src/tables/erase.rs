@@ -155,7 +155,7 @@ fn literal(column: &Column) -> String {
     }
 }
 
-/// Replaces the personal columns of a key by digests. Deletes the row if its key cannot be
+/// Replaces the personal columns of a key with digests. Deletes the row if its key cannot be
 /// replaced.
 fn replace_key(connection: &Connection, table: &TableDef, key: &[Sql]) -> Result<(), Error> {
     let name = quoted(&table.name);

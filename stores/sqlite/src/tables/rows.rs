@@ -1,4 +1,4 @@
-//! Reading, exporting and importing the rows of tables.
+//! Reads, exports and imports the rows of tables.
 
 use std::sync::Arc;
 

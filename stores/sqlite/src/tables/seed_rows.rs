@@ -16,8 +16,7 @@ use crate::tables::column::bind;
 pub(crate) enum SeedRow {
     /// The seed wrote the row with this digest.
     Written(Vec<u8>),
-    /// A step, an import or a deletion has changed the row since a seed wrote it, or another writer
-    /// created the row.
+    /// The row was not written by a seed, or it was changed or deleted after the seed wrote it.
     ChangedByOthers,
 }
 

@@ -144,11 +144,11 @@ fn load_row(
         .optional()?;
     let found = found.map(|(run, row)| (run, row_digest(&row)));
     let write = match (&record, found) {
-        (Some(SeedRow::Written(old)), Some((None, there))) => *old == there.bytes(),
+        (Some(SeedRow::Written(old)), Some((None, stored))) => *old == stored.bytes(),
         (None, None) => !matches!(before, Before::Unrecorded { .. }),
         // An earlier version of the program, or an import before the first seed, wrote the same
         // row.
-        (None, Some((None, there))) => there == new,
+        (None, Some((None, stored))) => stored == new,
         _ => false,
     };
     if write {
@@ -159,7 +159,7 @@ fn load_row(
         return SeedRow::Written(new.bytes().to_vec()).keep(connection, table, &key);
     }
     match found {
-        Some((_, there)) if there == new => {}
+        Some((_, stored)) if stored == new => {}
         Some(_) => skipped.changed += 1,
         None if record.is_none() => skipped.missing += 1,
         None => skipped.deleted += 1,

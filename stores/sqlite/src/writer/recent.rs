@@ -27,7 +27,7 @@ pub(crate) struct Recent {
 
 impl Recent {
     /// Returns whether an item may have changed since it was read. No other run can have changed
-    /// the `locked` items since then, so they may have been read any time ago.
+    /// the `locked` items since then, no matter how long ago they were read.
     pub(crate) fn changed(&self, reads: &Reads, locked: &[Item]) -> bool {
         reads.iter().any(|(item, seen)| {
             *seen < self.everything

@@ -214,7 +214,7 @@ impl Writer {
     }
 
     /// Waits for locks on rows and objects. Until they are released, no packet of another run that
-    /// reads or writes one of these items commits.
+    /// reads or writes one of these items is committed.
     ///
     /// # Errors
     /// Returns an error if the writer has stopped.
@@ -397,7 +397,7 @@ impl Thread {
         !self.locks.is_empty() && self.locks.concern(packet.lock, packet.items().iter())
     }
 
-    /// Checks the packets that waited for released locks again.
+    /// Enqueues the packets again that waited for locks, if locks were released.
     fn release(&mut self) {
         let released = self.released.take();
         if !released.is_empty() {
@@ -470,8 +470,8 @@ impl Thread {
         }
     }
 
-    /// Commits a batch and returns the outcome of each packet: `None` for a packet whose turn has
-    /// not come because an earlier one was refused.
+    /// Commits a batch and returns the outcome of each packet. The outcome is `None` for a packet
+    /// whose turn has not come, because an earlier packet was refused.
     fn commit(&mut self, batch: &[Packet]) -> Result<Vec<Option<Outcome>>, Error> {
         failpoint::hit("before_batch");
         let first_run = self.next_run;
