@@ -1,5 +1,5 @@
-//! Architecture rules: which packages may use which, what the engine must not link, and the maximum
-//! length of a file.
+//! Architecture rules: which packages and modules may use which, with which packages a package must
+//! not be linked, and the maximum length of a file.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -44,8 +44,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// The modules of a crate in the order in which they may use each other: each one only those before it. A folder without a
-/// `mod` line in the crate's root is no module.
+/// The modules of a crate in the order of their dependencies. A module may only use the modules
+/// before it.
 const MODULES: &[(&str, &[&str])] = &[
     (
         "engine/core/src",
@@ -86,7 +86,7 @@ const MODULES: &[(&str, &[&str])] = &[
 /// Packages that may use every other package.
 const FREE: &[&str] = &["xtask", "custom-kind", "oms-test-servers"];
 
-/// Packages that a package must not be linked with, directly or indirectly.
+/// Packages with which a package must not be linked, directly or indirectly.
 const NOT_LINKED: &[(&str, &[&str])] = &[
     ("oms-engine", &["rusqlite", "libsqlite3-sys", "clap", "tokio", "hyper", "reqwest", "chrono"]),
     ("oms-core", HEAVY),
@@ -97,7 +97,7 @@ const NOT_LINKED: &[(&str, &[&str])] = &[
     ("oms-sqlite", HEAVY),
 ];
 
-/// The expression language, the templates and the locale data, which only the engine needs.
+/// Packages for expressions, templates and locale data, which only the engine needs.
 const HEAVY: &[&str] =
     &["cel", "handlebars", "mrml", "html5ever", "icu_experimental", "icu_datetime"];
 
@@ -119,7 +119,7 @@ fn texts(values: &Json) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn packages_import_only_what_they_may() {
+fn packages_use_only_allowed_packages() {
     let metadata = metadata();
     let members: BTreeSet<&str> = texts(&metadata["workspace_members"]).collect();
     let packages = metadata["packages"].as_array().unwrap();
@@ -149,9 +149,9 @@ fn packages_import_only_what_they_may() {
 }
 
 #[test]
-fn no_package_is_linked_with_what_it_must_not_know() {
+fn no_package_is_linked_with_a_forbidden_package() {
     for (package, forbidden) in NOT_LINKED {
-        // Of the package alone: features that other packages enable do not count.
+        // Examines the package alone, so that features that other packages enable do not count.
         let mut command = Command::new(env!("CARGO"));
         command
             .args(["tree", "--package", package, "--edges", "normal", "--prefix", "none"])
@@ -162,7 +162,7 @@ fn no_package_is_linked_with_what_it_must_not_know() {
         let tree = String::from_utf8(output.stdout).unwrap();
         let linked: BTreeSet<&str> =
             tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
-        assert!(linked.contains("jiff"), "the walk found nothing: {linked:?}");
+        assert!(linked.contains("jiff"), "`cargo tree` lists no dependencies: {linked:?}");
         for name in linked {
             let is_cloud = name.starts_with("aws-") || name.starts_with("lambda_");
             let is_forbidden = forbidden.contains(&name) || *package == "oms-engine" && is_cloud;
@@ -185,10 +185,12 @@ fn modules_import_only_modules_before_them() {
                 continue;
             }
             let Some(own) = place(module) else {
-                panic!("`{source}/{module}` has no place in the order; add it to `MODULES`");
+                panic!(
+                    "`{source}/{module}` is missing from the order of modules; add it to `MODULES`"
+                );
             };
             for imported in imports(&std::fs::read_to_string(path).unwrap()) {
-                // Crate-level items such as macros are no modules.
+                // An unknown name is an item of the crate's root, such as a macro.
                 let Some(other) = place(&imported) else { continue };
                 if other > own {
                     upward.push(format!("{}: `{module}` must not use `{imported}`", shown(path)));
@@ -199,7 +201,7 @@ fn modules_import_only_modules_before_them() {
     assert!(upward.is_empty(), "{}", upward.join("\n"));
 }
 
-/// Returns the top-level modules of its crate that a file imports, without those of its unit tests.
+/// Returns the top-level modules of its own crate that a file imports, except in its unit tests.
 fn imports(text: &str) -> BTreeSet<String> {
     let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
     let mut found = BTreeSet::new();
@@ -306,7 +308,7 @@ fn no_file_names_a_machine_specific_path() {
 }
 
 #[test]
-fn a_module_file_only_lists_and_re_exports() {
+fn module_files_contain_only_declarations_and_re_exports() {
     for path in tree().iter().filter(|path| path.ends_with("mod.rs") || path.ends_with("lib.rs")) {
         let shown = shown(path);
         // `cli/lib.rs` holds the entry point; `steps/src/lib.rs` holds the list of kinds.
@@ -327,10 +329,10 @@ fn a_module_file_only_lists_and_re_exports() {
     }
 }
 
-/// Module files that contain logic today. Do not add to this list.
+/// Module files that contain logic today. This list may only become shorter.
 const MODULES_WITH_LOGIC: &[&str] = &[
     // The `check` that all cases share.
-    "engine/src/expression/tests/mod.rs",
+    "engine/expression/src/tests/mod.rs",
     "cli/graph/mod.rs",
     "cli/render/mod.rs",
 ];

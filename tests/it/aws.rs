@@ -35,7 +35,7 @@ fn services_are_called_over_tls_and_only_with_a_trusted_certificate() {
         finish(&mut command)
     };
     let refused = migrate(false).exits(4);
-    assert!(refused.stderr.contains("does not answer"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("does not respond"), "{}", refused.stderr);
     assert_eq!(api.calls(), 0);
     let done = migrate(true).exits(0);
     assert!(done.stderr.contains("billing_data"), "{}", done.stderr);

@@ -1,4 +1,4 @@
-//! E-mail through SES, as the exact bytes that the engine produced.
+//! E-mail through SES. The message consists of the exact bytes that the engine produced.
 //!
 //! SES has no idempotency token, so each e-mail is first claimed in the database. The client makes
 //! a single attempt. If its result is lost, the outcome of the e-mail is unknown.
@@ -18,8 +18,8 @@ use oms_sql::{Claim, Claims};
 use crate::failure::sorted;
 use crate::session::Session;
 
-/// How long a claim lives: longer than one attempt can take, including the database calls before
-/// and after it.
+/// The lease of a claim. It is longer than an attempt can take, including the database calls before
+/// and after the attempt.
 const LEASE: Duration = Duration::from_secs(120);
 
 /// Initial and maximum delay between attempts to record the result: about 6 seconds in total.
@@ -49,7 +49,7 @@ impl<R: Random> SesMailer<R> {
     }
 
     async fn deliver(&self, call: &Call, mail: &Mail) -> Result<(), StepError> {
-        // Before the request to SES, it is certain that nothing was sent.
+        // Until the request to SES, it is certain that no e-mail was sent.
         call.doubt.lift();
         let unmade = |error| {
             StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be assembled")
@@ -86,9 +86,8 @@ impl<R: Random> SesMailer<R> {
         }
     }
 
-    /// Records that an e-mail was sent. If that fails, the run is parked for a person, with the
-    /// provider's id in the reason. Without a record, the outcome would later be unknown, and the
-    /// e-mail might be sent again if that is allowed.
+    /// Records that an e-mail was sent. If that fails, the run is parked with the provider's id in
+    /// the reason. An automatic retry would find an expired claim, and might send the e-mail again.
     async fn note_sent(&self, call: &Call, attempt: &str, provider: &str) -> Result<(), StepError> {
         let mut wait = NOTE_WAIT;
         loop {
@@ -124,7 +123,7 @@ impl<R: Random> SesMailer<R> {
         let sent = self
             .client
             .send_email()
-            // The identity that must authorize the request.
+            // SES checks the permission to send by this identity.
             .from_email_address(&mail.from.address)
             .set_configuration_set_name(self.configuration_set.clone())
             .content(EmailContent::builder().raw(raw).build())
@@ -145,7 +144,7 @@ impl<R: Random> SesMailer<R> {
             });
         Err(match &error {
             _ if throttled => {
-                StepError::transient(cause::UNAVAILABLE, "SES throttles the sending rate")
+                StepError::transient(cause::UNAVAILABLE, "SES limits the sending rate")
             }
             // The request was never sent.
             SdkError::DispatchFailure(failure)

@@ -1,4 +1,4 @@
-//! Stored orders on S3. The intake's data about an order is in the metadata of the object.
+//! Stored orders on S3. The intake stores its data about an order in the metadata of the object.
 
 use std::sync::Arc;
 
@@ -50,7 +50,8 @@ impl S3Objects {
             }
             _ => return Err(sorted("S3", error)),
         }
-        // The order exists already. A client whose response was lost sends it again.
+        // The order already exists, for example because a client sent it again after a lost
+        // response.
         let there = self.client.head_object().bucket(self.bucket(bucket)).key(key).send().await;
         let there = there.map_err(|error| sorted("S3", error))?;
         let same = there.metadata().and_then(|metadata| metadata.get(DIGEST)) == Some(&digest);

@@ -103,7 +103,7 @@ impl Server {
         self.known(Conversation::begin(Box::new(stream) as Box<dyn Stream>).await?).await
     }
 
-    /// Sends `EHLO` and completes the connection.
+    /// Sends `EHLO` and returns the connection.
     async fn known(&self, mut talk: Conversation<Box<dyn Stream>>) -> Result<Connection, Fault> {
         let can = talk.says_hello(&self.hello).await?;
         Ok(Connection { talk, can, timeout: self.timeout })
@@ -212,7 +212,7 @@ impl Connection {
         if reply.has_code(334) { Err(Fault::NoReply) } else { Ok(()) }
     }
 
-    /// Sends a message.
+    /// Sends an e-mail.
     pub(crate) async fn send(
         &mut self,
         call: &Call,

@@ -1,4 +1,4 @@
-//! [`SmtpMailer`]: the implementation of the port, and its pool of connections.
+//! The mailer port on an SMTP server, and the pool of its connections.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -36,8 +36,8 @@ pub struct Settings {
     pub host: String,
     /// The port.
     pub port: u16,
-    /// How the connection is encrypted. The server's certificate is verified with the system's
-    /// trusted certificates (`SSL_CERT_FILE` selects another list).
+    /// How the connection is encrypted. The server's certificate is verified with the trusted
+    /// certificates of the system, or with those in the file that `SSL_CERT_FILE` names.
     pub security: Security,
     /// The credentials for the login.
     pub credentials: Option<Credentials>,
@@ -75,7 +75,7 @@ impl SmtpMailer {
     /// Returns a mailer. It connects when it sends the first e-mail.
     ///
     /// # Errors
-    /// When the host name is invalid.
+    /// Returns an error if the host name is invalid, or if TLS cannot be set up.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         let Settings { host, port, security, credentials, helo_name, timeout, connections } =
             settings;

@@ -1,4 +1,4 @@
-//! Cancelling runs.
+//! Cancels runs.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub enum NotCancelled {
         /// The run's state.
         state: RunState,
     },
-    /// The run is being worked on.
+    /// Another task is working on the run.
     #[error("`{0}` is in progress; try again")]
     UnderWay(String),
 }
@@ -29,12 +29,12 @@ impl Runner {
     /// Cancels a run that waits or is parked. Completed steps stay completed; no further step runs.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn cancel(&self, row: &RunRow) -> Result<Result<Settled, NotCancelled>, Error> {
         let Some(_lock) = self.run_locks.try_lock(row.id) else {
             return Ok(Err(NotCancelled::UnderWay(row.key.clone())));
         };
-        // Read again now that nothing else works on the run.
+        // The row may have changed before the run was locked, so it is read again.
         let loaded = self.driver.load(row.id);
         if let (Err(error), Some(now)) = (&loaded, self.row(row.id)?)
             && error.parks().is_some()

@@ -1,4 +1,4 @@
-//! Retrying runs on the current pipeline.
+//! Retries runs on the current version of the pipeline.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use crate::run::refusals::Refusals;
 use crate::run::stage::Stage;
 use crate::runner::Runner;
 
-/// Why a run is not retried.
+/// Why a run was not retried.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotRetried {
-    /// The pipeline has changed too much.
+    /// The pipeline has changed, and the run cannot continue with the new version.
     #[error("`{key}` cannot continue with the current pipeline: {difference}")]
     Incompatible {
         /// The order's key.
@@ -57,7 +57,7 @@ pub enum NotRetried {
         /// The run's state.
         state: RunState,
     },
-    /// The run is being worked on.
+    /// Another task is working on the run.
     #[error("`{0}` is in progress; try again")]
     UnderWay(String),
     /// The outcome of a step is unknown, and a person has to decide.
@@ -83,14 +83,15 @@ pub enum Held {
 }
 
 impl Runner {
-    /// Retries a run: failed steps, including caught failures, and steps that were skipped because
-    /// of them. A step that waits for its next attempt runs now. Completed steps stay completed,
-    /// including catch steps. The run moves to the current pipeline and rates if the ids, kinds and
-    /// output types of its completed steps agree. Steps with an unknown outcome are only repeated
-    /// or marked as done according to `held`.
+    /// Retries a run: its failed steps, including those whose failure was caught, and the steps
+    /// that were skipped because of them. A step that waits for its next attempt runs now.
+    /// Completed steps stay completed, including catch steps. The run moves to the current version
+    /// of the pipeline and to its rates, if the ids, kinds and output types of the completed steps
+    /// agree. Steps with an unknown outcome are repeated or marked as done only according to
+    /// `held`.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn retry(
         &self,
         row: &RunRow,
@@ -107,7 +108,8 @@ impl Runner {
             };
             start.refusals = refusals;
             if held == Some(Held::Sent) {
-                // In one commit with the decision, so that both are durable or neither.
+                // The e-mails and the decision are committed together, so that either both are
+                // durable or neither is.
                 let stage = Stage::keeping(&self.driver, &start);
                 match take_as_done(&mut run, &stage, &unknown).await {
                     Ok(events) => start.events.extend(events),
@@ -126,7 +128,7 @@ impl Runner {
         }
     }
 
-    /// Prepares the retry of a run on the current pipeline.
+    /// Prepares the retry of a run on the current version of the pipeline.
     fn prepare(
         &self,
         row: &RunRow,
@@ -195,8 +197,8 @@ fn incompatible(row: &RunRow, difference: &dyn std::fmt::Display) -> NotRetried 
     NotRetried::Incompatible { key: row.key.clone(), difference: difference.to_string() }
 }
 
-/// Moves a run to the current version of the pipeline. Returns the run with the event of the move,
-/// or the reason why it cannot move.
+/// Moves a run to the current version of the pipeline. Returns the run and the event that records
+/// the move, or the reason why the run cannot move.
 fn moved(
     stored: &StoredRun,
     (old, before): (&Plan, &Run),
@@ -233,7 +235,7 @@ fn fits(old: &Plan, new: &Plan, order: &[u8]) -> Result<(), String> {
     ))
 }
 
-/// Returns why a journal does not fit, without the run's key.
+/// Returns why a journal does not fit the plan, without the run's key.
 fn reason(error: Error) -> String {
     match error {
         Error::Damaged { why, .. } => why,
@@ -252,7 +254,7 @@ fn missing(what: &str, step: &str) -> String {
 }
 
 /// Checks that the completed steps of a run have the same meaning in both plans. Steps that never
-/// succeeded may differ or be missing, and outputs may have gained nullable members.
+/// succeeded may differ or be missing. Outputs may have new nullable members.
 fn agree(old: &Plan, new: &Plan, run: &Run) -> Result<(), String> {
     for (state, was) in run.scheduler.steps().iter().zip(old.steps()) {
         let done = matches!(state, StepState::Succeeded(_));

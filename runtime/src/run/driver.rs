@@ -1,4 +1,5 @@
-//! One stretch of a run: it executes until the run has to stop, and then commits.
+//! Drives runs, one stretch after another: a stretch executes until the run has to stop, and then
+//! commits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +25,7 @@ use crate::target::{Listener, Remote};
 /// Delay between two attempts to commit while the disk is full.
 const DISK_FULL_DELAY: Duration = Duration::from_secs(1);
 
-/// Drives runs: it sends packets to the writer and reads what is committed.
+/// Drives runs: sends packets to the writer, and reads committed data.
 pub(crate) struct Driver {
     pub(crate) store: Store,
     pub(crate) clock: Arc<dyn Clock>,
@@ -34,7 +35,7 @@ pub(crate) struct Driver {
     pub(crate) exporter: Option<Exporter>,
     /// The mailer; `None` if e-mails stay in the outbox.
     pub(crate) mailer: Option<Arc<dyn Mailer>>,
-    /// The ports that are outside of this database.
+    /// The ports that do not use this database.
     pub(crate) remote: Option<Remote>,
     pub(crate) listener: Option<Arc<dyn Listener>>,
     /// Whether runs wait while the disk is full.
@@ -48,16 +49,16 @@ pub(crate) struct StretchStart {
     pub(crate) reference: RunRef,
     pub(crate) bundle: i64,
     pub(crate) row: Option<i64>,
-    /// The position of a new order in the input, until its first packet is committed.
+    /// The position of a new order in the input. `None` after its first packet is committed.
     pub(crate) turn: Option<Turn>,
     pub(crate) refusals: Refusals,
     /// Whether any part of the run is durable.
     pub(crate) durable: bool,
-    /// Writes that were staged before and are not durable yet.
+    /// Writes that were staged before the stretch and are not durable yet.
     pub(crate) writes: Vec<Write>,
-    /// Events that happened before and are not durable yet.
+    /// Events that happened before the stretch and are not durable yet.
     pub(crate) events: Vec<Event>,
-    /// The sender who waits for the order to be on disk.
+    /// The channel to the sender, who waits until the order is on disk.
     pub(crate) answering: Answering,
 }
 
@@ -108,7 +109,7 @@ impl StretchEnd {
         Self { state, until: None, cause: None, caught: 0 }
     }
 
-    /// Returns how far a run got.
+    /// Returns the end of a stretch of a run that reached a state.
     fn reached(run: &Run, state: RunState, until: Option<Timestamp>) -> Self {
         let caught = u32::try_from(run.scheduler.caught().count()).unwrap_or(u32::MAX);
         let cause = match state {
@@ -121,7 +122,7 @@ impl StretchEnd {
 }
 
 impl Driver {
-    /// Returns the digest of the order with a key, if there is one.
+    /// Returns the digest of the accepted order with a key, or `None` if there is no such order.
     pub(crate) fn known(&self, key: &str) -> Result<Option<Digest>, Error> {
         self.store.read(|reader| StoredRun::digest_of(reader, key))
     }
@@ -132,7 +133,7 @@ impl Driver {
         Ok((run, stored.row))
     }
 
-    /// Loads a run with its stored data, replays its journal on its own bundle, and checks that its
+    /// Loads a run with its stored data, and replays its journal on its own bundle. Checks that the
     /// order was not changed.
     pub(crate) fn load_whole(&self, id: i64) -> Result<(StoredRun, Run), Error> {
         self.store.read(|reader| {
@@ -148,7 +149,7 @@ impl Driver {
         })
     }
 
-    /// Ends or parks a run whose journal cannot be replayed.
+    /// Cancels or parks a run whose journal cannot be replayed.
     pub(crate) async fn settle(&self, row: &RunRow, end: &StretchEnd) -> Result<(), Error> {
         let mut start = StretchStart::new(RunRef::Known { id: row.id }, row.bundle);
         self.commit(&mut start, end, &[], Arc::from([]), Reads::default()).await?;
@@ -171,16 +172,16 @@ impl Driver {
     }
 
     /// Drives a run until it ends or has to wait, and commits its progress: once at the end, and
-    /// also before and after each step with effects outside of this process. Returns the outcome of
-    /// the last commit. If a commit is refused before any part of the run is durable, the refusal
-    /// is recorded and the caller starts again.
+    /// also before and after each step with effects on the outside. Returns the outcome of the last
+    /// commit. If a commit is refused before any part of the run is durable, the refusal is
+    /// recorded and the caller has to start again.
     pub(crate) async fn advance(
         &self,
         run: &mut Run,
         start: &mut StretchStart,
     ) -> Result<(Outcome, StretchEnd), Error> {
         if self.remote.is_some() && start.row.is_none() {
-            // An order must be accepted here before it has effects outside.
+            // An order must be durable here before its run has effects on the outside.
             let kept = self.keep(run, start).await?;
             if !matches!(kept.0, Outcome::Committed { .. }) {
                 return Ok(kept);
@@ -189,7 +190,7 @@ impl Driver {
         loop {
             let (outcome, end) = self.stretch(run, start).await?;
             match outcome {
-                // During shutdown, only claimed attempts are executed. The rest follows after the
+                // During shutdown, only claimed attempts are executed. The run continues after the
                 // next start.
                 Outcome::Committed { .. } if self.is_closed() && !run.has_claims() => {
                     return Ok((outcome, end));
@@ -199,20 +200,20 @@ impl Driver {
                 }
                 Outcome::Refused => {
                     start.refusals.note(&self.store, start.turn.is_some()).await?;
-                    // Committed work is not repeated: the run continues from there.
+                    // Committed work is not repeated. The run continues from its last commit.
                     let RunRef::Known { id } = start.reference else { return Ok((outcome, end)) };
                     if !start.durable {
                         return Ok((outcome, end));
                     }
-                    let (again, row) = self.load(id)?;
-                    (*run, start.bundle) = (again, row.bundle);
+                    let (reloaded, row) = self.load(id)?;
+                    (*run, start.bundle) = (reloaded, row.bundle);
                 }
                 _ => return Ok((outcome, end)),
             }
         }
     }
 
-    /// Prevents any further effects outside of this process.
+    /// Prevents further effects on the outside.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         if let Some(mailer) = &self.mailer {
@@ -230,8 +231,8 @@ impl Driver {
         run: &mut Run,
         start: &mut StretchStart,
     ) -> Result<(Outcome, StretchEnd), Error> {
-        // Effects outside of this process cannot be repeated, even if the data that they were based
-        // on has changed since.
+        // Effects on the outside must not be repeated, even if the data on which they were based
+        // has changed since then.
         let has_outside_effects = run.has_claims();
         let stage = Stage::new(self, start);
         let progress = advance(run, &stage).await;

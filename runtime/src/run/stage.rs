@@ -1,5 +1,5 @@
-//! A run's view of the embedded world. Writes are staged until the run has to stop, and reads see
-//! staged writes first.
+//! A run's view of the embedded world. Writes are staged until the run has to stop. Reads see
+//! staged writes before committed data.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,10 +22,10 @@ pub(crate) struct Stage<'a> {
     driver: &'a Driver,
     /// The run's row, if it has one. A row that the run itself wrote is not a conflict.
     run: Option<i64>,
-    /// Whether inserts first check the committed rows. The first attempt does not: if a row
+    /// Whether inserts first check the committed rows. The first execution does not: if a row
     /// conflicts, the writer refuses the packet, and the stretch is executed again with this check.
     checks_committed_rows: bool,
-    /// Where mail goes; `None` if it stays in the outbox.
+    /// The mailer; `None` if e-mails stay in the outbox.
     mailer: Option<&'a dyn Mailer>,
     staged: Mutex<Staged>,
 }
@@ -36,8 +36,8 @@ struct Staged {
     reads: Reads,
     /// Writes of completed steps.
     kept: Vec<Write>,
-    /// The positions in `kept` of the writes to a row or an object, for the first `indexed` of
-    /// them.
+    /// The positions in `kept` of the writes to each row or object. It covers the first `indexed`
+    /// writes.
     index: foldhash::HashMap<Item, Vec<usize>>,
     indexed: usize,
     /// Writes of attempts in progress, by idempotency key.
@@ -45,8 +45,8 @@ struct Staged {
 }
 
 impl Staged {
-    /// Returns the staged writes to a row or an object, newest first, for a read by the attempt
-    /// `call`. The result may contain writes to other items.
+    /// Returns the staged writes to a row or an object that the attempt `call` can see, newest
+    /// first. The result may contain writes to other items.
     fn seen<'s>(&'s mut self, call: &Call, item: Item) -> impl Iterator<Item = &'s Write> {
         for (position, write) in self.kept.iter().enumerate().skip(self.indexed) {
             if let Some(item) = Item::written(write) {
@@ -198,8 +198,8 @@ impl ObjectStore for Stage<'_> {
 }
 
 impl Topic for Stage<'_> {
-    /// Local topics have no subscribers: the branches are in this process, and the step's event
-    /// records the announcement.
+    /// Publishes a message to a remote topic. Local topics have no subscribers: the branches are in
+    /// this process, and the step's event records the announcement.
     fn publish<'a>(&'a self, call: &'a Call, message: Message) -> Io<'a, ()> {
         match self.driver.remote.as_ref().and_then(|remote| remote.topics.as_deref()) {
             Some(topics) => topics.publish(call, message),
@@ -266,9 +266,9 @@ impl Tables for Stage<'_> {
 }
 
 /// Returns the result of an insert if this run already wrote a row with this key. The same row is a
-/// repetition; a different row is an error, so that it does not get lost.
-fn repeated(table: &TableDef, there: &Value, row: &Value) -> Result<Inserted, StepError> {
-    if there == row {
+/// repetition. A different row is an error, so that it is not lost.
+fn repeated(table: &TableDef, existing: &Value, row: &Value) -> Result<Inserted, StepError> {
+    if existing == row {
         return Ok(Inserted::Repeated);
     }
     let message = format!("this run wrote another row with that key to `{}`", table.name);
