@@ -111,7 +111,8 @@ fn every_hostile_order_gets_its_verdict() {
         if answer == "rejected" && !has_a_place(&output, name) {
             wrong.push(format!("{name}: no place in\n{}", output.stderr));
         }
-        // The bill does not hang on the mail, and no rejected order and no order without a rate is billed.
+        // The bill does not depend on the e-mail. Rejected orders and orders without a rate have no
+        // bill.
         let bills = site.count("select count(*) from billing_data");
         let billed = matches!(answer.as_str(), "billed" | "no_row" | "idempotent" | "conflict");
         if bills != i64::from(billed) {
