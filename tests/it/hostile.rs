@@ -23,7 +23,7 @@ fn answer(site: &Site, output: &Output) -> String {
     match counted.as_slice() {
         ["completed"] => "billed".to_owned(),
         ["parked"] => cause(),
-        ["rejected"] => "refused".to_owned(),
+        ["rejected"] => "rejected".to_owned(),
         ["duplicates"] => "idempotent".to_owned(),
         ["conflicts"] => "conflict".to_owned(),
         other => format!("{other:?}"),
@@ -93,7 +93,7 @@ fn every_hostile_order_gets_the_expected_answer() {
         let answer = answer(&site, &output);
         let expected = match case["expect"].as_str().unwrap() {
             "accept" | "accept_escaped" => "billed",
-            "reject" => "refused",
+            "reject" => "rejected",
             "no_contact" => "no_row",
             "policy" => {
                 decided += 1;
@@ -108,11 +108,11 @@ fn every_hostile_order_gets_the_expected_answer() {
         if output.code != i32::from(!fine) {
             wrong.push(format!("{name}: {answer} with exit {}", output.code));
         }
-        if answer == "refused" && !has_a_place(&output, name) {
-            wrong.push(format!("{name}: no position in\n{}", output.stderr));
+        if answer == "rejected" && !has_a_place(&output, name) {
+            wrong.push(format!("{name}: no place in\n{}", output.stderr));
         }
-        // Billing does not depend on the mail. Rejected orders and orders without a rate are not
-        // billed.
+        // The bill does not depend on the e-mail. Rejected orders and orders without a rate have no
+        // bill.
         let bills = site.count("select count(*) from billing_data");
         let billed = matches!(answer.as_str(), "billed" | "no_row" | "idempotent" | "conflict");
         if bills != i64::from(billed) {
