@@ -20,12 +20,15 @@ use crate::world::{WorldOption, runtime};
 
 /// Erase a customer's personal data and keep the amounts
 ///
-/// Specify the customer by id or e-mail address. Only fields that the pipeline declares are searched: `x-customer: true` in the order schema,
-/// `customer: true` on columns. For a name, the command only lists the customers that may have it.
+/// Specify the customer by id or e-mail address. Only fields that the pipeline declares are
+/// searched: `x-customer: true` in the order schema, `customer: true` on columns. If you specify a
+/// name, the command only lists the customers that may have it.
 ///
-/// Deletes the customer's completed and cancelled runs with their orders, journals, objects and e-mails. The keys stay, so that the same order
-/// is still a duplicate. Deletes the customer's rows in tables that no step writes to, and clears the `pii` columns of the others. Parked,
-/// waiting and running runs stay until you retry or cancel them, and so do the customer's rows; the exit code is then 1.
+/// Deletes the customer's completed and cancelled runs with their orders, journals, objects and
+/// e-mails. The keys stay, so that the same order is still a duplicate. Deletes the customer's rows
+/// in tables that no step writes to, and clears the `pii` columns of the other tables. Runs that
+/// are parked, waiting or in progress are kept until you retry or cancel them, and so are the
+/// customer's rows. The exit code is then 1.
 ///
 /// Lists what it erases and asks for confirmation. Without a terminal, `--yes` is required. Exported files, seed files, backups and objects on
 /// S3 are not erased.
@@ -185,10 +188,10 @@ const fn code(forgotten: &Forgotten) -> u8 {
 /// Asks for confirmation.
 fn confirm() -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
-        let message = "this cannot be undone: use `--yes` to erase, or `--dry-run` to only list";
+        let message = "erasing cannot be undone; use `--yes` to erase, or `--dry-run` to list only";
         return Err(Usage(message.to_owned()).into());
     }
-    output::say("Erase this? It cannot be undone. [y/N]");
+    output::say("Erase this data? This cannot be undone. [y/N]");
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))

@@ -96,7 +96,7 @@ fn get(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let reading = found.read(kinds)?;
     let content = ObjectRow::content(&reading.reader, bucket, key)?.with_context(|| {
         format!(
-            "there is no object `{bucket}/{key}`; `oms objects list {}` lists the objects",
+            "the object `{bucket}/{key}` does not exist; `oms objects list {}` lists the objects",
             found.shown()
         )
     })?;

@@ -22,6 +22,7 @@ use crate::world::WorldOption;
 ///
 /// Rows of the pipeline's tables and the keys stay, so that the same order is still a duplicate. Works while a server runs. Use
 /// `oms db backup` to keep a copy.
+///
 /// Example: oms runs prune pipelines/storefront.yaml --older-than 90d
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {

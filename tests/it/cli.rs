@@ -262,7 +262,11 @@ fn runs_are_listed_and_shown() {
     assert_eq!(steps, ["store", "captured", "convert", "bill", "contact", "confirm"]);
     let missing = site.call(&["runs", "show"], &["Z9"]);
     assert_eq!((missing.code, missing.stdout.as_str()), (4, ""));
-    assert!(missing.stderr.starts_with("error: there is no run `Z9`; "), "{}", missing.stderr);
+    assert!(
+        missing.stderr.starts_with("error: the run `Z9` does not exist; "),
+        "{}",
+        missing.stderr
+    );
     let nothing = site.call(&["runs", "retry"], &["--all", "--format", "json"]).exits(0);
     assert_eq!(nothing.json()["completed"], 0);
 }
