@@ -136,7 +136,7 @@ fn an_order_that_does_not_fit_is_refused_with_its_place() {
     assert_eq!(count(&output, "rejected"), 1);
     let findings = text(&output.stderr);
     assert!(findings.contains("first.json:1:36: error[OMS0602]: /billAmount"), "{findings}");
-    assert!(findings.contains("lacks the member `currency`"), "{findings}");
+    assert!(findings.contains("is missing the member `currency`"), "{findings}");
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub(crate) fn bound(kind: &ValidationErrorKind) -> Option<String> {
         ValidationErrorKind::MaxLength { limit } => {
             format!("must have at most {}", counted(*limit, "character", "characters"))
         }
-        ValidationErrorKind::UniqueItems => "must not contain duplicates".to_owned(),
+        ValidationErrorKind::UniqueItems => "must not have duplicate elements".to_owned(),
         _ => return None,
     })
 }

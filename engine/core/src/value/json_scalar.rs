@@ -151,7 +151,7 @@ fn not_a_currency(text: &str, error: CurrencyError) -> String {
     if error == CurrencyError::NoMinorUnits {
         return "must be a currency code with minor units; this code has none".to_owned();
     }
-    let mut message = "must be an ISO 4217 currency code in upper case".to_owned();
+    let mut message = "must be an ISO 4217 currency code in uppercase".to_owned();
     match Currency::meant(text) {
         Some(currency) => message.push_str(&format!("; did you mean `{}`?", currency.code())),
         None => message.push_str(", such as `EUR`"),
