@@ -165,7 +165,7 @@ fn may_not_fit(
         Finding::warning(
             codes::MAY_NOT_FIT,
             Place::value(at.clone()),
-            format!("`{}` may not fit its column", column.name),
+            format!("`{}` may be too large for its column", column.name),
         )
         .label(format!("{found} for `{column}`"))
         .help(help),

@@ -464,7 +464,7 @@ impl Planner<'_, '_> {
         if waits.attempts > 1 && waits.longest_ms() < waits.initial_ms {
             let RetrySection { initial_ms, .. } = waits;
             let message = format!(
-                "the first wait is cut from {initial_ms} to {} milliseconds, because `max_ms` is less than `initial_ms`",
+                "the first wait is shortened from {initial_ms} to {} milliseconds, because `max_ms` is less than `initial_ms`",
                 waits.longest_ms()
             );
             let mut finding =
