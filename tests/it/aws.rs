@@ -35,7 +35,7 @@ fn the_services_are_asked_over_tls_and_only_if_they_are_trusted() {
         finish(&mut command)
     };
     let refused = migrate(false).exits(4);
-    assert!(refused.stderr.contains("does not answer"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("does not respond"), "{}", refused.stderr);
     assert_eq!(api.calls(), 0);
     let done = migrate(true).exits(0);
     assert!(done.stderr.contains("billing_data"), "{}", done.stderr);

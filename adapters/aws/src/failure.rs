@@ -57,7 +57,7 @@ where
     let transient = |what: &str| StepError::transient(cause::UNAVAILABLE, what);
     let sorted = match (&error, code.as_deref()) {
         (SdkError::TimeoutError(_) | SdkError::DispatchFailure(_), _) => {
-            transient(&format!("{service} does not answer"))
+            transient(&format!("{service} does not respond"))
         }
         (_, Some(code)) if ENVIRONMENT.contains(&code) => StepError::transient(
             cause::ENVIRONMENT,

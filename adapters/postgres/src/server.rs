@@ -31,7 +31,7 @@ pub enum ConnectError {
     #[error("invalid PostgreSQL address; use the form `postgresql://user@host/database`")]
     Address(#[source] tokio_postgres::Error),
     /// The connection pool cannot be created.
-    #[error("the connection pool cannot be created")]
+    #[error("cannot create the connection pool")]
     Pool(#[source] deadpool_postgres::BuildError),
 }
 
@@ -56,10 +56,8 @@ impl Postgres {
     async fn query(&self, statement: &Statement) -> Result<Rows, StepError> {
         let client = self.pool.get().await.map_err(|error| match error {
             deadpool_postgres::PoolError::Backend(error) => failed(error),
-            error => {
-                StepError::transient(cause::UNAVAILABLE, "there is no connection to the database")
-                    .caused_by(error)
-            }
+            error => StepError::transient(cause::UNAVAILABLE, "cannot connect to the database")
+                .caused_by(error),
         })?;
         let texts: Vec<&Option<String>> =
             statement.parameters().iter().map(|parameter| &parameter.text).collect();
@@ -82,7 +80,7 @@ impl Database for Postgres {
             match tokio::time::timeout(STATEMENT_MAX, self.query(statement)).await {
                 Ok(answer) => answer,
                 Err(_) => {
-                    let message = "the database did not answer in time";
+                    let message = "the database did not respond in time";
                     Err(StepError::transient(cause::UNAVAILABLE, message))
                 }
             }
@@ -94,7 +92,7 @@ fn failed(error: tokio_postgres::Error) -> StepError {
     match error.code() {
         // The server's message is left out, because it may quote values.
         Some(state) => from_state(state.code()),
-        None => StepError::transient(cause::UNAVAILABLE, "the database does not answer")
+        None => StepError::transient(cause::UNAVAILABLE, "the database does not respond")
             .caused_by(error),
     }
 }

@@ -34,11 +34,11 @@ impl Phase {
     const fn words(self) -> &'static str {
         match self {
             Self::Connect => "cannot be reached",
-            Self::Login => "does not accept the login",
-            Self::Sender => "does not accept the sender",
-            Self::Recipient => "does not accept the recipient",
-            Self::Data => "does not accept the message",
-            Self::Message => "did not accept the message",
+            Self::Login => "rejects the login",
+            Self::Sender => "rejects the sender",
+            Self::Recipient => "rejects the recipient",
+            Self::Data => "rejects the message",
+            Self::Message => "rejected the message",
         }
     }
 }
@@ -56,7 +56,8 @@ pub(crate) fn meaning(phase: Phase, fault: &Fault) -> StepError {
             return StepError::permanent(cause::REFUSED, message);
         }
         (Fault::NoReply, _) => {
-            let message = format!("the mail server {words}: it sent an invalid or too long reply");
+            let message =
+                format!("the mail server {words}: it sent a reply that is invalid or too long");
             return StepError::transient(cause::UNAVAILABLE, message);
         }
         (Fault::Lost(error), _) => match certificate_error(error) {
@@ -94,13 +95,13 @@ pub(crate) fn late(phase: Phase) -> StepError {
         Phase::Message => unanswered(),
         _ => StepError::transient(
             cause::UNAVAILABLE,
-            format!("the mail server {}: it did not answer in time", phase.words()),
+            format!("the mail server {}: it did not respond in time", phase.words()),
         ),
     }
 }
 
 fn unanswered() -> StepError {
-    StepError::unknown("the mail server did not answer after the message was sent")
+    StepError::unknown("the mail server did not respond after the message was sent")
 }
 
 /// Returns the enhanced status code (RFC 3463) of a reply, such as `5.1.1`. The text around it is

@@ -11,20 +11,20 @@ pub fn from_state(state: &str) -> StepError {
             cause::CONTENTION,
             format!("another transaction changed the same rows (SQLSTATE {state})"),
         ),
-        ("53", _) => transient(state, "the database lacks resources"),
+        ("53", _) => transient(state, "the database has insufficient resources"),
         (_, "57014" | "55P03") => transient(state, "the database timed out"),
         ("08" | "57" | "58", _) => transient(state, "the database is not ready"),
         (_, "42P01" | "42703" | "3F000" | "3D000") => environment(
             state,
-            "the database lacks a table or column of the pipeline; create it with `oms db migrate`",
+            "a table or column of the pipeline is missing in the database; create it with `oms db migrate`",
         ),
         (_, "42501") | ("28", _) => environment(state, "the database denies access to this user"),
         (_, "23505") => {
-            let message = format!("a row with this value exists already (SQLSTATE {state})");
+            let message = format!("a row with this value already exists (SQLSTATE {state})");
             StepError::permanent(cause::CONFLICT, message)
         }
         ("22" | "23", _) => {
-            let message = format!("the database does not accept a value (SQLSTATE {state})");
+            let message = format!("the database rejected a value (SQLSTATE {state})");
             StepError::permanent(cause::OUT_OF_RANGE, message)
         }
         _ => StepError::permanent(

@@ -110,7 +110,7 @@ impl<'a> Stage<'a> {
         let committed = store.committed();
         self.lock().reads.entry(item).or_insert(committed);
         read(store).map_err(|error| {
-            StepError::transient(cause::UNAVAILABLE, "the local database cannot be read")
+            StepError::transient(cause::UNAVAILABLE, "cannot read the local database")
                 .caused_by(error)
         })
     }

@@ -9,7 +9,7 @@ use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_SHMSIZE};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database returned an error.
-    #[error("the database cannot be used")]
+    #[error("cannot use the database")]
     Database(#[from] rusqlite::Error),
     /// The disk is full.
     #[error(
@@ -17,7 +17,7 @@ pub enum Error {
     )]
     FullDisk,
     /// The state directory cannot be used.
-    #[error("`{path}` cannot be used")]
+    #[error("cannot use `{path}`")]
     Directory {
         /// The directory or file.
         path: PathBuf,
@@ -107,7 +107,7 @@ pub enum Error {
     )]
     MailUnsaid,
     /// This program cannot make a plan from a stored bundle.
-    #[error("the stored pipeline {0} cannot be read by this program")]
+    #[error("this program cannot read the stored pipeline {0}")]
     Bundle(String),
     /// The stored data of a run is unreadable or was changed.
     #[error("the run `{key}` is damaged: {why}")]
@@ -126,7 +126,7 @@ pub enum Error {
         why: &'static str,
     },
     /// The tables are on another server, and the server failed.
-    #[error("the tables on `{name}` cannot be used")]
+    #[error("cannot use the tables on `{name}`")]
     Elsewhere {
         /// The target.
         name: &'static str,
