@@ -191,13 +191,13 @@ impl Checker<'_> {
         let (a, b) = (self.written(&left.span), self.written(&right.span));
         let (message, help) = if operator == Operator::Divide {
             (
-                "`/` only divides whole numbers, because a decimal quotient must be rounded",
+                "`/` divides only integers, because a decimal quotient must be rounded",
                 Some(format!(
                     "use `div({a}, {b}, 2, \"half_even\")` with the number of decimal places and the rounding mode"
                 )),
             )
         } else {
-            ("`%` only works on whole numbers", None)
+            ("`%` works only with integers", None)
         };
         self.report(codes::EXPRESSION_TYPE, expr.span.clone(), message, "not integers").help(help);
         Checked::broken(expr.span.clone())

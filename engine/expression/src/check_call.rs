@@ -312,7 +312,7 @@ impl Checker<'_> {
                     return Checked::broken(span);
                 };
                 if b.shape != Shape::Int {
-                    self.unfit(name, "a whole number as index", &second);
+                    self.unfit(name, "an integer as index", &second);
                     return Checked::broken(span);
                 }
                 (Function::Get, element.as_ref().clone().with_pii(a.pii || b.pii).or_null())

@@ -227,7 +227,7 @@ impl Checker<'_> {
                 ),
                 _ => (
                     format!(
-                        "an index must be a whole number, found {}",
+                        "an index must be an integer, found {}",
                         index.shape().map(widen::found).unwrap_or_default()
                     ),
                     format!("write `{}[0]`", precedence::operand(written, Level::Member)),

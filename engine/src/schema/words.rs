@@ -56,7 +56,7 @@ pub(crate) fn in_words(name: &str) -> &'static str {
     match name {
         "null" => "empty",
         "boolean" => "true or false",
-        "integer" => "a whole number",
+        "integer" => "an integer",
         "number" => "a number",
         "string" => "text",
         "array" => "a list",

@@ -188,36 +188,30 @@ fn operands() {
     check(
         "(order.gift) * 2",
         404,
-        "`*` cannot be applied to a boolean and a whole number",
+        "`*` cannot be applied to a boolean and an integer",
         "(order.gift) * 2",
         None,
     );
     check(
         "order.count && order.gift",
         404,
-        "`&&` expects a condition, found a whole number",
+        "`&&` expects a condition, found an integer",
         "order.count",
         Some("write `order.count != 0`"),
     );
     let help = Some("write `order.count == 0`");
-    check(
-        "!order.count",
-        404,
-        "`!` expects a condition, found a whole number",
-        "order.count",
-        help,
-    );
+    check("!order.count", 404, "`!` expects a condition, found an integer", "order.count", help);
     check(
         "order.gift ? 1 : 'a'",
         404,
-        "the sides of `?:` have no common type: a whole number and text",
+        "the sides of `?:` have no common type: an integer and text",
         "order.gift ? 1 : 'a'",
         None,
     );
     check(
         "order.amount / 2",
         404,
-        "`/` only divides whole numbers, because a decimal quotient must be rounded",
+        "`/` divides only integers, because a decimal quotient must be rounded",
         "order.amount / 2",
         Some(
             "use `div(order.amount, 2, 2, \"half_even\")` with the number of decimal places and the rounding mode",
@@ -240,21 +234,15 @@ fn operands() {
     check(
         "1 in order.tags",
         404,
-        "`in` cannot be applied to a whole number and text",
+        "`in` cannot be applied to an integer and text",
         "1 in order.tags",
         None,
     );
-    check(
-        "1 in order.count",
-        404,
-        "`in` expects a list, found a whole number",
-        "order.count",
-        None,
-    );
+    check("1 in order.count", 404, "`in` expects a list, found an integer", "order.count", None);
     check(
         "size(order.count)",
         404,
-        "`size` expects a list or text, found a whole number",
+        "`size` expects a list or text, found an integer",
         "order.count",
         None,
     );
@@ -291,7 +279,7 @@ fn operands() {
     check(
         "order.count.map(x, x)",
         404,
-        "`map` expects a list, found a whole number",
+        "`map` expects a list, found an integer",
         "order.count",
         None,
     );
