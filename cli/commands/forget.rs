@@ -25,10 +25,10 @@ use crate::world::{WorldOption, runtime};
 /// name, the command only lists the customers that may have it.
 ///
 /// Deletes the customer's completed and cancelled runs with their orders, journals, objects and
-/// e-mails. The keys stay, so that the same order is still a duplicate. Deletes the customer's rows
-/// in tables that no step writes to, and clears the `pii` columns of the other tables. Runs that
-/// are parked, waiting or in progress are kept until you retry or cancel them, and so are the
-/// customer's rows. The exit code is then 1.
+/// e-mails. Keeps the keys, so that the same order is still a duplicate. Deletes the customer's
+/// rows in tables that no step writes to, and clears the `pii` columns of the other tables. Runs
+/// that are parked, waiting or in progress are kept until you retry or cancel them, and so are the
+/// customer's rows. If runs are kept, the exit code is 1.
 ///
 /// Lists what it erases and asks for confirmation. Without a terminal, `--yes` is required. Exported files, seed files, backups and objects on
 /// S3 are not erased.
@@ -236,11 +236,11 @@ fn list(forgotten: &Forgotten) -> String {
 fn say_left(forgotten: &Forgotten, found: &Found) {
     for left in &forgotten.left {
         let state = left.state.as_str().replace('_', " ");
-        output::say(&format!("run {} stays, because it is {state}", left.key));
+        output::say(&format!("run {} is kept, because it is {state}", left.key));
     }
     if !forgotten.left.is_empty() {
         output::say(&format!(
-            "the customer's rows stay until these runs have ended: `oms runs retry {shown} KEY` or `oms runs cancel {shown} KEY`, then run `oms forget` again",
+            "the customer's rows are kept until these runs have ended; use `oms runs retry {shown} KEY` or `oms runs cancel {shown} KEY`, then run `oms forget` again",
             shown = found.shown()
         ));
     }

@@ -43,7 +43,7 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Revoke the API keys with an id or a name
+    /// Revoke API keys by id or name
     ///
     /// A running server rejects the keys after at most one second.
     ///

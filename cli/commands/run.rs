@@ -175,7 +175,7 @@ fn sources(args: &Args, plan: &Plan, fresh: bool) -> anyhow::Result<Vec<Source>>
     Ok(sources)
 }
 
-/// A call of `oms run`: its runner and the sources of its orders.
+/// An invocation of `oms run`: its runner and the sources of its orders.
 struct Call {
     runner: Arc<Runner>,
     plan: Arc<Plan>,

@@ -227,7 +227,7 @@ fn page(row: &RunRow, steps: &[Json], held: &[HeldMail]) -> String {
         }
     }
     if !held.is_empty() {
-        text.push_str("\nIt is unknown whether these e-mails were sent. Search the mail server for their Message-IDs:\n");
+        text.push_str("\nIt is unknown whether these e-mails were sent. Search the log of the mail server for their Message-IDs:\n");
     }
     for HeldMail { step, element, message_id, .. } in held {
         let element = element.map(|at| format!(" element {at}")).unwrap_or_default();

@@ -163,7 +163,7 @@ fn chosen(reading: &Reading, found: &Found, cause: Option<&str>) -> anyhow::Resu
         };
         if caught > 0 {
             output::say(&format!(
-                "{caught} completed runs have a caught failure with this cause; to retry them, specify their keys"
+                "completed runs with a caught failure with this cause: {caught}; to retry them, specify their keys"
             ));
         }
         return Ok(rows);

@@ -234,7 +234,7 @@ impl Builder<'_> {
             let problem = match widen::chars_of(ty) {
                 None => Some(place.problem(
                     codes::WRONG_TYPE,
-                    format!("{} cannot be inserted into a text", widen::found(&ty.shape)),
+                    format!("{} cannot be inserted into text", widen::found(&ty.shape)),
                     format!("this is {}", widen::found(&ty.shape)),
                     None,
                 )),

@@ -116,7 +116,7 @@ fn names() {
         403,
         "`error` is not available here",
         "error",
-        Some("`error` is only available in a catch step, which an `on_failure` names"),
+        Some("`error` is only available in a catch step, that is, a step that `on_failure` names"),
     );
     check(
         "intake.name",

@@ -150,7 +150,7 @@ fn values_that_do_not_fit_are_reported_with_their_position() {
         (
             json!("x-${{ order.items }}"),
             Type::text(),
-            " 405 a list cannot be inserted into a text | order.items | ",
+            " 405 a list cannot be inserted into text | order.items | ",
         ),
         (
             json!("x-${{ order.note }}"),
@@ -170,7 +170,7 @@ fn values_that_do_not_fit_are_reported_with_their_position() {
         (
             json!("payed"),
             texts(&["new", "paid"]),
-            " 405 `payed` is not one of the allowed texts |  | did you mean `paid`?",
+            " 405 `payed` is not one of the allowed values |  | did you mean `paid`?",
         ),
         (json!(["a"]), Type::text(), " 405 expected text, found a list |  | "),
         (json!({ "a": 1 }), Type::text(), " 405 expected text, found a map |  | "),
