@@ -254,7 +254,7 @@ fn refuse(forgetting: &Forgetting, found: &Found, format: Format) -> anyhow::Res
     };
     if matches!(forgetting, Forgetting::Undeclared) {
         output::say(
-            "error: the pipeline does not declare what identifies a customer; nothing was erased",
+            "error: the pipeline declares no field that identifies a customer; nothing was erased",
         );
         output::say(
             "help: add `x-customer: true` to the member of the order schema with the customer's id, such as `customer_id: { type: string, x-customer: true }`, and `customer: true` to the columns with this id",
@@ -278,7 +278,7 @@ fn refuse(forgetting: &Forgetting, found: &Found, format: Format) -> anyhow::Res
     }
     if !candidates.is_empty() {
         output::say(&format!(
-            "help: if you mean one of them, run `oms forget {} ID` with the customer's id or e-mail address",
+            "help: to erase one of these customers, run `oms forget {} ID` with the customer's id or e-mail address",
             found.shown()
         ));
     }

@@ -256,7 +256,7 @@ impl Checker<'_> {
             format!("`{left}` is in {a}, `{right}` in {b}")
         };
         self.report(codes::CURRENCY_MISMATCH, span.clone(), message, label)
-            .help("convert one of them first, in a `money.convert` step".to_owned())
+            .help("convert one of the amounts first, in a `money.convert` step".to_owned())
             .origin(origin);
         false
     }

@@ -278,7 +278,7 @@ pub fn overlapping_intakes(checked: &[Checked]) -> Vec<Diagnostic> {
                     severity: Severity::Error,
                     message: format!("two pipelines use the intake path `{a}`"),
                     labels: vec![second.clone(), Label { primary: false, ..first.clone() }],
-                    help: Some("give one of them another path".to_owned()),
+                    help: Some("change one of the two paths".to_owned()),
                 });
             }
         }

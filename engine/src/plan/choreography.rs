@@ -158,8 +158,8 @@ fn trunk(
     let announce = announce.map(|(index, _)| index);
     for (_, step) in free().filter(|(index, _)| ![store, announce].contains(&Some(*index))) {
         let message = format!("neither a handler nor the intake runs `{}`", step.id);
-        let help = "store the order in a step `object.put` with `body: ${{ order }}`, a key made of `run.key`, and no `when`; announce it in a \
-                    `topic.publish` that needs this step; list every other step in `handlers`";
+        let help = "begin with an `object.put` (with `body: ${{ order }}`, a key made of `run.key`, and no `when`) and a `topic.publish` that needs it; \
+                    list every other step in `handlers`";
         found.push(Finding::error(codes::LAMBDA_INTAKE, at(step), message).help(help.to_owned()));
     }
     if store.is_none() || announce.is_none() {

@@ -337,7 +337,10 @@ impl Planner<'_, '_> {
         if entries.is_empty() {
             return "change one of the conditions".to_owned();
         }
-        format!("write `needs: [{}]` to run it even if one of them is skipped", entries.join(", "))
+        format!(
+            "write `needs: [{}]` to run the step even if a needed step is skipped",
+            entries.join(", ")
+        )
     }
 
     fn when(
