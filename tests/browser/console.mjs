@@ -372,7 +372,7 @@ async function mouse(person) {
   mendRates(serve);
   await person.press("link", `Parked ${BULK + 1}`);
   await person.press("link", `Retry all with the cause ${PARKED_BY_RATE}`);
-  check((await person.heading()) === `Retry ${BULK + 1} runs parked with ${PARKED_BY_RATE}?`, "the confirmation does not show the number of runs");
+  check((await person.heading()) === `Retry ${BULK + 1} runs with the cause ${PARKED_BY_RATE}?`, "the question does not say how many are retried");
   await person.press("button", "Retry all");
   await person.says(`of ${BULK + 1} runs retried`);
   const loaded = await page.evaluate(() => performance.timeOrigin);
@@ -483,7 +483,7 @@ async function keyboard(person) {
   await enter("Cancel run", "Cancel KEYS-4?");
   await enter("Cancel run", "KEYS-4 was cancelled.");
   await enter("Parked 3", "Retry all");
-  await enter(`Retry all with the cause ${PARKED_BY_ROW}`, `Retry 2 runs parked with ${PARKED_BY_ROW}?`);
+  await enter(`Retry all with the cause ${PARKED_BY_ROW}`, `Retry 2 runs with the cause ${PARKED_BY_ROW}?`);
   await enter("Retry all", "Finished: 2 of 2 runs retried, 0 parked again");
   await enter("Audit log", "Detail");
   await person.logged(

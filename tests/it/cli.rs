@@ -10,7 +10,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("keys", "Add, list or revoke the API keys of `oms serve`"),
     ("keys add", "Create an API key and show it once"),
     ("keys list", "List the API keys"),
-    ("keys revoke", "Revoke the API keys with an id or a name"),
+    ("keys revoke", "Revoke API keys by id or name"),
     ("validate", "Check pipeline files"),
     ("runs", "List, show, retry, cancel or prune runs"),
     ("runs list", "List runs in the order of acceptance"),
@@ -32,7 +32,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("db", "Export, import or migrate a pipeline's tables"),
     ("db backup", "Back up the state to a file, even while a server uses it"),
     ("db export", "Write the rows of a table to standard output"),
-    ("db import", "Import rows into a table"),
+    ("db import", "Import rows from an NDJSON file into a table"),
     ("db migrate", "Migrate the tables of a pipeline"),
     ("generate", "Generate files for the deployment of a pipeline"),
     ("generate lambda", "Generate AWS Lambda handlers in Rust"),
@@ -262,7 +262,11 @@ fn runs_are_listed_and_shown() {
     assert_eq!(steps, ["store", "captured", "convert", "bill", "contact", "confirm"]);
     let missing = site.call(&["runs", "show"], &["Z9"]);
     assert_eq!((missing.code, missing.stdout.as_str()), (4, ""));
-    assert!(missing.stderr.starts_with("error: there is no run `Z9`; "), "{}", missing.stderr);
+    assert!(
+        missing.stderr.starts_with("error: the run `Z9` does not exist; "),
+        "{}",
+        missing.stderr
+    );
     let nothing = site.call(&["runs", "retry"], &["--all", "--format", "json"]).exits(0);
     assert_eq!(nothing.json()["completed"], 0);
 }

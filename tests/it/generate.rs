@@ -178,7 +178,7 @@ fn a_step_that_runs_after_a_failure_does_not_write_the_done_note() {
         let words = ["generate", "lambda", &pipeline.to_string_lossy(), "--out"];
         oms([&words[..], &[&*out.to_string_lossy()]].concat()).exits(0);
         let readme = std::fs::read_to_string(out.join("README.md")).unwrap();
-        readme.contains("note that the order is done")
+        readme.contains("write the note on the order")
     };
     let one = small("x", "/x/{key}", ["one", "two"]);
     let one = one.replace("{ \"one\": [a], \"two\": [b] }", "{ one: [a, b] }");

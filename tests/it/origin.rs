@@ -137,7 +137,7 @@ fn an_invalid_order_is_rejected_with_a_position() {
     assert_eq!(count(&output, "rejected"), 1);
     let findings = text(&output.stderr);
     assert!(findings.contains("first.json:1:36: error[OMS0602]: /billAmount"), "{findings}");
-    assert!(findings.contains("lacks the member `currency`"), "{findings}");
+    assert!(findings.contains("is missing the member `currency`"), "{findings}");
 }
 
 #[test]

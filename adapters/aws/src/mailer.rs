@@ -52,8 +52,7 @@ impl<R: Random> SesMailer<R> {
         // Until the request to SES, it is certain that no e-mail was sent.
         call.doubt.lift();
         let unmade = |error| {
-            StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be assembled")
-                .caused_by(error)
+            StepError::permanent(cause::OUT_OF_RANGE, "cannot build the e-mail").caused_by(error)
         };
         let message = mail.to_rfc5322().map_err(unmade)?;
         let attempt = format!("{:016x}{:016x}", self.random.next(), self.random.next());
@@ -113,8 +112,7 @@ impl<R: Random> SesMailer<R> {
         message: Vec<u8>,
     ) -> Result<String, StepError> {
         let invalid = |error| {
-            StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be assembled")
-                .caused_by(error)
+            StepError::permanent(cause::OUT_OF_RANGE, "cannot build the e-mail").caused_by(error)
         };
         let raw = RawMessage::builder().data(Blob::new(message)).build().map_err(invalid)?;
         // SES replaces Message-ID and Date. The tag identifies the e-mail in the events of SES.
@@ -143,9 +141,7 @@ impl<R: Random> SesMailer<R> {
                 )
             });
         Err(match &error {
-            _ if throttled => {
-                StepError::transient(cause::UNAVAILABLE, "SES limits the sending rate")
-            }
+            _ if throttled => StepError::transient(cause::UNAVAILABLE, "SES throttled the request"),
             // The request was never sent.
             SdkError::DispatchFailure(failure)
                 if failure.as_connector_error().is_some_and(|error| error.is_user()) =>

@@ -112,7 +112,7 @@ impl ObjectStore for S3Objects {
                     None => Err(StepError::transient(cause::UNAVAILABLE, "the object was deleted")),
                 },
                 // Two clients wrote at the same time, and S3 asks for a retry.
-                Some(409) => Err(StepError::transient(cause::UNAVAILABLE, "S3 asks for a retry")),
+                Some(409) => Err(StepError::transient(cause::UNAVAILABLE, "S3 requested a retry")),
                 _ => Err(sorted("S3", error)),
             }
         })

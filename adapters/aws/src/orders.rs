@@ -46,7 +46,7 @@ impl S3Objects {
             Some(412) => {}
             // Two clients wrote at the same time, and S3 asks for a retry.
             Some(409) => {
-                return Err(StepError::transient(cause::UNAVAILABLE, "S3 asks for a retry"));
+                return Err(StepError::transient(cause::UNAVAILABLE, "S3 requested a retry"));
             }
             _ => return Err(sorted("S3", error)),
         }

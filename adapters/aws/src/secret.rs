@@ -26,7 +26,7 @@ impl Login {
         let found = found.map_err(|error| sorted("Secrets Manager", error))?;
         let text = found.secret_string.unwrap_or_default();
         serde_json::from_str(&text).map_err(|_| {
-            StepError::permanent(cause::ENVIRONMENT, "the secret lacks `username` or `password`")
+            StepError::permanent(cause::ENVIRONMENT, "a secret has no `username` or `password`")
         })
     }
 }

@@ -31,7 +31,7 @@ pub enum ConnectError {
     #[error("invalid PostgreSQL address; use the form `postgresql://user@host/database`")]
     Address(#[source] tokio_postgres::Error),
     /// The connection pool cannot be created.
-    #[error("the connection pool cannot be created")]
+    #[error("cannot create the connection pool")]
     Pool(#[source] deadpool_postgres::BuildError),
 }
 
@@ -56,11 +56,8 @@ impl Postgres {
     async fn query(&self, statement: &Statement) -> Result<Rows, StepError> {
         let client = self.pool.get().await.map_err(|error| match error {
             deadpool_postgres::PoolError::Backend(error) => failed(error),
-            error => StepError::transient(
-                cause::UNAVAILABLE,
-                "no connection to the database is available",
-            )
-            .caused_by(error),
+            error => StepError::transient(cause::UNAVAILABLE, "cannot connect to the database")
+                .caused_by(error),
         })?;
         let texts: Vec<&Option<String>> =
             statement.parameters().iter().map(|parameter| &parameter.text).collect();

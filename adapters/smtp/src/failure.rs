@@ -34,11 +34,11 @@ impl Phase {
     const fn words(self) -> &'static str {
         match self {
             Self::Connect => "cannot be reached",
-            Self::Login => "does not accept the login",
-            Self::Sender => "does not accept the sender",
-            Self::Recipient => "does not accept the recipient",
-            Self::Data => "does not accept the message",
-            Self::Message => "did not accept the message",
+            Self::Login => "rejects the login",
+            Self::Sender => "rejects the sender",
+            Self::Recipient => "rejects the recipient",
+            Self::Data => "rejects the message",
+            Self::Message => "rejected the message",
         }
     }
 }
@@ -55,7 +55,8 @@ pub(crate) fn meaning(phase: Phase, fault: &Fault) -> StepError {
             return StepError::permanent(cause::REFUSED, message);
         }
         (Fault::NoReply, _) => {
-            let message = format!("the mail server {words}: its reply is invalid or too long");
+            let message =
+                format!("the mail server {words}: it sent a reply that is invalid or too long");
             return StepError::transient(cause::UNAVAILABLE, message);
         }
         (Fault::Lost(error), _) => match certificate_error(error) {

@@ -54,7 +54,7 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// TLS cannot be set up.
-    #[error("TLS for the mail server `{host}` cannot be set up")]
+    #[error("cannot set up TLS for the mail server `{host}`")]
     Tls {
         /// The server.
         host: String,
@@ -99,8 +99,7 @@ impl SmtpMailer {
     async fn deliver(&self, call: &Call, mail: &Mail) -> Result<(), StepError> {
         call.doubt.lift();
         let unmade = |error| {
-            StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be assembled")
-                .caused_by(error)
+            StepError::permanent(cause::OUT_OF_RANGE, "cannot build the e-mail").caused_by(error)
         };
         let message = mail.to_rfc5322().map_err(unmade)?;
         let envelope = mail.envelope().map_err(unmade)?;

@@ -11,12 +11,12 @@ pub fn from_state(state: &str) -> StepError {
             cause::CONTENTION,
             format!("another transaction changed the same rows (SQLSTATE {state})"),
         ),
-        ("53", _) => transient(state, "the database is out of resources"),
+        ("53", _) => transient(state, "the database has insufficient resources"),
         (_, "57014" | "55P03") => transient(state, "the database timed out"),
         ("08" | "57" | "58", _) => transient(state, "the database is not ready"),
         (_, "42P01" | "42703" | "3F000" | "3D000") => environment(
             state,
-            "the database lacks a table or column of the pipeline; create it with `oms db migrate`",
+            "a table or column of the pipeline is missing in the database; create it with `oms db migrate`",
         ),
         (_, "42501") | ("28", _) => environment(state, "the database denies access to this user"),
         (_, "23505") => {

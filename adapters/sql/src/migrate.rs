@@ -46,7 +46,7 @@ impl std::fmt::Display for MigrateError {
                 f,
                 "the table `{table}` exists and differs from its declaration: {difference}; change the table by hand, or rename it in the pipeline"
             ),
-            Self::Database(error) => write!(f, "the tables cannot be created: {error}"),
+            Self::Database(error) => write!(f, "cannot create the tables: {error}"),
         }
     }
 }

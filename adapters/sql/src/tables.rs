@@ -50,7 +50,7 @@ impl Tables for SqlTables {
                 }
                 _ => {
                     let message =
-                        format!("another run wrote a row with that key to `{}`", table.name);
+                        format!("another run wrote a row with this key to `{}`", table.name);
                     Err(StepError::permanent(cause::CONFLICT, message))
                 }
             }

@@ -114,7 +114,7 @@ impl UnknownTimeZone {
         let likely = likely(&self.name);
         likely.map_or_else(
             || {
-                "use a name of the IANA time zone database, such as `Europe/Berlin` or `UTC`"
+                "use a name from the IANA time zone database, such as `Europe/Berlin` or `UTC`"
                     .to_owned()
             },
             |name| format!("did you mean `{name}`?"),

@@ -88,7 +88,7 @@ impl Checker<'_> {
             };
             let help = format!("write `{name}({operands})`");
             let message = format!("`{name}` is a function, not a method");
-            self.report(codes::UNKNOWN_NAME, expr.at.clone(), message, "no such method").help(help);
+            self.report(codes::UNKNOWN_NAME, expr.at.clone(), message, "unknown method").help(help);
             return Checked::broken(span);
         }
         let args: Vec<&Expr> = target.into_iter().chain(args).collect();
@@ -151,7 +151,7 @@ impl Checker<'_> {
             let names: Vec<String> = known.map(|name| format!("`{name}`")).collect();
             format!("use one of the functions {}", names.join(", "))
         };
-        let message = format!("there is no function `{name}`");
+        let message = format!("unknown function `{name}`");
         self.report(codes::UNKNOWN_NAME, expr.at.clone(), message, "unknown function").help(help);
         Checked::broken(expr.span.clone())
     }
@@ -312,7 +312,7 @@ impl Checker<'_> {
                     return Checked::broken(span);
                 };
                 if b.shape != Shape::Int {
-                    self.unfit(name, "a whole number as index", &second);
+                    self.unfit(name, "an integer as index", &second);
                     return Checked::broken(span);
                 }
                 (Function::Get, element.as_ref().clone().with_pii(a.pii || b.pii).or_null())

@@ -223,7 +223,7 @@ fn in_words(name: &str) -> &'static str {
     match name {
         "null" => "null",
         "boolean" => "true or false",
-        "integer" => "a whole number",
+        "integer" => "an integer",
         "number" => "a number",
         "string" => "text",
         "array" => "an array",

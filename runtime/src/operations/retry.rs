@@ -62,7 +62,7 @@ pub enum NotRetried {
     UnderWay(String),
     /// The outcome of a step is unknown, and a person has to decide.
     #[error(
-        "`{key}` is held: the outcome of `{step}` is unknown; use `--held sent` to mark its e-mail as sent, or `--held resend` to run it again"
+        "`{key}` is held: the outcome of `{step}` is unknown; use `--held resend` to run it again, or `--held sent` if its e-mail was sent"
     )]
     Held {
         /// The order's key.
@@ -250,7 +250,7 @@ fn is_mail(plan: &Plan, step: &str) -> bool {
 }
 
 fn missing(what: &str, step: &str) -> String {
-    format!("{what} `{step}` has succeeded, but the pipeline no longer has it; add it again")
+    format!("{what} `{step}` has succeeded, but the pipeline no longer contains it; add it again")
 }
 
 /// Checks that the completed steps of a run have the same meaning in both plans. Steps that never

@@ -110,7 +110,7 @@ impl<'a> Stage<'a> {
         let committed = store.committed();
         self.lock().reads.entry(item).or_insert(committed);
         read(store).map_err(|error| {
-            StepError::transient(cause::UNAVAILABLE, "the local database cannot be read")
+            StepError::transient(cause::UNAVAILABLE, "cannot read the local database")
                 .caused_by(error)
         })
     }
@@ -160,7 +160,7 @@ impl ObjectStore for Stage<'_> {
             match stored {
                 Ok(Some(content)) if content != wanted => {
                     let message =
-                        format!("another run stored an object with that key in `{bucket}`");
+                        format!("another run stored an object with this key in `{bucket}`");
                     return done(Err(StepError::permanent(cause::CONFLICT, message)));
                 }
                 Ok(_) => {}
@@ -229,7 +229,7 @@ impl Tables for Stage<'_> {
                 }
                 Ok(Some(_)) => {
                     let message =
-                        format!("another run wrote a row with that key to `{}`", table.name);
+                        format!("another run wrote a row with this key to `{}`", table.name);
                     return done(Err(StepError::permanent(cause::CONFLICT, message)));
                 }
                 Ok(None) => {}
@@ -271,7 +271,7 @@ fn repeated(table: &TableDef, existing: &Value, row: &Value) -> Result<Inserted,
     if existing == row {
         return Ok(Inserted::Repeated);
     }
-    let message = format!("this run wrote another row with that key to `{}`", table.name);
+    let message = format!("this run wrote another row with this key to `{}`", table.name);
     Err(StepError::permanent(cause::CONFLICT, message))
 }
 

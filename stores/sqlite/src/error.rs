@@ -8,8 +8,8 @@ use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_SHMSIZE};
 /// An error of the state directory or its database. Calls can be repeated safely.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The database failed.
-    #[error("the database cannot be used")]
+    /// The database returned an error.
+    #[error("cannot use the database")]
     Database(#[from] rusqlite::Error),
     /// The disk is full.
     #[error(
@@ -17,7 +17,7 @@ pub enum Error {
     )]
     FullDisk,
     /// The state directory cannot be used.
-    #[error("`{path}` cannot be used")]
+    #[error("cannot use `{path}`")]
     Directory {
         /// The directory or file.
         path: PathBuf,
@@ -107,7 +107,7 @@ pub enum Error {
     )]
     MailUnsaid,
     /// This program cannot make a plan from a stored bundle.
-    #[error("this version of `oms` cannot read the stored pipeline {0}")]
+    #[error("this program cannot read the stored pipeline {0}")]
     Bundle(String),
     /// The stored data of a run is unreadable or was changed.
     #[error("the run `{key}` is damaged: {why}")]
@@ -125,8 +125,8 @@ pub enum Error {
         /// The reason.
         why: &'static str,
     },
-    /// The tables are on another server, and that server failed.
-    #[error("the tables on `{name}` cannot be used")]
+    /// The tables are on another server, and the server failed.
+    #[error("cannot use the tables on `{name}`")]
     Elsewhere {
         /// The target.
         name: &'static str,

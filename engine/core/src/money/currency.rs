@@ -26,21 +26,21 @@ pub struct Currency(&'static Entry);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CurrencyError {
     /// The text is neither a code of list one nor the code of a currency that the euro replaced.
-    #[error("not a currency code of ISO 4217 (three upper-case letters, such as `EUR`)")]
+    #[error("not an ISO 4217 currency code (three uppercase letters, such as `EUR`)")]
     Unknown,
     /// The code stands for a metal, a unit of account, a test or no currency.
     #[error("the ISO 4217 code has no minor units, so no amount can have it")]
     NoMinorUnits,
     /// The code is correct except for its case.
-    #[error("the currency code must be in upper case: `{code}`")]
+    #[error("the currency code must be in uppercase: `{code}`")]
     NotUpperCase {
-        /// The code in upper case.
+        /// The code in uppercase.
         code: Currency,
     },
 }
 
 impl Currency {
-    /// Parses a code, which must be in upper case and without spaces.
+    /// Parses a code, which must be in uppercase and without spaces.
     ///
     /// # Errors
     ///
@@ -81,7 +81,7 @@ impl Currency {
             .or_else(|| Self::all().find(|currency| currency.name().to_uppercase() == upper))
     }
 
-    /// Returns the code, three upper-case letters.
+    /// Returns the code, three uppercase letters.
     pub fn code(self) -> &'static str {
         self.0.code
     }
@@ -219,7 +219,7 @@ impl Visitor<'_> for CurrencyVisitor {
     type Value = Currency;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a currency code of ISO 4217, such as \"EUR\"")
+        f.write_str("an ISO 4217 currency code, such as \"EUR\"")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Currency, E> {
@@ -307,7 +307,7 @@ mod tests {
         }
         let lower = Currency::parse("eUr").unwrap_err();
         assert_eq!(lower, CurrencyError::NotUpperCase { code: Currency::parse("EUR").unwrap() });
-        assert_eq!(lower.to_string(), "the currency code must be in upper case: `EUR`");
+        assert_eq!(lower.to_string(), "the currency code must be in uppercase: `EUR`");
         assert!(!Currency::parse("BTC").unwrap_err().to_string().contains("BTC"));
     }
 

@@ -47,7 +47,7 @@ struct Parts {
 pub fn pack(mail: &Mail) -> Result<Vec<u8>, StepError> {
     // The message is only assembled when it is shown or exported, so errors must be found here.
     mail.check().map_err(|error| {
-        StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be assembled").caused_by(error)
+        StepError::permanent(cause::OUT_OF_RANGE, "cannot build the e-mail").caused_by(error)
     })?;
     let parts = Parts {
         from_name: mail.from.name.clone(),
@@ -69,8 +69,7 @@ pub fn pack(mail: &Mail) -> Result<Vec<u8>, StepError> {
     };
     let json = serde_json::to_vec(&parts).unwrap_or_default();
     let failed = |error: std::io::Error| {
-        StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be compressed")
-            .caused_by(error)
+        StepError::permanent(cause::OUT_OF_RANGE, "cannot compress the e-mail").caused_by(error)
     };
     COMPRESSOR.with_borrow_mut(|slot| match slot {
         Some(compressor) => compressor.compress(&json).map_err(failed),
