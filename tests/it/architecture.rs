@@ -84,7 +84,7 @@ const MODULES: &[(&str, &[&str])] = &[
 ];
 
 /// Packages that may use every other package.
-const FREE: &[&str] = &["xtask", "custom-kind", "oms-test-servers"];
+const FREE: &[&str] = &["xtask", "custom-kind", "oms-test-servers", "oms-fuzz-targets"];
 
 /// Packages with which a package must not be linked, directly or indirectly.
 const NOT_LINKED: &[(&str, &[&str])] = &[

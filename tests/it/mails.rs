@@ -103,7 +103,7 @@ fn a_preview_prints_the_path_of_each_mail() {
     let out = out.to_str().unwrap();
     let output = oms(["render-email", "preview", STOREFRONT, "--out", out]).exits(0);
     assert_eq!(output.stdout.lines().count(), MAILS, "{}", output.stdout);
-    assert_eq!(output.stderr, format!("{MAILS} mails, each as .html, .txt and .eml in {out}\n"));
+    assert_eq!(output.stderr, format!("{MAILS} e-mails, each as .html, .txt and .eml in {out}\n"));
     let json = oms(["render-email", "preview", STOREFRONT, "--out", out, "--format", "json"]);
     let json = json.exits(0).json();
     let first = &json["mails"][0];

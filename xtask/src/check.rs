@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use crate::workspace::{FEATURES, has, run as execute, say};
-use crate::{browser, debian, editor, generate, lambda, mails, python, schema, serve, time_zones};
+use crate::{
+    browser, debian, editor, fuzz, generate, lambda, mails, python, schema, serve, time_zones,
+};
 
 /// Run every check of the project
 #[derive(clap::Args)]
@@ -12,12 +14,13 @@ pub(crate) struct Args {}
 type Check = fn() -> anyhow::Result<()>;
 
 /// The checks that are also separate commands, in the order of execution.
-const PARTS: [(&str, Check); 8] = [
+const PARTS: [(&str, Check); 9] = [
     ("generate --check", generate::check),
     ("editor", editor::check),
     ("mails", mails::check),
     ("schema", schema::check),
     ("time-zones", time_zones::check),
+    ("fuzz", fuzz::check),
     ("browser", browser::check),
     ("serve", serve::check),
     ("lambda", lambda::check),
