@@ -14,6 +14,7 @@ mod generate;
 mod lambda;
 mod mails;
 mod npm;
+mod passed;
 mod python;
 mod schema;
 mod serve;
