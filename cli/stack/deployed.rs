@@ -233,7 +233,7 @@ impl Stack {
     ) -> anyhow::Result<()> {
         let queue = self.queue(&self.cloud.resources.dead_letters, "dead_letters", handler)?;
         let is_it = |body: &str| {
-            let told = serde_json::from_str(body).ok().and_then(|body| Place::told(&body));
+            let told = serde_json::from_str(body).ok().and_then(|body| Place::from_message(&body));
             told.is_some_and(|told| told.iter().all(|told| objects.contains(told.key.as_str())))
         };
         queue.take(is_it).await?;
@@ -268,7 +268,7 @@ impl Stack {
             version: None,
         };
         let queue = self.queue(&resources.queues, "queues", &note.handler)?;
-        queue.send(place.message().to_string(), None).await?;
+        queue.send(place.to_message().to_string(), None).await?;
         Ok(true)
     }
 

@@ -8,7 +8,7 @@ use oms_engine::effects::{StepError, cause};
 use oms_engine::expression::Compiled;
 use oms_engine::step::{Effect, InputPlan, PlanContext, Planned, Port, Safety, Verb};
 use oms_engine::table::{Column, TableDef};
-use oms_engine::value::{Nothing, Record, Shape, Type, Typed as _, Value};
+use oms_engine::value::{NoOutput, Record, Shape, Type, Typed as _, Value};
 use serde_json::{Map, Value as Json};
 
 /// The meaning of a missing value for a nullable column.
@@ -178,7 +178,7 @@ pub(crate) fn planned<S>(verb: Verb, input: InputPlan, table: &TableDef, step: S
         resource: Arc::clone(&table.name),
         safety: Safety::Idempotent,
     };
-    Planned { step, input, output: Nothing::ty().unwrap_or_else(Type::text), effects: vec![effect] }
+    Planned { step, input, output: NoOutput::ty().unwrap_or_else(Type::text), effects: vec![effect] }
 }
 
 /// Returns a row of the table, with each value in the form of its column.

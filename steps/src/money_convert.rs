@@ -176,7 +176,7 @@ fn check_unit(amount: &Compiled, from: &Compiled, cx: &mut PlanContext<'_>) {
         let place = Place::value(Route::root().key("amount"));
         cx.fault(
             Finding::error(codes::CURRENCY_MISMATCH, from, message)
-                .also(place, format!("in {unit}"))
+                .related(place, format!("in {unit}"))
                 .help(match unit {
                     Unit::Field(path) => format!("write `from: ${{{{ {path} }}}}`"),
                     Unit::Code(currency) => format!("write `from: {}`", currency.code()),
@@ -201,7 +201,7 @@ fn check_served(
 ) {
     let Some(Value::Text(code)) = currency.and_then(Compiled::constant) else { return };
     let Ok(currency) = Currency::parse(code) else { return };
-    if !rates.table.serves(currency) {
+    if !rates.table.has_currency(currency) {
         let message = format!("the rate table `{}` has no rate for {code}", rates.name);
         cx.fault(Finding::error(
             codes::NO_SUCH_RATE,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use oms_engine::effects::StepError;
 use oms_engine::step::{Faults, PlanContext, Planned, Step, StepContext, Target, Verb};
 use oms_engine::table::TableDef;
-use oms_engine::value::{Nothing, Value};
+use oms_engine::value::{NoOutput, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -39,7 +39,7 @@ impl Step for TableInsert {
     const NAME: &'static str = "table.insert";
     type Config = Config;
     type Input = Value;
-    type Output = Nothing;
+    type Output = NoOutput;
 
     fn plan(config: Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults> {
         let Some(table) = cx.table("table", &config.table) else {
@@ -58,9 +58,9 @@ impl Step for TableInsert {
         columns::row(&self.table, input).ok().map(|row| Target::row(&self.table, &row))
     }
 
-    async fn run(&self, cx: &StepContext<'_>, input: Value) -> Result<Nothing, StepError> {
+    async fn run(&self, cx: &StepContext<'_>, input: Value) -> Result<NoOutput, StepError> {
         let row = columns::row(&self.table, &input)?;
         cx.effects.tables().insert(cx.call, &self.table, row).await?;
-        Ok(Nothing)
+        Ok(NoOutput)
     }
 }

@@ -50,14 +50,14 @@ impl<R: Random> SesMailer<R> {
 
     async fn deliver(&self, call: &Call, mail: &Mail) -> Result<(), StepError> {
         // Before the request to SES, it is certain that nothing was sent.
-        call.doubt.lift();
+        call.outcome_unknown.clear();
         let unmade = |error| {
             StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be assembled")
                 .caused_by(error)
         };
         let message = mail.to_rfc5322().map_err(unmade)?;
         let attempt = format!("{:016x}{:016x}", self.random.next(), self.random.next());
-        match self.claims.claim(call, &attempt, LEASE, call.again).await? {
+        match self.claims.claim(call, &attempt, LEASE, call.may_resend).await? {
             Claim::Mine => {}
             Claim::Done => return Ok(()),
             Claim::Busy => {
@@ -69,13 +69,13 @@ impl<R: Random> SesMailer<R> {
                 return Err(StepError::unknown(message));
             }
         }
-        call.doubt.begin();
+        call.outcome_unknown.set();
         let sent = self.send_raw(call, mail, message).await;
         match sent {
             Ok(provider) => self.note_sent(call, &attempt, &provider).await,
             Err(error) if error.class() == Class::Unknown => Err(error),
             Err(error) => {
-                call.doubt.lift();
+                call.outcome_unknown.clear();
                 match self.claims.free(call, &attempt).await {
                     Ok(()) => Err(error),
                     // The lease must then expire before another attempt can start, and the outcome

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
-use oms_core::effects::{Io, Kept, Listed, Orders, Place, StepError, StoredOrder, cause};
+use oms_core::effects::{Io, StoreResult, ListedOrder, Orders, Place, StepError, StoredOrder, cause};
 use oms_core::value::Digest;
 
 use crate::failure::sorted;
@@ -21,7 +21,7 @@ impl S3Objects {
         bucket: &str,
         key: &str,
         order: &StoredOrder,
-    ) -> Result<Kept, StepError> {
+    ) -> Result<StoreResult, StepError> {
         let digest = order.digest.map(|digest| digest.to_string()).unwrap_or_default();
         let stored = self
             .client
@@ -39,7 +39,7 @@ impl S3Objects {
             None => stored,
         };
         let error = match stored.send().await {
-            Ok(_) => return Ok(Kept::New),
+            Ok(_) => return Ok(StoreResult::New),
             Err(error) => error,
         };
         match error.raw_response().map(|response| response.status().as_u16()) {
@@ -55,17 +55,17 @@ impl S3Objects {
         let there = there.map_err(|error| sorted("S3", error))?;
         let same = there.metadata().and_then(|metadata| metadata.get(DIGEST)) == Some(&digest);
         if same {
-            return Ok(Kept::Same);
+            return Ok(StoreResult::Same);
         }
         let other = objects::read(&self.client, self.bucket(bucket), key, None).await?;
-        Ok(Kept::Other(other.map(|found| found.bytes)))
+        Ok(StoreResult::Other(other.map(|found| found.bytes)))
     }
 
     async fn list_orders(
         &self,
         bucket: &str,
         after: Option<&str>,
-    ) -> Result<Vec<Listed>, StepError> {
+    ) -> Result<Vec<ListedOrder>, StepError> {
         let found = self
             .client
             .list_objects_v2()
@@ -76,7 +76,7 @@ impl S3Objects {
             .map_err(|error| sorted("S3", error))?;
         let listed = found.contents.unwrap_or_default().into_iter().filter_map(|object| {
             let stored_at = Timestamp::from_second(object.last_modified?.secs()).ok()?;
-            Some(Listed { object: object.key?, stored_at })
+            Some(ListedOrder { object: object.key?, stored_at })
         });
         Ok(listed.collect())
     }
@@ -98,7 +98,7 @@ impl S3Objects {
 }
 
 impl Orders for S3Objects {
-    fn keep<'a>(&'a self, bucket: &'a str, key: &'a str, order: &'a StoredOrder) -> Io<'a, Kept> {
+    fn store<'a>(&'a self, bucket: &'a str, key: &'a str, order: &'a StoredOrder) -> Io<'a, StoreResult> {
         Box::pin(self.put_order(bucket, key, order))
     }
 
@@ -106,7 +106,7 @@ impl Orders for S3Objects {
         Box::pin(self.get_order(place))
     }
 
-    fn list<'a>(&'a self, bucket: &'a str, after: Option<&'a str>) -> Io<'a, Vec<Listed>> {
+    fn list<'a>(&'a self, bucket: &'a str, after: Option<&'a str>) -> Io<'a, Vec<ListedOrder>> {
         Box::pin(self.list_orders(bucket, after))
     }
 }

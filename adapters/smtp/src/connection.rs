@@ -225,7 +225,7 @@ impl Connection {
             return Err(StepError::permanent(cause::BAD_ADDRESS, message).into());
         };
         let mut parameters = Vec::new();
-        if envelope.beyond_ascii {
+        if envelope.needs_smtputf8 {
             if !self.can.supports_feature(Extension::SmtpUtfEight) {
                 let message =
                     "the mail server accepts only ASCII addresses (it does not support SMTPUTF8)";
@@ -250,7 +250,7 @@ impl Connection {
             let message = "the mail server sent an unexpected reply, and the message was not sent";
             return Err(StepError::transient(cause::UNAVAILABLE, message).into());
         }
-        call.doubt.begin();
+        call.outcome_unknown.set();
         let transfer = async {
             self.talk.write(&transparent(message)).await?;
             self.talk.reply().await

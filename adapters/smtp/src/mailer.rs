@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lettre::transport::smtp::authentication;
 use lettre::transport::smtp::extension::ClientId;
-use oms_core::effects::{Admission, Call, Io, Leave, Mailer, StepError, cause};
+use oms_core::effects::{PendingPermit, Call, Io, Permit, Mailer, StepError, cause};
 use oms_core::mail::Mail;
 use oms_core::mail::Security;
 use tokio::sync::Semaphore;
@@ -97,7 +97,7 @@ impl SmtpMailer {
     }
 
     async fn deliver(&self, call: &Call, mail: &Mail) -> Result<(), StepError> {
-        call.doubt.lift();
+        call.outcome_unknown.clear();
         let unmade = |error| {
             StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be assembled")
                 .caused_by(error)
@@ -131,14 +131,14 @@ impl Mailer for SmtpMailer {
     }
 
     /// Limits concurrent e-mails to the maximum number of connections.
-    fn admit(&self, wait: bool) -> Admission<'_> {
+    fn acquire_permit(&self, wait: bool) -> PendingPermit<'_> {
         let permits = Arc::clone(&self.permits);
         Box::pin(async move {
             let permit = match wait {
                 true => permits.acquire_owned().await.ok(),
                 false => permits.try_acquire_owned().ok(),
             };
-            permit.map(|permit| Box::new(permit) as Leave)
+            permit.map(|permit| Box::new(permit) as Permit)
         })
     }
 

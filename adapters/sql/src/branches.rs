@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use oms_core::effects::{Branches, Call, Io, Mark, Missing, RunInfo};
+use oms_core::effects::{Branches, Call, Io, DoneNote, MissingNote, RunInfo};
 use serde_json::Value as Json;
 
 use crate::database::Database;
@@ -36,7 +36,7 @@ pub(crate) enum When {
 /// Starts a statement with the parts of its `with` clause. If the call is the handler's last, they
 /// include the note that the handler is done.
 pub(crate) fn with(parts: Statement, call: &Call, when: When) -> Statement {
-    let Some(mark) = &call.mark else { return parts };
+    let Some(mark) = &call.done_note else { return parts };
     let parts = match parts == Statement::default() {
         true => parts.sql("with mark as ("),
         false => parts.sql(", mark as ("),
@@ -45,7 +45,7 @@ pub(crate) fn with(parts: Statement, call: &Call, when: When) -> Statement {
 }
 
 /// Adds the statement that writes the note.
-fn done(statement: Statement, run: &RunInfo, mark: &Mark, when: When) -> Statement {
+fn done(statement: Statement, run: &RunInfo, mark: &DoneNote, when: When) -> Statement {
     let statement = statement
         .sql("insert into oms_branches as b (pipeline, handler, object, key, run, state) select ")
         .text(&*run.pipeline)
@@ -75,7 +75,7 @@ fn done(statement: Statement, run: &RunInfo, mark: &Mark, when: When) -> Stateme
 }
 
 impl Branches for SqlBranches {
-    fn done<'a>(&'a self, run: &'a RunInfo, mark: &'a Mark) -> Io<'a, ()> {
+    fn done<'a>(&'a self, run: &'a RunInfo, mark: &'a DoneNote) -> Io<'a, ()> {
         Box::pin(async move {
             let statement = done(Statement::default(), run, mark, When::Always);
             self.database.run(&statement).await.map(drop)
@@ -86,7 +86,7 @@ impl Branches for SqlBranches {
         &'a self,
         pipeline: &'a str,
         key: &'a str,
-        mark: &'a Mark,
+        mark: &'a DoneNote,
         cause: &'a str,
         reason: &'a str,
     ) -> Io<'a, ()> {
@@ -119,7 +119,7 @@ impl Branches for SqlBranches {
         pipeline: &'a str,
         handlers: &'a [&'a str],
         objects: &'a [&'a str],
-    ) -> Io<'a, Vec<Missing>> {
+    ) -> Io<'a, Vec<MissingNote>> {
         Box::pin(async move {
             // Lists are passed as JSON, because the RDS Data API does not support arrays.
             let list = |texts: &[&str]| Json::from(texts.to_vec()).to_string();
@@ -134,7 +134,7 @@ impl Branches for SqlBranches {
             let rows = self.database.run(&statement).await?;
             let missing = rows.into_iter().filter_map(|row| match row.as_slice() {
                 [Some(object), Some(handler)] => {
-                    Some(Missing { object: object.clone(), handler: handler.clone() })
+                    Some(MissingNote { object: object.clone(), handler: handler.clone() })
                 }
                 _ => None,
             });

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use oms_core::effects::{Erase, Io, StepError};
-use oms_core::table::{Column, Customer, Erasing, Identity, RowCounts, TableDef, TableUse};
+use oms_core::table::{Column, Customer, EraseMode, Identity, RowCounts, TableDef, TableUse};
 use oms_core::value::Value;
 
 use crate::database::Database;
@@ -40,7 +40,7 @@ impl Erase for SqlErasure {
         &'a self,
         tables: &'a [TableUse],
         runs: &'a [String],
-        erasing: Erasing,
+        erasing: EraseMode,
     ) -> Io<'a, RowCounts> {
         Box::pin(erase_of_runs(&*self.0, tables, runs, erasing))
     }
@@ -49,7 +49,7 @@ impl Erase for SqlErasure {
         &'a self,
         tables: &'a [TableUse],
         customer: &'a Customer,
-        erasing: Erasing,
+        erasing: EraseMode,
     ) -> Io<'a, RowCounts> {
         Box::pin(erase_of_customer(&*self.0, tables, customer, erasing))
     }
@@ -99,7 +99,7 @@ async fn erase_of_runs(
     database: &dyn Database,
     tables: &[TableUse],
     runs: &[String],
-    erasing: Erasing,
+    erasing: EraseMode,
 ) -> Result<RowCounts, StepError> {
     let mut counts = RowCounts::new();
     let written = |used: &&TableUse| used.is_written && used.table.is_personal();
@@ -122,7 +122,7 @@ async fn erase_of_customer(
     database: &dyn Database,
     tables: &[TableUse],
     customer: &Customer,
-    erasing: Erasing,
+    erasing: EraseMode,
 ) -> Result<RowCounts, StepError> {
     let mut counts = RowCounts::new();
     // Rows with an address identify the customer, so they come last: if this ends early, a
@@ -135,8 +135,8 @@ async fn erase_of_customer(
         let condition = |statement| of_customer(statement, table, customer);
         let rows = match (*is_written, erasing) {
             (true, _) => clear(database, table, &condition, erasing).await?,
-            (false, Erasing::Count) => count(database, table, &condition).await?,
-            (false, Erasing::Erase) => {
+            (false, EraseMode::Count) => count(database, table, &condition).await?,
+            (false, EraseMode::Erase) => {
                 let statement = Statement::default().sql("delete from ").name(&table.name);
                 changed(database, condition(statement.sql(" where "))).await?
             }
@@ -194,7 +194,7 @@ async fn clear(
     database: &dyn Database,
     table: &TableDef,
     condition: Condition<'_>,
-    erasing: Erasing,
+    erasing: EraseMode,
 ) -> Result<u64, StepError> {
     let is_key = |column: &&Column| table.key_columns().any(|key| key.name == column.name);
     let (keys, others): (Vec<&Column>, Vec<&Column>) =
@@ -209,7 +209,7 @@ async fn clear(
         [] => condition(statement),
         _ => pairs(condition(statement).sql(" and ("), " is distinct from ", " or ").sql(")"),
     };
-    if erasing == Erasing::Count {
+    if erasing == EraseMode::Count {
         return match keys.as_slice() {
             [] => count(database, table, &full).await,
             _ => count(database, table, condition).await,

@@ -83,7 +83,7 @@ impl Tables for SqlTables {
                 return Ok(None);
             };
             let version = version.as_deref().and_then(|version| version.parse().ok());
-            call.reads.note(item, version.unwrap_or(0));
+            call.reads.record_read(item, version.unwrap_or(0));
             there.as_ref().map(|_| row::read(table, found)).transpose()
         })
     }

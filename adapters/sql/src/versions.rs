@@ -68,9 +68,9 @@ pub(crate) fn settle<T>(
 ) -> Result<T, StepError> {
     match &result {
         Ok(_) if call.reads.is_contended(&table.name) => {
-            call.reads.wrote(&item(table, table.key_of(row)));
+            call.reads.record_write(&item(table, table.key_of(row)));
         }
-        Err(error) if error.cause() == cause::CONTENTION => call.reads.refuse(),
+        Err(error) if error.cause() == cause::CONTENTION => call.reads.reject(),
         _ => {}
     }
     result

@@ -111,8 +111,8 @@ impl fmt::Debug for TimeZone {
 impl UnknownTimeZone {
     /// Returns a help text that suggests a zone.
     pub fn help(&self) -> String {
-        let likely = likely(&self.name);
-        likely.map_or_else(
+        let suggestion = likely(&self.name);
+        suggestion.map_or_else(
             || {
                 "use a name of the IANA time zone database, such as `Europe/Berlin` or `UTC`"
                     .to_owned()

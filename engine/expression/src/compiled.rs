@@ -197,7 +197,7 @@ impl Compiled {
                 }
                 _ => true,
             };
-            let position = UrlPart::behind(&written);
+            let position = UrlPart::after(&written);
             encoded.push(if value { Node::Encoded(Box::new(part), position) } else { part });
         }
         let pieces = self.pieces.into_iter().map(|piece| match piece {

@@ -96,7 +96,7 @@ fn excluded(document: &Document, route: Route) -> Finding {
         Some((place, source)) => {
             let message = format!("`{key}` cannot be used with `source: {source}`");
             Finding::error(codes::UNKNOWN_KEY, Place::key(route), message)
-                .also(Place::value(place), "the source")
+                .related(Place::value(place), "the source")
                 .help(format!("remove `{key}`, or change the source"))
         }
         None => {

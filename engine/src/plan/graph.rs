@@ -151,7 +151,7 @@ impl Builder<'_, '_, '_> {
                 Place::value(Route::root().key("steps").key(first).key("on_failure").key("run"));
             self.sink.add(
                 Finding::error(codes::CATCH, place, message)
-                    .also(other, "already used here")
+                    .related(other, "already used here")
                     .help("use a separate catch step for each step".to_owned()),
             );
             return;
@@ -170,7 +170,7 @@ impl Builder<'_, '_, '_> {
             if let Some(edge) = self.edges.iter().find(|edge| edge.from == catcher && edge.to == at)
             {
                 let text = format!("`{}` needs it here", catch.run);
-                finding = finding.also(edge.place.clone(), text);
+                finding = finding.related(edge.place.clone(), text);
             }
             self.sink.add(
                 finding.help(
@@ -259,7 +259,7 @@ impl Builder<'_, '_, '_> {
         let mut finding =
             Finding::error(codes::CYCLE, first.place.clone(), message).label(text(first));
         for edge in edges {
-            finding = finding.also(edge.place.clone(), text(edge));
+            finding = finding.related(edge.place.clone(), text(edge));
         }
         let help = if way.len() == 1 { "remove this entry" } else { "remove one of these entries" };
         self.sink.add(finding.help(help.to_owned()));

@@ -70,7 +70,7 @@ fn declared(
                         place,
                         format!("the step `{name}` appears twice in `handlers`"),
                     )
-                    .also(first.clone(), "the first entry")
+                    .related(first.clone(), "the first entry")
                     .help("keep the step in one handler only".to_owned()),
                 );
                 continue;
@@ -92,7 +92,7 @@ fn declared(
                 Place::key(step.route.clone()),
                 format!("no handler runs the step `{}`", step.name),
             )
-            .also(Place::key(Route::root().key("handlers")), "the step is not listed here")
+            .related(Place::key(Route::root().key("handlers")), "the step is not listed here")
             .help(format!("add `{}` to one of the handlers", step.name)),
         );
     }

@@ -316,7 +316,7 @@ impl Planner<'_, '_> {
                     } else {
                         format!("`{name}` needs `{}`, which runs only if this is true", other.name)
                     };
-                    finding = finding.also(Place::value(other.route.key("when")), text);
+                    finding = finding.related(Place::value(other.route.key("when")), text);
                 }
                 finding.help(self.without_skipped(needs, &steps))
             }
@@ -472,7 +472,7 @@ impl Planner<'_, '_> {
                     .help(format!("write `max_ms: {initial_ms}` or more, or a lower `initial_ms`"));
             let initial = route.key("initial_ms");
             if self.inputs.sink.document.root().find(&initial).is_some() {
-                finding = finding.also(Place::value(initial), "the first wait");
+                finding = finding.related(Place::value(initial), "the first wait");
             }
             self.inputs.sink.add(finding);
         }
@@ -484,7 +484,7 @@ impl Planner<'_, '_> {
                 );
                 self.inputs.sink.add(
                     Finding::error(codes::UNSAFE_RETRY, Place::key(route), message)
-                        .also(
+                        .related(
                             Place::value(named.route.key("uses")),
                             format!("each attempt repeats the effect ({})", effect.resource),
                         )
@@ -536,7 +536,7 @@ impl Planner<'_, '_> {
                 let place = Place::value(named.route.key("uses"));
                 let what =
                     if field.is_empty() { "its output".to_owned() } else { format!("`{field}`") };
-                finding.also(place, format!("{what} is produced here"))
+                finding.related(place, format!("{what} is produced here"))
             }
             // A label at the whole schema of the order would not help.
             Origin::Order { path } if path.is_empty() => finding,
@@ -549,10 +549,10 @@ impl Planner<'_, '_> {
                 let inline = self.inputs.sink.document.root().find(&place).is_some();
                 let text = format!("`{path}` is declared here");
                 if inline {
-                    finding.also(Place::key(place), text)
+                    finding.related(Place::key(place), text)
                 } else {
                     finding
-                        .also(Place::value(route), format!("`{path}` is declared in this schema"))
+                        .related(Place::value(route), format!("`{path}` is declared in this schema"))
                 }
             }
         }

@@ -107,7 +107,7 @@ fn check_table(
             }
             Some(position) if columns.get(position).is_some_and(|column| column.nullable) => {
                 Finding::error(codes::TABLE, place, format!("the key column `{name}` may be null"))
-                    .also(Place::value(route.key(name)), "declared with `?`")
+                    .related(Place::value(route.key(name)), "declared with `?`")
                     .help("remove the `?`; a key column must have a value in every row".to_owned())
             }
             Some(position) => {
@@ -142,7 +142,7 @@ fn check_customer(columns: &[Column], route: &Route, sink: &mut Sink<'_>) -> boo
                 Some(first) => fault(format!(
                     "a row belongs to one customer, but `{name}` is a second customer id"
                 ))
-                .also(Place::value(route.key(&first.name).key("customer")), "the first customer id")
+                .related(Place::value(route.key(&first.name).key("customer")), "the first customer id")
                 .help("remove `customer: true` from one of the two columns".to_owned()),
             },
             shape => fault(format!("a column of the type `{shape}` cannot identify a customer"))

@@ -152,6 +152,6 @@ fn begin(
         claimed: Vec::new(),
         next: Vec::new(),
         deferred: false,
-        mark: None,
+        done_note: None,
     }
 }

@@ -27,7 +27,7 @@ mod too_long;
 
 pub use accept::{Rejection, ResumeError, accept, accept_as, resume};
 pub use decision::{Decision, IllegalEvent};
-pub use driver::{Progress, Run, advance, idempotency_key, take_as_done};
+pub use driver::{Progress, Run, advance, idempotency_key, assume_done};
 pub use element::Elements;
 pub use event::{Event, SkipReason};
 pub use failure::Failure;

@@ -11,22 +11,22 @@ use oms_core::value::Value;
 use super::decision::IllegalEvent;
 use super::element::Elements;
 use super::event::Event;
-use super::scheduler::{Kept, Scheduler};
+use super::scheduler::{SavedState, Scheduler};
 use super::state::{ElementState, StepState};
 use crate::plan::PlannedStep;
 
 /// The states of a step and its elements before the run moved to another version of the pipeline.
-type Past = BTreeMap<Option<u32>, ElementState>;
+type PastStates = BTreeMap<Option<u32>, ElementState>;
 
 impl Scheduler {
     /// Resets failed steps and moves waiting attempts to `at`. Elements that succeeded keep
     /// their outputs. Skipped steps are decided again if they depend on a step that is retried.
     pub(super) fn reopen(&mut self, at: Timestamp) {
         let mut reopened: Vec<bool> = Vec::with_capacity(self.steps.len());
-        for (state, kept) in self.steps.iter_mut().zip(&mut self.kept) {
+        for (state, kept) in self.steps.iter_mut().zip(&mut self.saved) {
             let again = matches!(state, StepState::Failed { .. });
             if let StepState::Failed { failure, items, elements } = state {
-                let begun = match (elements.is_empty(), failure.class) {
+                let resumed_state = match (elements.is_empty(), failure.class) {
                     (true, Class::Unknown) => Some(StepState::One(ElementState::Pending)),
                     (true, _) => None,
                     (false, _) => {
@@ -35,10 +35,10 @@ impl Scheduler {
                         Some(StepState::Each { items: Arc::clone(items), elements })
                     }
                 };
-                *kept = begun.map(|state| Kept { state, has_begun_here: true });
+                *kept = resumed_state.map(|state| SavedState { state, has_begun_here: true });
                 *state = StepState::Pending;
             }
-            hurry(state, at);
+            make_due(state, at);
             reopened.push(again);
         }
         if self.plan.semantics().failures_reach_skipped_steps() {
@@ -91,9 +91,9 @@ impl Scheduler {
     ) -> Result<(), IllegalEvent> {
         let plan = Arc::clone(&self.plan);
         self.is_retried = true;
-        let mut past: Vec<Past> = vec![Past::new(); plan.steps().len()];
+        let mut past: Vec<PastStates> = vec![PastStates::new(); plan.steps().len()];
         for event in events {
-            recall(&mut past, event, |step| plan.step(step), at);
+            record_past(&mut past, event, |step| plan.step(step), at);
         }
         for id in done {
             let step = plan.step(id).ok_or_else(|| IllegalEvent::NoStep(Arc::clone(id)))?;
@@ -109,8 +109,8 @@ impl Scheduler {
         // Lists are computed from outputs, so this loop runs after all outputs are set.
         for (step, (past, planned)) in past.into_iter().zip(plan.steps()).enumerate() {
             let begun = self.begun(past, planned);
-            if let Some(kept) = self.kept.get_mut(step) {
-                *kept = begun.map(|state| Kept { state, has_begun_here: false });
+            if let Some(kept) = self.saved.get_mut(step) {
+                *kept = begun.map(|state| SavedState { state, has_begun_here: false });
             }
         }
         Ok(())
@@ -118,12 +118,12 @@ impl Scheduler {
 
     /// Returns the state from which a step continues that had begun in another version of the
     /// pipeline.
-    fn begun(&self, past: Past, planned: &PlannedStep) -> Option<StepState> {
+    fn begun(&self, past: PastStates, planned: &PlannedStep) -> Option<StepState> {
         if planned.for_each.is_none() {
             return past
                 .into_iter()
                 .find(|(element, _)| element.is_none())
-                .map(|(_, state)| StepState::One(from_the_beginning(&state)));
+                .map(|(_, state)| StepState::One(retried_state(&state)));
         }
         let last = past.keys().flatten().max()?;
         let items = self.expand(planned).ok()?;
@@ -132,7 +132,7 @@ impl Scheduler {
         for (element, state) in past {
             let slot = element.and_then(|element| elements.get_mut(element as usize));
             if let Some(slot) = slot {
-                *slot = from_the_beginning(&state);
+                *slot = retried_state(&state);
             }
         }
         Some(StepState::Each { items, elements: Elements::new(elements) })
@@ -140,8 +140,8 @@ impl Scheduler {
 }
 
 /// Records an event's result in the known past of its step.
-fn recall(
-    past: &mut [Past],
+fn record_past(
+    past: &mut [PastStates],
     event: &Event,
     position: impl Fn(&str) -> Option<usize>,
     at: Timestamp,
@@ -151,7 +151,7 @@ fn recall(
             (step, *element, ElementState::Succeeded(output.clone()))
         }
         Event::Failed { step, element, attempt, retry_at: Some(_), .. } => {
-            (step, *element, now(*attempt, at))
+            (step, *element, due_at(*attempt, at))
         }
         Event::Failed { step, element, failure, .. } => {
             (step, *element, ElementState::Failed(failure.clone()))
@@ -181,7 +181,7 @@ fn recall(
 }
 
 /// Returns the output of a step that succeeded: its own, or the list of its elements' outputs.
-fn output(past: Past) -> Option<Value> {
+fn output(past: PastStates) -> Option<Value> {
     let output = |state| match state {
         ElementState::Succeeded(output) => Some(output),
         _ => None,
@@ -207,7 +207,7 @@ fn succeeded_or_pending(state: &ElementState) -> ElementState {
 
 /// Returns the state in which a step or element is retried. A failed one starts again; a waiting
 /// one keeps its number of attempts.
-fn from_the_beginning(state: &ElementState) -> ElementState {
+fn retried_state(state: &ElementState) -> ElementState {
     match state {
         ElementState::Failed(_) => ElementState::Pending,
         other => other.clone(),
@@ -215,17 +215,17 @@ fn from_the_beginning(state: &ElementState) -> ElementState {
 }
 
 /// Returns the state of an attempt that is retried immediately.
-const fn now(attempts: u32, at: Timestamp) -> ElementState {
+const fn due_at(attempts: u32, at: Timestamp) -> ElementState {
     ElementState::Waiting { attempts, until: at, wait: SignedDuration::ZERO }
 }
 
 /// Moves waiting attempts to `at`.
-fn hurry(state: &mut StepState, at: Timestamp) {
+fn make_due(state: &mut StepState, at: Timestamp) {
     match state {
         StepState::One(ElementState::Waiting { until, wait, .. }) => {
             (*until, *wait) = (at, SignedDuration::ZERO);
         }
-        StepState::Each { elements, .. } => elements.hurry(at),
+        StepState::Each { elements, .. } => elements.make_due(at),
         _ => {}
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Targets {
 
 impl Targets {
     /// Records the target of an attempt.
-    pub(super) fn note(&mut self, writer: Writer, target: Target) {
+    pub(super) fn record(&mut self, writer: Writer, target: Target) {
         if self.of.insert(writer, target.clone()).as_ref() == Some(&target) {
             return;
         }
@@ -88,7 +88,7 @@ impl Scheduler {
         let mut targets = self.targets.take().unwrap_or_else(|| self.written());
         let conflict = targets.conflict(&plan, (step, element), &target);
         if conflict.is_none() {
-            targets.note((step, element), target);
+            targets.record((step, element), target);
         }
         self.targets = Some(targets);
         conflict.map_or(Ok(()), Err)
@@ -107,7 +107,7 @@ impl Scheduler {
         let plan = self.plan();
         for (at, (planned, state)) in plan.steps().iter().zip(self.steps()).enumerate() {
             // A step that is retried keeps what its elements have written.
-            let kept = || self.kept.get(at)?.as_ref().map(|kept| &kept.state);
+            let kept = || self.saved.get(at)?.as_ref().map(|kept| &kept.state);
             let state = match state {
                 StepState::Pending => kept().unwrap_or(state),
                 _ => state,
@@ -125,7 +125,7 @@ impl Scheduler {
                 if is_written(state, element)
                     && let Some(target) = input().and_then(|input| planned.step.target(&input))
                 {
-                    targets.note((at, element), target);
+                    targets.record((at, element), target);
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jsonschema::paths::Location;
 use jsonschema::{Keyword, Retrieve, ValidationError, ValidationOptions};
 use oms_core::money::Decimal;
-use oms_core::value::{decimal, sized};
+use oms_core::value::{decimal, check_digits};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -114,7 +114,7 @@ impl Digits {
             Instance::Number(text) if self.numbers => {
                 let number = Decimal::from_json_number(text)
                     .map_err(|error| format!("must not have {error}"))?;
-                sized(number, self.integer_digits, self.scale).map(drop)
+                check_digits(number, self.integer_digits, self.scale).map(drop)
             }
             _ => Ok(()),
         }

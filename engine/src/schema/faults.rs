@@ -85,7 +85,7 @@ fn collect(error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
         Kind::Enum { options } => add(Rank::Values, one_of(options)),
         Kind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
-            add(Rank::Form, json_words::lacks(name));
+            add(Rank::Form, json_words::missing_member(name));
         }
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
             for name in unexpected {

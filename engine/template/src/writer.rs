@@ -207,7 +207,7 @@ impl Writer {
     fn url_part(&self) -> UrlPart {
         match self.written() {
             long if long.len() > WRITTEN_MAX => UrlPart::Query,
-            written => UrlPart::behind(&without_references(written)),
+            written => UrlPart::after(&without_references(written)),
         }
     }
 
@@ -237,7 +237,7 @@ impl Writer {
             false => Cow::Borrowed(url),
         };
         let goes_on = !url.contains(ends_url) && !url.ends_with([';', '.', '!']);
-        goes_on.then(|| UrlPart::behind(&url))
+        goes_on.then(|| UrlPart::after(&url))
     }
 
     /// Returns the part of the URL at the current position of a CSS declaration, if it is within `url()`.
@@ -247,7 +247,7 @@ impl Writer {
         let (_, url) =
             written.get(last..)?.rsplit_once("url(").filter(|(_, url)| !url.contains(')'))?;
         let url = without_references(url);
-        Some(UrlPart::behind(url.trim_start_matches(['\'', '"', ' '])))
+        Some(UrlPart::after(url.trim_start_matches(['\'', '"', ' '])))
     }
 
     fn url(&mut self, text: &str, part: UrlPart, quoted: bool) -> fmt::Result {

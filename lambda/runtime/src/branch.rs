@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use oms_engine::effects::{Class, Clock as _, Effects as _, Mark, Orders, Place, Queue};
+use oms_engine::effects::{Class, Clock as _, Effects as _, DoneNote, Orders, Place, Queue};
 use oms_engine::plan::{Choreography, ObjectKey, Plan};
 use oms_engine::run::{Run, RunState, StepState, accept, advance};
 use serde_json::{Value as Json, json};
@@ -131,7 +131,7 @@ impl BranchHandler {
                 Outcome::Later { .. } => false,
                 Outcome::Parked { key, cause, reason } => {
                     self.park(place, &key, &cause, &reason).await;
-                    self.dead(place.message(), &cause, &reason).await
+                    self.dead(place.to_message(), &cause, &reason).await
                 }
             };
         }
@@ -207,7 +207,7 @@ impl BranchHandler {
         self.prepare(&mut run, &mark);
         loop {
             let progress = advance(&mut run, &self.world).await;
-            if progress.refused
+            if progress.conflicted
                 && let Ok(again) = begin()
             {
                 // Another run changed data that this run had read, so the run starts again. Effects that are already done are not repeated.
@@ -245,19 +245,19 @@ impl BranchHandler {
     }
 
     /// Restricts the run to the steps of this branch, and attaches the note to the last step.
-    fn prepare(&self, run: &mut Run, mark: &Arc<Mark>) {
-        run.only(&self.steps);
+    fn prepare(&self, run: &mut Run, mark: &Arc<DoneNote>) {
+        run.restrict_to(&self.steps);
         if let Some(last) = self.last {
-            run.mark(last, Arc::clone(mark));
+            run.write_done_note(last, Arc::clone(mark));
         }
     }
 
-    fn mark(&self, place: &Place) -> Mark {
-        Mark { handler: Arc::clone(&self.name), object: Arc::from(place.key.as_str()) }
+    fn mark(&self, place: &Place) -> DoneNote {
+        DoneNote { handler: Arc::clone(&self.name), object: Arc::from(place.key.as_str()) }
     }
 
     /// Notes that the branch is done with a run, unless its last effect has already written the note.
-    async fn note(&self, run: &Run, mark: &Mark) -> Outcome {
+    async fn note(&self, run: &Run, mark: &DoneNote) -> Outcome {
         let state = self.last.and_then(|last| run.scheduler.steps().get(last));
         let Some(branches) = &self.world.branches else { return Outcome::Done };
         if matches!(state, Some(StepState::Succeeded(_))) {

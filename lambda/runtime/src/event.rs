@@ -49,7 +49,7 @@ impl Message {
         if content.get("Event").and_then(Json::as_str) == Some("s3:TestEvent") {
             self.note = Some(Note::Test);
         } else if content.get("objects").is_some() {
-            match Place::told(content) {
+            match Place::from_message(content) {
                 Some(places) => self.places.extend(places),
                 None => self.note = Some(Note::Unreadable),
             }

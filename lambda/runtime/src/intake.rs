@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use oms_clock::SystemClock;
-use oms_engine::effects::{Clock as _, Kept, Orders, StepError, StoredOrder};
+use oms_engine::effects::{Clock as _, StoreResult, Orders, StepError, StoredOrder};
 use oms_engine::intake::{Conflict, Reply};
 use oms_engine::plan::{Choreography, Plan};
 use oms_engine::run::{Run, accept_as};
@@ -67,9 +67,9 @@ impl IntakeHandler {
         };
         for attempt in 1..=ATTEMPTS {
             let answer = match self.keep(&run, &object, name).await {
-                Ok(Kept::New) => Reply::accepted(key, &run.info.id),
-                Ok(Kept::Same) => Reply::same(key, &run.info.id),
-                Ok(Kept::Other(stored)) => {
+                Ok(StoreResult::New) => Reply::accepted(key, &run.info.id),
+                Ok(StoreResult::Same) => Reply::same(key, &run.info.id),
+                Ok(StoreResult::Other(stored)) => {
                     match Conflict::between(self.plan.order(), &run.info, stored.as_deref()) {
                         Some(conflict) => Reply::conflict(&conflict),
                         None => Reply::same(key, &run.info.id),
@@ -94,7 +94,7 @@ impl IntakeHandler {
         Reply::unavailable()
     }
 
-    async fn keep(&self, run: &Run, object: &str, name: &str) -> Result<Kept, StepError> {
+    async fn keep(&self, run: &Run, object: &str, name: &str) -> Result<StoreResult, StepError> {
         let rates = match &self.pin {
             Some(pin) => pin.version().await?,
             None => None,
@@ -106,7 +106,7 @@ impl IntakeHandler {
             accepted_at: run.info.accepted_at,
             rates,
         };
-        self.orders.keep(&self.bucket, object, &order).await
+        self.orders.store(&self.bucket, object, &order).await
     }
 
     fn object_key(&self, run: &Run) -> Option<String> {

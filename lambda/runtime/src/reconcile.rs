@@ -127,7 +127,7 @@ impl ReconcileHandler {
             let Some(queue) = self.queues.get(&lost.handler) else { continue };
             let key = lost.object.clone();
             let place = Place { bucket: self.real.clone(), key, version: None };
-            queue.send(place.message().to_string(), None).await?;
+            queue.send(place.to_message().to_string(), None).await?;
             let fields = [
                 ("pipeline", &**self.plan.name()),
                 ("handler", lost.handler.as_str()),

@@ -187,7 +187,7 @@ impl Driver {
             match outcome {
                 // During shutdown, only claimed attempts are executed. The rest follows after the
                 // next start.
-                Outcome::Committed { .. } if self.is_closed() && !run.has_claims() => {
+                Outcome::Committed { .. } if self.is_closed() && !run.has_unstarted_claims() => {
                     return Ok((outcome, end));
                 }
                 Outcome::Committed { id } if end.state == RunState::InProgress => {
@@ -224,7 +224,7 @@ impl Driver {
     async fn stretch(&self, run: &mut Run, begun: &mut Begun) -> Result<(Outcome, End), Error> {
         // Effects outside of this process cannot be repeated, even if the data that they were based
         // on has changed since.
-        let rests_on_facts = run.has_claims();
+        let rests_on_facts = run.has_unstarted_claims();
         let stage = Stage::new(self, begun);
         let progress = advance(run, &stage).await;
         let mut writes = std::mem::take(&mut begun.writes);
@@ -237,7 +237,7 @@ impl Driver {
         let mut events = std::mem::take(&mut begun.events);
         events.extend(progress.events);
         let end = End::reached(run, progress.state, progress.until);
-        if progress.refused {
+        if progress.conflicted {
             begun.refusals.items.extend(items(&reads, &writes));
             return Ok((Outcome::Refused, end));
         }

@@ -1,7 +1,7 @@
 //! The port that erases personal data.
 
 use super::Io;
-use crate::table::{Customer, Erasing, Identity, RowCounts, TableUse};
+use crate::table::{Customer, EraseMode, Identity, RowCounts, TableUse};
 
 /// Finds and erases a customer's personal data in tables outside of this database. All calls can be
 /// repeated.
@@ -19,7 +19,7 @@ pub trait Erase: Send + Sync {
         &'a self,
         tables: &'a [TableUse],
         runs: &'a [String],
-        erasing: Erasing,
+        erasing: EraseMode,
     ) -> Io<'a, RowCounts>;
 
     /// Erases or counts the rows that belong to a customer.
@@ -27,6 +27,6 @@ pub trait Erase: Send + Sync {
         &'a self,
         tables: &'a [TableUse],
         customer: &'a Customer,
-        erasing: Erasing,
+        erasing: EraseMode,
     ) -> Io<'a, RowCounts>;
 }

@@ -18,10 +18,10 @@ pub use clock::{Clock, Random};
 pub use erase::Erase;
 pub use error::{Class, StepError, cause};
 pub use intake::{
-    Branches, Kept, Listed, Mark, Missing, Orders, Place, Queue, RateFile, StoredOrder,
+    Branches, StoreResult, ListedOrder, DoneNote, MissingNote, Orders, Place, Queue, RateFile, StoredOrder,
 };
 pub use ports::{
-    Admission, Call, Doubt, Effects, Inserted, Io, Leave, Mailer, Message, ObjectStore, Outside,
+    PendingPermit, Call, OutcomeUnknown, Effects, Inserted, Io, Permit, Mailer, Message, ObjectStore, Outside,
     Put, RunInfo, Tables, Topic, World,
 };
 pub use reads::{Reads, TableNames};

@@ -14,7 +14,7 @@ use jiter::{Jiter, JiterError, JiterErrorType, Peek};
 use super::data::{Record, Value};
 use super::difference::escaped;
 use super::json_node::{JsonKind, JsonNode, RecordNode};
-use super::json_place::name_before;
+use super::json_place::preceding_name;
 use super::{json_scalar, json_words};
 use crate::money::Decimal;
 
@@ -125,7 +125,7 @@ fn read(text: &[u8], node: &JsonNode, revive: bool) -> Result<Parsed, Vec<JsonPr
             return Ok(Parsed { value, canonical: reader.canonical });
         }
         Ok(_) => {}
-        Err(Unreadable { index, pointer, message }) => {
+        Err(SyntaxError { index, pointer, message }) => {
             let offset = index.min(text.len());
             problems.push(JsonProblem { kind: ProblemKind::Syntax, pointer, offset, message });
         }
@@ -140,13 +140,13 @@ fn read(text: &[u8], node: &JsonNode, revive: bool) -> Result<Parsed, Vec<JsonPr
 }
 
 /// The reason why reading cannot continue.
-struct Unreadable {
+struct SyntaxError {
     index: usize,
     pointer: String,
     message: String,
 }
 
-impl From<JiterError> for Unreadable {
+impl From<JiterError> for SyntaxError {
     fn from(error: JiterError) -> Self {
         let why = match &error.error_type {
             JiterErrorType::JsonError(error) => json_words::syntax(error),
@@ -167,7 +167,7 @@ struct Reader<'t> {
     revive: bool,
 }
 
-type Read<T> = Result<T, Unreadable>;
+type Read<T> = Result<T, SyntaxError>;
 
 impl Reader<'_> {
     fn problem_at(&mut self, kind: ProblemKind, offset: usize, message: &str) {
@@ -181,7 +181,7 @@ impl Reader<'_> {
     }
 
     /// Reports a value that does not fit and skips it.
-    fn unfit(&mut self, peek: Peek, message: &str) -> Read<Value> {
+    fn reject_value(&mut self, peek: Peek, message: &str) -> Read<Value> {
         let offset = self.json.current_index();
         let value = self.any(peek)?;
         if self.revive {
@@ -199,7 +199,7 @@ impl Reader<'_> {
         let result = if self.depth > DEPTH_MAX {
             let message = format!("is nested more than {DEPTH_MAX} levels deep");
             let pointer = String::new();
-            Err(Unreadable { index: self.json.current_index(), pointer, message })
+            Err(SyntaxError { index: self.json.current_index(), pointer, message })
         } else {
             read(self)
         };
@@ -224,7 +224,7 @@ impl Reader<'_> {
                 self.canonical.push(b'z');
                 return Ok(Value::Null);
             }
-            return self.unfit(peek, &format!("must be {}, not null", node.wanted()));
+            return self.reject_value(peek, &format!("must be {}, not null", node.expected()));
         }
         match (&node.kind, peek) {
             (JsonKind::Record(record), peek) if record.lax && peek != Peek::Object => {
@@ -254,8 +254,8 @@ impl Reader<'_> {
             (JsonKind::Record(record), Peek::Object) => self.record(record),
             (JsonKind::Json, _) => Ok(Value::Json(Arc::new(self.any(peek)?))),
             (JsonKind::Decimal { text: true, number: false, .. }, peek) if peek.is_num() => self
-                .unfit(peek, "must be a decimal written as text, such as \"12.30\", not a number"),
-            _ => self.unfit(peek, &format!("must be {}", node.wanted())),
+                .reject_value(peek, "must be a decimal written as text, such as \"12.30\", not a number"),
+            _ => self.reject_value(peek, &format!("must be {}", node.expected())),
         }
     }
 
@@ -278,7 +278,7 @@ impl Reader<'_> {
             Ok(decimal) => json_scalar::number(decimal, node),
             Err(error) => Err(format!("must not have {error}")),
         };
-        Ok(checked.unwrap_or_else(|message| self.refused(offset, &message)))
+        Ok(checked.unwrap_or_else(|message| self.reject_scalar(offset, &message)))
     }
 
     fn string(&mut self, node: &JsonNode) -> Read<Value> {
@@ -295,11 +295,11 @@ impl Reader<'_> {
             }
             _ => write_part(&mut self.canonical, b's', text.as_bytes()),
         }
-        Ok(checked.unwrap_or_else(|message| self.refused(offset, &message)))
+        Ok(checked.unwrap_or_else(|message| self.reject_scalar(offset, &message)))
     }
 
     /// Reports a scalar that does not fit.
-    fn refused(&mut self, offset: usize, message: &str) -> Value {
+    fn reject_scalar(&mut self, offset: usize, message: &str) -> Value {
         self.problem_at(ProblemKind::Shape, offset, message);
         Value::Missing
     }
@@ -358,7 +358,7 @@ impl Reader<'_> {
                     write_part(&mut self.canonical, b'k', member.name.as_bytes());
                     let known = self.problems.len();
                     let value = self.member(&member.name, &member.node, twice)?;
-                    let value = if member.lax { self.excused(known, value) } else { value };
+                    let value = if member.lax { self.excuse(known, value) } else { value };
                     if let Some(slot) = slots.get_mut(position) {
                         *slot = value;
                     }
@@ -366,7 +366,7 @@ impl Reader<'_> {
                 Err(name) => {
                     write_part(&mut self.canonical, b'k', name.as_bytes());
                     if !node.additional {
-                        self.not_allowed(&name);
+                        self.reject_member(&name);
                     }
                     let twice = !others.insert(name.clone());
                     self.member(&name, &JsonNode::ANY, twice)?;
@@ -378,20 +378,20 @@ impl Reader<'_> {
         self.sort_members(start, parts);
         for (member, seen) in node.members.iter().zip(&seen) {
             if member.required && !seen {
-                self.problem_at(ProblemKind::Shape, offset, &json_words::lacks(&member.name));
+                self.problem_at(ProblemKind::Shape, offset, &json_words::missing_member(&member.name));
             }
         }
         Ok(Value::Record(Arc::new(Record::new(Arc::clone(&node.ty), slots))))
     }
 
     /// Reports that the member whose name was just read is not allowed.
-    fn not_allowed(&mut self, name: &str) {
+    fn reject_member(&mut self, name: &str) {
         let offset = self.name_start();
         self.problem_at(ProblemKind::Unknown, offset, &json_words::not_allowed(name));
     }
 
     /// Drops the problems after `known`, which belong to a member of any form, and its value.
-    fn excused(&mut self, known: usize, value: Value) -> Value {
+    fn excuse(&mut self, known: usize, value: Value) -> Value {
         let since = self.problems.get(known..).unwrap_or_default();
         if since.is_empty() || since.iter().any(|problem| problem.kind == ProblemKind::Syntax) {
             return value;
@@ -402,7 +402,7 @@ impl Reader<'_> {
 
     /// Returns the offset of the name that was just read.
     fn name_start(&self) -> usize {
-        name_before(self.text, self.json.current_index())
+        preceding_name(self.text, self.json.current_index())
     }
 
     fn member(&mut self, name: &str, node: &JsonNode, twice: bool) -> Read<Value> {
