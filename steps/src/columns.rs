@@ -178,7 +178,12 @@ pub(crate) fn planned<S>(verb: Verb, input: InputPlan, table: &TableDef, step: S
         resource: Arc::clone(&table.name),
         safety: Safety::Idempotent,
     };
-    Planned { step, input, output: NoOutput::ty().unwrap_or_else(Type::text), effects: vec![effect] }
+    Planned {
+        step,
+        input,
+        output: NoOutput::ty().unwrap_or_else(Type::text),
+        effects: vec![effect],
+    }
 }
 
 /// Returns a row of the table, with each value in the form of its column.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
-use oms_core::effects::{Io, StoreResult, ListedOrder, Orders, Place, StepError, StoredOrder, cause};
+use oms_core::effects::{
+    Io, ListedOrder, Orders, Place, StepError, StoreResult, StoredOrder, cause,
+};
 use oms_core::value::Digest;
 
 use crate::failure::sorted;
@@ -98,7 +100,12 @@ impl S3Objects {
 }
 
 impl Orders for S3Objects {
-    fn store<'a>(&'a self, bucket: &'a str, key: &'a str, order: &'a StoredOrder) -> Io<'a, StoreResult> {
+    fn store<'a>(
+        &'a self,
+        bucket: &'a str,
+        key: &'a str,
+        order: &'a StoredOrder,
+    ) -> Io<'a, StoreResult> {
         Box::pin(self.put_order(bucket, key, order))
     }
 

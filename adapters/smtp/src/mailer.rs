@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lettre::transport::smtp::authentication;
 use lettre::transport::smtp::extension::ClientId;
-use oms_core::effects::{PendingPermit, Call, Io, Permit, Mailer, StepError, cause};
+use oms_core::effects::{Call, Io, Mailer, PendingPermit, Permit, StepError, cause};
 use oms_core::mail::Mail;
 use oms_core::mail::Security;
 use tokio::sync::Semaphore;

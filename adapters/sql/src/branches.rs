@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use oms_core::effects::{Branches, Call, Io, DoneNote, MissingNote, RunInfo};
+use oms_core::effects::{Branches, Call, DoneNote, Io, MissingNote, RunInfo};
 use serde_json::Value as Json;
 
 use crate::database::Database;

@@ -13,7 +13,7 @@ mod database;
 mod erase;
 mod failure;
 mod migrate;
-mod noted;
+mod notes;
 mod roles;
 mod row;
 mod statement;
@@ -26,7 +26,7 @@ pub use database::{Database, Rows};
 pub use erase::SqlErasure;
 pub use failure::from_state;
 pub use migrate::{MigrateError, ddl, migrate};
-pub use noted::{Noted, Wanted, noted};
+pub use notes::{Noted, Wanted, noted};
 #[cfg(feature = "roles")]
 pub use roles::set_role;
 pub use roles::{Grants, granted};

@@ -9,9 +9,9 @@ use serde_json::Value as Json;
 
 use super::check::{Checked, Checker, fold, record};
 use super::compiled::{Compiled, check_text, finish};
-use super::fit::{Written, fit};
-use super::forgotten::{self, Forgotten};
+use super::conversion::{Written, fit};
 use super::interpolate::{self, Part, Unclosed};
+use super::missing_braces::{self, Forgotten};
 use super::node::Node;
 use super::pieces::Piece;
 use super::problem::{Problem, Weight};
@@ -182,7 +182,9 @@ impl Builder<'_> {
     /// Reports a text that was probably meant as an expression. If the text already has a problem
     /// (after the first `before` problems), adds the suggestion to the last one instead.
     fn forgotten_braces(&mut self, text: &str, before: usize) {
-        let Some(Forgotten { within, code }) = forgotten::find(text, self.scope) else { return };
+        let Some(Forgotten { within, code }) = missing_braces::find(text, self.scope) else {
+            return;
+        };
         let help = format!("write `${{{{ {code} }}}}`");
         if let Some(refused) = self.problems.get_mut(before..).and_then(<[Problem]>::last_mut) {
             refused.help = Some(help);

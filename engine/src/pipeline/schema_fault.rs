@@ -9,7 +9,7 @@ use oms_core::document::{Document, NodeValue};
 use serde_json::Value as Json;
 
 use super::shape_help;
-use crate::schema::words::{bound, in_words, type_name, type_names};
+use crate::schema::messages::{bound, in_words, type_name, type_names};
 
 /// Turns a violation into findings. Each unknown key has its own finding.
 pub(super) fn findings(

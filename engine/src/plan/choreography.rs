@@ -254,5 +254,7 @@ fn crosses(
     message: String,
     help: &str,
 ) -> Finding {
-    Finding::error(code, at(step), message).related(at(other), "runs elsewhere").help(help.to_owned())
+    Finding::error(code, at(step), message)
+        .related(at(other), "runs elsewhere")
+        .help(help.to_owned())
 }

@@ -551,8 +551,10 @@ impl Planner<'_, '_> {
                 if inline {
                     finding.related(Place::key(place), text)
                 } else {
-                    finding
-                        .related(Place::value(route), format!("`{path}` is declared in this schema"))
+                    finding.related(
+                        Place::value(route),
+                        format!("`{path}` is declared in this schema"),
+                    )
                 }
             }
         }

@@ -142,7 +142,10 @@ fn check_customer(columns: &[Column], route: &Route, sink: &mut Sink<'_>) -> boo
                 Some(first) => fault(format!(
                     "a row belongs to one customer, but `{name}` is a second customer id"
                 ))
-                .related(Place::value(route.key(&first.name).key("customer")), "the first customer id")
+                .related(
+                    Place::value(route.key(&first.name).key("customer")),
+                    "the first customer id",
+                )
                 .help("remove `customer: true` from one of the two columns".to_owned()),
             },
             shape => fault(format!("a column of the type `{shape}` cannot identify a customer"))

@@ -12,7 +12,8 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
 use oms_core::effects::RunState;
 use oms_core::effects::{
-    Call, Class, OutcomeUnknown, Effects, Permit, DoneNote, Outside, Reads, RunInfo, StepError, cause,
+    Call, Class, DoneNote, Effects, OutcomeUnknown, Outside, Permit, Reads, RunInfo, StepError,
+    cause,
 };
 use oms_core::value::{Digest, Value};
 
@@ -102,7 +103,16 @@ pub(super) fn call(
     let again = planned.on_unknown() == Some(OnUnknown::Resend);
     let (run, step) = (Arc::clone(run), Arc::clone(&planned.id));
     let (doubt, reads) = (OutcomeUnknown::default(), Arc::clone(reads));
-    Call { run, step, element, key, may_resend: again, outcome_unknown: doubt, reads, done_note: None }
+    Call {
+        run,
+        step,
+        element,
+        key,
+        may_resend: again,
+        outcome_unknown: doubt,
+        reads,
+        done_note: None,
+    }
 }
 
 struct EndedAttempt {
@@ -308,7 +318,11 @@ impl Stretch {
 }
 
 /// Requests permission to send an e-mail. Stops waiting when another attempt of the run is due.
-async fn acquire_permit(effects: &dyn Effects, wait: bool, due: Option<Timestamp>) -> Option<Permit> {
+async fn acquire_permit(
+    effects: &dyn Effects,
+    wait: bool,
+    due: Option<Timestamp>,
+) -> Option<Permit> {
     let admission = effects.mail().acquire_permit(wait);
     let Some(due) = due else { return admission.await };
     let left = due.duration_since(effects.clock().now());
@@ -387,7 +401,12 @@ async fn attempt_step(
     EndedAttempt { call, attempt, micros, at, result, step }
 }
 
-fn finish_attempt(run: &mut Run, events: &mut Vec<Event>, ended: EndedAttempt, effects: &dyn Effects) {
+fn finish_attempt(
+    run: &mut Run,
+    events: &mut Vec<Event>,
+    ended: EndedAttempt,
+    effects: &dyn Effects,
+) {
     let EndedAttempt { call, attempt, micros, at, result, step } = ended;
     effects.settle(&call, result.is_ok());
     let Call { step: id, element, .. } = call;

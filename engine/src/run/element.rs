@@ -29,7 +29,9 @@ pub(super) enum NextAction {
 pub(super) fn next_action(state: &ElementState, now: Timestamp) -> NextAction {
     match state {
         ElementState::Pending => NextAction::Start(1),
-        ElementState::Waiting { attempts, until, .. } if *until <= now => NextAction::Start(attempts + 1),
+        ElementState::Waiting { attempts, until, .. } if *until <= now => {
+            NextAction::Start(attempts + 1)
+        }
         ElementState::Waiting { attempts, until, wait } => {
             match until.duration_since(now) > *wait + CLOCK_TOLERANCE {
                 true => NextAction::Reschedule(*attempts, now.checked_add(*wait).unwrap_or(now)),

@@ -143,7 +143,9 @@ fn write(event: &Event) -> StoredEvent<'_, &Value> {
         Event::ReadAgain { steps, .. } => {
             StoredEvent { done: Some(Arc::clone(steps)), ..bare(EventKind::ReadAgain, None) }
         }
-        Event::Retried { done, .. } => StoredEvent { done: done.clone(), ..bare(EventKind::Retried, None) },
+        Event::Retried { done, .. } => {
+            StoredEvent { done: done.clone(), ..bare(EventKind::Retried, None) }
+        }
         Event::Cancelled { .. } => bare(EventKind::Cancelled, None),
     }
 }
@@ -159,7 +161,8 @@ pub fn decode(text: &str, plan: &Plan) -> Result<Vec<Event>, JournalError> {
 }
 
 fn read(written: StoredEvent<'_, &RawValue>, plan: &Plan) -> Result<Event, JournalError> {
-    let StoredEvent { is, step, element, attempt, at, us, failure, retry_at, why, done, out } = written;
+    let StoredEvent { is, step, element, attempt, at, us, failure, retry_at, why, done, out } =
+        written;
     let step: Arc<str> = Arc::from(step.as_deref().unwrap_or_default());
     let at = instant(at);
     Ok(match (is, failure, why) {
@@ -187,7 +190,9 @@ fn read(written: StoredEvent<'_, &RawValue>, plan: &Plan) -> Result<Event, Journ
         (EventKind::ReadAgain, ..) => Event::ReadAgain { steps: done.unwrap_or_default(), at },
         (EventKind::Retried, ..) => Event::Retried { at, done },
         (EventKind::Cancelled, ..) => Event::Cancelled { at },
-        (EventKind::Failed | EventKind::Skipped, ..) => return Err(JournalError::Incomplete { step }),
+        (EventKind::Failed | EventKind::Skipped, ..) => {
+            return Err(JournalError::Incomplete { step });
+        }
     })
 }
 

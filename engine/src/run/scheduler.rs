@@ -10,13 +10,13 @@ use oms_core::value::{JsonProblem, Record, Value};
 use oms_expression::{ELEMENTS_MAX, Env, EvalError};
 
 use super::decision::{Decision, IllegalEvent, out_of_range};
-use super::element::{NextAction, Elements, next_action};
+use super::element::{Elements, NextAction, next_action};
 use super::event::{Event, SkipReason};
 use super::failure::Failure;
 use super::gate::Gate;
+use super::list_limits;
 use super::state::{ElementState, StepState};
 use super::targets::Targets;
-use super::too_long;
 use crate::plan::{Plan, PlannedStep};
 use crate::step::OnUnknown;
 
@@ -98,7 +98,7 @@ impl Scheduler {
     /// Finds the lists of the order that are too long for a step. `body` contains the order's
     /// bytes.
     pub(super) fn lists_too_long(&self, body: &[u8]) -> Vec<JsonProblem> {
-        too_long::problems(&self.plan, &self.order, &self.run, body)
+        list_limits::problems(&self.plan, &self.order, &self.run, body)
     }
 
     /// Returns the input of each element of a step with `for_each`, if it can be computed; `None`
@@ -141,7 +141,9 @@ impl Scheduler {
                         });
                     }
                     NextAction::Start(attempt) => self.start(step, None, attempt, &mut decisions),
-                    NextAction::Unknown(attempt) => self.decide_unknown(step, None, attempt, &mut decisions),
+                    NextAction::Unknown(attempt) => {
+                        self.decide_unknown(step, None, attempt, &mut decisions)
+                    }
                     NextAction::Ended => {}
                 },
                 Some(StepState::Each { .. }) => {
@@ -454,7 +456,8 @@ impl Scheduler {
         let is_kept = kept.is_some_and(|kept| {
             kept.has_begun_here && kept.state.items().is_some() == element.is_some()
         });
-        if matches!(self.steps.get(at), Some(StepState::Pending)) && !(is_kept && self.resume_saved(at))
+        if matches!(self.steps.get(at), Some(StepState::Pending))
+            && !(is_kept && self.resume_saved(at))
         {
             let mut decisions = Vec::new();
             self.begin(at, &mut decisions);

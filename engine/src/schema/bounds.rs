@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jsonschema::paths::Location;
 use jsonschema::{Keyword, Retrieve, ValidationError, ValidationOptions};
 use oms_core::money::Decimal;
-use oms_core::value::{decimal, check_digits};
+use oms_core::value::{check_digits, decimal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 

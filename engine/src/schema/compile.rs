@@ -10,13 +10,13 @@ use oms_core::value::{
 use serde_json::{Map, Value as Json};
 
 use super::constants::{constants, scalars};
-use super::covered::{covers, required};
 use super::customer::{CustomerMembers, MARKABLE};
 use super::decimals::is_decimal_text;
 use super::index::{Index, Target, children};
 use super::keywords::is_annotation;
 use super::marks::{customers_in, is_definition, mark_in, personal};
 use super::number_type::{decimal, integer};
+use super::reader_keywords::{covers, required};
 use super::{formats, union};
 
 /// Maximum nesting depths of the parts from which types are derived, in the order in which they are

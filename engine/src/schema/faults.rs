@@ -3,11 +3,11 @@
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind as Kind;
-use oms_core::value::{JsonProblem, PROBLEMS_MAX, ProblemKind, json_words, locate, locate_name};
+use oms_core::value::{JsonProblem, PROBLEMS_MAX, ProblemKind, json_messages, locate, locate_name};
 use serde_json::Value as Json;
 
 use super::formats;
-use super::words::type_names;
+use super::messages::type_names;
 
 /// A fault with a rank. Of several faults of a scalar, only the one with the lowest rank is
 /// reported.
@@ -85,12 +85,12 @@ fn collect(error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
         Kind::Enum { options } => add(Rank::Values, one_of(options)),
         Kind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
-            add(Rank::Form, json_words::missing_member(name));
+            add(Rank::Form, json_messages::missing_member(name));
         }
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
             for name in unexpected {
                 let (pointer, kind) = (pointer.clone(), ProblemKind::Unknown);
-                let message = json_words::not_allowed(name);
+                let message = json_messages::not_allowed(name);
                 let name = Some(name.clone());
                 faults.push(Fault { pointer, kind, name, message, rank: Rank::Form, scalar });
             }
@@ -113,7 +113,7 @@ fn collect(error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
             collect(inner, &mut of_name);
             let name = inner.instance().as_str().unwrap_or_default().to_owned();
             let why = of_name.first().map_or("is not allowed", |fault| &fault.message);
-            let shown = json_words::shown(&name);
+            let shown = json_messages::shown(&name);
             let message = format!("has a member `{shown}` whose name {why}");
             let (kind, rank) = (ProblemKind::Unknown, Rank::Form);
             faults.push(Fault { pointer, kind, name: Some(name), message, rank, scalar });
@@ -183,15 +183,15 @@ fn words(error: &ValidationError<'_>) -> String {
         Kind::BacktrackLimitExceeded { .. } | Kind::RegexEngineFailure { .. } => {
             "takes too long to match against the pattern".to_owned()
         }
-        Kind::MinLength { limit } => json_words::characters_at_least(*limit),
-        Kind::MaxLength { limit } => json_words::characters_at_most(*limit),
-        Kind::MinItems { limit } => json_words::elements_at_least(*limit),
-        Kind::MaxItems { limit } => json_words::elements_at_most(*limit),
+        Kind::MinLength { limit } => json_messages::characters_at_least(*limit),
+        Kind::MaxLength { limit } => json_messages::characters_at_most(*limit),
+        Kind::MinItems { limit } => json_messages::elements_at_least(*limit),
+        Kind::MaxItems { limit } => json_messages::elements_at_most(*limit),
         Kind::MinProperties { limit } => {
-            format!("has fewer than {}", json_words::counted(*limit, "member", "members"))
+            format!("has fewer than {}", json_messages::counted(*limit, "member", "members"))
         }
         Kind::MaxProperties { limit } => {
-            format!("has more than {}", json_words::counted(*limit, "member", "members"))
+            format!("has more than {}", json_messages::counted(*limit, "member", "members"))
         }
         Kind::UniqueItems => "must not have duplicate elements".to_owned(),
         Kind::Contains => match error.schema_path().to_string().rsplit('/').next() {

@@ -6,7 +6,7 @@ use oms_core::diagnostic::did_you_mean;
 use serde_json::Value as Json;
 
 use super::compile::SchemaProblem;
-use super::words::{bound, in_words, type_name, type_names};
+use super::messages::{bound, in_words, type_name, type_names};
 
 /// Validates a schema against the metaschema, so that a keyword with an invalid value is not
 /// ignored.

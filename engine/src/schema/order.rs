@@ -9,10 +9,10 @@ use serde_json::Value as Json;
 use super::check::{Findings, check};
 use super::compile::{Compilation, SchemaProblem, Typing, compile};
 use super::customer::CustomerMembers;
-use super::in_place;
+use super::in_place_applicators;
 use super::index::Index;
 use super::instance::{Exact, Instance};
-use super::{bounds, draft4, faults, formats, lower};
+use super::{bounds, draft4, faults, formats, strip_extensions};
 
 /// A compiled order schema.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl OrderSchema {
         let source = schema.clone();
         let index = Index::new(&source);
         let Findings { mut problems, broken } = check(&index, &source);
-        problems.extend(in_place::problems(&index));
+        problems.extend(in_place_applicators::problems(&index));
         let Compilation { ty, node, customer, covered, problems: more } =
             compile(&index, &source, &broken, typing);
         for problem in more {
@@ -43,7 +43,7 @@ impl OrderSchema {
         }
         let mut validator = None;
         if problems.is_empty() && !covered {
-            match build(&lower::lower(&index, &source)) {
+            match build(&strip_extensions::lower(&index, &source)) {
                 Ok(built) => validator = Some(built),
                 Err(problem) => problems.push(problem),
             }

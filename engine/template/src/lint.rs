@@ -9,7 +9,7 @@ use super::attribute::Attribute;
 use super::check_link::{LEFT_OUT, left_out};
 use super::contrast::faint;
 use super::css::{Declaration, declarations, dropped, sheet};
-use super::lint_picture::{Alts, pictures};
+use super::lint_images::{Alts, pictures};
 use super::load::{Html, Variant};
 use super::markup::{Element, Piece, pieces, slice};
 use super::mjml::masked;

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use oms_core::diagnostic::{codes, did_you_mean};
 
 use super::markup::{Attribute, Element, Piece, pieces, slice};
-use super::mjml_place::misplaced;
+use super::mjml_nesting::misplaced;
 use super::problem::{Fault, PROBLEMS_MAX, TemplateProblem};
 
 /// Attributes of an element by name, each with its type.

@@ -13,8 +13,8 @@ use oms_core::time_zone::TimeZone;
 use oms_core::value::Value;
 
 use super::helpers::{Call, DATE, PLURAL, SAY, ZONE};
+use super::html_position::Passage;
 use super::path::Parts;
-use super::place::Passage;
 
 /// The operations of a file or a block, in order.
 pub(super) type Program = Vec<Op>;

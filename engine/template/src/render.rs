@@ -12,7 +12,7 @@ use oms_core::time_zone::TimeZone;
 use oms_core::value::Value;
 
 use super::helpers::{Call, NUMBER_ESCAPED, NUMBER_MARK, day, is_true, number};
-use super::isolate::Isolating;
+use super::isolation::Isolating;
 use super::load::{Template, Variant};
 use super::part::Part;
 use super::plain::text_of;

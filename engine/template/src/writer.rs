@@ -7,8 +7,8 @@ use oms_core::mail::UrlPart;
 
 use super::attribute::Attribute;
 use super::entity::decoded;
-use super::isolate::{Isolating, Marks, contained};
-use super::place::{Ended, Passage, Place, Spot};
+use super::html_position::{Ended, Passage, Place, Spot};
+use super::isolation::{Isolating, Marks, contained};
 use super::render::RENDERED_BYTES_MAX;
 
 /// How values are escaped.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use oms_engine::effects::{Class, Clock as _, Effects as _, DoneNote, Orders, Place, Queue};
+use oms_engine::effects::{Class, Clock as _, DoneNote, Effects as _, Orders, Place, Queue};
 use oms_engine::plan::{Choreography, ObjectKey, Plan};
 use oms_engine::run::{Run, RunState, StepState, accept, advance};
 use serde_json::{Value as Json, json};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use oms_clock::SystemClock;
-use oms_engine::effects::{Clock as _, StoreResult, Orders, StepError, StoredOrder};
+use oms_engine::effects::{Clock as _, Orders, StepError, StoreResult, StoredOrder};
 use oms_engine::intake::{Conflict, Reply};
 use oms_engine::plan::{Choreography, Plan};
 use oms_engine::run::{Run, accept_as};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use oms_engine::effects::{
-    PendingPermit, Call, Clock, Inserted, Io, Permit, Mailer, Message, ObjectStore, Outside, Put,
+    Call, Clock, Inserted, Io, Mailer, Message, ObjectStore, Outside, PendingPermit, Permit, Put,
     Random, StepError, Tables, Topic, World, cause,
 };
 use oms_engine::mail::Mail;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use oms_engine::effects::{Call, Class, OutcomeUnknown, Inserted, RunInfo, Tables as _, cause};
+use oms_engine::effects::{Call, Class, Inserted, OutcomeUnknown, RunInfo, Tables as _, cause};
 use oms_engine::money::Decimal;
 use oms_engine::table::{Column, ColumnShape, TableDef};
 use oms_engine::value::{DateFormat, Digest, Record, Value, parse_date, parse_timestamp};

@@ -80,7 +80,10 @@ impl YamlError {
             indenting_tab(text, span.start)
         } else {
             // Before the first key, the reader takes indented text for a separate document.
-            let first = reader_message.contains("<document start>").then(|| indenting_tab(text, 0)).flatten();
+            let first = reader_message
+                .contains("<document start>")
+                .then(|| indenting_tab(text, 0))
+                .flatten();
             first.filter(|tab| tab.start < span.start)
         };
         if let Some(span) = at_tab {
@@ -88,7 +91,9 @@ impl YamlError {
             return Self { code, message, span, help: Some("use spaces".to_owned()) };
         }
         let at = span.start;
-        if let Some(span) = unquoted_braces(text, at).filter(|_| content == FileContent::Expressions) {
+        if let Some(span) =
+            unquoted_braces(text, at).filter(|_| content == FileContent::Expressions)
+        {
             let expression = format!("${}", text.get(span.clone()).unwrap_or_default());
             let message = "an expression begins with `${{` and must be in quotes here".to_owned();
             let help = format!("write the expression in quotes: `{}`", quoted(&expression));
@@ -125,7 +130,9 @@ impl YamlError {
             }
         }
         let value = match content {
-            FileContent::Expressions => unquoted_value(text, at, reader_message.starts_with("mapping values")),
+            FileContent::Expressions => {
+                unquoted_value(text, at, reader_message.starts_with("mapping values"))
+            }
             FileContent::Texts => whole_value(text, at),
         };
         let source = |value: &Range<usize>| text.get(value.clone()).unwrap_or_default();
@@ -140,10 +147,15 @@ impl YamlError {
                     FileContent::Expressions if source(&value).contains("${") => "expression",
                     _ => "text",
                 };
-                let help = format!("put quotes around it: `{}`", quoted(&with_double_braces(source(&value))));
+                let help = format!(
+                    "put quotes around it: `{}`",
+                    quoted(&with_double_braces(source(&value)))
+                );
                 (format!("the {what} must be in quotes here"), value, Some(help))
             }
-            (None, None) => (format!("invalid YAML: {}", uncapitalized(reader_message)), span, None),
+            (None, None) => {
+                (format!("invalid YAML: {}", uncapitalized(reader_message)), span, None)
+            }
         };
         Self { code, message, span, help }
     }

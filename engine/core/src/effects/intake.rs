@@ -72,7 +72,12 @@ impl Place {
 pub trait Orders: Send + Sync {
     /// Stores an order under a key if the key is free. Otherwise compares the digests. `bucket` is
     /// its name in the pipeline.
-    fn store<'a>(&'a self, bucket: &'a str, key: &'a str, order: &'a StoredOrder) -> Io<'a, StoreResult>;
+    fn store<'a>(
+        &'a self,
+        bucket: &'a str,
+        key: &'a str,
+        order: &'a StoredOrder,
+    ) -> Io<'a, StoreResult>;
 
     /// Returns the order at a place, or `None` if it no longer exists.
     fn fetch<'a>(&'a self, place: &'a Place) -> Io<'a, Option<StoredOrder>>;

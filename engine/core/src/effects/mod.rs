@@ -18,11 +18,12 @@ pub use clock::{Clock, Random};
 pub use erase::Erase;
 pub use error::{Class, StepError, cause};
 pub use intake::{
-    Branches, StoreResult, ListedOrder, DoneNote, MissingNote, Orders, Place, Queue, RateFile, StoredOrder,
+    Branches, DoneNote, ListedOrder, MissingNote, Orders, Place, Queue, RateFile, StoreResult,
+    StoredOrder,
 };
 pub use ports::{
-    PendingPermit, Call, OutcomeUnknown, Effects, Inserted, Io, Permit, Mailer, Message, ObjectStore, Outside,
-    Put, RunInfo, Tables, Topic, World,
+    Call, Effects, Inserted, Io, Mailer, Message, ObjectStore, OutcomeUnknown, Outside,
+    PendingPermit, Permit, Put, RunInfo, Tables, Topic, World,
 };
 pub use reads::{Reads, TableNames};
 pub use run_state::{RunState, run_id};

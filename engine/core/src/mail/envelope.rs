@@ -14,7 +14,9 @@ pub struct Envelope {
 
 impl std::fmt::Debug for Envelope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Envelope").field("beyond_ascii", &self.needs_smtputf8).finish_non_exhaustive()
+        f.debug_struct("Envelope")
+            .field("beyond_ascii", &self.needs_smtputf8)
+            .finish_non_exhaustive()
     }
 }
 

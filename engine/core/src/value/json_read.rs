@@ -14,8 +14,8 @@ use jiter::{Jiter, JiterError, JiterErrorType, Peek};
 use super::data::{Record, Value};
 use super::difference::escaped;
 use super::json_node::{JsonKind, JsonNode, RecordNode};
-use super::json_place::preceding_name;
-use super::{json_scalar, json_words};
+use super::json_position::preceding_name;
+use super::{json_messages, json_scalar};
 use crate::money::Decimal;
 
 /// The maximum nesting of lists and maps in a document.
@@ -149,7 +149,7 @@ struct SyntaxError {
 impl From<JiterError> for SyntaxError {
     fn from(error: JiterError) -> Self {
         let why = match &error.error_type {
-            JiterErrorType::JsonError(error) => json_words::syntax(error),
+            JiterErrorType::JsonError(error) => json_messages::syntax(error),
             JiterErrorType::WrongType { .. } => "expected a value",
         };
         Self { index: error.index, pointer: String::new(), message: format!("is not JSON: {why}") }
@@ -254,7 +254,10 @@ impl Reader<'_> {
             (JsonKind::Record(record), Peek::Object) => self.record(record),
             (JsonKind::Json, _) => Ok(Value::Json(Arc::new(self.any(peek)?))),
             (JsonKind::Decimal { text: true, number: false, .. }, peek) if peek.is_num() => self
-                .reject_value(peek, "must be a decimal written as text, such as \"12.30\", not a number"),
+                .reject_value(
+                    peek,
+                    "must be a decimal written as text, such as \"12.30\", not a number",
+                ),
             _ => self.reject_value(peek, &format!("must be {}", node.expected())),
         }
     }
@@ -325,12 +328,12 @@ impl Reader<'_> {
             next = self.json.array_step()?;
         }
         if is_too_long {
-            let message = json_words::elements_at_most(max as u64);
+            let message = json_messages::elements_at_most(max as u64);
             self.problem_at(ProblemKind::Shape, offset, &message);
         }
         self.canonical.push(b']');
         if elements.len() < min {
-            let message = json_words::elements_at_least(min as u64);
+            let message = json_messages::elements_at_least(min as u64);
             self.problem_at(ProblemKind::Shape, offset, &message);
         }
         Ok(Value::List(elements.into()))
@@ -378,7 +381,11 @@ impl Reader<'_> {
         self.sort_members(start, parts);
         for (member, seen) in node.members.iter().zip(&seen) {
             if member.required && !seen {
-                self.problem_at(ProblemKind::Shape, offset, &json_words::missing_member(&member.name));
+                self.problem_at(
+                    ProblemKind::Shape,
+                    offset,
+                    &json_messages::missing_member(&member.name),
+                );
             }
         }
         Ok(Value::Record(Arc::new(Record::new(Arc::clone(&node.ty), slots))))
@@ -387,7 +394,7 @@ impl Reader<'_> {
     /// Reports that the member whose name was just read is not allowed.
     fn reject_member(&mut self, name: &str) {
         let offset = self.name_start();
-        self.problem_at(ProblemKind::Unknown, offset, &json_words::not_allowed(name));
+        self.problem_at(ProblemKind::Unknown, offset, &json_messages::not_allowed(name));
     }
 
     /// Drops the problems after `known`, which belong to a member of any form, and its value.
@@ -409,7 +416,7 @@ impl Reader<'_> {
         let peek = self.json.peek()?;
         if twice {
             let here = self.name_start();
-            let message = format!("has the member `{}` twice", json_words::shown(name));
+            let message = format!("has the member `{}` twice", json_messages::shown(name));
             self.problem_at(ProblemKind::Syntax, here, &message);
         }
         self.within(name, |reader| reader.value(peek, node))
@@ -486,7 +493,7 @@ impl Reader<'_> {
             let peek = self.json.peek()?;
             if members.contains_key(&name) {
                 let here = self.json.current_index();
-                let message = format!("has the member `{}` twice", json_words::shown(&name));
+                let message = format!("has the member `{}` twice", json_messages::shown(&name));
                 self.problem_at(ProblemKind::Syntax, here, &message);
             }
             let value = self.within(&name, |reader| reader.any(peek))?;

@@ -8,8 +8,8 @@ use jiff::civil::Date;
 
 use super::data::Value;
 use super::email::is_email;
+use super::json_messages;
 use super::json_node::{JsonKind, JsonNode};
-use super::json_words;
 use super::types::DateFormat;
 use crate::money::{Currency, CurrencyError, Decimal, DecimalError};
 
@@ -64,13 +64,13 @@ pub(super) fn text(text: &str, node: &JsonNode) -> Result<Value, String> {
             }
             let count = || text.chars().count() as u64;
             if *chars_min > 0 && count() < *chars_min {
-                return Err(json_words::characters_at_least(*chars_min));
+                return Err(json_messages::characters_at_least(*chars_min));
             }
             if let Some(max) = chars_max
                 && text.len() as u64 > *max
                 && count() > *max
             {
-                return Err(json_words::characters_at_most(*max));
+                return Err(json_messages::characters_at_most(*max));
             }
             Ok(Value::text(text))
         }
@@ -135,11 +135,11 @@ pub fn decimal(text: &str, integer_digits: u32, scale: u32) -> Result<Decimal, S
 /// Returns the message about the part with too many digits.
 pub fn check_digits(decimal: Decimal, integer_digits: u32, scale: u32) -> Result<Decimal, String> {
     if decimal.integer_digits() > integer_digits {
-        let digits = json_words::counted(integer_digits.into(), "digit", "digits");
+        let digits = json_messages::counted(integer_digits.into(), "digit", "digits");
         return Err(format!("must have at most {digits} before the decimal point"));
     }
     if decimal.scale() > scale {
-        let digits = json_words::counted(scale.into(), "digit", "digits");
+        let digits = json_messages::counted(scale.into(), "digit", "digits");
         return Err(format!("must have at most {digits} after the decimal point"));
     }
     Ok(decimal)

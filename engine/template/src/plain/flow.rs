@@ -1,12 +1,12 @@
 //! Lays out block elements: paragraphs, lists, quotations. Blocks that HTML separates by a margin are separated by a blank line.
 
 use super::hidden;
+use super::image::{CLOSE, OPEN, ends_picture, without_picture};
 use super::links::Links;
-use super::picture::{CLOSE, OPEN, ends_picture, without_picture};
 use super::table;
 use super::tree::{Element, Node, read};
 use super::wrap::wrapped;
-use crate::isolate::Marks;
+use crate::isolation::Marks;
 
 /// Line width of the text part (RFC 5322, 2.1.1).
 pub(super) const COLUMNS: usize = 78;

@@ -1,6 +1,6 @@
 //! The cells of a table in their columns, and the widths of the columns.
 
-use super::picture::{mentions, picture_of};
+use super::image::{mentions, picture_of};
 use super::wrap::{width, width_min, wrapped};
 
 /// Number of spaces between two cells.

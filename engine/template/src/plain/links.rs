@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 use super::flow::Flow;
-use super::picture::{CLOSE, OPEN, picture_of};
+use super::image::{CLOSE, OPEN, picture_of};
 use super::tree::{Element, Node};
 
 /// The URLs of the links in a text.

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::compile::SchemaProblem;
 use super::decimals::allows;
 use super::index::Index;
-use super::words::type_name;
+use super::messages::type_name;
 
 /// Finds values that the `type` of their schema does not allow, and keywords that no value matches.
 pub(crate) fn unfit_values(root: &Json) -> Vec<SchemaProblem> {

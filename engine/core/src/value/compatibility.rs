@@ -69,7 +69,9 @@ mod tests {
             fields.extend(note.then(|| ("note", Type::text().or_null())));
             Type::record(fields)
         };
-        assert!(row(true).accepts_values_of(&row(false)) && row(false).accepts_values_of(&row(false)));
+        assert!(
+            row(true).accepts_values_of(&row(false)) && row(false).accepts_values_of(&row(false))
+        );
         assert!(!row(false).accepts_values_of(&row(true)), "a member was removed");
         assert!(row(false).or_null().accepts_values_of(&row(false)));
         assert!(!row(false).accepts_values_of(&row(false).or_null()));
@@ -79,7 +81,10 @@ mod tests {
             "the new member is not nullable"
         );
         assert!(Type::list(row(true)).accepts_values_of(&Type::list(row(false))));
-        assert!(Type::decimal().accepts_values_of(&Type::amount()) && !Type::amount().accepts_values_of(&Type::decimal()));
+        assert!(
+            Type::decimal().accepts_values_of(&Type::amount())
+                && !Type::amount().accepts_values_of(&Type::decimal())
+        );
         assert!(!Type::text().accepts_values_of(&Type::of(Shape::Email)));
         let one =
             Type::of(Shape::Text { chars_max: Some(1), values: Some(Arc::from([Arc::from("a")])) });
