@@ -242,7 +242,7 @@ fn written(locale: &Compiled) -> Option<Arc<str>> {
 fn translated(locale: &str, template: &Template, cx: &mut PlanContext<'_>) {
     let wanted = language(locale);
     let known: Vec<&str> =
-        std::iter::once(template.own_locale()).chain(template.locales()).collect();
+        std::iter::once(template.default_locale()).chain(template.locales()).collect();
     if known.iter().any(|known| language(known) == wanted) {
         return;
     }
@@ -251,7 +251,7 @@ fn translated(locale: &str, template: &Template, cx: &mut PlanContext<'_>) {
     let help = format!(
         "add a translation; the e-mail has {}, and other readers get `{}`",
         known.join(", "),
-        template.own_locale()
+        template.default_locale()
     );
     cx.fault(Finding::warning(codes::TEMPLATE_LOCALE, at, message).help(help));
 }

@@ -131,8 +131,10 @@ impl<'s> Checker<'s> {
             ExprKind::Call { name, target, args } => self.call(expr, name, target.as_deref(), args),
             ExprKind::Not(operand) => self.not(expr, operand),
             ExprKind::Negate(operand) => self.negate(expr, operand),
-            ExprKind::Binary(Operator::And, operands) => self.both(expr, operands, Operator::And),
-            ExprKind::Binary(Operator::Or, operands) => self.both(expr, operands, Operator::Or),
+            ExprKind::Binary(Operator::And, operands) => {
+                self.logical(expr, operands, Operator::And)
+            }
+            ExprKind::Binary(Operator::Or, operands) => self.logical(expr, operands, Operator::Or),
             ExprKind::Binary(operator, operands) => self.binary(expr, *operator, operands),
             ExprKind::If(parts) => self.conditional(expr, parts),
             ExprKind::List(elements) => self.list(expr, elements),
@@ -143,7 +145,7 @@ impl<'s> Checker<'s> {
     }
 
     /// Checks a part with additional facts.
-    pub(super) fn check_where(&mut self, facts: &Facts, expr: &Expr) -> Checked {
+    pub(super) fn check_with_facts(&mut self, facts: &Facts, expr: &Expr) -> Checked {
         if facts.is_empty() {
             return self.check(expr);
         }
@@ -155,7 +157,7 @@ impl<'s> Checker<'s> {
     }
 
     /// Returns the source text at `span`.
-    pub(super) fn written(&self, span: &Range<usize>) -> &'s str {
+    pub(super) fn source_of(&self, span: &Range<usize>) -> &'s str {
         self.text.get(span.clone()).unwrap_or_default()
     }
 
@@ -194,7 +196,7 @@ impl<'s> Checker<'s> {
         else {
             return true;
         };
-        let written = self.written(&checked.span);
+        let written = self.source_of(&checked.span);
         let help = guard::help(written, checked, ty, self.scope, used);
         self.report(
             codes::MAY_BE_MISSING,
@@ -212,9 +214,9 @@ impl<'s> Checker<'s> {
             None => true,
             Some(Shape::Bool) => self.present(checked),
             Some(shape) => {
-                let found = widen::found(shape);
+                let found = widen::describe(shape);
                 let help = checked.ty.as_ref().and_then(|ty| {
-                    hints::condition(self.written(&checked.span), ty, place == "`!`")
+                    hints::condition(self.source_of(&checked.span), ty, place == "`!`")
                 });
                 self.report(
                     codes::EXPRESSION_TYPE,
@@ -243,7 +245,7 @@ impl<'s> Checker<'s> {
                 && within.is_some_and(|within| start <= within.start && within.end <= end)
         });
         if !reported {
-            let written = self.written(&span);
+            let written = self.source_of(&span);
             let message = match error {
                 EvalError::Overflow => format!("`{written}` overflows"),
                 error => format!("`{written}` cannot be evaluated: {error}"),
@@ -273,12 +275,12 @@ impl<'s> Checker<'s> {
         }
     }
 
-    fn both(&mut self, expr: &Expr, operands: &[Expr; 2], operator: Operator) -> Checked {
+    fn logical(&mut self, expr: &Expr, operands: &[Expr; 2], operator: Operator) -> Checked {
         let [left, right] = operands;
         let and = operator == Operator::And;
         let place = format!("`{}`", operator.as_str());
         let left = self.check(left);
-        let right = self.check_where(if and { &left.holds } else { &left.fails }, right);
+        let right = self.check_with_facts(if and { &left.holds } else { &left.fails }, right);
         if !and && self.is_fallback(expr, &left, &right) {
             return Checked::broken(expr.span.clone());
         }
@@ -300,8 +302,8 @@ impl<'s> Checker<'s> {
         if condition(left) || condition(right) {
             return false;
         }
-        let (value, fallback) = (self.written(&left.span), self.written(&right.span));
-        let found = left.shape().map(widen::found).unwrap_or_default();
+        let (value, fallback) = (self.source_of(&left.span), self.source_of(&right.span));
+        let found = left.shape().map(widen::describe).unwrap_or_default();
         let help = format!("write `coalesce({value}, {fallback})` for a fallback");
         let message = format!("`||` expects conditions, found {found}");
         self.report(codes::EXPRESSION_TYPE, expr.span.clone(), message, "not conditions")
@@ -312,8 +314,8 @@ impl<'s> Checker<'s> {
     fn conditional(&mut self, expr: &Expr, parts: &[Expr; 3]) -> Checked {
         let [condition, yes, no] = parts;
         let condition = self.check(condition);
-        let yes = self.check_where(&condition.holds, yes);
-        let no = self.check_where(&condition.fails, no);
+        let yes = self.check_with_facts(&condition.holds, yes);
+        let no = self.check_with_facts(&condition.fails, no);
         let fine = self.condition(&condition, "`?:`");
         let (nodes, ty) = self.joined(expr.span.clone(), "the sides of `?:`", vec![yes, no]);
         let pii = condition.holds_pii();
@@ -349,8 +351,8 @@ impl<'s> Checker<'s> {
                 Some(before) => widen::join(before, ty),
             };
             if next.is_none() && known {
-                let before = joined.as_ref().map_or_else(String::new, widen::found_type);
-                let found = widen::found_type(ty);
+                let before = joined.as_ref().map_or_else(String::new, widen::describe_type);
+                let found = widen::describe_type(ty);
                 self.report(
                     codes::EXPRESSION_TYPE,
                     span.clone(),
@@ -432,7 +434,7 @@ fn literal(value: &Value, span: Range<usize>) -> Checked {
 /// Returns the part and the reason why it never has a value.
 pub(super) fn fold(checked: Checked) -> Result<Checked, Box<(Checked, EvalError)>> {
     let constant = checked.node.constant().is_some();
-    if constant || checked.ty.is_none() || !checked.node.reads_nothing(0) {
+    if constant || checked.ty.is_none() || !checked.node.is_constant(0) {
         return Ok(checked);
     }
     let (env, left) = (Env::empty(), Cell::new(VISITS_MAX));

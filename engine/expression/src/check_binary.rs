@@ -20,7 +20,7 @@ impl Checker<'_> {
             None => false,
             Some(shape) if widen::is_number(shape) => self.present(&operand),
             Some(shape) => {
-                let message = format!("`-` cannot be applied to {}", widen::found(shape));
+                let message = format!("`-` cannot be applied to {}", widen::describe(shape));
                 self.report(codes::EXPRESSION_TYPE, expr.span.clone(), message, "not a number");
                 false
             }
@@ -68,8 +68,8 @@ impl Checker<'_> {
         let message = format!(
             "`{}` cannot be applied to {} and {}",
             operator.as_str(),
-            widen::found(a),
-            widen::found(b)
+            widen::describe(a),
+            widen::describe(b)
         );
         let add = operator == Operator::Add;
         let unquoted = |number: &Checked, text: &Checked| {
@@ -82,16 +82,16 @@ impl Checker<'_> {
             _ if !add && unquoted(left, right).is_some() => unquoted(left, right),
             _ if !add && unquoted(right, left).is_some() => unquoted(right, left),
             (Shape::Date(_), Shape::Timestamp) => {
-                Some(format!("use the calendar date: `date({})`", self.written(&right.span)))
+                Some(format!("use the calendar date: `date({})`", self.source_of(&right.span)))
             }
             (Shape::Timestamp, Shape::Date(_)) => {
-                Some(format!("use the calendar date: `date({})`", self.written(&left.span)))
+                Some(format!("use the calendar date: `date({})`", self.source_of(&left.span)))
             }
             (a, b) if add && widen::is_text(a) && widen::is_number(b) => {
-                Some(format!("convert it with `string({})`", self.written(&right.span)))
+                Some(format!("convert it with `string({})`", self.source_of(&right.span)))
             }
             (a, b) if add && widen::is_number(a) && widen::is_text(b) => {
-                Some(format!("convert it with `string({})`", self.written(&left.span)))
+                Some(format!("convert it with `string({})`", self.source_of(&left.span)))
             }
             _ => None,
         };
@@ -188,7 +188,7 @@ impl Checker<'_> {
         left: &Checked,
         right: &Checked,
     ) -> Checked {
-        let (a, b) = (self.written(&left.span), self.written(&right.span));
+        let (a, b) = (self.source_of(&left.span), self.source_of(&right.span));
         let (message, help) = if operator == Operator::Divide {
             (
                 "`/` only divides whole numbers, because a decimal quotient must be rounded",
@@ -221,7 +221,7 @@ impl Checker<'_> {
         if known {
             return;
         }
-        let written = self.written(&divisor.span);
+        let written = self.source_of(&divisor.span);
         let help = match (divisor.node.constant(), &divisor.path) {
             (Some(_), _) => Some("divide by a number other than zero".to_owned()),
             (None, Some(_)) => Some(format!("guard it: `{written} != 0 ? … : …`")),
@@ -249,7 +249,7 @@ impl Checker<'_> {
         let Some((a, b)) = a.differing_units(b) else { return true };
         let origin = right.origin.clone().or_else(|| left.origin.clone());
         let message = format!("{what} amounts of different currencies");
-        let (left, right) = (self.written(&left.span), self.written(&right.span));
+        let (left, right) = (self.source_of(&left.span), self.source_of(&right.span));
         let label = if left.is_empty() || right.is_empty() {
             format!("one is in {a}, another in {b}")
         } else {
@@ -273,7 +273,7 @@ impl Checker<'_> {
     }
 
     fn order(&mut self, expr: &Expr, operator: Operator, left: Checked, right: Checked) -> Checked {
-        let (left, right) = self.like(left, right);
+        let (left, right) = self.adopt_types(left, right);
         let fits = match (left.shape(), right.shape()) {
             (Some(a), Some(b)) => are_ordered(a, b),
             _ => return Checked::broken(expr.span.clone()),
@@ -294,7 +294,7 @@ impl Checker<'_> {
         left: Checked,
         right: Checked,
     ) -> Checked {
-        let (left, right) = self.like(left, right);
+        let (left, right) = self.adopt_types(left, right);
         let (Some(a), Some(b)) = (left.ty.clone(), right.ty.clone()) else {
             return Checked::broken(expr.span.clone());
         };
@@ -314,7 +314,7 @@ impl Checker<'_> {
         else {
             let message = format!(
                 "`in` expects a list, found {}",
-                right.shape().map(widen::found).unwrap_or_default()
+                right.shape().map(widen::describe).unwrap_or_default()
             );
             self.report(codes::EXPRESSION_TYPE, right.span, message, "not a list");
             return Checked::broken(span);
@@ -334,7 +334,7 @@ impl Checker<'_> {
                     node: Node::Const(Value::Text(text.clone())),
                     ..Checked::broken(right.span.clone())
                 };
-                self.like(left.clone(), constant);
+                self.adopt_types(left.clone(), constant);
             }
         }
         let fine = self.present(&right);
@@ -346,21 +346,21 @@ impl Checker<'_> {
 
     /// Gives a literal text the type of the value that it is compared with: a currency, one of some
     /// texts, a date.
-    fn like(&mut self, left: Checked, right: Checked) -> (Checked, Checked) {
+    fn adopt_types(&mut self, left: Checked, right: Checked) -> (Checked, Checked) {
         match (left.constant_text().is_some(), right.constant_text().is_some()) {
             (true, false) => {
-                let left = self.constant_like(left, &right);
+                let left = self.adopt_type(left, &right);
                 (left, right)
             }
             (false, true) => {
-                let right = self.constant_like(right, &left);
+                let right = self.adopt_type(right, &left);
                 (left, right)
             }
             _ => (left, right),
         }
     }
 
-    fn constant_like(&mut self, constant: Checked, other: &Checked) -> Checked {
+    fn adopt_type(&mut self, constant: Checked, other: &Checked) -> Checked {
         let (Some(text), Some(ty)) = (constant.constant_text(), &other.ty) else { return constant };
         let text = text.to_owned();
         if let Shape::Text { values: Some(values), .. } = &ty.shape {
@@ -369,7 +369,7 @@ impl Checker<'_> {
                 let help = closest(&text, known.iter().copied())
                     .map(|near| format!("did you mean `{near}`?"))
                     .unwrap_or_else(|| format!("use {}", ty.shape));
-                let message = format!("`{}` is never `{text}`", self.written(&other.span));
+                let message = format!("`{}` is never `{text}`", self.source_of(&other.span));
                 self.report(codes::WRONG_TYPE, constant.span.clone(), message, "impossible value")
                     .help(help)
                     .origin(other.origin.clone());

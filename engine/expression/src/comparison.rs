@@ -20,9 +20,11 @@ impl Checker<'_> {
         ty: Option<Type>,
     ) -> Checked {
         let (holds, fails) = match (left.node.constant(), right.node.constant()) {
-            (None, Some(constant)) => self.against(operator, &left, constant),
-            (Some(constant), None) => self.against(operator.mirrored(), &right, constant),
-            (None, None) => self.relation(operator, &left, &right),
+            (None, Some(constant)) => self.facts_from_constant(operator, &left, constant),
+            (Some(constant), None) => {
+                self.facts_from_constant(operator.mirrored(), &right, constant)
+            }
+            (None, None) => self.facts_from_values(operator, &left, &right),
             (Some(_), Some(_)) => (Facts::default(), Facts::default()),
         };
         let nodes = match (&left.ty, &right.ty) {
@@ -34,13 +36,18 @@ impl Checker<'_> {
     }
 
     /// Returns the facts about a value if this comparison with a constant holds, and if it fails.
-    fn against(&self, operator: Operator, value: &Checked, constant: &Value) -> (Facts, Facts) {
+    fn facts_from_constant(
+        &self,
+        operator: Operator,
+        value: &Checked,
+        constant: &Value,
+    ) -> (Facts, Facts) {
         let (Some(subject), Some(ty)) = (self.subject(value), &value.ty) else {
             return (Facts::default(), Facts::default());
         };
         let whole = ty.shape == Shape::Int;
         let fact = |operator| {
-            let compared = Domain::compared(operator, constant, whole);
+            let compared = Domain::from_comparison(operator, constant, whole);
             Facts::about(&subject, Domain::of(ty).and(&compared))
         };
         (fact(operator), operator.negated().map(fact).unwrap_or_default())
@@ -48,7 +55,12 @@ impl Checker<'_> {
 
     /// Returns the facts if this comparison of two values that are not constant holds, and if it
     /// fails.
-    fn relation(&self, operator: Operator, left: &Checked, right: &Checked) -> (Facts, Facts) {
+    fn facts_from_values(
+        &self,
+        operator: Operator,
+        left: &Checked,
+        right: &Checked,
+    ) -> (Facts, Facts) {
         let (Some(left), Some(right)) = (self.subject(left), self.subject(right)) else {
             return (Facts::default(), Facts::default());
         };
@@ -115,7 +127,7 @@ impl Checker<'_> {
             (Some(path), _) => Some(path.clone()),
             (None, _) if !self.locals.is_empty() => None,
             (None, _) => {
-                let tokens = Tokens::read(self.written(&value.span));
+                let tokens = Tokens::read(self.source_of(&value.span));
                 let words = (0..tokens.list().len()).map(|position| tokens.text(position));
                 Some(words.collect::<Vec<_>>().join(" "))
             }

@@ -13,7 +13,7 @@ use super::scope::Scope;
 use super::{guard, literal, widen};
 
 /// The position of a value.
-pub(super) struct Written<'t> {
+pub(super) struct SourcePosition<'t> {
     pub(super) route: Route,
     /// Its byte range in the scalar, if it is only a part of it.
     pub(super) within: Option<Range<usize>>,
@@ -21,7 +21,7 @@ pub(super) struct Written<'t> {
     pub(super) code: Option<&'t str>,
 }
 
-impl Written<'_> {
+impl SourcePosition<'_> {
     pub(super) fn problem(
         &self,
         code: Code,
@@ -44,33 +44,33 @@ impl Written<'_> {
 }
 
 /// Converts a value to the expected type, or returns the problem.
-pub(super) fn fit(
+pub(super) fn convert_to(
     checked: Checked,
-    wanted: &Type,
-    at: &Written<'_>,
+    expected: &Type,
+    at: &SourcePosition<'_>,
     scope: &Scope,
 ) -> Result<Checked, Box<Problem>> {
     let Some(found) = &checked.ty else { return Ok(checked) };
     if let Some(text) = checked.constant_text() {
         let text = text.to_owned();
-        return constant_text(checked, &text, wanted, at);
+        return constant_text(checked, &text, expected, at);
     }
-    if wanted.shape == Shape::Currency && !found.nullable && are_currencies(&found.shape) {
+    if expected.shape == Shape::Currency && !found.nullable && are_currencies(&found.shape) {
         let ty = Some(Type { shape: Shape::Currency, ..found.clone() });
         return Ok(Checked { ty, ..checked });
     }
-    if widen::is_empty_list(&found.shape) && matches!(wanted.shape, Shape::List(_)) {
-        return Ok(Checked { ty: Some(wanted.clone().not_null()), ..checked });
+    if widen::is_empty_list(&found.shape) && matches!(expected.shape, Shape::List(_)) {
+        return Ok(Checked { ty: Some(expected.clone().not_null()), ..checked });
     }
-    if let Err(mismatch) = wanted.accepts(found) {
+    if let Err(mismatch) = expected.accepts(found) {
         let missing = matches!(&mismatch, Mismatch::MayBeMissing { path } if path.is_empty());
-        let mut problem = mismatched(mismatch, found, wanted, at);
+        let mut problem = mismatch_problem(mismatch, found, expected, at);
         if let (true, Some(code)) = (missing && found.shape != Shape::Null, at.code) {
             problem.help = Some(guard::help(code, &checked, found, scope, None));
         }
         return Err(Box::new(Problem { origin: checked.origin, ..problem }));
     }
-    let (node, ty) = coerce(checked.node.clone(), found, wanted);
+    let (node, ty) = coerce(checked.node.clone(), found, expected);
     Ok(Checked { node, ty: Some(ty), ..checked })
 }
 
@@ -83,7 +83,7 @@ fn constant_text(
     checked: Checked,
     text: &str,
     wanted: &Type,
-    at: &Written<'_>,
+    at: &SourcePosition<'_>,
 ) -> Result<Checked, Box<Problem>> {
     // A text inside an expression is a text. Only a plain text in the file is parsed as an amount.
     let reads = at.code.is_none() || !matches!(wanted.shape, Shape::Decimal { .. });
@@ -109,14 +109,19 @@ fn constant_text(
             }
             (_, Some(found)) => match wanted.accepts(found) {
                 Ok(()) => Ok(checked),
-                Err(mismatch) => Err(Box::new(mismatched(mismatch, found, wanted, at))),
+                Err(mismatch) => Err(Box::new(mismatch_problem(mismatch, found, wanted, at))),
             },
             _ => Ok(checked),
         },
     }
 }
 
-fn mismatched(mismatch: Mismatch, found: &Type, wanted: &Type, at: &Written<'_>) -> Problem {
+fn mismatch_problem(
+    mismatch: Mismatch,
+    found: &Type,
+    wanted: &Type,
+    at: &SourcePosition<'_>,
+) -> Problem {
     let name = |path: &str| match (at.code, path) {
         (Some(code), "") => format!("`{code}`"),
         (Some(code), path) => format!("`{code}.{path}`"),
@@ -142,21 +147,21 @@ fn mismatched(mismatch: Mismatch, found: &Type, wanted: &Type, at: &Written<'_>)
         ),
         Mismatch::Shape { path, wanted: words, found: found_words } => {
             let found_words =
-                if path.is_empty() { widen::found(&found.shape) } else { found_words };
+                if path.is_empty() { widen::describe(&found.shape) } else { found_words };
             let subject =
                 if path.is_empty() { String::new() } else { format!(" in {}", name(&path)) };
             at.problem(
                 codes::WRONG_TYPE,
                 format!("expected {words}, found {found_words}{subject}"),
                 format!("this is {found_words}"),
-                if path.is_empty() { conversion(found, wanted, at.code) } else { None },
+                if path.is_empty() { conversion_help(found, wanted, at.code) } else { None },
             )
         }
     }
 }
 
 /// Returns a suggestion for the conversion, if one is possible.
-fn conversion(found: &Type, wanted: &Type, code: Option<&str>) -> Option<String> {
+fn conversion_help(found: &Type, wanted: &Type, code: Option<&str>) -> Option<String> {
     match (&found.shape, &wanted.shape, code) {
         (found, Shape::Text { .. }, Some(code))
             if widen::chars_of(&Type::of(found.clone())).is_some() =>

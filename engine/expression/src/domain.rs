@@ -72,7 +72,7 @@ impl Domain {
 
     /// Returns the domain of a value for which this comparison with a constant holds. `whole` tells
     /// whether it is a whole number.
-    pub(super) fn compared(operator: Operator, constant: &Value, whole: bool) -> Self {
+    pub(super) fn from_comparison(operator: Operator, constant: &Value, whole: bool) -> Self {
         if constant.is_null() {
             return match operator {
                 Operator::Equal => Self::null(true),

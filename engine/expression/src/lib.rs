@@ -50,7 +50,7 @@ pub use check_loop::too_long;
 pub use compiled::{Compiled, compile};
 pub use eval::{ELEMENTS_MAX, Env};
 pub use facts::Facts;
-pub use missing_braces::meant;
+pub use missing_braces::suggested_expression;
 pub use precedence::{Level, operand};
 pub use problem::{EvalError, Origin, Problem, Weight};
 pub use references::{Reference, references};

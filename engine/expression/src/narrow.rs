@@ -27,14 +27,15 @@ pub(super) fn field_type(
         return Some(field.ty.clone());
     }
     let narrowed = narrowed(&field.ty, &types);
-    let nullable = narrowed.nullable || (field.ty.nullable && may_be_excused(record, position));
+    let nullable =
+        narrowed.nullable || (field.ty.nullable && may_read_as_missing(record, position));
     Some(Type { nullable, ..narrowed })
 }
 
 /// Returns whether a value that fits its case can be read as missing. A field of several cases is
 /// read in one form for all of them. If another case does not have the field, a value in another
 /// form is read as missing.
-fn may_be_excused(record: &RecordType, position: usize) -> bool {
+fn may_read_as_missing(record: &RecordType, position: usize) -> bool {
     let Some(field) = record.fields().get(position) else { return true };
     let cases = record.cases();
     let with = cases.iter().filter_map(|case| case.field(&field.name));

@@ -147,7 +147,7 @@ pub(super) fn coercion(found: &Type, wanted: &Type) -> Option<(Coercion, Type)> 
 }
 
 /// Returns a description of a shape for "found …".
-pub(super) fn found(shape: &Shape) -> String {
+pub(super) fn describe(shape: &Shape) -> String {
     match shape {
         // To the author of a literal text, it is just a text.
         Shape::Text { .. } => "text".to_owned(),
@@ -156,7 +156,7 @@ pub(super) fn found(shape: &Shape) -> String {
 }
 
 /// Returns a description of a type for "found …".
-pub(super) fn found_type(ty: &Type) -> String {
+pub(super) fn describe_type(ty: &Type) -> String {
     let perhaps = if ty.nullable && ty.shape != Shape::Null { " or null" } else { "" };
-    format!("{}{perhaps}", found(&ty.shape))
+    format!("{}{perhaps}", describe(&ty.shape))
 }

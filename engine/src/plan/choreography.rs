@@ -114,7 +114,7 @@ fn resource(plan: &Plan, step: usize, port: Port) -> Arc<str> {
 
 fn object_key(plan: &Plan, store: usize) -> Option<ObjectKey> {
     let key = plan.steps().get(store)?.input.field("key")?;
-    let (before, after) = key.around("run.key")?;
+    let (before, after) = key.text_around("run.key")?;
     Some(ObjectKey { before, after })
 }
 

@@ -207,11 +207,11 @@ pub(super) fn check(
 /// Returns a message about fixed text in the order key that makes every key invalid, such as the
 /// line break at the end of a YAML block scalar.
 fn fixed_fault(key: &Compiled) -> Option<String> {
-    let chars: usize = key.fixed().map(|text| text.chars().count()).sum();
+    let chars: usize = key.fixed_texts().map(|text| text.chars().count()).sum();
     if chars > KEY_CHARS_MAX {
         return Some(format!("the order key has more than {KEY_CHARS_MAX} characters"));
     }
-    let unfit = key.fixed().flat_map(str::chars).find(|letter| !is_key_char(*letter))?;
+    let unfit = key.fixed_texts().flat_map(str::chars).find(|letter| !is_key_char(*letter))?;
     Some(match unfit {
         '\n' => "the order key contains a line break, which is not allowed in keys".to_owned(),
         letter => {

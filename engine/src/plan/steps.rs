@@ -187,7 +187,7 @@ impl Planner<'_, '_> {
     /// it needs.
     fn scope(&self, at: usize) -> Scope {
         let mut scope = Scope::new(self.inputs.resources.time_zone.clone());
-        scope.know_steps(Arc::clone(&self.ids));
+        scope.set_step_ids(Arc::clone(&self.ids));
         if let Some(order) = self.inputs.order {
             scope.define(Root::Order, order.schema().ty().clone());
         } else {
@@ -369,10 +369,12 @@ impl Planner<'_, '_> {
             let what = if is_bare(when) { "text".to_owned() } else { compiled.ty().to_string() };
             let message = format!("`when` must be a condition, not {what}");
             let help = match (when.as_str(), compiled.path()) {
-                (Some(text), _) if is_bare(when) => match oms_expression::meant(text, scope) {
-                    Some(code) => format!("write `${{{{ {code} }}}}`"),
-                    None => WRITE_CONDITION.to_owned(),
-                },
+                (Some(text), _) if is_bare(when) => {
+                    match oms_expression::suggested_expression(text, scope) {
+                        Some(code) => format!("write `${{{{ {code} }}}}`"),
+                        None => WRITE_CONDITION.to_owned(),
+                    }
+                }
                 (_, Some(path)) if compiled.ty().shape == Shape::Bool => {
                     format!("write `${{{{ {path} == true }}}}`, which is false if it is missing")
                 }
@@ -427,7 +429,7 @@ impl Planner<'_, '_> {
                 let message = format!("`for_each` needs a list, not {what}");
                 let help = match items.as_str() {
                     Some(text) if is_bare(items) => {
-                        Some(match oms_expression::meant(text, scope) {
+                        Some(match oms_expression::suggested_expression(text, scope) {
                             Some(code) => format!("write `${{{{ {code} }}}}`"),
                             None => {
                                 "write an expression that is a list, such as `${{ order.items }}`"

@@ -129,7 +129,7 @@ impl PlanContext<'_> {
         let route = Route::root().key(field);
         let compiled = oms_expression::compile_value(expr.raw(), None, self.scope);
         let time_zone = &self.resources.time_zone;
-        let compiled = compiled.map(|compiled| compiled.day(time_zone));
+        let compiled = compiled.map(|compiled| compiled.as_date(time_zone));
         let compiled = self.input(field, &route, compiled)?;
         let is_date = matches!(compiled.ty().shape, Shape::Date(_) | Shape::Timestamp);
         if is_date && !compiled.ty().nullable {
@@ -145,7 +145,7 @@ impl PlanContext<'_> {
     /// percent-encoded.
     pub fn url(&mut self, field: &str, route: &Route, raw: &serde_json::Value) -> Option<Compiled> {
         let compiled = oms_expression::compile_value(raw, Some(&Type::text()), self.scope);
-        self.input(field, route, compiled.map(Compiled::url))
+        self.input(field, route, compiled.map(Compiled::as_url))
     }
 
     /// Compiles any part of the settings as the field `field` of the step's input.
@@ -332,14 +332,14 @@ impl PlanContext<'_> {
         ["run.key", "run.id"]
             .into_iter()
             .chain(self.order_key_path)
-            .any(|path| compiled.tells_apart(path))
+            .any(|path| compiled.determines_key(path))
     }
 
     /// Returns whether a value contains data of the current element or its index, so that it can
     /// differ between elements.
     pub fn shows_element(&self, compiled: &Compiled) -> bool {
         const OTHER_ROOTS: [&str; 4] = ["order", "run", "steps", "error"];
-        compiled.shows().any(|path| {
+        compiled.readable_paths().any(|path| {
             let root = path.split(['.', '[']).next().unwrap_or_default();
             !OTHER_ROOTS.contains(&root)
         })

@@ -41,14 +41,14 @@ impl<'t> Checker<'t> {
             _ => (matches!(value.ty.shape, Shape::Int | Shape::Decimal { .. }), "a number"),
         };
         if fine && !fits {
-            self.refuse_shape(value, name, wanted, cursor);
+            self.report_shape(value, name, wanted, cursor);
             fine = false;
         }
         if let Some(other) = other.filter(|_| fine) {
             fine = self.currency(value, other, cursor);
         }
         if fine && matches!(value.ty.shape, Shape::Date(_)) {
-            fine = self.without_zone(value, at, cursor);
+            fine = self.check_no_time_zone(value, at, cursor);
         }
         let pii = operands.iter().any(|operand| operand.ty.pii);
         fine.then(|| Type::text().with_pii(pii))
@@ -89,7 +89,7 @@ impl<'t> Checker<'t> {
     }
 
     /// Rejects a time zone for a value that is already a date.
-    fn without_zone(&mut self, value: &Operand, at: &Call, cursor: &Cursor<'_>) -> bool {
+    fn check_no_time_zone(&mut self, value: &Operand, at: &Call, cursor: &Cursor<'_>) -> bool {
         let Some((key, _)) = at.named.first() else { return true };
         let shown = cursor.text(&value.span);
         let message = format!("`{shown}` is a date, and dates have no time zone");
@@ -98,7 +98,7 @@ impl<'t> Checker<'t> {
         false
     }
 
-    fn refuse_shape(&mut self, value: &Operand, name: &str, wanted: &str, cursor: &Cursor<'_>) {
+    fn report_shape(&mut self, value: &Operand, name: &str, wanted: &str, cursor: &Cursor<'_>) {
         let shown = cursor.text(&value.span);
         let message = format!("`{name}` expects {wanted}, but `{shown}` is {}", value.ty.shape);
         self.report(cursor, Fault::new(codes::TEMPLATE_SHAPE, value.span.clone(), message));

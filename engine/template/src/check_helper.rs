@@ -49,7 +49,7 @@ impl<'t> Checker<'t> {
             Parameter::Subexpression(inner) => match (inner.as_element(), &at.call) {
                 (TemplateElement::Expression(call), Some(at)) => self.helper_call(call, at, cursor),
                 _ => {
-                    self.lost(cursor);
+                    self.report_ambiguous(cursor);
                     None
                 }
             },

@@ -26,7 +26,7 @@ pub(super) const STRUCTURE: [&str; 16] = [
     "mj-carousel",
 ];
 /// Elements in which HTML ignores whitespace.
-const SPACELESS: [&str; 9] =
+const WITHOUT_SPACE: [&str; 9] =
     ["mj-table", "table", "thead", "tbody", "tfoot", "tr", "ul", "ol", "select"];
 /// Elements in which all whitespace is shown.
 const LITERAL: [&str; 2] = ["pre", "textarea"];
@@ -147,7 +147,7 @@ impl<'t> Source<'t> {
                 self.fill(span.start..span.start + 1, BREAK as u8);
             }
         } else if text.is_ascii() && text.contains(['\n', '\r']) {
-            let is_dropped = is_edge || self.is_in(&SPACELESS);
+            let is_dropped = is_edge || self.is_in(&WITHOUT_SPACE);
             self.fill(span, if is_dropped { b'\n' } else { BREAK as u8 });
         } else if text.starts_with('\n') {
             self.fill(span.start..span.start + 1, BREAK as u8);

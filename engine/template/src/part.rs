@@ -53,7 +53,7 @@ impl Part {
     ///
     /// # Errors
     /// Returns the Handlebars syntax errors.
-    pub(super) fn made(path: &str, text: &str) -> Result<Self, Vec<TemplateProblem>> {
+    pub(super) fn of_generated(path: &str, text: &str) -> Result<Self, Vec<TemplateProblem>> {
         Self::parse(path, text, None)
     }
 

@@ -8,7 +8,7 @@ use oms_core::document::{Document, Node, NodeValue, parse_texts, quoted};
 
 use super::part::Part;
 use super::problem::{Fault, TemplateProblem};
-use super::program::spoken;
+use super::program::escape_fixed_text;
 
 /// Name of the file with the texts.
 pub(super) const TEXTS: &str = "texts.yaml";
@@ -49,14 +49,14 @@ pub(super) fn texts(
         let Some(text) = entry.node.as_text() else {
             let span = document.span(&Place::value(route));
             let fault = Fault::new(codes::WRONG_SHAPE, span, format!("`{name}` must be text"));
-            let help = in_quotes(document.text(), &entry.node);
+            let help = quoting_help(document.text(), &entry.node);
             problems.push(fault.help(help).within(path));
             continue;
         };
         notes.extend(cut_by_comment(&document, &route).map(|fault| fault.within(path)));
         match Part::of_entry(path, text, &document, route) {
             Ok(mut part) => {
-                spoken(&mut part.program);
+                escape_fixed_text(&mut part.program);
                 texts.insert(name.to_owned(), Arc::new(part));
             }
             Err(found) => problems.extend(found),
@@ -78,7 +78,7 @@ fn cut_by_comment(document: &Document, route: &Route) -> Option<Fault> {
 }
 
 /// Returns the help for a value that must be quoted to be text.
-fn in_quotes(file: &str, node: &Node) -> String {
+fn quoting_help(file: &str, node: &Node) -> String {
     let rest = file.get(node.span.start..).unwrap_or_default();
     let line = rest.lines().next().unwrap_or_default().trim_end();
     match node.value {

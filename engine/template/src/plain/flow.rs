@@ -1,7 +1,7 @@
 //! Lays out block elements: paragraphs, lists, quotations. Blocks that HTML separates by a margin are separated by a blank line.
 
 use super::hidden;
-use super::image::{CLOSE, OPEN, ends_picture, without_picture};
+use super::image::{CLOSE, OPEN, may_follow_image, without_leading_image};
 use super::links::Links;
 use super::table;
 use super::tree::{Element, Node, read};
@@ -69,14 +69,14 @@ pub(super) struct Flow<'f, 'd> {
     /// The current paragraph, with the line breaks from the HTML.
     pub(super) inline: String,
     /// Whether the inline text ends with an image, so that a space must follow.
-    pub(super) is_after_picture: bool,
+    pub(super) is_after_image: bool,
     pub(super) gap: Gap,
 }
 
 impl<'f, 'd> Flow<'f, 'd> {
     pub(super) fn new(links: &'f mut Links<'d>, columns: usize) -> Self {
         let (lines, inline) = (Vec::new(), String::new());
-        Self { links, columns, lines, inline, is_after_picture: false, gap: Gap::Nothing }
+        Self { links, columns, lines, inline, is_after_image: false, gap: Gap::Nothing }
     }
 
     /// Returns the lines.
@@ -134,7 +134,7 @@ impl<'f, 'd> Flow<'f, 'd> {
             "img" => {
                 let alt = element.attribute("alt").unwrap_or_default().trim();
                 if !alt.is_empty() {
-                    self.picture(alt);
+                    self.image(alt);
                 }
             }
             "a" => self.link(element),
@@ -175,7 +175,7 @@ impl<'f, 'd> Flow<'f, 'd> {
 
     pub(super) fn text(&mut self, text: &str) {
         for char in text.chars() {
-            if std::mem::take(&mut self.is_after_picture) && !ends_picture(char) {
+            if std::mem::take(&mut self.is_after_image) && !may_follow_image(char) {
                 self.inline.push(' ');
             }
             match char {
@@ -241,18 +241,18 @@ impl<'f, 'd> Flow<'f, 'd> {
     /// Ends the current paragraph, if there is one, and sets the separator to the next block.
     fn end(&mut self, gap: Gap) {
         let inline = std::mem::take(&mut self.inline);
-        self.is_after_picture = false;
+        self.is_after_image = false;
         let text = inline.trim_matches([' ', '\n']);
         if text.chars().all(|char| char.is_whitespace() || is_mark(char)) {
             self.gap = self.gap.max(gap);
             return;
         }
-        let text = without_picture(text);
-        if self.is_said_by_link(text) {
+        let text = without_leading_image(text);
+        if self.repeats_linked_image(text) {
             self.gap = self.gap.max(gap);
             return;
         }
-        self.drop_picture_of(text);
+        self.drop_repeated_image(text);
         self.space();
         for line in text.split('\n') {
             self.lines.extend(wrapped(line.trim(), self.columns));

@@ -53,7 +53,7 @@ fn mark_within(element: &mut Element, outer: &mut Vec<Outer>, selectors: &[Selec
             classes: classes.split_ascii_whitespace().map(str::to_owned).collect(),
         };
         outer.push(this);
-        inner.is_hidden = selectors.iter().any(|selector| selector.fits(outer));
+        inner.is_hidden = selectors.iter().any(|selector| selector.matches(outer));
         if !inner.is_hidden {
             mark_within(inner, outer, selectors);
         }

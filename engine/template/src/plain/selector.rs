@@ -38,7 +38,7 @@ impl Selector {
     }
 
     /// Returns whether the selector matches the last of these elements. Each element is a child of the previous one.
-    pub(super) fn fits(&self, elements: &[Outer]) -> bool {
+    pub(super) fn matches(&self, elements: &[Outer]) -> bool {
         let [outer @ .., this] = elements else { return false };
         let [compounds @ .., (last, _)] = self.compounds.as_slice() else { return false };
         last.fits(this) && within(compounds, outer)
