@@ -50,13 +50,13 @@ pub struct Config {
     attach: BTreeMap<String, Expr<bool>>,
     /// How readers unsubscribe from such e-mails (`List-Unsubscribe`, RFC 2369). It is meant for
     /// e-mails that are not only about the reader's own order.
-    unsubscribe: Option<Unsubscribing>,
+    unsubscribe: Option<UnsubscribeConfig>,
 }
 
 /// How readers unsubscribe from e-mails.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Unsubscribing {
+struct UnsubscribeConfig {
     /// An address that begins with `https://` or `mailto:`, such as
     /// `https://shop.example/stop?c=${{ order.customer_id }}`. Values of expressions in it are
     /// percent-encoded.
@@ -111,12 +111,13 @@ impl Step for EmailSend {
         let template = settings.as_ref().and_then(|settings| {
             cx.template("template", &config.template, settings, data.as_ref().map(|data| data.ty()))
         });
-        attached(&config.attach, template.as_deref(), cx);
+        compile_attachments(&config.attach, template.as_deref(), cx);
         if let Some(unsubscribe) = &config.unsubscribe {
-            unsubscribed(unsubscribe, cx);
+            compile_unsubscribe(unsubscribe, cx);
         }
-        if let (Some(template), Some(locale)) = (&template, locale.as_ref().and_then(written)) {
-            translated(&locale, template, cx);
+        if let (Some(template), Some(locale)) = (&template, locale.as_ref().and_then(fixed_locale))
+        {
+            check_translation(&locale, template, cx);
         }
         let input = cx.finish()?;
         let (Some(settings), Some(template)) = (settings, template) else { return Err(Vec::new()) };
@@ -174,7 +175,7 @@ impl Step for EmailSend {
 }
 
 /// Compiles the conditions under which files are attached.
-fn attached(
+fn compile_attachments(
     attach: &BTreeMap<String, Expr<bool>>,
     template: Option<&Template>,
     cx: &mut PlanContext<'_>,
@@ -192,8 +193,9 @@ fn attached(
         }
     }
     let raw = attach.iter().map(|(name, when)| (name.clone(), when.raw().clone())).collect();
-    let wanted = attach.keys().map(|name| (Arc::from(name.as_str()), Type::of(Shape::Bool)));
-    let wanted = Type::of(Shape::Record(Arc::new(RecordType::new(wanted))));
+    let files_to_attach =
+        attach.keys().map(|name| (Arc::from(name.as_str()), Type::of(Shape::Bool)));
+    let wanted = Type::of(Shape::Record(Arc::new(RecordType::new(files_to_attach))));
     cx.value("attach", &route, &Json::Object(raw), Some(&wanted));
 }
 
@@ -205,7 +207,7 @@ fn wanted(attach: &Value) -> impl Iterator<Item = &str> {
 
 /// Checks the unsubscribe address. Values that are inserted at run time are encoded, so only the
 /// beginning can be invalid.
-fn unsubscribed(unsubscribe: &Unsubscribing, cx: &mut PlanContext<'_>) {
+fn compile_unsubscribe(unsubscribe: &UnsubscribeConfig, cx: &mut PlanContext<'_>) {
     let route = Route::root().key("unsubscribe").key("url");
     let raw = unsubscribe.url.raw();
     let compiled = cx.url("unsubscribe", &route, raw);
@@ -234,12 +236,12 @@ fn unsubscribed(unsubscribe: &Unsubscribing, cx: &mut PlanContext<'_>) {
 }
 
 /// Returns the locale if it is fixed text.
-fn written(locale: &Compiled) -> Option<Arc<str>> {
+fn fixed_locale(locale: &Compiled) -> Option<Arc<str>> {
     locale.constant().and_then(Value::as_text).cloned()
 }
 
 /// Warns about a locale without a translation.
-fn translated(locale: &str, template: &Template, cx: &mut PlanContext<'_>) {
+fn check_translation(locale: &str, template: &Template, cx: &mut PlanContext<'_>) {
     let wanted = language(locale);
     let known: Vec<&str> =
         std::iter::once(template.default_locale()).chain(template.locales()).collect();

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
-use crate::columns::{self, LeftOut};
+use crate::columns::{self, MissingValue};
 use crate::unique;
 
 /// Adds a row to a table.
@@ -45,7 +45,8 @@ impl Step for TableInsert {
         let Some(table) = cx.table("table", &config.table) else {
             return cx.finish().and(Err(Vec::new()));
         };
-        let values = columns::compile("row", &config.row, table.columns.iter(), LeftOut::Null, cx);
+        let values =
+            columns::compile("row", &config.row, table.columns.iter(), MissingValue::Null, cx);
         if let Some((what, at, key)) = columns::key(&table, &values) {
             unique::check(&what, at, &key, "; or use `table.upsert`", cx);
         }

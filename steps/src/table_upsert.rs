@@ -7,7 +7,7 @@ use oms_engine::step::{Faults, PlanContext, Planned, Step, StepContext, Target, 
 use oms_engine::table::TableDef;
 use oms_engine::value::{NoOutput, Value};
 
-use crate::columns::{self, LeftOut};
+use crate::columns::{self, MissingValue};
 use crate::table_insert;
 use crate::unique;
 
@@ -36,7 +36,7 @@ impl Step for TableUpsert {
             return cx.finish().and(Err(Vec::new()));
         };
         let values =
-            columns::compile("row", &config.row, table.columns.iter(), LeftOut::Refused, cx);
+            columns::compile("row", &config.row, table.columns.iter(), MissingValue::Rejected, cx);
         if let Some((what, at, key)) = columns::key(&table, &values) {
             unique::check_elements(&what, at, &key, cx);
         }

@@ -8,7 +8,7 @@ use oms_core::effects::{StepError, cause};
 
 /// Exceptions that are worth a retry ("Error retries and exponential backoff", AWS General
 /// Reference).
-const PASSES: &[&str] = &[
+const RETRYABLE: &[&str] = &[
     "InternalError",
     "InternalFailure",
     "OperationAborted",
@@ -48,7 +48,7 @@ const ENVIRONMENT: &[&str] = &[
 
 /// Classifies an error of a service named `service`. Repeating a call of such a service must be
 /// harmless.
-pub(crate) fn sorted<E>(service: &str, error: SdkError<E, HttpResponse>) -> StepError
+pub(crate) fn classify<E>(service: &str, error: SdkError<E, HttpResponse>) -> StepError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
@@ -63,7 +63,7 @@ where
             cause::ENVIRONMENT,
             format!("{service} returned `{code}`: a permission or a resource is missing"),
         ),
-        (_, Some(code)) if PASSES.contains(&code) => {
+        (_, Some(code)) if RETRYABLE.contains(&code) => {
             transient(&format!("{service} returned `{code}`"))
         }
         _ if status.is_none_or(|status| status == 429 || status >= 500) => {

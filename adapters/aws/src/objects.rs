@@ -8,7 +8,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
 use oms_core::effects::{Call, Io, ObjectStore, Put, StepError, cause};
 
-use crate::failure::sorted;
+use crate::failure::classify;
 use crate::session::Session;
 
 /// Buckets on S3.
@@ -61,7 +61,7 @@ pub(crate) async fn read(
             let code = error.as_service_error().and_then(|error| error.meta().code());
             return match code {
                 Some("NoSuchKey" | "NoSuchVersion") => Ok(None),
-                _ => Err(sorted("S3", error)),
+                _ => Err(classify("S3", error)),
             };
         }
     };
@@ -114,7 +114,7 @@ impl ObjectStore for S3Objects {
                 },
                 // Two clients wrote at the same time, and S3 asks for a retry.
                 Some(409) => Err(StepError::transient(cause::UNAVAILABLE, "S3 asks for a retry")),
-                _ => Err(sorted("S3", error)),
+                _ => Err(classify("S3", error)),
             }
         })
     }

@@ -9,7 +9,7 @@ use oms_core::effects::{
 };
 use oms_core::value::Digest;
 
-use crate::failure::sorted;
+use crate::failure::classify;
 use crate::objects::{self, Found, S3Objects};
 
 const DIGEST: &str = "oms-digest";
@@ -50,11 +50,11 @@ impl S3Objects {
             Some(409) => {
                 return Err(StepError::transient(cause::UNAVAILABLE, "S3 asks for a retry"));
             }
-            _ => return Err(sorted("S3", error)),
+            _ => return Err(classify("S3", error)),
         }
         // The order exists already. A client whose response was lost sends it again.
         let there = self.client.head_object().bucket(self.bucket(bucket)).key(key).send().await;
-        let there = there.map_err(|error| sorted("S3", error))?;
+        let there = there.map_err(|error| classify("S3", error))?;
         let same = there.metadata().and_then(|metadata| metadata.get(DIGEST)) == Some(&digest);
         if same {
             return Ok(StoreResult::Same);
@@ -75,7 +75,7 @@ impl S3Objects {
             .set_start_after(after.map(str::to_owned))
             .send()
             .await
-            .map_err(|error| sorted("S3", error))?;
+            .map_err(|error| classify("S3", error))?;
         let listed = found.contents.unwrap_or_default().into_iter().filter_map(|object| {
             let stored_at = Timestamp::from_second(object.last_modified?.secs()).ok()?;
             Some(ListedOrder { object: object.key?, stored_at })

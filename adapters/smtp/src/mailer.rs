@@ -10,7 +10,7 @@ use oms_core::mail::Mail;
 use oms_core::mail::Security;
 use tokio::sync::Semaphore;
 
-use crate::connection::{Connection, NotTaken, Server};
+use crate::connection::{Connection, NotAccepted, Server};
 use crate::tls::Tls;
 
 /// A user name and a password.
@@ -118,8 +118,8 @@ impl SmtpMailer {
                 }
                 // The server closed the idle connection before it received anything about this
                 // e-mail.
-                Err(NotTaken { was_closed: true, .. }) if was_kept => {}
-                Err(NotTaken { error, .. }) => return Err(error),
+                Err(NotAccepted { was_closed: true, .. }) if was_kept => {}
+                Err(NotAccepted { error, .. }) => return Err(error),
             }
         }
     }

@@ -35,7 +35,7 @@ pub(crate) enum When {
 
 /// Starts a statement with the parts of its `with` clause. If the call is the handler's last, they
 /// include the note that the handler is done.
-pub(crate) fn with(parts: Statement, call: &Call, when: When) -> Statement {
+pub(crate) fn with_done_note(parts: Statement, call: &Call, when: When) -> Statement {
     let Some(mark) = &call.done_note else { return parts };
     let parts = match parts == Statement::default() {
         true => parts.sql("with mark as ("),

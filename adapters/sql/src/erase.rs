@@ -138,7 +138,7 @@ async fn erase_of_customer(
             (false, EraseMode::Count) => count(database, table, &condition).await?,
             (false, EraseMode::Erase) => {
                 let statement = Statement::default().sql("delete from ").name(&table.name);
-                changed(database, condition(statement.sql(" where "))).await?
+                rows_changed(database, condition(statement.sql(" where "))).await?
             }
         };
         counts.insert(table.name.to_string(), rows);
@@ -231,7 +231,7 @@ async fn clear(
     if !others.is_empty() {
         let statement = Statement::default().sql("update ").name(&table.name).sql(" set ");
         let statement = pairs(statement, " = ", ", ").sql(" where ");
-        cleared = changed(database, full(statement)).await?;
+        cleared = rows_changed(database, full(statement)).await?;
     }
     for row in &rows {
         let key: Vec<&str> = row.iter().map(|value| value.as_deref().unwrap_or_default()).collect();
@@ -277,12 +277,12 @@ async fn replace_key(
         let statement = rest.fold(statement, |statement, (column, value)| {
             as_text(statement.sql(" and "), column).sql(" = ").text(*value)
         });
-        if changed(database, statement.sql(")")).await? > 0 {
+        if rows_changed(database, statement.sql(")")).await? > 0 {
             return Ok(());
         }
     }
     let statement = Statement::default().sql("delete from ").name(&table.name).sql(" where ");
-    changed(database, old(statement)).await.map(drop)
+    rows_changed(database, old(statement)).await.map(drop)
 }
 
 async fn count(
@@ -295,7 +295,7 @@ async fn count(
 }
 
 /// Runs a statement that changes rows, and returns the number of rows.
-async fn changed(database: &dyn Database, statement: Statement) -> Result<u64, StepError> {
+async fn rows_changed(database: &dyn Database, statement: Statement) -> Result<u64, StepError> {
     let counted = Statement::default()
         .sql("with changed as (")
         .then(statement)

@@ -26,10 +26,10 @@ pub use database::{Database, Rows};
 pub use erase::SqlErasure;
 pub use failure::from_state;
 pub use migrate::{MigrateError, ddl, migrate};
-pub use notes::{Noted, Wanted, noted};
+pub use notes::{Note, NoteFilter, notes};
 #[cfg(feature = "roles")]
 pub use roles::set_role;
-pub use roles::{Grants, granted};
+pub use roles::{Grants, grant_statements};
 pub use row::import;
 pub use statement::{Hint, Parameter, Statement};
 pub use tables::SqlTables;

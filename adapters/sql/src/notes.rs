@@ -10,7 +10,7 @@ const ISO: &str = "YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"";
 
 /// A handler's note on an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Noted {
+pub struct Note {
     /// The order's key.
     pub key: String,
     /// The key of the stored order.
@@ -29,7 +29,7 @@ pub struct Noted {
 
 /// The conditions of a search for orders.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Wanted<'a> {
+pub struct NoteFilter<'a> {
     /// The key of the order.
     pub key: Option<&'a str>,
     /// The state of the order.
@@ -48,12 +48,12 @@ pub struct Wanted<'a> {
 ///
 /// # Errors
 /// When the database returns an error.
-pub async fn noted(
+pub async fn notes(
     database: &dyn Database,
     pipeline: &str,
     handlers: usize,
-    wanted: Wanted<'_>,
-) -> Result<Vec<Noted>, StepError> {
+    wanted: NoteFilter<'_>,
+) -> Result<Vec<Note>, StepError> {
     let mut keys = Statement::default()
         .sql("with wanted as (select key, max(at) as latest from oms_branches where pipeline = ")
         .text(pipeline);
@@ -97,7 +97,7 @@ pub async fn noted(
         .filter_map(|row| match <[Option<String>; 7]>::try_from(row) {
             Ok([Some(key), Some(object), Some(handler), Some(state), cause, reason, Some(at)]) => {
                 let parked = state == "parked";
-                Some(Noted { key, object, handler, parked, cause, reason, at })
+                Some(Note { key, object, handler, parked, cause, reason, at })
             }
             _ => None,
         })

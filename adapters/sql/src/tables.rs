@@ -6,7 +6,7 @@ use oms_core::effects::{Call, Inserted, Io, StepError, Tables, cause};
 use oms_core::table::TableDef;
 use oms_core::value::Value;
 
-use crate::branches::{When, with};
+use crate::branches::{When, with_done_note};
 use crate::database::Database;
 use crate::row::{self, ORDER, RUN};
 use crate::statement::Statement;
@@ -137,7 +137,7 @@ fn insert(call: &Call, table: &TableDef, row: &Value) -> Statement {
         .name(ORDER)
         .sql(")");
     // A row of another run does not mean that this run's handler is done.
-    let statement = with(statement, call, When::Written);
+    let statement = with_done_note(statement, call, When::Written);
     statement.sql(" select fresh, ").name(RUN).sql(", ").name(ORDER).sql(" from written")
 }
 
@@ -161,7 +161,7 @@ fn upsert(call: &Call, table: &TableDef, row: &Value) -> Statement {
         .sql(", ")
         .text(&*call.step)
         .sql(") on conflict (key) do nothing returning key)");
-    let statement = with(statement, call, When::Always)
+    let statement = with_done_note(statement, call, When::Always)
         .sql(" insert into ")
         .name(&table.name)
         .sql(" (")

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 /// Returns the help text for a setting whose value has the wrong shape. `wanted` are the allowed
 /// JSON types.
-pub(super) fn of_value(route: &Route, wanted: &[&str], found: &Json) -> Option<String> {
+pub(super) fn value_help(route: &Route, wanted: &[&str], found: &Json) -> Option<String> {
     let key = match route.segments().last()? {
         Segment::Key(key) => key.as_str(),
         Segment::Index(_) => return None,
@@ -29,7 +29,7 @@ pub(super) fn of_value(route: &Route, wanted: &[&str], found: &Json) -> Option<S
         (_, Json::String(_) | Json::Number(_)) if wants("array") => Some(json!([found])),
         (_, Json::String(text)) if wants("integer") => whole(key, text).map(Json::from),
         (_, Json::Number(_)) if wants("integer") => None,
-        (_, Json::String(text)) if wants("boolean") => truth(text).map(Json::from),
+        (_, Json::String(text)) if wants("boolean") => boolean(text).map(Json::from),
         _ => None,
     };
     let written = match (value, key, found) {
@@ -43,7 +43,7 @@ pub(super) fn of_value(route: &Route, wanted: &[&str], found: &Json) -> Option<S
 }
 
 /// Returns the known key that corresponds to a key from another format.
-pub(super) fn meant<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(super) fn known_key<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
     const NAMES: [(&str, &[&str]); 12] = [
         ("uses", &["type", "kind", "action", "use", "task", "module"]),
         ("with", &["args", "arguments", "params", "parameters", "inputs", "input", "config"]),
@@ -64,7 +64,7 @@ pub(super) fn meant<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
 }
 
 /// Returns the help text that replaces a key from another format with ours and converts its value.
-pub(super) fn of_key(meant: &str, found: &str, value: &Json) -> String {
+pub(super) fn key_help(meant: &str, found: &str, value: &Json) -> String {
     let value = match (meant, value) {
         ("retry", Json::Number(attempts)) if found.contains("retries") => {
             // `attempts` includes the first attempt.
@@ -111,7 +111,7 @@ fn whole(key: &str, text: &str) -> Option<i64> {
     }
 }
 
-fn truth(text: &str) -> Option<bool> {
+fn boolean(text: &str) -> Option<bool> {
     match text.to_lowercase().as_str() {
         "true" | "yes" | "on" | "y" => Some(true),
         "false" | "no" | "off" | "n" => Some(false),
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     fn help(key: &str, wanted: &str, found: Json) -> Option<String> {
-        of_value(&Route::root().key("steps").key("a").key(key), &[wanted], &found)
+        value_help(&Route::root().key("steps").key("a").key(key), &[wanted], &found)
     }
 
     #[test]
@@ -198,10 +198,10 @@ mod tests {
             ("args", json!({ "a": 1 }), "use `with` instead"),
         ] {
             assert_eq!(
-                meant(found, &known).map(|meant| of_key(meant, found, &value)).as_deref(),
+                known_key(found, &known).map(|meant| key_help(meant, found, &value)).as_deref(),
                 Some(written)
             );
         }
-        assert_eq!(meant("id", &known), None);
+        assert_eq!(known_key("id", &known), None);
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn check(
 
 /// Returns whether steps of a kind can run before the branches, because they store or announce the
 /// order.
-fn is_trunk(kind: &str) -> bool {
+fn is_intake_kind(kind: &str) -> bool {
     matches!(kind, "object.put" | "topic.publish")
 }
 
@@ -82,7 +82,7 @@ fn declared(
     }
     for (at, step) in pipeline.steps.iter().enumerate() {
         let kind = step.section.as_ref().map_or("", |section| section.uses.as_str());
-        if owner.contains_key(&at) || is_trunk(kind) || step.section.is_none() {
+        if owner.contains_key(&at) || is_intake_kind(kind) || step.section.is_none() {
             continue;
         }
         sound = false;
@@ -107,7 +107,7 @@ fn branches(pipeline: &Pipeline, graph: &Graph) -> Vec<Handler> {
             .steps
             .get(at)
             .and_then(|step| step.section.as_ref())
-            .is_some_and(|section| is_trunk(&section.uses))
+            .is_some_and(|section| is_intake_kind(&section.uses))
     };
     let count = pipeline.steps.len();
     let mut group: Vec<usize> = (0..count).collect();

@@ -108,7 +108,7 @@ impl Planner<'_, '_> {
             let compiled = self.items(&each.items, &route, &scope);
             scope.name_item(&each.name);
             if let Some(index) = &each.index {
-                self.different_names(each, named);
+                self.check_distinct_names(each, named);
                 scope.name_index(index);
             }
             match &compiled {
@@ -140,14 +140,14 @@ impl Planner<'_, '_> {
         };
         let planned = kind.plan(config, &mut cx);
         let warnings = std::mem::take(&mut cx.faults);
-        let unjudged = self.unjudged(section);
+        let unchecked = self.unjudged(section);
         // Further warnings about a step that never runs are not helpful.
         let warnings = if can_run { warnings } else { errors(warnings) };
-        self.report(named, about_others(warnings, &unjudged));
+        self.report(named, without_unknown_settings(warnings, &unchecked));
         let planned = match planned {
             Ok(planned) => planned,
             Err(faults) => {
-                self.report(named, about_others(faults, &unjudged));
+                self.report(named, without_unknown_settings(faults, &unchecked));
                 return;
             }
         };
@@ -366,10 +366,11 @@ impl Planner<'_, '_> {
         })?;
         let place = Place::value(route);
         if compiled.ty().shape != Shape::Bool || compiled.ty().nullable {
-            let what = if is_bare(when) { "text".to_owned() } else { compiled.ty().to_string() };
+            let what =
+                if is_plain_text(when) { "text".to_owned() } else { compiled.ty().to_string() };
             let message = format!("`when` must be a condition, not {what}");
             let help = match (when.as_str(), compiled.path()) {
-                (Some(text), _) if is_bare(when) => {
+                (Some(text), _) if is_plain_text(when) => {
                     match oms_expression::suggested_expression(text, scope) {
                         Some(code) => format!("write `${{{{ {code} }}}}`"),
                         None => WRITE_CONDITION.to_owned(),
@@ -397,7 +398,7 @@ impl Planner<'_, '_> {
     }
 
     /// Reports a name that is used for both the element and its index.
-    fn different_names(&mut self, each: &ForEachSection, named: &Named<StepSection>) {
+    fn check_distinct_names(&mut self, each: &ForEachSection, named: &Named<StepSection>) {
         let Some(index) = each.index.as_ref().filter(|index| **index == each.name) else { return };
         let place = Place::value(named.route.key("for_each").key("index"));
         let message = format!("`{index}` is already the name of the element");
@@ -424,11 +425,14 @@ impl Planner<'_, '_> {
                 Some((compiled, element))
             }
             _ => {
-                let what =
-                    if is_bare(items) { "text".to_owned() } else { compiled.ty().to_string() };
+                let what = if is_plain_text(items) {
+                    "text".to_owned()
+                } else {
+                    compiled.ty().to_string()
+                };
                 let message = format!("`for_each` needs a list, not {what}");
                 let help = match items.as_str() {
-                    Some(text) if is_bare(items) => {
+                    Some(text) if is_plain_text(items) => {
                         Some(match oms_expression::suggested_expression(text, scope) {
                             Some(code) => format!("write `${{{{ {code} }}}}`"),
                             None => {
@@ -508,7 +512,7 @@ impl Planner<'_, '_> {
     fn report_at(&mut self, base: &Route, faults: Vec<Fault>) {
         for fault in faults {
             match fault {
-                Fault::Here { mut finding, origin } => {
+                Fault::Setting { mut finding, origin } => {
                     let at = &mut finding.primary.0;
                     at.route = base.join(&at.route);
                     for (place, _) in &mut finding.related {
@@ -520,7 +524,7 @@ impl Planner<'_, '_> {
                     };
                     self.inputs.sink.add(finding);
                 }
-                Fault::Elsewhere { diagnostic, source } => {
+                Fault::OtherFile { diagnostic, source } => {
                     if let Some((path, text)) = source {
                         self.inputs.sink.report.add_source(&path, &text);
                     }
@@ -564,26 +568,26 @@ impl Planner<'_, '_> {
 }
 
 /// Drops the faults of settings whose values are unknown. The cause was already reported.
-fn about_others(faults: Vec<Fault>, unjudged: &[Route]) -> Vec<Fault> {
+fn without_unknown_settings(faults: Vec<Fault>, unjudged: &[Route]) -> Vec<Fault> {
     let is_about = |fault: &Fault| match fault {
-        Fault::Here { finding, .. } => {
+        Fault::Setting { finding, .. } => {
             let place = &finding.primary.0;
             place.within.is_none() && unjudged.contains(&place.route)
         }
-        Fault::Elsewhere { .. } => false,
+        Fault::OtherFile { .. } => false,
     };
     faults.into_iter().filter(|fault| !is_about(fault)).collect()
 }
 
 fn errors(faults: Vec<Fault>) -> Vec<Fault> {
     let is_error = |fault: &Fault| match fault {
-        Fault::Here { finding, .. } => finding.severity == Severity::Error,
-        Fault::Elsewhere { diagnostic, .. } => diagnostic.severity == Severity::Error,
+        Fault::Setting { finding, .. } => finding.severity == Severity::Error,
+        Fault::OtherFile { diagnostic, .. } => diagnostic.severity == Severity::Error,
     };
     faults.into_iter().filter(is_error).collect()
 }
 
 /// Returns whether a value is text without an expression.
-fn is_bare(json: &Json) -> bool {
+fn is_plain_text(json: &Json) -> bool {
     json.as_str().is_some_and(|text| !text.contains("${{"))
 }

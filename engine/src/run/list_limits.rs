@@ -17,8 +17,8 @@ pub(super) fn problems(plan: &Plan, order: &Value, run: &Value, body: &[u8]) -> 
     if body.len() < BYTES_MIN || elements(order) <= ELEMENTS_MAX {
         return Vec::new();
     }
-    let trial = Trial { plan, env: Env { order, run, ..Env::empty() } };
-    let runs = trial.sure_steps();
+    let trial = Rehearsal { plan, env: Env { order, run, ..Env::empty() } };
+    let runs = trial.certain_steps();
     let mut pointers = BTreeSet::new();
     let mut problems = Vec::new();
     for (step, _) in plan.steps().iter().zip(&runs).filter(|(_, runs)| **runs) {
@@ -41,15 +41,15 @@ fn elements(value: &Value) -> usize {
 }
 
 /// The beginning of a run, as far as the order alone determines it.
-struct Trial<'a> {
+struct Rehearsal<'a> {
     plan: &'a Plan,
     env: Env<'a>,
 }
 
-impl Trial<'_> {
+impl Rehearsal<'_> {
     /// Returns for each step whether it runs unless another step fails, and whether its own failure
     /// would park the run.
-    fn sure_steps(&self) -> Vec<bool> {
+    fn certain_steps(&self) -> Vec<bool> {
         let own = |step: &PlannedStep| {
             let is_true = |when: &Compiled| {
                 when.reads_steps().is_empty()

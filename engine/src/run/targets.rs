@@ -55,7 +55,7 @@ impl Targets {
         let mut others = self.writers.get(target)?.iter();
         let (other, their_element) =
             others.find(|known| **known != writer && !(replaces && known.0 != step)).copied()?;
-        let what = target.words();
+        let what = target.describe();
         let message = match (element, their_element) {
             (Some(element), Some(theirs)) if other == step => format!(
                 "elements {theirs} and {element} write the same {what}; give each element its own key, for example with `index: i` under `for_each`"

@@ -7,10 +7,10 @@ use oms_core::diagnostic::{closest, did_you_mean};
 use serde_json::{Map, Value as Json, json};
 
 use super::compile::SchemaProblem;
-use super::decimals::{allows, met_by_decimal_texts};
+use super::decimals::{allows, apply_to_decimal_texts};
 use super::index::{Index, Place, Target, escaped};
 use super::keywords::{Constrains, Keyword, keyword, names};
-use super::marks::referred;
+use super::marks::referenced;
 use super::{formats, meta};
 
 /// The supported dialect of JSON Schema.
@@ -27,9 +27,9 @@ pub(super) struct Findings {
 
 /// Checks every subschema.
 pub(super) fn check(index: &Index<'_>, root: &Json) -> Findings {
-    let mut checking = Checking {
+    let mut checking = Checker {
         index,
-        met_by_texts: met_by_decimal_texts(index),
+        met_by_texts: apply_to_decimal_texts(index),
         // An `if` alone still has an effect on `unevaluatedItems` and `unevaluatedProperties`.
         has_unevaluated: index.places().iter().any(|place| {
             ["unevaluatedItems", "unevaluatedProperties"]
@@ -39,12 +39,12 @@ pub(super) fn check(index: &Index<'_>, root: &Json) -> Findings {
         referred: index
             .places()
             .iter()
-            .filter_map(|place| index.place(referred(index, place.schema)?))
+            .filter_map(|place| index.place(referenced(index, place.schema)?))
             .map(|place| place.pointer.clone())
             .collect(),
         findings: Findings { problems: Vec::new(), broken: HashSet::new() },
     };
-    for problem in meta::misused(root) {
+    for problem in meta::metaschema_problems(root) {
         let around = index.around(&problem.pointer).to_owned();
         checking.findings.broken.insert(around);
         checking.findings.problems.push(problem);
@@ -65,7 +65,7 @@ pub(super) fn check(index: &Index<'_>, root: &Json) -> Findings {
     checking.findings
 }
 
-struct Checking<'i, 's> {
+struct Checker<'i, 's> {
     index: &'i Index<'s>,
     met_by_texts: Vec<bool>,
     has_unevaluated: bool,
@@ -82,17 +82,17 @@ struct Use<'a> {
     value: &'a Json,
 }
 
-impl Checking<'_, '_> {
+impl Checker<'_, '_> {
     fn schema(&mut self, place: &Place<'_>, map: &Map<String, Json>) {
         for (name, value) in map {
             let here = Use { place, map, name, value };
             if keyword(name).is_none() {
                 let help = closest(name, names()).map(|name| format!("did you mean `{name}`?"));
-                self.wrong(&here, true, format!("unknown keyword `{name}`"), help);
+                self.add_breaking(&here, true, format!("unknown keyword `{name}`"), help);
                 continue;
             }
-            if let Some(wanted) = mistyped(name, value) {
-                self.wrong(&here, false, format!("`{name}` must be {wanted}"), None);
+            if let Some(wanted) = expected_value(name, value) {
+                self.add_breaking(&here, false, format!("`{name}` must be {wanted}"), None);
                 continue;
             }
             match name.as_str() {
@@ -129,7 +129,13 @@ impl Checking<'_, '_> {
     }
 
     /// Adds a problem that makes the type of the schema unknown.
-    fn wrong(&mut self, here: &Use<'_>, on_key: bool, message: String, help: Option<String>) {
+    fn add_breaking(
+        &mut self,
+        here: &Use<'_>,
+        on_key: bool,
+        message: String,
+        help: Option<String>,
+    ) {
         self.findings.broken.insert(here.place.pointer.clone());
         self.add(here, on_key, message, help);
     }
@@ -138,7 +144,7 @@ impl Checking<'_, '_> {
         let Some(reference) = here.value.as_str() else { return };
         let (message, help) = match self.index.resolve(here.place.schema, reference) {
             Target::Schema(_) | Target::Dialect => return,
-            Target::Nothing => {
+            Target::Missing => {
                 let message =
                     format!("`{}` points to `{reference}`, which does not exist", here.name);
                 (message, self.definitions(reference))
@@ -152,7 +158,7 @@ impl Checking<'_, '_> {
                 (message, Some(help))
             }
         };
-        self.wrong(here, false, message, help);
+        self.add_breaking(here, false, message, help);
     }
 
     /// Suggests a definition with a similar name.
@@ -171,7 +177,7 @@ impl Checking<'_, '_> {
         let Some(format) = here.value.as_str() else { return };
         if !formats::names().any(|known| known == format) {
             let help = did_you_mean(format, formats::names());
-            self.wrong(here, false, format!("unknown format `{format}`"), help);
+            self.add_breaking(here, false, format!("unknown format `{format}`"), help);
         }
     }
 
@@ -179,7 +185,7 @@ impl Checking<'_, '_> {
         let Some(format) = here.value.as_str() else { return };
         if formats::date_format(format).is_none() {
             let help = "use one of `YYYY-MM-DD`, `MM/DD/YYYY`, `DD/MM/YYYY`".to_owned();
-            self.wrong(here, false, format!("unknown date format `{format}`"), Some(help));
+            self.add_breaking(here, false, format!("unknown date format `{format}`"), Some(help));
         }
     }
 
@@ -196,7 +202,7 @@ impl Checking<'_, '_> {
             let message = format!(
                 "`x-precision` must be 1 to {PRECISION_MAX}, and `x-scale` at most `x-precision`"
             );
-            self.wrong(here, false, message, None);
+            self.add_breaking(here, false, message, None);
         }
     }
 
@@ -227,7 +233,7 @@ impl Checking<'_, '_> {
     }
 
     /// Returns whether a `$ref` leads to a place or to a place below it.
-    fn is_referred(&self, pointer: &str) -> bool {
+    fn is_referenced(&self, pointer: &str) -> bool {
         self.referred.iter().any(|target| {
             target
                 .strip_prefix(pointer)
@@ -247,7 +253,7 @@ impl Checking<'_, '_> {
         let has_partner = known.partners.is_empty()
             || known.partners.iter().any(|partner| map.contains_key(*partner))
             || (*name == "if" && self.has_unevaluated)
-            || self.is_referred(&format!("{}/{name}", place.pointer));
+            || self.is_referenced(&format!("{}/{name}", place.pointer));
         if !has_partner {
             let partners: Vec<String> =
                 known.partners.iter().map(|partner| format!("`{partner}`")).collect();
@@ -261,7 +267,7 @@ impl Checking<'_, '_> {
         let in_texts = || self.met_by_texts.get(position) == Some(&true);
         let format = map.get("format").and_then(Json::as_str);
         let (has_effect, of) = match known.constrains {
-            Constrains::Nothing | Constrains::Everything => return None,
+            Constrains::NoValues | Constrains::AllValues => return None,
             Constrains::Numbers => (number() || in_texts(), "numbers"),
             Constrains::Decimals => (
                 is_possible(map, "number") || (in_texts() && is_possible(map, "string")),
@@ -319,7 +325,7 @@ fn is_possible(map: &Map<String, Json>, name: &str) -> bool {
 
 /// Returns the expected value in words if one of our own keywords has an invalid value. The
 /// metaschema does not contain these keywords.
-fn mistyped(keyword: &str, value: &Json) -> Option<&'static str> {
+fn expected_value(keyword: &str, value: &Json) -> Option<&'static str> {
     match keyword {
         "x-customer" | "x-pii" | "nullable" if !value.is_boolean() => Some("true or false"),
         "x-precision" | "x-scale" if !value.is_u64() => Some("a whole number of digits"),

@@ -183,7 +183,7 @@ impl<'i, 's> Compiler<'i, 's> {
         self.problem(format!("{pointer}/{keyword}"), message, help);
     }
 
-    pub(super) fn below(&mut self, schema: &'s Json) -> (Type, JsonNode) {
+    pub(super) fn nested(&mut self, schema: &'s Json) -> (Type, JsonNode) {
         self.depth += 1;
         let result = self.node(schema);
         self.depth -= 1;
@@ -191,7 +191,7 @@ impl<'i, 's> Compiler<'i, 's> {
     }
 
     /// Returns the type and the node of a part that is only validated.
-    fn opaque(&mut self) -> (Type, JsonNode) {
+    fn validated_only(&mut self) -> (Type, JsonNode) {
         self.covered = false;
         (Type::of(Shape::Json).or_null(), JsonNode::ANY)
     }
@@ -199,7 +199,7 @@ impl<'i, 's> Compiler<'i, 's> {
     fn node(&mut self, schema: &'s Json) -> (Type, JsonNode) {
         self.nodes += 1;
         if self.depth > self.depth_max || self.nodes > NODES_MAX {
-            let (ty, node) = self.opaque();
+            let (ty, node) = self.validated_only();
             let position = self.index.position(schema);
             self.cut.extend(position);
             let pii = position.and_then(|at| self.personal.get(at)) == Some(&true);
@@ -208,10 +208,10 @@ impl<'i, 's> Compiler<'i, 's> {
         let map = match schema {
             Json::Object(map) => map,
             Json::Bool(true) => return (Type::of(Shape::Json).or_null(), JsonNode::ANY),
-            Json::Bool(false) => return self.opaque(),
+            Json::Bool(false) => return self.validated_only(),
             _ => return (Type::of(Shape::Broken), JsonNode::ANY),
         };
-        let (mut ty, mut node, used) = self.described(schema, map);
+        let (mut ty, mut node, used) = self.derive_type(schema, map);
         self.covered &= map.iter().all(|(keyword, value)| {
             is_annotation(keyword) || covers(&used, &node.kind, keyword, value, map)
         });
@@ -227,7 +227,7 @@ impl<'i, 's> Compiler<'i, 's> {
             self.unit(schema, pointer, &mut ty);
         }
         if let Some(max) = map.get("maxLength").and_then(Json::as_u64) {
-            shorten(&mut ty, max);
+            limit_length(&mut ty, max);
         }
         let is_broken = self.is_broken(schema);
         let has_parts = match &ty.shape {
@@ -289,7 +289,7 @@ impl<'i, 's> Compiler<'i, 's> {
 
     /// Derives a type. Returns it with the keywords that it accounts for, in addition to those of
     /// the [`JsonKind`].
-    fn described(
+    fn derive_type(
         &mut self,
         schema: &'s Json,
         map: &'s Map<String, Json>,
@@ -297,14 +297,14 @@ impl<'i, 's> Compiler<'i, 's> {
         if let Some(reference) = map.get("$ref").and_then(Json::as_str) {
             let (ty, node) = match self.index.resolve(schema, reference) {
                 // A schema that contains itself ends at the maximum depth.
-                Target::Schema(target) => self.below(target),
-                _ => self.opaque(),
+                Target::Schema(target) => self.nested(target),
+                _ => self.validated_only(),
             };
             return (ty, node, vec!["$ref"]);
         }
         if let Some((keyword, inner)) = union::or_null(map).filter(|_| self.typing != Typing::First)
         {
-            let (ty, node) = self.below(inner);
+            let (ty, node) = self.nested(inner);
             // In a `oneOf`, null must match only one of the two cases.
             self.covered &= keyword == "anyOf" || !node.nullable;
             return (ty.or_null(), JsonNode { nullable: true, ..node }, vec![keyword]);
@@ -469,7 +469,7 @@ impl<'i, 's> Compiler<'i, 's> {
             Some(items) if !mixed => {
                 used.push("items");
                 self.lists += 1;
-                let compiled = self.below(items);
+                let compiled = self.nested(items);
                 self.lists -= 1;
                 compiled
             }
@@ -508,7 +508,7 @@ impl<'i, 's> Compiler<'i, 's> {
         let mut members: Vec<(Member, Type)> = Vec::new();
         for (name, schema) in properties.into_iter().flatten() {
             self.member.push(Arc::from(name.as_str()));
-            let (ty, node) = self.below(schema);
+            let (ty, node) = self.nested(schema);
             self.member.pop();
             let required = required.contains(&name.as_str());
             let ty = if required { ty } else { ty.or_null() };
@@ -541,7 +541,7 @@ pub(super) fn record_of_cases(
 }
 
 /// Limits the length of a text, which may be described by a reference.
-fn shorten(ty: &mut Type, max: u64) {
+fn limit_length(ty: &mut Type, max: u64) {
     match &mut ty.shape {
         Shape::Text { chars_max, values: None } => {
             *chars_max = Some(chars_max.map_or(max, |known| known.min(max)));

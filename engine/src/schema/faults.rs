@@ -44,7 +44,7 @@ pub(super) fn problems<'e>(
     faults.sort_by_key(|fault| fault.rank);
     let mut problems = read;
     for fault in faults {
-        if problems.iter().any(|known| says_the_same(known, &fault)) {
+        if problems.iter().any(|known| is_duplicate(known, &fault)) {
             continue;
         }
         let Fault { pointer, kind, name, message, .. } = fault;
@@ -59,7 +59,7 @@ pub(super) fn problems<'e>(
     problems
 }
 
-fn says_the_same(known: &JsonProblem, fault: &Fault) -> bool {
+fn is_duplicate(known: &JsonProblem, fault: &Fault) -> bool {
     if known.pointer == fault.pointer {
         return fault.scalar || fault.rank == Rank::Type || known.message == fault.message;
     }
@@ -77,7 +77,7 @@ fn collect(error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
     };
     match error.kind() {
         Kind::Type { kind } => {
-            let wanted: Vec<&str> = type_names(kind).into_iter().map(in_words).collect();
+            let wanted: Vec<&str> = type_names(kind).into_iter().map(type_description).collect();
             let null = if error.instance().is_null() { ", not null" } else { "" };
             add(Rank::Type, format!("must be {}{null}", wanted.join(" or ")));
         }
@@ -118,7 +118,7 @@ fn collect(error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
             let (kind, rank) = (ProblemKind::Unknown, Rank::Form);
             faults.push(Fault { pointer, kind, name: Some(name), message, rank, scalar });
         }
-        kind => add(rank(kind), words(error)),
+        kind => add(rank(kind), message(error)),
     }
 }
 
@@ -165,7 +165,7 @@ fn alternatives(
         .map(|types| types.concat());
     let (message, rank) = match types {
         Some(types) => {
-            let wanted: Vec<&str> = types.into_iter().map(in_words).collect();
+            let wanted: Vec<&str> = types.into_iter().map(type_description).collect();
             (format!("must be {}", wanted.join(" or ")), Rank::Type)
         }
         None => (none.to_owned(), Rank::Alternatives),
@@ -175,10 +175,10 @@ fn alternatives(
     faults.push(Fault { pointer, kind, name: None, message, rank, scalar });
 }
 
-fn words(error: &ValidationError<'_>) -> String {
+fn message(error: &ValidationError<'_>) -> String {
     match error.kind() {
         Kind::Custom { message, .. } => message.clone(),
-        Kind::Format { format } => format!("must be {}", formats::wanted(format)),
+        Kind::Format { format } => format!("must be {}", formats::expected(format)),
         Kind::Pattern { pattern } => format!("must match the pattern `{pattern}`"),
         Kind::BacktrackLimitExceeded { .. } | Kind::RegexEngineFailure { .. } => {
             "takes too long to match against the pattern".to_owned()
@@ -219,7 +219,7 @@ fn one_of(options: &Json) -> String {
 }
 
 /// Returns the name of a JSON type in words.
-fn in_words(name: &str) -> &'static str {
+fn type_description(name: &str) -> &'static str {
     match name {
         "null" => "null",
         "boolean" => "true or false",

@@ -44,7 +44,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> + Clone {
 }
 
 /// Returns a description of a valid text of a format.
-pub(super) fn wanted(format: &str) -> String {
+pub(super) fn expected(format: &str) -> String {
     if let Some(written) = format.strip_prefix("date:") {
         return format!("a date that exists, written {written}");
     }

@@ -4,7 +4,7 @@
 
 use super::compile::SchemaProblem;
 use super::index::{Index, children};
-use super::marks::referred;
+use super::marks::referenced;
 
 /// Maximum number of parts that apply to one value. A part counts once for each way that leads to
 /// it.
@@ -58,7 +58,7 @@ impl Search<'_, '_> {
                 parts = parts.saturating_add(self.count(child, depth + 1));
             }
         }
-        let target = referred(self.index, place.schema);
+        let target = referenced(self.index, place.schema);
         if let Some(target) = target.and_then(|target| self.index.position(target)) {
             if matches!(self.parts.get(target), Some(Parts::Open)) {
                 self.problems.push(SchemaProblem {

@@ -32,7 +32,7 @@ mod union;
 
 pub use compile::{SchemaProblem, Typing};
 pub use customer::CustomerMembers;
-pub(crate) use impossible_values::unfit_values;
+pub(crate) use impossible_values::impossible_values;
 pub(crate) use list_bounds::{ListBound, list_bound};
-pub(crate) use number::is_number_of;
+pub(crate) use number::is_exact;
 pub use order::OrderSchema;

@@ -43,7 +43,7 @@ impl OrderSchema {
         }
         let mut validator = None;
         if problems.is_empty() && !covered {
-            match build(&strip_extensions::lower(&index, &source)) {
+            match build(&strip_extensions::strip_extensions(&index, &source)) {
                 Ok(built) => validator = Some(built),
                 Err(problem) => problems.push(problem),
             }

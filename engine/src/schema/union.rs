@@ -42,7 +42,7 @@ impl<'s> Compiler<'_, 's> {
     pub(super) fn union(&mut self, cases: &'s [Json]) -> Option<(Type, JsonKind)> {
         let mut records = Vec::with_capacity(cases.len());
         for case in cases {
-            let (_, node) = self.below(case);
+            let (_, node) = self.nested(case);
             let JsonKind::Record(record) = node.kind else { return None };
             records.push(record);
         }

@@ -42,7 +42,7 @@ const OVERRIDE: &str = "override";
 
 impl RateSource {
     /// Returns the recorded source of the quotes of a conversion: one name, or two joined by `+`.
-    pub fn named(&self, sources: [Option<QuoteSource>; 2]) -> Arc<str> {
+    pub fn source_label(&self, sources: [Option<QuoteSource>; 2]) -> Arc<str> {
         let name = |source| match source {
             QuoteSource::Table => &*self.label,
             QuoteSource::Override => OVERRIDE,
@@ -56,7 +56,7 @@ impl RateSource {
     }
 
     /// Returns the maximum number of characters that [`Self::named`] returns.
-    pub fn name_chars_max(&self) -> u64 {
+    pub fn source_label_chars_max(&self) -> u64 {
         // A fixed table, or a table under semantics that do not know the euro's conversion rates.
         const LABEL: u64 = 5;
         let changeover = (self.label.len() + "+".len() + CHANGEOVER.len()) as u64;
@@ -314,7 +314,7 @@ impl PlanContext<'_> {
                 labels: vec![label],
                 help: problem.help,
             };
-            self.faults.push(Fault::Elsewhere {
+            self.faults.push(Fault::OtherFile {
                 diagnostic: Box::new(diagnostic),
                 source: text.map(|text| (path, text)),
             });
@@ -337,7 +337,7 @@ impl PlanContext<'_> {
 
     /// Returns whether a value contains data of the current element or its index, so that it can
     /// differ between elements.
-    pub fn shows_element(&self, compiled: &Compiled) -> bool {
+    pub fn depends_on_element(&self, compiled: &Compiled) -> bool {
         const OTHER_ROOTS: [&str; 4] = ["order", "run", "steps", "error"];
         compiled.readable_paths().any(|path| {
             let root = path.split(['.', '[']).next().unwrap_or_default();
@@ -350,13 +350,13 @@ impl PlanContext<'_> {
     /// # Errors
     /// Returns the recorded faults.
     pub fn finish(&mut self) -> Result<InputPlan, Faults> {
-        merge_forgotten(&mut self.faults);
+        merge_missing_braces(&mut self.faults);
         // With newly refused faults, there is still a plan, because runs may have started with it.
         let grave = |fault: &Fault| match fault {
-            Fault::Here { finding, .. } => {
+            Fault::Setting { finding, .. } => {
                 finding.severity == Severity::Error && !finding.newly_refused
             }
-            Fault::Elsewhere { diagnostic, .. } => diagnostic.severity == Severity::Error,
+            Fault::OtherFile { diagnostic, .. } => diagnostic.severity == Severity::Error,
         };
         if self.broken || self.faults.iter().any(grave) {
             return Err(std::mem::take(&mut self.faults));
@@ -367,13 +367,13 @@ impl PlanContext<'_> {
 
 /// Keeps a single finding about a text that was meant as an expression. An error about the value of
 /// the text receives the help text, and a warning about it is dropped.
-fn merge_forgotten(faults: &mut Faults) {
+fn merge_missing_braces(faults: &mut Faults) {
     let (forgotten, mut others): (Faults, Faults) =
         std::mem::take(faults).into_iter().partition(|fault| {
-            matches!(fault, Fault::Here { finding, .. } if finding.code == codes::FORGOTTEN_BRACES)
+            matches!(fault, Fault::Setting { finding, .. } if finding.code == codes::FORGOTTEN_BRACES)
         });
     for fault in forgotten {
-        let Fault::Here { finding: cause, .. } = &fault else { continue };
+        let Fault::Setting { finding: cause, .. } = &fault else { continue };
         let route = &cause.primary.0.route;
         let follows = |finding: &Finding| {
             let place = &finding.primary.0;
@@ -389,11 +389,11 @@ fn merge_forgotten(faults: &mut Faults) {
                 }
         };
         others.retain(|other| {
-            !matches!(other, Fault::Here { finding, .. }
+            !matches!(other, Fault::Setting { finding, .. }
                 if finding.severity == Severity::Warning && follows(finding))
         });
         let error = others.iter_mut().find_map(|other| match other {
-            Fault::Here { finding, .. } if follows(finding) => Some(finding),
+            Fault::Setting { finding, .. } if follows(finding) => Some(finding),
             _ => None,
         });
         match error {

@@ -38,7 +38,7 @@ pub enum Outcome {
     /// All steps of the branch are completed.
     Done,
     /// A temporary failure. The order must be tried again.
-    Later {
+    Retry {
         /// The cause.
         cause: String,
         /// The description of the failure.
@@ -112,7 +112,7 @@ impl BranchHandler {
             let outcome = self.order(place, deadline).await;
             let (level, state, cause, reason) = match &outcome {
                 Outcome::Done => ("info", "completed", "", ""),
-                Outcome::Later { cause, reason } => {
+                Outcome::Retry { cause, reason } => {
                     ("warn", "again", cause.as_str(), reason.as_str())
                 }
                 Outcome::Parked { cause, reason, .. } => {
@@ -128,10 +128,10 @@ impl BranchHandler {
             self.log(level, "processed an order", &fields);
             done &= match outcome {
                 Outcome::Done => true,
-                Outcome::Later { .. } => false,
+                Outcome::Retry { .. } => false,
                 Outcome::Parked { key, cause, reason } => {
                     self.park(place, &key, &cause, &reason).await;
-                    self.dead(place.to_message(), &cause, &reason).await
+                    self.send_dead_letter(place.to_message(), &cause, &reason).await
                 }
             };
         }
@@ -141,8 +141,9 @@ impl BranchHandler {
             Some(Note::Deleted) => self.log("info", "ignored the deletion of an object", &[]),
             Some(Note::Unreadable) => {
                 self.log("error", "received a message that is not an S3 notification", &[]);
-                done &=
-                    self.dead(json!({}), "message", "the message is not an S3 notification").await;
+                done &= self
+                    .send_dead_letter(json!({}), "message", "the message is not an S3 notification")
+                    .await;
             }
         }
         done
@@ -153,26 +154,26 @@ impl BranchHandler {
         let left = deadline.duration_since(self.world.now());
         let left = Duration::try_from(left).unwrap_or_default().saturating_sub(MARGIN);
         if left.is_zero() {
-            return later("timeout", "no time was left in the invocation");
+            return retry("timeout", "no time was left in the invocation");
         }
         match tokio::time::timeout(left, self.run(place, deadline)).await {
             Ok(outcome) => outcome,
-            Err(_) => later("timeout", "the order took longer than the invocation allows"),
+            Err(_) => retry("timeout", "the order took longer than the invocation allows"),
         }
     }
 
     async fn run(&self, place: &Place, deadline: Timestamp) -> Outcome {
-        let parked = |cause: &str, reason: &str| parked(stem(&place.key), cause, reason);
+        let parked = |cause: &str, reason: &str| parked(name_of_object(&place.key), cause, reason);
         let stored = match self.orders.fetch(place).await {
             Ok(Some(stored)) => stored,
             Ok(None) => return parked("no_object", "the stored order no longer exists"),
             Err(error) if error.class() == Class::Permanent => {
                 return parked(error.cause(), error.message());
             }
-            Err(error) => return later(error.cause(), error.message()),
+            Err(error) => return retry(error.cause(), error.message()),
         };
         let named = self.object.as_ref().map(|object| object.run_key(&place.key));
-        let found = named.flatten().unwrap_or_else(|| stem(&place.key));
+        let found = named.flatten().unwrap_or_else(|| name_of_object(&place.key));
         let name = stored.name.as_deref().unwrap_or(found);
         let parked = |cause: &str, reason: &str| self::parked(name, cause, reason);
         let plan = match (&self.plans, &stored.rates) {
@@ -181,7 +182,7 @@ impl BranchHandler {
                 Err(error) if error.class() == Class::Permanent => {
                     return parked(error.cause(), error.message());
                 }
-                Err(error) => return later(error.cause(), error.message()),
+                Err(error) => return retry(error.cause(), error.message()),
             },
             _ => Arc::clone(&self.plan),
         };
@@ -203,7 +204,7 @@ impl BranchHandler {
         if named.is_some_and(|key| key != Some(&*run.info.key)) {
             return parked("order", "the name of the object does not match the key of the order");
         }
-        let mark = Arc::new(self.mark(place));
+        let mark = Arc::new(self.done_note(place));
         self.prepare(&mut run, &mark);
         loop {
             let progress = advance(&mut run, &self.world).await;
@@ -218,7 +219,7 @@ impl BranchHandler {
             match (progress.state, progress.until) {
                 (RunState::Completed, _) => {
                     self.log_caught(place, &run);
-                    return self.note(&run, &mark).await;
+                    return self.write_done_note(&run, &mark).await;
                 }
                 (RunState::InProgress, _) => {}
                 (RunState::Waiting, Some(until)) if until < deadline => {
@@ -228,7 +229,7 @@ impl BranchHandler {
                     let _slept = self.world.clock().sleep(wait).await;
                 }
                 (RunState::Waiting, _) => {
-                    return later(
+                    return retry(
                         "timeout",
                         "the next attempt is due after the end of the invocation",
                     );
@@ -241,7 +242,7 @@ impl BranchHandler {
         let reasons = failures.iter().map(|(step, failure)| format!("{step}: {}", failure.message));
         let reason = reasons.collect::<Vec<_>>().join("; ");
         let causes = run.scheduler.causes();
-        if lasts { self::parked(&run.info.key, &causes, &reason) } else { later(&causes, &reason) }
+        if lasts { self::parked(&run.info.key, &causes, &reason) } else { retry(&causes, &reason) }
     }
 
     /// Restricts the run to the steps of this branch, and attaches the note to the last step.
@@ -252,12 +253,12 @@ impl BranchHandler {
         }
     }
 
-    fn mark(&self, place: &Place) -> DoneNote {
+    fn done_note(&self, place: &Place) -> DoneNote {
         DoneNote { handler: Arc::clone(&self.name), object: Arc::from(place.key.as_str()) }
     }
 
     /// Notes that the branch is done with a run, unless its last effect has already written the note.
-    async fn note(&self, run: &Run, mark: &DoneNote) -> Outcome {
+    async fn write_done_note(&self, run: &Run, mark: &DoneNote) -> Outcome {
         let state = self.last.and_then(|last| run.scheduler.steps().get(last));
         let Some(branches) = &self.world.branches else { return Outcome::Done };
         if matches!(state, Some(StepState::Succeeded(_))) {
@@ -265,14 +266,14 @@ impl BranchHandler {
         }
         match branches.done(&run.info, mark).await {
             Ok(()) => Outcome::Done,
-            Err(error) => later(error.cause(), error.message()),
+            Err(error) => retry(error.cause(), error.message()),
         }
     }
 
     /// Notes that an order is parked. If this fails, the search for lost orders sends the order again.
     async fn park(&self, place: &Place, key: &str, cause: &str, reason: &str) {
         let Some(branches) = &self.world.branches else { return };
-        let (pipeline, mark) = (self.plan.name(), self.mark(place));
+        let (pipeline, mark) = (self.plan.name(), self.done_note(place));
         let noted = branches.parked(pipeline, key, &mark, cause, reason).await;
         if let Err(error) = noted {
             self.log(
@@ -285,7 +286,7 @@ impl BranchHandler {
 
     /// Sends a message to the dead letters, and returns whether it was sent. A message that is moved back to the branch's queue is
     /// processed again.
-    async fn dead(&self, mut body: Json, cause: &str, reason: &str) -> bool {
+    async fn send_dead_letter(&self, mut body: Json, cause: &str, reason: &str) -> bool {
         if let Some(body) = body.as_object_mut() {
             let pipeline = &**self.plan.name();
             body.insert(
@@ -321,12 +322,12 @@ impl BranchHandler {
 
     fn log(&self, level: &str, message: &str, fields: &[(&str, &str)]) {
         let who = [("pipeline", &**self.plan.name()), ("handler", &*self.name)];
-        log::line(level, message, &[&who, fields].concat());
+        log::log_line(level, message, &[&who, fields].concat());
     }
 }
 
-fn later(cause: &str, reason: &str) -> Outcome {
-    Outcome::Later { cause: cause.to_owned(), reason: reason.to_owned() }
+fn retry(cause: &str, reason: &str) -> Outcome {
+    Outcome::Retry { cause: cause.to_owned(), reason: reason.to_owned() }
 }
 
 fn parked(key: &str, cause: &str, reason: &str) -> Outcome {
@@ -335,7 +336,7 @@ fn parked(key: &str, cause: &str, reason: &str) -> Outcome {
 }
 
 /// Returns the name of an order that was not stored by an intake: the name of its object without folders and the `.json` suffix.
-fn stem(key: &str) -> &str {
+fn name_of_object(key: &str) -> &str {
     let name = key.rsplit('/').next().unwrap_or(key);
     name.strip_suffix(".json").unwrap_or(name)
 }

@@ -78,7 +78,7 @@ pub enum RateFileCause {
         found: usize,
     },
     /// The cell is not a date.
-    #[error("not a date, such as `2026-10-30` or `30 October 2026`")]
+    #[error("not {EXPECTED_DATE}")]
     Date,
     /// An earlier row has the same date.
     #[error("the file has two rows for {date}")]
@@ -106,6 +106,22 @@ pub enum RateFileCause {
     /// Overrides were given to a table without dates.
     #[error("a fixed table cannot have overrides")]
     NotDated,
+}
+
+/// Describes a date in a rate file, for messages.
+const EXPECTED_DATE: &str = "a date, such as `2026-10-30` or `30 October 2026`";
+
+impl RateFileCause {
+    /// Returns what the cell should contain, if the cause is that it contains something else. It
+    /// completes the sentence "… is not".
+    pub fn expected(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::Date => Some(EXPECTED_DATE.into()),
+            Self::Currency(CurrencyError::Unknown) => Some(EXPECTED_CODE.into()),
+            Self::Number(error) => Some(format!("a rate: {error}").into()),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
