@@ -11,7 +11,7 @@ use super::checked::PlannedStep;
 use super::order::{self, OrderPlan};
 use super::sink::Sink;
 use crate::pipeline::{Pipeline, SchemaSource};
-use crate::schema::{ListBound, SchemaProblem, list_bound};
+use crate::schema::{ListBound, SchemaProblem, SchemaProblemKind, list_bound};
 
 /// Warns about each list that may be too long, once, at its place in the schema.
 pub(super) fn check(
@@ -75,5 +75,8 @@ fn problem(order: &OrderPlan, list: &str, step: &str) -> Option<(String, SchemaP
     );
     let verb = if max.is_some() { "write" } else { "add" };
     let help = Some(format!("{verb} `maxItems: {limit}`, so that the schema rejects longer lists"));
-    Some((pointer.clone(), SchemaProblem { pointer, on_key: true, message, help }))
+    Some((
+        pointer.clone(),
+        SchemaProblem { kind: SchemaProblemKind::Invalid, pointer, on_key: true, message, help },
+    ))
 }

@@ -6,7 +6,7 @@ use oms_core::document::{Document, Node, NodeValue};
 
 use super::order::{in_schema, place_in};
 use super::sink::Sink;
-use crate::schema::{OrderSchema, SchemaProblem, impossible_values, is_exact};
+use crate::schema::{OrderSchema, SchemaProblem, SchemaProblemKind, impossible_values, is_exact};
 
 /// Keywords whose numbers affect validation.
 const ASSERTED: [&str; 7] =
@@ -35,8 +35,13 @@ pub(super) fn in_file(schema: &OrderSchema, document: &Document, sink: &mut Sink
     }
     for place in report_inexact(document, &Route::root()) {
         let (message, help) = digits_lost(document, &place);
-        let problem =
-            SchemaProblem { pointer: String::new(), on_key: false, message, help: Some(help) };
+        let problem = SchemaProblem {
+            kind: SchemaProblemKind::Invalid,
+            pointer: String::new(),
+            on_key: false,
+            message,
+            help: Some(help),
+        };
         let mut diagnostic = in_schema(document, codes::ORDER_SCHEMA, Severity::Error, problem);
         for label in &mut diagnostic.labels {
             label.span = document.span(&place);

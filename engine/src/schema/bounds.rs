@@ -109,12 +109,16 @@ impl Digits {
             Instance::Text(text)
                 if self.all_texts || (self.texts && Decimal::parse(text).is_ok()) =>
             {
-                decimal(text, self.integer_digits, self.scale).map(drop)
+                decimal(text, self.integer_digits, self.scale)
+                    .map(drop)
+                    .map_err(|error| error.message)
             }
             Instance::Number(text) if self.numbers => {
                 let number = Decimal::from_json_number(text)
                     .map_err(|error| format!("must not have {error}"))?;
-                check_digits(number, self.integer_digits, self.scale).map(drop)
+                check_digits(number, self.integer_digits, self.scale)
+                    .map(drop)
+                    .map_err(|error| error.message)
             }
             _ => Ok(()),
         }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use oms_core::diagnostic::{closest, did_you_mean};
 use serde_json::{Map, Value as Json, json};
 
-use super::compile::SchemaProblem;
+use super::compile::{SchemaProblem, SchemaProblemKind};
 use super::decimals::{allows, apply_to_decimal_texts};
 use super::index::{Index, Place, Target, escaped};
 use super::keywords::{Constrains, Keyword, keyword, names};
@@ -114,17 +114,24 @@ impl Checker<'_, '_> {
             let here = Use { place, map, name, value };
             let Some(known) = keyword(name) else { continue };
             if let Some((message, help)) = self.without_effect(&here, known, position) {
-                self.add(&here, true, message, help);
+                self.add(SchemaProblemKind::NoEffect, &here, true, message, help);
             }
         }
     }
 
     /// Adds a problem that does not affect the type of the schema.
-    fn add(&mut self, here: &Use<'_>, on_key: bool, message: String, help: Option<String>) {
+    fn add(
+        &mut self,
+        kind: SchemaProblemKind,
+        here: &Use<'_>,
+        on_key: bool,
+        message: String,
+        help: Option<String>,
+    ) {
         let pointer = format!("{}/{}", here.place.pointer, escaped(here.name));
         // A problem that the metaschema already reported for this value is enough.
         if !self.findings.problems.iter().any(|known| known.pointer == pointer) {
-            self.findings.problems.push(SchemaProblem { pointer, on_key, message, help });
+            self.findings.problems.push(SchemaProblem { kind, pointer, on_key, message, help });
         }
     }
 
@@ -137,7 +144,7 @@ impl Checker<'_, '_> {
         help: Option<String>,
     ) {
         self.findings.broken.insert(here.place.pointer.clone());
-        self.add(here, on_key, message, help);
+        self.add(SchemaProblemKind::Invalid, here, on_key, message, help);
     }
 
     fn reference(&mut self, here: &Use<'_>) {
@@ -212,13 +219,13 @@ impl Checker<'_, '_> {
         if !known.iter().any(|known| dialect.starts_with(known)) {
             let message = format!("unknown JSON Schema dialect `{dialect}`");
             let help = format!("write `{DIALECT}`, or remove `$schema`");
-            self.add(here, false, message, Some(help));
+            self.add(SchemaProblemKind::Invalid, here, false, message, Some(help));
         }
     }
 
     fn pattern(&mut self, here: &Use<'_>) {
         if here.value.as_str().is_some_and(|pattern| !is_pattern(pattern)) {
-            self.add(here, false, NO_PATTERN.to_owned(), None);
+            self.add(SchemaProblemKind::Invalid, here, false, NO_PATTERN.to_owned(), None);
         }
     }
 
@@ -227,7 +234,13 @@ impl Checker<'_, '_> {
             if !is_pattern(name) {
                 let pointer = format!("{}/{}/{}", here.place.pointer, here.name, escaped(name));
                 let (message, help) = (NO_PATTERN.to_owned(), None);
-                self.findings.problems.push(SchemaProblem { pointer, on_key: true, message, help });
+                self.findings.problems.push(SchemaProblem {
+                    kind: SchemaProblemKind::Invalid,
+                    pointer,
+                    on_key: true,
+                    message,
+                    help,
+                });
             }
         }
     }

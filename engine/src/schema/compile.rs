@@ -26,9 +26,22 @@ const DEPTHS: [usize; 6] = [32, 24, 16, 12, 8, 4];
 /// references are expanded has types only to a smaller depth.
 const NODES_MAX: usize = 10_000;
 
+/// The kind of a problem in a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemaProblemKind {
+    /// The part is invalid, or `oms` does not support it.
+    Invalid,
+    /// The part is valid in JSON Schema, but has no effect in its place.
+    NoEffect,
+    /// `required` names a member that `properties` does not declare.
+    Undeclared,
+}
+
 /// A part of a schema that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaProblem {
+    /// The kind of the problem.
+    pub kind: SchemaProblemKind,
     /// The JSON pointer to the part.
     pub pointer: String,
     /// Whether the fault is in the key rather than in its value.
@@ -141,6 +154,7 @@ impl<'i, 's> Compiler<'i, 's> {
         let JsonKind::Record(record) = &mut node.kind else {
             let keyword = if root.get("type").is_some() { "/type" } else { "" };
             self.problem(
+                SchemaProblemKind::Invalid,
                 keyword.to_owned(),
                 "an order must be an object with properties",
                 Some("write `\"type\": \"object\"`".to_owned()),
@@ -159,7 +173,7 @@ impl<'i, 's> Compiler<'i, 's> {
                     "`x-currency` must point to a field of format `currency`, but `{pointer}` does not"
                 );
                 let help = "write a JSON pointer from the root of the order, such as \"/currency\"";
-                self.problem(at, &message, Some(help.to_owned()));
+                self.problem(SchemaProblemKind::Invalid, at, &message, Some(help.to_owned()));
                 unknown.push(unit_of(&pointer));
             }
         }
@@ -169,18 +183,31 @@ impl<'i, 's> Compiler<'i, 's> {
         (ty, node)
     }
 
-    fn problem(&mut self, pointer: String, message: &str, help: Option<String>) {
+    fn problem(
+        &mut self,
+        kind: SchemaProblemKind,
+        pointer: String,
+        message: &str,
+        help: Option<String>,
+    ) {
         // A definition is compiled once for each reference to it.
         if !self.problems.iter().any(|known| known.pointer == pointer) {
             let message = message.to_owned();
-            self.problems.push(SchemaProblem { pointer, on_key: false, message, help });
+            self.problems.push(SchemaProblem { kind, pointer, on_key: false, message, help });
         }
     }
 
     /// Adds a problem with a keyword of a schema.
-    fn problem_at(&mut self, schema: &Json, keyword: &str, message: &str, help: Option<String>) {
+    fn problem_at(
+        &mut self,
+        kind: SchemaProblemKind,
+        schema: &Json,
+        keyword: &str,
+        message: &str,
+        help: Option<String>,
+    ) {
         let pointer = self.index.place(schema).map_or("", |place| &place.pointer);
-        self.problem(format!("{pointer}/{keyword}"), message, help);
+        self.problem(kind, format!("{pointer}/{keyword}"), message, help);
     }
 
     pub(super) fn nested(&mut self, schema: &'s Json) -> (Type, JsonNode) {
@@ -241,8 +268,8 @@ impl<'i, 's> Compiler<'i, 's> {
         if map.get("x-customer") == Some(&Json::Bool(true)) {
             self.marked.extend(self.index.position(schema));
             let fault = self.customer.mark(&self.member, &ty.shape, self.lists > 0);
-            if let Some(message) = fault {
-                self.problem_at(schema, "x-customer", message, Some(MARKABLE.to_owned()));
+            if let Some((kind, message)) = fault {
+                self.problem_at(kind, schema, "x-customer", message, Some(MARKABLE.to_owned()));
             }
         }
         (ty, node)
@@ -262,7 +289,13 @@ impl<'i, 's> Compiler<'i, 's> {
                 self.depth_max
             );
             let help = "mark a member at a higher level, or use fewer `$ref`";
-            self.problem_at(place.schema, "x-customer", &message, Some(help.to_owned()));
+            self.problem_at(
+                SchemaProblemKind::NoEffect,
+                place.schema,
+                "x-customer",
+                &message,
+                Some(help.to_owned()),
+            );
         }
     }
 
@@ -282,7 +315,13 @@ impl<'i, 's> Compiler<'i, 's> {
                 let message =
                     "`x-currency` has no effect here: `oms` derives no amount from this part";
                 let help = "write it next to `format: decimal`".to_owned();
-                self.problem_at(schema, "x-currency", message, Some(help));
+                self.problem_at(
+                    SchemaProblemKind::NoEffect,
+                    schema,
+                    "x-currency",
+                    message,
+                    Some(help),
+                );
             }
         }
     }
@@ -335,7 +374,7 @@ impl<'i, 's> Compiler<'i, 's> {
                     "write `{}` in `properties`, where the type of the field is declared",
                     mark.keyword
                 );
-                self.problem(pointer, &message, Some(help));
+                self.problem(SchemaProblemKind::NoEffect, pointer, &message, Some(help));
             }
         }
     }
@@ -497,7 +536,13 @@ impl<'i, 's> Compiler<'i, 's> {
                 if !properties.contains_key(*name) {
                     let help = did_you_mean(name, properties.keys().map(String::as_str));
                     let message = format!("`{name}` is required, but not declared in `properties`");
-                    self.problem_at(schema, &format!("required/{position}"), &message, help);
+                    self.problem_at(
+                        SchemaProblemKind::Undeclared,
+                        schema,
+                        &format!("required/{position}"),
+                        &message,
+                        help,
+                    );
                 }
             }
         }

@@ -8,7 +8,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::compile::SchemaProblem;
+use super::compile::{SchemaProblem, SchemaProblemKind};
 use super::index::{Index, Target};
 
 /// Keywords of 2020-12 that have no equivalent in draft 4.
@@ -75,7 +75,13 @@ fn unsupported(schema: &Json, pointer: &mut String, problems: &mut Vec<SchemaPro
         if UNSUPPORTED.contains(&keyword.as_str()) {
             let pointer = format!("{pointer}/{keyword}");
             let message = format!("models of API Gateway do not support `{keyword}`");
-            problems.push(SchemaProblem { pointer, on_key: true, message, help: None });
+            problems.push(SchemaProblem {
+                kind: SchemaProblemKind::Invalid,
+                pointer,
+                on_key: true,
+                message,
+                help: None,
+            });
         }
         let length = pointer.len();
         match (NESTED.contains(&keyword.as_str()), NAMED.contains(&keyword.as_str()), value) {

@@ -3,9 +3,11 @@
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind as Kind;
+use oms_core::money::{Decimal, DecimalError};
 use oms_core::value::{JsonProblem, PROBLEMS_MAX, ProblemKind, json_messages, locate, locate_name};
 use serde_json::Value as Json;
 
+use super::bounds::DIGITS;
 use super::formats;
 use super::messages::type_names;
 
@@ -72,7 +74,7 @@ fn collect(error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
     let pointer = error.instance_path().to_string();
     let scalar = !matches!(error.instance().as_ref(), Json::Array(_) | Json::Object(_));
     let mut add = |rank: Rank, message: String| {
-        let (pointer, kind) = (pointer.clone(), ProblemKind::Shape);
+        let (pointer, kind) = (pointer.clone(), problem_kind(error));
         faults.push(Fault { pointer, kind, name: None, message, rank, scalar });
     };
     match error.kind() {
@@ -119,6 +121,18 @@ fn collect(error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
             faults.push(Fault { pointer, kind, name: Some(name), message, rank, scalar });
         }
         kind => add(rank(kind), message(error)),
+    }
+}
+
+/// Returns the kind of a problem that the validator found in a value.
+fn problem_kind(error: &ValidationError<'_>) -> ProblemKind {
+    let is_number = match error.instance().as_ref() {
+        Json::String(text) => Decimal::parse(text) != Err(DecimalError::NotPlain),
+        _ => true,
+    };
+    match error.kind() {
+        Kind::Custom { keyword, .. } if keyword == DIGITS && is_number => ProblemKind::Digits,
+        _ => ProblemKind::Shape,
     }
 }
 

@@ -4,7 +4,7 @@
 use oms_core::money::Decimal;
 use serde_json::Value as Json;
 
-use super::compile::SchemaProblem;
+use super::compile::{SchemaProblem, SchemaProblemKind};
 use super::decimals::allows;
 use super::index::Index;
 use super::messages::type_name;
@@ -17,7 +17,13 @@ pub(crate) fn impossible_values(root: &Json) -> Vec<SchemaProblem> {
             let pointer = format!("{}/{keyword}", place.pointer);
             let help =
                 Some("correct the schema; it rejects every order with this member".to_owned());
-            problems.push(SchemaProblem { pointer, on_key: true, message, help });
+            problems.push(SchemaProblem {
+                kind: SchemaProblemKind::Invalid,
+                pointer,
+                on_key: true,
+                message,
+                help,
+            });
         }
         let only =
             place.schema.get("const").map(|value| (format!("{}/const", place.pointer), value));
@@ -36,6 +42,7 @@ pub(crate) fn impossible_values(root: &Json) -> Vec<SchemaProblem> {
                 false => "remove it, or allow it in `type`",
             };
             problems.push(SchemaProblem {
+                kind: SchemaProblemKind::Invalid,
                 pointer,
                 on_key: false,
                 message,

@@ -2,7 +2,7 @@
 //! `$ref`. Their number must be limited, because an invalid order is validated against
 //! each of them.
 
-use super::compile::SchemaProblem;
+use super::compile::{SchemaProblem, SchemaProblemKind};
 use super::index::{Index, children};
 use super::marks::referenced;
 
@@ -61,7 +61,7 @@ impl Search<'_, '_> {
         let target = referenced(self.index, place.schema);
         if let Some(target) = target.and_then(|target| self.index.position(target)) {
             if matches!(self.parts.get(target), Some(Parts::Open)) {
-                self.problems.push(SchemaProblem {
+                self.problems.push(SchemaProblem { kind: SchemaProblemKind::Invalid,
                     pointer: format!("{}/$ref", place.pointer),
                     on_key: false,
                     message: "`$ref` leads back to itself, so it describes no value".to_owned(),
@@ -74,6 +74,7 @@ impl Search<'_, '_> {
         if parts > PARTS_MAX && !self.is_too_large {
             self.is_too_large = true;
             self.problems.push(SchemaProblem {
+                kind: SchemaProblemKind::Invalid,
                 pointer: place.pointer.clone(),
                 on_key: true,
                 message: format!("more than {PARTS_MAX} parts of the schema apply to this value"),

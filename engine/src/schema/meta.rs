@@ -5,7 +5,7 @@ use jsonschema::{ValidationError, draft202012};
 use oms_core::diagnostic::did_you_mean;
 use serde_json::Value as Json;
 
-use super::compile::SchemaProblem;
+use super::compile::{SchemaProblem, SchemaProblemKind};
 use super::messages::{bound, type_description, type_name, type_names};
 
 /// Validates a schema against the metaschema, so that a keyword with an invalid value is not
@@ -68,5 +68,5 @@ fn metaschema_problem(error: &ValidationError<'_>) -> SchemaProblem {
             )
         }
     };
-    SchemaProblem { pointer, on_key: false, message, help }
+    SchemaProblem { kind: SchemaProblemKind::Invalid, pointer, on_key: false, message, help }
 }

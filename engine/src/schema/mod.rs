@@ -30,7 +30,7 @@ mod reader_keywords;
 mod strip_extensions;
 mod union;
 
-pub use compile::{SchemaProblem, Typing};
+pub use compile::{SchemaProblem, SchemaProblemKind, Typing};
 pub use customer::CustomerMembers;
 pub(crate) use impossible_values::impossible_values;
 pub(crate) use list_bounds::{ListBound, list_bound};

@@ -7,7 +7,7 @@ use oms_core::value::{
 use serde_json::Value as Json;
 
 use super::check::{Findings, check};
-use super::compile::{Compilation, SchemaProblem, Typing, compile};
+use super::compile::{Compilation, SchemaProblem, SchemaProblemKind, Typing, compile};
 use super::customer::CustomerMembers;
 use super::in_place_applicators;
 use super::index::Index;
@@ -126,6 +126,7 @@ impl OrderSchema {
 fn build(schema: &Json) -> Result<Validator<Exact>, SchemaProblem> {
     let options = jsonschema::options_for::<Exact>().with_draft(Draft::Draft202012).offline();
     bounds::register(formats::register(options)).build(schema).map_err(|error| SchemaProblem {
+        kind: SchemaProblemKind::Invalid,
         pointer: String::new(),
         on_key: false,
         message: format!("invalid schema: {}", error.masked()),

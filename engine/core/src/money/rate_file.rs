@@ -3,10 +3,12 @@
 //! `ecb` and `overrides` read the two kinds of file. Cells are borrowed from the text. A reader
 //! rejects the whole file at the first error and reports its line and column.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use jiff::civil::Date;
 
+use super::currency::EXPECTED_CODE;
 use super::{Currency, CurrencyError, Decimal, DecimalError};
 
 /// The maximum size of a rate file in bytes. The ECB's full history since 1999 is about 2 MiB.

@@ -15,6 +15,7 @@ use super::data::{Record, Value};
 use super::difference::escaped;
 use super::json_node::{JsonKind, JsonNode, RecordNode};
 use super::json_position::preceding_name;
+use super::json_scalar::ScalarError;
 use super::{json_messages, json_scalar};
 use crate::money::Decimal;
 
@@ -32,6 +33,8 @@ pub enum ProblemKind {
     Shape,
     /// A member is not allowed. The offset is that of its name.
     Unknown,
+    /// A number has more digits than the schema or a decimal allows.
+    Digits,
 }
 
 /// A problem in a document.
@@ -279,9 +282,9 @@ impl Reader<'_> {
         }
         let checked = match decimal {
             Ok(decimal) => json_scalar::number(decimal, node),
-            Err(error) => Err(format!("must not have {error}")),
+            Err(error) => Err(ScalarError::digits(format!("must not have {error}"))),
         };
-        Ok(checked.unwrap_or_else(|message| self.reject_scalar(offset, &message)))
+        Ok(checked.unwrap_or_else(|error| self.reject_scalar(offset, &error)))
     }
 
     fn string(&mut self, node: &JsonNode) -> Read<Value> {
@@ -298,12 +301,12 @@ impl Reader<'_> {
             }
             _ => write_part(&mut self.canonical, b's', text.as_bytes()),
         }
-        Ok(checked.unwrap_or_else(|message| self.reject_scalar(offset, &message)))
+        Ok(checked.unwrap_or_else(|error| self.reject_scalar(offset, &error)))
     }
 
     /// Reports a scalar that does not fit.
-    fn reject_scalar(&mut self, offset: usize, message: &str) -> Value {
-        self.problem_at(ProblemKind::Shape, offset, message);
+    fn reject_scalar(&mut self, offset: usize, error: &ScalarError) -> Value {
+        self.problem_at(error.kind, offset, &error.message);
         Value::Missing
     }
 

@@ -10,11 +10,33 @@ use super::data::Value;
 use super::email::is_email;
 use super::json_messages;
 use super::json_node::{JsonKind, JsonNode};
+use super::json_read::ProblemKind;
 use super::types::DateFormat;
 use crate::money::{Currency, CurrencyError, Decimal, DecimalError};
 
+/// Why a single value is invalid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScalarError {
+    /// The kind of the problem.
+    pub kind: ProblemKind,
+    /// The message.
+    pub message: String,
+}
+
+impl ScalarError {
+    pub(super) const fn digits(message: String) -> Self {
+        Self { kind: ProblemKind::Digits, message }
+    }
+}
+
+impl<S: Into<String>> From<S> for ScalarError {
+    fn from(message: S) -> Self {
+        Self { kind: ProblemKind::Shape, message: message.into() }
+    }
+}
+
 /// Validates a number.
-pub(super) fn number(decimal: Decimal, node: &JsonNode) -> Result<Value, String> {
+pub(super) fn number(decimal: Decimal, node: &JsonNode) -> Result<Value, ScalarError> {
     match &node.kind {
         JsonKind::Int { min, max } => {
             let whole = decimal.rescale(0).ok_or("must be a whole number")?;
@@ -23,17 +45,17 @@ pub(super) fn number(decimal: Decimal, node: &JsonNode) -> Result<Value, String>
                 .parse::<i64>()
                 .map_err(|_| format!("must be a whole number from {} to {}", i64::MIN, i64::MAX))?;
             if value < *min {
-                return Err(format!("must be at least {min}"));
+                return Err(format!("must be at least {min}").into());
             }
             if value > *max {
-                return Err(format!("must be at most {max}"));
+                return Err(format!("must be at most {max}").into());
             }
             Ok(Value::Int(value))
         }
         JsonKind::Decimal { integer_digits, scale, .. } => {
             check_digits(decimal, *integer_digits, *scale).map(Value::Decimal)
         }
-        _ => Err(format!("must be {}", node.expected())),
+        _ => Err(format!("must be {}", node.expected()).into()),
     }
 }
 
@@ -47,7 +69,7 @@ pub(super) fn revived_number(decimal: Decimal, node: &JsonNode) -> Option<Value>
 }
 
 /// Validates a text.
-pub(super) fn text(text: &str, node: &JsonNode) -> Result<Value, String> {
+pub(super) fn text(text: &str, node: &JsonNode) -> Result<Value, ScalarError> {
     let type_error = || format!("must be {}", node.expected());
     match &node.kind {
         JsonKind::Decimal { integer_digits, scale, .. } => {
@@ -60,40 +82,40 @@ pub(super) fn text(text: &str, node: &JsonNode) -> Result<Value, String> {
                     .iter()
                     .find(|value| value.as_ref() == text)
                     .map(|value| Value::Text(Arc::clone(value)))
-                    .ok_or_else(type_error);
+                    .ok_or_else(|| type_error().into());
             }
             let count = || text.chars().count() as u64;
             if *chars_min > 0 && count() < *chars_min {
-                return Err(json_messages::characters_at_least(*chars_min));
+                return Err(json_messages::characters_at_least(*chars_min).into());
             }
             if let Some(max) = chars_max
                 && text.len() as u64 > *max
                 && count() > *max
             {
-                return Err(json_messages::characters_at_most(*max));
+                return Err(json_messages::characters_at_most(*max).into());
             }
             Ok(Value::text(text))
         }
         JsonKind::Currency => match Currency::parse(text) {
             Ok(_) => Ok(Value::text(text)),
-            Err(error) => Err(currency_error(text, error)),
+            Err(error) => Err(currency_error(text, error).into()),
         },
         JsonKind::Email if is_email(text) => Ok(Value::text(text)),
         JsonKind::Uri if is_uri(text) => Ok(Value::text(text)),
         JsonKind::Date(format) => {
             read_date(text, *format).map(Value::Date).map_err(|error| match error {
-                DateError::Form => type_error(),
-                DateError::Day => format!("{}; this date does not exist", type_error()),
+                DateError::Form => type_error().into(),
+                DateError::Day => format!("{}; this date does not exist", type_error()).into(),
             })
         }
         JsonKind::Timestamp { fine } => {
             let instant = if *fine { read_instant(text) } else { read_timestamp(text) };
             instant.map(Value::Timestamp).map_err(|error| match error {
-                TimestampError::Form => type_error(),
-                error => error.to_string(),
+                TimestampError::Form => type_error().into(),
+                error => error.to_string().into(),
             })
         }
-        _ => Err(type_error()),
+        _ => Err(type_error().into()),
     }
 }
 
@@ -118,13 +140,13 @@ pub(super) fn revived_text(text: &str, node: &JsonNode) -> Value {
 /// point.
 ///
 /// # Errors
-/// Returns the message about the first problem.
-pub fn decimal(text: &str, integer_digits: u32, scale: u32) -> Result<Decimal, String> {
+/// Returns the first problem.
+pub fn decimal(text: &str, integer_digits: u32, scale: u32) -> Result<Decimal, ScalarError> {
     let decimal = Decimal::parse(text).map_err(|error| match error {
         DecimalError::TooManyDecimals | DecimalError::TooManyDigits => {
-            format!("must not have {error}")
+            ScalarError::digits(format!("must not have {error}"))
         }
-        _ => "must be a decimal in plain notation, such as `-12.30`".to_owned(),
+        _ => "must be a decimal in plain notation, such as `-12.30`".into(),
     })?;
     check_digits(decimal, integer_digits, scale)
 }
@@ -132,15 +154,21 @@ pub fn decimal(text: &str, integer_digits: u32, scale: u32) -> Result<Decimal, S
 /// Checks the number of digits of a decimal before and after the decimal point.
 ///
 /// # Errors
-/// Returns the message about the part with too many digits.
-pub fn check_digits(decimal: Decimal, integer_digits: u32, scale: u32) -> Result<Decimal, String> {
+/// Returns the problem of the part with too many digits.
+pub fn check_digits(
+    decimal: Decimal,
+    integer_digits: u32,
+    scale: u32,
+) -> Result<Decimal, ScalarError> {
     if decimal.integer_digits() > integer_digits {
         let digits = json_messages::counted(integer_digits.into(), "digit", "digits");
-        return Err(format!("must have at most {digits} before the decimal point"));
+        let message = format!("must have at most {digits} before the decimal point");
+        return Err(ScalarError::digits(message));
     }
     if decimal.scale() > scale {
         let digits = json_messages::counted(scale.into(), "digit", "digits");
-        return Err(format!("must have at most {digits} after the decimal point"));
+        let message = format!("must have at most {digits} after the decimal point");
+        return Err(ScalarError::digits(message));
     }
     Ok(decimal)
 }
@@ -382,7 +410,7 @@ mod tests {
             (JsonKind::Currency, "usd"),
             (JsonKind::Email, "x"),
         ] {
-            let found = text(value, &JsonNode { kind, nullable: false }).unwrap_err();
+            let found = text(value, &JsonNode { kind, nullable: false }).unwrap_err().message;
             assert!(found.starts_with("must "), "{found}");
             assert!(!found.contains(value), "{found}");
         }

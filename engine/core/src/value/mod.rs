@@ -27,7 +27,7 @@ pub use interval::Interval;
 pub use json_node::{ELEMENTS_MAX, JsonKind, JsonNode, Member, RecordNode};
 pub use json_position::{locate, locate_name};
 pub use json_read::{JsonProblem, PROBLEMS_MAX, Parsed, ProblemKind, read_json, revive_json};
-pub use json_scalar::{check_digits, decimal, is_uri, parse_date, parse_timestamp};
+pub use json_scalar::{ScalarError, check_digits, decimal, is_uri, parse_date, parse_timestamp};
 pub use json_write::{to_json, write_json};
 pub use mask::masked;
 pub use mask_text::masked_text;
