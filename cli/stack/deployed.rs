@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use oms_aws::{DataApi, SqsQueue};
-use oms_engine::effects::{Place, Queue as _, cause};
+use oms_engine::effects::{OrderLocation, Queue as _, cause};
 use oms_engine::plan::{Branch, Choreography, Plan, Target, choreography};
 use oms_engine::run::{RunState, run_id};
 use oms_engine::step::StepKind;
@@ -235,7 +235,7 @@ impl Stack {
     ) -> anyhow::Result<()> {
         let queue = self.queue(&self.cloud.resources.dead_letters, "dead_letters", handler)?;
         let is_it = |body: &str| {
-            let told = serde_json::from_str(body).ok().and_then(|body| Place::from_message(&body));
+            let told = serde_json::from_str(body).ok().and_then(|body| OrderLocation::from_message(&body));
             told.is_some_and(|told| told.iter().all(|told| objects.contains(told.key.as_str())))
         };
         queue.delete_matching(is_it).await?;
@@ -264,7 +264,7 @@ impl Stack {
             return Ok(false);
         }
         let resources = &self.cloud.resources;
-        let place = Place {
+        let place = OrderLocation {
             bucket: resources.bucket(&self.choreography.bucket),
             key: note.object.clone(),
             version: None,

@@ -148,7 +148,7 @@ impl Step for EmailSend {
         let (data, locale) = (&input.data, input.locale.as_deref());
         let rendered = self.template.render(data, locale).map_err(unrendered)?;
         let mut attachments = Vec::new();
-        for name in wanted(&input.attach) {
+        for name in files_to_attach(&input.attach) {
             attachments.extend(self.template.attachment(name, data, locale).map_err(unrendered)?);
         }
         let unsubscribe = input.unsubscribe.as_deref();
@@ -193,14 +193,14 @@ fn compile_attachments(
         }
     }
     let raw = attach.iter().map(|(name, when)| (name.clone(), when.raw().clone())).collect();
-    let files_to_attach =
+    let conditions =
         attach.keys().map(|name| (Arc::from(name.as_str()), Type::of(Shape::Bool)));
-    let wanted = Type::of(Shape::Record(Arc::new(RecordType::new(files_to_attach))));
-    cx.value("attach", &route, &Json::Object(raw), Some(&wanted));
+    let expected = Type::of(Shape::Record(Arc::new(RecordType::new(conditions))));
+    cx.value("attach", &route, &Json::Object(raw), Some(&expected));
 }
 
 /// Returns the names of the files to attach.
-fn wanted(attach: &Value) -> impl Iterator<Item = &str> {
+fn files_to_attach(attach: &Value) -> impl Iterator<Item = &str> {
     let all = attach.as_record().into_iter().flat_map(|record| record.iter());
     all.filter(|(_, when)| matches!(when, Value::Bool(true))).map(|(name, _)| name.as_ref())
 }

@@ -51,7 +51,7 @@ impl Step for TableInsert {
             unique::check(&what, at, &key, "; or use `table.upsert`", cx);
         }
         let input = cx.finish()?;
-        Ok(columns::planned(Verb::Insert, input, &table, Self { table: Arc::clone(&table) }))
+        Ok(columns::plan_of_write(Verb::Insert, input, &table, Self { table: Arc::clone(&table) }))
     }
 
     fn target(&self, input: &Value) -> Option<Target> {

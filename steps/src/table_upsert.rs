@@ -41,7 +41,7 @@ impl Step for TableUpsert {
             unique::check_elements(&what, at, &key, cx);
         }
         let input = cx.finish()?;
-        Ok(columns::planned(Verb::Upsert, input, &table, Self { table: Arc::clone(&table) }))
+        Ok(columns::plan_of_write(Verb::Upsert, input, &table, Self { table: Arc::clone(&table) }))
     }
 
     fn target(&self, input: &Value) -> Option<Target> {

@@ -40,7 +40,7 @@ impl S3Objects {
 }
 
 /// An object with its content.
-pub(crate) struct Found {
+pub(crate) struct StoredObject {
     pub(crate) bytes: Arc<[u8]>,
     pub(crate) metadata: HashMap<String, String>,
     /// The time when the object was stored.
@@ -53,7 +53,7 @@ pub(crate) async fn read(
     bucket: &str,
     key: &str,
     version: Option<&str>,
-) -> Result<Option<Found>, StepError> {
+) -> Result<Option<StoredObject>, StepError> {
     let get = client.get_object().bucket(bucket).key(key);
     let object = match get.set_version_id(version.map(str::to_owned)).send().await {
         Ok(object) => object,
@@ -75,7 +75,7 @@ pub(crate) async fn read(
         )
         .caused_by(error)
     })?;
-    Ok(Some(Found { bytes: Arc::from(body.to_vec()), metadata, stored_at }))
+    Ok(Some(StoredObject { bytes: Arc::from(body.to_vec()), metadata, stored_at }))
 }
 
 impl ObjectStore for S3Objects {

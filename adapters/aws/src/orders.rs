@@ -5,12 +5,12 @@ use std::sync::Arc;
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
 use oms_core::effects::{
-    Io, ListedOrder, Orders, Place, StepError, StoreResult, StoredOrder, cause,
+    Io, ListedOrder, Orders, OrderLocation, StepError, StoreResult, StoredOrder, cause,
 };
 use oms_core::value::Digest;
 
 use crate::failure::classify;
-use crate::objects::{self, Found, S3Objects};
+use crate::objects::{self, StoredObject, S3Objects};
 
 const DIGEST: &str = "oms-digest";
 const NAME: &str = "oms-name";
@@ -83,10 +83,10 @@ impl S3Objects {
         Ok(listed.collect())
     }
 
-    async fn get_order(&self, place: &Place) -> Result<Option<StoredOrder>, StepError> {
-        let Place { bucket, key, version } = place;
+    async fn get_order(&self, place: &OrderLocation) -> Result<Option<StoredOrder>, StepError> {
+        let OrderLocation { bucket, key, version } = place;
         let found = objects::read(&self.client, bucket, key, version.as_deref()).await?;
-        let Some(Found { bytes, metadata, stored_at }) = found else { return Ok(None) };
+        let Some(StoredObject { bytes, metadata, stored_at }) = found else { return Ok(None) };
         let accepted_at = metadata.get(ACCEPTED_AT).and_then(|text| text.parse().ok());
         let accepted_at = accepted_at.or(stored_at);
         Ok(Some(StoredOrder {
@@ -109,7 +109,7 @@ impl Orders for S3Objects {
         Box::pin(self.put_order(bucket, key, order))
     }
 
-    fn fetch<'a>(&'a self, place: &'a Place) -> Io<'a, Option<StoredOrder>> {
+    fn fetch<'a>(&'a self, place: &'a OrderLocation) -> Io<'a, Option<StoredOrder>> {
         Box::pin(self.get_order(place))
     }
 

@@ -28,7 +28,7 @@ impl SqlErasure {
 }
 
 impl Erase for SqlErasure {
-    fn naming<'a>(
+    fn identities<'a>(
         &'a self,
         tables: &'a [TableUse],
         customer: &'a Customer,
@@ -36,7 +36,7 @@ impl Erase for SqlErasure {
         Box::pin(naming(&*self.0, tables, customer))
     }
 
-    fn of_runs<'a>(
+    fn erase_runs<'a>(
         &'a self,
         tables: &'a [TableUse],
         runs: &'a [String],
@@ -45,7 +45,7 @@ impl Erase for SqlErasure {
         Box::pin(erase_of_runs(&*self.0, tables, runs, erasing))
     }
 
-    fn of_customer<'a>(
+    fn erase_customer<'a>(
         &'a self,
         tables: &'a [TableUse],
         customer: &'a Customer,

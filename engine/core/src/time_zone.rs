@@ -111,7 +111,7 @@ impl fmt::Debug for TimeZone {
 impl UnknownTimeZone {
     /// Returns a help text that suggests a zone.
     pub fn help(&self) -> String {
-        let suggestion = likely(&self.name);
+        let suggestion = likely_name(&self.name);
         suggestion.map_or_else(
             || {
                 "use a name of the IANA time zone database, such as `Europe/Berlin` or `UTC`"
@@ -123,7 +123,7 @@ impl UnknownTimeZone {
 }
 
 /// Returns the zone that a misspelled name most likely means.
-fn likely(name: &str) -> Option<String> {
+fn likely_name(name: &str) -> Option<String> {
     let database = TimeZoneDatabase::bundled();
     let names: Vec<String> = database.available().map(|name| name.as_str().to_owned()).collect();
     let spelt = name.trim().replace(' ', "_");

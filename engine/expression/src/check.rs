@@ -40,8 +40,8 @@ pub(super) struct Checked {
     /// The pieces of its text, if known.
     pub(super) pieces: Vec<Piece>,
     /// The facts that hold if it is true, and if it is false.
-    pub(super) holds: Facts,
-    pub(super) fails: Facts,
+    pub(super) if_true: Facts,
+    pub(super) if_false: Facts,
 }
 
 impl Checked {
@@ -49,7 +49,7 @@ impl Checked {
         let (holds, fails) = (Facts::default(), Facts::default());
         let ty = ty.filter(|ty| ty.shape != Shape::Broken);
         let pieces = Vec::new();
-        Self { node, ty, span, path: None, origin: None, present_if: None, pieces, holds, fails }
+        Self { node, ty, span, path: None, origin: None, present_if: None, pieces, if_true: holds, if_false: fails }
     }
 
     pub(super) fn broken(span: Range<usize>) -> Self {
@@ -61,8 +61,8 @@ impl Checked {
     }
 
     /// Returns whether it is or contains personal data.
-    pub(super) fn holds_pii(&self) -> bool {
-        self.ty.as_ref().is_some_and(Type::holds_pii)
+    pub(super) fn contains_pii(&self) -> bool {
+        self.ty.as_ref().is_some_and(Type::contains_pii)
     }
 
     /// Returns the pieces of its text. If nothing is known, the only piece is the value itself.
@@ -168,7 +168,7 @@ impl<'s> Checker<'s> {
         span: Range<usize>,
         message: impl Into<String>,
         label: impl Into<String>,
-    ) -> Added<'_> {
+    ) -> ReportedProblem<'_> {
         let problem = Problem {
             code,
             route: self.route.clone(),
@@ -181,7 +181,7 @@ impl<'s> Checker<'s> {
             weight: Weight::Error,
         };
         self.problems.push(problem);
-        Added(self.problems.last_mut())
+        ReportedProblem(self.problems.last_mut())
     }
 
     /// Requires that a value is present, and reports a problem otherwise.
@@ -269,8 +269,8 @@ impl<'s> Checker<'s> {
         let fine = self.condition(&operand, "`!`");
         let ty = operand.ty.as_ref().filter(|_| fine).map(|_| truth([&operand]));
         Checked {
-            holds: operand.fails,
-            fails: operand.holds,
+            if_true: operand.if_false,
+            if_false: operand.if_true,
             ..Checked::new(Node::Not(Box::new(operand.node)), ty, expr.span.clone())
         }
     }
@@ -280,7 +280,7 @@ impl<'s> Checker<'s> {
         let and = operator == Operator::And;
         let place = format!("`{}`", operator.as_str());
         let left = self.check(left);
-        let right = self.check_with_facts(if and { &left.holds } else { &left.fails }, right);
+        let right = self.check_with_facts(if and { &left.if_true } else { &left.if_false }, right);
         if !and && self.is_fallback(expr, &left, &right) {
             return Checked::broken(expr.span.clone());
         }
@@ -289,11 +289,11 @@ impl<'s> Checker<'s> {
         let ty = known.then(|| truth([&left, &right]));
         let nodes = Box::new([left.node, right.node]);
         let (node, holds, fails) = if and {
-            (Node::And(nodes), left.holds.and(&right.holds), left.fails.or(&right.fails))
+            (Node::And(nodes), left.if_true.and(&right.if_true), left.if_false.or(&right.if_false))
         } else {
-            (Node::Or(nodes), left.holds.or(&right.holds), left.fails.and(&right.fails))
+            (Node::Or(nodes), left.if_true.or(&right.if_true), left.if_false.and(&right.if_false))
         };
-        Checked { holds, fails, ..Checked::new(node, ty, expr.span.clone()) }
+        Checked { if_true: holds, if_false: fails, ..Checked::new(node, ty, expr.span.clone()) }
     }
 
     /// Reports `value || fallback`, a notation of other languages.
@@ -314,11 +314,11 @@ impl<'s> Checker<'s> {
     fn conditional(&mut self, expr: &Expr, parts: &[Expr; 3]) -> Checked {
         let [condition, yes, no] = parts;
         let condition = self.check(condition);
-        let yes = self.check_with_facts(&condition.holds, yes);
-        let no = self.check_with_facts(&condition.fails, no);
+        let yes = self.check_with_facts(&condition.if_true, yes);
+        let no = self.check_with_facts(&condition.if_false, no);
         let fine = self.condition(&condition, "`?:`");
         let (nodes, ty) = self.joined(expr.span.clone(), "the sides of `?:`", vec![yes, no]);
-        let pii = condition.holds_pii();
+        let pii = condition.contains_pii();
         let ty = ty.filter(|_| fine && condition.ty.is_some()).map(|ty| ty.with_pii(pii));
         let node = match <[Node; 2]>::try_from(nodes) {
             Ok([yes, no]) => Node::If(Box::new([condition.node, yes, no])),
@@ -446,9 +446,9 @@ pub(super) fn fold(checked: Checked) -> Result<Checked, Box<(Checked, EvalError)
 }
 
 /// A problem that was just reported.
-pub(super) struct Added<'p>(Option<&'p mut Problem>);
+pub(super) struct ReportedProblem<'p>(Option<&'p mut Problem>);
 
-impl Added<'_> {
+impl ReportedProblem<'_> {
     pub(super) fn help(self, help: impl Into<Option<String>>) -> Self {
         if let Some(problem) = self.0 {
             problem.help = help.into();

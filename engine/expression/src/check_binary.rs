@@ -55,7 +55,7 @@ impl Checker<'_> {
         }
     }
 
-    fn misfit(
+    fn report_operands(
         &mut self,
         expr: &Expr,
         operator: Operator,
@@ -119,7 +119,7 @@ impl Checker<'_> {
         let add = operator == Operator::Add;
         let division = matches!(operator, Operator::Divide | Operator::Remainder);
         let result = match (&a.shape, &b.shape) {
-            _ if division && !numbers => return self.misfit(expr, operator, &left, &right),
+            _ if division && !numbers => return self.report_operands(expr, operator, &left, &right),
             _ if division && !ints => {
                 return self.decimal_division(expr, operator, &left, &right);
             }
@@ -151,7 +151,7 @@ impl Checker<'_> {
                 Type::of(Shape::Text { chars_max, values: None })
             }
             (Shape::List(_), Shape::List(_)) if add => return self.append(expr, left, right),
-            _ => return self.misfit(expr, operator, &left, &right),
+            _ => return self.report_operands(expr, operator, &left, &right),
         };
         let fine = self.present(&left) & self.present(&right);
         if division {
@@ -279,7 +279,7 @@ impl Checker<'_> {
             _ => return Checked::broken(expr.span.clone()),
         };
         if !fits {
-            return self.misfit(expr, operator, &left, &right);
+            return self.report_operands(expr, operator, &left, &right);
         }
         let fine = self.present(&left) & self.present(&right);
         self.joins_one_currency(expr, operator, &left, &right);
@@ -302,7 +302,7 @@ impl Checker<'_> {
             return Checked::broken(expr.span.clone());
         }
         if !are_equal_kind(&a, &b) {
-            return self.misfit(expr, operator, &left, &right);
+            return self.report_operands(expr, operator, &left, &right);
         }
         let ty = truth([&left, &right]);
         self.comparison(expr, operator, left, right, Some(ty))
@@ -324,7 +324,7 @@ impl Checker<'_> {
             return Checked::broken(span);
         }
         if !widen::is_empty_list(&Shape::List(Arc::clone(element))) && !are_equal_kind(a, element) {
-            return self.misfit(expr, Operator::In, &left, &inside);
+            return self.report_operands(expr, Operator::In, &left, &inside);
         }
         // Each text in the list is compared, so each must be a possible value.
         if let Some(Value::List(texts)) = right.node.constant() {
@@ -341,7 +341,7 @@ impl Checker<'_> {
         let ty = fine.then(|| truth([&left, &right]));
         let (holds, fails) = self.membership_facts(&left, &right);
         let node = Node::Binary(Operator::In, Box::new([left.node, right.node]));
-        Checked { holds, fails, ..Checked::new(node, ty, span) }
+        Checked { if_true: holds, if_false: fails, ..Checked::new(node, ty, span) }
     }
 
     /// Gives a literal text the type of the value that it is compared with: a currency, one of some
@@ -395,7 +395,7 @@ impl Checker<'_> {
 
 /// Returns the type of a condition about these values: personal data if one of them contains some.
 pub(super) fn truth<'c>(about: impl IntoIterator<Item = &'c Checked>) -> Type {
-    let pii = about.into_iter().any(Checked::holds_pii);
+    let pii = about.into_iter().any(Checked::contains_pii);
     Type::of(Shape::Bool).with_pii(pii)
 }
 

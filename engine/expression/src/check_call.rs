@@ -216,13 +216,13 @@ impl Checker<'_> {
         let (holds, fails) = (known(false), known(true));
         let nodes = Box::new([checked.node, Node::Const(Value::Null)]);
         let node = Node::Binary(super::syntax::Operator::NotEqual, nodes);
-        Checked { holds, fails, ..Checked::new(node, ty, span) }
+        Checked { if_true: holds, if_false: fails, ..Checked::new(node, ty, span) }
     }
 
     fn unary_call(&mut self, expr: &Expr, name: &str, arg: Checked) -> Checked {
         let span = expr.span.clone();
         let Some(ty) = arg.ty.clone() else { return Checked::broken(span) };
-        let (shape, pii) = (ty.shape.clone(), ty.holds_pii());
+        let (shape, pii) = (ty.shape.clone(), ty.contains_pii());
         let text = widen::is_text(&shape);
         let chars_max = ty.chars_max();
         let plain = |chars_max| Type { pii, ..Type::of(Shape::Text { chars_max, values: None }) };
@@ -280,7 +280,7 @@ impl Checker<'_> {
         };
         let pieces = if function == Function::Text { pieces } else { Vec::new() };
         let node = Node::Call(function, vec![arg.node]);
-        Checked { path, pieces, holds, ..Checked::new(node, fine.then_some(ty), span) }
+        Checked { path, pieces, if_true: holds, ..Checked::new(node, fine.then_some(ty), span) }
     }
 
     fn binary_call(&mut self, expr: &Expr, name: &str, first: Checked, second: Checked) -> Checked {

@@ -75,7 +75,7 @@ impl Checker<'_> {
         self.locals.push(Local { name: variable.clone(), path: path.clone(), ty: element.clone() });
         let condition = condition.map(|condition| self.check(condition));
         let body = match &condition {
-            Some(condition) => self.check_with_facts(&condition.holds, body),
+            Some(condition) => self.check_with_facts(&condition.if_true, body),
             None => self.check(body),
         };
         self.locals.pop();
@@ -89,8 +89,8 @@ impl Checker<'_> {
         // The selected elements reveal the data in the condition, and the length of a result
         // reveals that of the list.
         let chosen = list.ty.as_ref().is_some_and(|ty| ty.pii)
-            || condition.as_ref().is_some_and(Checked::holds_pii)
-            || kind == LoopKind::Filter && body.holds_pii();
+            || condition.as_ref().is_some_and(Checked::contains_pii)
+            || kind == LoopKind::Filter && body.contains_pii();
         let ty = known.then(|| match kind {
             LoopKind::Map => {
                 let elements_max = list.ty.as_ref().and_then(|ty| ty.limits.elements_max);

@@ -32,7 +32,7 @@ impl Checker<'_> {
             _ => [left.node, right.node],
         };
         let node = Node::Binary(operator, Box::new(nodes));
-        Checked { holds, fails, ..Checked::new(node, ty, expr.span.clone()) }
+        Checked { if_true: holds, if_false: fails, ..Checked::new(node, ty, expr.span.clone()) }
     }
 
     /// Returns the facts about a value if this comparison with a constant holds, and if it fails.
@@ -97,8 +97,8 @@ impl Checker<'_> {
     /// Adds the facts that a condition is true if it holds, and false if it fails.
     pub(super) fn with_truth(&self, expr: &Expr, checked: Checked) -> Checked {
         match checked.node.constant() {
-            Some(Value::Bool(true)) => return Checked { fails: Facts::never(), ..checked },
-            Some(Value::Bool(false)) => return Checked { holds: Facts::never(), ..checked },
+            Some(Value::Bool(true)) => return Checked { if_false: Facts::never(), ..checked },
+            Some(Value::Bool(false)) => return Checked { if_true: Facts::never(), ..checked },
             _ => {}
         }
         // The facts of these expressions already contain it.
@@ -112,8 +112,8 @@ impl Checker<'_> {
         match self.subject(&checked).filter(|_| is_condition && !is_known) {
             None => checked,
             Some(subject) => Checked {
-                holds: checked.holds.clone().and(&truth_of(&subject, true)),
-                fails: checked.fails.clone().and(&truth_of(&subject, false)),
+                if_true: checked.if_true.clone().and(&truth_of(&subject, true)),
+                if_false: checked.if_false.clone().and(&truth_of(&subject, false)),
                 ..checked
             },
         }

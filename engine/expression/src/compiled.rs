@@ -73,12 +73,12 @@ pub(super) fn finish(
     if problems.iter().any(|problem| problem.weight == Weight::Error) {
         return Err(problems);
     }
-    let broken = checked.ty.as_ref().is_none_or(Type::holds_broken);
+    let broken = checked.ty.as_ref().is_none_or(Type::contains_broken);
     let pieces = checked.pieces();
     let ty = checked.ty.unwrap_or_else(|| Type::of(Shape::Json).or_null());
     let constant = checked.node.constant();
-    let always_true = constant == Some(&Value::Bool(true)) || checked.fails.is_impossible();
-    let facts = if constant == Some(&Value::Bool(false)) { Facts::never() } else { checked.holds };
+    let always_true = constant == Some(&Value::Bool(true)) || checked.if_false.is_impossible();
+    let facts = if constant == Some(&Value::Bool(false)) { Facts::never() } else { checked.if_true };
     Ok(Compiled {
         node: checked.node,
         ty,

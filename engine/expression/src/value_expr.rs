@@ -369,7 +369,7 @@ impl Builder<'_> {
 /// Creates a list whose elements have no common type, which is only allowed as JSON.
 fn list_without_type(elements: Vec<Checked>) -> Checked {
     let known = elements.iter().all(|element| element.ty.is_some());
-    let pii = elements.iter().filter_map(|element| element.ty.as_ref()).any(Type::holds_pii);
+    let pii = elements.iter().filter_map(|element| element.ty.as_ref()).any(Type::contains_pii);
     let element = Type::of(Shape::Json).or_null().with_pii(pii);
     let count = Some(elements.len() as u64);
     let nodes = elements.into_iter().map(|element| element.node).collect();

@@ -86,7 +86,7 @@ pub fn choreography(plan: &Plan) -> Result<Choreography, Vec<Finding>> {
     let direct = plan.intake().is_some_and(|intake| intake.mode == IntakeMode::Direct);
     let handled: BTreeSet<usize> =
         plan.handlers().iter().flat_map(|handler| handler.steps.iter().copied()).collect();
-    let intake_steps = trunk(plan, &handled, &mut found);
+    let intake_steps = intake_steps(plan, &handled, &mut found);
     let object = intake_steps.and_then(|(store, _)| object_key(plan, store));
     if direct {
         direct::check(plan, intake_steps.map(|(store, _)| store), object.as_ref(), &mut found);
@@ -139,7 +139,7 @@ fn is_unconditional(step: &PlannedStep) -> bool {
 
 /// Finds the two steps that the intake and the bucket's notification perform. All other steps must
 /// belong to a handler.
-fn trunk(
+fn intake_steps(
     plan: &Plan,
     handled: &BTreeSet<usize>,
     found: &mut Vec<Finding>,

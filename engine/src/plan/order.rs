@@ -102,7 +102,7 @@ impl OrderPlan {
 
     /// Returns whether the key is personal data or is computed from it.
     pub fn key_is_personal(&self) -> bool {
-        self.key.ty().holds_pii()
+        self.key.ty().contains_pii()
     }
 
     /// Computes the key of an order that was received under a name.
@@ -194,7 +194,7 @@ pub(super) fn check(
         sink.add(finding.help(help.to_owned()).newly_refused());
         return None;
     }
-    if key.ty().holds_pii() {
+    if key.ty().contains_pii() {
         let message = "the order key is personal data, but keys are never masked";
         sink.add(Finding::warning(codes::PERSONAL_KEY, Place::value(place), message).help(
             "use a key without personal data, such as an order number, or remove `x-pii` if the member is not personal data".to_owned(),

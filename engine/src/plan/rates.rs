@@ -127,9 +127,9 @@ fn fixed(
     section: &RatesSection,
     sink: &mut Sink<'_>,
 ) -> Option<RateTable> {
-    let mut sound = true;
+    let mut valid = true;
     let mut refuse = |sink: &mut Sink<'_>, place: Place, message: String, help: Option<String>| {
-        sound = false;
+        valid = false;
         sink.add(Finding::error(codes::RATES, place, message).help(help));
     };
     let base_text = section.base.as_deref()?;
@@ -174,7 +174,7 @@ fn fixed(
         FixedQuote::UnitPerBase => Quote::UnitPerBase,
     };
     let base = base.ok()?;
-    if !sound {
+    if !valid {
         return None;
     }
     match RateTable::fixed(base, quote, table) {

@@ -92,10 +92,10 @@ impl Planner<'_, '_> {
         let Some(named) = pipeline.steps.get(at) else { return };
         let Some(section) = &named.section else { return };
         let mut scope = self.scope(at);
-        let mut sound = true;
+        let mut valid = true;
         let when = section.when.as_ref().map(|when| {
             let compiled = self.when(when, named, section.for_each.as_ref(), &scope);
-            sound &= compiled.is_some();
+            valid &= compiled.is_some();
             if let Some(compiled) = &compiled {
                 scope = scope.assume(&compiled.facts());
             }
@@ -113,7 +113,7 @@ impl Planner<'_, '_> {
             }
             match &compiled {
                 Some((_, element)) => scope.define(Root::Item, element.clone()),
-                None => sound = false,
+                None => valid = false,
             }
             compiled.map(|(items, _)| ForEach { items, max_concurrency: each.max_concurrency })
         });
@@ -140,7 +140,7 @@ impl Planner<'_, '_> {
         };
         let planned = kind.plan(config, &mut cx);
         let warnings = std::mem::take(&mut cx.faults);
-        let unchecked = self.unjudged(section);
+        let unchecked = self.unchecked(section);
         // Further warnings about a step that never runs are not helpful.
         let warnings = if can_run { warnings } else { errors(warnings) };
         self.report(named, without_unknown_settings(warnings, &unchecked));
@@ -152,7 +152,7 @@ impl Planner<'_, '_> {
             }
         };
         let Some(retry) = self.retry(named, section, &planned.effects) else { return };
-        if !sound {
+        if !valid {
             return;
         }
         let graph = self.inputs.graph;
@@ -252,7 +252,7 @@ impl Planner<'_, '_> {
     }
 
     /// Returns the settings that use the output of a step that is unknown or could not be planned.
-    fn unjudged(&self, section: &StepSection) -> Vec<Route> {
+    fn unchecked(&self, section: &StepSection) -> Vec<Route> {
         let steps = &self.inputs.pipeline.steps;
         let is_known = |id: &str| {
             let at = steps.iter().position(|named| named.name == id);
@@ -568,11 +568,11 @@ impl Planner<'_, '_> {
 }
 
 /// Drops the faults of settings whose values are unknown. The cause was already reported.
-fn without_unknown_settings(faults: Vec<Fault>, unjudged: &[Route]) -> Vec<Fault> {
+fn without_unknown_settings(faults: Vec<Fault>, unchecked: &[Route]) -> Vec<Fault> {
     let is_about = |fault: &Fault| match fault {
         Fault::Setting { finding, .. } => {
             let place = &finding.primary.0;
-            place.within.is_none() && unjudged.contains(&place.route)
+            place.within.is_none() && unchecked.contains(&place.route)
         }
         Fault::OtherFile { .. } => false,
     };

@@ -17,7 +17,7 @@ pub(super) fn problems(plan: &Plan, order: &Value, run: &Value, body: &[u8]) -> 
     if body.len() < BYTES_MIN || elements(order) <= ELEMENTS_MAX {
         return Vec::new();
     }
-    let trial = Rehearsal { plan, env: Env { order, run, ..Env::empty() } };
+    let trial = DeterminedRun { plan, env: Env { order, run, ..Env::empty() } };
     let runs = trial.certain_steps();
     let mut pointers = BTreeSet::new();
     let mut problems = Vec::new();
@@ -41,12 +41,12 @@ fn elements(value: &Value) -> usize {
 }
 
 /// The beginning of a run, as far as the order alone determines it.
-struct Rehearsal<'a> {
+struct DeterminedRun<'a> {
     plan: &'a Plan,
     env: Env<'a>,
 }
 
-impl Rehearsal<'_> {
+impl DeterminedRun<'_> {
     /// Returns for each step whether it runs unless another step fails, and whether its own failure
     /// would park the run.
     fn certain_steps(&self) -> Vec<bool> {

@@ -170,7 +170,7 @@ impl Rehearsal {
 /// The recipient and the unsubscribe link of an e-mail that is only shown (names that RFC 2606
 /// reserves).
 const RECIPIENT: &str = "reader@example.com";
-const NOWHERE: &str = "https://example.com/unsubscribe";
+const UNSUBSCRIBE_URL: &str = "https://example.com/unsubscribe";
 
 /// Returns the input of an e-mail step that shows an e-mail with this data and every attachment.
 fn with_data(planned: &PlannedStep, data: &Value, locale: Option<&str>) -> Option<Value> {
@@ -183,7 +183,7 @@ fn with_data(planned: &PlannedStep, data: &Value, locale: Option<&str>) -> Optio
             let all = files.fields().iter().map(|_| Value::Bool(true)).collect();
             Value::Record(Arc::new(Record::new(Arc::clone(files), all)))
         }
-        ("unsubscribe", Shape::Text { .. }) => Value::text(NOWHERE),
+        ("unsubscribe", Shape::Text { .. }) => Value::text(UNSUBSCRIBE_URL),
         _ => Value::Missing,
     };
     let fields = ty.fields().iter().map(value).collect();

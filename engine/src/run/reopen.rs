@@ -108,7 +108,7 @@ impl Scheduler {
         }
         // Lists are computed from outputs, so this loop runs after all outputs are set.
         for (step, (past, planned)) in past.into_iter().zip(plan.steps()).enumerate() {
-            let begun = self.begun(past, planned);
+            let begun = self.resumed_state(past, planned);
             if let Some(kept) = self.saved.get_mut(step) {
                 *kept = begun.map(|state| SavedState { state, has_begun_here: false });
             }
@@ -118,7 +118,7 @@ impl Scheduler {
 
     /// Returns the state from which a step continues that had begun in another version of the
     /// pipeline.
-    fn begun(&self, past: PastStates, planned: &PlannedStep) -> Option<StepState> {
+    fn resumed_state(&self, past: PastStates, planned: &PlannedStep) -> Option<StepState> {
         if planned.for_each.is_none() {
             return past
                 .into_iter()

@@ -36,7 +36,7 @@ impl Targets {
     }
 
     /// Removes the target of a failed attempt.
-    pub(super) fn forget(&mut self, writer: Writer) {
+    pub(super) fn remove(&mut self, writer: Writer) {
         if let Some(target) = self.of.remove(&writer)
             && let Some(writers) = self.writers.get_mut(&target)
         {
@@ -97,7 +97,7 @@ impl Scheduler {
     /// Releases the target of an attempt that did not write to it.
     pub(super) fn release(&mut self, step: usize, element: Option<u32>) {
         if let Some(targets) = &mut self.targets {
-            targets.forget((step, element));
+            targets.remove((step, element));
         }
     }
 

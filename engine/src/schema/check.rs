@@ -75,7 +75,7 @@ struct Checker<'i, 's> {
 }
 
 /// A keyword in a schema.
-struct Use<'a> {
+struct KeywordUse<'a> {
     place: &'a Place<'a>,
     map: &'a Map<String, Json>,
     name: &'a str,
@@ -85,7 +85,7 @@ struct Use<'a> {
 impl Checker<'_, '_> {
     fn schema(&mut self, place: &Place<'_>, map: &Map<String, Json>) {
         for (name, value) in map {
-            let here = Use { place, map, name, value };
+            let here = KeywordUse { place, map, name, value };
             if keyword(name).is_none() {
                 let help = closest(name, names()).map(|name| format!("did you mean `{name}`?"));
                 self.add_breaking(&here, true, format!("unknown keyword `{name}`"), help);
@@ -111,7 +111,7 @@ impl Checker<'_, '_> {
     /// Reports keywords that constrain nothing.
     fn effects(&mut self, place: &Place<'_>, map: &Map<String, Json>, position: usize) {
         for (name, value) in map {
-            let here = Use { place, map, name, value };
+            let here = KeywordUse { place, map, name, value };
             let Some(known) = keyword(name) else { continue };
             if let Some((message, help)) = self.without_effect(&here, known, position) {
                 self.add(SchemaProblemKind::NoEffect, &here, true, message, help);
@@ -123,7 +123,7 @@ impl Checker<'_, '_> {
     fn add(
         &mut self,
         kind: SchemaProblemKind,
-        here: &Use<'_>,
+        here: &KeywordUse<'_>,
         on_key: bool,
         message: String,
         help: Option<String>,
@@ -138,7 +138,7 @@ impl Checker<'_, '_> {
     /// Adds a problem that makes the type of the schema unknown.
     fn add_breaking(
         &mut self,
-        here: &Use<'_>,
+        here: &KeywordUse<'_>,
         on_key: bool,
         message: String,
         help: Option<String>,
@@ -147,7 +147,7 @@ impl Checker<'_, '_> {
         self.add(SchemaProblemKind::Invalid, here, on_key, message, help);
     }
 
-    fn reference(&mut self, here: &Use<'_>) {
+    fn reference(&mut self, here: &KeywordUse<'_>) {
         let Some(reference) = here.value.as_str() else { return };
         let (message, help) = match self.index.resolve(here.place.schema, reference) {
             Target::Schema(_) | Target::Dialect => return,
@@ -180,7 +180,7 @@ impl Checker<'_, '_> {
             .map(|name| format!("did you mean `{name}`?"))
     }
 
-    fn format(&mut self, here: &Use<'_>) {
+    fn format(&mut self, here: &KeywordUse<'_>) {
         let Some(format) = here.value.as_str() else { return };
         if !formats::names().any(|known| known == format) {
             let help = did_you_mean(format, formats::names());
@@ -188,7 +188,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn date_format(&mut self, here: &Use<'_>) {
+    fn date_format(&mut self, here: &KeywordUse<'_>) {
         let Some(format) = here.value.as_str() else { return };
         if formats::date_format(format).is_none() {
             let help = "use one of `YYYY-MM-DD`, `MM/DD/YYYY`, `DD/MM/YYYY`".to_owned();
@@ -196,7 +196,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn digits(&mut self, here: &Use<'_>) {
+    fn digits(&mut self, here: &KeywordUse<'_>) {
         const PRECISION_MAX: u64 = 28;
         let given = |name: &str| here.map.get(name).and_then(Json::as_u64);
         // Reported only once, at the precision if there is one.
@@ -213,7 +213,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn dialect(&mut self, here: &Use<'_>) {
+    fn dialect(&mut self, here: &KeywordUse<'_>) {
         let known = ["https://json-schema.org/", "http://json-schema.org/"];
         let Some(dialect) = here.value.as_str() else { return };
         if !known.iter().any(|known| dialect.starts_with(known)) {
@@ -223,13 +223,13 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn pattern(&mut self, here: &Use<'_>) {
+    fn pattern(&mut self, here: &KeywordUse<'_>) {
         if here.value.as_str().is_some_and(|pattern| !is_pattern(pattern)) {
             self.add(SchemaProblemKind::Invalid, here, false, NO_PATTERN.to_owned(), None);
         }
     }
 
-    fn patterns(&mut self, here: &Use<'_>) {
+    fn patterns(&mut self, here: &KeywordUse<'_>) {
         for name in here.value.as_object().into_iter().flat_map(Map::keys) {
             if !is_pattern(name) {
                 let pointer = format!("{}/{}/{}", here.place.pointer, here.name, escaped(name));
@@ -257,11 +257,11 @@ impl Checker<'_, '_> {
     /// Returns a message and a help text if a keyword constrains no value that the schema allows.
     fn without_effect(
         &self,
-        here: &Use<'_>,
+        here: &KeywordUse<'_>,
         known: &Keyword,
         position: usize,
     ) -> Option<(String, Option<String>)> {
-        let Use { place, map, name, value } = here;
+        let KeywordUse { place, map, name, value } = here;
         let schema = place.schema;
         let has_partner = known.partners.is_empty()
             || known.partners.iter().any(|partner| map.contains_key(*partner))

@@ -16,7 +16,7 @@ use super::index::{Index, Target, children};
 use super::keywords::is_annotation;
 use super::marks::{customers_in, is_definition, mark_in, personal};
 use super::number_type::{decimal, integer};
-use super::reader_keywords::{covers, required};
+use super::reader_keywords::{reader_asserts, required};
 use super::{formats, union};
 
 /// Maximum nesting depths of the parts from which types are derived, in the order in which they are
@@ -240,7 +240,7 @@ impl<'i, 's> Compiler<'i, 's> {
         };
         let (mut ty, mut node, used) = self.derive_type(schema, map);
         self.covered &= map.iter().all(|(keyword, value)| {
-            is_annotation(keyword) || covers(&used, &node.kind, keyword, value, map)
+            is_annotation(keyword) || reader_asserts(&used, &node.kind, keyword, value, map)
         });
         self.marks(schema, &used);
         if map.get("nullable") == Some(&Json::Bool(true)) {

@@ -4,7 +4,7 @@
 use serde_json::Value as Json;
 
 use super::index::{Index, children};
-use super::marks::{referenced, spread};
+use super::marks::{referenced, mark_reachable};
 
 /// Returns whether a schema declares texts to be decimals.
 pub(super) fn is_decimal_text(schema: &Json) -> bool {
@@ -40,7 +40,7 @@ pub(super) fn apply_to_decimal_texts(index: &Index<'_>) -> Vec<bool> {
     }
     let mut met: Vec<bool> = places.iter().map(|place| is_decimal_text(place.schema)).collect();
     for neighbours in [above, below] {
-        spread(&mut met, &neighbours);
+        mark_reachable(&mut met, &neighbours);
     }
     met
 }

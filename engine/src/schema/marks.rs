@@ -35,7 +35,7 @@ pub(super) fn customers_in(index: &Index<'_>, parts: &BTreeSet<usize>) -> Vec<us
         );
     }
     let mut reached: Vec<bool> = (0..places.len()).map(|at| parts.contains(&at)).collect();
-    spread(&mut reached, &below);
+    mark_reachable(&mut reached, &below);
     let marked = places.iter().map(|place| is_set(place.schema, "x-customer"));
     (0..)
         .zip(marked.zip(reached))
@@ -59,12 +59,12 @@ pub(super) fn personal(index: &Index<'_>) -> Vec<bool> {
     }
     let mut personal: Vec<bool> =
         places.iter().map(|place| is_set(place.schema, "x-pii")).collect();
-    spread(&mut personal, &around);
+    mark_reachable(&mut personal, &around);
     personal
 }
 
 /// Marks everything that can be reached from a marked place.
-pub(super) fn spread(marked: &mut [bool], neighbours: &[Vec<usize>]) {
+pub(super) fn mark_reachable(marked: &mut [bool], neighbours: &[Vec<usize>]) {
     let mut left: Vec<usize> =
         (0..marked.len()).filter(|at| marked.get(*at) == Some(&true)).collect();
     while let Some(position) = left.pop() {

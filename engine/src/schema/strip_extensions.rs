@@ -62,7 +62,7 @@ impl Stripping<'_, '_> {
         if is_nullable(schema) { nullable(stripped) } else { Json::Object(stripped) }
     }
 
-    fn decimals(&self, schema: &Json, map: &Map<String, Json>, lowered: &mut Map<String, Json>) {
+    fn decimals(&self, schema: &Json, map: &Map<String, Json>, stripped: &mut Map<String, Json>) {
         let all_texts = is_decimal_text(schema);
         let position = self.index.position(schema);
         let texts = position.and_then(|at| self.in_texts.get(at)) == Some(&true);
@@ -70,13 +70,13 @@ impl Stripping<'_, '_> {
         if all_texts || numbers {
             let (integer_digits, scale) = decimal_size(map);
             let digits = Digits { integer_digits, scale, all_texts, texts, numbers };
-            lowered.insert(DIGITS.to_owned(), serde_json::to_value(digits).unwrap_or_default());
+            stripped.insert(DIGITS.to_owned(), serde_json::to_value(digits).unwrap_or_default());
         }
         if map.get("format").and_then(Json::as_str) == Some("decimal") {
-            lowered.remove("format");
+            stripped.remove("format");
         }
         if texts {
-            lowered.insert(IN_TEXTS.to_owned(), Json::Bool(true));
+            stripped.insert(IN_TEXTS.to_owned(), Json::Bool(true));
         }
     }
 
@@ -89,20 +89,20 @@ impl Stripping<'_, '_> {
             return reference.clone();
         };
         let mut at = self.index.place(from).map(|place| place.resource);
-        let mut lowered = "#".to_owned();
+        let mut stripped = "#".to_owned();
         for token in pointer.split('/') {
             let name = percent_encoding::percent_decode_str(token).decode_utf8_lossy();
             let name = name.replace("~1", "/").replace("~0", "~");
             let is_nullable =
                 at.is_some_and(|at| self.index.place(at).is_some() && is_nullable(at));
             if is_nullable && !STRUCTURAL.contains(&&*name) {
-                lowered.push_str(NOT_NULL);
+                stripped.push_str(NOT_NULL);
             }
             at = at.and_then(|at| at.pointer(&format!("/{}", escaped(&name))));
-            lowered.push('/');
-            lowered.push_str(token);
+            stripped.push('/');
+            stripped.push_str(token);
         }
-        lowered.into()
+        stripped.into()
     }
 }
 
@@ -121,7 +121,7 @@ fn nullable(schema: Map<String, Json>) -> Json {
 mod tests {
     use super::*;
 
-    fn lowered(schema: &Json) -> Json {
+    fn stripped(schema: &Json) -> Json {
         strip_extensions(&Index::new(schema), schema)
     }
 
@@ -135,7 +135,7 @@ mod tests {
             },
         });
         assert_eq!(
-            lowered(&schema),
+            stripped(&schema),
             json!({
                 "properties": {
                     "a": { "anyOf": [{ "type": "null" }, { "properties": {
@@ -157,7 +157,7 @@ mod tests {
         });
         let digits = json!({ "integer_digits": 15, "scale": 2, "all_texts": true, "texts": true, "numbers": true });
         assert_eq!(
-            lowered(&schema),
+            stripped(&schema),
             json!({
                 "anyOf": [
                     { "type": "string", DIGITS: digits, IN_TEXTS: true },

@@ -77,7 +77,7 @@ fn merge(records: Vec<RecordNode>) -> Option<Vec<(Member, Type)>> {
                     known.required &= member.required;
                     known.lax |= member.lax;
                     let nullable = known.node.nullable || member.node.nullable;
-                    let personal = ty.holds_pii() || field.ty.holds_pii();
+                    let personal = ty.contains_pii() || field.ty.contains_pii();
                     match join(ty, &field.ty) {
                         Some(joined) => {
                             known.node = JsonNode { kind: reader(&joined), nullable };

@@ -9,7 +9,7 @@ use oms_core::value::{Shape, Type};
 
 use super::check_link::{first_printed, link_start_tags};
 use super::check_partial::second_line;
-use super::check_path::{Known, Scopes};
+use super::check_path::{ResolvedValue, Scopes};
 use super::helpers::{BLOCKS, CALLS, PLURAL, TEXT};
 use super::lint::lint;
 use super::load::{Template, Variant};
@@ -311,7 +311,7 @@ impl<'t> Checker<'t> {
     }
 
     /// Resolves a path and reports its problems.
-    pub(super) fn path(&mut self, raw: &str, start: usize, cursor: &Cursor<'_>) -> Option<Known> {
+    pub(super) fn path(&mut self, raw: &str, start: usize, cursor: &Cursor<'_>) -> Option<ResolvedValue> {
         self.scopes.resolve(raw, start).map_err(|fault| self.report(cursor, fault)).ok()
     }
 }

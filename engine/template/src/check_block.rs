@@ -7,7 +7,7 @@ use oms_core::value::{Shape, Type};
 
 use super::check::{Checker, Cursor};
 use super::check_helper::values;
-use super::check_path::{Known, Scope};
+use super::check_path::{ResolvedValue, Scope};
 use super::helpers::{BLOCKS, CALLS};
 use super::problem::Fault;
 use super::scan::Tag;
@@ -82,7 +82,7 @@ impl<'t> Checker<'t> {
         if let Some(tree) = tree {
             self.walk(tree, cursor);
         }
-        self.scopes.forget(mark);
+        self.scopes.restore(mark);
     }
 
     fn each(
@@ -107,8 +107,8 @@ impl<'t> Checker<'t> {
             );
             return self.walk_suppressed(call, cursor);
         };
-        let this = Known { ty: element.as_ref().clone(), place: self.scopes.fresh_place() };
-        let index = || Known { ty: Type::of(Shape::Int), place: "@index".to_owned() };
+        let this = ResolvedValue { ty: element.as_ref().clone(), place: self.scopes.fresh_place() };
+        let index = || ResolvedValue { ty: Type::of(Shape::Int), place: "@index".to_owned() };
         let names = match &call.block_param {
             Some(BlockParam::Single(item)) => vec![(text_of(item), this.clone())],
             Some(BlockParam::Pair((item, at))) => {
@@ -134,7 +134,7 @@ impl<'t> Checker<'t> {
             return self.walk_suppressed(call, cursor);
         };
         let at = operand.place.unwrap_or_else(|| self.scopes.fresh_place());
-        let this = Known { ty: operand.ty.not_null(), place: at.clone() };
+        let this = ResolvedValue { ty: operand.ty.not_null(), place: at.clone() };
         let names = match &call.block_param {
             Some(BlockParam::Single(name)) => vec![(text_of(name), this.clone())],
             _ => Vec::new(),

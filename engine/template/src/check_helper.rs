@@ -145,7 +145,7 @@ impl<'t> Checker<'t> {
                     let present = self.present_when(param, place, name == "and", cursor);
                     self.scopes.assume(present);
                 }
-                self.scopes.forget(mark);
+                self.scopes.restore(mark);
                 fine.then_some(truth)
             }
             ("country" | "date" | "money" | "number", params, places) => {

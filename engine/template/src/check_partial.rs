@@ -5,7 +5,7 @@ use handlebars::template::{DecoratorTemplate, HelperTemplate, Parameter};
 use oms_core::diagnostic::{codes, did_you_mean};
 
 use super::check::{Checker, Cursor};
-use super::check_path::{Known, Scope};
+use super::check_path::{ResolvedValue, Scope};
 use super::helpers::TEXT;
 use super::part::Part;
 use super::problem::Fault;
@@ -80,7 +80,7 @@ impl<'t> Checker<'t> {
                         ),
                     );
                 }
-                Some(operand) => operand.place.map(|place| Known { ty: operand.ty, place }),
+                Some(operand) => operand.place.map(|place| ResolvedValue { ty: operand.ty, place }),
             },
             _ => {
                 return self.report(
@@ -98,7 +98,7 @@ impl<'t> Checker<'t> {
                 return;
             };
             let at = operand.place.unwrap_or_else(|| self.scopes.fresh_place());
-            names.push((key.to_owned(), Known { ty: operand.ty, place: at }));
+            names.push((key.to_owned(), ResolvedValue { ty: operand.ty, place: at }));
         }
         let in_list = self.scopes.in_list();
         self.scopes.push(Scope { this, in_list, names });

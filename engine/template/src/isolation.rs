@@ -28,14 +28,14 @@ impl Isolation {
 
 /// How an isolate is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Marks {
+pub(super) enum IsolateMarkup {
     /// As control characters.
     Characters,
     /// As an element.
     Element,
 }
 
-impl Marks {
+impl IsolateMarkup {
     /// Returns the markup before and after a value.
     pub(super) const fn around(self) -> (&'static str, &'static str) {
         match self {

@@ -25,11 +25,11 @@ pub const SUBJECT_CHARS_SHOWN: usize = 78;
 /// Returns the warnings for the parts of a mail in one locale.
 pub(super) fn lint(variant: &Variant) -> Vec<TemplateProblem> {
     let html = &variant.html;
-    let colour_in_source =
+    let sources =
         std::iter::once(&html.source).chain(html.included.iter().map(AsRef::as_ref));
-    let alts = Alts::of(colour_in_source.clone());
+    let alts = Alts::of(sources.clone());
     let mut problems: Vec<TemplateProblem> =
-        colour_in_source.flat_map(|part| markup(part, &alts)).collect();
+        sources.flat_map(|part| markup(part, &alts)).collect();
     problems.extend(contrast(html));
     problems.extend(length(variant));
     problems
@@ -116,7 +116,7 @@ fn contrast(html: &Html) -> Vec<TemplateProblem> {
         let colour = slice(&rendered, &faint.colour);
         let (part, span) = match &html.generated {
             None => (&html.source, faint.colour.clone()),
-            Some(_) => written(html, colour),
+            Some(_) => colour_in_source(html, colour),
         };
         let message = format!(
             "text has a contrast of {:.1} to 1 with `{colour}`, at least {} is required",
@@ -129,7 +129,7 @@ fn contrast(html: &Html) -> Vec<TemplateProblem> {
 }
 
 /// Finds a colour in the source files of a mail in MJML.
-fn written<'h>(html: &'h Html, colour: &str) -> (&'h Part, Range<usize>) {
+fn colour_in_source<'h>(html: &'h Html, colour: &str) -> (&'h Part, Range<usize>) {
     let included = html.included.iter().map(AsRef::as_ref);
     let mut parts = std::iter::once(&html.source).chain(included);
     let found = parts.find_map(|part| Some((part, part.text.find(colour)?)));

@@ -104,7 +104,7 @@ impl Template {
             let message = format!("unknown template `{name}`");
             let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message)
                 .help(did_you_mean(name, known.iter().map(String::as_str)));
-            return Err(vec![fault.within(&at)]);
+            return Err(vec![fault.in_file(&at)]);
         }
         let mut loader = Loader::new(files, folder);
         let partials = loader.partials();
@@ -119,7 +119,7 @@ impl Template {
                     "a template requires `{SUBJECT}` and `{MJML}` (or `{HTML}`); `{TEXT}` and `{TEXTS}` are optional"
                 );
                 let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message).help(help);
-                loader.problems.push(fault.within(&format!("{at}/{file}")));
+                loader.problems.push(fault.in_file(&format!("{at}/{file}")));
             }
         }
         let mut locales = BTreeMap::new();
@@ -135,7 +135,7 @@ impl Template {
                 let message = format!("`{entry}` is not a locale");
                 let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message);
                 let help = "name the folder after a locale, such as `de` or `pt-BR`".to_owned();
-                loader.problems.push(fault.help(help).within(&below));
+                loader.problems.push(fault.help(help).in_file(&below));
             }
         }
         let (Some(subject), Some(html), true) =
@@ -277,7 +277,7 @@ impl<'f> Loader<'f> {
                     let message = format!("`{entry}` is not a template file and is ignored");
                     let help = closest(entry, FILES).map(|file| format!("did you mean `{file}`?"));
                     let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message).help(help);
-                    self.notes.push(fault.warning().within(&path));
+                    self.notes.push(fault.warning().in_file(&path));
                 }
                 _ => {}
             }
@@ -286,7 +286,7 @@ impl<'f> Loader<'f> {
             let message = format!("found both `{MJML}` and `{HTML}`, but a template uses only one");
             let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message);
             self.problems
-                .push(fault.help("remove one of them".to_owned()).within(&format!("{at}/{HTML}")));
+                .push(fault.help("remove one of them".to_owned()).in_file(&format!("{at}/{HTML}")));
         }
         folder
     }
@@ -320,7 +320,7 @@ impl<'f> Loader<'f> {
                     let message = format!("invalid attachment name `{entry}`");
                     let help = "use a name such as `receipt.csv.hbs`, `receipt.html.hbs` or `receipt.txt.hbs`, with only ASCII letters and digits";
                     let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message);
-                    self.problems.push(fault.help(help.to_owned()).within(&path));
+                    self.problems.push(fault.help(help.to_owned()).in_file(&path));
                 }
             }
         }
@@ -369,7 +369,7 @@ impl<'f> Loader<'f> {
             vec![
                 fault
                     .help("put blocks that surround elements into `<mj-raw>`".to_owned())
-                    .within(path),
+                    .in_file(path),
             ]
         });
         let made = Some(self.collect_problems(made)?);
@@ -383,7 +383,7 @@ impl<'f> Loader<'f> {
             let message = format!("the text `{name}` is not translated to `{tag}`");
             let help = "translate it; until then, the text of the base folder is used".to_owned();
             let fault = Fault::new(codes::TEMPLATE_LOCALE, 0..0, message).help(help);
-            self.notes.push(fault.warning().within(path));
+            self.notes.push(fault.warning().in_file(path));
         }
         for (name, part) in own.iter().filter(|(name, _)| !base.contains_key(*name)) {
             let message = format!("the text `{name}` does not exist in the base folder");

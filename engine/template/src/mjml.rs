@@ -109,7 +109,7 @@ pub(super) fn check_depth(
     let message = format!("this element is nested more than {depth_max} levels deep");
     let fault = Fault::new(codes::DOCUMENT_LIMIT, span, message);
     Err(vec![
-        fault.help("close the elements around it, or reduce the nesting".to_owned()).within(path),
+        fault.help("close the elements around it, or reduce the nesting".to_owned()).in_file(path),
     ])
 }
 
@@ -149,7 +149,7 @@ pub(super) fn compile(
     notes.extend(told.map(|warning| {
         let message = "unknown attribute".to_owned();
         let span = warning.span.start..warning.span.end;
-        Fault::new(codes::TEMPLATE_MJML, span, message).warning().within(&file_of(&warning.origin))
+        Fault::new(codes::TEMPLATE_MJML, span, message).warning().in_file(&file_of(&warning.origin))
     }));
     if let Some(body) = &mut output.element.children.body {
         inline_includes(&mut body.children);
@@ -159,7 +159,7 @@ pub(super) fn compile(
     let options = RenderOptions { fonts: Default::default(), ..RenderOptions::default() };
     let html = output.element.render(&options).map_err(|error| {
         let message = format!("cannot render the MJML: {error}");
-        vec![Fault::new(codes::TEMPLATE_MJML, 0..0, message).within(path)]
+        vec![Fault::new(codes::TEMPLATE_MJML, 0..0, message).in_file(path)]
     })?;
     let included: BTreeSet<String> =
         loaded.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
@@ -182,7 +182,7 @@ fn check_root(path: &str, masked: &str) -> Result<(), Vec<TemplateProblem>> {
         None => 0..0,
     };
     Err(vec![
-        Fault::new(codes::TEMPLATE_MJML, span, NO_ROOT).help(DOCUMENTATION.to_owned()).within(path),
+        Fault::new(codes::TEMPLATE_MJML, span, NO_ROOT).help(DOCUMENTATION.to_owned()).in_file(path),
     ])
 }
 
@@ -254,5 +254,5 @@ fn parse_error(
         }
         Error::SizeLimit { .. } | Error::NoRootNode => (path.to_owned(), 0..0, NO_ROOT.to_owned()),
     };
-    Fault::new(codes::TEMPLATE_MJML, span, message).help(DOCUMENTATION.to_owned()).within(&file)
+    Fault::new(codes::TEMPLATE_MJML, span, message).help(DOCUMENTATION.to_owned()).in_file(&file)
 }

@@ -71,7 +71,7 @@ pub(super) fn unknown_names(path: &str, masked: &str) -> Vec<TemplateProblem> {
         }
     }
     faults.extend(misplaced(masked, &pieces));
-    faults.into_iter().take(PROBLEMS_MAX).map(|fault| fault.within(path)).collect()
+    faults.into_iter().take(PROBLEMS_MAX).map(|fault| fault.in_file(path)).collect()
 }
 
 /// The warning about a style sheet that MJML's own renderer would inline into `style` attributes.

@@ -103,13 +103,13 @@ impl<'t> Source<'t> {
                     let blank = if self.is_in(&STRUCTURE) { b'\n' } else { b' ' };
                     self.fill(span.clone(), blank);
                 }
-                Piece::Comment(span) => self.outlook(span.clone()),
+                Piece::Comment(span) => self.conditional_comment(span.clone()),
             }
         }
     }
 
     /// Keeps the whitespace between two tags in a conditional comment for Outlook.
-    fn outlook(&mut self, span: Range<usize>) {
+    fn conditional_comment(&mut self, span: Range<usize>) {
         let text = slice(self.text, &span);
         if !text.starts_with("<!--[if") {
             return;
@@ -196,7 +196,7 @@ impl<'t> Source<'t> {
     /// Blanks bytes, except for the words that stand for Handlebars tags, because an `{{#if}}` must keep its `{{/if}}`.
     fn blank(&mut self, span: Range<usize>) {
         let mut from = span.start;
-        for word in words(slice(self.text, &span)) {
+        for word in placeholders(slice(self.text, &span)) {
             self.fill(from..span.start + word.start, b' ');
             from = span.start + word.end;
         }
@@ -211,7 +211,7 @@ impl<'t> Source<'t> {
 }
 
 /// Returns the positions of the words that stand for Handlebars tags.
-pub(super) fn words(text: &str) -> Vec<Range<usize>> {
+pub(super) fn placeholders(text: &str) -> Vec<Range<usize>> {
     let word = |(at, _)| {
         let rest = text.get(at + 1..).unwrap_or_default();
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();

@@ -8,7 +8,7 @@ use oms_core::mail::UrlPart;
 use super::attribute::Attribute;
 use super::entity::decoded;
 use super::html_position::{EndedAttribute, FixedTextEffect, HtmlPosition, ValueContext};
-use super::isolation::{Isolation, Marks, without_bidi_controls};
+use super::isolation::{Isolation, IsolateMarkup, without_bidi_controls};
 use super::render::RENDERED_BYTES_MAX;
 
 /// How values are escaped.
@@ -98,7 +98,7 @@ impl Writer {
             Escape::Html => self.html_value(text),
             Escape::Csv if escaped => self.field(text, is_formula(text)),
             Escape::Csv => self.push(text),
-            Escape::None => self.visible_text(text, Marks::Characters, Self::push),
+            Escape::None => self.visible_text(text, IsolateMarkup::Characters, Self::push),
             Escape::File => self.push(text),
         }
     }
@@ -156,13 +156,13 @@ impl Writer {
     fn html_value(&mut self, text: &str) -> fmt::Result {
         match self.value_context() {
             ValueContext::Content => {
-                self.visible_text(text, Marks::Element, |writer, text| writer.html(text, true))
+                self.visible_text(text, IsolateMarkup::Element, |writer, text| writer.html(text, true))
             }
             ValueContext::RawText => {
-                self.visible_text(text, Marks::Characters, |writer, text| writer.html(text, true))
+                self.visible_text(text, IsolateMarkup::Characters, |writer, text| writer.html(text, true))
             }
             ValueContext::Attribute { attribute: Attribute::Text, quoted } => {
-                self.visible_text(text, Marks::Characters, |writer, text| writer.html(text, quoted))
+                self.visible_text(text, IsolateMarkup::Characters, |writer, text| writer.html(text, quoted))
             }
             ValueContext::Attribute { attribute: Attribute::Link | Attribute::Source, quoted } => {
                 let part = self.url_part();
@@ -193,7 +193,7 @@ impl Writer {
     fn visible_text(
         &mut self,
         text: &str,
-        marks: Marks,
+        marks: IsolateMarkup,
         write: impl Fn(&mut Self, &str) -> fmt::Result,
     ) -> fmt::Result {
         if let Some(part) = self.visible_url() {

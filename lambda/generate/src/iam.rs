@@ -115,7 +115,7 @@ pub(crate) fn of_refresh() -> Vec<Statement> {
 }
 
 /// The services that a branch's handler uses, with the steps that use them.
-pub(crate) struct Uses<'a> {
+pub(crate) struct ServiceUses<'a> {
     pub(crate) id: &'a str,
     pub(crate) bucket: &'a str,
     pub(crate) store: &'a str,
@@ -126,7 +126,7 @@ pub(crate) struct Uses<'a> {
 }
 
 /// Returns the permissions of the handler of a branch.
-pub(crate) fn of_branch(uses: &Uses<'_>) -> Vec<Statement> {
+pub(crate) fn of_branch(uses: &ServiceUses<'_>) -> Vec<Statement> {
     let id = uses.id;
     let receive = &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
     let dead = "store orders that cannot succeed, with the reason";

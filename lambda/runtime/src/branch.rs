@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use oms_engine::effects::{Class, Clock as _, DoneNote, Effects as _, Orders, Place, Queue};
+use oms_engine::effects::{Class, Clock as _, DoneNote, Effects as _, Orders, OrderLocation, Queue};
 use oms_engine::plan::{Choreography, ObjectKey, Plan};
 use oms_engine::run::{Run, RunState, StepState, accept, advance};
 use serde_json::{Value as Json, json};
@@ -150,7 +150,7 @@ impl BranchHandler {
     }
 
     /// Runs the branch for an order.
-    pub async fn order(&self, place: &Place, deadline: Timestamp) -> Outcome {
+    pub async fn order(&self, place: &OrderLocation, deadline: Timestamp) -> Outcome {
         let left = deadline.duration_since(self.world.now());
         let left = Duration::try_from(left).unwrap_or_default().saturating_sub(MARGIN);
         if left.is_zero() {
@@ -162,7 +162,7 @@ impl BranchHandler {
         }
     }
 
-    async fn run(&self, place: &Place, deadline: Timestamp) -> Outcome {
+    async fn run(&self, place: &OrderLocation, deadline: Timestamp) -> Outcome {
         let parked = |cause: &str, reason: &str| parked(name_of_object(&place.key), cause, reason);
         let stored = match self.orders.fetch(place).await {
             Ok(Some(stored)) => stored,
@@ -253,7 +253,7 @@ impl BranchHandler {
         }
     }
 
-    fn done_note(&self, place: &Place) -> DoneNote {
+    fn done_note(&self, place: &OrderLocation) -> DoneNote {
         DoneNote { handler: Arc::clone(&self.name), object: Arc::from(place.key.as_str()) }
     }
 
@@ -271,7 +271,7 @@ impl BranchHandler {
     }
 
     /// Notes that an order is parked. If this fails, the search for lost orders sends the order again.
-    async fn park(&self, place: &Place, key: &str, cause: &str, reason: &str) {
+    async fn park(&self, place: &OrderLocation, key: &str, cause: &str, reason: &str) {
         let Some(branches) = &self.world.branches else { return };
         let (pipeline, mark) = (self.plan.name(), self.done_note(place));
         let noted = branches.parked(pipeline, key, &mark, cause, reason).await;
@@ -308,7 +308,7 @@ impl BranchHandler {
     }
 
     /// Logs the failures that a catch step handled, because the order's note does not contain them.
-    fn log_caught(&self, place: &Place, run: &Run) {
+    fn log_caught(&self, place: &OrderLocation, run: &Run) {
         for (step, failure) in run.scheduler.caught() {
             let fields = [
                 ("object", place.key.as_str()),

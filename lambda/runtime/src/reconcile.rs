@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use oms_clock::SystemClock;
-use oms_engine::effects::{Branches, Clock as _, Orders, Place, Queue, StepError};
+use oms_engine::effects::{Branches, Clock as _, Orders, OrderLocation, Queue, StepError};
 use oms_engine::plan::{Choreography, Plan};
 use serde_json::{Value as Json, json};
 
@@ -126,7 +126,7 @@ impl ReconcileHandler {
         for lost in &missing {
             let Some(queue) = self.queues.get(&lost.handler) else { continue };
             let key = lost.object.clone();
-            let place = Place { bucket: self.bucket_name.clone(), key, version: None };
+            let place = OrderLocation { bucket: self.bucket_name.clone(), key, version: None };
             queue.send(place.to_message().to_string(), None).await?;
             let fields = [
                 ("pipeline", &**self.plan.name()),

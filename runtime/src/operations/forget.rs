@@ -215,7 +215,7 @@ impl Runner {
             None => self.read(|reader, _| erasure::naming(reader, &plan.table_uses(), customer)),
             Some(remote) => remote
                 .personal
-                .naming(&plan.table_uses(), customer)
+                .identities(&plan.table_uses(), customer)
                 .await
                 .map_err(|source| Error::Elsewhere { name: remote.name, source }),
         }
@@ -311,7 +311,7 @@ impl Runner {
     ) -> Result<RowCounts, Error> {
         let Some(remote) = &self.driver.remote else { return Ok(RowCounts::new()) };
         let runs: Vec<String> = runs.iter().map(|row| run_id(plan.name(), &row.key)).collect();
-        let counts = remote.personal.of_runs(&plan.table_uses(), &runs, erasing).await;
+        let counts = remote.personal.erase_runs(&plan.table_uses(), &runs, erasing).await;
         counts.map_err(|source| Error::Elsewhere { name: remote.name, source })
     }
 
@@ -322,7 +322,7 @@ impl Runner {
         erasing: EraseMode,
     ) -> Result<RowCounts, Error> {
         let Some(remote) = &self.driver.remote else { return Ok(RowCounts::new()) };
-        let counts = remote.personal.of_customer(&plan.table_uses(), customer, erasing).await;
+        let counts = remote.personal.erase_customer(&plan.table_uses(), customer, erasing).await;
         counts.map_err(|source| Error::Elsewhere { name: remote.name, source })
     }
 }

@@ -44,7 +44,7 @@ impl YamlError {
             error = inner;
         }
         let reader_message = error.to_string();
-        let said = reader_message.split(" at line ").next().unwrap_or(&reader_message);
+        let reason = reader_message.split(" at line ").next().unwrap_or(&reader_message);
         let help = |help: &str| Some(help.to_owned());
         let (code, message, help) = match error {
             serde_saphyr::Error::DuplicateMappingKey { key, .. } => {
@@ -64,12 +64,12 @@ impl YamlError {
                 help("keep one pipeline per file; remove the line `---` and everything after it"),
             ),
             // Deep nesting in one line exceeds the scanner's own limit first.
-            _ if said.contains("recursion limit") => (
+            _ if reason.contains("recursion limit") => (
                 codes::DOCUMENT_LIMIT,
                 format!("the file is nested more than {DEPTH_MAX} levels deep"),
                 None,
             ),
-            _ => return Self::syntax(said, text, span, content),
+            _ => return Self::syntax(reason, text, span, content),
         };
         Self { code, message, span, help }
     }

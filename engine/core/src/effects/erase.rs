@@ -7,7 +7,7 @@ use crate::table::{Customer, EraseMode, Identity, RowCounts, TableUse};
 /// repeated.
 pub trait Erase: Send + Sync {
     /// Returns the identities in the rows that name one of the customer's ids or addresses.
-    fn naming<'a>(
+    fn identities<'a>(
         &'a self,
         tables: &'a [TableUse],
         customer: &'a Customer,
@@ -15,7 +15,7 @@ pub trait Erase: Send + Sync {
 
     /// Erases or counts the rows that runs wrote and that name no customer. `runs` are the ids of
     /// the runs.
-    fn of_runs<'a>(
+    fn erase_runs<'a>(
         &'a self,
         tables: &'a [TableUse],
         runs: &'a [String],
@@ -23,7 +23,7 @@ pub trait Erase: Send + Sync {
     ) -> Io<'a, RowCounts>;
 
     /// Erases or counts the rows that belong to a customer.
-    fn of_customer<'a>(
+    fn erase_customer<'a>(
         &'a self,
         tables: &'a [TableUse],
         customer: &'a Customer,

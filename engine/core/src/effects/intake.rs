@@ -39,7 +39,7 @@ pub enum StoreResult {
 
 /// The location of a stored order, as given in a notification.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
-pub struct Place {
+pub struct OrderLocation {
     /// The actual name of the bucket.
     pub bucket: String,
     /// The key of the object.
@@ -52,10 +52,10 @@ pub struct Place {
 /// A message of this program that names orders for a handler.
 #[derive(Deserialize, Serialize)]
 struct OrderMessage {
-    objects: Vec<Place>,
+    objects: Vec<OrderLocation>,
 }
 
-impl Place {
+impl OrderLocation {
     /// Returns the message that names this order for a handler:
     /// `{"objects": [{"bucket": …, "key": …, "version": …}]}`.
     pub fn to_message(&self) -> Json {
@@ -80,7 +80,7 @@ pub trait Orders: Send + Sync {
     ) -> Io<'a, StoreResult>;
 
     /// Returns the order at a place, or `None` if it no longer exists.
-    fn fetch<'a>(&'a self, place: &'a Place) -> Io<'a, Option<StoredOrder>>;
+    fn fetch<'a>(&'a self, place: &'a OrderLocation) -> Io<'a, Option<StoredOrder>>;
 
     /// Returns the next page of stored orders after `after`, in the order of their keys. The page
     /// is empty if there are no more.

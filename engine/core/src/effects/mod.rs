@@ -18,7 +18,7 @@ pub use clock::{Clock, Random};
 pub use erase::Erase;
 pub use error::{Class, StepError, cause};
 pub use intake::{
-    Branches, DoneNote, ListedOrder, MissingNote, Orders, Place, Queue, RateFile, StoreResult,
+    Branches, DoneNote, ListedOrder, MissingNote, Orders, OrderLocation, Queue, RateFile, StoreResult,
     StoredOrder,
 };
 pub use ports::{

@@ -64,7 +64,7 @@ impl Currency {
 
     /// Returns the currency that a text probably means: a code in another case or with surrounding
     /// spaces, a name, or a symbol.
-    pub fn meant(text: &str) -> Option<Self> {
+    pub fn suggest(text: &str) -> Option<Self> {
         const NAMES: [(&str, &str); 6] = [
             ("EURO", "EUR"),
             ("EUROS", "EUR"),

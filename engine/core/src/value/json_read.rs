@@ -170,7 +170,7 @@ struct Reader<'t> {
     revive: bool,
 }
 
-type Read<T> = Result<T, SyntaxError>;
+type ReadResult<T> = Result<T, SyntaxError>;
 
 impl Reader<'_> {
     fn problem_at(&mut self, kind: ProblemKind, offset: usize, message: &str) {
@@ -184,7 +184,7 @@ impl Reader<'_> {
     }
 
     /// Reports a value that does not fit and skips it.
-    fn reject_value(&mut self, peek: Peek, message: &str) -> Read<Value> {
+    fn reject_value(&mut self, peek: Peek, message: &str) -> ReadResult<Value> {
         let offset = self.json.current_index();
         let value = self.any(peek)?;
         if self.revive {
@@ -194,7 +194,7 @@ impl Reader<'_> {
         Ok(Value::Missing)
     }
 
-    fn within<T>(&mut self, segment: &str, read: impl FnOnce(&mut Self) -> Read<T>) -> Read<T> {
+    fn within<T>(&mut self, segment: &str, read: impl FnOnce(&mut Self) -> ReadResult<T>) -> ReadResult<T> {
         let length = self.pointer.len();
         self.pointer.push('/');
         self.pointer.push_str(&escaped(segment));
@@ -213,14 +213,14 @@ impl Reader<'_> {
         result
     }
 
-    fn document(&mut self, node: &JsonNode) -> Read<Value> {
+    fn document(&mut self, node: &JsonNode) -> ReadResult<Value> {
         let peek = self.json.peek()?;
         let value = self.value(peek, node)?;
         self.json.finish()?;
         Ok(value)
     }
 
-    fn value(&mut self, peek: Peek, node: &JsonNode) -> Read<Value> {
+    fn value(&mut self, peek: Peek, node: &JsonNode) -> ReadResult<Value> {
         if peek == Peek::Null {
             if node.nullable || matches!(node.kind, JsonKind::Json) {
                 self.json.known_null()?;
@@ -265,7 +265,7 @@ impl Reader<'_> {
         }
     }
 
-    fn number(&mut self, peek: Peek, node: &JsonNode) -> Read<Value> {
+    fn number(&mut self, peek: Peek, node: &JsonNode) -> ReadResult<Value> {
         let offset = self.json.current_index();
         let bytes = self.json.known_number_bytes(peek)?;
         let text = std::str::from_utf8(bytes).unwrap_or_default();
@@ -287,7 +287,7 @@ impl Reader<'_> {
         Ok(checked.unwrap_or_else(|error| self.reject_scalar(offset, &error)))
     }
 
-    fn string(&mut self, node: &JsonNode) -> Read<Value> {
+    fn string(&mut self, node: &JsonNode) -> ReadResult<Value> {
         let offset = self.json.current_index();
         let text = self.json.known_str()?;
         let checked = match json_scalar::text(text, node) {
@@ -314,7 +314,7 @@ impl Reader<'_> {
         write_part(&mut self.canonical, b'n', decimal.normalized().to_string().as_bytes());
     }
 
-    fn list(&mut self, element: &JsonNode, min: usize, max: usize) -> Read<Value> {
+    fn list(&mut self, element: &JsonNode, min: usize, max: usize) -> ReadResult<Value> {
         let offset = self.json.current_index();
         self.canonical.push(b'[');
         let (mut elements, mut is_too_long) = (Vec::new(), false);
@@ -342,7 +342,7 @@ impl Reader<'_> {
         Ok(Value::List(elements.into()))
     }
 
-    fn record(&mut self, node: &RecordNode) -> Read<Value> {
+    fn record(&mut self, node: &RecordNode) -> ReadResult<Value> {
         let offset = self.json.current_index();
         let mut slots = vec![Value::Missing; node.ty.fields().len()];
         let mut seen = vec![false; node.members.len()];
@@ -415,7 +415,7 @@ impl Reader<'_> {
         preceding_name(self.text, self.json.current_index())
     }
 
-    fn member(&mut self, name: &str, node: &JsonNode, twice: bool) -> Read<Value> {
+    fn member(&mut self, name: &str, node: &JsonNode, twice: bool) -> ReadResult<Value> {
         let peek = self.json.peek()?;
         if twice {
             let here = self.name_start();
@@ -441,7 +441,7 @@ impl Reader<'_> {
     }
 
     /// Reads a value of any form.
-    fn any(&mut self, peek: Peek) -> Read<serde_json::Value> {
+    fn any(&mut self, peek: Peek) -> ReadResult<serde_json::Value> {
         use serde_json::Value as Json;
         Ok(match peek {
             Peek::Null => {
@@ -485,7 +485,7 @@ impl Reader<'_> {
         })
     }
 
-    fn any_object(&mut self) -> Read<serde_json::Value> {
+    fn any_object(&mut self) -> ReadResult<serde_json::Value> {
         let mut members = serde_json::Map::new();
         let start = self.canonical.len();
         let mut parts = Vec::new();

@@ -180,7 +180,7 @@ fn currency_error(text: &str, error: CurrencyError) -> String {
         return "must be a currency code with minor units; this code has none".to_owned();
     }
     let mut message = "must be an ISO 4217 currency code in upper case".to_owned();
-    match Currency::meant(text) {
+    match Currency::suggest(text) {
         Some(currency) => message.push_str(&format!("; did you mean `{}`?", currency.code())),
         None => message.push_str(", such as `EUR`"),
     }

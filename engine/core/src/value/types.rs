@@ -315,21 +315,21 @@ impl Type {
     }
 
     /// Returns whether the type or a part of it is personal data.
-    pub fn holds_pii(&self) -> bool {
+    pub fn contains_pii(&self) -> bool {
         self.pii
             || match &self.shape {
-                Shape::List(element) => element.holds_pii(),
-                Shape::Record(record) => record.fields().iter().any(|field| field.ty.holds_pii()),
+                Shape::List(element) => element.contains_pii(),
+                Shape::Record(record) => record.fields().iter().any(|field| field.ty.contains_pii()),
                 _ => false,
             }
     }
 
     /// Returns whether the type or a part of it comes from an invalid declaration.
-    pub fn holds_broken(&self) -> bool {
+    pub fn contains_broken(&self) -> bool {
         match &self.shape {
             Shape::Broken => true,
-            Shape::List(element) => element.holds_broken(),
-            Shape::Record(record) => record.fields().iter().any(|field| field.ty.holds_broken()),
+            Shape::List(element) => element.contains_broken(),
+            Shape::Record(record) => record.fields().iter().any(|field| field.ty.contains_broken()),
             _ => false,
         }
     }

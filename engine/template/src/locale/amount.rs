@@ -69,7 +69,7 @@ impl CldrFormat {
     pub(super) fn amount(self, written: &Icu4xAmount<'_>) -> String {
         let Icu4xAmount { money, number, has_fraction, sign } = written;
         let Some((before, behind)) = money.split_once(number) else { return (*money).to_owned() };
-        let number = self.separated(number, *has_fraction);
+        let number = self.with_separators(number, *has_fraction);
         let (minus, end) = sign.unwrap_or_default();
         if let (Some(_), Some(pattern)) = (sign, self.negative) {
             return fill_pattern(pattern, symbol(before, behind), &number, minus);
@@ -114,7 +114,7 @@ impl CldrFormat {
     }
 
     /// Replaces the separators in an amount by those of the locale's amounts.
-    fn separated(self, number: &str, has_fraction: bool) -> String {
+    fn with_separators(self, number: &str, has_fraction: bool) -> String {
         let number =
             if self.threes { grouped_by_three(number, has_fraction) } else { number.to_owned() };
         let Some((decimal, group)) = self.separators else { return number };

@@ -83,7 +83,7 @@ impl Formats {
     }
 
     fn new(tag: &str) -> Self {
-        let locale = known(tag).unwrap_or(Locale::UNKNOWN);
+        let locale = known_locale(tag).unwrap_or(Locale::UNKNOWN);
         let direction = LocaleDirectionality::new_common().get(&locale.id);
         let right_to_left = direction == Some(Direction::RightToLeft);
         // The data of every locale is built in, with a fallback for no language, so none of these
@@ -201,8 +201,8 @@ impl Formats {
     /// Returns the name of a country by its code (ISO 3166-1 alpha-2), or the text itself if it is
     /// not a code or has no name.
     pub fn country<'c>(&'c self, code: &'c str) -> &'c str {
-        let known_locale = code.parse().ok().and_then(|region| self.regions.as_ref()?.of(region));
-        known_locale.unwrap_or(code)
+        let name = code.parse().ok().and_then(|region| self.regions.as_ref()?.of(region));
+        name.unwrap_or(code)
     }
 }
 
@@ -223,7 +223,7 @@ const fn category_name(category: PluralCategory) -> &'static str {
 
 /// Parses a tag. ICU4X has no data for some tags with a redundant subtag, such as `zh-Hans-HK`;
 /// then the next shorter tag is used.
-fn known(tag: &str) -> Option<Locale> {
+fn known_locale(tag: &str) -> Option<Locale> {
     // `de_AT`, as POSIX and CLDR write it, names the locale `de-AT`.
     let exact = tag.trim().replace('_', "-").parse::<Locale>().ok()?;
     let has_data =

@@ -6,7 +6,7 @@ use super::links::Links;
 use super::table;
 use super::tree::{Element, Node, read};
 use super::wrap::wrapped;
-use crate::isolation::Marks;
+use crate::isolation::IsolateMarkup;
 
 /// Line width of the text part (RFC 5322, 2.1.1).
 pub(super) const COLUMNS: usize = 78;
@@ -142,7 +142,7 @@ impl<'f, 'd> Flow<'f, 'd> {
             "q" => self.enclosed(element, "“", "”"),
             "span" if is_struck(element) => self.enclosed(element, "~~", "~~"),
             "bdi" => {
-                let (before, behind) = Marks::Characters.around();
+                let (before, behind) = IsolateMarkup::Characters.around();
                 self.inline.push_str(before);
                 self.nodes(&element.children);
                 self.inline.push_str(behind);

@@ -77,7 +77,7 @@ fn is_layout(table: &Element, rows: &[&Element]) -> bool {
     matches!(table.attribute("role"), Some("presentation" | "none"))
         || rows.iter().all(|row| cells(row).count() < 2)
         || rows.iter().any(|row| cells(row).map(span).sum::<usize>() > CELLS_MAX)
-        || (holds_table(table) || rows.iter().any(|row| cells(row).any(holds_blocks)))
+        || (contains_table(table) || rows.iter().any(|row| cells(row).any(contains_blocks)))
             && !has_headers(rows)
             && !ends_in_numbers(rows)
 }
@@ -115,7 +115,7 @@ fn collect(element: &Element, text: &mut String) {
 }
 
 /// Returns whether a cell contains a heading, a list or several paragraphs, which data cells do not have.
-fn holds_blocks(cell: &Element) -> bool {
+fn contains_blocks(cell: &Element) -> bool {
     let named = |names: &[&str]| {
         cell.elements().filter(|inner| names.contains(&inner.name.as_str())).count()
     };
@@ -123,8 +123,8 @@ fn holds_blocks(cell: &Element) -> bool {
         || named(&["p", "div"]) > 1
 }
 
-fn holds_table(element: &Element) -> bool {
-    element.elements().any(|inner| inner.name == "table" || holds_table(inner))
+fn contains_table(element: &Element) -> bool {
+    element.elements().any(|inner| inner.name == "table" || contains_table(inner))
 }
 
 fn span(cell: &Element) -> usize {
