@@ -235,7 +235,8 @@ impl Stack {
     ) -> anyhow::Result<()> {
         let queue = self.queue(&self.cloud.resources.dead_letters, "dead_letters", handler)?;
         let is_it = |body: &str| {
-            let told = serde_json::from_str(body).ok().and_then(|body| OrderLocation::from_message(&body));
+            let told =
+                serde_json::from_str(body).ok().and_then(|body| OrderLocation::from_message(&body));
             told.is_some_and(|told| told.iter().all(|told| objects.contains(told.key.as_str())))
         };
         queue.delete_matching(is_it).await?;

@@ -171,7 +171,12 @@ fn may_not_fit(
 }
 
 /// Returns the plan of a step that writes a row and has no output.
-pub(crate) fn plan_of_write<S>(verb: Verb, input: InputPlan, table: &TableDef, step: S) -> Planned<S> {
+pub(crate) fn plan_of_write<S>(
+    verb: Verb,
+    input: InputPlan,
+    table: &TableDef,
+    step: S,
+) -> Planned<S> {
     let effect = Effect {
         port: Port::Tables,
         verb,

@@ -193,8 +193,7 @@ fn compile_attachments(
         }
     }
     let raw = attach.iter().map(|(name, when)| (name.clone(), when.raw().clone())).collect();
-    let conditions =
-        attach.keys().map(|name| (Arc::from(name.as_str()), Type::of(Shape::Bool)));
+    let conditions = attach.keys().map(|name| (Arc::from(name.as_str()), Type::of(Shape::Bool)));
     let expected = Type::of(Shape::Record(Arc::new(RecordType::new(conditions))));
     cx.value("attach", &route, &Json::Object(raw), Some(&expected));
 }
@@ -242,10 +241,10 @@ fn fixed_locale(locale: &Compiled) -> Option<Arc<str>> {
 
 /// Warns about a locale without a translation.
 fn check_translation(locale: &str, template: &Template, cx: &mut PlanContext<'_>) {
-    let wanted = language(locale);
+    let requested = language(locale);
     let known: Vec<&str> =
         std::iter::once(template.default_locale()).chain(template.locales()).collect();
-    if known.iter().any(|known| language(known) == wanted) {
+    if known.iter().any(|known| language(known) == requested) {
         return;
     }
     let at = Place::value(Route::root().key("locale"));

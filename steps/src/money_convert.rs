@@ -113,11 +113,13 @@ impl Step for MoneyConvert {
         }
         let input = cx.finish()?;
         let Some(rates) = rates else { return Err(Vec::new()) };
-        let told = |part: Option<&Compiled>| part.is_some_and(|part| part.ty().pii);
+        let is_personal = |part: Option<&Compiled>| part.is_some_and(|part| part.ty().pii);
         // The rate reveals the currencies and the day. The converted amount and `exact` also reveal
         // the amount.
-        let rate = told(from.as_ref()) || told(to.as_ref()) || told(on.flatten().as_ref());
-        let pii = PersonalParts { rate, amount: rate || told(amount.as_ref()) };
+        let rate = is_personal(from.as_ref())
+            || is_personal(to.as_ref())
+            || is_personal(on.flatten().as_ref());
+        let pii = PersonalParts { rate, amount: rate || is_personal(amount.as_ref()) };
         Ok(Planned {
             input,
             output: output_type(to.as_ref(), &rates, pii),

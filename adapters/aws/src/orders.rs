@@ -5,12 +5,12 @@ use std::sync::Arc;
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
 use oms_core::effects::{
-    Io, ListedOrder, Orders, OrderLocation, StepError, StoreResult, StoredOrder, cause,
+    Io, ListedOrder, OrderLocation, Orders, StepError, StoreResult, StoredOrder, cause,
 };
 use oms_core::value::Digest;
 
 use crate::failure::classify;
-use crate::objects::{self, StoredObject, S3Objects};
+use crate::objects::{self, S3Objects, StoredObject};
 
 const DIGEST: &str = "oms-digest";
 const NAME: &str = "oms-name";

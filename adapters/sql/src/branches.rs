@@ -36,23 +36,23 @@ pub(crate) enum When {
 /// Starts a statement with the parts of its `with` clause. If the call is the handler's last, they
 /// include the note that the handler is done.
 pub(crate) fn with_done_note(parts: Statement, call: &Call, when: When) -> Statement {
-    let Some(mark) = &call.done_note else { return parts };
+    let Some(done_note) = &call.done_note else { return parts };
     let parts = match parts == Statement::default() {
         true => parts.sql("with mark as ("),
         false => parts.sql(", mark as ("),
     };
-    done(parts, &call.run, mark, when).sql(") ")
+    done(parts, &call.run, done_note, when).sql(") ")
 }
 
 /// Adds the statement that writes the note.
-fn done(statement: Statement, run: &RunInfo, mark: &DoneNote, when: When) -> Statement {
+fn done(statement: Statement, run: &RunInfo, done_note: &DoneNote, when: When) -> Statement {
     let statement = statement
         .sql("insert into oms_branches as b (pipeline, handler, object, key, run, state) select ")
         .text(&*run.pipeline)
         .sql(", ")
-        .text(&*mark.handler)
+        .text(&*done_note.handler)
         .sql(", ")
-        .text(&*mark.object)
+        .text(&*done_note.object)
         .sql(", ")
         .text(&*run.key)
         .sql(", ")
@@ -75,9 +75,9 @@ fn done(statement: Statement, run: &RunInfo, mark: &DoneNote, when: When) -> Sta
 }
 
 impl Branches for SqlBranches {
-    fn done<'a>(&'a self, run: &'a RunInfo, mark: &'a DoneNote) -> Io<'a, ()> {
+    fn done<'a>(&'a self, run: &'a RunInfo, done_note: &'a DoneNote) -> Io<'a, ()> {
         Box::pin(async move {
-            let statement = done(Statement::default(), run, mark, When::Always);
+            let statement = done(Statement::default(), run, done_note, When::Always);
             self.database.run(&statement).await.map(drop)
         })
     }
@@ -86,7 +86,7 @@ impl Branches for SqlBranches {
         &'a self,
         pipeline: &'a str,
         key: &'a str,
-        mark: &'a DoneNote,
+        done_note: &'a DoneNote,
         cause: &'a str,
         reason: &'a str,
     ) -> Io<'a, ()> {
@@ -95,9 +95,9 @@ impl Branches for SqlBranches {
                 .sql("insert into oms_branches as b (pipeline, handler, object, key, run, state, cause, reason) values (")
                 .text(pipeline)
                 .sql(", ")
-                .text(&*mark.handler)
+                .text(&*done_note.handler)
                 .sql(", ")
-                .text(&*mark.object)
+                .text(&*done_note.object)
                 .sql(", ")
                 .text(key)
                 .sql(", ")

@@ -94,9 +94,9 @@ async fn ensure(database: &dyn Database, table: &TableDef) -> Result<(), Migrate
         match there.get(column.name.as_ref()) {
             Some((sql_type, not_null, key)) => {
                 if *sql_type != type_of(column.shape) {
-                    let wanted = type_of(column.shape);
+                    let expected = type_of(column.shape);
                     return Err(differs(format!(
-                        "`{}` is {sql_type} in the database and {wanted} in the pipeline",
+                        "`{}` is {sql_type} in the database and {expected} in the pipeline",
                         column.name
                     )));
                 }

@@ -52,12 +52,12 @@ pub async fn notes(
     database: &dyn Database,
     pipeline: &str,
     handlers: usize,
-    wanted: NoteFilter<'_>,
+    filter: NoteFilter<'_>,
 ) -> Result<Vec<Note>, StepError> {
     let mut keys = Statement::default()
         .sql("with wanted as (select key, max(at) as latest from oms_branches where pipeline = ")
         .text(pipeline);
-    if let Some(key) = wanted.key {
+    if let Some(key) = filter.key {
         keys = keys.sql(" and key = ").text(key);
     }
     keys = keys.sql(" group by key having ");
@@ -66,22 +66,22 @@ pub async fn notes(
         let count = keys.sql(&format!("count(*) filter (where state = 'completed') {sign} "));
         count.bind(Hint::Integer, Some(handlers.to_string()))
     };
-    keys = match wanted.state {
+    keys = match filter.state {
         None => keys.sql("true"),
         Some(RunState::Parked) => keys.sql(parked),
         Some(RunState::Completed) => done(keys, ">="),
         Some(RunState::InProgress) => done(keys.sql(&format!("not {parked} and ")), "<"),
         Some(RunState::Waiting | RunState::Cancelled) => keys.sql("false"),
     };
-    if let Some(cause) = wanted.cause {
+    if let Some(cause) = filter.cause {
         keys = keys.sql(" and bool_or(state = 'parked' and ").text(cause);
         keys = keys.sql(" = any(string_to_array(cause, ',')))");
     }
     let statement = keys
         .sql(" order by latest desc, key limit ")
-        .bind(Hint::Integer, Some(wanted.limit.to_string()))
+        .bind(Hint::Integer, Some(filter.limit.to_string()))
         .sql(" offset ")
-        .bind(Hint::Integer, Some(wanted.offset.to_string()))
+        .bind(Hint::Integer, Some(filter.offset.to_string()))
         .sql(
             ") select b.key, b.object, b.handler, b.state, b.cause, b.reason, to_char(b.at at time zone 'UTC', ",
         )

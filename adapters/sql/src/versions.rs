@@ -59,7 +59,7 @@ pub(crate) fn checked(call: &Call, table: &TableDef, row: &Value) -> Option<Stat
 }
 
 /// Processes the result of a write that compared versions: the next comparison of this stretch uses
-/// the new version of the row, or the stretch is refused.
+/// the new version of the row, or the stretch is rejected.
 pub(crate) fn settle<T>(
     call: &Call,
     table: &TableDef,

@@ -49,7 +49,17 @@ impl Checked {
         let (holds, fails) = (Facts::default(), Facts::default());
         let ty = ty.filter(|ty| ty.shape != Shape::Broken);
         let pieces = Vec::new();
-        Self { node, ty, span, path: None, origin: None, present_if: None, pieces, if_true: holds, if_false: fails }
+        Self {
+            node,
+            ty,
+            span,
+            path: None,
+            origin: None,
+            present_if: None,
+            pieces,
+            if_true: holds,
+            if_false: fails,
+        }
     }
 
     pub(super) fn broken(span: Range<usize>) -> Self {
@@ -266,8 +276,8 @@ impl<'s> Checker<'s> {
 
     fn not(&mut self, expr: &Expr, operand: &Expr) -> Checked {
         let operand = self.check(operand);
-        let fine = self.condition(&operand, "`!`");
-        let ty = operand.ty.as_ref().filter(|_| fine).map(|_| truth([&operand]));
+        let valid = self.condition(&operand, "`!`");
+        let ty = operand.ty.as_ref().filter(|_| valid).map(|_| truth([&operand]));
         Checked {
             if_true: operand.if_false,
             if_false: operand.if_true,
@@ -284,8 +294,8 @@ impl<'s> Checker<'s> {
         if !and && self.is_fallback(expr, &left, &right) {
             return Checked::broken(expr.span.clone());
         }
-        let fine = self.condition(&left, &place) & self.condition(&right, &place);
-        let known = fine && left.ty.is_some() && right.ty.is_some();
+        let valid = self.condition(&left, &place) & self.condition(&right, &place);
+        let known = valid && left.ty.is_some() && right.ty.is_some();
         let ty = known.then(|| truth([&left, &right]));
         let nodes = Box::new([left.node, right.node]);
         let (node, holds, fails) = if and {
@@ -316,10 +326,10 @@ impl<'s> Checker<'s> {
         let condition = self.check(condition);
         let yes = self.check_with_facts(&condition.if_true, yes);
         let no = self.check_with_facts(&condition.if_false, no);
-        let fine = self.condition(&condition, "`?:`");
+        let valid = self.condition(&condition, "`?:`");
         let (nodes, ty) = self.joined(expr.span.clone(), "the sides of `?:`", vec![yes, no]);
         let pii = condition.contains_pii();
-        let ty = ty.filter(|_| fine && condition.ty.is_some()).map(|ty| ty.with_pii(pii));
+        let ty = ty.filter(|_| valid && condition.ty.is_some()).map(|ty| ty.with_pii(pii));
         let node = match <[Node; 2]>::try_from(nodes) {
             Ok([yes, no]) => Node::If(Box::new([condition.node, yes, no])),
             Err(_) => return Checked::broken(expr.span.clone()),
@@ -343,8 +353,8 @@ impl<'s> Checker<'s> {
             };
             if joined.as_ref().is_some_and(|before| before.differing_units(ty).is_some()) {
                 let what = format!("{what} are");
-                let fine = |before| self.one_currency(&span, &what, before, value);
-                known &= values.iter().take(position).all(fine);
+                let valid = |before| self.one_currency(&span, &what, before, value);
+                known &= values.iter().take(position).all(valid);
             }
             let next = match &joined {
                 None => Some(ty.clone()),
@@ -365,7 +375,7 @@ impl<'s> Checker<'s> {
         }
         let ty = joined.filter(|_| known);
         let nodes = values.into_iter().map(|value| match (&ty, &value.ty) {
-            (Some(wanted), Some(found)) => coerce(value.node, found, wanted).0,
+            (Some(expected), Some(found)) => coerce(value.node, found, expected).0,
             _ => value.node,
         });
         (nodes.collect(), ty)
@@ -407,8 +417,8 @@ pub(super) fn record(fields: Vec<(&str, Checked)>) -> (Node, Type) {
 
 /// Converts whole numbers to decimals in a value of type `found` where `wanted` has decimals.
 /// Returns the resulting type.
-pub(super) fn coerce(node: Node, found: &Type, wanted: &Type) -> (Node, Type) {
-    match widen::coercion(found, wanted) {
+pub(super) fn coerce(node: Node, found: &Type, expected: &Type) -> (Node, Type) {
+    match widen::coercion(found, expected) {
         None => (node, found.clone()),
         Some((coercion, ty)) => match node {
             Node::Const(value) => {

@@ -16,7 +16,7 @@ use super::widen;
 impl Checker<'_> {
     pub(super) fn negate(&mut self, expr: &Expr, operand: &Expr) -> Checked {
         let operand = self.check(operand);
-        let fine = match operand.shape() {
+        let valid = match operand.shape() {
             None => false,
             Some(shape) if widen::is_number(shape) => self.present(&operand),
             Some(shape) => {
@@ -25,7 +25,7 @@ impl Checker<'_> {
                 false
             }
         };
-        let ty = operand.ty.filter(|_| fine).map(|ty| match ty.interval() {
+        let ty = operand.ty.filter(|_| valid).map(|ty| match ty.interval() {
             Some(interval) => widen::within(ty, interval.negated()),
             None => ty,
         });
@@ -119,7 +119,9 @@ impl Checker<'_> {
         let add = operator == Operator::Add;
         let division = matches!(operator, Operator::Divide | Operator::Remainder);
         let result = match (&a.shape, &b.shape) {
-            _ if division && !numbers => return self.report_operands(expr, operator, &left, &right),
+            _ if division && !numbers => {
+                return self.report_operands(expr, operator, &left, &right);
+            }
             _ if division && !ints => {
                 return self.decimal_division(expr, operator, &left, &right);
             }
@@ -153,19 +155,19 @@ impl Checker<'_> {
             (Shape::List(_), Shape::List(_)) if add => return self.append(expr, left, right),
             _ => return self.report_operands(expr, operator, &left, &right),
         };
-        let fine = self.present(&left) & self.present(&right);
+        let valid = self.present(&left) & self.present(&right);
         if division {
             self.nonzero(&right);
         }
         let text = widen::is_text(&result.shape);
         let pieces = if text { [left.pieces(), right.pieces()].concat() } else { Vec::new() };
-        let ty = fine.then_some(Type { pii, ..result });
+        let ty = valid.then_some(Type { pii, ..result });
         let node = Node::Binary(operator, Box::new([left.node, right.node]));
         Checked { pieces, ..Checked::new(node, ty, span) }
     }
 
     fn append(&mut self, expr: &Expr, left: Checked, right: Checked) -> Checked {
-        let fine = self.present(&left) & self.present(&right);
+        let valid = self.present(&left) & self.present(&right);
         let elements = |side: &Checked| side.ty.as_ref().and_then(|ty| ty.limits.elements_max);
         let elements_max = elements(&left).zip(elements(&right)).map(|(a, b)| a.saturating_add(b));
         let (nodes, ty) =
@@ -174,7 +176,7 @@ impl Checker<'_> {
         match <[Node; 2]>::try_from(nodes) {
             Ok(nodes) => Checked::new(
                 Node::Binary(Operator::Add, Box::new(nodes)),
-                ty.filter(|_| fine),
+                ty.filter(|_| valid),
                 expr.span.clone(),
             ),
             Err(_) => Checked::broken(expr.span.clone()),
@@ -281,9 +283,9 @@ impl Checker<'_> {
         if !fits {
             return self.report_operands(expr, operator, &left, &right);
         }
-        let fine = self.present(&left) & self.present(&right);
+        let valid = self.present(&left) & self.present(&right);
         self.joins_one_currency(expr, operator, &left, &right);
-        let ty = fine.then(|| truth([&left, &right]));
+        let ty = valid.then(|| truth([&left, &right]));
         self.comparison(expr, operator, left, right, ty)
     }
 
@@ -337,8 +339,8 @@ impl Checker<'_> {
                 self.adopt_types(left.clone(), constant);
             }
         }
-        let fine = self.present(&right);
-        let ty = fine.then(|| truth([&left, &right]));
+        let valid = self.present(&right);
+        let ty = valid.then(|| truth([&left, &right]));
         let (holds, fails) = self.membership_facts(&left, &right);
         let node = Node::Binary(Operator::In, Box::new([left.node, right.node]));
         Checked { if_true: holds, if_false: fails, ..Checked::new(node, ty, span) }

@@ -93,10 +93,10 @@ impl Checker<'_> {
         }
         let args: Vec<&Expr> = target.into_iter().chain(args).collect();
         if args.len() < *least || args.len() > *most {
-            let wanted =
+            let expected =
                 if least == most { least.to_string() } else { format!("{least} or {most}") };
             let plural = if *most == 1 { "" } else { "s" };
-            let message = format!("`{name}` takes {wanted} argument{plural}, not {}", args.len());
+            let message = format!("`{name}` takes {expected} argument{plural}, not {}", args.len());
             let help = match (name, args.as_slice()) {
                 ("has", [record, field]) => {
                     format!("write `has({})`", self.field_named(record, field))
@@ -176,20 +176,20 @@ impl Checker<'_> {
     }
 
     /// Reports an argument that a function does not accept.
-    pub(super) fn wrong_argument(&mut self, name: &str, wanted: &str, arg: &Checked) {
-        self.wrong_argument_with_help(name, wanted, arg, None);
+    pub(super) fn wrong_argument(&mut self, name: &str, expected: &str, arg: &Checked) {
+        self.wrong_argument_with_help(name, expected, arg, None);
     }
 
     /// Reports an argument that a function does not accept, with a suggestion.
     fn wrong_argument_with_help(
         &mut self,
         name: &str,
-        wanted: &str,
+        expected: &str,
         arg: &Checked,
         help: Option<String>,
     ) {
         let found = arg.shape().map(widen::describe).unwrap_or_default();
-        let message = format!("`{name}` expects {wanted}, found {found}");
+        let message = format!("`{name}` expects {expected}, found {found}");
         self.report(codes::EXPRESSION_TYPE, arg.span.clone(), message, format!("this is {found}"))
             .help(help)
             .origin(arg.origin.clone());
@@ -266,12 +266,12 @@ impl Checker<'_> {
         };
         let (function, ty) = match typed {
             Ok(typed) => typed,
-            Err(wanted) => {
-                self.wrong_argument(name, wanted, &arg);
+            Err(expected) => {
+                self.wrong_argument(name, expected, &arg);
                 return Checked::broken(span);
             }
         };
-        let fine = self.present(&arg);
+        let present = self.present(&arg);
         let pieces = arg.pieces();
         let (path, holds) = match (function, arg.path) {
             (Function::Size, path) => (path, Facts::default()),
@@ -280,7 +280,7 @@ impl Checker<'_> {
         };
         let pieces = if function == Function::Text { pieces } else { Vec::new() };
         let node = Node::Call(function, vec![arg.node]);
-        Checked { path, pieces, if_true: holds, ..Checked::new(node, fine.then_some(ty), span) }
+        Checked { path, pieces, if_true: holds, ..Checked::new(node, present.then_some(ty), span) }
     }
 
     fn binary_call(&mut self, expr: &Expr, name: &str, first: Checked, second: Checked) -> Checked {
@@ -352,14 +352,14 @@ impl Checker<'_> {
                 (Function::DecimalOr, Type { pii: a.pii || b.pii, nullable: false, ..joined })
             }
         };
-        let fine = self.present(&first) & self.present(&second);
+        let present = self.present(&first) & self.present(&second);
         let second = match function {
             Function::DecimalOr => coerce(second.node, &b, &Type::decimal()).0,
             _ => second.node,
         };
         let node = Node::Call(function, vec![first.node, second]);
         let origin = first.origin.filter(|_| function == Function::Get);
-        Checked { origin, ..Checked::new(node, fine.then_some(ty), span) }
+        Checked { origin, ..Checked::new(node, present.then_some(ty), span) }
     }
 
     fn coalesce(&mut self, expr: &Expr, mut first: Checked, second: Checked) -> Checked {
@@ -396,7 +396,7 @@ impl Checker<'_> {
                 return Checked::broken(span);
             }
         }
-        let fine = self.present(&first) & self.present(&second);
+        let present = self.present(&first) & self.present(&second);
         let what = format!("the arguments of `{name}`");
         let interval = |side: &Checked| side.ty.as_ref().and_then(Type::interval);
         let chosen = interval(&first).zip(interval(&second)).and_then(|(a, b)| match name {
@@ -409,7 +409,7 @@ impl Checker<'_> {
             (ty, _) => ty,
         };
         let function = if name == "min" { Function::Min } else { Function::Max };
-        let ty = ty.filter(|_| fine);
+        let ty = ty.filter(|_| present);
         Checked::new(Node::Call(function, nodes), ty, span)
     }
 }

@@ -80,12 +80,12 @@ impl Checker<'_> {
         };
         self.locals.pop();
         self.reads.retain(|read| !read.starts_with(&path));
-        let mut fine = true;
+        let mut valid = true;
         let conditions = condition.iter().chain((kind != LoopKind::Map).then_some(&body));
         for condition in conditions {
-            fine &= self.loop_condition(condition, name);
+            valid &= self.loop_condition(condition, name);
         }
-        let known = fine && element.is_some() && body.ty.is_some();
+        let known = valid && element.is_some() && body.ty.is_some();
         // The selected elements reveal the data in the condition, and the length of a result
         // reveals that of the list.
         let chosen = list.ty.as_ref().is_some_and(|ty| ty.pii)

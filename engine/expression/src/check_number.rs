@@ -54,7 +54,7 @@ impl Checker<'_> {
 
     pub(super) fn sum(&mut self, expr: &Expr, arg: Checked, element: &Type) -> Checked {
         let span = expr.span.clone();
-        let fine = self.present(&arg);
+        let valid = self.present(&arg);
         self.warn_if_unbounded(&arg);
         let pii = element.pii || arg.ty.as_ref().is_some_and(|ty| ty.pii);
         let list = arg.ty.as_ref().and_then(|ty| ty.limits.elements_max);
@@ -84,7 +84,7 @@ impl Checker<'_> {
             return Checked::broken(span);
         }
         let ty = Type { pii, unit: element.unit.clone(), ..ty };
-        Checked::new(Node::Call(function, vec![arg.node]), fine.then_some(ty), span)
+        Checked::new(Node::Call(function, vec![arg.node]), valid.then_some(ty), span)
     }
 
     fn number(&mut self, name: &str, arg: &Checked) -> Option<(Interval, u32)> {

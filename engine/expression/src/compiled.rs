@@ -78,7 +78,8 @@ pub(super) fn finish(
     let ty = checked.ty.unwrap_or_else(|| Type::of(Shape::Json).or_null());
     let constant = checked.node.constant();
     let always_true = constant == Some(&Value::Bool(true)) || checked.if_false.is_impossible();
-    let facts = if constant == Some(&Value::Bool(false)) { Facts::never() } else { checked.if_true };
+    let facts =
+        if constant == Some(&Value::Bool(false)) { Facts::never() } else { checked.if_true };
     Ok(Compiled {
         node: checked.node,
         ty,

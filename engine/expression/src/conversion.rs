@@ -82,23 +82,23 @@ fn are_currencies(shape: &Shape) -> bool {
 fn constant_text(
     checked: Checked,
     text: &str,
-    wanted: &Type,
+    expected: &Type,
     at: &SourcePosition<'_>,
 ) -> Result<Checked, Box<Problem>> {
     // A text inside an expression is a text. Only a plain text in the file is parsed as an amount.
-    let reads = at.code.is_none() || !matches!(wanted.shape, Shape::Decimal { .. });
-    match literal::read(text, &wanted.shape).filter(|_| reads) {
+    let reads = at.code.is_none() || !matches!(expected.shape, Shape::Decimal { .. });
+    match literal::read(text, &expected.shape).filter(|_| reads) {
         Some(Ok(value)) => {
             let ty = match &value {
                 Value::Decimal(_) => {
-                    Type { unit: wanted.unit.clone(), ..widen::type_of_literal(&value) }
+                    Type { unit: expected.unit.clone(), ..widen::type_of_literal(&value) }
                 }
-                _ => Type::of(wanted.shape.clone()),
+                _ => Type::of(expected.shape.clone()),
             };
             Ok(Checked { node: Node::Const(value), ty: Some(ty), ..checked })
         }
         Some(Err(bad)) => Err(Box::new(at.problem(bad.code, bad.message, bad.label, bad.help))),
-        None => match (&wanted.shape, &checked.ty) {
+        None => match (&expected.shape, &checked.ty) {
             (Shape::Text { values: Some(values), .. }, _)
                 if !values.iter().any(|value| value.as_ref() == text) =>
             {
@@ -107,9 +107,9 @@ fn constant_text(
                 let message = format!("`{text}` is not one of the allowed texts");
                 Err(Box::new(at.problem(codes::WRONG_TYPE, message, "unknown value", help)))
             }
-            (_, Some(found)) => match wanted.accepts(found) {
+            (_, Some(found)) => match expected.accepts(found) {
                 Ok(()) => Ok(checked),
-                Err(mismatch) => Err(Box::new(mismatch_problem(mismatch, found, wanted, at))),
+                Err(mismatch) => Err(Box::new(mismatch_problem(mismatch, found, expected, at))),
             },
             _ => Ok(checked),
         },
@@ -119,7 +119,7 @@ fn constant_text(
 fn mismatch_problem(
     mismatch: Mismatch,
     found: &Type,
-    wanted: &Type,
+    expected: &Type,
     at: &SourcePosition<'_>,
 ) -> Problem {
     let name = |path: &str| match (at.code, path) {
@@ -131,7 +131,7 @@ fn mismatch_problem(
     match mismatch {
         Mismatch::MayBeMissing { .. } if found.shape == Shape::Null => at.problem(
             codes::WRONG_TYPE,
-            format!("expected {}, found null", wanted.shape),
+            format!("expected {}, found null", expected.shape),
             "null",
             None,
         ),
@@ -145,7 +145,7 @@ fn mismatch_problem(
             format!("has no `{path}`"),
             None,
         ),
-        Mismatch::Shape { path, wanted: words, found: found_words } => {
+        Mismatch::Shape { path, expected: words, found: found_words } => {
             let found_words =
                 if path.is_empty() { widen::describe(&found.shape) } else { found_words };
             let subject =
@@ -154,15 +154,15 @@ fn mismatch_problem(
                 codes::WRONG_TYPE,
                 format!("expected {words}, found {found_words}{subject}"),
                 format!("this is {found_words}"),
-                if path.is_empty() { conversion_help(found, wanted, at.code) } else { None },
+                if path.is_empty() { conversion_help(found, expected, at.code) } else { None },
             )
         }
     }
 }
 
 /// Returns a suggestion for the conversion, if one is possible.
-fn conversion_help(found: &Type, wanted: &Type, code: Option<&str>) -> Option<String> {
-    match (&found.shape, &wanted.shape, code) {
+fn conversion_help(found: &Type, expected: &Type, code: Option<&str>) -> Option<String> {
+    match (&found.shape, &expected.shape, code) {
         (found, Shape::Text { .. }, Some(code))
             if widen::chars_of(&Type::of(found.clone())).is_some() =>
         {

@@ -99,11 +99,11 @@ pub(super) fn present_if(record: &RecordType, name: &str, written: &str) -> Opti
             let values = cases.iter().map(|case| constants(case, tag));
             values.collect::<Option<Vec<_>>>().map(|values| values.concat())
         };
-        let (wanted, others) = (of(&with)?, of(&without)?);
-        if wanted.iter().any(|value| others.contains(value)) {
+        let (expected, others) = (of(&with)?, of(&without)?);
+        if expected.iter().any(|value| others.contains(value)) {
             return None;
         }
-        let quoted: Vec<String> = wanted
+        let quoted: Vec<String> = expected
             .into_iter()
             .map(|text| oms_core::value::write_json(&Value::Text(text)))
             .collect();

@@ -275,7 +275,7 @@ fn wrong_type(
 ) -> Finding {
     let names = type_names(kind);
     // `null` is allowed for a missing value, which is no help for a value of the wrong type.
-    let wanted: Vec<&str> =
+    let expected: Vec<&str> =
         names.iter().filter(|name| **name != "null").map(|name| type_description(name)).collect();
     let key = last_key(&route);
     let instance = error.instance();
@@ -295,7 +295,7 @@ fn wrong_type(
         }
         other => type_description(type_name(other)),
     };
-    let message = format!("`{key}` must be {}, not {found}", wanted.join(" or "));
+    let message = format!("`{key}` must be {}, not {found}", expected.join(" or "));
     let help = quoted.or_else(|| shape_help::value_help(&route, &names, instance));
     Finding::error(codes::WRONG_SHAPE, place, message).help(help)
 }

@@ -211,8 +211,8 @@ fn fixed_fault(key: &Compiled) -> Option<String> {
     if chars > KEY_CHARS_MAX {
         return Some(format!("the order key has more than {KEY_CHARS_MAX} characters"));
     }
-    let unfit = key.fixed_texts().flat_map(str::chars).find(|letter| !is_key_char(*letter))?;
-    Some(match unfit {
+    let invalid = key.fixed_texts().flat_map(str::chars).find(|letter| !is_key_char(*letter))?;
+    Some(match invalid {
         '\n' => "the order key contains a line break, which is not allowed in keys".to_owned(),
         letter => {
             format!("the order key contains {letter:?}, which is not allowed in keys")

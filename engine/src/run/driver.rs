@@ -102,17 +102,8 @@ pub(super) fn call(
     let key = idempotency_key(run, &planned.id, element);
     let again = planned.on_unknown() == Some(OnUnknown::Resend);
     let (run, step) = (Arc::clone(run), Arc::clone(&planned.id));
-    let (doubt, reads) = (OutcomeUnknown::default(), Arc::clone(reads));
-    Call {
-        run,
-        step,
-        element,
-        key,
-        may_resend: again,
-        outcome_unknown: doubt,
-        reads,
-        done_note: None,
-    }
+    let (outcome_unknown, reads) = (OutcomeUnknown::default(), Arc::clone(reads));
+    Call { run, step, element, key, may_resend: again, outcome_unknown, reads, done_note: None }
 }
 
 struct EndedAttempt {
@@ -299,12 +290,12 @@ impl Stretch {
             };
             if plan.steps().get(attempt.step).is_some_and(is_mail) {
                 let wait = may_wait && run.claimed.is_empty();
-                let leave = acquire_permit(effects, wait, run.scheduler.due()).await;
-                if leave.is_none() {
+                let permit = acquire_permit(effects, wait, run.scheduler.due()).await;
+                if permit.is_none() {
                     self.next.push(attempt);
                     continue;
                 }
-                attempt.permit = leave;
+                attempt.permit = permit;
             }
             let Call { step, element, .. } = attempt.call.clone();
             let at = effects.clock().now();
@@ -328,7 +319,7 @@ async fn acquire_permit(
     let left = due.duration_since(effects.clock().now());
     let left = std::time::Duration::try_from(left).unwrap_or_default();
     match select(admission, effects.clock().sleep(left)).await {
-        Either::Left((leave, _)) => leave,
+        Either::Left((permit, _)) => permit,
         Either::Right(_) => None,
     }
 }
@@ -361,8 +352,8 @@ async fn attempt_step(
     claimed: bool,
     effects: &dyn Effects,
 ) -> EndedAttempt {
-    let Attempt { step, call, number: attempt, input, permit: leave } = attempt;
-    // In doubt by default. A port that knows better lifts the doubt.
+    let Attempt { step, call, number: attempt, input, permit } = attempt;
+    // The outcome is unknown by default. A port that knows better clears this.
     if claimed {
         call.outcome_unknown.set();
     }
@@ -395,7 +386,7 @@ async fn attempt_step(
             failed(StepError::permanent(cause::PANIC, message))
         }
     };
-    drop(leave);
+    drop(permit);
     let at = effects.clock().now();
     let micros = u64::try_from(at.duration_since(begun).as_micros()).unwrap_or(0);
     EndedAttempt { call, attempt, micros, at, result, step }

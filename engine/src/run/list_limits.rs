@@ -58,17 +58,17 @@ impl DeterminedRun<'_> {
             step.catches.is_none() && step.caught_by.is_none() && step.when.iter().all(is_true)
         };
         let steps = self.plan.steps();
-        let mut sure: Vec<bool> = steps.iter().map(own).collect();
+        let mut certain: Vec<bool> = steps.iter().map(own).collect();
         loop {
-            let is_sure = |step: usize| sure.get(step).copied().unwrap_or_default();
-            let with_needs = (0..)
-                .zip(steps)
-                .map(|(at, step)| is_sure(at) && step.needs.iter().all(|need| is_sure(need.step)));
+            let is_certain = |step: usize| certain.get(step).copied().unwrap_or_default();
+            let with_needs = (0..).zip(steps).map(|(at, step)| {
+                is_certain(at) && step.needs.iter().all(|need| is_certain(need.step))
+            });
             let next: Vec<bool> = with_needs.collect();
-            if next == sure {
-                return sure;
+            if next == certain {
+                return certain;
             }
-            sure = next;
+            certain = next;
         }
     }
 

@@ -53,18 +53,18 @@ impl Scheduler {
             let Some(state) = self.steps.get_mut(step) else { continue };
             if again.contains(&step) {
                 *state = StepState::Pending;
-                if let (Some(kept), Some(output)) =
+                if let (Some(saved), Some(output)) =
                     (self.saved.get_mut(step), self.outputs.get_mut(step))
                 {
-                    (*kept, *output) = (None, Value::Missing);
+                    (*saved, *output) = (None, Value::Missing);
                 }
                 self.outputs_since_start.remove(&step);
             } else if matches!(state, StepState::One(_) | StepState::Each { .. })
                 && needs_any(planned, again)
-                && let Some(kept) = self.saved.get_mut(step)
+                && let Some(saved) = self.saved.get_mut(step)
             {
                 let state = std::mem::replace(state, StepState::Pending);
-                *kept = Some(SavedState { state, has_begun_here: true });
+                *saved = Some(SavedState { state, has_begun_here: true });
             }
         }
     }
@@ -76,9 +76,9 @@ impl Scheduler {
 
     /// Returns whether the next attempt of a step is due.
     fn is_due(&self, step: usize, now: Timestamp) -> bool {
-        let kept = || self.saved.get(step)?.as_ref().map(|kept| &kept.state);
+        let saved = || self.saved.get(step)?.as_ref().map(|saved| &saved.state);
         let state = match self.steps.get(step) {
-            Some(StepState::Pending) => kept(),
+            Some(StepState::Pending) => saved(),
             state => state,
         };
         match state {

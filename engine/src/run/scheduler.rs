@@ -217,10 +217,10 @@ impl Scheduler {
 
     /// Resumes a step that has begun before. Returns whether there is one.
     fn resume_saved(&mut self, step: usize) -> bool {
-        let kept = self.saved.get_mut(step).and_then(Option::take);
-        match (kept, self.steps.get_mut(step)) {
-            (Some(kept), Some(state)) => {
-                *state = kept.state;
+        let saved = self.saved.get_mut(step).and_then(Option::take);
+        match (saved, self.steps.get_mut(step)) {
+            (Some(saved), Some(state)) => {
+                *state = saved.state;
                 true
             }
             _ => false,
@@ -229,9 +229,9 @@ impl Scheduler {
 
     /// Returns the list that a step runs over, if the step has begun.
     pub fn items(&self, step: usize) -> Option<&Arc<[Value]>> {
-        let kept = || self.saved.get(step)?.as_ref();
+        let saved = || self.saved.get(step)?.as_ref();
         match self.steps.get(step) {
-            Some(StepState::Pending) => kept()?.state.items(),
+            Some(StepState::Pending) => saved()?.state.items(),
             Some(state) => state.items(),
             None => None,
         }
@@ -363,10 +363,10 @@ impl Scheduler {
         decisions: &mut Vec<Decision>,
     ) {
         let planned = self.plan.steps().get(step);
-        let again = planned.is_some_and(|planned| {
+        let may_resend = planned.is_some_and(|planned| {
             planned.on_unknown() == Some(OnUnknown::Resend) && attempt < planned.retry.attempts
         });
-        if again {
+        if may_resend {
             return self.start(step, element, attempt + 1, decisions);
         }
         let error =
@@ -452,9 +452,9 @@ impl Scheduler {
     /// of it yet.
     fn ready(&mut self, step: &Arc<str>, element: Option<u32>) -> Result<usize, IllegalEvent> {
         let at = self.position(step)?;
-        let kept = self.saved.get(at).and_then(Option::as_ref);
-        let is_kept = kept.is_some_and(|kept| {
-            kept.has_begun_here && kept.state.items().is_some() == element.is_some()
+        let saved = self.saved.get(at).and_then(Option::as_ref);
+        let is_kept = saved.is_some_and(|saved| {
+            saved.has_begun_here && saved.state.items().is_some() == element.is_some()
         });
         if matches!(self.steps.get(at), Some(StepState::Pending))
             && !(is_kept && self.resume_saved(at))

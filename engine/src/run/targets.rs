@@ -107,9 +107,9 @@ impl Scheduler {
         let plan = self.plan();
         for (at, (planned, state)) in plan.steps().iter().zip(self.steps()).enumerate() {
             // A step that is retried keeps what its elements have written.
-            let kept = || self.saved.get(at)?.as_ref().map(|kept| &kept.state);
+            let saved = || self.saved.get(at)?.as_ref().map(|saved| &saved.state);
             let state = match state {
-                StepState::Pending => kept().unwrap_or(state),
+                StepState::Pending => saved().unwrap_or(state),
                 _ => state,
             };
             if !has_begun(state) || !may_share(plan, planned) {

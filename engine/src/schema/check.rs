@@ -91,8 +91,8 @@ impl Checker<'_, '_> {
                 self.add_breaking(&here, true, format!("unknown keyword `{name}`"), help);
                 continue;
             }
-            if let Some(wanted) = expected_value(name, value) {
-                self.add_breaking(&here, false, format!("`{name}` must be {wanted}"), None);
+            if let Some(expected) = expected_value(name, value) {
+                self.add_breaking(&here, false, format!("`{name}` must be {expected}"), None);
                 continue;
             }
             match name.as_str() {

@@ -4,7 +4,7 @@
 use serde_json::Value as Json;
 
 use super::index::{Index, children};
-use super::marks::{referenced, mark_reachable};
+use super::marks::{mark_reachable, referenced};
 
 /// Returns whether a schema declares texts to be decimals.
 pub(super) fn is_decimal_text(schema: &Json) -> bool {

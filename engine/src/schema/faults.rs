@@ -79,9 +79,9 @@ fn collect(error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
     };
     match error.kind() {
         Kind::Type { kind } => {
-            let wanted: Vec<&str> = type_names(kind).into_iter().map(type_description).collect();
+            let expected: Vec<&str> = type_names(kind).into_iter().map(type_description).collect();
             let null = if error.instance().is_null() { ", not null" } else { "" };
-            add(Rank::Type, format!("must be {}{null}", wanted.join(" or ")));
+            add(Rank::Type, format!("must be {}{null}", expected.join(" or ")));
         }
         Kind::Constant { expected_value } => add(Rank::Values, format!("must be {expected_value}")),
         Kind::Enum { options } => add(Rank::Values, one_of(options)),
@@ -159,8 +159,8 @@ fn alternatives(
         Kind::Constant { .. } => true,
         _ => false,
     };
-    let mut meant = context.iter().filter(|errors| !errors.iter().any(other));
-    if let (Some(errors), None) = (meant.next(), meant.next()) {
+    let mut matching = context.iter().filter(|errors| !errors.iter().any(other));
+    if let (Some(errors), None) = (matching.next(), matching.next()) {
         for error in errors {
             collect(error, faults);
         }
@@ -179,8 +179,8 @@ fn alternatives(
         .map(|types| types.concat());
     let (message, rank) = match types {
         Some(types) => {
-            let wanted: Vec<&str> = types.into_iter().map(type_description).collect();
-            (format!("must be {}", wanted.join(" or ")), Rank::Type)
+            let expected: Vec<&str> = types.into_iter().map(type_description).collect();
+            (format!("must be {}", expected.join(" or ")), Rank::Type)
         }
         None => (none.to_owned(), Rank::Alternatives),
     };

@@ -49,7 +49,10 @@ pub(super) fn expected(format: &str) -> String {
         return format!("a date that exists, written {written}");
     }
     let known = FORMATS.iter().find(|(name, _)| *name == format);
-    known.map_or_else(|| format!("a text of the format `{format}`"), |(_, wanted)| (*wanted).into())
+    known.map_or_else(
+        || format!("a text of the format `{format}`"),
+        |(_, expected)| (*expected).into(),
+    )
 }
 
 /// Returns the date format with a name.

@@ -56,9 +56,9 @@ fn metaschema_problem(error: &ValidationError<'_>) -> SchemaProblem {
             }
         }
         (ValidationErrorKind::Type { kind }, _) => {
-            let wanted: Vec<&str> = type_names(kind).into_iter().map(type_description).collect();
+            let expected: Vec<&str> = type_names(kind).into_iter().map(type_description).collect();
             let found = type_description(type_name(found));
-            (format!("{key} must be {}, not {found}", wanted.join(" or ")), None)
+            (format!("{key} must be {}, not {found}", expected.join(" or ")), None)
         }
         (kind, _) => {
             let what = bound(kind);

@@ -174,6 +174,33 @@ mod tests {
     }
 
     #[test]
+    fn numbers_with_too_many_digits_have_their_own_kind_of_problem() {
+        let amounts = json!({
+            "text": { "type": "string", "format": "decimal", "x-precision": 4, "x-scale": 2 },
+            "number": { "type": "number", "x-precision": 4, "x-scale": 2 },
+        });
+        let by_reader = json!({ "type": "object", "properties": amounts });
+        let by_validator =
+            json!({ "type": "object", "not": { "required": ["x"] }, "properties": amounts });
+        for (schema, decided) in [(by_reader, true), (by_validator, false)] {
+            let schema = compiled(&schema);
+            assert_eq!(schema.is_decided_by_reader(), decided);
+            for (body, kind) in [
+                (r#"{"text":"123.00"}"#, ProblemKind::Digits),
+                (r#"{"text":"1.234"}"#, ProblemKind::Digits),
+                (r#"{"text":"much"}"#, ProblemKind::Shape),
+                (r#"{"number":1.234}"#, ProblemKind::Digits),
+                (r#"{"number":1e40}"#, ProblemKind::Digits),
+                (r#"{"number":"1"}"#, ProblemKind::Shape),
+            ] {
+                let problems = schema.read(body.as_bytes()).unwrap_err();
+                let kinds: Vec<ProblemKind> = problems.iter().map(|problem| problem.kind).collect();
+                assert_eq!(kinds, [kind], "{body}: {problems:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_misspelled_keyword_has_a_suggestion() {
         let schema = json!({ "type": "object", "propertys": {} });
         let problems = faults(&schema);
@@ -222,6 +249,7 @@ mod tests {
             "not": { "properties": { "x-pii": { "const": true } } },
             "$defs": { "b": { "type": "string", "x-pii": true } } });
         let found = faults(&schema);
+        assert!(found.iter().all(|problem| problem.kind == SchemaProblemKind::NoEffect));
         let mut places: Vec<&str> = found.iter().map(|problem| problem.pointer.as_str()).collect();
         places.sort_unstable();
         let expected =

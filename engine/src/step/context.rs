@@ -55,7 +55,7 @@ impl RateSource {
         }
     }
 
-    /// Returns the maximum number of characters that [`Self::named`] returns.
+    /// Returns the maximum number of characters that [`Self::source_label`] returns.
     pub fn source_label_chars_max(&self) -> u64 {
         // A fixed table, or a table under semantics that do not know the euro's conversion rates.
         const LABEL: u64 = 5;
@@ -154,9 +154,9 @@ impl PlanContext<'_> {
         field: &str,
         route: &Route,
         raw: &serde_json::Value,
-        wanted: Option<&Type>,
+        expected: Option<&Type>,
     ) -> Option<Compiled> {
-        self.input(field, route, oms_expression::compile_value(raw, wanted, self.scope))
+        self.input(field, route, oms_expression::compile_value(raw, expected, self.scope))
     }
 
     /// Adds a compiled setting to the step's input.

@@ -311,7 +311,12 @@ impl<'t> Checker<'t> {
     }
 
     /// Resolves a path and reports its problems.
-    pub(super) fn path(&mut self, raw: &str, start: usize, cursor: &Cursor<'_>) -> Option<ResolvedValue> {
+    pub(super) fn path(
+        &mut self,
+        raw: &str,
+        start: usize,
+        cursor: &Cursor<'_>,
+    ) -> Option<ResolvedValue> {
         self.scopes.resolve(raw, start).map_err(|fault| self.report(cursor, fault)).ok()
     }
 }

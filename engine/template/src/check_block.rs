@@ -78,11 +78,11 @@ impl<'t> Checker<'t> {
 
     /// Walks a branch in which the values at these places are present.
     fn branch(&mut self, tree: Option<&'t Tree>, present: Vec<String>, cursor: &mut Cursor<'t>) {
-        let mark = self.scopes.assume(present);
+        let assumed = self.scopes.assume(present);
         if let Some(tree) = tree {
             self.walk(tree, cursor);
         }
-        self.scopes.restore(mark);
+        self.scopes.restore(assumed);
     }
 
     fn each(

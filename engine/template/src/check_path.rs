@@ -81,9 +81,9 @@ impl Scopes {
         self.stack.last().map(|scope| &scope.this)
     }
 
-    /// Marks places as present. Returns the mark that [`Self::forget`] takes to undo this.
+    /// Marks places as present. Returns the position that [`Self::restore`] takes to undo this.
     pub(super) fn assume(&mut self, places: Vec<String>) -> usize {
-        let mark = self.present.len();
+        let assumed = self.present.len();
         for place in places {
             // If a value is present, all records that contain it are present.
             for (at, _) in place.match_indices(SEPARATOR) {
@@ -91,12 +91,12 @@ impl Scopes {
             }
             self.present.push(place);
         }
-        mark
+        assumed
     }
 
     /// Undoes every assumption made since the mark.
-    pub(super) fn restore(&mut self, mark: usize) {
-        self.present.truncate(mark);
+    pub(super) fn restore(&mut self, assumed: usize) {
+        self.present.truncate(assumed);
     }
 
     /// Resolves a path. `start` is its byte position in the file.
@@ -146,7 +146,12 @@ impl Scopes {
         })
     }
 
-    fn local(&self, parts: &Parts<'_>, raw: &str, whole: Range<usize>) -> Result<ResolvedValue, Fault> {
+    fn local(
+        &self,
+        parts: &Parts<'_>,
+        raw: &str,
+        whole: Range<usize>,
+    ) -> Result<ResolvedValue, Fault> {
         let level = self.stack.len().checked_sub(1 + parts.ups);
         let in_list = level.and_then(|at| self.stack.get(at)).is_some_and(|scope| scope.in_list);
         let name = match parts.segments.as_slice() {
@@ -192,8 +197,10 @@ impl Scopes {
             };
             return Err(fault.help(help));
         };
-        let mut known =
-            ResolvedValue { ty: field.ty.clone(), place: format!("{}{SEPARATOR}{name}", holder.place) };
+        let mut known = ResolvedValue {
+            ty: field.ty.clone(),
+            place: format!("{}{SEPARATOR}{name}", holder.place),
+        };
         known.ty.nullable |= holder.ty.nullable;
         self.narrow(&mut known);
         Ok(known)
@@ -259,10 +266,10 @@ mod tests {
         let mut scopes = Scopes::new(&Type::record([("customer", customer)]));
         assert!(scopes.resolve("customer.name", 0).unwrap().ty.nullable);
         let name = scopes.resolve("customer.name", 0).unwrap().place;
-        let mark = scopes.assume(vec![name]);
+        let assumed = scopes.assume(vec![name]);
         assert!(!scopes.resolve("customer.name", 0).unwrap().ty.nullable);
         assert!(!scopes.resolve("customer", 0).unwrap().ty.nullable);
-        scopes.restore(mark);
+        scopes.restore(assumed);
         assert!(scopes.resolve("customer", 0).unwrap().ty.nullable);
     }
 }

@@ -59,9 +59,9 @@ pub(super) fn low_contrast(text: &str) -> Vec<LowContrast> {
             Piece::Start(element) => {
                 let name = slice(text, &element.name);
                 let Some((_, outer)) = open.last() else { continue };
-                let look = outer.with(text, name, &element);
+                let text_style = outer.with(text, name, &element);
                 if !element.is_closed && !VOID.contains(&name) && open.len() < DEPTH_MAX {
-                    open.push((name, look));
+                    open.push((name, text_style));
                 }
             }
             Piece::End(name) => {
@@ -73,11 +73,11 @@ pub(super) fn low_contrast(text: &str) -> Vec<LowContrast> {
                 }
             }
             Piece::Text(span) => {
-                let Some((_, look)) = open.last() else { continue };
+                let Some((_, text_style)) = open.last() else { continue };
                 if slice(text, &span).trim().is_empty() {
                     continue;
                 }
-                if let Some(faint) = look.low_contrast()
+                if let Some(faint) = text_style.low_contrast()
                     && found.len() < PROBLEMS_MAX
                     && !found.iter().any(|known| known.colour == faint.colour)
                 {
@@ -94,21 +94,21 @@ pub(super) fn low_contrast(text: &str) -> Vec<LowContrast> {
 const DEPTH_MAX: usize = 500;
 impl TextStyle {
     fn with(&self, text: &str, name: &str, element: &Element) -> Self {
-        let mut look = self.clone();
-        look.hidden |= matches!(name, "head" | "style" | "script" | "title");
-        look.bold |= matches!(name, "b" | "strong" | "th" | "h1" | "h2" | "h3");
+        let mut text_style = self.clone();
+        text_style.hidden |= matches!(name, "head" | "style" | "script" | "title");
+        text_style.bold |= matches!(name, "b" | "strong" | "th" | "h1" | "h2" | "h3");
         for (attribute, property) in [("bgcolor", "background-color"), ("color", "color")] {
             if let Some(value) = element.attribute(text, attribute) {
-                look.set(text, property, value);
+                text_style.set(text, property, value);
             }
         }
         if let Some(style) = element.attribute(text, "style") {
             for declaration in declarations(text, style) {
                 let property = slice(text, &declaration.property).to_ascii_lowercase();
-                look.set(text, &property, declaration.value);
+                text_style.set(text, &property, declaration.value);
             }
         }
-        look
+        text_style
     }
 
     fn set(&mut self, text: &str, property: &str, span: Range<usize>) {

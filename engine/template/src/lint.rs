@@ -25,11 +25,9 @@ pub const SUBJECT_CHARS_SHOWN: usize = 78;
 /// Returns the warnings for the parts of a mail in one locale.
 pub(super) fn lint(variant: &Variant) -> Vec<TemplateProblem> {
     let html = &variant.html;
-    let sources =
-        std::iter::once(&html.source).chain(html.included.iter().map(AsRef::as_ref));
+    let sources = std::iter::once(&html.source).chain(html.included.iter().map(AsRef::as_ref));
     let alts = Alts::of(sources.clone());
-    let mut problems: Vec<TemplateProblem> =
-        sources.flat_map(|part| markup(part, &alts)).collect();
+    let mut problems: Vec<TemplateProblem> = sources.flat_map(|part| markup(part, &alts)).collect();
     problems.extend(contrast(html));
     problems.extend(length(variant));
     problems

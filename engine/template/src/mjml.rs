@@ -145,8 +145,8 @@ pub(super) fn compile(
     let mut output = mrml::parse_with_options(&words, &options)
         .map_err(|error| vec![parse_error(&error, path, text, &file_of)])?;
     // `unknown` has a separate warning about style sheets that are not inlined.
-    let told = output.warnings.iter().filter(|warning| warning.kind.as_str() != NOT_INLINED);
-    notes.extend(told.map(|warning| {
+    let reported = output.warnings.iter().filter(|warning| warning.kind.as_str() != NOT_INLINED);
+    notes.extend(reported.map(|warning| {
         let message = "unknown attribute".to_owned();
         let span = warning.span.start..warning.span.end;
         Fault::new(codes::TEMPLATE_MJML, span, message).warning().in_file(&file_of(&warning.origin))
@@ -182,7 +182,9 @@ fn check_root(path: &str, masked: &str) -> Result<(), Vec<TemplateProblem>> {
         None => 0..0,
     };
     Err(vec![
-        Fault::new(codes::TEMPLATE_MJML, span, NO_ROOT).help(DOCUMENTATION.to_owned()).in_file(path),
+        Fault::new(codes::TEMPLATE_MJML, span, NO_ROOT)
+            .help(DOCUMENTATION.to_owned())
+            .in_file(path),
     ])
 }
 

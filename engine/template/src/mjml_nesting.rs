@@ -64,7 +64,8 @@ pub(super) fn misplaced(masked: &str, pieces: &[Piece]) -> Vec<Fault> {
             }
             Piece::Comment(span) => {
                 let outer = open.last().filter(|open| UNCOMMENTED.contains(open));
-                if let Some(outer) = outer.filter(|_| !placeholders(slice(masked, span)).is_empty()) {
+                if let Some(outer) = outer.filter(|_| !placeholders(slice(masked, span)).is_empty())
+                {
                     let message = format!("a comment in `{outer}` cannot contain a Handlebars tag");
                     let fault = Fault::new(codes::TEMPLATE_MJML, span.clone(), message);
                     let help = "move the tag out of the comment, or remove the comment";

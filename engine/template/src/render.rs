@@ -116,8 +116,8 @@ impl Template {
     /// requested language.
     fn variant_and_formats(&self, locale: Option<&str>) -> (&Variant, Rc<Formats>) {
         let variant = self.variant(locale);
-        let asked = locale.filter(|asked| language(asked) == language(&variant.locale));
-        (variant, Formats::of(asked.unwrap_or(&variant.locale)))
+        let requested = locale.filter(|requested| language(requested) == language(&variant.locale));
+        (variant, Formats::of(requested.unwrap_or(&variant.locale)))
     }
 
     fn context<'t>(&'t self, variant: &'t Variant, formats: &'t Formats) -> Context<'t> {
@@ -452,7 +452,7 @@ fn plural_form(
     forms: &[(Box<str>, Box<str>)],
     formats: &Formats,
 ) -> Option<String> {
-    let of = |wanted: &str| forms.iter().find(|(name, _)| &**name == wanted);
+    let of = |category: &str| forms.iter().find(|(name, _)| &**name == category);
     let [.., other] = PLURAL_CATEGORIES;
     let (_, words) = of(formats.plural(number)).or_else(|| of(other))?;
     let number = formats.number(number);

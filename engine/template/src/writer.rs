@@ -8,7 +8,7 @@ use oms_core::mail::UrlPart;
 use super::attribute::Attribute;
 use super::entity::decoded;
 use super::html_position::{EndedAttribute, FixedTextEffect, HtmlPosition, ValueContext};
-use super::isolation::{Isolation, IsolateMarkup, without_bidi_controls};
+use super::isolation::{IsolateMarkup, Isolation, without_bidi_controls};
 use super::render::RENDERED_BYTES_MAX;
 
 /// How values are escaped.
@@ -156,13 +156,19 @@ impl Writer {
     fn html_value(&mut self, text: &str) -> fmt::Result {
         match self.value_context() {
             ValueContext::Content => {
-                self.visible_text(text, IsolateMarkup::Element, |writer, text| writer.html(text, true))
+                self.visible_text(text, IsolateMarkup::Element, |writer, text| {
+                    writer.html(text, true)
+                })
             }
             ValueContext::RawText => {
-                self.visible_text(text, IsolateMarkup::Characters, |writer, text| writer.html(text, true))
+                self.visible_text(text, IsolateMarkup::Characters, |writer, text| {
+                    writer.html(text, true)
+                })
             }
             ValueContext::Attribute { attribute: Attribute::Text, quoted } => {
-                self.visible_text(text, IsolateMarkup::Characters, |writer, text| writer.html(text, quoted))
+                self.visible_text(text, IsolateMarkup::Characters, |writer, text| {
+                    writer.html(text, quoted)
+                })
             }
             ValueContext::Attribute { attribute: Attribute::Link | Attribute::Source, quoted } => {
                 let part = self.url_part();

@@ -13,7 +13,7 @@ use oms_engine::value::{Digest, Value, write_json};
 use serde::Serialize;
 
 use crate::embed::{Bundles, Source};
-use crate::iam::{self, RATES_KEY, Statement, ServiceUses};
+use crate::iam::{self, RATES_KEY, ServiceUses, Statement};
 use crate::intake::Intake;
 use crate::{GenerateError, Origin};
 
@@ -308,8 +308,14 @@ fn branch_view(
     let asking: Vec<&PlannedStep> = tables.iter().chain(&mails).copied().collect();
     let (tables_reason, mail) = (cited(&asking), cited(&mails));
     let refreshed = !rates.is_empty();
-    let uses =
-        ServiceUses { id: &id, bucket: &bucket.id, store, tables: tables_reason, mail, rates: refreshed };
+    let uses = ServiceUses {
+        id: &id,
+        bucket: &bucket.id,
+        store,
+        tables: tables_reason,
+        mail,
+        rates: refreshed,
+    };
     let statements = iam::of_branch(&uses);
     let mut calls = vec![Calls { call: "s3:GetObject", count: 1, reason: "the order".to_owned() }];
     for step in &steps {

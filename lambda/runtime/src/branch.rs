@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use oms_engine::effects::{Class, Clock as _, DoneNote, Effects as _, Orders, OrderLocation, Queue};
+use oms_engine::effects::{
+    Class, Clock as _, DoneNote, Effects as _, OrderLocation, Orders, Queue,
+};
 use oms_engine::plan::{Choreography, ObjectKey, Plan};
 use oms_engine::run::{Run, RunState, StepState, accept, advance};
 use serde_json::{Value as Json, json};
@@ -204,8 +206,8 @@ impl BranchHandler {
         if named.is_some_and(|key| key != Some(&*run.info.key)) {
             return parked("order", "the name of the object does not match the key of the order");
         }
-        let mark = Arc::new(self.done_note(place));
-        self.prepare(&mut run, &mark);
+        let done_note = Arc::new(self.done_note(place));
+        self.prepare(&mut run, &done_note);
         loop {
             let progress = advance(&mut run, &self.world).await;
             if progress.conflicted
@@ -213,13 +215,13 @@ impl BranchHandler {
             {
                 // Another run changed data that this run had read, so the run starts again. Effects that are already done are not repeated.
                 run = again;
-                self.prepare(&mut run, &mark);
+                self.prepare(&mut run, &done_note);
                 continue;
             }
             match (progress.state, progress.until) {
                 (RunState::Completed, _) => {
                     self.log_caught(place, &run);
-                    return self.write_done_note(&run, &mark).await;
+                    return self.write_done_note(&run, &done_note).await;
                 }
                 (RunState::InProgress, _) => {}
                 (RunState::Waiting, Some(until)) if until < deadline => {
@@ -246,10 +248,10 @@ impl BranchHandler {
     }
 
     /// Restricts the run to the steps of this branch, and attaches the note to the last step.
-    fn prepare(&self, run: &mut Run, mark: &Arc<DoneNote>) {
+    fn prepare(&self, run: &mut Run, done_note: &Arc<DoneNote>) {
         run.restrict_to(&self.steps);
         if let Some(last) = self.last {
-            run.write_done_note(last, Arc::clone(mark));
+            run.write_done_note(last, Arc::clone(done_note));
         }
     }
 
@@ -258,13 +260,13 @@ impl BranchHandler {
     }
 
     /// Notes that the branch is done with a run, unless its last effect has already written the note.
-    async fn write_done_note(&self, run: &Run, mark: &DoneNote) -> Outcome {
+    async fn write_done_note(&self, run: &Run, done_note: &DoneNote) -> Outcome {
         let state = self.last.and_then(|last| run.scheduler.steps().get(last));
         let Some(branches) = &self.world.branches else { return Outcome::Done };
         if matches!(state, Some(StepState::Succeeded(_))) {
             return Outcome::Done;
         }
-        match branches.done(&run.info, mark).await {
+        match branches.done(&run.info, done_note).await {
             Ok(()) => Outcome::Done,
             Err(error) => retry(error.cause(), error.message()),
         }
@@ -273,8 +275,8 @@ impl BranchHandler {
     /// Notes that an order is parked. If this fails, the search for lost orders sends the order again.
     async fn park(&self, place: &OrderLocation, key: &str, cause: &str, reason: &str) {
         let Some(branches) = &self.world.branches else { return };
-        let (pipeline, mark) = (self.plan.name(), self.done_note(place));
-        let noted = branches.parked(pipeline, key, &mark, cause, reason).await;
+        let (pipeline, done_note) = (self.plan.name(), self.done_note(place));
+        let noted = branches.parked(pipeline, key, &done_note, cause, reason).await;
         if let Err(error) = noted {
             self.log(
                 "warn",

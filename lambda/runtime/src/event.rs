@@ -1,5 +1,5 @@
 //! Extracts the stored orders from an event. It supports S3 notifications through SQS (raw or in an SNS envelope), through SNS, and direct
-//! ones, as well as messages from `oms` and plain invocations ([`Place::message`]).
+//! ones, as well as messages from `oms` and plain invocations ([`OrderLocation::to_message`]).
 
 use oms_engine::effects::OrderLocation;
 use percent_encoding::percent_decode_str;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use oms_clock::SystemClock;
-use oms_engine::effects::{Branches, Clock as _, Orders, OrderLocation, Queue, StepError};
+use oms_engine::effects::{Branches, Clock as _, OrderLocation, Orders, Queue, StepError};
 use oms_engine::plan::{Choreography, Plan};
 use serde_json::{Value as Json, json};
 
@@ -100,15 +100,15 @@ impl ReconcileHandler {
                     .map(|listed| listed.object.as_str())
                     .collect();
                 compared.orders += objects.len() as u64;
-                let told = self.resend(&handlers, &objects).await;
+                let resent = self.resend(&handlers, &objects).await;
                 after = part.last().map(|last| last.object.clone());
                 // Store the position even after a failure, so that a failing part does not block the orders after it forever.
-                if told.is_err() || left(deadline) < MARGIN {
+                if resent.is_err() || left(deadline) < MARGIN {
                     self.branches.set_cursor(pipeline, after.as_deref()).await?;
-                    compared.missing += told?;
+                    compared.missing += resent?;
                     return Ok(compared);
                 }
-                compared.missing += told?;
+                compared.missing += resent?;
             }
         }
         if begun.is_some() {

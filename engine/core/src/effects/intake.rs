@@ -133,12 +133,12 @@ pub struct MissingNote {
 }
 
 /// The notes of handlers on the orders that they are done with. The note is written together with
-/// the run's last effect ([`Call::mark`]).
+/// the run's last effect ([`Call::done_note`]).
 ///
-/// [`Call::mark`]: super::Call::mark
+/// [`Call::done_note`]: super::Call::done_note
 pub trait Branches: Send + Sync {
     /// Notes that a handler is done with a run.
-    fn done<'a>(&'a self, run: &'a RunInfo, mark: &'a DoneNote) -> Io<'a, ()>;
+    fn done<'a>(&'a self, run: &'a RunInfo, note: &'a DoneNote) -> Io<'a, ()>;
 
     /// Notes that a handler cannot process an order until its cause is fixed. Does not overwrite a
     /// note that the handler is done.
@@ -146,7 +146,7 @@ pub trait Branches: Send + Sync {
         &'a self,
         pipeline: &'a str,
         key: &'a str,
-        mark: &'a DoneNote,
+        note: &'a DoneNote,
         cause: &'a str,
         reason: &'a str,
     ) -> Io<'a, ()>;

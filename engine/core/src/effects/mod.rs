@@ -18,8 +18,8 @@ pub use clock::{Clock, Random};
 pub use erase::Erase;
 pub use error::{Class, StepError, cause};
 pub use intake::{
-    Branches, DoneNote, ListedOrder, MissingNote, Orders, OrderLocation, Queue, RateFile, StoreResult,
-    StoredOrder,
+    Branches, DoneNote, ListedOrder, MissingNote, OrderLocation, Orders, Queue, RateFile,
+    StoreResult, StoredOrder,
 };
 pub use ports::{
     Call, Effects, Inserted, Io, Mailer, Message, ObjectStore, OutcomeUnknown, Outside,

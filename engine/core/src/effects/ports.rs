@@ -158,14 +158,15 @@ pub trait Tables: Send + Sync {
 pub trait Mailer: Send + Sync {
     /// Sends an e-mail under the call's key. A world that stores e-mails stores one for each key.
     ///
-    /// Where e-mail leaves this process, the attempt was claimed and is in doubt from its start. A
-    /// mailer that knows that nothing has been sent yet lifts [`Call::doubt`], and begins it again
-    /// before it hands over the message.
+    /// Where e-mail leaves this process, the attempt was claimed and its outcome is unknown from its
+    /// start. A mailer that knows that nothing has been sent yet clears [`Call::outcome_unknown`],
+    /// and sets it again before it hands over the message.
     fn send<'a>(&'a self, call: &'a Call, mail: Mail) -> Io<'a, ()>;
 
     /// Requests permission to claim an e-mail. Permissions limit the claims to what can be sent
-    /// immediately, because everything claimed is in doubt if the process ends. Returns `None` if
-    /// permission is not available now and `wait` is false, or if the mailer is closed.
+    /// immediately, because the outcome of everything claimed is unknown if the process ends.
+    /// Returns `None` if permission is not available now and `wait` is false, or if the mailer is
+    /// closed.
     fn acquire_permit(&self, _wait: bool) -> PendingPermit<'_> {
         Box::pin(std::future::ready(Some(Box::new(()) as Permit)))
     }

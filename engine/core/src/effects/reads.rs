@@ -10,7 +10,7 @@ pub type TableNames = Arc<BTreeSet<Arc<str>>>;
 /// The reads of one stretch. A world whose writes take effect immediately stores a version with
 /// each row of the [contended](Self::is_contended) tables and notes the version that it reads. It
 /// writes only if the versions of all rows read are still the same. Otherwise it
-/// [refuses](Self::refuse) the stretch, and the run resumes from where the stretch began.
+/// [rejects](Self::reject) the stretch, and the run resumes from where the stretch began.
 #[derive(Debug, Default)]
 pub struct Reads {
     contended: TableNames,

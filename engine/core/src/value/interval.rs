@@ -142,7 +142,11 @@ impl Interval {
 
     /// Returns the hull of the results of an operation on the bounds of both. The operation must be
     /// monotonic in each operand, and its result must have the sign of a product.
-    fn extremes(self, other: Self, operation: impl Fn(Decimal, Decimal) -> Option<Decimal>) -> Self {
+    fn extremes(
+        self,
+        other: Self,
+        operation: impl Fn(Decimal, Decimal) -> Option<Decimal>,
+    ) -> Self {
         let of = |a: Decimal, b: Decimal| {
             operation(a, b).map_or_else(
                 || {

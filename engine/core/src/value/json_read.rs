@@ -194,7 +194,11 @@ impl Reader<'_> {
         Ok(Value::Missing)
     }
 
-    fn within<T>(&mut self, segment: &str, read: impl FnOnce(&mut Self) -> ReadResult<T>) -> ReadResult<T> {
+    fn within<T>(
+        &mut self,
+        segment: &str,
+        read: impl FnOnce(&mut Self) -> ReadResult<T>,
+    ) -> ReadResult<T> {
         let length = self.pointer.len();
         self.pointer.push('/');
         self.pointer.push_str(&escaped(segment));

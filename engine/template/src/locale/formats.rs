@@ -231,8 +231,8 @@ fn known_locale(tag: &str) -> Option<Locale> {
     if has_data(&exact) {
         return Some(exact);
     }
-    let shorter = candidates(tag).skip(1).filter_map(|tag| tag.parse().ok());
-    Some(shorter.into_iter().find(has_data).unwrap_or(exact))
+    let fallbacks = candidates(tag).skip(1).filter_map(|tag| tag.parse().ok());
+    Some(fallbacks.into_iter().find(has_data).unwrap_or(exact))
 }
 
 /// Returns the locale for plural rules: the language, and for Portuguese the region. ICU4X finds no

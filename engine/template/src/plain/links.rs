@@ -47,12 +47,12 @@ impl<'d> Links<'d> {
 
     /// Returns whether a link with text leads to a URL.
     fn has_text_link_to(&self, target: &str) -> bool {
-        let worded = self.text_links.get_or_init(|| {
-            let mut worded = HashSet::new();
-            collect_text_links(self.document, &mut worded);
-            worded
+        let targets_with_text = self.text_links.get_or_init(|| {
+            let mut targets_with_text = HashSet::new();
+            collect_text_links(self.document, &mut targets_with_text);
+            targets_with_text
         });
-        worded.contains(target)
+        targets_with_text.contains(target)
     }
 }
 
@@ -108,8 +108,8 @@ impl Flow<'_, '_> {
             && !self.links.has_text_link_to(target)
             && self.links.bare.insert(target.to_owned())
         {
-            let said = SCHEMES.iter().find_map(|scheme| target.strip_prefix(scheme));
-            self.image_target(said.unwrap_or(target));
+            let address = SCHEMES.iter().find_map(|scheme| target.strip_prefix(scheme));
+            self.image_target(address.unwrap_or(target));
         }
     }
 }
@@ -131,12 +131,12 @@ fn shows_url(words: &str, target: &str) -> bool {
         })
 }
 
-fn collect_text_links<'d>(element: &'d Element, worded: &mut HashSet<&'d str>) {
+fn collect_text_links<'d>(element: &'d Element, targets_with_text: &mut HashSet<&'d str>) {
     for inner in element.elements().filter(|inner| !inner.is_hidden) {
         if inner.name == "a" && has_visible_text(inner) {
-            worded.extend(inner.attribute("href").map(str::trim));
+            targets_with_text.extend(inner.attribute("href").map(str::trim));
         }
-        collect_text_links(inner, worded);
+        collect_text_links(inner, targets_with_text);
     }
 }
 

@@ -11,7 +11,8 @@ fn record(key: &str) -> Json {
 
 fn places(event: &Json) -> Vec<String> {
     let all = messages(event).into_iter().flat_map(|message| message.places);
-    all.map(|OrderLocation { bucket, key, version }| format!("{bucket}/{key}@{version:?}")).collect()
+    all.map(|OrderLocation { bucket, key, version }| format!("{bucket}/{key}@{version:?}"))
+        .collect()
 }
 
 #[test]
