@@ -6,11 +6,11 @@ use std::collections::HashSet;
 use oms_core::diagnostic::{closest, did_you_mean};
 use serde_json::{Map, Value as Json, json};
 
-use super::compile::{SchemaProblem, SchemaProblemKind};
 use super::decimals::{allows, apply_to_decimal_texts};
 use super::index::{Index, Place, Target, escaped};
 use super::keywords::{Constrains, Keyword, keyword, names};
 use super::marks::referenced;
+use super::problem::{SchemaProblem, SchemaProblemKind};
 use super::{formats, meta};
 
 /// The supported dialect of JSON Schema.

@@ -16,7 +16,9 @@ use super::index::{Index, Target, children};
 use super::keywords::is_annotation;
 use super::marks::{customers_in, is_definition, mark_in, personal};
 use super::number_type::{decimal, integer};
+use super::problem::{SchemaProblem, SchemaProblemKind};
 use super::reader_keywords::{reader_asserts, required};
+use super::typing::Typing;
 use super::{formats, union};
 
 /// Maximum nesting depths of the parts from which types are derived, in the order in which they are
@@ -25,43 +27,6 @@ const DEPTHS: [usize; 6] = [32, 24, 16, 12, 8, 4];
 /// Maximum number of parts from which types are derived. A schema with more parts after its
 /// references are expanded has types only to a smaller depth.
 const NODES_MAX: usize = 10_000;
-
-/// The kind of a problem in a schema.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SchemaProblemKind {
-    /// The part is invalid, or `oms` does not support it.
-    Invalid,
-    /// The part is valid in JSON Schema, but has no effect in its place.
-    NoEffect,
-    /// `required` names a member that `properties` does not declare.
-    Undeclared,
-}
-
-/// A part of a schema that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SchemaProblem {
-    /// The kind of the problem.
-    pub kind: SchemaProblemKind,
-    /// The JSON pointer to the part.
-    pub pointer: String,
-    /// Whether the fault is in the key rather than in its value.
-    pub on_key: bool,
-    /// The message.
-    pub message: String,
-    /// How to fix it.
-    pub help: Option<String>,
-}
-
-/// The rules for deriving types from schemas. A bundle keeps the rules with which it was stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Typing {
-    /// The rules of the first version. Alternatives with null and `enum` with null are only
-    /// validated. `items` gives the type of all elements, including those of `prefixItems`.
-    /// `properties` without `type` gives an object.
-    First,
-    /// The rules of this version.
-    Current,
-}
 
 /// A compiled schema.
 pub(super) struct Compilation {

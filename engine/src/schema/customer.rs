@@ -9,7 +9,7 @@ use oms_core::value::Shape;
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::compile::SchemaProblemKind;
+use super::problem::SchemaProblemKind;
 
 /// The help on which members can be marked.
 pub(super) const MARKABLE: &str = "mark the member with the customer's id, and members of format `email` with the customer's own addresses";

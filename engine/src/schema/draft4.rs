@@ -8,8 +8,8 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::compile::{SchemaProblem, SchemaProblemKind};
 use super::index::{Index, Target};
+use super::problem::{SchemaProblem, SchemaProblemKind};
 
 /// Keywords of 2020-12 that have no equivalent in draft 4.
 const UNSUPPORTED: [&str; 15] = [

@@ -4,10 +4,10 @@
 use oms_core::money::Decimal;
 use serde_json::Value as Json;
 
-use super::compile::{SchemaProblem, SchemaProblemKind};
 use super::decimals::allows;
 use super::index::Index;
 use super::messages::type_name;
+use super::problem::{SchemaProblem, SchemaProblemKind};
 
 /// Finds values that the `type` of their schema does not allow, and keywords that no value matches.
 pub(crate) fn impossible_values(root: &Json) -> Vec<SchemaProblem> {

@@ -2,9 +2,9 @@
 //! `$ref`. Their number must be limited, because an invalid order is validated against
 //! each of them.
 
-use super::compile::{SchemaProblem, SchemaProblemKind};
 use super::index::{Index, children};
 use super::marks::referenced;
+use super::problem::{SchemaProblem, SchemaProblemKind};
 
 /// Maximum number of parts that apply to one value. A part counts once for each way that leads to
 /// it.

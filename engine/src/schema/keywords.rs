@@ -51,12 +51,12 @@ const fn without_schemas(name: &'static str, constrains: Constrains) -> Keyword 
     Keyword { name, content: Content::Plain, constrains, in_place: false, partners: &[] }
 }
 
-const fn applicator(name: &'static str, holds: Content, constrains: Constrains) -> Keyword {
-    Keyword { content: holds, ..without_schemas(name, constrains) }
+const fn applicator(name: &'static str, content: Content, constrains: Constrains) -> Keyword {
+    Keyword { content, ..without_schemas(name, constrains) }
 }
 
-const fn in_place_applicator(name: &'static str, holds: Content) -> Keyword {
-    Keyword { in_place: true, ..applicator(name, holds, Constrains::AllValues) }
+const fn in_place_applicator(name: &'static str, content: Content) -> Keyword {
+    Keyword { in_place: true, ..applicator(name, content, Constrains::AllValues) }
 }
 
 const fn with_partners(keyword: Keyword, partners: &'static [&'static str]) -> Keyword {

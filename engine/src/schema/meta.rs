@@ -5,8 +5,8 @@ use jsonschema::{ValidationError, draft202012};
 use oms_core::diagnostic::did_you_mean;
 use serde_json::Value as Json;
 
-use super::compile::{SchemaProblem, SchemaProblemKind};
 use super::messages::{bound, type_description, type_name, type_names};
+use super::problem::{SchemaProblem, SchemaProblemKind};
 
 /// Validates a schema against the metaschema, so that a keyword with an invalid value is not
 /// ignored.

@@ -26,13 +26,16 @@ mod meta;
 mod number;
 mod number_type;
 mod order;
+mod problem;
 mod reader_keywords;
 mod strip_extensions;
+mod typing;
 mod union;
 
-pub use compile::{SchemaProblem, SchemaProblemKind, Typing};
 pub use customer::CustomerMembers;
 pub(crate) use impossible_values::impossible_values;
 pub(crate) use list_bounds::{ListBound, list_bound};
 pub(crate) use number::is_exact;
 pub use order::OrderSchema;
+pub use problem::{SchemaProblem, SchemaProblemKind};
+pub use typing::Typing;

@@ -7,11 +7,13 @@ use oms_core::value::{
 use serde_json::Value as Json;
 
 use super::check::{Findings, check};
-use super::compile::{Compilation, SchemaProblem, SchemaProblemKind, Typing, compile};
+use super::compile::{Compilation, compile};
 use super::customer::CustomerMembers;
 use super::in_place_applicators;
 use super::index::Index;
 use super::instance::{Exact, Instance};
+use super::problem::{SchemaProblem, SchemaProblemKind};
+use super::typing::Typing;
 use super::{bounds, draft4, faults, formats, strip_extensions};
 
 /// A compiled order schema.

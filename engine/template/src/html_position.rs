@@ -26,9 +26,9 @@ enum State {
     #[default]
     Content,
     /// In an element whose content is text, such as `title`.
-    RawText,
+    Rcdata,
     /// In `style` or `script`.
-    StyleOrScript,
+    RawText,
     /// After `<`.
     Open,
     /// After `<!` and this number of dashes.
@@ -70,7 +70,7 @@ pub(super) enum ValueContext {
     /// Between tags.
     Content,
     /// In an element whose content is text, such as `title`.
-    RawText,
+    Rcdata,
     /// In the value of an attribute.
     Attribute { attribute: Attribute, quoted: bool },
     /// Any other position.
@@ -94,7 +94,7 @@ impl HtmlPosition {
     pub(super) const fn value_context(&self) -> ValueContext {
         match self.state {
             State::Content => ValueContext::Content,
-            State::RawText => ValueContext::RawText,
+            State::Rcdata => ValueContext::Rcdata,
             State::Value(quote) => {
                 let quoted = !matches!(quote, Quote::None);
                 ValueContext::Attribute { attribute: self.attribute, quoted }
@@ -115,20 +115,20 @@ impl HtmlPosition {
         }
     }
 
-    /// Returns the number of bytes of a passage that must be read one by one and the position at its end, if they are known for this
+    /// Returns the number of bytes of a fixed text that must be read one by one and the position at its end, if they are known for this
     /// position.
-    pub(super) fn shortcut<'p>(&self, passage: &'p FixedTextEffect) -> Option<&'p (usize, Self)> {
+    pub(super) fn shortcut<'p>(&self, effect: &'p FixedTextEffect) -> Option<&'p (usize, Self)> {
         match self.state {
-            State::Content => passage.content.as_ref(),
+            State::Content => effect.content.as_ref(),
             State::Value(Quote::Double) if self.content_state() == State::Content => {
-                passage.quoted.as_ref()
+                effect.quoted.as_ref()
             }
-            State::RawText if self.element == TITLE => passage.title.as_ref(),
+            State::Rcdata if self.element == TITLE => effect.title.as_ref(),
             _ => None,
         }
     }
 
-    /// Skips the rest of a passage that ends at `end`, after `taken` bytes were read. `here` is the position of that rest in the output.
+    /// Skips the rest of a fixed text that ends at `end`, after `taken` bytes were read. `here` is the position of that rest in the output.
     pub(super) fn skip_to(&mut self, taken: usize, end: &Self, here: usize) {
         let moved = |at: usize| at.saturating_sub(taken) + here;
         self.state = match end.state {
@@ -136,7 +136,7 @@ impl HtmlPosition {
             State::Named { gap } => State::Named { gap: moved(gap) },
             state => state,
         };
-        // Between tags, the names of the previous element and attribute are not needed. If the passage has no start tag, the current
+        // Between tags, the names of the previous element and attribute are not needed. If the text has no start tag, the current
         // element does not change.
         if self.state != State::Content && !end.element.is_empty() {
             self.element.clone_from(&end.element);
@@ -164,7 +164,7 @@ impl HtmlPosition {
                     }
                     None => return (bytes.len(), None),
                 },
-                State::RawText | State::StyleOrScript => match rest.find("</") {
+                State::Rcdata | State::RawText => match rest.find("</") {
                     Some(found) => {
                         at += found + "</".len();
                         if self.is_end_tag(text.get(at..).unwrap_or_default()) {
@@ -295,8 +295,8 @@ impl HtmlPosition {
     /// Returns the state for the content of the current element.
     fn content_state(&self) -> State {
         match self.element.as_str() {
-            TITLE | "textarea" => State::RawText,
-            "style" | "script" => State::StyleOrScript,
+            TITLE | "textarea" => State::Rcdata,
+            "style" | "script" => State::RawText,
             _ => State::Content,
         }
     }
@@ -329,7 +329,7 @@ pub(super) struct FixedTextEffect {
 }
 
 impl FixedTextEffect {
-    /// Computes the passage of a text.
+    /// Computes the effect of a text.
     pub(super) fn of(text: &str) -> Self {
         let quoted = text.find('"').and_then(|at| {
             let (length, place) = (
@@ -420,7 +420,7 @@ mod tests {
             ("<a hidden href=x", attribute("href", false)),
             ("<a href=x>", ValueContext::Content),
             ("<a href=x/>", ValueContext::Content),
-            ("<title>a", ValueContext::RawText),
+            ("<title>a", ValueContext::Rcdata),
             ("<title>a</title>", ValueContext::Content),
             ("<style>a > b </b ", ValueContext::Other),
             ("<style>a</STYLE >", ValueContext::Content),
@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn a_passage_ends_at_the_same_position_as_its_text() {
+    fn a_fixed_text_ends_at_the_same_position_as_its_characters() {
         for (before, text) in [
             ("", "<p>x</p><a href=\""),
             ("a", "b<!-- c -->d"),
@@ -466,8 +466,8 @@ mod tests {
             take(&mut slow, before, 0);
             take(&mut slow, text, before.len());
             take(&mut quick, before, 0);
-            let passage = FixedTextEffect::of(text);
-            match quick.shortcut(&passage) {
+            let effect = FixedTextEffect::of(text);
+            match quick.shortcut(&effect) {
                 Some((at, end)) => {
                     take(&mut quick, text.get(..*at).unwrap(), before.len());
                     quick.skip_to(*at, end, before.len() + at);

@@ -131,10 +131,10 @@ impl<'t> Source<'t> {
     }
 
     /// Returns whether a text is the first or last child of an MJML element, where whitespace has no effect.
-    fn is_edge(&self, before: Option<&Piece>, behind: Option<&Piece>) -> bool {
+    fn is_edge(&self, before: Option<&Piece>, after: Option<&Piece>) -> bool {
         let is_mjml = |name: &Range<usize>| slice(self.text, name).starts_with("mj");
         matches!(before, Some(Piece::Start(element)) if is_mjml(&element.name))
-            || matches!(behind, Some(Piece::End(name)) if is_mjml(name))
+            || matches!(after, Some(Piece::End(name)) if is_mjml(name))
     }
 
     /// Rewrites whitespace between two tags. The parser drops a whitespace-only text if and only if it starts with a line break.

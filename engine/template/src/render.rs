@@ -257,7 +257,7 @@ impl<'t> Renderer<'t> {
 
     fn step(&mut self, op: &'t Op, scope: &Scope<'_>) -> Result<(), TemplateError> {
         match op {
-            Op::Text { text, effect: passage } => self.write(|out| out.fixed(text, passage)),
+            Op::Text { text, effect } => self.write(|out| out.fixed(text, effect)),
             Op::Print { value: operand, escaped, line } => {
                 let value = self.value(operand, scope, *line)?;
                 match (operand, &*value) {

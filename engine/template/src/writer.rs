@@ -59,9 +59,9 @@ impl Writer {
     }
 
     /// Writes fixed text of a template.
-    pub(super) fn fixed(&mut self, text: &str, passage: &FixedTextEffect) -> fmt::Result {
+    pub(super) fn fixed(&mut self, text: &str, effect: &FixedTextEffect) -> fmt::Result {
         let known = match self.escape {
-            Escape::Html => self.place.shortcut(passage),
+            Escape::Html => self.place.shortcut(effect),
             _ => None,
         };
         let parts = known.and_then(|(at, end)| Some((*at, end, text.split_at_checked(*at)?)));
@@ -132,7 +132,7 @@ impl Writer {
                     self.html(&encoded, quoted)
                 }
                 ValueContext::Attribute { quoted, .. } => self.html(text, quoted),
-                ValueContext::Content | ValueContext::RawText => self.html(text, true),
+                ValueContext::Content | ValueContext::Rcdata => self.html(text, true),
                 ValueContext::Other => self.in_tag(text),
             },
             Escape::Csv => self.field(text, is_formula(text)),
@@ -160,7 +160,7 @@ impl Writer {
                     writer.html(text, true)
                 })
             }
-            ValueContext::RawText => {
+            ValueContext::Rcdata => {
                 self.visible_text(text, IsolateMarkup::Characters, |writer, text| {
                     writer.html(text, true)
                 })
@@ -210,10 +210,10 @@ impl Writer {
         if !self.isolation.applies_to(text) {
             return write(self, text);
         }
-        let (before, behind) = marks.around();
+        let (before, after) = marks.around();
         self.push(before)?;
         write(self, &without_bidi_controls(text))?;
-        self.push(behind)
+        self.push(after)
     }
 
     /// Returns the part of the URL at the current position of the attribute.

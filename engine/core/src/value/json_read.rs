@@ -364,10 +364,10 @@ impl Reader<'_> {
                     else {
                         break;
                     };
-                    let twice = std::mem::replace(was_seen, true);
+                    let is_duplicate = std::mem::replace(was_seen, true);
                     write_part(&mut self.canonical, b'k', member.name.as_bytes());
                     let known = self.problems.len();
-                    let value = self.member(&member.name, &member.node, twice)?;
+                    let value = self.member(&member.name, &member.node, is_duplicate)?;
                     let value = if member.lax { self.excuse(known, value) } else { value };
                     if let Some(slot) = slots.get_mut(position) {
                         *slot = value;
@@ -378,8 +378,8 @@ impl Reader<'_> {
                     if !node.additional {
                         self.reject_member(&name);
                     }
-                    let twice = !others.insert(name.clone());
-                    self.member(&name, &JsonNode::ANY, twice)?;
+                    let is_duplicate = !others.insert(name.clone());
+                    self.member(&name, &JsonNode::ANY, is_duplicate)?;
                 }
             }
             parts.push((at, self.canonical.len()));
@@ -419,9 +419,9 @@ impl Reader<'_> {
         preceding_name(self.text, self.json.current_index())
     }
 
-    fn member(&mut self, name: &str, node: &JsonNode, twice: bool) -> ReadResult<Value> {
+    fn member(&mut self, name: &str, node: &JsonNode, is_duplicate: bool) -> ReadResult<Value> {
         let peek = self.json.peek()?;
-        if twice {
+        if is_duplicate {
             let here = self.name_start();
             let message = format!("has the member `{}` twice", json_messages::shown(name));
             self.problem_at(ProblemKind::Syntax, here, &message);

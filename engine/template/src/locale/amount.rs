@@ -60,23 +60,23 @@ impl CldrFormat {
     pub(super) fn is_complete(self, money: &str) -> bool {
         let digits = |char: char| char.is_numeric();
         let before = money.split(digits).next().and_then(|symbol| symbol.chars().next_back());
-        let behind = money.rsplit(digits).next().and_then(|symbol| symbol.chars().next());
-        let tight = before.is_some_and(needs_space) || behind.is_some_and(needs_space);
+        let after = money.rsplit(digits).next().and_then(|symbol| symbol.chars().next());
+        let tight = before.is_some_and(needs_space) || after.is_some_and(needs_space);
         self == Self::default() && !tight && !money.contains(' ')
     }
 
     /// Formats an amount as CLDR does.
     pub(super) fn amount(self, written: &Icu4xAmount<'_>) -> String {
         let Icu4xAmount { money, number, has_fraction, sign } = written;
-        let Some((before, behind)) = money.split_once(number) else { return (*money).to_owned() };
+        let Some((before, after)) = money.split_once(number) else { return (*money).to_owned() };
         let number = self.with_separators(number, *has_fraction);
         let (minus, end) = sign.unwrap_or_default();
         if let (Some(_), Some(pattern)) = (sign, self.negative) {
-            return fill_pattern(pattern, symbol(before, behind), &number, minus);
+            return fill_pattern(pattern, symbol(before, after), &number, minus);
         }
         let money = match self.positive {
             Some(pattern) => {
-                let symbol = symbol(before, behind);
+                let symbol = symbol(before, after);
                 // CLDR puts a space between an alphabetic symbol and the digits.
                 let beside =
                     pattern.find('¤').zip(pattern.find('#')).map(|(at, digits)| at < digits);
@@ -92,8 +92,8 @@ impl CldrFormat {
             None => {
                 let gap =
                     |char: Option<char>| if char.is_some_and(needs_space) { "\u{a0}" } else { "" };
-                let gaps = [gap(before.chars().next_back()), gap(behind.chars().next())];
-                format!("{before}{}{number}{}{behind}", gaps[0], gaps[1])
+                let gaps = [gap(before.chars().next_back()), gap(after.chars().next())];
+                format!("{before}{}{number}{}{after}", gaps[0], gaps[1])
             }
         };
         // Some symbols contain a space, where a line must not break.
@@ -159,10 +159,10 @@ fn grouped_by_three(number: &str, has_fraction: bool) -> String {
 }
 
 /// Returns the currency symbol from the text around the digits.
-fn symbol<'w>(before: &'w str, behind: &'w str) -> &'w str {
+fn symbol<'w>(before: &'w str, after: &'w str) -> &'w str {
     let around = |char: char| char.is_whitespace() || matches!(char, '\u{200e}' | '\u{200f}');
     let first = before.trim_matches(around);
-    if first.is_empty() { behind.trim_start_matches(around).trim_end() } else { first }
+    if first.is_empty() { after.trim_start_matches(around).trim_end() } else { first }
 }
 
 /// Returns whether CLDR puts a space between this character and the digits: it is neither a symbol

@@ -142,10 +142,10 @@ impl<'f, 'd> Flow<'f, 'd> {
             "q" => self.enclosed(element, "“", "”"),
             "span" if is_struck(element) => self.enclosed(element, "~~", "~~"),
             "bdi" => {
-                let (before, behind) = IsolateMarkup::Characters.around();
+                let (before, after) = IsolateMarkup::Characters.around();
                 self.inline.push_str(before);
                 self.nodes(&element.children);
-                self.inline.push_str(behind);
+                self.inline.push_str(after);
             }
             "table" => table::table(self, element),
             "ul" | "ol" => self.list(element),
@@ -192,7 +192,7 @@ impl<'f, 'd> Flow<'f, 'd> {
     }
 
     /// Writes inline content between two marks.
-    fn enclosed(&mut self, element: &Element, before: &str, behind: &str) {
+    fn enclosed(&mut self, element: &Element, before: &str, after: &str) {
         let (start, lines) = (self.inline.len(), self.lines.len());
         self.nodes(&element.children);
         let written = self.inline.get(start..).unwrap_or_default();
@@ -202,7 +202,7 @@ impl<'f, 'd> Flow<'f, 'd> {
         }
         let [first, last] = [written.starts_with(' '), written.ends_with(' ')];
         let [first, last] = [first, last].map(|is_there| if is_there { " " } else { "" });
-        let marked = format!("{first}{before}{words}{behind}{last}");
+        let marked = format!("{first}{before}{words}{after}{last}");
         self.inline.truncate(start);
         self.inline.push_str(&marked);
     }

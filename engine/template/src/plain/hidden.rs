@@ -113,7 +113,7 @@ fn without_comments(css: &str) -> String {
     while let Some((before, comment)) = rest.split_once("/*") {
         out.push_str(before);
         out.push(' ');
-        rest = comment.split_once("*/").map_or("", |(_, behind)| behind);
+        rest = comment.split_once("*/").map_or("", |(_, after)| after);
     }
     out.push_str(rest);
     out

@@ -85,8 +85,8 @@ impl Flow<'_, '_> {
         let number = self.links.number(target);
         self.inline.truncate(start);
         let is_apart = is_apart || self.inline.ends_with([']', CLOSE]);
-        let [before, behind] = [is_apart, space].map(|is_there| if is_there { " " } else { "" });
-        self.inline.push_str(&format!("{before}{open}{words}{close}[{number}]{behind}"));
+        let [before, after] = [is_apart, space].map(|is_there| if is_there { " " } else { "" });
+        self.inline.push_str(&format!("{before}{open}{words}{close}[{number}]{after}"));
     }
 
     /// Writes the number of a link that contains blocks after the last block.

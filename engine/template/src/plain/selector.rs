@@ -64,7 +64,7 @@ impl Compound {
             let sign = rest.chars().next().filter(|sign| matches!(sign, '.' | '#'));
             let named = rest.strip_prefix(['.', '#']).unwrap_or(rest);
             let end = named.find(|char| !is_name(char)).unwrap_or(named.len());
-            let (name, behind) = named.split_at(end);
+            let (name, after) = named.split_at(end);
             if name.is_empty() {
                 return None;
             }
@@ -73,7 +73,7 @@ impl Compound {
                 Some(_) => compound.id = Some(name.to_owned()),
                 None => compound.name = Some(name.to_ascii_lowercase()),
             }
-            rest = behind;
+            rest = after;
         }
         Some(compound)
     }
