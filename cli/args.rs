@@ -9,7 +9,7 @@ use crate::commands::{
     runs, schema, serve, steps, validate,
 };
 
-/// Workflow engine for orders: checks a pipeline file completely, then runs orders durably
+/// Workflow engine for orders: validates pipeline files and runs orders durably
 #[derive(Parser, Debug)]
 #[command(name = "oms", version, max_term_width = 100)]
 pub(crate) struct Args {

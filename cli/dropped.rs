@@ -1,8 +1,10 @@
 //! `run --watch`: files of orders in a watched folder.
 //!
-//! A file is read once it has not changed for a moment. When every order in it is on disk, it is moved to `done`, or to `refused` if an order was not
-//! accepted. If the process ends before that, the next call reads the file again and recognizes its orders by their keys.
-//! A file that grows after it was read is read again, even after it was moved, because its writer may have paused.
+//! A file is read once it has not changed for a moment. When every order in it is on disk, it is
+//! moved to `done`, or to `refused` if an order was not accepted. If the process ends before that,
+//! the next invocation reads the file again and recognizes its orders by their keys. A file that
+//! grows after it was read is read again, even after it was moved, because its writer may have
+//! paused.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;

@@ -2,7 +2,7 @@
 
 /// Success.
 pub(crate) const FINE: u8 = 0;
-/// Findings; or a conflict, a rejected order or a parked run in this call.
+/// Findings; or a conflict, a rejected order or a parked run in this invocation.
 pub(crate) const FINDINGS: u8 = 1;
 /// Invalid arguments.
 pub(crate) const USAGE: u8 = 2;
@@ -10,7 +10,7 @@ pub(crate) const USAGE: u8 = 2;
 pub(crate) const ENVIRONMENT: u8 = 4;
 /// A bug in `oms`.
 pub(crate) const BUG: u8 = 70;
-/// The command was interrupted. The next call continues.
+/// The command was interrupted. The next invocation continues.
 pub(crate) const INTERRUPTED: u8 = 130;
 
 /// An error in the arguments that clap cannot detect.

@@ -15,7 +15,7 @@ pub(crate) fn judge(preview: &Preview) -> Vec<String> {
     let characters = mail.subject.chars().count();
     if characters > SUBJECT_CHARS_SHOWN {
         findings.push(format!(
-            "the subject has {characters} characters, and many clients show only {SUBJECT_CHARS_SHOWN}"
+            "the subject has {characters} characters, and many e-mail clients show only {SUBJECT_CHARS_SHOWN}"
         ));
     }
     if mail.subject.is_empty() {

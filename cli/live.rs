@@ -57,10 +57,10 @@ struct Shared {
 /// When the address cannot be used or the files cannot be watched.
 pub(crate) fn serve(subject: Subject, address: &str, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let address: SocketAddr = address.parse().map_err(|_| {
-        Usage(format!("`{address}` is not an address with a port, such as `{ADDRESS}`"))
+        Usage(format!("expected an address with a port, such as `{ADDRESS}`, found `{address}`"))
     })?;
     if !address.ip().is_loopback() {
-        let message = "the preview is only for this machine; use a loopback address, such as";
+        let message = "the preview runs only on this machine; use a loopback address, such as";
         return Err(Usage(format!("{message} `{ADDRESS}`")).into());
     }
     let checker = crate::check::checker(kinds)?;

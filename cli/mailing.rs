@@ -20,8 +20,9 @@ use crate::world::Outside;
 pub(crate) struct MailOption {
     /// Destination of e-mails
     ///
-    /// The default is the outbox in the state directory, and SES with `--target aws`. If the state has sent e-mails before, the option is
-    /// required, so that no e-mail stays in the outbox unnoticed.
+    /// The default is the outbox in the state directory, and SES with `--target aws`. If e-mails of
+    /// this state were sent before, the option is required, so that no e-mail stays in the outbox
+    /// unnoticed.
     #[arg(long, value_enum)]
     mail: Option<Way>,
 }

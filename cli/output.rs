@@ -64,7 +64,7 @@ pub(crate) fn say_skipped_seeds(runner: &oms_runtime::Runner) {
 pub(crate) fn export(directory: std::path::PathBuf) -> oms_runtime::Export {
     let report = |failed: &oms_runtime::NotExported| {
         say(&format!(
-            "warning: {failed}; correct the cause, then the next start with `--export` exports it"
+            "warning: {failed}; fix the cause, and the next start with `--export` exports it"
         ));
     };
     oms_runtime::Export { directory, report: std::sync::Arc::new(report) }
@@ -72,7 +72,7 @@ pub(crate) fn export(directory: std::path::PathBuf) -> oms_runtime::Export {
 
 /// Warns that an object or an e-mail was not exported.
 pub(crate) fn not_exported(failed: &oms_runtime::NotExported) {
-    say(&format!("warning: {failed}; correct the cause, then run the command again"));
+    say(&format!("warning: {failed}; fix the cause, then run the command again"));
 }
 
 /// Returns the exit code of an export, and prints the number of missing files.

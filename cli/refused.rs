@@ -110,7 +110,8 @@ impl Findings {
                 None => continue,
             };
             let origin = self.next.take().map(|(origin, _)| origin);
-            // Without an answer, the process is shutting down, and the next call reads the order again.
+            // Without an answer, the process is shutting down, and the next invocation reads the
+            // order again.
             if let (Some(origin), Ok(answer)) = (origin, answer) {
                 return Some((origin, answer));
             }

@@ -19,7 +19,7 @@ use crate::summary::TablesElsewhere;
 pub(crate) struct WorldOption {
     /// Where the effects of the steps are stored
     ///
-    /// A state cannot change its target later.
+    /// The target of a state cannot be changed later.
     #[arg(long, value_enum, default_value = "local")]
     target: World,
     /// PostgreSQL database of `--target postgres`, such as `postgresql://user@host/database`

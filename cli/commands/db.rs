@@ -29,14 +29,16 @@ pub(crate) struct Args {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Write the rows of a table to standard output as NDJSON, in the order of their key
+    /// Write the rows of a table to standard output as NDJSON, sorted by key
     ///
-    /// The output contains personal data. Example: oms db export pipelines/storefront.yaml billing_data
+    /// The output contains personal data.
+    ///
+    /// Example: oms db export pipelines/storefront.yaml billing_data
     Export {
         #[command(flatten)]
         target: Target,
     },
-    /// Import rows into a table from an NDJSON file, and replace rows with the same key
+    /// Import rows from an NDJSON file into a table, replacing rows with the same key
     ///
     /// In a state directory, a file is imported completely or not at all.
     ///
@@ -49,7 +51,9 @@ enum Command {
     },
     /// Back up the state to a file, even while a server uses it
     ///
-    /// Restore it with `oms db restore`. Example: oms db backup pipelines/storefront.yaml storefront.db
+    /// Restore it with `oms db restore`.
+    ///
+    /// Example: oms db backup pipelines/storefront.yaml storefront.db
     Backup {
         #[command(flatten)]
         target: Target,
@@ -66,11 +70,13 @@ enum Command {
     },
     /// Migrate the tables of a pipeline
     ///
-    /// With `--target`, creates the tables of the pipeline and of `oms`, and on AWS the roles of the handlers.
+    /// With `--target postgres` or `--target aws`, creates the tables of the pipeline and of `oms`.
+    /// On AWS, also creates the roles of the handlers.
     ///
     /// Rows and undeclared columns are kept. The command is idempotent.
     ///
-    /// In a state directory, `oms run` creates tables and adds columns by itself. This command changes which columns are nullable.
+    /// In a state directory, `oms run` creates tables and adds columns by itself. This command also
+    /// changes whether columns are nullable.
     ///
     /// Example: oms db migrate pipelines/storefront.yaml --target postgres
     Migrate {
@@ -106,7 +112,7 @@ fn table(plan: &Plan, name: Option<&String>) -> anyhow::Result<Arc<TableDef>> {
     table.cloned().ok_or_else(|| {
         let help = did_you_mean(name, known().collect::<Vec<_>>());
         let help = help.unwrap_or_else(|| "see `tables:` in the pipeline file".to_owned());
-        Usage(format!("there is no table `{name}`; {help}")).into()
+        Usage(format!("unknown table `{name}`; {help}")).into()
     })
 }
 

@@ -8,6 +8,7 @@ use crate::output;
 /// Explain the code of a finding
 ///
 /// Shows the meaning, a minimal example and the fix. Without a code, lists all codes.
+///
 /// Example: oms explain OMS0303
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -26,7 +27,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
         let known: Vec<String> = codes::ALL.iter().map(ToString::to_string).collect();
         let help = did_you_mean(&name.to_uppercase(), known.iter().map(String::as_str))
             .unwrap_or_else(|| "`oms explain` lists all codes".to_owned());
-        return Err(Usage(format!("there is no code `{name}`; {help}")).into());
+        return Err(Usage(format!("unknown code `{name}`; {help}")).into());
     };
     output::answer(code.page())?;
     Ok(exit::FINE)

@@ -20,12 +20,15 @@ use crate::world::{WorldOption, runtime};
 
 /// Erase a customer's personal data and keep the amounts
 ///
-/// Specify the customer by id or e-mail address. Only fields that the pipeline declares are searched: `x-customer: true` in the order schema,
-/// `customer: true` on columns. For a name, the command only lists the customers that may have it.
+/// Specify the customer by id or e-mail address. Only fields that the pipeline declares are
+/// searched: `x-customer: true` in the order schema, `customer: true` on columns. If you specify a
+/// name, the command only lists the customers that may have it.
 ///
-/// Deletes the customer's completed and cancelled runs with their orders, journals, objects and e-mails. The keys stay, so that the same order
-/// is still a duplicate. Deletes the customer's rows in tables that no step writes to, and clears the `pii` columns of the others. Parked,
-/// waiting and running runs stay until you retry or cancel them, and so do the customer's rows; the exit code is then 1.
+/// Deletes the customer's completed and cancelled runs with their orders, journals, objects and
+/// e-mails. Keeps the keys, so that the same order is still a duplicate. Deletes the customer's
+/// rows in tables that no step writes to, and clears the `pii` columns of the other tables. Runs
+/// that are parked, waiting or in progress are kept until you retry or cancel them, and so are the
+/// customer's rows. If runs are kept, the exit code is 1.
 ///
 /// Lists what it erases and asks for confirmation. Without a terminal, `--yes` is required. Exported files, seed files, backups and objects on
 /// S3 are not erased.
@@ -185,10 +188,10 @@ const fn code(forgotten: &Forgotten) -> u8 {
 /// Asks for confirmation.
 fn confirm() -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
-        let message = "this cannot be undone: use `--yes` to erase, or `--dry-run` to only list";
+        let message = "erasing cannot be undone; use `--yes` to erase, or `--dry-run` to list only";
         return Err(Usage(message.to_owned()).into());
     }
-    output::say("Erase this? It cannot be undone. [y/N]");
+    output::say("Erase this data? This cannot be undone. [y/N]");
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
@@ -233,11 +236,11 @@ fn list(forgotten: &Forgotten) -> String {
 fn say_left(forgotten: &Forgotten, found: &Found) {
     for left in &forgotten.left {
         let state = left.state.as_str().replace('_', " ");
-        output::say(&format!("run {} stays, because it is {state}", left.key));
+        output::say(&format!("run {} is kept, because it is {state}", left.key));
     }
     if !forgotten.left.is_empty() {
         output::say(&format!(
-            "the customer's rows stay until these runs have ended: `oms runs retry {shown} KEY` or `oms runs cancel {shown} KEY`, then run `oms forget` again",
+            "the customer's rows are kept until these runs have ended; use `oms runs retry {shown} KEY` or `oms runs cancel {shown} KEY`, then run `oms forget` again",
             shown = found.shown()
         ));
     }
@@ -251,7 +254,7 @@ fn refuse(forgetting: &Forgetting, found: &Found, format: Format) -> anyhow::Res
     };
     if matches!(forgetting, Forgetting::Undeclared) {
         output::say(
-            "error: the pipeline does not declare what identifies a customer; nothing was erased",
+            "error: the pipeline declares no field that identifies a customer; nothing was erased",
         );
         output::say(
             "help: add `x-customer: true` to the member of the order schema with the customer's id, such as `customer_id: { type: string, x-customer: true }`, and `customer: true` to the columns with this id",
@@ -275,7 +278,7 @@ fn refuse(forgetting: &Forgetting, found: &Found, format: Format) -> anyhow::Res
     }
     if !candidates.is_empty() {
         output::say(&format!(
-            "help: if you mean one of them, run `oms forget {} ID` with the customer's id or e-mail address",
+            "help: to erase one of these customers, run `oms forget {} ID` with the customer's id or e-mail address",
             found.shown()
         ));
     }

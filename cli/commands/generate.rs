@@ -26,7 +26,9 @@ pub(crate) struct Args {
 enum Command {
     /// Generate AWS Lambda handlers in Rust, with their deployment template and permissions
     ///
-    /// The output is deterministic. Embedded files that are no longer needed are deleted, other files in the folder are not changed.
+    /// The output is deterministic. Deletes embedded files that are no longer needed. Other files
+    /// in the folder stay unchanged.
+    ///
     /// Example: oms generate lambda pipelines/storefront.yaml --out deploy/storefront
     Lambda {
         /// Pipeline file
@@ -40,7 +42,8 @@ enum Command {
         /// Source of the exchange rates
         #[arg(long, value_enum, default_value_t)]
         rates: Rates,
-        /// Path of the `oms` crates, relative to the output folder; by default the registry
+        /// Path to the `oms` crates, relative to the output folder; by default, handlers use the
+        /// registry
         #[arg(long, value_name = "PATH")]
         crates: Option<String>,
     },
@@ -49,10 +52,11 @@ enum Command {
 /// The source of the exchange rates.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Rates {
-    /// The pipeline's rates file, until the handlers are generated again
+    /// The pipeline's rates file; to update the rates, generate the handlers again
     #[default]
     Embedded,
-    /// A copy of the ECB's rates in S3, updated by a scheduled handler; an order keeps the rates of its acceptance
+    /// A copy of the ECB's rates in S3, updated by a scheduled handler; each order uses the rates
+    /// from the time of its acceptance
     Refreshed,
 }
 

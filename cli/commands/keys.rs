@@ -43,7 +43,7 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Revoke the API keys with an id or a name
+    /// Revoke API keys by id or name
     ///
     /// A running server rejects the keys after at most one second.
     ///
@@ -76,7 +76,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
             let (key, secret) = Keys::of(&found.directory).add(word(&found)?, scope, now)?;
             output::answer(&format!("{secret}\n"))?;
             output::say(&format!(
-                "this is the key `{}`; it is not shown again; send it in the header `X-Api-Key`",
+                "save the API key `{}` now, because it is not shown again; send it in the header `X-Api-Key`",
                 key.name
             ));
         }
@@ -121,7 +121,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
             let count = Keys::of(&found.directory).revoke(word, now)?;
             anyhow::ensure!(
                 count > 0,
-                "there is no valid key `{word}`; `oms keys list` lists all keys"
+                "the API key `{word}` is unknown or revoked; `oms keys list` lists all keys"
             );
             output::say(&format!("{} revoked", output::counted(count as u64, "key")));
         }
@@ -130,7 +130,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
 }
 
 fn word(found: &Found) -> anyhow::Result<&str> {
-    let message = "specify the name of the key, such as `shop`";
+    let message = "specify the name of the API key, such as `shop`";
     let word = found.words.first().map(String::as_str);
     word.ok_or_else(|| Usage(message.to_owned()).into())
 }

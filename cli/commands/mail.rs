@@ -138,7 +138,7 @@ fn show(target: Target, open: bool, part: Part, kinds: &[StepKind]) -> anyhow::R
     })?;
     anyhow::ensure!(
         !mails.is_empty(),
-        "there is no e-mail for `{key}`; `oms runs show {} {key}` shows why",
+        "the order `{key}` has no e-mail; `oms runs show {} {key}` shows why",
         found.shown()
     );
     for StoredMail { mail, .. } in mails {

@@ -41,9 +41,10 @@ enum Command {
     },
     /// Write all objects to files, `DIR/bucket/key`
     ///
-    /// Some parts of a key cannot be file names: an empty part, `.`, `..`, a part longer than 255 bytes, and a part that is also a folder (`a` next
-    /// to `a/b`). Their file names are the part, shortened if needed, `%` and 32 digits of its SHA-256 digest. If an object cannot be written, the
-    /// command reports it and exits with 1.
+    /// Some parts of a key cannot be file names: an empty part, `.`, `..`, a part longer than 255
+    /// bytes, and a part that is also a folder (`a` next to `a/b`). The file name of such a part is
+    /// the part, shortened if needed, followed by `%` and 32 digits of its SHA-256 digest. If an
+    /// object cannot be written, the command reports it and exits with code 1.
     ///
     /// Example: oms objects export pipelines/storefront.yaml out/objects
     Export {
@@ -96,7 +97,7 @@ fn get(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let reading = found.read(kinds)?;
     let content = ObjectRow::content(&reading.reader, bucket, key)?.with_context(|| {
         format!(
-            "there is no object `{bucket}/{key}`; `oms objects list {}` lists the objects",
+            "the object `{bucket}/{key}` does not exist; `oms objects list {}` lists the objects",
             found.shown()
         )
     })?;

@@ -33,7 +33,9 @@ pub(crate) struct Args {
 enum Command {
     /// Render the e-mails for the pipeline's sample orders to files
     ///
-    /// The orders run in memory with the pipeline's seeds. Nothing is sent. Example: oms render-email preview pipelines/storefront.yaml
+    /// The orders run in memory with the pipeline's seeds. Nothing is sent.
+    ///
+    /// Example: oms render-email preview pipelines/storefront.yaml
     Preview {
         #[command(flatten)]
         what: What,

@@ -34,6 +34,7 @@ use crate::world::WorldOption;
 ///
 /// Resumes open runs first, then runs the orders of each input: one JSON document per file, or one per line (NDJSON). In a new state
 /// directory without input, runs the pipeline's samples. Ends when no run can continue.
+///
 /// Example: oms run pipelines/storefront.yaml --input orders.ndjson
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -44,7 +45,7 @@ pub(crate) struct Args {
     /// File with orders, or `-` for standard input; can be repeated
     #[arg(long, value_name = "FILE")]
     input: Vec<PathBuf>,
-    /// Then read files with orders from this folder until Ctrl-C
+    /// Read files with orders from this folder until Ctrl-C, after all other input
     ///
     /// Files are moved to the subfolder `done`, or to `refused` if an order was not accepted.
     #[arg(long, value_name = "DIR")]
@@ -65,8 +66,9 @@ pub(crate) struct Args {
     concurrency: u16,
     /// Also write objects and e-mails to files in this folder
     ///
-    /// Objects have the names of `oms objects export` in `objects`. E-mails are in the Maildir `mail`. If a file cannot be written, the command
-    /// reports it, and the next call with `--export` writes it.
+    /// Objects have the names of `oms objects export` in `objects`. E-mails are in the Maildir
+    /// `mail`. If a file cannot be written, the command reports it, and the next `oms run` with
+    /// `--export` writes it.
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
     #[command(flatten)]
@@ -173,7 +175,7 @@ fn sources(args: &Args, plan: &Plan, fresh: bool) -> anyhow::Result<Vec<Source>>
     Ok(sources)
 }
 
-/// A call of `oms run`: its runner and the sources of its orders.
+/// An invocation of `oms run`: its runner and the sources of its orders.
 struct Call {
     runner: Arc<Runner>,
     plan: Arc<Plan>,
@@ -278,7 +280,7 @@ impl Call {
     }
 }
 
-/// Prints the number of runs that earlier calls parked, because they do not continue by themselves.
+/// Prints the number of runs that were parked earlier, because they do not continue by themselves.
 fn say_parked(runner: &Runner, target: &str) -> anyhow::Result<()> {
     let open = runner.count_open()?;
     let parked = open.iter().find(|(state, _)| *state == RunState::Parked);
@@ -286,14 +288,14 @@ fn say_parked(runner: &Runner, target: &str) -> anyhow::Result<()> {
         let count = u64::try_from(*count).unwrap_or_default();
         let are = if count == 1 { "is" } else { "are" };
         output::say(&format!(
-            "{} {are} parked from earlier calls; list with: oms runs list {target} --state parked",
+            "{} {are} still parked; list with: oms runs list {target} --state parked",
             output::counted(count, "run")
         ));
     }
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "the summary says how long the call took")]
+#[expect(clippy::disallowed_methods, reason = "the summary contains the duration")]
 fn now() -> Instant {
     Instant::now()
 }

@@ -37,7 +37,7 @@ enum Command {
         /// Only runs in this state
         #[arg(long, value_parser = state_of)]
         state: Option<RunState>,
-        /// Only runs with this cause: parked runs, and completed runs with a caught failure
+        /// Only runs that are parked with this cause, or completed after a caught failure with it
         #[arg(long)]
         cause: Option<String>,
         /// Maximum number of runs to list
@@ -179,7 +179,7 @@ fn show(found: &Found, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8>
     let key = key(found)?;
     let reading = found.read(kinds)?;
     let row = RunRow::find(&reading.reader, key)?.with_context(|| {
-        format!("there is no run `{key}`; `oms runs list {}` lists the runs", found.shown())
+        format!("the run `{key}` does not exist; `oms runs list {}` lists the runs", found.shown())
     })?;
     let stored = StoredRun::load(&reading.reader, row.id)?;
     let plan = reading.bundles.plan(&reading.reader, row.bundle)?;
@@ -227,7 +227,7 @@ fn page(row: &RunRow, steps: &[Json], held: &[HeldMail]) -> String {
         }
     }
     if !held.is_empty() {
-        text.push_str("\nIt is unknown whether these e-mails were sent. Search the mail server for their Message-IDs:\n");
+        text.push_str("\nIt is unknown whether these e-mails were sent. Search the log of the mail server for their Message-IDs:\n");
     }
     for HeldMail { step, element, message_id, .. } in held {
         let element = element.map(|at| format!(" element {at}")).unwrap_or_default();
@@ -251,7 +251,7 @@ fn happened(event: &Json) -> String {
         text.push_str(&format!(": {} ({message})", event["cause"].as_str().unwrap_or_default()));
     }
     if let Some(at) = event["retry_at"].as_str() {
-        text.push_str(&format!(", again at {at}"));
+        text.push_str(&format!(", next attempt at {at}"));
     }
     if let Some(why) = event["why"].as_str() {
         text.push_str(&format!(": {why}"));

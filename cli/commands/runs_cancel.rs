@@ -18,6 +18,7 @@ use crate::world::WorldOption;
 /// Cancel waiting and parked runs
 ///
 /// Completed steps stay completed, and no further step runs. The key of the order cannot be used again. Works while a server runs.
+///
 /// Example: oms runs cancel pipelines/storefront.yaml NW-10248
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -45,7 +46,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         let mut rows = Vec::new();
         for key in &found.words {
             let row = RunRow::find(&reading.reader, key)?;
-            rows.push(row.with_context(|| format!("there is no run `{key}`"))?);
+            rows.push(row.with_context(|| format!("the run `{key}` does not exist"))?);
         }
         rows
     };

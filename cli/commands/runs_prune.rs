@@ -22,6 +22,7 @@ use crate::world::WorldOption;
 ///
 /// Rows of the pipeline's tables and the keys stay, so that the same order is still a duplicate. Works while a server runs. Use
 /// `oms db backup` to keep a copy.
+///
 /// Example: oms runs prune pipelines/storefront.yaml --older-than 90d
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -44,7 +45,7 @@ fn span(text: &str) -> Result<Span, String> {
     if span.is_positive() {
         Ok(span)
     } else {
-        Err("expected a positive time, such as `90d`".to_owned())
+        Err("expected a positive duration, such as `90d`".to_owned())
     }
 }
 
@@ -52,7 +53,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Args { target, older_than, mail, world, format } = args;
     let found = target.find()?;
     let now = SystemClock.now().to_zoned(TimeZone::UTC);
-    let before = now.checked_sub(older_than).context("the time is too long")?.timestamp();
+    let before = now.checked_sub(older_than).context("the duration is too long")?.timestamp();
     let request = Request::Prune { before: before.as_millisecond() };
     let pruned = match ask(&found.directory, &request)? {
         Some(Response::Pruned(count)) => count,

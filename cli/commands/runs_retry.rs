@@ -21,8 +21,10 @@ use crate::world::WorldOption;
 
 /// Retry parked runs with the current pipeline file
 ///
-/// Completed steps do not run again. With keys, also retries waiting runs, whose next attempt starts now, and completed runs with a caught
-/// failure: the failed steps and the steps that depend on them run again, but not the catch step.
+/// Completed steps do not run again. With keys, also retries waiting runs and completed runs with a
+/// caught failure. The next attempt of a waiting run starts now. In a completed run, the failed
+/// steps and the steps that depend on them run again, but not the catch step.
+///
 /// Example: oms runs retry pipelines/storefront.yaml --cause no_rate
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -34,9 +36,9 @@ pub(crate) struct Args {
     /// Retry all parked runs with this cause
     #[arg(long)]
     cause: Option<String>,
-    /// Decision about e-mails that may have been sent
+    /// Decision about steps with an unknown outcome, such as e-mails that may have been sent
     ///
-    /// Without it, runs with such e-mails stay held.
+    /// Without it, runs with such steps stay held.
     #[arg(long, value_enum)]
     held: Option<Held>,
     #[command(flatten)]
@@ -51,9 +53,9 @@ pub(crate) struct Args {
 /// The decision about an unknown outcome.
 #[derive(clap::ValueEnum, Clone, Copy, Debug)]
 enum Held {
-    /// Mark as sent
+    /// Mark the e-mail as sent
     Sent,
-    /// Send again
+    /// Run the step again, which sends its e-mail again
     Resend,
 }
 
@@ -70,7 +72,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Args { target, all, cause, held, mail, world, format } = args;
     let found = &target.find()?.with_each_word_once();
     if !found.words.is_empty() && (all || cause.is_some()) {
-        let message = "use either keys, or `--all` or `--cause`";
+        let message = "keys cannot be combined with `--all` or `--cause`";
         return Err(Usage(message.to_owned()).into());
     }
     if !all && cause.is_none() && found.words.is_empty() {
@@ -161,7 +163,7 @@ fn chosen(reading: &Reading, found: &Found, cause: Option<&str>) -> anyhow::Resu
         };
         if caught > 0 {
             output::say(&format!(
-                "{caught} completed runs have a caught failure with this cause; to retry them, specify their keys"
+                "completed runs with a caught failure with this cause: {caught}; to retry them, specify their keys"
             ));
         }
         return Ok(rows);
@@ -169,7 +171,7 @@ fn chosen(reading: &Reading, found: &Found, cause: Option<&str>) -> anyhow::Resu
     let mut rows = Vec::new();
     for key in &found.words {
         let row = RunRow::find(&reading.reader, key)?
-            .with_context(|| format!("there is no run `{key}`"))?;
+            .with_context(|| format!("the run `{key}` does not exist"))?;
         anyhow::ensure!(
             row.can_be_retried(),
             "the run `{key}` is {}; only runs that are parked, waiting or completed with a caught failure can be retried",

@@ -9,7 +9,9 @@ use crate::output;
 
 /// Write the JSON Schema of the pipeline file or of a step kind's settings
 ///
-/// Editors use it for completion and validation. Example: oms schema > pipeline.schema.json
+/// Editors use it for completion and validation.
+///
+/// Example: oms schema > pipeline.schema.json
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// `pipeline`, or a step kind such as `money.convert`
@@ -27,7 +29,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         let known = checker.registry().kinds().map(StepKind::name).chain(["pipeline"]);
         let known: Vec<&str> = known.collect();
         let help = did_you_mean(&args.name, known.iter().copied()).unwrap_or_default();
-        return Err(Usage(format!("there is no schema `{}`; {help}", args.name)).into());
+        return Err(Usage(format!("unknown schema `{}`; {help}", args.name)).into());
     };
     output::answer(&format!("{}\n", serde_json::to_string_pretty(&schema)?))?;
     Ok(exit::FINE)

@@ -26,9 +26,11 @@ use crate::world::WorldOption;
 
 /// Accept orders over HTTP and run them
 ///
-/// `PUT` on a pipeline's intake path is answered when the order is on disk: 201 for a new order, 200 for a duplicate, 409 for another order
-/// with the same key. `/openapi.json` describes the interface. On a loopback address, no API key is required until you create one with
+/// `PUT` on a pipeline's intake path returns when the order is on disk: 201 for a new order, 200
+/// for a duplicate, 409 for another order with the same key. `/openapi.json` describes the
+/// interface. On a loopback address, no API key is required until you create an API key with
 /// `oms keys add`.
+///
 /// Example: oms serve pipelines/storefront.yaml pipelines/order-management.yaml
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {

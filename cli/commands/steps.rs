@@ -25,7 +25,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     };
     let Some(kind) = kinds.iter().find(|kind| kind.name() == name) else {
         let help = did_you_mean(&name, kinds.iter().map(StepKind::name)).unwrap_or_default();
-        return Err(Usage(format!("there is no step kind `{name}`; {help}")).into());
+        return Err(Usage(format!("unknown step kind `{name}`; {help}")).into());
     };
     output::answer(&show::kind_page(kind))?;
     Ok(exit::FINE)

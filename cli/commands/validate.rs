@@ -18,6 +18,7 @@ use crate::render::{self, FileSummary};
 /// Check pipeline files
 ///
 /// Reports all findings in all files at once, each with its place, its code (see `oms explain`) and a fix.
+///
 /// Example: oms validate pipelines/storefront.yaml
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -25,10 +26,11 @@ pub(crate) struct Args {
     paths: Vec<PathBuf>,
     /// Target of the pipelines
     ///
-    /// `postgres` and `aws` also report what is not safe with tables in an external database, `lambda` what AWS Lambda does not support.
+    /// With `postgres` and `aws`, also reports operations that are unsafe with tables in an
+    /// external database. With `lambda`, also reports features that AWS Lambda does not support.
     #[arg(long, value_enum, default_value = "local")]
     target: Where,
-    /// Findings, besides errors, that make the command fail
+    /// Fail on these findings too, not only on errors
     #[arg(long, value_enum)]
     deny: Option<Deny>,
     /// Output format
@@ -92,9 +94,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     }
     if skipped > 0 {
         let files = output::counted(skipped as u64, "YAML file");
-        output::say(&format!(
-            "skipped {files} that are not pipelines: no top-level `oms`, or tests of a pipeline"
-        ));
+        output::say(&format!("skipped {files}: no top-level `oms`, or a test of a pipeline"));
     }
     output::answer(&args.format.render(&report, &summaries, output::colour_on_stdout()))?;
     let denied = args.deny == Some(Deny::Warnings) && report.warnings() > 0;

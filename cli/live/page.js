@@ -203,7 +203,7 @@ async function read(path) {
     throw new Unreachable(failure.message);
   });
   const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Refused(body.error ?? `the server responds with ${answer.status}`);
+  if (!answer.ok) throw new Refused(body.error ?? `the server responded with ${answer.status}`);
   return body;
 }
 

@@ -282,8 +282,9 @@ impl Stack {
         handler: &str,
     ) -> anyhow::Result<SqsQueue> {
         let url = urls.get(handler).cloned();
-        let url =
-            url.with_context(|| format!("the resources have no queue of `{handler}` in `{name}`"))?;
+        let url = url.with_context(|| {
+            format!("the resources contain no queue for `{handler}` in `{name}`")
+        })?;
         Ok(SqsQueue::new(&self.cloud.session, url))
     }
 }

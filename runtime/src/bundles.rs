@@ -1,4 +1,5 @@
-//! The plans of bundles, so that a run continues on the pipeline that it began with.
+//! The plans of bundles. With them, a run continues on the version of the pipeline with which it
+//! started.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +21,8 @@ impl Bundles {
         Self { checker, plans: Mutex::default() }
     }
 
-    /// Stores the bundle of a plan, made from the file `pipeline_file`, and returns its row.
+    /// Stores the bundle of a plan that was made from the file `pipeline_file`, and returns the
+    /// bundle's row.
     pub(crate) fn keep(
         &self,
         setup: &Setup<'_>,
@@ -38,15 +40,16 @@ impl Bundles {
     /// Returns the plan of the bundle that was used last.
     ///
     /// # Errors
-    /// The database cannot be read, or this program cannot plan the bundle.
+    /// Returns an error if the database cannot be read, or if this program cannot plan the bundle.
     pub fn latest(&self, reader: &Reader) -> Result<Arc<Plan>, Error> {
         self.plan(reader, StoredBundle::latest(reader)?)
     }
 
-    /// Returns the plan of a bundle. It is made from the stored files if the bundle is not in use yet.
+    /// Returns the plan of a bundle. If the bundle is not in use yet, the plan is made from the
+    /// stored files.
     ///
     /// # Errors
-    /// The database cannot be read, or this program cannot plan the bundle.
+    /// Returns an error if the database cannot be read, or if this program cannot plan the bundle.
     pub fn plan(&self, reader: &Reader, id: i64) -> Result<Arc<Plan>, Error> {
         let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
         if let Some(plan) = known {
@@ -63,7 +66,8 @@ impl Bundles {
         Ok(plan)
     }
 
-    /// Returns the plans of all bundles except one, the newest first. Bundles that cannot be planned are skipped.
+    /// Returns the plans of all other bundles, the newest first. Bundles that cannot be planned are
+    /// skipped.
     pub(crate) fn others<'a>(
         &'a self,
         reader: &'a Reader,

@@ -1,8 +1,8 @@
 //! Requests to the process that owns a state directory, over a socket in that directory: one line
 //! of JSON for the request and one for the response.
 //!
-//! Only the owner of the directory can access it, so whoever can reach the socket has the owner's
-//! rights.
+//! Only the owner of the directory can access it. A process that can reach the socket therefore has
+//! the owner's permissions.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
@@ -120,7 +120,8 @@ pub fn socket(directory: &Path) -> PathBuf {
 /// If the path itself is too long, the socket is reached through the open directory.
 ///
 /// # Errors
-/// When `open` fails, or the path is too long and the system has no `/proc/self/fd`.
+/// Returns an error if `open` fails, or if the path is too long and the system has no
+/// `/proc/self/fd`.
 pub fn at_socket<T>(
     directory: &Path,
     open: impl FnOnce(&Path) -> std::io::Result<T>,
@@ -144,7 +145,7 @@ pub fn at_socket<T>(
 /// Sends a request to the owner of a state directory. Returns `None` if no process listens there.
 ///
 /// # Errors
-/// When the owner cannot be reached, disconnects, or sends an invalid response.
+/// Returns an error if the owner cannot be reached, disconnects, or sends an invalid response.
 pub fn ask(directory: &Path, request: &Request) -> std::io::Result<Option<Response>> {
     let mut stream = match at_socket(directory, |path| UnixStream::connect(path)) {
         Ok(stream) => stream,

@@ -1,8 +1,10 @@
-//! The runtime of one machine: it accepts orders, drives their runs, and lets people retry, cancel and delete them.
+//! Runs pipelines on one machine: accepts orders, drives their runs, and lets people retry, cancel
+//! and delete runs.
 //!
-//! The [`Runner`] owns a state. A run works on a stage, which implements the ports: what a step writes is kept there until the
-//! run has to stop, and then goes to the store as one packet with the events, so that effects and journal become durable in
-//! one transaction. This crate contains no SQL.
+//! The [`Runner`] owns a state directory. Each run has a stage, which implements the ports. The
+//! stage keeps the writes of steps until the run has to stop. Then the writes and the events go to
+//! the store in one packet, so that effects and journal become durable in one transaction. This
+//! crate contains no SQL.
 
 mod admission;
 mod bundles;

@@ -1,4 +1,4 @@
-//! The runner: the one process that runs a pipeline on a state directory.
+//! The runner of a pipeline on a state directory.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -29,21 +29,24 @@ pub struct Runner {
     current: RwLock<(Arc<Plan>, i64)>,
     pub(crate) concurrency: usize,
     pub(crate) accepts_while_stalled: bool,
-    /// Accepted orders whose runs wait for a permit.
+    /// Number of accepted orders whose runs wait for a permit.
     pub(crate) queued: AtomicUsize,
     /// Number of new orders so far.
     pub(crate) orders: AtomicU64,
-    /// Whether this process found earlier runs. Only then are orders looked up before they run.
+    /// Whether the state had runs when it was opened. Only then are orders looked up before their
+    /// runs start.
     pub(crate) runs_before: bool,
-    /// Rows of seeds that were skipped when the runner was opened.
+    /// The seeds with rows that were skipped when the runner was opened.
     skipped: Vec<SkippedSeed>,
 }
 
 impl Runner {
-    /// Takes ownership of a state directory: creates tables, loads seeds, stores the plan's bundle, starts the writer.
+    /// Takes ownership of a state directory: creates tables, loads seeds, stores the plan's bundle,
+    /// and starts the writer.
     ///
     /// # Errors
-    /// Another process owns the directory, it belongs to another pipeline, or it cannot be used.
+    /// Returns an error if another process owns the directory, if it belongs to another pipeline,
+    /// or if it cannot be used.
     pub fn open(
         directory: &Path,
         plan: &Arc<Plan>,
@@ -60,10 +63,10 @@ impl Runner {
         )
     }
 
-    /// Takes ownership of a state directory, as [`open`](Self::open) does, with commits made where `writer` says.
+    /// Takes ownership of a state directory like [`open`](Self::open), with the given writer mode.
     ///
     /// # Errors
-    /// As those of [`open`](Self::open).
+    /// Returns the same errors as [`open`](Self::open).
     pub fn open_with(
         directory: &Path,
         (plan, checker, pipeline_file, files): (&Arc<Plan>, &Arc<Checker>, &str, &dyn Files),
@@ -78,7 +81,7 @@ impl Runner {
             remote::claim(setup, settings.remote.as_ref())?;
             if settings.remote.is_none() {
                 skipped = setup.load(plan.tables(), seeds::files(plan, files))?;
-                setup.recall_last_run(plan.tables())?;
+                setup.restore_last_run(plan.tables())?;
             }
             let mailer = mailing::settle(setup, settings.mail)?;
             let bundle = bundles.keep(setup, pipeline_file, plan, settings.clock.now())?;
@@ -114,7 +117,7 @@ impl Runner {
     /// Stops the writer and releases the directory.
     ///
     /// # Errors
-    /// The failure that stopped the writer, if there was one.
+    /// Returns an error if the writer has failed, or if it fails while it stops.
     pub fn close(self) -> Result<(), Error> {
         self.driver.store.close()
     }
@@ -134,10 +137,10 @@ impl Runner {
         self.queued.load(Ordering::Relaxed)
     }
 
-    /// Returns the rows of runs that may continue on their own.
+    /// Returns the rows of runs that can continue without a person.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn open_runs(&self) -> Result<Vec<i64>, Error> {
         self.driver.store.read(StoredRun::open)
     }
@@ -145,7 +148,7 @@ impl Runner {
     /// Reads committed data, with access to the plans of the runs.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn read<T>(
         &self,
         read: impl FnOnce(&Reader, &Bundles) -> Result<T, Error>,
@@ -153,20 +156,20 @@ impl Runner {
         self.driver.store.read(|reader| read(reader, &self.driver.bundles))
     }
 
-    /// Returns whether the tables are outside of this database.
+    /// Returns whether the tables are in another database.
     pub(crate) const fn is_remote(&self) -> bool {
         self.driver.remote.is_some()
     }
 
-    /// Returns whether e-mails are sent.
+    /// Returns whether a mail server sends the e-mails.
     pub const fn sends(&self) -> bool {
         self.driver.mailer.is_some()
     }
 
-    /// Writes an entry of the audit log before the action, and returns the entry's number.
+    /// Writes an entry to the audit log before the action, and returns the entry's number.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn audit(&self, entry: AuditEntry) -> Result<i64, Error> {
         self.driver.store.audit(entry).await
     }
@@ -174,7 +177,7 @@ impl Runner {
     /// Appends the outcome to an entry of the audit log.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn audited(&self, entry: i64, outcome: String) -> Result<(), Error> {
         self.driver.store.add_audit_result(entry, outcome).await
     }
@@ -182,7 +185,7 @@ impl Runner {
     /// Returns the run of the order with a key.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn find(&self, key: &str) -> Result<Option<RunRow>, Error> {
         self.driver.store.read(|reader| RunRow::find(reader, key))
     }
@@ -190,7 +193,7 @@ impl Runner {
     /// Returns a run by its row.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn row(&self, id: i64) -> Result<Option<RunRow>, Error> {
         Ok(self.read(|reader, _| RunRow::those(reader, &[id]))?.pop())
     }
@@ -198,7 +201,7 @@ impl Runner {
     /// Returns the next attempt of a run, or `None` if the run does not wait.
     ///
     /// # Errors
-    /// When the database cannot be read, or the run's journal cannot be replayed.
+    /// Returns an error if the database cannot be read, or if the run's journal cannot be replayed.
     pub fn next_attempt(&self, id: i64) -> Result<Option<NextAttempt>, Error> {
         self.read(|reader, bundles| {
             let stored = StoredRun::load(reader, id)?;
@@ -210,39 +213,41 @@ impl Runner {
     /// Counts the runs that have not completed, by state.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn count_open(&self) -> Result<Vec<(RunState, i64)>, Error> {
         self.driver.store.read(RunRow::count_open)
     }
 
-    /// Adds rows to a table and replaces those with the same key; all of them or none.
+    /// Adds rows to a table, and replaces rows with the same key. Writes either all rows or none.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns an error if the database fails.
     pub async fn import(&self, table: &Arc<TableDef>, rows: Vec<Value>) -> Result<(), Error> {
         self.driver.store.import(table, rows).await
     }
 
-    /// Returns how many objects and e-mails could not be exported so far.
+    /// Returns the number of objects and e-mails that could not be exported so far.
     pub fn count_not_exported(&self) -> u64 {
         self.driver.exporter.as_ref().map_or(0, Exporter::count_failed)
     }
 
-    /// Returns the plan of new runs.
+    /// Returns the plan for new runs.
     pub fn plan(&self) -> Arc<Plan> {
         self.current().0
     }
 
-    /// Returns the plan of new runs and the row of its bundle.
+    /// Returns the plan for new runs, and the row of its bundle.
     pub(crate) fn current(&self) -> (Arc<Plan>, i64) {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Begins new runs on another plan of the pipeline from now on; runs that are there go on as they began. `pipeline_file` is its file's
-    /// name, and `files` has the bytes of the seed files by their paths.
+    /// Starts new runs on another plan of the pipeline from now on. Existing runs keep their plans.
+    /// The plan was made from the file `pipeline_file`, and `files` contains its seed files.
+    /// Returns the seeds with rows that were skipped.
     ///
     /// # Errors
-    /// When a table in the database differs from its declaration, or the database fails.
+    /// Returns an error if a table in the database differs from its declaration, or if the database
+    /// fails.
     pub async fn replace(
         &self,
         plan: &Arc<Plan>,
@@ -253,10 +258,10 @@ impl Runner {
             return Ok(Vec::new());
         }
         let (next, bundles) = (Arc::clone(plan), Arc::clone(&self.driver.bundles));
-        let (here, file, now) = (!self.is_remote(), pipeline_file.to_owned(), self.now());
+        let (is_local, file, now) = (!self.is_remote(), pipeline_file.to_owned(), self.now());
         let settled = self.driver.store.set_up(move |setup| {
             setup.claim(next.name())?;
-            let skipped = match here {
+            let skipped = match is_local {
                 true => setup.load(next.tables(), seeds::files(&next, &files))?,
                 false => Vec::new(),
             };

@@ -222,7 +222,7 @@ impl Flow {
         tokio::task::block_in_place(|| self.runner.read(read))
     }
 
-    /// Returns the number of orders that wait to run.
+    /// Returns the number of queued orders.
     pub(crate) fn waiting(&self) -> usize {
         self.work.max_capacity() - self.work.capacity() + self.runner.queued()
     }

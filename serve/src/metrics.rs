@@ -94,7 +94,7 @@ impl Metrics {
             metrics.caught.clone(),
         );
         registry.register("runs_open", "Runs that have not ended, by state", metrics.open.clone());
-        registry.register("orders_queued", "Orders that wait to run", metrics.queued.clone());
+        registry.register("orders_queued", "Queued orders", metrics.queued.clone());
         registry.register(
             "acceptance_seconds",
             "Time from the last byte of an order until it is on disk",

@@ -200,7 +200,7 @@ fn answers() -> Json {
         ("413", "The order is too large."),
         ("415", "The body is not `application/json`, or it is compressed."),
         ("421", "The request is for a host other than this machine."),
-        ("429", "The server has too many orders at once. Send the order again."),
+        ("429", "Too many concurrent orders. Send the order again after the number of seconds in `Retry-After`."),
         ("503", "The order could not be stored. Send it again."),
     ]));
     Json::Object(answers)

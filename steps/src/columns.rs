@@ -131,7 +131,9 @@ fn may_not_fit(
             Shape::Decimal { integer_digits, scale },
             Shape::Decimal { integer_digits: more, scale: finer },
         ) if more > integer_digits || finer > scale => (
-            format!("a decimal with up to {more} digits before the point and {finer} after it"),
+            format!(
+                "a decimal with up to {more} digits before the decimal point and {finer} after it"
+            ),
             match (finer > scale, more > integer_digits) {
                 (true, false) => format!(
                     "{}, limit it in the order schema (`x-scale`), or widen the column",
@@ -163,7 +165,7 @@ fn may_not_fit(
         Finding::warning(
             codes::MAY_NOT_FIT,
             Place::value(at.clone()),
-            format!("`{}` may not fit its column", column.name),
+            format!("`{}` may be too large for its column", column.name),
         )
         .label(format!("{found} for `{column}`"))
         .help(help),

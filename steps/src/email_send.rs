@@ -25,7 +25,7 @@ use crate::one_line;
 /// outbox. It is sent once for each order, step and element.
 ///
 /// `oms validate` checks every name in the template against `data`. A failed attempt is repeated
-/// only if the e-mail was certainly not sent.
+/// only if it is certain that the e-mail was not sent.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -143,7 +143,7 @@ impl Step for EmailSend {
 
     async fn run(&self, cx: &StepContext<'_>, input: Input) -> Result<Output, StepError> {
         let unrendered = |error| {
-            StepError::permanent(cause::TEMPLATE, "the e-mail cannot be rendered").caused_by(error)
+            StepError::permanent(cause::TEMPLATE, "cannot render the e-mail").caused_by(error)
         };
         let (data, locale) = (&input.data, input.locale.as_deref());
         let rendered = self.template.render(data, locale).map_err(unrendered)?;

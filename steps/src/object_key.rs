@@ -26,7 +26,7 @@ pub(crate) fn check(key: &Compiled, written: &Expr<String>, cx: &mut PlanContext
         return true;
     }
     let message = format!(
-        "an object's key has 1 to {BYTES_MAX} bytes, but this one has {}{bytes}",
+        "an object's key must have 1 to {BYTES_MAX} bytes, found {}{bytes}",
         if is_empty { "" } else { "at least " }
     );
     let help = "write a shorter key, such as `${{ run.key }}.json`".to_owned();

@@ -14,11 +14,11 @@ use serde::Deserialize;
 
 use crate::{object_key, unique};
 
-/// Stores an object in a bucket of S3 or in a table of the local database.
+/// Stores an object in an S3 bucket, or locally in the database of the state.
 ///
-/// A repetition changes nothing. It is a conflict if another run stored different content under the
-/// same key, or if another step or element of the same run stored an object there. A whole order
-/// (`body: ${{ order }}`) is stored byte for byte as it was received.
+/// Storing the same content again changes nothing. It is a conflict if another run stored different
+/// content under the same key, or if another step or element of the same run stored an object
+/// there. A whole order (`body: ${{ order }}`) is stored byte for byte as it was received.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -90,7 +90,7 @@ impl Step for ObjectPut {
 
     async fn run(&self, cx: &StepContext<'_>, input: Input) -> Result<Output, StepError> {
         if !object_key::is_valid(&input.key) {
-            let message = "an object's key has 1 to 1024 bytes and no control characters";
+            let message = "an object's key must have 1 to 1024 bytes and no control characters";
             return Err(StepError::permanent(cause::OUT_OF_RANGE, message));
         }
         let (body, content_type): (Arc<[u8]>, _) = match &input.body {

@@ -17,9 +17,9 @@ use crate::unique;
 /// Adds a row to a table.
 ///
 /// If the same step repeats the insert, the first row stays unchanged. A row of another run, step
-/// or element with the same key is a conflict. So the key must be unique for each order, and with
-/// `for_each` also for each element. To use the index of the element in the key, add `index: i` to
-/// `for_each`.
+/// or element with the same key is a conflict. Therefore, the key must be unique for each order,
+/// and with `for_each` also for each element. To use the index of the element in the key, add
+/// `index: i` to `for_each`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {

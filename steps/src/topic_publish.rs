@@ -10,7 +10,7 @@ use oms_engine::value::{NoOutput, Type, Typed};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Announces the order on a topic of SNS, or within the process locally. The announcement is
+/// Announces the order on an SNS topic, or locally within the process. The announcement is
 /// delivered at least once.
 ///
 /// The branches after this step succeed or fail independently. The message identifies the order,

@@ -58,7 +58,7 @@ function keepLive(element) {
         ended = true;
         tell("You are logged out. Reload the page to log in.");
       } else if (!answer.ok) {
-        throw new Error(`the server responds with ${answer.status}`);
+        throw new Error(`the server responded with ${answer.status}`);
       } else {
         const { body } = new DOMParser().parseFromString(await answer.text(), "text/html");
         ended = body.querySelector("[data-done]") !== null;

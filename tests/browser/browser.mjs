@@ -1,10 +1,10 @@
-// What the browser's tests share: starting Chromium, hearing its complaints, and looking at a mail as it is drawn.
+// Shared code of the browser tests: starts Chromium, collects its errors, and checks how a mail is rendered.
 
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 
-/** The command line's arguments; with fewer than `least`, says how the program is called and ends it. */
+/** Returns the command line's arguments. With fewer than `least`, prints the usage and exits. */
 export function argumentsOf(usage, least) {
   const given = process.argv.slice(2);
   if (given.length < least) {
@@ -14,18 +14,18 @@ export function argumentsOf(usage, least) {
   return given;
 }
 
-/** Starts Chromium by the `playwright-core` that lies in `folder/node_modules`. */
+/** Starts Chromium with `playwright-core` from `folder/node_modules`. */
 export async function launch(folder) {
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
   if (!existsSync(executablePath)) {
-    throw new Error(`there is no ${executablePath}; set CHROMIUM to the path of a Chromium`);
+    throw new Error(`${executablePath} does not exist; set CHROMIUM to the path of Chromium`);
   }
-  // The tests have no package of their own, so what they need is looked up where it was installed.
+  // The tests are not a package, so resolve the dependency where it was installed.
   const { chromium } = createRequire(join(resolve(folder), "x.js"))("playwright-core");
   return chromium.launch({ executablePath, headless: true, args: ["--no-sandbox"] });
 }
 
-/** Opens a page and collects everything that the browser complains of. */
+/** Opens a page and collects the errors that the browser reports. */
 export async function open(browser, settings) {
   const page = await browser.newPage(settings);
   const complaints = [];
@@ -36,7 +36,7 @@ export async function open(browser, settings) {
   return { page, complaints };
 }
 
-/** Runs a test; a failure is one clear message and a status of 1. The browser ends in either case. */
+/** Runs a test and closes the browser. A failure prints a message and sets the exit code to 1. */
 export async function main(folder, test) {
   let browser;
   try {
@@ -50,14 +50,14 @@ export async function main(folder, test) {
   }
 }
 
-/** Fails with all faults, or with the first ones if there are a great many. */
+/** Fails with all faults, or with the first 30 if there are more. */
 export function failOn(name, faults) {
   if (faults.length === 0) return;
   const more = faults.length > 30 ? [`... and ${faults.length - 30} more`] : [];
   throw new Error([`${name}: ${faults.length} faults`, ...faults.slice(0, 30), ...more].join("\n  "));
 }
 
-/** The least contrast of each scheme over many mails. */
+/** The lowest contrast of each color scheme over many mails. */
 export class Contrast {
   #least = { light: undefined, dark: undefined };
 
@@ -72,7 +72,7 @@ export class Contrast {
     return `contrast at least ${shown("light")} in light and ${shown("dark")} in dark`;
   }
 
-  /** Where the least ones are. */
+  /** The places with the lowest contrasts. */
   get places() {
     return Object.entries(this.#least)
       .filter(([, least]) => least)
@@ -82,9 +82,9 @@ export class Contrast {
 }
 
 /**
- * Looks at the mail in a frame, and is run there: it may use nothing from outside of itself.
+ * Checks the mail in a frame. The function runs in the frame, so it must not use anything from outside.
  *
- * Returns the scheme that the mail was asked for, its width, whether it has words, its faults, and its least contrast.
+ * Returns the color scheme of the frame, its width, its language, the faults, and the lowest contrast.
  */
 export function inspect() {
   const faults = [];
@@ -119,14 +119,14 @@ export function inspect() {
   };
   const hex = (rgb) => `#${rgb.map((value) => Math.round(value).toString(16).padStart(2, "0")).join("")}`;
 
-  // What lies below everything is the browser's, and darkens with the scheme.
+  // The bottom layer is the browser's canvas, whose color depends on the scheme.
   const probe = document.createElement("span");
   probe.style.backgroundColor = "Canvas";
   document.body.append(probe);
   const canvas = parsed(getComputedStyle(probe).backgroundColor).rgb;
   probe.remove();
 
-  /** The colour below an element's text, through all that is not opaque; or nothing, if a picture lies there. */
+  /** The background color of an element's text after blending all layers, or undefined if a layer is an image. */
   const groundOf = (element) => {
     const layers = [];
     for (let at = element; at; at = at.parentElement) {
@@ -144,7 +144,7 @@ export function inspect() {
     for (let at = element; at; at = at.parentElement) opacity *= Number(getComputedStyle(at).opacity);
     return opacity;
   };
-  // What is meant for screen readers or for the list of mails only is not displayed, or a pixel large.
+  // Text only for screen readers or for the mail list is not displayed, or is one pixel large.
   const isSeen = (element) => {
     if (!element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) return false;
     for (let at = element; at && at !== document.body; at = at.parentElement) {
@@ -155,13 +155,13 @@ export function inspect() {
   };
 
   if (root.scrollWidth > root.clientWidth) {
-    // The innermost of what is too wide is nearest to the cause.
+    // The innermost element that is too wide is nearest to the cause.
     const wide = [...document.body.querySelectorAll("*")].filter((element) => {
       const { left, right } = element.getBoundingClientRect();
       return right > root.clientWidth + 0.5 || left < -0.5;
     });
     const place = wide.length > 0 ? describe(wide.at(-1)) : "body";
-    faults.push(`scrolls sideways, ${root.scrollWidth} px of mail in ${root.clientWidth} px: ${place}`);
+    faults.push(`scrolls horizontally, ${root.scrollWidth} px of mail in ${root.clientWidth} px: ${place}`);
   }
 
   for (const element of root.querySelectorAll("*")) {
@@ -169,14 +169,14 @@ export function inspect() {
     if (display === "inline" || !isSeen(element)) continue;
     const cuts = (overflow) => overflow === "hidden" || overflow === "clip";
     if (cuts(overflowX) && element.scrollWidth > element.clientWidth + 1) {
-      faults.push(`cut off sideways, ${element.scrollWidth} px in ${element.clientWidth} px: ${describe(element)}`);
+      faults.push(`cut off at the side, ${element.scrollWidth} px in ${element.clientWidth} px: ${describe(element)}`);
     }
     if (cuts(overflowY) && element.scrollHeight > element.clientHeight + 1) {
-      faults.push(`cut off below, ${element.scrollHeight} px in ${element.clientHeight} px: ${describe(element)}`);
+      faults.push(`cut off at the bottom, ${element.scrollHeight} px in ${element.clientHeight} px: ${describe(element)}`);
     }
   }
 
-  /** Counts the lines of a text's boxes: where writing turns round, one line is several boxes. */
+  /** Counts the lines of a text's boxes. Where the text direction changes, one line has several boxes. */
   const linesOf = (boxes) => {
     let lines = 0;
     let middle = -Infinity;
@@ -201,15 +201,15 @@ export function inspect() {
     if (boxes.length === 0) continue;
     words += 1;
 
-    // What sticks out at the side where reading begins cannot even be scrolled to.
+    // Text beyond the side where lines begin cannot be reached by scrolling.
     for (const { left, right } of boxes) {
       if (left + scrollX < -1 || right + scrollX > root.clientWidth + 1) {
-        faults.push(`sticks out of the window, ${Math.round(left)} to ${Math.round(right)} px: ${describe(element)}`);
+        faults.push(`is outside the window, ${Math.round(left)} to ${Math.round(right)} px: ${describe(element)}`);
         break;
       }
     }
 
-    // A column that got no room breaks its words between letters. Long words may break, but not all along.
+    // A column without enough space breaks its words between letters. Long words may break, but not every few letters.
     const letters = text.data.trim().length;
     const lines = linesOf(boxes);
     if (lines >= 4 && letters / lines < 3) {
@@ -220,7 +220,7 @@ export function inspect() {
     const ground = groundOf(element);
     const ink = parsed(style.color);
     if (!ground || !ink) {
-      faults.push(`has a contrast that cannot be told: ${describe(element)}`);
+      faults.push(`has an unknown contrast: ${describe(element)}`);
       continue;
     }
     const seen = over(ink.rgb, ink.alpha * opacityOf(element), ground);

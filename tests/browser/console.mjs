@@ -1,9 +1,9 @@
-// Uses the console of `oms serve` as the people do who look after orders, and as those who mean them harm.
+// Uses the console of `oms serve` like operators, and like attackers.
 //
 // Usage: node console.mjs NODE_DIR AXE_DIR OMS ROOT OUT_DIR, where NODE_DIR holds node_modules/playwright-core, AXE_DIR
-// node_modules/axe-core, OMS is the program, and ROOT has `pipelines` and `templates`, which are copied. Pictures of the
-// pages go to OUT_DIR. Hostile texts are those of OMS_SHARED/data/bad-input, if it is set, and a few of our own. Ends
-// with 1 at the first thing that is not as it should be.
+// node_modules/axe-core, OMS is the program, and ROOT has `pipelines` and `templates`, which are copied. Screenshots of
+// the pages are written to OUT_DIR. The hostile texts are a few built-in ones and those of OMS_SHARED/data/bad-input, if
+// OMS_SHARED is set. The test exits with 1 at the first failure.
 
 import { execFile, spawn } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -17,26 +17,26 @@ import { argumentsOf, failOn, main, open } from "./browser.mjs";
 
 const [nodes, axes, program, root, out] = argumentsOf("console.mjs NODE_DIR AXE_DIR OMS ROOT OUT_DIR", 5);
 const PATIENCE_MS = 15_000;
-/** A key counts, and counts no more, from the next second on. */
+/** The time until an added or revoked key takes effect is about a second. */
 const KEYS_MS = 2_000;
-/** How long a frame takes to be drawn, for the pictures' sake. */
+/** Time to wait until a frame is drawn, before a screenshot. */
 const DRAWN_MS = 200;
 const SCHEMES = ["light", "dark"];
 const WIDTHS = [1280, 360];
-/** Runs that are retried together: enough that their progress can be seen. */
+/** Number of runs that are retried together: enough to see their progress. */
 const BULK = 200;
-/** Runs that nothing is done with, so that there are some pages of them. */
+/** Number of additional runs, so that the list has several pages. */
 const FILLERS = 90;
-/** A run's line on a page, and how many of them a page has. */
+/** Selector of the rows of a list, and the number of rows of a page. */
 const LINE = "table.rows tbody tr";
 const LINES = 50;
 const TABS_MAX = 100;
-/** Visits without a key: more than the server keeps sessions. */
+/** Number of visits without a key: more than the server stores sessions. */
 const STRANGERS = 1_200;
 const PARKED_BY_RATE = "no_rate";
 const PARKED_BY_ROW = "no_row";
 
-/** Texts that would be more than texts on a careless page. */
+/** Texts that become markup or scripts on a page that does not escape them. */
 const HOSTILE = [
   "<script>alert(1)</script>",
   "</script><script>alert(1)</script>",
@@ -62,10 +62,10 @@ function ok(what) {
   console.log(`ok ${what}`);
 }
 
-/** Asks again and again until the answer is yes, and returns how long that took. */
+/** Polls until the answer is true, and returns how long that took. */
 async function until(what, ask, patience = PATIENCE_MS) {
   const begun = performance.now();
-  // A page that goes to another one just then has no answer.
+  // A page that is navigating has no answer.
   const unknown = (failure) => {
     if (!/context was destroyed|Frame was detached/.test(failure.message)) throw failure;
     return false;
@@ -74,17 +74,17 @@ async function until(what, ask, patience = PATIENCE_MS) {
     if (await Promise.resolve(ask()).catch(unknown)) return performance.now() - begun;
     await pause(20);
   } while (performance.now() < begun + patience);
-  throw new Error(`console: waited ${patience / 1000} s in vain until ${what}`);
+  throw new Error(`console: after ${patience / 1000} s, it is still not true that ${what}`);
 }
 
-/** `oms serve` with a state of its own. */
+/** `oms serve` with its own state. */
 class Serve {
   constructor(folder) {
     this.folder = folder;
     this.pipeline = join(folder, "pipelines", "storefront.yaml");
     this.samples = join(folder, "pipelines", "storefront", "samples");
     this.state = join(folder, "state");
-    // The copy is a project of its own, so that its pipelines may use `templates`.
+    // Make the copy a project, so that its pipelines may use `templates`.
     mkdirSync(join(folder, ".git"));
     for (const name of ["pipelines", "templates"]) {
       cpSync(join(root, name), join(folder, name), { recursive: true, filter: (path) => !path.includes("/.oms") });
@@ -107,7 +107,7 @@ class Serve {
         return;
       }
     }
-    throw new Error("console: the server ended without saying where its console is");
+    throw new Error("console: the server exited without printing the URL of its console");
   }
 
   async end() {
@@ -115,7 +115,7 @@ class Serve {
     await this.ended;
   }
 
-  /** Runs a command on the server's state, and returns what it prints. */
+  /** Runs a command on the server's state and returns its standard output. */
   async oms(...words) {
     const { stdout } = await promisify(execFile)(resolve(program), [...words, "--state-dir", this.state]);
     return stdout;
@@ -134,13 +134,13 @@ class Serve {
     return answer.status;
   }
 
-  /** Puts orders, and waits until nothing is left to be done with any of them. */
+  /** Puts orders and waits until none of their runs is in progress or waiting. */
   async putAll(orders) {
     const queue = [...orders];
     const worker = async () => {
       for (let order = queue.pop(); order; order = queue.pop()) {
         const status = await this.put(order);
-        check(status === 201, `the order ${order.order_id} is answered with ${status}`);
+        check(status === 201, `the order ${order.order_id} gets the status ${status}`);
       }
     };
     await Promise.all([worker(), worker(), worker(), worker()]);
@@ -151,7 +151,7 @@ class Serve {
     });
   }
 
-  /** Adds rows of customers, as somebody does who mends an order's cause. */
+  /** Adds rows to the customer table, as an operator does to fix the cause of a parked run. */
   async customers(rows) {
     const file = join(this.folder, "customers.ndjson");
     writeFileSync(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
@@ -163,7 +163,7 @@ class Serve {
   }
 }
 
-/** What nobody may find in an address: it is in logs, histories and on screens. */
+/** Texts that must not be in a URL, because URLs appear in logs, histories and on screens. */
 class Secrets {
   #urls = new Set();
   #known = new Set();
@@ -185,16 +185,16 @@ class Secrets {
     for (const url of this.#urls) {
       const plain = decodeURIComponent(url.replaceAll("+", " ")).toLowerCase();
       for (const secret of this.#known) {
-        if (plain.includes(secret)) faults.push(`${url} has ${secret} in it`);
+        if (plain.includes(secret)) faults.push(`${url} contains ${secret}`);
       }
-      if (/[?&](csrf|customer|key-|token|session)=/.test(plain)) faults.push(`${url} has what only a form may have`);
+      if (/[?&](csrf|customer|key-|token|session)=/.test(plain)) faults.push(`${url} contains a parameter that belongs in a form body`);
     }
-    failOn("addresses", faults);
+    failOn("URLs", faults);
     return this.#urls.size;
   }
 }
 
-/** Somebody at a browser, with a session of their own. */
+/** A user with a browser and a session. */
 class Person {
   static async at(browser, serve, secrets, settings = {}) {
     const { page, complaints } = await open(browser, { viewport: { width: 1280, height: 800 }, ...settings });
@@ -211,17 +211,17 @@ class Person {
     Object.assign(this, { page, complaints, serve });
   }
 
-  /** Goes to a page by its address, which works. */
+  /** Goes to a page by its URL and checks that it loads. */
   async goes(path) {
     const answer = await this.page.goto(`${this.serve.base}${path}`);
-    check(answer.ok(), `${path} is answered with ${answer.status()}`);
+    check(answer.ok(), `${path} has the status ${answer.status()}`);
   }
 
   press(role, name) {
     return this.page.getByRole(role, { name, exact: true }).click();
   }
 
-  /** The field is found by its name alone; a form may have nearly the same one. */
+  /** Fills the field with exactly this name, because another form may have a similar one. */
   fill(name, text) {
     return this.page.getByRole("textbox", { name, exact: true }).fill(text);
   }
@@ -246,13 +246,13 @@ class Person {
     return this.page.locator(LINE).evaluateAll((rows) => rows.map((row) => [...row.cells].map((cell) => cell.innerText)));
   }
 
-  /** What the audit log says, the newest first. */
+  /** The entries of the audit log, newest first. */
   async audit() {
     await this.goes("/audit");
     return (await this.cells()).map(([, who, what, key, detail]) => ({ who, what, key, detail }));
   }
 
-  /** Checks that the audit log has each of these once. */
+  /** Checks that the audit log has each of these entries once. */
   async logged(...wanted) {
     const entries = await this.audit();
     for (const entry of wanted) {
@@ -266,12 +266,12 @@ class Person {
     return this.page.locator("input[name=csrf]").first().inputValue();
   }
 
-  /** Nothing of all that was to be complained of. */
+  /** Checks that the browser reported no error. */
   content(name) {
     failOn(name, this.complaints);
   }
 
-  /** The browser notes each answer that is an error; these were asked for. */
+  /** Removes the browser's errors for expected responses with this status. */
   forgive(status) {
     const noise = new RegExp(`^console: Failed to load resource: .* status of ${status} `);
     const kept = this.complaints.filter((complaint) => !noise.test(complaint));
@@ -283,13 +283,13 @@ class Person {
   }
 }
 
-/** Writes the rates that mend orders in bolívares. */
+/** Adds the missing rates for orders in bolívares. */
 function mendRates({ folder }) {
   const file = join(folder, "pipelines", "storefront", "rates-extra.csv");
   writeFileSync(file, "date,currency,per_eur\n2024-07-04,VES,36.5\n");
 }
 
-/** 1: everything that the console is for, with the mouse. */
+/** 1: the main tasks, with the mouse. */
 async function mouse(person) {
   const { serve, page } = person;
   const found = serve.order({}, "NW-10250");
@@ -298,7 +298,7 @@ async function mouse(person) {
     found,
     serve.order({ order_id: "ROW-1", customer_id: "MOUSE1" }),
     serve.order({ order_id: "ROW-2", customer_id: "MOUSE2" }),
-    // There are no rates for this one in the file either, so it is parked again.
+    // The added rates do not include this currency, so this run is parked again.
     serve.order({ order_id: "KPW-1", currency: "KPW" }),
     ...bulk,
   ]);
@@ -307,21 +307,21 @@ async function mouse(person) {
   await person.press("link", "Runs");
   await person.fill("Key prefix", found.order_id.slice(0, -1));
   await person.press("button", "Filter");
-  check((await person.keys()).join() === found.order_id, "the search by a key finds another run");
-  check(page.url().includes("key=NW-1025"), "the search by a key cannot be kept as a bookmark");
+  check((await person.keys()).join() === found.order_id, "the search by key finds another run");
+  check(page.url().includes("key=NW-1025"), "the search by key cannot be bookmarked");
   await person.press("link", found.order_id);
-  check((await person.heading()) === found.order_id && (await person.state()) === "completed", "the found run is not the one");
+  check((await person.heading()) === found.order_id && (await person.state()) === "completed", "the found run is wrong");
   const row = page.locator("article", { has: page.getByRole("heading", { name: "billing_data" }) });
-  check((await row.count()) === 1 && (await row.innerText()).includes(found.customer_id), "the run does not show the row that it wrote");
+  check((await row.count()) === 1 && (await row.innerText()).includes(found.customer_id), "the run does not show its billing row");
   ok("an order is found by its key");
 
   await person.press("link", "Runs");
   await person.fill("Customer", found.customer_id);
   await person.press("button", "Search");
   await person.says("Customer search: all matching runs.");
-  check((await person.keys()).join() === found.order_id, `a customer's text finds ${await person.keys()}`);
-  check(!(await page.content()).toLowerCase().includes(`value="${found.customer_id.toLowerCase()}"`), "the page keeps what was searched for");
-  // The order has no name; the table of customers has.
+  check((await person.keys()).join() === found.order_id, `the customer's id finds ${await person.keys()}`);
+  check(!(await page.content()).toLowerCase().includes(`value="${found.customer_id.toLowerCase()}"`), "the page still contains the search text");
+  // The name is not in the order, only in the customer table.
   await person.fill("Customer", "MARIO PONTES");
   await person.press("button", "Search");
   await person.says("Customer search: all matching runs.");
@@ -332,20 +332,20 @@ async function mouse(person) {
   await person.fill("Customer", "ab ".repeat(70));
   await person.press("button", "Search");
   await person.says("Enter 1 to 200 characters");
-  ok("an order is found by a customer's text");
+  ok("an order is found by its customer");
 
   await person.press("link", `Parked ${BULK + 3}`);
   const group = (cause) => page.locator("section.group", { has: page.getByRole("heading", { name: cause, exact: true }) });
-  check((await group(PARKED_BY_ROW).locator("dd").first().innerText()) === "2", "not two runs are parked for want of a row");
+  check((await group(PARKED_BY_ROW).locator("dd").first().innerText()) === "2", "the group of the missing row does not have two runs");
   await group(PARKED_BY_ROW).getByRole("link", { name: "ROW-1" }).click();
   check((await person.state()) === "parked", "the run without a customer is not parked");
   const failed = await page.locator("details.step[open]").evaluateAll((steps) => steps.map((step) => step.innerText));
-  check(failed.length === 1 && failed[0].startsWith("contact"), "the step that failed is not the one that is open");
-  check((await page.locator(".callout.bad").first().innerText()).includes(PARKED_BY_ROW), "the run does not say its cause");
+  check(failed.length === 1 && failed[0].startsWith("contact"), "the open step is not the failed one");
+  check((await page.locator(".callout.bad").first().innerText()).includes(PARKED_BY_ROW), "the run does not show its cause");
 
-  // Before the cause is mended, a retry changes nothing, and says so.
+  // Before the cause is fixed, a retry changes nothing and says so.
   await person.press("link", "Retry");
-  check((await person.heading()) === "Retry ROW-1?", "there is no question before a retry");
+  check((await person.heading()) === "Retry ROW-1?", "a retry is not confirmed first");
   await person.press("link", "Back");
   await person.press("link", "Retry");
   await person.press("button", "Retry");
@@ -354,43 +354,43 @@ async function mouse(person) {
   await person.press("link", "Retry");
   await person.press("button", "Retry");
   await person.says("ROW-1 was retried and is now completed.");
-  check((await person.state()) === "completed", "the mended run is not completed");
+  check((await person.state()) === "completed", "the fixed run is not completed");
   check((await page.getByRole("link", { name: "Retry" }).count()) === 0, "a completed run can be retried");
   await page.reload();
-  check((await page.locator(".notice").count()) === 0, "what happened is said twice");
-  ok("a parked run is mended, retried and completed");
+  check((await page.locator(".notice").count()) === 0, "the notice is shown again after a reload");
+  ok("a parked run is fixed, retried and completed");
 
   await person.goes("/runs/ROW-2");
   await person.press("link", "Cancel run");
-  check((await page.locator("button.danger").count()) === 1, "the button that cancels looks like any other");
+  check((await page.locator("button.danger").count()) === 1, "the cancel button is not marked as dangerous");
   await person.press("button", "Cancel run");
   await person.says("ROW-2 was cancelled.");
   check((await person.state()) === "cancelled", "the cancelled run is not cancelled");
-  check((await page.locator("main a.button").count()) === 0, "something can be done with a cancelled run");
+  check((await page.locator("main a.button").count()) === 0, "a cancelled run has actions");
   ok("a parked run is cancelled");
 
   mendRates(serve);
   await person.press("link", `Parked ${BULK + 1}`);
   await person.press("link", `Retry all with the cause ${PARKED_BY_RATE}`);
-  check((await person.heading()) === `Retry ${BULK + 1} runs parked with ${PARKED_BY_RATE}?`, "the question does not say how many are retried");
+  check((await person.heading()) === `Retry ${BULK + 1} runs with the cause ${PARKED_BY_RATE}?`, "the question does not say how many are retried");
   await person.press("button", "Retry all");
   await person.says(`of ${BULK + 1} runs retried`);
   const loaded = await page.evaluate(() => performance.timeOrigin);
   const seen = new Set();
-  await until("the progress is at its end", async () => {
+  await until("the progress is complete", async () => {
     const text = await page.innerText("main");
     const [, done] = /(\d+) of \d+ runs retried/.exec(text) ?? [];
     seen.add(done);
     return text.includes(`Finished: ${BULK + 1} of ${BULK + 1} runs retried, 1 parked again`);
   });
-  check(seen.size > 1, "the progress was not seen to go on");
-  check((await page.evaluate(() => performance.timeOrigin)) === loaded, "the page was loaded again");
+  check(seen.size > 1, "the progress was not updated");
+  check((await page.evaluate(() => performance.timeOrigin)) === loaded, "the page was reloaded");
   await person.press("link", "Show parked runs");
   check((await page.locator("section.group").count()) === 1, "more than one cause is left");
   check((await page.locator(".keys a").allInnerTexts()).join() === "KPW-1", "another run than KPW-1 is left");
   await person.goes("/runs/VES-7");
-  check((await person.state()) === "completed", "a run that was retried with others is not completed");
-  ok(`${BULK + 1} runs of a cause are retried, and their progress is seen`);
+  check((await person.state()) === "completed", "a run that was retried in bulk is not completed");
+  ok(`${BULK + 1} runs of a cause are retried, and their progress is shown`);
 
   const entries = await person.logged(
     { what: "cancel", key: "ROW-2", detail: "ROW-2 was cancelled." },
@@ -400,14 +400,14 @@ async function mouse(person) {
     { who: "command line", what: "import", detail: "into customer_contact_info: done" },
   );
   check(entries.filter(({ what }) => what === "search").length === 3, "not all searches are logged");
-  check(!JSON.stringify(entries).includes(found.customer_id), "the audit log says what was searched for");
+  check(!JSON.stringify(entries).includes(found.customer_id), "the audit log contains the search text");
   await page.getByRole("row", { name: "cancel" }).getByRole("link", { name: "ROW-2" }).click();
-  check((await person.heading()) === "ROW-2", "the audit log leads to another run");
-  ok("the audit log has what was done");
+  check((await person.heading()) === "ROW-2", "the audit log links to another run");
+  ok("the audit log has all actions");
   person.content("with the mouse");
 }
 
-/** What has the focus: what it is called, and whether that can be seen. Run in the page. */
+/** The name of the focused element, and whether the focus is visible. Runs in the page. */
 function focused() {
   const element = document.activeElement;
   const label = element.labels?.[0]?.firstChild.textContent ?? element.getAttribute("aria-label") ?? element.innerText;
@@ -422,7 +422,7 @@ function focused() {
   };
 }
 
-/** 2: the same without a mouse. */
+/** 2: the same tasks with the keyboard. */
 async function keyboard(person) {
   const { serve, page } = person;
   const customers = ["KEYS1", "KEYS2", "KEYS3"];
@@ -436,7 +436,7 @@ async function keyboard(person) {
     for (let presses = 0; presses < TABS_MAX; presses += 1) {
       await page.keyboard.press("Tab");
       const at = await page.evaluate(focused);
-      check(at.seen, `nothing shows on ${page.url()} that “${at.name}” has the focus`);
+      check(at.seen, `the focus of “${at.name}” is not visible on ${page.url()}`);
       if (at.name === name) return;
     }
     throw new Error(`console: “${name}” cannot be reached with the keyboard on ${page.url()}`);
@@ -445,7 +445,7 @@ async function keyboard(person) {
     await to(name);
     await page.keyboard.press("Enter");
     await person.says(says);
-    // Keys that are pressed while a page loads may be lost.
+    // Keys that are pressed while the page loads may be lost.
     await page.waitForLoadState();
   };
 
@@ -460,7 +460,7 @@ async function keyboard(person) {
   check((await page.evaluate(focused)).name === "Key prefix", "the content's first field is not next after skipping to it");
   await page.keyboard.type("KEYS-1");
   await page.keyboard.press("Enter");
-  await until("the search found it", async () => (await person.keys()).join() === "KEYS-1");
+  await until("the search finds the run", async () => (await person.keys()).join() === "KEYS-1");
   await to("Customer");
   await page.keyboard.type("KEYS1");
   await page.keyboard.press("Enter");
@@ -472,7 +472,7 @@ async function keyboard(person) {
   await enter("Retry", "Retry KEYS-1?");
   await enter("Retry", "KEYS-1 was retried and is now completed.");
   await enter("Show personal data (logged)", "Personal data is shown. The audit log records this.");
-  // A step opens and closes, and the graph and long texts can be scrolled.
+  // A step can be opened with the keyboard.
   const step = page.locator("details.step").first();
   await to(await step.locator("summary").evaluate((summary) => summary.innerText.replace(/\s+/g, " ").trim()));
   await page.keyboard.press("Enter");
@@ -483,7 +483,7 @@ async function keyboard(person) {
   await enter("Cancel run", "Cancel KEYS-4?");
   await enter("Cancel run", "KEYS-4 was cancelled.");
   await enter("Parked 3", "Retry all");
-  await enter(`Retry all with the cause ${PARKED_BY_ROW}`, `Retry 2 runs parked with ${PARKED_BY_ROW}?`);
+  await enter(`Retry all with the cause ${PARKED_BY_ROW}`, `Retry 2 runs with the cause ${PARKED_BY_ROW}?`);
   await enter("Retry all", "Finished: 2 of 2 runs retried, 0 parked again");
   await enter("Audit log", "Detail");
   await person.logged(
@@ -493,10 +493,10 @@ async function keyboard(person) {
     { what: "retry all", detail: `2 runs with the cause ${PARKED_BY_ROW}: 2 retried, 0 parked again` },
   );
   person.content("with the keyboard");
-  ok("all of that works with the keyboard alone, and shows where it is");
+  ok("all tasks work with the keyboard alone, with a visible focus");
 }
 
-/** 3: personal data is not there until somebody asks, and only for who asked. */
+/** 3: personal data is masked until a user reveals it, and only that user sees it. */
 async function masked(person, other, secrets) {
   const { serve, page } = person;
   const { customer_id: id } = serve.order({}, "NW-10250");
@@ -508,28 +508,28 @@ async function masked(person, other, secrets) {
     await who.goes(run);
     const text = await who.page.content();
     for (const part of [name, email, name.split(" ").at(-1)]) check(!text.includes(part), `${part} is on the page ${when}`);
-    check(text.includes("«email»"), `the mail's address is not masked ${when}`);
+    check(text.includes("«email»"), `the recipient of the mail is not masked ${when}`);
     check((await who.page.locator("iframe").count()) === 0, `the mail is on the page ${when}`);
     const mail = await who.page.context().request.get(`${serve.base}${run}/mail/0`);
     check(mail.status() === 404 && !(await mail.text()).includes(name), `the mail can be read ${when}`);
   };
-  await hides(person, "before it was asked for");
+  await hides(person, "before it is revealed");
   await person.press("button", "Show personal data (logged)");
   await person.says("Personal data is shown. The audit log records this.");
   const text = await page.content();
-  for (const part of [name, email]) check(text.includes(part), `${part} is not on the page that was asked for it`);
+  for (const part of [name, email]) check(text.includes(part), `${part} is not on the page after it was revealed`);
   await page.locator("iframe").scrollIntoViewIfNeeded();
   const frame = page.frames().find((known) => known.url().endsWith("/mail/0"));
-  await until("the mail is there", async () => (await frame.locator("body").innerText()).includes("NW-10250"));
+  await until("the mail is shown", async () => (await frame.locator("body").innerText()).includes("NW-10250"));
   const handle = await frame.frameElement();
-  check((await handle.getAttribute("sandbox")) === "", "the mail's frame may do something");
+  check((await handle.getAttribute("sandbox")) === "", "the mail's frame has permissions");
   const answer = await page.context().request.get(`${serve.base}${run}/mail/0`);
   const policy = answer.headers()["content-security-policy"];
   check(/default-src 'none'/.test(policy) && /(^|;)\s*sandbox(;|$)/.test(policy), `the mail's policy is ${policy}`);
-  await hides(other, "for somebody else who did not ask");
+  await hides(other, "for another user");
   await person.logged({ what: "reveal", key: "NW-10250" });
   person.content("personal data");
-  ok("personal data is masked until it is asked for, by whoever asks, and the asking is logged");
+  ok("personal data is masked until a user reveals it, which is logged");
 }
 
 /** 4: without scripts. */
@@ -539,8 +539,8 @@ async function scriptless(person) {
   const pages = { "/": "Overview", "/runs": "Runs", "/parked": "Parked runs", "/pipeline": "storefront", "/audit": "Audit log" };
   for (const [path, heading] of Object.entries(pages)) {
     await person.goes(path);
-    check((await person.heading()) === heading, `${path} is called ${await person.heading()}`);
-    check(await page.locator("main").evaluate((main) => main.innerText.length > 60), `${path} says nothing`);
+    check((await person.heading()) === heading, `${path} has the heading ${await person.heading()}`);
+    check(await page.locator("main").evaluate((main) => main.innerText.length > 60), `${path} is almost empty`);
   }
   await person.press("link", "Runs");
   await person.fill("Key prefix", "PLAIN-");
@@ -548,7 +548,7 @@ async function scriptless(person) {
   await person.press("button", "Filter");
   check((await person.keys()).length === 3, "the search finds other runs");
   await person.press("link", "PLAIN-1");
-  check(await page.getByRole("button", { name: "Copy" }).isHidden(), "a button is there that cannot work");
+  check(await page.getByRole("button", { name: "Copy" }).isHidden(), "a button that needs scripts is shown");
   await serve.customers([1, 2].map((at) => serve.customer(`PLAIN${at}`)));
   await person.press("link", "Retry");
   await person.press("button", "Retry");
@@ -559,7 +559,7 @@ async function scriptless(person) {
   await person.press("link", `Retry all with the cause ${PARKED_BY_ROW}`);
   await person.press("button", "Retry all");
   await person.says("of 2 runs retried");
-  await until("the retry is at its end", async () => {
+  await until("the retry is complete", async () => {
     await person.goes("/parked");
     return (await page.innerText("main")).includes("Finished: 2 of 2 runs retried, 1 parked again");
   });
@@ -569,37 +569,37 @@ async function scriptless(person) {
   await person.says("PLAIN-3 was cancelled.");
   await person.logged({ what: "retry", key: "PLAIN-1" }, { what: "reveal", key: "PLAIN-1" }, { what: "cancel", key: "PLAIN-3" });
   person.content("without scripts");
-  ok("every page reads and everything can be done without scripts");
+  ok("every page and every task works without scripts");
 }
 
-/** The mails that a pipeline has, each in its frame. */
+/** The mails on the page of the pipeline, each in its frame. */
 async function mails(person) {
   const { page } = person;
   await person.goes("/pipeline");
   const locales = page.locator("article.mail details");
   const count = await locales.count();
-  check(count > 1, "the pipeline's page has one mail at most");
+  check(count > 1, "the pipeline's page has fewer than two mails");
   for (const details of [locales.first(), locales.last()]) {
     await details.locator("summary").click();
     const handle = await details.locator("iframe").elementHandle();
     await mailIn(handle);
-    check((await handle.getAttribute("sandbox")) === "", "a sample's mail may do something");
+    check((await handle.getAttribute("sandbox")) === "", "the frame of a sample's mail has permissions");
   }
   await page.locator("#samples + ul a").first().click();
-  check(new URL(page.url()).pathname.endsWith("/runs"), "a sample does not lead to its run");
+  check(new URL(page.url()).pathname.endsWith("/runs"), "a sample does not link to its run");
   person.content("the pipeline's mails");
   ok(`${count} mails of the pipeline, in their frames`);
 }
 
-/** Waits until a mail is in its frame, and returns the frame. */
+/** Waits until a mail is shown in its frame, and returns the frame. */
 async function mailIn(handle) {
   await handle.scrollIntoViewIfNeeded();
   const frame = await handle.contentFrame();
-  await until("the mail is there", () => frame.evaluate(() => document.body?.innerText.length > 50));
+  await until("the mail is shown", () => frame.evaluate(() => document.body?.innerText.length > 50));
   return frame;
 }
 
-/** Looks for what a text has become that should have stayed one. Run in a page or in a mail's frame. */
+/** Finds scripts, handlers and active elements that a text may have become. Runs in a page or in a mail's frame. */
 function structure(isMail) {
   const faults = [];
   const scripts = [...document.scripts].filter(({ src }) => isMail || src !== `${location.origin}/console/console.js`);
@@ -609,40 +609,40 @@ function structure(isMail) {
       const place = `${element.localName}[${name}="${value.slice(0, 80)}"]`;
       if (/^on/.test(name)) faults.push(`a handler: ${place}`);
       const leads = ["href", "src", "action", "formaction", "xlink:href", "srcset", "background"].includes(name);
-      if (leads && /^[\s\0-\x1f]*(javascript|vbscript|data:text)/i.test(value)) faults.push(`an address: ${place}`);
+      if (leads && /^[\s\0-\x1f]*(javascript|vbscript|data:text)/i.test(value)) faults.push(`a script in a URL: ${place}`);
       if (!isMail && name === "style") faults.push(`a style: ${place}`);
-      if (!isMail && name === "src" && URL.parse(value, location)?.origin !== location.origin) faults.push(`from elsewhere: ${place}`);
+      if (!isMail && name === "src" && URL.parse(value, location)?.origin !== location.origin) faults.push(`a resource of another site: ${place}`);
     }
     if (!isMail && ["style", "base", "object", "embed", "math"].includes(element.localName)) faults.push(`a ${element.localName}`);
-    if (element.localName === "iframe" && element.getAttribute("sandbox") !== "") faults.push("a frame that may do something");
+    if (element.localName === "iframe" && element.getAttribute("sandbox") !== "") faults.push("a frame with permissions");
   }
-  if (isMail && document.querySelector("iframe, object, embed, form, base, meta[http-equiv=refresh]")) faults.push("something active in the mail");
+  if (isMail && document.querySelector("iframe, object, embed, form, base, meta[http-equiv=refresh]")) faults.push("an active element in the mail");
   return faults;
 }
 
-/** All hostile texts: the collection's, if it is there, and our own. */
+/** All hostile texts: the built-in ones, and the collection if it is available. */
 function hostileTexts() {
   const shared = process.env.OMS_SHARED && join(process.env.OMS_SHARED, "data", "bad-input", "strings", "blns.json");
   const known = shared && existsSync(shared) ? JSON.parse(readFileSync(shared, "utf8")) : [];
-  // What UTF-8 cannot say is no text, and NUL is refused.
+  // Texts that UTF-8 cannot encode cannot be sent, and NUL is rejected.
   return [...HOSTILE, ...known].filter((text) => text.isWellFormed() && !text.includes("\0") && text.trim() !== "");
 }
 
-/** 6: texts in orders, customers and addresses stay texts. */
+/** 6: texts in orders, customers and URLs are never markup or scripts. */
 async function hostile(person) {
   const { serve, page } = person;
   const faults = [];
   const look = async (name) => {
     const own = await page.evaluate(structure, false);
     const wide = await page.evaluate(() => document.scrollingElement.scrollWidth - innerWidth);
-    if (wide > 0) own.push(`scrolls sideways by ${wide} px`);
+    if (wide > 0) own.push(`scrolls horizontally by ${wide} px`);
     faults.push(...own.map((fault) => `${name}: ${fault}`), ...person.complaints.map((complaint) => `${name}: ${complaint}`));
     failOn("hostile texts", faults);
   };
   await page.setViewportSize({ width: 360, height: 800 });
 
-  // Every text field that the schema lets be anything: each order has the whole of a share in its items, and some in its
-  // own fields. Half of the customers are known, so that their mails are made, too.
+  // Fill every text field that the schema does not restrict. Each order has a share of the texts in its items, and one
+  // text in its own fields. Half of the customers are known, so that mails are created too.
   const texts = hostileTexts();
   const share = Math.ceil(texts.length / HOSTILE.length);
   const orders = HOSTILE.map((text, at) => {
@@ -666,12 +666,12 @@ async function hostile(person) {
     await look(`${key}, masked`);
     await person.press("button", "Show personal data (logged)");
     await person.says("Personal data is shown. The audit log records this.");
-    // All that is closed is looked at, too.
+    // Check closed sections too.
     await page.evaluate(() => {
       for (const details of document.querySelectorAll("details")) details.open = true;
     });
     const order = await page.locator("pre[aria-labelledby=order]").textContent();
-    check(order.includes(JSON.stringify(customer)), `${key}: its customer is not on the page as it was sent`);
+    check(order.includes(JSON.stringify(customer)), `${key}: the customer is not on the page as sent`);
     for (const handle of await page.locator("iframe").elementHandles()) {
       const frame = await mailIn(handle);
       faults.push(...(await frame.evaluate(structure, true)).map((fault) => `${key}, its mail: ${fault}`));
@@ -679,13 +679,13 @@ async function hostile(person) {
     }
     await look(key);
   }
-  check(shown >= HOSTILE.length / 2, `only ${shown} mails were made`);
+  check(shown >= HOSTILE.length / 2, `only ${shown} mails were created`);
   for (const path of ["/", "/runs", "/runs?state=parked", "/parked", "/pipeline", "/audit"]) {
     await person.goes(path);
     await look(path);
   }
 
-  // What an address says comes back on the page.
+  // Texts in a URL are shown on the page.
   for (const text of HOSTILE) {
     const part = encodeURIComponent(text);
     const all = ["key", "state", "cause", "step", "from", "to", "before"].map((name) => `${name}=${part}`);
@@ -701,10 +701,10 @@ async function hostile(person) {
   await person.says("Customer search: all matching runs.");
   check((await person.keys()).includes("BAD-0"), "a hostile customer is not found");
   await look("the search for a customer");
-  ok(`${texts.length} hostile texts stay texts, in ${orders.length} runs, ${shown} mails and ${HOSTILE.length} addresses of each kind`);
+  ok(`${texts.length} hostile texts are shown as texts, in ${orders.length} runs, ${shown} mails and ${HOSTILE.length} URLs of each kind`);
 }
 
-/** 8: pages of runs have each run once, forth and back. */
+/** 8: the pages of runs have each run once, forward and back. */
 async function paging(person) {
   const { serve, page } = person;
   await serve.putAll(Array.from({ length: FILLERS }, (_, at) => serve.order({ order_id: `MANY-${at}` })));
@@ -713,7 +713,7 @@ async function paging(person) {
     while ((await page.locator(`a[rel=${rel}]`).count()) > 0) {
       await page.locator(`a[rel=${rel}]`).click();
       pages.push(await person.keys());
-      check(pages.length < 100, "the pages have no end");
+      check(pages.length < 100, "the pages do not end");
     }
     return pages;
   };
@@ -724,28 +724,28 @@ async function paging(person) {
     const keys = forth.flat();
     check(keys.length === wanted && new Set(keys).size === wanted, `${path}: ${keys.length} runs, ${new Set(keys).size} different ones, instead of ${wanted}`);
     check(forth.slice(0, -1).every(({ length }) => length === LINES), `${path}: a page is not full`);
-    check(back.reverse().flat().join() === keys.join(), `${path}: the way back has other runs than the way forth`);
+    check(back.reverse().flat().join() === keys.join(), `${path}: the pages have other runs on the way back`);
     return forth.length;
   };
   await person.goes("/runs");
   const total = Number((await page.innerText(".heading .quiet")).replace(/\D/g, ""));
-  check(total > BULK + FILLERS, `there are ${total} runs in all`);
+  check(total > BULK + FILLERS, `there are ${total} runs in total`);
   const pages = await there("/runs", total);
   await person.goes("/");
   const completed = Number((await page.locator(".tiles div", { hasText: "Completed" }).locator("dd").innerText()).replace(/\D/g, ""));
   await there("/runs?state=completed", completed);
   person.content("paging");
-  ok(`${total} runs on ${pages} pages, forth and back, each once`);
+  ok(`${total} runs on ${pages} pages, forward and back, each once`);
 }
 
-/** 7: each page, light and dark, wide and narrow. */
+/** 7: each page in light and dark, wide and narrow. */
 async function looks(person, axe) {
   const { serve, page } = person;
   await serve.putAll([
     serve.order({ order_id: "SHOWN-1", customer_id: "SHOWN1" }),
     serve.order({ order_id: "SHOWN-2", currency: "KPW" }),
   ]);
-  // Its personal data was asked for before.
+  // The personal data of the run NW-10250 was revealed before.
   const pages = {
     overview: "/",
     runs: "/runs",
@@ -775,13 +775,13 @@ async function looks(person, axe) {
     for (const width of WIDTHS) {
       await page.setViewportSize({ width, height: 800 });
       const wide = await page.evaluate(() => document.scrollingElement.scrollWidth - innerWidth);
-      if (wide > 0) faults.push(`${name}: scrolls sideways by ${wide} px at ${width} px`);
+      if (wide > 0) faults.push(`${name}: scrolls horizontally by ${wide} px at ${width} px`);
       for (const colorScheme of SCHEMES) {
         await page.emulateMedia({ colorScheme });
         faults.push(...(await violations(page, axe)).map((fault) => `${name}, ${width} px, ${colorScheme}: ${fault}`));
         await page.screenshot({ path: join(out, `${name}-${width}-${colorScheme}.png`), fullPage: true });
         shots += 1;
-        // What lies in a frame is drawn only where it is in sight.
+        // The content of a frame is drawn only in the viewport.
         if ((await frames.count()) > 0) {
           await mailIn(await frames.first().elementHandle());
           await pause(DRAWN_MS);
@@ -793,7 +793,7 @@ async function looks(person, axe) {
   }
   faults.push(...(await printed(person)));
   failOn("looks", faults);
-  ok(`${Object.keys(pages).length} pages, light and dark, are without a serious finding and do not scroll sideways; ${shots} pictures`);
+  ok(`${Object.keys(pages).length} pages in light and dark have no serious finding and do not scroll horizontally; ${shots} screenshots`);
 }
 
 /** Checks the print view of a run: it shows the whole run and no interactive elements. */
@@ -811,7 +811,7 @@ async function printed(person) {
     }
     const cut = all("pre, .graph").filter((element) => element.scrollHeight > element.clientHeight + 1).length;
     if (cut > 0) found.push(`${cut} parts are cut off`);
-    if (getComputedStyle(document.body).color !== "rgb(29, 36, 48)") found.push("it is not printed in dark ink");
+    if (getComputedStyle(document.body).color !== "rgb(29, 36, 48)") found.push("the text is not dark");
     return found.map((fault) => `on paper: ${fault}`);
   });
   await page.screenshot({ path: join(out, "run-print.png"), fullPage: true });
@@ -835,17 +835,17 @@ async function live(person) {
   const before = await seen();
   await serve.putAll(["LIVE-1", "LIVE-2"].map((id) => serve.order({ order_id: id, customer_id: id })));
   const more = (text) => Number((text ?? "0").replace(",", "")) + 2;
-  await until("the whole overview is renewed", async () => {
+  await until("the whole overview is updated", async () => {
     const now = await seen();
     return ["parked", "badge", "cause"].every((name) => Number(now[name]?.replace(",", "")) === more(before[name]))
       && now.bars === before.bars + 2 && now.time !== before.time;
   });
-  check((await page.evaluate(() => performance.timeOrigin)) === loaded, "the overview was loaded again");
+  check((await page.evaluate(() => performance.timeOrigin)) === loaded, "the overview was reloaded");
   person.content("the overview");
-  ok("the overview renews its tiles, lists, bars, badge and time");
+  ok("the overview updates its tiles, lists, bars, badge and time");
 }
 
-/** The serious and critical findings of axe. What is evaluated by the driver does not fall under the page's policy. */
+/** The serious and critical findings of axe. The page's security policy does not apply to scripts of the driver. */
 async function violations(page, axe) {
   if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(axe);
   const found = await page.evaluate(async () => {
@@ -857,7 +857,7 @@ async function violations(page, axe) {
     .map(({ id, impact, place, count }) => `${impact} ${id}, ${count} times: ${place}`);
 }
 
-/** 5: keys, sessions, and forms that are not from here. */
+/** 5: keys, sessions, and forms of other sites. */
 async function guarded(browser, serve, secrets) {
   await serve.putAll([1, 2].map((at) => serve.order({ order_id: `GUARD-${at}`, customer_id: `GUARD${at}` })));
   const key = async (...words) => (await serve.oms("keys", "add", serve.pipeline, ...words)).trim().split(/\s+/).at(-1);
@@ -879,8 +879,8 @@ async function guarded(browser, serve, secrets) {
   const allLead = async (when) => {
     for (const path of paths) {
       await page.goto(`${serve.base}${path}`);
-      check(page.url() === `${serve.origin}/console/login`, `${path} is there ${when}`);
-      check((await person.heading()) === "Log in" && !(await page.content()).includes("GUARD-1"), `${path} says something ${when}`);
+      check(page.url() === `${serve.origin}/console/login`, `${path} is shown ${when}`);
+      check((await person.heading()) === "Log in" && !(await page.content()).includes("GUARD-1"), `${path} shows data ${when}`);
     }
   };
   await allLead("without a key");
@@ -890,8 +890,8 @@ async function guarded(browser, serve, secrets) {
   };
   const refused = async (text, what) => {
     await logsIn(text);
-    check((await page.getByRole("alert").innerText()) === "This is not an admin key of this server.", `${what} is not refused`);
-    check((await page.getByLabel("Admin key").inputValue()) === "", `${what} stays on the page`);
+    check((await page.getByRole("alert").innerText()) === "This is not an admin key of this server.", `${what} is not rejected`);
+    check((await page.getByLabel("Admin key").inputValue()) === "", `${what} is still on the page`);
     person.forgive("403");
     await allLead(`after ${what}`);
   };
@@ -902,12 +902,12 @@ async function guarded(browser, serve, secrets) {
   await logsIn(admin);
   // The page that was requested last.
   await person.says("Audit log");
-  check((await page.innerText(".user")) === "ann", "the page does not say who is there");
+  check((await page.innerText(".user")) === "ann", "the page does not show the user");
   const after = await cookie();
-  check(before.value !== after.value, "the session of before goes on after the login");
-  for (const { httpOnly, sameSite } of [before, after]) check(httpOnly && sameSite === "Strict", "the cookie can be read or is sent from elsewhere");
+  check(before.value !== after.value, "the session is not renewed at the login");
+  for (const { httpOnly, sameSite } of [before, after]) check(httpOnly && sameSite === "Strict", "the cookie is readable or is sent with cross-site requests");
   check(!(await page.evaluate(() => document.cookie)), "a script can read the cookie");
-  ok("pages lead to the login, which refuses what is no admin key");
+  ok("pages redirect to the login, which accepts only admin keys");
 
   const others = await Person.at(browser, serve, secrets);
   await others.page.goto(`${serve.origin}/console/login`);
@@ -916,19 +916,19 @@ async function guarded(browser, serve, secrets) {
   secrets.add(await person.csrf(), foreign);
   const entries = (await person.audit()).length;
   const forms = ["/runs/GUARD-1/retry", "/runs/GUARD-1/cancel", "/runs/GUARD-1/reveal", "/parked/retry", "/runs", "/../logout"];
-  const tokens = { no: {}, "an empty": { csrf: "" }, "a wrong": { csrf: "0".repeat(64) }, "somebody else's": { csrf: foreign } };
+  const tokens = { no: {}, "an empty": { csrf: "" }, "a wrong": { csrf: "0".repeat(64) }, "another session's": { csrf: foreign } };
   for (const path of forms) {
     for (const [which, token] of Object.entries(tokens)) {
       const form = { cause: PARKED_BY_ROW, customer: "GUARD1", ...token };
       const answer = await request.post(`${serve.base}${path}`, { form, maxRedirects: 0 });
-      check(answer.status() === 403, `a POST to ${path} with ${which} token is answered with ${answer.status()}`);
+      check(answer.status() === 403, `a POST to ${path} with ${which} token has the status ${answer.status()}`);
     }
   }
   const own = { csrf: await person.csrf() };
   const elsewhere = { form: own, headers: { origin: "http://elsewhere.example" }, maxRedirects: 0 };
   const answer = await request.post(`${serve.base}/runs/GUARD-1/cancel`, elsewhere);
-  check(answer.status() === 403, `a form from elsewhere is answered with ${answer.status()}`);
-  // The same in a browser: a page of another site sends a form here, and leads here.
+  check(answer.status() === 403, `a form of another site has the status ${answer.status()}`);
+  // The same in a browser: a page of another site has a form and a link to the console.
   await page.route("http://elsewhere.example/", (route) => route.fulfill({
     contentType: "text/html",
     body: `<form method="post" action="${serve.base}/runs/GUARD-1/cancel"><input name="csrf" value="${own.csrf}"><button>Win</button></form>
@@ -937,35 +937,35 @@ async function guarded(browser, serve, secrets) {
   for (const [role, name] of [["button", "Win"], ["link", "See"]]) {
     await page.goto("http://elsewhere.example/");
     await person.press(role, name);
-    await until("another site led here", () => page.url().startsWith(serve.origin));
+    await until("the other site has led to the console", () => page.url().startsWith(serve.origin));
     person.forgive("403");
     await page.goto(`${serve.base}/runs/GUARD-1`);
     check((await person.heading()) === "GUARD-1", `a ${role} of another site ends the session`);
   }
-  check((await person.state()) === "parked", "a form that is not from here changed a run");
-  check((await person.audit()).length === entries, "a form that is not from here is in the audit log");
-  ok(`${forms.length * Object.keys(tokens).length + 2} forms without the session's token are refused, and change nothing`);
+  check((await person.state()) === "parked", "a form of another site changed a run");
+  check((await person.audit()).length === entries, "a form of another site is in the audit log");
+  ok(`${forms.length * Object.keys(tokens).length + 2} forms without the session's token are rejected and change nothing`);
 
   const strangers = Array.from({ length: 8 }, async () => {
     for (let visits = 0; visits < STRANGERS / 8; visits += 1) await (await fetch(`${serve.origin}/console/login`)).text();
   });
   await Promise.all(strangers);
   await page.goto(`${serve.base}/`);
-  check((await person.heading()) === "Overview", `${STRANGERS} visits of strangers end the session`);
-  ok("visits of others, with forms, links or in crowds, do not end a session");
+  check((await person.heading()) === "Overview", `${STRANGERS} visits of other clients end the session`);
+  ok("forms, links and many visits of others do not end a session");
 
   await person.goes("/runs/GUARD-1/cancel");
   await person.press("button", "Cancel run");
   await person.says("GUARD-1 was cancelled.");
   await person.logged({ who: "ann", what: "cancel", key: "GUARD-1" });
   await person.press("button", "Log out");
-  check((await person.heading()) === "Log in", "logging out leads elsewhere");
+  check((await person.heading()) === "Log in", "the logout does not lead to the login");
   await allLead("after logging out");
   await page.context().addCookies([after]);
-  await allLead("with the cookie of before logging out");
+  await allLead("with the cookie from before the logout");
   await page.goBack();
-  check(!(await page.content()).includes("GUARD-1"), "the way back shows what was there before logging out");
-  ok("who logs out is out");
+  check(!(await page.content()).includes("GUARD-1"), "the back button shows data after the logout");
+  ok("a logout ends the session");
 
   await page.goto(`${serve.origin}/console/login`);
   await logsIn(admin);
@@ -976,14 +976,14 @@ async function guarded(browser, serve, secrets) {
   await others.press("button", "Log in");
   await others.says("Overview");
   await serve.oms("keys", "revoke", serve.pipeline, "ann");
-  const took = await until("the revoked key's session is over", async () => {
+  const took = await until("the session of the revoked key has ended", async () => {
     const { url } = await page.evaluate(async (path) => ({ url: (await fetch(path)).url }), `${serve.base}/live`);
     return url.endsWith("/login");
   }, KEYS_MS);
-  await until("the page says so by itself", async () => (await page.innerText("#told")).startsWith("You are logged out."));
+  await until("the open page says so", async () => (await page.innerText("#told")).startsWith("You are logged out."));
   await allLead("after the key was revoked");
   await others.goes("/runs");
-  ok(`a revoked key's session is over after ${Math.round(took)} ms, and the page says so; another's goes on`);
+  ok(`the session of a revoked key ends after ${Math.round(took)} ms, and the page says so; other sessions continue`);
   person.content("keys");
   await Promise.all([person.leaves(), others.leaves()]);
 }
@@ -1016,8 +1016,8 @@ await main(nodes, async (browser) => {
     await clerk.leaves();
     await guarded(browser, serve, secrets);
     const count = secrets.check();
-    ok(`${count} addresses, none with a secret or personal data`);
-    return `console: all of it in ${Math.round((performance.now() - begun) / 1000)} s`;
+    ok(`${count} URLs, none with a secret or personal data`);
+    return `console: all tests in ${Math.round((performance.now() - begun) / 1000)} s`;
   } finally {
     await serve.end();
     rmSync(folder, { recursive: true, force: true });

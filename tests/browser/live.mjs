@@ -1,8 +1,8 @@
-// Drives the page of the live mail preview as a person does who writes a mail.
+// Uses the page of the live mail preview like an author of a mail.
 //
 // Usage: node live.mjs NODE_DIR BASE_URL FOLDER, where NODE_DIR holds node_modules/playwright-core, and the preview at
-// BASE_URL shows FOLDER/pipelines/storefront.yaml. Files of FOLDER are changed, and put back. Ends with 1 if the page
-// does not follow, is too slow, shows the wrong place of a mistake, loses a choice, or complains in the console.
+// BASE_URL shows FOLDER/pipelines/storefront.yaml. The test changes files in FOLDER and restores them. It exits with 1 if
+// the page does not follow a change, is too slow, shows a wrong position of an error, loses a choice, or logs an error.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,21 +18,21 @@ const WANTED_MS = 300;
 const ALLOWED_MS = 2000;
 const PATIENCE_MS = 10_000;
 
-/** Asks again and again, much faster than a person could see, until the answer is yes. */
+/** Polls until the answer is true, much faster than a person could notice. */
 async function until(what, ask) {
   const end = performance.now() + PATIENCE_MS;
   while (performance.now() < end) {
     if (await ask()) return;
     await pause(4);
   }
-  throw new Error(`live: waited ${PATIENCE_MS / 1000} s in vain until ${what}`);
+  throw new Error(`live: after ${PATIENCE_MS / 1000} s, it is still not true that ${what}`);
 }
 
 function check(holds, what) {
   if (!holds) throw new Error(`live: ${what}`);
 }
 
-/** Puts a text in the place of the one line that matches; returns the new text and the line's number. */
+/** Replaces the only line that matches, and returns the new text and the line number. */
 function replaced(text, pattern, line) {
   const lines = text.split("\n");
   const found = lines.flatMap((content, index) => (pattern.test(content) ? [index] : []));
@@ -41,14 +41,14 @@ function replaced(text, pattern, line) {
   return { text: lines.join("\n"), line: found[0] + 1 };
 }
 
-/** The page with what the test asks of it. */
+/** The page, with the actions of the test. */
 class Live {
   constructor(page) {
     this.page = page;
     this.error = page.locator("#error");
   }
 
-  /** Runs a function in the mail. The frame may be loading just then, and have no answer. */
+  /** Runs a function in the mail's frame. Returns undefined while the frame is loading. */
   async inMail(run, argument) {
     const frame = await (await this.page.$("#frame")).contentFrame();
     return frame.evaluate(run, argument).catch(() => undefined);
@@ -96,7 +96,7 @@ async function choices(live) {
   const { faults } = await live.inMail(inspect);
   failOn("live, the mail in Japanese", faults);
 
-  // The choices are in the URL, and so a reload keeps them.
+  // The choices are in the URL, so a reload keeps them.
   await page.reload();
   await until("the reloaded mail is in Japanese, 320 px wide and dark", async () => {
     const seen = await live.inMail(inspect);
@@ -108,11 +108,11 @@ async function choices(live) {
 
   // Another order, and back.
   const orders = await page.locator("#order option").evaluateAll((options) => options.map(({ value }) => value));
-  check(orders.length > 1, "there is one order at most to choose from");
+  check(orders.length > 1, "there is only one order to choose from");
   await page.selectOption("#order", orders[1]);
-  await until("the other order's mail is there", () => live.says(orders[1]));
+  await until("the mail of the other order is shown", () => live.says(orders[1]));
   await page.selectOption("#order", orders[0]);
-  await until("the first order's mail is there", () => live.says(orders[0]));
+  await until("the mail of the first order is shown", () => live.says(orders[0]));
 }
 
 async function tabs({ page }) {
@@ -128,14 +128,14 @@ async function tabs({ page }) {
     check(seen.join() === `panel-${name}`, `the tab ${name} shows ${seen.join()}`);
     if (name !== "html") check((await page.innerText(`#panel-${name}`)).trim() !== "", `the panel of ${name} is empty`);
   }
-  check((await page.innerText("[role=tab][data-tab=findings]")).match(/\(\d+\)/), "the tab of findings has no number");
+  check((await page.innerText("[role=tab][data-tab=findings]")).match(/\(\d+\)/), "the findings tab has no count");
 }
 
-/** Changes the mail's title again and again, and measures how long the page takes to show it. */
+/** Changes the mail's title repeatedly, and measures how long the page takes to show it. */
 async function edits(live) {
   const { page } = live;
   const texts = readFileSync(TEXTS, "utf8");
-  // The words of `texts.yaml` beside the body are those of the mail's own locale.
+  // The `texts.yaml` beside the body has the texts of the default locale.
   await page.selectOption("#locale", "en");
   await until("the mail is in English", () => live.inMail(() => document.documentElement.lang.startsWith("en")));
   await live.inMail(() => document.scrollingElement.scrollTo(0, 90));
@@ -147,9 +147,9 @@ async function edits(live) {
     const { text } = replaced(texts, /^title:/, () => `title: "${words}"`);
     took.push(await live.writes(TEXTS, text, words));
   }
-  await until("the mail is scrolled as before", () => live.inMail(() => document.scrollingElement.scrollTop === 90));
-  check((await page.evaluate(() => history.length)) === before, "each change leaves an entry in the history");
-  check((await page.inputValue("#width")) === "320", "a change loses the width");
+  await until("the mail has its previous scroll position", () => live.inMail(() => document.scrollingElement.scrollTop === 90));
+  check((await page.evaluate(() => history.length)) === before, "a change adds an entry to the history");
+  check((await page.inputValue("#width")) === "320", "a change resets the width");
 
   const title = /^title: *"?(.*?)"?$/m.exec(texts)[1];
   await live.writes(TEXTS, texts, title);
@@ -163,20 +163,20 @@ async function mistakes(live, title) {
   const { text, line } = replaced(body, /\{\{t "greeting"\}\}/, (before) => `<mj-text>{{order.nope}}</mj-text>\n${before}`);
   const column = text.split("\n")[line - 1].indexOf("nope") + 1;
   await live.breaks(BODY, text, `body.mjml:${line}:${column}`, "nope");
-  check(await live.says(title), "the last good mail is gone while the template is broken");
+  check(await live.says(title), "the last valid mail is gone while the template is invalid");
   await live.mends(BODY, body);
   await until("the mail is back", () => live.says(title));
 
   const pipeline = readFileSync(PIPELINE, "utf8");
   const tab = replaced(pipeline, /^ {2}store:$/, () => "\tstore:");
   await live.breaks(PIPELINE, tab.text, `storefront.yaml:${tab.line}:`);
-  check(await live.says(title), "the last good mail is gone while the pipeline is broken");
-  // From one mistake to another, the page says the new one.
+  check(await live.says(title), "the last valid mail is gone while the pipeline is invalid");
+  // After a second error, the page shows the new one.
   await live.breaks(PIPELINE, `${pipeline}\nsurprise: 1\n`, "surprise");
-  // The page can be opened while all is broken, too.
+  // The page can also be opened while the pipeline is invalid.
   await live.page.reload();
-  await until("the reloaded page says the mistake", async () => (await live.error.innerText()).includes("surprise"));
-  await until("the reloaded page shows the last good mail", () => live.says(title));
+  await until("the reloaded page shows the error", async () => (await live.error.innerText()).includes("surprise"));
+  await until("the reloaded page shows the last valid mail", () => live.says(title));
   await live.mends(PIPELINE, pipeline);
   await until("the mail is back", () => live.says(title));
 }
@@ -184,12 +184,12 @@ async function mistakes(live, title) {
 await main(nodes, async (browser) => {
   const files = [PIPELINE, BODY, TEXTS].map((path) => [path, readFileSync(path)]);
   try {
-    // The scheme is the page's to choose; an emulated one would win over the frame's.
+    // The page sets the scheme of the frame. An emulated scheme would override it.
     const { page, complaints } = await open(browser, { colorScheme: null, viewport: { width: 1000, height: 700 } });
     page.setDefaultTimeout(PATIENCE_MS);
     const live = new Live(page);
     await page.goto(base);
-    await until("a mail is there", async () => (await live.version()) && (await page.innerText("#subject")) !== "");
+    await until("a mail is shown", async () => (await live.version()) && (await page.innerText("#subject")) !== "");
     check(await live.inMail(() => document.body.innerText.length > 50), "the first mail has no words");
 
     await choices(live);
@@ -197,9 +197,9 @@ await main(nodes, async (browser) => {
     const { title, median, max } = await edits(live);
     await mistakes(live, title);
     failOn("live", complaints);
-    check(max <= ALLOWED_MS, `a change took ${Math.round(max)} ms to be seen, more than ${ALLOWED_MS} ms`);
+    check(max <= ALLOWED_MS, `a change was shown after ${Math.round(max)} ms, more than ${ALLOWED_MS} ms`);
     const fast = max <= WANTED_MS ? "within" : "beyond";
-    return `live: ${ROUNDS} changes seen after ${Math.round(median)} ms in the median and ${Math.round(max)} ms at most (${fast} ${WANTED_MS} ms), mistakes shown in place and mended, no console error`;
+    return `live: ${ROUNDS} changes shown after ${Math.round(median)} ms in the median and ${Math.round(max)} ms at most (${fast} ${WANTED_MS} ms), errors shown with their positions and cleared, no console error`;
   } finally {
     for (const [path, bytes] of files) writeFileSync(path, bytes);
   }

@@ -1,7 +1,7 @@
-// Takes pictures of mails at the widths of a telephone, of a reading pane and of a window, light and dark.
+// Takes screenshots of mails at the widths of a phone, a reading pane and a window, in light and dark.
 //
 // Usage: node shots.mjs NODE_DIR OUT_DIR FILE.html..., where NODE_DIR holds node_modules/playwright-core. Writes
-// NAME-WIDTH-SCHEME.png, and ends with 1 if a mail scrolls sideways, cuts words off, or is hard to read.
+// NAME-WIDTH-SCHEME.png, and exits with 1 if a mail scrolls horizontally, cuts off words, or is hard to read.
 
 import { mkdirSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
@@ -32,8 +32,8 @@ await main(folder, async (browser) => {
       }
     }
   }
-  for (const place of contrast.places) console.log(`  least in ${place}`);
+  for (const place of contrast.places) console.log(`  lowest in ${place}`);
   failOn("shots", [...complaints, ...faults]);
   const count = files.length * WIDTHS.length * SCHEMES.length;
-  return `shots: ${count} pictures of ${files.length} mails, no console error, nothing cut off, no scrolling sideways, ${contrast}`;
+  return `shots: ${count} screenshots of ${files.length} mails, no console error, nothing cut off, no horizontal scrolling, ${contrast}`;
 });

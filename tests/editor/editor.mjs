@@ -1,6 +1,6 @@
-// Asks a real language server what a person sees who edits a pipeline file with the shipped schema.
+// Tests completion, hover texts and diagnostics of a real language server for a pipeline file with the shipped schema.
 //
-// Usage: node editor.mjs PATH-TO-YAML-LANGUAGE-SERVER. Ends with 1 if something is not as it should be.
+// Usage: node editor.mjs PATH-TO-YAML-LANGUAGE-SERVER. Exits with 1 if a test fails.
 
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
@@ -10,7 +10,7 @@ import { Server } from "./server.mjs";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const PIPELINES = join(ROOT, "pipelines");
-// The schema is found as people's editors find it: by the file's first line.
+// The first line refers to the schema, as in users' files.
 const HEAD = `# yaml-language-server: $schema=../schema/pipeline.schema.json
 oms: 1
 name: example
@@ -19,7 +19,7 @@ order:
   key: \${{ order.id }}
 `;
 
-/** Takes the mark `|` out of a text and says where it stood. */
+/** Removes the mark `|` from a text and returns its position. */
 function marked(text) {
   const offset = text.indexOf("|");
   assert.notEqual(offset, -1, "the text has no mark");
@@ -53,20 +53,20 @@ async function hover(server, source) {
   return answer === null ? "" : (answer.contents.value ?? String(answer.contents));
 }
 
-/** Returns what is wrong with a text, as `line: message` with lines from 1. */
+/** Returns the diagnostics of a text as `line: message`, with lines from 1. */
 async function findings(server, text) {
   const diagnostics = await server.open(uri(), text);
   return diagnostics.map((found) => `${found.range.start.line + 1}: ${found.message}`);
 }
 
-/** Demands exactly one finding, on the line that the fault is on. */
+/** Asserts exactly one finding, on the line marked with `# here`. */
 async function finds(server, source, pattern) {
   const lines = (HEAD + source).split("\n");
   const line = lines.findIndex((text) => text.endsWith("# here")) + 1;
   const found = await findings(server, HEAD + source);
-  assert.equal(found.length, 1, `one finding was expected: ${JSON.stringify(found)}`);
+  assert.equal(found.length, 1, `expected one finding: ${JSON.stringify(found)}`);
   assert.match(found[0], pattern);
-  assert.ok(found[0].startsWith(`${line}: `), `line ${line} was expected: ${found[0]}`);
+  assert.ok(found[0].startsWith(`${line}: `), `expected line ${line}: ${found[0]}`);
 }
 
 const KINDS = readdirSync(join(ROOT, "docs", "steps")).map((page) => page.replace(/\.md$/, ""));
@@ -77,7 +77,7 @@ const TESTS = {
       assert.deepEqual(await findings(server, readFileSync(join(PIPELINES, file), "utf8")), [], file);
     }
   },
-  async "every kind is offered behind uses"(server) {
+  async "every kind is offered after uses"(server) {
     const labels = await complete(server, "steps:\n  bill:\n    uses: |\n");
     for (const kind of KINDS) assert.ok(labels.includes(kind), `${kind} is not among ${labels}`);
   },
@@ -85,12 +85,12 @@ const TESTS = {
     const labels = await complete(server, "steps:\n  bill:\n    |\n");
     for (const kind of [...KINDS, "uses"]) assert.ok(labels.includes(kind), `${kind} is not among ${labels}`);
   },
-  async "with offers the settings of the kind and of no other"(server) {
+  async "with offers only the settings of its kind"(server) {
     const labels = await complete(server, "steps:\n  convert:\n    uses: money.convert\n    with:\n      |\n");
     for (const key of ["amount", "from", "to", "on", "rates"]) assert.ok(labels.includes(key), `${key}: ${labels}`);
     for (const key of ["bucket", "topic", "template"]) assert.ok(!labels.includes(key), `${key}: ${labels}`);
   },
-  async "the top of the file is offered"(server) {
+  async "the top-level keys are offered"(server) {
     const labels = await complete(server, "|\n");
     for (const key of ["steps", "tables", "rates", "mail", "intake"]) assert.ok(labels.includes(key), `${key}: ${labels}`);
   },
@@ -100,15 +100,15 @@ const TESTS = {
     const keys = await complete(server, "steps:\n  each:\n    uses: value.compute\n    for_each:\n      |\n");
     for (const key of ["items", "as", "index"]) assert.ok(keys.includes(key), `${key}: ${keys}`);
   },
-  async "a time zone says what it is for"(server) {
+  async "the hover text of time_zone describes it"(server) {
     const text = await hover(server, "time_|zone: UTC\n");
     assert.match(text, /an instant has its day/);
   },
-  async "a kind says what it does"(server) {
+  async "the hover text of a kind describes it"(server) {
     const text = await hover(server, "steps:\n  convert:\n    uses: money.con|vert\n");
     assert.match(text, /[Cc]onverts an amount/);
   },
-  async "a setting says what it is"(server) {
+  async "the hover text of a setting describes it"(server) {
     const text = await hover(server, "steps:\n  captured:\n    uses: topic.publish\n    with: { to|pic: captured }\n");
     assert.match(text, /topic's name/);
   },
@@ -126,7 +126,7 @@ const TESTS = {
       /bucket is not allowed/,
     );
   },
-  async "an unknown kind is found, and all kinds are named"(server) {
+  async "an unknown kind is found, and the finding lists all kinds"(server) {
     const source = "steps:\n  store:\n    uses: topic.publsh # here\n    with: { topic: captured }\n";
     await finds(server, source, /topic\.publish/);
     await finds(server, source, /money\.convert/);
@@ -138,7 +138,7 @@ const TESTS = {
       /Incorrect type\. Expected "string"/,
     );
   },
-  async "a number of the wrong size is found"(server) {
+  async "a number out of range is found"(server) {
     await finds(
       server,
       "steps:\n  store:\n    uses: topic.publish\n    with: { topic: captured }\n    retry:\n      attempts: 0 # here\n",
@@ -152,7 +152,7 @@ const TESTS = {
       /Missing property "body"/,
     );
   },
-  async "a step without the settings that its kind needs is found"(server) {
+  async "a step without required settings is found"(server) {
     const found = await findings(server, HEAD + "steps:\n  store:\n    uses: topic.publish\n");
     assert.deepEqual(found, ['8: Missing property "with".']);
   },

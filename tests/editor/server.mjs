@@ -1,8 +1,8 @@
-// A language server as a child process, spoken to in LSP over its standard streams.
+// A client of a language server in a child process, which speaks LSP over its standard streams.
 
 import { spawn } from "node:child_process";
 
-/** Milliseconds after which an answer is given up. */
+/** Timeout for an answer in milliseconds. */
 const PATIENCE_MS = 20_000;
 
 const SETTINGS = {
@@ -45,7 +45,7 @@ export class Server {
     this.#child = spawn(process.execPath, [program, "--stdio"], { stdio: ["pipe", "pipe", "inherit"] });
     this.#child.stdout.on("data", (bytes) => this.#receive(bytes));
     this.#child.on("exit", (code) => {
-      for (const { reject } of this.#answers.values()) reject(new Error(`the server ended with ${code}`));
+      for (const { reject } of this.#answers.values()) reject(new Error(`the server exited with ${code}`));
     });
   }
 
@@ -60,7 +60,7 @@ export class Server {
     this.#send({ method, params });
   }
 
-  /** Opens a document and returns what the server says of it. */
+  /** Opens a document and returns its diagnostics. */
   open(uri, text) {
     const said = this.#expect(this.#diagnostics, uri, `the diagnostics of ${uri}`);
     this.notify("textDocument/didOpen", { textDocument: { uri, languageId: "yaml", version: 1, text } });

@@ -2,7 +2,7 @@
 
     python deploy.py PACKAGED --endpoint URL --stack NAME [--parameter NAME=VALUE]...
 
-As a function: `deploy(text, cloudformation, stack, parameters, s3, bucket)` gives the outputs, or raises with the reasons.
+As a function, `deploy(text, cloudformation, stack, parameters, s3, bucket)` returns the outputs or raises an error with the reasons.
 """
 
 import argparse
@@ -18,7 +18,7 @@ class DeployError(Exception):
 
 
 def settled(describe, key: str, seconds: float) -> dict:
-    """What `describe` says once `key` no longer reads IN_PROGRESS or PENDING."""
+    """Waits until `key` in the result of `describe` is no longer IN_PROGRESS or PENDING, and returns the result."""
     end = time.monotonic() + seconds
     while True:
         what = describe()
@@ -29,12 +29,12 @@ def settled(describe, key: str, seconds: float) -> dict:
         time.sleep(0.1)
 
 
-# Bytes of a template at the most that is sent with the call; a longer one comes from S3 ("AWS CloudFormation quotas").
+# Maximum size in bytes of a template in a call. A larger one must be in S3 ("AWS CloudFormation quotas").
 BODY_MAX = 51_200
 
 
 def deploy(text: str, cloudformation, stack: str, parameters: dict[str, str] | None = None, s3=None, bucket: str = "") -> dict[str, str]:
-    """With `s3` and `bucket` a template that is too long for the call is put there first, as `sam deploy` does with `resolve_s3`."""
+    """Deploys a template. A template that is too large for a call is uploaded to `bucket` first, as `sam deploy` does with `resolve_s3`."""
     body = {"TemplateBody": text}
     if s3 is not None and len(text.encode()) > BODY_MAX:
         key = f"{stack}.template"

@@ -1,17 +1,17 @@
-"""An AWS on this machine for tests: MiniStack with the patches that it needs.
+"""A local AWS emulator for tests: MiniStack with patches.
 
     python emulator.py --port 4566 --log calls.jsonl [--function-env NAME=VALUE]... [--enforce-iam]
 
 It listens on 127.0.0.1 only, keeps everything in memory, and prints `ready http://127.0.0.1:<port>` once it
-answers. It ends on SIGTERM, and when its standard input is a pipe that closes (`--with-parent`).
+answers. It exits on SIGTERM, and with `--with-parent` also when its standard input is closed.
 
 Region us-east-1, account 000000000000, access key `test`, secret `test`.
 
-- `--log FILE`          every call of the AWS API as a line of JSON, see `patches/call_log.py`
-- `--function-env N=V`  a variable that every Lambda function gets, e.g. AWS_ENDPOINT_URL_RDS_DATA=http://127.0.0.1:5000
-- `--enforce-iam`       identity, bucket, topic and queue policies are evaluated and refuse; signatures are checked
+- `--log FILE`          logs every call of the AWS API as a line of JSON, see `patches/call_log.py`
+- `--function-env N=V`  sets an environment variable of every function, e.g. AWS_ENDPOINT_URL_RDS_DATA=http://127.0.0.1:5000
+- `--enforce-iam`       enforces identity, bucket, topic and queue policies, and verifies signatures
 
-Each file of `patches/` says what it stands in for.
+Each file of `patches/` describes the difference from AWS that it fixes.
 """
 
 import argparse
@@ -33,19 +33,19 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--log", metavar="FILE", help="append every API call to FILE")
     parser.add_argument("--function-env", metavar="NAME=VALUE", action="append", default=[])
     parser.add_argument("--enforce-iam", action="store_true")
-    parser.add_argument("--with-parent", action="store_true", help="end when standard input closes")
+    parser.add_argument("--with-parent", action="store_true", help="exit when standard input is closed")
     parser.add_argument("--verbose", action="store_true")
     args = parser.parse_args()
     for pair in args.function_env:
         if "=" not in pair:
-            parser.error(f"--function-env wants NAME=VALUE, not {pair}")
+            parser.error(f"--function-env: expected NAME=VALUE, found {pair}")
     return args
 
 
 def configure(args: argparse.Namespace) -> None:
-    """Sets what MiniStack reads from its environment while it is imported."""
+    """Sets the environment variables that MiniStack reads on import."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "LAMBDA_", "MINISTACK_"))]:
-        del os.environ[name]  # nothing of the machine's own AWS set-up may reach the emulator
+        del os.environ[name]  # the AWS configuration of the machine must not affect the emulator
     os.environ.update({
         "GATEWAY_PORT": str(args.port),
         "EDGE_PORT": str(args.port),
@@ -57,8 +57,8 @@ def configure(args: argparse.Namespace) -> None:
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": REGION,
-        "DOCKER_HOST": "unix:///nonexistent",  # no container is ever wanted
-        "IOT_MTLS_ENABLED": "0",  # would listen on 8883
+        "DOCKER_HOST": "unix:///nonexistent",  # do not use containers
+        "IOT_MTLS_ENABLED": "0",  # it would listen on port 8883
         "SFTP_ENABLED": "0",
         "LOG_LEVEL": "DEBUG" if args.verbose else "WARNING",
         "AUTH": "true" if args.enforce_iam else "false",
@@ -79,7 +79,7 @@ def announce(port: int) -> None:
 
 
 def end_with_parent() -> None:
-    """Ends the process when whoever holds the other end of standard input is gone."""
+    """Ends the process when the parent closes standard input."""
     while os.read(0, 4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
@@ -94,7 +94,7 @@ def main() -> None:
         except OSError as error:
             sys.exit(f"127.0.0.1:{args.port}: {error.strerror}")
     configure(args)
-    sys.argv = sys.argv[:1]  # MiniStack reads the command line too
+    sys.argv = sys.argv[:1]  # MiniStack also parses the command line
 
     import patches
 

@@ -1,8 +1,8 @@
-"""What `sam package` does to a template: zips each function's CodeUri, uploads it, and names bucket and key instead.
+"""Packages a template as `sam package` does: zips each function's CodeUri, uploads it, and replaces it with bucket and key.
 
     python package.py TEMPLATE --endpoint URL --bucket NAME > packaged.yaml
 
-As a function: `package(path, s3, bucket)` gives the text of the packaged template. The bucket is made if it is not there.
+As a function, `package(path, s3, bucket)` returns the text of the packaged template. The bucket is created if it does not exist.
 """
 
 import argparse
@@ -18,7 +18,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 class Tagged:
-    """A value with a tag such as !Ref, carried through unchanged."""
+    """A value with a tag such as !Ref, which is kept unchanged."""
 
     def __init__(self, tag: str, node: yaml.Node):
         self.tag, self.node = tag, node
@@ -38,7 +38,7 @@ Dumper.add_representer(Tagged, lambda dumper, value: value.node)
 
 
 def zipped(folder: Path) -> bytes:
-    """The folder's files as a zip: the same bytes for the same files, `bootstrap` executable."""
+    """Zips the files of a folder reproducibly, with an executable `bootstrap`."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -50,7 +50,7 @@ def zipped(folder: Path) -> bytes:
 
 
 def package(template: Path, s3, bucket: str, code: dict[str, Path] | None = None) -> str:
-    """The template with every local CodeUri in the bucket. `code` replaces the folder of a logical id."""
+    """Returns the template with every local CodeUri uploaded to the bucket. `code` overrides the folder of a logical id."""
     document = yaml.load(template.read_text(encoding="utf-8"), Loader)
     if bucket not in [b["Name"] for b in s3.list_buckets()["Buckets"]]:
         s3.create_bucket(Bucket=bucket)

@@ -1,7 +1,7 @@
-"""Proves that the emulator does what the tests of the AWS side rely on, and prints how many checks passed.
+"""Checks the behavior of the emulator that the AWS tests rely on, and prints how many checks passed.
 
-    python self_test.py            about 80 seconds: a schedule fires once a minute
-    python self_test.py --quick    without that, about 15
+    python self_test.py            about 80 seconds, because a schedule fires once a minute
+    python self_test.py --quick    about 15 seconds, without the schedule
 """
 
 import argparse
@@ -38,7 +38,7 @@ def check(name: str, holds: bool, detail: object = "") -> None:
 
 
 def eventually(probe, seconds: float = 10):
-    """The first true value of `probe`, or the last one."""
+    """Returns the first true value of `probe`, or the last value after the timeout."""
     end = time.monotonic() + seconds
     while not (value := probe()) and time.monotonic() < end:
         time.sleep(0.1)
@@ -46,7 +46,7 @@ def eventually(probe, seconds: float = 10):
 
 
 class Emulator:
-    """An emulator of its own with the stack of self_test/template.yaml."""
+    """An emulator with the stack of self_test/template.yaml."""
 
     def __init__(self, folder: Path, *options: str):
         with socket.socket() as free:
@@ -99,7 +99,7 @@ class Emulator:
         return [c for c in map(json.loads, lines) if all(c[name] == value for name, value in wanted.items())]
 
     def listening(self) -> set[str]:
-        """The addresses, as the kernel writes them, on which the process listens."""
+        """Returns the addresses on which the process listens, in the format of the kernel."""
         fds = Path(f"/proc/{self.process.pid}/fd")
         inodes = {link[8:-1] for fd in fds.iterdir() if (link := os.readlink(fd)).startswith("socket:")}
         found = set()
@@ -132,7 +132,7 @@ def check_stack(it: Emulator) -> None:
     check("the cluster has a master secret", master["username"] == "oms_master", master)
     mapping = it.client("lambda").get_event_source_mapping(UUID=out["Source"])
     check("a parameter becomes a number", mapping["ScalingConfig"] == {"MaximumConcurrency": 2}, mapping)
-    check("an identity has its DKIM records", out["Dkim"].endswith(".dkim.amazonses.com"), out["Dkim"])
+    check("an identity has DKIM records", out["Dkim"].endswith(".dkim.amazonses.com"), out["Dkim"])
     check("everything listens on 127.0.0.1", it.listening() == {"0100007F"}, it.listening())
 
 
@@ -141,20 +141,20 @@ def check_intake(it: Emulator) -> None:
     check("403 without an API key", it.put("a-1", "{}", None) == 403)
     check("403 with a wrong API key", it.put("a-1", "{}", "wrong") == 403)
     check("201 for a new order", it.put("a-1", '{"id": 1}', key) == 201)
-    check("200 for the same again", it.put("a-1", '{"id": 1}', key) == 200)
-    check("409 for other content", it.put("a-1", '{"id": 2}', key) == 409)
+    check("200 for the same order again", it.put("a-1", '{"id": 1}', key) == 200)
+    check("409 for different content", it.put("a-1", '{"id": 2}', key) == 409)
     check("a key with a slash reaches the function", it.put("a/1", "{}", key) == 400)
 
 
 def check_bucket(it: Emulator) -> None:
     s3, bucket = it.client("s3"), it.outputs["Bucket"]
     first = s3.put_object(Bucket=bucket, Key="forbidden-0.json", Body=b"one", IfNoneMatch="*", Metadata={"digest": "d"})
-    check("412 for an object that is there",
+    check("412 for an existing object",
           refused(s3.put_object, Bucket=bucket, Key="forbidden-0.json", Body=b"two", IfNoneMatch="*") == "PreconditionFailed")
     check("metadata is kept", s3.head_object(Bucket=bucket, Key="forbidden-0.json")["Metadata"] == {"digest": "d"})
     s3.delete_object(Bucket=bucket, Key="forbidden-0.json")
     old = s3.get_object(Bucket=bucket, Key="forbidden-0.json", VersionId=first["VersionId"])
-    check("a version outlives its deletion", old["Body"].read() == b"one")
+    check("a version can be read after the deletion of its object", old["Body"].read() == b"one")
 
 
 def check_chain(it: Emulator) -> None:
@@ -170,10 +170,10 @@ def check_chain(it: Emulator) -> None:
 def check_mail_refusals(it: Emulator) -> None:
     send = it.client("sesv2").send_email
     mail = {"Destination": {"ToAddresses": ["a@example.net"]}, "Content": {"Raw": {"Data": b"Subject: x\r\n\r\nx"}}}
-    check("an unknown sender is refused", refused(send, FromEmailAddress="a@unknown.example", **mail) == "MessageRejected")
-    check("an unknown configuration set is refused",
+    check("an unknown sender is rejected", refused(send, FromEmailAddress="a@unknown.example", **mail) == "MessageRejected")
+    check("an unknown configuration set is rejected",
           refused(send, FromEmailAddress="a@example.com", ConfigurationSetName="none", **mail) == "NotFoundException")
-    check("a tag with a dot is refused",
+    check("a tag with a dot is rejected",
           refused(send, FromEmailAddress="a@example.com", EmailTags=[{"Name": "k", "Value": "a.b"}], **mail)
           == "BadRequestException")
 
@@ -182,17 +182,17 @@ def check_failures(it: Emulator) -> None:
     key = it.key()
     for name in ("fails-1", "hopeless-1", "fine-1"):
         check(f"201 for {name}", it.put(name, "{}", key) == 201)
-    check("what is fine goes through", bool(eventually(lambda: [m for m in it.mails() if "fine-1" in str(m["Tags"])])))
+    check("a valid order is confirmed", bool(eventually(lambda: [m for m in it.mails() if "fine-1" in str(m["Tags"])])))
 
     def dead(name: str):
         return [m for m in it.receive("DeadLetters") if name in m["Body"]]
 
     hopeless = eventually(lambda: dead("hopeless-1"))
-    check("a function sends to the dead letters with a reason",
+    check("a function sends a dead letter with a reason",
           bool(hopeless) and hopeless[0]["MessageAttributes"]["reason"]["StringValue"] == "no_rate", hopeless)
     failing = eventually(lambda: dead("fails-1"), 15)
-    check("a reported failure is redriven to the dead letters", bool(failing), failing)
-    check("and is the S3 event as it was", bool(failing) and "versionId" in failing[0]["Body"], failing)
+    check("a reported failure is moved to the dead letters", bool(failing), failing)
+    check("the moved dead letter is the unchanged S3 event", bool(failing) and "versionId" in failing[0]["Body"], failing)
 
 
 def check_undelivered(it: Emulator) -> None:
@@ -200,16 +200,16 @@ def check_undelivered(it: Emulator) -> None:
     sqs.delete_queue(QueueUrl=it.outputs["Queue"])
     it.client("s3").put_object(Bucket=it.outputs["Bucket"], Key="lost-1.json", Body=b"{}", IfNoneMatch="*")
     lost = eventually(lambda: [m for m in it.receive("Undelivered") if "lost-1" in m["Body"]])
-    check("what cannot be delivered goes to the subscription's dead letters", bool(lost), lost)
+    check("an undeliverable message goes to the subscription's dead letters", bool(lost), lost)
 
 
 def check_function(it: Emulator) -> None:
     answer = it.client("lambda").invoke(FunctionName=it.outputs["Reconcile"], Payload=b"{}")
     environment = json.load(answer["Payload"])["environment"]
     check("a function gets --function-env", environment.get("AWS_ENDPOINT_URL_RDS_DATA") == "http://127.0.0.1:1", environment)
-    check("a function gets nothing of the machine", "LEAK" not in environment and "GATEWAY_PORT" not in environment, environment)
-    check("a function knows itself", environment.get("AWS_LAMBDA_FUNCTION_NAME") == it.outputs["Reconcile"], environment)
-    check("a function has credentials of its own", environment["AWS_ACCESS_KEY_ID"].startswith("ASIA"), environment)
+    check("a function gets no variables of the machine", "LEAK" not in environment and "GATEWAY_PORT" not in environment, environment)
+    check("a function knows its name", environment.get("AWS_LAMBDA_FUNCTION_NAME") == it.outputs["Reconcile"], environment)
+    check("a function has its own credentials", environment["AWS_ACCESS_KEY_ID"].startswith("ASIA"), environment)
 
 
 def check_metric(it: Emulator) -> None:
@@ -218,9 +218,9 @@ def check_metric(it: Emulator) -> None:
             Namespace="oms", MetricName="ReconcileGap", Dimensions=[{"Name": "pipeline", "Value": "self-test"}],
             StartTime=time.time() - 3600, EndTime=time.time() + 60, Period=3600, Statistics=["Maximum"])["Datapoints"]
 
-    check("a metric in the log is a metric", bool(eventually(statistics, 3)), statistics())
+    check("a metric in the log becomes metric data", bool(eventually(statistics, 3)), statistics())
     events = it.client("logs").filter_log_events(logGroupName=it.outputs["ReconcileLog"], filterPattern="ReconcileGap")["events"]
-    check("the log lies in its group", bool(events), events)
+    check("the log is in its group", bool(events), events)
 
 
 def check_log(it: Emulator) -> None:
@@ -234,14 +234,14 @@ def check_log(it: Emulator) -> None:
         (action, resource) for action in ("ses:SendEmail", "ses:SendRawEmail")
         for resource in (f"{account}:identity/example.com", f"{account}:configuration-set/self-test-mail")}, needed)
     written = it.calls(action="s3:PutObject", status=412)
-    check("a refused write is logged with its condition",
+    check("a rejected write is logged with its condition",
           bool(written) and written[0]["conditions"].get("s3:if-none-match") == "*", written)
     queue = it.calls(function=branch, action="sqs:SendMessage")
     check("a message is logged with its queue", bool(queue) and "DeadLetters" in queue[0]["resource"], queue)
     listed = it.calls(function=it.outputs["Reconcile"], action="s3:ListBucket")
     check("a listing is logged", bool(listed) and listed[0]["resource"] == bucket, listed)
     outside = it.calls(service="cloudformation")
-    check("a call from outside has no function", bool(outside) and all(c["function"] is None for c in outside))
+    check("an external call has no function", bool(outside) and all(c["function"] is None for c in outside))
 
 
 def check_schedule(it: Emulator) -> None:
@@ -253,16 +253,16 @@ def check_schedule(it: Emulator) -> None:
 def check_enforcement(it: Emulator) -> None:
     s3, bucket, key = it.client("s3"), it.outputs["Bucket"], it.key()
     check("enforced: 201 for a new order", it.put("a-1", '{"id": 1}', key) == 201)
-    check("enforced: 200 for the same again", it.put("a-1", '{"id": 1}', key) == 200)
-    check("enforced: the chain has all that it needs", bool(eventually(it.mails)))
+    check("enforced: 200 for the same order again", it.put("a-1", '{"id": 1}', key) == 200)
+    check("enforced: the chain has all required permissions", bool(eventually(it.mails)))
     check("enforced: hopeless orders reach the dead letters", it.put("hopeless-1", "{}", key) == 201
           and bool(eventually(lambda: [m for m in it.receive("DeadLetters") if "hopeless-1" in m["Body"]])))
     it.put("forbidden-1", "{}", key)
     denied = eventually(lambda: it.calls(function=it.outputs["Branch"], action="s3:DeleteObject"))
-    check("enforced: a function may not do what its role does not say", bool(denied) and denied[0]["status"] == 403, denied)
-    check("enforced: an unconditional write is refused",
+    check("enforced: a function may do only what its role allows", bool(denied) and denied[0]["status"] == 403, denied)
+    check("enforced: an unconditional write is denied",
           refused(s3.put_object, Bucket=bucket, Key="b.json", Body=b"x") == "AccessDenied")
-    check("enforced: a conditional write is not",
+    check("enforced: a conditional write is allowed",
           refused(s3.put_object, Bucket=bucket, Key="b.json", Body=b"x", IfNoneMatch="*") == "")
     it.client("sns").set_topic_attributes(TopicArn=it.outputs["Topic"], AttributeName="Policy", AttributeValue=json.dumps(
         {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sns:Publish",
@@ -270,7 +270,7 @@ def check_enforcement(it: Emulator) -> None:
                                                  "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::another"}}}]}))
     it.put("silent-1", "{}", key)
     silent = eventually(lambda: [m for m in it.mails() if "silent-1" in str(m["Tags"])], 2)
-    check("enforced: the topic's policy decides who announces", not silent, silent)
+    check("enforced: the topic's policy decides who may publish", not silent, silent)
 
 
 def main() -> None:

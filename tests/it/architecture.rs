@@ -1,4 +1,5 @@
-//! The shape of the tree: who may import whom, what stays out of the engine, how long a file may be.
+//! Architecture rules: which packages and modules may use which, with which packages a package must
+//! not be linked, and the maximum length of a file.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use serde_json::Value as Json;
 
 use crate::harness::root;
 
-/// Which of our packages each of our packages may use.
+/// The workspace packages that each workspace package may use.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("oms-core", &[]),
     ("oms-expression", &["oms-core"]),
@@ -43,8 +44,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// The modules of a crate in the order in which they may use each other: each one only those before it. A folder without a
-/// `mod` line in the crate's root is no module.
+/// The modules of a crate in the order of their dependencies. A module may only use the modules
+/// before it.
 const MODULES: &[(&str, &[&str])] = &[
     (
         "engine/core/src",
@@ -82,10 +83,10 @@ const MODULES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Packages that may use all others.
-const FREE: &[&str] = &["xtask", "custom-kind", "oms-test-servers"];
+/// Packages that may use every other package.
+const FREE: &[&str] = &["xtask", "custom-kind", "oms-test-servers", "oms-fuzz-targets"];
 
-/// Packages that a package must not be linked with, directly or indirectly.
+/// Packages with which a package must not be linked, directly or indirectly.
 const NOT_LINKED: &[(&str, &[&str])] = &[
     ("oms-engine", &["rusqlite", "libsqlite3-sys", "clap", "tokio", "hyper", "reqwest", "chrono"]),
     ("oms-core", HEAVY),
@@ -96,11 +97,11 @@ const NOT_LINKED: &[(&str, &[&str])] = &[
     ("oms-sqlite", HEAVY),
 ];
 
-/// The expression language, the templates and the locale data, which only the engine needs.
+/// Packages for expressions, templates and locale data, which only the engine needs.
 const HEAVY: &[&str] =
     &["cel", "handlebars", "mrml", "html5ever", "icu_experimental", "icu_datetime"];
 
-/// Lines of a file of ours at the most.
+/// Maximum number of lines in a source file.
 const LINES_MAX: usize = 600;
 
 fn metadata() -> Json {
@@ -118,7 +119,7 @@ fn texts(values: &Json) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn packages_import_only_what_they_may() {
+fn packages_use_only_allowed_packages() {
     let metadata = metadata();
     let members: BTreeSet<&str> = texts(&metadata["workspace_members"]).collect();
     let packages = metadata["packages"].as_array().unwrap();
@@ -135,13 +136,11 @@ fn packages_import_only_what_they_may() {
             continue;
         }
         let Some((_, allowed)) = IMPORTS.iter().find(|(known, _)| *known == name) else {
-            panic!(
-                "`{name}` has no rule in style and architecture; add one here and in the picture"
-            );
+            panic!("`{name}` has no rule; add one here and to docs/ARCHITECTURE.md");
         };
         for dependency in package["dependencies"].as_array().unwrap() {
             let used = dependency["name"].as_str().unwrap();
-            // Tests may use anything.
+            // Tests may use any package.
             if names.contains(used) && dependency["kind"] != "dev" {
                 assert!(allowed.contains(&used), "`{name}` must not use `{used}`");
             }
@@ -150,9 +149,9 @@ fn packages_import_only_what_they_may() {
 }
 
 #[test]
-fn no_package_is_linked_with_what_it_must_not_know() {
+fn no_package_is_linked_with_a_forbidden_package() {
     for (package, forbidden) in NOT_LINKED {
-        // Of the package alone: features that other packages enable do not count.
+        // Examines the package alone, so that features that other packages enable do not count.
         let mut command = Command::new(env!("CARGO"));
         command
             .args(["tree", "--package", package, "--edges", "normal", "--prefix", "none"])
@@ -163,7 +162,7 @@ fn no_package_is_linked_with_what_it_must_not_know() {
         let tree = String::from_utf8(output.stdout).unwrap();
         let linked: BTreeSet<&str> =
             tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
-        assert!(linked.contains("jiff"), "the walk found nothing: {linked:?}");
+        assert!(linked.contains("jiff"), "`cargo tree` lists no dependencies: {linked:?}");
         for name in linked {
             let is_cloud = name.starts_with("aws-") || name.starts_with("lambda_");
             let is_forbidden = forbidden.contains(&name) || *package == "oms-engine" && is_cloud;
@@ -186,10 +185,12 @@ fn modules_import_only_modules_before_them() {
                 continue;
             }
             let Some(own) = place(module) else {
-                panic!("`{source}/{module}` has no place in the order; add it to `MODULES`");
+                panic!(
+                    "`{source}/{module}` is missing from the order of modules; add it to `MODULES`"
+                );
             };
             for imported in imports(&std::fs::read_to_string(path).unwrap()) {
-                // Crate-level items such as macros are no modules.
+                // An unknown name is an item of the crate's root, such as a macro.
                 let Some(other) = place(&imported) else { continue };
                 if other > own {
                     upward.push(format!("{}: `{module}` must not use `{imported}`", shown(path)));
@@ -200,7 +201,7 @@ fn modules_import_only_modules_before_them() {
     assert!(upward.is_empty(), "{}", upward.join("\n"));
 }
 
-/// Returns the top-level modules of its crate that a file imports, without those of its unit tests.
+/// Returns the top-level modules of its own crate that a file imports, except in its unit tests.
 fn imports(text: &str) -> BTreeSet<String> {
     let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
     let mut found = BTreeSet::new();
@@ -237,7 +238,8 @@ fn run_logic_contains_no_sql() {
     }
 }
 
-/// Returns the files of the tree that are ours: neither built, nor fetched, nor somebody's state.
+/// Returns the files of the workspace, without build output, fetched packages and state
+/// directories.
 fn tree() -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![root().to_owned()];
@@ -263,7 +265,7 @@ fn shown(path: &Path) -> String {
 }
 
 #[test]
-fn no_file_of_our_own_code_is_too_long() {
+fn no_source_file_is_too_long() {
     let code = ["rs", "hbs", "css", "js"];
     let long: Vec<String> = tree()
         .iter()
@@ -271,7 +273,7 @@ fn no_file_of_our_own_code_is_too_long() {
             path.extension().is_some_and(|ending| code.iter().any(|code| ending == *code))
         })
         .filter_map(|path| {
-            // Fixtures may be in another encoding on purpose.
+            // Read bytes: some fixtures are deliberately not UTF-8.
             let bytes = std::fs::read(path).unwrap();
             let count = bytes.iter().filter(|byte| **byte == b'\n').count();
             (count > LINES_MAX).then(|| format!("{}: {count} lines", shown(path)))
@@ -281,8 +283,8 @@ fn no_file_of_our_own_code_is_too_long() {
 }
 
 #[test]
-fn nothing_names_a_folder_of_one_machine() {
-    // In parts, since this file is looked at, too.
+fn no_file_names_a_machine_specific_path() {
+    // Split into parts because this file is checked too.
     let places = [["/wor", "k/"], ["/ro", "ot/"], ["/home", "/"], ["/Us", "ers/"]]
         .map(|parts| parts.concat());
     let mut found = Vec::new();
@@ -292,7 +294,7 @@ fn nothing_names_a_folder_of_one_machine() {
             let named = places.iter().any(|place| {
                 line.match_indices(place.as_str()).any(|(at, _)| {
                     let before = line.get(..at).and_then(|before| before.chars().next_back());
-                    // `pipelines/home/x` and `https://x/home/` name no folder of a machine.
+                    // `pipelines/home/x` and `https://x/home/` are not absolute paths.
                     before
                         .is_none_or(|before| !before.is_alphanumeric() && !"/.-_}".contains(before))
                 })
@@ -306,10 +308,10 @@ fn nothing_names_a_folder_of_one_machine() {
 }
 
 #[test]
-fn a_module_file_only_lists_and_re_exports() {
+fn module_files_contain_only_declarations_and_re_exports() {
     for path in tree().iter().filter(|path| path.ends_with("mod.rs") || path.ends_with("lib.rs")) {
         let shown = shown(path);
-        // The command line's root holds its `main`, the list of kinds is one, and tests share their one check.
+        // `cli/lib.rs` holds the entry point; `steps/src/lib.rs` holds the list of kinds.
         if shown == "cli/lib.rs" || shown == "steps/src/lib.rs" {
             continue;
         }
@@ -327,9 +329,9 @@ fn a_module_file_only_lists_and_re_exports() {
     }
 }
 
-/// Module files that hold more than a list today. The list may only become shorter.
+/// Module files that contain logic today. This list may only become shorter.
 const MODULES_WITH_LOGIC: &[&str] = &[
-    // One `check` for all cases.
+    // The `check` that all cases share.
     "engine/expression/src/tests/mod.rs",
     "cli/graph/mod.rs",
     "cli/render/mod.rs",

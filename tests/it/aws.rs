@@ -1,4 +1,4 @@
-//! The command line on AWS's services: over TLS, as it is there.
+//! The command line against AWS services over TLS.
 
 #![cfg(feature = "aws")]
 
@@ -12,7 +12,7 @@ const CLUSTER: &str = "arn:aws:rds:us-east-1:000000000000:cluster:oms";
 const SECRET: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:oms";
 
 #[test]
-fn the_services_are_asked_over_tls_and_only_if_they_are_trusted() {
+fn services_are_called_over_tls_and_only_with_a_trusted_certificate() {
     let Some(programs) = find() else { return };
     let scratch = Scratch::new();
     let server = Server::start(&programs);
@@ -35,7 +35,7 @@ fn the_services_are_asked_over_tls_and_only_if_they_are_trusted() {
         finish(&mut command)
     };
     let refused = migrate(false).exits(4);
-    assert!(refused.stderr.contains("does not answer"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("does not respond"), "{}", refused.stderr);
     assert_eq!(api.calls(), 0);
     let done = migrate(true).exits(0);
     assert!(done.stderr.contains("billing_data"), "{}", done.stderr);

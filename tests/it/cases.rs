@@ -1,8 +1,9 @@
-//! Runs every folder of `tests/cases/`: small inputs on which the program once was wrong.
+//! Runs every folder of `tests/cases/`: small inputs that the program once handled wrongly.
 //!
-//! A case is a folder with a script `run.sh` and the file `expected` with what the script prints. The script runs in a scratch
-//! copy of the folder, with `oms` on its path and `ROOT` set to the workspace. `OMS_CASE` selects the cases whose name contains it, and
-//! `OMS_UPDATE=1` writes what they print anew.
+//! A case is a folder with a script `run.sh` and the file `expected`, which holds the script's
+//! output. The script runs in a scratch copy of the folder, with `oms` on `PATH` and `ROOT` set to
+//! the workspace. `OMS_CASE` selects the cases whose names contain its value. `OMS_UPDATE=1`
+//! rewrites the expected output.
 
 use std::process::Command;
 use std::sync::Mutex;
@@ -20,7 +21,7 @@ fn every_case_prints_what_is_expected() {
         .filter(|name| name.contains(&filter))
         .collect();
     names.sort_by(|a, b| b.cmp(a));
-    assert!(filter.is_empty() || !names.is_empty(), "no case has a name with `{filter}`");
+    assert!(filter.is_empty() || !names.is_empty(), "no case name contains `{filter}`");
     let (queue, failed) = (Mutex::new(names), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -39,10 +40,10 @@ fn every_case_prints_what_is_expected() {
         }
     });
     let failed = failed.into_inner().unwrap();
-    assert!(failed.is_empty(), "these cases print something else: {failed:?}");
+    assert!(failed.is_empty(), "the output of these cases differs: {failed:?}");
 }
 
-/// Runs one case; returns what it printed beside what it should have printed if the two differ.
+/// Runs a case. If it fails, returns the expected and the actual output.
 fn difference(name: &str) -> Option<String> {
     let folder = root().join("tests/cases").join(name);
     let scratch = Scratch::new();

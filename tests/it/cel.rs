@@ -1,4 +1,5 @@
-//! The conformance suite of CEL: every expression that the checker accepts gives the result that the specification wants.
+//! The CEL conformance suite: every expression that the checker accepts evaluates to the result
+//! that the specification requires.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -10,7 +11,7 @@ use oms_engine::value::Value;
 
 use crate::harness::{files, shared};
 
-/// A value of the text format of protocol buffers.
+/// A value in the text format of protocol buffers.
 #[derive(Clone, Debug)]
 enum Proto {
     Scalar(String),
@@ -61,7 +62,7 @@ impl Reader<'_> {
         word
     }
 
-    /// Reads the members of a message up to its closing bracket.
+    /// Reads the fields of a message up to its closing bracket.
     fn message(&mut self) -> Proto {
         let mut members = Vec::new();
         loop {
@@ -105,7 +106,7 @@ impl Reader<'_> {
                     Some('t') => text.push('\t'),
                     Some('r') => text.push('\r'),
                     Some(c @ ('\\' | '\'' | '"' | '?')) => text.push(c),
-                    // An escape by number: what it means to CEL is not looked at.
+                    // Numeric escapes are kept as they are; this test does not decode them.
                     Some(c) => text.extend(['\\', c]),
                     None => return,
                 },
@@ -115,7 +116,8 @@ impl Reader<'_> {
     }
 }
 
-/// Tells whether a value is what the suite wants; nothing for values that the checker has no type for.
+/// Returns whether a value is the one that the suite expects, or `None` if the checker has no type
+/// for the expected value.
 fn agrees(value: &Value, wanted: &Proto) -> Option<bool> {
     let Proto::Message(members) = wanted else { return None };
     let (kind, wanted) = members.first()?;
@@ -138,7 +140,7 @@ fn agrees(value: &Value, wanted: &Proto) -> Option<bool> {
 }
 
 #[test]
-fn accepted_expressions_give_what_the_specification_wants() {
+fn accepted_expressions_evaluate_as_specified() {
     let Some(data) = shared("the CEL conformance suite") else { return };
     let (mut accepted, mut wrong) = (0, Vec::new());
     for path in files(&data.join("cel-spec"), ".textproto") {

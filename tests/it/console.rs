@@ -88,7 +88,7 @@ fn until_asked(server: &Server) {
         std::thread::sleep(std::time::Duration::from_millis(50));
         server.get("/console/storefront/").status == 303
     });
-    assert!(asked, "the server never asks for the key");
+    assert!(asked, "the server never asked for a key");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_key_gives_access_to_the_metrics_of_its_own_pipeline() {
         std::thread::sleep(std::time::Duration::from_millis(50));
         server.get("/metrics").status == 401
     });
-    assert!(refused, "metrics need a key where every pipeline has one");
+    assert!(refused, "the metrics require a key once every pipeline has one");
     for (key, (own, other)) in
         keys.iter().zip([(pipelines[0], pipelines[1]), (pipelines[1], pipelines[0])])
     {
@@ -198,7 +198,7 @@ fn malformed_requests_get_a_problem_document() {
         assert!(answer.json()["detail"].is_string(), "{answer:?}");
         assert_eq!(answer.header("connection"), Some("close"));
     }
-    // The text before the form is unchanged.
+    // A malformed second request does not change the answer to the first one.
     let two = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\nHELO x\r\n\r\n";
     assert!(server.raw(two.as_bytes()).is(200).body.contains("ok"));
 }

@@ -1,4 +1,5 @@
-//! Collections of documents that are made to break readers: each gives a result or an error with a place, quickly, and never a panic.
+//! Collections of documents that were written to break parsers. Each one quickly gives a result or
+//! an error with a position, and never a panic.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,15 +11,16 @@ use serde_json::Value as Json;
 
 use crate::harness::{files, lines, shared, with_stack};
 
-/// Broken YAML that the reader takes nevertheless, each with the reason.
+/// Invalid YAML that the reader accepts, each with the reason.
 const TAKEN: &[(&str, &str)] =
-    &[("9C9N", "a list in brackets goes on in the first column; it has one meaning only")];
+    &[("9C9N", "a list in brackets continues in the first column, which is unambiguous")];
 
-/// JSON that the test suite takes and an order reader must not: two members of one name would be two answers.
+/// JSON that the test suite accepts and the order reader must reject: with a duplicate member, the
+/// value would be ambiguous.
 const DUPLICATES: &[&str] = &["y_object_duplicated_key", "y_object_duplicated_key_and_value"];
 
-/// Calls `check`, and complains if the thread computes longer than one document may take. What else the machine does at that time does not
-/// count.
+/// Calls `check` and reports the document if it takes more than a second of the thread's CPU time.
+/// The load of the machine does not count.
 fn quickly<T>(path: &Path, wrong: &mut Vec<String>, check: impl FnOnce() -> T) -> T {
     let begun = computed();
     let result = check();
@@ -29,7 +31,7 @@ fn quickly<T>(path: &Path, wrong: &mut Vec<String>, check: impl FnOnce() -> T) -
     result
 }
 
-/// Returns the seconds that this thread has computed.
+/// Returns the CPU time of this thread in seconds.
 fn computed() -> f64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
@@ -40,7 +42,7 @@ fn stem(path: &Path) -> String {
 }
 
 #[test]
-fn json_is_taken_or_refused_as_the_test_suite_says() {
+fn json_is_accepted_or_rejected_as_the_test_suite_says() {
     let Some(data) = shared("the JSON test suite") else { return };
     let mut wrong = Vec::new();
     let paths = files(&data.join("bad-input/json-test-suite"), ".json");
@@ -50,16 +52,16 @@ fn json_is_taken_or_refused_as_the_test_suite_says() {
         let name = stem(&path);
         match quickly(&path, &mut wrong, || read_json(&text, &JsonNode::ANY)) {
             Ok(_) if name.starts_with("n_") || DUPLICATES.contains(&name.as_str()) => {
-                wrong.push(format!("{name} was taken"))
+                wrong.push(format!("{name} was accepted"))
             }
             Ok(_) => {}
             Err(problems) => {
                 if name.starts_with("y_") && !DUPLICATES.contains(&name.as_str()) {
-                    wrong.push(format!("{name} was refused: {problems:?}"));
+                    wrong.push(format!("{name} was rejected: {problems:?}"));
                 }
                 if problems.is_empty() || problems.iter().any(|problem| problem.offset > text.len())
                 {
-                    wrong.push(format!("{name}: the place is off: {problems:?}"));
+                    wrong.push(format!("{name}: the position is wrong: {problems:?}"));
                 }
             }
         }
@@ -67,7 +69,7 @@ fn json_is_taken_or_refused_as_the_test_suite_says() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Reads YAML, and returns the error if there is one, after a look at its place.
+/// Reads YAML, checks that an error has a valid position, and returns the error.
 fn read_yaml(path: &Path, wrong: &mut Vec<String>) -> Option<String> {
     let bytes = std::fs::read(path).unwrap();
     let shown: Arc<str> = Arc::from(path.to_string_lossy().as_ref());
@@ -76,7 +78,7 @@ fn read_yaml(path: &Path, wrong: &mut Vec<String>) -> Option<String> {
         Err((text, diagnostic)) => {
             let label = diagnostic.labels.first();
             if label.is_none_or(|label| label.span.end > text.len()) {
-                wrong.push(format!("{shown}: no place for {diagnostic:?}"));
+                wrong.push(format!("{shown}: no valid position for {diagnostic:?}"));
             }
             Some(format!("{} {}", diagnostic.code, diagnostic.message))
         }
@@ -84,7 +86,7 @@ fn read_yaml(path: &Path, wrong: &mut Vec<String>) -> Option<String> {
 }
 
 #[test]
-fn broken_yaml_is_refused_with_a_place() {
+fn invalid_yaml_is_rejected_with_a_position() {
     with_stack(check_broken_yaml);
 }
 
@@ -96,14 +98,14 @@ fn check_broken_yaml() {
     for path in paths {
         let taken = read_yaml(&path, &mut wrong).is_none();
         if taken != TAKEN.iter().any(|(name, _)| *name == stem(&path)) {
-            wrong.push(format!("{} taken: {taken}", stem(&path)));
+            wrong.push(format!("{} accepted: {taken}", stem(&path)));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn yaml_gives_a_result_or_an_error_with_a_place() {
+fn yaml_gives_a_result_or_an_error_with_a_position() {
     with_stack(check_yaml);
 }
 
@@ -116,7 +118,8 @@ fn check_yaml() {
     for path in &paths {
         read += usize::from(read_yaml(path, &mut wrong).is_none());
     }
-    // Tags, several documents and keys that are no text are no part of a pipeline file; most of the rest is.
+    // A pipeline file cannot have tags, several documents or keys that are not text. Most other
+    // documents must be readable.
     assert!(read >= 80, "only {read} of {} were read", paths.len());
     paths = files(&data.join("bad-input/yaml-torture"), ".yaml");
     assert_eq!(paths.len(), 15);
@@ -140,7 +143,7 @@ fn check_yaml() {
 }
 
 #[test]
-fn what_is_no_address_is_refused() {
+fn invalid_addresses_are_rejected() {
     let Some(data) = shared("e-mail addresses") else { return };
     let read = |file: &str| -> Vec<Json> {
         let lines = lines(&data.join(file));
@@ -160,7 +163,7 @@ fn what_is_no_address_is_refused() {
         }
     }
     assert!(refused > 40, "only {refused} addresses");
-    // A check that refuses everything would pass so far.
+    // Without valid addresses, a check that rejects everything would pass.
     for line in lines(&data.join("orders/customers.ndjson")) {
         let customer: Json = serde_json::from_str(&line).unwrap();
         assert!(is_email(customer["email"].as_str().unwrap()), "{customer}");

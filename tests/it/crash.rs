@@ -1,7 +1,9 @@
-//! Killed at any moment, and nothing is lost or done twice: the program is ended with SIGKILL at chosen commits of a run, run again to
-//! its end, and the state compared with that of an uninterrupted run.
+//! Crash tests: a kill at any moment loses nothing and repeats nothing. SIGKILL ends the program
+//! around chosen commits. A second run completes the orders, and the state must equal that of an
+//! uninterrupted run.
 //!
-//! `OMS_KILLS` says how many moments; 20 without it. Needs the feature `failpoints`, without which the program is never killed.
+//! `OMS_KILLS` sets the number of kills (default 20). The tests need the feature `failpoints`;
+//! without it the program is never killed.
 
 #![cfg(feature = "failpoints")]
 
@@ -15,7 +17,7 @@ use serde_json::Value as Json;
 
 use crate::harness::{Output, Scratch, Site, files, finish, lines, root, rows, setting, shared};
 
-/// The moments around a commit, in turn.
+/// The failpoints around a commit, used in turn.
 const PLACES: [&str; 3] = ["before_commit", "after_commit", "before_batch"];
 
 struct Work {
@@ -24,9 +26,10 @@ struct Work {
     concurrency: &'static str,
 }
 
-/// All orders of the sample file, or the pipeline's own samples, with so few at a time that there are many commits.
+/// Returns all orders of the large file, or else the pipeline's samples, with a low concurrency so
+/// that there are many commits.
 fn work(scratch: &Scratch) -> Work {
-    if let Some(data) = shared("killing runs of two thousand orders (those of the samples instead)")
+    if let Some(data) = shared("killing runs of two thousand orders (the samples are used instead)")
     {
         return Work {
             input: data.join("orders/orders-sample.ndjson"),
@@ -44,7 +47,8 @@ fn work(scratch: &Scratch) -> Work {
     Work { input, orders, concurrency: "1" }
 }
 
-/// Runs the orders, and ends the process at the n-th pass of a place if one is given.
+/// Runs the orders. With `kill`, the process is killed when it passes the failpoint for the n-th
+/// time.
 fn run(site: &Site, work: &Work, kill: Option<(&str, u64)>) -> Output {
     let input = work.input.to_string_lossy();
     let words = ["--format", "json", "--concurrency", work.concurrency, "--input", &input];
@@ -55,7 +59,8 @@ fn run(site: &Site, work: &Work, kill: Option<(&str, u64)>) -> Output {
     finish(&mut command)
 }
 
-/// What a state holds but for instants: every table by the order's key instead of the run's number, mails as their parts.
+/// Returns the content of a state without timestamps: the tables with the order's key instead of
+/// the run's number, and the mails as their parts.
 fn content(site: &Site) -> BTreeMap<&'static str, Vec<String>> {
     let connection = site.connection();
     let table = |sql: &str| rows(&connection, sql);
@@ -78,7 +83,7 @@ fn content(site: &Site) -> BTreeMap<&'static str, Vec<String>> {
             "bundles",
             table("select id, hex(digest), pipeline_file, files from oms_bundles order by id"),
         ),
-        // Which state it is, and how many commits it had, is different each time.
+        // The id of the state and the number of commits differ each time.
         (
             "meta",
             table("select * from oms_meta where name not in ('state', 'commits') order by name"),
@@ -104,7 +109,7 @@ fn content(site: &Site) -> BTreeMap<&'static str, Vec<String>> {
                 serde_json::to_string(event).unwrap()
             })
             .collect();
-        // Branches run side by side, so the order of their events is not the same in two runs.
+        // Branches run concurrently, so the order of their events differs between runs.
         events.sort();
         journal.push(format!("{key} {number} {}", events.join(" ")));
     }
@@ -133,11 +138,15 @@ fn content(site: &Site) -> BTreeMap<&'static str, Vec<String>> {
     content
 }
 
-/// Names the first lines in which two states differ.
+/// Describes the first lines in which two states differ.
 fn difference(expected: &[String], found: &[String]) -> String {
     let lacks = expected.iter().find(|line| !found.contains(line));
     let has = found.iter().find(|line| !expected.contains(line));
-    format!("{} rows instead of {}; lacks {lacks:?}; has {has:?}", found.len(), expected.len())
+    format!(
+        "{} rows instead of {}; missing {lacks:?}; unexpected {has:?}",
+        found.len(),
+        expected.len()
+    )
 }
 
 #[track_caller]
@@ -145,11 +154,11 @@ fn exactly_once(site: &Site, orders: i64) {
     for (what, sql) in [
         ("runs", "select count(*) from oms_runs where state = 'completed'"),
         ("bills", "select count(distinct order_id) from billing_data"),
-        ("rows of bills", "select count(*) from billing_data"),
+        ("billing rows", "select count(*) from billing_data"),
         ("objects", "select count(*) from oms_objects"),
         ("orders with a mail", "select count(distinct run) from oms_mails"),
         ("mails", "select count(*) from oms_mails"),
-        ("addresses of messages", "select count(distinct message_id) from oms_mails"),
+        ("message ids", "select count(distinct message_id) from oms_mails"),
     ] {
         assert_eq!(site.count(sql), orders, "{what}");
     }
@@ -157,7 +166,7 @@ fn exactly_once(site: &Site, orders: i64) {
 }
 
 #[test]
-fn killed_at_any_commit_every_order_is_billed_stored_and_confirmed_once() {
+fn after_a_kill_at_any_commit_every_order_is_billed_stored_and_confirmed_once() {
     let kills: u64 = setting("OMS_KILLS").map_or(20, |kills| kills.parse().unwrap());
     let scratch = Scratch::new();
     let work = work(&scratch);
@@ -166,7 +175,7 @@ fn killed_at_any_commit_every_order_is_billed_stored_and_confirmed_once() {
     exactly_once(&whole, work.orders);
     let expected = content(&whole);
 
-    // How many commits a run has: the moments are spread over them.
+    // Find the number of commits of a run: the kills are spread over them.
     let trial = |count: u64| {
         let site = Site::storefront(scratch.path(&format!("trial-{count}")));
         let killed = run(&site, &work, Some((PLACES[0], count))).code == -1;
@@ -187,20 +196,20 @@ fn killed_at_any_commit_every_order_is_billed_stored_and_confirmed_once() {
     for at in 0..kills {
         let site = Site::storefront(scratch.path(&format!("killed-{at}")));
         let place = PLACES[usize::try_from(at).unwrap() % PLACES.len()];
-        // The number of commits is not quite the same each time, so the last ones are left out.
+        // The number of commits varies slightly, so the last ones are left out.
         let count = 2 + at * least * 9 / (10 * kills);
         let first = run(&site, &work, Some((place, count)));
         if first.code == -1 {
             killed += 1;
-            assert!(first.stdout.is_empty(), "an answer before the end: {}", first.stdout);
+            assert!(first.stdout.is_empty(), "a summary before the end: {}", first.stdout);
             let bills = site.count("select count(*) from billing_data");
             let runs = site.count("select count(*) from oms_runs");
             let objects = site.count("select count(*) from oms_objects");
-            // Effects and journal are of one transaction, also in what the crash left behind.
+            // The effects and the journal share one transaction, also after a crash.
             assert_eq!((bills, objects), (runs, runs), "after {place}:{count}");
             inside += u64::from(runs > 0 && runs < work.orders);
         }
-        // Some come to the ground twice.
+        // Kill some of them twice.
         if at % 4 == 3 {
             run(&site, &work, Some((PLACES[0], 1 + count / 3)));
         }
@@ -221,16 +230,16 @@ fn killed_at_any_commit_every_order_is_billed_stored_and_confirmed_once() {
         std::fs::remove_dir_all(&site.state).unwrap();
     }
     eprintln!(
-        "{killed} of {kills} runs killed, {inside} of them between the first acceptance and the last completion; some {least} commits a run"
+        "{killed} of {kills} runs killed, {inside} of them between the first acceptance and the last completion; about {least} commits per run"
     );
     assert!(killed * 10 >= kills * 9, "only {killed} of {kills} runs were killed");
     assert!(
         inside * 4 >= kills * 3,
-        "only {inside} of {kills} between the first acceptance and the last completion"
+        "only {inside} of {kills} kills between the first acceptance and the last completion"
     );
 }
 
-/// Makes every order wait for its rate, so that runs are open when the process ends.
+/// Returns orders whose rate is missing, so that their runs are parked and can be retried.
 fn parked(scratch: &Scratch) -> (Site, PathBuf) {
     let site =
         Site { pipeline: scratch.path("pipelines/storefront.yaml"), state: scratch.path("state") };
@@ -245,7 +254,7 @@ fn parked(scratch: &Scratch) -> (Site, PathBuf) {
 }
 
 #[test]
-fn killed_while_runs_are_retried_nothing_that_was_done_is_done_again() {
+fn a_kill_during_a_retry_repeats_no_completed_step() {
     let scratch = Scratch::with_pipelines();
     let (site, input) = parked(&scratch);
     let (code, summary) = site.run(&input);
@@ -271,7 +280,7 @@ fn killed_while_runs_are_retried_nothing_that_was_done_is_done_again() {
         assert_eq!(bills, done);
         assert_eq!(site.count("select count(*) from oms_mails"), done);
     }
-    // What was asked for again before the crash goes on by itself; the rest is still parked.
+    // Runs that were retried before the crash continue by themselves; the others are still parked.
     site.call(&["run"], &["--format", "json"]);
     retry(None).exits(0);
     exactly_once(&site, 40);
@@ -279,7 +288,7 @@ fn killed_while_runs_are_retried_nothing_that_was_done_is_done_again() {
 }
 
 #[test]
-fn a_run_that_crashed_frees_the_state_directory() {
+fn a_crashed_process_releases_the_state_directory() {
     let scratch = Scratch::new();
     let site = Site::storefront(scratch.path("state"));
     let mut command = site.command(&["run"], &["--samples"]);

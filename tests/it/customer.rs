@@ -1,11 +1,12 @@
-//! A customer calls: their orders are found by what they say of themselves, and not once they are forgotten.
+//! Customer search in the console: it finds orders by what customers say about themselves, and
+//! nothing after their personal data is erased.
 
 use serde_json::{Value as Json, json};
 
 use crate::harness::{Scratch, Site, root};
 use crate::serve::server::Server;
 
-/// Somebody at the console, by whose forms searches are made.
+/// A user of the console who searches with its forms.
 struct Clerk<'a> {
     server: &'a Server,
     cookie: String,
@@ -21,7 +22,7 @@ impl<'a> Clerk<'a> {
         Self { server, cookie: format!("cookie: {}", cookie.unwrap()), csrf }
     }
 
-    /// Returns the keys of a customer's runs, in the order of the page.
+    /// Returns the keys of a customer's runs in the order of the page.
     fn finds(&self, customer: &str) -> Vec<String> {
         let form = form_urlencoded(&[("csrf", &self.csrf), ("customer", customer)]);
         let headers = ["content-type: application/x-www-form-urlencoded", &self.cookie];
@@ -39,7 +40,7 @@ fn runs(server: &Server) -> String {
     format!("/console/{name}/runs")
 }
 
-/// Writes a form as browsers do (WHATWG URL, 5.2).
+/// Encodes a form as browsers do (WHATWG URL, 5.2).
 fn form_urlencoded(pairs: &[(&str, &str)]) -> String {
     let part = |text: &str| -> String {
         let byte = |byte: u8| match byte {
@@ -67,7 +68,7 @@ fn put(server: &Server, key: &str, customer: &str, name: &str) {
 }
 
 #[test]
-fn a_customer_is_found_by_words_whatever_their_case_and_marks_and_by_what_tables_say() {
+fn customer_search_ignores_case_and_accents_and_includes_tables() {
     let scratch = Scratch::new();
     let server = Server::start(order_management(&scratch), &[]);
     put(&server, "K1", "A1", "José  Müller-Peña");
@@ -86,7 +87,7 @@ fn a_customer_is_found_by_words_whatever_their_case_and_marks_and_by_what_tables
         ("jose AND nobody", &[]),
         ("NEAR(jose)", &[]),
         ("* %_\\", &[]),
-        // The address is not in any order, but in the table of the pipeline.
+        // The address is in no order, only in the pipeline's table.
         ("john.doe@", &["K3", "K1"]),
         ("a1 some", &["K3"]),
     ];
@@ -96,7 +97,7 @@ fn a_customer_is_found_by_words_whatever_their_case_and_marks_and_by_what_tables
 }
 
 #[test]
-fn the_search_index_forgets_with_the_rest_and_is_made_again_when_it_is_gone_or_of_another_state() {
+fn the_search_index_forgets_customers_and_is_rebuilt_when_it_is_damaged() {
     let scratch = Scratch::new();
     let server = Server::start(order_management(&scratch), &[]);
     put(&server, "K1", "A1", "Remembered Nowhere");
@@ -107,28 +108,28 @@ fn the_search_index_forgets_with_the_rest_and_is_made_again_when_it_is_gone_or_o
     for file in ["search.db", "search.db-wal"] {
         let bytes = std::fs::read(server.site.state.join(file)).unwrap_or_default();
         let found = bytes.windows(7).any(|part| part.eq_ignore_ascii_case(b"nowhere"));
-        assert!(!found, "what was forgotten is in {file}");
+        assert!(!found, "the erased name is still in {file}");
     }
     server.end().exits(0);
     let index = scratch.path("state").join("search.db");
     let whole = std::fs::read(&index).unwrap();
     let other = b"this is no database, as nobody would have thought it could be".to_vec();
     let begun = [&whole[..4_096], &vec![b'?'; whole.len() - 4_096]].concat();
-    // Its words alone, which are looked at by nobody before a search.
+    // Damages only the indexed words, which are not read before the first search.
     let mut words = whole.clone();
     for at in 0..whole.len() - 10 {
         if whole[at..].starts_with(b"remembered") {
             words[at - 2..at + 10].fill(0xFF);
         }
     }
-    assert!(words != whole, "its words are not in the file");
+    assert!(words != whole, "the indexed words are not in the file");
     for damaged in [other, begun, words, whole[..whole.len() / 2].to_vec()] {
         std::fs::write(&index, damaged).unwrap();
         let server = Server::start(order_management(&scratch), &[]);
         assert_eq!(Clerk::of(&server).finds("remembered"), ["K2"]);
         server.end().exits(0);
     }
-    // What cannot be mended stands in nobody's way but that of searches.
+    // An index that cannot be rebuilt stops searches and `forget`, but no orders.
     std::fs::remove_file(&index).unwrap();
     std::fs::create_dir(&index).unwrap();
     let server = Server::start(order_management(&scratch), &[]);
@@ -143,7 +144,7 @@ fn the_search_index_forgets_with_the_rest_and_is_made_again_when_it_is_gone_or_o
 }
 
 #[test]
-fn a_copy_that_is_put_back_is_searched_as_it_is() {
+fn search_matches_the_state_after_a_restore() {
     let scratch = Scratch::new();
     let copy = scratch.path("copy.db");
     let server = Server::start(order_management(&scratch), &[]);
@@ -157,20 +158,20 @@ fn a_copy_that_is_put_back_is_searched_as_it_is() {
         server.end().exits(0);
         site.call(&["db", "restore"], &[&copy.to_string_lossy()]).exits(0);
     };
-    // It has more than the index.
+    // The restored state has more runs than the index.
     server.site.call(&["forget"], &["A1", "--yes"]).exits(0);
     assert_eq!(Clerk::of(&server).finds("remembered"), ["K2"]);
     back(server);
     let server = Server::start(order_management(&scratch), &[]);
     assert_eq!(Clerk::of(&server).finds("remembered"), ["K2", "K1"]);
-    // It has less.
+    // The restored state has fewer runs than the index.
     put(&server, "K3", "A3", "Remembered Last");
     assert_eq!(Clerk::of(&server).finds("remembered"), ["K3", "K2", "K1"]);
     back(server);
     let server = Server::start(order_management(&scratch), &[]);
     put(&server, "K4", "A4", "Remembered Later");
     assert_eq!(Clerk::of(&server).finds("remembered"), ["K4", "K2", "K1"]);
-    // It has as many, and others.
+    // The restored state has as many runs as the index, but different ones.
     back(server);
     let order = root().join("pipelines/order-management/samples/A2.json");
     order_management(&scratch).run(&order);

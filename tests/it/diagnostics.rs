@@ -1,5 +1,6 @@
-//! The reports on broken pipelines: each file of `tests/diagnostics/` gives exactly the report beside it, and the examples of the
-//! documentation are what they claim to be. `OMS_UPDATE=1` writes the reports anew.
+//! The findings on invalid pipelines: each file of `tests/diagnostics/` gives exactly the report in
+//! the `.out` file beside it, and each example in the documentation gives the finding that it
+//! documents. `OMS_UPDATE=1` rewrites the reports.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,10 +14,11 @@ use oms_engine::step::Registry;
 
 use crate::harness::{files, oms, root, setting, with_stack};
 
-/// Codes that no file can show: nothing in the shipped kinds is unsafe to repeat without a key.
+/// Codes that no file can trigger: no shipped kind is unsafe to repeat without a key.
 const WITHOUT_FIXTURE: &[&str] = &["OMS0414"];
 
-/// Codes whose pages show no file: it would not be text, or the finding needs a kind of one's own.
+/// Codes whose pages have no example: the file would not be text, or the finding needs a custom
+/// kind.
 const WITHOUT_EXAMPLE: &[&str] = &["OMS0104", "OMS0414"];
 
 fn name(path: &Path) -> String {
@@ -28,7 +30,7 @@ fn checker(target: Target) -> Checker {
     Checker::new(registry).unwrap().for_target(target)
 }
 
-/// Returns the target that a code belongs to: 07 is AWS Lambda's.
+/// Returns the target that a code belongs to: `OMS07` is for AWS Lambda.
 fn target(code: &str) -> (&'static str, Target) {
     match code.starts_with("OMS07") {
         true => ("lambda", Target::Lambda),
@@ -36,7 +38,7 @@ fn target(code: &str) -> (&'static str, Target) {
     }
 }
 
-/// A folder with one more file in it, which is only a text.
+/// A folder with one additional file that exists only in memory.
 struct Beside<'a> {
     text: &'a str,
     folder: DirectoryFiles,
@@ -58,14 +60,14 @@ impl Files for Beside<'_> {
     }
 }
 
-/// Checks a text as if it stood in a folder of the workspace, and returns the codes that are reported.
+/// Checks a text as if it were a file in a folder of the workspace, and returns the reported codes.
 fn codes_of(checker: &Checker, folder: &str, text: &str) -> BTreeSet<String> {
     let files = Beside { text, folder: DirectoryFiles::new(&root().join(folder)) };
     let report = checker.check(BESIDE, &files).report;
     report.diagnostics().iter().map(|diagnostic| diagnostic.code.to_string()).collect()
 }
 
-/// Returns the blocks of YAML in a page.
+/// Returns the YAML code blocks of a page.
 fn blocks(page: &str) -> Vec<String> {
     let mut blocks = Vec::new();
     let mut block: Option<String> = None;
@@ -84,7 +86,7 @@ fn blocks(page: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_broken_file_gives_exactly_its_report() {
+fn every_invalid_file_gives_exactly_its_report() {
     let mut wrong = Vec::new();
     for path in files(&root().join("tests/diagnostics"), ".yaml") {
         let name = name(&path);
@@ -109,30 +111,30 @@ fn every_broken_file_gives_exactly_its_report() {
             Ok(expected) => {
                 wrong.push(format!("{name}: expected\n{expected}\nbut got\n{}", output.stdout));
             }
-            Err(_) => wrong.push(format!("{name}: there is no report beside it")),
+            Err(_) => wrong.push(format!("{name}: the `.out` file is missing")),
         }
     }
-    assert!(wrong.is_empty(), "{} of the files are wrong:\n{}", wrong.len(), wrong.join("\n\n"));
+    assert!(wrong.is_empty(), "{} files failed:\n{}", wrong.len(), wrong.join("\n\n"));
 }
 
 #[test]
-fn every_code_has_a_broken_file() {
+fn every_code_has_an_invalid_file() {
     let names: Vec<String> =
         files(&root().join("tests/diagnostics"), ".yaml").iter().map(|path| name(path)).collect();
-    assert!(names.len() >= 80, "there are only {} files", names.len());
+    assert!(names.len() >= 80, "found only {} files", names.len());
     let shown: BTreeSet<&str> = names.iter().filter_map(|name| name.get(..7)).collect();
     for code in codes::ALL {
         let code = code.to_string();
-        // What is wrong with an order or a run (06) is no fault of a file.
+        // `OMS06` codes are for orders and runs, not for files.
         let of_a_file = !code.starts_with("OMS06");
         if of_a_file && !WITHOUT_FIXTURE.contains(&code.as_str()) {
-            assert!(shown.contains(code.as_str()), "no file shows {code}");
+            assert!(shown.contains(code.as_str()), "no file triggers {code}");
         }
     }
 }
 
 #[test]
-fn the_example_of_every_page_gives_its_code_and_no_other() {
+fn the_example_on_every_page_gives_only_its_code() {
     with_stack(check_the_examples);
 }
 

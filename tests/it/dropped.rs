@@ -1,4 +1,5 @@
-//! `run --watch`: files that are dropped into a folder are taken in, each once, whatever ends the process.
+//! `run --watch`: each file that is dropped into a folder is processed once, even if the process is
+//! killed.
 
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -6,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{Scratch, Site, root};
 
-/// A watcher at work; dropped, it is killed as a crash would.
+/// A running watcher. Dropping it kills the process, as a crash would.
 struct Watcher(Child);
 
 impl Watcher {
@@ -34,7 +35,7 @@ fn until(what: &str, reached: impl Fn() -> bool) {
 }
 
 #[test]
-fn a_file_is_taken_in_once_and_put_away() {
+fn a_file_is_processed_once_and_moved_away() {
     let scratch = Scratch::new();
     let site = Site::storefront(scratch.path("state"));
     let folder = scratch.path("in");
@@ -44,16 +45,16 @@ fn a_file_is_taken_in_once_and_put_away() {
     std::fs::copy(&sample, folder.join("one.json")).unwrap();
     until("the first file", || folder.join("done/one.json").exists());
     assert_eq!(site.count("select count(*) from oms_runs"), 1);
-    // The same again under the same name, a file that is none, and one that is not finished.
+    // The same file again, an invalid file, an unfinished file and a file of another type.
     std::fs::copy(&sample, folder.join("one.json")).unwrap();
     std::fs::write(folder.join("broken.ndjson"), "{\"order_id\": 1}\n").unwrap();
     std::fs::write(folder.join(".later.json"), "{").unwrap();
     std::fs::write(folder.join("notes.txt"), "no orders").unwrap();
-    until("the others", || {
+    until("the other files", || {
         folder.join("done/2-one.json").exists() && folder.join("refused/broken.ndjson").exists()
     });
     assert!(folder.join(".later.json").exists() && folder.join("notes.txt").exists());
-    // What was there when the process ended is taken in by the next one.
+    // Files that arrive while no process runs are processed by the next one.
     drop(watcher);
     let orders: String = ["NW-10249", "NW-10250"]
         .map(|key| {
@@ -63,7 +64,7 @@ fn a_file_is_taken_in_once_and_put_away() {
         .concat();
     std::fs::write(folder.join("two.ndjson"), orders).unwrap();
     let _watcher = Watcher::start(&site, &folder);
-    until("what was left", || folder.join("done/two.ndjson").exists());
+    until("the remaining file", || folder.join("done/two.ndjson").exists());
     assert_eq!(site.count("select count(*) from oms_runs where state = 'completed'"), 3);
     assert_eq!(site.count("select count(*) from billing_data"), 3);
 }

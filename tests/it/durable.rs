@@ -1,4 +1,5 @@
-//! What the durable run promises besides surviving a crash: one owner, a clean stop, and answers only about what is on disk.
+//! Guarantees of durable runs besides surviving a crash: one owner, a clean stop, and a summary
+//! only of what is on disk.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -9,7 +10,7 @@ use serde_json::Value as Json;
 
 use crate::harness::{Scratch, Site, files, root};
 
-/// The samples of the storefront, one a line.
+/// Returns the storefront's samples, one per line.
 fn samples() -> String {
     let read = |path: &std::path::PathBuf| {
         let order: Json = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
@@ -18,13 +19,14 @@ fn samples() -> String {
     files(&root().join("pipelines/storefront/samples"), ".json").iter().map(read).collect()
 }
 
-/// Starts a run that reads standard input, gives it the samples, and waits until the first of them is billed.
+/// Starts a run that reads standard input, writes the samples to it, and waits until the first run
+/// is listed.
 fn running(site: &Site) -> Child {
     let mut command = site.command(&["run"], &["--input", "-", "--format", "json"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.as_mut().unwrap().write_all(samples().as_bytes()).unwrap();
-    // Another process is at work, whose clock is not ours.
+    // The test must poll because another process does the work.
     for _ in 0..2000 {
         let list = site.call(&["runs", "list"], &["--format", "json"]);
         if list.code == 0 && list.json()["runs"].as_array().is_some_and(|runs| !runs.is_empty()) {
@@ -42,7 +44,7 @@ fn interrupt(child: &Child) {
 }
 
 #[test]
-fn a_state_directory_has_one_owner_and_the_second_is_told_who() {
+fn a_second_owner_of_a_state_directory_is_rejected_with_the_id_of_the_first() {
     let scratch = Scratch::new();
     let site = Site::storefront(scratch.path("state"));
     let mut owner = running(&site);
@@ -52,7 +54,7 @@ fn a_state_directory_has_one_owner_and_the_second_is_told_who() {
         assert!(second.stdout.is_empty(), "{}", second.stdout);
         assert!(second.stderr.contains(&format!("process {}", owner.id())), "{}", second.stderr);
     }
-    // Who only reads needs no lock.
+    // A read-only command needs no lock.
     site.call(&["mail", "list"], &[]).exits(0);
     drop(owner.stdin.take());
     assert_eq!(owner.wait().unwrap().code(), Some(0));
@@ -60,11 +62,11 @@ fn a_state_directory_has_one_owner_and_the_second_is_told_who() {
 }
 
 #[test]
-fn an_interrupted_run_ends_with_130_and_the_next_one_finishes() {
+fn an_interrupted_run_exits_with_130_and_the_next_run_finishes() {
     let scratch = Scratch::new();
     let site = Site::storefront(scratch.path("state"));
     let mut child = running(&site);
-    // It stays open: an interrupted program does not wait for what may still come.
+    // Standard input stays open: an interrupted program does not wait for more input.
     let input = child.stdin.take();
     interrupt(&child);
     let output = child.wait_with_output().unwrap();
@@ -82,7 +84,7 @@ fn an_interrupted_run_ends_with_130_and_the_next_one_finishes() {
 }
 
 #[test]
-fn the_summary_is_one_line_whose_sums_are_right() {
+fn the_summary_is_one_line_with_consistent_counts() {
     let scratch = Scratch::new();
     let site = Site::storefront(scratch.path("state"));
     let sample = samples().lines().next().unwrap().to_owned();
@@ -126,7 +128,8 @@ fn the_summary_is_one_line_whose_sums_are_right() {
     }
 }
 
-/// Runs one order under `strace`, and returns the calls that write or sync; nothing if there is no `strace`.
+/// Runs one order under `strace` and returns the system calls that write or sync, or `None` if
+/// `strace` is not installed.
 fn traced(site: &Site, trace: &Path, kill: Option<&str>) -> Option<Vec<String>> {
     let calls = "trace=fsync,fdatasync,write,pwrite64,writev,pwritev";
     let order = root().join("pipelines/storefront/samples/NW-10248.json");
@@ -138,7 +141,7 @@ fn traced(site: &Site, trace: &Path, kill: Option<&str>) -> Option<Vec<String>> 
         command.env("OMS_FAILPOINT", kill);
     }
     if command.status().is_err() {
-        eprintln!("power loss: skipped, since there is no strace");
+        eprintln!("power loss: skipped because strace is not installed");
         return None;
     }
     Some(std::fs::read_to_string(trace).unwrap().lines().map(str::to_owned).collect())
@@ -149,25 +152,29 @@ fn is_sync(line: &str) -> bool {
 }
 
 #[test]
-fn what_the_summary_says_is_on_disk_before_it_is_said() {
+fn the_summary_is_printed_after_the_last_sync() {
     let scratch = Scratch::new();
     let site = Site::storefront(scratch.path("state"));
     let Some(calls) = traced(&site, &scratch.path("trace"), None) else { return };
     let answer = calls.iter().position(|line| line.contains(" write(1<")).unwrap();
     let log = |line: &&String| line.contains("oms.db-wal>") || line.contains("/oms.db>");
     let last = calls[..answer].iter().rfind(log).unwrap();
-    assert!(is_sync(last), "the last call before the answer is {last}");
-    assert!(!calls[answer..].iter().any(|line| log(&line)), "written after the answer");
+    assert!(is_sync(last), "the last call before the summary is {last}");
+    assert!(
+        !calls[answer..].iter().any(|line| log(&line)),
+        "the database was written after the summary"
+    );
 }
 
 #[cfg(feature = "failpoints")]
 #[test]
-fn a_commit_is_on_disk_before_anybody_hears_of_it() {
+fn a_commit_is_synced_before_it_is_reported() {
     let scratch = Scratch::new();
     let site = Site::storefront(scratch.path("state"));
-    // Ended right behind the commit, no checkpoint and no close can have done what the commit left out.
+    // The process is killed right after the commit, so no checkpoint or close can sync what the
+    // commit did not.
     let Some(calls) = traced(&site, &scratch.path("trace"), Some("after_commit:1")) else { return };
-    assert!(!calls.iter().any(|line| line.contains(" write(1<")), "it was not killed");
+    assert!(!calls.iter().any(|line| line.contains(" write(1<")), "the process was not killed");
     let log: Vec<&String> = calls.iter().filter(|line| line.contains("oms.db-wal>")).collect();
     assert!(log.iter().filter(|line| line.contains("write")).count() > 1);
     assert!(is_sync(log.last().unwrap()), "the last call on the log is {}", log.last().unwrap());

@@ -1,4 +1,5 @@
-//! Objects and mails as files: each has one of its own, and one that cannot be written stops nothing and is not lost.
+//! Export of objects and mails: each gets its own file, and a file that cannot be written stops
+//! nothing and is written later.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,7 +26,7 @@ fn site(scratch: &Scratch) -> Site {
     Site { pipeline, state: scratch.path("state") }
 }
 
-/// Returns the contents of all files below a folder by their paths.
+/// Returns the contents of all files below a folder by path.
 fn files(folder: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -59,7 +60,7 @@ fn orders(scratch: &Scratch, names: &[&str]) -> String {
 }
 
 #[test]
-fn every_object_has_a_file_of_its_own_whatever_its_key_is() {
+fn every_object_key_has_its_own_file() {
     let scratch = Scratch::new();
     let site = site(&scratch);
     let long = "x".repeat(300);
@@ -76,17 +77,17 @@ fn every_object_has_a_file_of_its_own_whatever_its_key_is() {
     let mut contents: Vec<String> = written.values().cloned().collect();
     contents.sort();
     assert_eq!(contents, expected);
-    assert_eq!(written, files(&later), "a key has the same name whenever it is exported");
+    assert_eq!(written, files(&later), "an object has the same file name in every export");
     assert_eq!(written["out/k0/x"], "k0/x");
     assert!(!scratch.path("escape").exists());
 }
 
 #[test]
-fn a_file_that_cannot_be_written_concerns_one_object_and_is_written_after_a_restart() {
+fn a_failed_export_affects_one_object_and_is_repeated_by_the_next_run() {
     let scratch = Scratch::new();
     let site = site(&scratch);
     let folder = scratch.path("files");
-    // A link that leads nowhere: no folder and no file can have its name.
+    // A dangling link: neither a folder nor a file can be created in its place.
     std::fs::create_dir_all(folder.join("objects/out")).unwrap();
     let way = folder.join("objects/out/k1");
     std::os::unix::fs::symlink(scratch.path("missing/folder"), &way).unwrap();
@@ -98,7 +99,7 @@ fn a_file_that_cannot_be_written_concerns_one_object_and_is_written_after_a_rest
     assert!(output.stdout.contains("3 completed"), "{}", output.stdout);
     assert_eq!(files(&folder.join("objects/out/k0")).len(), 1);
     assert_eq!(files(&folder.join("objects/out/k2")).len(), 1);
-    // Nothing has changed, so that the next call says it again.
+    // The cause remains, so the next call reports it again.
     let again = site.call(&["run"], &["--input", &input, "--export", &export]).exits(1);
     assert!(again.stderr.contains("the object `out/k1` was not exported: "), "{}", again.stderr);
     let all = site.call(&["objects", "export"], &[&folder.join("objects").to_string_lossy()]);
@@ -109,14 +110,15 @@ fn a_file_that_cannot_be_written_concerns_one_object_and_is_written_after_a_rest
     let mut contents: Vec<String> = files(&folder.join("objects")).into_values().collect();
     contents.sort();
     assert_eq!(contents, keys(&site));
-    // The note of the run is gone, so that the next process writes nothing, although the files were removed.
+    // No export is pending any more, so the next process writes nothing, even though the files were
+    // deleted.
     std::fs::remove_dir_all(&folder).unwrap();
     site.call(&["run"], &["--input", &input, "--export", &export]).exits(0);
     assert!(files(&folder).is_empty(), "{:?}", files(&folder));
 }
 
 #[test]
-fn a_warning_does_not_name_a_key_that_is_personal_data() {
+fn warnings_contain_no_object_keys_with_personal_data() {
     let scratch = Scratch::new();
     let name = "name: { type: string";
     let pipeline = PIPELINE.replace(name, &format!("{name}, x-pii: true"));
@@ -143,7 +145,7 @@ fn a_warning_does_not_name_a_key_that_is_personal_data() {
 }
 
 #[test]
-fn a_server_goes_on_after_a_file_that_cannot_be_written() {
+fn a_server_continues_after_a_failed_export() {
     let scratch = Scratch::new();
     let folder = scratch.path("files");
     std::fs::create_dir_all(folder.join("objects/out")).unwrap();
@@ -168,7 +170,7 @@ fn a_server_goes_on_after_a_file_that_cannot_be_written() {
 
 #[cfg(feature = "failpoints")]
 #[test]
-fn what_a_killed_process_did_not_export_is_exported_by_the_next_one() {
+fn the_next_process_exports_what_a_killed_process_did_not() {
     use crate::harness::finish;
 
     let scratch = Scratch::new();

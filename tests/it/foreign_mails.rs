@@ -1,11 +1,11 @@
-//! The text parts of MJML templates from other projects: each folder of `tests/mails/templates/` holds one, with the text part in `expected.txt`.
-//! `OMS_UPDATE=1` writes the text parts anew.
+//! The text parts of MJML templates from other projects: each folder of `tests/mails/templates/`
+//! holds a template and its text part in `expected.txt`. `OMS_UPDATE=1` rewrites the text parts.
 
 use crate::harness::{oms, root, setting};
 
 const FOLDER: &str = "tests/mails/templates";
 
-/// How many templates there are at least.
+/// Minimum number of templates.
 const TEMPLATES_MIN: usize = 5;
 
 #[test]

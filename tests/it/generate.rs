@@ -1,4 +1,5 @@
-//! `oms generate lambda`: the same bytes each time, and a folder that is not what would be written is told.
+//! `oms generate lambda`: the output is the same each time, and `--check` reports a folder that
+//! differs from it.
 
 use crate::harness::{Scratch, oms, root};
 
@@ -12,7 +13,7 @@ fn a_generated_folder_is_checked_file_by_file() {
         let words = ["generate", "lambda", &pipeline, "--out", &shown];
         let check = || oms([&words[..], &["--check"]].concat());
         assert!(check().exits(1).stderr.contains("template.yaml"));
-        assert!(!out.exists(), "a check writes nothing");
+        assert!(!out.exists(), "`--check` wrote files");
         oms(words).exits(0);
         check().exits(0);
         assert!(oms(words).exits(0).stderr.contains(" 0 of "));
@@ -20,7 +21,7 @@ fn a_generated_folder_is_checked_file_by_file() {
         let parsed: serde_yaml::Value = serde_yaml::from_str(&template).unwrap();
         let has = |id: &str| parsed["Resources"].get(id).is_some();
         assert!(has("InitiateBillingQueue") && has("CustomerCommunicationsRole"));
-        // What somebody changed, and what is there too much.
+        // A changed file and an extra file.
         std::fs::write(out.join("iam.md"), "changed").unwrap();
         std::fs::write(out.join("handlers/intake/bundle/old.csv"), "old").unwrap();
         let stale = check().exits(1).stderr;
@@ -32,7 +33,7 @@ fn a_generated_folder_is_checked_file_by_file() {
 }
 
 #[test]
-fn what_lambda_cannot_do_is_not_generated() {
+fn a_pipeline_that_lambda_cannot_run_is_rejected() {
     let scratch = Scratch::new();
     let out = scratch.path("out");
     let pipeline = "tests/diagnostics/OMS0702-needs-another-handler.yaml";
@@ -41,7 +42,7 @@ fn what_lambda_cannot_do_is_not_generated() {
     assert!(!out.exists());
 }
 
-/// A small pipeline with a description, a path, and two handlers of these names.
+/// Returns a small pipeline with this description, path and pair of handlers.
 fn small(description: &str, path: &str, handlers: [&str; 2]) -> String {
     let [one, two] = handlers;
     format!(
@@ -67,7 +68,7 @@ handlers: {{ "{one}": [a], "{two}": [b] }}
 }
 
 #[test]
-fn whatever_a_pipeline_says_the_template_is_yaml_and_its_names_are_told_apart() {
+fn the_template_is_valid_yaml_and_conflicting_handler_names_are_rejected() {
     let scratch = Scratch::new();
     let out = scratch.path("out");
     let generate = |text: String| {
@@ -104,7 +105,7 @@ fn whatever_a_pipeline_says_the_template_is_yaml_and_its_names_are_told_apart() 
 }
 
 #[test]
-fn orders_that_api_gateway_stores_have_no_handler_and_no_version_of_rates() {
+fn a_direct_intake_has_no_handler_and_no_pinned_rates() {
     let scratch = Scratch::new();
     let out = scratch.path("out");
     let text = std::fs::read_to_string(root().join("pipelines/storefront.yaml")).unwrap();
@@ -131,7 +132,7 @@ fn orders_that_api_gateway_stores_have_no_handler_and_no_version_of_rates() {
     assert!(template.contains(":s3:path/${OrdersBucket}/{key}.json"));
     let header = &integration["requestParameters"]["integration.request.header.If-None-Match"];
     assert_eq!(header.as_str(), Some("'*'"));
-    // What S3 answers is never taken for more than it is.
+    // Only a 2xx answer of S3 becomes a 201.
     let responses = integration["responses"].as_mapping().unwrap();
     let accepted = responses.iter().filter(|(_, answer)| answer["statusCode"] == "201");
     assert_eq!(accepted.map(|(on, _)| on.as_str().unwrap()).collect::<Vec<_>>(), [r"2\d{2}"]);
@@ -161,7 +162,7 @@ fn a_handler_embeds_its_own_steps_and_what_they_use() {
     assert!(!bundle("intake").join("storefront/eurofxref.csv").exists());
     assert!(!bundle("initiate-billing").join("parent").exists());
     assert!(bundle("customer-communications").join("parent/templates/email").exists());
-    assert!(!out.join("handlers/refresh/bundle").exists(), "it knows nothing of the pipeline");
+    assert!(!out.join("handlers/refresh/bundle").exists(), "the refresh handler has a bundle");
     let schema = std::fs::read_to_string(out.join("schema.sql")).unwrap();
     let bills =
         "grant INSERT, SELECT, UPDATE on \"billing_data\" to \"oms_storefront_initiate_billing\"";
@@ -169,7 +170,7 @@ fn a_handler_embeds_its_own_steps_and_what_they_use() {
 }
 
 #[test]
-fn a_step_that_runs_after_a_failure_does_not_say_that_the_handler_is_done() {
+fn a_step_that_runs_after_a_failure_does_not_write_the_done_note() {
     let scratch = Scratch::new();
     let out = scratch.path("out");
     let note = |text: &str| {
@@ -177,12 +178,12 @@ fn a_step_that_runs_after_a_failure_does_not_say_that_the_handler_is_done() {
         let words = ["generate", "lambda", &pipeline.to_string_lossy(), "--out"];
         oms([&words[..], &[&*out.to_string_lossy()]].concat()).exits(0);
         let readme = std::fs::read_to_string(out.join("README.md")).unwrap();
-        readme.contains("note that the order is done")
+        readme.contains("write the note on the order")
     };
     let one = small("x", "/x/{key}", ["one", "two"]);
     let one = one.replace("{ \"one\": [a], \"two\": [b] }", "{ one: [a, b] }");
     let then = one.replace("table.upsert, needs: [told]", "table.upsert, needs: [a]");
-    assert!(!note(&then), "the last step notes it in its own statement");
-    assert!(note(&one), "nothing is the last step");
+    assert!(!note(&then), "the last step writes the note in its own statement");
+    assert!(note(&one), "no step is the last one");
     assert!(note(&then.replace("needs: [a]", "needs: [{ step: a, allow: [failed] }]")));
 }

@@ -1,4 +1,4 @@
-//! The program under test, scratch folders for it, and the folder of large data.
+//! Calls of the program under test, scratch folders, and the folder of large test data.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -6,17 +6,17 @@ use std::process::Command;
 
 use rusqlite::Connection;
 
-/// What a call of the program left behind.
+/// The result of a call of the program.
 #[derive(Debug)]
 pub(crate) struct Output {
-    /// The exit code; -1 if a signal ended it.
+    /// The exit code, or -1 if a signal ended the process.
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
 impl Output {
-    /// Demands an exit code, and shows both streams if it is another one.
+    /// Asserts the exit code, and shows both streams if it differs.
     #[track_caller]
     pub(crate) fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
@@ -32,29 +32,29 @@ impl Output {
     }
 }
 
-/// Returns the folder of the workspace.
+/// Returns the root of the workspace.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the environment is how a test is told what to do")]
+#[expect(clippy::disallowed_methods, reason = "tests are configured by environment variables")]
 pub(crate) fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Returns the folder of large data, or says that the test is skipped.
+/// Returns the folder of large test data, or reports that the test is skipped.
 pub(crate) fn shared(test: &str) -> Option<PathBuf> {
     let folder = setting("OMS_SHARED").map(|folder| Path::new(&folder).join("data"));
     if folder.is_none() {
-        eprintln!("{test}: skipped, since OMS_SHARED does not say where the data is");
+        eprintln!("{test}: skipped because OMS_SHARED is not set");
     }
     folder
 }
 
-/// Memory that a call may write to, in kibibytes: no input, however hostile, may make it take more.
+/// Memory limit of a call in kibibytes. No input, however hostile, may exceed it.
 const MEMORY_KIB: u32 = 300 * 1024;
 
-/// Returns a call of the program. `OMS_BINARY` names another build of it.
+/// Returns a command that calls the program. `OMS_BINARY` names another build to test.
 pub(crate) fn command() -> Command {
     let binary = setting("OMS_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_oms").to_owned());
     let mut command = Command::new("sh");
@@ -63,12 +63,12 @@ pub(crate) fn command() -> Command {
     command
 }
 
-/// Calls the program at the root of the workspace.
+/// Calls the program in the root of the workspace.
 pub(crate) fn oms<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Output {
     finish(command().args(args))
 }
 
-/// Runs a call to its end.
+/// Runs a command until it exits.
 pub(crate) fn finish(command: &mut Command) -> Output {
     let output = command.output().unwrap();
     Output {
@@ -78,7 +78,7 @@ pub(crate) fn finish(command: &mut Command) -> Output {
     }
 }
 
-/// A folder that is removed with the test, with a copy of the shipped pipelines in it if one is asked for.
+/// A temporary folder that is removed after the test.
 pub(crate) struct Scratch {
     folder: tempfile::TempDir,
 }
@@ -88,7 +88,7 @@ impl Scratch {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    /// A scratch folder with `pipelines/` and `templates/`, which is a project.
+    /// Creates a scratch project with copies of the shipped `pipelines/` and `templates/`.
     pub(crate) fn with_pipelines() -> Self {
         let scratch = Self::new();
         std::fs::create_dir(scratch.path(".git")).unwrap();
@@ -98,7 +98,7 @@ impl Scratch {
         scratch
     }
 
-    /// Returns the path of something in the folder.
+    /// Returns a path in the folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -110,7 +110,7 @@ impl Scratch {
         path
     }
 
-    /// Replaces text in a file of the folder; it must be there.
+    /// Replaces text in a file of the folder. Panics if the file does not contain it.
     pub(crate) fn edit(&self, name: &str, from: &str, to: &str) {
         let text = std::fs::read_to_string(self.path(name)).unwrap();
         assert!(text.contains(from), "`{name}` does not contain `{from}`");
@@ -118,7 +118,7 @@ impl Scratch {
     }
 }
 
-/// Copies a folder, except for the state of earlier runs in it.
+/// Copies a folder without the state of earlier runs.
 pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
@@ -135,24 +135,24 @@ pub(crate) fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A pipeline and the state directory that it runs on.
+/// A pipeline and its state directory.
 pub(crate) struct Site {
     pub(crate) pipeline: PathBuf,
     pub(crate) state: PathBuf,
 }
 
 impl Site {
-    /// The storefront as it ships.
+    /// The shipped storefront pipeline.
     pub(crate) fn storefront(state: PathBuf) -> Self {
         Self { pipeline: root().join("pipelines/storefront.yaml"), state }
     }
 
-    /// The origin's flow as it ships.
+    /// The shipped `order-management` pipeline.
     pub(crate) fn order_management(state: PathBuf) -> Self {
         Self { pipeline: root().join("pipelines/order-management.yaml"), state }
     }
 
-    /// Returns a call about this state: the command's words, the pipeline, then the others.
+    /// Returns a command for this state: `words`, the pipeline, then `others`.
     pub(crate) fn command(&self, words: &[&str], others: &[&str]) -> Command {
         let mut command = command();
         command.args(words).arg(&self.pipeline).args(others).arg("--state-dir").arg(&self.state);
@@ -163,7 +163,7 @@ impl Site {
         finish(&mut self.command(words, others))
     }
 
-    /// Runs a file of orders, and returns the summary as JSON with the exit code.
+    /// Runs a file of orders and returns the exit code and the summary as JSON.
     #[track_caller]
     pub(crate) fn run(&self, input: &Path) -> (i32, serde_json::Value) {
         let output =
@@ -182,13 +182,13 @@ impl Site {
         output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// Returns one number that a query gives.
+    /// Returns the number that a query selects.
     pub(crate) fn count(&self, sql: &str) -> i64 {
         self.connection().query_row(sql, [], |row| row.get(0)).unwrap()
     }
 }
 
-/// Returns every row of every table as text, a line each, in the order of the tables' keys.
+/// Returns every row of every table as text, one line per row, sorted.
 pub(crate) fn dump(connection: &Connection) -> String {
     let mut names = connection
         .prepare("select name from sqlite_schema where type = 'table' and name not like 'sqlite%' order by name")
@@ -206,7 +206,7 @@ pub(crate) fn dump(connection: &Connection) -> String {
     text
 }
 
-/// Returns the rows that a query gives as text.
+/// Returns the rows of a query as text.
 pub(crate) fn rows(connection: &Connection, sql: &str) -> Vec<String> {
     let mut statement = connection.prepare(sql).unwrap();
     let width = statement.column_count();
@@ -226,7 +226,8 @@ pub(crate) fn lines(path: &Path) -> Vec<String> {
     text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
 }
 
-/// Runs a check with the stack that the main thread of the program has; a test's own is a quarter of it.
+/// Runs a check with the stack size of the program's main thread. A test thread has a quarter of
+/// it.
 pub(crate) fn with_stack(check: fn()) {
     let thread = std::thread::Builder::new().stack_size(8 << 20).spawn(check).unwrap();
     if let Err(panic) = thread.join() {
@@ -234,7 +235,7 @@ pub(crate) fn with_stack(check: fn()) {
     }
 }
 
-/// Returns the files of a folder with this ending, sorted.
+/// Returns the files of a folder whose names end with `ending`, sorted.
 pub(crate) fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap()

@@ -1,4 +1,4 @@
-//! Orders that are wrong, odd or meant to do harm: each gets its verdict from the program itself.
+//! Invalid, unusual and malicious orders: the program must give each one the expected answer.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use crate::harness::{Output, Scratch, Site, lines, root, shared};
 
-/// What became of an order.
+/// Returns the outcome of an order.
 fn answer(site: &Site, output: &Output) -> String {
     let summary = output.json();
     let counted: Vec<&str> = ["duplicates", "conflicts", "rejected", "completed", "parked"]
@@ -23,14 +23,14 @@ fn answer(site: &Site, output: &Output) -> String {
     match counted.as_slice() {
         ["completed"] => "billed".to_owned(),
         ["parked"] => cause(),
-        ["rejected"] => "refused".to_owned(),
+        ["rejected"] => "rejected".to_owned(),
         ["duplicates"] => "idempotent".to_owned(),
         ["conflicts"] => "conflict".to_owned(),
         other => format!("{other:?}"),
     }
 }
 
-/// Returns what the documentation says about the cases that somebody has to decide.
+/// Returns the documented answers to the cases that are a matter of policy.
 fn policies() -> BTreeMap<String, String> {
     lines(&root().join("docs/policies.md"))
         .iter()
@@ -42,7 +42,7 @@ fn policies() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// A storefront that knows the customer of the cases.
+/// Creates a storefront with additional customers.
 fn storefront(customers: &[Json]) -> Scratch {
     let scratch = Scratch::with_pipelines();
     let mut text =
@@ -62,7 +62,7 @@ fn submit(scratch: &Scratch, state: &str, name: &str, body: &[u8]) -> (Site, Out
     (site, output)
 }
 
-/// Demands that a refusal names the place and a code of the orders' own.
+/// Returns whether a rejection names a position and an `OMS06` code.
 fn has_a_place(output: &Output, name: &str) -> bool {
     output.stderr.lines().any(|line| {
         let Some((_, place)) = line.split_once(&format!("{name}.json:")) else { return false };
@@ -75,7 +75,7 @@ fn has_a_place(output: &Output, name: &str) -> bool {
 }
 
 #[test]
-fn every_hostile_order_gets_its_verdict() {
+fn every_hostile_order_gets_the_expected_answer() {
     let Some(data) = shared("hostile orders") else { return };
     let customer =
         json!({"customer_id": "C1", "name": "Ann", "email": "ann@example.com", "locale": "en"});
@@ -93,7 +93,7 @@ fn every_hostile_order_gets_its_verdict() {
         let answer = answer(&site, &output);
         let expected = match case["expect"].as_str().unwrap() {
             "accept" | "accept_escaped" => "billed",
-            "reject" => "refused",
+            "reject" => "rejected",
             "no_contact" => "no_row",
             "policy" => {
                 decided += 1;
@@ -108,10 +108,11 @@ fn every_hostile_order_gets_its_verdict() {
         if output.code != i32::from(!fine) {
             wrong.push(format!("{name}: {answer} with exit {}", output.code));
         }
-        if answer == "refused" && !has_a_place(&output, name) {
+        if answer == "rejected" && !has_a_place(&output, name) {
             wrong.push(format!("{name}: no place in\n{}", output.stderr));
         }
-        // The bill does not hang on the mail, and nothing is billed that was refused or has no rate.
+        // The bill does not depend on the e-mail. Rejected orders and orders without a rate have no
+        // bill.
         let bills = site.count("select count(*) from billing_data");
         let billed = matches!(answer.as_str(), "billed" | "no_row" | "idempotent" | "conflict");
         if bills != i64::from(billed) {
@@ -128,12 +129,12 @@ fn every_hostile_order_gets_its_verdict() {
             }
         }
     }
-    assert!(wrong.is_empty(), "{} of the cases:\n{}", wrong.len(), wrong.join("\n"));
-    assert_eq!(decided, policies.len(), "docs/policies.md has cases that are none");
+    assert!(wrong.is_empty(), "{} cases failed:\n{}", wrong.len(), wrong.join("\n"));
+    assert_eq!(decided, policies.len(), "docs/policies.md lists unknown cases");
 }
 
 #[test]
-fn orders_that_are_not_utf_8_are_refused_with_a_place() {
+fn orders_that_are_not_utf_8_are_rejected_with_a_position() {
     let Some(data) = shared("orders that are not UTF-8") else { return };
     let scratch = storefront(&[]);
     for name in ["invalid-utf8", "utf16le"] {
@@ -145,7 +146,7 @@ fn orders_that_are_not_utf_8_are_refused_with_a_place() {
 }
 
 #[test]
-fn a_customer_without_a_usable_address_is_not_written_to() {
+fn a_customer_without_a_valid_address_gets_no_mail() {
     let Some(data) = shared("customers without an address") else { return };
     let order = |customer: &str| {
         json!({
@@ -159,13 +160,13 @@ fn a_customer_without_a_usable_address_is_not_written_to() {
         let id = customer["customer_id"].as_str().unwrap();
         let pipeline = scratch.path("pipelines/storefront.yaml");
         if customer["email"].is_null() {
-            // No address is allowed for: the mail is skipped.
+            // A missing address is allowed: the mail is skipped.
             let (site, output) = submit(&scratch, "state", id, order(id).to_string().as_bytes());
             assert_eq!(output.json()["completed"], 1, "{}", output.stderr);
             assert_eq!(site.count("select count(*) from billing_data"), 1);
             assert_eq!(site.count("select count(*) from oms_mails"), 0);
         } else {
-            // What is no address never comes into the table.
+            // An invalid address is never imported into the table.
             let site = Site { pipeline, state: scratch.path("state") };
             let output = site.call(&["run"], &["--samples"]).exits(1);
             assert!(output.stderr.contains("OMS0210"), "{}", output.stderr);
@@ -174,7 +175,8 @@ fn a_customer_without_a_usable_address_is_not_written_to() {
     }
 }
 
-/// Reads a Maildir with Python's own mail parser and writes, for each mail, its headers and the names of its items.
+/// A script that reads a Maildir with Python's mail parser and prints the headers and the item
+/// names of each mail.
 const READ_MAILS: &str = r#"
 import email, email.policy, html.parser, json, pathlib, sys
 class Cells(html.parser.HTMLParser):
@@ -206,16 +208,16 @@ fn read_mails(folder: &Path) -> Vec<Json> {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// White space as a mail may fold it.
+/// Collapses white space, which a mail may fold.
 fn folded(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
-fn naughty_names_come_through_the_mail_as_they_are() {
-    let Some(data) = shared("naughty names") else { return };
+fn hostile_names_arrive_unchanged_in_the_mail() {
+    let Some(data) = shared("hostile names") else { return };
     if Command::new("python3").arg("--version").output().is_err() {
-        eprintln!("naughty names: skipped, since there is no python3");
+        eprintln!("hostile names: skipped because python3 is not installed");
         return;
     }
     let texts = |file: &str, key: &str| -> Vec<String> {
@@ -260,7 +262,7 @@ fn naughty_names_come_through_the_mail_as_they_are() {
     for (at, name) in names.iter().enumerate() {
         let subject = format!("Order S-{at} is confirmed");
         let Some(mail) = mails.iter().find(|mail| mail["subject"] == subject.as_str()) else {
-            wrong.push(format!("{name:?}: no mail has the subject"));
+            wrong.push(format!("{name:?}: no mail has this subject"));
             continue;
         };
         let found: Vec<&str> =
@@ -275,7 +277,7 @@ fn naughty_names_come_through_the_mail_as_they_are() {
         let strange = mail["tags"].as_array().unwrap().iter().filter_map(Json::as_str);
         let strange: Vec<&str> = strange.filter(|tag| !tags.contains(tag)).collect();
         if !strange.is_empty() {
-            wrong.push(format!("{name:?}: its markup came through: {strange:?}"));
+            wrong.push(format!("{name:?}: unescaped markup: {strange:?}"));
         }
         if folded(mail["cell"].as_str().unwrap()) != folded(name) {
             wrong.push(format!("{name:?}: the HTML says {}", mail["cell"]));

@@ -1,5 +1,5 @@
-//! Concurrent runs behave as if they ran one after another: generated orders that read and replace each other's rows, run with much
-//! concurrency, held against the same orders run one by one.
+//! Concurrent runs behave as if they ran one after another. Generated orders read and replace each
+//! other's rows. The outcome with high concurrency must equal that of a serial run.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -11,8 +11,8 @@ use proptest::test_runner::{Config, TestRunner};
 
 use crate::harness::{Scratch, Site, finish, setting};
 
-/// Transfers between accounts: each reads two rows, replaces both if the first one covers the amount, and notes what it saw. An account
-/// remembers its last order.
+/// Transfers between accounts. Each order reads two rows, replaces both if the first one covers the
+/// amount, and records the balances that it saw. An account stores its last order.
 const TRANSFERS: &str = r#"
 oms: 1
 name: transfers
@@ -49,7 +49,7 @@ steps:
   last: { uses: table.upsert, with: { table: latest, row: { name: "${{ order.to }}", id: "${{ order.id }}" } } }
 "#;
 
-/// One read and one write that depends on it, as a database of its own allows: `to := 3 * from + amount`.
+/// One read and one write that depends on it: `to := 3 * from + amount`.
 const STEPS_OF_ONE: &str = r#"
 oms: 1
 name: registers
@@ -89,7 +89,7 @@ fn account() -> impl Strategy<Value = char> {
     prop::sample::select(vec!['a', 'b', 'c'])
 }
 
-/// Orders; one in eight or so has the key of an earlier one.
+/// Generates orders. About one in eight repeats the key of an earlier order.
 fn orders(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Order>> {
     let order = (account(), account(), 0_i64..10, any::<u8>());
     prop::collection::vec(order, count).prop_map(|orders| {
@@ -105,12 +105,12 @@ fn runner(cases: u32) -> TestRunner {
     TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
 }
 
-/// How many cases are tried; `OMS_CASES` asks for more.
+/// Returns the number of cases: `OMS_CASES`, or the default.
 fn cases(few: u32) -> u32 {
     setting("OMS_CASES").and_then(|cases| cases.parse().ok()).unwrap_or(few)
 }
 
-/// Everything that a run of a file left: the rows of each table, and each run's state and cause.
+/// Returns the outcome of a file: the rows of each table, and the state and cause of each run.
 fn outcome(site: &Site, tables: &[&str]) -> Vec<String> {
     let mut lines = Vec::new();
     for table in tables {
@@ -136,7 +136,7 @@ fn run(scratch: &Scratch, pipeline: &Path, name: &str, input: &Path, concurrency
 }
 
 #[test]
-fn a_file_has_the_outcome_of_one_order_after_another_whatever_the_concurrency() {
+fn a_file_has_the_same_outcome_at_every_concurrency() {
     let tables = ["accounts", "seen", "latest"];
     runner(cases(12))
         .run(&orders(1..80), |orders| {
@@ -154,7 +154,7 @@ fn a_file_has_the_outcome_of_one_order_after_another_whatever_the_concurrency() 
         .unwrap();
 }
 
-/// Returns what the orders leave in the registers, one after another.
+/// Returns the registers after the orders, run one after another.
 fn serial(orders: &[&Order]) -> Vec<(char, i64)> {
     let mut registers = std::collections::BTreeMap::new();
     for order in orders {
@@ -164,7 +164,7 @@ fn serial(orders: &[&Order]) -> Vec<(char, i64)> {
     registers.into_iter().collect()
 }
 
-/// Returns what the orders can leave, in whatever order they come.
+/// Returns the possible registers after the orders, for every sequence of them.
 fn any_serial(orders: &[Order]) -> BTreeSet<Vec<(char, i64)>> {
     fn extend<'o>(
         taken: &mut Vec<&'o Order>,
@@ -188,7 +188,7 @@ fn any_serial(orders: &[Order]) -> BTreeSet<Vec<(char, i64)>> {
 }
 
 #[test]
-fn on_a_server_concurrent_runs_have_the_outcome_of_some_order_of_them() {
+fn concurrent_runs_on_postgresql_have_the_outcome_of_a_serial_execution() {
     let Some(programs) = find() else { return };
     let server = Server::start(&programs);
     let scratch = Scratch::new();
@@ -208,7 +208,7 @@ fn on_a_server_concurrent_runs_have_the_outcome_of_some_order_of_them() {
     let number = Cell::new(0);
     runner(cases(40))
         .run(&orders(2..7), |mut orders| {
-            // Each order has a key of its own: a file's order says which of two with one key is the first.
+            // Make the keys unique: of two orders with the same key, the first in the file wins.
             for (at, order) in orders.iter_mut().enumerate() {
                 order.id = format!("o{at}");
             }
@@ -238,7 +238,7 @@ fn on_a_server_concurrent_runs_have_the_outcome_of_some_order_of_them() {
                     (name.chars().next().unwrap(), value.parse().unwrap())
                 })
                 .collect();
-            prop_assert!(any_serial(&orders).contains(&left), "{:?} leave {:?}", orders, left);
+            prop_assert!(any_serial(&orders).contains(&left), "{:?} gave {:?}", orders, left);
             Ok(())
         })
         .unwrap();

@@ -1,4 +1,4 @@
-//! Keeping a state for long: copies of it while it is used, and letting go of what is old.
+//! Maintenance of a state: backups, the deletion of old runs, and the erasure of customers.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use crate::harness::{Scratch, Site, dump, root};
 
-/// A storefront whose samples were run.
+/// Runs the storefront's samples.
 fn ran(scratch: &Scratch) -> Site {
     let site = Site::storefront(scratch.path("state"));
     site.call(&["run"], &["--samples"]).exits(0);
@@ -14,7 +14,7 @@ fn ran(scratch: &Scratch) -> Site {
 }
 
 #[test]
-fn a_copy_is_the_whole_state_and_writes_over_nothing() {
+fn a_backup_is_complete_and_overwrites_no_file() {
     let scratch = Scratch::new();
     let site = ran(&scratch);
     let copy = scratch.path("again/oms.db");
@@ -24,21 +24,21 @@ fn a_copy_is_the_whole_state_and_writes_over_nothing() {
     let again = Site { pipeline: site.pipeline.clone(), state: scratch.path("again") };
     assert_eq!(dump(&again.connection()), dump(&site.connection()));
     let refused = site.call(&["db", "backup"], &[&shown]).exits(4);
-    assert!(refused.stderr.contains("cannot be used"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("cannot use"), "{}", refused.stderr);
     // A copy is a state: it goes on.
     let (code, summary) = again.run(&root().join("pipelines/storefront/samples/NW-10248.json"));
     assert_eq!((code, &summary["duplicates"]), (0, &json!(1)));
 }
 
 #[test]
-fn what_was_let_go_of_is_still_a_duplicate_and_its_rows_stay() {
+fn the_order_of_a_pruned_run_is_still_a_duplicate_and_its_rows_remain() {
     let scratch = Scratch::new();
     let site = ran(&scratch);
     let bills = site.export("billing_data");
     let none = site.call(&["runs", "prune"], &["--older-than", "1d", "--format", "json"]).exits(0);
     assert_eq!(none.json()["pruned"], 0);
     let runs = site.count("select count(*) from oms_runs");
-    // As if they had been accepted and had ended two days ago.
+    // Pretend that the runs were accepted and ended two days ago.
     let past = "update oms_runs set accepted_at = accepted_at - 172800000, updated_at = updated_at - 172800000";
     site.connection().execute(past, []).unwrap();
     site.connection()
@@ -50,7 +50,7 @@ fn what_was_let_go_of_is_still_a_duplicate_and_its_rows_stay() {
         assert_eq!(
             site.count(&format!("select count(*) from {table}")),
             1,
-            "{table}: one is parked"
+            "{table}: only the parked run remains"
         );
     }
     assert_eq!(site.export("billing_data"), bills);
@@ -62,7 +62,7 @@ fn what_was_let_go_of_is_still_a_duplicate_and_its_rows_stay() {
     let (code, summary) = site.run(&scratch.write("other.json", other.to_string()));
     assert_eq!((code, &summary["conflicts"]), (1, &json!(1)));
     site.call(&["runs", "prune"], &["--older-than", "soon"]).exits(2);
-    // Rows of tables name their runs, so that no run gets the row of one that is gone.
+    // Table rows refer to runs by number, so numbers of deleted runs must not be reused.
     let last = site.count("select max(oms_run) from billing_data");
     other["order_id"] = json!("NEW-1");
     site.run(&scratch.write("new.json", other.to_string()));
@@ -70,7 +70,7 @@ fn what_was_let_go_of_is_still_a_duplicate_and_its_rows_stay() {
 }
 
 #[test]
-fn of_a_forgotten_customer_nothing_is_left_but_sums_and_digests() {
+fn forget_erases_everything_but_amounts_and_digests() {
     let scratch = Scratch::new();
     let site = Site::order_management(scratch.path("state"));
     site.call(&["run"], &["--samples"]).exits(0);
@@ -97,7 +97,7 @@ fn of_a_forgotten_customer_nothing_is_left_but_sums_and_digests() {
     assert_eq!(site.count("select count(*) from customer_contact_info"), 4);
     assert_eq!(site.count("select count(*) from oms_mails"), 4);
     assert_eq!(dump(&site.connection()).lines().filter(|line| line.contains("A2")).count(), others);
-    // Nowhere in the files, not even where something was deleted.
+    // The text must not be in the files, not even in deleted pages.
     for file in ["oms.db", "oms.db-wal"] {
         let bytes = std::fs::read(site.state.join(file)).unwrap_or_default();
         for text in ["John Doe", "john.doe"] {
@@ -111,7 +111,7 @@ fn of_a_forgotten_customer_nothing_is_left_but_sums_and_digests() {
 }
 
 #[test]
-fn what_is_deleted_is_nowhere_in_the_file_whatever_moved_within_it_before() {
+fn deleted_data_is_overwritten_in_the_database_file() {
     let scratch = Scratch::new();
     let site = Site::order_management(scratch.path("state"));
     let sample = std::fs::read(root().join("pipelines/order-management/samples/A1.json")).unwrap();
@@ -119,7 +119,7 @@ fn what_is_deleted_is_nowhere_in_the_file_whatever_moved_within_it_before() {
     let orders = scratch.path("orders");
     std::fs::create_dir(&orders).unwrap();
     let mut contacts = String::new();
-    // Enough that every table has several pages, and keys in no order.
+    // Enough orders for several pages in every table, with keys in random order.
     for number in 0..300_u32 {
         order["customerName"] = json!(format!("Name{number:04} Family"));
         order["customerId"] = json!(format!("C{number}"));
@@ -151,7 +151,7 @@ fn what_is_deleted_is_nowhere_in_the_file_whatever_moved_within_it_before() {
     let past = "update oms_runs set updated_at = updated_at - 172800000, accepted_at = accepted_at - 172800000";
     site.connection().execute(past, []).unwrap();
     site.call(&["runs", "prune"], &["--older-than", "1d"]).exits(0);
-    // The rows that it was billed with are the owner's.
+    // Pruning keeps the rows of the pipeline's tables; `forget` still erases them.
     site.call(&["forget"], &["C4", "--yes"]).exits(0);
     assert!(!found("Name0004"));
 }

@@ -1,4 +1,4 @@
-//! The mails: previews of them, and that what they say is what was billed.
+//! Mails: their previews, their checks, and the amounts that they show.
 
 use std::sync::Arc;
 
@@ -18,7 +18,8 @@ const STOREFRONT: &str = "pipelines/storefront.yaml";
 /// The languages of the shipped mails.
 const LOCALES: [&str; 6] = ["en", "de", "fr", "es", "ja", "ar"];
 
-/// The mails that are shown of the storefront: one for each sample order, and the template's own.
+/// The number of mails in the storefront's preview: one for each sample order and one for the
+/// template's own example.
 const MAILS: usize = 21 + 1;
 
 fn storefront() -> (Arc<Plan>, DirectoryFiles) {
@@ -28,7 +29,7 @@ fn storefront() -> (Arc<Plan>, DirectoryFiles) {
 }
 
 #[test]
-fn every_locale_s_totals_are_those_of_the_bill() {
+fn totals_in_every_locale_match_the_bill() {
     let Some(data) = shared("totals in every locale") else { return };
     let (plan, files) = storefront();
     let now = "2025-06-01T00:00:00Z".parse().unwrap();
@@ -70,8 +71,8 @@ fn every_locale_s_totals_are_those_of_the_bill() {
 }
 
 #[test]
-fn money_in_a_mail_is_what_the_bill_says() {
-    // The figure of an order that comes with the project, so that this does not rest on one computation alone.
+fn the_amount_in_a_mail_matches_the_bill() {
+    // A constant, so that the test does not depend on the computation that it checks.
     let amount =
         Formats::of("de").money(Decimal::parse("475.20").unwrap(), Currency::parse("USD").unwrap());
     let order = "pipelines/storefront/samples/NW-10248.json";
@@ -96,13 +97,13 @@ fn money_in_a_mail_is_what_the_bill_says() {
 }
 
 #[test]
-fn a_preview_says_where_each_mail_lies() {
+fn a_preview_prints_the_path_of_each_mail() {
     let scratch = Scratch::new();
     let out = scratch.path("out");
     let out = out.to_str().unwrap();
     let output = oms(["render-email", "preview", STOREFRONT, "--out", out]).exits(0);
     assert_eq!(output.stdout.lines().count(), MAILS, "{}", output.stdout);
-    assert_eq!(output.stderr, format!("{MAILS} mails, each as .html, .txt and .eml in {out}\n"));
+    assert_eq!(output.stderr, format!("{MAILS} e-mails, each as .html, .txt and .eml in {out}\n"));
     let json = oms(["render-email", "preview", STOREFRONT, "--out", out, "--format", "json"]);
     let json = json.exits(0).json();
     let first = &json["mails"][0];
@@ -117,7 +118,7 @@ fn a_preview_says_where_each_mail_lies() {
 }
 
 #[test]
-fn one_part_is_all_that_is_written() {
+fn part_prints_a_single_part() {
     let part = |part: &str, locale: &str| {
         let call = ["render-email", "preview", STOREFRONT, "--part", part, "--locale", locale];
         oms(call).exits(0).stdout
@@ -129,17 +130,17 @@ fn one_part_is_all_that_is_written() {
 }
 
 #[test]
-fn the_matrix_has_every_mail_in_every_language_four_times() {
+fn the_matrix_shows_every_mail_in_every_language_four_times() {
     let scratch = Scratch::new();
     let out = scratch.path("out");
     let call = ["render-email", "preview", STOREFRONT, "--matrix", "--out", out.to_str().unwrap()];
     let output = oms(call).exits(0);
     let page = std::fs::read_to_string(output.stdout.trim_end()).unwrap();
     assert_eq!(page.matches("<iframe ").count(), MAILS * LOCALES.len() * 4);
-    // A mail runs nothing in its frame, and cannot get out of it.
+    // A mail cannot run scripts in its frame or navigate outside it.
     let sandboxed = " sandbox=\"allow-same-origin\" loading=\"lazy\" ";
     assert_eq!(page.matches(sandboxed).count(), MAILS * LOCALES.len() * 4);
-    // The page's script fills the frames. The page contains each mail only once.
+    // The page contains each mail only once; its script fills the frames.
     assert_eq!(page.matches("<script>").count(), 1);
     let data = "<script type=\"application/json\">";
     assert_eq!(page.matches(data).count(), MAILS * LOCALES.len());
@@ -149,7 +150,7 @@ fn the_matrix_has_every_mail_in_every_language_four_times() {
     assert_eq!(places, MAILS * LOCALES.len());
 }
 
-/// Returns the mail of the storefront for one of its edge cases.
+/// Returns the storefront's mail for an edge case.
 fn edge_case(plan: &Arc<Plan>, files: &DirectoryFiles, key: &str, locale: &str) -> Mail {
     let now = "2025-06-01T00:00:00Z".parse().unwrap();
     let rehearsal = Rehearsal::new(plan, files, now).unwrap();
@@ -162,7 +163,7 @@ fn edge_case(plan: &Arc<Plan>, files: &DirectoryFiles, key: &str, locale: &str) 
 }
 
 #[test]
-fn a_long_order_has_its_whole_list_attached_in_the_reader_s_language() {
+fn a_long_order_has_its_complete_list_attached_in_the_locale_of_the_mail() {
     let (plan, files) = storefront();
     let mail = edge_case(&plan, &files, "EDGE-100-items", "de");
     let [receipt] = mail.attachments.as_slice() else { panic!("{mail:?}") };
@@ -177,7 +178,7 @@ fn a_long_order_has_its_whole_list_attached_in_the_reader_s_language() {
 }
 
 #[test]
-fn a_reader_can_end_such_mails_where_the_pipeline_says_so() {
+fn unsubscribe_headers_are_added_when_the_pipeline_sets_them() {
     let scratch = Scratch::with_pipelines();
     let url = "https://shop.example/stop?c=${{ order.customer_id }}";
     let to = format!(
@@ -198,7 +199,7 @@ fn a_reader_can_end_such_mails_where_the_pipeline_says_so() {
 }
 
 #[test]
-fn lint_is_silent_about_the_shipped_mails_and_tells_of_a_broken_one() {
+fn lint_accepts_the_shipped_mails_and_reports_an_incomplete_translation() {
     let output = oms(["render-email", "lint", STOREFRONT]).exits(0);
     assert_eq!(output.stdout, format!("{STOREFRONT}   ok\n"));
     let broken = "tests/diagnostics/OMS0510-half-translated.yaml";
@@ -208,7 +209,7 @@ fn lint_is_silent_about_the_shipped_mails_and_tells_of_a_broken_one() {
 }
 
 #[test]
-fn what_there_is_no_mail_of_is_told() {
+fn a_preview_without_a_mail_is_an_error() {
     let call = ["render-email", "preview", STOREFRONT, "--template", "order-confirmed"];
     let output = oms(call).exits(2);
     assert!(output.stderr.contains("no order sends an e-mail with the template `order-confirmed`"));

@@ -1,10 +1,10 @@
-//! The integration tests: the program as its users have it, and the data that it must stand up to.
+//! Integration tests: the program as users run it, on valid, invalid and hostile data.
 //!
-//! Tests over the large collections of orders and of bad input run where `OMS_SHARED` names a folder that holds them as `data/`;
-//! without it they say that they were skipped.
+//! Tests on the large collections of orders and of bad input need `OMS_SHARED`, a folder that
+//! contains them as `data/`. Without it, these tests report that they were skipped.
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-#![expect(clippy::print_stderr, reason = "a test says why it was skipped")]
+#![expect(clippy::print_stderr, reason = "a test reports why it was skipped")]
 
 mod architecture;
 mod aws;

@@ -1,4 +1,5 @@
-//! The bills: real orders against worked answers, to the cent, in both rounding modes; and what happens where there is no rate.
+//! Bills: orders against independently computed amounts, to the cent, in both rounding modes, and
+//! orders without a rate.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +14,7 @@ use serde_json::Value as Json;
 
 use crate::harness::{Scratch, Site, dump, lines, root, shared};
 
-/// A row of a file of answers, by column.
+/// A row of a file of expected amounts, by column.
 type Answer = BTreeMap<String, String>;
 
 /// Reads a CSV file without quotes.
@@ -32,7 +33,7 @@ fn bills(site: &Site) -> BTreeMap<String, Json> {
     site.export("billing_data").into_iter().map(|row| (key(&row), row)).collect()
 }
 
-/// A storefront of one's own, with this rounding.
+/// Creates a copy of the storefront with this rounding.
 fn storefront(scratch: &Scratch, rounding: &str) -> Site {
     scratch.edit(
         "pipelines/storefront.yaml",
@@ -42,7 +43,7 @@ fn storefront(scratch: &Scratch, rounding: &str) -> Site {
     Site { pipeline: scratch.path("pipelines/storefront.yaml"), state: scratch.path("state") }
 }
 
-/// Tells whether two decimals are the same number, whatever zeros stand at their end.
+/// Returns whether two decimals are equal, ignoring trailing zeros.
 fn same(left: &str, right: &str) -> bool {
     let trimmed = |text: &str| -> String {
         if text.contains('.') {
@@ -54,7 +55,7 @@ fn same(left: &str, right: &str) -> bool {
     trimmed(left) == trimmed(right)
 }
 
-/// Compares bills with answers; an answer without a rate is no bill.
+/// Compares bills with the expected amounts. An order without a rate must not be billed.
 #[track_caller]
 fn compare(bills: &BTreeMap<String, Json>, answers: &[Answer], column: &str) {
     for answer in answers {
@@ -66,7 +67,7 @@ fn compare(bills: &BTreeMap<String, Json>, answers: &[Answer], column: &str) {
         let bill = bills.get(id).unwrap_or_else(|| panic!("{id} was not billed"));
         assert_eq!(bill["amount_usd"], answer[column].as_str(), "{id}");
         assert!(same(bill["amount"].as_str().unwrap(), &answer["amount"]), "{id}: {bill}");
-        // US dollars are not converted, so that no row of the rate table stands behind their bill.
+        // US dollars are not converted, so no row of the rate table applies.
         if answer["currency"] != "USD" {
             assert_eq!(bill["rate_date"], answer["rate_date"].as_str(), "{id}");
             assert!(same(bill["from_rate"].as_str().unwrap(), &answer["rate_currency"]), "{id}");
@@ -76,7 +77,7 @@ fn compare(bills: &BTreeMap<String, Json>, answers: &[Answer], column: &str) {
 }
 
 #[test]
-fn two_thousand_orders_are_billed_to_the_cent_and_change_nothing_the_second_time() {
+fn two_thousand_orders_are_billed_to_the_cent_and_a_second_run_changes_nothing() {
     let Some(data) = shared("two thousand orders") else { return };
     let scratch = Scratch::new();
     let site = Site::storefront(scratch.path("state"));
@@ -102,11 +103,11 @@ fn two_thousand_orders_are_billed_to_the_cent_and_change_nothing_the_second_time
         (0, &2000.into(), &0.into()),
         "{second}"
     );
-    assert!(before == dump(&site.connection()), "the second run changed something");
+    assert!(before == dump(&site.connection()), "the second run changed the state");
 }
 
 #[test]
-fn half_a_cent_is_rounded_as_the_pipeline_says() {
+fn half_a_cent_is_rounded_as_configured() {
     let Some(data) = shared("rounding ties") else { return };
     let answers = answers(&data.join("orders/expected-rounding-ties.csv"));
     let differ = answers.iter().filter(|row| row["usd_half_even"] != row["usd_half_up"]).count();
@@ -115,7 +116,8 @@ fn half_a_cent_is_rounded_as_the_pipeline_says() {
         let scratch = Scratch::with_pipelines();
         let site = storefront(&scratch, rounding);
         let (code, summary) = site.run(&data.join("orders/rounding-ties.ndjson"));
-        // Nobody knows this customer, so the mails park, and the bills stand all the same.
+        // The customer is unknown, so the mail step fails and the runs are parked; the bills
+        // remain.
         assert_eq!((code, &summary["parked"]), (1, &60.into()), "{summary}");
         let causes = site.count("select count(*) from oms_runs where cause = 'no_row'");
         assert_eq!(causes, 60);
@@ -124,10 +126,11 @@ fn half_a_cent_is_rounded_as_the_pipeline_says() {
 }
 
 #[test]
-fn the_rate_of_the_day_in_utc_counts() {
+fn the_rate_of_the_day_in_utc_applies() {
     let Some(data) = shared("date edges") else { return };
     let mut answers = answers(&data.join("orders/expected-date-edges.csv"));
-    // The answers take the lev's last quote, or none. The euro replaced it on 2026-01-01 at 1.95583 (Council Regulation (EU) 2025/1409).
+    // The file of expected amounts ends with the lev's last quote. The euro replaced the lev on
+    // 2026-01-01 at 1.95583 (Council Regulation (EU) 2025/1409).
     for (id, rate_date, usd, amount) in
         [("DATE-09", "2026-01-02", "1.1721", "59.93"), ("DATE-10", "2026-06-01", "1.1646", "59.55")]
     {
@@ -155,7 +158,7 @@ fn the_rate_of_the_day_in_utc_counts() {
 }
 
 #[test]
-fn the_origin_s_orders_are_billed_at_its_fixed_rates() {
+fn the_orders_of_the_original_system_are_billed_at_its_fixed_rates() {
     let Some(data) = shared("orders in the origin's shape") else { return };
     let answers = answers(&data.join("orders/orders-origin-shape-expected.csv"));
     assert_eq!(answers.len(), 183);
@@ -173,7 +176,8 @@ fn the_origin_s_orders_are_billed_at_its_fixed_rates() {
         let (_, summary) = site.run(&data.join("orders/orders-origin-shape.ndjson"));
         assert_eq!(summary["accepted"], 183, "{summary}");
         let rows = site.export("billing_data");
-        // The origin dropped a second order of the same customer and day; here each has its row.
+        // The original system dropped a customer's second order of a day. Here each order has a
+        // row.
         assert_eq!(rows.len(), 183);
         for answer in &answers {
             let key = format!("orders-origin-shape-{}", answer["line"]);
@@ -187,13 +191,13 @@ fn the_origin_s_orders_are_billed_at_its_fixed_rates() {
     }
 }
 
-/// A decimal as an integer and the power of ten that it is to be divided by.
+/// Splits a decimal into an integer and the number of its decimal places.
 fn exact(text: &str) -> (BigInt, u32) {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     (format!("{whole}{fraction}").parse().unwrap(), u32::try_from(fraction.len()).unwrap())
 }
 
-/// Returns amount x to / from in cents, rounded half to even.
+/// Returns `amount * to / from` in cents, rounded half to even.
 fn cents(amount: &str, from: &str, to: &str) -> BigInt {
     let ((amount, a), (from, f), (to, t)) = (exact(amount), exact(from), exact(to));
     let ten = |power: u32| BigInt::from(10).pow(power);
@@ -207,7 +211,7 @@ fn cents(amount: &str, from: &str, to: &str) -> BigInt {
     if negative { -rounded } else { rounded }
 }
 
-/// The ECB's own file, by day: units of each currency for one euro.
+/// The ECB's file by day: units of each currency per euro.
 struct Ecb {
     /// Newest first.
     days: Vec<(jiff::civil::Date, BTreeMap<String, String>)>,
@@ -228,7 +232,7 @@ impl Ecb {
         Self { days }
     }
 
-    /// Returns the newest day on or before one that quotes these currencies and is at most a week old.
+    /// Returns the newest day that quotes these currencies, at most a week before the given day.
     fn on(
         &self,
         day: jiff::civil::Date,
@@ -270,12 +274,12 @@ fn credit_notes_agree_with_exact_rationals() {
         let billed: BigInt =
             bills[id]["amount_usd"].as_str().unwrap().replace('.', "").parse().unwrap();
         assert_eq!(billed, expected, "{id}");
-        assert!(billed < BigInt::ZERO, "{id} is no credit");
+        assert!(billed < BigInt::ZERO, "{id} is not a credit note");
     }
 }
 
 #[test]
-fn orders_without_a_rate_park_and_complete_once_there_is_one() {
+fn orders_without_a_rate_are_parked_and_complete_once_it_is_added() {
     let Some(data) = shared("orders without a rate") else { return };
     let ecb = Ecb::read(&data.join("fx/eurofxref-hist-2023-2026.csv"));
     let scratch = Scratch::with_pipelines();
@@ -333,7 +337,7 @@ fn orders_without_a_rate_park_and_complete_once_there_is_one() {
 }
 
 #[test]
-fn a_run_that_began_before_the_euro_s_rates_counted_keeps_its_rate() {
+fn a_run_of_earlier_semantics_keeps_its_rate_after_the_euro_changeover() {
     let checker = Checker::new(Registry::new(oms_steps::ALL.iter().copied()).unwrap()).unwrap();
     let folder = root().join("tests/cases/rates-euro-changeover");
     let (files, name) = DirectoryFiles::of(&folder.join("r-cro.yaml"));

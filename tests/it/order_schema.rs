@@ -1,5 +1,5 @@
-//! The order schema held against JSON-Schema-Test-Suite: each schema as the schema of a member of an order gives every verdict of the suite,
-//! or is refused when the pipeline is validated.
+//! The order schema against the JSON-Schema-Test-Suite. Each schema of the suite, as the schema of
+//! an order's member, gives every expected result or is rejected when the pipeline is validated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use crate::harness::{files, root, shared};
 
-/// Groups of the suite that are refused, each with the reason.
+/// Groups of the suite that are rejected, each with the reason.
 const REFUSED: &[(&str, &str, &str)] = &[
     ("if-then-else", "ignore if without then or else", "`if` has no effect"),
     ("if-then-else", "ignore then without if", "`then` has no effect"),
@@ -19,7 +19,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("if-then-else", "non-interference across combined schemas", "`if` has no effect"),
 ];
 
-/// A schema and what fits it.
+/// A schema and its test cases.
 #[derive(Deserialize)]
 struct Group {
     description: String,
@@ -35,18 +35,18 @@ struct Case {
 }
 
 #[test]
-fn every_verdict_of_the_committed_part_of_the_suite_agrees() {
+fn every_result_agrees_with_the_committed_part_of_the_suite() {
     agree(&files(&root().join("tests/schema/suite"), ".json"), REFUSED);
     agree(&[root().join("tests/schema/groups.json")], &[]);
 }
 
 #[test]
-fn every_verdict_of_the_suite_agrees() {
+fn every_result_agrees_with_the_suite() {
     let Some(data) = shared("the JSON Schema test suite") else { return };
     agree(&files(&data.join("json-schema-test-suite"), ".json"), REFUSED);
 }
 
-/// What was compared.
+/// The results of the comparison.
 #[derive(Default)]
 struct Tally {
     verdicts: usize,
@@ -66,13 +66,13 @@ fn agree(paths: &[PathBuf], refused: &[(&str, &str, &str)]) {
         }
     }
     let Tally { verdicts, typed, wrong, refused: found } = tally;
-    eprintln!("{verdicts} verdicts, and {typed} with a `type`; {} groups are refused", found.len());
-    assert!(wrong.is_empty(), "{} verdicts differ:\n{}", wrong.len(), wrong.join("\n"));
+    eprintln!("{verdicts} results, and {typed} with a `type`; {} groups are rejected", found.len());
+    assert!(wrong.is_empty(), "{} results differ:\n{}", wrong.len(), wrong.join("\n"));
     let unexpected: Vec<_> = found
         .iter()
         .filter(|((file, group), _)| !refused.iter().any(|(f, g, _)| f == file && g == group))
         .collect();
-    assert!(unexpected.is_empty(), "refused unexpectedly: {unexpected:#?}");
+    assert!(unexpected.is_empty(), "unexpectedly rejected: {unexpected:#?}");
     for (file, group, reason) in refused {
         let messages = found.get(&((*file).to_owned(), (*group).to_owned()));
         if let Some(messages) = messages {
@@ -102,7 +102,7 @@ impl Tally {
         }
     }
 
-    /// Compares one verdict, unless the schema is refused.
+    /// Compares one result, unless the schema is rejected.
     fn case(&mut self, file: &str, group: &Group, case: &Case, name: &str, schema: &Json) -> bool {
         let (compiled, problems) = OrderSchema::compile(schema, Typing::Current);
         if !problems.is_empty() {
@@ -115,12 +115,12 @@ impl Tally {
         true
     }
 
-    /// Compares one verdict of a schema with a type, unless a keyword has no effect on values of this type.
+    /// Compares one result of a schema with a type, unless a keyword has no effect on the type.
     fn typed(&mut self, case: &Case, name: &str, schema: &Json) -> bool {
         let (compiled, problems) = OrderSchema::compile(schema, Typing::Current);
         if let Some(problem) = problems.first() {
             if !problem.message.contains("has no effect") {
-                self.wrong.push(format!("{name}: refused: {}", problem.message));
+                self.wrong.push(format!("{name}: rejected: {}", problem.message));
             }
             return false;
         }
@@ -138,7 +138,7 @@ impl Tally {
     }
 }
 
-/// Makes a schema that of a member of an order, and leads its references there.
+/// Returns an order schema with `schema` as the schema of a member, and adjusts its references.
 fn embedded(schema: &Json) -> Option<Json> {
     let mut schema = schema.clone();
     if schema.get("$id").is_none() {
@@ -149,7 +149,7 @@ fn embedded(schema: &Json) -> Option<Json> {
     )
 }
 
-/// Makes a schema a definition to which a member of an order refers.
+/// Returns an order schema with `schema` as a definition to which a member refers.
 fn defined(schema: &Json) -> Option<Json> {
     let mut schema = schema.clone();
     if schema.get("$id").is_none() {
@@ -160,7 +160,7 @@ fn defined(schema: &Json) -> Option<Json> {
     )
 }
 
-/// Gives a schema an address of its own, so that its references stay as they are.
+/// Gives a schema its own `$id`, so that its references need no adjustment.
 fn itself(schema: &Json) -> Option<Json> {
     let mut schema = schema.clone();
     let map = schema.as_object_mut().filter(|map| !map.contains_key("$id"))?;
@@ -178,7 +178,7 @@ fn lead(schema: &mut Json, to: &str) {
                             reference.insert_str(1, to);
                         }
                     }
-                    // Another resource has references of its own.
+                    // References in an embedded resource are relative to its own `$id`.
                     Json::Object(map) if map.contains_key("$id") => {}
                     _ if name == "const" || name == "enum" => {}
                     value => lead(value, to),
@@ -190,7 +190,8 @@ fn lead(schema: &mut Json, to: &str) {
     }
 }
 
-/// Adds types to a schema that has none, unless it refers to itself, so that they would hold for other values, too.
+/// Adds types to a schema that has none. Skips schemas that refer to themselves, because the types
+/// would then apply to nested values too.
 fn with_type(schema: &Json, types: &BTreeSet<&str>) -> Option<Json> {
     if schema.to_string().contains(r##""$ref":"#""##) {
         return None;

@@ -1,4 +1,5 @@
-//! Every defect of the system that `order-management` comes from, as a test that shows it gone; `docs/origin.md` lists them.
+//! The defects of the system that `order-management` is modelled on: each test shows that `oms`
+//! does not have the defect. `docs/origin.md` lists them.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -60,7 +61,7 @@ fn count(output: &Output, key: &str) -> u64 {
 }
 
 #[test]
-fn a_second_order_of_a_customer_on_the_same_day_is_billed_too() {
+fn a_second_order_of_a_customer_on_the_same_day_is_also_billed() {
     let state = State::new("same-day");
     state.order("first", &order("A1", "03/12/2023", "USD", "500"));
     let second = state.order("second", &order("A1", "03/12/2023", "USD", "20"));
@@ -69,7 +70,7 @@ fn a_second_order_of_a_customer_on_the_same_day_is_billed_too() {
 }
 
 #[test]
-fn the_same_order_again_sends_no_second_mail_and_writes_no_second_bill() {
+fn a_repeated_order_sends_no_second_mail_and_writes_no_second_bill() {
     let state = State::new("again");
     state.order("first", &order("A1", "03/12/2023", "USD", "500"));
     let again = state.order("first", &order("A1", "03/12/2023", "USD", "500.00"));
@@ -101,7 +102,7 @@ fn every_order_of_a_batch_is_handled() {
 }
 
 #[test]
-fn a_date_is_read_by_its_declared_form_and_stored_without_doubt() {
+fn a_date_is_read_in_its_declared_format_and_stored_unambiguously() {
     let state = State::new("date");
     state.order("first", &order("A1", "03/12/2023", "USD", "500"));
     assert_eq!(state.bills()[0]["bill_date"], "2023-03-12");
@@ -113,7 +114,7 @@ fn a_date_is_read_by_its_declared_form_and_stored_without_doubt() {
 #[test]
 fn money_is_exact_to_the_last_digit() {
     let state = State::new("exact");
-    // As a binary float, 0.1 x 0.05 and the sum of many such amounts drift.
+    // Binary floats cannot represent 0.05 exactly, so the product would be off.
     state.order("first", &order("A1", "03/12/2023", "MXN", "999999999999.99"));
     let bill = &state.bills()[0];
     assert_eq!(bill["bill_amount"], "999999999999.99");
@@ -130,23 +131,23 @@ fn a_currency_without_a_rate_parks_the_run_and_keeps_it() {
 }
 
 #[test]
-fn an_order_that_does_not_fit_is_refused_with_its_place() {
+fn an_invalid_order_is_rejected_with_a_position() {
     let state = State::new("validation");
     let output = state.order("first", r#"{"customerId": "A1", "billAmount": "500"}"#);
     assert_eq!(count(&output, "rejected"), 1);
     let findings = text(&output.stderr);
     assert!(findings.contains("first.json:1:36: error[OMS0602]: /billAmount"), "{findings}");
-    assert!(findings.contains("lacks the member `currency`"), "{findings}");
+    assert!(findings.contains("is missing the member `currency`"), "{findings}");
 }
 
 #[test]
-fn a_failure_is_told_apart_and_kept_not_swallowed() {
+fn a_failure_is_kept_with_its_cause() {
     let state = State::new("failure");
     let output = state.order("first", &order("NOBODY", "03/12/2023", "USD", "10"));
     assert_eq!(count(&output, "parked"), 1);
     let shown = text(&state.oms(&["runs", "show", PIPELINE, "first"]).stdout);
     assert!(shown.contains("no_row"), "{shown}");
-    // The bill does not wait for the mail.
+    // The bill does not depend on the mail.
     assert_eq!((state.bills().len(), state.mails()), (1, 0));
 }
 
@@ -155,7 +156,7 @@ fn a_customer_id_is_data_and_never_sql() {
     let state = State::new("injection");
     let output = state.order("first", &order("x' OR '1'='1", "03/12/2023", "USD", "10"));
     assert_eq!(count(&output, "parked"), 1);
-    assert_eq!(state.mails(), 0, "somebody else was written to");
+    assert_eq!(state.mails(), 0, "a mail was sent to another customer");
     assert_eq!(state.bills()[0]["customer_id"], "x' OR '1'='1");
 }
 
@@ -173,7 +174,7 @@ fn the_storefront_sends_no_mail_without_a_price() {
 }
 
 #[test]
-fn the_mails_slip_is_corrected() {
+fn the_typo_in_the_mail_is_corrected() {
     let state = State::new("mail");
     state.order("first", &order("A1", "03/12/2023", "USD", "500"));
     let mail = text(&state.oms(&["mail", "show", PIPELINE, "first", "--part", "text"]).stdout);

@@ -1,4 +1,4 @@
-//! A step kind that panics fails its step and nothing else.
+//! A panic in a step kind fails the step and nothing else.
 
 use std::sync::Arc;
 
@@ -16,11 +16,11 @@ use oms_engine::value::{NoOutput, Type, Typed};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Panics.
+/// A step kind that panics.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Config {
-    /// Whether the call has begun before.
+    /// Whether the call has begun when the step panics.
     begun: Expr<bool>,
 }
 

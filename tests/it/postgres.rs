@@ -1,4 +1,5 @@
-//! Tables on a PostgreSQL server instead of in the state directory: the same rows, each once, whatever ends the process.
+//! Tables on a PostgreSQL server instead of in the state directory: the same rows, each written
+//! once, even if the process is killed.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,11 +8,11 @@ use oms_test_servers::{Server, find};
 
 use crate::harness::{Output, Scratch, Site, finish, root, rows, shared};
 
-/// What the tables hold but for instants, in a form that both databases write.
+/// Selects the bills without timestamps, in the same format from both databases.
 const BILLS: &str = "select order_id || '|' || customer_id || '|' || currency || '|' || amount || '|' || amount_usd || '|' || rate || '|' || \
                      from_rate || '|' || to_rate || '|' || rate_date || '|' || rate_source from billing_data order by order_id";
 
-/// A server with the storefront's tables and customers, and a state that uses it.
+/// A database server with the storefront's tables and customers, and a state that uses it.
 struct Shop {
     server: Server,
     programs: std::path::PathBuf,
@@ -19,7 +20,7 @@ struct Shop {
 }
 
 impl Shop {
-    /// Nothing where PostgreSQL is not installed.
+    /// Returns `None` if PostgreSQL is not installed.
     fn open(scratch: &Scratch) -> Option<Self> {
         let programs = find()?;
         let server = Server::start(&programs);
@@ -59,7 +60,7 @@ impl Shop {
         self.outside(&["run"], &[&["--format", "json", "--input", &input], others].concat())
     }
 
-    /// Asks the server, past the program.
+    /// Queries the database server directly.
     fn ask(&self, sql: &str) -> Vec<String> {
         let output = Command::new(self.programs.join("psql"))
             .args([&self.server.address(), "-At", "-c", sql])
@@ -70,10 +71,10 @@ impl Shop {
     }
 }
 
-/// Some orders: two hundred of the large file, or those of the samples.
+/// Writes a file of orders: two hundred of the large file, or else the samples.
 fn orders(scratch: &Scratch) -> std::path::PathBuf {
     let mut text = String::new();
-    match shared("two hundred orders on PostgreSQL (those of the samples instead)") {
+    match shared("two hundred orders on PostgreSQL (the samples are used instead)") {
         Some(data) => {
             let all = std::fs::read_to_string(data.join("orders/orders-sample.ndjson")).unwrap();
             text.extend(all.split_inclusive('\n').take(200));
@@ -90,7 +91,7 @@ fn orders(scratch: &Scratch) -> std::path::PathBuf {
     scratch.write("orders.ndjson", &text)
 }
 
-/// Returns the bills of a state that keeps them itself.
+/// Returns the bills of the same orders with local tables.
 fn local(scratch: &Scratch, input: &Path) -> Vec<String> {
     let site = Site::storefront(scratch.path("local"));
     assert_eq!(site.run(input).0, 0);
@@ -101,7 +102,7 @@ fn local(scratch: &Scratch, input: &Path) -> Vec<String> {
 }
 
 #[test]
-fn the_rows_on_a_server_are_those_of_this_machine_and_are_written_once() {
+fn rows_on_postgresql_equal_local_rows_and_are_written_once() {
     let scratch = Scratch::new();
     let Some(shop) = Shop::with_tables(&scratch) else { return };
     let input = orders(&scratch);
@@ -112,14 +113,14 @@ fn the_rows_on_a_server_are_those_of_this_machine_and_are_written_once() {
     let whole = "select * from billing_data order by order_id";
     let before = shop.ask(whole);
     assert_eq!(shop.run(&input, &[]).exits(0).json()["duplicates"], expected.len());
-    // A state that was lost: the runs are the same ones, and their rows stand.
+    // After the loss of the state, the repeated runs find their rows and keep them.
     std::fs::remove_dir_all(&shop.site.state).unwrap();
     assert_eq!(shop.run(&input, &[]).exits(0).json()["completed"], expected.len());
     assert_eq!(shop.ask(whole), before);
 }
 
 #[test]
-fn the_summary_says_that_the_tables_are_on_the_server_and_how_to_read_them() {
+fn the_summary_shows_how_to_read_the_tables_on_the_server() {
     let scratch = Scratch::new();
     let Some(shop) = Shop::with_tables(&scratch) else { return };
     let input = orders(&scratch);
@@ -128,7 +129,7 @@ fn the_summary_says_that_the_tables_are_on_the_server_and_how_to_read_them() {
     assert!(summary.contains("billing_data: on the PostgreSQL server"), "{summary}");
     let hint = "psql \"$DATABASE_URL\" -c 'table \"billing_data\"'";
     assert!(summary.contains(hint), "{summary}");
-    // Given as an option, the address is repeated, so that the commands work as they are printed.
+    // If the address is given as an option, the printed commands repeat it.
     let address = shop.server.address();
     let mut command =
         shop.site.command(&["run"], &["--target", "postgres", "--database", &address]);
@@ -141,7 +142,7 @@ fn the_summary_says_that_the_tables_are_on_the_server_and_how_to_read_them() {
     assert!(shown.contains("order_id"), "{shown}");
 }
 
-/// Writes a text as `rows` does.
+/// Formats a text as `rows` does.
 #[cfg(feature = "failpoints")]
 fn text(value: &str) -> String {
     format!("Text({:?})", value.as_bytes())
@@ -149,7 +150,7 @@ fn text(value: &str) -> String {
 
 #[cfg(feature = "failpoints")]
 #[test]
-fn killed_at_any_commit_every_order_is_billed_once_on_the_server() {
+fn after_a_kill_at_any_commit_every_order_is_billed_once_on_the_server() {
     let scratch = Scratch::new();
     let Some(shop) = Shop::with_tables(&scratch) else { return };
     let input = orders(&scratch);
@@ -161,7 +162,7 @@ fn killed_at_any_commit_every_order_is_billed_once_on_the_server() {
             let mut command = shop.command(&["run"], &["--concurrency", "4", "--input", &input]);
             command.env("OMS_FAILPOINT", format!("{place}:{count}"));
             killed += i32::from(finish(&mut command).code == -1);
-            // Nothing is billed that was not accepted, whenever somebody looks.
+            // Only accepted orders are billed, at any time.
             let accepted = rows(&shop.site.connection(), "select key from oms_runs");
             for billed in shop.ask("select order_id from billing_data") {
                 assert!(accepted.iter().any(|run| *run == text(&billed)), "{billed}");
@@ -171,13 +172,13 @@ fn killed_at_any_commit_every_order_is_billed_once_on_the_server() {
     assert!(killed > 5, "{killed}");
     shop.run(&input, &[]).exits(0);
     assert_eq!(shop.ask(BILLS), expected);
-    // Nothing that was accepted was lost.
+    // No accepted order was lost.
     let runs = rows(&shop.site.connection(), "select key from oms_runs where state = 'completed'");
     assert_eq!(runs.len(), expected.len());
 }
 
 #[test]
-fn a_database_without_tables_parks_what_is_repaired_by_making_them() {
+fn runs_on_a_database_without_tables_are_parked_and_complete_after_a_migration() {
     let scratch = Scratch::new();
     let Some(shop) = Shop::open(&scratch) else { return };
     let input = orders(&scratch);
@@ -196,7 +197,7 @@ fn a_database_without_tables_parks_what_is_repaired_by_making_them() {
 }
 
 #[test]
-fn a_state_stays_with_the_world_that_it_began_in() {
+fn a_state_keeps_the_target_of_its_first_run() {
     let scratch = Scratch::new();
     let Some(shop) = Shop::with_tables(&scratch) else { return };
     let input = orders(&scratch);
@@ -211,7 +212,7 @@ fn a_state_stays_with_the_world_that_it_began_in() {
 }
 
 #[test]
-fn what_a_target_needs_is_said() {
+fn a_missing_or_invalid_database_address_is_an_error() {
     let scratch = Scratch::new();
     let site = Site::storefront(scratch.path("state"));
     let mut unsaid = site.command(&["run"], &["--target", "postgres"]);
@@ -227,7 +228,7 @@ fn what_a_target_needs_is_said() {
 }
 
 #[test]
-fn of_a_forgotten_customer_a_server_keeps_what_this_machine_keeps() {
+fn forget_has_the_same_result_on_postgresql_as_locally() {
     let scratch = Scratch::new();
     let Some(shop) = Shop::open(&scratch) else { return };
     let here = Site::order_management(scratch.path("here"));
@@ -266,7 +267,7 @@ fn of_a_forgotten_customer_a_server_keeps_what_this_machine_keeps() {
     let after = both();
     assert!(!after.iter().flatten().any(|row| row.contains("John Doe")), "{after:?}");
     assert_eq!((after[0].len(), after[1].len()), (before[0].len(), before[1].len() - 1));
-    // Only the order has this day, and a day is nobody's id.
+    // The date is in the order, but it does not identify a customer.
     let day = ["03/13/2023", "--yes"];
     for refused in [shop.outside(&["forget"], &day), here.call(&["forget"], &day)] {
         refused.exits(1);

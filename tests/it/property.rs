@@ -1,7 +1,7 @@
-//! The promise of validation, held against generated pipelines: what checks never meets a plan's or a template's failure, and
-//! what was damaged in one place is reported at that place.
+//! Property tests of validation with generated pipelines: a valid pipeline never fails at run time
+//! because of its plan or a template, and a fault in a line is reported in that line.
 //!
-//! `OMS_CASES` sets the number of cases. A failing case prints its seed, the pipeline and the order.
+//! `OMS_CASES` sets the number of cases. A failed case prints its seed, the pipeline and the order.
 
 pub(crate) mod chance;
 mod damage;
@@ -32,15 +32,18 @@ use damage::{Damaged, damage};
 use faults::FaultyWorld;
 use pipeline::{Generated, generate};
 
-/// Cases without `OMS_CASES`: a few seconds.
+/// Default number of cases, which takes a few seconds.
 const CASES: u32 = 100;
-/// Orders that are run through each pipeline.
+/// Number of orders that run through each pipeline.
 const ORDERS: usize = 4;
-/// Waits that a run may take before it must have ended.
+/// Maximum number of waits before a run must end.
 const WAITS_MAX: usize = 100;
 
-/// Makes a runner of the usual cases, the same each time; `OMS_CASES` asks for so many others.
-#[expect(clippy::disallowed_methods, reason = "the number of cases is no setting of the program")]
+/// Returns a runner with a fixed seed, or with `OMS_CASES` random cases.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the number of cases is not a setting of the program"
+)]
 fn runner() -> TestRunner {
     let asked = std::env::var("OMS_CASES").ok().and_then(|cases| cases.parse().ok());
     let config = Config {
@@ -74,7 +77,7 @@ fn errors(report: &Report) -> String {
         .collect()
 }
 
-/// Runs until the run ends. What the effects do is done to the world.
+/// Advances a run until it ends. The effects act on `world`.
 fn drive(run: &mut Run, effects: &dyn Effects, world: &MemoryWorld) -> (Vec<Event>, RunState) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut events = Vec::new();
@@ -89,14 +92,14 @@ fn drive(run: &mut Run, effects: &dyn Effects, world: &MemoryWorld) -> (Vec<Even
     panic!("the run does not end");
 }
 
-/// Tells whether a step of this kind can fail with this cause.
+/// Returns whether a step of this kind can fail with this cause.
 fn can_fail(kind: &str, found: &str) -> bool {
     match found {
         cause::NO_RATE => kind == "money.convert",
         cause::NO_ROW => kind == "table.get",
         cause::NO_OBJECT => kind == "object.get",
         cause::CONFLICT => matches!(kind, "table.insert" | "object.put"),
-        // A number, a text or a mail may be too large anywhere; nothing else may be meant by it.
+        // A number, a text or a mail can be too large in any step.
         cause::OUT_OF_RANGE => true,
         _ => false,
     }
@@ -113,7 +116,7 @@ fn outcome(state: &StepState) -> String {
 
 fn run_order(plan: &Arc<Plan>, world: &MemoryWorld, body: &str, key: &str) {
     let mut run = run::accept(plan, body.as_bytes(), key, world.now())
-        .unwrap_or_else(|rejection| panic!("a fitting order is rejected: {rejection:?}"));
+        .unwrap_or_else(|rejection| panic!("a valid order is rejected: {rejection:?}"));
     let accepted_at = run.info.accepted_at;
     let (events, state) = drive(&mut run, world, world);
     assert!(matches!(state, RunState::Completed | RunState::Parked), "{state:?}");
@@ -124,10 +127,10 @@ fn run_order(plan: &Arc<Plan>, world: &MemoryWorld, body: &str, key: &str) {
     }
     let journal = run::encode(&events);
     let read = run::decode(&journal, plan)
-        .unwrap_or_else(|error| panic!("the journal is not readable: {error}: {journal}"));
+        .unwrap_or_else(|error| panic!("cannot read the journal: {error}: {journal}"));
     let body: Arc<[u8]> = Arc::from(body.as_bytes());
     let again = run::resume(plan, key, accepted_at, body, &read)
-        .unwrap_or_else(|error| panic!("the journal is not legal: {error}: {journal}"));
+        .unwrap_or_else(|error| panic!("invalid journal: {error}: {journal}"));
     let outcomes = |run: &Run| run.scheduler.steps().iter().map(outcome).collect::<Vec<_>>();
     assert_eq!(outcomes(&again), outcomes(&run));
     for state in run.scheduler.steps() {
@@ -136,7 +139,7 @@ fn run_order(plan: &Arc<Plan>, world: &MemoryWorld, body: &str, key: &str) {
 }
 
 #[test]
-fn what_validates_never_meets_an_unknown_name_a_wrong_type_or_a_missing_value() {
+fn a_valid_pipeline_never_fails_because_of_a_name_a_type_or_a_missing_value() {
     let checker = checker();
     let (made, valid) = (Cell::new(0_u32), Cell::new(0_u32));
     runner()
@@ -166,10 +169,10 @@ fn what_validates_never_meets_an_unknown_name_a_wrong_type_or_a_missing_value() 
         })
         .unwrap();
     let (made, valid) = (made.get(), valid.get());
-    assert!(valid * 2 >= made, "only {valid} of {made} generated pipelines validate");
+    assert!(valid * 2 >= made, "only {valid} of {made} generated pipelines are valid");
 }
 
-/// One call through a port in so many fails.
+/// One in this many calls through a port fails.
 const RARITY: usize = 3;
 
 fn world() -> MemoryWorld {
@@ -178,7 +181,7 @@ fn world() -> MemoryWorld {
     world
 }
 
-/// Runs an order on a world of its own, with faults if there is a seed for them.
+/// Runs an order in a new world, with faults if there is a seed.
 fn simulate(plan: &Arc<Plan>, body: &str, faults: Option<u64>) -> (MemoryWorld, Run, String) {
     let world = world();
     let mut run = run::accept(plan, body.as_bytes(), "K", world.now()).ok().unwrap();
@@ -190,7 +193,7 @@ fn simulate(plan: &Arc<Plan>, body: &str, faults: Option<u64>) -> (MemoryWorld, 
 }
 
 #[test]
-fn faults_of_the_world_never_repeat_an_effect_or_change_one() {
+fn faults_of_services_never_repeat_or_change_an_effect() {
     let checker = checker();
     let (ran, recovered) = (Cell::new(0_u32), Cell::new(0_u32));
     runner()
@@ -205,11 +208,15 @@ fn faults_of_the_world_never_repeat_an_effect_or_change_one() {
             let (calm, calm_run, _) = simulate(&plan, &body, None);
             let (faulty, faulty_run, journal) = simulate(&plan, &body, Some(seed));
             let case = format!("seed {seed}\n{}\n{body}\n{journal}", generated.text);
-            assert_eq!(simulate(&plan, &body, Some(seed)).2, journal, "not the same again: {case}");
+            assert_eq!(
+                simulate(&plan, &body, Some(seed)).2,
+                journal,
+                "the journal differs with the same seed: {case}"
+            );
             ran.set(ran.get() + 1);
             let outcomes =
                 |run: &Run| run.scheduler.steps().iter().map(outcome).collect::<Vec<_>>();
-            // A step whose attempts all met a fault has failed, and what follows may go another way.
+            // If every attempt of a step fails, the rest of the run may differ.
             if outcomes(&calm_run) != outcomes(&faulty_run) {
                 return Ok(());
             }

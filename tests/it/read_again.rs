@@ -1,4 +1,5 @@
-//! An upsert that is tried again does not rest on what was read before the wait, or before a person's retry.
+//! Rows that an upsert depends on are read again before the upsert is retried, automatically or by
+//! a user.
 
 use std::sync::Arc;
 
@@ -47,7 +48,7 @@ fn brought_back(plan: &Arc<Plan>, events: &[Event]) -> Run {
         .unwrap()
 }
 
-/// Returns what is decided, with steps by their ids.
+/// Returns the decisions of the scheduler, with the ids of the steps.
 fn decided(run: &mut Run, now: Timestamp) -> Vec<String> {
     let plan = Arc::clone(run.scheduler.plan());
     let id = |step: &usize| plan.steps()[*step].id.to_string();
@@ -65,7 +66,7 @@ fn decided(run: &mut Run, now: Timestamp) -> Vec<String> {
 }
 
 #[test]
-fn what_was_read_before_a_wait_is_read_again_for_the_next_attempt() {
+fn rows_read_before_a_wait_are_read_again_for_the_next_attempt() {
     let plan = plan(PIPELINE);
     let waits = format!(
         r#"[{READ},{NOTED},{{"is":"failed","step":"take","at":0,{FAILED},"retry_at":5000000}}]"#
@@ -80,7 +81,7 @@ fn what_was_read_before_a_wait_is_read_again_for_the_next_attempt() {
     assert_eq!(
         decided(&mut run, second(5)),
         [r#"start have 1 {"sku":"mug"}"#],
-        "the next attempt waits for the row"
+        "the next attempt must wait for the row"
     );
     run.scheduler.apply(&more[1]).unwrap();
     assert_eq!(decided(&mut run, second(5)), [r#"start left 1 {"pieces":8}"#]);
@@ -90,22 +91,22 @@ fn what_was_read_before_a_wait_is_read_again_for_the_next_attempt() {
     );
     run.scheduler.apply(events.last().unwrap()).unwrap();
     let take = [r#"start take 2 {"pieces":8,"sku":"mug"}"#];
-    assert_eq!(decided(&mut run, second(5)), take, "and counts on");
-    // The same from the journal, with which the next stretch begins: the row is from before it, too.
+    assert_eq!(decided(&mut run, second(5)), take, "the attempt number increases");
+    // After a resume from the journal, the row is older than the attempt and is read again.
     let journal = encode(&events);
     let mut run = brought_back(&plan, &decode(&journal, &plan).unwrap());
     assert_eq!(decided(&mut run, second(5)), ["read again have left"]);
 }
 
 #[test]
-fn what_was_read_before_a_retry_is_read_again_once() {
+fn rows_read_before_a_manual_retry_are_read_again_once() {
     let plan = plan(PIPELINE);
     let parked = format!(
         r#"[{READ},{NOTED},{{"is":"failed","step":"take","at":0,{FAILED}}},{{"is":"retried","at":1000000}}]"#
     );
     let mut run = brought_back(&plan, &decode(&parked, &plan).unwrap());
     assert_eq!(decided(&mut run, second(1)), ["read again have left"]);
-    // A journal of an earlier version went on without.
+    // A journal of an earlier version, which continued without reading again.
     let went_on = parked.replace(
         "]",
         r#",{"is":"failed","step":"take","at":2000000,"failure":{"class":"permanent","cause":"refused","message":"no"}}]"#,
@@ -115,7 +116,7 @@ fn what_was_read_before_a_retry_is_read_again_once() {
 }
 
 #[test]
-fn reads_on_which_no_upsert_of_their_table_depends_stay() {
+fn rows_that_no_upsert_depends_on_are_not_read_again() {
     let plan = plan(
         &PIPELINE
             .replace("\"${{ steps.left.pieces }}\"", "1")

@@ -1,4 +1,4 @@
-//! `oms serve`: what an order is answered, who may send one, and that the command line reaches the server.
+//! `oms serve`: replies to orders, API keys, traces, and commands that reach the server.
 
 pub(crate) mod server;
 
@@ -21,14 +21,14 @@ fn bytes(order: &Json) -> Vec<u8> {
 }
 
 #[test]
-fn an_order_is_answered_when_it_is_on_disk_and_the_answer_says_what_became_of_it() {
+fn an_order_is_stored_before_the_reply_and_each_fault_gets_its_status() {
     let scratch = Scratch::new();
     let server = Server::start(Site::storefront(scratch.path("state")), &[]);
     let (key, order) = order();
     let new = server.put(&key, &bytes(&order)).is(201);
     assert_eq!(new.header("location"), Some(format!("/storefront/order/{key}").as_str()));
     assert_eq!(new.json()["key"], key.as_str());
-    // What was answered is there for whoever looks, at once.
+    // The run is visible to other processes as soon as the reply is sent.
     assert_eq!(server.site.count("select count(*) from oms_runs"), 1);
     let again = server.put(&key, &bytes(&order)).is(200);
     assert_eq!(again.json(), new.json());
@@ -71,7 +71,7 @@ fn an_order_is_answered_when_it_is_on_disk_and_the_answer_says_what_became_of_it
 }
 
 #[test]
-fn the_key_of_a_post_is_in_its_body_and_an_answer_can_wait_for_the_end() {
+fn a_post_takes_the_key_from_its_body_or_a_header_and_can_wait_for_the_end() {
     let scratch = Scratch::new();
     let server = Server::start(Site::storefront(scratch.path("state")), &[]);
     let (key, order) = order();
@@ -80,7 +80,7 @@ fn the_key_of_a_post_is_in_its_body_and_an_answer_can_wait_for_the_end() {
     assert_eq!(done.header("preference-applied"), Some("wait=5"));
     assert_eq!((&done.json()["key"], &done.json()["state"]), (&json!(key), &json!("completed")));
     drop(server);
-    // Where the key is the name that an order comes in under, a header has it.
+    // Where the key is the name of the incoming order, the `Idempotency-Key` header sets it.
     let sample = std::fs::read(root().join("pipelines/order-management/samples/A1.json")).unwrap();
     let server = Server::start(Site::order_management(scratch.path("other")), &[]);
     let kind = "content-type: application/json";
@@ -93,7 +93,7 @@ fn the_key_of_a_post_is_in_its_body_and_an_answer_can_wait_for_the_end() {
 }
 
 #[test]
-fn where_there_is_a_key_it_is_asked_for_and_a_revoked_one_is_none() {
+fn a_key_is_required_once_one_exists_and_revoked_keys_are_rejected() {
     let scratch = Scratch::new();
     let site = || Site::storefront(scratch.path("state"));
     let beyond = site().call(&["serve"], &["--listen", "0.0.0.0:0"]).exits(4);
@@ -105,7 +105,7 @@ fn where_there_is_a_key_it_is_asked_for_and_a_revoked_one_is_none() {
         let headers = [&["content-type: application/json"], headers].concat();
         server.call("PUT", &path, &headers, &bytes(&order)).status
     };
-    assert_eq!(send(&[]), 201, "on this machine none is asked for");
+    assert_eq!(send(&[]), 201, "without keys, local requests need none");
     let elsewhere = format!("GET {path} HTTP/1.1\r\nhost: shop.example.com\r\n\r\n");
     server.raw(elsewhere.as_bytes()).is(421);
     let made = server.site.call(&["keys", "add"], &["shop"]).exits(0);
@@ -115,7 +115,7 @@ fn where_there_is_a_key_it_is_asked_for_and_a_revoked_one_is_none() {
             std::thread::sleep(std::time::Duration::from_millis(50));
             send(headers) == expected
         });
-        assert!(tries.is_some(), "never {expected}");
+        assert!(tries.is_some(), "the status never became {expected}");
     };
     until(401, &[]);
     assert_eq!(send(&["x-api-key: oms_nobody_knows"]), 401);
@@ -134,7 +134,7 @@ fn where_there_is_a_key_it_is_asked_for_and_a_revoked_one_is_none() {
 }
 
 #[test]
-fn the_command_line_mends_and_retries_and_cancels_what_a_server_runs() {
+fn commands_import_retry_and_cancel_through_a_running_server() {
     let scratch = Scratch::with_pipelines();
     let pipeline = scratch.path("pipelines/storefront.yaml");
     let site = Site { pipeline, state: scratch.path("state") };
@@ -151,7 +151,7 @@ fn the_command_line_mends_and_retries_and_cancels_what_a_server_runs() {
     server.put("poor-1", &with("poor-1", "currency", "VES")).is(201);
     let state = |key: &str| server.get(&format!("/storefront/order/{key}")).json()["state"].clone();
     assert_eq!((state("lost-1"), state("poor-1")), (json!("parked"), json!("parked")));
-    // Another owner is still not possible.
+    // A second owner is still rejected.
     let second = server.site.call(&["run"], &[]).exits(4);
     assert!(second.stderr.contains("in use"), "{}", second.stderr);
     let row =
@@ -162,7 +162,7 @@ fn the_command_line_mends_and_retries_and_cancels_what_a_server_runs() {
     let again = server.site.call(&["runs", "retry"], &["lost-1", "--format", "json"]).exits(0);
     assert_eq!(again.json()["completed"], 1);
     assert_eq!(state("lost-1"), json!("completed"));
-    // What is mended in a file counts, too, without a restart.
+    // A retry also uses changed files, without a restart of the server.
     let extra = scratch.path("pipelines/storefront/rates-extra.csv");
     let day = order["placed_at"].as_str().and_then(|at| at.split('T').next()).unwrap();
     std::fs::write(&extra, format!("date,currency,per_eur\n{day},VES,36.5\n")).unwrap();
@@ -173,7 +173,7 @@ fn the_command_line_mends_and_retries_and_cancels_what_a_server_runs() {
     assert_eq!(state("lost-2"), json!("cancelled"));
     let refused = server.site.call(&["runs", "cancel"], &["lost-1"]).exits(1);
     assert!(refused.stderr.contains("completed"), "{}", refused.stderr);
-    // Without a server the same commands do it themselves.
+    // Without a server, the same commands work on the state directly.
     let site = Site { pipeline: server.site.pipeline.clone(), state: server.site.state.clone() };
     drop(server);
     let alone = site.call(&["runs", "cancel"], &["lost-2"]).exits(1);
@@ -183,7 +183,7 @@ fn the_command_line_mends_and_retries_and_cancels_what_a_server_runs() {
 }
 
 #[test]
-fn a_pipeline_without_an_intake_and_two_with_one_path_are_not_served() {
+fn pipelines_without_an_intake_or_with_the_same_path_are_not_served() {
     let scratch = Scratch::with_pipelines();
     let one = scratch.path("pipelines/storefront.yaml");
     let two = scratch.path("pipelines/other.yaml");
@@ -200,7 +200,7 @@ fn a_pipeline_without_an_intake_and_two_with_one_path_are_not_served() {
     assert!(none.stderr.contains("no `intake`"), "{}", none.stderr);
 }
 
-/// Takes one request of a collector of traces, and answers it; returns its first line and its body.
+/// Receives and answers a request as a trace collector. Returns its first line and its body.
 fn collected(listener: &TcpListener) -> (String, Vec<u8>) {
     let (stream, _) = listener.accept().unwrap();
     let mut reader = BufReader::new(stream);
@@ -219,7 +219,7 @@ fn collected(listener: &TcpListener) -> (String, Vec<u8>) {
 }
 
 #[test]
-fn an_order_is_a_trace_that_has_the_id_of_its_run_and_nothing_of_what_was_ordered() {
+fn the_trace_of_an_order_has_the_id_of_its_run_and_no_order_data() {
     let scratch = Scratch::new();
     let collector = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", collector.local_addr().unwrap());
@@ -236,7 +236,7 @@ fn an_order_is_a_trace_that_has_the_id_of_its_run_and_nothing_of_what_was_ordere
         .step_by(2)
         .map(|at| u8::from_str_radix(run.get(at..at + 2).unwrap(), 16).unwrap())
         .collect();
-    assert!(has(&id), "the trace has the run's id");
+    assert!(has(&id), "the trace does not contain the id of the run");
     for text in ["shop-orders", "order storefront", "convert", "confirm", "NW-10248", "completed"] {
         assert!(has(text.as_bytes()), "{text}");
     }
@@ -247,7 +247,7 @@ fn an_order_is_a_trace_that_has_the_id_of_its_run_and_nothing_of_what_was_ordere
 }
 
 #[test]
-fn what_cannot_be_read_is_shown_as_such_and_not_as_nothing() {
+fn unreadable_data_is_an_error_and_not_an_empty_page() {
     let scratch = Scratch::new();
     let server = Server::start(Site::storefront(scratch.path("state")), &[]);
     let empty = server.get("/console/storefront/audit").is(200);

@@ -1,4 +1,5 @@
-//! Mail by SMTP, held against a real server that fails where a test asks it to: what it took is sent once, whatever is lost on the way.
+//! Mail over SMTP to a real server that injects faults on request. By default, no mail is sent
+//! twice, even if replies are lost.
 
 mod post;
 
@@ -12,7 +13,7 @@ use post::{BETWEEN_LOOKS, LOOKS, Post};
 const ONE: &[(&str, &str)] = &[("A", "jane@example.com")];
 
 #[test]
-fn mails_go_out_encrypted_over_kept_connections_and_are_kept_as_they_went() {
+fn mails_are_sent_encrypted_over_reused_connections_and_stored_unchanged() {
     for (tls, security) in [("starttls", "starttls"), ("tls", "tls")] {
         let options = ["--tls", tls, "--auth", "orders:secret of the test"];
         let more = format!(
@@ -31,7 +32,7 @@ fn mails_go_out_encrypted_over_kept_connections_and_are_kept_as_they_went() {
         for mail in &accepted {
             assert_eq!((&mail["tls"], &mail["user"]), (&json!(true), &json!("orders")), "{mail}");
         }
-        // What went out is what is kept, to the byte.
+        // The stored mails equal the sent mails byte for byte.
         let export = post.scratch.path("kept");
         post.call(&["mail", "export"], &[&export.to_string_lossy()]).exits(0);
         let mut kept: Vec<Vec<u8>> = std::fs::read_dir(export.join("new"))
@@ -48,8 +49,8 @@ fn mails_go_out_encrypted_over_kept_connections_and_are_kept_as_they_went() {
         }
         kept.sort();
         went.sort();
-        assert!(kept == went, "the mails that are kept are not those that went out");
-        // The same orders again send nothing.
+        assert!(kept == went, "the stored mails differ from the sent mails");
+        // The same orders send no more mail.
         let (code, summary) = post.send(&orders);
         assert_eq!((code, &summary["duplicates"]), (0, &json!(40)), "{summary}");
         assert_eq!(post.server.accepted().len(), 40);
@@ -57,7 +58,7 @@ fn mails_go_out_encrypted_over_kept_connections_and_are_kept_as_they_went() {
 }
 
 #[test]
-fn a_server_that_takes_the_mail_and_does_not_answer_leaves_it_held_for_a_person() {
+fn a_mail_without_a_reply_is_held_until_a_user_decides() {
     for (held, sent) in [("sent", 1), ("resend", 2)] {
         let Some(post) = Post::plain("a held mail") else { return };
         post.server.fail(&[json!({ "at": "message", "do": "close", "times": 1 })]);
@@ -67,7 +68,7 @@ fn a_server_that_takes_the_mail_and_does_not_answer_leaves_it_held_for_a_person(
         let parked =
             post.site.count("select count(*) from oms_runs where cause = 'unknown_outcome'");
         assert_eq!(parked, 1);
-        // Trying again what is parked does not touch it, and says what is asked.
+        // A retry of all parked runs skips a held mail and explains which decision is needed.
         let output = post.call(&["runs", "retry"], &["--all", "--mail", "smtp"]).exits(1);
         assert!(output.stderr.contains("--held sent"), "{}", output.stderr);
         assert_eq!(post.server.accepted().len(), 2);
@@ -77,14 +78,14 @@ fn a_server_that_takes_the_mail_and_does_not_answer_leaves_it_held_for_a_person(
         assert_eq!(accepted.len(), 1 + sent);
         let told = post.site.export("told");
         let ids: Vec<&Json> = accepted.iter().map(|mail| &mail["message_id"]).collect();
-        // What it is known by is the same on each attempt.
+        // The message id is the same for each attempt.
         assert!(told.iter().all(|row| ids.contains(&&row["message"])), "{told:?} {ids:?}");
         assert_eq!(post.site.count("select count(*) from oms_mails"), 2);
     }
 }
 
 #[test]
-fn a_server_that_dies_with_the_mail_leaves_it_held() {
+fn a_mail_is_held_if_the_server_dies_while_receiving_it() {
     let Some(post) = Post::plain("a server that dies") else { return };
     post.server.fail(&[json!({ "at": "message", "do": "die" })]);
     let order = format!("{}\n", json!({ "id": "A", "to": ONE[0].1 }));
@@ -100,7 +101,7 @@ fn a_server_that_dies_with_the_mail_leaves_it_held() {
 }
 
 #[test]
-fn who_wants_it_so_has_the_mail_sent_again_under_the_same_id() {
+fn with_resend_a_mail_is_sent_again_with_the_same_message_id() {
     let Some(post) = Post::plain("a mail sent again") else { return };
     post.scratch.edit("post.yaml", "template: hello,", "template: hello, on_unknown: resend,");
     post.server.fail(&[json!({ "at": "message", "do": "close", "times": 2 })]);
@@ -113,7 +114,7 @@ fn who_wants_it_so_has_the_mail_sent_again_under_the_same_id() {
 }
 
 #[test]
-fn a_process_that_ends_while_the_mail_is_under_way_does_not_send_it_again() {
+fn a_mail_in_transit_is_not_sent_again_after_a_kill() {
     let Some(post) = Post::plain("a process that ends") else { return };
     post.server.fail(&[json!({ "at": "message", "do": "stall", "seconds": 60 })]);
     let input =
@@ -124,7 +125,7 @@ fn a_process_that_ends_while_the_mail_is_under_way_does_not_send_it_again() {
     let mut looks = 0;
     while post.server.accepted().is_empty() {
         looks += 1;
-        assert!(looks < LOOKS, "no mail came");
+        assert!(looks < LOOKS, "no mail arrived");
         std::thread::sleep(BETWEEN_LOOKS);
     }
     process.kill().unwrap();
@@ -136,7 +137,7 @@ fn a_process_that_ends_while_the_mail_is_under_way_does_not_send_it_again() {
     assert_eq!(post.server.accepted().len(), 1);
 }
 
-/// Orders `O-0`, `O-1` and so on, one a line.
+/// Returns the orders `O-0`, `O-1` and so on, one per line.
 fn many(count: usize) -> String {
     (0..count)
         .map(|n| {
@@ -146,7 +147,7 @@ fn many(count: usize) -> String {
 }
 
 impl Post {
-    /// Starts a run of many orders, and waits until the server took some of their mails.
+    /// Starts a run of many orders, and waits until the server has received some of their mails.
     fn start(&self, orders: usize, taken: usize) -> Child {
         let input = self.scratch.write("many.ndjson", many(orders));
         let words = ["--mail", "smtp", "--input", &input.to_string_lossy()];
@@ -162,10 +163,10 @@ impl Post {
             std::thread::sleep(BETWEEN_LOOKS);
         }
         process.kill().and_then(|()| process.wait()).unwrap();
-        panic!("no mail came, or not all orders were accepted");
+        panic!("too few mails arrived, or not all orders were accepted");
     }
 
-    /// Checks that each order has its mail at the server once, but for those that are parked.
+    /// Asserts that the server received one mail per order, and the number of parked runs.
     fn each_once(&self, orders: usize, parked: i64) {
         let mut readers: Vec<String> =
             self.server.accepted().iter().map(|mail| mail["envelope_to"].to_string()).collect();
@@ -181,12 +182,12 @@ impl Post {
 }
 
 #[test]
-fn only_what_was_under_way_is_held_when_a_process_ends_however_many_mails_wait() {
+fn only_mails_in_transit_are_held_after_a_kill() {
     let Some(post) = Post::new("mails that wait", &[], "security: none, connections: 2") else {
         return;
     };
     post.server.fail(&[json!({ "at": "message", "do": "stall", "seconds": 60 })]);
-    // All orders are accepted while their mails wait for a connection.
+    // All orders are accepted while most of their mails wait for a connection.
     let mut process = post.start(40, 2);
     process.kill().unwrap();
     process.wait().unwrap();
@@ -196,7 +197,7 @@ fn only_what_was_under_way_is_held_when_a_process_ends_however_many_mails_wait()
 }
 
 #[test]
-fn who_interrupts_waits_for_the_mails_under_way_and_for_no_more() {
+fn an_interrupt_waits_only_for_mails_in_transit() {
     let Some(post) = Post::new("an interrupted run", &[], "security: none, connections: 1") else {
         return;
     };
@@ -213,7 +214,7 @@ fn who_interrupts_waits_for_the_mails_under_way_and_for_no_more() {
 }
 
 #[test]
-fn an_attempt_that_is_cut_off_is_in_doubt_only_once_the_message_was_given_away() {
+fn a_timeout_is_an_unknown_outcome_only_after_the_message_was_sent() {
     let Some(post) = Post::plain("attempts that take too long") else { return };
     let limit = "uses: email.send\n    timeout_seconds: 1";
     post.scratch.edit("post.yaml", "uses: email.send", limit);
@@ -221,7 +222,7 @@ fn an_attempt_that_is_cut_off_is_in_doubt_only_once_the_message_was_given_away()
     let (code, _) = post.send(ONE);
     assert_eq!((code, post.cause().as_str()), (1, "unknown_outcome"));
     assert_eq!(post.server.accepted().len(), 1);
-    // Who does not even greet has taken nothing.
+    // A server that sends no greeting has received nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port().to_string();
     let post = Post::plain("a server that says nothing").unwrap();
@@ -236,7 +237,7 @@ fn an_attempt_that_is_cut_off_is_in_doubt_only_once_the_message_was_given_away()
 }
 
 #[test]
-fn a_mail_that_was_taken_as_sent_stays_so_whatever_else_fails() {
+fn a_mail_marked_as_sent_stays_sent_if_another_one_fails() {
     let Some(post) = Post::plain("a held mail beside a refused one") else { return };
     let one = "to: { type: string, format: email, x-pii: true }";
     let many = "to: { type: array, items: { type: string, format: email, x-pii: true } }";
@@ -245,7 +246,7 @@ fn a_mail_that_was_taken_as_sent_stays_so_whatever_else_fails() {
     post.scratch.edit("post.yaml", "with: { template: hello, to: \"${{ order.to }}\"", each);
     let told = "message: \"${{ steps.confirm.message_id }}\"";
     post.scratch.edit("post.yaml", told, "message: \"${{ string(size(steps.confirm)) }}\"");
-    // The first is to be tried again much later, and the second is held meanwhile.
+    // The first mail is to be retried much later, and the second one is held in the meantime.
     let later = "initial_ms: 60000, max_ms: 60000, jitter: none";
     post.scratch.edit("post.yaml", "initial_ms: 1, max_ms: 5", later);
     let refused = |code: u32| json!({ "at": "rcpt", "do": "reply", "code": code, "text": "no", "to": "gone@" });
@@ -253,13 +254,13 @@ fn a_mail_that_was_taken_as_sent_stays_so_whatever_else_fails() {
     let order = json!({ "id": "A", "to": ["gone@example.com", "jane@example.com"] });
     let input = post.scratch.write("orders.ndjson", format!("{order}\n"));
     post.call(&["run"], &["--mail", "smtp", "--input", &input.to_string_lossy()]).exits(1);
-    // What a person has to decide about goes before the other failure.
+    // The cause that needs a user's decision takes precedence over the other failure.
     assert_eq!((post.cause().as_str(), post.server.accepted().len()), ("unknown_outcome", 1));
     post.server.fail(&[refused(550)]);
     let (code, _) = post.retry(&["--held", "sent"]);
     assert_eq!((code, post.cause().as_str()), (1, "bad_address"));
     assert_eq!(post.site.count("select count(*) from oms_mails"), 1);
-    // Nothing asks again about a mail that was decided about, and nothing sends it.
+    // A mail marked as sent is neither held nor sent again.
     let (code, _) = post.retry(&[]);
     assert_eq!((code, post.cause().as_str()), (1, "bad_address"));
     post.server.fail(&[]);
@@ -271,7 +272,7 @@ fn a_mail_that_was_taken_as_sent_stays_so_whatever_else_fails() {
 }
 
 #[test]
-fn what_the_pipeline_does_not_send_any_more_cannot_be_taken_as_sent() {
+fn a_mail_that_the_pipeline_no_longer_sends_cannot_be_marked_as_sent() {
     let Some(post) = Post::plain("a held mail of a pipeline that changed") else { return };
     post.server.fail(&[json!({ "at": "message", "do": "close", "times": 1 })]);
     post.scratch.edit(
@@ -293,7 +294,7 @@ fn what_the_pipeline_does_not_send_any_more_cannot_be_taken_as_sent() {
 }
 
 #[test]
-fn what_is_held_is_no_failure_that_a_catch_step_may_answer() {
+fn a_catch_step_does_not_run_for_a_held_mail() {
     let Some(post) = Post::plain("a catch step and a held mail") else { return };
     let again = "    on_failure: { run: again }\n  again:\n    uses: email.send\n    with: { template: hello, to: \"${{ order.to }}\", data: { id: \"${{ order.id }}\" } }\n  tell:\n";
     post.scratch.edit("post.yaml", "  tell:\n", again);
@@ -307,7 +308,7 @@ fn what_is_held_is_no_failure_that_a_catch_step_may_answer() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_leaves_no_mail_in_doubt() {
+fn an_unusable_export_folder_leaves_no_mail_held() {
     let Some(post) = Post::plain("files that cannot be written") else { return };
     let file = post.scratch.write("a-file", "");
     let input = post.scratch.write("many.ndjson", many(30));
@@ -319,7 +320,7 @@ fn a_folder_that_cannot_be_written_leaves_no_mail_in_doubt() {
 }
 
 #[test]
-fn a_server_that_answers_out_of_turn_is_not_believed() {
+fn unexpected_replies_are_failures() {
     let reply = |at: &str, code: u32| json!({ "at": at, "do": "reply", "code": code, "text": "x" });
     for (fault, cause) in
         [(reply("data", 250), "unavailable"), (reply("message", 354), "unknown_outcome")]
@@ -333,7 +334,7 @@ fn a_server_that_answers_out_of_turn_is_not_believed() {
 }
 
 #[test]
-fn samples_are_mailed_to_nobody_who_did_not_ask() {
+fn mail_for_samples_is_sent_only_on_request() {
     let Some(post) = Post::plain("samples") else { return };
     post.scratch.write("sample.json", json!({ "id": "A", "to": ONE[0].1 }).to_string());
     let key = "key: ${{ order.id }}\nmail:";
@@ -345,7 +346,7 @@ fn samples_are_mailed_to_nobody_who_did_not_ask() {
 }
 
 #[test]
-fn what_surely_was_not_sent_is_tried_again_and_sent_once() {
+fn a_mail_that_was_certainly_not_sent_is_retried_and_sent_once() {
     let faults = [
         json!({ "at": "connect", "do": "close", "times": 2 }),
         json!({ "at": "connect", "do": "reply", "code": 421, "text": "4.3.2 busy", "times": 2 }),
@@ -368,7 +369,7 @@ fn what_surely_was_not_sent_is_tried_again_and_sent_once() {
 }
 
 #[test]
-fn what_is_refused_is_parked_with_its_cause_and_says_nothing_of_the_reader() {
+fn a_refused_mail_parks_the_run_and_its_failure_does_not_name_the_recipient() {
     let faults = [
         ("rcpt", 550, "5.1.1 <jane@example.com>: no such mailbox", "bad_address", "550 5.1.1"),
         ("mail", 553, "5.1.8 orders@example.com is not a sender here", "refused", "553 5.1.8"),
@@ -384,7 +385,7 @@ fn what_is_refused_is_parked_with_its_cause_and_says_nothing_of_the_reader() {
         assert_eq!(post.server.accepted().len(), 0, "{at}");
         let shown = post.call(&["runs", "show"], &["A"]).exits(0).stdout;
         assert!(shown.contains(said) && !shown.contains("jane@"), "{shown}");
-        // Once the cause is gone it goes on where it stopped.
+        // Once the cause is fixed, a retry sends the mail.
         post.server.fail(&[]);
         let (exit, summary) = post.retry(&[]);
         assert_eq!((exit, &summary["completed"]), (0, &json!(1)), "{at}: {summary}");
@@ -393,10 +394,9 @@ fn what_is_refused_is_parked_with_its_cause_and_says_nothing_of_the_reader() {
 }
 
 #[test]
-fn nothing_is_sent_where_the_connection_is_not_what_was_asked_for() {
-    // A server that nobody vouches for.
-    let Some(post) =
-        Post::new("a certificate that nobody knows", &["--tls", "tls"], "security: tls")
+fn nothing_is_sent_over_a_connection_with_the_wrong_security() {
+    // A server with an untrusted certificate.
+    let Some(post) = Post::new("an untrusted certificate", &["--tls", "tls"], "security: tls")
     else {
         return;
     };
@@ -407,12 +407,12 @@ fn nothing_is_sent_where_the_connection_is_not_what_was_asked_for() {
         post.command(&["run"], &["--mail", "smtp", "--input", &input.to_string_lossy()]);
     finish(command.env("SSL_CERT_FILE", empty)).exits(1);
     assert_eq!((post.cause().as_str(), post.server.accepted().len()), ("unavailable", 0));
-    // One that does not encrypt.
+    // A server without encryption.
     let post = Post::new("a server without STARTTLS", &[], "security: starttls").unwrap();
     let (code, _) = post.send(ONE);
     assert_eq!((code, post.cause().as_str()), (1, "refused"));
     assert_eq!(post.server.accepted().len(), 0);
-    // One that does not know us.
+    // A server that rejects the password.
     let more = "security: none, user: orders, password: { env: POST_PASSWORD }";
     let post = Post::new("a wrong password", &["--auth", "orders:another"], more).unwrap();
     let (code, _) = post.send(ONE);
@@ -423,10 +423,10 @@ fn nothing_is_sent_where_the_connection_is_not_what_was_asked_for() {
 }
 
 #[test]
-fn addresses_beyond_ascii_travel_as_the_server_can_take_them() {
+fn non_ascii_addresses_are_sent_as_the_server_supports_them() {
     let domain = ("A", "jane@bücher.example");
     let local = ("B", "用户@bücher.example");
-    let Some(post) = Post::plain("addresses beyond ASCII") else { return };
+    let Some(post) = Post::plain("non-ASCII addresses") else { return };
     let (code, summary) = post.send(&[domain, local]);
     assert_eq!((code, &summary["completed"]), (0, &json!(2)), "{summary}");
     let mut accepted = post.server.accepted();
@@ -450,14 +450,14 @@ fn addresses_beyond_ascii_travel_as_the_server_can_take_them() {
 }
 
 #[test]
-fn where_mail_went_out_once_nobody_keeps_it_back_unnoticed() {
+fn a_state_that_sent_mail_needs_an_explicit_choice_to_stop_sending() {
     let Some(post) = Post::plain("where mail goes") else { return };
     post.send(ONE);
     let output = post.call(&["run"], &[]).exits(4);
     assert!(output.stderr.contains("--mail smtp"), "{}", output.stderr);
     post.call(&["run"], &["--mail", "outbox"]).exits(0);
     post.call(&["run"], &[]).exits(0);
-    // A password that is not there is told before anything runs.
+    // A missing password is reported before anything runs.
     post.scratch.edit(
         "post.yaml",
         "security: none",
@@ -473,7 +473,7 @@ fn where_mail_went_out_once_nobody_keeps_it_back_unnoticed() {
 }
 
 #[test]
-fn the_console_says_by_what_the_mail_server_knows_a_held_mail() {
+fn the_console_shows_the_message_id_of_a_held_mail() {
     let Some(post) = Post::plain("a held mail in the console") else { return };
     post.server.fail(&[json!({ "at": "message", "do": "close", "times": 1 })]);
     assert_eq!((post.send(ONE).0, post.cause().as_str()), (1, "unknown_outcome"));

@@ -1,4 +1,5 @@
-//! What every shipped kind keeps to, whichever it is: held against its pipeline in `tests/steps/`, in which the step `subject` is of that kind.
+//! Rules for every shipped kind, checked with the kind's pipeline in `tests/steps/`. In each
+//! pipeline, the step `subject` is of that kind.
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ fn checker() -> Checker {
     Checker::new(Registry::new(oms_steps::ALL.iter().copied()).unwrap()).unwrap()
 }
 
-/// The pipeline of a kind and its order, which is in a comment on the first line.
+/// Returns the pipeline of a kind and the order from the comment on its first line.
 fn pipeline(kind: &str) -> (Arc<Plan>, String) {
     let path = root().join("tests/steps").join(format!("{kind}.yaml"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("no {}", path.display()));
@@ -35,7 +36,10 @@ fn world(plan: &Plan) -> MemoryWorld {
     for table in plan.tables() {
         if table.name.as_ref() == "customers" {
             let row = r#"{"id":"C1","email":"ada@example.com"}"#;
-            world.add_row(table, read_row(table, row).unwrap_or_else(|_| panic!("the row")));
+            world.add_row(
+                table,
+                read_row(table, row).unwrap_or_else(|_| panic!("invalid seed row")),
+            );
         }
     }
     world
@@ -62,7 +66,7 @@ fn kinds() -> impl Iterator<Item = &'static str> {
 }
 
 #[test]
-fn every_kind_runs_and_the_same_run_again_changes_nothing_more() {
+fn every_kind_runs_and_a_repeated_run_changes_nothing() {
     for kind in kinds() {
         let (plan, order) = pipeline(kind);
         let world = world(&plan);
@@ -85,7 +89,7 @@ fn every_kind_runs_and_the_same_run_again_changes_nothing_more() {
 }
 
 #[test]
-fn every_kind_declares_what_it_touches_and_survives_its_failures() {
+fn every_kind_declares_its_effects_and_recovers_from_faults() {
     for kind in kinds() {
         let (plan, order) = pipeline(kind);
         let subject = &plan.steps()[plan.step("subject").unwrap()];
@@ -101,7 +105,7 @@ fn every_kind_declares_what_it_touches_and_survives_its_failures() {
             let mut run = accept(&plan, &order, &world);
             let state = drive(&mut run, &FaultyWorld::new(&world, seed, 3), &world);
             let after = world.contents();
-            // However often it was tried, there is nothing that a calm world does not have.
+            // Retries add nothing to what a run without faults leaves.
             assert!(
                 after.mails.iter().all(|(key, mail)| calm.mails.get(key) == Some(mail)),
                 "{kind}"
@@ -113,12 +117,12 @@ fn every_kind_declares_what_it_touches_and_survives_its_failures() {
             );
             recovered += u32::from(state == RunState::Completed);
         }
-        assert!(recovered > 10, "{kind}: only {recovered} of 20 runs came through");
+        assert!(recovered > 10, "{kind}: only {recovered} of 20 runs completed");
     }
 }
 
 #[test]
-fn every_kind_refuses_a_setting_that_it_does_not_have() {
+fn every_kind_rejects_an_unknown_setting() {
     let checker = checker();
     for kind in kinds() {
         let folder = root().join("tests/steps");

@@ -1,4 +1,5 @@
-//! What one run writes twice under one key: a run that is brought back from its journal decides as one that never stopped.
+//! Runs that write the same key twice: a run resumed from its journal decides as an uninterrupted
+//! run does.
 
 use std::sync::Arc;
 
@@ -49,7 +50,7 @@ fn succeeded(element: u32) -> Event {
     Event::Succeeded { step: "each".into(), element: Some(element), attempt, at, micros, output }
 }
 
-/// Returns what is decided about an order whose first lines were written already.
+/// Returns the decisions about an order whose first lines have already been written.
 fn decided(lines: &[&str], written: u32) -> Vec<String> {
     let lines: Vec<_> = lines.iter().map(|sku| serde_json::json!({ "sku": sku })).collect();
     let body = serde_json::json!({ "id": "A1", "lines": lines }).to_string();
@@ -66,7 +67,7 @@ fn decided(lines: &[&str], written: u32) -> Vec<String> {
 }
 
 #[test]
-fn an_element_that_was_written_before_a_restart_is_not_written_over() {
+fn an_element_written_before_a_restart_is_not_overwritten() {
     assert_eq!(decided(&["a", "b"], 1), ["start 0 Some(1)"]);
     assert_eq!(
         decided(&["a", "a"], 1),
@@ -82,6 +83,6 @@ fn an_upsert_may_replace_the_row_of_another_step_and_an_insert_may_not() {
         decided(&["c"], 1),
         ["conflict: the step `each` of this run wrote the same row of `lines`", "start 2 None"]
     );
-    // Nothing stands in the way of the insert, and it begins before the upsert.
+    // Without a conflict, the insert starts, and it starts before the upsert.
     assert_eq!(decided(&["a"], 1), ["start 1 None", "start 2 None"]);
 }

@@ -1,10 +1,10 @@
-//! States that earlier versions wrote: they are read, run, retried and backed up.
+//! States of earlier versions: they can be read, run, retried and backed up.
 
 use serde_json::json;
 
 use crate::harness::{Scratch, Site, copy, root};
 
-/// A copy of the state that version 0.1.0 wrote.
+/// Copies the state that version 0.1.0 wrote.
 fn first_version(scratch: &Scratch) -> Site {
     let folder = scratch.path("shop");
     copy(&root().join("tests/states/0.1.0"), &folder);
@@ -21,7 +21,7 @@ fn states(site: &Site) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_state_of_the_first_version_is_read_before_anything_changes_it() {
+fn reading_a_state_of_the_first_version_does_not_change_it() {
     let scratch = Scratch::new();
     let site = first_version(&scratch);
     let before = std::fs::read(site.state.join("oms.db")).unwrap();
@@ -36,7 +36,7 @@ fn a_state_of_the_first_version_is_read_before_anything_changes_it() {
 }
 
 #[test]
-fn a_state_of_the_first_version_is_run_retried_and_backed_up() {
+fn a_state_of_the_first_version_can_be_run_retried_and_backed_up() {
     let scratch = Scratch::new();
     let site = first_version(&scratch);
     let (code, summary) = site.run(&site.pipeline.with_file_name("orders.ndjson"));
@@ -47,13 +47,13 @@ fn a_state_of_the_first_version_is_run_retried_and_backed_up() {
         .write("more.ndjson", "{\"id\":\"C2\",\"name\":\"Ben\",\"email\":\"ben@example.com\"}\n");
     site.call(&["db", "import"], &["customers", &more.to_string_lossy()]).exits(0);
     site.call(&["runs", "retry"], &["A-2"]).exits(0);
-    // The run began without a time zone in its pipeline, so that its day is the one of UTC.
+    // The pipeline had no time zone when the run began, so its days are in UTC.
     let bills = [
         json!({ "order_id": "A-1", "amount": "12.50", "day": "2026-02-28" }),
         json!({ "order_id": "A-2", "amount": "7.00", "day": "2026-02-28" }),
     ];
     assert_eq!(site.export("bills"), bills);
-    assert_eq!(site.export("misses").len(), 3, "a finished catch step does not run again");
+    assert_eq!(site.export("misses").len(), 3, "a completed catch step ran again");
     let copy = scratch.path("copy.db");
     site.call(&["db", "backup"], &[&copy.to_string_lossy()]).exits(0);
     assert!(copy.exists());

@@ -1,4 +1,4 @@
-"""The emulator with the generated stack on it, a PostgreSQL behind the strict RDS Data API, and questions to all of them."""
+"""Starts the emulator with the generated stack and a strict RDS Data API in front of PostgreSQL, and queries all of them."""
 
 import argparse
 import json
@@ -24,7 +24,7 @@ import deploy  # noqa: E402
 import package  # noqa: E402
 
 PIPELINE = ROOT / "pipelines/storefront.yaml"
-# All but what both sides write in another way: an instant that is not the same, and ids of whoever wrote the row.
+# All columns except those that differ between the sides: a timestamp, and the ids of the writer.
 BILLS = (
     "select order_id || '|' || customer_id || '|' || currency || '|' || amount || '|' || amount_usd || '|' || rate || '|' || "
     "from_rate || '|' || to_rate || '|' || rate_date || '|' || rate_source from billing_data order by order_id"
@@ -33,19 +33,19 @@ BILLS = (
 
 @dataclass(frozen=True)
 class Subject:
-    """The pipeline that a stack is of."""
+    """The pipeline of a stack."""
 
     file: Path
-    # The path in front of the key.
+    # The path before the key.
     path: str
-    # Asks for the bills, in one column.
+    # Selects the bills in one column.
     bills: str
-    # The stack's output with the name of the bucket.
+    # The name of the stack's output with the bucket's name.
     bucket: str
 
 
 STOREFRONT = Subject(PIPELINE, "storefront/order", BILLS, "OrdersBucketName")
-# How long the handlers may take to work on everything.
+# Maximum seconds for the handlers to process everything.
 PATIENCE = 240
 
 
@@ -66,11 +66,11 @@ def check(what: str, expected, found) -> None:
 
 
 class Cloud:
-    """The emulator with the generated stack on it, and a database."""
+    """The emulator with the generated stack, and a database."""
 
     def __init__(self, args, folder: Path, subject: Subject = STOREFRONT):
         self.args, self.folder, self.subject, self.processes = args, folder, subject, []
-        # Variables that functions get, beside the address of the Data API; and parameters of the stack.
+        # Environment variables of the functions besides the address of the Data API, and parameters of the stack.
         self.functions, self.parameters = {}, {}
         self.port, self.database_port = free_port(), free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
@@ -112,13 +112,13 @@ class Cloud:
             code["".join(part.capitalize() for part in name.split("-"))] = place
         text = package.package(self.args.generated / "template.yaml", self.client("s3"), "oms-code", code)
         begun = time.monotonic()
-        # What comes in is bounded by this machine, not by the stage: how quick it is must not decide how many are answered with 429.
+        # Disable the throttling of the stage: the number of answers with 429 must not depend on the speed of the machine.
         open_gate = {"IntakeRate": "100000", "IntakeBurst": "100000"}
         parameters = {"Architecture": "x86_64", "BranchConcurrency": "4", "ReconcileAgeSeconds": "60"} | open_gate | self.parameters
         self.outputs = deploy.deploy(text, self.client("cloudformation"), "stack", parameters, self.client("s3"), "oms-code")
         print(f"      deployed in {time.monotonic() - begun:.1f} s", flush=True)
         self.resources = json.loads(self.outputs["OmsResources"])
-        # The Data API works as the role that a secret names; the master's is the server's own.
+        # The Data API uses the role that a secret names. The master's secret stands for the owner of the database.
         roles = {arn: self.role(arn) for arn in self.resources["roles"].values()}
         secrets = [self.resources["secret"], *[f"{arn}={role}" for arn, role in roles.items()]]
         self.postgres, _ = self.database(self.resources["cluster"], secrets, self.database_port)
@@ -137,7 +137,7 @@ class Cloud:
         return json.loads(found)["username"]
 
     def queues(self) -> dict:
-        """The queues of the stack, by names for people."""
+        """The queues of the stack by readable names."""
         undelivered = {name: url for name, url in self.outputs.items() if name.endswith("UndeliveredUrl")}
         waiting = {f"{name}'s orders": url for name, url in self.resources["queues"].items()}
         dead = {f"{name}'s dead letters": url for name, url in self.resources["dead_letters"].items()}
@@ -147,7 +147,7 @@ class Cloud:
         return sorted(path.name for path in (self.args.generated / "handlers").iterdir())
 
     def oms(self, *words) -> str:
-        """Runs `oms` against the stack, and gives what it answers."""
+        """Runs `oms` against the stack and returns its standard output."""
         there = ["--resources", self.folder / "resources.json"]
         command = [str(self.args.oms), *map(str, [*words, *there])]
         return subprocess.run(command, check=True, env=self.environment, stdout=subprocess.PIPE, text=True).stdout
@@ -164,7 +164,7 @@ class Cloud:
             return error.code
 
     def database(self, cluster: str, secrets: list, port: int | None = None) -> tuple:
-        """A Data API on a PostgreSQL of its own: the address of the database, and the endpoint."""
+        """Starts a Data API with its own PostgreSQL. Returns the address of the database and the endpoint."""
         port = port or free_port()
         words = [word for secret in secrets for word in ("--secret", secret)]
         started = self.start([self.args.data_api, "--port", port, "--cluster", cluster, *words])
@@ -176,19 +176,19 @@ class Cloud:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
 
     def parked_branches(self) -> list:
-        """What handlers cannot work on: handler, key and causes."""
+        """The parked branches: handler, key and causes."""
         rows = self.ask("select handler || chr(9) || key || chr(9) || cause from oms_branches where state = 'parked' order by 1")
         return sorted(tuple(row.split("\t")) for row in rows)
 
     def parked(self) -> list:
-        """What a run of all handlers would be parked for: key and causes."""
+        """The keys that are parked in any handler, with the causes of all of them."""
         causes = {}
         for _, key, cause in self.parked_branches():
             causes.setdefault(key, set()).update(cause.split(","))
         return sorted((key, ",".join(sorted(of))) for key, of in causes.items())
 
     def tell(self, handler: str, objects: list) -> None:
-        """Tells a handler of stored orders, as the bucket does, all of them in one message."""
+        """Sends a handler the notification about stored orders, all in one message."""
         bucket = self.bucket()
         records = [
             {"eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
@@ -198,7 +198,7 @@ class Cloud:
         self.client("sqs").send_message(QueueUrl=self.resources["queues"][handler], MessageBody=json.dumps({"Records": records}))
 
     def invoke(self, handler: str) -> dict:
-        """Invokes a function by the logical id that begins its name, and gives its answer."""
+        """Invokes a function by its logical id and returns its answer."""
         client = self.client("lambda")
         names = [found["FunctionName"] for found in client.list_functions()["Functions"]]
         [name] = [name for name in names if f"-{handler}-" in f"{name}-"]
@@ -206,7 +206,7 @@ class Cloud:
         return json.loads(answer["Payload"].read())
 
     def granted(self) -> list:
-        """What each function may do: its name and an action."""
+        """The allowed actions of all functions: pairs of function name and action."""
         iam, found = self.client("iam"), []
         for function in self.client("lambda").list_functions()["Functions"]:
             role = function["Role"].rsplit("/", 1)[-1]
@@ -235,7 +235,7 @@ class Cloud:
         return {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in self.objects_stored()}
 
     def dead_letters(self) -> list:
-        """The dead letters: handler, key and causes of each. They are taken, and put back afterwards."""
+        """The dead letters: handler, key and causes of each. They are received and put back afterwards."""
         sqs, found = self.client("sqs"), []
         for url in self.resources["dead_letters"].values():
             bodies = []
@@ -251,7 +251,7 @@ class Cloud:
         return sorted(found)
 
     def waiting(self) -> int:
-        """How many messages lie in the handlers' queues, or were not delivered to them."""
+        """The number of messages in the handlers' queues, or not delivered to them."""
         sqs, count = self.client("sqs"), 0
         for url in [url for name, url in self.queues().items() if not name.endswith("dead letters")]:
             names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
@@ -263,11 +263,11 @@ class Cloud:
         end = time.monotonic() + PATIENCE
         while not reached():
             if time.monotonic() > end:
-                raise Failed(f"{what} took more than {PATIENCE} s")
+                raise Failed(f"waiting for {what} took more than {PATIENCE} s")
             time.sleep(0.1)
 
     def explain(self) -> None:
-        """Says what the services know, for whoever has to find out why."""
+        """Prints the state of the services, to help find the cause of a failure."""
         print(f"      {len(self.ask(self.subject.bills))} bills, {len(self.mails())} mails, claims {self.ask('select state, count(*) from oms_claims group by 1')}")
         for name, url in self.queues().items():
             for message in self.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
@@ -285,7 +285,7 @@ class Cloud:
 
 
 def arguments(doc: str) -> argparse.ArgumentParser:
-    """The arguments of every program that plays something on a stack."""
+    """The common arguments of the tests on a stack."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("generated", "built", "oms", "data-api"):
         parser.add_argument(f"--{name}", type=Path, required=True)
@@ -294,7 +294,7 @@ def arguments(doc: str) -> argparse.ArgumentParser:
 
 
 def play(cloud: Cloud, story) -> int:
-    """Opens a stack, plays a story on it, and gives the exit code."""
+    """Deploys a stack, runs a test on it, and returns the exit code."""
     try:
         cloud.open()
         story()

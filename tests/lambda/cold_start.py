@@ -1,23 +1,23 @@
-"""How fast and how large the handlers' programs are: cold start, memory, and the time of an invocation.
+"""Measures the handlers' programs: size, cold start, memory, and the time of an invocation.
 
     python cold_start.py --program NAME=PATH [--program ...] [--event NAME=FILE ...] [--order FILE]
         [--env [NAME:]VAR=VALUE ...] [--runs 30] [--invocations 200] [--python] [--json]
 
-`--program` is a bootstrap for `provided.al2023`, `--event` what it is invoked with; without one it is only started. `--order` is
-the stored order that S3 gives, whatever it is asked for. `--env` sets a variable, for all programs or for the one with this name.
-`--python` measures the start of `origin_bootstrap.py` beside them.
+`--program` is a bootstrap for `provided.al2023`, and `--event` the event of its invocations; without an event, the program is only
+started. `--order` is the stored order that S3 returns for every key. `--env` sets an environment variable for all programs or for the
+named one. `--python` also measures the start of `origin_bootstrap.py`, for comparison.
 
-Each program gets a Lambda Runtime API of its own on loopback, and an AWS whose answers are constant. Measured is
+Each program gets its own Lambda Runtime API on loopback, and a fake AWS with constant answers. The script measures
 
-* the size of the program, and zipped as it is uploaded;
-* the cold start: from just before the program is started until it asks for its first event. It is started once before, so that
-  its file is in the page cache; the starts of all programs take turns, so that a busy minute does not hit only one of them;
-* its resident memory then (now and at most), and after the invocations;
-* the invocation: from just before the event is given until the answer is read. The first one apart: it makes the connections.
+* the size of the program, uncompressed and zipped as for the upload;
+* the cold start: from just before the program is started until it requests its first event. One start before the measurement puts
+  the file into the page cache. The programs are started in turn, so that a busy moment affects all of them;
+* its resident memory at that time (current and peak), and after the invocations;
+* the invocation: from just before the event is sent until the answer is read. The first one is separate, because it opens connections.
 
-So the time of an invocation is the handler's own work and that of loopback, without TLS and without the time that AWS takes. What
-the fake AWS itself costs is counted as well: its processor time for each invocation. It is part of the invocation's time. On AWS
-Lambda the processor's share depends on the function's memory; here it is a whole one.
+The time of an invocation therefore includes the work of the handler and the loopback connections, but neither TLS nor the latency of
+AWS. It includes the CPU time of the fake AWS, which is also reported separately. On AWS Lambda, the share of the CPU depends on the
+function's memory; here, the program has a whole core.
 """
 
 import argparse
@@ -46,9 +46,9 @@ PYTHON = ROOT / "target/python/bin/python3"
 ORIGIN = Path(__file__).resolve().with_name("origin_bootstrap.py")
 INVOCATION = "/2018-06-01/runtime/invocation/"
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
-# How long a program may take to start, or to answer an event.
+# Timeout in seconds for the start of a program and for an answer.
 PATIENCE = 30
-# How long an invocation may take as the program is told.
+# The deadline of an invocation that the program is given.
 DEADLINE_MS = 60_000
 # The memory of a function in the generated template.
 MEMORY = 256
@@ -78,14 +78,14 @@ class Request:
 
 
 class Connection:
-    """A connection of HTTP/1.1, seen from the server."""
+    """The server's side of an HTTP/1.1 connection."""
 
     def __init__(self, sock: socket.socket):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock, self.buffer = sock, b""
 
     def request(self) -> Request | None:
-        """Waits for a request and reads all of it; nothing if the other side closed."""
+        """Reads a complete request. Returns None if the client closed the connection."""
         while (end := self.buffer.find(b"\r\n\r\n")) < 0:
             if not self.more():
                 return None
@@ -93,7 +93,7 @@ class Connection:
         method, target, _ = first.split(" ", 2)
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         if "transfer-encoding" in headers or "expect" in headers:
-            raise Failed(f"{first!r} comes in a form that is not understood here")
+            raise Failed(f"{first!r} uses unsupported headers")
         end += 4
         length = end + int(headers.get("content-length", 0))
         while len(self.buffer) < length:
@@ -116,7 +116,7 @@ class Connection:
 
 
 class Aws:
-    """S3, the RDS Data API, SES and SQS on one port, which always answer the same. Which one is asked stands in the signature."""
+    """S3, the RDS Data API, SES and SQS on one port, with constant answers. The signature of a request names the service."""
 
     SERVICE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
     COLUMN = re.compile(r'cast\("(\w+)"')
@@ -125,7 +125,7 @@ class Aws:
     def __init__(self, order: bytes | None):
         self.order, self.sock, self.lock = order, listener(), threading.Lock()
         self.endpoint = f"http://{address(self.sock)}"
-        # Requests by service, those of them that sent a message to a queue by its URL, and what could not be answered.
+        # Requests by service, messages by queue URL, and requests that could not be answered.
         self.requests, self.sent, self.faults = Counter(), Counter(), []
         self.cost_ns = 0
         threading.Thread(target=self.accept, daemon=True).start()
@@ -145,7 +145,7 @@ class Aws:
                     self.requests[service] += 1
                 try:
                     answer = self.respond(service, request)
-                except Exception as error:  # Whatever it is: the measurement ends, and says so.
+                except Exception as error:  # Any failure ends the measurement and is reported.
                     self.faults.append(f"the fake AWS cannot answer {request.method} {request.target} of {service}: {error!r}")
                     answer = (500, {}, b"")
                 connection.answer(*answer)
@@ -166,7 +166,7 @@ class Aws:
                 kept = {"x-amz-meta-oms-name": stem, "x-amz-meta-oms-accepted-at": "2026-01-01T00:00:00Z"}
                 return 200, what | kept | {"last-modified": formatdate(usegmt=True), "etag": '"0"'}, self.order
             case "s3", "HEAD", _:
-                return 404, {}, b""  # no rates were stored yet
+                return 404, {}, b""  # no rates are stored yet
             case "s3", "PUT", _:
                 return 200, {"etag": '"0"'}, b""
             case "rds-data", "POST", "/Execute":
@@ -178,16 +178,16 @@ class Aws:
                 with self.lock:
                     self.sent[json.loads(request.body).get("QueueUrl")] += 1
                 return 200, {"content-type": "application/x-amz-json-1.0"}, b"{}"
-        raise LookupError("there is no such answer")
+        raise LookupError("unknown request")
 
     @staticmethod
     def listed(target: str) -> bytes:
-        """One old order, and none behind it."""
+        """A list with one old order."""
         one = "<Contents><Key>NW-1.json</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><Size>1</Size></Contents>"
         return f"<ListBucketResult>{'' if 'start-after=' in target else one}</ListBucketResult>".encode()
 
     def records(self, statement: dict) -> list:
-        """The rows that a statement gives: it is always the first one that does something."""
+        """The rows of a statement, as if its effect had never happened before."""
         sql = statement["sql"]
         bound = [next(iter(parameter["value"].values())) for parameter in statement.get("parameters", [])]
         if "insert into oms_claims as c (" in sql:
@@ -208,7 +208,7 @@ class Program:
     name: str
     command: list
     environment: dict
-    # What is measured in bytes; nothing for a program that brings no runtime of its own.
+    # The file whose size is measured, or None for a program without its own runtime.
     file: Path | None
     event: bytes | None = None
     # Cold starts in ms, and the memory at each of them.
@@ -237,7 +237,7 @@ class Running:
         self.selector.register(self.end, selectors.EVENT_READ)
 
     def request(self) -> tuple:
-        """The next request, the connection that it came by, and when all of it was there."""
+        """The next request, its connection, and the time when it was complete."""
         until = time.monotonic() + PATIENCE
         while ready := self.selector.select(max(until - time.monotonic(), 0)):
             for key, _ in ready:
@@ -245,24 +245,24 @@ class Running:
                     sock, _ = self.sock.accept()
                     self.selector.register(sock, selectors.EVENT_READ, Connection(sock))
                 elif key.fileobj == self.end:
-                    raise self.failed("it ended")
+                    raise self.failed("the program exited")
                 else:
                     request, now = key.data.request(), time.perf_counter_ns()
                     if request is not None:
                         return request, key.data, now
                     self.selector.unregister(key.fileobj)
                     key.fileobj.close()
-        raise self.failed(f"it was silent for {PATIENCE} s")
+        raise self.failed(f"no request for {PATIENCE} s")
 
     def next(self) -> tuple:
-        """Waits until it asks for an event; the connection that it asked by, and when."""
+        """Waits until the program requests an event. Returns the connection and the time."""
         request, connection, now = self.request()
         if (request.method, request.target) != ("GET", INVOCATION + "next"):
             raise self.failed(f"{request.method} {request.target}: {request.body.decode(errors='replace')}")
         return connection, now
 
     def invoke(self, connection: Connection, number: int) -> int:
-        """Gives it the event by the connection that it asked by; how many ns it took to answer."""
+        """Sends the event on the connection. Returns the nanoseconds until the answer."""
         name = f"00000000-0000-4000-8000-{number:012d}"
         headers = {
             "Content-Type": "application/json",
@@ -276,15 +276,15 @@ class Running:
         request, connection, now = self.request()
         said = request.body.decode(errors="replace")
         if (request.method, request.target) != ("POST", f"{INVOCATION}{name}/response"):
-            raise self.failed(f"it answered with {request.method} {request.target}: {said}")
+            raise self.failed(f"unexpected request {request.method} {request.target}: {said}")
         connection.answer(202, {"Content-Type": "application/json"}, b'{"status":"OK"}')
         answer = json.loads(said)
         if isinstance(answer, dict) and (answer.get("batchItemFailures") or answer.get("statusCode", 200) >= 300):
-            raise self.failed(f"it did not work on the event: {said}")
+            raise self.failed(f"the event failed: {said}")
         return now - begun
 
     def memory(self) -> dict:
-        """Resident memory in KiB: now, and at most until now."""
+        """Current and peak resident memory in KiB."""
         lines = dict(line.split(":", 1) for line in Path(f"/proc/{self.pid}/status").read_text().splitlines())
         return {name: int(lines[name].split()[0]) for name in ("VmRSS", "VmHWM")}
 
@@ -293,7 +293,7 @@ class Running:
         return Failed(f"{self.program.name}: {what}\n{tail}".rstrip())
 
     def close(self) -> None:
-        # The handle is that of our child until it is waited for, whatever has become of it.
+        # The pidfd refers to the child until it is waited for, even if it has exited.
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.end, signal.SIGKILL)
         os.waitpid(self.pid, 0)
@@ -312,7 +312,7 @@ def start(program: Program, log: Path) -> None:
 
 
 def warm(program: Program, log: Path, aws: Aws, invocations: int) -> dict:
-    """One process, one invocation after the other."""
+    """Measures consecutive invocations of one process."""
     with contextlib.closing(Running(program, log)) as running:
         times, dead = [], program.environment.get("OMS_DEAD_LETTERS")
         for number in range(invocations + 1):
@@ -321,9 +321,9 @@ def warm(program: Program, log: Path, aws: Aws, invocations: int) -> dict:
             connection, _ = running.next()
             times.append(running.invoke(connection, number) / 1e6)
             if aws.sent[dead]:
-                raise running.failed("the order went to the dead letters")
+                raise running.failed("the order was sent to the dead letters")
             if aws.faults:
-                raise running.failed("the fake AWS could not answer it")
+                raise running.failed("the fake AWS could not answer a request")
         running.next()
         made = aws.requests - requests
         first, *others = times
@@ -372,14 +372,14 @@ def measure(programs: list, aws: Aws, args, folder: Path) -> list:
 
 
 def table(found: list) -> str:
-    """A row for each program. Sizes in MiB."""
+    """Formats a row for each program, with sizes in MiB."""
     mib = lambda count, unit=1024: f"{count * unit / (1 << 20):.2f}"  # noqa: E731
     ms = lambda time: f"{time:.2f}"  # noqa: E731
     rows = [
         ["", "size", "", "cold start", "", "", "memory", "", "invocation", "", "", "", "memory", "", ""],
-        ["program", "file", "zipped", "median", "min", "max", "now", "most",
-         "first", "median", "p95", "fake AWS", "now", "most", "AWS requests"],
-        ["", "MiB", "MiB", "ms", "ms", "ms", "MiB", "MiB", "ms", "ms", "ms", "ms", "MiB", "MiB", "each time"],
+        ["program", "file", "zipped", "median", "min", "max", "current", "peak",
+         "first", "median", "p95", "fake AWS", "current", "peak", "AWS requests"],
+        ["", "MiB", "MiB", "ms", "ms", "ms", "MiB", "MiB", "ms", "ms", "ms", "ms", "MiB", "MiB", "per invocation"],
     ]
     for one in found:
         sizes, cold, memory, done = one["bytes"], one["cold_ms"], one["memory_kib"], one["warm"]
@@ -400,13 +400,13 @@ def table(found: list) -> str:
 def pair(text: str) -> tuple:
     name, sign, value = text.partition("=")
     if not name or not sign:
-        raise argparse.ArgumentTypeError(f"`{text}` is no NAME=VALUE")
+        raise argparse.ArgumentTypeError(f"`{text}` does not have the form NAME=VALUE")
     return name, value
 
 
 def count(text: str) -> int:
     if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError("it has to be 1 or more")
+        raise argparse.ArgumentTypeError("the number must be 1 or more")
     return number
 
 
@@ -418,7 +418,7 @@ def programs(args, aws: Aws) -> list:
     limited = [name.split(":")[0] for name, _ in args.env if ":" in name]
     for name in [*(name for name, _ in args.event), *limited]:
         if names.count(name) != 1:
-            raise Failed(f"there is no program `{name}`, or more than one")
+            raise Failed(f"there must be exactly one program `{name}`")
     for program in found:
         program.environment = {
             "PATH": os.environ["PATH"],
@@ -448,12 +448,12 @@ def main() -> int:
     parser.add_argument("--order", type=Path, metavar="FILE")
     parser.add_argument("--env", type=pair, action="append", default=[], metavar="[NAME:]VAR=VALUE")
     parser.add_argument("--runs", type=count, default=30)
-    parser.add_argument("--invocations", type=count, default=200, help="how many after the first one")
+    parser.add_argument("--invocations", type=count, default=200, help="number of invocations after the first one")
     parser.add_argument("--python", action="store_true")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     if not args.program and not args.python:
-        parser.error("there is no program to measure")
+        parser.error("--program or --python is required")
     aws = Aws(args.order and args.order.read_bytes())
     try:
         with tempfile.TemporaryDirectory() as name:

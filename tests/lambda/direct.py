@@ -1,8 +1,8 @@
-"""Orders that API Gateway stores by itself, as the origin of the project did: no handler takes them in, and each is billed and confirmed once all the same.
+"""The direct intake: API Gateway stores orders without a handler, as in the original system, and each order is billed and confirmed once.
 
     python direct.py --generated DIR --built DIR --oms FILE --data-api FILE --pipeline FILE [--corpus DIR]
 
-The arguments are those of `end_to_end.py`; `--pipeline` is the file that the folder was generated from: the order management with
+The arguments are those of `end_to_end.py`. `--pipeline` is the file from which the folder was generated: `order-management` with
 `intake.mode: direct`.
 """
 
@@ -20,7 +20,7 @@ BILLS = (
     "select order_key || '|' || customer_id || '|' || customer_name || '|' || country || '|' || product_line || '|' || bill_date || '|' || "
     "currency || '|' || bill_amount || '|' || bill_amount_usd from billing_data order by order_key"
 )
-# Orders of the large test data that are put.
+# Number of orders of the large test data to put.
 COUNT = 100
 
 
@@ -33,50 +33,50 @@ def orders(args) -> list:
 
 
 def gate(cloud: Cloud, order: bytes) -> None:
-    """What API Gateway does not let in."""
+    """Checks the requests that API Gateway rejects."""
     whole = json.loads(order)
     less = {name: value for name, value in whole.items() if name != "currency"}
     check("without an API key", 403, cloud.put("x", order, with_key=False))
-    check("an order that is no JSON", 400, cloud.put("x", order.rstrip()[:-1]))
+    check("an order that is not JSON", 400, cloud.put("x", order.rstrip()[:-1]))
     check("an order without a currency", 400, cloud.put("x", json.dumps(less).encode()))
     check("an order whose customer is a number", 400, cloud.put("x", json.dumps(whole | {"customerId": 1}).encode()))
     check("an order whose customer is too long", 400, cloud.put("x", json.dumps(whole | {"customerId": "A" * 16}).encode()))
     check("an order that is sent as text", 415, cloud.put("x", order, kind="text/plain"))
-    check("nothing is stored of them", [], cloud.objects_stored())
+    check("no rejected order is stored", [], cloud.objects_stored())
 
 
 def answers(cloud: Cloud, order: bytes) -> None:
-    """What it answers about an order that is there, and when it cannot store one."""
+    """Checks the answers for a stored order, and when S3 rejects an order."""
     check("the same order again", 409, cloud.put("00000", order))
-    check("another order with its key", 409, cloud.put("00000", json.dumps(json.loads(order) | {"country": "x"}).encode()))
-    check("the first one stands", order, cloud.objects()["00000"])
+    check("a different order with its key", 409, cloud.put("00000", json.dumps(json.loads(order) | {"country": "x"}).encode()))
+    check("the first order is unchanged", order, cloud.objects()["00000"])
     s3, bucket = cloud.client("s3"), cloud.bucket()
     policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
     deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
     closed = json.loads(policy)
     closed["Statement"].append(deny)
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(closed))
-    check("an order that S3 refuses is not said to be stored", 500, cloud.put("refused", order))
+    check("an order that S3 rejects", 500, cloud.put("refused", order))
     s3.put_bucket_policy(Bucket=bucket, Policy=policy)
 
 
 def astray(cloud: Cloud, order: bytes) -> None:
-    """What fits the model and is no order, and what has no key: it lies with the dead letters of each handler."""
+    """Checks invalid orders that fit the model, and a name that is not a key: each handler parks them and sends dead letters."""
     no_day = json.dumps(json.loads(order) | {"billDate": "31/31/2023"}).encode()
-    check("an order with no day, which the model cannot see", 201, cloud.put("no-day", no_day))
-    check("an order whose name is no key", 201, cloud.put("a key", order))
+    check("an order with an invalid date, which the model does not detect", 201, cloud.put("no-day", no_day))
+    check("an order whose name is not a valid key", 201, cloud.put("a key", order))
     settle(cloud)
     parked = [(handler, key, "order") for handler in sorted(cloud.resources["queues"]) for key in ("a key", "no-day")]
     stray = lambda found: [entry for entry in found if entry[2] == "order"]  # noqa: E731
-    check("both are parked by each handler", parked, stray(cloud.parked_branches()))
-    check("and lie with its dead letters", parked, stray(cloud.dead_letters()))
+    check("each handler parks both orders", parked, stray(cloud.parked_branches()))
+    check("each handler has dead letters for both orders", parked, stray(cloud.dead_letters()))
 
 
 def stored(cloud: Cloud) -> None:
-    """Each call that stored something was allowed, and said that nothing may be overwritten."""
+    """Checks that API Gateway only stores objects, and never overwrites one."""
     calls = [call for call in cloud.calls() if call["caller"] and call["caller"].endswith("/apigateway")]
-    check("API Gateway calls nothing else", {"s3:PutObject"}, {call["action"] for call in calls})
-    check("each call says that nothing may be there", {"*"}, {call["conditions"].get("s3:if-none-match") for call in calls})
+    check("the calls of API Gateway", {"s3:PutObject"}, {call["action"] for call in calls})
+    check("If-None-Match of each call", {"*"}, {call["conditions"].get("s3:if-none-match") for call in calls})
 
 
 def main() -> int:
@@ -95,13 +95,13 @@ def main() -> int:
             here = machine.run(todo, args.customers)
             for number, order in enumerate(todo):
                 if (code := cloud.put(f"{number:05}", order)) != 201:
-                    raise Failed(f"order {number} was answered with {code}")
+                    raise Failed(f"order {number} got the status {code}")
             settle(cloud)
-            equal("as on this machine", here, outcome(cloud, here.answers))
+            equal("compared with `oms run`", here, outcome(cloud, here.answers))
             answers(cloud, todo[0])
             astray(cloud, todo[0])
             stored(cloud)
-            print(f"{len(todo)} of {len(todo)} orders equal without a handler that takes them in", flush=True)
+            print(f"{len(todo)} of {len(todo)} orders equal without an intake handler", flush=True)
 
         return play(cloud, everything)
 

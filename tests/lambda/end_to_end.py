@@ -1,14 +1,14 @@
-"""The whole way: what `oms generate lambda` wrote is deployed as it is, and orders are put through the API's address.
+"""End-to-end test: deploys the unchanged output of `oms generate lambda` and puts orders through its API.
 
     python end_to_end.py --generated DIR --built DIR --oms FILE --data-api FILE [--corpus DIR] [--count N]
 
-`--generated` is the generated folder, `--built` the folder with the handlers' programs by their names, `--oms` a program built with the
-feature `aws`, `--data-api` the strict RDS Data API (`oms-data-api`), `--corpus` the large test data; without it the storefront's samples
-are put, as often as told under other keys.
+`--generated` is the generated folder, `--built` the folder with the handlers' programs by name, `--oms` a program built with the feature
+`aws`, `--data-api` the strict RDS Data API (`oms-data-api`), and `--corpus` the large test data. Without `--corpus`, the test puts the
+storefront's samples.
 
-It starts the emulator of AWS and the Data API on a PostgreSQL of its own, and asks S3, the database and SES what happened. What the
-handlers did is held against what `oms run` does with the same orders on this machine: answers, bills, objects, mails, and what is parked.
-Then handlers hear of every order again, in another order, and nothing may change; and an order waits while newer exchange rates come.
+The test starts the AWS emulator and the Data API with its own PostgreSQL, and queries S3, the database and SES. The results of the handlers
+must equal those of a local `oms run` with the same orders: answers, bills, objects, mails, and parked orders. Then each handler is notified
+of every order again, in a different sequence, and nothing may change. Finally, an order waits while newer exchange rates are stored.
 """
 
 import base64
@@ -25,14 +25,14 @@ from from_here import from_here
 from machine import Machine, Outcome, by_id, normal
 from rates import Bank, refreshed
 
-# What an answer of the intake means, in the words of `oms run`.
+# The counters of `oms run` by the status of the intake.
 ANSWERS = {201: "accepted", 200: "duplicates", 409: "conflicts", 400: "rejected", 413: "rejected"}
-# Orders that one message of a repeated delivery is about.
+# Number of orders in a message of a repeated delivery.
 TOGETHER = 7
 
 
 def customers(args, folder: Path) -> Path:
-    """The storefront's customers, and the one whom the hostile orders are from."""
+    """The storefront's customers, and the customer of the hostile orders."""
     path = folder / "customers.ndjson"
     known = (ROOT / "pipelines/storefront/customers.ndjson").read_text(encoding="utf-8")
     one = {"customer_id": "C1", "name": "Zoë <b>O'Neill</b>", "email": "zoe@example.com", "locale": "de-AT"}
@@ -41,11 +41,11 @@ def customers(args, folder: Path) -> Path:
 
 
 def corpus(args) -> tuple:
-    """Orders that may come in at once, and orders that come in one after the other."""
+    """Orders that may be put concurrently, and orders that must be put sequentially."""
     if args.corpus is None:
         samples = [path.read_bytes() for path in sorted((ROOT / "pipelines/storefront/samples").glob("*.json"))]
         order = json.loads(samples[0])
-        # Nobody knows the customer of the one, and nobody the rate of the other.
+        # The first one has an unknown customer, and the second one a currency without a rate.
         parked = [order | {"order_id": "PARKED-1", "customer_id": "nobody"}, order | {"order_id": "PARKED-2", "currency": "VES"}]
         return samples[: args.count], [json.dumps(order).encode() for order in parked]
     lines = lambda path: path.read_text(encoding="utf-8").splitlines()  # noqa: E731
@@ -55,7 +55,7 @@ def corpus(args) -> tuple:
         at_once += lines(orders / f"{name}.ndjson")
     one_by_one = []
     for number, line in enumerate(lines(args.corpus / "bad-input/orders/cases.ndjson")):
-        # Each case is an order of its own, but for those that are about keys.
+        # Give each case its own key, except for the cases about keys.
         raw = json.loads(line)["raw"].replace("EDGE-1", f"EDGE-{number}")
         one_by_one += [raw.encode()] if raw.strip() else []
     for path in sorted((args.corpus / "bad-input/orders").glob("*.json")):
@@ -69,7 +69,7 @@ def corpus(args) -> tuple:
 
 
 def name_of(number: int, order: bytes) -> str:
-    """The name that an order comes in under: its own key, where it has one."""
+    """The name of an order in its URL: its own key, if it has one."""
     try:
         key = json.loads(order)["order_id"]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -78,23 +78,23 @@ def name_of(number: int, order: bytes) -> str:
 
 
 def story(cloud: Cloud, order: bytes) -> None:
-    """One order, and every answer that the intake may give."""
+    """Puts one order, and checks every status of the intake."""
     first = json.loads(order)
     key = first["order_id"]
     check("without an API key", 403, cloud.put(key, order, with_key=False))
-    check("an order that is none", 400, cloud.put(key, b'{"order_id": '))
-    check("nothing is stored of it", 0, len(cloud.objects()))
+    check("an invalid order", 400, cloud.put(key, b'{"order_id": '))
+    check("the number of stored objects", 0, len(cloud.objects()))
     begun = time.monotonic()
     check("a new order", 201, cloud.put(key, order))
     cloud.until("the first bill and mail", lambda: cloud.ask(BILLS) and cloud.mails())
-    print(f"      row and mail after {time.monotonic() - begun:.2f} s, cold handlers", flush=True)
+    print(f"      row and mail after {time.monotonic() - begun:.2f} s with cold handlers", flush=True)
     check("the same order again, as after a lost answer", 200, cloud.put(key, order))
-    check("the same order, written otherwise", 200, cloud.put(key, json.dumps(first, indent=1).encode()))
-    check("another order with its key", 409, cloud.put(key, json.dumps({**first, "customer_id": "other"}).encode()))
+    check("the same order in another format", 200, cloud.put(key, json.dumps(first, indent=1).encode()))
+    check("a different order with its key", 409, cloud.put(key, json.dumps({**first, "customer_id": "other"}).encode()))
 
 
 def settle(cloud: Cloud) -> None:
-    """Waits until every branch has a note on every stored order."""
+    """Waits until every handler has a note on every stored order."""
     handlers = len(cloud.resources["queues"])
 
     def done() -> bool:
@@ -106,7 +106,7 @@ def settle(cloud: Cloud) -> None:
 
 def outcome(cloud: Cloud, answers: dict) -> Outcome:
     mails = [normal(base64.b64decode(mail["Raw"])) for mail in cloud.mails()]
-    check("no mail was sent twice", len(mails), len(by_id(mails)))
+    check("the number of different mails", len(mails), len(by_id(mails)))
     return Outcome(answers, cloud.ask(cloud.subject.bills), cloud.objects(), by_id(mails), cloud.parked())
 
 
@@ -122,11 +122,11 @@ def equal(what: str, here: Outcome, there: Outcome) -> None:
 
 def explain(part: str, a, b) -> None:
     one, other = (set(a.items()) if part == "answers" else set(a), set(b.items()) if part == "answers" else set(b))
-    print(f"      {part} only here: {sorted(one - other)[:5]}; only there: {sorted(other - one)[:5]}")
+    print(f"      {part} only in the first: {sorted(one - other)[:5]}; only in the second: {sorted(other - one)[:5]}")
     if isinstance(a, dict):
         changed = [key for key in one & other if part != "answers" and a[key] != b[key]]
         for key in changed[:3]:
-            print(f"      {key}: {a[key]!r} is {b[key]!r} there")
+            print(f"      {key}: {a[key]!r} in the first, {b[key]!r} in the second")
 
 
 def equivalence(cloud: Cloud, machine: Machine, customers: Path, at_once: list, one_by_one: list) -> Outcome:
@@ -140,32 +140,32 @@ def equivalence(cloud: Cloud, machine: Machine, customers: Path, at_once: list, 
         found.append(cloud.put(name_of(number, order), order))
     for code in found:
         answers[ANSWERS.get(code, str(code))] = answers.get(ANSWERS.get(code, str(code)), 0) + 1
-    # The first of them was put before, and is new here.
+    # The first order was already put by `story`, so it was a duplicate here.
     answers["accepted"], answers["duplicates"] = answers["accepted"] + 1, answers["duplicates"] - 1
     print(f"      {len(everything)} orders put in {time.monotonic() - begun:.1f} s", flush=True)
     settle(cloud)
-    print(f"      all of them done after {time.monotonic() - begun:.1f} s", flush=True)
+    print(f"      all orders done after {time.monotonic() - begun:.1f} s", flush=True)
     there = outcome(cloud, answers)
-    equal("as on this machine", here, there)
-    check("all that is parked, and nothing else, lies with the dead letters, once", True, cloud.dead_letters() == cloud.parked_branches())
-    print(f"{len(everything)} of {len(everything)} orders equal: answers, bills, objects, mails, and what is parked", flush=True)
+    equal("compared with `oms run`", here, there)
+    check("the dead letters equal the parked branches", True, cloud.dead_letters() == cloud.parked_branches())
+    print(f"{len(everything)} of {len(everything)} orders equal: answers, bills, objects, mails, and parked orders", flush=True)
     return there
 
 
 def retried(cloud: Cloud, machine: Machine, before: Outcome) -> Outcome:
-    """What is parked is listed with its cause, and goes on when somebody took the cause away: here and there."""
+    """Lists parked orders with their causes, fixes the cause of some, and retries them: with the handlers and with `oms run`."""
     listed = json.loads(cloud.oms("runs", "list", PIPELINE, "--target", "lambda", "--state", "parked", "--limit", 10_000, "--format", "json"))
-    check("oms runs lists what is parked", True, sorted((run["key"], run["cause"]) for run in listed["runs"]) == before.parked)
+    check("`oms runs list` shows the parked orders", True, sorted((run["key"], run["cause"]) for run in listed["runs"]) == before.parked)
     keys = [key for key, cause in before.parked if cause == "no_row"][:3]
     if not keys:
-        print("      nothing is parked, so that nothing is retried", flush=True)
+        print("      no order is parked, so none is retried", flush=True)
         return before
     shown = json.loads(cloud.oms("runs", "show", PIPELINE, keys[0], "--target", "lambda", "--format", "json"))
     states = {handler["handler"]: (handler["state"], handler["cause"]) for handler in shown["handlers"]}
-    check("oms runs shows the branches", {"initiate-billing": ("completed", None), "customer-communications": ("parked", "no_row")}, states)
+    check("`oms runs show` shows the branches", {"initiate-billing": ("completed", None), "customer-communications": ("parked", "no_row")}, states)
     orders = [json.loads(before.objects[f"{key}.json"]) for key in keys]
     found = machine.folder / "found.ndjson"
-    # A customer may have several of these orders, and has one row.
+    # A customer may have several of these orders, but only one row.
     customers = sorted({order["customer_id"] for order in orders})
     rows = [{"customer_id": customer, "name": "Found", "email": "found@example.com", "locale": "en"} for customer in customers]
     found.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -173,16 +173,16 @@ def retried(cloud: Cloud, machine: Machine, before: Outcome) -> Outcome:
     here = machine.retry(keys)
     cloud.oms("db", "import", PIPELINE, "customer_contact_info", found, "--target", "aws")
     cloud.oms("runs", "retry", PIPELINE, *keys, "--target", "lambda")
-    cloud.until("the mails of what was retried", lambda: len(cloud.mails()) >= len(here.mails))
+    cloud.until("the mails of the retried orders", lambda: len(cloud.mails()) >= len(here.mails))
     cloud.until("the queues to empty", lambda: cloud.waiting() == 0)
     there = outcome(cloud, before.answers)
     equal(f"after {len(keys)} orders were retried", here, there)
-    check("the dead letters are those that are still parked", True, cloud.dead_letters() == cloud.parked_branches())
+    check("the dead letters equal the branches that are still parked", True, cloud.dead_letters() == cloud.parked_branches())
     return there
 
 
 def repeated(cloud: Cloud, before: Outcome) -> None:
-    """Every handler hears of every order again: doubled, in another order, several in one message."""
+    """Notifies every handler of every order again: twice, in a random sequence, several orders per message."""
     chance = random.Random(7)
     parked = {key for key, _ in before.parked}
     objects = [key for key in before.objects if key.removesuffix(".json") not in parked] * 2
@@ -197,37 +197,37 @@ def repeated(cloud: Cloud, before: Outcome) -> None:
 
 
 def lost(cloud: Cloud, before: Outcome) -> None:
-    """The search for lost orders finds what has no note, and tells its handler."""
+    """The search for lost orders finds orders without a note and notifies the handler."""
     orders = len(before.objects)
-    # An order counts as lost when it is a minute old.
-    cloud.until("all orders to be old", lambda: cloud.invoke("Reconcile")["orders"] == orders)
+    # The search ignores orders that are less than a minute old.
+    cloud.until("all orders to be a minute old", lambda: cloud.invoke("Reconcile")["orders"] == orders)
     check("lost orders", {"orders": orders, "missing": 0, "all": True}, cloud.invoke("Reconcile"))
     bills = "state = 'completed' and handler = 'initiate-billing'"
     cloud.ask(f"delete from oms_branches where {bills} and key in (select key from oms_branches where {bills} order by key limit 3)")
-    check("lost orders, three notes taken away", 3, cloud.invoke("Reconcile")["missing"])
-    cloud.until("the notes to be made again", lambda: cloud.invoke("Reconcile")["missing"] == 0)
+    check("lost orders after three notes are deleted", 3, cloud.invoke("Reconcile")["missing"])
+    cloud.until("the new notes", lambda: cloud.invoke("Reconcile")["missing"] == 0)
     cloud.until("the queues to empty", lambda: cloud.waiting() == 0)
     equal("after the search", before, outcome(cloud, before.answers))
 
 
-# What AWS does with a function's role by itself, or inside another call; the emulator has no line for it. The Data API is another server:
-# that it was used is seen in the database.
+# Actions that AWS performs itself with a function's role, or inside another call; the emulator does not log them. The Data API is a separate
+# server; the database shows that it was used.
 NOT_SEEN = {
-    "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",  # the poller of the event source
+    "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",  # by the poller of the event source
     "logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords",
     "rds-data:ExecuteStatement", "secretsmanager:GetSecretValue",
-    "s3:ListBucket",  # without it S3 answers 403 instead of 404 for what is not there; the search for lost orders lists, which is seen
+    "s3:ListBucket",  # without it, S3 answers 403 instead of 404 for a missing object; the listing of the search for lost orders is logged
 }
 
 
 def rights(cloud: Cloud) -> None:
-    """Every call was allowed by what was generated, and everything that was allowed was used."""
+    """Checks that the generated policies allowed every call, and that every allowed action was used."""
     calls = [call for call in cloud.calls() if call["function"]]
     refused = [call for call in calls if call["status"] == 403]
-    check("calls of handlers that their rights did not allow", [], refused)
+    check("calls of handlers that were denied", [], refused)
     used = {(call["function"], action) for call in calls for action, _ in call["needs"]}
     unused = [pair for pair in cloud.granted() if pair not in used and pair[1] not in NOT_SEEN]
-    check("rights of handlers that no call needed", [], unused)
+    check("allowed actions of handlers that were not used", [], unused)
 
 
 def main() -> int:

@@ -1,11 +1,11 @@
-"""Services fail, functions are killed, deliveries come twice and in another order: each order is billed once and confirmed once all the same.
+"""Services fail, functions are killed, deliveries are repeated and reordered: each order is still billed once and confirmed once.
 
     python faults.py --generated DIR --built DIR --oms FILE --data-api FILE [--corpus DIR] [--count N] [--seed N]
 
-The arguments are those of `end_to_end.py`. Between the handlers and every service stands a proxy (`proxy.py`) that fails as AWS may. What the
-handlers could not do lies with the dead letters, with its reason or, if the queue put it there, without: for each branch,
-accepted = done + dead letters. Then the services work again, what lies there is sent back, and what was held is decided by a person who looks
-at what SES sent.
+The arguments are those of `end_to_end.py`. A proxy (`proxy.py`) between the handlers and each service injects faults as they occur on AWS.
+Orders that a handler could not process are in its dead letters, with a reason unless the queue moved them there. For each branch,
+accepted = done + dead letters. Then the services work again, the dead letters are sent back, and the test decides about each held mail by
+looking at what SES sent, as a user would.
 """
 
 import base64
@@ -24,12 +24,12 @@ from machine import Machine, by_id, normal
 from proxy import FATES, Proxy
 
 BILL, CONFIRM = "initiate-billing", "customer-communications"
-# Seconds after which a message comes again that nobody answered for; the template's would take an hour.
+# Seconds after which an unanswered message is delivered again. The template's timeout would take an hour.
 VISIBILITY_S = 4
 
 
 class Faulty(Cloud):
-    """The stack, with a proxy in front of each service that handlers call."""
+    """The stack with a proxy in front of each service that handlers call."""
 
     def open(self) -> None:
         ports = {"s3": self.port, "sqs": self.port, "ses": self.port, "rds-data": self.database_port}
@@ -41,7 +41,7 @@ class Faulty(Cloud):
             self.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(VISIBILITY_S)})
 
     def put_until_accepted(self, order: bytes) -> int:
-        """What a caller does who gets no answer: it sends the order again."""
+        """Puts an order again until it gets an answer other than 5xx, as clients do."""
         key = json.loads(order)["order_id"]
         for _ in range(50):
             code = self.put(key, order)
@@ -54,7 +54,7 @@ class Faulty(Cloud):
             proxy.faults = False
 
     def confirmed(self) -> Counter:
-        """How many mails there are of each order: they have one Message-ID."""
+        """The number of mails by Message-ID, which is unique per order."""
         mails = [normal(base64.b64decode(mail["Raw"])) for mail in self.mails()]
         return Counter(headers["Message-ID"] for headers, _ in mails)
 
@@ -63,7 +63,7 @@ class Faulty(Cloud):
         return {handler: {key for name, key in rows if name == handler} for handler in (BILL, CONFIRM)}
 
     def letters(self) -> list:
-        """The dead letters, taken away: the queue, the body, the keys in it."""
+        """Removes the dead letters. Returns the handler, the body and the keys of each."""
         sqs, found = self.client("sqs"), []
         for handler, url in self.resources["dead_letters"].items():
             while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
@@ -79,8 +79,8 @@ def put(cloud: Faulty, orders: list) -> set:
     with ThreadPoolExecutor(6) as pool:
         codes = Counter(pool.map(cloud.put_until_accepted, orders))
     if set(codes) - {200, 201}:
-        raise Failed(f"answers were {codes}")
-    print(f"      put: {codes[201]} answered 201, {codes[200]} 200 after a lost answer", flush=True)
+        raise Failed(f"unexpected answers: {codes}")
+    print(f"      put: {codes[201]} orders got 201, {codes[200]} got 200 after a lost answer", flush=True)
     keys = {json.loads(order)["order_id"] for order in orders}
     check("every accepted order is stored", keys, {key.removesuffix(".json") for key in cloud.objects_stored()})
     return keys
@@ -99,10 +99,10 @@ def nothing_is_lost_or_doubled(cloud: Faulty, keys: set, letters: list) -> None:
     for handler in (BILL, CONFIRM):
         dead = {key for name, _, of in letters for key in of if name == handler}
         check(f"{handler}: accepted = done + dead letters", set(), keys - done[handler] - dead)
-        print(f"      {len(keys)} accepted, {len(done[handler])} done, {len(dead)} among dead letters", flush=True)
+        print(f"      {len(keys)} accepted, {len(done[handler])} done, {len(dead)} in dead letters", flush=True)
     bills = Counter(row.split("|")[0] for row in cloud.ask(BILLS))
-    check("bills of the same order", [], [key for key, count in bills.items() if count > 1])
-    check("mails of the same order", [], [key for key, count in cloud.confirmed().items() if count > 1])
+    check("orders with more than one bill", [], [key for key, count in bills.items() if count > 1])
+    check("orders with more than one mail", [], [key for key, count in cloud.confirmed().items() if count > 1])
 
 
 def story(cloud: Faulty, args, folder: Path) -> None:
@@ -113,23 +113,23 @@ def story(cloud: Faulty, args, folder: Path) -> None:
     keys = put(cloud, orders)
     deliver_again(cloud, keys, random.Random(args.seed))
     cloud.until("the queues to empty", lambda: cloud.waiting() == 0)
-    print(f"      all of it after {time.monotonic() - begun:.1f} s", flush=True)
+    print(f"      everything processed after {time.monotonic() - begun:.1f} s", flush=True)
     for name, proxy in cloud.proxies.items():
         print(f"      {name}: {dict(sorted(proxy.met.items()))}", flush=True)
     met = sum((proxy.met for proxy in cloud.proxies.values()), Counter())
-    check("kinds of faults that never came", [], [fate for fate in FATES if not met[fate]])
+    check("kinds of faults that never occurred", [], [fate for fate in FATES if not met[fate]])
     letters = cloud.letters()
     nothing_is_lost_or_doubled(cloud, keys, letters)
 
     cloud.heal()
-    # The leases of killed attempts end.
+    # Let the leases of killed attempts expire.
     cloud.ask("update oms_claims set lease_until = now() where state = 'claimed'")
     for handler, body, _ in letters:
         cloud.client("sqs").send_message(QueueUrl=cloud.resources["queues"][handler], MessageBody=body)
     cloud.until("the queues to empty", lambda: cloud.waiting() == 0)
     held = cloud.parked_branches()
-    check("what is parked now", {"unknown_outcome"}, {cause for _, _, cause in held})
-    # A person looks at what was sent, and says so of each.
+    check("the causes of parked orders now", {"unknown_outcome"}, {cause for _, _, cause in held})
+    # Decide about each held mail, depending on whether it was sent.
     sent = {mail["Subject"] for mail in cloud.mails()}
     was_sent = {key: any(key in subject for subject in sent) for _, key, _ in held}
     print(f"      held: {len(held)}, of which {sum(was_sent.values())} were sent", flush=True)
@@ -137,15 +137,15 @@ def story(cloud: Faulty, args, folder: Path) -> None:
         chosen = [key for key, found in was_sent.items() if found is wanted]
         if chosen:
             cloud.oms("runs", "retry", PIPELINE, *chosen, "--held", answer, "--target", "lambda")
-    cloud.until("all notes", lambda: all(len(of) == len(keys) for of in cloud.done().values()))
+    cloud.until("the notes of all orders", lambda: all(len(of) == len(keys) for of in cloud.done().values()))
     cloud.until("the queues to empty", lambda: cloud.waiting() == 0)
-    check("bills as on this machine", True, cloud.ask(BILLS) == here.bills)
-    check("objects as on this machine", True, cloud.objects() == here.objects)
+    check("bills equal those of `oms run`", True, cloud.ask(BILLS) == here.bills)
+    check("objects equal those of `oms run`", True, cloud.objects() == here.objects)
     mails = [normal(base64.b64decode(mail["Raw"])) for mail in cloud.mails()]
-    check("mails, none twice", len(here.mails), len(mails))
-    check("mails as on this machine", True, by_id(mails) == here.mails)
+    check("the number of mails", len(here.mails), len(mails))
+    check("mails equal those of `oms run`", True, by_id(mails) == here.mails)
     check("dead letters", [], cloud.letters())
-    print(f"{len(keys)} orders billed once and confirmed once, whatever failed", flush=True)
+    print(f"{len(keys)} orders billed once and confirmed once despite the faults", flush=True)
 
 
 def main() -> int:

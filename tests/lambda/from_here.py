@@ -1,4 +1,4 @@
-"""`oms run --target aws`: the runs are kept on this machine, and what they do is done by S3, SNS, Aurora and SES."""
+"""`oms run --target aws`: the runs are stored locally, and their effects are in S3, SNS, Aurora and SES."""
 
 import base64
 import json
@@ -50,14 +50,14 @@ def from_here(cloud: Cloud, args, folder: Path) -> None:
     oms("db", "import", PIPELINE, "customer_contact_info", ROOT / "pipelines/order-management/customers.ndjson", *there, **with_aws)
     words = ["run", PIPELINE, "--samples", "--format", "json", "--state-dir", folder / "there", *there]
     summary = json.loads(oms(*words, **with_aws))
-    check("runs from here", (len(bills), 0), (summary["completed"], summary["parked"]))
-    oms(*words, **with_aws)  # nothing is done again
-    check("their bills", True, cloud.ask(BILLS, address) == bills)
+    check("runs with --target aws", (len(bills), 0), (summary["completed"], summary["parked"]))
+    oms(*words, **with_aws)  # a repeated run has no effects
+    check("their bills equal local ones", True, cloud.ask(BILLS, address) == bills)
     objects = {found["Key"]: s3.get_object(Bucket=bucket, Key=found["Key"])["Body"].read() for found in s3.list_objects_v2(Bucket=bucket)["Contents"]}
-    check("their objects", True, objects == {path.name: path.read_bytes() for path in files(export / "objects")})
+    check("their objects equal local ones", True, objects == {path.name: path.read_bytes() for path in files(export / "objects")})
     mails = [normal(base64.b64decode(mail["Raw"])) for mail in cloud.mails()[before:]]
-    check("their mails, none twice", len(bills), len(mails))
-    check("their mails are as on this machine", True, by_id(mails) == by_id([normal(path.read_bytes()) for path in files(export / "mail")]))
+    check("the number of their mails", len(bills), len(mails))
+    check("their mails equal local ones", True, by_id(mails) == by_id([normal(path.read_bytes()) for path in files(export / "mail")]))
     told = []
     while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
         told += [json.loads(message["Body"])["key"] for message in messages]

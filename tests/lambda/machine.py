@@ -1,4 +1,4 @@
-"""What `oms run` makes of orders on this machine, in the form in which it is held against what the handlers did."""
+"""Runs orders with a local `oms run`, and returns the outcome for the comparison with the handlers."""
 
 import email.parser
 import email.policy
@@ -13,21 +13,21 @@ from cloud import STOREFRONT, Subject
 
 @dataclass
 class Outcome:
-    """What became of orders: each part is compared as a whole."""
+    """The outcome of orders. Each part is compared as a whole."""
 
-    # Orders by what was answered: new, the same again, another with its key, refused.
+    # Number of orders by answer: accepted, duplicates, conflicts, rejected.
     answers: dict
     bills: list
-    # Bytes by key.
+    # Contents by key.
     objects: dict
-    # Mails by their Message-ID, see `normal`.
+    # Mails by Message-ID, see `normal`.
     mails: dict
-    # Key and cause of what somebody has to look at.
+    # Key and cause of each parked order.
     parked: list
 
 
 def normal(raw: bytes) -> tuple:
-    """A mail but for what no two sendings share: its instant and the boundaries between its parts."""
+    """A mail without the parts that differ each time it is sent: the date and the boundaries."""
     message = email.parser.BytesParser(policy=email.policy.default).parsebytes(raw)
     headers = {name: str(value) for name, value in message.items() if name.lower() not in ("date", "content-type")}
     parts = [
@@ -42,7 +42,7 @@ def by_id(mails: list) -> dict:
 
 
 class Machine:
-    """A state of `oms run` in a folder of its own."""
+    """A state of `oms run` in a folder."""
 
     def __init__(self, oms: Path, folder: Path, subject: Subject = STOREFRONT):
         self.oms, self.folder, self.subject = oms, folder, subject
@@ -52,17 +52,17 @@ class Machine:
     def call(self, *words, codes=(0,)) -> str:
         done = subprocess.run([str(self.oms), *map(str, words), "--state-dir", str(self.state)], capture_output=True, text=True)
         if done.returncode not in codes:
-            raise RuntimeError(f"oms {words[0]} ended with {done.returncode}: {done.stderr[-2000:]}")
+            raise RuntimeError(f"oms {words[0]} exited with {done.returncode}: {done.stderr[-2000:]}")
         return done.stdout
 
     def load(self, customers: Path) -> None:
         self.call("db", "import", self.subject.file, "customer_contact_info", customers)
 
     def run(self, orders: list, customers: Path) -> Outcome:
-        """Runs orders one by one in their order, each a file of its own, since a broken one may hold anything."""
+        """Runs orders in the given sequence. Each one is a separate file, because an invalid one may have any content."""
         nothing = self.folder / "nothing.ndjson"
         nothing.write_bytes(b"")
-        # Makes the tables, so that there is something to load customers into.
+        # Create the tables, so that customers can be imported.
         self.call("run", self.subject.file, "--input", nothing)
         self.load(customers)
         inputs = []
@@ -78,7 +78,7 @@ class Machine:
 
     def retry(self, keys: list) -> Outcome:
         self.call("runs", "retry", self.subject.file, *keys)
-        # What a retried run sends is exported by the next run.
+        # A retry does not export the mails that it sends.
         self.call("mail", "export", self.subject.file, self.export / "mail")
         return self.outcome()
 

@@ -1,6 +1,6 @@
-"""What a Lambda handler in Python does at its start, for comparison: it imports boto3, makes its clients, and asks for events.
+"""The start of a Lambda handler in Python, for comparison: it imports boto3, creates clients, and requests events.
 
-The origin system's handlers are of this kind. It does nothing with an event; `cold_start.py --python` runs it.
+The handlers of the original system are of this kind. The program ignores the events. `cold_start.py --python` runs it.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""A proxy in front of AWS's services that fails as they do, and kills functions in between.
+"""A proxy in front of AWS services that injects their faults and kills functions.
 
-Each request meets one fate, by chance from a seed: it is passed on; refused (5xx) or throttled before anything happens; carried out and then
-not answered, by a closed connection or by silence; or the function that sent it is killed, before or after it is carried out.
+A seeded random choice decides the fate of each request. The proxy forwards it, rejects it (5xx) or throttles it; forwards it but then closes
+the connection or sends no answer for long; or kills the function that sent it, before or after forwarding it.
 """
 
 import http.client
@@ -15,9 +15,9 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-# How often each fate is met, in a thousand requests; the rest is passed on.
+# Frequency of each fate in a thousand requests. The others are forwarded.
 FATES = {"refused": 50, "throttled": 50, "unanswered": 60, "silent": 3, "killed before": 6, "killed after": 10}
-# Longer than an attempt of the SDK may take.
+# Longer than the timeout of an attempt of the SDK.
 SILENCE_S = 11
 THROTTLED = {
     "s3": (503, "<Error><Code>SlowDown</Code></Error>"),
@@ -28,7 +28,7 @@ THROTTLED = {
 
 
 def client_of(port: int) -> int | None:
-    """The process on the other side of a connection from a local port."""
+    """The process that owns the client side of a connection, by its local port."""
     wanted = f":{port:04X}"
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         words = line.split()
@@ -47,7 +47,7 @@ def client_of(port: int) -> int | None:
 
 
 def kill(port: int) -> bool:
-    """Kills the function that sent a request, and nothing that is no function."""
+    """Kills the process that sent a request, if it is a function."""
     pid = client_of(port)
     if pid is None or not re.search(r"bootstrap", os.readlink(f"/proc/{pid}/exe")):
         return False
@@ -56,7 +56,7 @@ def kill(port: int) -> bool:
 
 
 class Proxy:
-    """One service behind a port of loopback."""
+    """A proxy of one service on a loopback port."""
 
     def __init__(self, service: str, upstream: int, seed: int):
         self.service, self.upstream = service, upstream
@@ -120,7 +120,7 @@ class Proxy:
             response = connection.getresponse()
             content = response.read()
             connection.close()
-        except OSError:  # the service was ended, and with it the story
+        except OSError:  # the service was stopped because the test has ended
             request.close_connection = True
             return None
         if fate == "killed after":
@@ -148,4 +148,4 @@ def answer(request: BaseHTTPRequestHandler, status: int, content: bytes, headers
         if request.command != "HEAD":
             request.wfile.write(content)
     except OSError:
-        pass  # the function is gone
+        pass  # the function has exited

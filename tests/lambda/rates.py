@@ -1,4 +1,4 @@
-"""Exchange rates that change while orders wait: an order is billed with those that were there when it was accepted."""
+"""Exchange rates that change while orders wait: an order is billed with the rates of its acceptance."""
 
 import csv
 import io
@@ -11,13 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from cloud import ROOT, Cloud, check
 
 HISTORY = ROOT / "pipelines/storefront/eurofxref.csv"
-# Seconds for which the intake takes a version for the newest one.
+# Seconds for which the intake caches the newest version.
 FRESH_S = 60
 CURRENCY = "SEK"
 
 
 class Bank:
-    """Serves a file as the European Central Bank does."""
+    """Serves a rate file as the European Central Bank does."""
 
     def __init__(self):
         bank = self
@@ -55,14 +55,14 @@ def billed(cloud: Cloud, key: str) -> tuple:
 
 
 def sources(cloud: Cloud, enabled: bool) -> None:
-    """Lets the handlers hear of orders, or not."""
+    """Enables or disables the event sources of the handlers."""
     client = cloud.client("lambda")
     for source in client.list_event_source_mappings()["EventSourceMappings"]:
         client.update_event_source_mapping(UUID=source["UUID"], Enabled=enabled)
 
 
 def refreshed(cloud: Cloud, bank: Bank, order: bytes) -> None:
-    """An order waits while the rates of its day come; one that comes later is billed with them."""
+    """An order is accepted before the rates of its day are stored, and is billed with the older ones. A later order is billed with the newer ones."""
     lines = HISTORY.read_text(encoding="utf-8").splitlines(keepends=True)
     by_day = {row["Date"]: row[CURRENCY] for row in csv.DictReader(lines)}
     newest, before = sorted(by_day)[-1], sorted(by_day)[-2]
@@ -77,11 +77,11 @@ def refreshed(cloud: Cloud, bank: Bank, order: bytes) -> None:
     put("RATES-1")
     bank.publish(lines)
     check("the rates of the day are stored", {"newest": newest, "stored": True}, cloud.invoke("Refresh"))
-    check("they are stored once", {"newest": newest, "stored": False}, cloud.invoke("Refresh"))
+    check("unchanged rates are not stored again", {"newest": newest, "stored": False}, cloud.invoke("Refresh"))
     bank.content = b"<html>no rates today</html>"
-    check("what is no file of rates is an error", True, "no rates" in cloud.invoke("Refresh").get("errorMessage", ""))
+    check("an invalid rate file is an error", True, "no rates" in cloud.invoke("Refresh").get("errorMessage", ""))
     sources(cloud, enabled=True)
-    check("billed as on the day of its acceptance", (before, by_day[before].rstrip("0")), billed(cloud, "RATES-1"))
+    check("billed with the rates of its acceptance", (before, by_day[before].rstrip("0")), billed(cloud, "RATES-1"))
     time.sleep(FRESH_S)
     put("RATES-2")
     check("billed with the newer rates", (newest, by_day[newest].rstrip("0")), billed(cloud, "RATES-2"))

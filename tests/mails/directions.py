@@ -1,5 +1,5 @@
-"""Shows identifiers in mails that are written from right to left, in the order of the Unicode Bidirectional Algorithm (PyPI's `python-bidi`, which is Rust's
-`unicode-bidi`): each must be shown as it is shown alone. Arguments: the program, a folder for files."""
+"""Checks identifiers in right-to-left mails: in the display order of the Unicode Bidirectional Algorithm (PyPI's `python-bidi`, which wraps Rust's
+`unicode-bidi`), each must look the same as by itself. Arguments: the path of the program, a folder for files."""
 
 import email
 import email.policy
@@ -21,7 +21,7 @@ MARKS = "\u2066\u2067\u2068\u2069"
 
 
 class Paragraphs(html.parser.HTMLParser):
-    """The text of each element of an HTML body, with isolates for its `bdi` elements; and every attribute."""
+    """Collects the text of each element of an HTML body, with isolates for its `bdi` elements, and every attribute."""
 
     def __init__(self):
         super().__init__()
@@ -48,7 +48,7 @@ def shown(text, direction):
 
 
 def alone(value):
-    """How a value is shown by itself, in its own direction (UAX #9, P2 and P3)."""
+    """The display order of a value by itself, in its own direction (UAX #9, P2 and P3)."""
     right = next((char for char in value if char.isalpha()), "a")
     return shown(value, "R" if "\u0590" <= right <= "\u08ff" else "L")
 
@@ -67,7 +67,7 @@ for locale in ("ar", "he"):
         texts = [message["Subject"], *page.texts, *[line for line in plain.splitlines() if value in line and "]: https:" not in line]]
         texts += [text for tag, name, text in page.attributes if name == "title"]
         if len(texts) < 5:
-            sys.exit(f"{path}: only {len(texts)} texts have {value}")
+            sys.exit(f"{path}: only {len(texts)} texts contain {value}")
         for text in texts:
             if text.count(f"\u2068{value}\u2069") < 1:
                 sys.exit(f"{path}: {value} is not isolated in {text!r}")
@@ -78,7 +78,7 @@ for locale in ("ar", "he"):
             compared += 1
         for tag, name, text in page.attributes:
             if name != "title" and any(mark in text for mark in MARKS):
-                sys.exit(f"{path}: {name} of {tag} has marks of direction: {text!r}")
+                sys.exit(f"{path}: {name} of {tag} contains direction marks: {text!r}")
 if turned == 0:
-    sys.exit("without isolates nothing would be turned: this proves nothing")
-print(f"{len(identifiers)} identifiers in {compared} texts are shown in their order; without isolates {turned} would not be")
+    sys.exit("no identifier needs its isolates, so the test proves nothing")
+print(f"{len(identifiers)} identifiers in {compared} texts are displayed correctly; without isolates, {turned} would not be")

@@ -1,5 +1,5 @@
-// Compares amounts, numbers and plural forms with Node's Intl, which has the same CLDR, in every locale of locales.txt.
-// Arguments: the program, a folder for files. What differs is in DIFFERENT, with its reason.
+// Compares amounts, numbers and plural forms with Node's Intl, which uses the same CLDR, in every locale of locales.txt.
+// Arguments: the path of the program, a folder for files. DIFFERENT lists the expected differences with their reasons.
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -9,7 +9,7 @@ const [program, folder] = process.argv.slice(2);
 const here = dirname(fileURLToPath(import.meta.url));
 const locales = readFileSync(join(here, "locales.txt"), "utf8").trim().split("\n");
 
-/** The locales whose amounts differ, and those whose plural forms do, with the reason. */
+/** The locales whose amounts differ, and those whose plural forms differ, with the reasons. */
 const DIFFERENT = JSON.parse(readFileSync(join(here, "locales-different.json"), "utf8"));
 
 const DIGITS = { EUR: 2, CHF: 2, USD: 2, JPY: 0, KWD: 3, BGN: 2, INR: 2, ZAR: 2 };
@@ -32,7 +32,7 @@ execFileSync(program, ["render-email", "preview", join(folder, "p.yaml"), "--ord
   stdio: "ignore",
 });
 
-// Marks of direction go around Latin letters and values in text from the right.
+// Right-to-left texts have direction marks around Latin letters and values.
 const plain = (text) => text.replace(/[\u200e\u200f\u061c\u2066-\u2069]/g, "");
 const files = new Map(readdirSync(out).filter((name) => name.endsWith(".txt")).map((name) => [name.split(".")[0], name]));
 const differing = { amounts: new Set(), plurals: new Set() };
@@ -47,31 +47,31 @@ locales.forEach((locale, at) => {
   amounts.forEach(({ a, c }, position) => {
     const minimumFractionDigits = DIGITS[c];
     const format = new Intl.NumberFormat(locale, { style: "currency", currency: c, minimumFractionDigits, maximumFractionDigits: 20 });
-    // A symbol with a space in it must not be divided.
+    // A currency symbol with a space must not be broken across lines.
     const [ours, theirs] = [plain(lines[position]), plain(format.format(a)).replace(/ /g, "\u00a0")];
     compared += 1;
-    if (/ /.test(ours)) report(`${locale}: ${ours} has a space that may be divided`);
+    if (/ /.test(ours)) report(`${locale}: ${ours} has a space that allows a line break`);
     if (ours === theirs) return;
     differing.amounts.add(locale);
-    if (!(locale in DIFFERENT.amounts)) report(`${locale}: ${a} ${c} is ${ours}, and Node writes ${theirs}`);
+    if (!(locale in DIFFERENT.amounts)) report(`${locale}: ${a} ${c} is ${ours}, but Node writes ${theirs}`);
   });
   const rules = new Intl.PluralRules(locale);
   const decimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 20 });
-  // Where a language has no rules, every number is `other`; Node takes those of its own locale.
+  // If a language has no plural rules, every number is `other`. Node would use the rules of its default locale.
   const hasRules = Intl.PluralRules.supportedLocalesOf([locale]).length > 0;
   COUNTS.forEach((count, position) => {
     const [category, number] = plain(lines[amounts.length + position]).split(" ");
     const [selected, formatted] = [hasRules ? rules.select(Number(count)) : "other", plain(decimal.format(count))];
     compared += 2;
-    if (number !== formatted) report(`${locale}: ${count} is ${number}, and Node writes ${formatted}`);
+    if (number !== formatted) report(`${locale}: ${count} is ${number}, but Node writes ${formatted}`);
     if (category === selected) return;
     differing.plurals.add(locale);
-    if (!(locale in DIFFERENT.plurals)) report(`${locale}: ${count} is ${category}, and Node has ${selected}`);
+    if (!(locale in DIFFERENT.plurals)) report(`${locale}: ${count} is ${category}, but Node has ${selected}`);
   });
 });
 for (const [kind, found] of Object.entries(differing)) {
   for (const locale of Object.keys(DIFFERENT[kind])) {
-    if (!found.has(locale)) report(`the ${kind} of ${locale} do not differ any more: take it out of locales-different.json`);
+    if (!found.has(locale)) report(`the ${kind} of ${locale} no longer differ: remove the locale from locales-different.json`);
   }
 }
 if (wrong > 0) {
@@ -79,4 +79,4 @@ if (wrong > 0) {
   process.exit(1);
 }
 const [amountsDiffer, pluralsDiffer] = [differing.amounts.size, differing.plurals.size];
-console.log(`${compared} amounts, numbers and plural forms in ${locales.length} locales are those of CLDR ${process.versions.cldr}; amounts of ${amountsDiffer} locales and plural forms of ${pluralsDiffer} differ, with their reasons`);
+console.log(`${compared} amounts, numbers and plural forms in ${locales.length} locales equal those of CLDR ${process.versions.cldr}; amounts of ${amountsDiffer} locales and plural forms of ${pluralsDiffer} differ as expected`);

@@ -1,7 +1,7 @@
-"""Generates order schemas and orders, and says for each order whether PyPI's `jsonschema` accepts it.
+"""Generates order schemas and orders, and checks with PyPI's `jsonschema` whether each order is valid.
 
-Prints one JSON object a line: the schema of an order, the order as a text, and the verdict. `cargo xtask schema` holds the verdicts of `oms`
-against them. Numbers are read as decimals. Our own formats and keywords do not occur, nor numbers beyond the limits of a typed number.
+Prints one JSON object per line: the schema, the order as text, and the result. `cargo xtask schema` compares the results with those of
+`oms`. Numbers are read as decimals. The formats and keywords of `oms` do not occur, nor do numbers beyond the limits of a typed number.
 """
 
 import argparse
@@ -23,7 +23,7 @@ WHOLE = ["0", "1", "1.0", "2", "3", "-1", "1e2", "100", "7", "10", "900719925474
 LIMITS = [0, 1, 2, 3, -1, 100, 0.5, 1.5, 2.5, 0.01, 12.3, 9007199254740993]
 UNITS = [1, 2, 3, 0.5, 0.01, 0.05, 0.1, 1.5]
 PATTERNS = ["^[A-Z]+$", "^a", "b$", "[0-9]{2}", "^x-", "^.{2}$"]
-# Texts on whose format all agree.
+# Texts for which all implementations of a format agree.
 FORMATS = {
     "date": (["2025-12-31", "2024-02-29"], ["2025-02-29", "2025-13-01", "yesterday"]),
     "date-time": (["2025-12-31T23:59:58Z", "2025-06-02T10:00:00.5+02:00"], ["2025-02-29T10:00:00Z", "2025-12-31", "now"]),
@@ -38,11 +38,11 @@ TYPES = ["string", "integer", "number", "boolean", "array", "object", "null"]
 
 
 class Number(str):
-    """A number as it is written."""
+    """A number in its written form."""
 
 
 def written(value):
-    """Writes a value as JSON, with its numbers as they are."""
+    """Writes a value as JSON and keeps the written form of its numbers."""
     match value:
         case Number():
             return str(value)
@@ -55,7 +55,7 @@ def written(value):
 
 
 class Generator:
-    """Makes schemas and values from a seed."""
+    """Generates schemas and values from a seed."""
 
     def __init__(self, seed):
         self.random = random.Random(seed)
@@ -71,7 +71,7 @@ class Generator:
         return self.random.sample(values, self.random.randint(1, min(most, len(values))))
 
     def order(self):
-        """Makes the schema of an order."""
+        """Generates the schema of an order."""
         self.definitions = {}
         plain = self.chance(0.35)
         if not plain and self.chance(0.4):
@@ -219,7 +219,7 @@ class Generator:
                 return None
 
     def value(self, schema, depth=0):
-        """Makes a value that has a chance to fit."""
+        """Generates a value that may be valid."""
         if not isinstance(schema, dict) or self.chance(0.05):
             return self.any(depth)
         if "const" in schema and self.chance(0.7):
@@ -282,7 +282,7 @@ GUESSES = [("string", "minLength"), ("string", "pattern"), ("number", "minimum")
 
 
 def literal(value):
-    """Writes the numbers of a constant as they are."""
+    """Converts the numbers of a constant to `Number`."""
     if isinstance(value, bool) or value is None or isinstance(value, str):
         return value
     if isinstance(value, list):
@@ -301,7 +301,7 @@ def is_integer(_, value):
 
 
 def unique(validator, wanted, value, schema):
-    """Compares elements by their value; the library's own sorting takes true for 1."""
+    """Compares elements by value, because the library's implementation treats true as 1."""
     if wanted and isinstance(value, list) and len({key(element) for element in value}) < len(value):
         from jsonschema import ValidationError
 

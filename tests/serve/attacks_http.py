@@ -1,4 +1,4 @@
-"""Attacks `oms serve` with one kind of hostile client after the other, and prints what each kind costs the server and other clients.
+"""Attacks `oms serve` with each kind of hostile client in turn, and prints what each kind costs the server and other clients.
 
     python attacks_http.py [--oms FILE] [--only TEXT]
 
@@ -6,7 +6,7 @@ While a kind attacks, an ordinary client puts an order every 50 ms. The program 
 
 - the responses that the hostile clients receive,
 - the server's peak memory and CPU time, and that the server closes all of their connections after the attack,
-- that the server accepts each ordinary order, and how long that takes in comparison with the time before the attack.
+- that the server accepts each ordinary order, and how long that takes compared with the time before the attack.
 
 At the end, the database must hold each accepted order exactly once.
 """
@@ -102,13 +102,13 @@ def many_members(name: str) -> bytes:
 
 
 def colliding(name: str) -> bytes:
-    """Returns an order whose additional members all have the same hash where a hash function is `31 * hash + character` (`Aa` and `BB`)."""
+    """Returns an order whose additional members all have the same hash where the hash function is `31 * hash + character` (`Aa` and `BB` collide)."""
     names = ("".join(("Aa", "BB")[at >> bit & 1] for bit in range(13)) for at in range(1 << 13))
     return written(order(name))[:-1] + b"," + ",".join(f'"{name}":1' for name in names).encode() + b"}"
 
 
 def session(port: int) -> dict:
-    """Starts a session of the console; returns its cookie and its CSRF token."""
+    """Starts a session of the console and returns its cookie and CSRF token."""
     with Connection(port) as connection:
         page = connection.request("GET", "/console/login")
     csrf = re.search(rb'name="csrf" value="([^"]+)"', page.body)[1].decode()
@@ -132,7 +132,7 @@ def conflicts(load, name: str) -> tuple:
 
 
 def pages(load, name: str) -> tuple:
-    """Asks for one page of the console after the other."""
+    """Requests one page of the console after the other."""
     return get(load, f"{CONSOLE}/{('', 'live', 'runs', 'audit', 'parked')[load.number % 5]}"), None
 
 
@@ -141,7 +141,7 @@ CHUNKED = "Transfer-Encoding: chunked"
 LENGTH = f"Content-Length: {ORDER_MAX}"
 SLOW = {"connections": 500, "again": False, "idle": True}
 KINDS = [
-    # Slow.
+    # Slow clients.
     Kind("slow headers", heads(whole=False), drip=b"X-A: b\r\n", **SLOW),
     Kind("slow body", heads(LENGTH), drip=b" ", **SLOW),
     Kind("slow chunks", heads(CHUNKED), drip=b"1\r\n \r\n", **SLOW),
@@ -152,7 +152,7 @@ KINDS = [
     Kind("pages are never read", asks(f"{CONSOLE}/", times=20), connections=10, seconds=2, reads=False),
     Kind("the overview is never read", asks(f"{CONSOLE}/live", times=20), connections=10, seconds=2, reads=False),
     Kind("responses are never read, for long", asks("/console/console.css", times=2_000), connections=50, reads=False, reopens=False, seconds=24, closed=True),
-    # Too much.
+    # Large and endless requests.
     Kind("endless headers", heads(whole=False), {431}, may={CLOSED}, endless=b"X-A: b\r\n" * 2_000, connections=50, heavy=True),
     Kind("an endless request line", raw(b"GET /"), {431}, may={414, CLOSED}, endless=b"a" * 16_000, connections=50, heavy=True),
     Kind("an endless body", heads(f"Content-Length: {1 << 40}"), {413}, may={CLOSED}, endless=b" " * (1 << 16), connections=50, heavy=True),
@@ -175,7 +175,7 @@ KINDS = [
     Kind("orders with names of one hash", orders(colliding), {201}, may={429}, connections=20, seconds=2.5, heavy=True),
     Kind("orders of 256 kB", orders(padded), {201}, may={429}, connections=50, heavy=True),
     Kind("other large orders under one key", conflicts, {201, 409}, may={201}, connections=10, seconds=2.5, heavy=True),
-    # Often.
+    # Frequent requests.
     Kind("orders with Prefer: wait=60", orders(small, "Prefer: wait=60"), {201}, may={429}, connections=1_000, heavy=True),
     Kind("logins with a wrong key", form("/console/login", "key=oms_wrong"), {403}, connections=200, prepare=session),
     Kind("metrics", asks("/metrics"), {200}, connections=50, heavy=True),
@@ -198,7 +198,7 @@ KINDS = [
     Kind("HEAD", asks(f"{CONSOLE}/", method="HEAD"), {200}, connections=20, heavy=True),
     Kind("pages for 200 clients", pages, {200}, connections=200, seconds=3, heavy=True),
 ]
-# For a server whose mail server never replies, so that no run ends.
+# For a server whose mail server never replies, so no run ends.
 OPEN_RUNS = [
     Kind("700 orders wait for runs that do not end", orders(small, "Prefer: wait=60"), connections=700, again=False, seconds=2),
     Kind("more open runs than may run at once", orders(small), may={201, 429}, connections=400, again=False, seconds=2),
@@ -247,14 +247,14 @@ class Arena:
         return thread
 
     def judge(self, thread: Ordinary, wrong: list) -> float:
-        """Checks the ordinary orders; returns the median of their times."""
+        """Checks the ordinary orders and returns their median time."""
         if thread.failure:
             wrong.append(f"an ordinary order: {thread.failure!r}")
         self.accepted += [key for key, status in thread.statuses.items() if status == 201]
         self.unsure += [key for key, status in thread.statuses.items() if not status]
         others = {status for status in thread.statuses.values() if status not in (0, 201)}
         if others:
-            wrong.append(f"ordinary orders were answered with {others}")
+            wrong.append(f"ordinary orders got {others}")
         return statistics.median(thread.times) if thread.times else 0
 
     def sockets(self) -> int:
@@ -320,7 +320,7 @@ class Arena:
             print(f"      {fault}", flush=True)
 
     def resolve(self) -> None:
-        """Looks up the orders whose response no client has read: the server may have stored them."""
+        """Looks up the orders whose response no client has read, because the server may have stored them."""
         with self.server.connect() as connection:
             for key in self.unsure:
                 status = connection.request("GET", f"{PATH}/{key}").status
@@ -352,7 +352,7 @@ def open_runs(oms: Path, folder: Path, kinds: list, arena: Arena) -> None:
         other.resolve()
         check("these runs are the accepted orders, each once", True, server.stored()["runs"] == sorted(set(other.accepted)))
         check("no run has ended", {"in_progress"}, set(server.runs().values()))
-        check("the server said nothing of a panic", False, server.said_of_itself("panicked"))
+        check("a panic in the log of the server", False, server.said_of_itself("panicked"))
     finally:
         silent.close()
         if server.lives():
@@ -367,11 +367,11 @@ def aftermath(arena: Arena) -> None:
     check(f"the {len(runs)} runs are the accepted orders, each once", True, stored["runs"] == sorted(set(arena.accepted)))
     check("all of them are completed", {"completed"}, set(runs.values()))
     for table in ("bills", "mails", "objects"):
-        check(f"{table}: one of each order", True, stored[table] == stored["runs"])
+        check(f"{table}: exactly one for each order", True, stored[table] == stored["runs"])
     lines = server.ask("GET", "/metrics").body.decode().splitlines()
-    check("the server counted no 5xx", [], [line for line in lines if line.startswith("oms_http_requests_total") and 'status="5' in line])
+    check("5xx in the metrics", [], [line for line in lines if line.startswith("oms_http_requests_total") and 'status="5' in line])
     agree(server, pages=False)
-    check("the server said nothing of a panic", False, server.said_of_itself("panicked"))
+    check("a panic in the log of the server", False, server.said_of_itself("panicked"))
     check("the exit code of the server", 0, server.stop())
 
 
@@ -395,9 +395,9 @@ def main() -> int:
             if kinds := [kind for kind in OPEN_RUNS if args.only in kind.name]:
                 open_runs(args.oms, Path(folder), kinds, arena)
             aftermath(arena)
-            print(f"attacks: {arena.kinds} kinds of clients, {arena.faults} failed; at most {arena.peak} MB; {time.monotonic() - begun:.0f} s in all", flush=True)
+            print(f"attacks: {arena.kinds} kinds of clients, {arena.faults} failed; at most {arena.peak} MB; {time.monotonic() - begun:.0f} s in total", flush=True)
             if arena.faults:
-                raise Failed(f"{arena.faults} kinds")
+                raise Failed(f"{arena.faults} kinds of clients failed")
 
         return play(server, everything)
 

@@ -2,7 +2,7 @@
 
     python attacks_mail.py [--oms FILE] [--only TEXT]
 
-Each kind serves four orders. The program checks for each kind
+Each kind serves four orders. The script checks for each kind
 
 - the state and the cause of every run,
 - how often each message was given to the server,
@@ -27,7 +27,7 @@ from server import arguments
 ORDERS = 4
 # Number of kinds that run concurrently.
 AT_ONCE = 10
-# Attempts of the step.
+# Number of attempts of the step.
 ATTEMPTS = 2
 # Limits for `oms` with any kind, also in a debug build: megabytes, CPU seconds, and seconds in addition to the timeouts.
 MEMORY_MAX, CPU_MAX, SLACK = 200, 3, 8
@@ -178,7 +178,7 @@ def main() -> int:
     failed = sum(bool(attack.faults) for attack in attacks)
     costs = [attack.cost for attack in attacks if attack.cost]
     most = f"at most {max(cost.memory for cost in costs):.0f} MB, {max(cost.cpu for cost in costs):.1f} s of CPU, {max(cost.seconds for cost in costs):.1f} s"
-    print(f"attacks: {len(attacks)} kinds of mail servers, {failed} failed; {most}; {time.monotonic() - begun:.0f} s in all", flush=True)
+    print(f"attacks: {len(attacks)} kinds of mail servers, {failed} failed; {most}; {time.monotonic() - begun:.0f} s in total", flush=True)
     return 1 if failed else 0
 
 

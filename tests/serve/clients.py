@@ -1,4 +1,4 @@
-"""Hostile HTTP clients: a process that opens many connections and sends on each what a `Kind` describes."""
+"""Hostile HTTP clients: a process that opens many connections and sends the requests of a `Kind` on each."""
 
 import errno
 import multiprocessing
@@ -10,7 +10,7 @@ import struct
 import time
 from collections import Counter
 
-# Maximum number of connections to open before the others have their turn.
+# Maximum number of connections to open before the open ones are served again.
 OPENED_AT_ONCE = 200
 # Maximum number of bytes of one read.
 PIECE = 1 << 18
@@ -28,14 +28,14 @@ class Kind:
     - `answers` are the outcomes that must occur, `may` further outcomes that are allowed. An outcome is a status or `CLOSED`.
     - `seconds` is the duration after all connections are open.
     - After the request, `drip` is sent every half second, and `endless` as fast as possible.
-    - `reads` tells whether the client reads responses, `again` whether it sends another request after a response.
-    - `reopens` tells whether the client replaces connections that have ended.
+    - `reads` is whether the client reads responses, `again` whether it sends another request after a response.
+    - `reopens` is whether the client replaces connections that have ended.
     - `rate` is the maximum number of new connections per second, `most` their maximum total.
     - `idle` clients do almost nothing and must cost the server almost no CPU time.
     - `heavy` requests cost the server so much CPU time that other clients have to wait for them.
     - `closed` clients hold their connections until the server closes them.
     - `ends` is how the client ends a connection after its request: "close", "reset", "half" (it closes only its sending side) or "" (not at all).
-    - `prepare(port)` makes what `sends` finds as `load.context`.
+    - `prepare(port)` returns the value of `load.context` for `sends`.
     """
 
     def __init__(self, name: str, sends, answers=(), *, may=(), connections: int = 100, seconds: float = 1, drip: bytes = b"", endless: bytes = b"",
@@ -208,7 +208,7 @@ class Load:
 
 
 def attack(kind: Kind, number: int, port: int):
-    """Starts the process of a kind; returns it and the pipe from which to read its result."""
+    """Starts the process of a kind. Returns the process and the pipe for its result."""
     here, there = multiprocessing.Pipe(duplex=False)
 
     def run() -> None:

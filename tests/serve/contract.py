@@ -1,10 +1,10 @@
-"""schemathesis holds the server against its own /openapi.json: examples, limits, made-up data right and wrong, and questions in a row.
+"""Tests the server against its own /openapi.json with schemathesis: examples, boundary values, generated valid and invalid data, and sequences of requests.
 
     pip install -r requirements.txt
     python contract.py [--oms FILE] [--examples N] [--seed N]
 
-All checks of schemathesis are on; schemathesis.toml says which refusals are right, contract_hooks.py which orders are. An answer with a
-status that is not in the document fails, as does one with another media type or body, a 5xx, and a method that is allowed and not described.
+All checks of schemathesis are enabled. schemathesis.toml lists the expected rejections, and contract_hooks.py adds valid orders. A status, a
+media type or a body that the document does not describe is a failure, as are a 5xx and an undocumented method that the server allows.
 """
 
 import json
@@ -19,14 +19,14 @@ from pathlib import Path
 from server import PATH, Server, arguments, check, play
 
 HERE = Path(__file__).resolve().parent
-# Seconds that all of it may take: the time for made-up data is bounded by schemathesis, by half of it.
+# Maximum seconds for the whole test. schemathesis limits the time for generated data to half of it.
 TOGETHER = 60
-# What the document must have been shown to be true for; the others are not for one caller to bring about.
+# Methods and statuses that the test must cover. A single client cannot trigger the others.
 SEEN = {("PUT", 200), ("PUT", 201), ("PUT", 400), ("PUT", 409), ("PUT", 413), ("POST", 200), ("POST", 400), ("POST", 409), ("GET", 200), ("GET", 404)}
 
 
 def schemathesis(server: Server, folder: Path, examples: int, seed: int) -> list:
-    """Runs it; returns each question's method, path, and the status of its answer."""
+    """Runs schemathesis. Returns the method, path and status of each request."""
     events = folder / "events.ndjson"
     command = [
         sys.executable, "-m", "schemathesis.cli", "--config-file", HERE / "schemathesis.toml", "run", f"http://127.0.0.1:{server.port}/openapi.json",
@@ -44,12 +44,12 @@ def schemathesis(server: Server, folder: Path, examples: int, seed: int) -> list
     for line in summary.splitlines():
         if line.strip().startswith(("Selected", "Tested", "✅", "❌")) or "generated" in line:
             print(f"      {line.strip()}")
-    check("schemathesis's exit code", 0, code)
+    check("the exit code of schemathesis", 0, code)
     return list(interactions(events))
 
 
 def interactions(events: Path):
-    """Finds questions and answers wherever the report of schemathesis has them."""
+    """Finds requests and responses at any depth in the report of schemathesis."""
 
     def walk(value):
         if isinstance(value, dict):
@@ -79,23 +79,23 @@ def main() -> int:
             server.start()
             document = server.ask("GET", "/openapi.json").json()
             described = {"/healthz", "/readyz", PATH, f"{PATH}/{{key}}"}
-            check("what is described", described, set(document["paths"]))
+            check("the described paths", described, set(document["paths"]))
             found = schemathesis(server, Path(name), args.examples, args.seed)
-            check("schemathesis asked something", True, len(found) > 100)
-            check("answers of 5xx", [], [one for one in found if one[2] >= 500])
+            check("schemathesis sent requests", True, len(found) > 100)
+            check("answers with 5xx", [], [one for one in found if one[2] >= 500])
             of_orders = Counter((method, status) for method, uri, status in found if PATH in uri)
-            print(f"      {len(found)} answers; of orders {dict(sorted(of_orders.items()))}", flush=True)
-            check("answers that schemathesis never got", set(), SEEN - set(of_orders))
-            check("the server lives", True, server.lives())
+            print(f"      {len(found)} answers; for orders {dict(sorted(of_orders.items()))}", flush=True)
+            check("statuses that were not covered", set(), SEEN - set(of_orders))
+            check("the server is alive", True, server.lives())
             server.settle()
             stored, runs = server.stored(), server.runs()
             check("`oms runs list` and the database name the same runs", True, sorted(runs) == stored["runs"])
             for table in ("bills", "mails", "objects"):
-                check(f"{table}: none twice", len(set(stored[table])), len(stored[table]))
-            check("it said nothing of a panic", False, server.said_of_itself("panicked"))
-            check("it ends as it should", 0, server.stop())
+                check(f"{table}: no repetitions", len(set(stored[table])), len(stored[table]))
+            check("a panic in the log of the server", False, server.said_of_itself("panicked"))
+            check("the exit code of the server", 0, server.stop())
             took = time.monotonic() - begun
-            check(f"it took {took:.0f} s, which is less than {TOGETHER}", True, took < TOGETHER)
+            check(f"the test took {took:.0f} s, less than {TOGETHER} s", True, took < TOGETHER)
 
         return play(server, everything)
 

@@ -1,4 +1,4 @@
-"""Gives schemathesis orders that are right, so that it also sees the answers to those: what it makes up fits the schema, and is no order."""
+"""Gives schemathesis valid orders, because the data that it generates fits the schema but is rarely a valid order."""
 
 import schemathesis
 from hypothesis import strategies
@@ -10,7 +10,7 @@ schemathesis.openapi.format("decimal", strategies.from_regex(r"\A-?[1-9][0-9]{0,
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
-    """Adds orders to the document, and the key of one: PUT stores it, GET finds it, and with one thing changed it is a conflict or none."""
+    """Adds example orders and the key of one of them to the document. PUT stores the order, GET finds it, and a changed order is a conflict or invalid."""
     first, second = samples()[:2]
     order = raw_schema["paths"][f"{PATH}/{{key}}"]
     order["parameters"][0]["example"] = first["order_id"]

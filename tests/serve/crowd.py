@@ -1,8 +1,8 @@
-"""Very many connections that say nothing, or too little: others are answered as before.
+"""Thousands of connections that send almost nothing: other clients are answered as before.
 
     python crowd.py [--oms FILE] [--connections N]
 
-The server may have fewer open files than there are connections, so that every place is taken all the time.
+The limit of the server's open files is lower than the number of connections, so all of its places are taken all the time.
 """
 
 import resource
@@ -17,13 +17,13 @@ from pathlib import Path
 
 from server import PATH, Server, agree, arguments, check, order, play
 
-# Open files of the server; places for connections are what is left of them.
+# Limit of the server's open files. The remaining ones are its places for connections.
 FILES = 1_000
-# How much longer an order may take.
+# Maximum factor by which an order may take longer.
 TIMES = 10
-# Connections that are opened in a second, again and again.
+# Connections to open per second.
 RATE = 500
-# A tick of the machine's, below which nothing is compared.
+# Seconds below which times are not compared.
 TICK = 0.005
 ROUNDS = 40
 
@@ -31,7 +31,7 @@ ROUNDS = 40
 class Limited(Server):
     def start(self) -> None:
         before = resource.getrlimit(resource.RLIMIT_NOFILE)
-        # The server inherits it.
+        # The server inherits this limit.
         resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, before[1]))
         popen = subprocess.Popen
 
@@ -47,7 +47,7 @@ class Limited(Server):
 
 
 class Crowd(threading.Thread):
-    """Keeps so many connections open, each with the beginning of a request; what is closed is opened again."""
+    """Keeps `count` connections open, each with the beginning of a request, and replaces closed ones."""
 
     def __init__(self, port: int, count: int):
         super().__init__(daemon=True)
@@ -68,7 +68,7 @@ class Crowd(threading.Thread):
                 self.opened += 1
             for client in list(self.open):
                 try:
-                    # A little more of the headers, and whether it was closed.
+                    # Send another header, and check whether the server closed the connection.
                     client.send(b"X: y\r\n")
                     if client.recv(1, socket.MSG_PEEK) == b"":
                         raise ConnectionResetError
@@ -110,18 +110,18 @@ def main() -> int:
             times = took(server, "BESIDE")
             crowd.ends.set()
             crowd.join()
-            check(f"{crowd.opened} connections were opened, more than there are places", True, crowd.opened > FILES)
+            check(f"{crowd.opened} connections were opened, more than the server has places", True, crowd.opened > FILES)
             beside = statistics.median(times)
-            print(f"      an order takes {before * 1000:.1f} ms, beside them {beside * 1000:.1f} ms, {max(times) * 1000:.0f} ms at the most", flush=True)
-            check(f"an order takes less than {TIMES} times as long beside them", True, beside < TIMES * max(before, TICK))
-            check("none of theirs is stored", 2 * ROUNDS, len(server.stored()["runs"]))
+            print(f"      an order takes {before * 1000:.1f} ms, and {beside * 1000:.1f} ms beside the connections, at most {max(times) * 1000:.0f} ms", flush=True)
+            check(f"beside the connections, an order takes less than {TIMES} times as long", True, beside < TIMES * max(before, TICK))
+            check("only the complete orders are stored", 2 * ROUNDS, len(server.stored()["runs"]))
             for client in crowd.open:
                 client.close()
             agree(server)
             now, peak = server.memory()
-            print(f"      memory: now {now} MB, at the most {peak} MB", flush=True)
-            check("it ends as it should", 0, server.stop())
-            print(f"crowd: {crowd.opened} slow connections, {2 * ROUNDS} orders taken beside them", flush=True)
+            print(f"      memory: {now} MB, peak {peak} MB", flush=True)
+            check("the exit code of the server", 0, server.stop())
+            print(f"crowd: {crowd.opened} slow connections, {2 * ROUNDS} orders accepted beside them", flush=True)
 
         return play(server, everything)
 

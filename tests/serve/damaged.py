@@ -1,9 +1,9 @@
-"""Damaged copies of a state: each is run, served, retried, cancelled and forgotten, and nothing panics or hangs. Where one run is damaged, the others go on.
+"""Runs every command on damaged copies of a state: nothing panics or hangs. If only one run is damaged, the others complete.
 
     python damaged.py [--oms FILE] [--copies N] [--seed N]
 
-Half of the copies have a damaged value of a run, and there the others must complete; the others have damaged bytes or missing rows anywhere, and
-there every command must end by itself, with an exit code that is one of ours.
+Half of the copies have a damaged value in one run; there, the other runs must complete. The other copies have damaged bytes or missing rows
+anywhere; there, every command must exit by itself with a documented exit code.
 """
 
 import random
@@ -21,14 +21,14 @@ from server import ROOT, Closed, Failed, Server, arguments, check, play, until
 
 CASE = ROOT / "tests/cases/one-damaged-run-stops-all"
 RUNS = 8
-# Seconds after which a command hangs.
+# Seconds after which a command counts as hanging.
 HANGS = 40
-# Exit codes: fine, findings, words, environment.
+# Exit codes: success, findings, usage error, environment.
 CODES = {0, 1, 2, 4}
 
 
 def mail_server() -> int:
-    """A mail server that takes everything; returns its port."""
+    """Starts a mail server that accepts everything and returns its port."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def talk(client: socket.socket) -> None:
@@ -75,7 +75,7 @@ class Damaged:
 
     def write(self, port: int) -> None:
         text = (CASE / "p.yaml").read_text().replace("port: 1,", f"port: {port},")
-        # Attempts follow each other soon, and do not run out.
+        # Retry soon, and with practically no limit of attempts.
         self.pipeline.write_text(text.replace("attempts: 5", "attempts: 99").replace("3600000", "1500"))
 
     def call(self, state: Path, *words) -> subprocess.CompletedProcess:
@@ -90,7 +90,7 @@ class Damaged:
         return done
 
     def original(self) -> Path:
-        """A state with runs that wait for a mail server."""
+        """Creates a state with runs that wait for a mail server."""
         state, orders = self.folder / "original", self.folder / "in.ndjson"
         orders.write_text("".join(f'{{"id":"A{at}","email":"a{at}@example.com"}}\n' for at in range(RUNS)))
         words = [self.oms, "run", self.pipeline, "--state-dir", state, "--mail", "smtp", "--input", orders]
@@ -103,14 +103,14 @@ class Damaged:
             except sqlite3.Error:
                 return False
 
-        until("the runs to wait", waits)
+        until("the waiting runs", waits)
         process.kill()
         process.wait()
         return state
 
 
 def one_value(database: sqlite3.Connection, chance: random.Random) -> None:
-    """Damages what is stored of one run, and nothing else."""
+    """Damages the stored data of one run only."""
     run = database.execute("select id, body from oms_runs where key = 'A3'").fetchone()
     events = database.execute("select seq, events from oms_journal where run = ?", [run[0]]).fetchall()
     seq, text = chance.choice(events)
@@ -134,7 +134,7 @@ def one_value(database: sqlite3.Connection, chance: random.Random) -> None:
 
 
 def anything(state: Path, chance: random.Random) -> None:
-    """Damages anything."""
+    """Damages random data of the database."""
     path = state / "oms.db"
     if chance.random() < 0.5:
         database = sqlite3.connect(path)
@@ -196,14 +196,14 @@ def main() -> int:
                 shutil.rmtree(state)
             for cause, count in sorted(causes.items()):
                 print(f"      {count} with {cause}", flush=True)
-            print(f"damaged: {args.copies} copies, no panic, no hang; where one run was damaged, the others went on", flush=True)
+            print(f"damaged: {args.copies} copies, no panic, no hang; if one run was damaged, the others completed", flush=True)
 
         return play(server, everything)
 
 
 def each(damaged: Damaged, server: Server, state: Path, one: bool) -> str:
     call, pipeline = damaged.call, damaged.pipeline
-    # A run that waits for ever is waited for until somebody interrupts it.
+    # `oms run` waits until it is interrupted if a run never ends.
     command = ["timeout", "-s", "INT", "3", damaged.oms, "run", pipeline, "--state-dir", state, "--mail", "smtp", "--input", damaged.none]
     try:
         done = subprocess.run([str(word) for word in command], capture_output=True, timeout=HANGS)
@@ -216,7 +216,7 @@ def each(damaged: Damaged, server: Server, state: Path, one: bool) -> str:
         database = sqlite3.connect(state / "oms.db")
         others = dict(database.execute("select key, state from oms_runs where key <> 'A3'"))
         if set(others.values()) != {"completed"} or len(others) != RUNS - 1:
-            raise Failed(f"the others: {others}; {done.stderr[-1000:].decode(errors='replace')}")
+            raise Failed(f"the other runs: {others}; {done.stderr[-1000:].decode(errors='replace')}")
         cause = "A3 {} {}".format(*database.execute("select state, coalesce(cause, '') from oms_runs where key = 'A3'").fetchone())[:60]
         database.close()
     server.state = state
@@ -229,11 +229,11 @@ def each(damaged: Damaged, server: Server, state: Path, one: bool) -> str:
             try:
                 statuses.add(server.ask("GET", path).status)
             except (Closed, ConnectionError):
-                # A database that cannot be read at all may end the server, as it should: the exit code is looked at below.
+                # An unreadable database may stop the server. The exit code is checked below.
                 if one:
-                    raise Failed(f"the server broke off at {path}") from None
+                    raise Failed(f"the server closed the connection at {path}") from None
         if not statuses <= {200, 303, 404, 500, 503}:
-            raise Failed(f"the server's answers: {statuses}")
+            raise Failed(f"the statuses of the server: {statuses}")
         if one:
             for words in (["runs", "retry", pipeline, "A3"], ["runs", "list", pipeline]):
                 call(state, *words)

@@ -1,8 +1,8 @@
-"""The disk of a server is full: orders are refused and none is lost, nothing ends, and when there is room the server goes on.
+"""Fills the disk of a server: it rejects orders without losing one, keeps running, and accepts orders again when there is space.
 
     python full_disk.py [--oms FILE]
 
-The state lies on a file system of its own, a `tmpfs` of a few megabytes. Without the right to mount one nothing is tested, which is said.
+The state is on a `tmpfs` of a few megabytes. Without the permission to mount one, the test reports that it was skipped.
 """
 
 import subprocess
@@ -14,9 +14,9 @@ from pathlib import Path
 from server import Failed, Server, agree, arguments, check, order, play, until
 
 MEGABYTES = 24
-# What takes the room away.
+# Bytes of a file that fills half of the disk and is deleted later.
 BALLAST = 12 << 20
-# Orders until the disk has to be full.
+# Maximum number of orders before the disk must be full.
 ORDERS_MAX = 20_000
 
 
@@ -25,7 +25,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         mount = ["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "oms-full-disk", name]
         if subprocess.run(mount, stderr=subprocess.DEVNULL).returncode != 0:
-            print("skipped: a full disk, since no file system can be mounted here")
+            print("skipped: a full disk, because no file system can be mounted here")
             return 0
         try:
             server = Server(args.oms, Path(name))
@@ -49,10 +49,10 @@ def everything(server: Server, folder: Path) -> None:
 
     with server.connect() as connection:
         statuses = (put(connection, f"A-{at}") for at in range(ORDERS_MAX))
-        check("the answer when there is no room", 503, next((status for status in statuses if status != 201), None))
-        check("it is the same for the next ones", {503}, {put(connection, f"B-{at}") for at in range(20)})
-        check("it lives", 200, connection.request("GET", "/healthz").status)
-        check("what was accepted is there", "completed", connection.request("GET", "/storefront/order/A-0").json()["state"])
+        check("the status when the disk is full", 503, next((status for status in statuses if status != 201), None))
+        check("the status of the next orders", {503}, {put(connection, f"B-{at}") for at in range(20)})
+        check("the server is alive", 200, connection.request("GET", "/healthz").status)
+        check("the state of an accepted order", "completed", connection.request("GET", "/storefront/order/A-0").json()["state"])
         server.page(connection, "/runs")
         ballast.unlink()
         begun = time.monotonic()
@@ -60,15 +60,15 @@ def everything(server: Server, folder: Path) -> None:
         def goes_on() -> bool:
             return put(connection, f"C-{len(accepted)}") == 201
 
-        until("an order to be taken", goes_on, 10)
-        print(f"      an order was taken {time.monotonic() - begun:.1f} s after there was room", flush=True)
-        check("and then all", {201}, {put(connection, f"D-{at}") for at in range(20)})
+        until("an accepted order", goes_on, 10)
+        print(f"      an order was accepted {time.monotonic() - begun:.1f} s after there was space", flush=True)
+        check("the status of all further orders", {201}, {put(connection, f"D-{at}") for at in range(20)})
     server.settle()
     for table, of in server.stored().items():
-        check(f"{table}: one of each order with a 2xx, and no other", True, of == sorted(accepted))
+        check(f"{table}: exactly one for each accepted order", True, of == sorted(accepted))
     agree(server)
-    check("it ends as it should", 0, server.stop())
-    print(f"full disk: {len(accepted)} taken, none lost", flush=True)
+    check("the exit code of the server", 0, server.stop())
+    print(f"full disk: {len(accepted)} orders accepted, none lost", flush=True)
 
 
 if __name__ == "__main__":

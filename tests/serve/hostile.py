@@ -1,12 +1,12 @@
-"""Callers that are slow, wrong or malicious: each gets the answer that is right for it, or none, and nothing of theirs is stored.
+"""Slow, faulty and malicious clients: each gets the correct answer or none, and no invalid order is stored.
 
     python hostile.py [--oms FILE] [--corpus DIR]
 
-`--corpus` is the large test data; with it every body of its JSON test suite and every odd order is put, too.
+With `--corpus`, the folder of large test data, every body of its JSON test suite and every unusual order is put too.
 
-While slow callers hold connections open for as long as the server lets them, the others do what they do one after the other. In the end the
-database holds exactly the orders that were answered with a 2xx, each once; no answer was a 5xx but where the API keys were made unreadable;
-the server answers as before, has closed every connection, and had no more memory than it may have.
+While slow clients hold connections open for as long as the server allows, the others run one after the other. At the end, the database must
+hold exactly the orders that got a 2xx, each once. No answer may be a 5xx, except while the API keys are unreadable. The server must answer
+as before, must have closed every connection, and must not have exceeded its memory limit.
 """
 
 import json
@@ -23,19 +23,19 @@ from urllib.parse import quote, urlencode
 from server import ORDER_MAX, PATH, PIPELINE, Closed, Failed, Server, agree, arguments, check, order, play, request, until, written
 from slow_clients import BODY, CLOSED, HEADERS, LATE, OPEN, slow
 
-# Megabytes that the server may have at the most.
+# Maximum memory of the server in megabytes.
 MEMORY_MAX = 300
-# Seconds after which a connection counts as still open.
+# Seconds of silence after which a connection counts as open.
 SILENCE = 0.3
 SMUGGLED = "SMUGGLED"
 
 
 class Hostile:
-    """A server, and the keys of all orders that it must have."""
+    """A server, and the keys of all orders that it must have stored."""
 
     def __init__(self, server: Server):
         self.server, self.accepted, self.number = server, set(), 0
-        # The order that came first of several with one key; it has a bill and no mail, since nobody knows its customer.
+        # The key of the concurrent orders with different customers. The stored one has a bill but no mail, because its customer is unknown.
         self.parked = None
 
     def fresh(self) -> str:
@@ -43,15 +43,15 @@ class Hostile:
         return f"H-{self.number}"
 
     def expect(self, what: str, expected, answer, key: str | None = None) -> None:
-        """Checks an answer's status; an order that got a 2xx must be stored."""
+        """Checks the status of an answer, and records the key of an order that got a 2xx."""
         check(what, expected, answer.status)
         if answer.status < 300 and key:
             self.accepted.add(key)
         if answer.status >= 400 and answer.headers.get("content-type") != "application/problem+json":
-            raise Failed(f"{what}: the refusal is no problem: {answer.headers}")
+            raise Failed(f"{what}: the rejection is not a problem document: {answer.headers}")
 
     def exchange(self, data: bytes, then_end: bool = False) -> list:
-        """Sends bytes on a connection of their own: the statuses of all answers to them, and what becomes of the connection."""
+        """Sends bytes on a new connection. Returns the statuses of all answers, and whether the connection is open or closed afterwards."""
         found = []
         with self.server.connect() as connection:
             connection.send(data)
@@ -61,7 +61,7 @@ class Hostile:
                 while True:
                     answer = connection.answer(to_head=data.startswith(b"HEAD "))
                     if answer.status >= 400 and answer.headers.get("content-type") != "application/problem+json":
-                        raise Failed(f"{data[:60]!r}: the refusal is no problem: {answer.headers}")
+                        raise Failed(f"{data[:60]!r}: the rejection is not a problem document: {answer.headers}")
                     found.append(answer.status)
                     connection.socket.settimeout(SILENCE)
             except Closed:
@@ -70,7 +70,7 @@ class Hostile:
                 return [*found, OPEN]
 
     def head(self, key: str, *lines: str, method: str = "PUT", version: str = "1.1") -> bytes:
-        """The head of an order's request, with lines of one's own."""
+        """The head of a request with an order, with additional lines."""
         begin = [f"{method} {PATH}/{key} HTTP/{version}", f"Host: 127.0.0.1:{self.server.port}", "Content-Type: application/json"]
         return "".join(f"{line}\r\n" for line in [*begin, *lines, ""]).encode("latin-1")
 
@@ -88,7 +88,7 @@ def sizes(hostile: Hostile) -> None:
     ask = hostile.server.ask
     key = hostile.fresh()
     padded = written(order(key)).ljust(ORDER_MAX)
-    hostile.expect("an order as large as it may be", 201, ask("PUT", f"{PATH}/{key}", padded), key)
+    hostile.expect("an order of the maximum size", 201, ask("PUT", f"{PATH}/{key}", padded), key)
     for size in (ORDER_MAX + 1, 4 << 20, 32 << 20):
         hostile.expect(f"{size} bytes", 413, ask("PUT", f"{PATH}/LARGE", b" " * size))
         with hostile.server.connect() as connection:
@@ -96,11 +96,11 @@ def sizes(hostile: Hostile) -> None:
             hostile.expect(f"{size} bytes in chunks", 413, connection.answer())
     with hostile.server.connect() as connection:
         connection.send(hostile.head("LARGE", f"Content-Length: {1 << 50}"))
-        hostile.expect("a petabyte that is only announced", 413, connection.answer())
-        check("its connection is closed", True, connection.ended())
+        hostile.expect("an announced petabyte", 413, connection.answer())
+        check("the connection of the announced petabyte is closed", True, connection.ended())
     for size in (0, 1):
         hostile.expect(f"{size} bytes", 400, ask("PUT", f"{PATH}/SMALL", b" " * size))
-    check("no length at all", [400, OPEN], hostile.exchange(hostile.head("SMALL")))
+    check("no length", [400, OPEN], hostile.exchange(hostile.head("SMALL")))
 
 
 def truncated(hostile: Hostile) -> None:
@@ -108,15 +108,15 @@ def truncated(hostile: Hostile) -> None:
     length = f"Content-Length: {len(body) + 10}"
     for what, data in {
         "half a body": hostile.head("CUT", length) + body[:50],
-        # What came is a whole order, and yet not all that was announced.
-        "an order, and less than was announced": hostile.head("CUT", length) + body,
+        # The received bytes are a complete order, but fewer than announced.
+        "an order with fewer bytes than announced": hostile.head("CUT", length) + body,
         "an order in chunks without the last one": hostile.head("CUT", "Transfer-Encoding: chunked") + chunked(body)[: -len(b"0\r\n\r\n")],
-        "an order in chunks and half the last one": hostile.head("CUT", "Transfer-Encoding: chunked") + chunked(body)[:-2],
+        "an order in chunks with half of the last one": hostile.head("CUT", "Transfer-Encoding: chunked") + chunked(body)[:-2],
     }.items():
-        check(f"{what}, then the end", ({400, CLOSED}), hostile.exchange(data, then_end=True)[0])
+        check(f"{what}, then the end of the stream", ({400, CLOSED}), hostile.exchange(data, then_end=True)[0])
         with hostile.server.connect() as connection:
             connection.send(data)
-            # The connection is reset rather than ended.
+            # Reset the connection instead of closing it.
             connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     check("half a head", [CLOSED], hostile.exchange(hostile.get()[:20], then_end=True))
 
@@ -136,7 +136,7 @@ def chunks(hostile: Hostile) -> None:
                    b"0\r\n" + b"x: y\r\n" * 10_000 + b"\r\n", b"0x5\r\nhello\r\n", b" 5\r\nhello\r\n", chunked(body)[:-5] + b"0\r\nno trailer\r\n\r\n"):
         data = hostile.head("CHUNKS", "Transfer-Encoding: chunked") + broken
         check(f"the chunks {broken[:20]!r}", [400, CLOSED], hostile.exchange(data + hostile.get()))
-    # As fast as they are taken, without an end.
+    # Send chunks as fast as the server reads them.
     with hostile.server.connect() as connection:
         connection.send(hostile.head("ENDLESS", "Transfer-Encoding: chunked"))
         connection.socket.settimeout(BODY + LATE)
@@ -154,19 +154,19 @@ def pipelined(hostile: Hostile) -> None:
         bodies[20] = b"{}"
         connection.send(b"".join(request(server.port, "PUT", f"{PATH}/{key}", body) for key, body in zip(keys, bodies)))
         answers = [connection.answer() for _ in keys]
-        check("50 orders in one breath, one of them wrong", [400 if at == 20 else 201 for at in range(50)], [answer.status for answer in answers])
+        check("50 pipelined orders, one of them invalid", [400 if at == 20 else 201 for at in range(50)], [answer.status for answer in answers])
         named = [key for at, key in enumerate(keys) if at != 20]
-        check("the answers come in the order of the questions", named, [answer.json()["key"] for answer in answers if answer.status == 201])
+        check("the answers have the order of the requests", named, [answer.json()["key"] for answer in answers if answer.status == 201])
         hostile.accepted |= set(named)
         connection.send(hostile.get() * 2_000)
-        check("2,000 questions before the first answer is read", {200}, {connection.answer().status for _ in range(2_000)})
-    # After a request that has no clear end nothing is taken for the next one.
+        check("2,000 requests before the first answer is read", {200}, {connection.answer().status for _ in range(2_000)})
+    # After a request with an ambiguous end, the server must not read a next one.
     data = hostile.head("BROKEN", "Content-Length: 5", "Content-Length: 6") + b"hello" + request(server.port, "PUT", f"{PATH}/{SMUGGLED}", written(order(SMUGGLED)))
-    check("an order behind a broken request", [400, CLOSED], hostile.exchange(data))
+    check("an order after a malformed request", [400, CLOSED], hostile.exchange(data))
 
 
 def framing(hostile: Hostile) -> None:
-    """A request within a request must stay a body, or be nothing."""
+    """A request inside the body of another one must not be executed."""
     within = request(hostile.server.port, "PUT", f"{PATH}/{SMUGGLED}", written(order(SMUGGLED)))
     key = hostile.fresh()
     body = written(order(key))
@@ -183,17 +183,17 @@ def framing(hostile: Hostile) -> None:
     for lines in refused:
         check(f"{' | '.join(lines)!a}", [400, CLOSED], hostile.exchange(hostile.head(SMUGGLED, *lines) + b"0\r\n\r\n" + within))
     check("chunks in HTTP/1.0", [400, CLOSED], hostile.exchange(hostile.head(key, te, version="1.0") + chunked(body)))
-    check("the largest length there is", {400, 413, 431}, hostile.exchange(hostile.head(key, f"Content-Length: {(1 << 64) - 1}") + within)[0])
-    # Chunks win, and the connection cannot be used for a second request (RFC 9112, section 6.3).
+    check("the largest length", {400, 413, 431}, hostile.exchange(hostile.head(key, f"Content-Length: {(1 << 64) - 1}") + within)[0])
+    # Transfer-Encoding overrides Content-Length, and the connection must be closed after the answer (RFC 9112, section 6.3).
     for lines in ([length, te], [te, length], ["Content-Length: 0", te]):
         check(f"{' | '.join(lines)}", [200, CLOSED], hostile.exchange(hostile.head(key, *lines) + chunked(body) + within))
-    # The length ends the body, whatever looks like chunks in it.
-    check("a length twice", [200, OPEN], hostile.exchange(hostile.head(key, length, length) + body))
+    # Content-Length ends the body, even if the body looks like chunks.
+    check("two equal lengths", [200, OPEN], hostile.exchange(hostile.head(key, length, length) + body))
     check("the end of chunks in a body of 5 bytes", [400, 200, OPEN], hostile.exchange(hostile.head(key, "Content-Length: 5") + b"0\r\n\r\n" + hostile.get()))
-    # hyper looks at the last coding only. What is inside is taken for JSON as it is; where the body ends is not in doubt.
+    # hyper checks only the last coding and treats the content as JSON. The end of the body is unambiguous.
     for value in ("chunked, chunked", "gzip, chunked", "CHUNKED"):
         check(f"Transfer-Encoding: {value}", [200, OPEN], hostile.exchange(hostile.head(key, f"Transfer-Encoding: {value}") + chunked(body)))
-    # A body that a GET or a HEAD has is a body.
+    # A GET or a HEAD can have a body too.
     for method in ("GET", "HEAD", "DELETE"):
         found = hostile.exchange(hostile.head(SMUGGLED, f"Content-Length: {len(within)}", method=method) + within)
         check(f"a request as the body of a {method}", 1, len([status for status in found if isinstance(status, int)]))
@@ -213,18 +213,18 @@ def heads(hostile: Hostile) -> None:
         ("a space in a header's name", 400, hostile.get("/healthz", "X Y: z")),
         ("a header without a name", 400, hostile.get("/healthz", ": z")),
         ("NUL in a header", 400, hostile.get("/healthz", "X: a\0b")),
-        ("no UTF-8 in a header", 200, hostile.get("/healthz", "X-Request-Id: \xff\xfe")),
-        ("no UTF-8 in a path", 400, hostile.get(f"{PATH}/\xff\xfe")),
+        ("invalid UTF-8 in a header", 200, hostile.get("/healthz", "X-Request-Id: \xff\xfe")),
+        ("invalid UTF-8 in a path", 400, hostile.get(f"{PATH}/\xff\xfe")),
         ("NUL in a path", 400, hostile.get(f"{PATH}/a\0b")),
         ("a space in a path", 400, hostile.get(f"{PATH}/a b")),
         ("a path with two dots above the root", 404, hostile.get("/../../../../etc/passwd")),
     ]:
         check(what, status, hostile.exchange(data)[0])
     given = hostile.server.ask("GET", "/healthz", headers={"x-request-id": "mine-1"})
-    check("a plain id is kept", "mine-1", given.headers["x-request-id"])
+    check("a valid request id is returned", "mine-1", given.headers["x-request-id"])
     for bad in ("a b", "x" * 65, "<script>", "\xe9"):
         given = hostile.server.ask("GET", "/healthz", headers={"x-request-id": bad})
-        check(f"the id {bad[:10]!a} is not given back", False, bad in given.headers["x-request-id"])
+        check(f"the request id {bad[:10]!a} is returned", False, bad in given.headers["x-request-id"])
     for value in ("wait=-1", "wait=99999999999999999999", "wait=\xff", "wait", "=", ";;,,=,wait=;", ",".join(["wait=x"] * 1000)):
         key = hostile.fresh()
         hostile.expect(f"Prefer: {value[:30]!a}", 201, hostile.server.put(order(key), {"prefer": value}), key)
@@ -234,7 +234,7 @@ def keys(hostile: Hostile) -> None:
     server = hostile.server
     for key in ("..", ".", "%2e%2e", "%2e", "%2f", "a%2fb", "..%2f..%2fetc%2fpasswd", "%00", "a%00", "%ff", "%C3%A9", "%E2%80%AE", "%F0%9F%92%A9", "a%20b",
                 "%", "%zz", "a;b", "a\\b", "a:b", "a%0d%0ab", "x" * 257, "x" * 4096, "'%20or%201=1--", "%3Cscript%3E"):
-        # As it was sent, and as it is meant.
+        # Once with the key as sent, and once with the decoded key.
         meant = bytes.fromhex(key[1:]).decode(errors="replace") if len(key) == 3 and key[0] == "%" and key != "%zz" else key
         for body in {key, meant}:
             hostile.expect(f"PUT under {key[:30]!r}", 400, server.ask("PUT", f"{PATH}/{key}", written(order(body))))
@@ -259,7 +259,7 @@ def kinds(hostile: Hostile) -> None:
 
 
 def name_of(number: int, raw: bytes) -> str:
-    """The name that an odd order is put under: its own key, where it has one."""
+    """The name for an unusual order: its own key, if it has one."""
     try:
         key = json.loads(raw)["order_id"]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -269,9 +269,9 @@ def name_of(number: int, raw: bytes) -> str:
 
 def bodies(hostile: Hostile, corpus: Path | None) -> None:
     server = hostile.server
-    # The places of 10,000 faults would be a long answer.
+    # The answer must be short even if there are 10,000 faults.
     for what, body in {
-        "no UTF-8": written(order("BODY")).replace(b"EUR", b"\xff\xfe\xfd"), "UTF-16": json.dumps(order("BODY")).encode("utf-16"),
+        "invalid UTF-8": written(order("BODY")).replace(b"EUR", b"\xff\xfe\xfd"), "UTF-16": json.dumps(order("BODY")).encode("utf-16"),
         "a byte order mark": b"\xef\xbb\xbf" + written(order("BODY")), "gzip": b"\x1f\x8b\x08" + bytes(50), "NUL": bytes(200),
         "a surrogate": written(order("BODY")).replace(b"BODY", b"\\ud800"), "200,000 brackets": b"[" * 200_000, "40,000 braces": b'{"a":' * 40_000,
         "100,000 levels": b'{"items":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "80,000 faults": b'{"items":[' + b"[]," * 79_999 + b"[]]}",
@@ -288,7 +288,7 @@ def bodies(hostile: Hostile, corpus: Path | None) -> None:
     with server.connect() as connection:
         suite = sorted((corpus / "bad-input/json-test-suite").glob("*.json"))
         found = {path.name: connection.request("PUT", f"{PATH}/SUITE", path.read_bytes()).status for path in suite}
-    check(f"{len(suite)} bodies of the JSON test suite are no orders", {}, {name: status for name, status in found.items() if status != 400})
+    check(f"{len(suite)} bodies of the JSON test suite are rejected", {}, {name: status for name, status in found.items() if status != 400})
     allowed = {"reject": {400, 413}, "accept": {201}, "accept_escaped": {201}, "no_rate": {201}, "no_contact": {201}, "idempotent": {200}, "conflict": {409}}
     wrong = []
     lines = (corpus / "bad-input/orders/cases.ndjson").read_text(encoding="utf-8").splitlines()
@@ -300,7 +300,7 @@ def bodies(hostile: Hostile, corpus: Path | None) -> None:
             wrong.append((case["case"], case["expect"], answer.status))
         if answer.status < 300:
             hostile.accepted.add(answer.json()["key"])
-    check(f"{len(lines)} odd orders are answered as they should be", [], wrong)
+    check(f"{len(lines)} unusual orders get the expected answer", [], wrong)
 
 
 def methods(hostile: Hostile) -> None:
@@ -320,15 +320,15 @@ def methods(hostile: Hostile) -> None:
         hostile.expect(f"GET {target}", 404, server.ask("GET", target))
     for method, target, status in [("GET", "/console/console.map", 404), ("GET", "/console/storefront/x", 404), ("PATCH", "/console/storefront/runs", 405)]:
         answer = server.ask(method, target)
-        check(f"{method} {target} is answered with a page", (status, "text/html; charset=utf-8"), (answer.status, answer.headers["content-type"]))
+        check(f"{method} {target}: the answer is a page", (status, "text/html; charset=utf-8"), (answer.status, answer.headers["content-type"]))
     hostile.expect("GET evil.example:80", 400, server.ask("GET", "evil.example:80"))
     head, got = server.ask("HEAD", f"{PATH}/{key}"), server.ask("GET", f"{PATH}/{key}")
     check("HEAD is GET without a body", (200, b"", got.headers["content-length"]), (head.status, head.body, head.headers["content-length"]))
-    hostile.expect("HEAD of an order that is not there", 404, server.ask("HEAD", f"{PATH}/NOTHING"))
+    hostile.expect("HEAD of an unknown order", 404, server.ask("HEAD", f"{PATH}/NOTHING"))
 
 
 def hosts(hostile: Hostile) -> None:
-    """Without API keys only callers that mean this machine are heard: a web page that was led here by another name is not."""
+    """Without API keys, the server accepts only requests for a local host name. This rejects web pages that reach it by DNS rebinding."""
     server = hostile.server
     key = hostile.fresh()
     for host in ("127.0.0.1", f"localhost:{server.port}", "LOCALHOST", "[::1]", "127.1.2.3:1"):
@@ -357,35 +357,35 @@ def old(hostile: Hostile) -> None:
     length = f"Content-Length: {len(body)}"
     check("HTTP/1.0", [201, CLOSED], hostile.exchange(hostile.head(key, length, version="1.0") + body))
     hostile.accepted.add(key)
-    check("HTTP/1.0 that is kept alive", [200, OPEN], hostile.exchange(hostile.head(key, length, "Connection: keep-alive", version="1.0") + body))
+    check("HTTP/1.0 with keep-alive", [200, OPEN], hostile.exchange(hostile.head(key, length, "Connection: keep-alive", version="1.0") + body))
     check("HTTP/0.9", [400, CLOSED], hostile.exchange(f"GET {PATH}/{key}\r\n\r\n".encode()))
-    check("HTTP/1.1 that is closed", [200, CLOSED], hostile.exchange(hostile.head(key, length, "Connection: close") + body))
+    check("HTTP/1.1 with close", [200, CLOSED], hostile.exchange(hostile.head(key, length, "Connection: close") + body))
     for version in ("1.2", "3.0", "9.9", "x"):
         check(f"HTTP/{version}", [400, CLOSED], hostile.exchange(hostile.head(key, length, version=version) + body))
     with hostile.server.connect() as connection:
         connection.send(hostile.head(key, length, "Expect: 100-continue"))
         check("Expect: 100-continue", 100, connection.answer().status)
         connection.send(body)
-        hostile.expect("and its order", 200, connection.answer(), key)
-    for what, status, lines in [("of an order that is too large", 413, [f"Content-Length: {ORDER_MAX + 1}"]), ("of no JSON", 415, [length, "Content-Type: x"])]:
+        hostile.expect("the order after Expect: 100-continue", 200, connection.answer(), key)
+    for what, status, lines in [("with an order that is too large", 413, [f"Content-Length: {ORDER_MAX + 1}"]), ("with another media type", 415, [length, "Content-Type: x"])]:
         with hostile.server.connect() as connection:
             data = hostile.head("EXPECT", *lines, "Expect: 100-continue")
             connection.send(data.replace(b"Content-Type: application/json\r\n", b"") if status == 415 else data)
-            check(f"Expect: 100-continue {what} is not asked for", status, connection.answer().status)
+            check(f"Expect: 100-continue {what} is rejected at once", status, connection.answer().status)
 
 
 def together(hostile: Hostile) -> None:
-    """The same key from many at the same moment: it is one order."""
+    """Many clients put an order with the same key at the same time: one order is stored."""
     for what, bodies, statuses in [
         ("the same order", lambda key, at: order(key), [200] * 29 + [201]),
-        ("other orders", lambda key, at: order(key, customer_id=f"C{at}"), [201] + [409] * 29),
+        ("different orders", lambda key, at: order(key, customer_id=f"C{at}"), [201] + [409] * 29),
     ]:
         key = hostile.fresh()
         connections = [hostile.server.connect() for _ in range(30)]
         for at, connection in enumerate(connections):
             connection.send(request(hostile.server.port, "PUT", f"{PATH}/{key}", written(bodies(key, at))))
         found = sorted(connection.answer().status for connection in connections)
-        check(f"{what} under one key, 30 at once", statuses, found)
+        check(f"{what} with one key, 30 at once", statuses, found)
         for connection in connections:
             connection.close()
         if what == "the same order":
@@ -395,15 +395,15 @@ def together(hostile: Hostile) -> None:
 
 
 def console(server: Server, intake: str, admin: str) -> None:
-    """The console is an admin's: a key that is for sending orders opens no page of it."""
+    """The console requires an admin key; an intake key opens no page of it."""
     overview = "/console/storefront/"
-    for what, headers in {"no session": {}, "an admin's key in a header": {"x-api-key": admin}, "a session that is none": {"cookie": "oms=1; oms_session_1=1"}}.items():
+    for what, headers in {"no session": {}, "an admin's key in a header": {"x-api-key": admin}, "an unknown session": {"cookie": "oms=1; oms_session_1=1"}}.items():
         check(f"the console with {what}", (303, "/console/login"), leads(server.ask("GET", overview, headers=headers)))
     page = server.ask("GET", "/console/login")
     cookie = page.headers["set-cookie"].split(";")[0]
     csrf = re.search(rb'name="csrf" value="([^"]+)"', page.body)[1].decode()
     for what, expected, key, token, more in [
-        ("an intake key", (403, None), intake, csrf, {}), ("a key that is none", (403, None), "x", csrf, {}), ("no token", (403, None), admin, "", {}),
+        ("an intake key", (403, None), intake, csrf, {}), ("an unknown key", (403, None), "x", csrf, {}), ("no token", (403, None), admin, "", {}),
         ("another site's form", (403, None), admin, csrf, {"origin": "https://evil.example"}), ("no cookie", (403, None), admin, csrf, {"cookie": ""}),
         ("an admin's key", (303, overview), admin, csrf, {}),
     ]:
@@ -417,7 +417,7 @@ def leads(answer) -> tuple:
 
 
 def secrets(oms: Path, folder: Path) -> None:
-    """Where there is an API key, nobody is heard without one."""
+    """Once there is an API key, every request needs one."""
     server = Server(oms, folder)
     intake, admin = server.key("shop"), server.key("ann", "admin")
     gone, elsewhere = server.key("gone"), server.key("shop", state=folder / "elsewhere")
@@ -426,16 +426,16 @@ def secrets(oms: Path, folder: Path) -> None:
         server.start()
         found = Hostile(server)
         for what, headers in {"an intake key": {"x-api-key": intake}, "an admin's key": {"x-api-key": admin}, "a bearer": {"authorization": f"bearer  {intake}"},
-                              "a key, by another name": {"x-api-key": intake, "host": "evil.example"}}.items():
+                              "a key and another host name": {"x-api-key": intake, "host": "evil.example"}}.items():
             found.expect(what, {200, 201}, server.put(order("KEY"), headers), "KEY")
-            found.expect(f"{what}, asking", 200, server.ask("GET", f"{PATH}/KEY", headers=headers))
+            found.expect(f"{what}, GET", 200, server.ask("GET", f"{PATH}/KEY", headers=headers))
         wrong = intake[:-1] + ("0" if intake[-1] != "0" else "1")
         for what, headers in {
             "no key": {}, "a wrong key": {"x-api-key": wrong}, "another state's key": {"x-api-key": elsewhere}, "a revoked key": {"x-api-key": gone},
             "half a key": {"x-api-key": intake[:20]}, "an empty key": {"x-api-key": ""}, "a key of 20 kB": {"x-api-key": "oms_" + "a" * 20_000},
-            "a key that is no text": {"x-api-key": "\xff"}, "a key without its case": {"x-api-key": intake.upper()}, "a key and more": {"x-api-key": f"{intake}0"},
-            "a wrong key beside a right one": {"x-api-key": wrong, "authorization": f"Bearer {intake}"}, "Basic": {"authorization": f"Basic {intake}"},
-            "a bearer of nothing": {"authorization": "Bearer"}, "two keys in one": {"x-api-key": f"{intake}, {intake}"}, "only the id": {"x-api-key": intake[:17]},
+            "a key that is not text": {"x-api-key": "\xff"}, "a key in upper case": {"x-api-key": intake.upper()}, "a key with an extra character": {"x-api-key": f"{intake}0"},
+            "a wrong key and a valid one": {"x-api-key": wrong, "authorization": f"Bearer {intake}"}, "Basic": {"authorization": f"Basic {intake}"},
+            "an empty bearer token": {"authorization": "Bearer"}, "two keys in one header": {"x-api-key": f"{intake}, {intake}"}, "only the id": {"x-api-key": intake[:17]},
         }.items():
             for how, answer in {"PUT": server.put(order("NOKEY"), headers), "POST": server.ask("POST", PATH, written(order("NOKEY")), headers),
                                 "GET": server.ask("GET", f"{PATH}/KEY", headers=headers)}.items():
@@ -446,7 +446,7 @@ def secrets(oms: Path, folder: Path) -> None:
         console(server, intake, admin)
         with server.connect() as connection:
             connection.send(found.head("NOKEY", f"Content-Length: {ORDER_MAX}", "Expect: 100-continue"))
-            check("without a key no body is asked for", 401, connection.answer().status)
+            check("without a key, the server does not ask for the body", 401, connection.answer().status)
         server.run("keys", "revoke", PIPELINE, "shop", "--state-dir", server.state)
         time.sleep(1.1)
         found.expect("a key a second after it was revoked", 401, server.put(order("NOKEY"), {"x-api-key": intake}))
@@ -456,21 +456,21 @@ def secrets(oms: Path, folder: Path) -> None:
         time.sleep(1.1)
         answer = server.put(order("NOKEY"), {"x-api-key": admin})
         found.expect("keys that cannot be read", 503, answer)
-        check("when to come again", "1", answer.headers.get("retry-after"))
+        check("Retry-After", "1", answer.headers.get("retry-after"))
         with keys:
             keys.execute("alter table oms_keys rename column other to digest")
         keys.close()
         time.sleep(1.1)
         found.expect("keys that can be read again", 200, server.put(order("KEY"), {"x-api-key": admin}))
-        check("nothing but the order with a key is stored", ["KEY"], server.stored()["runs"])
-        check("it ends as it should", 0, server.stop())
+        check("only the order with a key is stored", ["KEY"], server.stored()["runs"])
+        check("the exit code of the server", 0, server.stop())
     finally:
         if server.lives():
             server.kill()
 
 
 def vanished(hostile: Hostile) -> None:
-    """Who sends a whole order and leaves has it stored or not, and finds out by sending it again."""
+    """Clients that disconnect before the answer can send the order again to make sure that it is stored."""
     keys = [hostile.fresh() for _ in range(100)]
     for key in keys:
         with hostile.server.connect() as connection:
@@ -478,39 +478,39 @@ def vanished(hostile: Hostile) -> None:
     for key in keys:
         answer = hostile.server.put(order(key))
         if answer.status not in (200, 201):
-            raise Failed(f"an order of somebody who had left: {answer.status}")
+            raise Failed(f"an order of a client that disconnected: {answer.status}")
         hostile.accepted.add(key)
-    print(f"ok    {len(keys)} orders of callers that left before the answer were sent again", flush=True)
+    print(f"ok    {len(keys)} orders of clients that disconnected before the answer were sent again", flush=True)
 
 
 def aftermath(hostile: Hostile, files: int) -> None:
     server = hostile.server
-    check("the server lives", True, server.lives())
-    check("it is ready", 200, server.ask("GET", "/readyz").status)
+    check("the server is alive", True, server.lives())
+    check("the server is ready", 200, server.ask("GET", "/readyz").status)
     begun = time.monotonic()
     key = hostile.fresh()
-    hostile.expect("it takes an order", 201, server.put(order(key), {"prefer": "wait=5"}), key)
-    check("in normal time", True, time.monotonic() - begun < 0.5)
+    hostile.expect("the server accepts an order", 201, server.put(order(key), {"prefer": "wait=5"}), key)
+    check("the order takes a normal time", True, time.monotonic() - begun < 0.5)
     # Besides HTTP connections, the server opens up to four connections to its database, with two files each.
     until("the server to close connections", lambda: server.files() <= files + 8, 2 * HEADERS)
-    print(f"ok    {server.files()} files are open, {files} were", flush=True)
+    print(f"ok    {server.files()} files are open, {files} at the beginning", flush=True)
     server.settle()
     stored, runs = server.stored(), server.runs()
     expected = sorted(hostile.accepted | {hostile.parked})
-    check(f"the {len(expected)} runs are the orders that were accepted", (True, True), (stored["runs"] == expected, sorted(runs) == expected))
+    check(f"the {len(expected)} runs are the accepted orders", (True, True), (stored["runs"] == expected, sorted(runs) == expected))
     check("smuggled orders", 0, stored["runs"].count(SMUGGLED))
     completed = sorted(key for key, state in runs.items() if state == "completed")
     print(f"ok    {len(completed)} runs are completed", flush=True)
     for name in ("bills", "objects"):
-        check(f"{name}: one of each completed order", True, [key for key in stored[name] if runs[key] == "completed"] == completed and len(set(stored[name])) == len(stored[name]))
-    check("mails: none twice", len(set(stored["mails"])), len(stored["mails"]))
+        check(f"{name}: exactly one for each completed order", True, [key for key in stored[name] if runs[key] == "completed"] == completed and len(set(stored[name])) == len(stored[name]))
+    check("mails: no repetitions", len(set(stored["mails"])), len(stored["mails"]))
     lines = server.ask("GET", "/metrics").body.decode().splitlines()
-    check("the server counted no 5xx", [], [line for line in lines if line.startswith("oms_http_requests_total") and 'status="5' in line])
+    check("5xx in the metrics", [], [line for line in lines if line.startswith("oms_http_requests_total") and 'status="5' in line])
     agree(server)
-    check("it said nothing of a panic", False, server.said_of_itself("panicked"))
+    check("a panic in the log of the server", False, server.said_of_itself("panicked"))
     now, peak = server.memory()
-    check(f"its memory, now {now} MB, at the most {peak} MB, stayed below {MEMORY_MAX} MB", True, peak < MEMORY_MAX)
-    check("it ends as it should", 0, server.stop())
+    check(f"the memory, {now} MB with a peak of {peak} MB, stayed below {MEMORY_MAX} MB", True, peak < MEMORY_MAX)
+    check("the exit code of the server", 0, server.stop())
 
 
 def main() -> int:
@@ -534,7 +534,7 @@ def main() -> int:
             for kind in waiting:
                 kind.judge()
             aftermath(hostile, files)
-            print(f"hostile: all as it should be, in {time.monotonic() - begun:.0f} s", flush=True)
+            print(f"hostile: all checks passed in {time.monotonic() - begun:.0f} s", flush=True)
 
         return play(server, everything)
 

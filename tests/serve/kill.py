@@ -1,9 +1,9 @@
-"""The server is killed while orders come in, again and again: none that it answered with a 2xx is lost, and none is worked on twice.
+"""Kills the server repeatedly while orders arrive: no order with a 2xx is lost, and no order is processed twice.
 
     python kill.py [--oms FILE] [--times N] [--seed N]
 
-Several connections put orders, new ones and now and then one that was put before. At a moment that nobody chose the server is killed, and
-started again on the same state, sometimes only to be killed before it takes an order. In the end everything is put once more.
+Several connections put orders: new ones, and now and then a repeated one. At a random moment the server is killed and started again on the
+same state. Sometimes it is killed again before it accepts an order. At the end, every order is put once more.
 """
 
 import random
@@ -16,20 +16,20 @@ from pathlib import Path
 from server import PATH, Closed, Failed, Server, agree, arguments, check, play, samples
 
 CONNECTIONS = 6
-# Seconds of load before a kill, at the most.
+# Maximum seconds of load before a kill.
 LOAD = 0.6
-# One of so many orders is one that was put before.
+# One in this many orders is a repeated one.
 REPEATED = 5
-# What a write or a read says when the server is killed.
+# The errors of a write or a read when the server is killed.
 BROKEN = (Closed, Failed, OSError)
 
 
 class Shop:
-    """What was put, and what was answered to it."""
+    """The orders that were put, and the answers to them."""
 
     def __init__(self, server: Server, seed: int):
         self.server, self.chance, self.lock = server, random.Random(seed), threading.Lock()
-        # Every order that was begun to be put, and those of them that were answered: once or more often, with 201 at the most once.
+        # Every order that was put, and the statuses of its answers, with 201 at most once.
         self.put, self.answers, self.wrong = {}, {}, []
         self.samples, self.running = samples(), False
 
@@ -38,7 +38,7 @@ class Shop:
             if self.put and self.chance.randrange(REPEATED) == 0:
                 return self.chance.choice(list(self.put))
             key = f"K-{len(self.put)}"
-            # All kinds of samples: small and large ones, with rates and without.
+            # Use all samples: small and large ones, with rates and without.
             self.put[key] = self.samples[len(self.put) % len(self.samples)] | {"order_id": key}
             return key
 
@@ -56,7 +56,7 @@ class Shop:
                 self.wrong.append(f"a connection broke before the kill: {broken!r}")
 
     def load(self, seconds: float) -> None:
-        """Puts orders for some time; the server is killed at the end of it, in the middle of all."""
+        """Puts orders for some time, and then kills the server while the connections are active."""
         self.running = True
         threads = [threading.Thread(target=self.work) for _ in range(CONNECTIONS)]
         for thread in threads:
@@ -76,7 +76,7 @@ def killed(shop: Shop, times: int) -> None:
     for time_of in range(times):
         early = shop.chance.random() < 0.2
         if early:
-            # While it starts, and takes up what was left.
+            # Kill it while it starts and resumes open runs.
             server.start(wait=False)
             time.sleep(shop.chance.uniform(0, 0.5))
             server.kill()
@@ -87,48 +87,48 @@ def killed(shop: Shop, times: int) -> None:
             raise Failed(shop.wrong[0])
         runs = server.query("select key from oms_runs")
         found = {key for (key,) in runs}
-        check(f"kill {time_of + 1}{', the second in a row' if early else ''}, after {len(shop.acknowledged()) - before} new orders: lost ones", set(), shop.acknowledged() - found)
-        check(f"kill {time_of + 1}: runs of orders that nobody put, or twice", (set(), len(runs)), (found - set(shop.put), len(found)))
+        check(f"kill {time_of + 1}{', the second in a row' if early else ''}, after {len(shop.acknowledged()) - before} new orders: lost orders", set(), shop.acknowledged() - found)
+        check(f"kill {time_of + 1}: runs of unknown orders, and repeated runs", (set(), len(runs)), (found - set(shop.put), len(found)))
 
 
 def whole(shop: Shop) -> None:
-    """After the last start all that was left is finished, and nothing is there twice."""
+    """Checks that the last start completes all open runs, and that nothing is stored twice."""
     server, keys = shop.server, shop.acknowledged()
     other = {status for statuses in shop.answers.values() for status in statuses} - {200, 201}
-    check("other answers than 200 and 201", set(), other)
+    check("answers other than 200 and 201", set(), other)
     twice = [key for key, statuses in shop.answers.items() if statuses.count(201) > 1]
-    check("orders that were new twice", [], twice)
+    check("orders that got a 201 twice", [], twice)
     server.start()
     server.settle()
-    check("orders that were put more than once", True, any(len(statuses) > 1 for statuses in shop.answers.values()))
+    check("some orders were answered more than once", True, any(len(statuses) > 1 for statuses in shop.answers.values()))
     stored, runs = server.stored(), server.runs()
     check("`oms runs list` and the database name the same runs", True, sorted(runs) == stored["runs"])
     check("all of them are completed", {"completed"}, set(runs.values()))
-    check("every order with a 2xx is there", set(), keys - set(runs))
+    check("lost orders with a 2xx", set(), keys - set(runs))
     unanswered = set(runs) - keys
-    print(f"ok    {len(keys)} orders were answered with a 2xx, {len(unanswered)} stored ones lost their answer with the server", flush=True)
+    print(f"ok    {len(keys)} orders got a 2xx; {len(unanswered)} stored orders got no answer because of a kill", flush=True)
     for name in ("bills", "mails", "objects"):
-        check(f"{name}: one of each run, and no other", True, stored[name] == stored["runs"])
+        check(f"{name}: exactly one for each run", True, stored[name] == stored["runs"])
     known = server.query("select count(*), sum(amount_usd = '') from billing_data")
-    check("bills without an amount", (len(runs), 0), known[0])
+    check("the number of bills, and of bills without an amount", (len(runs), 0), known[0])
     with server.connect() as connection:
         found = {key: connection.put(order).status for key, order in shop.put.items()}
-    check("all put again: those with a 2xx are known", {200}, {found[key] for key in keys})
-    check("all put again: so is what was stored without an answer", set(), {found[key] for key in unanswered} - {200})
+    check("all put again: orders with a 2xx are duplicates", {200}, {found[key] for key in keys})
+    check("all put again: stored orders without an answer are duplicates", set(), {found[key] for key in unanswered} - {200})
     missing = set(shop.put) - set(runs)
-    check(f"all put again: {len(missing)} that had not come to the disk are new", set(), {found[key] for key in missing} - {201})
+    check(f"all put again: {len(missing)} orders that were not stored are new", set(), {found[key] for key in missing} - {201})
     server.settle()
     again = server.stored()
     for name, of in again.items():
-        check(f"{name}: now one of each order", True, of == sorted(shop.put))
-    check("`oms runs list` counts them all", len(shop.put), len(server.runs()))
+        check(f"{name}: now exactly one for each order", True, of == sorted(shop.put))
+    check("`oms runs list` lists all of them", len(shop.put), len(server.runs()))
     with server.connect() as connection:
         key = next(iter(keys))
-        check("another order with the key of one of them", 409, connection.put(shop.put[key] | {"customer_id": "other"}).status)
+        check("a different order with a used key", 409, connection.put(shop.put[key] | {"customer_id": "other"}).status)
         state = connection.request("GET", f"{PATH}/{key}").json()["state"]
-        check("the server says it is completed", "completed", state)
+        check("the state that the server reports", "completed", state)
     agree(server)
-    check("it ends as it should", 0, server.stop())
+    check("the exit code of the server", 0, server.stop())
 
 
 def main() -> int:
@@ -144,7 +144,7 @@ def main() -> int:
         def everything() -> None:
             killed(shop, args.times)
             whole(shop)
-            print(f"kill: {args.times} kills, {len(shop.put)} orders, none lost, none twice", flush=True)
+            print(f"kill: {args.times} kills, {len(shop.put)} orders, none lost, none processed twice", flush=True)
 
         return play(server, everything)
 

@@ -1,9 +1,10 @@
--- Orders for wrk: each request is another order, made of a line of a file under a key of its own.
+-- Orders for wrk: each request is a new order, made of a line of a file and a unique key.
 --
 --     wrk -t2 -c64 -d20s --latency -s load.lua http://127.0.0.1:8080 -- PATH FILE MEMBER PREFIX [PAUSE_MS]
 --
--- PATH is the intake's, without the key; FILE has orders as NDJSON; MEMBER is where an order has its key, or "-" if its name is the key; PREFIX
--- begins every key. A connection pauses for PAUSE_MS between an answer and its next order. It prints a line of JSON in the end.
+-- PATH is the intake's path without the key. FILE has orders as NDJSON. MEMBER is the member with an order's key, or "-" if the name is the
+-- key. Every key begins with PREFIX. A connection pauses for PAUSE_MS on average between an answer and its next order. At the end, the script
+-- prints a line of JSON.
 
 local threads = {}
 
@@ -28,7 +29,7 @@ function init(args)
 end
 
 function delay()
-  -- Spread, so that connections do not beat together.
+  -- Spread the pauses, so that the connections do not send in lockstep.
   return pause == 0 and 0 or math.random(0, 2 * pause)
 end
 

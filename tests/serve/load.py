@@ -1,9 +1,10 @@
-"""How many orders a second `oms serve` takes in, how long each waits, and how much memory that takes. It measures: nothing in it passes or fails.
+"""Measures the orders per second that `oms serve` accepts, their latency, and the memory of the server. It is not a test.
 
     python load.py --oms FILE [--seconds N] [--orders FILE] [--pipeline storefront|order-management] [--steady MINUTES]
 
-`--oms` is an optimised build. Orders come from wrk (Debian's), a process of its own on the same machine, on keep-alive connections, and every one is another order. Beside it stands what `oms run`
-does with as many orders of a file, in the same minutes on the same machine. It prints lines of JSON, and of what agrees in the end.
+`--oms` must be an optimized build. wrk (Debian's package) sends the orders from the same machine over keep-alive connections, each order with
+its own key. For comparison, `oms run` then processes as many orders from a file. The script prints lines of JSON, and at the end the results of
+consistency checks.
 """
 
 import argparse
@@ -18,12 +19,12 @@ from pathlib import Path
 from server import PATH, PIPELINE, ROOT, Server, agree
 
 LUA = Path(__file__).with_name("load.lua")
-# Connections that give the server as much as it takes, and more than it can hold.
+# Numbers of connections that saturate the server and that overload it.
 CONNECTIONS, TOO_MANY = 64, 6_000
 
 
 class Subject:
-    """A pipeline with orders for it."""
+    """A pipeline and orders for it."""
 
     def __init__(self, name: str, orders: Path | None):
         self.name = name
@@ -36,14 +37,14 @@ class Subject:
 
 
 def memory(pid: int) -> float:
-    """MiB that a process has in memory."""
+    """Memory of a process in MiB."""
     status = Path(f"/proc/{pid}/status").read_text()
     [line] = [line for line in status.splitlines() if line.startswith("VmRSS")]
     return int(line.split()[1]) / 1024
 
 
 class Watched:
-    """Looks at a process's memory once a second."""
+    """Samples the memory of a process once per second."""
 
     def __init__(self, pid: int):
         self.pid, self.seen, self.stop = pid, [], threading.Event()
@@ -70,7 +71,7 @@ def wrk(server: Server, subject: Subject, lines: Path, prefix: str, seconds: int
 
 
 def one(server: Server, subject: Subject, key: str) -> float:
-    """Milliseconds until one order alone is taken, which is sent again while it is told to come again."""
+    """Milliseconds until a single order is accepted. It is sent again after each 429."""
     line = subject.lines[0] if subject.member == "-" else json.dumps(json.loads(subject.lines[0]) | {subject.member: key})
     begun = time.monotonic()
     status = 429
@@ -78,7 +79,7 @@ def one(server: Server, subject: Subject, key: str) -> float:
         with server.connect() as connection:
             status = connection.request("PUT", f"{subject.path}/{key}", line.encode()).status
     if status != 201:
-        raise SystemExit(f"one order alone was answered with {status}")
+        raise SystemExit(f"a single order got the status {status}")
     return (time.monotonic() - begun) * 1000
 
 
@@ -87,7 +88,7 @@ def say(what: str, **values) -> None:
 
 
 def run(oms: Path, subject: Subject, folder: Path, count: int) -> None:
-    """What `oms run` does with so many orders."""
+    """Measures `oms run` with `count` orders."""
     path, state = folder / "orders.ndjson", folder / "run"
     with path.open("w", encoding="utf-8") as file:
         for number in range(count):
@@ -102,7 +103,7 @@ def main() -> int:
     parser.add_argument("--oms", type=Path, required=True)
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--orders", type=Path)
-    parser.add_argument("--steady", type=int, default=0, metavar="MINUTES", help="load at about half of what it takes, in the end")
+    parser.add_argument("--steady", type=int, default=0, metavar="MINUTES", help="duration of an additional steady load at about half of the maximum rate")
     parser.add_argument("--pipeline", choices=["storefront", "order-management"], default="storefront")
     args = parser.parse_args()
     subject = Subject(args.pipeline, args.orders)

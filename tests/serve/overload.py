@@ -1,9 +1,9 @@
-"""More orders at once than the server can take: each gets a 2xx or a 429, and who got a 2xx has its order stored.
+"""More concurrent orders than the server can process: each gets a 201 or a 429, and every order with a 201 is stored.
 
     python overload.py [--oms FILE] [--connections N] [--seconds N]
 
-Thousands of connections put one order after the other, each as soon as it has its answer, so that as many orders wait as there are
-connections; one in twenty puts orders as large as they may be. A second after the load an order is taken as before it.
+Thousands of connections put orders without a pause, so that each connection always has an order waiting. One connection in twenty puts orders
+of the maximum size. A second after the load, an order is accepted as fast as before.
 """
 
 import resource
@@ -17,18 +17,18 @@ from pathlib import Path
 
 from server import ORDER_MAX, PATH, Failed, Server, agree, arguments, check, order, play, request, written
 
-# Megabytes that the server may have at the most: 256 MB for orders that come in, and as much for those that wait.
+# Maximum memory of the server in megabytes, of which 256 MB are for incoming orders and as much for waiting ones.
 MEMORY_MAX = 1_200
-# One of so many connections puts large orders.
+# One in this many connections puts large orders.
 LARGE = 20
-# How long an order may take when nothing else happens, in seconds.
+# Maximum seconds for an order without other load.
 NORMAL = 0.25
-# How long the last answers may take, in seconds.
+# Maximum seconds for the last answers.
 LAST = 60
 
 
 class Customer:
-    """A connection that puts orders, one after the other, without waiting for anybody."""
+    """A non-blocking connection that puts one order after the other."""
 
     def __init__(self, number: int, port: int):
         self.number, self.port, self.count, self.key = number, port, 0, None
@@ -49,7 +49,7 @@ class Customer:
         self.out = self.out[self.socket.send(self.out) :]
 
     def receive(self) -> tuple | None:
-        """Returns an answer's status, and whether it says when to come again, once it is whole."""
+        """Returns the status of a complete answer and whether it has `Retry-After`, or None if the answer is incomplete."""
         data = self.socket.recv(1 << 16)
         if not data:
             raise Failed(f"a connection ended before the answer to {self.key}: {self.into!r}")
@@ -64,14 +64,14 @@ class Customer:
 
 
 def load(server: Server, connections: int, seconds: float) -> dict:
-    """Puts orders; returns the status of each by its key."""
+    """Puts orders and returns their statuses by key."""
     found, waiting = {}, selectors.DefaultSelector()
     begun = time.monotonic()
     for number in range(connections):
         customer = Customer(number, server.port)
         customer.next()
         waiting.register(customer.socket, selectors.EVENT_WRITE, customer)
-        # So many as the system lets wait to be taken.
+        # Do not exceed the listen backlog of the server.
         if number % 50 == 0:
             time.sleep(0.01)
     end, without = time.monotonic() + seconds, 0
@@ -100,12 +100,12 @@ def load(server: Server, connections: int, seconds: float) -> dict:
                 waiting.unregister(customer.socket)
                 customer.socket.close()
     print(f"      {len(found)} answers in {time.monotonic() - begun:.1f} s on {connections} connections", flush=True)
-    check("answers of 429 that do not say when to come again", 0, without)
+    check("answers with 429 and without Retry-After", 0, without)
     return found
 
 
 def took(server: Server, key: str) -> float:
-    """How long an order takes until it is answered."""
+    """Seconds until an order is answered."""
     with server.connect() as connection:
         begun = time.monotonic()
         check(f"the order {key}", 201, connection.put(order(key)).status)
@@ -119,7 +119,7 @@ def main() -> int:
     args = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard < args.connections + 100:
-        print(f"FAIL  {args.connections} connections need as many open files, and only {hard} are allowed")
+        print(f"FAIL  {args.connections} connections need as many open files, but the limit is {hard}")
         return 1
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with tempfile.TemporaryDirectory() as name:
@@ -132,30 +132,30 @@ def main() -> int:
             found = load(server, args.connections, args.seconds)
             time.sleep(1)
             after = took(server, "AFTER-1")
-            check(f"a second later an order takes {after * 1000:.0f} ms, which is normal", True, after < NORMAL)
+            check(f"a second after the load, an order takes {after * 1000:.0f} ms, which is normal", True, after < NORMAL)
             counts = Counter(found.values())
             print(f"      {dict(counts)}", flush=True)
             check("answers other than 201 and 429", set(), set(counts) - {201, 429})
-            check("there was more than it could take", True, counts[429] > 0)
-            check("it took what it could", True, counts[201] > 0)
+            check("some orders were rejected", True, counts[429] > 0)
+            check("some orders were accepted", True, counts[201] > 0)
             server.settle()
             accepted = sorted([key for key, status in found.items() if status == 201] + ["AFTER-1"] + [f"BEFORE-{at}" for at in range(5)])
             stored, runs = server.stored(), server.runs()
             for table, of in stored.items():
-                check(f"{table}: one of each order with a 2xx, and no other", True, of == accepted)
-            check("`oms runs list` says they are completed", {"completed": len(accepted)}, dict(Counter(runs.values())))
+                check(f"{table}: exactly one for each accepted order", True, of == accepted)
+            check("the states in `oms runs list`", {"completed": len(accepted)}, dict(Counter(runs.values())))
             with server.connect() as connection:
                 refused = [key for key, status in found.items() if status == 429][:100]
                 statuses = {connection.put(order(key)).status for key in refused}
-            check(f"{len(refused)} that got a 429, sent again", {201}, statuses)
+            check(f"{len(refused)} orders with a 429, sent again", {201}, statuses)
             metrics = server.ask("GET", "/metrics").body.decode().splitlines()
             counted = {line.split('status="')[1].split('"')[0]: int(line.split()[-1]) for line in metrics if line.startswith("oms_orders_total")}
-            check("the server counted the same", {"201": len(accepted) + len(refused), "429": counts[429]}, counted)
+            check("the counts in the metrics", {"201": len(accepted) + len(refused), "429": counts[429]}, counted)
             agree(server)
             now, peak = server.memory()
-            check(f"its memory, now {now} MB, at the most {peak} MB, stayed below {MEMORY_MAX} MB", True, peak < MEMORY_MAX)
-            check("it ends as it should", 0, server.stop())
-            print(f"overload: {counts[201]} taken, {counts[429]} told to come again, none lost", flush=True)
+            check(f"the memory, {now} MB with a peak of {peak} MB, stayed below {MEMORY_MAX} MB", True, peak < MEMORY_MAX)
+            check("the exit code of the server", 0, server.stop())
+            print(f"overload: {counts[201]} orders accepted, {counts[429]} rejected, none lost", flush=True)
 
         return play(server, everything)
 

@@ -2,9 +2,8 @@
 
     python serial.py [--oms FILE] [--rounds N]
 
-A file has the outcome of concurrency 1, whatever the concurrency. Requests that follow each other have that outcome, too. Requests at the
-same time have the outcome of some serial order: ten of ten mugs are sold, the order that was answered with 201 is billed, and the row is
-one of those that were written.
+A file has the outcome of concurrency 1 at every concurrency, and so do sequential requests. Concurrent requests have the outcome of some
+serial execution: ten of ten mugs are sold, the order that got a 201 is billed, and the row is one of those that were written.
 """
 
 import json
@@ -50,7 +49,7 @@ class Case:
         return self.rows(state)
 
     def over_http(self, server: Server, together: bool) -> tuple:
-        """The rows, and the answers to the orders."""
+        """Returns the rows and the statuses of the answers."""
         shutil.rmtree(server.state, ignore_errors=True)
         server.start()
         answers = [None] * len(self.orders)
@@ -88,11 +87,11 @@ def story(oms: Path, folder: Path, server: Server, rounds: int) -> None:
         server.pipeline = case.pipeline
         for concurrency in (8, 64):
             same = sum(case.from_file(concurrency) == case.alone for _ in range(rounds))
-            check(f"{name}: files with concurrency {concurrency} that have the outcome of 1", rounds, same)
+            check(f"{name}: files at concurrency {concurrency} with the outcome of concurrency 1", rounds, same)
         same = sum(case.over_http(server, together=False)[0] == case.alone for _ in range(rounds))
-        check(f"{name}: requests one after another that have that outcome", rounds, same)
+        check(f"{name}: sequential requests with the outcome of concurrency 1", rounds, same)
         serial = sum(case.is_serial(*case.over_http(server, together=True)) for _ in range(rounds))
-        check(f"{name}: requests at the same time with the outcome of a serial order", rounds, serial)
+        check(f"{name}: concurrent requests with the outcome of a serial execution", rounds, serial)
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""`oms serve` as a process of its own: it is started and stopped, talked to byte by byte, and its database is read behind its back."""
+"""`oms serve` as a child process: helpers to start and stop it, to send exact bytes to it, and to read its database directly."""
 
 import argparse
 import html
@@ -18,7 +18,7 @@ SAMPLES = ROOT / "pipelines/storefront/samples"
 PATH = "/storefront/order"
 # The pipeline's limit for an order.
 ORDER_MAX = 256 << 10
-# How long anything may take that has no limit of its own.
+# Default timeout in seconds.
 PATIENCE = 60
 
 
@@ -27,7 +27,7 @@ class Failed(Exception):
 
 
 def check(what: str, expected, found) -> None:
-    """Holds what was found against what was expected: a value, or a set of those that are right."""
+    """Compares the found value with the expected one, or with a set of allowed values."""
     several = isinstance(expected, set) and not isinstance(found, set)
     if found not in expected if several else found != expected:
         raise Failed(f"{what}: expected {expected!r}, found {found!r}")
@@ -39,17 +39,17 @@ def until(what: str, reached, patience: float = PATIENCE) -> None:
     end = time.monotonic() + patience
     while not reached():
         if time.monotonic() > end:
-            raise Failed(f"{what} took more than {patience} s")
+            raise Failed(f"waiting for {what} took more than {patience} s")
         time.sleep(0.02)
 
 
 def samples() -> list:
-    """The storefront's sample orders, all of which end completed."""
+    """The storefront's sample orders. All of them complete."""
     return [json.loads(path.read_bytes()) for path in sorted(SAMPLES.glob("*.json"))]
 
 
 def order(key: str, **changes) -> dict:
-    """A small order under a key of one's choice."""
+    """A small order with this key."""
     return samples()[0] | {"order_id": key} | changes
 
 
@@ -58,11 +58,11 @@ def written(order: dict) -> bytes:
 
 
 class Closed(Exception):
-    """The server closed the connection where an answer could have come."""
+    """The server closed the connection instead of sending an answer."""
 
 
 class Answer:
-    """An answer of HTTP: its status, its headers by their names in small letters, its body."""
+    """An HTTP response: its status, its headers by lower-case name, and its body."""
 
     def __init__(self, status: int, headers: dict, body: bytes):
         self.status, self.headers, self.body = status, headers, body
@@ -72,7 +72,7 @@ class Answer:
 
 
 class Connection:
-    """A connection that sends what it is told to, right or wrong, and reads answers strictly."""
+    """A connection that sends any bytes, valid or not, and parses answers strictly."""
 
     def __init__(self, port: int, timeout: float = PATIENCE):
         self.port = port
@@ -81,7 +81,7 @@ class Connection:
         self.left = b""
 
     def send(self, data: bytes) -> None:
-        """Sends, and does not mind that the server may have had enough before the end."""
+        """Sends bytes. The server may close the connection before it has received all of them."""
         try:
             self.socket.sendall(data)
         except (BrokenPipeError, ConnectionResetError):
@@ -124,7 +124,7 @@ class Connection:
         bodiless = to_head or int(status) in (204, 304) or int(status) < 200
         length = 0 if bodiless else int(headers.get("content-length", 0))
         if headers.get("transfer-encoding"):
-            raise Failed("an answer is chunked, and none has a reason to")
+            raise Failed("an answer is chunked; no answer needs to be")
         return Answer(int(status), headers, self.exactly(length))
 
     def request(self, method: str, target: str, body: bytes | None = None, headers: dict | None = None) -> Answer:
@@ -135,7 +135,7 @@ class Connection:
         return self.request("PUT", f"{PATH}/{order['order_id']}", written(order), headers)
 
     def ended(self, patience: float = PATIENCE) -> bool:
-        """Waits until the server closes the connection; tells whether it did, without saying anything more."""
+        """Waits until the server closes the connection. Returns whether it did so without sending anything more."""
         self.socket.settimeout(patience)
         try:
             data = self.left + self.more()
@@ -154,7 +154,7 @@ class Connection:
 
 
 def request(port: int, method: str, target: str, body: bytes | None = None, headers: dict | None = None) -> bytes:
-    """A request as it should be, but for the headers that are given; a header that is None is left out."""
+    """A valid request. `headers` replace or extend its headers; a header with the value None is left out."""
     whole = {"host": f"127.0.0.1:{port}"}
     if body is not None:
         whole |= {"content-type": "application/json", "content-length": str(len(body))}
@@ -164,7 +164,7 @@ def request(port: int, method: str, target: str, body: bytes | None = None, head
 
 
 class Server:
-    """`oms serve` with a pipeline on a state directory, the storefront if no other is named."""
+    """`oms serve` with a pipeline and a state directory. The default pipeline is the storefront."""
 
     def __init__(self, oms: Path, folder: Path, pipeline: Path = PIPELINE):
         self.oms, self.pipeline, self.state, self.said = oms, pipeline, folder / "state", folder / "server.log"
@@ -187,18 +187,18 @@ class Server:
         return self.process is not None and self.process.poll() is None
 
     def kill(self) -> None:
-        """Ends it as a power cut would."""
+        """Kills the process, as a crash would."""
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
 
     def stop(self, patience: float = 25) -> int:
-        """Ends it as an operator does; returns the exit code."""
+        """Stops the server with SIGTERM and returns the exit code."""
         self.process.send_signal(signal.SIGTERM)
         try:
             code = self.process.wait(patience)
         except subprocess.TimeoutExpired:
-            raise Failed(f"the server did not end within {patience} s") from None
+            raise Failed(f"the server did not stop within {patience} s") from None
         self.process.stdout.close()
         return code
 
@@ -206,7 +206,7 @@ class Server:
         return Connection(self.port, timeout)
 
     def ask(self, method: str, target: str, body: bytes | None = None, headers: dict | None = None) -> Answer:
-        """Asks one thing on a connection of its own."""
+        """Sends a request on a new connection."""
         with self.connect() as connection:
             return connection.request(method, target, body, headers)
 
@@ -215,7 +215,7 @@ class Server:
             return connection.put(order, headers)
 
     def memory(self) -> tuple:
-        """Megabytes of memory that it has, and that it had at the most."""
+        """Current and peak memory in megabytes."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         fields = dict(line.split(":", 1) for line in status.splitlines())
         return tuple(int(fields[name].split()[0]) // 1024 for name in ("VmRSS", "VmHWM"))
@@ -231,12 +231,12 @@ class Server:
         return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
 
     def runs(self) -> dict:
-        """The states of all runs by their keys, as `oms runs list` says."""
+        """The states of all runs by key, as `oms runs list` reports them."""
         listed = json.loads(self.run("runs", "list", self.pipeline, "--state-dir", self.state, "--format", "json", "--limit", 1_000_000))
         return {run["key"]: run["state"] for run in listed["runs"]}
 
     def key(self, name: str, scope: str = "intake", state: Path | None = None) -> str:
-        """Makes an API key."""
+        """Creates an API key."""
         return self.run("keys", "add", self.pipeline, name, "--scope", scope, "--state-dir", state or self.state).strip()
 
     def query(self, sql: str) -> list:
@@ -247,7 +247,7 @@ class Server:
             database.close()
 
     def stored(self) -> dict:
-        """The keys in each table, with repetitions: what an order leaves behind when it is completed."""
+        """The keys in each table, with repetitions. A completed order has one row in each of them."""
         of = "(select key from oms_runs where id = run)"
         sources = {
             "runs": "select key from oms_runs",
@@ -258,14 +258,14 @@ class Server:
         return {name: sorted(key for (key,) in self.query(sql)) for name, sql in sources.items()}
 
     def page(self, connection: Connection, path: str) -> str:
-        """A page of the console, which asks for no key where none was made."""
+        """A page of the console. Without API keys, the console requires no login."""
         answer = connection.request("GET", f"/console/{self.pipeline.stem}{path}")
         if answer.status != 200:
-            raise Failed(f"the page {path} is answered with {answer.status}")
+            raise Failed(f"the page {path} has the status {answer.status}")
         return answer.body.decode()
 
     def listed(self, connection: Connection, path: str) -> list:
-        """The keys on all pages of runs, from the newest on."""
+        """The keys on all pages of runs, newest first."""
         keys = []
         while path:
             page = self.page(connection, path)
@@ -275,24 +275,24 @@ class Server:
         return keys
 
     def settle(self, patience: float = PATIENCE) -> None:
-        """Waits until every run has come to an end or a stop."""
+        """Waits until every run has ended or is parked."""
         open_runs = "select count(*) from oms_runs where state in ('in_progress', 'waiting')"
         until("all runs to end", lambda: self.query(open_runs) == [(0,)], patience)
 
 
 def agree(server: Server, pages: bool = True) -> None:
-    """Holds the counts of the database, of `oms runs`, of the console and of the metrics against each other; the console's lists as well, if `pages`."""
+    """Compares the counts of the database, `oms runs list`, the console and the metrics. With `pages`, also compares the lists in the console."""
     counts = dict(server.query("select state, count(*) from oms_runs group by state"))
     of = lambda *states: {state: count for state in states if (count := counts.get(state, 0))}
     states = ("in_progress", "waiting", "parked", "completed", "cancelled")
-    check("the database has runs in known states", True, of(*states) == counts)
+    check("the database has only runs in known states", True, of(*states) == counts)
     command = ("runs", "list", server.pipeline, "--state-dir", server.state, "--format", "json", "--limit", 1)
     check("`oms runs list` counts the same", counts, json.loads(server.run(*command))["all"])
     with server.connect() as connection:
         tiles = dict(re.findall(r"<dt>(?:<a [^>]*>)?([^<]+)(?:</a>)?</dt><dd>([0-9,]+)</dd>", server.page(connection, "/live")))
         shown = {name.lower().replace(" ", "_"): int(count.replace(",", "")) for name, count in tiles.items()}
         check("the console counts the same", counts, {state: shown[state] for state in states if shown[state]})
-        check("the console counts them all", sum(counts.values()), shown["accepted"])
+        check("the console's total", sum(counts.values()), shown["accepted"])
         lines = connection.request("GET", "/metrics").body.decode().splitlines()
         told = {line.split('state="')[1].split('"')[0]: int(line.split()[-1]) for line in lines if line.startswith("oms_runs_open")}
         check("the metrics count the same", of("in_progress", "waiting", "parked"), {state: count for state, count in told.items() if count})
@@ -300,17 +300,17 @@ def agree(server: Server, pages: bool = True) -> None:
             keys = sorted(key for (key,) in server.query("select key from oms_runs"))
             check(f"the console lists the {len(keys)} runs, each once", True, sorted(server.listed(connection, "/runs")) == keys)
             for state, count in counts.items():
-                check(f"the console's list of what is {state}", count, len(server.listed(connection, f"/runs?state={state}")))
+                check(f"the console's list of {state} runs", count, len(server.listed(connection, f"/runs?state={state}")))
 
 
 def arguments(doc: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--oms", type=Path, default=ROOT / "target/release/oms", help="the program")
+    parser.add_argument("--oms", type=Path, default=ROOT / "target/release/oms", help="path of the program")
     return parser
 
 
 def play(server: Server, story) -> int:
-    """Plays a story on a server, and gives the exit code."""
+    """Runs a test on a server and returns the exit code."""
     try:
         story()
     except Failed as failed:

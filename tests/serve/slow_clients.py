@@ -1,4 +1,4 @@
-"""Clients that send a request slowly, and the time after which the server closes their connections."""
+"""Clients that send a request slowly, and the time after which the server must close their connections."""
 
 import threading
 import time
@@ -7,13 +7,13 @@ from server import Closed, Connection, Failed, check, order, written
 
 # The server's limits in seconds, and the tolerance of the checks.
 HEADERS, BODY, LATE = 15, 20, 3
-# Connections of each kind of slow client.
+# Number of connections of each kind of slow client.
 SLOW = 25
 OPEN, CLOSED = "open", "closed"
 
 
 class Slow(threading.Thread):
-    """Connections that send a beginning, and then a little every second, until the server has had enough."""
+    """Connections that send the beginning of a request and then a little every second, until the server closes them."""
 
     def __init__(self, what: str, port: int, beginning: bytes, drip: bytes, statuses: list, limit: float, first: bytes = b""):
         super().__init__(daemon=True)
@@ -43,7 +43,7 @@ class Slow(threading.Thread):
             self.failure = failure
 
     def look(self, connection: Connection) -> list | None:
-        """What the server said before it closed the connection; nothing if it did neither."""
+        """The statuses that the server sent before it closed the connection, or None if the connection is still open."""
         connection.socket.settimeout(0.001)
         said = []
         try:
@@ -59,23 +59,23 @@ class Slow(threading.Thread):
         self.join()
         if self.failure:
             raise Failed(f"{self.what}: {self.failure!r}")
-        check(f"{self.what}: {SLOW} connections got nothing but", [self.statuses] * SLOW, self.found)
-        check(f"{self.what}: they were closed after {self.limit} s", True, self.limit - 1 <= min(self.took) and max(self.took) <= self.limit + LATE)
+        check(f"{self.what}: {SLOW} connections got only these statuses", [self.statuses] * SLOW, self.found)
+        check(f"{self.what}: the server closed them after {self.limit} s", True, self.limit - 1 <= min(self.took) and max(self.took) <= self.limit + LATE)
 
 
 def slow(hostile) -> list:
-    """Starts every kind of slow client, each in a thread of its own."""
+    """Starts every kind of slow client, each in its own thread."""
     port = hostile.server.port
     length = f"Content-Length: {len(written(order('SLOW')))}"
     kinds = [
-        Slow("who says nothing", port, b"", b"", [], HEADERS),
-        Slow("who is idle after an answer", port, b"", b"", [], HEADERS, first=hostile.get()),
+        Slow("a silent client", port, b"", b"", [], HEADERS),
+        Slow("a client that is idle after an answer", port, b"", b"", [], HEADERS, first=hostile.get()),
         Slow("slow headers", port, hostile.get()[:-2], b"X-A: b\r\n", [], HEADERS),
         Slow("a slow first line", port, b"GET /", b"a", [], HEADERS),
         Slow("a slow body", port, hostile.head("SLOW", length), b" ", [408], BODY),
         Slow("a slow body in chunks", port, hostile.head("SLOW", "Transfer-Encoding: chunked"), b"1\r\n \r\n", [408], BODY),
-        Slow("an endless size of a chunk", port, hostile.head("SLOW", "Transfer-Encoding: chunked"), b"0", [408], BODY),
-        Slow("a body of which nothing comes", port, hostile.head("SLOW", length), b"", [408], BODY),
+        Slow("an endless chunk size", port, hostile.head("SLOW", "Transfer-Encoding: chunked"), b"0", [408], BODY),
+        Slow("a body that never arrives", port, hostile.head("SLOW", length), b"", [408], BODY),
     ]
     for kind in kinds:
         kind.start()

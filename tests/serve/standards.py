@@ -36,9 +36,9 @@ def metrics(server: Server, promtool: Path | None) -> None:
     families = list(text_string_to_metric_families(answer.body.decode()))
     check("the families that prometheus-client reads", FAMILIES, {family.name for family in families})
     counts = {family.name: sum(sample.value for sample in family.samples if sample.name.endswith("_total")) for family in families if family.type == "counter"}
-    check("the orders that were answered", 3, counts["oms_orders"])
+    check("the number of answered orders", 3, counts["oms_orders"])
     answer = server.ask("GET", "/metrics")
-    check("the media type for others", TEXT, answer.headers["content-type"])
+    check("the default media type", TEXT, answer.headers["content-type"])
     older = {family.name for family in older_families(answer.body.decode())}
     check("the families of the older format", FAMILIES, older)
     if promtool:
@@ -74,7 +74,7 @@ def main() -> int:
             server.settle()
             metrics(server, args.promtool)
             description(server, Path(name), args.redocly)
-            check("it ends as it should", 0, server.stop())
+            check("the exit code of the server", 0, server.stop())
             other = Server(args.oms, Path(name) / "other", ROOT / "pipelines/order-management.yaml")
             other.state.parent.mkdir()
             try:

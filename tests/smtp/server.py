@@ -1,6 +1,6 @@
-"""An SMTP server for tests: it keeps what it accepted, and fails where and how a test asks it to.
+"""An SMTP server for tests: it stores accepted messages and injects faults on request.
 
-README.md says how it is started, what it writes and which faults it knows.
+README.md describes its options, its output files and its faults.
 """
 
 import argparse
@@ -33,28 +33,28 @@ DIED = 70  # the exit code of the fault `die`
 
 
 def parse_fault(line):
-    """Reads one fault; refuses all else, which would just never be due."""
+    """Parses a fault. Rejects unknown keys and values, because such a fault would never occur."""
     fault = json.loads(line)
     needed = {"at", "do"} | {"reply": {"code", "text"}, "stall": {"seconds"}}.get(fault["do"], set())
     allowed = needed | {"times", "name"} | ({"to"} if fault["at"] in ("rcpt", "data", "message") else set())
     if fault["do"] not in KINDS[fault["at"]] or not needed <= fault.keys() <= allowed:
-        raise ValueError(f"`{fault['at']}` knows {KINDS[fault['at']]}; here with {needed} and maybe {allowed - needed}")
+        raise ValueError(f"`{fault['at']}` allows {KINDS[fault['at']]}; this one requires {needed} and allows {allowed - needed}")
     typed = all(isinstance(value, TYPES[key]) for key, value in fault.items())
     if not typed or not 200 <= fault.get("code", 200) <= 599 or not fault.get("text", "").isprintable():
-        raise ValueError("a value is not of its type, `code` not of 200 to 599, or `text` not one line")
+        raise ValueError("a value has the wrong type, `code` is not in 200 to 599, or `text` is not one line")
     return fault
 
 
 class Faults:
-    """The faults in a file, which is read again each time one may be due."""
+    """The faults in a file, which is read again each time a fault may occur."""
 
     def __init__(self, path, log):
         self.path = path
         self.log = log
-        self.hits = {}  # by the fault's line, and how many of the same are above it
+        self.hits = {}  # by line and number of equal lines above
 
     def take(self, at, kinds, connection, recipients=()):
-        """Returns the first fault that is due, and counts and logs it as hit."""
+        """Returns the first matching fault, and counts and logs it."""
         faults = self._read()
         self.hits = {key: self.hits.get(key, 0) for key in faults}
         for key, fault in faults.items():
@@ -80,7 +80,7 @@ class Faults:
 
 
 class Records:
-    """The folder that tests read."""
+    """The output files, which tests read."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -98,7 +98,7 @@ class Records:
         return self.connections
 
     def accept(self, content, about):
-        """Stores a message so that even a power cut would not lose it, and returns its name."""
+        """Stores a message durably and returns its name."""
         self.messages += 1
         name = f"{self.messages:06}"
         self._write(self.accepted / f"{name}.eml", content)
@@ -106,7 +106,7 @@ class Records:
         return name
 
     def _write(self, path, content):
-        """Writes a file that is seen only when it is whole, and flushes it and its folder to the disk."""
+        """Writes a file atomically, and syncs it and its folder."""
         part = self.folder / ".part"
         with open(part, "wb") as file:
             file.write(content)
@@ -119,7 +119,7 @@ class Records:
 
 
 class Hooks:
-    """What aiosmtpd asks of its handler."""
+    """The handler for aiosmtpd."""
 
     async def handle_EHLO(self, server, session, _envelope, hostname, responses):
         """Offers AUTH only when there is a user."""
@@ -127,7 +127,7 @@ class Hooks:
         return [line for line in responses if server.user or not line.startswith("250-AUTH")]
 
     async def handle_DATA(self, server, session, envelope):
-        """Stores a message that was read to its last dot and answers it, unless a fault says otherwise."""
+        """Stores a completely received message and answers it, unless a fault applies."""
         fault = server.faults.take("message", KINDS["message"][:4], server.number, envelope.rcpt_tos) or {"do": None}
         if fault["do"] == "reply":
             return server.answer(fault)
@@ -151,7 +151,7 @@ class Hooks:
 
 
 class Connection(SMTP):
-    """One connection; every command first looks for a fault."""
+    """A connection. Every command checks for a fault first."""
 
     def __init__(self, options, context, records, faults):
         self.user = options.auth and tuple(options.auth.encode().split(b":", 1))
@@ -175,7 +175,7 @@ class Connection(SMTP):
             await super()._handle_client()
 
     async def command(self, name, arg):
-        """Does a command, or the fault that is due at it."""
+        """Executes a command or its fault."""
         at = COMMANDS[name]
         recipients = [arg or ""] if at == "rcpt" else self.envelope.rcpt_tos
         if fault := self.faults.take(at, KINDS[at], self.number, recipients):
@@ -188,15 +188,15 @@ class Connection(SMTP):
             await getattr(super(), f"smtp_{name}")(arg)
 
     def answer(self, fault):
-        """Returns what a `reply` sends; a `close` drops the connection."""
+        """Returns the answer of a `reply`. Drops the connection for a `close`."""
         if fault["do"] == "close":
             self.drop()
         if fault["code"] == 421 or fault["at"] == "connect":
-            self.loop.call_soon(self.transport.close)  # by then the answer is on its way
+            self.loop.call_soon(self.transport.close)  # after the answer is sent
         return f"{fault['code']} {fault['text']}".encode()
 
     def drop(self):
-        """Resets the TCP connection: nothing more is read, and no answer is sent."""
+        """Resets the TCP connection without sending an answer."""
         linger = struct.pack("ii", 1, 0)
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.transport.abort()
@@ -204,7 +204,7 @@ class Connection(SMTP):
 
 
 async def serve(options, ready):
-    """Serves until it is told to stop; `ready` gets what to announce and how to tell it."""
+    """Serves until it is stopped. Calls `ready` with the announcement and a function that stops the server."""
     folder = Path(os.path.abspath(options.folder))
     records = Records(folder)
     faults = Faults(options.faults and Path(options.faults), folder / "faults.log")
@@ -224,7 +224,7 @@ async def serve(options, ready):
 
 
 def announce(about, stop):
-    """Prints that the server is ready; the end of stdin or SIGTERM stops it."""
+    """Prints the announcement. The end of standard input or SIGTERM stops the server."""
     def watch():
         while os.read(0, 4096):
             pass
@@ -238,14 +238,14 @@ def arguments(given=None):
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--self-test", action="store_true", help="test this server")
-    parser.add_argument("--folder", help="where to write")
+    parser.add_argument("--folder", help="the folder for the output files")
     parser.add_argument("--tls", choices=["none", "starttls", "tls"], default="none")
-    parser.add_argument("--auth", metavar="USER:PASSWORD", help="ask for a login")
+    parser.add_argument("--auth", metavar="USER:PASSWORD", help="require a login")
     parser.add_argument("--no-smtputf8", action="store_true", help="do not offer SMTPUTF8")
-    parser.add_argument("--faults", metavar="FILE", help="the faults, one JSON object a line")
+    parser.add_argument("--faults", metavar="FILE", help="the faults, one JSON object per line")
     options = parser.parse_args(given)
     if not options.self_test and not options.folder or options.auth and ":" not in options.auth:
-        parser.error("a --folder is needed, and --auth is USER:PASSWORD")
+        parser.error("--folder is required, and --auth has the form USER:PASSWORD")
     return options
 
 
@@ -254,7 +254,7 @@ USER = ("shop", "pass:word")
 
 
 class Trial:
-    """For the self-test: a server in a folder of its own, and a client that fits it."""
+    """A server with its own folder and a matching client, for the self-test."""
 
     def __init__(self, tls="starttls", user=USER, process=False):
         self.home = tempfile.TemporaryDirectory()
@@ -272,12 +272,12 @@ class Trial:
             self.about, _ = ready.get(timeout=30)
 
     def accepted(self):
-        """Reads what was accepted."""
+        """Reads the accepted messages."""
         paths = sorted((self.folder / "accepted").glob("*.json"))
         return [(json.loads(path.read_bytes()), path.with_suffix(".eml").read_bytes()) for path in paths]
 
     def send(self, *to, timeout=10):
-        """Sends a message; returns the code of the answer that refused it (0: none came), or None."""
+        """Sends a message. Returns None, or the code of the rejection (0 without an answer)."""
         context = ssl.create_default_context(cafile=self.about["certificate"])
         smtp = functools.partial(smtplib.SMTP_SSL, context=context) if self.tls == "tls" else smtplib.SMTP
         try:
@@ -295,7 +295,7 @@ class Trial:
 
 
 def sends(tls, user):
-    """A message is stored with all that is known of it."""
+    """Checks that a message is stored with its metadata."""
     trial = Trial(tls, user)
     assert trial.send() is None
     expected = {"envelope_from": "shop@example.com", "envelope_to": ["a@example.com"], "rcpt_options": [],
@@ -306,11 +306,11 @@ def sends(tls, user):
 
 
 def fails(fault, code, stored, times=1, timeout=10):
-    """A fault happens so many times, and is logged."""
+    """Checks that a fault occurs `times` times and is logged."""
     trial = Trial(process=fault["do"] == "die")
     assert trial.send() is None, "without a fault"
     (trial.folder / "faults").write_text(json.dumps({**fault, "times": max(times, 1)}))
-    assert (found := trial.send(timeout=timeout)) == code, f"{found} rather than {code}"
+    assert (found := trial.send(timeout=timeout)) == code, f"expected {code}, found {found}"
     assert len(trial.accepted()) == 1 + stored
     assert len((trial.folder / "faults.log").read_text().splitlines()) == times
     if fault["do"] == "die":
@@ -320,7 +320,7 @@ def fails(fault, code, stored, times=1, timeout=10):
 
 
 def self_test():
-    """Tries each way to send and each fault; returns the exit code."""
+    """Tests each way to send and each fault. Returns the exit code."""
     trials = [(sends, tls, user) for tls in ("none", "starttls", "tls") for user in (None, USER)]
     for at in KINDS:
         reply = {"at": at, "do": "reply", "code": 451, "text": "try later"}
@@ -344,6 +344,6 @@ def self_test():
 
 if __name__ == "__main__":
     logging.captureWarnings(True)
-    logging.disable(logging.WARNING)  # what aiosmtpd thinks of a login without TLS
+    logging.disable(logging.WARNING)  # aiosmtpd warns about a login without TLS
     chosen = arguments()
     sys.exit(self_test() if chosen.self_test else asyncio.run(serve(chosen, announce)))

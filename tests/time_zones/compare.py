@@ -1,7 +1,7 @@
 """Compares `date(t, zone)` with Python's `zoneinfo`, for every zone and every change of an offset from 2024 to 2030.
 
-Python reads the package `tzdata`, which has the same release of the IANA database that `oms` compiles in. Around each change of an
-offset, and around each local midnight next to it, one instant is taken a second before, at, and a second after.
+Python uses the package `tzdata` with the same release of the IANA database that is compiled into `oms`. For each change of an offset
+and each adjacent local midnight, the script compares the instant itself, a second before it, and a second after it.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def names():
 
 
 def changes(zone):
-    """Yields each instant at which the offset of a zone changes, found by halving."""
+    """Yields each instant at which the offset of a zone changes, found by bisection."""
     step, at = timedelta(days=7), FIRST
     while at < LAST:
         until = at + step
@@ -59,7 +59,7 @@ def main():
             found += 1
             for near in (change, *midnights(change, zone)):
                 instants.update((near - SECOND, near, near + SECOND))
-    assert found > 1000, f"only {found} changes of an offset were found"
+    assert found > 1000, f"found only {found} changes of an offset"
     values = "".join(
         f"      z{at}: ${{{{ date(order.at, \"{name}\") }}}}\n" for at, name in enumerate(zones)
     )
@@ -86,7 +86,7 @@ steps:
         )
         (folder / "orders.ndjson").write_text("\n".join(lines) + "\n")
         command = [oms, "run", "zones.yaml", "--input", "orders.ndjson", "--export", "out"]
-        # A zone database of the machine must not matter: this one does not exist.
+        # The time zone database of the machine must not be used, so this path does not exist.
         environment = {"TZ": "Asia/Tokyo", "TZDIR": "/nonexistent"}
         subprocess.run(command, cwd=folder, check=True, env=environment, stdout=subprocess.DEVNULL)
         compared, wrong = 0, []

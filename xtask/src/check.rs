@@ -2,28 +2,38 @@
 
 use std::time::Instant;
 
+use crate::passed::Inputs;
 use crate::workspace::{FEATURES, has, run as execute, say};
-use crate::{browser, debian, editor, generate, lambda, mails, python, schema, serve, time_zones};
+use crate::{
+    browser, debian, editor, fuzz, generate, lambda, mails, python, schema, serve, time_zones,
+};
 
 /// Run every check of the project
+///
+/// Checks that passed before are skipped if no file has changed since. The lints, the build and the tests always run.
 #[derive(clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Skip nothing
+    #[arg(long)]
+    all: bool,
+}
 
 type Check = fn() -> anyhow::Result<()>;
 
 /// The checks that are also separate commands, in the order of execution.
-const PARTS: [(&str, Check); 8] = [
+const PARTS: [(&str, Check); 9] = [
     ("generate --check", generate::check),
     ("editor", editor::check),
     ("mails", mails::check),
     ("schema", schema::check),
     ("time-zones", time_zones::check),
+    ("fuzz", fuzz::check),
     ("browser", browser::check),
     ("serve", serve::check),
     ("lambda", lambda::check),
 ];
 
-pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     tracer();
     database();
     python::environment(python::SERVERS)?;
@@ -38,8 +48,14 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
         execute("cargo", &[&["build", "--workspace", "--all-targets"][..], &FEATURES].concat())
     })?;
     for (name, check) in PARTS {
+        let inputs = Inputs::now();
+        if !args.all && inputs.passed(name) {
+            say(&format!("{name}: passed before, and no file has changed; `--all` runs it again"));
+            continue;
+        }
         say(&format!("$ cargo xtask {name}"));
         timed(name, check)?;
+        inputs.record(name);
     }
     if has("cargo", &["deny", "--version"]) {
         // Advisories need the network. With a network, run `cargo deny check advisories`.

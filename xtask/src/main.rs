@@ -9,10 +9,12 @@ mod cases;
 mod check;
 mod debian;
 mod editor;
+mod fuzz;
 mod generate;
 mod lambda;
 mod mails;
 mod npm;
+mod passed;
 mod python;
 mod schema;
 mod serve;
@@ -30,6 +32,7 @@ enum Command {
     Generate(generate::Args),
     Check(check::Args),
     Editor(editor::Args),
+    Fuzz(fuzz::Args),
     Lambda(lambda::Args),
     Mails(mails::Args),
     Browser(browser::Args),
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Generate(args) => generate::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Editor(args) => editor::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Lambda(args) => lambda::run(&args),
         Command::Mails(args) => mails::run(&args),
         Command::Browser(args) => browser::run(&args),

@@ -11,17 +11,17 @@ use oms_sql::{Database, Hint, Parameter, Rows, Statement, from_state};
 use crate::failure::classify;
 use crate::session::Session;
 
-/// Delay between two attempts while a cluster resumes, which takes about 15 seconds.
+/// Delay between two attempts while a paused cluster resumes. It resumes in about 15 seconds.
 const RESUME_STEP: Duration = Duration::from_secs(1);
 
-/// A cluster, and the credentials for it.
+/// A database cluster, and how to connect to it.
 #[derive(Clone, Debug)]
 pub struct Cluster {
     /// The cluster's ARN.
     pub cluster: String,
-    /// The ARN of the secret with the user and the password.
+    /// The ARN of the secret with the user name and the password.
     pub secret: String,
-    /// The database's name.
+    /// The name of the database.
     pub database: String,
     /// How long to wait for a paused cluster to resume.
     pub resume_max: Duration,

@@ -1,12 +1,12 @@
-//! The meaning of an SDK error for a run. The service's message is left out, because it may quote
-//! values.
+//! Classifies errors of the SDK. The service's message is omitted, because it may contain values of
+//! an order.
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use oms_core::effects::{StepError, cause};
 
-/// Exceptions that are worth a retry ("Error retries and exponential backoff", AWS General
+/// Exceptions after which a retry may succeed ("Error retries and exponential backoff", AWS General
 /// Reference).
 const RETRYABLE: &[&str] = &[
     "InternalError",
@@ -22,7 +22,7 @@ const RETRYABLE: &[&str] = &[
     "TooManyRequestsException",
 ];
 
-/// Exceptions that an operator has to fix: permissions, names of resources, accounts.
+/// Exceptions whose cause an operator has to fix: permissions, resource names, accounts.
 const ENVIRONMENT: &[&str] = &[
     "AccessDenied",
     "AccessDeniedException",
@@ -46,8 +46,7 @@ const ENVIRONMENT: &[&str] = &[
     "UnrecognizedClientException",
 ];
 
-/// Classifies an error of a service named `service`. Repeating a call of such a service must be
-/// harmless.
+/// Classifies an error of the service `service`. Calls of this service must be safe to repeat.
 pub(crate) fn classify<E>(service: &str, error: SdkError<E, HttpResponse>) -> StepError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -55,9 +54,9 @@ where
     let status = error.raw_response().map(|response| response.status().as_u16());
     let code = error.as_service_error().and_then(ProvideErrorMetadata::code).map(str::to_owned);
     let transient = |what: &str| StepError::transient(cause::UNAVAILABLE, what);
-    let sorted = match (&error, code.as_deref()) {
+    let classify = match (&error, code.as_deref()) {
         (SdkError::TimeoutError(_) | SdkError::DispatchFailure(_), _) => {
-            transient(&format!("{service} does not answer"))
+            transient(&format!("{service} does not respond"))
         }
         (_, Some(code)) if ENVIRONMENT.contains(&code) => StepError::transient(
             cause::ENVIRONMENT,
@@ -78,11 +77,11 @@ where
             format!("{service} rejected the request: `{}`", code.unwrap_or("no reason given")),
         ),
     };
-    // The code and the chain of causes, without the message.
-    sorted.caused_by(Reason(code, status))
+    // Keeps the code and the status, without the message.
+    classify.caused_by(Reason(code, status))
 }
 
-/// The part of a service's error that is kept.
+/// The kept part of a service's error.
 #[derive(Debug, thiserror::Error)]
 #[error("exception {0:?}, HTTP status {1:?}")]
 struct Reason(Option<String>, Option<u16>);

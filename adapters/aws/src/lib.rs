@@ -1,7 +1,8 @@
-//! Implementations of the ports on AWS. The engine decides what is done and when.
+//! Implementations of the ports on AWS.
 //!
-//! Each service is a feature, so that a handler links only what its steps use. Credentials, region
-//! and endpoints come from the SDK's default chain and the standard AWS environment variables.
+//! Each service has its own feature, so that a handler links only the services that its steps use.
+//! Credentials, region and endpoints come from the SDK's default chain and the standard AWS
+//! environment variables.
 
 #[cfg(feature = "rdsdata")]
 mod data_api;

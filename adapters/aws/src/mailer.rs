@@ -1,4 +1,4 @@
-//! E-mail through SES, as the exact bytes that the engine produced.
+//! E-mail through SES. The message consists of the exact bytes that the engine produced.
 //!
 //! SES has no idempotency token, so each e-mail is first claimed in the database. The client makes
 //! a single attempt. If its result is lost, the outcome of the e-mail is unknown.
@@ -18,8 +18,8 @@ use oms_sql::{Claim, Claims};
 use crate::failure::classify;
 use crate::session::Session;
 
-/// How long a claim lives: longer than one attempt can take, including the database calls before
-/// and after it.
+/// The lease of a claim. It is longer than an attempt can take, including the database calls before
+/// and after the attempt.
 const LEASE: Duration = Duration::from_secs(120);
 
 /// Initial and maximum delay between attempts to record the result: about 6 seconds in total.
@@ -49,11 +49,10 @@ impl<R: Random> SesMailer<R> {
     }
 
     async fn deliver(&self, call: &Call, mail: &Mail) -> Result<(), StepError> {
-        // Before the request to SES, it is certain that nothing was sent.
+        // Until the request to SES, it is certain that no e-mail was sent.
         call.outcome_unknown.clear();
         let unmade = |error| {
-            StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be assembled")
-                .caused_by(error)
+            StepError::permanent(cause::OUT_OF_RANGE, "cannot build the e-mail").caused_by(error)
         };
         let message = mail.to_rfc5322().map_err(unmade)?;
         let attempt = format!("{:016x}{:016x}", self.random.next(), self.random.next());
@@ -86,9 +85,8 @@ impl<R: Random> SesMailer<R> {
         }
     }
 
-    /// Records that an e-mail was sent. If that fails, the run is parked for a person, with the
-    /// provider's id in the reason. Without a record, the outcome would later be unknown, and the
-    /// e-mail might be sent again if that is allowed.
+    /// Records that an e-mail was sent. If that fails, the run is parked with the provider's id in
+    /// the reason. An automatic retry would find an expired claim, and might send the e-mail again.
     async fn record_sent(
         &self,
         call: &Call,
@@ -119,8 +117,7 @@ impl<R: Random> SesMailer<R> {
         message: Vec<u8>,
     ) -> Result<String, StepError> {
         let invalid = |error| {
-            StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be assembled")
-                .caused_by(error)
+            StepError::permanent(cause::OUT_OF_RANGE, "cannot build the e-mail").caused_by(error)
         };
         let raw = RawMessage::builder().data(Blob::new(message)).build().map_err(invalid)?;
         // SES replaces Message-ID and Date. The tag identifies the e-mail in the events of SES.
@@ -129,7 +126,7 @@ impl<R: Random> SesMailer<R> {
         let sent = self
             .client
             .send_email()
-            // The identity that must authorize the request.
+            // SES checks the permission to send by this identity.
             .from_email_address(&mail.from.address)
             .set_configuration_set_name(self.configuration_set.clone())
             .content(EmailContent::builder().raw(raw).build())
@@ -149,9 +146,7 @@ impl<R: Random> SesMailer<R> {
                 )
             });
         Err(match &error {
-            _ if throttled => {
-                StepError::transient(cause::UNAVAILABLE, "SES throttles the sending rate")
-            }
+            _ if throttled => StepError::transient(cause::UNAVAILABLE, "SES throttled the request"),
             // The request was never sent.
             SdkError::DispatchFailure(failure)
                 if failure.as_connector_error().is_some_and(|error| error.is_user()) =>

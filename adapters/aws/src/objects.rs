@@ -14,8 +14,7 @@ use crate::session::Session;
 /// Buckets on S3.
 pub struct S3Objects {
     pub(crate) client: Client,
-    /// The bucket on AWS for each name in the pipeline. A name without an entry is the name of the
-    /// bucket itself.
+    /// The bucket on AWS for each name in the pipeline. A name without an entry is used as it is.
     buckets: BTreeMap<String, String>,
 }
 
@@ -71,7 +70,7 @@ pub(crate) async fn read(
     let body = object.body.collect().await.map_err(|error| {
         StepError::transient(
             cause::UNAVAILABLE,
-            "the connection to S3 was lost while an object was read",
+            "the connection to S3 was lost while an object was being read",
         )
         .caused_by(error)
     })?;
@@ -79,8 +78,8 @@ pub(crate) async fn read(
 }
 
 impl ObjectStore for S3Objects {
-    /// Stores the object if none exists (`If-None-Match: *`), and compares it with an existing one
-    /// otherwise.
+    /// Stores the object if the key is free (`If-None-Match: *`). Otherwise, compares it with the
+    /// existing object.
     fn put<'a>(&'a self, call: &'a Call, object: Put) -> Io<'a, ()> {
         Box::pin(async move {
             let Put { bucket, key, body, content_type } = object;
@@ -106,14 +105,14 @@ impl ObjectStore for S3Objects {
                     Some(there) if there == body => Ok(()),
                     Some(_) => {
                         let message =
-                            format!("other content is stored under this key in `{bucket}`");
+                            format!("different content is stored under this key in `{bucket}`");
                         Err(StepError::permanent(cause::CONFLICT, message))
                     }
                     // The object was deleted in the meantime.
                     None => Err(StepError::transient(cause::UNAVAILABLE, "the object was deleted")),
                 },
                 // Two clients wrote at the same time, and S3 asks for a retry.
-                Some(409) => Err(StepError::transient(cause::UNAVAILABLE, "S3 asks for a retry")),
+                Some(409) => Err(StepError::transient(cause::UNAVAILABLE, "S3 requested a retry")),
                 _ => Err(classify("S3", error)),
             }
         })

@@ -1,4 +1,4 @@
-//! Stored orders on S3. The intake's data about an order is in the metadata of the object.
+//! Stored orders on S3. The intake stores its data about an order in the metadata of the object.
 
 use std::sync::Arc;
 
@@ -48,11 +48,12 @@ impl S3Objects {
             Some(412) => {}
             // Two clients wrote at the same time, and S3 asks for a retry.
             Some(409) => {
-                return Err(StepError::transient(cause::UNAVAILABLE, "S3 asks for a retry"));
+                return Err(StepError::transient(cause::UNAVAILABLE, "S3 requested a retry"));
             }
             _ => return Err(classify("S3", error)),
         }
-        // The order exists already. A client whose response was lost sends it again.
+        // The order already exists, for example because a client sent it again after a lost
+        // response.
         let there = self.client.head_object().bucket(self.bucket(bucket)).key(key).send().await;
         let there = there.map_err(|error| classify("S3", error))?;
         let same = there.metadata().and_then(|metadata| metadata.get(DIGEST)) == Some(&digest);

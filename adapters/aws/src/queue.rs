@@ -10,10 +10,10 @@ use oms_core::effects::{Io, Queue, StepError, cause};
 use crate::failure::classify;
 use crate::session::Session;
 
-/// Maximum time in seconds for examining a queue. Until then, examined messages are invisible to
-/// other consumers.
+/// How long an examined message is invisible to other consumers, in seconds. The whole queue should
+/// be examined within this time.
 const VISIBILITY_SECONDS: i32 = 60;
-/// Seconds that SQS waits for messages before it reports an empty queue.
+/// How long SQS waits for messages before it reports an empty queue, in seconds.
 const WAIT_SECONDS: i32 = 2;
 
 /// A queue on SQS.
@@ -23,7 +23,7 @@ pub struct SqsQueue {
 }
 
 impl SqsQueue {
-    /// Returns queues for sending messages, by name.
+    /// Returns the queues with these URLs, by name.
     pub fn all(
         session: &Session,
         urls: BTreeMap<String, String>,
@@ -40,11 +40,11 @@ impl SqsQueue {
     /// Examines the whole queue, and deletes the messages for which `is_it` returns true.
     ///
     /// # Errors
-    /// When SQS returns an error. Messages that were deleted before it stay deleted.
+    /// Returns an error if SQS fails. Messages that were already deleted stay deleted.
     pub async fn delete_matching(&self, is_it: impl Fn(&str) -> bool) -> Result<u64, StepError> {
         let mut taken = 0;
         let mut left = BTreeMap::new();
-        // A message that is seen twice shows that the whole queue was examined.
+        // When a message arrives for the second time, the whole queue was examined.
         let mut again = false;
         while !again {
             let received = self
@@ -53,7 +53,7 @@ impl SqsQueue {
                 .queue_url(&self.queue)
                 .max_number_of_messages(10)
                 .visibility_timeout(VISIBILITY_SECONDS)
-                // Otherwise SQS asks only some of its servers, and may return nothing.
+                // Without a wait, SQS asks only some of its servers, and may return no messages.
                 .wait_time_seconds(WAIT_SECONDS)
                 .send()
                 .await
@@ -76,7 +76,8 @@ impl SqsQueue {
                 taken += 1;
             }
         }
-        // Makes the other messages visible again. Expired ones are visible anyway.
+        // Makes the other messages visible again. An error is ignored, because they become visible
+        // after the timeout anyway.
         for receipt in left.into_values() {
             let seen = self.client.change_message_visibility().queue_url(&self.queue);
             let _seen = seen.receipt_handle(receipt).visibility_timeout(0).send().await;
@@ -86,7 +87,7 @@ impl SqsQueue {
 }
 
 impl Queue for SqsQueue {
-    /// The cause is sent as an attribute.
+    /// Sends the cause as the attribute `cause`.
     fn send<'a>(&'a self, body: String, why: Option<&'a str>) -> Io<'a, ()> {
         Box::pin(async move {
             let mut message = self.client.send_message().queue_url(&self.queue).message_body(body);

@@ -9,7 +9,7 @@ use oms_core::effects::{Io, RateFile};
 use crate::failure::classify;
 use crate::objects::{self, S3Objects};
 
-/// A file of exchange rates.
+/// A file of exchange rates on S3.
 pub struct S3Rates {
     client: Client,
     bucket: String,

@@ -1,4 +1,4 @@
-//! The AWS resources behind the names in the pipeline.
+//! Maps names in the pipeline to AWS resources.
 
 use std::collections::BTreeMap;
 #[cfg(feature = "rdsdata")]
@@ -9,16 +9,15 @@ use serde::Deserialize;
 #[cfg(feature = "rdsdata")]
 use crate::data_api::Cluster;
 
-/// The AWS resources behind the names in the pipeline. Handlers get them from their template; the
-/// command line reads them from a file.
+/// The AWS resources for the names in the pipeline. Handlers get them from their deployment
+/// template; the command line reads them from a file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resources {
-    /// Buckets by their names in the pipeline. A name without an entry is the name of the bucket
-    /// itself.
+    /// Buckets, by their names in the pipeline. A name without an entry is used as it is.
     #[serde(default)]
     pub buckets: BTreeMap<String, String>,
-    /// ARNs of topics by their names in the pipeline.
+    /// ARNs of topics, by their names in the pipeline.
     #[serde(default)]
     pub topics: BTreeMap<String, String>,
     /// The ARN of the Aurora cluster.
@@ -27,9 +26,9 @@ pub struct Resources {
     secret: Option<String>,
     /// The name of the database in the cluster.
     database: Option<String>,
-    /// The configuration set of SES, whose events report the delivery of e-mails.
+    /// The SES configuration set, whose events report the delivery of e-mails.
     pub configuration_set: Option<String>,
-    /// ARNs of the secrets with the handlers' roles in the database, by handler.
+    /// ARNs of the secrets with the credentials of the handlers' database roles, by handler.
     #[serde(default)]
     pub roles: BTreeMap<String, String>,
     /// URLs of the handlers' order queues, by handler.
@@ -46,7 +45,7 @@ pub struct Resources {
 #[error("`cluster`, `secret` and `database` are required")]
 pub struct NoCluster;
 
-/// How long to wait for a paused cluster to resume, which takes about 15 seconds.
+/// Maximum time to wait for a paused cluster, which resumes in about 15 seconds.
 #[cfg(feature = "rdsdata")]
 const RESUME_MAX: Duration = Duration::from_secs(40);
 
@@ -54,7 +53,8 @@ impl Resources {
     /// Reads the resources from JSON.
     ///
     /// # Errors
-    /// When a required member is missing, or a member is unknown.
+    /// Returns an error if the JSON is invalid, a required member is missing, or a member is
+    /// unknown.
     pub fn read(json: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json))
     }
@@ -67,7 +67,7 @@ impl Resources {
     /// Returns the cluster.
     ///
     /// # Errors
-    /// When the resources lack the cluster, its secret or its database.
+    /// Returns an error if the cluster, its secret or its database is missing.
     #[cfg(feature = "rdsdata")]
     pub fn cluster(&self) -> Result<Cluster, NoCluster> {
         match (&self.cluster, &self.secret, &self.database) {

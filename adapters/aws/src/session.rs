@@ -1,4 +1,4 @@
-//! Settings of all clients: credentials, region, timeouts.
+//! The settings of all clients: credentials, region, timeouts.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 
-/// Timeout for connecting.
+/// Timeout for establishing a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(3);
 /// Timeout of one attempt.
 const ATTEMPT_MAX: Duration = Duration::from_secs(10);
-/// Timeout of a call with all its attempts.
+/// Timeout of a call, including all attempts.
 const OPERATION_MAX: Duration = Duration::from_secs(25);
 
 /// A session of the AWS SDK.
@@ -18,8 +18,8 @@ const OPERATION_MAX: Duration = Duration::from_secs(25);
 pub struct Session(pub(crate) SdkConfig);
 
 impl Session {
-    /// Loads credentials and region from the SDK's default chain, and sets timeouts, because the
-    /// SDK has no defaults for them.
+    /// Loads credentials and region from the SDK's default chain. Sets timeouts, because the SDK
+    /// has no defaults for them.
     pub async fn load() -> Self {
         Self::of(aws_config::defaults(BehaviorVersion::latest())).await
     }

@@ -12,7 +12,7 @@ use crate::session::Session;
 /// Topics on SNS.
 pub struct SnsTopics {
     client: Client,
-    /// The ARN of each topic, by its name in the pipeline.
+    /// ARNs of the topics, by their names in the pipeline.
     topics: BTreeMap<String, String>,
 }
 
@@ -24,7 +24,7 @@ impl SnsTopics {
 }
 
 impl Topic for SnsTopics {
-    /// The message identifies the order, and does not contain it.
+    /// Publishes a message that identifies the order and does not contain it.
     fn publish<'a>(&'a self, call: &'a Call, message: Message) -> Io<'a, ()> {
         Box::pin(async move {
             let Some(arn) = self.topics.get(&*message.topic) else {

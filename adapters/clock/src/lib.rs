@@ -1,4 +1,4 @@
-//! The clock and the random numbers of the machine.
+//! The system clock and a source of random numbers.
 
 mod system_clock;
 

@@ -1,4 +1,4 @@
-//! The clock and random numbers of the machine.
+//! The system clock and a source of random numbers.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use oms_core::effects::{Clock, Io, Random};
 
-/// The machine's clock, and the randomness that also seeds hash maps.
+/// The system clock, and random numbers from the keys of the standard library's hash maps.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

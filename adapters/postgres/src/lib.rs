@@ -1,4 +1,4 @@
-//! The tables on your own PostgreSQL server.
+//! The pipeline's tables on your own PostgreSQL server.
 
 mod server;
 

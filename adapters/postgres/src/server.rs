@@ -12,11 +12,11 @@ use tokio_postgres::types::{ToSql, Type};
 /// retried, because every statement can be repeated.
 const STATEMENT_MAX: Duration = Duration::from_secs(30);
 
-/// Timeout for connecting.
+/// Timeout for establishing a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
-/// Maximum number of connections. A write takes as long as the server's disk, so more concurrent
-/// writes are not faster.
+/// Maximum number of connections. The server's disk limits the rate of writes, so more concurrent
+/// writes would not be faster.
 const CONNECTIONS_MAX: usize = 16;
 
 /// A PostgreSQL server.
@@ -31,16 +31,16 @@ pub enum ConnectError {
     #[error("invalid PostgreSQL address; use the form `postgresql://user@host/database`")]
     Address(#[source] tokio_postgres::Error),
     /// The connection pool cannot be created.
-    #[error("the connection pool cannot be created")]
+    #[error("cannot create the connection pool")]
     Pool(#[source] deadpool_postgres::BuildError),
 }
 
 impl Postgres {
-    /// Returns the server at an address, such as `postgresql://user@host/database`. It connects
-    /// with the first statement.
+    /// Returns the server at an address, such as `postgresql://user@host/database`. The first
+    /// statement establishes the first connection.
     ///
     /// # Errors
-    /// When the address is invalid.
+    /// Returns an error if the address is invalid, or if the connection pool cannot be created.
     pub fn new(address: &str) -> Result<Self, ConnectError> {
         let mut config: tokio_postgres::Config = address.parse().map_err(ConnectError::Address)?;
         config.connect_timeout(CONNECT_MAX).application_name("oms");
@@ -56,10 +56,8 @@ impl Postgres {
     async fn query(&self, statement: &Statement) -> Result<Rows, StepError> {
         let client = self.pool.get().await.map_err(|error| match error {
             deadpool_postgres::PoolError::Backend(error) => failed(error),
-            error => {
-                StepError::transient(cause::UNAVAILABLE, "there is no connection to the database")
-                    .caused_by(error)
-            }
+            error => StepError::transient(cause::UNAVAILABLE, "cannot connect to the database")
+                .caused_by(error),
         })?;
         let texts: Vec<&Option<String>> =
             statement.parameters().iter().map(|parameter| &parameter.text).collect();
@@ -82,7 +80,7 @@ impl Database for Postgres {
             match tokio::time::timeout(STATEMENT_MAX, self.query(statement)).await {
                 Ok(answer) => answer,
                 Err(_) => {
-                    let message = "the database did not answer in time";
+                    let message = "the database did not respond in time";
                     Err(StepError::transient(cause::UNAVAILABLE, message))
                 }
             }
@@ -92,9 +90,9 @@ impl Database for Postgres {
 
 fn failed(error: tokio_postgres::Error) -> StepError {
     match error.code() {
-        // The server's message is left out, because it may quote values.
+        // The server's message is omitted, because it may contain values of an order.
         Some(state) => from_state(state.code()),
-        None => StepError::transient(cause::UNAVAILABLE, "the database does not answer")
+        None => StepError::transient(cause::UNAVAILABLE, "the database does not respond")
             .caused_by(error),
     }
 }

@@ -13,7 +13,7 @@ async fn the_contract_holds_on_a_connection() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_may_come_back() {
+async fn an_unreachable_server_is_a_transient_error() {
     use oms_core::effects::{Class, cause};
     use oms_sql::{Database as _, Statement};
     let nobody = Postgres::new("postgresql://oms@127.0.0.1:1/postgres").unwrap();
@@ -23,7 +23,7 @@ async fn a_server_that_is_not_there_may_come_back() {
 }
 
 #[tokio::test]
-async fn a_role_logs_in_with_its_password_and_may_do_what_it_was_granted() {
+async fn a_role_logs_in_with_its_password_and_has_only_its_privileges() {
     use oms_core::effects::cause;
     use oms_sql::{Database as _, Grants, Statement, migrate, set_role};
     let Some(programs) = find() else { return };

@@ -103,7 +103,7 @@ impl Server {
         self.finish_handshake(Session::begin(Box::new(stream) as Box<dyn Stream>).await?).await
     }
 
-    /// Sends `EHLO` and completes the connection.
+    /// Sends `EHLO` and returns the connection.
     async fn finish_handshake(
         &self,
         mut session: Session<Box<dyn Stream>>,
@@ -216,7 +216,7 @@ impl Connection {
         if reply.has_code(334) { Err(Fault::NoReply) } else { Ok(()) }
     }
 
-    /// Sends a message.
+    /// Sends an e-mail.
     pub(crate) async fn send(
         &mut self,
         call: &Call,

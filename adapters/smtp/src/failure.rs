@@ -1,4 +1,4 @@
-//! The meaning of SMTP errors for an e-mail.
+//! Classifies the errors of an SMTP session, which determine whether an e-mail is retried.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ const UNKNOWN_ISSUER: &str =
 /// The phase of an SMTP session in which an error occurred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// The connection is being established: TCP, TLS, greeting.
+    /// The client connects: TCP, TLS, greeting.
     Connect,
     /// The client authenticates.
     Login,
@@ -34,18 +34,17 @@ impl Phase {
     const fn words(self) -> &'static str {
         match self {
             Self::Connect => "cannot be reached",
-            Self::Login => "does not accept the login",
-            Self::Sender => "does not accept the sender",
-            Self::Recipient => "does not accept the recipient",
-            Self::Data => "does not accept the message",
-            Self::Message => "did not accept the message",
+            Self::Login => "rejects the login",
+            Self::Sender => "rejects the sender",
+            Self::Recipient => "rejects the recipient",
+            Self::Data => "rejects the message",
+            Self::Message => "rejected the message",
         }
     }
 }
 
-/// Returns the meaning of an error. After a reply with a code of 4xx or 5xx, the server has not
-/// accepted the e-mail (RFC 5321, 4.2.1). Without a reply, that is only certain before the message
-/// is sent.
+/// Classifies an error. After a reply with a code of 4xx or 5xx, the server has not accepted the
+/// e-mail (RFC 5321, 4.2.1). Without a reply, that is only certain until the message is sent.
 pub(crate) fn classify(phase: Phase, fault: &Fault) -> StepError {
     let words = phase.words();
     let reply = match (fault, phase) {
@@ -56,7 +55,8 @@ pub(crate) fn classify(phase: Phase, fault: &Fault) -> StepError {
             return StepError::permanent(cause::REFUSED, message);
         }
         (Fault::NoReply, _) => {
-            let message = format!("the mail server {words}: it sent an invalid or too long reply");
+            let message =
+                format!("the mail server {words}: it sent a reply that is invalid or too long");
             return StepError::transient(cause::UNAVAILABLE, message);
         }
         (Fault::Lost(error), _) => match certificate_error(error) {
@@ -94,17 +94,17 @@ pub(crate) fn timed_out(phase: Phase) -> StepError {
         Phase::Message => no_final_reply(),
         _ => StepError::transient(
             cause::UNAVAILABLE,
-            format!("the mail server {}: it did not answer in time", phase.words()),
+            format!("the mail server {}: it did not respond in time", phase.words()),
         ),
     }
 }
 
 fn no_final_reply() -> StepError {
-    StepError::unknown("the mail server did not answer after the message was sent")
+    StepError::unknown("the mail server did not respond after the message was sent")
 }
 
 /// Returns the enhanced status code (RFC 3463) of a reply, such as `5.1.1`. The text around it is
-/// left out, because it may quote an address.
+/// omitted, because it may contain an address.
 fn enhanced_status(reply: &Response) -> Option<&str> {
     reply.message().flat_map(str::split_whitespace).find(|word| is_enhanced_status(word))
 }

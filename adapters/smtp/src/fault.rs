@@ -8,7 +8,7 @@ use tokio_rustls::rustls::{self, CertificateError};
 pub(crate) enum Fault {
     /// The server replied with 4xx or 5xx.
     Rejected(Response),
-    /// The reply is invalid or exceeds a limit.
+    /// A reply is invalid, unexpected, or exceeds a limit.
     NoReply,
     /// The connection could not be established, or was lost.
     Lost(std::io::Error),

@@ -1,4 +1,4 @@
-//! [`SmtpMailer`]: the implementation of the port, and its pool of connections.
+//! The mailer port on an SMTP server, and the pool of its connections.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -36,8 +36,8 @@ pub struct Settings {
     pub host: String,
     /// The port.
     pub port: u16,
-    /// How the connection is encrypted. The server's certificate is verified with the system's
-    /// trusted certificates (`SSL_CERT_FILE` selects another list).
+    /// How the connection is encrypted. The server's certificate is verified with the trusted
+    /// certificates of the system, or with those in the file that `SSL_CERT_FILE` names.
     pub security: Security,
     /// The credentials for the login.
     pub credentials: Option<Credentials>,
@@ -54,7 +54,7 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// TLS cannot be set up.
-    #[error("TLS for the mail server `{host}` cannot be set up")]
+    #[error("cannot set up TLS for the mail server `{host}`")]
     Tls {
         /// The server.
         host: String,
@@ -75,7 +75,7 @@ impl SmtpMailer {
     /// Returns a mailer. It connects when it sends the first e-mail.
     ///
     /// # Errors
-    /// When the host name is invalid.
+    /// Returns an error if the host name is invalid, or if TLS cannot be set up.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         let Settings { host, port, security, credentials, helo_name, timeout, connections } =
             settings;
@@ -99,8 +99,7 @@ impl SmtpMailer {
     async fn deliver(&self, call: &Call, mail: &Mail) -> Result<(), StepError> {
         call.outcome_unknown.clear();
         let unmade = |error| {
-            StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be assembled")
-                .caused_by(error)
+            StepError::permanent(cause::OUT_OF_RANGE, "cannot build the e-mail").caused_by(error)
         };
         let message = mail.to_rfc5322().map_err(unmade)?;
         let envelope = mail.envelope().map_err(unmade)?;

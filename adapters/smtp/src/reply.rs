@@ -1,5 +1,5 @@
-//! Reading a reply of the server, with limits. Before the connection is encrypted, an attacker on
-//! the network path can also send replies.
+//! Reads the server's replies, with limits. Until the connection is encrypted, an attacker in the
+//! network can also send replies.
 
 use std::io::ErrorKind;
 
@@ -19,7 +19,8 @@ const CLOSED: &str = "it closed the connection";
 /// (RFC 5321, 4.2).
 ///
 /// # Errors
-/// When the connection ends within the reply, the reply is invalid, or it exceeds a limit.
+/// Returns an error if the connection ends within the reply, or if the reply is invalid or exceeds
+/// a limit.
 pub(crate) async fn read(server: &mut (impl AsyncBufRead + Unpin)) -> Result<Response, Fault> {
     let mut reply = String::new();
     for _ in 0..LINES_MAX {
@@ -59,7 +60,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reply_is_read_to_its_last_line() {
+    async fn a_reply_ends_with_its_last_line() {
         let text = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
         for (said, code, lines) in [
             (&b"220 mail.example.com\r\n"[..], 220, &["mail.example.com"][..]),
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reply_has_limits() {
+    async fn long_lines_and_long_replies_are_errors() {
         let line = [&b"250 "[..], &vec![b'x'; LINE_MAX - 6], b"\r\n"].concat();
         assert!(of(&line).await.is_ok());
         let lines = |count| [b"250-X\r\n".repeat(count), b"250 X\r\n".to_vec()].concat();

@@ -1,4 +1,4 @@
-//! Encryption of the connection.
+//! TLS for the connection.
 
 use std::sync::Arc;
 
@@ -18,10 +18,10 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// Loads the root certificates of the system.
+    /// Loads the trusted certificates of the system.
     ///
     /// # Errors
-    /// When the host name is invalid.
+    /// Returns an error if the host name is invalid, or if TLS cannot be set up.
     pub(crate) fn new(host: &str) -> Result<Self, SettingsError> {
         let unprepared = |source: Box<dyn std::error::Error + Send + Sync>| SettingsError::Tls {
             host: host.to_owned(),

@@ -1,5 +1,5 @@
-//! Notes on which handler is done with which order. If the last step of a handler is a single
-//! statement, the same statement also writes the note.
+//! Handlers' notes: which handler has completed or parked which order. If the last step of a
+//! handler is a single statement, the same statement also writes the note.
 
 use std::sync::Arc;
 
@@ -21,20 +21,20 @@ impl SqlBranches {
     }
 }
 
-/// The condition for writing the note that a handler is done.
+/// The condition under which a statement notes that the handler is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum When {
     /// Always.
     Always,
     /// If the row that `written` returns belongs to the run.
     Written,
-    /// If the claim that `claimed` returns was done already, either recorded by an attempt or
-    /// confirmed by a person.
+    /// If the claim that `claimed` returns is already done: an attempt recorded it, or a person
+    /// confirmed it.
     Claimed,
 }
 
-/// Starts a statement with the parts of its `with` clause. If the call is the handler's last, they
-/// include the note that the handler is done.
+/// Completes the `with` clause in `parts`. If the call is the handler's last, this adds the note
+/// that the handler is done.
 pub(crate) fn with_done_note(parts: Statement, call: &Call, when: When) -> Statement {
     let Some(done_note) = &call.done_note else { return parts };
     let parts = match parts == Statement::default() {
@@ -44,7 +44,7 @@ pub(crate) fn with_done_note(parts: Statement, call: &Call, when: When) -> State
     done(parts, &call.run, done_note, when).sql(") ")
 }
 
-/// Adds the statement that writes the note.
+/// Adds the statement that notes that the handler is done.
 fn done(statement: Statement, run: &RunInfo, done_note: &DoneNote, when: When) -> Statement {
     let statement = statement
         .sql("insert into oms_branches as b (pipeline, handler, object, key, run, state) select ")
@@ -67,7 +67,7 @@ fn done(statement: Statement, run: &RunInfo, done_note: &DoneNote, when: When) -
             .sql(" and oms_order = ")
             .text(run.digest.to_string()),
     };
-    // An existing note is not written again.
+    // An existing note that the handler is done stays as it is.
     statement.sql(
         " on conflict (pipeline, handler, object) do update set state = 'completed', cause = null, reason = null, run = excluded.run, key = excluded.key, \
          at = now() where b.state <> 'completed'",

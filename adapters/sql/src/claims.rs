@@ -1,8 +1,8 @@
 //! Claims on effects that cannot be undone: one attempt holds the claim until its outcome is known.
 //!
 //! A claim is a row under the idempotency key. It is written before the attempt, with the attempt's
-//! id and a lease. During the lease, other attempts have to retry later. If the lease expires
-//! without a result, the outcome of the attempt is unknown.
+//! id and a lease. During the lease, other attempts are refused and retried later. If the lease
+//! expires without a result, the outcome of the attempt is unknown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub struct Claims {
 pub enum Claim {
     /// This attempt holds the claim.
     Mine,
-    /// The effect was done already.
+    /// The effect is already done.
     Done,
     /// Another attempt holds the claim.
     Busy,
@@ -39,11 +39,11 @@ impl Claims {
     }
 
     /// Claims the effect of a call for the attempt `attempt`, with a lease of `lease`. An expired
-    /// claim is taken over only if `again` allows a repetition. If the effect was done already and
+    /// claim is taken over only if `again` allows a repetition. If the effect is already done and
     /// the call is the handler's last, this also notes that the handler is done.
     ///
     /// # Errors
-    /// When the database returns an error. The effect must not be attempted then.
+    /// Returns an error if the database fails. The effect must then not be attempted.
     pub async fn claim(
         &self,
         call: &Call,
@@ -52,8 +52,9 @@ impl Claims {
         may_resend: bool,
     ) -> Result<Claim, StepError> {
         let lease = Some(lease.as_secs().to_string());
-        // Of two concurrent statements, exactly one inserts. The other waits for that row and then
-        // sees it. The row is updated even if nothing changes, because only then is it returned.
+        // Of two concurrent statements, exactly one inserts the row. The other waits for the row
+        // and then sees it. The row is updated even if nothing changes, because `returning` only
+        // returns inserted and updated rows.
         let taken = "(c.state = 'free' or (c.state = 'claimed' and c.lease_until < now() and ";
         let statement = Statement::default()
             .sql("with claimed as (insert into oms_claims as c (key, run, step, attempt, state, lease_until) values (")
@@ -91,7 +92,7 @@ impl Claims {
     /// handler's last, this also notes that the handler is done.
     ///
     /// # Errors
-    /// When the database returns an error.
+    /// Returns an error if the database fails.
     pub async fn done(&self, call: &Call, attempt: &str, provider: &str) -> Result<(), StepError> {
         let statement = with_done_note(Statement::default(), call, When::Always)
             .sql("update oms_claims set state = 'done', provider_id = ")
@@ -106,7 +107,7 @@ impl Claims {
     /// Releases a claim of an attempt that certainly had no effect.
     ///
     /// # Errors
-    /// When the database returns an error. The claim then expires with its lease.
+    /// Returns an error if the database fails. The claim then expires with its lease.
     pub async fn free(&self, call: &Call, attempt: &str) -> Result<(), StepError> {
         let statement = Statement::default()
             .sql("update oms_claims set state = 'free' where state = 'claimed' and key = ")
@@ -116,20 +117,20 @@ impl Claims {
         self.database.run(&statement).await.map(drop)
     }
 
-    /// Marks expired claims of a run's steps as done, because a person found out that they were.
-    /// Returns whether none of these claims has a valid lease.
+    /// Marks expired claims of a run's steps as done, because a person confirmed that they are.
+    /// Returns `false` if the lease of one of these claims is still valid.
     ///
     /// # Errors
-    /// When the database returns an error.
+    /// Returns an error if the database fails.
     pub async fn settle(&self, run: &str, steps: &[&str]) -> Result<bool, StepError> {
         self.set("done", run, steps).await
     }
 
-    /// Releases expired claims of a run's steps, because a person decided to repeat them. Returns
-    /// whether none of these claims has a valid lease.
+    /// Releases expired claims of a run's steps, because a person decided to repeat the steps.
+    /// Returns `false` if the lease of one of these claims is still valid.
     ///
     /// # Errors
-    /// When the database returns an error.
+    /// Returns an error if the database fails.
     pub async fn release(&self, run: &str, steps: &[&str]) -> Result<bool, StepError> {
         self.set("free", run, steps).await
     }

@@ -1,4 +1,4 @@
-//! The connection to the server.
+//! The connection to a server.
 
 use oms_core::effects::Io;
 
@@ -12,7 +12,8 @@ pub trait Database: Send + Sync {
     /// Runs one statement in its own transaction.
     ///
     /// # Errors
-    /// When the server returns an error, classified by [`from_state`](crate::from_state), or with
-    /// the cause `unavailable` if it cannot be reached.
+    /// Returns an error if the server fails or cannot be reached. An error of the server is
+    /// classified by [`from_state`](crate::from_state); the cause of a failed connection is
+    /// `unavailable`.
     fn run<'a>(&'a self, statement: &'a Statement) -> Io<'a, Rows>;
 }

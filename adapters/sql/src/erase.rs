@@ -1,5 +1,5 @@
-//! Erases a customer's personal data from tables, and keeps the amounts. The rules are the same as
-//! in the embedded database.
+//! Erases a customer's personal data from tables, and keeps the amounts. The embedded database uses
+//! the same rules.
 
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ use crate::statement::Statement;
 /// Maximum number of runs in one statement.
 const RUNS: usize = 100;
 
-/// Adds the condition that selects rows.
+/// Adds a condition that selects rows.
 type Condition<'a> = &'a (dyn Fn(Statement) -> Statement + Sync);
 
 /// Erases personal data in a database.
 pub struct SqlErasure(Arc<dyn Database>);
 
 impl SqlErasure {
-    /// Wraps the way to a database.
+    /// Returns an eraser for the tables of a database.
     pub const fn new(database: Arc<dyn Database>) -> Self {
         Self(database)
     }
@@ -58,7 +58,7 @@ impl Erase for SqlErasure {
 /// Returns the identities in the rows that name one of the customer's ids or addresses.
 ///
 /// # Errors
-/// What the database said.
+/// Returns an error if the database fails.
 async fn naming(
     database: &dyn Database,
     tables: &[TableUse],
@@ -94,7 +94,7 @@ async fn naming(
 /// Erases or counts the rows that runs wrote and that name no customer.
 ///
 /// # Errors
-/// When the database returns an error. The call can be repeated.
+/// Returns an error if the database fails. The call can be repeated.
 async fn erase_of_runs(
     database: &dyn Database,
     tables: &[TableUse],
@@ -117,7 +117,7 @@ async fn erase_of_runs(
 /// Erases or counts the rows that belong to a customer.
 ///
 /// # Errors
-/// When the database returns an error. The call can be repeated.
+/// Returns an error if the database fails. The call can be repeated.
 async fn erase_of_customer(
     database: &dyn Database,
     tables: &[TableUse],
@@ -125,8 +125,8 @@ async fn erase_of_customer(
     erasing: EraseMode,
 ) -> Result<RowCounts, StepError> {
     let mut counts = RowCounts::new();
-    // Rows with an address identify the customer, so they come last: if this ends early, a
-    // repetition still finds the rest.
+    // Rows with an address are needed to find the customer's other data, so they come last. After
+    // an error, a repeated call still finds the remaining rows.
     let has_emails = |table: &TableDef| table.customer_emails().next().is_some();
     let mut tables: Vec<&TableUse> =
         tables.iter().filter(|used| used.table.names_customers()).collect();
@@ -151,7 +151,7 @@ fn as_text(statement: Statement, column: &Column) -> Statement {
 }
 
 fn one_of<'v>(statement: Statement, values: impl IntoIterator<Item = &'v String>) -> Statement {
-    // A list must not be empty, and nothing equals null.
+    // An SQL list must not be empty, and no value equals null.
     let statement = statement.sql(" in (null");
     let bound = values
         .into_iter()
@@ -159,8 +159,8 @@ fn one_of<'v>(statement: Statement, values: impl IntoIterator<Item = &'v String>
     bound.sql(")")
 }
 
-/// Adds the condition that one of the table's addresses belongs to the customer. The collation
-/// folds the case of ASCII letters only, like the embedded database.
+/// Adds the condition that an address in the row belongs to the customer. With this collation,
+/// `lower` changes only ASCII letters, as in the embedded database.
 fn any_email(statement: Statement, table: &TableDef, customer: &Customer) -> Statement {
     table.customer_emails().fold(statement.sql("false"), |statement, email| {
         let statement = statement.sql(" or lower(").name(&email.name);
@@ -240,7 +240,7 @@ async fn clear(
     Ok(if keys.is_empty() { cleared } else { rows.len() as u64 })
 }
 
-/// Replaces the personal columns of a key by digests. Deletes the row if its key cannot be
+/// Replaces the personal columns of a key with digests. Deletes the row if its key cannot be
 /// replaced.
 async fn replace_key(
     database: &dyn Database,

@@ -1,9 +1,9 @@
-//! The meaning of a SQLSTATE for a run.
+//! Classifies SQLSTATEs.
 
 use oms_core::effects::{StepError, cause};
 
 /// Classifies a server's error by its SQLSTATE (PostgreSQL, Appendix A, "PostgreSQL Error Codes").
-/// The server's message is left out, because it may quote values.
+/// The server's message is omitted, because it may contain values of an order.
 pub fn from_state(state: &str) -> StepError {
     let class = state.get(..2).unwrap_or_default();
     match (class, state) {
@@ -11,20 +11,20 @@ pub fn from_state(state: &str) -> StepError {
             cause::CONTENTION,
             format!("another transaction changed the same rows (SQLSTATE {state})"),
         ),
-        ("53", _) => transient(state, "the database lacks resources"),
+        ("53", _) => transient(state, "the database has insufficient resources"),
         (_, "57014" | "55P03") => transient(state, "the database timed out"),
         ("08" | "57" | "58", _) => transient(state, "the database is not ready"),
         (_, "42P01" | "42703" | "3F000" | "3D000") => environment(
             state,
-            "the database lacks a table or column of the pipeline; create it with `oms db migrate`",
+            "a table or column of the pipeline is missing in the database; create it with `oms db migrate`",
         ),
         (_, "42501") | ("28", _) => environment(state, "the database denies access to this user"),
         (_, "23505") => {
-            let message = format!("a row with this value exists already (SQLSTATE {state})");
+            let message = format!("a row with this value already exists (SQLSTATE {state})");
             StepError::permanent(cause::CONFLICT, message)
         }
         ("22" | "23", _) => {
-            let message = format!("the database does not accept a value (SQLSTATE {state})");
+            let message = format!("the database rejected a value (SQLSTATE {state})");
             StepError::permanent(cause::OUT_OF_RANGE, message)
         }
         _ => StepError::permanent(
@@ -38,7 +38,7 @@ fn transient(state: &str, what: &str) -> StepError {
     StepError::transient(cause::UNAVAILABLE, format!("{what} (SQLSTATE {state})"))
 }
 
-/// The order is not at fault. The error goes away when an operator fixes the environment.
+/// Returns an error that is not caused by the order. An operator has to fix the environment.
 fn environment(state: &str, what: &str) -> StepError {
     StepError::transient(cause::ENVIRONMENT, format!("{what} (SQLSTATE {state})"))
 }

@@ -1,9 +1,9 @@
-//! The pipeline's tables and the tables of `oms` in PostgreSQL, as statements that do not depend on
-//! the kind of connection.
+//! Statements for the tables of the pipeline and of `oms` in PostgreSQL, independent of the kind of
+//! connection.
 //!
 //! [`Database`] is the connection: the RDS Data API (`oms-aws`) or a direct one (`oms-postgres`).
-//! All values are bound, never written into a statement. Values are passed as text and cast by the
-//! statement itself, so that both connections return the same bytes.
+//! All values are bound; none is part of a statement's text. Values are passed as text and cast by
+//! the statement itself, so that both connections return the same bytes.
 //!
 //! **Invariant:** every effect of a run is a single statement that is correct under concurrency.
 

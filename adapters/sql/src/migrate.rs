@@ -1,4 +1,4 @@
-//! Creates and extends tables. A change that would lose or alter data is an error.
+//! Creates tables and adds columns. A change that would lose or alter data is an error.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::row::{ORDER, RUN};
 use crate::statement::Statement;
 use crate::versions;
 
-/// The tables of `oms`: claims, steps with effects that must not be repeated, handlers that are
-/// done with an order, and the progress of the search for lost orders.
+/// The tables of `oms`: claims, completed effects that must not be repeated, handlers' notes, and
+/// the progress of the search for lost orders.
 const OMS_TABLES: [&str; 5] = [
     "create table if not exists oms_claims (key text primary key, run text not null, step text not null, attempt text not null, \
      state text not null check (state in ('claimed', 'done', 'free')), lease_until timestamptz not null, provider_id text, \
@@ -35,7 +35,7 @@ pub enum MigrateError {
         /// The difference, as text.
         difference: String,
     },
-    /// The database returned an error or cannot be reached.
+    /// The database failed or cannot be reached.
     Database(StepError),
 }
 
@@ -46,7 +46,7 @@ impl std::fmt::Display for MigrateError {
                 f,
                 "the table `{table}` exists and differs from its declaration: {difference}; change the table by hand, or rename it in the pipeline"
             ),
-            Self::Database(error) => write!(f, "the tables cannot be created: {error}"),
+            Self::Database(error) => write!(f, "cannot create the tables: {error}"),
         }
     }
 }
@@ -68,10 +68,10 @@ fn oms_tables() -> impl Iterator<Item = Statement> {
     OMS_TABLES.iter().chain(&versions::DEFINITIONS).map(|own| Statement::default().sql(own))
 }
 
-/// Creates missing tables and missing nullable columns. Running it again changes nothing.
+/// Creates missing tables and missing nullable columns. A repeated call changes nothing.
 ///
 /// # Errors
-/// When an existing table differs in another way, or the database returns an error.
+/// Returns an error if an existing table differs in another way, or if the database fails.
 pub async fn migrate(
     database: &dyn Database,
     tables: impl Iterator<Item = &TableDef> + Send,

@@ -1,4 +1,4 @@
-//! Handlers' notes on orders, for people.
+//! Searches handlers' notes on orders.
 
 use oms_core::effects::{RunState, StepError};
 
@@ -13,11 +13,11 @@ const ISO: &str = "YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"";
 pub struct Note {
     /// The order's key.
     pub key: String,
-    /// The key of the stored order.
+    /// The object key of the stored order.
     pub object: String,
     /// The handler.
     pub handler: String,
-    /// Whether the order is parked; otherwise the handler is done with it.
+    /// Whether the handler parked the order. Otherwise, the handler is done with it.
     pub parked: bool,
     /// The causes, separated by commas.
     pub cause: Option<String>,
@@ -36,7 +36,7 @@ pub struct NoteFilter<'a> {
     pub state: Option<RunState>,
     /// One of the causes of a parked order.
     pub cause: Option<&'a str>,
-    /// Maximum number of orders, latest first.
+    /// Maximum number of orders. The latest orders come first.
     pub limit: u32,
     /// Number of orders to skip.
     pub offset: u32,
@@ -47,7 +47,7 @@ pub struct NoteFilter<'a> {
 /// without any note are not returned.
 ///
 /// # Errors
-/// When the database returns an error.
+/// Returns an error if the database fails.
 pub async fn notes(
     database: &dyn Database,
     pipeline: &str,

@@ -1,4 +1,4 @@
-//! Database roles: one for each handler, with the least privileges that its steps need.
+//! Database roles: one for each handler, with only the privileges that its steps need.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,14 @@ use crate::statement::Statement;
 /// The privileges of a role by table: names of PostgreSQL privileges, in alphabetical order.
 pub type Grants = BTreeMap<String, Vec<&'static str>>;
 
-/// Creates a role that logs in with a password, or changes its password, and grants it exactly
-/// these privileges. Running it again changes nothing.
+/// Creates a role that logs in with a password, or changes the password of an existing role. Grants
+/// the role exactly these privileges. A repeated call changes nothing.
 ///
-/// The password itself is not sent: the server gets its SCRAM verifier (RFC 5803, "SCRAM-SHA-256"),
-/// as with `psql`'s `\password`.
+/// The password itself is not sent. Like `\password` of `psql`, this sends a SCRAM verifier to the
+/// server (RFC 5803, "SCRAM-SHA-256").
 ///
 /// # Errors
-/// When the database returns an error.
+/// Returns an error if the database fails.
 #[cfg(feature = "roles")]
 pub async fn set_role(
     database: &dyn Database,

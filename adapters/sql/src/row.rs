@@ -1,4 +1,4 @@
-//! Reading and writing rows of declared tables.
+//! Reads and writes rows of declared tables.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::database::Database;
 use crate::statement::Statement;
 use crate::versions;
 
-/// The column with the run that wrote a row; null for an imported row.
+/// The column with the run that wrote the row. It is null for an imported row.
 pub(crate) const RUN: &str = "oms_run";
 /// The column with the digest of the order that the row was written for.
 pub(crate) const ORDER: &str = "oms_order";
@@ -26,7 +26,7 @@ pub(crate) fn values(mut statement: Statement, table: &TableDef, row: &Value) ->
     statement
 }
 
-/// Adds the columns of a row, as text.
+/// Adds the columns of a table, cast to text.
 pub(crate) fn columns_as_text(mut statement: Statement, table: &TableDef) -> Statement {
     for (at, column) in table.columns.iter().enumerate() {
         statement = statement.sql(if at == 0 { "cast(" } else { ", cast(" }).name(&column.name);
@@ -95,11 +95,11 @@ fn parse(shape: ColumnShape, text: &str) -> Option<Value> {
 }
 
 /// Imports a row that belongs to no run, such as a customer's address, and replaces a row with the
-/// same key. In a [contended](Plan::contended_tables) table, this is a change that runs have to
-/// detect.
+/// same key. In a `contended` table, which steps both read and write, this also increments the
+/// row's version, so that concurrent runs detect the change.
 ///
 /// # Errors
-/// When the database returns an error.
+/// Returns an error if the database fails.
 pub async fn import(
     database: &dyn Database,
     table: &TableDef,

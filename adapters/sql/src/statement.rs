@@ -120,7 +120,7 @@ impl Statement {
         self.bind(Hint::Text, Some(text.into()))
     }
 
-    /// Adds a value in the form of a column of this shape.
+    /// Adds a value for a column of this shape.
     #[must_use]
     pub fn value(self, shape: ColumnShape, value: &Value) -> Self {
         let text = match value {

@@ -25,9 +25,9 @@ impl SqlTables {
 }
 
 impl Tables for SqlTables {
-    /// One statement writes the row and its owner. Of two concurrent inserts, the second sees the
-    /// row of the first: the row is locked and returned. With `on conflict do nothing` it might see
-    /// no row.
+    /// Inserts a row together with its owner, in one statement. Of two concurrent inserts, the
+    /// second locks and returns the row of the first. With `on conflict do nothing`, the second
+    /// might see no row.
     fn insert<'a>(
         &'a self,
         call: &'a Call,
@@ -50,15 +50,15 @@ impl Tables for SqlTables {
                 }
                 _ => {
                     let message =
-                        format!("another run wrote a row with that key to `{}`", table.name);
+                        format!("another run wrote a row with this key to `{}`", table.name);
                     Err(StepError::permanent(cause::CONFLICT, message))
                 }
             }
         })
     }
 
-    /// One statement writes the row and the record that the step wrote it, so that a repetition
-    /// does not undo later changes by others.
+    /// Writes a row and records that the step wrote it, in one statement. A repetition of the step
+    /// therefore does not undo later changes by other runs.
     fn upsert<'a>(&'a self, call: &'a Call, table: &'a Arc<TableDef>, row: Value) -> Io<'a, ()> {
         Box::pin(async move {
             let statement = upsert(call, table, &row);
@@ -66,7 +66,7 @@ impl Tables for SqlTables {
         })
     }
 
-    /// One statement reads the row and its version, so that they match.
+    /// Reads a row and its version in one statement, so that they match.
     fn get<'a>(
         &'a self,
         call: &'a Call,
@@ -89,8 +89,8 @@ impl Tables for SqlTables {
     }
 }
 
-/// Selects a row. With `item`, the result always has one row, which begins with its version and
-/// whether the row exists.
+/// Selects a row. With `item`, the result always has one row. It begins with the version, and with
+/// a column that is null if the selected row does not exist.
 fn select(table: &TableDef, key: &[Value], item: Option<&str>) -> Statement {
     let mut statement = Statement::default().sql("select ");
     if let Some(item) = item {
@@ -136,7 +136,7 @@ fn insert(call: &Call, table: &TableDef, row: &Value) -> Statement {
         .sql(", t.")
         .name(ORDER)
         .sql(")");
-    // A row of another run does not mean that this run's handler is done.
+    // If the row belongs to another run, this run's handler is not done.
     let statement = with_done_note(statement, call, When::Written);
     statement.sql(" select fresh, ").name(RUN).sql(", ").name(ORDER).sql(" from written")
 }

@@ -1,12 +1,12 @@
-//! Versions of rows that steps both read and write, so that a run writes only if nothing that it
-//! read has changed.
+//! Versions of the rows in tables that steps both read and write. With them, a run writes only if
+//! the rows that it has read are unchanged.
 //!
-//! `oms_versions` has a row for every row of such a table that a step ever wrote, identified by its
-//! name. A writing statement first takes the versions of everything that the stretch has read and
-//! of what it writes. It takes them in the order of their names, so that two statements never
-//! deadlock. Then it compares them. If one differs, the statement fails with SQLSTATE 40001 and
-//! changes nothing. Without taking the versions first, two runs that each read what the other
-//! writes would both succeed.
+//! `oms_versions` has an entry for every row of such a table that a step ever wrote, identified by
+//! the name of the row. A writing statement first locks the versions of all rows that the stretch
+//! has read, and of the row that it writes. It locks them in the order of their names, so that two
+//! statements never deadlock. Then it compares the versions. If one differs, the statement fails
+//! with SQLSTATE 40001 and changes nothing. Without the locks, two runs that each read the row that
+//! the other writes would both succeed.
 
 use oms_core::effects::{Call, StepError, cause};
 use oms_core::table::TableDef;
@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 
 use crate::statement::{Hint, Statement};
 
-/// The table, and the function that makes a statement fail.
+/// The table of versions, and the function that makes a statement fail.
 pub(crate) const DEFINITIONS: [&str; 2] = [
     "create table if not exists oms_versions (item text primary key, version bigint not null)",
     "create or replace function oms_unchanged(unchanged boolean) returns boolean language plpgsql as $$ begin if unchanged then return true; end if; \
@@ -28,8 +28,8 @@ pub(crate) fn item<'v>(table: &TableDef, key: impl Iterator<Item = &'v Value>) -
     Json::from_iter(parts).to_string()
 }
 
-/// Starts the statement of a write that compares versions, with the part `checked`, which has one
-/// row if nothing has changed. Returns `None` if there is nothing to compare.
+/// Starts a write statement with the part `checked`, which compares versions and has one row if
+/// they are unchanged. Returns `None` if there are no versions to compare.
 pub(crate) fn checked(call: &Call, table: &TableDef, row: &Value) -> Option<Statement> {
     let read = call.reads.versions();
     let mut items: Vec<(String, Option<i64>, i64)> =
@@ -58,8 +58,8 @@ pub(crate) fn checked(call: &Call, table: &TableDef, row: &Value) -> Option<Stat
     ))
 }
 
-/// Processes the result of a write that compared versions: the next comparison of this stretch uses
-/// the new version of the row, or the stretch is rejected.
+/// Processes the result of a write that compared versions. After a success, this stretch uses the
+/// row's new version in further comparisons. After a conflict, the stretch is refused.
 pub(crate) fn settle<T>(
     call: &Call,
     table: &TableDef,

@@ -114,7 +114,7 @@ impl UnknownTimeZone {
         let suggestion = likely_name(&self.name);
         suggestion.map_or_else(
             || {
-                "use a name of the IANA time zone database, such as `Europe/Berlin` or `UTC`"
+                "use a name from the IANA time zone database, such as `Europe/Berlin` or `UTC`"
                     .to_owned()
             },
             |name| format!("did you mean `{name}`?"),

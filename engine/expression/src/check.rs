@@ -263,7 +263,7 @@ impl<'s> Checker<'s> {
             let help = match (error, checked.shape()) {
                 (EvalError::Overflow, Some(Shape::Decimal { .. })) => "use at most 28 digits",
                 (EvalError::Overflow, _) => {
-                    "add a decimal point, as in `1.0`, for a decimal of up to 28 digits; whole numbers have 64 bits"
+                    "add a decimal point, as in `1.0`, for a decimal of up to 28 digits; integers have 64 bits"
                 }
                 _ => "write the result instead",
             };
@@ -415,7 +415,7 @@ pub(super) fn record(fields: Vec<(&str, Checked)>) -> (Node, Type) {
     (Node::Record(Arc::clone(&ty), nodes), Type::of(Shape::Record(ty)))
 }
 
-/// Converts whole numbers to decimals in a value of type `found` where `wanted` has decimals.
+/// Converts integers to decimals in a value of type `found` where `wanted` has decimals.
 /// Returns the resulting type.
 pub(super) fn coerce(node: Node, found: &Type, expected: &Type) -> (Node, Type) {
     match widen::coercion(found, expected) {

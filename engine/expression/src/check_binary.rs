@@ -193,15 +193,15 @@ impl Checker<'_> {
         let (a, b) = (self.source_of(&left.span), self.source_of(&right.span));
         let (message, help) = if operator == Operator::Divide {
             (
-                "`/` only divides whole numbers, because a decimal quotient must be rounded",
+                "`/` divides only integers, because a decimal quotient must be rounded",
                 Some(format!(
-                    "use `div({a}, {b}, 2, \"half_even\")` with the number of decimals and the rounding mode"
+                    "use `div({a}, {b}, 2, \"half_even\")` with the number of decimal places and the rounding mode"
                 )),
             )
         } else {
-            ("`%` only works on whole numbers", None)
+            ("`%` works only with integers", None)
         };
-        self.report(codes::EXPRESSION_TYPE, expr.span.clone(), message, "has decimals").help(help);
+        self.report(codes::EXPRESSION_TYPE, expr.span.clone(), message, "not integers").help(help);
         Checked::broken(expr.span.clone())
     }
 
@@ -253,12 +253,12 @@ impl Checker<'_> {
         let message = format!("{what} amounts of different currencies");
         let (left, right) = (self.source_of(&left.span), self.source_of(&right.span));
         let label = if left.is_empty() || right.is_empty() {
-            format!("one is in {a}, another in {b}")
+            format!("one amount is in {a}, another in {b}")
         } else {
             format!("`{left}` is in {a}, `{right}` in {b}")
         };
         self.report(codes::CURRENCY_MISMATCH, span.clone(), message, label)
-            .help("convert one of them first, in a `money.convert` step".to_owned())
+            .help("convert one of the amounts first, in a `money.convert` step".to_owned())
             .origin(origin);
         false
     }

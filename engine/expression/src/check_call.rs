@@ -88,7 +88,7 @@ impl Checker<'_> {
             };
             let help = format!("write `{name}({operands})`");
             let message = format!("`{name}` is a function, not a method");
-            self.report(codes::UNKNOWN_NAME, expr.at.clone(), message, "no such method").help(help);
+            self.report(codes::UNKNOWN_NAME, expr.at.clone(), message, "unknown method").help(help);
             return Checked::broken(span);
         }
         let args: Vec<&Expr> = target.into_iter().chain(args).collect();
@@ -152,7 +152,7 @@ impl Checker<'_> {
             let names: Vec<String> = known.map(|name| format!("`{name}`")).collect();
             format!("use one of the functions {}", names.join(", "))
         };
-        let message = format!("there is no function `{name}`");
+        let message = format!("unknown function `{name}`");
         self.report(codes::UNKNOWN_NAME, expr.at.clone(), message, "unknown function").help(help);
         Checked::broken(expr.span.clone())
     }
@@ -319,7 +319,7 @@ impl Checker<'_> {
                     return Checked::broken(span);
                 };
                 if b.shape != Shape::Int {
-                    self.wrong_argument(name, "a whole number as index", &second);
+                    self.wrong_argument(name, "an integer as index", &second);
                     return Checked::broken(span);
                 }
                 (Function::Get, element.as_ref().clone().with_pii(a.pii || b.pii).or_null())

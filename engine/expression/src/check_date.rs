@@ -32,7 +32,7 @@ impl Checker<'_> {
         let zone = self.check(zone);
         let Some(name) = zone.constant_text() else {
             if zone.ty.is_some() {
-                let message = "the time zone must be a name in quotes";
+                let message = "the time zone must be a quoted name";
                 self.report(codes::EXPRESSION_TYPE, zone.span, message, "not a constant name")
                     .help("write the name itself, such as `\"Europe/Berlin\"`".to_owned());
             }
@@ -46,7 +46,7 @@ impl Checker<'_> {
                     codes::EXPRESSION_TYPE,
                     zone.span.clone(),
                     message,
-                    "no such time zone",
+                    "unknown time zone",
                 )
                 .help(error.help());
                 None

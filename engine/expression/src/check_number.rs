@@ -103,7 +103,7 @@ impl Checker<'_> {
             _ => None,
         };
         if kept.is_none() && places.ty.is_some() {
-            let message = format!("the number of decimals must be from 0 to {PLACES_MAX}");
+            let message = format!("the number of decimal places must be from 0 to {PLACES_MAX}");
             self.report(codes::EXPRESSION_TYPE, places.span, message, "must be a constant number");
         }
         let rounding = mode.constant_text().and_then(|text| text.parse::<Rounding>().ok());

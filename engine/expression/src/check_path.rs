@@ -100,7 +100,7 @@ impl Checker<'_> {
                 None => "no step always runs before this one".to_owned(),
             };
             let message = "`steps` is not a value by itself";
-            self.report(codes::UNKNOWN_NAME, span.clone(), message, "which step?").help(help);
+            self.report(codes::UNKNOWN_NAME, span.clone(), message, "missing step id").help(help);
             return Checked::broken(span);
         }
         let help = match self.scope.item_is_renamed() {
@@ -116,7 +116,7 @@ impl Checker<'_> {
                     .or_else(|| one_of(names.iter().copied()))
             }
         };
-        let message = format!("`{name}` does not exist");
+        let message = format!("unknown name `{name}`");
         self.report(codes::UNKNOWN_NAME, span.clone(), message, "unknown name").help(help);
         Checked::broken(span)
     }
@@ -163,7 +163,7 @@ impl Checker<'_> {
                 let found = widen::describe(shape);
                 let message = format!("`{written}` has no fields: it is {found}");
                 let help = hints::field(written, field, shape);
-                self.report(codes::EXPRESSION_TYPE, expr.at.clone(), message, "no such field")
+                self.report(codes::EXPRESSION_TYPE, expr.at.clone(), message, "unknown field")
                     .help(help)
                     .origin(operand.origin);
                 return Checked::broken(span);
@@ -228,7 +228,7 @@ impl Checker<'_> {
                 ),
                 _ => (
                     format!(
-                        "an index must be a whole number, found {}",
+                        "an index must be an integer, found {}",
                         index.shape().map(widen::describe).unwrap_or_default()
                     ),
                     format!("write `{}[0]`", precedence::operand(written, Level::Member)),

@@ -104,7 +104,7 @@ fn constant_text(
             {
                 let known: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
                 let help = did_you_mean(text, known.iter().copied());
-                let message = format!("`{text}` is not one of the allowed texts");
+                let message = format!("`{text}` is not one of the allowed values");
                 Err(Box::new(at.problem(codes::WRONG_TYPE, message, "unknown value", help)))
             }
             (_, Some(found)) => match expected.accepts(found) {

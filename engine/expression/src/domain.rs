@@ -71,7 +71,7 @@ impl Domain {
     }
 
     /// Returns the domain of a value for which this comparison with a constant holds. `whole` tells
-    /// whether it is a whole number.
+    /// whether it is an integer.
     pub(super) fn from_comparison(operator: Operator, constant: &Value, whole: bool) -> Self {
         if constant.is_null() {
             return match operator {
@@ -121,7 +121,7 @@ impl Domain {
             || !self.in_bounds(constant)
     }
 
-    /// Returns the smallest possible whole number, if it is known to be one.
+    /// Returns the smallest possible integer, if it is known to be one.
     pub(super) fn int_min(&self) -> Option<i64> {
         let constants = || {
             let ints = self.only.as_ref()?.iter().map(|value| match value {

@@ -72,7 +72,7 @@ impl Converter<'_> {
                     .help("write `{\"name\": value}`"));
             }
             CelExpr::Comprehension(_) | CelExpr::Unspecified => {
-                return Err(SyntaxError::new(at, "the expression cannot be parsed", "here"));
+                return Err(SyntaxError::new(at, "cannot parse the expression", "here"));
             }
         })
     }
@@ -86,8 +86,8 @@ impl Converter<'_> {
             let ExprKind::Literal(Value::Text(name)) = &key.kind else {
                 return Err(SyntaxError::new(
                     key.span,
-                    "the keys of a map must be texts in quotes",
-                    "not a text in quotes",
+                    "the keys of a map must be quoted text",
+                    "not quoted text",
                 ));
             };
             if named.iter().any(|(known, ..)| known.as_str() == name.as_ref()) {

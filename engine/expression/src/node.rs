@@ -75,7 +75,7 @@ pub(super) enum Function {
     DecimalOr,
     IsDecimal,
     Sum,
-    /// Like `Sum`, for whole numbers.
+    /// Like `Sum`, for integers.
     SumInt,
     Min,
     Max,
@@ -112,7 +112,7 @@ pub(super) enum LoopKind {
     ExistsOne,
 }
 
-/// Conversions from whole numbers within a value to decimals.
+/// Conversions from integers within a value to decimals.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Coercion {
     Number,

@@ -89,7 +89,7 @@ pub(super) fn parse(text: &str) -> Result<Expr, SyntaxError> {
             .and_then(|thread| thread.join().ok())
     })
     .unwrap_or_else(|| {
-        Err(SyntaxError::new(0..text.len(), "the expression could not be parsed", "too complex"))
+        Err(SyntaxError::new(0..text.len(), "cannot parse the expression", "too complex"))
     })
 }
 

@@ -78,7 +78,7 @@ pub enum Origin {
 /// The reason why a checked expression has no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EvalError {
-    /// A number is out of the range of its type: 64 bits for a whole number, 28 digits for a
+    /// A number is out of the range of its type: 64 bits for an integer, 28 digits for a
     /// decimal.
     #[error("a number is too large")]
     Overflow,

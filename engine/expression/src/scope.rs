@@ -52,7 +52,9 @@ impl Root {
             Self::Index => {
                 "add `index: i` to `for_each` and write `i` for the position of an element"
             }
-            Self::Error => "`error` is only available in a catch step, which an `on_failure` names",
+            Self::Error => {
+                "`error` is only available in a catch step, that is, a step that `on_failure` names"
+            }
             Self::Intake => "`intake` is only available in `order.key`",
         }
     }

@@ -64,7 +64,7 @@ pub(super) fn from_parser(
     let syntax = |error: &&cel::ParseError| error.msg.starts_with("Syntax error");
     let first = errors.errors.iter().find(syntax).or_else(|| errors.errors.first());
     let Some(first) = first else {
-        return SyntaxError::new(0..text.len(), "the expression cannot be parsed", "here");
+        return SyntaxError::new(0..text.len(), "cannot parse the expression", "here");
     };
     let start = byte_at(text, first.pos);
     let position = tokens.find(start);

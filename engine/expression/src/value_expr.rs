@@ -24,7 +24,7 @@ pub const NOT_CLOSED: &str = "`${{` is not closed";
 /// Compiles a value in the file. A text that is exactly one `${{ }}` keeps the type of the
 /// expression, and a text with other characters around it becomes text. `$${{` is an escaped `${{`.
 /// Maps become records, and lists become lists. With `expected`, the value is converted to that
-/// type: texts are parsed as amounts, dates or codes, whole numbers become decimals, and a map must
+/// type: texts are parsed as amounts, dates or codes, integers become decimals, and a map must
 /// have the fields of the expected record.
 ///
 /// # Errors
@@ -245,7 +245,7 @@ impl Builder<'_> {
             let problem = match widen::chars_of(ty) {
                 None => Some(place.problem(
                     codes::WRONG_TYPE,
-                    format!("{} cannot be inserted into a text", widen::describe(&ty.shape)),
+                    format!("{} cannot be inserted into text", widen::describe(&ty.shape)),
                     format!("this is {}", widen::describe(&ty.shape)),
                     None,
                 )),

@@ -1,4 +1,4 @@
-//! Operations on types: types of literals, common types, conversions from whole numbers to
+//! Operations on types: types of literals, common types, conversions from integers to
 //! decimals, and descriptions for findings.
 
 use std::collections::BTreeSet;

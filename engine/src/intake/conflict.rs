@@ -48,7 +48,7 @@ impl fmt::Display for Conflict {
         match differences {
             None => f.write_str("that order is no longer stored, so the differences are unknown"),
             Some(Differences { pointers, count }) => {
-                f.write_str("they differ at ")?;
+                f.write_str("the orders differ at ")?;
                 for (position, pointer) in pointers.iter().enumerate() {
                     // The sender chooses the names of members, so they can contain any character.
                     let separator = if position == 0 { "" } else { ", " };

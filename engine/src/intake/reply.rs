@@ -70,12 +70,12 @@ impl Reply {
     pub fn too_large(max: usize) -> Self {
         let code = codes::ORDER_TOO_LARGE;
         Self::problem(413, &code.to_string(), code.title())
-            .detailed(&format!("an order has at most {max} bytes"))
+            .detailed(&format!("the maximum size of an order is {max} bytes"))
     }
 
-    /// Returns 429 if too many orders arrive at the same time.
+    /// Returns 429 if there are too many concurrent orders.
     pub fn busy() -> Self {
-        Self::problem(429, "busy", "too many orders at the same time; send the order again")
+        Self::problem(429, "busy", "too many concurrent orders; send the order again")
     }
 
     /// Returns 503 for an order that cannot be stored at the moment.

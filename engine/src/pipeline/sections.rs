@@ -80,7 +80,7 @@ impl JsonSchema for ColumnSection {
                 },
                 "customer": {
                     "type": "boolean",
-                    "description": "Whether the column identifies the customer to whom a row belongs: the customer's id or an e-mail address of the customer. `oms forget` erases the rows of a customer.",
+                    "description": "Whether the column identifies the customer to whom a row belongs: the customer's id or e-mail address. `oms forget` erases the rows of a customer.",
                 },
             },
             "required": ["type"],

@@ -110,7 +110,7 @@ impl Checker {
                     Diagnostic {
                         code: codes::FILE_UNREADABLE,
                         severity: Severity::Error,
-                        message: format!("the pipeline cannot be read: {error}"),
+                        message: format!("cannot read the pipeline: {error}"),
                         labels: vec![label],
                         help: None,
                     },
@@ -278,7 +278,7 @@ pub fn overlapping_intakes(checked: &[Checked]) -> Vec<Diagnostic> {
                     severity: Severity::Error,
                     message: format!("two pipelines use the intake path `{a}`"),
                     labels: vec![second.clone(), Label { primary: false, ..first.clone() }],
-                    help: Some("give one of them another path".to_owned()),
+                    help: Some("change one of the two paths".to_owned()),
                 });
             }
         }
@@ -289,7 +289,7 @@ pub fn overlapping_intakes(checked: &[Checked]) -> Vec<Diagnostic> {
 impl Sink<'_> {
     /// Adds a finding about a file that the pipeline refers to at `place`.
     pub(super) fn unreadable(&mut self, place: Place, shown: &str, error: &FileError) {
-        let message = format!("`{shown}` cannot be used: {error}");
+        let message = format!("cannot read `{shown}`: {error}");
         let help = (*error == FileError::Missing)
             .then(|| "use a path relative to the pipeline file".to_owned());
         self.add(Finding::error(codes::FILE_UNREADABLE, place, message).help(help));
@@ -297,7 +297,7 @@ impl Sink<'_> {
 
     /// Adds a finding about a file that is not UTF-8 text.
     pub(super) fn not_text(&mut self, place: Place, shown: &str) {
-        let message = format!("`{shown}` cannot be used: it is not UTF-8 text");
+        let message = format!("cannot read `{shown}`: the file is not UTF-8 text");
         self.add(
             Finding::error(codes::FILE_UNREADABLE, place, message)
                 .help("save the file as UTF-8".to_owned()),

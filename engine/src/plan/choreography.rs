@@ -79,7 +79,8 @@ pub fn choreography(plan: &Plan) -> Result<Choreography, Vec<Finding>> {
     }
     if plan.order().max_bytes() > LAMBDA_BODY_MAX {
         let place = Place::value(Route::root().key("order").key("max_bytes"));
-        let message = format!("an order on AWS Lambda has at most {LAMBDA_BODY_MAX} bytes");
+        let message =
+            format!("the maximum size of an order on AWS Lambda is {LAMBDA_BODY_MAX} bytes");
         let help = format!("write `max_bytes: {LAMBDA_BODY_MAX}` or less");
         found.push(Finding::error(codes::LAMBDA_LIMIT, place, message).help(help));
     }
@@ -158,14 +159,15 @@ fn intake_steps(
     let announce = announce.map(|(index, _)| index);
     for (_, step) in free().filter(|(index, _)| ![store, announce].contains(&Some(*index))) {
         let message = format!("neither a handler nor the intake runs `{}`", step.id);
-        let help = "store the order first (`object.put` of `${{ order }}` under a key made of `run.key`, without `when`), then announce it \
-                    (`topic.publish` that needs this step), and put every other step into one of the `handlers`";
+        let help = "begin with an `object.put` (with `body: ${{ order }}`, a key made of `run.key`, and no `when`) and a `topic.publish` that needs it; \
+                    list every other step in `handlers`";
         found.push(Finding::error(codes::LAMBDA_INTAKE, at(step), message).help(help.to_owned()));
     }
     if store.is_none() || announce.is_none() {
         let what = if store.is_none() { "stores the order" } else { "announces the order" };
         let message = format!("no step {what}, so no handler would receive it on AWS");
-        let help = "begin with `object.put` of `${{ order }}` and a `topic.publish` that needs it";
+        let help =
+            "begin with an `object.put` of `${{ order }}` and a `topic.publish` that needs it";
         found.push(
             Finding::error(codes::LAMBDA_INTAKE, Place::key(Route::root().key("steps")), message)
                 .help(help.to_owned()),

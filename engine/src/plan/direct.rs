@@ -31,7 +31,7 @@ pub(super) fn check(
         let place = Route::root().key("steps").key(&step.id).key("with").key("key");
         let message = "API Gateway cannot form the key of this object";
         let help = format!(
-            "write `${{{{ run.key }}}}` once, with nothing around it but letters, digits and `._~-/`, or {HANDLER}"
+            "write `${{{{ run.key }}}}` once, surrounded only by letters, digits and `._~-/`, or {HANDLER}"
         );
         refuse(Place::value(place), message.to_owned(), help);
     }
@@ -39,7 +39,7 @@ pub(super) fn check(
         // For a schema in a separate file, only the message has the place.
         let place = order.key("schema").join(&Route::from_pointer(&problem.pointer, |_| true));
         let message = format!("{}, at `{}` of the order schema", problem.message, problem.pointer);
-        let help = format!("express this differently, or {HANDLER}");
+        let help = format!("change this part of the schema, or {HANDLER}");
         refuse(Place::key(place), message, help);
     }
 }

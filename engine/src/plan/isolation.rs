@@ -124,7 +124,7 @@ pub(super) fn several_writes(plan: &Plan) -> Vec<Finding> {
         let several = writes.len() > 1 || writes.iter().any(|step| step.for_each.is_some());
         let (true, Some(last)) = (several, writes.last()) else { continue };
         let message = format!(
-            "several writes depend on the row that `{}` reads from `{table}`, which steps also write",
+            "several writes depend on the row that `{}` reads from `{table}`, and steps also write to this table",
             reader.id
         );
         let mut finding = Finding::error(codes::SEVERAL_WRITES, at(reader), message)
@@ -134,8 +134,8 @@ pub(super) fn several_writes(plan: &Plan) -> Vec<Finding> {
             finding = finding.related(at(step), "this write depends on it");
         }
         found.push(finding.help(format!(
-            "let only one step write, and take the values of `{}` from the order or from a table that no step writes; \
-             outside the state directory each write is a separate transaction",
+            "let only one step write: take the values of `{}` from the order, or from a table that no step writes to; \
+             outside the state directory, each write is a separate transaction",
             last.id
         )));
     }

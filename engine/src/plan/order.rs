@@ -43,7 +43,7 @@ pub enum KeyError {
     #[error("a key cannot be `.` or `..`")]
     Dots,
     /// The key could not be computed.
-    #[error("the key cannot be computed")]
+    #[error("cannot compute the key")]
     Computed,
 }
 

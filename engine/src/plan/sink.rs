@@ -42,7 +42,7 @@ impl<'d> Sink<'d> {
         let line = self.document.value_with_comment(&finding.primary.0.route);
         let Some(line) = line.filter(|line| line.contains("}}")) else { return finding };
         let help = format!("put quotes around it: `{}`", quoted(line));
-        let message = "the expression is cut off, because ` #` begins a comment in YAML".to_owned();
+        let message = "the expression is cut off, because ` #` starts a comment in YAML".to_owned();
         Finding { message, ..finding }.help(help)
     }
 

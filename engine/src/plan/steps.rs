@@ -337,7 +337,10 @@ impl Planner<'_, '_> {
         if entries.is_empty() {
             return "change one of the conditions".to_owned();
         }
-        format!("write `needs: [{}]` to run it even if one of them is skipped", entries.join(", "))
+        format!(
+            "write `needs: [{}]` to run the step even if a needed step is skipped",
+            entries.join(", ")
+        )
     }
 
     fn when(
@@ -470,7 +473,7 @@ impl Planner<'_, '_> {
         if waits.attempts > 1 && waits.longest_ms() < waits.initial_ms {
             let RetrySection { initial_ms, .. } = waits;
             let message = format!(
-                "the first wait is cut from {initial_ms} to {} milliseconds, because `max_ms` is less than `initial_ms`",
+                "the first wait is shortened from {initial_ms} to {} milliseconds, because `max_ms` is less than `initial_ms`",
                 waits.longest_ms()
             );
             let mut finding =

@@ -179,7 +179,7 @@ pub async fn assume_done(
     let plan = Arc::clone(run.scheduler.plan());
     let mut events = Vec::new();
     for (id, element) in held {
-        let unplanned = || StepError::permanent(cause::PLAN, format!("there is no step `{id}`"));
+        let unplanned = || StepError::permanent(cause::PLAN, format!("unknown step `{id}`"));
         let step = plan.step(id).ok_or_else(unplanned)?;
         let planned = plan.steps().get(step).ok_or_else(unplanned)?;
         let has_element = |element: u32| {
@@ -192,7 +192,7 @@ pub async fn assume_done(
             ));
         }
         let input = run.scheduler.input_of(step, *element).map_err(|error| {
-            StepError::permanent(cause::OUT_OF_RANGE, "the step's input cannot be computed")
+            StepError::permanent(cause::OUT_OF_RANGE, "cannot compute the step's input")
                 .caused_by(error)
         })?;
         let reads = Arc::new(Reads::new(Arc::clone(plan.contended_tables())));
@@ -378,7 +378,8 @@ async fn attempt_step(
     let result = match (ended, planned.timeout) {
         (Some(Ok(result)), _) => result,
         (None, Some(limit)) => {
-            let message = format!("the attempt took longer than {} seconds", limit.as_secs());
+            let message =
+                format!("the attempt exceeded its timeout of {} seconds", limit.as_secs());
             failed(StepError::transient(cause::TIMEOUT, message))
         }
         (Some(Err(_)) | None, _) => {

@@ -127,8 +127,8 @@ impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::When => f.write_str("its `when` was false"),
-            Self::NeedSkipped(step) => write!(f, "because `{step}` was skipped"),
-            Self::NeedFailed(step) => write!(f, "because `{step}` failed"),
+            Self::NeedSkipped(step) => write!(f, "`{step}` was skipped"),
+            Self::NeedFailed(step) => write!(f, "`{step}` failed"),
             Self::NothingToCatch => f.write_str("the step that it catches did not fail"),
         }
     }

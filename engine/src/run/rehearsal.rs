@@ -38,7 +38,7 @@ pub struct Sent {
 /// The error for a seed that cannot be used, for example because its file has changed since the
 /// plan was made.
 #[derive(Debug, thiserror::Error)]
-#[error("`{path}` cannot be used as a seed")]
+#[error("cannot use `{path}` as a seed")]
 pub struct SeedError {
     path: String,
 }

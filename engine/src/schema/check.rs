@@ -341,7 +341,7 @@ fn is_possible(map: &Map<String, Json>, name: &str) -> bool {
 fn expected_value(keyword: &str, value: &Json) -> Option<&'static str> {
     match keyword {
         "x-customer" | "x-pii" | "nullable" if !value.is_boolean() => Some("true or false"),
-        "x-precision" | "x-scale" if !value.is_u64() => Some("a whole number of digits"),
+        "x-precision" | "x-scale" if !value.is_u64() => Some("a non-negative integer"),
         "x-currency" if !value.is_string() => Some("a JSON pointer, such as \"/currency\""),
         "x-date-format" if !value.is_string() => Some("text, such as \"MM/DD/YYYY\""),
         _ => None,

@@ -237,7 +237,7 @@ fn type_description(name: &str) -> &'static str {
     match name {
         "null" => "null",
         "boolean" => "true or false",
-        "integer" => "a whole number",
+        "integer" => "an integer",
         "number" => "a number",
         "string" => "text",
         "array" => "an array",

@@ -8,7 +8,7 @@ use oms_core::value::{DateFormat, is_email, is_uri, parse_date, parse_timestamp}
 
 /// The formats, each with a description of a valid text.
 const FORMATS: [(&str, &str); 21] = [
-    ("currency", "a currency code of ISO 4217 in upper case, such as `EUR`"),
+    ("currency", "an ISO 4217 currency code in uppercase, such as `EUR`"),
     ("date", "a date that exists, such as 2025-12-31"),
     ("date-time", "a date and time with an offset, such as 2025-12-31T23:59:59Z (RFC 3339)"),
     ("decimal", "a decimal in plain notation, such as `-12.30`"),

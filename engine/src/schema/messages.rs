@@ -34,7 +34,7 @@ pub(crate) fn bound(kind: &ValidationErrorKind) -> Option<String> {
         ValidationErrorKind::MaxLength { limit } => {
             format!("must have at most {}", counted(*limit, "character", "characters"))
         }
-        ValidationErrorKind::UniqueItems => "must not contain duplicates".to_owned(),
+        ValidationErrorKind::UniqueItems => "must not have duplicate elements".to_owned(),
         _ => return None,
     })
 }
@@ -56,7 +56,7 @@ pub(crate) fn type_description(name: &str) -> &'static str {
     match name {
         "null" => "empty",
         "boolean" => "true or false",
-        "integer" => "a whole number",
+        "integer" => "an integer",
         "number" => "a number",
         "string" => "text",
         "array" => "a list",

@@ -223,9 +223,9 @@ mod tests {
         for expected in [
             "/required `required` must be a list, not text",
             "/properties/id/type `text` is not a JSON Schema type",
-            "/properties/name/minLength `minLength` must be a whole number, not text",
+            "/properties/name/minLength `minLength` must be an integer, not text",
             "/properties/name/x-pii `x-pii` must be true or false",
-            "/properties/amount/x-scale `x-scale` must be a whole number of digits",
+            "/properties/amount/x-scale `x-scale` must be a non-negative integer",
         ] {
             assert!(found.iter().any(|message| message == expected), "{expected}: {found:#?}");
         }

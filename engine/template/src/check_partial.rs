@@ -57,7 +57,7 @@ impl<'t> Checker<'t> {
         self.inclusions += 1;
         if self.inclusions > INCLUSIONS_MAX {
             let message =
-                format!("this mail includes more than {INCLUSIONS_MAX} partials and texts");
+                format!("this e-mail includes more than {INCLUSIONS_MAX} partials and texts");
             return self.report(cursor, refuse(message));
         }
         if self.one_line && part.text.trim_end().contains(['\n', '\r']) {
@@ -142,7 +142,7 @@ impl<'t> Checker<'t> {
         self.inclusions += 1;
         if self.inclusions > INCLUSIONS_MAX {
             let message =
-                format!("this mail includes more than {INCLUSIONS_MAX} partials and texts");
+                format!("this e-mail includes more than {INCLUSIONS_MAX} partials and texts");
             return self.report(cursor, refuse(&place.span, message));
         }
         self.including.push(name);

@@ -249,7 +249,7 @@ mod tests {
             ("../order/id", "$.order.id: text"),
             ("@root.order.[id]", "$.order.id: text"),
             ("this", "#1: a record"),
-            ("@index", "@@index: a whole number"),
+            ("@index", "@@index: an integer"),
             ("@last", "@@last: a boolean"),
         ] {
             assert_eq!(place(&scopes, raw).as_deref(), Ok(meaning), "{raw}");

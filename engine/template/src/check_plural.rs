@@ -41,7 +41,7 @@ impl<'t> Checker<'t> {
             } else if !matches!(call.hash.get(name), Some(Parameter::Literal(JsonValue::String(_))))
             {
                 let help = format!("write a constant text: `{name}=\"# items\"`");
-                refuse(&value.span, format!("the plural form `{name}` must be a quoted text"))
+                refuse(&value.span, format!("the plural form `{name}` must be quoted text"))
                     .help(help)
             } else {
                 given.push(name);

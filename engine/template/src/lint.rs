@@ -102,7 +102,7 @@ fn style_of(text: &str, declarations: &[Declaration], faults: &mut Vec<Fault>) {
         let span = declaration.property.start..declaration.value.end;
         let fault = Fault::new(codes::TEMPLATE_CSS, span, format!("{clients} drop `{name}`"));
         let help =
-            "check that the mail looks right without it, and move optional styles into `@media`";
+            "check that the e-mail looks right without it, and move optional styles into `@media`";
         faults.push(fault.warning().help(help.to_owned()));
     }
 }
@@ -117,11 +117,11 @@ fn contrast(html: &Html) -> Vec<TemplateProblem> {
             Some(_) => colour_in_source(html, colour),
         };
         let message = format!(
-            "text has a contrast of {:.1} to 1 with `{colour}`, at least {} is required",
+            "the contrast of the text with `{colour}` is {:.1} to 1, but at least {} is required",
             faint.ratio, faint.ratio_min
         );
         let fault = Fault::new(codes::TEMPLATE_CONTRAST, span, message).warning();
-        part.problem(fault.help("use a darker or a lighter colour".to_owned()))
+        part.problem(fault.help("use a darker or lighter color".to_owned()))
     };
     low_contrast(&rendered).into_iter().map(problem).collect()
 }
@@ -142,7 +142,7 @@ fn length(variant: &Variant) -> Vec<TemplateProblem> {
     let characters = fixed_chars(&subject.program, variant);
     if characters > SUBJECT_CHARS_SHOWN {
         let message = format!(
-            "the subject has {characters} characters of fixed text, and few clients show more than {SUBJECT_CHARS_SHOWN}"
+            "the subject has {characters} characters of fixed text, and many e-mail clients show only {SUBJECT_CHARS_SHOWN}"
         );
         let fault = Fault::new(codes::TEMPLATE_LENGTH, 0..subject.text.trim_end().len(), message);
         problems.push(
@@ -156,7 +156,7 @@ fn length(variant: &Variant) -> Vec<TemplateProblem> {
     let bytes = variant.html.rendered().text.len();
     if bytes > HTML_BYTES_SHOWN {
         let message = format!(
-            "the HTML has {} KB without its values, and Gmail hides everything after {} KB",
+            "the HTML has {} KB without its values, and Gmail clips e-mails after {} KB",
             bytes / 1024,
             HTML_BYTES_SHOWN / 1024
         );

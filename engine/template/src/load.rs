@@ -380,7 +380,7 @@ impl<'f> Loader<'f> {
     fn compare(&mut self, path: &str, tag: &str, own: Option<&Texts>, base: &Texts) {
         let Some(own) = own else { return };
         for name in base.keys().filter(|name| !own.contains_key(*name)) {
-            let message = format!("the text `{name}` is not translated to `{tag}`");
+            let message = format!("the text `{name}` is not translated into `{tag}`");
             let help = "translate it; until then, the text of the base folder is used".to_owned();
             let fault = Fault::new(codes::TEMPLATE_LOCALE, 0..0, message).help(help);
             self.notes.push(fault.warning().in_file(path));

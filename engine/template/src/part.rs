@@ -41,7 +41,7 @@ impl Part {
     pub(super) fn of_file(path: &str, text: &str) -> Result<Self, Vec<TemplateProblem>> {
         let tags = text.matches("{{").count();
         if tags > TAGS_MAX {
-            let message = format!("the file has {tags} tags, and at most {TAGS_MAX} are allowed");
+            let message = format!("the file has {tags} tags; the maximum is {TAGS_MAX}");
             let fault = Fault::new(codes::DOCUMENT_LIMIT, 0..0, message);
             let help = "move repeated parts into a partial, or iterate over a list";
             return Err(vec![fault.help(help.to_owned()).in_file(path)]);

@@ -190,7 +190,7 @@ fn every_fault_is_reported_at_its_position() {
             505,
             "{{plural 1 one=name other=\"b\"}}",
             "name",
-            "must be a quoted text",
+            "must be quoted text",
             "write a constant text",
         ),
         (505, "{{plural 1 2 other=\"b\"}}", "plural", "expects 1 value, found 2", ""),

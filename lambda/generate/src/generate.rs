@@ -28,7 +28,7 @@ pub struct Origin {
 #[derive(Debug, thiserror::Error)]
 pub enum GenerateError {
     /// A step of a handler uses a service that the generator does not support.
-    #[error("`{step}` ({kind}) uses {port}, but generated handlers support only tables and mail")]
+    #[error("`{step}` ({kind}) uses {port}, but generated handlers support only tables and e-mail")]
     Service {
         /// The step.
         step: String,

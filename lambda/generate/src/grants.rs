@@ -1,4 +1,4 @@
-//! What each handler may do in the database: the least that its steps need.
+//! The database privileges of each handler: only those that its steps need.
 
 use oms_engine::plan::{Branch, Plan};
 use oms_engine::step::{Port, Verb};

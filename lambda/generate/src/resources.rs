@@ -341,7 +341,7 @@ fn branch_view(
     }
     if !asking.is_empty() && branch.last.is_none() {
         let (call, reason) =
-            ("rds-data:ExecuteStatement", "note that the order is done".to_owned());
+            ("rds-data:ExecuteStatement", "write the note on the order".to_owned());
         calls.push(Calls { call, count: 1, reason });
     }
     let one: Duration = steps

@@ -280,7 +280,7 @@ impl BranchHandler {
         if let Err(error) = noted {
             self.log(
                 "warn",
-                "could not note that an order is parked",
+                "could not write the note on a parked order",
                 &[("reason", error.message())],
             );
         }

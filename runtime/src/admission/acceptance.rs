@@ -1,9 +1,10 @@
-//! The instants at which orders are accepted.
+//! The acceptance times of orders.
 
 use jiff::{SignedDuration, Timestamp};
 
-/// The time of acceptance. No order is accepted before an earlier one, so that `run.accepted_at`
-/// agrees with the order of the turns.
+/// The last acceptance time. After a small correction of the clock, an order does not get an
+/// earlier time than the order before it, so that `run.accepted_at` agrees with the order of the
+/// turns.
 pub(crate) struct Acceptance(Timestamp);
 
 impl Default for Acceptance {
@@ -13,10 +14,11 @@ impl Default for Acceptance {
 }
 
 impl Acceptance {
-    /// If the clock was set back by more than this, it was wrong before and is right now.
+    /// If the clock was set back by more than this, the earlier time was wrong, and the new time is
+    /// used.
     const CORRECTION_MAX: SignedDuration = SignedDuration::from_secs(1);
 
-    /// Returns the time of acceptance of the next order, by a clock that shows `now`.
+    /// Returns the acceptance time of the next order if the clock shows `now`.
     pub(crate) fn at(&mut self, now: Timestamp) -> Timestamp {
         let is_corrected = self.0 > now && self.0.duration_since(now) <= Self::CORRECTION_MAX;
         if !is_corrected {
@@ -31,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_order_is_accepted_before_an_earlier_one() {
+    fn a_small_clock_correction_does_not_reverse_acceptance_times() {
         let at = |millisecond| Timestamp::from_millisecond(millisecond).unwrap();
         let mut acceptance = Acceptance::default();
         let shown = [5_000, 4_999, 5_001, 4_500, 1_000, 1_001];

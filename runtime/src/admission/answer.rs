@@ -31,12 +31,12 @@ pub enum Answer {
     Rejected {
         /// The reason.
         rejection: Rejection,
-        /// The bytes of the order. The problems refer to positions in them.
+        /// The bytes of the order. The problems in `rejection` refer to positions in them.
         body: Vec<u8>,
     },
 }
 
-/// The channel to the sender of an order. Only the first answer is sent.
+/// The channel to the sender of an order. It sends only the first answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Answering(Arc<Mutex<Option<oneshot::Sender<Answer>>>>);
 
@@ -45,12 +45,12 @@ impl Answering {
         Self(Arc::new(Mutex::new(sender)))
     }
 
-    /// Calls `answer` and sends the result, if the sender still waits for an answer.
+    /// Calls `answer` and sends the result, if the sender is still waiting for an answer.
     pub(crate) fn tell(&self, answer: impl FnOnce() -> Answer) {
         let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(sender) = sender {
-            // The sender may have disconnected. The order is on disk all the same.
-            let _unheard = sender.send(answer());
+            // The sender may have disconnected. The order is on disk anyway.
+            let _ignored = sender.send(answer());
         }
     }
 }

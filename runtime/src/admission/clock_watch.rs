@@ -1,4 +1,4 @@
-//! Detects that the system clock was set back. Otherwise a run might wait for an instant that is
+//! Detects that the system clock was set back. Otherwise, a run might wait for an instant that is
 //! now far in the future.
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use oms_engine::effects::Clock;
 use tokio::time::Instant;
 
-/// Smaller steps back are ordinary clock corrections.
+/// If the clock is set back by less than this, it is an ordinary correction.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
 
 /// Compares the system clock with a monotonic clock.
@@ -32,7 +32,7 @@ impl ClockWatch {
     }
 }
 
-/// Returns whether a clock that showed `then`, and shows `now` after `elapsed`, was set back.
+/// Returns whether a clock was set back if it showed `then`, and shows `now` after `elapsed`.
 fn is_behind(then: Timestamp, elapsed: Duration, now: Timestamp) -> bool {
     let expected = then.checked_add(elapsed).unwrap_or(Timestamp::MAX);
     expected.duration_since(now) > TOLERANCE
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_is_behind_if_it_shows_less_than_the_elapsed_time() {
+    fn a_clock_that_advances_less_than_the_elapsed_time_was_set_back() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let ten = Duration::from_secs(10);
         assert!(!is_behind(at(100), ten, at(110)));

@@ -1,4 +1,4 @@
-//! What comes in and what is reported: orders, permits to work on them, and results.
+//! Incoming orders, the permits to process them, and the results that a runner reports.
 
 mod acceptance;
 pub(crate) mod answer;

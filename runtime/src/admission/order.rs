@@ -1,4 +1,4 @@
-//! Orders that come in, and the settings of a runner.
+//! Incoming orders, and the settings of a runner.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub struct Settings {
     pub random: Arc<dyn Random>,
     /// Maximum number of concurrent runs.
     pub concurrency: usize,
-    /// Where to also write objects and e-mails as files.
+    /// Where to export objects and e-mails as files.
     pub export: Option<Export>,
     /// How e-mails are delivered; `None` keeps the stored choice.
     pub mail: Option<Mailing>,
@@ -27,9 +27,11 @@ pub struct Settings {
     pub remote: Option<Remote>,
     /// Receives the committed events of runs.
     pub listener: Option<Arc<dyn Listener>>,
-    /// Whether runs wait while the disk is full. New orders then get no answer. Otherwise a full disk is an error.
+    /// Whether runs wait while the disk is full. New orders then get no answer. Otherwise, a full
+    /// disk is an error.
     pub waits_for_room: bool,
-    /// Whether orders are accepted while all concurrent runs are stalled, such as by a mail server that does not answer. Their runs start later.
+    /// Whether orders are accepted while all concurrent runs are stalled, for example because a
+    /// mail server does not respond. Their runs start later.
     pub accepts_while_stalled: bool,
 }
 
@@ -57,9 +59,9 @@ pub enum Work {
     Order(Order),
     /// A run to continue.
     GoOn {
-        /// Its row.
+        /// The run's row.
         id: i64,
-        /// When.
+        /// When the run continues.
         at: Timestamp,
     },
 }
@@ -67,11 +69,12 @@ pub enum Work {
 /// A new order.
 #[derive(Debug)]
 pub struct Order {
-    /// The name of the order in the input: a file's stem, or the last part of a path.
+    /// The name of the order in the input: a file name without its extension, or the last part of a
+    /// path.
     pub name: String,
-    /// Its bytes.
+    /// The order's bytes.
     pub body: Vec<u8>,
-    /// Whether the name must be equal to the order's key.
+    /// Whether the name must equal the order's key.
     pub named: bool,
     /// The channel to the sender. If it is closed without an answer, the result is unknown.
     pub answer: Option<oneshot::Sender<Answer>>,

@@ -13,15 +13,15 @@ use super::clock_watch::ClockWatch;
 /// How often the clock is checked while runs wait.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long no run may get a permit before the intake accepts orders without driving their runs.
+/// If no run gets a permit for this long, the intake accepts orders without driving their runs.
 const STALLED: Duration = Duration::from_secs(1);
-/// Number of queued runs that are started for each order that is accepted in the meantime, so that
-/// the queue shrinks.
+/// Number of queued runs that are started before another order is accepted without driving its run.
+/// It is greater than 1, so that the queue shrinks.
 const RUNS_PER_ORDER: u32 = 2;
-/// Maximum value of the count of started runs.
+/// Maximum value of `Permits::started`.
 const STARTED_MAX: u32 = 128;
-/// Maximum number of queued orders: accepted ones whose runs wait for a permit. With more, the
-/// intake waits.
+/// Maximum number of queued orders: accepted orders whose runs wait for a permit. At the maximum,
+/// the intake waits.
 const BACKLOG_MAX: usize = 100_000;
 /// Maximum number of orders that are accepted concurrently without driving their runs.
 const ACCEPTING_MAX: usize = 64;
@@ -62,7 +62,7 @@ impl Permits {
         }
     }
 
-    /// Records that a run from the database is driven.
+    /// Records that a run from the database was started.
     pub(crate) fn started(&mut self) {
         self.driven_at = Instant::now();
         self.started = (self.started + 1).min(STARTED_MAX);

@@ -14,7 +14,7 @@ pub enum Settled {
     Duplicate,
     /// Another order with this key was already accepted.
     Conflict,
-    /// A run has progressed as far as it can for now.
+    /// A run has ended, or cannot continue for now.
     Run {
         /// The order's key.
         key: Arc<str>,
@@ -22,7 +22,7 @@ pub enum Settled {
         resumed: bool,
         /// The state that the run reached.
         state: RunState,
-        /// Why the run is parked; if it completed, the causes that were caught.
+        /// Why the run is parked; for a completed run, the causes that were caught.
         cause: Option<String>,
         /// Number of failures that a catch step has handled.
         caught: u32,

@@ -22,7 +22,7 @@ use crate::bundles::Bundles;
 /// Where to write objects and e-mails as files, and how to report files that could not be written.
 #[derive(Clone)]
 pub struct Export {
-    /// The folder that gets `objects/` and `mail/`.
+    /// The folder in which `objects/` and `mail/` are created.
     pub directory: PathBuf,
     /// Called for each object and e-mail that could not be written.
     pub report: Arc<dyn Fn(&NotExported) + Send + Sync>,
@@ -31,7 +31,7 @@ pub struct Export {
 /// An object or e-mail that could not be written as a file.
 #[derive(Debug)]
 pub struct NotExported {
-    /// The item, as text: an object with bucket and key, or an e-mail with its Message-ID.
+    /// The item, as text: an object with its bucket and key, or an e-mail with its Message-ID.
     pub what: String,
     /// Why the file could not be written.
     pub cause: String,
@@ -76,11 +76,11 @@ pub(crate) struct Exporter {
 }
 
 impl Exporter {
-    /// Creates the folders, so that an unusable folder is reported before anything runs. Then
+    /// Creates the folders, so that an unusable folder is reported before any run starts. Then
     /// writes the files that an earlier process did not write.
     ///
     /// # Errors
-    /// When the folder cannot be used, or the database cannot be read.
+    /// Returns an error if the folder cannot be used, or if the database cannot be read.
     pub(crate) fn open(
         export: Option<Export>,
         store: &Store,
@@ -125,7 +125,7 @@ impl Exporter {
     /// are written again.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     fn catch_up(&self, store: &Store, bundles: &Bundles) -> Result<(), Error> {
         for id in store.pending_exports()? {
             store.read(|reader| {
@@ -179,7 +179,7 @@ impl Exporter {
         false
     }
 
-    /// Returns how many objects and mails could not be written so far.
+    /// Returns the number of objects and e-mails that could not be written so far.
     pub(crate) fn count_failed(&self) -> u64 {
         self.count_failed.load(Ordering::Relaxed)
     }

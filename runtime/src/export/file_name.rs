@@ -1,9 +1,10 @@
-//! File names for object keys and for other texts that may not be valid file names.
+//! File names for object keys and for other texts, which may not be valid file names.
 //!
 //! Every key has exactly one file, and no two keys share a file. The parts of a key between slashes
-//! name the folders and the file. A part that is not a valid name gets a marked name: as much of
-//! the part as fits, then `%` and 32 hexadecimal digits of its SHA-256 digest. A part that looks
-//! like a marked name gets a marked name as well, so that an unmarked part never collides with one.
+//! are the names of the folders and the file. A part that is not a valid name gets a marked name:
+//! as much of the part as fits, then `%` and 32 hexadecimal digits of its SHA-256 digest. A part
+//! that looks like a marked name gets a marked name as well, so that an unmarked part never
+//! collides with one.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -37,7 +38,7 @@ enum Role {
 /// regardless of their order.
 ///
 /// # Errors
-/// When a folder or the file cannot be written.
+/// Returns an error if a folder or the file cannot be written.
 pub(crate) fn write(directory: &Path, key: &str, content: &[u8]) -> Result<(), Error> {
     let mut parts: Vec<&str> = key.split('/').collect();
     let file = parts.pop().unwrap_or_default();
@@ -57,7 +58,7 @@ pub(crate) fn write(directory: &Path, key: &str, content: &[u8]) -> Result<(), E
         return put(&marked, content);
     }
     match private::write(&plain, content) {
-        // Another thread has created a folder with this name in the meantime.
+        // Another thread created a folder with this name in the meantime.
         Err(_) if plain.is_dir() => put(&marked, content),
         written => written.map_err(Error::directory(&plain)),
     }

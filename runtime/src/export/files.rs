@@ -1,4 +1,4 @@
-//! The files of objects and mails.
+//! The files of objects and e-mails.
 
 use std::path::Path;
 
@@ -7,12 +7,12 @@ use oms_sqlite::{Error, private};
 
 use super::file_name;
 
-/// Writes an object below a directory as `bucket/key`. If the key is not a valid path, or is
-/// also the folder of other keys, the file has another name that is derived from the key. Every
+/// Writes an object as the file `bucket/key` in a directory. If the key is not a valid path, or is
+/// also the folder of other keys, the file has a different name that is derived from the key. Every
 /// object has its own file.
 ///
 /// # Errors
-/// The file cannot be written.
+/// Returns an error if the file cannot be written.
 pub fn write_object(
     directory: &Path,
     bucket: &str,
@@ -22,11 +22,11 @@ pub fn write_object(
     file_name::write(&directory.join(&*file_name::of(bucket)), key, content)
 }
 
-/// Writes the message into a Maildir (its `new` folder). The file name is derived from the
-/// Message-ID, so that repeated writes change nothing.
+/// Writes an e-mail to the `new` folder of a Maildir. The file name is derived from the Message-ID,
+/// so that a repeated write changes nothing.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// Returns an error if the file cannot be written.
 pub fn write_mail(directory: &Path, mail: &Mail) -> Result<(), Error> {
     for folder in ["cur", "new", "tmp"] {
         let path = directory.join(folder);
@@ -38,7 +38,7 @@ pub fn write_mail(directory: &Path, mail: &Mail) -> Result<(), Error> {
         path: directory.to_owned(),
         source: std::io::Error::other(error),
     })?;
-    // The message is moved into place, so that a reader of the Maildir never sees half a
+    // The file is renamed when it is complete, so that a reader of the Maildir never sees a partial
     // message.
     let (written, placed) = (directory.join("tmp").join(name), directory.join("new").join(name));
     private::write(&written, &message).map_err(Error::directory(&written))?;

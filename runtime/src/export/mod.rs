@@ -1,4 +1,4 @@
-//! Objects and mails as files.
+//! The export of objects and e-mails as files.
 
 pub(crate) mod exporter;
 mod file_name;

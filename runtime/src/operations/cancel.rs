@@ -1,4 +1,4 @@
-//! Cancelling runs.
+//! Cancels runs.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use oms_engine::run::{Event, RunState};
 use oms_sqlite::{Error, Outcome, RunRef, RunRow};
 
 use crate::admission::Settled;
-use crate::run::driver::{Begun, End};
+use crate::run::driver::{StretchEnd, StretchStart};
 use crate::runner::Runner;
 
 /// Why a run was not cancelled.
@@ -20,7 +20,7 @@ pub enum NotCancelled {
         /// The run's state.
         state: RunState,
     },
-    /// The run is being worked on.
+    /// Another task is working on the run.
     #[error("`{0}` is in progress; try again")]
     UnderWay(String),
 }
@@ -29,12 +29,12 @@ impl Runner {
     /// Cancels a run that waits or is parked. Completed steps stay completed; no further step runs.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn cancel(&self, row: &RunRow) -> Result<Result<Settled, NotCancelled>, Error> {
         let Some(_lock) = self.run_locks.try_lock(row.id) else {
             return Ok(Err(NotCancelled::UnderWay(row.key.clone())));
         };
-        // Read again now that nothing else works on the run.
+        // The row may have changed before the run was locked, so it is read again.
         let loaded = self.driver.load(row.id);
         if let (Err(error), Some(now)) = (&loaded, self.row(row.id)?)
             && error.parks().is_some()
@@ -42,7 +42,7 @@ impl Runner {
         {
             // The journal is damaged, so only the row records the cancellation.
             let (key, state) = (Arc::from(now.key.as_str()), RunState::Cancelled);
-            self.driver.settle(&now, &End::of(state)).await?;
+            self.driver.settle(&now, &StretchEnd::of(state)).await?;
             return Ok(Ok(Settled::Run { key, resumed: true, state, cause: None, caught: 0 }));
         }
         let (mut run, now) = loaded?;
@@ -53,12 +53,12 @@ impl Runner {
         if let Err(error) = run.scheduler.apply(&cancelled) {
             return Err(Error::Damaged { key: now.key, why: error.to_string() });
         }
-        let mut begun = Begun {
+        let mut start = StretchStart {
             events: vec![cancelled],
-            ..Begun::new(RunRef::Known { id: row.id }, now.bundle)
+            ..StretchStart::new(RunRef::Known { id: row.id }, now.bundle)
         };
         let key = Arc::clone(&run.info.key);
-        let (outcome, end) = self.driver.advance(&mut run, &mut begun).await?;
+        let (outcome, end) = self.driver.advance(&mut run, &mut start).await?;
         debug_assert_ne!(
             outcome,
             Outcome::Refused,

@@ -1,4 +1,4 @@
-//! The search for the orders of a customer.
+//! Searches for the orders of a customer.
 
 use oms_engine::value::Type;
 use oms_sqlite::{CustomerQuery, CustomerRuns, Error, Reader, SearchedOrders};
@@ -6,19 +6,21 @@ use oms_sqlite::{CustomerQuery, CustomerRuns, Error, Reader, SearchedOrders};
 use crate::runner::Runner;
 
 impl Runner {
-    /// Adds orders that were accepted since the last call to the search index. Returns whether there may be more.
+    /// Adds the orders that were accepted since the last call to the search index. Returns whether
+    /// there may be more.
     ///
     /// # Errors
-    /// The index or the database cannot be used.
+    /// Returns an error if the index or the database cannot be used.
     pub fn update_index(&self) -> Result<bool, Error> {
         self.driver.store.update_index(self.plan().order().schema().ty())
     }
 
-    /// Finds the runs of orders that contain all words of a text or that belong to a customer in a table that contains the text,
-    /// newest first. With `before`, only runs older than that row are returned.
+    /// Finds runs, newest first. A run matches if its order contains all words of the text, or the
+    /// id of a customer whose row in a table contains the text. With `before`, returns only runs
+    /// older than that row.
     ///
     /// # Errors
-    /// The index or the database cannot be read.
+    /// Returns an error if the index or the database cannot be read.
     pub fn search_customers(
         &self,
         text: &str,

@@ -1,9 +1,9 @@
-//! Erasing a customer's personal data: the orders with all their results except amounts, and the
+//! Erases a customer's personal data: the orders with all their results except amounts, and the
 //! customer's rows in tables.
 //!
 //! The pipeline declares which members of an order and which columns identify a customer
-//! (`x-customer`, `customer`); no other field counts. The key and digest of an erased run stay, as
-//! after [`prune`](Runner::prune), so that the same order is still recognized as a duplicate.
+//! (`x-customer`, `customer`). No other fields are used. The key and digest of an erased run stay,
+//! as after [`prune`](Runner::prune), so that the same order is still recognized as a duplicate.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub enum Forgetting {
     Found(Forgotten),
 }
 
-/// A customer whom the argument may mean.
+/// A customer to whom the argument may refer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
     /// The customer's id. `None` if only an e-mail address identifies the customer.
@@ -59,8 +59,8 @@ pub struct Forgotten {
     pub keys: Vec<String>,
     /// Number of rows that are deleted or lose their personal columns, by table.
     pub rows: RowCounts,
-    /// The runs that have not ended and stay. While there are any, the customer's own rows stay as
-    /// well.
+    /// The runs that are kept because they have not ended. While such runs exist, the customer's
+    /// own rows are also kept.
     pub left: Vec<LeftRun>,
     /// Tables with personal data and without a column that identifies a customer. Only rows that
     /// the deleted runs wrote are erased in them.
@@ -84,7 +84,7 @@ impl Forgotten {
     }
 }
 
-/// Returns whether a run has ended for good. A parked run has not: it can be retried.
+/// Returns whether a run has ended. A parked run has not ended, because it can be retried.
 const fn has_ended(state: RunState) -> bool {
     matches!(state, RunState::Completed | RunState::Cancelled)
 }
@@ -93,7 +93,7 @@ impl Runner {
     /// Returns what would be erased for the customer with an id or an e-mail address.
     ///
     /// # Errors
-    /// When a database cannot be read.
+    /// Returns an error if a database cannot be read.
     pub async fn would_forget(&self, who: &str) -> Result<Forgetting, Error> {
         let plan = self.plan();
         let customer = match self.customer_named(&plan, who).await? {
@@ -106,14 +106,14 @@ impl Runner {
             None => {
                 self.read(|reader, _| erasure::count_of_runs(reader, &plan.table_uses(), &runs))?
             }
-            Some(_) => self.elsewhere_of_runs(&plan, &ended, EraseMode::Count).await?,
+            Some(_) => self.erase_remote_runs(&plan, &ended, EraseMode::Count).await?,
         });
         if forgotten.left.is_empty() {
             forgotten.add(match &self.driver.remote {
                 None => self.read(|reader, _| {
                     erasure::count_of_customer(reader, &plan.table_uses(), &customer)
                 })?,
-                Some(_) => self.elsewhere_of_customer(&plan, &customer, EraseMode::Count).await?,
+                Some(_) => self.erase_remote_customer(&plan, &customer, EraseMode::Count).await?,
             });
         }
         Ok(Forgetting::Found(forgotten))
@@ -122,7 +122,7 @@ impl Runner {
     /// Erases the personal data of the customer with an id or an e-mail address.
     ///
     /// # Errors
-    /// When a database fails. The call can be repeated.
+    /// Returns an error if a database fails. The call can be repeated.
     pub async fn forget(&self, who: &str) -> Result<Forgetting, Error> {
         let plan = self.plan();
         let customer = match self.customer_named(&plan, who).await? {
@@ -133,43 +133,44 @@ impl Runner {
         let mut forgotten = Forgotten { runs: 0, keys: Vec::new(), ..found };
         // The index is rebuilt without the runs.
         self.driver.store.discard_index()?;
-        for some in ended.chunks(RUNS) {
-            self.forget_runs(&plan, some, &mut forgotten).await?;
+        for batch in ended.chunks(RUNS) {
+            self.delete_chunk(&plan, batch, &mut forgotten).await?;
         }
         // A search may have added the runs to the index again in the meantime.
         self.driver.store.discard_index()?;
-        // A run in progress needs the customer's rows, and may be linked to its e-mail address only
-        // through them.
+        // A run in progress needs the customer's rows. They may also be its only link to the
+        // customer's e-mail address.
         let customer = forgotten.left.is_empty().then_some(customer);
         if let (Some(customer), Some(_)) = (&customer, &self.driver.remote) {
-            forgotten.add(self.elsewhere_of_customer(&plan, customer, EraseMode::Erase).await?);
+            forgotten.add(self.erase_remote_customer(&plan, customer, EraseMode::Erase).await?);
         }
         let local = customer.filter(|_| !self.is_remote());
         forgotten.add(self.driver.store.erase_customer(local, plan.table_uses()).await?);
         Ok(Forgetting::Found(forgotten))
     }
 
-    /// Deletes runs, and erases the rows that only they wrote.
-    async fn forget_runs(
+    /// Deletes runs, and erases the personal data in rows that they wrote and that name no
+    /// customer.
+    async fn delete_chunk(
         &self,
         plan: &Arc<Plan>,
-        some: &[RunRow],
+        batch: &[RunRow],
         forgotten: &mut Forgotten,
     ) -> Result<(), Error> {
         // Prevents retries of these runs in the meantime.
         let locks: Vec<RunLock> =
-            some.iter().filter_map(|row| self.run_locks.try_lock(row.id)).collect();
+            batch.iter().filter_map(|row| self.run_locks.try_lock(row.id)).collect();
         let ids: Vec<i64> = locks.iter().map(RunLock::id).collect();
         let mut chunk = self.read(|reader, _| RunRow::those(reader, &ids))?;
         chunk.retain(|row| has_ended(row.state));
-        let busy = some.iter().filter(|row| !chunk.iter().any(|known| known.id == row.id));
+        let busy = batch.iter().filter(|row| !chunk.iter().any(|known| known.id == row.id));
         let busy = busy.map(|row| LeftRun { key: row.key.clone(), state: RunState::InProgress });
         forgotten.left.extend(busy);
         forgotten.runs += chunk.len() as u64;
         let room = KEYS_MAX.saturating_sub(forgotten.keys.len());
         forgotten.keys.extend(chunk.iter().take(room).map(|row| row.key.clone()));
         if self.driver.remote.is_some() {
-            forgotten.add(self.elsewhere_of_runs(plan, &chunk, EraseMode::Erase).await?);
+            forgotten.add(self.erase_remote_runs(plan, &chunk, EraseMode::Erase).await?);
         }
         let ids: Vec<i64> = chunk.iter().map(|row| row.id).collect();
         forgotten.add(self.driver.store.delete_runs(ids, self.local_tables(plan)).await?);
@@ -186,13 +187,13 @@ impl Runner {
             return Ok(Err(Forgetting::Undeclared));
         }
         let (mut named, mut customer) = (Customer::named(who), Customer::default());
-        let rows = self.rows_naming(plan, &named).await?;
+        let rows = self.identities(plan, &named).await?;
         let mut is_id = rows.iter().any(|identity| named.has_id_of(identity));
         if !is_id {
             self.each_order(plan, |_, identity, _| is_id |= named.has_id_of(identity))?;
         }
         if is_id {
-            // The value may also be the address of another customer, who can be named by id.
+            // The value may also be the address of another customer, who can be identified by id.
             named = named.by_id_only();
         }
         for identity in rows {
@@ -203,16 +204,18 @@ impl Runner {
             return Ok(Err(Forgetting::Unknown(self.candidates(plan, who)?)));
         }
         // An order without an id belongs to the customer with its address.
-        for identity in self.rows_naming(plan, &customer).await? {
+        for identity in self.identities(plan, &customer).await? {
             customer.add_emails(&identity);
         }
         self.each_order(plan, |_, identity, _| customer.add_emails(identity))?;
         Ok(Ok(customer))
     }
 
-    async fn rows_naming(&self, plan: &Plan, customer: &Customer) -> Result<Vec<Identity>, Error> {
+    async fn identities(&self, plan: &Plan, customer: &Customer) -> Result<Vec<Identity>, Error> {
         match &self.driver.remote {
-            None => self.read(|reader, _| erasure::naming(reader, &plan.table_uses(), customer)),
+            None => {
+                self.read(|reader, _| erasure::identities(reader, &plan.table_uses(), customer))
+            }
             Some(remote) => remote
                 .personal
                 .identities(&plan.table_uses(), customer)
@@ -221,7 +224,7 @@ impl Runner {
         }
     }
 
-    /// Calls `each` with every run, the identity in its order, and the order.
+    /// Calls `each` for every run, with its row, the identity in its order, and the order.
     fn each_order(
         &self,
         plan: &Plan,
@@ -242,7 +245,7 @@ impl Runner {
         })
     }
 
-    /// Returns the customer's runs that have ended, and the report on the other runs.
+    /// Returns the customer's runs that have ended, and the report without row counts.
     fn runs_of(&self, plan: &Plan, customer: &Customer) -> Result<(Vec<RunRow>, Forgotten), Error> {
         let mut ids = Vec::new();
         self.each_order(plan, |id, identity, _| {
@@ -303,7 +306,7 @@ impl Runner {
         if self.is_remote() { Vec::new() } else { plan.table_uses() }
     }
 
-    async fn elsewhere_of_runs(
+    async fn erase_remote_runs(
         &self,
         plan: &Plan,
         runs: &[RunRow],
@@ -315,7 +318,7 @@ impl Runner {
         counts.map_err(|source| Error::Elsewhere { name: remote.name, source })
     }
 
-    async fn elsewhere_of_customer(
+    async fn erase_remote_customer(
         &self,
         plan: &Plan,
         customer: &Customer,
@@ -327,8 +330,8 @@ impl Runner {
     }
 }
 
-/// Returns the members that identified a customer in the orders of an earlier bundle; none if this
-/// program cannot plan the bundle.
+/// Returns the members that identify a customer in the orders of an earlier bundle. If this program
+/// cannot plan the bundle, the result is empty.
 fn members_of(reader: &Reader, bundles: &Bundles, bundle: i64) -> CustomerMembers {
     let plan = bundles.plan(reader, bundle);
     plan.map_or_else(

@@ -1,4 +1,4 @@
-//! What people do to runs and customers.
+//! What people can do to runs and customers: retry, cancel, prune, erase, search.
 
 pub(crate) mod cancel;
 mod customers;

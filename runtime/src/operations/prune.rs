@@ -1,4 +1,5 @@
-//! Deleting old runs. The key and the digest of each order stay, so that the same order is still a duplicate.
+//! Deletes old runs. The key and digest of each order stay, so that the same order is still
+//! recognized as a duplicate.
 
 use jiff::Timestamp;
 use oms_sqlite::Error;
@@ -6,12 +7,13 @@ use oms_sqlite::Error;
 use crate::runner::Runner;
 
 impl Runner {
-    /// Deletes the runs that completed or were cancelled and did not change since `before`: the order, the journal, the objects
-    /// and the mails. Rows of the pipeline's own tables stay. Returns the number of deleted runs. With `shrink`, SQLite then
-    /// rewrites the database file without the free pages. Otherwise later orders reuse the pages.
+    /// Deletes completed and cancelled runs that have not changed since `before`, with their
+    /// orders, journals, objects and e-mails. Rows of the pipeline's own tables stay. Returns the
+    /// number of deleted runs. With `shrink`, SQLite then rewrites the database file without its
+    /// free pages. Otherwise, later orders reuse the pages.
     ///
     /// # Errors
-    /// The database fails; earlier deletions stay.
+    /// Returns an error if the database fails. Earlier deletions stay.
     pub async fn prune(&self, before: Timestamp, shrink: bool) -> Result<u64, Error> {
         let store = &self.driver.store;
         let (mut pruned, mut from) = (0, 0);

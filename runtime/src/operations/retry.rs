@@ -1,4 +1,4 @@
-//! Retrying runs on the current pipeline.
+//! Retries runs on the current version of the pipeline.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use oms_sqlite::{Error, Outcome, RunRef, RunRow, StoredRun};
 use serde::{Deserialize, Serialize};
 
 use crate::admission::Settled;
-use crate::run::driver::Begun;
+use crate::run::driver::StretchStart;
 use crate::run::journal::{events, resume_to};
 use crate::run::refusals::Refusals;
 use crate::run::stage::Stage;
 use crate::runner::Runner;
 
-/// Why a run is not retried.
+/// Why a run was not retried.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotRetried {
-    /// The pipeline has changed too much.
+    /// The pipeline has changed, and the run cannot continue with the new version.
     #[error("`{key}` cannot continue with the current pipeline: {difference}")]
     Incompatible {
         /// The order's key.
@@ -57,12 +57,12 @@ pub enum NotRetried {
         /// The run's state.
         state: RunState,
     },
-    /// The run is being worked on.
+    /// Another task is working on the run.
     #[error("`{0}` is in progress; try again")]
     UnderWay(String),
     /// The outcome of a step is unknown, and a person has to decide.
     #[error(
-        "`{key}` is held: the outcome of `{step}` is unknown; use `--held sent` to mark its e-mail as sent, or `--held resend` to run it again"
+        "`{key}` is held: the outcome of `{step}` is unknown; use `--held resend` to run it again, or `--held sent` if its e-mail was sent"
     )]
     Held {
         /// The order's key.
@@ -83,14 +83,15 @@ pub enum Held {
 }
 
 impl Runner {
-    /// Retries a run: failed steps, including caught failures, and steps that were skipped because
-    /// of them. A step that waits for its next attempt runs now. Completed steps stay completed,
-    /// including catch steps. The run moves to the current pipeline and rates if the ids, kinds and
-    /// output types of its completed steps agree. Steps with an unknown outcome are only repeated
-    /// or marked as done according to `held`.
+    /// Retries a run: its failed steps, including those whose failure was caught, and the steps
+    /// that were skipped because of them. A step that waits for its next attempt runs now.
+    /// Completed steps stay completed, including catch steps. The run moves to the current version
+    /// of the pipeline and to its rates, if the ids, kinds and output types of the completed steps
+    /// agree. Steps with an unknown outcome are repeated or marked as done only according to
+    /// `held`.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn retry(
         &self,
         row: &RunRow,
@@ -101,24 +102,25 @@ impl Runner {
         };
         let mut refusals = Refusals::default();
         loop {
-            let Retry { mut run, mut begun, unknown } = match self.prepare(row, held)? {
+            let Retry { mut run, mut start, unknown } = match self.prepare(row, held)? {
                 Ok(retry) => retry,
                 Err(refused) => return Ok(Err(refused)),
             };
-            begun.refusals = refusals;
+            start.refusals = refusals;
             if held == Some(Held::Sent) {
-                // In one commit with the decision, so that both are durable or neither.
-                let stage = Stage::keeping(&self.driver, &begun);
+                // The e-mails and the decision are committed together, so that either both are
+                // durable or neither is.
+                let stage = Stage::keeping(&self.driver, &start);
                 match assume_done(&mut run, &stage, &unknown).await {
-                    Ok(events) => begun.events.extend(events),
+                    Ok(events) => start.events.extend(events),
                     Err(error) => return Ok(Err(incompatible(row, &error))),
                 }
-                (begun.writes, _) = stage.take();
+                (start.writes, _) = stage.take();
             }
             let key = Arc::clone(&run.info.key);
-            let (outcome, end) = self.driver.advance(&mut run, &mut begun).await?;
+            let (outcome, end) = self.driver.advance(&mut run, &mut start).await?;
             if outcome == Outcome::Refused {
-                refusals = begun.refusals;
+                refusals = start.refusals;
                 continue;
             }
             let (state, cause, caught) = (end.state, end.cause, end.caught);
@@ -126,7 +128,7 @@ impl Runner {
         }
     }
 
-    /// Prepares the retry of a run on the current pipeline.
+    /// Prepares the retry of a run on the current version of the pipeline.
     fn prepare(
         &self,
         row: &RunRow,
@@ -178,15 +180,15 @@ impl Runner {
             Err(difference) => return Ok(Err(incompatible(row, &difference))),
         };
         let reference = RunRef::Known { id: row.id };
-        let begun = Begun { events: vec![retried], ..Begun::new(reference, bundle) };
-        Ok(Ok(Retry { run, begun, unknown }))
+        let start = StretchStart { events: vec![retried], ..StretchStart::new(reference, bundle) };
+        Ok(Ok(Retry { run, start, unknown }))
     }
 }
 
 /// A run that is ready to be retried.
 struct Retry {
     run: Run,
-    begun: Begun,
+    start: StretchStart,
     /// The attempts with an unknown outcome.
     unknown: BTreeSet<(Arc<str>, Option<u32>)>,
 }
@@ -195,8 +197,8 @@ fn incompatible(row: &RunRow, difference: &dyn std::fmt::Display) -> NotRetried 
     NotRetried::Incompatible { key: row.key.clone(), difference: difference.to_string() }
 }
 
-/// Moves a run to the current version of the pipeline. Returns the run with the event of the move,
-/// or the reason why it cannot move.
+/// Moves a run to the current version of the pipeline. Returns the run and the event that records
+/// the move, or the reason why the run cannot move.
 fn moved(
     stored: &StoredRun,
     (old, before): (&Plan, &Run),
@@ -233,7 +235,7 @@ fn fits(old: &Plan, new: &Plan, order: &[u8]) -> Result<(), String> {
     ))
 }
 
-/// Returns why a journal does not fit, without the run's key.
+/// Returns why a journal does not fit the plan, without the run's key.
 fn reason(error: Error) -> String {
     match error {
         Error::Damaged { why, .. } => why,
@@ -248,11 +250,11 @@ fn is_mail(plan: &Plan, step: &str) -> bool {
 }
 
 fn missing(what: &str, step: &str) -> String {
-    format!("{what} `{step}` has succeeded, but the pipeline no longer has it; add it again")
+    format!("{what} `{step}` has succeeded, but the pipeline no longer contains it; add it again")
 }
 
 /// Checks that the completed steps of a run have the same meaning in both plans. Steps that never
-/// succeeded may differ or be missing, and outputs may have gained nullable members.
+/// succeeded may differ or be missing. Outputs may have new nullable members.
 fn agree(old: &Plan, new: &Plan, run: &Run) -> Result<(), String> {
     for (state, was) in run.scheduler.steps().iter().zip(old.steps()) {
         let done = matches!(state, StepState::Succeeded(_));

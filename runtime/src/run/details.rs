@@ -14,17 +14,17 @@ use serde_json::{Value as Json, json};
 
 use super::journal;
 
-/// How personal data is shown.
+/// Whether personal data is masked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
-    /// Masked.
+    /// Personal data is masked.
     Masked,
-    /// Unmasked.
+    /// Personal data is shown.
     Whole,
 }
 
 impl Shown {
-    /// Converts a value of a type to JSON.
+    /// Converts a value of a type to JSON, and masks its personal data if required.
     pub fn json(self, value: &Value, ty: &Type) -> Json {
         match self {
             Self::Masked => masked(value, ty),
@@ -38,7 +38,7 @@ impl Shown {
 /// element.
 ///
 /// # Errors
-/// When the journal does not fit the plan.
+/// Returns an error if the journal does not fit the plan.
 pub fn steps(stored: &StoredRun, plan: &Arc<Plan>, shown: Shown) -> Result<Vec<Json>, Error> {
     let events = journal::events(stored, plan)?;
     let run = journal::resume(stored, plan)?;
@@ -79,7 +79,7 @@ pub struct HeldMail {
 /// Returns the e-mails of a run that have an unknown delivery outcome.
 ///
 /// # Errors
-/// When the journal does not fit the plan.
+/// Returns an error if the journal does not fit the plan.
 pub fn held_mails(
     stored: &StoredRun,
     plan: &Arc<Plan>,

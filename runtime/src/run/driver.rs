@@ -1,4 +1,5 @@
-//! One stretch of a run: it executes until the run has to stop, and then commits.
+//! Drives runs, one stretch after another: a stretch executes until the run has to stop, and then
+//! commits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,9 +23,9 @@ use crate::export::exporter::Exporter;
 use crate::target::{Listener, Remote};
 
 /// Delay between two attempts to commit while the disk is full.
-const ROOM: Duration = Duration::from_secs(1);
+const DISK_FULL_DELAY: Duration = Duration::from_secs(1);
 
-/// Drives runs: it sends packets to the writer and reads what is committed.
+/// Drives runs: sends packets to the writer, and reads committed data.
 pub(crate) struct Driver {
     pub(crate) store: Store,
     pub(crate) clock: Arc<dyn Clock>,
@@ -34,7 +35,7 @@ pub(crate) struct Driver {
     pub(crate) exporter: Option<Exporter>,
     /// The mailer; `None` if e-mails stay in the outbox.
     pub(crate) mailer: Option<Arc<dyn Mailer>>,
-    /// The ports that are outside of this database.
+    /// The ports that do not use this database.
     pub(crate) remote: Option<Remote>,
     pub(crate) listener: Option<Arc<dyn Listener>>,
     /// Whether runs wait while the disk is full.
@@ -44,24 +45,24 @@ pub(crate) struct Driver {
 }
 
 /// The state in which a stretch begins.
-pub(crate) struct Begun {
+pub(crate) struct StretchStart {
     pub(crate) reference: RunRef,
     pub(crate) bundle: i64,
     pub(crate) row: Option<i64>,
-    /// The position of a new order in the input, until its first packet is committed.
+    /// The position of a new order in the input. `None` after its first packet is committed.
     pub(crate) turn: Option<Turn>,
     pub(crate) refusals: Refusals,
     /// Whether any part of the run is durable.
     pub(crate) durable: bool,
-    /// Writes that were staged before and are not durable yet.
+    /// Writes that were staged before the stretch and are not durable yet.
     pub(crate) writes: Vec<Write>,
-    /// Events that happened before and are not durable yet.
+    /// Events that happened before the stretch and are not durable yet.
     pub(crate) events: Vec<Event>,
-    /// The sender who waits for the order to be on disk.
+    /// The channel to the sender, who waits until the order is on disk.
     pub(crate) answering: Answering,
 }
 
-impl Begun {
+impl StretchStart {
     pub(crate) fn new(reference: RunRef, bundle: i64) -> Self {
         let row = match reference {
             RunRef::Known { id } => Some(id),
@@ -82,7 +83,7 @@ impl Begun {
     }
 }
 
-impl Begun {
+impl StretchStart {
     /// Tells the sender that the order is on disk.
     fn accepted(&self, run: &Run, state: RunState) {
         let (key, id) = (&run.info.key, &run.info.id);
@@ -95,20 +96,20 @@ impl Begun {
 }
 
 /// The state in which a stretch ended.
-pub(crate) struct End {
+pub(crate) struct StretchEnd {
     pub(crate) state: RunState,
     pub(crate) until: Option<Timestamp>,
     pub(crate) cause: Option<String>,
     pub(crate) caught: u32,
 }
 
-impl End {
+impl StretchEnd {
     /// Returns the end of a stretch in a state, without failures.
     pub(crate) const fn of(state: RunState) -> Self {
         Self { state, until: None, cause: None, caught: 0 }
     }
 
-    /// Returns how far a run got.
+    /// Returns the end of a stretch of a run that reached a state.
     fn reached(run: &Run, state: RunState, until: Option<Timestamp>) -> Self {
         let caught = u32::try_from(run.scheduler.caught().count()).unwrap_or(u32::MAX);
         let cause = match state {
@@ -121,7 +122,7 @@ impl End {
 }
 
 impl Driver {
-    /// Returns the digest of the order with a key, if there is one.
+    /// Returns the digest of the accepted order with a key, or `None` if there is no such order.
     pub(crate) fn known(&self, key: &str) -> Result<Option<Digest>, Error> {
         self.store.read(|reader| StoredRun::digest_of(reader, key))
     }
@@ -132,7 +133,7 @@ impl Driver {
         Ok((run, stored.row))
     }
 
-    /// Loads a run with its stored data, replays its journal on its own bundle, and checks that its
+    /// Loads a run with its stored data, and replays its journal on its own bundle. Checks that the
     /// order was not changed.
     pub(crate) fn load_whole(&self, id: i64) -> Result<(StoredRun, Run), Error> {
         self.store.read(|reader| {
@@ -148,67 +149,71 @@ impl Driver {
         })
     }
 
-    /// Ends or parks a run whose journal cannot be replayed.
-    pub(crate) async fn settle(&self, row: &RunRow, end: &End) -> Result<(), Error> {
-        let mut begun = Begun::new(RunRef::Known { id: row.id }, row.bundle);
-        self.commit(&mut begun, end, &[], Arc::from([]), Reads::default()).await?;
+    /// Cancels or parks a run whose journal cannot be replayed.
+    pub(crate) async fn settle(&self, row: &RunRow, end: &StretchEnd) -> Result<(), Error> {
+        let mut start = StretchStart::new(RunRef::Known { id: row.id }, row.bundle);
+        self.commit(&mut start, end, &[], Arc::from([]), Reads::default()).await?;
         Ok(())
     }
 
     /// Accepts a new run without driving it.
-    pub(crate) async fn keep(&self, run: &Run, begun: &mut Begun) -> Result<(Outcome, End), Error> {
-        let end = End::of(RunState::InProgress);
-        let outcome = self.commit(begun, &end, &[], Arc::from([]), Reads::default()).await?;
+    pub(crate) async fn keep(
+        &self,
+        run: &Run,
+        start: &mut StretchStart,
+    ) -> Result<(Outcome, StretchEnd), Error> {
+        let end = StretchEnd::of(RunState::InProgress);
+        let outcome = self.commit(start, &end, &[], Arc::from([]), Reads::default()).await?;
         if let Outcome::Committed { id } = outcome {
-            (begun.reference, begun.row) = (RunRef::Known { id }, Some(id));
-            begun.accepted(run, end.state);
+            (start.reference, start.row) = (RunRef::Known { id }, Some(id));
+            start.accepted(run, end.state);
         }
         Ok((outcome, end))
     }
 
     /// Drives a run until it ends or has to wait, and commits its progress: once at the end, and
-    /// also before and after each step with effects outside of this process. Returns the outcome of
-    /// the last commit. If a commit is refused before any part of the run is durable, the refusal
-    /// is recorded and the caller starts again.
+    /// also before and after each step with effects on the outside. Returns the outcome of the last
+    /// commit. If a commit is refused before any part of the run is durable, the refusal is
+    /// recorded and the caller has to start again.
     pub(crate) async fn advance(
         &self,
         run: &mut Run,
-        begun: &mut Begun,
-    ) -> Result<(Outcome, End), Error> {
-        if self.remote.is_some() && begun.row.is_none() {
-            // An order must be accepted here before it has effects outside.
-            let kept = self.keep(run, begun).await?;
+        start: &mut StretchStart,
+    ) -> Result<(Outcome, StretchEnd), Error> {
+        if self.remote.is_some() && start.row.is_none() {
+            // An order must be durable here before its run has effects on the outside.
+            let kept = self.keep(run, start).await?;
             if !matches!(kept.0, Outcome::Committed { .. }) {
                 return Ok(kept);
             }
         }
         loop {
-            let (outcome, end) = self.stretch(run, begun).await?;
+            let (outcome, end) = self.stretch(run, start).await?;
             match outcome {
-                // During shutdown, only claimed attempts are executed. The rest follows after the
+                // During shutdown, only claimed attempts are executed. The run continues after the
                 // next start.
                 Outcome::Committed { .. } if self.is_closed() && !run.has_unstarted_claims() => {
                     return Ok((outcome, end));
                 }
                 Outcome::Committed { id } if end.state == RunState::InProgress => {
-                    (begun.reference, begun.row) = (RunRef::Known { id }, Some(id));
+                    (start.reference, start.row) = (RunRef::Known { id }, Some(id));
                 }
                 Outcome::Refused => {
-                    begun.refusals.note(&self.store, begun.turn.is_some()).await?;
-                    // Committed work is not repeated: the run continues from there.
-                    let RunRef::Known { id } = begun.reference else { return Ok((outcome, end)) };
-                    if !begun.durable {
+                    start.refusals.note(&self.store, start.turn.is_some()).await?;
+                    // Committed work is not repeated. The run continues from its last commit.
+                    let RunRef::Known { id } = start.reference else { return Ok((outcome, end)) };
+                    if !start.durable {
                         return Ok((outcome, end));
                     }
-                    let (again, row) = self.load(id)?;
-                    (*run, begun.bundle) = (again, row.bundle);
+                    let (reloaded, row) = self.load(id)?;
+                    (*run, start.bundle) = (reloaded, row.bundle);
                 }
                 _ => return Ok((outcome, end)),
             }
         }
     }
 
-    /// Prevents any further effects outside of this process.
+    /// Prevents further effects on the outside.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         if let Some(mailer) = &self.mailer {
@@ -221,29 +226,33 @@ impl Driver {
     }
 
     /// Drives a run until it has to commit, and commits.
-    async fn stretch(&self, run: &mut Run, begun: &mut Begun) -> Result<(Outcome, End), Error> {
-        // Effects outside of this process cannot be repeated, even if the data that they were based
-        // on has changed since.
-        let rests_on_facts = run.has_unstarted_claims();
-        let stage = Stage::new(self, begun);
+    async fn stretch(
+        &self,
+        run: &mut Run,
+        start: &mut StretchStart,
+    ) -> Result<(Outcome, StretchEnd), Error> {
+        // Effects on the outside must not be repeated, even if the data on which they were based
+        // has changed since then.
+        let has_outside_effects = run.has_unstarted_claims();
+        let stage = Stage::new(self, start);
         let progress = advance(run, &stage).await;
-        let mut writes = std::mem::take(&mut begun.writes);
+        let mut writes = std::mem::take(&mut start.writes);
         let (staged, mut reads) = stage.take();
         writes.extend(staged);
-        if rests_on_facts {
+        if has_outside_effects {
             reads.clear();
         }
         let writes: Arc<[Write]> = writes.into();
-        let mut events = std::mem::take(&mut begun.events);
+        let mut events = std::mem::take(&mut start.events);
         events.extend(progress.events);
-        let end = End::reached(run, progress.state, progress.until);
+        let end = StretchEnd::reached(run, progress.state, progress.until);
         if progress.conflicted {
-            begun.refusals.items.extend(items(&reads, &writes));
+            start.refusals.items.extend(items(&reads, &writes));
             return Ok((Outcome::Refused, end));
         }
-        let outcome = self.commit(begun, &end, &events, Arc::clone(&writes), reads).await?;
+        let outcome = self.commit(start, &end, &events, Arc::clone(&writes), reads).await?;
         if let Outcome::Committed { id } = outcome {
-            begun.accepted(run, end.state);
+            start.accepted(run, end.state);
             if let Some(listener) = &self.listener {
                 listener.committed(&run.info, &events, end.state);
             }
@@ -257,8 +266,8 @@ impl Driver {
     /// Commits the progress of a run.
     async fn commit(
         &self,
-        begun: &mut Begun,
-        end: &End,
+        start: &mut StretchStart,
+        end: &StretchEnd,
         events: &[Event],
         writes: Arc<[Write]>,
         reads: Reads,
@@ -274,8 +283,8 @@ impl Driver {
         let outcome = loop {
             let (reply, outcome) = oneshot::channel();
             let packet = Packet {
-                run: begun.reference.clone(),
-                bundle: begun.bundle,
+                run: start.reference.clone(),
+                bundle: start.bundle,
                 state: end.state,
                 wait_until: end.until.map(Timestamp::as_millisecond),
                 cause: end.cause.clone(),
@@ -286,27 +295,27 @@ impl Driver {
                 events: events.clone(),
                 writes: Arc::clone(&writes),
                 reads: Arc::clone(&reads),
-                turn: begun.turn,
+                turn: start.turn,
                 is_exported: self.exporter.is_some(),
-                lock: begun.refusals.lock(),
+                lock: start.refusals.lock(),
                 reply,
             };
             self.store.submit(packet).await?;
             let outcome = outcome.await;
             match outcome.map_err(|_| Error::WriterStopped("it sent no reply".to_owned()))? {
                 Some(outcome) => break outcome,
-                None if begun.row.is_some() && self.waits_for_room && !self.is_closed() => {
-                    self.clock.sleep(ROOM).await.ok();
+                None if start.row.is_some() && self.waits_for_room && !self.is_closed() => {
+                    self.clock.sleep(DISK_FULL_DELAY).await.ok();
                 }
                 None => return Err(Error::FullDisk),
             }
         };
         if outcome == Outcome::Refused {
-            begun.refusals.items.extend(items(&reads, &writes));
+            start.refusals.items.extend(items(&reads, &writes));
         } else {
-            begun.refusals = Refusals::default();
-            begun.turn = None;
-            begun.durable |= matches!(outcome, Outcome::Committed { .. });
+            start.refusals = Refusals::default();
+            start.turn = None;
+            start.durable |= matches!(outcome, Outcome::Committed { .. });
         }
         Ok(outcome)
     }

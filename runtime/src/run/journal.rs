@@ -1,4 +1,4 @@
-//! A stored run, brought back to where its journal ends.
+//! Replays the journals of stored runs.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use oms_sqlite::{Error, Reader, StoredRun};
 
 use crate::bundles::Bundles;
 
-/// Brings a run back to where its journal ends, on a plan.
+/// Replays the whole journal of a run on a plan.
 ///
 /// # Errors
-/// The journal does not fit the plan.
+/// Returns an error if the journal does not fit the plan.
 pub fn resume(stored: &StoredRun, plan: &Arc<Plan>) -> Result<Run, Error> {
     resume_to(stored, plan, &events(stored, plan)?)
 }
 
-/// Brings a run on a plan to where some events end.
+/// Replays events of a run on a plan.
 pub(crate) fn resume_to(
     stored: &StoredRun,
     plan: &Arc<Plan>,
@@ -27,10 +27,10 @@ pub(crate) fn resume_to(
         .map_err(|error| unreadable(stored, &error))
 }
 
-/// Returns the events of a journal, with outputs by the types of a plan.
+/// Returns the events of a journal. The types in the plan determine how outputs are decoded.
 ///
 /// # Errors
-/// The journal does not fit the plan.
+/// Returns an error if the journal does not fit the plan.
 pub fn events(stored: &StoredRun, plan: &Plan) -> Result<Vec<Event>, Error> {
     let mut events = Vec::new();
     for text in &stored.journal {
@@ -39,8 +39,9 @@ pub fn events(stored: &StoredRun, plan: &Plan) -> Result<Vec<Event>, Error> {
     Ok(events)
 }
 
-/// Tells whether the order of a run has its accepted digest under the schema of any other bundle. The run may have moved to
-/// another bundle, and the digest depends on the schema.
+/// Returns whether a run's order has the digest with which it was accepted, under the schema of any
+/// other bundle. The digest depends on the schema, and the run may have moved to another bundle
+/// since then.
 pub(crate) fn is_order(
     reader: &Reader,
     bundles: &Bundles,

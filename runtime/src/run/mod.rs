@@ -1,4 +1,4 @@
-//! One run: its plan, its journal, its stage, and the driver that brings it to where it has to stop.
+//! The execution of one run: its journal, its stage, and the driver that executes its stretches.
 
 mod details;
 pub(crate) mod driver;

@@ -1,4 +1,4 @@
-//! The attempt that a waiting run waits for.
+//! The next attempt of a waiting run.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ impl NextAttempt {
     /// Returns the next attempt of a run, or `None` if the run does not wait.
     ///
     /// # Errors
-    /// When the journal does not fit the plan.
+    /// Returns an error if the journal does not fit the plan.
     pub(crate) fn of(stored: &StoredRun, plan: &Arc<Plan>) -> Result<Option<Self>, Error> {
         let events = journal::events(stored, plan)?;
         let run = journal::resume_to(stored, plan, &events)?;

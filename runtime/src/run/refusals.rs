@@ -1,12 +1,12 @@
-//! Refusals of a stretch, and the locks that a run waits for after too many.
+//! Refusals of a stretch, and the locks for which a run waits after too many refusals.
 
 use oms_sqlite::{Error, Item, LockId, Locked, Store};
 
-/// Number of refusals after which a run waits for locks on what it reads and writes, so that it
-/// cannot starve.
+/// Number of refusals after which a run waits for locks on the rows and objects that it reads and
+/// writes, so that it cannot starve.
 const REFUSALS_MAX: u32 = 2;
 
-/// How often a stretch was refused, and the consequences for the next attempt.
+/// The refusals of a stretch, and their consequences for its next execution.
 #[derive(Default)]
 pub(crate) struct Refusals {
     count: u32,
@@ -16,9 +16,9 @@ pub(crate) struct Refusals {
 }
 
 impl Refusals {
-    /// Returns whether inserts first check the committed rows. The first attempt does not, because
-    /// conflicts are rare.
-    pub(crate) const fn is_careful(&self) -> bool {
+    /// Returns whether inserts first check the committed rows. The first execution does not,
+    /// because conflicts are rare.
+    pub(crate) const fn checks_committed_rows(&self) -> bool {
         self.count > 0
     }
 

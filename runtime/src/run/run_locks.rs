@@ -3,18 +3,18 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The runs that are being worked on.
+/// The locked runs.
 #[derive(Clone, Default)]
 pub(crate) struct RunLocks(Arc<Mutex<HashSet<i64>>>);
 
-/// A run that is being worked on until this value is dropped.
+/// The lock on a run. Dropping it releases the lock.
 pub(crate) struct RunLock {
     runs: RunLocks,
     id: i64,
 }
 
 impl RunLocks {
-    /// Locks a run, or returns `None` if it is already being worked on.
+    /// Locks a run, or returns `None` if it is already locked.
     pub(crate) fn try_lock(&self, id: i64) -> Option<RunLock> {
         let new = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
         new.then(|| RunLock { runs: self.clone(), id })

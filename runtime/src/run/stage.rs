@@ -1,5 +1,5 @@
-//! A run's view of the embedded world. Writes are staged until the run has to stop, and reads see
-//! staged writes first.
+//! A run's view of the embedded world. Writes are staged until the run has to stop. Reads see
+//! staged writes before committed data.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,17 +15,17 @@ use oms_engine::table::TableDef;
 use oms_engine::value::Value;
 use oms_sqlite::{Error, Item, Reads, Store, Write, pack};
 
-use super::driver::{Begun, Driver};
+use super::driver::{Driver, StretchStart};
 
 /// The staged writes and the reads of a run.
 pub(crate) struct Stage<'a> {
     driver: &'a Driver,
     /// The run's row, if it has one. A row that the run itself wrote is not a conflict.
     run: Option<i64>,
-    /// Whether inserts first check the committed rows. The first attempt does not: if a row
+    /// Whether inserts first check the committed rows. The first execution does not: if a row
     /// conflicts, the writer refuses the packet, and the stretch is executed again with this check.
-    careful: bool,
-    /// Where mail goes; `None` if it stays in the outbox.
+    checks_committed_rows: bool,
+    /// The mailer; `None` if e-mails stay in the outbox.
     mailer: Option<&'a dyn Mailer>,
     staged: Mutex<Staged>,
 }
@@ -36,8 +36,8 @@ struct Staged {
     reads: Reads,
     /// Writes of completed steps.
     kept: Vec<Write>,
-    /// The positions in `kept` of the writes to a row or an object, for the first `indexed` of
-    /// them.
+    /// The positions in `kept` of the writes to each row or object. It covers the first `indexed`
+    /// writes.
     index: foldhash::HashMap<Item, Vec<usize>>,
     indexed: usize,
     /// Writes of attempts in progress, by idempotency key.
@@ -45,8 +45,8 @@ struct Staged {
 }
 
 impl Staged {
-    /// Returns the staged writes to a row or an object, newest first, for a read by the attempt
-    /// `call`. The result may contain writes to other items.
+    /// Returns the staged writes to a row or an object that the attempt `call` can see, newest
+    /// first. The result may contain writes to other items.
     fn seen<'s>(&'s mut self, call: &Call, item: Item) -> impl Iterator<Item = &'s Write> {
         for (position, write) in self.kept.iter().enumerate().skip(self.indexed) {
             if let Some(item) = Item::written(write) {
@@ -68,19 +68,19 @@ impl Staged {
 }
 
 impl<'a> Stage<'a> {
-    pub(crate) fn new(driver: &'a Driver, begun: &Begun) -> Self {
+    pub(crate) fn new(driver: &'a Driver, start: &StretchStart) -> Self {
         Self {
             driver,
-            run: begun.row,
-            careful: begun.refusals.is_careful(),
+            run: start.row,
+            checks_committed_rows: start.refusals.checks_committed_rows(),
             mailer: driver.mailer.as_deref(),
             staged: Mutex::default(),
         }
     }
 
     /// Returns a stage that stores e-mails and sends none.
-    pub(crate) fn keeping(driver: &'a Driver, begun: &Begun) -> Self {
-        Self { mailer: None, ..Self::new(driver, begun) }
+    pub(crate) fn keeping(driver: &'a Driver, start: &StretchStart) -> Self {
+        Self { mailer: None, ..Self::new(driver, start) }
     }
 
     /// Takes the writes of completed steps, in order, and the reads of all steps.
@@ -110,7 +110,7 @@ impl<'a> Stage<'a> {
         let committed = store.committed();
         self.lock().reads.entry(item).or_insert(committed);
         read(store).map_err(|error| {
-            StepError::transient(cause::UNAVAILABLE, "the local database cannot be read")
+            StepError::transient(cause::UNAVAILABLE, "cannot read the local database")
                 .caused_by(error)
         })
     }
@@ -150,7 +150,7 @@ impl ObjectStore for Stage<'_> {
         }
         let body = (!Arc::ptr_eq(&object.body, &call.run.body)).then_some(object.body);
         let Put { bucket, key, content_type, .. } = object;
-        if self.careful {
+        if self.checks_committed_rows {
             let stored = self.read(Item::object(&bucket, &key), |store| {
                 store.object(&bucket, &key).map(|found| {
                     found.filter(|(owner, _)| Some(*owner) != self.run).map(|(_, content)| content)
@@ -160,7 +160,7 @@ impl ObjectStore for Stage<'_> {
             match stored {
                 Ok(Some(content)) if content != wanted => {
                     let message =
-                        format!("another run stored an object with that key in `{bucket}`");
+                        format!("another run stored an object with this key in `{bucket}`");
                     return done(Err(StepError::permanent(cause::CONFLICT, message)));
                 }
                 Ok(_) => {}
@@ -198,8 +198,8 @@ impl ObjectStore for Stage<'_> {
 }
 
 impl Topic for Stage<'_> {
-    /// Local topics have no subscribers: the branches are in this process, and the step's event
-    /// records the announcement.
+    /// Publishes a message to a remote topic. Local topics have no subscribers: the branches are in
+    /// this process, and the step's event records the announcement.
     fn publish<'a>(&'a self, call: &'a Call, message: Message) -> Io<'a, ()> {
         match self.driver.remote.as_ref().and_then(|remote| remote.topics.as_deref()) {
             Some(topics) => topics.publish(call, message),
@@ -222,14 +222,14 @@ impl Tables for Stage<'_> {
         if let Some(staged) = self.staged_row(call, table, &key) {
             return done(repeated(table, &staged, &row));
         }
-        if self.careful {
+        if self.checks_committed_rows {
             match self.committed_row(table, &key) {
                 Ok(Some((owner, stored))) if owner.is_some() && owner == self.run => {
                     return done(repeated(table, &stored, &row));
                 }
                 Ok(Some(_)) => {
                     let message =
-                        format!("another run wrote a row with that key to `{}`", table.name);
+                        format!("another run wrote a row with this key to `{}`", table.name);
                     return done(Err(StepError::permanent(cause::CONFLICT, message)));
                 }
                 Ok(None) => {}
@@ -266,12 +266,12 @@ impl Tables for Stage<'_> {
 }
 
 /// Returns the result of an insert if this run already wrote a row with this key. The same row is a
-/// repetition; a different row is an error, so that it does not get lost.
-fn repeated(table: &TableDef, there: &Value, row: &Value) -> Result<Inserted, StepError> {
-    if there == row {
+/// repetition. A different row is an error, so that it is not lost.
+fn repeated(table: &TableDef, existing: &Value, row: &Value) -> Result<Inserted, StepError> {
+    if existing == row {
         return Ok(Inserted::Repeated);
     }
-    let message = format!("this run wrote another row with that key to `{}`", table.name);
+    let message = format!("this run wrote another row with this key to `{}`", table.name);
     Err(StepError::permanent(cause::CONFLICT, message))
 }
 

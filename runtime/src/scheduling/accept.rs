@@ -1,4 +1,4 @@
-//! Accepts an order and drives its run, or resumes a run of the state.
+//! Accepts orders and drives their runs, and resumes stored runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use oms_sqlite::{Error, Outcome, RunRef, Turn};
 
 use crate::admission::answer::{Answer, Answering};
 use crate::admission::{Order, Settled};
-use crate::run::driver::{Begun, End};
+use crate::run::driver::{StretchEnd, StretchStart};
 use crate::run::refusals::Refusals;
 use crate::runner::Runner;
 
-/// Delay before a run is tried again that another task works on.
-const AGAIN: Duration = Duration::from_millis(50);
+/// Delay before another attempt to resume a run on which another task is working.
+const RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// How a task ended.
 pub(super) enum Ended {
@@ -24,7 +24,7 @@ pub(super) enum Ended {
         until: Timestamp,
         resumed: bool,
     },
-    /// The order was accepted; its run starts when another one ends.
+    /// The order was accepted. Its run starts when it gets a permit.
     Queued {
         id: i64,
         at: Timestamp,
@@ -34,7 +34,7 @@ pub(super) enum Ended {
 }
 
 impl Runner {
-    /// Accepts an order and drives its run. Whatever the result, its turn passes.
+    /// Accepts an order, and drives its run if `drive` is set. In any case, the order's turn ends.
     pub(super) async fn accept(
         &self,
         order: Order,
@@ -43,19 +43,20 @@ impl Runner {
         drive: bool,
     ) -> Result<Ended, Error> {
         let mut turn = Some(turn);
-        let ended = self.take_in(order, &mut turn, now, drive).await;
+        let ended = self.accept_in_turn(order, &mut turn, now, drive).await;
         if let Some(turn) = turn {
             self.driver.store.pass(turn).await?;
         }
         match ended {
-            // The caller sends an unanswered order again.
+            // The sender gets no answer, and sends the order again.
             Err(error) if error.is_full_disk() && self.driver.waits_for_room => Ok(Ended::Gone),
             ended => ended,
         }
     }
 
-    /// Accepts an order and drives its run. `turn` keeps its value if no packet ended it.
-    async fn take_in(
+    /// Accepts an order, and drives its run if `drive` is set. `turn` becomes `None` when a packet
+    /// has ended it.
+    async fn accept_in_turn(
         &self,
         order: Order,
         turn: &mut Option<Turn>,
@@ -88,17 +89,17 @@ impl Runner {
                 accepted_at: run.info.accepted_at.as_millisecond(),
                 body: Arc::clone(&run.info.body),
             };
-            let mut begun = Begun {
+            let mut start = StretchStart {
                 turn: *turn,
                 refusals,
                 answering: answering.clone(),
-                ..Begun::new(reference, bundle)
+                ..StretchStart::new(reference, bundle)
             };
             let driven = match drive {
-                true => self.driver.advance(&mut run, &mut begun).await,
-                false => self.driver.keep(&run, &mut begun).await,
+                true => self.driver.advance(&mut run, &mut start).await,
+                false => self.driver.keep(&run, &mut start).await,
             };
-            *turn = begun.turn;
+            *turn = start.turn;
             let (outcome, end) = driven?;
             return Ok(match outcome {
                 Outcome::Duplicate | Outcome::Conflict => {
@@ -108,7 +109,7 @@ impl Runner {
                 Outcome::Committed { id } if !drive => Ended::Queued { id, at: now },
                 Outcome::Committed { id } => end.into(id, key, false),
                 Outcome::Refused => {
-                    refusals = begun.refusals;
+                    refusals = start.refusals;
                     continue;
                 }
             });
@@ -118,7 +119,7 @@ impl Runner {
     /// Continues a run that is in the database.
     pub(super) async fn resume(&self, id: i64, resumed: bool) -> Result<Ended, Error> {
         let Some(_lock) = self.run_locks.try_lock(id) else {
-            let until = self.now() + AGAIN;
+            let until = self.now() + RETRY_DELAY;
             return Ok(Ended::Waits { id, until, resumed });
         };
         let mut refusals = Refusals::default();
@@ -129,9 +130,9 @@ impl Runner {
                     // The run may have been cancelled and pruned while it waited.
                     let Some(row) = self.row(id)? else { return Ok(Ended::Gone) };
                     let cause = error.parks().ok_or(error)?.to_owned();
-                    // Other runs continue.
+                    // Only this run is parked. Other runs continue.
                     let state = RunState::Parked;
-                    let end = End { cause: Some(cause.clone()), ..End::of(state) };
+                    let end = StretchEnd { cause: Some(cause.clone()), ..StretchEnd::of(state) };
                     self.driver.settle(&row, &end).await?;
                     let (key, cause) = (Arc::from(row.key), Some(cause));
                     let settled = Settled::Run { key, resumed, state, cause, caught: 0 };
@@ -142,10 +143,11 @@ impl Runner {
             if !matches!(row.state, RunState::InProgress | RunState::Waiting) {
                 return Ok(Ended::Gone);
             }
-            let mut begun = Begun { refusals, ..Begun::new(RunRef::Known { id }, row.bundle) };
-            let (outcome, end) = self.driver.advance(&mut run, &mut begun).await?;
+            let mut start =
+                StretchStart { refusals, ..StretchStart::new(RunRef::Known { id }, row.bundle) };
+            let (outcome, end) = self.driver.advance(&mut run, &mut start).await?;
             if outcome == Outcome::Refused {
-                refusals = begun.refusals;
+                refusals = start.refusals;
                 continue;
             }
             return Ok(end.into(id, key, resumed));
@@ -153,7 +155,7 @@ impl Runner {
     }
 }
 
-impl End {
+impl StretchEnd {
     fn into(self, id: i64, key: Arc<str>, resumed: bool) -> Ended {
         match (self.state, self.until) {
             (RunState::Waiting, Some(until)) => Ended::Waits { id, until, resumed },

@@ -12,7 +12,7 @@ use crate::admission::answer::{Answer, Answering};
 use crate::runner::Runner;
 
 impl Runner {
-    /// Returns the outcome of an order with a known key, and sends it to the waiting sender.
+    /// Returns the result of an order with a known key, and sends the answer to the waiting sender.
     pub(crate) fn known(
         &self,
         same: bool,

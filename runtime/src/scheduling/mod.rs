@@ -1,4 +1,5 @@
-//! The run loop: orders are accepted, runs are driven side by side, and waiting runs are resumed when they are due.
+//! The run loop: it accepts orders, drives runs concurrently, and resumes waiting runs when they
+//! are due.
 
 mod accept;
 mod duplicates;

@@ -1,4 +1,4 @@
-//! Takes work as it comes, and resumes runs that wait when they are due.
+//! Processes work as it arrives, and resumes waiting runs when they are due.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -16,15 +16,17 @@ use crate::admission::permits::{Permit, Permits};
 use crate::admission::{Acceptance, Order, Settled, Work};
 use crate::runner::Runner;
 
-/// A waiting run: when it continues, its row, whether an earlier process accepted it, and whether it was reported as waiting.
+/// A waiting run: when it continues, its row, whether an earlier process accepted it, and whether
+/// it was reported as waiting.
 type Waiting = Reverse<(Timestamp, i64, bool, bool)>;
 
 impl Runner {
-    /// Continues the runs in `resume`, then processes the work as it arrives, until no run can continue or `stop` becomes true. Sends each
-    /// result to `settled`.
+    /// Continues the runs in `resume`, and processes work as it arrives. Ends when no run can
+    /// continue and no more work can arrive, or when `stop` becomes true. Sends each result to
+    /// `settled`.
     ///
     /// # Errors
-    /// When the database fails. Results that were reported before are durable.
+    /// Returns an error if the database fails. Results that were already reported are durable.
     pub async fn run(
         self: &Arc<Self>,
         resume: Vec<i64>,
@@ -77,7 +79,8 @@ impl Runner {
                 }
                 permit = permits.at(due, &mut clock), if due.is_some() => {
                     let Some(permit) = permit else {
-                        // The scheduler knows how long each run may wait from now.
+                        // The clock was set back. Resuming all runs lets the scheduler determine
+                        // the waiting times again.
                         let now = self.now();
                         let again = |Reverse((_, id, resumed, reported))| Reverse((now, id, resumed, reported));
                         waiting = waiting.into_iter().map(again).collect();
@@ -150,6 +153,6 @@ fn take(
 }
 
 fn report(settled: &mpsc::UnboundedSender<Settled>, settlement: Settled) {
-    // The channel is only closed if the caller has stopped waiting.
-    let _unheard = settled.send(settlement);
+    // The channel is closed only if the caller no longer needs the results.
+    let _ignored = settled.send(settlement);
 }

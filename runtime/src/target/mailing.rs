@@ -1,5 +1,5 @@
-//! E-mail delivery: e-mails stay in the outbox, or a mail server sends them. The choice is stored
-//! with the state until another choice is made.
+//! E-mail delivery: e-mails stay in the outbox, or a mail server sends them. The state stores the
+//! choice.
 
 use std::sync::Arc;
 
@@ -19,13 +19,14 @@ const OUT: &str = "out";
 const OUTBOX: &str = "outbox";
 
 /// Returns the mailer to use, and stores the choice. Without a choice, e-mails stay in the outbox.
-/// It is an error if e-mails were sent before, because sending would otherwise stop unnoticed.
+/// But if a mail server sent e-mails before, a missing choice is an error, because sending would
+/// otherwise stop unnoticed.
 pub(crate) fn settle(
     setup: &Setup<'_>,
-    said: Option<Mailing>,
+    choice: Option<Mailing>,
 ) -> Result<Option<Arc<dyn Mailer>>, Error> {
     let before = setup.mail()?;
-    let (mailer, now) = match said {
+    let (mailer, now) = match choice {
         None if before.as_deref() == Some(OUT) => return Err(Error::MailUnsaid),
         None => return Ok(None),
         Some(Mailing::Outbox) => (None, OUTBOX),

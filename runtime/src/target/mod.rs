@@ -1,4 +1,4 @@
-//! Where the effects of runs go, and who is told about them.
+//! Where the effects of runs go, and who is notified about runs.
 
 mod listener;
 pub(crate) mod mailing;

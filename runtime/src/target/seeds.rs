@@ -10,7 +10,7 @@ use oms_sqlite::SeedFile;
 /// Returns the seed files of a plan.
 pub(crate) fn files(plan: &Plan, files: &dyn Files) -> Vec<SeedFile> {
     let seed = |seed: &oms_engine::plan::Seed| {
-        // The check has just read this file successfully.
+        // The checker has just read this file successfully.
         let bytes = files.read(&seed.path).ok()?;
         let table = Arc::clone(&seed.table);
         Some(SeedFile {

@@ -67,7 +67,7 @@ impl Deed {
             ),
             Self::Reveal => (
                 "Show the personal data of",
-                "The data is shown in this session for 15 minutes. The audit log records that you asked for it.",
+                "The data is shown in this session for 15 minutes. The audit log records this.",
                 "Show personal data",
             ),
         }

@@ -57,7 +57,7 @@ fn figures(flow: &Flow) -> Result<(Json, i64), oms_sqlite::Error> {
     let at = |share: usize| times.get((times.len() * share / 100).min(times.len() - 1)).copied();
     let latency: Vec<Json> = match times.is_empty() {
         true => Vec::new(),
-        false => [("median", 50), ("95 %", 95), ("99 %", 99)]
+        false => [("median", 50), ("95th percentile", 95), ("99th percentile", 99)]
             .into_iter()
             .map(|(name, share)| {
                 json!({ "name": name, "value": words::millis(at(share).unwrap_or_default()) })

@@ -100,7 +100,7 @@ pub(crate) async fn ask(mut visit: Visit, of: Result<Query<Of>, QueryRejection>)
     let read = visit.read(|flow| {
         let runs = words::runs(rows(flow, &of.cause)?.len());
         Ok(json!({
-        "question": format!("Retry {runs} parked with {}?", of.cause),
+        "question": format!("Retry {runs} with the cause {}?", of.cause),
         "explains": [
             "Each run continues where it failed, with the current pipeline file. Completed steps do not run again.",
             "The runs are retried in the background. The page of parked runs shows the progress.",

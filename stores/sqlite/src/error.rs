@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use oms_core::effects::cause;
 use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_SHMSIZE};
 
-/// A failure of the environment. Repeating the call is safe.
+/// An error of the state directory or its database. Calls can be repeated safely.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database returned an error.
-    #[error("the database cannot be used")]
+    #[error("cannot use the database")]
     Database(#[from] rusqlite::Error),
     /// The disk is full.
     #[error(
@@ -17,7 +17,7 @@ pub enum Error {
     )]
     FullDisk,
     /// The state directory cannot be used.
-    #[error("`{path}` cannot be used")]
+    #[error("cannot use `{path}`")]
     Directory {
         /// The directory or file.
         path: PathBuf,
@@ -25,11 +25,11 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Another process owns the state directory.
-    #[error("`{path}` is in use by process {owner}; wait for it, or stop it")]
+    #[error("`{path}` is in use by {owner}; wait for it, or stop it")]
     Locked {
         /// The state directory.
         path: PathBuf,
-        /// The process id of the owner, if it is known.
+        /// The owner, as text: `process` with its id, or `another process` if the id is unknown.
         owner: String,
     },
     /// The path is too long for SQLite.
@@ -63,7 +63,7 @@ pub enum Error {
     /// The database does not exist.
     #[error("`{0}` contains no state; create it with `oms run`")]
     NoState(PathBuf),
-    /// The state has a write-ahead log, which only a process that may write the directory can read.
+    /// The state has a write-ahead log, which only a process with write permission can read.
     #[error(
         "`{0}` has commits in `oms.db-wal` that only a process with write permission can read; run the command as the owner, or let the owner run any `oms` command first"
     )]
@@ -79,7 +79,7 @@ pub enum Error {
         known: i64,
     },
     /// The table in the database differs from its declaration.
-    #[error("the table `{table}` exists with other columns: {difference}")]
+    #[error("the table `{table}` differs from its declaration: {difference}")]
     Table {
         /// The table.
         table: String,
@@ -101,13 +101,13 @@ pub enum Error {
         /// The requested target.
         now: &'static str,
     },
-    /// E-mails were sent by a server before, and now the delivery is not configured.
+    /// A mail server sent e-mails before, and the delivery is not configured now.
     #[error(
         "e-mails of this state were sent by a mail server; use `--mail smtp` to continue sending, or `--mail outbox` to keep e-mails in the outbox"
     )]
     MailUnsaid,
     /// This program cannot make a plan from a stored bundle.
-    #[error("the stored pipeline {0} cannot be read by this program")]
+    #[error("this program cannot read the stored pipeline {0}")]
     Bundle(String),
     /// The stored data of a run is unreadable or was changed.
     #[error("the run `{key}` is damaged: {why}")]
@@ -126,7 +126,7 @@ pub enum Error {
         why: &'static str,
     },
     /// The tables are on another server, and the server failed.
-    #[error("the tables on `{name}` cannot be used")]
+    #[error("cannot use the tables on `{name}`")]
     Elsewhere {
         /// The target.
         name: &'static str,
@@ -135,7 +135,7 @@ pub enum Error {
     },
     /// Another process still reads the write-ahead log, so the log could not be emptied.
     #[error(
-        "the data is erased, but still in `oms.db-wal`, because another process reads that file; repeat the command when that process has ended"
+        "the data is erased, but `oms.db-wal` still contains it, because another process is reading that file; run the command again when that process has ended"
     )]
     StillRead,
     /// The writer stopped.
@@ -144,8 +144,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns the cause with which a run is parked after this error, or `None` if the error
-    /// affects more than one run.
+    /// Returns the cause with which a run is parked after this error, or `None` if the error may
+    /// affect other runs.
     pub const fn parks(&self) -> Option<&'static str> {
         match self {
             // A newer version may no longer support an old pipeline.
@@ -165,7 +165,7 @@ impl Error {
         matches!(code, Some(SQLITE_FULL | SQLITE_IOERR_SHMSIZE))
     }
 
-    /// Wraps an I/O error of a directory or a file in it.
+    /// Returns a function that wraps an I/O error of a directory or file.
     pub fn directory(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Directory { path, source }

@@ -1,11 +1,11 @@
-//! Places where a test ends the process like a crash. Without the feature `failpoints` they do
-//! nothing.
+//! Places where a test can kill the process, like a crash. They do nothing without the feature
+//! `failpoints`.
 
-/// Ends the process with SIGKILL at the n-th call for a place if `OMS_FAILPOINT` is `place:n`.
+/// Kills the process at the n-th call for a place if `OMS_FAILPOINT` is `place:n`.
 #[cfg(feature = "failpoints")]
 #[expect(
     clippy::disallowed_methods,
-    reason = "only tests build this, and they configure it by an environment variable"
+    reason = "only tests build this, and they configure it with an environment variable"
 )]
 pub(crate) fn hit(place: &str) {
     use std::collections::HashMap;
@@ -26,8 +26,8 @@ pub(crate) fn hit(place: &str) {
     let times = seen.entry(place.to_owned()).or_insert(0);
     *times += 1;
     if times == count {
-        // SIGKILL to this process, because no handler or destructor may run. If `kill` cannot be
-        // started, there is no fallback.
+        // Sends SIGKILL, so that no handler or destructor runs. If `kill` cannot be started, there
+        // is no fallback.
         let _status = std::process::Command::new("kill")
             .args(["-9", &std::process::id().to_string()])
             .status();

@@ -1,7 +1,9 @@
-//! The embedded store: runs, journal, objects, mails, keys and the pipeline's tables in one SQLite database.
+//! The embedded store: runs, journals, objects, e-mails, keys and the pipeline's tables in one
+//! SQLite database.
 //!
-//! One process owns a state directory. It writes through one [`Store`], which commits the packets of many runs in one
-//! transaction. Any process may read with a [`Reader`]. All SQL for SQLite is in this crate; it knows no pipeline and no step.
+//! One process owns a state directory. It writes through one [`Store`], which commits the packets
+//! of many runs in one transaction. Any process can read with a [`Reader`]. This crate contains all
+//! SQL for SQLite, and does not depend on pipelines or steps.
 
 mod access;
 mod customers;

@@ -1,4 +1,5 @@
-//! What is settled before runs begin: the pipeline and the target that a state belongs to, tables, seeds, and the bundle.
+//! Prepares a state for a plan before runs start: its pipeline, its target, tables, seeds, and the
+//! bundle.
 
 use std::sync::Arc;
 
@@ -13,17 +14,17 @@ use crate::state::database::Database;
 use crate::tables::definition;
 use crate::tables::seeds::{self, SeedFile, SkippedSeed};
 
-/// The name under which `oms_meta` records where mail goes.
+/// The name of the entry in `oms_meta` that stores how e-mails are delivered.
 const MAIL: &str = "mail";
 
-/// A connection of the owner on which a state is set up for a plan.
+/// A connection of the owner for setting up a state for a plan.
 pub struct Setup<'c>(&'c Connection);
 
 impl Database {
-    /// Runs `work` on a connection that writes, before the writer starts.
+    /// Runs `work` on a connection for writing, before the writer starts.
     ///
     /// # Errors
-    /// The database cannot be opened, or `work` fails.
+    /// Returns an error if the database cannot be opened, or if `work` fails.
     pub fn set_up<T>(&self, work: impl FnOnce(&Setup<'_>) -> Result<T, Error>) -> Result<T, Error> {
         work(&Setup::on(&self.connect()?))
     }
@@ -34,27 +35,29 @@ impl<'c> Setup<'c> {
         Self(connection)
     }
 
-    /// Checks that the state belongs to a pipeline. A new state belongs to it from now on.
+    /// Checks that the state belongs to a pipeline. A new state is bound to it from now on.
     ///
     /// # Errors
-    /// The state belongs to another pipeline, or the database fails.
+    /// Returns an error if the state belongs to another pipeline, or if the database fails.
     pub fn claim(&self, pipeline: &str) -> Result<(), Error> {
         let owner = self.keep_first("pipeline", pipeline)?;
         if owner == pipeline { Ok(()) } else { Err(Error::OtherPipeline(owner)) }
     }
 
-    /// Checks that the runs of the state have their effects in a target. The rows of one target are not looked for in another.
-    /// A state without runs is bound to `target` from now on; one with runs that names no target has its effects in `local`.
+    /// Checks that the runs of the state use a target, because a run finds its earlier effects only
+    /// in the same target. A state without a recorded target is bound to one from now on: to
+    /// `target` if it has no runs, or to `local` if it has runs.
     ///
     /// # Errors
-    /// The effects are in another target, or the database fails.
+    /// Returns an error if the runs use another target, or if the database fails.
     pub fn claim_target(&self, target: &'static str, local: &str) -> Result<(), Error> {
         let first = if self.has_runs()? { local } else { target };
         let before = self.keep_first("target", first)?;
         if before == target { Ok(()) } else { Err(Error::OtherTarget { before, now: target }) }
     }
 
-    /// Records a value under a name unless there is one, and returns the recorded value.
+    /// Stores a value under a name unless the name already has a value, and returns the stored
+    /// value.
     fn keep_first(&self, name: &str, value: &str) -> Result<String, Error> {
         self.0.execute(
             "insert into oms_meta (name, value) values (?1, ?2) on conflict do nothing",
@@ -64,20 +67,21 @@ impl<'c> Setup<'c> {
         Ok(self.0.query_row(sql, [name], |row| row.get(0))?)
     }
 
-    /// Tells whether the state has runs.
+    /// Returns whether the state has runs.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn has_runs(&self) -> Result<bool, Error> {
         let sql = "select exists (select 1 from oms_runs)";
         Ok(self.0.query_row(sql, [], |row| row.get(0))?)
     }
 
-    /// Creates the tables that are missing, adds columns that were newly declared, and loads the seeds that changed. Returns
-    /// the rows of seeds that were skipped.
+    /// Creates missing tables, adds newly declared columns, and loads changed seeds. Returns the
+    /// seeds with rows that were skipped.
     ///
     /// # Errors
-    /// A table has other columns than its declaration, or the database fails.
+    /// Returns an error if a table differs from its declaration by more than missing nullable
+    /// columns, or if the database fails.
     pub fn load(
         &self,
         tables: &[Arc<TableDef>],
@@ -89,27 +93,28 @@ impl<'c> Setup<'c> {
         seeds::load(self.0, seeds)
     }
 
-    /// Records the greatest row that a run ever had, for states of versions that did not.
+    /// Stores the greatest row that a run ever had, if an earlier version of the program did not
+    /// store it.
     ///
     /// # Errors
-    /// The database fails.
-    pub fn recall_last_run(&self, tables: &[Arc<TableDef>]) -> Result<(), Error> {
-        delete::recall_last(self.0, tables)
+    /// Returns an error if the database fails.
+    pub fn restore_last_run(&self, tables: &[Arc<TableDef>]) -> Result<(), Error> {
+        delete::restore_last_run(self.0, tables)
     }
 
-    /// Returns what was recorded about where mail goes.
+    /// Returns the stored choice of how e-mails are delivered.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn mail(&self) -> Result<Option<String>, Error> {
         let sql = "select value from oms_meta where name = ?1";
         Ok(self.0.query_row(sql, [MAIL], |row| row.get(0)).optional()?)
     }
 
-    /// Records where mail goes.
+    /// Stores the choice of how e-mails are delivered.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns an error if the database fails.
     pub fn set_mail(&self, value: &str) -> Result<(), Error> {
         self.0.execute(
             "insert into oms_meta (name, value) values (?1, ?2) on conflict (name) do update set value = excluded.value",
@@ -118,10 +123,10 @@ impl<'c> Setup<'c> {
         Ok(())
     }
 
-    /// Stores a bundle unless it is there, records that it is in use, and returns its row.
+    /// Stores a bundle unless it exists, records it as the latest bundle, and returns its row.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns an error if the database fails.
     pub fn keep_bundle<'f>(
         &self,
         digest: &Digest,

@@ -25,11 +25,11 @@ use crate::writer::packet::Packet;
 use crate::writer::thread::{Locked, Writer, WriterHandle, WriterMode};
 use crate::writer::turns::Turn;
 
-/// What a store is given from outside.
+/// The options of a store.
 pub struct Options {
-    /// The clock that stamps commits.
+    /// The clock for the times of commits.
     pub clock: Arc<dyn Clock>,
-    /// Where commits are made.
+    /// Where the writer runs.
     pub writer: WriterMode,
 }
 
@@ -48,7 +48,7 @@ impl Store {
     /// Starts the writer of a state.
     ///
     /// # Errors
-    /// The database cannot be opened.
+    /// Returns an error if the database cannot be opened.
     pub fn start(database: Database, options: Options) -> Result<Self, Error> {
         let exported = ExportedRuns::default();
         let (writer, handle) = Writer::start(&database, exported.clone(), options.writer)?;
@@ -66,7 +66,7 @@ impl Store {
     /// Stops the writer and releases the directory.
     ///
     /// # Errors
-    /// The failure that stopped the writer, if there was one.
+    /// Returns an error if the writer has failed, or if it fails while it stops.
     pub fn close(self) -> Result<(), Error> {
         let Self { writer, handle, .. } = self;
         drop(writer);
@@ -83,15 +83,15 @@ impl Store {
         self.clock.now()
     }
 
-    /// Reads what is committed.
+    /// Reads committed data.
     ///
     /// # Errors
-    /// The database cannot be read, or `read` fails.
+    /// Returns an error if the database cannot be read, or if `read` fails.
     pub fn read<T>(&self, read: impl FnOnce(&Reader) -> Result<T, Error>) -> Result<T, Error> {
         self.readers.read(read)
     }
 
-    /// Returns the number of the last commit. Load it before you read committed data.
+    /// Returns the number of the last commit. Call this before you read committed data.
     pub fn committed(&self) -> CommitNumber {
         self.writer.committed()
     }
@@ -99,7 +99,7 @@ impl Store {
     /// Finds the committed row of a table with a key, and the run that wrote it.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn row(
         &self,
         table: &TableDef,
@@ -111,40 +111,41 @@ impl Store {
     /// Returns the run that stored an object, and the object's content.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn object(&self, bucket: &str, key: &str) -> Result<Option<(i64, Vec<u8>)>, Error> {
         self.read(|reader| stored(reader, bucket, key))
     }
 
-    /// Hands a packet over; waits while too many are queued. The outcome arrives at its `reply`.
+    /// Submits a packet. Waits while the queue is full. The outcome is sent to the packet's
+    /// `reply`.
     ///
     /// # Errors
-    /// The writer has ended.
+    /// Returns an error if the writer has stopped.
     pub async fn submit(&self, packet: Packet) -> Result<(), Error> {
         self.writer.submit(packet).await
     }
 
-    /// Lets the orders behind a turn commit without a packet for it.
+    /// Lets the orders after a turn continue without a packet for it.
     ///
     /// # Errors
-    /// The writer has ended.
+    /// Returns an error if the writer has stopped.
     pub async fn pass(&self, turn: Turn) -> Result<(), Error> {
         self.writer.pass(turn).await
     }
 
     /// Waits for locks on rows and objects. Until they are released, no packet of another run that
-    /// reads or writes one of these items commits.
+    /// reads or writes one of these items is committed.
     ///
     /// # Errors
-    /// The writer has ended.
+    /// Returns an error if the writer has stopped.
     pub async fn lock(&self, items: Vec<Item>) -> Result<Locked, Error> {
         self.writer.lock(items).await
     }
 
-    /// Sets the state up for another plan between two commits of runs.
+    /// Sets up the state for another plan, between two commits of runs.
     ///
     /// # Errors
-    /// The writer has ended, or `work` fails.
+    /// Returns an error if the writer has stopped, or if `work` fails.
     pub async fn set_up<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Setup<'_>) -> Result<T, Error> + Send + 'static,
@@ -152,19 +153,19 @@ impl Store {
         self.writer.change(move |connection| work(&Setup::on(connection))).await
     }
 
-    /// Adds rows to a table and replaces those with the same key; all of them or none.
+    /// Adds rows to a table, and replaces rows with the same key. Writes either all rows or none.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns an error if the database fails.
     pub async fn import(&self, table: &Arc<TableDef>, rows: Vec<Value>) -> Result<(), Error> {
         let table = Arc::clone(table);
         self.writer.change(move |connection| rows::import_on(connection, &table, &rows)).await
     }
 
-    /// Records what a person is about to do, and returns the entry's number.
+    /// Writes an entry to the audit log, and returns the entry's number.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns an error if the database fails.
     pub async fn audit(&self, entry: AuditEntry) -> Result<i64, Error> {
         self.writer.work(move |connection| entry.write(connection)).await
     }
@@ -172,23 +173,23 @@ impl Store {
     /// Adds the result to an entry of the audit log.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns an error if the database fails.
     pub async fn add_audit_result(&self, entry: i64, result: String) -> Result<(), Error> {
         self.writer.work(move |connection| AuditEntry::ended(connection, entry, &result)).await
     }
 
-    /// Deletes some of the runs that ended before an instant, from a row on. Returns the row to continue at and the rows of the
-    /// deleted runs, or `None` if none is left.
+    /// Deletes some of the runs that ended before an instant, starting at a row. Returns the row at
+    /// which to continue and the rows of the deleted runs, or `None` at the end.
     ///
     /// # Errors
-    /// The database fails; earlier deletions stay.
+    /// Returns an error if the database fails. Earlier deletions stay.
     pub async fn delete_ended_before(
         &self,
         from: i64,
         before: Timestamp,
     ) -> Result<Option<(i64, Vec<i64>)>, Error> {
-        let some = move |connection: &Connection| delete::ended_before(connection, from, before);
-        let Some((next, runs)) = self.writer.change(some).await? else { return Ok(None) };
+        let delete = move |connection: &Connection| delete::ended_before(connection, from, before);
+        let Some((next, runs)) = self.writer.change(delete).await? else { return Ok(None) };
         self.index.remove(&self.readers, &runs)?;
         Ok(Some((next, runs)))
     }
@@ -196,15 +197,16 @@ impl Store {
     /// Rewrites the database file without its free pages.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns an error if the database fails.
     pub async fn shrink(&self) -> Result<(), Error> {
         self.writer.work(delete::shrink).await
     }
 
-    /// Deletes runs, and erases the rows that only they wrote in `tables`. What is deleted is overwritten on disk.
+    /// Deletes runs, and erases the personal data in rows of `tables` that they wrote and that name
+    /// no customer. The deleted content is overwritten on disk.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns an error if the database fails.
     pub async fn delete_runs(
         &self,
         runs: Vec<i64>,
@@ -222,10 +224,11 @@ impl Store {
         self.writer.change(delete).await
     }
 
-    /// Erases the rows of a customer in `tables`, and empties the write-ahead log.
+    /// Erases the personal data of a customer in `tables`, and empties the write-ahead log.
     ///
     /// # Errors
-    /// The database fails, or another process reads the log ([`Error::StillRead`]).
+    /// Returns an error if the database fails, or if another process reads the log
+    /// ([`Error::StillRead`]).
     pub async fn erase_customer(
         &self,
         customer: Option<Customer>,
@@ -244,26 +247,28 @@ impl Store {
         self.writer.change(erase).await
     }
 
-    /// Adds orders that were accepted since the last call to the search index. Returns whether there may be more.
+    /// Adds the orders that were accepted since the last call to the search index. Returns whether
+    /// there may be more.
     ///
     /// # Errors
-    /// The index or the database cannot be used.
+    /// Returns an error if the index or the database cannot be used.
     pub fn update_index(&self, ty: &Type) -> Result<bool, Error> {
         self.index.update(&self.readers, ty)
     }
 
-    /// Deletes the search index, so that it keeps nothing of deleted runs. The next search rebuilds it.
+    /// Deletes the search index, so that no data of deleted runs remains. The next search rebuilds
+    /// it.
     ///
     /// # Errors
-    /// The files cannot be deleted.
+    /// Returns an error if the files cannot be deleted.
     pub fn discard_index(&self) -> Result<(), Error> {
         self.index.discard()
     }
 
-    /// Finds the orders of a customer.
+    /// Finds the runs of a customer's orders.
     ///
     /// # Errors
-    /// The index or the database cannot be read.
+    /// Returns an error if the index or the database cannot be read.
     pub fn search_customers(
         &self,
         orders: &SearchedOrders<'_>,
@@ -272,15 +277,15 @@ impl Store {
         self.index.search(&self.readers, orders, query)
     }
 
-    /// Returns the record of runs whose objects and mails were written as files.
+    /// Returns the record of runs whose objects and e-mails were written as files.
     pub const fn exported(&self) -> &ExportedRuns {
         &self.exported
     }
 
-    /// Returns the runs whose objects and mails an earlier process did not write as files.
+    /// Returns the runs whose objects and e-mails an earlier process did not write as files.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn pending_exports(&self) -> Result<Vec<i64>, Error> {
         self.read(exports::pending)
     }

@@ -1,4 +1,4 @@
-# A warning in a schema is accepted in the schema file, or where the pipeline names a file that has no comments; one in a YAML block at its key.
+# A schema warning is accepted in the schema file, where the pipeline names a file without comments, or at the key of a YAML block.
 oms validate p.yaml --deny warnings
 sed -i 's/order.schema.json.*/in-yaml.schema.yaml/' p.yaml
 oms validate p.yaml

@@ -1,2 +1,2 @@
-# A name of the wrong form does not hide the other faults of its step.
+# An invalid step name does not hide the other faults of its step.
 oms validate p.yaml; echo "exit $?"

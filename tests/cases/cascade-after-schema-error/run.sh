@@ -1,2 +1,2 @@
-# Only what is wrong is reported: the schema's own errors, and errors in expressions over the parts that are right.
+# Only real faults are reported: those of the schema, and those of expressions over its valid parts.
 oms validate shopify.yaml; echo "exit $?"

@@ -1,4 +1,4 @@
-# A run whose failure was caught completes and is marked: in the summary, in the list, by its cause, and in the metrics.
+# A run with a caught failure completes and is marked in the summary, in the list, by its cause, and in the metrics.
 oms() { command oms "$@" --state-dir x; }
 oms run p.yaml --input in.ndjson --format json | python3 -c 'import json, sys; line = json.load(sys.stdin); print({name: line[name] for name in ("completed", "parked", "caught")})'
 echo "exit ${PIPESTATUS[0]}"
@@ -9,7 +9,7 @@ list --cause no_row --state parked
 oms runs list p.yaml --format json --cause no_row | python3 -c 'import json, sys; [print(run["key"], run["state"], run["cause"], run["caught"]) for run in json.load(sys.stdin)["runs"]]'
 oms runs show p.yaml b | head -n 1
 
-# A retry repeats the failed step and what depends on it, and not the catch step, which is done.
+# A retry repeats the failed step and its dependents, but not the completed catch step.
 oms runs retry p.yaml b
 echo "exit $?"
 echo '{"customer":"CX"}' > more.ndjson
@@ -27,7 +27,7 @@ echo "exit $?"
 oms() { command oms "$@" --state-dir y; }
 oms run p.yaml --input in.ndjson 2>&1 | grep -A 1 'although a step failed'
 
-# A server says it in an order's status, in its metrics and in the console; a retry through it works as well.
+# A server reports it in the status of the order, in the metrics and in the console. A retry through the server works too.
 unset -f oms
 sed 's|^tables:|intake: { path: "/orders/{key}" }\n&|' p.yaml > served.yaml
 oms serve served.yaml --state-dir z --listen 127.0.0.1:0 > served 2>&1 &

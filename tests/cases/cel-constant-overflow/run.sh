@@ -1,4 +1,4 @@
-# What is constant is computed by the validation.
+# Validation evaluates constant expressions.
 oms validate p.yaml
 
 echo "--- within other expressions"

@@ -1,4 +1,4 @@
-# A run that began to wait while the clock was years ahead waits no longer than it was to wait, once the clock is right again.
+# If a run began to wait while the clock was years ahead, it waits no longer than intended once the clock is correct.
 cp "$ROOT"/tests/cases/waiting-cannot-be-hurried/{slow.yaml,r1.json} .
 cp -r "$ROOT"/tests/cases/waiting-cannot-be-hurried/t .
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
@@ -24,7 +24,7 @@ begin() {
   oms run "$1.yaml" --state-dir "$1" --input r1.json --mail smtp > /dev/null 2>&1 &
   until oms runs list "$1.yaml" --state-dir "$1" --state waiting 2> /dev/null | grep -q waiting; do :; done
   kill -KILL $!; wait $! 2> /dev/null
-  # As it would be if the clock had been 14 years ahead.
+  # Pretend that the clock was 14 years ahead.
   python3 - "$1/oms.db" <<'PYTHON'
 import json, sqlite3, sys
 AHEAD = 14 * 365 * 86400
@@ -43,16 +43,16 @@ sed -i 's/attempts: 3/attempts: 2/' hour.yaml
 begin hour
 until_said hour
 show hour
-# Loaded again, it waits for the same instant.
+# After a restart, it waits until the same time.
 before=$(oms runs list hour.yaml --state-dir hour --format json | grep -o '"wait_until":"[^"]*"')
 until_said hour
 [ "$before" = "$(oms runs list hour.yaml --state-dir hour --format json | grep -o '"wait_until":"[^"]*"')" ] && echo same
-# A short wait ends by itself: all attempts are made.
+# A short wait ends by itself, and all attempts are made.
 sed -i 's/attempts: 3, initial_ms: 100, max_ms: 100/attempts: 3, initial_ms: 60000, max_ms: 60000/' moment.yaml
 begin moment
 python3 - moment/oms.db <<'PYTHON'
 import re, sqlite3, sys
-# It had waited for a tenth of a second, not for a minute.
+# The run waited for a tenth of a second, not for a minute.
 with sqlite3.connect(sys.argv[1]) as db:
     for run, seq, events in db.execute("select run, seq, events from oms_journal").fetchall():
         events = re.sub(r'"at":(\d+)(.*?)"retry_at":(\d+)', lambda m: '"at":%s%s"retry_at":%d' % (m[1], m[2], int(m[1]) + 100_000), events)

@@ -1,4 +1,4 @@
-# In a file, over HTTP, and after the run was deleted.
+# A conflict in a file, over HTTP, and after the run was deleted.
 oms run p.yaml --input two.ndjson --state-dir st 2>&1 | head -2
 oms serve p.yaml --listen 127.0.0.1:0 --state-dir st --access-log > said 2> log &
 server=$!

@@ -1,4 +1,4 @@
-# Forms of the console: nothing is read of a stranger's, nor more than a form has, nor for longer than it may take.
+# Forms of the console: the server limits the size and the time of a form, and reads no form without a session.
 oms serve p.yaml --state-dir s --listen 127.0.0.1:0 > said 2> log & server=$!
 until grep -q console said; do sleep 0.05; done
 python3 - "$(grep -o '127.0.0.1:[0-9]*' said | head -1 | cut -d: -f2)" <<'PYTHON'

@@ -1,4 +1,4 @@
-# Somebody connects to the socket of a server and says nothing: others are answered all the same.
+# A client connects to the server's control socket and sends nothing: other clients are still answered.
 oms serve p.yaml --state-dir s --listen 127.0.0.1:0 > said 2> log & server=$!
 until [ -S s/control.sock ] && grep -q console said; do sleep 0.05; done
 python3 - <<'PYTHON'
@@ -10,7 +10,7 @@ silent[0].sendall(b'{"do":"ret')
 begun = time.monotonic()
 said = subprocess.run(["oms", "runs", "prune", "p.yaml", "--state-dir", "s", "--older-than", "1d"], capture_output=True, text=True)
 print(said.stdout.strip(), said.returncode, "soon" if time.monotonic() - begun < 8 else "late")
-# Whoever says nothing for long is told so.
+# A client that is silent for too long gets an error.
 silent[1].settimeout(30)
 print(silent[1].recv(1000).decode().strip())
 PYTHON

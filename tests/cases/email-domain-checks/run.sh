@@ -1,4 +1,4 @@
-# What no mail can be sent to, what programs take for an option, and what looks like another address.
+# Addresses that cannot receive mail, that programs treat as an option, or that look like a different address.
 python3 - <<'PYTHON'
 import json, subprocess
 addresses = ["a@example.com", "josé@example.com", "иван@почта.рф", "a@xn--e1afmkfd.xn--p1ai", "o'neil+x@mail.example.co.uk",

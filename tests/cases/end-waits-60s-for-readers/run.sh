@@ -1,4 +1,4 @@
-# Somebody reads the database, or takes an export slowly: the process ends all the same, and the log stays small.
+# A client reads the database, or reads an export slowly: the process still ends, and the log stays small.
 for n in $(seq 2000); do echo "{\"id\":\"A$n\",\"amount\":\"1\"}"; done > in.ndjson
 oms run p.yaml --state-dir s --input in.ndjson > /dev/null 2>&1
 python3 - <<'PYTHON'

@@ -1,4 +1,4 @@
-# Prints the state of a run, and why each of its steps failed.
+# Prints the state of a run, and the cause and message of each failed step.
 import json, sys
 
 run = json.load(sys.stdin)

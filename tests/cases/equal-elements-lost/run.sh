@@ -1,4 +1,4 @@
-# Two elements that write one row or one object are a conflict, equal or not; `index` gives each element a key of its own.
+# Two elements that write the same row or object are a conflict, even if they are equal. `index` gives each element its own key.
 reasons() { oms runs show "$1" --state-dir "$2" "$3" --format json | python3 reasons.py; }
 for order in equal differ; do
   for pipeline in without with upsert; do

@@ -1,4 +1,4 @@
-# Functions, operators and names of other languages: each finding says what to write.
+# Functions, operators and names of other languages: each finding says what to write instead.
 while IFS= read -r expression; do
   escaped=$(printf '%s' "$expression" | sed "s/'/''/g; s/[&|\\]/\\\\&/g")
   sed "s|EXPRESSION|$escaped|" p.yaml > other.yaml

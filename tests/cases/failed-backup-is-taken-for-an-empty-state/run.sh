@@ -1,4 +1,4 @@
-# An empty, cut or older database, or one whose log was deleted, is not taken for the state; a backup is there whole or not at all.
+# An empty, truncated or older database, or one without its log, is not accepted as the state. A backup is complete or does not exist.
 orders() { for n in $(seq "$1" "$2"); do echo "{\"id\":\"A$n\",\"amount\":\"1\"}"; done; }
 orders 1 300 > in.ndjson
 run() { oms run p.yaml --state-dir "${1:-s}" --input in.ndjson 2>&1 | grep -v ' completed\|^state\|^table\|^a run\|^$'; echo "exit ${PIPESTATUS[0]}"; }

@@ -1,4 +1,4 @@
-# Orders are checked side by side; what is wrong with them is told in the order of the file.
+# Orders are checked concurrently, but their findings are printed in the order of the file.
 python3 - > orders.ndjson <<'PYTHON'
 for number in range(1, 400):
     print('{"id": 1}' if number % 7 == 0 else f'{{"id": "A{number}"}}')

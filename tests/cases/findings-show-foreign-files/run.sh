@@ -1,4 +1,4 @@
-# Files outside the project are not read, whatever leads to them, and no finding quotes them; pipes are not waited for.
+# Files outside the project are never read or quoted in findings, whatever refers to them. Pipes do not block.
 mkdir -p project/.git project/flows project/schemas elsewhere
 echo 'secret: yes, a schema' > elsewhere/s.yaml
 cp f_env_schema.yaml f_passwd_schema.yaml project/flows/

@@ -1,4 +1,4 @@
-# An e-mail address leads to every run, mail and row of the customer, in this process and in a server.
+# An e-mail address finds every run, mail and row of the customer, without a server and through a server.
 pipeline=$ROOT/pipelines/storefront.yaml
 samples=$ROOT/pipelines/storefront/samples
 for way in here server; do
@@ -21,7 +21,7 @@ for line in sys.stdin:
   cat $way/* 2> /dev/null | grep -aci "$email"
   after=$(python3 -c 'import sqlite3; print(sqlite3.connect("'$way'/oms.db").execute("select count(*) from oms_runs").fetchone()[0])')
   echo "$((before - after)) of $before runs gone"
-  # The seed does not bring the customer back.
+  # The seed does not restore the customer.
   mkdir -p copy; cp -r $ROOT/pipelines $ROOT/templates copy/
   echo '{"customer_id":"NEW","name":"New Customer","email":null,"locale":"en"}' >> copy/pipelines/storefront/customers.ndjson
   oms run copy/pipelines/storefront.yaml --state-dir $way 2>&1 > /dev/null | grep seed

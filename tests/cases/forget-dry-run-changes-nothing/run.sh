@@ -1,4 +1,4 @@
-# The seed and the table have changed since the last run. To look changes nothing; a customer's id is not another customer's address.
+# The seed and the table have changed since the last run. A dry run changes nothing. A customer's id does not match another customer's address.
 oms run p.yaml --state-dir s --input orders.ndjson > /dev/null 2>&1
 sed -i 's/Bo"/Bob"/; s/"C2"/"C3"/' people.ndjson
 sed -i 's/name: { type: text, pii: true }/name: { type: text, pii: true }, note: "text?"/' p.yaml

@@ -1,4 +1,4 @@
-# A value of another field, such as an article number, is not the customer's id.
+# A value in another field, such as an article number, is not a customer's id.
 pipeline=$ROOT/pipelines/storefront.yaml
 python3 - <<'PYTHON'
 import json, os

@@ -1,4 +1,4 @@
-# Only declared fields name a customer; parked runs stay; nothing is erased without a question.
+# Only declared fields identify a customer, parked runs stay, and nothing is erased without a confirmation.
 forget() { echo "--- forget $*"; oms forget renew.yaml --state-dir x "$@" 2>&1 < /dev/null; echo "exit $?"; }
 oms run renew.yaml --state-dir x --input orders.ndjson > /dev/null 2>&1; echo "exit $?"
 for word in EUR basic 1 "Mia" only.gifts@example.com nobody@example.com ""; do forget "$word" --yes; done
@@ -28,7 +28,7 @@ text = b""
 try:
     while part := os.read(terminal, 4096):
         text += part
-except OSError:  # The other end is closed.
+except OSError:  # the other end is closed
     pass
 code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 lines = [line for line in text.decode().split("\r\n") if line not in ("", sys.argv[1])]

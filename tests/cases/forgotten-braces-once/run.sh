@@ -1,4 +1,4 @@
-# One forgotten brace is one finding, also where the value may be missing.
+# Missing braces are a single finding, even if the value may be missing.
 check() {
   key='${{ run.key }}' row='${{ run.key }}' day='${{ run.accepted_at }}' locale='en' data='x' url='https://x.example/?c=${{ order.id }}' value='x'
   local "$@"

@@ -1,4 +1,4 @@
-# A text that is a reference without its braces is a warning.
+# A text that is a reference without braces is a warning.
 oms validate q03.yaml
 
 echo "--- other texts"

@@ -1,4 +1,4 @@
-# What a help says to write is an expression that means the same, whatever the parts are.
+# Each help suggests an expression with the same meaning, for every kind of operand.
 report() {
   escaped=$(printf '%s' "$1" | sed "s/'/''/g; s/[&|\\]/\\\\&/g")
   sed "s|EXPRESSION|$escaped|" p.yaml > other.yaml

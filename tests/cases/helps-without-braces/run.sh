@@ -1,4 +1,4 @@
-# A condition or a list without braces, or in the braces of another language, says what to write.
+# For a condition or a list without braces, or with the braces of another language, the help says what to write.
 while IFS= read -r text; do
   escaped=$(printf '%s' "$text" | sed "s/'/''/g; s/[&|\\]/\\\\&/g")
   echo "$text"

@@ -1,4 +1,4 @@
-# The condition compares what was paid half a millisecond late. It decides the same in one go and after a retry.
+# The condition compares a payment that is half a millisecond late. The result is the same without and with a retry.
 echo '{"id":"A1","customer":"new","paid_at":"2024-01-01T00:00:00.000500Z","cutoff":"2024-01-01T00:00:00Z"}' > order.ndjson
 echo '{"customer":"new"}' > people.ndjson
 oms run p.yaml --state-dir once --input empty.ndjson > /dev/null

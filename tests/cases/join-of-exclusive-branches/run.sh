@@ -1,4 +1,4 @@
-# A step that needs two steps of which only one runs can never run.
+# A step that needs two mutually exclusive steps can never run.
 oms validate p.yaml
 
 echo "--- as the help says"

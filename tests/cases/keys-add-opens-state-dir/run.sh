@@ -1,4 +1,4 @@
-# Everything in a state directory, a backup and an export is its owner's alone, whatever the umask and whichever command comes first.
+# Only the owner has access to a state directory, a backup and an export, for every umask and every first command.
 pipeline=$ROOT/pipelines/order-management.yaml
 modes() { (cd $1 && find . -printf '%m %y\n' | sort -u); }
 for umask in 000 022 077 277; do

@@ -1,4 +1,4 @@
-# A line break at the end of a block scalar is named, whatever the setting is.
+# A line break at the end of a block scalar is reported in every setting.
 check() {
   key=$1
   value=$2

@@ -1,4 +1,4 @@
-# The day of an instant is that of the time zone which the pipeline names, whatever the machine's own zone is.
+# A timestamp's day is in the time zone of the pipeline and does not depend on the zone of the machine.
 export TZ=Pacific/Kiritimati
 for zone in UTC Europe/Berlin America/Chicago; do
   echo "# $zone"

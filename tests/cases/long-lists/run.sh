@@ -1,4 +1,4 @@
-# A list that is longer than a step can process is warned about, and refused when the order comes in.
+# A list that may be longer than a step can process is a warning, and such an order is rejected.
 bash gen.sh 10000 > fits.json
 bash gen.sh 10001 > long.json
 python3 -c "import json; print(json.dumps({'id': 'n', 'boxes': [{'prices': []}, {'prices': ['1.25'] * 10001}]}))" > boxes.json

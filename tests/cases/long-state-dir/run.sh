@@ -1,4 +1,4 @@
-# A state directory whose socket's path is longer than a socket's may be; the command line still reaches the server.
+# The path of the state directory is too long for a socket. Commands still reach the server.
 directory=$PWD/$(printf 'x%.0s' $(seq 120))
 oms serve p.yaml --listen 127.0.0.1:0 --state-dir "$directory" > said 2> log &
 server=$!

@@ -1,4 +1,4 @@
-# A mail names the day in the pipeline's time zone, or in the zone that its tag names.
+# A date in a mail is in the pipeline's time zone, or in the zone of its tag.
 subject() { oms render-email preview p.yaml --part subject; }
 subject
 printf 'Order of {{date order.placed_at zone="America/Chicago"}}' > mail/m/subject.hbs

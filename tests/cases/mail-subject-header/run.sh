@@ -1,4 +1,4 @@
-# Text that looks like an encoded word is encoded, and no line of a message has more than 998 bytes.
+# Text that looks like an encoded word is encoded, and no line of a message is longer than 998 bytes.
 oms render-email preview p.yaml --part eml | grep '^Subject' | tr -d '\r'
 oms render-email preview p.yaml --order long.json --part eml | tr -d '\r' > long.eml
 grep -A1 '^Subject' long.eml

@@ -1,4 +1,4 @@
-# The text part that is made of HTML: layout flows, tables are aligned, the preheader is left out, amounts stay whole.
+# The generated text part: layout is linear, tables are aligned, the preheader is omitted, and amounts are not split.
 oms render-email preview p.yaml --part text
 echo "--- narrower"
 sed -i 's/Donaudampf[^"]*/Mütze mit Bommel/; s/SKU-000123456789/S-1/' o.json

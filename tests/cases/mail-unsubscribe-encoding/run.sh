@@ -1,4 +1,4 @@
-# Values in URLs are percent-encoded, in headers and in attributes. A value that is the whole URL stays one.
+# Values in URLs are percent-encoded, in headers and in attributes. A value that is the whole URL is not.
 oms render-email preview p.yaml --part eml | grep -A1 '^List-Unsub' | tr -d '\r'
 oms render-email preview p.yaml --part html
 sed -i 's|url: "https://shop.example.com/stop?e=|url: "mailto:stop@example.com?subject=|; s|, one_click: true||' p.yaml

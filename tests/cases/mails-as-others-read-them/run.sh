@@ -1,4 +1,4 @@
-# Programs that read a mail get what the order says: spaces between encoded words, negative amounts in CSV, plain text files.
+# Mail programs read the content of the order unchanged: spaces between encoded words, negative amounts in CSV, plain text files.
 order() { printf '{"id":"A","name":"%s","email":"a@example.com","note":"%s","discount":"%s"}' "$1" "$2" "$3" > o.json; }
 read_mail() {
   oms render-email preview p.yaml --order o.json --part eml > m.eml

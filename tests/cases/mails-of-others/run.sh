@@ -1,4 +1,4 @@
-# MJML as others write it: the text part of each small template, and what `oms validate` says.
+# MJML of other authors: the text part of each small template, and the output of `oms validate`.
 printf 'Order {{order.id}}\n' > subject.hbs
 for template in templates/*.mjml; do
   name=$(basename "$template" .mjml)

@@ -1,4 +1,4 @@
-# A retry needs only the steps that have succeeded; others may be gone, renamed, added or changed.
+# A retry needs only the steps that succeeded. Others may be removed, renamed, added or changed.
 try() {
   rm -rf x; cp p.yaml now.yaml
   oms run now.yaml --state-dir x --input in.ndjson > /dev/null 2>&1
@@ -7,7 +7,7 @@ try() {
   oms runs retry now.yaml --state-dir x o2 2>&1
   echo "exit $?"
   oms runs show now.yaml --state-dir x o2 | grep -A 9 '^[a-z0-9]* ' | grep -v ' input\| output\|^$\|accepted' | sed 's/ in [0-9]* µs//'
-  # What is stored reads the same in the next process.
+  # The next process reads the same state.
   oms run now.yaml --state-dir x > /dev/null 2>&1
   oms db export now.yaml --state-dir x bill | wc -l
 }

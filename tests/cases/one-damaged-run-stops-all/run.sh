@@ -1,9 +1,9 @@
-# What is stored of some runs is damaged: each is parked with a cause of its own, the others go on, and it can be cancelled and forgotten.
+# The data of some runs is damaged: each is parked with its own cause, the others continue, and a damaged run can be cancelled and erased.
 for n in $(seq 8); do echo "{\"id\":\"A$n\",\"email\":\"a$n@example.com\"}"; done > in.ndjson
 : > none.ndjson
 python3 - <<'PYTHON'
 import subprocess, sqlite3, time
-# They wait for a mail server.
+# The runs wait for a mail server.
 run = subprocess.Popen(["oms", "run", "p.yaml", "--state-dir", "s", "--mail", "smtp", "--input", "in.ndjson"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 def waiting():
     try:

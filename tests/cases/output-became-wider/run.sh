@@ -1,4 +1,4 @@
-# A step has succeeded. Its table gets a column and its output may be null, so that it allows all that it allowed; then a member goes.
+# After a step succeeded, its table gets a column and its output becomes nullable, so it still accepts all earlier values. Then a member is removed.
 oms run p.yaml --state-dir s --input order.json > /dev/null 2>&1
 cp p.yaml before.yaml
 sed -i 's/customer: text, email: text/customer: text, email: text, note: "text?"/; s/}", city/}", note: "${{ steps.who.note }}", city/' p.yaml

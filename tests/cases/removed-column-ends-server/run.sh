@@ -1,4 +1,4 @@
-# A column that may not be null is taken out of the pipeline, or renamed: nothing takes orders before the table fits, and no server ends.
+# A column that must not be null is removed from the pipeline, or renamed: no process accepts orders before the table fits, and no server exits.
 echo '{"id":"A","amount":"1"}' > a.json; echo '{"id":"B","amount":"2"}' > b.json
 oms run p.yaml --state-dir s --input a.json > /dev/null 2>&1
 oms serve p.yaml --state-dir s --listen 127.0.0.1:0 > said 2> log & server=$!

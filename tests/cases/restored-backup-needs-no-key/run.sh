@@ -1,4 +1,4 @@
-# Keys are part of the state and of its backup: whatever becomes of other files, a state that ever had keys asks for one.
+# Keys are part of the state and of its backup. A state that ever had keys requires one, whatever happens to other files.
 oms keys add p.yaml --state-dir s shop > key 2> /dev/null
 secret=$(grep -o 'oms_[0-9a-f]*_[0-9a-f]*' key | head -1)
 oms keys add p.yaml --state-dir s late > key 2> /dev/null

@@ -1,4 +1,4 @@
-# A parked order is retried on a pipeline whose order schema does not allow it, and on one whose schema does.
+# A parked order is retried with a pipeline whose order schema does not allow it, and with one whose schema does.
 echo '{"id":"A1","cust":"C1","amount":"10.00"}' > order.json
 echo '{"cust":"x"}' > people.ndjson
 cp v1.yaml p.yaml

@@ -1,4 +1,4 @@
-# Of two orders with one key the first is billed and the second is the conflict: in one file, in two, and with orders between them.
+# Of two orders with the same key, the first is billed and the second is a conflict: in one file, in two files, and with orders between them.
 python3 - <<'PYTHON'
 with open("between.ndjson", "w") as out:
     print('{"id":"A","amount":"20.00"}', file=out)

@@ -1,4 +1,4 @@
-# An order is accepted. Then the schema declares its amount to be a decimal, so that the order has another digest.
+# An order is accepted. Then the schema declares its amount as a decimal, which changes the order's digest.
 sed -i 's/AMOUNT/{ type: string }/' p.yaml
 oms run p.yaml --input a.json --state-dir s 2>&1 | grep -E '^shop|error'
 sed -i 's/{ type: string }$/{ anyOf: [{ type: string, format: decimal }, { type: "null" }] }/; s/id: { anyOf.*/id: { type: string }/' p.yaml

@@ -1,4 +1,4 @@
-# A length beside a format and bounds on decimals hold; a length beside a format also bounds a column; what has no effect is refused.
+# A length together with a format and bounds on decimals are applied. A length also limits a column. Keywords without an effect are rejected.
 verdicts() { rm -rf st; oms run "$1" --state-dir st --input "$2" 2>&1 | grep -E "error\[|read," | sort -V; }
 verdicts length.yaml length.json
 verdicts length-with-pattern-elsewhere.yaml length.json

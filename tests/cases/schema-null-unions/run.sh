@@ -1,3 +1,3 @@
-# A value or null has a type, however it is written.
+# A nullable value has a type in every notation.
 oms validate p.yaml
 oms validate siblings.yaml

@@ -1,4 +1,4 @@
-# Valid orders are accepted; what neither the patterns nor the first elements allow is not.
+# Valid orders are accepted. Members that no pattern allows and elements after the first ones are rejected.
 verdicts() { rm -rf st; oms run "$1" --state-dir st --input "$2" 2>&1 | grep -E "error\[|read," | sort -V; }
 oms validate p.yaml
 verdicts p.yaml o.ndjson

@@ -1,4 +1,4 @@
-# Ctrl-C lets what is under way become durable; a second one ends the process at once. A server does the same.
+# After Ctrl-C, work in progress is completed durably. A second Ctrl-C ends the process at once. The same applies to a server.
 echo '{"id":"A","email":"a@example.com"}' > in.ndjson
 python3 - <<'PYTHON'
 import signal, socket, subprocess, threading, time
@@ -10,7 +10,7 @@ def talk():
         client.sendall(b"220 here\r\n")
         for line in client.makefile("rb"):
             if line.upper().startswith(b"DATA"): client.sendall(b"354 go on\r\n")
-            elif line == b".\r\n": taken.set()  # and says nothing more
+            elif line == b".\r\n": taken.set()  # and sends no reply
             elif line.upper().startswith((b"EHLO", b"MAIL", b"RCPT")): client.sendall(b"250 ok\r\n")
 threading.Thread(target=talk, daemon=True).start()
 text = open("p.yaml").read()

@@ -1,4 +1,4 @@
-# A key stands for one row of a seed file or an imported file.
+# A key identifies a single row of a seed file or an imported file.
 oms validate p.yaml 2>&1; echo "validate: exit $?"
 oms run p.yaml --state-dir x --input o3.json > /dev/null 2>&1; echo "run: exit $?"
 mv seed.ndjson twice.ndjson
@@ -6,7 +6,7 @@ head -n 1 twice.ndjson > seed.ndjson
 oms run p.yaml --state-dir x --input o3.json > /dev/null 2>&1
 oms db import p.yaml --state-dir x contact twice.ndjson 2>&1; echo "import: exit $?"
 oms db export p.yaml --state-dir x contact
-# Keys of several columns, written in two ways.
+# Keys of several columns in two spellings.
 cat > wide.yaml <<'YAML'
 oms: 1
 name: wide

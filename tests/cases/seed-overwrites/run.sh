@@ -1,4 +1,4 @@
-# A seed adds rows and updates its own, and leaves what a step, an import or `oms forget` changed.
+# A seed adds rows and updates its own rows, but keeps changes by a step, an import or `oms forget`.
 run() { oms run p.yaml --state-dir x "$@" 2>&1 > /dev/null | grep seed; }
 rows() { echo "--- $1"; oms db export p.yaml --state-dir x contact; }
 run --input o1.json

@@ -1,4 +1,4 @@
-# Settings and keys as other formats have them: each finding says what to write.
+# Settings and keys of other formats: each finding says what to write instead.
 try() {
   python3 - "$1" "$2" <<'P' > other.yaml
 import sys

@@ -7,7 +7,7 @@ oms objects get p.yaml orders/NOPE --state-dir 'st 1' 2>&1
 oms mail show p.yaml NOPE --state-dir 'st 1' 2>&1
 oms keys add p.yaml shop --state-dir 'st 1' > out 2>&1
 oms serve p.yaml --listen 127.0.0.1:0 --state-dir 'st 1' 2>&1
-# Every instant in JSON has three digits after the second.
+# Every timestamp in JSON has three decimals of a second.
 for command in 'runs list' 'runs show' 'mail list' 'objects list' 'keys list'; do
   key=; [ "$command" = 'runs show' ] && key=A1
   oms $command p.yaml $key --state-dir 'st 1' --format json

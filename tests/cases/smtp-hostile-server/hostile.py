@@ -1,4 +1,4 @@
-"""Runs `oms` with a mail server of a kind of `tests/serve/mail_servers.py`, and prints how that ends."""
+"""Runs `oms` with a kind of mail server from `tests/serve/mail_servers.py`, and prints the outcome."""
 import os, resource, subprocess, sys, time
 
 sys.path.insert(0, f"{os.environ['ROOT']}/tests/serve")

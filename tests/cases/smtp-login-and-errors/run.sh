@@ -1,4 +1,4 @@
-# A login with LOGIN does not depend on the words of the challenges. Connection errors say what is wrong.
+# AUTH LOGIN does not depend on the words of the challenges. Connection errors name the cause.
 export PASSWORD=secret
 echo '{"id":"A","email":"a@example.com"}' > in.ndjson
 start() { rm -f port; python3 server.py port "$1" & server=$!; until [ -s port ]; do sleep 0.05; done; }

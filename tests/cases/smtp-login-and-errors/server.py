@@ -1,4 +1,4 @@
-"""A mail server that accepts mail after a login with LOGIN, or only from a host with a domain. Arguments: the file for its port, the mode."""
+"""A mail server that accepts mail after AUTH LOGIN, or only from a host with a domain. Arguments: the file for its port, the mode."""
 import base64, socket, ssl, sys, threading
 
 CHALLENGES = {"Username": ("Username:", "Password:"), "User": ("User:", "Pass:"), "other words": ("Benutzer", "Kennwort"), "nothing": ("", "")}

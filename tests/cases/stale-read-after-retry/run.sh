@@ -1,4 +1,4 @@
-# Ten pieces. An order of a customer who is not known yet has read the stock and parks; three others are sold. Then the customer is there.
+# Ten pieces in stock. The order of an unknown customer reads the stock and is parked; three others are sold. Then the customer is added.
 order() { printf '{"id":"%s","sku":"mug","customer":"%s"}\n' "$1" "$2"; }
 left() { oms db export "$1" --state-dir "$2" stock; oms db export "$1" --state-dir "$2" sold | wc -l; }
 order new new > first.ndjson

@@ -1,4 +1,4 @@
-# Another user reads a state: as the superuser this takes a change of the user, otherwise taking rights away is enough.
+# Another user reads a state. As root, the test changes the user; otherwise it removes permissions.
 place=$(mktemp -d)
 trap 'chmod -R u+rwX "$place"; rm -rf "$place"' EXIT
 oms=$(readlink -f "$(command -v oms)")

@@ -1,4 +1,4 @@
-# The constant of a union, as the condition of a step, says which fields are there.
+# A constant of a union in the condition of a step determines which fields exist.
 oms validate p.yaml
 oms run p.yaml --input samples.json --state-dir state > run.txt; oms db export p.yaml --state-dir state bills
 

@@ -1,5 +1,5 @@
 oms validate p.yaml
-# Following the help gives the text that was meant.
+# Following the help gives the intended text.
 while IFS= read -r text; do
   printf 'title: %s\n' "$text" > mail/m/texts.yaml
   echo "== $text"

@@ -1,5 +1,5 @@
 oms validate m02-quote.yaml
-# Following the help makes each line readable.
+# Following the help makes each line valid.
 while IFS= read -r line; do
   printf 'oms: 1\n%s\n' "$line" > p.yaml
   echo "$line"

@@ -1,4 +1,4 @@
-# Bounds flow through arithmetic: a warning comes only where a value can be too large.
+# Bounds propagate through arithmetic: a warning appears only where a value can be too large.
 for file in p.yaml p3.yaml; do
   oms validate --deny warnings $file
 done

@@ -1,4 +1,4 @@
-# The last order of the file stands, whatever the concurrency.
+# The last order of the file determines the row, at every concurrency.
 for concurrency in 1 8 64; do
   for round in 1 2 3 4 5; do
     oms run p.yaml --state-dir x --concurrency $concurrency --input three.ndjson > /dev/null 2>&1

@@ -1,4 +1,4 @@
-# A request that waits for its run gets an answer at once when the server shuts down.
+# A request that waits for its run is answered at once when the server shuts down.
 oms serve p.yaml --state-dir s --mail smtp --listen 127.0.0.1:0 > said 2> log & server=$!
 until grep -q console said; do sleep 0.05; done
 python3 - "$(grep -o '127.0.0.1:[0-9]*' said | head -1 | cut -d: -f2)" $server <<'PYTHON'

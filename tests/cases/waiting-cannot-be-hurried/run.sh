@@ -1,4 +1,4 @@
-# `oms runs retry KEY` of a run that waits for its next attempt tries it now, and counts its attempts on.
+# `oms runs retry KEY` starts the next attempt of a waiting run at once and continues its count of attempts.
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 sed -i "s/18255/$port/" slow.yaml
 state() { oms runs list slow.yaml --state-dir "$1" --format json 2> /dev/null | python3 -c 'import json, sys; print(*[run["state"] for run in json.load(sys.stdin)["runs"]])' 2> /dev/null; }
@@ -6,7 +6,7 @@ until_waiting() { until [ "$(state "$1")" = waiting ]; do :; done; }
 retry() { oms runs retry slow.yaml --state-dir "$@" --mail smtp r1 2>&1 | grep -v 'e-mails are sent'; echo "exit ${PIPESTATUS[0]}"; }
 attempts() { oms runs show slow.yaml --state-dir "$1" r1 --format json | python3 -c 'import json, sys; print([event["attempt"] for event in json.load(sys.stdin)["steps"][1]["events"] if event["state"] != "claimed"])'; }
 
-# `oms run` says what it waits for.
+# `oms run` prints what it waits for.
 : > said
 oms run slow.yaml --state-dir x --input r1.json --mail smtp > /dev/null 2>> said &
 until grep -q 'next attempt' said; do :; done
@@ -17,10 +17,10 @@ retry x
 attempts x
 retry x
 attempts x
-# Parked runs are mentioned by the next run.
+# The next run mentions parked runs.
 oms run slow.yaml --state-dir x --mail smtp 2>&1 > /dev/null | grep parked
 
-# Through a server, and with the mail server back.
+# Through a server, after the mail server is available again.
 cat > smtp.py <<'PYTHON'
 import socket, sys
 server = socket.create_server(("127.0.0.1", int(sys.argv[1])))

@@ -1,4 +1,4 @@
-# A writer rests for longer than the watcher waits, after a whole line and within one, and goes on in a file that was moved already.
+# A writer pauses for longer than the watcher waits, after a whole line and within a line, and continues in a file that was already moved.
 mkdir w
 oms run p.yaml --state-dir s --watch w > said 2> log & watcher=$!
 until [ -S s/control.sock ] || [ -f s/oms.db ]; do sleep 0.05; done

@@ -1,5 +1,5 @@
 oms validate p.yaml
-# A block without a line break at its end, and an expression alone in a block, are one line.
+# A block without a line break at its end, and a block with only an expression, are a single line.
 for key in '|-' '>-'; do
   sed "s/key: |/key: $key/" p.yaml > q.yaml
   oms validate q.yaml

@@ -1,4 +1,4 @@
-"""What MiniStack 1.5.33 lacks. Each module has `apply(options)` and says what it stands in for."""
+"""Features of AWS that MiniStack 1.5.33 lacks. Each module has `apply(options)` and describes the difference that it fixes."""
 
 from dataclasses import dataclass, field
 
@@ -48,6 +48,6 @@ def apply(options: Options) -> None:
         secret_reference,
         ses_authorization,
         ses_messages,
-        call_log,  # last: it records what the others answer
+        call_log,  # last: it logs the answers of the others
     ):
         patch.apply(options)

@@ -1,7 +1,7 @@
-"""A bucket's policy also denies the account's own root.
+"""The policy of a bucket also applies to the root user of the account.
 
-Stock, with `--enforce-iam`: root, whom the tests call as, may do everything. Real S3: an explicit deny of the bucket's policy
-holds for root too.
+Stock, with `--enforce-iam`: the root user, which the tests use, may do everything. AWS: an explicit deny in the bucket's policy
+also applies to the root user.
 """
 
 
@@ -19,7 +19,7 @@ def apply(_options) -> None:
         account = get_account_id()
         principal = iam.resolve_principal(access_key_id or "", account)
         if getattr(principal, "policies", True) is not None:
-            return result  # not root: its policies and the bucket's were weighed already
+            return result  # not root: its policies and the bucket's are already evaluated
         context = iam.EvalContext(
             principal_arn=principal.arn, principal_type=principal.type, principal_account=principal.account,
             action=iam_action, resource_arn=resource_arn, region=region,

@@ -1,6 +1,6 @@
 """The CloudFormation resource AWS::Budgets::Budget.
 
-Stock: an unsupported type fails the stack. Here: the budget is accepted and nothing more.
+Stock: the stack fails because the type is not supported. Here: the budget is accepted without any effect.
 """
 
 

@@ -1,12 +1,12 @@
-"""Every call of the AWS API, a line of JSON each, so that a test can hold them against the generated policies.
+"""Logs every call of the AWS API as a line of JSON, so that a test can compare the calls with the generated policies.
 
     {"at": 1764000000.1, "function": "stack-Intake-1a2b", "caller": "arn:aws:sts::…:assumed-role/…", "service": "s3",
      "action": "s3:PutObject", "resource": "arn:aws:s3:::bucket/orders/a.json", "needs": [["s3:PutObject", "arn:…"]],
      "conditions": {"s3:if-none-match": "*"}, "method": "PUT", "path": "/bucket/orders/a.json", "status": 200}
 
 `function` is null and `caller` ends in `:root` for calls from outside. `needs` lists every pair of action and resource that
-IAM would want allowed for the call. What AWS does by itself (a notification, the poller of an event source mapping,
-CloudFormation's own calls) is no API call and has no line.
+IAM must allow for the call. Actions of AWS itself (a notification, the poller of an event source mapping, the calls of
+CloudFormation) are not API calls and are not logged.
 """
 
 import json
@@ -43,7 +43,7 @@ def service_of(app, method: str, path: str, headers: dict, body: bytes, query: d
 
 
 def described(app, method: str, path: str, headers: dict, body: bytes, query: dict) -> dict:
-    """Service, action, resource, needs and conditions of a request."""
+    """Returns service, action, resource, needs and conditions of a request."""
     from ministack.core import iam_actions
     from ministack.core.responses import get_account_id
 
@@ -88,7 +88,7 @@ def apply(options) -> None:
             return
         try:
             what = described(app, method, path, headers, body, query)
-        except Exception as error:  # a call that cannot be described is still a call
+        except Exception as error:  # log calls that cannot be described, too
             what = {"service": None, "action": None, "resource": None, "needs": [], "conditions": {}, "error": repr(error)}
         function, caller = caller_of(app, headers, query)
         log.write({"at": at, "function": function, "caller": caller, **what, "method": method, "path": path, "status": status})

@@ -1,6 +1,6 @@
-"""The condition keys `s3:if-none-match`, `s3:if-match` and `s3:ObjectCreationOperation` of an object's PUT.
+"""The condition keys `s3:if-none-match`, `s3:if-match` and `s3:ObjectCreationOperation` of PutObject.
 
-Stock: policies know neither key, so one that denies unconditional writes denies every write. Real S3: both headers are
+Stock: policies do not know these keys, so a policy that denies unconditional writes denies every write. AWS: both headers are
 keys, and ObjectCreationOperation is false for the start and the parts of a multipart upload.
 """
 

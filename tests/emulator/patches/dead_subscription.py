@@ -1,8 +1,8 @@
-"""The dead-letter queue of an SNS subscription to a queue.
+"""Dead-letter queues of SNS subscriptions of queues.
 
-Stock: the RedrivePolicy of a subscription is stored and nothing is delivered. Real SNS: a message that the queue does not
-take (it is gone, or its policy refuses) goes to the subscription's dead-letter queue at once: those are client errors, which
-SNS does not retry.
+Stock: the RedrivePolicy of a subscription is stored but has no effect. AWS: a message that the queue rejects (because the queue
+was deleted or its policy denies it) goes to the subscription's dead-letter queue at once. These are client errors, which SNS does
+not retry.
 """
 
 import json

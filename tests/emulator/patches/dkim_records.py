@@ -1,6 +1,6 @@
 """The attributes `DkimDNSTokenName1` to `3` and `DkimDNSTokenValue1` to `3` of an AWS::SES::EmailIdentity.
 
-Stock: `!GetAtt` of them fails. Real SES: the CNAME records that prove the domain.
+Stock: `!GetAtt` of these attributes fails. AWS: they are the CNAME records that verify the domain.
 """
 
 

@@ -1,7 +1,7 @@
-"""The environment of a function: what Lambda sets, what the template sets, and `--function-env`.
+"""The environment variables of a function: those of Lambda, of the template, and of `--function-env`.
 
-Stock: a function inherits the whole environment of the emulator's process, so it could find by accident what it
-would miss on AWS. Real Lambda: the documented variables and the function's own.
+Stock: a function inherits the environment of the emulator, so it may find variables that are missing on AWS.
+AWS: a function has only the documented variables and its own.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""A function calls AWS with credentials of its own role.
+"""Functions call AWS with credentials of their own roles.
 
-Stock without AUTH: all functions use one account-wide key, so nobody can tell who called. Real Lambda: a session of
-the function's role, named like the function. `call_log` reads the caller from it.
+Stock without AUTH: all functions use the same account-wide key, so the caller is unknown. AWS: a session of the
+function's role with the name of the function. `call_log` reads the caller from it.
 """
 
 import hashlib

@@ -1,7 +1,6 @@
-"""Metrics that a function writes into its log (embedded metric format).
+"""Metrics in the logs of functions (embedded metric format).
 
-Stock: such a line is only a log line. Real CloudWatch: a JSON line with `_aws.CloudWatchMetrics` becomes metric data, which
-an alarm sees.
+Stock: such a line is only a log line. AWS: a JSON line with `_aws.CloudWatchMetrics` becomes metric data, which alarms use.
 """
 
 import json
@@ -11,7 +10,7 @@ STAMP = re.compile(r"^[^{]*(?=\{)")
 
 
 def metric_data(line: str) -> list[tuple[str, dict]]:
-    """Namespace and datum for each metric of a log line; nothing for any other line."""
+    """Returns namespace and datum for each metric of a log line."""
     try:
         document = json.loads(STAMP.sub("", line, count=1))
         directives = document["_aws"]["CloudWatchMetrics"]

@@ -1,7 +1,7 @@
-"""Numbers in an AWS::Lambda::EventSourceMapping.
+"""Numbers in AWS::Lambda::EventSourceMapping.
 
-Stock: a number that comes from a parameter stays a text, and the poller fails on `ScalingConfig.MaximumConcurrency`. Real
-CloudFormation: texts become what the property's type is; here also its limit of 2 is checked.
+Stock: a number from a parameter remains text, and the poller fails on `ScalingConfig.MaximumConcurrency`. AWS: CloudFormation
+converts text to the type of the property. The patch also checks the minimum of 2.
 """
 
 

@@ -1,7 +1,7 @@
 """The master user's secret of an AWS::RDS::DBCluster with ManageMasterUserPassword.
 
-Stock: no secret is made and `!GetAtt Cluster.MasterUserSecret.SecretArn` fails. Real RDS: Secrets Manager gets a secret
-`rds!cluster-…` with user name and password.
+Stock: no secret is created, and `!GetAtt Cluster.MasterUserSecret.SecretArn` fails. AWS: RDS creates a secret `rds!cluster-…` with
+user name and password in Secrets Manager.
 """
 
 import json

@@ -1,8 +1,8 @@
-"""A REST API that stores what comes in by itself: an integration of S3, from an OpenAPI document.
+"""A REST API that stores requests directly: an integration with S3 from an OpenAPI document.
 
-Stock: the import of a document drops models, validators, gateway responses, and everything of an integration but its address; an
-`s3:path/...` address is taken for a function. Real API Gateway: the body is held against the model of its content type, the call
-of S3 is made with the credentials of the integration's role, and S3's status chooses the answer.
+Stock: the import of a document ignores models, validators, gateway responses, and everything of an integration except its URI; an
+`s3:path/...` URI is treated as a function. AWS: API Gateway validates the body with the model of its content type, calls S3 with the
+credentials of the integration's role, and selects the response by S3's status.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ def apply(_options) -> None:
         return api_id
 
     def session(role: str) -> tuple[str, str, str]:
-        """Credentials of a role, as API Gateway gets them."""
+        """Returns credentials of a role, as API Gateway gets them."""
         digest = hashlib.sha256(f"{SESSION}:{role}".encode()).hexdigest()
         key, secret, token = f"ASIA{digest[:16].upper()}", digest[16:56], digest[8:]
         name = role.rsplit("/", 1)[-1]

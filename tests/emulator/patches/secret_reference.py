@@ -1,6 +1,6 @@
 """`!Ref` of an AWS::SecretsManager::Secret.
 
-Stock: the secret's name. Real CloudFormation: its ARN, which is what policies and the Data API want.
+Stock: the name of the secret. AWS: its ARN, which policies and the Data API need.
 """
 
 

@@ -1,7 +1,7 @@
-"""What SES v2 SendEmail needs to be allowed: the identity and the configuration set, and SendRawEmail for raw mail.
+"""The actions and resources of SES v2 SendEmail: the identity and the configuration set, and SendRawEmail for raw mail.
 
-Stock: `ses:SendEmail` on `*`, which no policy that names its identity allows. Real SES: `ses:SendEmail`, for raw content
-`ses:SendRawEmail` too, each on the sender's identity and on the configuration set.
+Stock: requires `ses:SendEmail` on `*`, which a policy for a single identity does not allow. AWS: requires `ses:SendEmail`, and for
+raw content also `ses:SendRawEmail`, each on the sender's identity and on the configuration set.
 """
 
 import json
@@ -11,7 +11,7 @@ SEND = "/v2/email/outbound-emails"
 
 
 def send_checks(body: bytes, region: str, account: str) -> list[tuple[str, str]]:
-    """The pairs of action and resource that must be allowed for this SendEmail."""
+    """Returns the pairs of action and resource that must be allowed for a SendEmail."""
     from ministack.services import ses, ses_v2
 
     try:

@@ -1,8 +1,7 @@
-"""The sent mail as it was given to SES v2: raw MIME, tags and configuration set, at GET /_ministack/ses/messages.
+"""Sent mail as passed to SES v2: raw MIME, tags and configuration set, at GET /_ministack/ses/messages.
 
-Stock: the list has subject and bodies only. Here each message also has `Raw` (base64, null for a simple mail), `Tags` (a list of
-Name and Value) and `ConfigurationSet`. And as real SES does, a configuration set that does not exist and a tag with
-characters that SES refuses are errors.
+Stock: the list has only subject and bodies. Here: each message also has `Raw` (base64, null for a simple mail), `Tags` (a list of
+Name and Value) and `ConfigurationSet`. As on AWS, an unknown configuration set and a tag with invalid characters are errors.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""The functions' runtime API without Nagle's algorithm.
+"""The runtime API of functions without Nagle's algorithm.
 
-Stock: each answer to a function waits for a delayed acknowledgement, twice 40 ms an invocation.
-Real Lambda: no such pause.
+Stock: each answer to a function waits for a delayed acknowledgement, which costs twice 40 ms per invocation.
+AWS: there is no such delay.
 """
 
 import socketserver

@@ -1,7 +1,7 @@
-"""Requests count as sent by TLS.
+"""Requests count as sent over TLS.
 
-The emulator speaks plain HTTP on 127.0.0.1; with `--enforce-iam`, a policy that demands `aws:SecureTransport`, as
-all of ours do, would refuse everything.
+The emulator uses plain HTTP on 127.0.0.1. With `--enforce-iam`, a policy that requires `aws:SecureTransport`, as all
+generated policies do, would otherwise deny everything.
 """
 
 

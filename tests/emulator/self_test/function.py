@@ -1,4 +1,4 @@
-"""The functions of self_test.py: a bootstrap that speaks Lambda's runtime API. MODE says which one it is."""
+"""The functions of self_test.py: a bootstrap for Lambda's runtime API. The environment variable MODE selects the function."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ RUNTIME = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime/inv
 
 
 def client(service: str):
-    return boto3.client(service)  # endpoint, region and credentials are in the environment, as on AWS
+    return boto3.client(service)  # endpoint, region and credentials come from the environment, as on AWS
 
 
 def answer(status: int) -> dict:
@@ -40,7 +40,7 @@ def intake(event: dict) -> dict:
 def branch(event: dict) -> dict:
     failed = []
     for message in event["Records"]:
-        for record in json.loads(message["body"]).get("Records", []):  # S3 sends one test event without
+        for record in json.loads(message["body"]).get("Records", []):  # S3 sends a test event without records
             key = urllib.parse.unquote_plus(record["s3"]["object"]["key"])
             if key.startswith("fails"):
                 failed.append({"itemIdentifier": message["messageId"]})

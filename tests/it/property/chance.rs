@@ -1,6 +1,6 @@
-//! Choices that follow from a seed.
+//! Pseudorandom choices from a seed.
 
-/// A sequence of choices: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+/// A pseudorandom generator: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
 pub(super) struct Chance(pub(super) u64);
 
 impl Chance {
@@ -12,7 +12,7 @@ impl Chance {
         ((z ^ (z >> 31)) % end as u64) as usize
     }
 
-    /// Tells whether one of so many times has come.
+    /// Returns `true` once in `times` calls on average.
     pub(super) fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }

@@ -1,18 +1,19 @@
-//! Faults put into a generated pipeline, each with the line in which it must be reported.
+//! Faults in a generated pipeline, each with the line in which it must be reported.
 
 use super::chance::Chance;
 
-/// A pipeline's lines with a fault in them.
+/// The lines of a pipeline with a fault.
 pub(super) struct Damaged {
     pub(super) lines: Vec<String>,
-    /// The line that must be reported, from 0.
+    /// The index of the line that must be reported, from 0.
     pub(super) at: usize,
 }
 
-/// How many sorts of faults there are.
+/// Number of sorts of faults.
 const SORTS: usize = 10;
 
-/// Damages a pipeline in a line, or in the first one after it that can be damaged in the chosen way; `None` if there is none.
+/// Puts a fault of a random sort into a random line, or into the next line that allows it. Returns
+/// `None` if no line allows any fault.
 pub(super) fn damage(lines: &[String], chance: &mut Chance) -> Option<Damaged> {
     let first = chance.below(lines.len());
     let sort = chance.below(SORTS);
@@ -34,7 +35,7 @@ fn damage_line(lines: &[String], at: usize, sort: usize) -> Option<Damaged> {
         4 => rename("order.id", "order.nowhere"),
         5 => rename("steps.s", "steps.q"),
         6 => return circle(lines, at),
-        // No column holds a list.
+        // A list is invalid in every column.
         7 => column(line).map(|name| format!("        {name}: \"${{{{ [1] }}}}\"")),
         8 => return drop_column(lines, at),
         _ => remove_guard(lines, at),
@@ -44,14 +45,15 @@ fn damage_line(lines: &[String], at: usize, sort: usize) -> Option<Damaged> {
     Some(Damaged { lines, at })
 }
 
-/// Returns the column that a line of a row gives a value to.
+/// Returns the column that a line of a row sets.
 fn column(line: &str) -> Option<&str> {
     let name = line.strip_prefix("        ")?.split(':').next()?;
     let number = name.strip_prefix('c')?;
     number.bytes().all(|byte| byte.is_ascii_digit()).then_some(name)
 }
 
-/// Returns the lines of the step that a line belongs to: where its id stands, and where the next one begins.
+/// Returns the lines of the step that contains a line: the line of its id, and the end of its
+/// block.
 fn block(lines: &[String], at: usize) -> Option<(usize, usize)> {
     let is_id = |line: &String| line.starts_with("  ") && !line.starts_with("   ");
     let begin = (0..=at).rev().find(|at| is_id(&lines[*at]))?;
@@ -59,7 +61,7 @@ fn block(lines: &[String], at: usize) -> Option<(usize, usize)> {
     Some((begin, end))
 }
 
-/// Lets the step that is needed in a line need the step of that line.
+/// Creates a cycle: the step that is needed in this line now needs the step of this line.
 fn circle(lines: &[String], at: usize) -> Option<Damaged> {
     let needed = lines[at].strip_prefix("    needs: [s")?.strip_suffix(']')?;
     let (begin, _) = block(lines, at)?;
@@ -75,7 +77,7 @@ fn circle(lines: &[String], at: usize) -> Option<Damaged> {
     Some(Damaged { lines, at })
 }
 
-/// Takes away the declaration of a column that a line gives a value to.
+/// Removes the declaration of the column that a line sets.
 fn drop_column(lines: &[String], at: usize) -> Option<Damaged> {
     let name = column(&lines[at])?;
     let (begin, end) = block(lines, at)?;
@@ -89,7 +91,8 @@ fn drop_column(lines: &[String], at: usize) -> Option<Damaged> {
     Some(Damaged { lines, at })
 }
 
-/// Uses what may be missing without its guard, where nothing else in the step guards it and null does not fit.
+/// Removes the guard of a value that may be missing, unless another expression in the step guards
+/// it or the expression accepts null.
 fn remove_guard(lines: &[String], at: usize) -> Option<String> {
     let line = &lines[at];
     column(line)?;
@@ -103,7 +106,7 @@ fn remove_guard(lines: &[String], at: usize) -> Option<String> {
         let guard = format!("{path} != null");
         lines[begin..end].iter().map(|line| line.matches(&guard).count()).sum::<usize>() > 1
     });
-    // A comparison takes a null, too.
+    // A comparison accepts null.
     let compared = line.contains("==");
     (!elsewhere && !compared).then(|| format!("{before}{path}{after}"))
 }

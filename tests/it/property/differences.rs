@@ -1,4 +1,4 @@
-//! Where two documents differ, held against `serde_json`.
+//! Differences between two JSON documents, checked with `serde_json`.
 
 use oms_engine::value::{JsonNode, differences, read_json};
 use proptest::prelude::*;
@@ -22,7 +22,8 @@ fn any_json() -> impl Strategy<Value = Json> {
 }
 
 proptest! {
-    /// No pointer is found exactly if the documents are equal, and each pointer leads to values that differ.
+    /// There are no pointers if and only if the documents are equal, and each pointer leads to
+    /// values that differ.
     #[test]
     fn every_pointer_leads_to_a_difference(left in any_json(), right in any_json()) {
         let canonical = |json: &Json| {

@@ -1,5 +1,5 @@
-//! How steps end, held against the rule in its plainest form: generated graphs with conditions, failures, `allow`, catch steps and a
-//! retry after some of the failures are mended.
+//! The end states of steps against a minimal reference implementation: generated graphs with
+//! conditions, failures, `allow`, catch steps, and a retry after some of the failures are fixed.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -18,9 +18,9 @@ use super::{checker, drive, runner, world};
 
 const STEPS: usize = 9;
 
-/// A step of a generated graph. Its number is its place in the file.
+/// A step of a generated graph. Its number is its position in the file.
 struct Node {
-    /// Steps that it needs: number, `allow: skipped`, `allow: failed`.
+    /// The steps that it needs: number, `allow: skipped`, `allow: failed`.
     needs: Vec<(usize, bool, bool)>,
     /// Whether its condition holds.
     when: bool,
@@ -30,18 +30,20 @@ struct Node {
     fails: bool,
 }
 
-/// How a step ends.
+/// The end state of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Succeeded,
     Failed,
-    /// Its condition is false, or it needs a step that was skipped so, or there was nothing to catch.
+    /// Its condition is false, a needed step was skipped for such a reason, or the step that it
+    /// catches did not fail.
     Skipped,
-    /// Something failed.
+    /// A step that it depends on failed.
     SkippedByFailure,
 }
 
-/// The rule. `before` are the ends of an earlier attempt: what succeeded then stays so.
+/// Computes the end states. `before` are the end states before a retry: steps that succeeded stay
+/// succeeded.
 fn ends(graph: &[Node], fails: &[bool], before: Option<&[End]>) -> Vec<End> {
     fn end(at: usize, graph: &[Node], fails: &[bool], before: Option<&[End]>) -> End {
         if before.is_some_and(|before| before[at] == End::Succeeded) {
@@ -86,7 +88,7 @@ fn graph(chance: &mut Chance) -> Vec<Node> {
                 needs.push((need, chance.one_in(2), chance.one_in(3)));
             }
         }
-        // The order of needs must not matter.
+        // The order of the needs must not matter.
         if chance.one_in(2) {
             needs.reverse();
         }
@@ -95,7 +97,7 @@ fn graph(chance: &mut Chance) -> Vec<Node> {
     graph
 }
 
-/// Writes the pipeline; two descriptions give two versions of it.
+/// Returns the pipeline as text. Different descriptions give different versions of it.
 fn text(graph: &[Node], description: &str) -> String {
     let mut text = format!(
         "oms: 1\nname: ends\ndescription: {description}\norder: {{ schema: {{ type: object, required: [id, no], properties: {{ id: {{ type: string }}, no: {{ type: boolean }} }} }}, key: \"${{{{ order.id }}}}\" }}\n\
@@ -144,7 +146,7 @@ fn found(run: &Run) -> Vec<End> {
     run.scheduler.steps().iter().map(end).collect()
 }
 
-/// Checks where a run stands against the ends of its steps.
+/// Asserts the end states of the steps and the state of the run.
 fn assert_end(graph: &[Node], ends: &[End], state: RunState, run: &Run, case: &str) {
     assert_eq!(found(run), ends, "{case}");
     let is_caught = |at: usize| {
@@ -168,7 +170,7 @@ fn replay(plan: &Arc<Plan>, world: &MemoryWorld, journal: &[String]) -> Run {
 }
 
 #[test]
-fn steps_end_as_the_rule_says_and_again_after_a_retry() {
+fn steps_end_like_the_reference_before_and_after_a_retry() {
     let checker = checker();
     let seen: Cell<BTreeMap<&str, u32>> = Cell::default();
     let count = |what| {
@@ -191,7 +193,8 @@ fn steps_end_as_the_rule_says_and_again_after_a_retry() {
             assert_end(&graph, &first, state, &run, &format!("seed {seed}\n{text}"));
             assert_eq!(found(&replay(&plan, &world, &journal)), first, "{text}\n{journal:?}");
 
-            // Some of it is mended, and the run is tried again: on the same version of the pipeline, or on another one.
+            // Fix some of the failures and retry the run, with the same version of the pipeline or
+            // with another one.
             let mended: Vec<usize> =
                 (0..graph.len()).filter(|at| fails[*at] && chance.one_in(2)).collect();
             let table = &plan.tables()[0];
@@ -211,7 +214,7 @@ fn steps_end_as_the_rule_says_and_again_after_a_retry() {
             let mut run = replay(&plan, &world, &journal);
             let (events, state) = drive(&mut run, &world, &world);
             let again = ends(&graph, &still, Some(&first));
-            let case = format!("seed {seed}, {mended:?} mended, {version}\n{text}\n{journal:?}");
+            let case = format!("seed {seed}, {mended:?} fixed, {version}\n{text}\n{journal:?}");
             assert_end(&graph, &again, state, &run, &case);
             journal.push(run::encode(&events));
             assert_eq!(found(&replay(&plan, &world, &journal)), again, "{case}\n{journal:?}");
@@ -221,7 +224,7 @@ fn steps_end_as_the_rule_says_and_again_after_a_retry() {
                 }
                 _ => false,
             });
-            assert!(!repeated, "what was done is done again: {case}");
+            assert!(!repeated, "a completed step ran again: {case}");
 
             count(if moves { "moved" } else { "stayed" });
             if run.scheduler.caught().count() > 0 {
@@ -237,12 +240,12 @@ fn steps_end_as_the_rule_says_and_again_after_a_retry() {
     for what in ["moved", "stayed", "caught", "recovered"] {
         assert!(
             seen.get(what).is_some_and(|count| *count > 5),
-            "{what} was hardly tried: {seen:?}"
+            "too few cases with {what}: {seen:?}"
         );
     }
 }
 
-/// `c` allows for a skipped `b`, which is skipped because `a` fails; `d` is caught.
+/// A pipeline in which `a` fails, `b` is therefore skipped, and `c` allows a skipped `b`.
 const ALLOWING: &str = "oms: 1
 name: ends
 order: { schema: { type: object, required: [id, no], properties: { id: { type: string }, no: { type: boolean } } }, key: \"${{ order.id }}\" }
@@ -253,16 +256,16 @@ steps:
   c: { uses: value.compute, needs: [{ step: b, allow: [skipped] }], with: { values: { a: x } } }
 ";
 
-/// What the first version wrote for an order of that pipeline.
+/// The journal that the first version wrote for an order of that pipeline.
 const FIRST_JOURNAL: &str = r#"[{"is":"failed","step":"a","at":1748736000000000,"failure":{"class":"permanent","cause":"no_row","message":"there is no such row"}},{"is":"skipped","step":"b","at":1748736000000000,"why":{"need_failed":"a"}},{"is":"ok","step":"c","at":1748736000000000,"out":{"a":"x"}}]"#;
 
 #[test]
-fn a_run_of_the_first_semantics_goes_on_as_it_began() {
+fn a_run_of_the_first_semantics_continues_with_them() {
     let (checker, world) = (checker(), world());
     let first = plan(&checker, ALLOWING, Some(Semantics::FIRST));
     let run = replay(&first, &world, &[FIRST_JOURNAL.to_owned()]);
     assert_eq!(found(&run), [End::Failed, End::SkippedByFailure, End::Succeeded]);
-    // What is not decided yet is decided by the rules that the run began with.
+    // Open decisions follow the semantics with which the run began.
     let cut = FIRST_JOURNAL.split(r#",{"is":"ok""#).next().map(|text| format!("{text}]")).unwrap();
     let mut run = replay(&first, &world, std::slice::from_ref(&cut));
     drive(&mut run, &world, &world);
@@ -274,7 +277,7 @@ fn a_run_of_the_first_semantics_goes_on_as_it_began() {
 }
 
 #[test]
-fn a_retry_moves_a_run_of_the_first_semantics_to_the_current_ones_and_keeps_what_is_done() {
+fn a_retry_moves_a_run_to_the_current_semantics_and_keeps_completed_steps() {
     let (checker, world) = (checker(), world());
     let current = plan(&checker, ALLOWING, None);
     let done: Option<Arc<[Arc<str>]>> = Some([Arc::from("c")].into());

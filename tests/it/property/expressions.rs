@@ -1,18 +1,18 @@
-//! Generated expressions over what a step may refer to.
+//! Generated expressions over the values that a step may refer to.
 
 use super::chance::Chance;
 use super::types::{Field, Ty};
 
-/// Something that an expression may name.
+/// A value that an expression may refer to.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     pub(super) path: String,
     pub(super) ty: Ty,
-    /// Paths that must not be null before it may be used.
+    /// Paths that must not be null where the value is used.
     pub(super) guards: Vec<String>,
 }
 
-/// Returns a value and everything in it.
+/// Adds a value and everything in it to `into`.
 pub(super) fn flatten(
     path: &str,
     ty: &Ty,
@@ -32,7 +32,7 @@ pub(super) fn flatten(
     into.push(Known { path: path.to_owned(), ty: ty.clone(), guards });
 }
 
-/// Makes an expression of a type out of what is known, or nothing if there is no way.
+/// Generates an expression of a type from known values. Returns `None` if that is not possible.
 pub(super) fn expression(
     ty: &Ty,
     known: &[Known],

@@ -1,4 +1,5 @@
-//! A world whose services fail now and then, before they do what is asked or after it, so that the answer is lost.
+//! A world whose services fail now and then, either before a call takes effect or after it, when
+//! the reply is lost.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -16,13 +17,13 @@ use oms_engine::value::Value;
 
 use super::chance::Chance;
 
-/// A memory world with faults that follow from a seed.
+/// A memory world with pseudorandom faults.
 pub(crate) struct FaultyWorld<'w> {
     world: &'w MemoryWorld,
     chance: Mutex<Chance>,
-    /// One call in so many fails.
+    /// One in this many calls fails.
     rarity: usize,
-    /// Mails by their key, if they leave the process: how often each was sent.
+    /// The number of times that each mail was sent, by key, if mail leaves the process.
     sent: Option<Mutex<BTreeMap<Arc<str>, u32>>>,
 }
 
@@ -31,7 +32,8 @@ impl<'w> FaultyWorld<'w> {
         Self { world, chance: Mutex::new(Chance(seed)), rarity, sent: None }
     }
 
-    /// A world whose mail leaves the process: what is sent is sent, and a lost answer leaves that unknown.
+    /// Creates a world whose mail leaves the process: a sent mail cannot be taken back, and if the
+    /// reply is lost the outcome is unknown.
     pub(crate) fn mailing(world: &'w MemoryWorld, seed: u64, rarity: usize) -> Self {
         Self { sent: Some(Mutex::default()), ..Self::new(world, seed, rarity) }
     }
@@ -42,9 +44,9 @@ impl<'w> FaultyWorld<'w> {
     }
 
     fn works(&self) -> Result<(), StepError> {
-        // Half of the faults come before the act and half after it.
+        // This is called before and after each act, so each call has half of the probability.
         if self.chance.lock().unwrap().one_in(self.rarity * 2) {
-            return Err(StepError::transient(cause::UNAVAILABLE, "a fault on purpose"));
+            return Err(StepError::transient(cause::UNAVAILABLE, "injected fault"));
         }
         Ok(())
     }
@@ -115,7 +117,7 @@ impl Mailer for FaultyWorld<'_> {
         Box::pin(async move {
             self.works()?;
             *sent.lock().unwrap().entry(Arc::clone(&call.key)).or_default() += 1;
-            self.works().map_err(|_| StepError::unknown("the answer is lost on purpose"))
+            self.works().map_err(|_| StepError::unknown("injected loss of the reply"))
         })
     }
 }

@@ -1,4 +1,5 @@
-//! Mail that leaves the process, and a process that ends at any moment: between the claim and the mail, between the mail and its record.
+//! Mail that leaves the process, and crashes at any moment: between the claim and the mail, and
+//! between the mail and its event.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -14,10 +15,11 @@ use super::faults::FaultyWorld;
 use super::pipeline::generate;
 use super::{RARITY, WAITS_MAX, check, checker, runner, world};
 
-/// Ends of the process in one run at the most.
+/// Maximum number of crashes in a run.
 const CRASHES_MAX: u32 = 4;
 
-/// Runs an order in processes that end now and then: what a stretch did is done, and only what was committed before is remembered.
+/// Runs an order with occasional crashes. After a crash, effects outside the process remain, and
+/// the run resumes from the committed events.
 fn run_with_crashes(
     plan: &Arc<Plan>,
     body: &str,
@@ -40,7 +42,7 @@ fn run_with_crashes(
         };
         let lost = crashed(chance);
         if !lost {
-            // Through the journal's own text, as a database keeps it.
+            // Encode and decode the events, as the database does.
             let text = run::encode(&progress.events);
             durable.extend(run::decode(&text, plan).unwrap());
         }
@@ -57,7 +59,7 @@ fn run_with_crashes(
     panic!("the run does not end: {}", run::encode(&durable));
 }
 
-/// Counts the mails that a run says were sent.
+/// Counts the mails that a run reports as sent.
 fn succeeded(run: &Run, plan: &Plan) -> usize {
     let mails = run.scheduler.steps().iter().zip(plan.steps());
     mails
@@ -75,7 +77,8 @@ fn succeeded(run: &Run, plan: &Plan) -> usize {
         .sum()
 }
 
-/// Runs generated pipelines; returns how many mails were sent, held, and sent more than once.
+/// Runs generated pipelines. Returns the number of mails that were sent, held, and sent more than
+/// once.
 fn mails(on_unknown: OnUnknown) -> (u32, u32, u32) {
     let checker = checker();
     let (all, held, twice) = (Cell::new(0), Cell::new(0), Cell::new(0));
@@ -107,10 +110,10 @@ fn mails(on_unknown: OnUnknown) -> (u32, u32, u32) {
             if on_unknown == OnUnknown::Hold {
                 assert_eq!(more, 0, "sent twice: {sent:?} {case}");
             }
-            assert!(succeeded(&run, &plan) <= total, "said and not sent: {case}");
+            assert!(succeeded(&run, &plan) <= total, "reported as sent but not sent: {case}");
             assert!(
                 total <= succeeded(&run, &plan) + unknown || on_unknown == OnUnknown::Resend,
-                "sent and not said: {case}"
+                "sent but not reported: {case}"
             );
             all.set(all.get() + u32::try_from(total).unwrap());
             held.set(held.get() + u32::try_from(unknown).unwrap());
@@ -122,14 +125,14 @@ fn mails(on_unknown: OnUnknown) -> (u32, u32, u32) {
 }
 
 #[test]
-fn a_held_mail_is_never_sent_twice_wherever_the_process_ends() {
+fn a_mail_is_never_sent_twice_after_a_crash_if_unknown_outcomes_are_held() {
     let (sent, held, _) = mails(OnUnknown::Hold);
-    assert!(sent > 0 && held > 0, "{sent} sent and {held} held: nothing was tried");
+    assert!(sent > 0 && held > 0, "{sent} sent and {held} held: the test did not cover both cases");
 }
 
 #[test]
-fn a_mail_that_may_be_sent_again_is_not_held_while_attempts_are_left() {
+fn with_resend_a_mail_is_not_held_while_attempts_are_left() {
     let (sent, held, twice) = mails(OnUnknown::Resend);
     let (_, held_otherwise, _) = mails(OnUnknown::Hold);
-    assert!(twice > 0 && held < held_otherwise, "{sent} sent, {twice} twice, {held} held");
+    assert!(twice > 0 && held < held_otherwise, "{sent} sent, {twice} more than once, {held} held");
 }

@@ -1,4 +1,4 @@
-//! Generated pipelines over the shipped kinds, and where a fault can be put into each.
+//! Generated pipelines of the shipped kinds.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ pub(super) struct Generated {
 }
 
 impl Generated {
-    /// Makes an order with this key that fits the schema.
+    /// Generates a valid order with this key.
     pub(super) fn order(&self, key: &str, chance: &mut Chance) -> Json {
         let mut order = types::object(&self.fields, chance);
         order["id"] = key.into();
@@ -37,7 +37,7 @@ struct Writer<'c> {
     made: Vec<String>,
 }
 
-/// What a step gives, and whether that may be missing.
+/// The settings of a step, and its output with whether it may be missing.
 struct Made {
     with: String,
     output: Option<(Ty, bool)>,
@@ -63,7 +63,7 @@ pub(super) fn generate(chance: &mut Chance) -> Generated {
         known,
         steps: String::new(),
         tables: String::new(),
-        // The folder of templates has to be there, whether a step sends mail or not.
+        // The folder of templates must exist, even if no step sends mail.
         templates: vec![("mail/README.md".to_owned(), String::new())],
         made: Vec::new(),
     };
@@ -100,7 +100,7 @@ impl Writer<'_> {
             if self.chance.one_in(2) {
                 let _written = writeln!(head, "    needs: [{need}]");
             } else {
-                // What may not have run is used only behind a guard.
+                // The output of a step that may not have run is used only behind a guard.
                 let _written =
                     writeln!(head, "    needs: [{{ step: {need}, allow: [skipped, failed] }}]");
                 let path = format!("steps.{need}");
@@ -188,7 +188,7 @@ impl Writer<'_> {
         for position in 0..1 + self.chance.below(3) {
             let ty = if self.chance.one_in(6) { Ty::Tags } else { scalar(self.chance) };
             let Some(made) = self.expression(&ty, known, 3) else { continue };
-            // A literal has a narrower type than what is made of it; text keeps both apart.
+            // A literal has a narrower type than the generated type, so use text.
             let name = format!("v{position}");
             let _written = write!(with, "\n        {name}: {}", quoted(&made));
             let exact = made.contains("order.") || made.contains("steps.");
@@ -226,7 +226,7 @@ impl Writer<'_> {
             .filter(|k| matches!(k.ty, Ty::Text | Ty::Int | Ty::Date))
             .collect();
         let element = self.chance.pick(&texts)?;
-        // Elements may be equal, and their positions never are.
+        // Elements may be equal, but their positions never are.
         Some(format!("${{{{ {order} }}}}/${{{{ {} }}}}/${{{{ at }}}}", element.path))
     }
 
@@ -254,7 +254,7 @@ impl Writer<'_> {
         }
         columns.push("left_out: \"date?\"".to_owned());
         if !unique {
-            // An upsert has a value for every column.
+            // An upsert must set every column.
             with.push_str("\n        left_out: null");
         }
         let columns = columns.join(", ");
@@ -290,7 +290,7 @@ impl Writer<'_> {
             _ => self.expression(&Ty::Text, known, 2)?,
         };
         let bucket = format!("      bucket: docs\n      key: {}\n", Json::from(key));
-        // A path below something that may be missing cannot be named without its guard.
+        // A path below a value that may be missing needs a guard.
         let bare = known.iter().find(|k| k.path == body).is_none_or(|k| k.guards.len() <= 1);
         let body = if bare { body } else { "order".to_owned() };
         let with = format!("{bucket}      body: {}", quoted(&body));

@@ -1,15 +1,15 @@
-//! Generated types: their JSON Schema, orders that fit, columns and template text for them.
+//! Generated types, with their JSON Schemas, valid orders, columns and template text.
 
 use serde_json::{Map, Value as Json, json};
 
 use super::chance::Chance;
 
-/// A type that an order's field or a step's output has.
+/// The type of an order's field or of a step's output.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Ty {
     Text,
     Int,
-    /// An amount, and the currency it is in.
+    /// An amount and its currency.
     Dec(Option<String>),
     Bool,
     Email,
@@ -101,7 +101,7 @@ fn schema(field: &Field) -> Json {
     schema
 }
 
-/// Makes an object that fits.
+/// Generates a valid object.
 pub(super) fn object(fields: &[Field], chance: &mut Chance) -> Json {
     let mut object = Map::new();
     for field in fields {
@@ -133,7 +133,7 @@ fn value(ty: &Ty, chance: &mut Chance) -> Json {
     }
 }
 
-/// Returns the column type that holds it, if there is one.
+/// Returns the column type for a type, if there is one.
 pub(super) fn column(ty: &Ty) -> Option<&'static str> {
     Some(match ty {
         Ty::Text => "text",
@@ -148,7 +148,7 @@ pub(super) fn column(ty: &Ty) -> Option<&'static str> {
     })
 }
 
-/// Writes template text that prints all of a value.
+/// Returns template text that prints a whole value.
 pub(super) fn printed(path: &str, ty: &Ty, missing: bool) -> String {
     let plain = match ty {
         Ty::Bool => format!("{{{{#if {path}}}}}yes{{{{else}}}}no{{{{/if}}}}"),

@@ -1,4 +1,4 @@
-//! A server of a test's own, and a client of it that sends what it is told to, byte for byte.
+//! A server for a test, and a client that sends exact bytes.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -10,10 +10,10 @@ use serde_json::Value as Json;
 
 use crate::harness::{Output, Site};
 
-/// How long an answer may take.
+/// Timeout for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A server at work; dropped, it is killed.
+/// A running server. Dropping it kills the process.
 pub(crate) struct Server {
     pub(crate) site: Site,
     child: Child,
@@ -34,7 +34,7 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Demands a status.
+    /// Asserts the status.
     #[track_caller]
     pub(crate) fn is(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self:?}");
@@ -52,7 +52,7 @@ impl Server {
         Self::start_where(site, more, &[])
     }
 
-    /// Starts it with variables in its environment.
+    /// Starts the server with additional environment variables.
     pub(crate) fn start_where(site: Site, more: &[&str], variables: &[(&str, &str)]) -> Self {
         let words = [&["--listen", "127.0.0.1:0"], more].concat();
         let mut command = site.command(&["serve"], &words);
@@ -78,11 +78,12 @@ impl Server {
         Self { site, address: address.to_owned(), child }
     }
 
-    /// Sends bytes on a connection of their own, and reads until the other side closes it or an answer is complete.
+    /// Sends bytes on a new connection, and reads until an answer is complete or the server closes
+    /// the connection.
     pub(crate) fn raw(&self, bytes: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        // A server that has heard enough may close before all is sent.
+        // The server may close the connection before it has received everything.
         let _unheard = stream.write_all(bytes);
         let mut reader = BufReader::new(stream);
         let mut head = String::new();
@@ -115,7 +116,7 @@ impl Server {
         self.call("GET", path, &[], b"")
     }
 
-    /// Ends it as a person does, and returns what it wrote.
+    /// Stops the server with SIGTERM and returns its output.
     pub(crate) fn end(mut self) -> Output {
         let id = self.child.id().to_string();
         std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
@@ -133,7 +134,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended.
+        // The server may have exited already.
         let _ended = self.child.kill();
         let _waited = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! The mail server of a test, and a pipeline that sends by it.
+//! A mail server for tests, and a pipeline that sends mail to it.
 
 use std::io::BufRead as _;
 use std::path::PathBuf;
@@ -9,11 +9,11 @@ use serde_json::{Value as Json, json};
 
 use crate::harness::{Output, Scratch, Site, finish, root, setting};
 
-/// How long another process may take; waiting for it must have an end.
+/// Number of times to poll another process before the test fails.
 pub(super) const LOOKS: u32 = 4_000;
 pub(super) const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
-/// Returns the Python that has the server's packages, or says that the test is skipped.
+/// Returns the Python interpreter with the server's packages, or reports that the test is skipped.
 fn python(test: &str) -> Option<PathBuf> {
     let python = root().join("target/python/bin/python3");
     if python.exists() {
@@ -22,14 +22,14 @@ fn python(test: &str) -> Option<PathBuf> {
     assert_ne!(
         setting("CI").as_deref(),
         Some("true"),
-        "`cargo xtask check` makes {}",
+        "{} is missing; `cargo xtask check` creates it",
         python.display()
     );
-    eprintln!("{test}: skipped, since there is no target/python (`cargo xtask check` makes it)");
+    eprintln!("{test}: skipped because target/python is missing (`cargo xtask check` creates it)");
     None
 }
 
-/// A mail server that ends with its test.
+/// A running mail server. Dropping it kills the process.
 pub(super) struct Server {
     process: Child,
     pub(super) folder: PathBuf,
@@ -38,7 +38,7 @@ pub(super) struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by a fault; then there is nothing to end.
+        // The server may have exited already because of an injected fault.
         let _ended = self.process.kill();
         let _status = self.process.wait();
     }
@@ -50,7 +50,7 @@ impl Server {
         let mut command = Command::new(python);
         command.arg(root().join("tests/smtp/server.py")).arg("--folder").arg(&folder);
         command.arg("--faults").arg(folder.join("faults")).args(options);
-        // A handshake that is broken off on purpose is told there at length.
+        // The server writes a long message about every handshake that a test aborts.
         let said = std::fs::File::create(folder.join("stderr")).unwrap();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(said);
         let mut process = command.spawn().unwrap();
@@ -60,7 +60,7 @@ impl Server {
         Self { process, folder, port: ready["port"].as_u64().unwrap() }
     }
 
-    /// Makes the server fail from now on.
+    /// Sets the faults that the server injects from now on.
     pub(super) fn fail(&self, faults: &[Json]) {
         let text: String = faults.iter().map(|fault| format!("{fault}\n")).collect();
         let written = self.folder.join("faults.new");
@@ -68,7 +68,7 @@ impl Server {
         std::fs::rename(written, self.folder.join("faults")).unwrap();
     }
 
-    /// Returns what it took, in order.
+    /// Returns the accepted mails in order.
     pub(super) fn accepted(&self) -> Vec<Json> {
         let Ok(entries) = std::fs::read_dir(self.folder.join("accepted")) else {
             return Vec::new();
@@ -88,7 +88,7 @@ impl Server {
     }
 }
 
-/// A pipeline that sends one mail an order, and the server that it names.
+/// A pipeline that sends one mail per order, and its mail server.
 pub(super) struct Post {
     pub(super) scratch: Scratch,
     pub(super) site: Site,
@@ -137,7 +137,7 @@ impl Post {
         Some(Self { scratch, site, server, password: "secret of the test" })
     }
 
-    /// A server without encryption, on this machine.
+    /// Starts a server without encryption.
     pub(super) fn plain(test: &str) -> Option<Self> {
         Self::new(test, &[], "security: none")
     }
@@ -153,7 +153,7 @@ impl Post {
         finish(&mut self.command(words, others))
     }
 
-    /// Sends a mail for each order and returns the summary.
+    /// Runs the orders, each with its recipient, and returns the exit code and the summary.
     #[track_caller]
     pub(super) fn send(&self, orders: &[(&str, &str)]) -> (i32, Json) {
         let lines: String =
@@ -164,7 +164,7 @@ impl Post {
         (output.code, output.json())
     }
 
-    /// Returns why the order `A` is parked.
+    /// Returns the cause for which the order `A` is parked.
     #[track_caller]
     pub(super) fn cause(&self) -> String {
         let shown = self.call(&["runs", "show"], &["A", "--format", "json"]).exits(0).json();
@@ -172,7 +172,7 @@ impl Post {
         shown["cause"].as_str().unwrap().to_owned()
     }
 
-    /// Returns the summary of `runs retry`.
+    /// Runs `runs retry` and returns the exit code and the summary.
     pub(super) fn retry(&self, held: &[&str]) -> (i32, Json) {
         let words = [&["--all", "--mail", "smtp", "--format", "json"], held].concat();
         let output = self.call(&["runs", "retry"], &words);

@@ -1,4 +1,4 @@
-//! The tables through a strict RDS Data API on a real PostgreSQL server.
+//! Tests of the tables through a strict RDS Data API on a real PostgreSQL server.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Tests of the AWS ports against local servers.
+//! Tests of the ports on AWS against local servers.
 
 #![cfg_attr(feature = "rdsdata", expect(clippy::unwrap_used, reason = "tests"))]
 

@@ -72,13 +72,13 @@ macro_rules! codes {
 codes! {
     YAML_SYNTAX = 101, "OMS0101", "invalid YAML";
     DUPLICATE_KEY = 102, "OMS0102", "duplicate key";
-    DOCUMENT_LIMIT = 103, "OMS0103", "the file is larger or deeper than allowed";
+    DOCUMENT_LIMIT = 103, "OMS0103", "the file exceeds a limit on size or nesting";
     NOT_UTF8 = 104, "OMS0104", "the file is not UTF-8 text";
     FILE_UNREADABLE = 105, "OMS0105", "a file that the pipeline refers to cannot be read";
     USELESS_ALLOW = 107, "OMS0107", "a comment that allows a warning has no effect";
 
     UNKNOWN_KEY = 201, "OMS0201", "unknown key";
-    WRONG_SHAPE = 202, "OMS0202", "a value has the wrong shape";
+    WRONG_SHAPE = 202, "OMS0202", "a value has the wrong YAML type";
     MISSING_KEY = 203, "OMS0203", "a required key is missing";
     VALUE_NOT_ALLOWED = 204, "OMS0204", "a value is not allowed here";
     NUMBER_FOR_DECIMAL = 205, "OMS0205", "a number is used where an exact decimal is required";
@@ -106,13 +106,13 @@ codes! {
     UNKNOWN_KIND = 401, "OMS0401", "unknown step kind";
     EXPRESSION_SYNTAX = 402, "OMS0402", "syntax error in an expression";
     UNKNOWN_NAME = 403, "OMS0403", "unknown name in an expression";
-    EXPRESSION_TYPE = 404, "OMS0404", "an operation does not fit its operands";
+    EXPRESSION_TYPE = 404, "OMS0404", "an operation does not support its operands";
     WRONG_TYPE = 405, "OMS0405", "a value has the wrong type";
     MAY_BE_MISSING = 406, "OMS0406", "a value that may be missing is used without a check";
     CURRENCY_MISMATCH = 407, "OMS0407", "amounts in different currencies are combined";
     MAY_FAIL = 408, "OMS0408", "an operation may fail and is not guarded";
     WHEN_NOT_BOOLEAN = 409, "OMS0409", "`when` is not a condition";
-    NOT_A_LIST = 410, "OMS0410", "`for_each` does not run over a list";
+    NOT_A_LIST = 410, "OMS0410", "`for_each` is not a list";
     UNKNOWN_RESOURCE = 411, "OMS0411", "unknown table, rate table or template";
     ROW = 412, "OMS0412", "a row does not match its table";
     KEY_NOT_UNIQUE = 413, "OMS0413", "a row's key is not unique per order";
@@ -130,15 +130,15 @@ codes! {
     TEMPLATE_NAME = 503, "OMS0503", "unknown name in a template";
     TEMPLATE_MAY_BE_MISSING = 504, "OMS0504", "a template prints a value that may be missing";
     TEMPLATE_HELPER = 505, "OMS0505", "unknown helper or partial in a template";
-    TEMPLATE_UNESCAPED = 506, "OMS0506", "a template prints without escaping";
+    TEMPLATE_UNESCAPED = 506, "OMS0506", "a template prints a value without escaping";
     TEMPLATE_SUBJECT = 507, "OMS0507", "a subject has more than one line";
-    TEMPLATE_SHAPE = 508, "OMS0508", "a template uses a value in the wrong way";
+    TEMPLATE_SHAPE = 508, "OMS0508", "a template uses a value incorrectly";
     TEMPLATE_MJML = 509, "OMS0509", "invalid MJML in an e-mail";
     TEMPLATE_LOCALE = 510, "OMS0510", "an e-mail is not fully translated";
     TEMPLATE_ALT = 511, "OMS0511", "an image in an e-mail has no alternative text";
     TEMPLATE_LINK = 512, "OMS0512", "a link in an e-mail is not encrypted";
     TEMPLATE_SAMPLE = 513, "OMS0513", "the sample of an e-mail does not match its data";
-    TEMPLATE_CONTRAST = 514, "OMS0514", "text in an e-mail is hard to read";
+    TEMPLATE_CONTRAST = 514, "OMS0514", "text in an e-mail has too little contrast";
     TEMPLATE_CSS = 515, "OMS0515", "e-mail clients drop this CSS";
     TEMPLATE_LENGTH = 516, "OMS0516", "an e-mail is longer than e-mail clients show";
     TEMPLATE_LINK_TARGET = 517, "OMS0517", "a link in an e-mail may be removed";

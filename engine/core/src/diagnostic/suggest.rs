@@ -28,7 +28,7 @@ pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 /// break comes from a YAML block scalar.
 pub fn without_line_break(text: &str) -> &'static str {
     if text.ends_with('\n') {
-        "a block that begins with `|` or `>` ends with a line break: write `|-` or `>-`, or put the text in quotes on one line"
+        "write `|-` or `>-` instead of `|` or `>` to remove the final line break, or put the text in quotes on one line"
     } else {
         "write the text on one line, without line breaks"
     }

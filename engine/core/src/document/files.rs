@@ -16,7 +16,7 @@ pub enum FileError {
     TooLarge(u64),
     /// The file is outside the project.
     #[error(
-        "it is outside the project (the nearest parent folder with `.git`, or else the working directory); use `--allow-files DIR` to allow a folder"
+        "the file is outside the project (the nearest parent folder with `.git`, or else the working directory); allow its folder with `--allow-files DIR`"
     )]
     Outside,
     /// The operating system reported an error.

@@ -236,7 +236,7 @@ impl Fault {
             Self::NullKey(span) => match text.get(span.clone()).unwrap_or_default() {
                 "" => {
                     let help = "write a key before the colon".to_owned();
-                    (span, "a key must be text, but this one is empty".to_owned(), help)
+                    (span, "the key before the colon is missing".to_owned(), help)
                 }
                 key => {
                     let message = format!("a key must be text, but `{key}` is null");

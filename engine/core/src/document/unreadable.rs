@@ -52,7 +52,7 @@ impl YamlError {
                     Some(key) => format!("duplicate key `{key}`"),
                     None => "duplicate key".to_owned(),
                 };
-                let help = help("keep one of them; YAML readers differ in which one they use");
+                let help = help("keep one key; YAML parsers differ in which key they use");
                 (codes::DUPLICATE_KEY, message, help)
             }
             serde_saphyr::Error::Budget { breach, .. } => {
@@ -138,9 +138,9 @@ impl YamlError {
         let source = |value: &Range<usize>| text.get(value.clone()).unwrap_or_default();
         let (message, span, help) = match (requoted(text, at), value) {
             (Some(value), _) => (
-                "the text ends at a quote that is part of it".to_owned(),
+                "the text ends early, at a quote inside it".to_owned(),
                 span,
-                Some(format!("put the other kind of quotes around it: `{value}`")),
+                Some(format!("use the other kind of quotes around the text: `{value}`")),
             ),
             (None, Some(value)) => {
                 let what = match content {

@@ -3,8 +3,8 @@
 use super::Io;
 use crate::table::{Customer, EraseMode, Identity, RowCounts, TableUse};
 
-/// Finds and erases a customer's personal data in tables outside of this database. All calls can be
-/// repeated.
+/// Finds and erases a customer's personal data in tables that are not in the local database. All
+/// calls can be repeated.
 pub trait Erase: Send + Sync {
     /// Returns the identities in the rows that name one of the customer's ids or addresses.
     fn identities<'a>(

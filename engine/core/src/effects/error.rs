@@ -30,11 +30,11 @@ pub struct StepError {
 pub mod cause {
     /// No rate on or shortly before the day.
     pub const NO_RATE: &str = "no_rate";
-    /// No row with that key.
+    /// No row with this key.
     pub const NO_ROW: &str = "no_row";
-    /// No object with that key.
+    /// No object with this key.
     pub const NO_OBJECT: &str = "no_object";
-    /// Another run wrote a row or an object with that key.
+    /// Another run wrote a row or an object with this key.
     pub const CONFLICT: &str = "conflict";
     /// A value is outside the range of a column, an e-mail or an operation.
     pub const OUT_OF_RANGE: &str = "out_of_range";

@@ -93,7 +93,7 @@ impl ObjectStore for MemoryWorld {
             Some((body, _)) if *body == object.body => Ok(()),
             Some((_, run)) if *run != call.run.id => Err(StepError::permanent(
                 cause::CONFLICT,
-                format!("another run stored an object with that key in `{}`", object.bucket),
+                format!("another run stored an object with this key in `{}`", object.bucket),
             )),
             _ => {
                 contents.objects.insert(key, (object.body, Arc::clone(&call.run.id)));
@@ -130,11 +130,11 @@ impl Tables for MemoryWorld {
             Some((there, run)) if *run == call.run.id && *there == row => Ok(Inserted::Repeated),
             Some((_, run)) if *run == call.run.id => Err(StepError::permanent(
                 cause::CONFLICT,
-                format!("this run wrote another row with that key to `{}`", table.name),
+                format!("this run wrote another row with this key to `{}`", table.name),
             )),
             Some(_) => Err(StepError::permanent(
                 cause::CONFLICT,
-                format!("another run wrote a row with that key to `{}`", table.name),
+                format!("another run wrote a row with this key to `{}`", table.name),
             )),
             None => {
                 contents.rows.insert(key, (row, Arc::clone(&call.run.id)));

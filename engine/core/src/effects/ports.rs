@@ -134,7 +134,7 @@ pub trait Tables: Send + Sync {
     /// Inserts a row. A repetition by the same run has no effect.
     ///
     /// # Errors
-    /// `conflict` if another run wrote a row with that key, or this one wrote a different row.
+    /// `conflict` if another run wrote a row with this key, or this one wrote a different row.
     fn insert<'a>(
         &'a self,
         call: &'a Call,

@@ -10,11 +10,11 @@ use crate::value::Digest;
 pub enum RunState {
     /// A step can run now.
     InProgress,
-    /// No step can run before a certain time.
+    /// No step can run until a certain time.
     Waiting,
-    /// All that was to be done is done.
+    /// All steps have ended, and every failure was caught.
     Completed,
-    /// A step failed permanently. A person must fix the cause.
+    /// A step failed permanently, and the failure was not caught. A person must fix the cause.
     Parked,
     /// A person cancelled the run.
     Cancelled,
@@ -25,7 +25,7 @@ impl RunState {
     pub const ALL: [Self; 5] =
         [Self::InProgress, Self::Waiting, Self::Completed, Self::Parked, Self::Cancelled];
 
-    /// Returns the state's name.
+    /// Returns the name of the state.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::InProgress => "in_progress",
@@ -42,7 +42,7 @@ impl RunState {
     }
 }
 
-/// Returns the id of a run, derived from the pipeline's name and the order's key.
+/// Returns the id of a run, which is derived from the pipeline's name and the order's key.
 pub fn run_id(pipeline: &str, key: &str) -> String {
     Digest::of_parts([pipeline.as_bytes(), key.as_bytes()]).short()
 }

@@ -24,7 +24,7 @@ pub struct Currency(&'static Entry);
 
 /// Describes a currency code, for messages.
 pub(super) const EXPECTED_CODE: &str =
-    "a currency code of ISO 4217 (three upper-case letters, such as `EUR`)";
+    "an ISO 4217 currency code (three uppercase letters, such as `EUR`)";
 
 /// The reason why a text is not a [`Currency`]. Messages never repeat the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,15 +36,15 @@ pub enum CurrencyError {
     #[error("the ISO 4217 code has no minor units, so no amount can have it")]
     NoMinorUnits,
     /// The code is correct except for its case.
-    #[error("the currency code must be in upper case: `{code}`")]
+    #[error("the currency code must be in uppercase: `{code}`")]
     NotUpperCase {
-        /// The code in upper case.
+        /// The code in uppercase.
         code: Currency,
     },
 }
 
 impl Currency {
-    /// Parses a code, which must be in upper case and without spaces.
+    /// Parses a code, which must be in uppercase and without spaces.
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl Currency {
             .or_else(|| Self::all().find(|currency| currency.name().to_uppercase() == upper))
     }
 
-    /// Returns the code, three upper-case letters.
+    /// Returns the code, three uppercase letters.
     pub fn code(self) -> &'static str {
         self.0.code
     }
@@ -223,7 +223,7 @@ impl Visitor<'_> for CurrencyVisitor {
     type Value = Currency;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a currency code of ISO 4217, such as \"EUR\"")
+        f.write_str("an ISO 4217 currency code, such as \"EUR\"")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Currency, E> {
@@ -311,7 +311,7 @@ mod tests {
         }
         let lower = Currency::parse("eUr").unwrap_err();
         assert_eq!(lower, CurrencyError::NotUpperCase { code: Currency::parse("EUR").unwrap() });
-        assert_eq!(lower.to_string(), "the currency code must be in upper case: `EUR`");
+        assert_eq!(lower.to_string(), "the currency code must be in uppercase: `EUR`");
         assert!(!Currency::parse("BTC").unwrap_err().to_string().contains("BTC"));
     }
 

@@ -221,7 +221,10 @@ mod tests {
         let message = |from: &str, on, max_age_days| {
             table.lookup(currency(from), currency("USD"), on, max_age_days).unwrap_err().to_string()
         };
-        assert_eq!(message("CYP", date(2026, 1, 2), 7), "no rate: the table never quotes CYP");
+        assert_eq!(
+            message("CYP", date(2026, 1, 2), 7),
+            "no rate: the table contains no rates for CYP"
+        );
         assert_eq!(
             message("BGN", date(2026, 1, 8), 7),
             "no rate for BGN to USD on 2026-01-08: the newest row that quotes both is from 2025-12-31, more than 7 days earlier"

@@ -20,7 +20,7 @@ pub enum DecimalError {
     #[error("not a JSON number")]
     NotJson,
     /// More than [`DIGITS_MAX`] digits follow the decimal point, including zeros.
-    #[error("more than {DIGITS_MAX} decimals")]
+    #[error("more than {DIGITS_MAX} decimal places")]
     TooManyDecimals,
     /// The number needs more than [`DIGITS_MAX`] digits.
     #[error("more than {DIGITS_MAX} digits")]

@@ -60,10 +60,10 @@ pub enum RateFileCause {
         expected: &'static str,
     },
     /// A column name in the header is not a currency code.
-    #[error("a column name must be a currency code of three upper-case letters")]
+    #[error("a column name must be a currency code of three uppercase letters")]
     HeaderCode,
     /// Two columns have the same code.
-    #[error("the header has two columns of the same currency")]
+    #[error("the header has two columns for the same currency")]
     DuplicateColumn,
     /// The file quotes the euro, whose rate is 1 by definition.
     #[error("EUR is the base of the table and cannot have a rate")]

@@ -69,7 +69,7 @@ pub enum QuoteSource {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoRate {
     /// No row of the table quotes the currency.
-    #[error("no rate: the table never quotes {currency}")]
+    #[error("no rate: the table contains no rates for {currency}")]
     NeverQuoted {
         /// The currency without a quote.
         currency: Currency,

@@ -180,11 +180,13 @@ impl Column {
                         Ok(Value::Decimal(fitted))
                     }
                     Some(_) => Err(format!(
-                        "column `{}` holds at most {} digits before the point",
+                        "column `{}` holds at most {} digits before the decimal point",
                         self.name,
                         precision - scale
                     )),
-                    None => Err(format!("column `{}` holds at most {scale} decimals", self.name)),
+                    None => {
+                        Err(format!("column `{}` holds at most {scale} decimal places", self.name))
+                    }
                 }
             }
             (ColumnShape::Text(Some(length)), Value::Text(text))

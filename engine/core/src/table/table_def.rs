@@ -1,4 +1,4 @@
-//! A declared table, and its use by a pipeline.
+//! Declared tables, and how a pipeline uses them.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::value::{RecordType, Type, Value};
 pub struct TableDef {
     /// The name, which matches `[a-z][a-z0-9_]*` and does not begin with `oms_`.
     pub name: Arc<str>,
-    /// The columns in the order of the file.
+    /// The columns, in the order of the file.
     pub columns: Vec<Column>,
     /// The positions of the key columns in `columns`. Never empty.
     pub key: Vec<usize>,
@@ -19,7 +19,7 @@ pub struct TableDef {
 }
 
 impl TableDef {
-    /// Creates a table. The type of a row follows from the columns.
+    /// Creates a table. The type of a row is derived from the columns.
     pub fn new(name: Arc<str>, columns: Vec<Column>, key: Vec<usize>) -> Self {
         let row = Arc::new(RecordType::new(
             columns.iter().map(|column| (Arc::clone(&column.name), column.ty())),
@@ -60,7 +60,7 @@ impl TableDef {
         self.columns.iter().any(|column| column.customer)
     }
 
-    /// Returns whether a column contains personal data.
+    /// Returns whether at least one column contains personal data.
     pub fn is_personal(&self) -> bool {
         self.columns.iter().any(|column| column.pii)
     }

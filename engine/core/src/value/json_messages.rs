@@ -27,16 +27,16 @@ pub(super) const fn syntax(error: &JsonErrorType) -> &'static str {
             "control character in a string; escape it, for example as `\\n`"
         }
         JsonErrorType::KeyMustBeAString => "the name of a member must be in double quotes",
-        JsonErrorType::TrailingComma => "comma after the last entry",
+        JsonErrorType::TrailingComma => "trailing comma",
         JsonErrorType::TrailingCharacters => "unexpected text after the end of the value",
         JsonErrorType::RecursionLimitExceeded => "nested too deeply",
-        JsonErrorType::DuplicateKey(_) | JsonErrorType::InternalError(_) => "it cannot be parsed",
+        JsonErrorType::DuplicateKey(_) | JsonErrorType::InternalError(_) => "syntax error",
     }
 }
 
 /// Reports a missing member.
 pub fn missing_member(name: &str) -> String {
-    format!("lacks the member `{}`", shown(name))
+    format!("is missing the member `{}`", shown(name))
 }
 
 /// Reports a member that is not allowed.

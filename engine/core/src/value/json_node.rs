@@ -157,7 +157,7 @@ impl JsonNode {
     pub(super) fn expected(&self) -> String {
         match &self.kind {
             JsonKind::Bool => "true or false".to_owned(),
-            JsonKind::Int { .. } => "a whole number".to_owned(),
+            JsonKind::Int { .. } => "an integer".to_owned(),
             JsonKind::Decimal { text: true, number: false, .. } => {
                 "a decimal written as text, such as \"12.30\"".to_owned()
             }

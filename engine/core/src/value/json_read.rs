@@ -107,7 +107,7 @@ fn read(text: &[u8], node: &JsonNode, revive: bool) -> Result<Parsed, Vec<JsonPr
         }]
     };
     if text.starts_with(b"\xEF\xBB\xBF") {
-        return Err(fail(0, "begins with a byte order mark, which JSON must not have"));
+        return Err(fail(0, "begins with a byte order mark, which JSON does not allow"));
     }
     if let Err(error) = std::str::from_utf8(text) {
         return Err(fail(error.valid_up_to(), "is not UTF-8 text"));
@@ -155,7 +155,11 @@ impl From<JiterError> for SyntaxError {
             JiterErrorType::JsonError(error) => json_messages::syntax(error),
             JiterErrorType::WrongType { .. } => "expected a value",
         };
-        Self { index: error.index, pointer: String::new(), message: format!("is not JSON: {why}") }
+        Self {
+            index: error.index,
+            pointer: String::new(),
+            message: format!("is not valid JSON: {why}"),
+        }
     }
 }
 
@@ -580,7 +584,10 @@ mod tests {
     fn every_problem_has_a_position() {
         assert_eq!(
             problems("{\"amount\": 10.5,\n \"items\": [{\"sku\": null}, {}]}"),
-            ["2:20 /items/0/sku must be text, not null", "2:27 /items/1 lacks the member `sku`",]
+            [
+                "2:20 /items/0/sku must be text, not null",
+                "2:27 /items/1 is missing the member `sku`",
+            ]
         );
         assert_eq!(
             problems("{\"items\": [], \"items\": []}"),
@@ -591,7 +598,7 @@ mod tests {
     #[test]
     fn syntax_errors_have_a_position() {
         let cut = problems("{\"amount\": \"1\",");
-        assert!(cut[0].starts_with("1:16  is not JSON: unexpected end"), "{cut:?}");
+        assert!(cut[0].starts_with("1:16  is not valid JSON: unexpected end"), "{cut:?}");
         let deep = problems(&"[".repeat(100_000));
         assert!(deep.iter().any(|problem| problem.contains("levels deep")), "{deep:?}");
         assert!(problems("\u{feff}{}")[0].contains("byte order mark"));

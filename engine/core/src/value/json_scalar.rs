@@ -39,11 +39,11 @@ impl<S: Into<String>> From<S> for ScalarError {
 pub(super) fn number(decimal: Decimal, node: &JsonNode) -> Result<Value, ScalarError> {
     match &node.kind {
         JsonKind::Int { min, max } => {
-            let whole = decimal.rescale(0).ok_or("must be a whole number")?;
+            let whole = decimal.rescale(0).ok_or("must be an integer")?;
             let value = whole
                 .to_string()
                 .parse::<i64>()
-                .map_err(|_| format!("must be a whole number from {} to {}", i64::MIN, i64::MAX))?;
+                .map_err(|_| format!("must be an integer from {} to {}", i64::MIN, i64::MAX))?;
             if value < *min {
                 return Err(format!("must be at least {min}").into());
             }
@@ -179,7 +179,7 @@ fn currency_error(text: &str, error: CurrencyError) -> String {
     if error == CurrencyError::NoMinorUnits {
         return "must be a currency code with minor units; this code has none".to_owned();
     }
-    let mut message = "must be an ISO 4217 currency code in upper case".to_owned();
+    let mut message = "must be an ISO 4217 currency code in uppercase".to_owned();
     match Currency::suggest(text) {
         Some(currency) => message.push_str(&format!("; did you mean `{}`?", currency.code())),
         None => message.push_str(", such as `EUR`"),

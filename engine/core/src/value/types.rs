@@ -505,7 +505,7 @@ impl fmt::Display for Shape {
         match self {
             Self::Null => f.write_str("null"),
             Self::Bool => f.write_str("a boolean"),
-            Self::Int => f.write_str("a whole number"),
+            Self::Int => f.write_str("an integer"),
             Self::Decimal { .. } => f.write_str("a decimal"),
             Self::Text { values: Some(values), .. } => {
                 f.write_str("one of the texts ")?;

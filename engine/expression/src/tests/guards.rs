@@ -173,7 +173,7 @@ fn amounts_of_different_currencies() {
         ("order.amount == steps.convert.amount", "`==`"),
     ] {
         let message = format!("{operator} combines amounts of different currencies");
-        let help = Some("convert one of them first, in a `money.convert` step");
+        let help = Some("convert one of the amounts first, in a `money.convert` step");
         check(text, 407, &message, text, help);
         let origin = problems(text).remove(0).origin;
         let wanted = crate::Origin::Step { index: 0, field: "amount".to_owned() };

@@ -115,12 +115,12 @@ fn values_that_do_not_fit_are_reported_with_their_position() {
             " 205 expected an exact decimal as text, found a number |  | write it as text: \"1.1\"",
         ),
         (json!("1,1"), Type::amount(), " 405 `1,1` is not a decimal |  | write it like `12.30`"),
-        (json!(5), Type::text(), " 405 expected text, found a whole number |  | put it in quotes"),
+        (json!(5), Type::text(), " 405 expected text, found an integer |  | put it in quotes"),
         (json!(null), Type::text(), " 405 expected text, found null |  | "),
         (
             json!("${{ order.count }}"),
             Type::text(),
-            " 405 expected text, found a whole number | order.count | convert it with `string(order.count)`",
+            " 405 expected text, found an integer | order.count | convert it with `string(order.count)`",
         ),
         (
             json!("${{ order.order_id }}"),
@@ -150,7 +150,7 @@ fn values_that_do_not_fit_are_reported_with_their_position() {
         (
             json!("x-${{ order.items }}"),
             Type::text(),
-            " 405 a list cannot be inserted into a text | order.items | ",
+            " 405 a list cannot be inserted into text | order.items | ",
         ),
         (
             json!("x-${{ order.note }}"),
@@ -170,7 +170,7 @@ fn values_that_do_not_fit_are_reported_with_their_position() {
         (
             json!("payed"),
             texts(&["new", "paid"]),
-            " 405 `payed` is not one of the allowed texts |  | did you mean `paid`?",
+            " 405 `payed` is not one of the allowed values |  | did you mean `paid`?",
         ),
         (json!(["a"]), Type::text(), " 405 expected text, found a list |  | "),
         (json!({ "a": 1 }), Type::text(), " 405 expected text, found a map |  | "),

@@ -1,9 +1,9 @@
 //! API keys of a state. The database and its backups contain them, so that a state that ever had
-//! keys never serves without keys. You can add and revoke keys while a server runs.
+//! keys always requires one. You can add and revoke keys while a server runs.
 //!
-//! A key is `oms_<id>_<secret>`. Only the SHA-256 of the secret is stored. Deliberately slow hashes
-//! are for secrets that people choose (NIST SP 800-63B, 5.1.1.2); these secrets are 256 random bits
-//! and cannot be guessed.
+//! A key has the form `oms_<id>_<secret>`. Only the SHA-256 of the secret is stored. Slow hashes
+//! are for secrets that people choose (NIST SP 800-63B, 5.1.1.2). These secrets consist of 256
+//! random bits and cannot be guessed.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,9 +19,9 @@ use crate::error::Error;
 use crate::state::database::Database;
 use crate::state::key::{self, Key, Scope};
 
-/// How long a server uses the keys that it has read. A revoked key is rejected after this time at
-/// the latest.
-const FRESH: Duration = Duration::from_secs(1);
+/// How long a server uses the keys that it has read. After a key is revoked, it can be used for at
+/// most this long.
+const CACHE_TIME: Duration = Duration::from_secs(1);
 const SECRET_BYTES: usize = 32;
 const ID_BYTES: usize = 6;
 
@@ -49,7 +49,7 @@ pub struct ValidKeys {
 }
 
 impl ValidKeys {
-    /// Returns whether a key was ever created, even if it was revoked later. Then every request
+    /// Returns whether a key was ever created, even if it was revoked later. If so, every request
     /// needs a key.
     pub const fn were_made(&self) -> bool {
         self.made
@@ -102,7 +102,7 @@ impl Keys {
     /// Reads all keys, including revoked ones.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn read(&self) -> Result<Vec<Key>, Error> {
         self.read_on(self.connect()?.as_ref())
     }
@@ -121,7 +121,8 @@ impl Keys {
             Some(connection) if key::is_there(connection)? => key::all(connection)?,
             _ => Vec::new(),
         };
-        // Keys of an earlier version, until a writing process imports them.
+        // Adds the keys from the file of an earlier version, which exists until a writing process
+        // imports it.
         for key in key::earlier(&self.directory)? {
             if !keys.iter().any(|known| known.id == key.id) {
                 keys.push(key);
@@ -133,11 +134,11 @@ impl Keys {
     /// Returns the valid keys. The result is at most a second old.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn current(&self) -> Result<ValidKeys, Error> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, keys)) = &known.read
-            && at.elapsed() < FRESH
+            && at.elapsed() < CACHE_TIME
         {
             return Ok(keys.clone());
         }
@@ -151,11 +152,11 @@ impl Keys {
         Ok(keys)
     }
 
-    /// Creates a key, and returns it with the text that its user sends. The text cannot be
-    /// retrieved later.
+    /// Creates a key, and returns it with the text that clients send. The text cannot be retrieved
+    /// later.
     ///
     /// # Errors
-    /// When the database cannot be written, or the system has no randomness.
+    /// Returns an error if the database cannot be written, or if the system has no randomness.
     pub fn add(&self, name: &str, scope: Scope, now: Timestamp) -> Result<(Key, String), Error> {
         let random = |bytes: &mut [u8]| {
             getrandom::fill(bytes).map_err(|error| Error::directory(&self.directory)(error.into()))
@@ -165,22 +166,22 @@ impl Keys {
         random(&mut secret)?;
         let (id, secret) = (hex(&id), hex(&secret));
         let digest = Digest::of(secret.as_bytes()).to_string();
-        let said = format!("oms_{id}_{secret}");
+        let text = format!("oms_{id}_{secret}");
         let name = name.to_owned();
         let key = Key { id, name, scope, digest, created_at: now, revoked_at: None };
         self.write(|connection| key.keep(connection))?;
-        Ok((key, said))
+        Ok((key, text))
     }
 
     /// Revokes the valid keys with this id or name, and returns their number.
     ///
     /// # Errors
-    /// When the database cannot be written.
-    pub fn revoke(&self, word: &str, now: Timestamp) -> Result<usize, Error> {
+    /// Returns an error if the database cannot be written.
+    pub fn revoke(&self, id_or_name: &str, now: Timestamp) -> Result<usize, Error> {
         self.write(|connection| {
             Ok(connection.execute(
                 "update oms_keys set revoked_at = ?2 where revoked_at is null and (id = ?1 or name = ?1)",
-                params![word, now.as_millisecond()],
+                params![id_or_name, now.as_millisecond()],
             )?)
         })
     }

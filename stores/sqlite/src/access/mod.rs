@@ -1,4 +1,4 @@
-//! Who may use the server: API keys, and the console sessions that were started with one.
+//! Access to the server: API keys, and the console sessions that were started with them.
 
 pub(crate) mod keys;
 mod sessions;

@@ -15,10 +15,9 @@ use crate::state::readers::Reader;
 
 /// Idle time after which a session expires.
 const IDLE: Duration = Duration::from_hours(12);
-/// Minimum time between updates of `used_at`, because each update costs a transaction.
-const NOTED: Duration = Duration::from_mins(10);
-/// Maximum number of sessions per state. If there are more, the least recently used session is
-/// deleted.
+/// Minimum time between updates of `used_at`, because each update needs a transaction.
+const UPDATE_INTERVAL: Duration = Duration::from_mins(10);
+/// Maximum number of sessions per state. A further session replaces the least recently used one.
 const SESSIONS_MAX: u32 = 1_000;
 
 /// A stored session.
@@ -45,7 +44,7 @@ impl KeptSessions {
     /// host.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn state_id(reader: &Reader) -> Result<String, Error> {
         let connection = reader.sql();
         let sql = "select value from oms_meta where name = 'state'";
@@ -55,11 +54,12 @@ impl KeptSessions {
     /// Stores a new session.
     ///
     /// # Errors
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn begin(&self, digest: &Digest, key_id: &str, now: Timestamp) -> Result<(), Error> {
         let connection = Database::beside(&self.directory)?;
         let transaction = connection.unchecked_transaction()?;
-        transaction.execute("delete from oms_sessions where used_at <= ?1", [over(now)])?;
+        transaction
+            .execute("delete from oms_sessions where used_at <= ?1", [expired_before(now)])?;
         transaction.execute(
             "delete from oms_sessions where digest in (select digest from oms_sessions order by used_at desc limit -1 offset ?1)",
             [SESSIONS_MAX - 1],
@@ -74,7 +74,7 @@ impl KeptSessions {
     /// Finds a session that has not expired and whose key is valid, and records its use.
     ///
     /// # Errors
-    /// When the database cannot be read or written.
+    /// Returns an error if the database cannot be read or written.
     pub fn find(
         &self,
         reader: &Reader,
@@ -86,12 +86,12 @@ impl KeptSessions {
             "select k.id, k.name, s.used_at from oms_sessions s join oms_keys k on k.id = s.key_id
              where s.digest = ?1 and s.used_at > ?2 and k.revoked_at is null",
         )?;
-        let found = statement.query_row(params![digest.bytes(), over(now)], |row| {
+        let found = statement.query_row(params![digest.bytes(), expired_before(now)], |row| {
             let session = KeptSession { key_id: row.get(0)?, key_name: row.get(1)? };
             Ok((session, row.get::<_, i64>(2)?))
         });
         let Some((session, used_at)) = found.optional()? else { return Ok(None) };
-        if used_at <= now.as_millisecond() - millis(NOTED) {
+        if used_at <= now.as_millisecond() - millis(UPDATE_INTERVAL) {
             let connection = Database::beside(&self.directory)?;
             connection.execute(
                 "update oms_sessions set used_at = ?2 where digest = ?1",
@@ -101,10 +101,10 @@ impl KeptSessions {
         Ok(Some(session))
     }
 
-    /// Deletes a session, if it belongs to this state.
+    /// Deletes a session, if it exists in this state.
     ///
     /// # Errors
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn end(&self, digest: &Digest) -> Result<(), Error> {
         let connection = Database::beside(&self.directory)?;
         connection.execute("delete from oms_sessions where digest = ?1", [digest.bytes()])?;
@@ -116,8 +116,8 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Returns the latest `used_at` of an expired session, in milliseconds of Unix time.
-fn over(now: Timestamp) -> i64 {
+/// Returns the latest `used_at` of an expired session, in milliseconds since 1970.
+fn expired_before(now: Timestamp) -> i64 {
     now.as_millisecond() - millis(IDLE)
 }
 

@@ -1,6 +1,6 @@
-//! The search index: the words by which orders name their customers, in a separate file beside the
-//! database. It is built from the orders and can be rebuilt at any time. It is updated with a small
-//! delay, so that commits do not wait for it.
+//! The search index: an index of the words in orders that identify customers, in a separate file
+//! next to the database. It is built from the orders and can be rebuilt at any time. It is updated
+//! with a small delay, so that commits do not wait for it.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -24,20 +24,20 @@ use crate::state::readers::{Reader, Readers};
 
 /// The format of the index that this program writes. An index with another format is rebuilt.
 const FORMAT: i64 = 1;
-/// Number of orders that are indexed in one transaction. A higher number costs less per order, but
-/// blocks other users longer.
+/// Number of orders that are indexed in one transaction. A higher number is faster per order, but
+/// other uses of the index wait longer.
 const CHUNK: u32 = 2_000;
-/// Bytes of orders after which a transaction ends early.
+/// Number of bytes of orders after which a transaction ends early.
 const CHUNK_BYTES: usize = 16 << 20;
-/// Number of chunks that are indexed before a search, so that it finds orders that were just
-/// accepted.
+/// Number of chunks that are indexed before a search, so that the search finds orders that were
+/// just accepted.
 const CHUNKS_BEFORE: usize = 2;
 /// Minimum length in bytes of a prefix: three ASCII letters, or one Chinese character.
-const BEGINNING_MIN: usize = 3;
-/// Pages in the write-ahead log after which it is copied into the file.
+const PREFIX_BYTES_MIN: usize = 3;
+/// Number of pages in the write-ahead log after which they are copied into the file.
 const CHECKPOINT_PAGES: u32 = 8_192;
-/// Maximum number of runs that one search examines. The result says whether there are more.
-const LOOKED_AT: u32 = 5_000;
+/// Maximum number of runs that one search examines. The result indicates whether there are more.
+const EXAMINED_MAX: u32 = 5_000;
 
 /// The tokenizer splits words by Unicode rules and ignores case and diacritics
 /// (<https://sqlite.org/fts5.html#unicode61_tokenizer>).
@@ -47,8 +47,8 @@ create table upto (run integer not null, digest blob not null, fields text not n
 insert into upto values (0, x'', '');
 ";
 
-/// The index of a state directory; only the directory's owner uses it. It is opened on first use,
-/// and reopened after a failure.
+/// The index of a state directory. Only the owner of the directory uses it. It is opened on first
+/// use, and reopened after a failure.
 pub(crate) struct Index {
     directory: PathBuf,
     connection: Mutex<Option<Connection>>,
@@ -56,7 +56,7 @@ pub(crate) struct Index {
 
 /// The progress of an index: the last indexed run, the digest of its order, and the fields that are
 /// indexed.
-struct Upto {
+struct IndexProgress {
     run: i64,
     digest: Vec<u8>,
     fields: String,
@@ -72,7 +72,8 @@ impl Index {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls `work` with the index. A damaged or outdated index is deleted and rebuilt.
+    /// Calls `work` with the index. An index that does not match the database is first replaced
+    /// with an empty one. If `work` finds the index damaged, the index is deleted.
     fn with<T>(
         &self,
         readers: &Readers,
@@ -106,8 +107,8 @@ impl Index {
         connect(&self.directory)
     }
 
-    /// Deletes the files. The connection is closed first: closing deletes the log by its name,
-    /// which must not be the log of the next index.
+    /// Deletes the files. The connection is closed first. Closing it later would delete the log of
+    /// the next index, which has the same name.
     fn delete(&self, closed: impl Sized) -> Result<(), Error> {
         drop(closed);
         for end in ["", "-wal", "-shm"] {
@@ -122,7 +123,7 @@ impl Index {
         Ok(())
     }
 
-    /// Deletes the whole index, so that it keeps nothing of deleted orders. The index is rebuilt
+    /// Deletes the whole index, so that no data of deleted orders remains. The index is rebuilt
     /// from the remaining orders.
     pub(crate) fn discard(&self) -> Result<(), Error> {
         let mut open = self.lock();
@@ -148,9 +149,9 @@ impl Index {
     }
 }
 
-/// The orders that the index reads, and what it reads of each.
+/// The types of the orders that are searched.
 pub struct SearchedOrders<'a> {
-    /// The type of an order, which says which members are searched.
+    /// The type of an order, which determines the members that are searched.
     pub ty: &'a Type,
     /// Returns the type of the orders of another bundle, which may mask more.
     pub type_of_bundle: &'a dyn Fn(&Reader, i64) -> Option<Type>,
@@ -160,7 +161,7 @@ pub struct SearchedOrders<'a> {
 pub struct CustomerQuery<'a> {
     /// Words of the order, or a part of a customer's row.
     pub text: &'a str,
-    /// The tables that may have rows of customers; none if they are not in this database.
+    /// The tables that may have rows of customers. Empty if the tables are not in this database.
     pub tables: &'a [TableUse],
     /// Only runs older than this row.
     pub before: Option<i64>,
@@ -169,28 +170,28 @@ pub struct CustomerQuery<'a> {
 }
 
 impl Index {
-    /// Adds orders that were accepted since the last call. Returns whether there may be more.
+    /// Adds the orders that were accepted since the last call. Returns whether there may be more.
     ///
     /// # Errors
-    /// The index or the database cannot be used.
+    /// Returns an error if the index or the database cannot be used.
     pub(crate) fn update(&self, readers: &Readers, ty: &Type) -> Result<bool, Error> {
         let fields = search_terms(ty).join(" ");
         let outdated = self.with(readers, |connection| {
-            let upto = Upto::read(connection)?;
-            Ok(upto.run > 0 && upto.fields != fields)
+            let progress = IndexProgress::read(connection)?;
+            Ok(progress.run > 0 && progress.fields != fields)
         })?;
         if outdated {
             self.discard()?;
         }
-        self.with(readers, |connection| take_in(connection, readers, ty, &fields))
+        self.with(readers, |connection| index_next(connection, readers, ty, &fields))
     }
 
-    /// Finds the runs of orders that contain all words of a text or that belong to a customer in a
-    /// table that contains the text, newest first. With `before`, only runs older than that row are
-    /// returned.
+    /// Finds runs, newest first. A run matches if its order contains all words of the text, or the
+    /// id of a customer whose row in a table contains the text. With `before`, returns only runs
+    /// older than that row.
     ///
     /// # Errors
-    /// The index or the database cannot be read.
+    /// Returns an error if the index or the database cannot be read.
     pub(crate) fn search(
         &self,
         readers: &Readers,
@@ -198,7 +199,7 @@ impl Index {
         query: &CustomerQuery<'_>,
     ) -> Result<CustomerRuns, Error> {
         match self.found(readers, orders, query) {
-            // The index was just rebuilt.
+            // The damaged index was deleted. The second search builds a new one.
             Err(error) if is_damaged(&error) => self.found(readers, orders, query),
             found => found,
         }
@@ -216,26 +217,26 @@ impl Index {
         }
         let CustomerQuery { text, tables, before, limit } = *query;
         let customers = readers.read(|reader| TableCustomers::find(reader.sql(), tables, text))?;
-        let words: Vec<String> = words(text).map(sought).collect();
+        let words: Vec<String> = words(text).map(prefix_query).collect();
         let words = words.join(" AND ");
-        let by_words = self.matching(readers, &words, LOOKED_AT + 1)?;
+        let by_words = self.matching(readers, &words, EXAMINED_MAX + 1)?;
         let ids: Vec<String> = customers.found.iter().map(|known| phrase(&known.id)).collect();
-        let by_ids = self.matching(readers, &ids.join(" OR "), LOOKED_AT + 1)?;
-        let looked_at = LOOKED_AT as usize;
-        let has_all = by_words.len() <= looked_at && by_ids.len() <= looked_at;
+        let by_ids = self.matching(readers, &ids.join(" OR "), EXAMINED_MAX + 1)?;
+        let examined = EXAMINED_MAX as usize;
+        let has_all = by_words.len() <= examined && by_ids.len() <= examined;
         // The runs, newest first, each with the customers whose ids occur in its order.
         let mut found: BTreeMap<Reverse<i64>, Vec<&TableCustomer>> =
             by_words.iter().map(|run| (Reverse(*run), Vec::new())).collect();
         let page = readers.read(|reader| {
             let database = reader.sql();
             let mut body = database.prepare_cached("select body from oms_runs where id = ?1")?;
-            for run in by_ids.into_iter().take(looked_at) {
+            for run in by_ids.into_iter().take(examined) {
                 let order: Option<Vec<u8>> = body.query_row([run], |row| row.get(0)).optional()?;
                 let order: Option<Json> =
                     order.and_then(|order| serde_json::from_slice(&order).ok());
                 // The id may be part of a longer text.
                 let is_of = |known: &&TableCustomer| {
-                    order.as_ref().is_some_and(|order| has(order, &known.id))
+                    order.as_ref().is_some_and(|order| contains_value(order, &known.id))
                 };
                 let of: Vec<&TableCustomer> = customers.found.iter().filter(is_of).collect();
                 if !of.is_empty() {
@@ -267,7 +268,7 @@ impl Index {
         })
     }
 
-    /// Returns the order members that match, according to FTS5.
+    /// Returns the members of a run's order that match an FTS5 query.
     fn matches(
         &self,
         readers: &Readers,
@@ -308,7 +309,7 @@ impl Index {
         })
     }
 
-    /// Finds the newest runs whose orders match, according to FTS5.
+    /// Finds the newest runs whose orders match an FTS5 query.
     fn matching(&self, readers: &Readers, wanted: &str, most: u32) -> Result<Vec<i64>, Error> {
         if wanted.is_empty() {
             return Ok(Vec::new());
@@ -332,7 +333,7 @@ fn connect(directory: &Path) -> Result<Connection, Error> {
     private::open(&path, &mut options).map_err(Error::directory(&path))?;
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
-    // Orders whose indexing is lost in a power failure are indexed again.
+    // If a power failure undoes the indexing of orders, they are indexed again.
     connection.pragma_update(None, "synchronous", "normal")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -344,39 +345,39 @@ fn connect(directory: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
-/// Returns whether the file is not a database or is damaged.
+/// Returns whether an error means that the file is damaged or not a database.
 fn is_damaged(error: &Error) -> bool {
     let Error::Database(error) = error else { return false };
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
 /// Returns whether an index has this format and matches the database up to its last run. It does
-/// not match after a backup was restored, or after the process stopped between deleting runs and
-/// removing them from the index.
+/// not match after a backup was restored, or after a process was stopped when it had deleted runs
+/// and not yet removed them from the index.
 fn fits(index: &Connection, database: &Connection) -> Result<bool, Error> {
     let format: i64 = index.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if format != FORMAT {
         return Ok(false);
     }
-    let Upto { run, digest, .. } = Upto::read(index)?;
+    let IndexProgress { run, digest, .. } = IndexProgress::read(index)?;
     if run == 0 {
         return Ok(true);
     }
-    let there: Option<Vec<u8>> = database
+    let stored: Option<Vec<u8>> = database
         .query_row("select digest from oms_runs where id = ?1", [run], |row| row.get(0))
         .optional()?;
-    if there.is_some_and(|there| there != digest) || run > last_run(database)? {
+    if stored.is_some_and(|stored| stored != digest) || run > last_run(database)? {
         return Ok(false);
     }
     let count = "select count(*) from orders";
-    let taken: i64 = index.query_row(count, [], |row| row.get(0))?;
-    // With the `+`, SQLite counts in the index of keys, which is small.
+    let indexed: i64 = index.query_row(count, [], |row| row.get(0))?;
+    // With the `+`, SQLite counts in the index of keys, which is smaller than the table.
     let count = "select count(*) from oms_runs where +id <= ?1";
     let known: i64 = database.query_row(count, [run], |row| row.get(0))?;
-    Ok(taken == known)
+    Ok(indexed == known)
 }
 
-impl Upto {
+impl IndexProgress {
     fn read(index: &Connection) -> Result<Self, Error> {
         let mut statement = index.prepare_cached("select run, digest, fields from upto")?;
         Ok(statement.query_row([], |row| {
@@ -386,8 +387,13 @@ impl Upto {
 }
 
 /// Indexes some of the new orders, and returns whether there may be more.
-fn take_in(index: &Connection, readers: &Readers, ty: &Type, fields: &str) -> Result<bool, Error> {
-    let before = Upto::read(index)?.run;
+fn index_next(
+    index: &Connection,
+    readers: &Readers,
+    ty: &Type,
+    fields: &str,
+) -> Result<bool, Error> {
+    let before = IndexProgress::read(index)?.run;
     if readers.read(|reader| last_run(reader.sql()))? <= before {
         return Ok(false);
     }
@@ -417,27 +423,27 @@ fn take_in(index: &Connection, readers: &Readers, ty: &Type, fields: &str) -> Re
     Ok(more)
 }
 
-/// Returns an FTS5 phrase: the words must follow each other.
+/// Returns an FTS5 phrase, which matches the words of a text in the same order.
 fn phrase(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
 }
 
 /// Returns the FTS5 query for a word. It also matches longer words if the last part of the word is
 /// long enough to be a selective prefix.
-fn sought(word: &str) -> String {
+fn prefix_query(word: &str) -> String {
     let last =
         word.split(|character: char| !character.is_alphanumeric()).rfind(|part| !part.is_empty());
-    let beginning = last.is_some_and(|last| last.len() >= BEGINNING_MIN);
-    format!("{}{}", phrase(word), if beginning { "*" } else { "" })
+    let is_prefix = last.is_some_and(|last| last.len() >= PREFIX_BYTES_MIN);
+    format!("{}{}", phrase(word), if is_prefix { "*" } else { "" })
 }
 
-/// Returns whether a value is a whole member of an order.
-fn has(order: &Json, value: &str) -> bool {
+/// Returns whether a member of an order equals a value.
+fn contains_value(order: &Json, value: &str) -> bool {
     match order {
         Json::String(text) => text == value,
         Json::Number(number) => number.to_string() == value,
-        Json::Array(elements) => elements.iter().any(|element| has(element, value)),
-        Json::Object(members) => members.values().any(|member| has(member, value)),
+        Json::Array(elements) => elements.iter().any(|element| contains_value(element, value)),
+        Json::Object(members) => members.values().any(|member| contains_value(member, value)),
         Json::Null | Json::Bool(_) => false,
     }
 }

@@ -1,4 +1,4 @@
-//! Finding customers: the full-text index of orders, and the tables that hold customers.
+//! Searches for customers: the full-text index of orders, and the tables with customers.
 
 pub(crate) mod index;
 mod search_terms;

@@ -1,4 +1,5 @@
-//! The search terms of an order: the words by which the search index finds its customer.
+//! The search terms of an order: the texts and numbers by which the search index finds its
+//! customer.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};
@@ -7,28 +8,29 @@ use oms_core::value::{Field, Shape, Type};
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Writes the search terms of an order, one value per line. Orders were validated when they were
-/// accepted; unreadable content is ignored.
+/// Writes the search terms of an order, one value per line. Unreadable content is ignored, because
+/// orders were validated when they were accepted.
 pub(crate) fn order_lines(ty: &Type, order: &[u8], lines: &mut String) {
     let reader = OrderReader { ty, listed: false, to: lines };
-    let _unread = reader.deserialize(&mut serde_json::Deserializer::from_slice(order));
+    let _ignored = reader.deserialize(&mut serde_json::Deserializer::from_slice(order));
 }
 
 /// Writes the personal data of an order, one value per line.
 pub fn personal_lines(ty: &Type, order: &[u8], lines: &mut String) {
     let reader = OrderReader { ty, listed: true, to: lines };
-    let _unread = reader.deserialize(&mut serde_json::Deserializer::from_slice(order));
+    let _ignored = reader.deserialize(&mut serde_json::Deserializer::from_slice(order));
 }
 
-/// Returns the values that [`order_lines`] writes, in the same order, each with the path of its member.
+/// Returns the values that [`order_lines`] writes, in the same sequence, each with the path of its
+/// member.
 pub(crate) fn places(ty: &Type, order: &[u8]) -> Vec<Place> {
     let mut places = Places::default();
     let reader = OrderReader { ty, listed: false, to: &mut places };
-    let _unread = reader.deserialize(&mut serde_json::Deserializer::from_slice(order));
+    let _ignored = reader.deserialize(&mut serde_json::Deserializer::from_slice(order));
     places.found
 }
 
-/// An order member that is searched.
+/// A searched member of an order.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The path of the member, such as `items[].to`.
@@ -42,7 +44,7 @@ pub(crate) struct Place {
 trait Sink {
     /// Receives a value.
     fn add(&mut self, ty: &Type, value: &dyn Display);
-    /// Enters a member, or a list element if there is no name.
+    /// Enters a member, or a list element if `name` is `None`.
     fn enter(&mut self, _name: Option<&str>) {}
     /// Leaves the member or element that was entered last.
     fn leave(&mut self) {}
@@ -58,7 +60,7 @@ impl Sink for String {
 #[derive(Default)]
 struct Places {
     path: String,
-    /// The length of the path before each entered member.
+    /// The length of the path before each member that was entered.
     before: Vec<usize>,
     found: Vec<Place>,
 }
@@ -87,8 +89,8 @@ fn is_searched(ty: &Type) -> bool {
     matches!(ty.shape, Shape::Text { values: None, .. } | Shape::Email | Shape::Int)
 }
 
-/// Reads the search terms of an order, one value per line, and skips everything else. Values in
-/// lists describe articles, unless they are personal data.
+/// Reads the search terms of an order, and skips all other members. In lists, only personal data is
+/// read, because the other values describe articles.
 struct OrderReader<'a, S> {
     ty: &'a Type,
     listed: bool,
@@ -210,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn search_terms_are_texts_and_numbers_outside_lists_and_personal_data() {
+    fn values_in_lists_are_search_terms_only_if_they_are_personal_data() {
         let line = Type::record([("sku", Type::text()), ("to", Type::text().with_pii(true))]);
         let name = Type::record([("last", Type::text())]);
         let ty = Type::record([

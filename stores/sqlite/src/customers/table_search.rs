@@ -10,8 +10,8 @@ use crate::runs::search::Page;
 use crate::state::readers::Reader;
 use crate::tables::definition::quoted;
 
-/// Maximum number of customers from tables whose orders are searched, in addition to orders that
-/// contain the text.
+/// Maximum number of customers from tables whose orders are searched. Orders that contain the text
+/// are searched in addition.
 const CUSTOMERS_MAX: usize = 20;
 
 /// The result of a customer search.
@@ -23,7 +23,7 @@ pub struct CustomerRuns {
     pub matched: BTreeMap<i64, Vec<Match>>,
     /// Number of runs that were found.
     pub runs: usize,
-    /// Whether `runs` is the total; otherwise there are more.
+    /// Whether `runs` is the total. Otherwise, there are more.
     pub has_all: bool,
     /// Number of customers from tables whose orders were searched.
     pub customers: usize,
@@ -62,7 +62,7 @@ impl TableCustomers {
     /// Finds the customers whose personal columns contain a text.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn of(reader: &Reader, tables: &[TableUse], text: &str) -> Result<Self, Error> {
         Self::find(reader.sql(), tables, text)
     }
@@ -77,7 +77,7 @@ impl TableCustomers {
             escape.into_iter().chain([character])
         };
         let like = format!("%{}%", text.chars().flat_map(escape).collect::<String>());
-        // By id, because a customer may have several rows in several tables.
+        // Keyed by the id, because a customer may have several rows in several tables.
         let mut positions: HashMap<String, Option<usize>> = HashMap::new();
         let mut customers = Self::default();
         for TableUse { table, is_written } in tables {
@@ -131,7 +131,8 @@ pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Returns the column with the customers' ids if the table is searched. A table is searched if it
-/// has personal data and no step writes to it: then its rows describe customers, not orders.
+/// has personal data and no step writes to it, because its rows then describe customers, not
+/// orders.
 fn customer_key(table: &TableDef, is_written: bool) -> Option<&Column> {
     if !table.is_personal() || is_written {
         return None;

@@ -1,4 +1,4 @@
-//! The audit log: what people did to runs, and when they looked at personal data.
+//! The audit log: what people did to runs, and when they viewed personal data.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
@@ -14,7 +14,7 @@ pub struct AuditEntry {
     pub id: i64,
     /// The time.
     pub at: Timestamp,
-    /// The name of the API key that was used; empty if the server requires none.
+    /// The name of the API key that was used. Empty if the server requires no key.
     pub who: String,
     /// The action, in one or two words.
     pub what: String,
@@ -39,7 +39,7 @@ impl AuditEntry {
     /// Lists the newest entries, or the newest before a number.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn list(reader: &Reader, before: Option<i64>, limit: u32) -> Result<Vec<Self>, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare_cached(
@@ -49,7 +49,7 @@ impl AuditEntry {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Writes the entry under the next number, and returns that number.
+    /// Writes the entry with the next number, and returns the number.
     pub(crate) fn write(&self, connection: &Connection) -> Result<i64, Error> {
         connection
             .prepare_cached(

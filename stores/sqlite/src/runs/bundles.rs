@@ -10,12 +10,13 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use crate::error::Error;
 use crate::state::readers::Reader;
 
-/// A bundle as it is stored.
+/// A stored bundle.
 #[derive(Clone, Debug)]
 pub struct StoredBundle {
     /// The name of the pipeline file.
     pub pipeline_file: String,
-    /// The number of the semantics that its plan was made with; `None` for a bundle of an early version.
+    /// The version of the semantics with which its plan was made. `None` for a bundle of an early
+    /// version of the program.
     pub semantics: Option<u32>,
     /// The files by their paths.
     pub files: Vec<(String, Arc<[u8]>)>,
@@ -25,7 +26,7 @@ impl StoredBundle {
     /// Returns the row of the bundle that was used last.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn latest(reader: &Reader) -> Result<i64, Error> {
         let id: String = reader.sql().query_row(
             "select value from oms_meta where name = 'bundle'",
@@ -38,7 +39,7 @@ impl StoredBundle {
     /// Returns the rows of all bundles except one, the newest first.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn others(reader: &Reader, id: i64) -> Result<Vec<i64>, Error> {
         let mut statement =
             reader.sql().prepare("select id from oms_bundles where id <> ?1 order by id desc")?;
@@ -49,7 +50,7 @@ impl StoredBundle {
     /// Loads a bundle and checks the digests of its files.
     ///
     /// # Errors
-    /// The database cannot be read, or the bundle is missing or damaged.
+    /// Returns an error if the database cannot be read, or if the bundle is missing or damaged.
     pub fn load(reader: &Reader, id: i64) -> Result<Self, Error> {
         let connection = reader.sql();
         let damaged = |why| Error::DamagedBundle { bundle: id, why };
@@ -76,7 +77,7 @@ impl StoredBundle {
     }
 }
 
-/// Stores a bundle unless it is there, records that it is in use, and returns its row.
+/// Stores a bundle unless it exists, records it as the latest bundle, and returns its row.
 pub(crate) fn keep<'f>(
     connection: &Connection,
     digest: &Digest,

@@ -1,4 +1,4 @@
-//! Deleting old runs. The key and digest of each order stay, so that the same order is still
+//! Deletes old runs. The key and digest of each order stay, so that the same order is still
 //! recognized as a duplicate.
 
 use std::sync::Arc;
@@ -13,10 +13,11 @@ use crate::error::Error;
 use crate::state::database::{empty_log, overwriting};
 use crate::tables::definition::quoted;
 
-/// Maximum number of runs that one transaction deletes: other writes wait for it.
+/// Number of rows that one transaction examines for deletion. Other writes wait for the
+/// transaction.
 const RUNS: i64 = 500;
 
-/// Finds the digest of an order by its key, even if its run was deleted.
+/// The query for the digest of an order by its key, even if its run was deleted.
 pub(crate) const KNOWN: &str = "select digest from oms_runs where key = ?1 union all select digest from oms_pruned where key = ?1";
 
 /// Rewrites the database file without its free pages. The alternative, `auto_vacuum`, would slow
@@ -30,8 +31,8 @@ pub(crate) fn shrink(connection: &Connection) -> Result<(), Error> {
     }
 }
 
-/// Deletes the old runs among the next rows. Returns the row to continue at and the deleted runs,
-/// or `None` at the end.
+/// Deletes the old runs among the next rows. Returns the row at which to continue and the deleted
+/// runs, or `None` at the end.
 pub(crate) fn ended_before(
     connection: &Connection,
     from: i64,
@@ -61,11 +62,14 @@ fn keep_last(connection: &Connection, last: i64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Determines the greatest row that a run ever had, if runs were deleted by a version that did not
-/// store it. Rows of tables still refer to their runs.
-pub(crate) fn recall_last(connection: &Connection, tables: &[Arc<TableDef>]) -> Result<(), Error> {
-    let forgotten = "select exists (select 1 from oms_pruned) and not exists (select 1 from oms_meta where name = 'last_run')";
-    if !connection.query_row(forgotten, [], |row| row.get(0))? {
+/// Determines and stores the greatest row that a run ever had, if a version that did not store it
+/// has deleted runs. The rows of tables still refer to the deleted runs.
+pub(crate) fn restore_last_run(
+    connection: &Connection,
+    tables: &[Arc<TableDef>],
+) -> Result<(), Error> {
+    let is_unrecorded = "select exists (select 1 from oms_pruned) and not exists (select 1 from oms_meta where name = 'last_run')";
+    if !connection.query_row(is_unrecorded, [], |row| row.get(0))? {
         return Ok(());
     }
     let mut last = last_run(connection)?;

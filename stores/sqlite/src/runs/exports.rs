@@ -1,7 +1,8 @@
-//! Runs whose objects and mails are to be written as files (`oms_exports`).
+//! Records of runs whose objects and e-mails still have to be written as files (`oms_exports`).
 //!
-//! The packet that commits an object or a mail also notes its run. The note is deleted with a later commit when the files
-//! are written. After a crash or a fault it is still there, and the next process that exports writes the run's files.
+//! The packet that commits an object or an e-mail also records its run. A later commit deletes the
+//! record after the files are written. After a crash or a failed write the record still exists, and
+//! the next process that exports writes the run's files.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};

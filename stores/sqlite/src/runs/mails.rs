@@ -14,13 +14,13 @@ use crate::runs::run_row::small;
 use crate::state::instant::{millisecond, serialize_instant};
 use crate::state::readers::Reader;
 
-/// The compression level: the fastest, which already reduces repetitive HTML to a fifth.
+/// The compression level. Even the fastest level reduces repetitive HTML to a fifth.
 const LEVEL: i32 = 1;
 /// Maximum size in bytes of an unpacked e-mail.
 const UNPACKED_MAX: usize = 32 << 20;
 
 thread_local! {
-    /// A compressor has large tables, so each thread keeps one.
+    /// Each thread keeps its compressor, because a compressor allocates large tables.
     static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
 }
 
@@ -41,10 +41,13 @@ struct Parts {
 }
 
 /// Packs an e-mail for the outbox.
+///
+/// # Errors
+/// Returns an error if the e-mail cannot be assembled or compressed.
 pub fn pack(mail: &Mail) -> Result<Vec<u8>, StepError> {
-    // The message is only assembled when it is shown or exported, so errors have to be found here.
+    // The message is only assembled when it is shown or exported, so errors must be found here.
     mail.check().map_err(|error| {
-        StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be assembled").caused_by(error)
+        StepError::permanent(cause::OUT_OF_RANGE, "cannot build the e-mail").caused_by(error)
     })?;
     let parts = Parts {
         from_name: mail.from.name.clone(),
@@ -66,8 +69,7 @@ pub fn pack(mail: &Mail) -> Result<Vec<u8>, StepError> {
     };
     let json = serde_json::to_vec(&parts).unwrap_or_default();
     let failed = |error: std::io::Error| {
-        StepError::permanent(cause::OUT_OF_RANGE, "the e-mail cannot be compressed")
-            .caused_by(error)
+        StepError::permanent(cause::OUT_OF_RANGE, "cannot compress the e-mail").caused_by(error)
     };
     COMPRESSOR.with_borrow_mut(|slot| match slot {
         Some(compressor) => compressor.compress(&json).map_err(failed),
@@ -123,7 +125,7 @@ pub struct MailRow {
 /// An e-mail in the outbox.
 #[derive(Clone, Debug)]
 pub struct StoredMail {
-    /// The listed properties.
+    /// The properties without the content.
     pub row: MailRow,
     /// The e-mail.
     pub mail: Mail,
@@ -145,7 +147,7 @@ impl MailRow {
     /// Lists the first e-mails in the order of their runs, at most `limit`.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn list(reader: &Reader, limit: u32) -> Result<Vec<Self>, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare(&format!(
@@ -158,7 +160,7 @@ impl MailRow {
     /// Counts all e-mails.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn total(reader: &Reader) -> Result<u64, Error> {
         let connection = reader.sql();
         let count: i64 =
@@ -166,10 +168,10 @@ impl MailRow {
         Ok(count.unsigned_abs())
     }
 
-    /// Returns the key of the order whose mail was stored last.
+    /// Returns the key of the latest order with an e-mail.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn last_key(reader: &Reader) -> Result<Option<String>, Error> {
         let sql = "select r.key from oms_mails m join oms_runs r on r.id = m.run order by m.run desc limit 1";
         Ok(reader.sql().query_row(sql, [], |row| row.get(0)).optional()?)
@@ -177,11 +179,12 @@ impl MailRow {
 }
 
 impl StoredMail {
-    /// Calls `each` with every e-mail, or with those of one order, in the order of their runs. A
-    /// damaged e-mail does not hide the others.
+    /// Calls `each` with every e-mail, or with the e-mails of one order, in the order of their
+    /// runs. Damaged e-mails are skipped and reported at the end.
     ///
     /// # Errors
-    /// When the database cannot be read, `each` fails, or an e-mail is damaged.
+    /// Returns an error if the database cannot be read, if `each` fails, or if an e-mail is
+    /// damaged.
     pub fn each(
         reader: &Reader,
         key: Option<&str>,

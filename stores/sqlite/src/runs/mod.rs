@@ -1,4 +1,4 @@
-//! Runs and what belongs to them: rows, journal, bundles, objects, mails, and the audit log.
+//! Runs and their data: rows, journals, bundles, objects, e-mails, exports, and the audit log.
 
 pub(crate) mod audit;
 pub(crate) mod bundles;

@@ -1,4 +1,4 @@
-//! Stored objects.
+//! Objects in the database.
 
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row};
@@ -45,7 +45,7 @@ impl ObjectRow {
     /// Lists the objects by bucket and key, or only those of one bucket.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn list(reader: &Reader, bucket: Option<&str>) -> Result<Vec<Self>, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare(
@@ -70,7 +70,7 @@ impl ObjectRow {
     /// Returns the content of an object.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn content(reader: &Reader, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, Error> {
         Ok(stored(reader, bucket, key)?.map(|(_, content)| content))
     }
@@ -78,19 +78,20 @@ impl ObjectRow {
     /// Counts all objects.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn total(reader: &Reader) -> Result<u64, Error> {
         let count: i64 =
             reader.sql().query_row("select count(*) from oms_objects", [], |row| row.get(0))?;
         Ok(count.unsigned_abs())
     }
 
-    /// Returns the object of each bucket that was stored last: its run, the bucket and the key.
+    /// Returns an object of the latest run in each bucket: the run, the bucket and the key.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn last_of_each_bucket(reader: &Reader) -> Result<Vec<(i64, String, String)>, Error> {
-        // SQLite takes the other columns from the row with the maximum (https://sqlite.org/lang_select.html#bareagg).
+        // SQLite takes the other columns from the row with the maximum
+        // (<https://sqlite.org/lang_select.html#bareagg>).
         let mut statement = reader
             .sql()
             .prepare("select max(run), bucket, key from oms_objects group by bucket")?;
@@ -99,6 +100,9 @@ impl ObjectRow {
     }
 
     /// Lists the objects that a run stored.
+    ///
+    /// # Errors
+    /// Returns an error if the database cannot be read.
     pub fn of_run(reader: &Reader, run: i64) -> Result<Vec<Self>, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare_cached(

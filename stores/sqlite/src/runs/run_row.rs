@@ -28,8 +28,8 @@ pub struct RunRow {
     pub updated_at: Timestamp,
     /// When the run continues, if it waits.
     pub wait_until: Option<Timestamp>,
-    /// Why the run is parked; for a completed run, the causes that were caught. Several causes are
-    /// separated by commas.
+    /// Why the run is parked; for a completed run, the causes that were caught. Commas separate
+    /// several causes.
     pub cause: Option<String>,
     /// Number of failures that a catch step has handled.
     pub caught: u32,
@@ -40,7 +40,7 @@ pub struct RunRow {
 /// A run with its order and its journal.
 #[derive(Clone, Debug)]
 pub struct StoredRun {
-    /// The listed properties.
+    /// The run without its order and its journal.
     pub row: RunRow,
     /// The order's bytes.
     pub body: Arc<[u8]>,
@@ -92,7 +92,7 @@ impl RunRow {
     /// cause.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn list(
         reader: &Reader,
         state: Option<RunState>,
@@ -112,7 +112,7 @@ impl RunRow {
     /// Calls `each` with the row, the bundle and the order of every run.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn each_order(reader: &Reader, mut each: impl FnMut(i64, i64, &[u8])) -> Result<(), Error> {
         let mut statement = reader.sql().prepare("select id, bundle, body from oms_runs")?;
         let mut rows = statement.query([])?;
@@ -122,7 +122,7 @@ impl RunRow {
         Ok(())
     }
 
-    /// Returns the runs for a condition, in the order that it specifies.
+    /// Returns the runs that match a condition, in the order that the condition specifies.
     pub(crate) fn select(
         reader: &Reader,
         wanted: &str,
@@ -138,7 +138,7 @@ impl RunRow {
     /// Lists runs that are parked with exactly these causes, oldest first.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn parked(reader: &Reader, cause: &str, limit: u32) -> Result<Vec<Self>, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare_cached(&format!(
@@ -151,7 +151,7 @@ impl RunRow {
     /// Counts all runs.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn total(reader: &Reader) -> Result<i64, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare_cached("select count(*) from oms_runs")?;
@@ -162,7 +162,7 @@ impl RunRow {
     /// last row that was counted.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn accepted_after(reader: &Reader, row: i64) -> Result<(Vec<(i64, u64)>, i64), Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare_cached(
@@ -183,7 +183,7 @@ impl RunRow {
     /// Returns a row such that every run up to it was accepted before an instant.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn before(reader: &Reader, instant: Timestamp) -> Result<i64, Error> {
         let connection = reader.sql();
         Ok(first_at(connection, instant)? - OUT_OF_ORDER)
@@ -193,7 +193,7 @@ impl RunRow {
     /// shortest first. Retried runs are excluded, because they waited for a person.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn completed_in(reader: &Reader, limit: u32) -> Result<Vec<i64>, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare_cached(
@@ -209,7 +209,7 @@ impl RunRow {
     /// Counts runs by state.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn count(reader: &Reader) -> Result<Vec<(RunState, i64)>, Error> {
         reader.snapshot(|reader| {
             let mut counts = Self::count_open(reader)?;
@@ -222,10 +222,10 @@ impl RunRow {
         })
     }
 
-    /// Counts runs that have not completed, by state, without reading the completed ones.
+    /// Counts runs that have not completed, by state. Does not read completed runs.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn count_open(reader: &Reader) -> Result<Vec<(RunState, i64)>, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare_cached(
@@ -241,7 +241,7 @@ impl RunRow {
     /// Counts parked runs by cause, most frequent first.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn causes(reader: &Reader) -> Result<Vec<(String, i64)>, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare(
@@ -254,7 +254,7 @@ impl RunRow {
     /// Counts the completed runs with a caught failure, optionally of one cause.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn count_caught(reader: &Reader, cause: Option<&str>) -> Result<i64, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare_cached(
@@ -263,11 +263,11 @@ impl RunRow {
         Ok(statement.query_row([cause], |row| row.get(0))?)
     }
 
-    /// Returns the distinct causes that were caught in completed runs. Several causes of one run
-    /// are separated by commas.
+    /// Returns the distinct causes that were caught in completed runs. Commas separate several
+    /// causes of one run.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn caught_causes(reader: &Reader) -> Result<Vec<String>, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare_cached(&Self::caught_causes_sql())?;
@@ -275,8 +275,7 @@ impl RunRow {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Returns a query that jumps from each cause to the next in the index, instead of reading
-    /// every run.
+    /// Returns a query that reads only one index entry for each cause, instead of every run.
     pub(crate) fn caught_causes_sql() -> String {
         let first = "select min(cause) from oms_runs where caught > 0 and state = 'completed'";
         format!(
@@ -286,10 +285,10 @@ impl RunRow {
         )
     }
 
-    /// Returns the existing runs among some rows, in the same order.
+    /// Returns the runs with these rows, in the same order. Rows without a run are skipped.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn those(reader: &Reader, ids: &[i64]) -> Result<Vec<Self>, Error> {
         let connection = reader.sql();
         let sql = format!("select {COLUMNS} from oms_runs where id = ?1");
@@ -301,7 +300,7 @@ impl RunRow {
     /// Returns a run by its order's key.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn find(reader: &Reader, key: &str) -> Result<Option<Self>, Error> {
         let connection = reader.sql();
         let found = connection
@@ -312,8 +311,8 @@ impl RunRow {
     }
 }
 
-/// Returns the greatest row that a run has or had. A row is never reused, because rows of tables
-/// refer to their runs by it.
+/// Returns the greatest row that a run has or had. The row of a run is never reused, because rows
+/// of tables refer to it.
 pub(crate) fn last_run(connection: &Connection) -> Result<i64, Error> {
     let mut statement = connection.prepare_cached(
         "select max((select coalesce(max(id), 0) from oms_runs), coalesce((select cast(value as integer) from oms_meta where name = 'last_run'), 0))",
@@ -321,8 +320,8 @@ pub(crate) fn last_run(connection: &Connection) -> Result<i64, Error> {
     Ok(statement.query_row([], |row| row.get(0))?)
 }
 
-/// Returns whether an error concerns the content of the database, not the access to it.
-fn is_of_content(error: &rusqlite::Error) -> bool {
+/// Returns whether an error concerns the content of the database and not the access to it.
+fn concerns_content(error: &rusqlite::Error) -> bool {
     match error.sqlite_error_code() {
         None => true,
         Some(code) => code == ErrorCode::DatabaseCorrupt,
@@ -333,7 +332,8 @@ impl StoredRun {
     /// Loads a run.
     ///
     /// # Errors
-    /// When the database cannot be read, the run does not exist, or its data is damaged.
+    /// Returns an error if the database cannot be read, if the run does not exist, or if its data
+    /// is damaged.
     pub fn load(reader: &Reader, id: i64) -> Result<Self, Error> {
         let connection = reader.sql();
         let (row, body, digest) = connection
@@ -348,18 +348,18 @@ impl StoredRun {
             .collect();
         match journal {
             Ok(journal) => Ok(Self { row, body: Arc::from(body), digest, journal }),
-            // Perhaps only the pages of this run are damaged.
-            Err(error) if is_of_content(&error) => {
+            // Only the pages of this run may be damaged, so other runs can continue.
+            Err(error) if concerns_content(&error) => {
                 Err(Error::Damaged { key: row.key, why: format!("its journal: {error}") })
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Returns the digest of the order with a key, whether its run is still stored or not.
+    /// Returns the digest of the order with a key, even if its run was deleted.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn digest_of(reader: &Reader, key: &str) -> Result<Option<Digest>, Error> {
         let mut statement = reader.sql().prepare_cached(KNOWN)?;
         let digest: Option<Vec<u8>> = statement.query_row([key], |row| row.get(0)).optional()?;
@@ -367,6 +367,9 @@ impl StoredRun {
     }
 
     /// Returns the bytes of the order with a key, or `None` if its run was deleted.
+    ///
+    /// # Errors
+    /// Returns an error if the database cannot be read.
     pub fn body(reader: &Reader, key: &str) -> Result<Option<Vec<u8>>, Error> {
         let connection = reader.sql();
         let mut statement =
@@ -374,7 +377,10 @@ impl StoredRun {
         Ok(statement.query_row([key], |row| row.get(0)).optional()?)
     }
 
-    /// Lists the rows of runs that may continue on their own.
+    /// Lists the rows of runs that can continue without a person.
+    ///
+    /// # Errors
+    /// Returns an error if the database cannot be read.
     pub fn open(reader: &Reader) -> Result<Vec<i64>, Error> {
         let connection = reader.sql();
         let rows = connection

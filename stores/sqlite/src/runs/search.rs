@@ -1,4 +1,4 @@
-//! Searches for runs, one page at a time. The time hardly depends on the number of runs.
+//! Searches for runs, one page at a time. The search time hardly depends on the number of runs.
 
 use jiff::Timestamp;
 use oms_core::effects::RunState;
@@ -9,13 +9,14 @@ use crate::error::Error;
 use crate::runs::run_row::RunRow;
 use crate::state::readers::Reader;
 
-/// Maximum distance between the order of rows and the order of acceptance, which differ for orders
-/// that were accepted concurrently.
+/// Maximum distance between a run's position in the order of rows and in the order of acceptance.
+/// They can differ for orders that were accepted concurrently.
 pub(crate) const OUT_OF_ORDER: i64 = 4_096;
 
 /// All runs except completed ones, in a form that lets SQLite use its indices.
 const OPEN: &str =
     "state <> 'completed' and state in ('in_progress', 'waiting', 'parked', 'cancelled')";
+
 /// The conditions of a search. A run has to match all conditions that are set.
 #[derive(Clone, Debug, Default)]
 pub struct Search {
@@ -25,7 +26,7 @@ pub struct Search {
     pub state: Option<RunState>,
     /// One of the causes of a parked run, or one of the causes that were caught in a completed run.
     pub cause: Option<String>,
-    /// The exact list of causes of a parked run, in order and separated by commas.
+    /// The exact list of causes of a parked run, as it is stored: in order, separated by commas.
     pub causes: Option<String>,
     /// A step that failed. Without a state, only runs that have not completed match.
     pub step: Option<String>,
@@ -35,7 +36,7 @@ pub struct Search {
     pub to: Option<Timestamp>,
     /// Only runs older than this row.
     pub before: Option<i64>,
-    /// Only runs newer than this row, oldest first.
+    /// Only runs newer than this row. The page contains the oldest of them.
     pub after: Option<i64>,
     /// Number of runs on a page.
     pub limit: u32,
@@ -53,8 +54,8 @@ pub struct Page {
 }
 
 impl Page {
-    /// Makes a page of the runs that were found. There is one more run than fits if there are more
-    /// pages.
+    /// Makes a page of the runs that were found. If there are more pages, `runs` contains one run
+    /// more than the page. If `backwards` is set, the order of the runs is reversed.
     pub(crate) fn of(mut runs: Vec<RunRow>, limit: u32, backwards: bool) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = runs.len() > limit;
@@ -70,7 +71,7 @@ impl Search {
     /// Finds a page of runs.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn page(&self, reader: &Reader) -> Result<Page, Error> {
         let connection = reader.sql();
         let (conditions, values) = self.conditions(connection)?;
@@ -108,7 +109,7 @@ impl Search {
             with("state = ?", Sql::Text(state.as_str().to_owned()));
         }
         if let Some(cause) = &self.cause {
-            // The indices of these queries contain all required columns.
+            // The indices for these queries contain all required columns.
             const PARKED: &str = "select id from oms_runs where state <> 'completed' and state = 'parked' and instr(',' || cause || ',', ?)";
             const CAUGHT: &str = "select id from oms_runs where caught > 0 and state = 'completed' and instr(',' || cause || ',', ?)";
             let with_cause = match self.state {
@@ -174,7 +175,7 @@ mod tests {
     use super::*;
     use crate::state::schema;
 
-    /// Parked runs, of which only the tenth failed at the step `bill`.
+    /// Returns a database with parked runs. Only the tenth has failed at the step `bill`.
     fn parked(runs: i64) -> Reader {
         let connection = Connection::open_in_memory().unwrap();
         schema::prepare(&connection).unwrap();
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_open_is_found_by_an_index() {
+    fn searches_for_open_runs_use_an_index() {
         let reader = parked(100);
         let connection = reader.sql();
         let (state, cause) = (Some(RunState::Parked), Some("no_row".to_owned()));
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_whose_failure_was_caught_are_found_by_its_cause_in_an_index() {
+    fn searches_for_caught_causes_use_an_index() {
         let reader = caught();
         let connection = reader.sql();
         let cause = Some("no_row".to_owned());

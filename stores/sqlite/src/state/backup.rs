@@ -1,4 +1,4 @@
-//! Backups of a state while its owner continues.
+//! Backs up a state while its owner keeps running.
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
@@ -9,14 +9,15 @@ use super::database::{BUSY_MS, readable};
 use super::private;
 use crate::error::Error;
 
-/// Writes a compact copy of a state's database while its owner continues. The copy is written to a
-/// temporary file and then linked to its name.
+/// Writes a compact copy of a state's database while its owner keeps running. The copy is written
+/// to a temporary file and then linked to its name.
 ///
 /// # Errors
-/// When there is no state, the file exists already, or the copy cannot be written.
+/// Returns an error if there is no state, if the file already exists, or if the copy cannot be
+/// written.
 pub fn backup(directory: &Path, copy: &Path) -> Result<(), Error> {
     let path = readable(directory)?;
-    // Nothing is overwritten except the partial file of an interrupted backup.
+    // Only the partial file of an interrupted backup is overwritten.
     if copy.symlink_metadata().is_ok() {
         return Err(Error::directory(copy)(std::io::ErrorKind::AlreadyExists.into()));
     }
@@ -33,7 +34,7 @@ pub fn backup(directory: &Path, copy: &Path) -> Result<(), Error> {
     )?;
     connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
     if let Err(error) = connection.execute("vacuum into ?1", [part.to_string_lossy()]) {
-        let _left = std::fs::remove_file(&part);
+        let _ignored = std::fs::remove_file(&part);
         return Err(error.into());
     }
     let named = file.sync_all().and_then(|()| {

@@ -1,4 +1,4 @@
-//! The database file. One process owns it; others can read it at the same time.
+//! The database file. One process owns it. Other processes can read it at the same time.
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -17,13 +17,14 @@ pub const DATABASE_FILE: &str = "oms.db";
 /// The name of the search index in the state directory.
 pub(crate) const INDEX_FILE: &str = "search.db";
 
-/// Pages in the write-ahead log after which it is copied into the database file: 64 MiB. A higher
-/// number makes recovery after a crash slower; a lower number writes busy pages repeatedly.
+/// Number of pages in the write-ahead log after which they are copied into the database file: 64
+/// MiB. With a higher number, recovery after a crash takes longer. With a lower number, pages that
+/// change often are copied more often.
 const CHECKPOINT_PAGES: u32 = 8_192;
-/// Page size in bytes. Orders and e-mails have a few thousand bytes, so a page of this size holds
-/// several.
+/// Page size in bytes. An order or an e-mail has a few thousand bytes, so a page of this size can
+/// hold several.
 const PAGE_BYTES: u32 = 8_192;
-/// Page cache of the writer, in KiB.
+/// Size of the writer's page cache, in KiB.
 const CACHE_KIB: i64 = 32_768;
 /// Milliseconds that the owner waits for a lock of another program, such as the SQLite shell.
 const OWNER_BUSY_MS: u64 = 60_000;
@@ -54,8 +55,8 @@ pub(crate) fn overwriting<T>(
     done
 }
 
-/// Empties the write-ahead log, which still contains deleted content. Other connections wait for
-/// [`LOG_BUSY`] at most.
+/// Empties the write-ahead log, which still contains deleted content. Waits up to [`LOG_BUSY`] for
+/// other connections that read the log.
 pub(crate) fn empty_log(connection: &Connection) -> Result<(), Error> {
     connection.busy_timeout(LOG_BUSY)?;
     let busy = connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get(0));
@@ -65,7 +66,7 @@ pub(crate) fn empty_log(connection: &Connection) -> Result<(), Error> {
 
 /// Checks that SQLite can open the files of a state directory. The absolute path of the longest
 /// one, `oms.db-journal`, must have fewer than 512 bytes (`MAX_PATHNAME` in SQLite's `os_unix.c`).
-fn short_enough(directory: &Path) -> Result<(), Error> {
+fn check_path_length(directory: &Path) -> Result<(), Error> {
     const PATH_MAX: usize = 511;
     let whole = std::path::absolute(directory).map_err(Error::directory(directory))?;
     let (bytes, max) =
@@ -75,7 +76,7 @@ fn short_enough(directory: &Path) -> Result<(), Error> {
 
 /// Returns the path of a state directory's database if this process can read it.
 pub(crate) fn readable(directory: &Path) -> Result<PathBuf, Error> {
-    short_enough(directory)?;
+    check_path_length(directory)?;
     let path = directory.join(DATABASE_FILE);
     match File::open(&path) {
         Ok(_) => Ok(path),
@@ -87,7 +88,7 @@ pub(crate) fn readable(directory: &Path) -> Result<PathBuf, Error> {
 }
 
 /// Opens a database for reading, and returns the connection and the database's format.
-fn versioned(path: &Path, flags: OpenFlags) -> Result<(Connection, i64), rusqlite::Error> {
+fn open_with_format(path: &Path, flags: OpenFlags) -> Result<(Connection, i64), rusqlite::Error> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
     connection.pragma_update(None, "query_only", true)?;
@@ -104,9 +105,12 @@ fn is_write_protected(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Opens a database in a directory where this process has no write permission. Without a
-/// write-ahead log, no process has the database open, so its file is complete.
-fn without_writing(directory: &Path, path: &Path) -> Result<(Connection, i64), Error> {
+/// Opens a database in a directory where this process has no write permission. If there is no
+/// write-ahead log, no process has the database open, and its file is complete.
+fn open_without_write_permission(
+    directory: &Path,
+    path: &Path,
+) -> Result<(Connection, i64), Error> {
     let log = directory.join(format!("{DATABASE_FILE}-wal"));
     if std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
         return Err(Error::LogUnreadable(directory.to_owned()));
@@ -115,7 +119,7 @@ fn without_writing(directory: &Path, path: &Path) -> Result<(Connection, i64), E
     let path = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let address = PathBuf::from(format!("file:{path}?immutable=1"));
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-    Ok(versioned(&address, flags)?)
+    Ok(open_with_format(&address, flags)?)
 }
 
 /// A state directory that this process owns.
@@ -128,13 +132,13 @@ impl Database {
     /// Takes ownership of a state directory, and creates it if it is missing.
     ///
     /// # Errors
-    /// When another process owns the directory, or it cannot be used.
+    /// Returns an error if another process owns the directory, or if it cannot be used.
     pub fn own(directory: &Path) -> Result<Self, Error> {
-        short_enough(directory)?;
+        check_path_length(directory)?;
         private::state_directory(directory)?;
         let lock = Lock::acquire(directory)?;
-        let noted = Marker::read(directory)?;
-        marker::check_file(directory, noted.as_ref())?;
+        let expected = Marker::read(directory)?;
+        marker::check_file(directory, expected.as_ref())?;
         let path = directory.join(DATABASE_FILE);
         // The file is created here, so that only its owner can read it. SQLite gives its log the
         // same mode.
@@ -145,8 +149,8 @@ impl Database {
         let connection = database.connect()?;
         schema::prepare(&connection)?;
         let found = Marker::of(&connection)?;
-        match noted {
-            Some(noted) => noted.admits(&found, directory)?,
+        match expected {
+            Some(expected) => expected.admits(&found, directory)?,
             None => found.write(directory)?,
         }
         key::import(&connection, directory)?;
@@ -166,8 +170,8 @@ impl Database {
         connection.pragma_update(None, "page_size", PAGE_BYTES)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
-        // `fast` overwrites deleted content where that causes no extra writes. Deletions that need
-        // more use [`overwriting`].
+        // `fast` overwrites deleted content where that causes no additional writes. Deletions that
+        // must overwrite all content use [`overwriting`].
         connection.pragma_update(None, "secure_delete", "fast")?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
@@ -175,7 +179,7 @@ impl Database {
         Ok(connection)
     }
 
-    /// Opens a connection for short writes beside the process that owns the state.
+    /// Opens a connection for short writes while another process may own the state.
     pub(crate) fn beside(directory: &Path) -> Result<Connection, Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(readable(directory)?, flags)?;
@@ -187,10 +191,12 @@ impl Database {
     /// Opens a read-only connection to the state in a directory, even if another process owns it.
     pub(crate) fn read(directory: &Path) -> Result<Connection, Error> {
         let path = readable(directory)?;
-        // Reading a write-ahead log needs its shared memory, so the file is opened for writing if
-        // that is allowed.
-        let (connection, found) = match versioned(&path, OpenFlags::SQLITE_OPEN_READ_WRITE) {
-            Err(error) if is_write_protected(&error) => without_writing(directory, &path)?,
+        // Reading a write-ahead log requires access to its shared memory, so the file is opened for
+        // writing if possible.
+        let (connection, found) = match open_with_format(&path, OpenFlags::SQLITE_OPEN_READ_WRITE) {
+            Err(error) if is_write_protected(&error) => {
+                open_without_write_permission(directory, &path)?
+            }
             opened => opened?,
         };
         connection.set_prepared_statement_cache_capacity(32);

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use oms_core::value::format_timestamp;
 use serde::Serializer;
 
-/// Returns the instant for a number of milliseconds since 1970.
+/// Returns the instant for a number of milliseconds since 1970, or 1970 if it is out of range.
 pub(crate) fn millisecond(at: i64) -> Timestamp {
     Timestamp::from_millisecond(at).unwrap_or(Timestamp::UNIX_EPOCH)
 }

@@ -1,4 +1,4 @@
-//! API keys as a state stores them.
+//! The API keys in a database.
 
 use std::path::Path;
 
@@ -19,9 +19,9 @@ const IMPORTED: &str = "keys.json.imported";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// Sending orders, and reading their status.
+    /// Sending orders and reading their status.
     Intake,
-    /// The same, and everything that the console can do.
+    /// Sending orders, reading their status, and all functions of the console.
     Admin,
 }
 
@@ -39,7 +39,7 @@ impl Scope {
 pub struct Key {
     /// The identifier of the key, which is part of the key itself.
     pub id: String,
-    /// What people call it.
+    /// The name of the key.
     pub name: String,
     /// The permissions of the key.
     pub scope: Scope,
@@ -130,8 +130,8 @@ pub(crate) fn import(connection: &Connection, directory: &Path) -> Result<(), Er
     std::fs::rename(&path, directory.join(IMPORTED)).map_err(Error::directory(&path))
 }
 
-/// Revokes keys in a database that are revoked in the database of a state directory, if that
-/// database is readable.
+/// Revokes the keys in a database that are revoked in the current database of a state directory. If
+/// that database is unreadable, no key is revoked.
 pub(crate) fn keep_revocations(connection: &Connection, directory: &Path) -> Result<(), Error> {
     let keys = Database::read(directory).and_then(|before| all(&before)).unwrap_or_default();
     for key in keys {

@@ -1,5 +1,5 @@
-//! One owner per state directory: a lock that the system releases when the process ends for any
-//! reason.
+//! A lock that limits a state directory to one owner. The system releases it when the process ends,
+//! for whatever reason.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -26,7 +26,10 @@ impl Lock {
                 // The process id only improves the message; the error is correct without it.
                 let _unread = file.read_to_string(&mut owner);
                 let owner = owner.trim();
-                let owner = if owner.is_empty() { "another program" } else { owner }.to_owned();
+                let owner = match owner.is_empty() {
+                    true => "another process".to_owned(),
+                    false => format!("process {owner}"),
+                };
                 return Err(Error::Locked { path: directory.to_owned(), owner });
             }
             Err(TryLockError::Error(source)) => return Err(Error::Directory { path, source }),

@@ -1,5 +1,5 @@
-//! A marker file beside the database. With it, a process detects that the database is empty, older,
-//! from another state, or lost its write-ahead log.
+//! A marker file next to the database. With it, a process detects a database that is empty,
+//! outdated or from another state, or that has lost its write-ahead log.
 //!
 //! The database and the file store a random id and a commit counter. While orders arrive, about one
 //! commit per second increments the counter, and the file is written after that commit. The file is
@@ -20,7 +20,7 @@ use crate::state::private;
 
 /// The name of the marker file.
 pub(crate) const MARKER_FILE: &str = "oms.state";
-/// Files that exist only in a state directory that was used before.
+/// Files that exist only in a state directory that was already used.
 const TRACES: [&str; 3] = ["keys.json", "search.db", "oms.db-wal"];
 /// Minimum time between two increments of the counter.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -80,7 +80,7 @@ impl Marker {
         Ok(Self { state, commits: count(connection)? })
     }
 
-    /// Returns a marker with a counter above those of both markers.
+    /// Returns a marker whose counter is higher than the counters of both markers.
     pub(crate) fn after(self, before: Option<&Self>) -> Self {
         let commits = before.map_or(0, |before| before.commits).max(self.commits) + 1;
         Self { commits, ..self }
@@ -96,7 +96,7 @@ impl Marker {
         Ok(())
     }
 
-    /// Checks a database's marker against this marker file.
+    /// Checks the marker in a database against this marker from the marker file.
     pub(crate) fn admits(&self, found: &Self, directory: &Path) -> Result<(), Error> {
         if self.state != found.state {
             return Err(not_the_state(directory, "`oms.db` belongs to another state"));
@@ -120,8 +120,8 @@ fn not_the_state(directory: &Path, why: &str) -> Error {
     Error::NotTheState { path: directory.to_owned(), why: why.to_owned() }
 }
 
-/// Checks the database file before it is opened: it exists and is not empty if the state was used,
-/// and it is not truncated.
+/// Checks the database file before it is opened. If the state was used before, the file must exist
+/// and must not be empty. It must not be truncated.
 pub(crate) fn check_file(directory: &Path, marker: Option<&Marker>) -> Result<(), Error> {
     let bytes = |name: &str| std::fs::metadata(directory.join(name)).ok().map(|file| file.len());
     let used = marker.is_some() || TRACES.iter().any(|name| bytes(name).is_some_and(|len| len > 0));
@@ -161,8 +161,8 @@ fn is_whole(path: &Path) -> std::io::Result<bool> {
             .map_or(0, |bytes| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
     };
     // The number of pages is valid only if it was written together with the last change.
-    let (pages, is_right) = (number(28), number(24) == number(92));
-    Ok(!is_right || file.metadata()?.len() >= pages * page)
+    let (pages, is_valid) = (number(28), number(24) == number(92));
+    Ok(!is_valid || file.metadata()?.len() >= pages * page)
 }
 
 /// Increments the counter and writes the marker file while a database is in use.
@@ -181,8 +181,8 @@ impl Marking {
         Ok(Self { directory, marker, moved: None, is_behind: false })
     }
 
-    /// Increments the counter within a transaction if it is due. Call [`write`](Self::write) after
-    /// the commit.
+    /// Increments the counter within a transaction if the interval has passed. Call
+    /// [`write`](Self::write) after the commit.
     pub(crate) fn step(&mut self, connection: &Connection) -> Result<Option<Marker>, Error> {
         self.is_behind = true;
         if self.moved.is_some_and(|moved| moved.elapsed() < INTERVAL) {
@@ -203,7 +203,8 @@ impl Marking {
 
     /// Writes the marker file after a commit.
     pub(crate) fn write(&mut self, marker: Marker) {
-        // If this write fails, the file is behind, which is allowed. The next write corrects it.
+        // If this write fails, the file is behind the database, which is allowed. The next write
+        // corrects it.
         let _behind = marker.write(&self.directory);
         (self.marker, self.moved) = (marker, Some(Instant::now()));
         self.is_behind = false;

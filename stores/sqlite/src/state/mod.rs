@@ -1,4 +1,5 @@
-//! The state directory: its owner, its database file, its marker, backups, and the modes of its files.
+//! The state directory: its owner, its database file, its marker, its keys, backups, and the
+//! permissions of its files.
 
 pub(crate) mod backup;
 pub(crate) mod database;

@@ -1,7 +1,7 @@
 //! Files and directories that only their owner can access, regardless of the umask.
 //!
-//! A state contains orders, e-mails and addresses. Without an explicit mode, the umask would decide
-//! who can read new files.
+//! A state contains orders, e-mails and addresses. Without an explicit mode, the umask would
+//! determine who can read new files.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io;
@@ -16,7 +16,7 @@ use crate::state::marker::MARKER_FILE;
 
 const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
-/// The bits of a mode that give rights to users other than the owner.
+/// The permission bits for users other than the owner.
 const OTHERS: u32 = 0o077;
 
 /// Prefixes of the file names in a state directory.
@@ -33,11 +33,11 @@ const STATE_FILES: [&str; 10] = [
     "preview",
 ];
 
-/// Creates a directory and its missing parents with the mode 0700. The modes of existing
-/// directories stay.
+/// Creates a directory and its missing parents with the mode 0700. Existing directories keep their
+/// modes.
 ///
 /// # Errors
-/// When the directory cannot be created.
+/// Returns an error if the directory cannot be created.
 pub fn create_directory(path: &Path) -> Result<(), Error> {
     let mut missing: Vec<&Path> = path.ancestors().take_while(|path| !path.is_dir()).collect();
     missing.retain(|path| !path.as_os_str().is_empty());
@@ -46,7 +46,7 @@ pub fn create_directory(path: &Path) -> Result<(), Error> {
             // Another process created the directory in the meantime.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
             Err(error) => return Err(Error::directory(path)(error)),
-            // The umask may have removed a right of the owner.
+            // The umask may have removed a permission of the owner.
             Ok(()) => std::fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE))
                 .map_err(Error::directory(path))?,
         }
@@ -54,8 +54,8 @@ pub fn create_directory(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Opens a file that `options` may create. After that only its owner can access it, even if it
-/// existed with another mode.
+/// Opens a file, and creates it if `options` allow it. Afterwards, only its owner can access it,
+/// even if it existed with another mode.
 pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let file = options.mode(FILE_MODE).open(path)?;
     let mode = file.metadata()?.permissions().mode();
@@ -72,18 +72,18 @@ pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 /// Writes a file that only its owner can access.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// Returns an error if the file cannot be written.
 pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = open(path, OpenOptions::new().write(true).create(true).truncate(true))?;
     io::Write::write_all(&mut file, content)
 }
 
 /// Creates a state directory that only its owner can access. In an existing directory, the files of
-/// a state become private. The directory itself becomes private only if it contains nothing else,
+/// a state become private. The directory itself becomes private only if it contains no other files,
 /// because it may be `.` or `/tmp`.
 ///
 /// # Errors
-/// When the directory cannot be created or read.
+/// Returns an error if the directory cannot be created or read.
 pub(crate) fn state_directory(path: &Path) -> Result<(), Error> {
     create_directory(path)?;
     let mut is_state = true;
@@ -105,7 +105,7 @@ pub(crate) fn state_directory(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes the rights of other users. If another user owns the file, its mode stays.
+/// Removes the permissions of other users. A file that another user owns keeps its mode.
 fn tighten(path: &Path, mode: u32) {
     let Ok(metadata) = std::fs::symlink_metadata(path) else { return };
     if !metadata.is_symlink() && metadata.mode() & OTHERS != 0 {

@@ -1,4 +1,4 @@
-//! Connections that read what is committed.
+//! Connections for reading committed data.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -8,22 +8,22 @@ use rusqlite::Connection;
 use super::database::Database;
 use crate::error::Error;
 
-/// A connection that only reads. The functions of this crate that take one run the SQL.
+/// A connection for reading. Functions of this crate take it and run the SQL.
 pub struct Reader(Connection);
 
 impl Reader {
-    /// Opens the state in a directory, whoever owns it.
+    /// Opens the state in a directory, even if another process owns it.
     ///
     /// # Errors
-    /// The directory has no state, or it cannot be read.
+    /// Returns an error if the directory has no state, or if the state cannot be read.
     pub fn open(directory: &Path) -> Result<Self, Error> {
         Database::read(directory).map(Self)
     }
 
-    /// Runs several reads on one snapshot of the database.
+    /// Calls `read`, and runs all its queries on one snapshot of the database.
     ///
     /// # Errors
-    /// The database cannot be read, or `read` fails.
+    /// Returns an error if the database cannot be read, or if `read` fails.
     pub fn snapshot<T>(&self, read: impl FnOnce(&Self) -> Result<T, Error>) -> Result<T, Error> {
         let _snapshot = self.0.unchecked_transaction()?;
         read(self)
@@ -39,7 +39,7 @@ impl Reader {
     }
 }
 
-/// A pool of readers; it grows to as many as are used at the same time.
+/// A pool of readers. It grows to the number of concurrent reads.
 pub(crate) struct Readers {
     directory: PathBuf,
     idle: Mutex<Vec<Reader>>,
@@ -54,7 +54,7 @@ impl Readers {
         &self.directory
     }
 
-    /// Lends a reader for one read.
+    /// Calls `read` with a reader from the pool.
     pub(crate) fn read<T>(
         &self,
         read: impl FnOnce(&Reader) -> Result<T, Error>,

@@ -1,4 +1,4 @@
-//! Restoring a backup.
+//! Restores a backup.
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -14,9 +14,9 @@ use crate::state::marker::Marker;
 use crate::state::private;
 use crate::state::schema;
 
-/// Prefixes of the files that are moved away.
-const PUT_AWAY: [&str; 2] = ["oms.db", "search.db"];
-/// The name of the copy during the restore.
+/// Prefixes of the names of the previous files, which are moved to a folder.
+const PREVIOUS_FILES: [&str; 2] = ["oms.db", "search.db"];
+/// The name of the copy of the backup during the restore.
 const NEXT: &str = "restoring.db";
 
 /// The result of a restore.
@@ -28,16 +28,16 @@ pub struct Restored {
     pub before: Option<PathBuf>,
 }
 
-/// Replaces the state in a directory with a backup, and checks that the backup belongs to
-/// `pipeline`. The previous files are moved to a folder. Runs that were in progress at the time of
-/// the backup are parked, because their e-mails may have been sent since. Revoked keys stay
-/// revoked.
+/// Checks that a backup belongs to `pipeline`, and replaces the state in a directory with it. The
+/// previous files are moved to a folder. Runs that were in progress at the time of the backup are
+/// parked, because their e-mails may have been sent since then. Revoked keys stay revoked.
 ///
 /// # Errors
-/// When the backup is invalid, damaged or from another pipeline, another process uses the state, or
-/// a file cannot be written.
+/// Returns an error if the backup is invalid, damaged or from another pipeline, if another process
+/// uses the state, or if a file cannot be written.
 pub fn restore(directory: &Path, backup: &Path, pipeline: Option<&str>) -> Result<Restored, Error> {
-    let not_one = |why: &str| Error::NotABackup { path: backup.to_owned(), why: why.to_owned() };
+    let not_a_backup =
+        |why: &str| Error::NotABackup { path: backup.to_owned(), why: why.to_owned() };
     private::state_directory(directory)?;
     let _lock = Lock::acquire(directory)?;
     File::open(backup).map_err(Error::directory(backup))?;
@@ -49,21 +49,21 @@ pub fn restore(directory: &Path, backup: &Path, pipeline: Option<&str>) -> Resul
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let copied = Connection::open_with_flags(backup, flags)
             .and_then(|copy| copy.execute("vacuum into ?1", [next.to_string_lossy()]));
-        copied.map_err(|error| not_one(&error.to_string()))?;
+        copied.map_err(|error| not_a_backup(&error.to_string()))?;
     }
     let connection = Connection::open(&next)?;
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found == 0 {
-        return Err(not_one("the file is empty"));
+        return Err(not_a_backup("the file is empty"));
     }
-    let sound: String = connection.query_row("pragma quick_check(1)", [], |row| row.get(0))?;
-    if sound != "ok" {
-        return Err(not_one(&format!("the file is damaged: {sound}")));
+    let result: String = connection.query_row("pragma quick_check(1)", [], |row| row.get(0))?;
+    if result != "ok" {
+        return Err(not_a_backup(&format!("the file is damaged: {result}")));
     }
     schema::prepare(&connection)?;
     let other = |name: &String| pipeline.is_some_and(|pipeline| pipeline != name);
     if let Some(name) = pipeline_of(&connection)?.filter(other) {
-        return Err(not_one(&format!("it belongs to the pipeline `{name}`")));
+        return Err(not_a_backup(&format!("it belongs to the pipeline `{name}`")));
     }
     let parked = connection.execute(
         "update oms_runs set state = 'parked', cause = ?1, wait_until = null where state in ('in_progress', 'waiting')",
@@ -73,12 +73,12 @@ pub fn restore(directory: &Path, backup: &Path, pipeline: Option<&str>) -> Resul
     // Sessions that ended after the backup must not become valid again.
     connection.execute("delete from oms_sessions", [])?;
     // An unreadable marker file has no counter.
-    let noted = Marker::read(directory).unwrap_or_default();
-    let marker = Marker::of(&connection)?.after(noted.as_ref());
+    let previous = Marker::read(directory).unwrap_or_default();
+    let marker = Marker::of(&connection)?.after(previous.as_ref());
     marker.set(&connection)?;
     drop(connection);
     File::open(&next).and_then(|file| file.sync_all()).map_err(Error::directory(&next))?;
-    let before = put_away(directory)?;
+    let before = move_previous_files(directory)?;
     let path = directory.join(DATABASE_FILE);
     std::fs::rename(&next, &path).map_err(Error::directory(&path))?;
     marker.write(directory)?;
@@ -86,14 +86,14 @@ pub fn restore(directory: &Path, backup: &Path, pipeline: Option<&str>) -> Resul
 }
 
 /// Moves the files of a state to a new folder in the state directory.
-fn put_away(directory: &Path) -> Result<Option<PathBuf>, Error> {
+fn move_previous_files(directory: &Path) -> Result<Option<PathBuf>, Error> {
     let failed = Error::directory(directory);
     let entries = std::fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let names = entries.map_err(failed)?.into_iter().map(|entry| entry.file_name());
     let files: Vec<_> = names
         .filter(|name| {
             let name = name.to_string_lossy();
-            PUT_AWAY.iter().any(|begin| name.starts_with(begin))
+            PREVIOUS_FILES.iter().any(|prefix| name.starts_with(prefix))
         })
         .collect();
     if files.is_empty() {

@@ -1,4 +1,4 @@
-//! The tables of `oms`, their version, and the upgrade of older databases.
+//! The tables of `oms`, their format, and the upgrade of older databases.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ create table oms_objects (
     primary key (bucket, key)
 ) strict;
 
--- With row ids, because rows in an index should be small: a larger e-mail would take a page of its own.
+-- With row ids, because rows of a table without them should be small. A larger e-mail would fill a whole page.
 create table oms_mails (
     run integer not null,
     step text not null,
@@ -73,8 +73,8 @@ create table oms_mails (
 ) strict;
 ";
 
-/// Newer tables and indices. A database of this format may lack them, and older versions of the
-/// program ignore them.
+/// Newer tables and indices. They may be missing in a database of this format. Older versions of
+/// the program ignore them.
 const LATER: &str = "
 create table if not exists oms_audit (
     id integer primary key,
@@ -97,7 +97,7 @@ create index if not exists oms_runs_failed on oms_runs (state, failed_steps) whe
 
 create index if not exists oms_runs_caught on oms_runs (state, cause) where caught > 0;
 
--- Digests of seeded rows; null if something else changed or deleted the row.
+-- Digests of seeded rows; null if a step, an import or an erasure has changed the row.
 create table if not exists oms_seed_rows (
     table_name text not null,
     key blob not null,
@@ -130,7 +130,7 @@ create table if not exists oms_exports (
 /// Newer columns, which older versions of the program leave null: table, column, declaration.
 const LATER_COLUMNS: [(&str, &str, &str); 4] = [
     ("oms_bundles", "semantics", "semantics integer"),
-    // Number of the run's failures that a catch step has handled; null for none.
+    // Number of failures that a catch step has handled; null for none.
     ("oms_runs", "caught", "caught integer"),
     // The steps that failed, each with a comma before and after it; null for none.
     ("oms_runs", "failed_steps", "failed_steps text"),
@@ -138,7 +138,8 @@ const LATER_COLUMNS: [(&str, &str, &str); 4] = [
     ("oms_runs", "retries", "retries integer"),
 ];
 
-/// Fills the columns `failed_steps` and `retries` of an older state from the journals. Damaged journals are skipped.
+/// Fills the columns `failed_steps` and `retries` of an older state from the journals. Damaged
+/// journals are skipped.
 const FILL_FROM_JOURNALS: &str = r#"
 update oms_runs set
     failed_steps = (
@@ -181,8 +182,8 @@ pub(crate) fn prepare(connection: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
-/// Adds newer columns to a state that is only read: temporary views with the names of the tables
-/// add the columns as null.
+/// Adds missing newer columns for a connection that only reads. Temporary views with the names of
+/// the tables contain these columns as null.
 pub(crate) fn add_missing_columns(connection: &Connection) -> Result<(), Error> {
     let mut missing: BTreeMap<&str, String> = BTreeMap::new();
     for (table, column, _) in LATER_COLUMNS {

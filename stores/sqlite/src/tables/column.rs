@@ -1,5 +1,5 @@
-//! Conversion between values and columns of SQLite. Decimals, dates and instants are text, so that
-//! every tool shows them exactly.
+//! Conversion between values and columns of SQLite. Decimals, dates and instants are stored as
+//! text, so that every tool shows them exactly.
 
 use std::sync::Arc;
 

@@ -15,7 +15,7 @@ use crate::tables::column::sql_type;
 const RUN: &str = "oms_run";
 
 /// A column in the database.
-struct There {
+struct ExistingColumn {
     /// The SQL type.
     sql: String,
     /// The position in the key, from 1; 0 if the column is not part of the key.
@@ -31,37 +31,37 @@ enum Difference {
     Final(String),
 }
 
-/// Returns the columns of a table in the database; empty if the table does not exist.
-fn columns_there(
+/// Returns the columns of a table in the database. The result is empty if the table does not exist.
+fn existing_columns(
     connection: &Connection,
     table: &TableDef,
-) -> Result<BTreeMap<String, There>, Error> {
+) -> Result<BTreeMap<String, ExistingColumn>, Error> {
     let mut statement =
         connection.prepare("select name, type, pk, \"notnull\" from pragma_table_info(?1)")?;
     let columns = statement.query_map([table.name.as_ref()], |row| {
         let key = usize::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
-        Ok((row.get(0)?, There { sql: row.get(1)?, key, not_null: row.get(3)? }))
+        Ok((row.get(0)?, ExistingColumn { sql: row.get(1)?, key, not_null: row.get(3)? }))
     })?;
     Ok(columns.collect::<Result<_, _>>()?)
 }
 
-/// Finds the first difference that adding columns cannot remove.
-fn difference(table: &TableDef, there: &BTreeMap<String, There>) -> Option<Difference> {
+/// Returns the first difference that cannot be removed by adding columns.
+fn difference(table: &TableDef, existing: &BTreeMap<String, ExistingColumn>) -> Option<Difference> {
     for (index, column) in table.columns.iter().enumerate() {
         let name = &column.name;
         let key = table.key.iter().position(|key| *key == index).map_or(0, |position| position + 1);
-        match there.get(name.as_ref()) {
-            Some(there) if !there.sql.eq_ignore_ascii_case(sql_type(column.shape)) => {
+        match existing.get(name.as_ref()) {
+            Some(existing) if !existing.sql.eq_ignore_ascii_case(sql_type(column.shape)) => {
                 return Some(Difference::Final(format!(
                     "`{name}` is {} in the database",
-                    there.sql
+                    existing.sql
                 )));
             }
-            Some(there) if there.key != key => {
+            Some(existing) if existing.key != key => {
                 return Some(Difference::Final("its primary key differs".to_owned()));
             }
-            Some(there) if there.not_null == column.nullable => {
-                let may = if there.not_null { "must not" } else { "may" };
+            Some(existing) if existing.not_null == column.nullable => {
+                let may = if existing.not_null { "must not" } else { "may" };
                 return Some(Difference::Migratable(format!(
                     "`{name}` {may} be null in the database"
                 )));
@@ -69,14 +69,15 @@ fn difference(table: &TableDef, there: &BTreeMap<String, There>) -> Option<Diffe
             Some(_) => {}
             None if column.nullable => {}
             None => {
-                let lacks = format!("the required column `{name}` is missing");
-                return Some(Difference::Final(lacks));
+                let missing = format!("the required column `{name}` is missing");
+                return Some(Difference::Final(missing));
             }
         }
     }
-    let undeclared = undeclared(table, there).find(|(_, there)| there.not_null || there.key > 0)?;
-    let (name, there) = undeclared;
-    Some(if there.key > 0 {
+    let undeclared =
+        undeclared(table, existing).find(|(_, existing)| existing.not_null || existing.key > 0)?;
+    let (name, existing) = undeclared;
+    Some(if existing.key > 0 {
         Difference::Final("its primary key differs".to_owned())
     } else {
         Difference::Migratable(format!(
@@ -88,36 +89,36 @@ fn difference(table: &TableDef, there: &BTreeMap<String, There>) -> Option<Diffe
 /// Returns the undeclared columns in the database, except `oms_run`.
 fn undeclared<'t>(
     table: &'t TableDef,
-    there: &'t BTreeMap<String, There>,
-) -> impl Iterator<Item = (&'t String, &'t There)> {
+    existing: &'t BTreeMap<String, ExistingColumn>,
+) -> impl Iterator<Item = (&'t String, &'t ExistingColumn)> {
     let declared = |name: &str| table.columns.iter().any(|column| *column.name == *name);
-    there.iter().filter(move |(name, _)| *name != RUN && !declared(name))
+    existing.iter().filter(move |(name, _)| *name != RUN && !declared(name))
 }
 
 /// Creates a declared table, or adds newly declared columns.
 ///
 /// # Errors
-/// When the table in the database differs by more than nullable columns, because then the first
-/// order would fail.
+/// Returns an error if the table in the database differs by more than missing nullable columns.
+/// Otherwise, the first order would fail.
 pub(crate) fn ensure(connection: &Connection, table: &TableDef) -> Result<(), Error> {
-    let there = columns_there(connection, table)?;
-    if there.is_empty() {
+    let existing = existing_columns(connection, table)?;
+    if existing.is_empty() {
         connection.execute_batch(&create(&table.name, table, []))?;
         return Ok(());
     }
-    let (table_name, mends) =
+    let (table_name, hint) =
         (|| table.name.to_string(), "; run `oms db migrate` to change the table and keep its rows");
-    match difference(table, &there) {
+    match difference(table, &existing) {
         None => {}
         Some(Difference::Migratable(difference)) => {
-            let difference = format!("{difference}{mends}");
+            let difference = format!("{difference}{hint}");
             return Err(Error::Table { table: table_name(), difference });
         }
         Some(Difference::Final(difference)) => {
             return Err(Error::Table { table: table_name(), difference });
         }
     }
-    for column in table.columns.iter().filter(|column| !there.contains_key(&*column.name)) {
+    for column in table.columns.iter().filter(|column| !existing.contains_key(&*column.name)) {
         connection.execute_batch(&format!(
             "alter table {} add column {} {}",
             quoted(&table.name),
@@ -128,20 +129,21 @@ pub(crate) fn ensure(connection: &Connection, table: &TableDef) -> Result<(), Er
     Ok(())
 }
 
-/// Migrates tables in one transaction, and returns the names of the tables that changed. Rows are kept. Undeclared columns are kept and become
-/// nullable.
+/// Migrates tables in one transaction, and returns the names of the tables that changed. Rows and
+/// undeclared columns are kept. Undeclared columns become nullable.
 ///
 /// # Errors
-/// When a table has a difference that needs new values in its rows, or the database fails.
+/// Returns an error if a table has a difference that requires new values in its rows, or if the
+/// database fails.
 pub fn migrate(database: &Database, tables: &[Arc<TableDef>]) -> Result<Vec<String>, Error> {
     let connection = database.connect()?;
     let transaction = connection.unchecked_transaction()?;
     let mut changed = Vec::new();
     for table in tables {
-        let there = columns_there(&transaction, table)?;
+        let existing = existing_columns(&transaction, table)?;
         let name = table.name.to_string();
-        if let Some(Difference::Migratable(difference)) = difference(table, &there) {
-            make_again(&transaction, table, &there).map_err(|_| {
+        if let Some(Difference::Migratable(difference)) = difference(table, &existing) {
+            recreate(&transaction, table, &existing).map_err(|_| {
                 let difference = format!("{difference}, and some rows contain null");
                 Error::Table { table: name.clone(), difference }
             })?;
@@ -155,14 +157,15 @@ pub fn migrate(database: &Database, tables: &[Arc<TableDef>]) -> Result<Vec<Stri
 
 /// Recreates a table with its declared and undeclared columns, and copies the rows
 /// (<https://sqlite.org/lang_altertable.html#otheralter>).
-fn make_again(
+fn recreate(
     connection: &Connection,
     table: &TableDef,
-    there: &BTreeMap<String, There>,
+    existing: &BTreeMap<String, ExistingColumn>,
 ) -> Result<(), Error> {
     const NEXT: &str = "oms_next_table";
-    let kept = undeclared(table, there).map(|(name, there)| (name.as_str(), there.sql.as_str()));
-    let columns: Vec<String> = there.keys().map(|name| quoted(name)).collect();
+    let kept =
+        undeclared(table, existing).map(|(name, existing)| (name.as_str(), existing.sql.as_str()));
+    let columns: Vec<String> = existing.keys().map(|name| quoted(name)).collect();
     let (name, columns) = (quoted(&table.name), columns.join(", "));
     connection.execute_batch(&create(NEXT, table, kept))?;
     connection.execute_batch(&format!(
@@ -176,11 +179,11 @@ pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Returns the statement that creates a table with further nullable columns.
+/// Returns the statement that creates a table with additional nullable columns.
 fn create<'c>(
     name: &str,
     table: &TableDef,
-    further: impl IntoIterator<Item = (&'c str, &'c str)>,
+    additional: impl IntoIterator<Item = (&'c str, &'c str)>,
 ) -> String {
     let mut sql = format!("create table {} (", quoted(name));
     for column in &table.columns {
@@ -188,7 +191,7 @@ fn create<'c>(
         // Writing to a string cannot fail.
         let _written = write!(sql, "{} {}{null}, ", quoted(&column.name), sql_type(column.shape));
     }
-    for (column, sql_type) in further {
+    for (column, sql_type) in additional {
         let _written = write!(sql, "{} {sql_type}, ", quoted(column));
     }
     let key: Vec<String> = table.key_columns().map(|column| quoted(&column.name)).collect();

@@ -1,8 +1,8 @@
 //! Erases a customer's personal data from the pipeline's tables, and keeps the amounts.
 //!
-//! A row belongs to the customer that its `customer` columns name, whichever run wrote it. A row
-//! without a customer belongs to the run that wrote it. Rows that steps write lose their personal
-//! columns; rows that no step writes are deleted.
+//! A row belongs to the customer that its `customer` columns name, no matter which run wrote it. A
+//! row without a customer belongs to the run that wrote it. In tables to which steps write, the
+//! personal columns of the rows are emptied. In other tables, the rows are deleted.
 
 use oms_core::table::{Column, Customer, EraseMode, Identity, RowCounts, TableDef, TableUse};
 use oms_core::value::Value;
@@ -72,7 +72,7 @@ impl<'t> Rows<'t> {
         Ok(keys.collect::<Result<_, _>>()?)
     }
 
-    /// Deletes the rows. Seeds do not add them again.
+    /// Deletes the rows, and records that seeds must not add them again.
     fn delete(&self, connection: &Connection, erasing: EraseMode) -> Result<u64, Error> {
         let (name, condition) = (quoted(&self.table.name), &self.condition);
         if erasing == EraseMode::Count {
@@ -115,7 +115,7 @@ impl<'t> Rows<'t> {
             changed = self.execute(connection, &sql)?;
         }
         for key in &keys {
-            // The seed record has a digest of the erased content, so the digest is removed.
+            // The seed record contains a digest of the erased content, so the digest is removed.
             if SeedRow::find(connection, self.table, key)?.is_some() {
                 SeedRow::ChangedByOthers.keep(connection, self.table, key)?;
             }
@@ -127,7 +127,8 @@ impl<'t> Rows<'t> {
     }
 }
 
-/// Returns a condition: one of the table's e-mail columns has one of the customer's addresses.
+/// Returns the condition that an e-mail column of the table contains one of the customer's
+/// addresses.
 fn any_email(table: &TableDef, parameter: usize) -> String {
     let emails = table
         .customer_emails()
@@ -154,7 +155,7 @@ fn literal(column: &Column) -> String {
     }
 }
 
-/// Replaces the personal columns of a key by digests. Deletes the row if its key cannot be
+/// Replaces the personal columns of a key with digests. Deletes the row if its key cannot be
 /// replaced.
 fn replace_key(connection: &Connection, table: &TableDef, key: &[Sql]) -> Result<(), Error> {
     let name = quoted(&table.name);
@@ -230,7 +231,7 @@ pub(crate) fn of_customer(
 }
 
 /// Returns the identities in the rows that name one of the customer's ids or addresses.
-pub(crate) fn naming(
+pub(crate) fn identities(
     connection: &Connection,
     tables: &[TableUse],
     customer: &Customer,

@@ -1,4 +1,4 @@
-//! What an erasure would do, counted before it is done.
+//! Reads the effects of an erasure before it happens.
 
 use oms_core::table::{Customer, EraseMode, Identity, RowCounts, TableUse};
 
@@ -9,7 +9,7 @@ use crate::state::readers::Reader;
 /// Counts the rows that runs wrote and that name no customer.
 ///
 /// # Errors
-/// The database cannot be read.
+/// Returns an error if the database cannot be read.
 pub fn count_of_runs(
     reader: &Reader,
     tables: &[TableUse],
@@ -21,7 +21,7 @@ pub fn count_of_runs(
 /// Counts the rows that belong to a customer.
 ///
 /// # Errors
-/// The database cannot be read.
+/// Returns an error if the database cannot be read.
 pub fn count_of_customer(
     reader: &Reader,
     tables: &[TableUse],
@@ -33,11 +33,11 @@ pub fn count_of_customer(
 /// Returns the identities in the rows that name one of the customer's ids or addresses.
 ///
 /// # Errors
-/// The database cannot be read.
-pub fn naming(
+/// Returns an error if the database cannot be read.
+pub fn identities(
     reader: &Reader,
     tables: &[TableUse],
     customer: &Customer,
 ) -> Result<Vec<Identity>, Error> {
-    erase::naming(reader.sql(), tables, customer)
+    erase::identities(reader.sql(), tables, customer)
 }

@@ -1,4 +1,5 @@
-//! The pipeline's own tables: their definition, their rows, seeds, and the erasure of personal data.
+//! The pipeline's own tables: their definition, their rows, seeds, and the erasure of personal
+//! data.
 
 pub(crate) mod column;
 pub(crate) mod definition;

@@ -1,4 +1,4 @@
-//! Export and import of the rows of tables as NDJSON.
+//! Reads, exports and imports the rows of tables.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::tables::seed_rows::{SeedRow, key_of};
 /// itself would make the write-ahead log grow.
 ///
 /// # Errors
-/// When the database cannot be read, or `each` fails.
+/// Returns an error if the database cannot be read, or if `each` fails.
 pub fn export_rows(
     reader: &Reader,
     table: &TableDef,
@@ -52,17 +52,17 @@ pub fn export_rows(
 /// Counts the rows of a table.
 ///
 /// # Errors
-/// The database cannot be read.
+/// Returns an error if the database cannot be read.
 pub fn count_rows(reader: &Reader, table: &TableDef) -> Result<u64, Error> {
     let sql = format!("select count(*) from {}", quoted(&table.name));
     let count: i64 = reader.sql().query_row(&sql, [], |row| row.get(0))?;
     Ok(count.unsigned_abs())
 }
 
-/// Returns the row with the same key as `row`, if there is one.
+/// Returns the row with the same key as `row`, or `None` if there is no such row.
 ///
 /// # Errors
-/// When the database cannot be read.
+/// Returns an error if the database cannot be read.
 pub fn row_like(reader: &Reader, table: &TableDef, row: &Value) -> Result<Option<Value>, Error> {
     let connection = reader.sql();
     let record = row.as_record();
@@ -95,7 +95,7 @@ pub(crate) fn committed(
 /// Adds rows to a table and replaces rows with the same key, in one transaction.
 ///
 /// # Errors
-/// When the database returns an error.
+/// Returns an error if the database fails.
 pub fn import_rows(
     database: &Database,
     table: &Arc<TableDef>,
@@ -104,7 +104,7 @@ pub fn import_rows(
     import_on(&database.connect()?, table, rows)
 }
 
-/// Adds rows through a connection for writing.
+/// Adds rows to a table, and replaces rows with the same key, on a connection for writing.
 pub(crate) fn import_on(
     connection: &Connection,
     table: &Arc<TableDef>,

@@ -1,6 +1,7 @@
-//! The record of seeded rows (`oms_seed_rows`): the digests of each row's key and content. With it,
-//! a seed only updates rows that nothing else has changed, and never restores deleted rows. The
-//! digest is null for a row that something else changed or deleted.
+//! The records of seeded rows (`oms_seed_rows`): the digests of each row's key and content. With
+//! them, a seed only updates rows that have not been changed since it wrote them, and never
+//! restores deleted rows. The content digest is null for a row that a step, an import or an erasure
+//! changed or deleted.
 
 use oms_core::table::TableDef;
 use oms_core::value::{Digest, Value};
@@ -15,7 +16,7 @@ use crate::tables::column::bind;
 pub(crate) enum SeedRow {
     /// The seed wrote the row with this digest.
     Written(Vec<u8>),
-    /// A step, an import or a deletion has changed the row since then.
+    /// The row was not written by a seed, or it was changed or deleted after the seed wrote it.
     ChangedByOthers,
 }
 

@@ -1,6 +1,6 @@
-//! Seeds: initial rows of tables. A seed is loaded when its file has changed. It adds rows and
-//! updates rows that nothing else has changed since it wrote them. It never deletes rows or
-//! restores deleted ones.
+//! Seeds: initial rows of tables. A seed is loaded when its file has changed. It adds rows, and
+//! updates rows that have not been changed since it wrote them. It never deletes rows, and never
+//! restores deleted rows.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,8 +22,8 @@ pub struct SkippedSeed {
     changed: u64,
     /// Number of deleted rows.
     deleted: u64,
-    /// Number of rows that are missing in a state of an earlier version, which may have deleted
-    /// them.
+    /// Number of rows that are missing in a state of an earlier version. That version may have
+    /// deleted them.
     missing: u64,
 }
 
@@ -45,12 +45,13 @@ impl fmt::Display for SkippedSeed {
     }
 }
 
-/// What is known about the previous load of a seed.
+/// The previous load of a seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Before {
     /// No seed was loaded.
     Nothing,
-    /// An earlier version without records of rows loaded a file.
+    /// An earlier version, which did not record rows, loaded a file. `same` indicates whether the
+    /// file was the same.
     Unrecorded { same: bool },
     /// Each row has a record.
     Recorded,
@@ -62,11 +63,12 @@ pub struct SeedFile {
     pub table: Arc<TableDef>,
     /// The digest of the file.
     pub digest: Digest,
-    /// Reads the rows of the file; called only if the file changed.
+    /// Reads the rows of the file. Called only if the file has changed.
     pub rows: Box<dyn FnOnce() -> Vec<Value> + Send>,
 }
 
-/// Loads the seeds whose files changed since the last time, and returns what was skipped.
+/// Loads the seeds whose files have changed since they were last loaded. Returns the seeds with
+/// rows that were skipped.
 pub(crate) fn load(
     connection: &Connection,
     seeds: impl IntoIterator<Item = SeedFile>,
@@ -85,8 +87,8 @@ pub(crate) fn load(
             (None, None) => Before::Nothing,
         };
         let of_seed = load_one(connection, &seed.table, (seed.rows)(), &digest, before)?;
-        let is_news = before != Before::Unrecorded { same: true };
-        if is_news && of_seed.changed + of_seed.deleted + of_seed.missing > 0 {
+        let is_reported = before != Before::Unrecorded { same: true };
+        if is_reported && of_seed.changed + of_seed.deleted + of_seed.missing > 0 {
             skipped.push(of_seed);
         }
     }
@@ -112,7 +114,8 @@ fn load_one(
     for row in rows {
         load_row(&transaction, table, &statements, &row, before, &mut skipped)?;
     }
-    // Earlier versions use the first name; without it they would load the file again.
+    // Earlier versions of the program use the first name. Without it, they would load the file
+    // again.
     for name in [format!("seed {}", table.name), format!("seed rows {}", table.name)] {
         transaction.execute(
             "insert into oms_meta (name, value) values (?1, ?2) on conflict (name) do update set value = excluded.value",
@@ -141,11 +144,11 @@ fn load_row(
         .optional()?;
     let found = found.map(|(run, row)| (run, row_digest(&row)));
     let write = match (&record, found) {
-        (Some(SeedRow::Written(old)), Some((None, there))) => *old == there.bytes(),
+        (Some(SeedRow::Written(old)), Some((None, stored))) => *old == stored.bytes(),
         (None, None) => !matches!(before, Before::Unrecorded { .. }),
         // An earlier version of the program, or an import before the first seed, wrote the same
         // row.
-        (None, Some((None, there))) => there == new,
+        (None, Some((None, stored))) => stored == new,
         _ => false,
     };
     if write {
@@ -156,7 +159,7 @@ fn load_row(
         return SeedRow::Written(new.bytes().to_vec()).keep(connection, table, &key);
     }
     match found {
-        Some((_, there)) if there == new => {}
+        Some((_, stored)) if stored == new => {}
         Some(_) => skipped.changed += 1,
         None if record.is_none() => skipped.missing += 1,
         None => skipped.deleted += 1,

@@ -1,4 +1,4 @@
-//! Applying a packet within a transaction: the run's row, its journal, rows, objects and e-mails.
+//! Applies a packet within a transaction: the run's row, its journal, rows, objects and e-mails.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use crate::tables::column::bind;
 use crate::tables::definition::Statements;
 use crate::writer::packet::{Outcome, Packet, RunRef, Write};
 
-/// A journal entry without events, for example if only a run's state changed.
+/// The encoded events of a packet without events, for example if only the run's state changed.
 const NO_EVENTS: &str = "[]";
 
 impl Thread {
-    /// Applies a packet within the current transaction. A refused packet may be partly written;
-    /// duplicates and conflicts are found before anything is written.
+    /// Applies a packet within the current transaction. Duplicates and conflicts are found before
+    /// the first write, but a refused packet may be partly written.
     pub(super) fn apply(&mut self, packet: &Packet) -> Result<Outcome, Error> {
         let caught = (packet.caught > 0).then_some(packet.caught);
         let id = match &packet.run {
@@ -81,7 +81,7 @@ impl Thread {
         Ok(Outcome::Committed { id })
     }
 
-    /// Adds the steps that failed and the retry to the run's row.
+    /// Adds the packet's failed steps and its retry to the run's row.
     fn add_failures(&self, id: i64, packet: &Packet) -> Result<(), Error> {
         for step in &packet.failed_steps {
             self.connection
@@ -101,7 +101,7 @@ impl Thread {
         Ok(())
     }
 
-    /// Returns the conflict with a new run, if there is one.
+    /// Returns `Duplicate` or `Conflict` if an order with this key exists.
     fn known(&self, key: &str, digest: Digest) -> Result<Option<Outcome>, Error> {
         let known: Option<Vec<u8>> =
             self.connection.prepare_cached(KNOWN)?.query_row([key], |row| row.get(0)).optional()?;
@@ -130,7 +130,7 @@ impl Thread {
         Ok(())
     }
 
-    /// Applies one write, and returns whether it had no conflict.
+    /// Applies a write. Returns `false` if it conflicts with another run.
     fn write(&mut self, run: i64, now: i64, write: &Write) -> Result<bool, Error> {
         match write {
             Write::Object { bucket, key, content_type, body } => {
@@ -138,8 +138,8 @@ impl Thread {
             }
             Write::Insert { table, row } => {
                 let sql = &self.statements_of(table).insert.clone();
-                // If a row with this key exists, the packet is refused. Executed again, the stretch
-                // checks that row.
+                // If a row with this key exists, the packet is refused. When the stretch is
+                // executed again, it checks that row.
                 self.row(sql, table, row, run)
             }
             Write::Upsert { table, row } => {

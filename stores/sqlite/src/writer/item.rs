@@ -1,5 +1,4 @@
-//! Names of rows and objects, to detect conflicts between concurrent runs, and the reads of a
-//! stretch.
+//! The identity of rows and objects, for detecting conflicts between concurrent runs.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -11,22 +10,22 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use crate::tables::column::bind;
 use crate::writer::packet::Write;
 
-/// A hash of the name of a row or an object. Items with the same hash count as the same, so that a
-/// collision makes a run execute again and never lets it keep a stale read.
+/// A hash that identifies a row or an object. Items with the same hash are considered equal, so a
+/// collision can cause an unnecessary repetition of a stretch, but never a stale read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Item(u64);
 
-/// The number of a commit. Rows that a reader sees after it loaded the number of the last commit
-/// are at least as new as that commit.
+/// The number of a commit. The data that a reader sees after it has loaded the number of the last
+/// commit is at least as new as that commit.
 pub type CommitNumber = u64;
 
 impl Item {
-    /// Returns the row of a table with a key.
+    /// Identifies the row of a table with a key.
     pub fn row<'v>(table: &TableDef, key: impl Iterator<Item = &'v Value>) -> Self {
         let mut hasher = DefaultHasher::new();
         (0_u8, &table.name).hash(&mut hasher);
         for value in key {
-            // By the bound value, as the database compares it.
+            // Hashes the bound value, because the database compares bound values.
             match bind(value) {
                 ToSqlOutput::Borrowed(ValueRef::Text(text)) => text.hash(&mut hasher),
                 ToSqlOutput::Owned(rusqlite::types::Value::Text(text)) => {
@@ -41,7 +40,7 @@ impl Item {
         Self(hasher.finish())
     }
 
-    /// Returns an object.
+    /// Identifies an object.
     pub fn object(bucket: &str, key: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         (1_u8, bucket, key).hash(&mut hasher);

@@ -1,7 +1,7 @@
 //! Locks on rows and objects for runs that were refused twice. They are granted in the order of the
 //! requests, so that no run starves.
 //!
-//! A request names all its items at once and joins one queue, so that deadlocks are impossible.
+//! There is one queue, and a request names all its items at once, so that deadlocks are impossible.
 
 use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
@@ -39,8 +39,8 @@ impl Locks {
         self.requests.retain(|request| !ids.contains(&request.id));
     }
 
-    /// Grants the requests that conflict with no earlier request. Call this when everything written
-    /// so far is committed, so that the holder reads it.
+    /// Grants the requests that conflict with no earlier request. Call this when all writes so far
+    /// are committed, so that the holders of the locks see them.
     pub(crate) fn grant(&mut self) {
         for at in 0..self.requests.len() {
             let (earlier, rest) = self.requests.split_at_mut(at);
@@ -51,13 +51,13 @@ impl Locks {
                 continue;
             }
             if let Some(granted) = request.granted.take() {
-                // If the requester is gone, its request is released separately.
-                let _unheard = granted.send(());
+                // If the requester no longer exists, its request is released separately.
+                let _ignored = granted.send(());
             }
         }
     }
 
-    /// Returns whether another request than `own` names one of these items.
+    /// Returns whether a request other than `own` names one of these items.
     pub(crate) fn concern<'i>(
         &self,
         own: Option<LockId>,
@@ -73,7 +73,7 @@ impl Locks {
         request.map_or(&[], |request| &request.items)
     }
 
-    /// Returns whether no run holds or waits for a lock.
+    /// Returns whether no run holds a lock or waits for one.
     pub(crate) fn is_empty(&self) -> bool {
         self.requests.is_empty()
     }

@@ -1,4 +1,5 @@
-//! The one writer: packets of many runs in one transaction, in an order that is equivalent to a serial one.
+//! The writer: commits the packets of many runs in one transaction, with the same result as if the
+//! runs had been executed one after another.
 
 mod apply;
 pub(crate) mod item;

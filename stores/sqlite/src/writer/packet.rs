@@ -1,4 +1,4 @@
-//! Packets: what a run did since its last commit. The writer commits them.
+//! Packets: the events and writes of a run since its last commit. The writer commits them.
 
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ impl Write {
 /// The run that a packet belongs to.
 #[derive(Clone, Debug)]
 pub enum RunRef {
-    /// A new order that the packet accepts.
+    /// A new run for an order that the packet accepts.
     New {
         /// The order's key.
         key: Arc<str>,
@@ -80,7 +80,7 @@ pub enum RunRef {
     },
 }
 
-/// What a run did since its last commit.
+/// The events and writes of a run since its last commit.
 pub struct Packet {
     /// The run.
     pub run: RunRef,
@@ -104,7 +104,7 @@ pub struct Packet {
     pub events: String,
     /// The staged writes of the steps, in order.
     pub writes: Arc<[Write]>,
-    /// What the steps read of the committed data.
+    /// The committed rows and objects that the steps read.
     pub reads: Arc<Reads>,
     /// The position of the order in the input; `None` for a run that is in the database.
     pub turn: Option<Turn>,
@@ -112,7 +112,7 @@ pub struct Packet {
     pub is_exported: bool,
     /// The locks that the run holds.
     pub lock: Option<LockId>,
-    /// Receives the outcome.
+    /// Receives the outcome, or `None` if the disk is full.
     pub reply: oneshot::Sender<Option<Outcome>>,
 }
 
@@ -136,11 +136,12 @@ pub enum Outcome {
         /// The run's row.
         id: i64,
     },
-    /// The same order exists already.
+    /// The same order already exists.
     Duplicate,
     /// Another order with this key exists.
     Conflict,
-    /// Another run changed what this run read, or created a row or an object that conflicts with a
-    /// write. Nothing of the packet is kept, and the stretch is executed again.
+    /// Another run changed data that this run has read, or created a row or an object that
+    /// conflicts with a write. No part of the packet is committed, and the stretch has to be
+    /// executed again.
     Refused,
 }

@@ -1,11 +1,11 @@
-//! Recently changed rows and objects, by which the writer detects stale reads.
+//! The recently changed rows and objects, with which the writer detects stale reads.
 
 use foldhash::{HashMap, HashSet};
 
 use crate::writer::item::{CommitNumber, Item, Reads};
 
 /// Maximum number of changes in each of the two maps: a few seconds of the fastest pipelines. A
-/// read from before these changes counts as stale.
+/// read that is older than these changes counts as stale.
 const REMEMBERED_MAX: usize = 1 << 16;
 
 /// The changes of the latest commits.
@@ -17,7 +17,7 @@ pub(crate) struct Recent {
     newer: HashMap<Item, CommitNumber>,
     /// The previous content of `newer`, from before it was full.
     older: HashMap<Item, CommitNumber>,
-    /// The last commit whose changes may be missing in both maps.
+    /// The last commit whose changes may be missing from both maps.
     forgotten: CommitNumber,
     /// The last commit with unknown changes, such as an import.
     everything: CommitNumber,
@@ -26,8 +26,8 @@ pub(crate) struct Recent {
 }
 
 impl Recent {
-    /// Returns whether any item has changed since it was read. Only the reader can have changed
-    /// `locked` items since it read them, no matter how long ago.
+    /// Returns whether an item may have changed since it was read. No other run can have changed
+    /// the `locked` items since then, no matter how long ago they were read.
     pub(crate) fn changed(&self, reads: &Reads, locked: &[Item]) -> bool {
         reads.iter().any(|(item, seen)| {
             *seen < self.everything

@@ -1,12 +1,12 @@
 //! The writer: a thread that applies all queued packets in one transaction, and replies when the
 //! transaction is on disk.
 //!
-//! It never waits for more packets. While one transaction is synced, the next packets queue; a
-//! single packet is committed at once.
+//! It never waits for more packets: a single packet is committed at once. While a transaction is
+//! written to disk, the next packets queue.
 //!
 //! The writer also serializes concurrent runs. A packet contains the reads of its stretch. If a
-//! later commit changed one of them, the packet is refused and the stretch executed again. The
-//! first packets of new orders commit in the order of the input.
+//! later commit has changed one of the items that were read, the packet is refused, and the stretch
+//! is executed again. The first packets of new orders are committed in the order of the input.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -36,38 +36,39 @@ const BATCH_MAX: usize = 1_024;
 /// Maximum number of queued packets.
 const QUEUE_MAX: usize = 2_048;
 
-/// Where commits are made.
+/// Where the writer runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WriterMode {
-    /// In a thread, which commits the packets that gathered while it wrote the previous ones.
+    /// In a thread, which commits all packets that were queued during the previous commit.
     #[default]
     Thread,
-    /// In the caller, one packet at a time, so that a test or a simulation decides the order of everything.
+    /// In the caller, one packet at a time, so that tests and simulations control the order of
+    /// commits.
     Inline,
 }
 
 /// A request to the writer.
 enum Request {
-    /// The packet of a run, to be committed together with others.
+    /// Commit the packet of a run, together with others.
     Packet(Packet),
-    /// A turn passes without a packet.
+    /// End a turn without a packet.
     Pass(Turn),
-    /// A run requests locks.
+    /// Lock rows and objects for a run.
     Lock(locks::Request),
     /// Check for released locks.
-    Wake,
-    /// A separate change of rows or objects that belongs to no run.
+    CheckReleased,
+    /// Make a separate change to rows or objects that belongs to no run.
     Change(Job),
-    /// Other separate work.
+    /// Do other separate work.
     Job(Job),
 }
 
 type Job = Box<dyn FnOnce(&Connection) + Send>;
 
-/// A handle to the writer thread. When the last handle is dropped, the thread ends.
+/// A handle to the writer. When the last handle is dropped, the writer thread ends.
 #[derive(Clone)]
 pub(crate) struct Writer {
-    way: Way,
+    route: Route,
     /// The number of the last commit.
     committed: Arc<AtomicU64>,
     locks: Arc<AtomicU64>,
@@ -76,14 +77,14 @@ pub(crate) struct Writer {
 
 /// Where requests are handled.
 #[derive(Clone)]
-enum Way {
+enum Route {
     /// In the writer thread.
     Thread(mpsc::Sender<Request>),
     /// In the caller. `None` after a failure.
     Inline(Arc<Mutex<Option<Thread>>>),
 }
 
-impl Way {
+impl Route {
     async fn send(&self, request: Request) -> Result<(), Error> {
         match self {
             Self::Thread(requests) => requests.send(request).await.map_err(|_| stopped()),
@@ -99,15 +100,15 @@ impl Way {
         }
     }
 
-    /// Makes the writer look at what was released.
+    /// Makes the writer check for released locks.
     fn wake(&self) {
         match self {
             // If the queue is full, the writer is busy and checks for released locks anyway.
-            Self::Thread(requests) => drop(requests.try_send(Request::Wake)),
+            Self::Thread(requests) => drop(requests.try_send(Request::CheckReleased)),
             Self::Inline(thread) => {
                 let mut thread = thread.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(open) = thread.as_mut()
-                    && open.handle([Request::Wake]).is_err()
+                    && open.handle([Request::CheckReleased]).is_err()
                 {
                     *thread = None;
                 }
@@ -116,14 +117,14 @@ impl Way {
     }
 }
 
-/// Ends a writer.
+/// Stops a writer.
 pub(crate) enum WriterHandle {
     Thread(JoinHandle<Result<(), Error>>),
     Inline(Arc<Mutex<Option<Thread>>>),
 }
 
 impl WriterHandle {
-    /// Ends the writer; every [`Writer`] has to be dropped before.
+    /// Stops the writer. Drop every [`Writer`] before you call this.
     pub(crate) fn close(self) -> Result<(), Error> {
         match self {
             Self::Thread(thread) => {
@@ -148,22 +149,22 @@ pub struct Locked {
 impl Drop for Locked {
     fn drop(&mut self) {
         self.writer.released.add(self.id);
-        self.writer.way.wake();
+        self.writer.route.wake();
     }
 }
 
 impl Locked {
-    /// Returns the id that a packet of the run names.
+    /// Returns the id of the locks, for the packets of the run.
     pub const fn id(&self) -> LockId {
         self.id
     }
 }
 
 impl Writer {
-    /// Starts the writer thread.
+    /// Starts the writer.
     ///
     /// # Errors
-    /// When the database cannot be opened.
+    /// Returns an error if the database cannot be opened.
     pub(crate) fn start(
         database: &Database,
         exported: ExportedRuns,
@@ -174,10 +175,10 @@ impl Writer {
         let (number, seen) = (Arc::clone(&committed), released.clone());
         let directory = database.directory().to_owned();
         let open = move || Thread::new(connection, number, seen, exported, &directory);
-        let (way, handle) = match mode {
+        let (route, handle) = match mode {
             WriterMode::Inline => {
                 let thread = Arc::new(Mutex::new(Some(open()?)));
-                (Way::Inline(Arc::clone(&thread)), WriterHandle::Inline(thread))
+                (Route::Inline(Arc::clone(&thread)), WriterHandle::Inline(thread))
             }
             WriterMode::Thread => {
                 let (requests, queue) = mpsc::channel(QUEUE_MAX);
@@ -185,13 +186,13 @@ impl Writer {
                     .name("oms-writer".to_owned())
                     .spawn(move || open()?.run(queue))
                     .map_err(Error::directory(database.directory()))?;
-                (Way::Thread(requests), WriterHandle::Thread(thread))
+                (Route::Thread(requests), WriterHandle::Thread(thread))
             }
         };
-        Ok((Self { way, committed, locks: Arc::default(), released }, handle))
+        Ok((Self { route, committed, locks: Arc::default(), released }, handle))
     }
 
-    /// Returns the number of the last commit. Load it before you read committed data.
+    /// Returns the number of the last commit. Call this before you read committed data.
     pub(crate) fn committed(&self) -> CommitNumber {
         self.committed.load(Ordering::Acquire)
     }
@@ -199,24 +200,24 @@ impl Writer {
     /// Submits a packet. Waits while the queue is full.
     ///
     /// # Errors
-    /// When the writer has stopped.
+    /// Returns an error if the writer has stopped.
     pub(crate) async fn submit(&self, packet: Packet) -> Result<(), Error> {
-        self.way.send(Request::Packet(packet)).await
+        self.route.send(Request::Packet(packet)).await
     }
 
     /// Lets the orders after a turn continue without a packet for it.
     ///
     /// # Errors
-    /// When the writer has stopped.
+    /// Returns an error if the writer has stopped.
     pub(crate) async fn pass(&self, turn: Turn) -> Result<(), Error> {
-        self.way.send(Request::Pass(turn)).await
+        self.route.send(Request::Pass(turn)).await
     }
 
     /// Waits for locks on rows and objects. Until they are released, no packet of another run that
-    /// reads or writes one of these items commits.
+    /// reads or writes one of these items is committed.
     ///
     /// # Errors
-    /// When the writer has stopped.
+    /// Returns an error if the writer has stopped.
     pub(crate) async fn lock(&self, mut items: Vec<Item>) -> Result<Locked, Error> {
         items.sort_unstable();
         items.dedup();
@@ -224,16 +225,16 @@ impl Writer {
         let (sender, granted) = oneshot::channel();
         let locked = Locked { id, writer: self.clone() };
         let request = locks::Request { id, items: items.into(), granted: Some(sender) };
-        self.way.send(Request::Lock(request)).await?;
+        self.route.send(Request::Lock(request)).await?;
         granted.await.map_err(|_| stopped())?;
         Ok(locked)
     }
 
-    /// Changes rows or objects between two transactions of runs, and returns the result. `work`
-    /// commits its own writes.
+    /// Changes rows or objects between two transactions of runs, and returns the result. `change`
+    /// has to commit its own writes.
     ///
     /// # Errors
-    /// When the writer has stopped, or the change failed.
+    /// Returns an error if the writer has stopped, or if the change failed.
     pub(crate) async fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
@@ -241,11 +242,11 @@ impl Writer {
         self.perform(Request::Change, change).await
     }
 
-    /// Does other work between two transactions of runs, and returns the result. The work must not
-    /// change a row or object that a run reads, and commits its own writes.
+    /// Does other work between two transactions of runs, and returns the result. `work` has to
+    /// commit its own writes, and must not change a row or object that a run reads.
     ///
     /// # Errors
-    /// When the writer has stopped, or the work failed.
+    /// Returns an error if the writer has stopped, or if the work failed.
     pub(crate) async fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
@@ -260,10 +261,10 @@ impl Writer {
     ) -> Result<T, Error> {
         let (reply, result) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            // The caller may be gone.
-            let _unheard = reply.send(work(connection));
+            // The caller may no longer wait for the result.
+            let _ignored = reply.send(work(connection));
         });
-        self.way.send(request(job)).await?;
+        self.route.send(request(job)).await?;
         result.await.map_err(|_| stopped())?
     }
 }
@@ -275,8 +276,8 @@ fn stopped() -> Error {
 pub(crate) struct Thread {
     pub(super) connection: Connection,
     pub(super) next_run: i64,
-    /// By the address of the table's declaration, which the entry keeps alive, because two plans
-    /// may declare a table differently.
+    /// Keyed by the address of the table's declaration, because two plans may declare a table
+    /// differently. The entry keeps the declaration alive.
     pub(super) statements: HashMap<usize, (Arc<TableDef>, Statements)>,
     committed: Arc<AtomicU64>,
     recent: Recent,
@@ -284,15 +285,15 @@ pub(crate) struct Thread {
     turns: Turns<Packet>,
     /// Other packets that can be committed now.
     ready: Vec<Packet>,
-    /// Other packets that need a locked item.
+    /// Other packets that wait for a locked item.
     held: Vec<Packet>,
     locks: Locks,
     released: Released,
     /// The runs whose files were exported.
     exported: ExportedRuns,
-    /// The marker file, and the next marker to write.
     marking: Marking,
-    noted: Option<Marker>,
+    /// The next marker to write to the marker file.
+    next_marker: Option<Marker>,
 }
 
 impl Thread {
@@ -318,7 +319,7 @@ impl Thread {
             released,
             exported,
             marking,
-            noted: None,
+            next_marker: None,
         })
     }
 
@@ -330,30 +331,30 @@ impl Thread {
         self.end()
     }
 
-    /// Handles requests that came together.
+    /// Handles requests that arrived together.
     fn handle(&mut self, requests: impl IntoIterator<Item = Request>) -> Result<(), Error> {
         for request in requests {
             match request {
-                Request::Packet(packet) => self.gather(packet),
+                Request::Packet(packet) => self.enqueue(packet),
                 Request::Pass(turn) => self.turns.pass(turn),
                 Request::Lock(request) => self.locks.add(request),
-                Request::Wake => {}
+                Request::CheckReleased => {}
                 Request::Change(job) => {
-                    self.together()?;
+                    self.commit_ready()?;
                     job(&self.connection);
                     self.publish(Recent::commit_unknown);
                 }
                 Request::Job(job) => {
-                    self.together()?;
+                    self.commit_ready()?;
                     job(&self.connection);
                 }
             }
         }
         self.release();
-        self.together()?;
+        self.commit_ready()?;
         self.locks.grant();
-        // After the replies, so that they do not wait for this write.
-        if let Some(marker) = self.noted.take() {
+        // The replies do not wait for this write.
+        if let Some(marker) = self.next_marker.take() {
             self.marking.write(marker);
         }
         Ok(())
@@ -380,8 +381,8 @@ impl Thread {
         empty_log(&self.connection)
     }
 
-    /// Adds a packet to the queue where it waits to be committed.
-    fn gather(&mut self, packet: Packet) {
+    /// Adds a packet to the queue in which it waits for its commit.
+    fn enqueue(&mut self, packet: Packet) {
         if let Some(turn) = packet.turn {
             self.turns.add(turn, packet);
         } else if packet.lock.is_none() && self.is_locked(&packet) {
@@ -391,41 +392,41 @@ impl Thread {
         }
     }
 
-    /// Returns whether a packet needs an item that another run has locked, or waits to lock.
+    /// Returns whether a packet needs an item that another run has locked or is waiting to lock.
     fn is_locked(&self, packet: &Packet) -> bool {
         !self.locks.is_empty() && self.locks.concern(packet.lock, packet.items().iter())
     }
 
-    /// Checks the packets that waited for released locks again.
+    /// Enqueues the packets again that waited for locks, if locks were released.
     fn release(&mut self) {
         let released = self.released.take();
         if !released.is_empty() {
             self.locks.release(&released);
             for packet in std::mem::take(&mut self.held) {
-                self.gather(packet);
+                self.enqueue(packet);
             }
         }
     }
 
     /// Commits all queued packets whose turn it is, and sends the outcomes.
-    fn together(&mut self) -> Result<(), Error> {
+    fn commit_ready(&mut self) -> Result<(), Error> {
         loop {
             let batch = self.batch();
             if batch.is_empty() {
                 return Ok(());
             }
-            let Some(outcomes) = self.commit_if_there_is_room(&batch)? else {
+            let Some(outcomes) = self.commit_unless_disk_is_full(&batch)? else {
                 for packet in batch {
-                    let _unheard = packet.reply.send(None);
+                    let _ignored = packet.reply.send(None);
                 }
                 self.turns.settle();
                 continue;
             };
             for (packet, outcome) in batch.into_iter().zip(outcomes) {
                 match (outcome, packet.turn) {
-                    // The caller may be gone; the run is durable all the same.
+                    // The caller may no longer wait for the reply. The run is durable anyway.
                     (Some(outcome), _) => {
-                        let _unheard = packet.reply.send(Some(outcome));
+                        let _ignored = packet.reply.send(Some(outcome));
                     }
                     (None, Some(turn)) => self.turns.add(turn, packet),
                     (None, None) => self.ready.push(packet),
@@ -435,8 +436,8 @@ impl Thread {
         }
     }
 
-    /// Takes the packets that can be committed now: first packets without a turn, then new orders
-    /// in their order.
+    /// Takes the packets that can be committed now: first the packets without a turn, then those of
+    /// new orders in the order of their turns.
     fn batch(&mut self) -> Vec<Packet> {
         let mut batch = std::mem::take(&mut self.ready);
         let Self { turns, locks, .. } = self;
@@ -452,7 +453,7 @@ impl Thread {
     }
 
     /// Commits a batch, or rolls it back and returns `None` if the disk is full.
-    fn commit_if_there_is_room(
+    fn commit_unless_disk_is_full(
         &mut self,
         batch: &[Packet],
     ) -> Result<Option<Vec<Option<Outcome>>>, Error> {
@@ -469,8 +470,8 @@ impl Thread {
         }
     }
 
-    /// Commits a batch and returns the outcome of each packet: `None` for a packet whose turn has
-    /// not come because an earlier one was refused.
+    /// Commits a batch and returns the outcome of each packet. The outcome is `None` for a packet
+    /// whose turn has not come, because an earlier packet was refused.
     fn commit(&mut self, batch: &[Packet]) -> Result<Vec<Option<Outcome>>, Error> {
         failpoint::hit("before_batch");
         let first_run = self.next_run;
@@ -497,7 +498,7 @@ impl Thread {
         self.execute("commit")?;
         failpoint::hit("after_commit");
         self.publish(Recent::commit);
-        self.noted = marker.or(self.noted.take());
+        self.next_marker = marker.or(self.next_marker.take());
         let refused = |(packet, outcome): (&Packet, &Option<Outcome>)| {
             packet.turn.filter(|_| *outcome == Some(Outcome::Refused))
         };
@@ -513,15 +514,15 @@ impl Thread {
         self.committed.store(number, Ordering::Release);
     }
 
-    /// Applies the packets of a batch in order. With `apart`, each packet has a savepoint and can
-    /// be rolled back alone. Otherwise, if a packet is refused after a part of it was written, the
-    /// result is `None` and the whole batch must be rolled back. Savepoints copy every page that is
-    /// written within them, which takes longer than the writes themselves, so the first attempt
-    /// does without them.
+    /// Applies the packets of a batch in order. With `savepoints`, a refused packet can be rolled
+    /// back alone. Without them, the result is `None` if a packet is refused after a part of it was
+    /// written, and the whole batch must be rolled back. Savepoints copy every page that is written
+    /// within them, which takes longer than the writes themselves, so the first attempt does not
+    /// use them.
     fn apply_all(
         &mut self,
         batch: &[Packet],
-        apart: bool,
+        savepoints: bool,
     ) -> Result<Option<Vec<Option<Outcome>>>, Error> {
         let mut outcomes = Vec::with_capacity(batch.len());
         let mut is_turn = true;
@@ -533,11 +534,11 @@ impl Thread {
             let outcome = if self.is_stale(packet) {
                 Outcome::Refused
             } else {
-                if apart {
+                if savepoints {
                     self.execute("savepoint packet")?;
                 }
                 let outcome = self.apply(packet)?;
-                match (&outcome, apart) {
+                match (&outcome, savepoints) {
                     (Outcome::Refused, false) => return Ok(None),
                     (Outcome::Refused, true) => self.execute("rollback to packet")?,
                     (Outcome::Committed { .. }, _) => {
@@ -547,7 +548,7 @@ impl Thread {
                     }
                     _ => {}
                 }
-                if apart {
+                if savepoints {
                     self.execute("release packet")?;
                 }
                 outcome

@@ -1,5 +1,5 @@
-//! The turns of new orders: the first packets of their runs commit in the order of the input, no
-//! matter which finishes first.
+//! The turns of new orders: the first packets of their runs are committed in the order of the
+//! input, no matter which run finishes first.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ pub type Turn = u64;
 /// Packets that wait for their turn.
 pub(crate) struct Turns<P> {
     next: Turn,
-    /// The packets that have arrived; `None` for a turn that passes without a packet.
+    /// The packets that have arrived. `None` for a turn that ends without a packet.
     waiting: BTreeMap<Turn, Option<P>>,
 }
 
@@ -25,18 +25,18 @@ impl<P> Turns<P> {
         self.waiting.insert(turn, Some(packet));
     }
 
-    /// Records that a turn passes without a packet.
+    /// Records that a turn ends without a packet.
     pub(crate) fn pass(&mut self, turn: Turn) {
         self.waiting.insert(turn, None);
     }
 
-    /// Takes the packet whose turn it is, if it has arrived and is `ready`.
+    /// Takes the packet whose turn it is, if it has arrived and `ready` returns true.
     pub(crate) fn take(&mut self, mut ready: impl FnMut(&P) -> bool) -> Option<P> {
         loop {
             let entry = self.waiting.get_mut(&self.next)?;
             match entry {
                 Some(packet) if !ready(packet) => return None,
-                // A pass stays until it is settled, because an earlier packet may be refused.
+                // The entry stays until `settle`, because an earlier packet may be refused.
                 None => self.next += 1,
                 Some(_) => {
                     self.next += 1;
@@ -46,7 +46,7 @@ impl<P> Turns<P> {
         }
     }
 
-    /// Gives the turn back to a packet that was taken and then refused, and will arrive again.
+    /// Gives the turn back to a packet that was taken and then refused, and that will arrive again.
     /// Packets that were taken after it have to be added again.
     pub(crate) fn refuse(&mut self, turn: Turn) {
         self.next = turn;

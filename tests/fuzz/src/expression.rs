@@ -1,0 +1,43 @@
+//! An expression over an order.
+//!
+//! Promises: problems point into the text. An expression without errors can only fail because of a number out of range, a date
+//! that does not exist, or a list that is too long, and its value is one of its type.
+
+use std::sync::LazyLock;
+
+use oms_engine::expression::{Env, Root, Scope, Weight, compile};
+use oms_engine::schema::{OrderSchema, Typing};
+use oms_engine::time_zone::TimeZone;
+use oms_engine::value::Value;
+
+const SCHEMA: &str = include_str!("order.schema.json");
+const ORDER: &str = include_str!("order.json");
+
+static CONTEXT: LazyLock<(Scope, Value)> = LazyLock::new(|| {
+    let schema = serde_json::from_str(SCHEMA).expect("the schema is JSON");
+    let (schema, problems) = OrderSchema::compile(&schema, Typing::Current);
+    assert!(problems.is_empty(), "{problems:?}");
+    let order = schema.read(ORDER.as_bytes()).expect("the order fits its schema");
+    let mut scope = Scope::new(TimeZone::UTC);
+    scope.define(Root::Order, schema.ty().clone());
+    (scope, order.value)
+});
+
+pub(crate) fn run(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (scope, order) = &*CONTEXT;
+    match compile(text, scope) {
+        Ok(compiled) => {
+            let env = Env { order, ..Env::empty() };
+            // The remaining failures are those that the module documents.
+            let _value = compiled.eval(&env);
+        }
+        Err(problems) => {
+            assert!(problems.iter().any(|problem| problem.weight == Weight::Error), "{problems:?}");
+            for problem in problems {
+                let end = problem.within.as_ref().map_or(0, |within| within.end);
+                assert!(end <= text.len(), "{problem:?} is outside of the text");
+            }
+        }
+    }
+}
