@@ -15,6 +15,7 @@ use super::data::{Record, Value};
 use super::difference::escaped;
 use super::json_node::{JsonKind, JsonNode, RecordNode};
 use super::json_position::preceding_name;
+use super::json_problem::{JsonProblem, ProblemKind};
 use super::json_scalar::ScalarError;
 use super::{json_messages, json_scalar};
 use crate::money::Decimal;
@@ -23,52 +24,6 @@ use crate::money::Decimal;
 const DEPTH_MAX: usize = 64;
 /// Maximum number of problems reported for one document.
 pub const PROBLEMS_MAX: usize = 20;
-
-/// The kind of a problem.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProblemKind {
-    /// The text is not JSON.
-    Syntax,
-    /// The JSON does not fit the schema.
-    Shape,
-    /// A member is not allowed. The offset is that of its name.
-    Unknown,
-    /// A number has more digits than the schema or a decimal allows.
-    Digits,
-}
-
-/// A problem in a document.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JsonProblem {
-    /// The kind of the problem.
-    pub kind: ProblemKind,
-    /// JSON pointer (RFC 6901) to the value; empty for the document.
-    pub pointer: String,
-    /// Byte offset from the start of the text.
-    pub offset: usize,
-    /// The message, without the value.
-    pub message: String,
-}
-
-impl JsonProblem {
-    /// Returns the line and the column (in characters) of the problem in its text, both from 1.
-    pub fn line_column(&self, text: &[u8]) -> (usize, usize) {
-        let before = text.get(..self.offset.min(text.len())).unwrap_or_default();
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let column =
-            String::from_utf8_lossy(before.get(start..).unwrap_or_default()).chars().count();
-        (line, column + 1)
-    }
-
-    /// Returns the line and the column in a file that contains the text from the line and column
-    /// `start` on.
-    pub fn line_column_in_file(&self, text: &[u8], start: (u64, u64)) -> (u64, u64) {
-        let (line, column) = self.line_column(text);
-        let column = column as u64 + if line == 1 { start.1 - 1 } else { 0 };
-        (start.0 + line as u64 - 1, column)
-    }
-}
 
 /// A valid document.
 #[derive(Clone, Debug)]

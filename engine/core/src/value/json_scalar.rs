@@ -10,7 +10,7 @@ use super::data::Value;
 use super::email::is_email;
 use super::json_messages;
 use super::json_node::{JsonKind, JsonNode};
-use super::json_read::ProblemKind;
+use super::json_problem::ProblemKind;
 use super::types::DateFormat;
 use crate::money::{Currency, CurrencyError, Decimal, DecimalError};
 
